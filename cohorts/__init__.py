@@ -1,0 +1,1 @@
+"""Screening cohorts: who is screened, and how large the regions of their brains are."""

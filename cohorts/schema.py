@@ -1,0 +1,349 @@
+"""The columns of every table that passes between rooms, with their types, ranges and keys.
+
+A number with a unit carries it in its name. Tables may hold further columns (covariates, site);
+the columns written here are the ones that other rooms rely on.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
+
+import pandas as pd
+import pandera.errors
+import pandera.pandas as pa
+
+from cohorts.errors import CohortValidationError
+
+SEXES: Final = ("F", "M")
+DIAGNOSES: Final = ("CN", "MCI", "AD")
+
+HEAD_SIZE: Final = "head_size_mm3"
+"""The region name under which `volumes` holds the head (intracranial) size."""
+
+BRAIN: Final = "brain"
+"""The region name under which `volumes` holds the total brain volume (the paper's denominator)."""
+
+CONTEXT_REGIONS: Final = (
+    "cerebral_cortex",
+    "hippocampus",
+    "amygdala",
+    "cerebral_white_matter",
+    "lateral_ventricle",
+)
+"""The five regions of BrLP's context, in its order; both sides together."""
+
+REPORTED_REGIONS: Final = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus", "csf")
+"""The regions whose errors the paper reports."""
+
+SIDES: Final = ("left", "right")
+"""Prefixes of one-sided regions: `left_hippocampus`; a name without a prefix is both sides."""
+
+
+def _text(*, nullable: bool = False, values: tuple[str, ...] | None = None) -> pa.Column:
+    return pa.Column(str, pa.Check.isin(values) if values else None, nullable=nullable, coerce=True)
+
+
+def _number(
+    low: float | None = None, high: float | None = None, *, nullable: bool = False
+) -> pa.Column:
+    checks = [pa.Check.ge(low)] if low is not None else []
+    checks += [pa.Check.le(high)] if high is not None else []
+    return pa.Column(float, checks, nullable=nullable, coerce=True)
+
+
+def _count(low: int = 0) -> pa.Column:
+    return pa.Column("int64", pa.Check.ge(low), coerce=True)
+
+
+def _flag() -> pa.Column:
+    return pa.Column(bool, coerce=True)
+
+
+def _table(name: str, key: list[str], columns: dict[str, pa.Column]) -> pa.DataFrameSchema:
+    return pa.DataFrameSchema(columns, name=name, unique=key, strict=False)
+
+
+_SHARE = (0.0, 1.0)
+
+TABLES: Final[dict[str, pa.DataFrameSchema]] = {
+    schema.name: schema
+    for schema in (
+        # --- what is screened -----------------------------------------------------------
+        _table(
+            "participants",
+            ["participant_id"],
+            {
+                "participant_id": _text(),
+                "sex": _text(values=SEXES),
+                "age_years": _number(0, 120),
+                "diagnosis": _text(values=DIAGNOSES),
+            },
+        ),
+        _table(
+            "visits",
+            ["participant_id", "session_id"],
+            {
+                "participant_id": _text(),
+                "session_id": _text(),
+                "age_years": _number(0, 120),
+                "months_from_baseline": _number(0),
+                "diagnosis": _text(nullable=True),
+                "image_path": _text(nullable=True),
+                "segmentation_path": _text(nullable=True),
+            },
+        ),
+        _table(
+            "volumes",
+            ["participant_id", "session_id", "region", "source"],
+            {
+                "participant_id": _text(),
+                "session_id": _text(),
+                "region": _text(),
+                "volume_mm3": _number(0),
+                "source": _text(),
+            },
+        ),
+        _table(
+            "screening_flow",
+            ["step"],
+            {
+                "step": _count(),
+                "criterion": _text(),
+                "n_entering": _count(),
+                "n_failed": _count(),
+                "n_remaining": _count(),
+            },
+        ),
+        # --- what the model says --------------------------------------------------------
+        _table(
+            "scan_checks",
+            ["participant_id", "session_id", "model_id"],
+            {
+                "participant_id": _text(),
+                "session_id": _text(),
+                "model_id": _text(),
+                "verdict": _text(values=("pass", "warn", "fail")),
+                "reasons": _text(),
+            },
+        ),
+        _table(
+            "predictions",
+            ["participant_id", "model_id", "horizon_months", "region"],
+            {
+                "participant_id": _text(),
+                "model_id": _text(),
+                "horizon_months": _number(0),
+                "region": _text(),
+                "volume_mm3": _number(0),
+                "volume_sd_mm3": _number(0, nullable=True),
+                "n_samples": _count(1),
+                "baseline_volume_mm3": _number(0),
+            },
+        ),
+        # --- who would be enrolled ------------------------------------------------------
+        _table(
+            "scores",
+            ["participant_id", "strategy"],
+            {
+                "participant_id": _text(),
+                "strategy": _text(),
+                "score": _number(nullable=True),
+                "fold": pa.Column("Int64", nullable=True, coerce=True),
+            },
+        ),
+        _table(
+            "selections",
+            ["participant_id", "strategy", "fraction_enrolled"],
+            {
+                "participant_id": _text(),
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "rank": _count(1),
+                "is_selected": _flag(),
+            },
+        ),
+        _table(
+            "capture_rates",
+            ["strategy", "n_selected", "definition", "truth"],
+            {
+                "strategy": _text(),
+                "n_selected": _count(1),
+                "n_evaluated": _count(1),
+                "definition": _text(),
+                "truth": _text(values=("latent", "measured")),
+                "capture_rate": _number(*_SHARE),
+                "capture_rate_lower": _number(*_SHARE, nullable=True),
+                "capture_rate_upper": _number(*_SHARE, nullable=True),
+                "chance_rate": _number(*_SHARE),
+                "chance_p_value": _number(*_SHARE),
+            },
+        ),
+        _table(
+            "capture_differences",
+            ["strategy", "reference_strategy", "n_selected"],
+            {
+                "strategy": _text(),
+                "reference_strategy": _text(),
+                "n_selected": _count(1),
+                "difference": _number(-1, 1),
+                "difference_lower": _number(-1, 1),
+                "difference_upper": _number(-1, 1),
+            },
+        ),
+        _table(
+            "predictor_performance",
+            ["strategy", "metric", "subgroup"],
+            {
+                "strategy": _text(),
+                "metric": _text(),
+                "subgroup": _text(),
+                "value": _number(nullable=True),
+                "value_lower": _number(nullable=True),
+                "value_upper": _number(nullable=True),
+                "n": _count(),
+            },
+        ),
+        _table(
+            "predicted_changes",
+            ["participant_id", "strategy"],
+            {
+                "participant_id": _text(),
+                "strategy": _text(),
+                "predicted_change_percent": _number(),
+                "observed_change_percent": _number(),
+                "truth": _text(values=("latent", "measured")),
+            },
+        ),
+        _table(
+            "group_differences",
+            ["strategy", "fraction_enrolled", "covariate"],
+            {
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "covariate": _text(),
+                "mean_selected": _number(),
+                "mean_not_selected": _number(nullable=True),
+                "standardized_difference": _number(nullable=True),
+            },
+        ),
+        # --- what each choice buys ------------------------------------------------------
+        _table(
+            "operating_characteristics",
+            ["strategy", "fraction_enrolled", "analysis", "n_control", "n_treatment"],
+            {
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "analysis": _text(),
+                "n_control": _count(1),
+                "n_treatment": _count(1),
+                "power": _number(*_SHARE),
+                "mcse": _number(*_SHARE),
+                "power_lower": _number(*_SHARE),
+                "power_upper": _number(*_SHARE),
+                "type_one_error": _number(*_SHARE, nullable=True),
+                "type_one_error_mcse": _number(*_SHARE, nullable=True),
+                "bias": _number(nullable=True),
+                "bias_mcse": _number(0, nullable=True),
+                "empirical_se": _number(0, nullable=True),
+                "model_se": _number(0, nullable=True),
+                "coverage": _number(*_SHARE, nullable=True),
+                "coverage_mcse": _number(*_SHARE, nullable=True),
+                "closed_form_power": _number(*_SHARE, nullable=True),
+                "difference_in_mcse": _number(nullable=True),
+                "n_to_screen": _number(0),
+                "cost": _number(0),
+                "months_to_enroll": _number(0, nullable=True),
+                "pool_size": _count(),
+                "n_simulations": _count(1),
+                "n_failed_fits": _count(),
+            },
+        ),
+        _table(
+            "sample_sizes",
+            ["strategy", "fraction_enrolled", "analysis", "target_power"],
+            {
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "analysis": _text(),
+                "target_power": _number(*_SHARE),
+                # nullable: a target that no sample size of the grid reaches
+                "n_control": _number(0, nullable=True),
+                "n_treatment": _number(0, nullable=True),
+                # Monte Carlo error alone
+                "n_control_lower": _number(0, nullable=True),
+                "n_control_upper": _number(0, nullable=True),
+                # error of the cohort and of the prediction model (bootstrap of people)
+                "n_control_lower_cohort": _number(0, nullable=True),
+                "n_control_upper_cohort": _number(0, nullable=True),
+                "closed_form_n_control": _number(0, nullable=True),
+                "n_to_screen": _number(0, nullable=True),
+                "cost": _number(0, nullable=True),
+                "cost_lower": _number(0, nullable=True),
+                "cost_upper": _number(0, nullable=True),
+                "months_to_enroll": _number(0, nullable=True),
+            },
+        ),
+        _table(
+            "sample_size_savings",
+            ["strategy", "reference_strategy", "fraction_enrolled", "analysis"],
+            {
+                "strategy": _text(),
+                "reference_strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "analysis": _text(),
+                # n of the reference minus n of the strategy, control arm
+                "saving_n_control": _number(nullable=True),
+                "saving_n_control_lower": _number(nullable=True),
+                "saving_n_control_upper": _number(nullable=True),
+                "saving_cost": _number(nullable=True),
+                "saving_cost_lower": _number(nullable=True),
+                "saving_cost_upper": _number(nullable=True),
+            },
+        ),
+        _table(
+            "sensitivity",
+            ["parameter"],
+            {
+                "parameter": _text(),
+                "low_value": _number(),
+                "high_value": _number(),
+                "n_control_at_low": _number(0, nullable=True),
+                "n_control_at_high": _number(0, nullable=True),
+                "n_control_at_base": _number(0, nullable=True),
+            },
+        ),
+    )
+}
+"""Every table that passes between rooms, by name."""
+
+
+def validate_table(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """Return `frame` with the types of `table`, or say everything that is wrong with it.
+
+    Parameters
+    ----------
+    frame
+        The table to check.
+    table
+        A name in `TABLES`.
+
+    Raises
+    ------
+    CohortValidationError
+        One sentence for each missing column, wrong type, value out of range and repeated key.
+    """
+    try:
+        return TABLES[table].validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        raise CohortValidationError(*_sentences(table, error.failure_cases)) from error
+
+
+def _sentences(table: str, failures: pd.DataFrame) -> list[str]:
+    return [
+        f"Table {table}, {_place(row)}: {row['check']}, got {row['failure_case']!r}."
+        for row in failures.to_dict("records")
+    ]
+
+
+def _place(row: Mapping[Hashable, Any]) -> str:
+    where = f"column {row['column']}" if row["column"] is not None else "columns"
+    return where if pd.isna(row["index"]) else f"{where}, row {row['index']}"

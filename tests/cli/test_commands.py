@@ -1,0 +1,50 @@
+"""Every command has help with an example and a line in the documents; `--help` stays light."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from trialsim.cli.app import app
+
+DOCS = Path(__file__).parents[2] / "docs"
+HEAVY = {"torch", "monai", "pandas", "numpy", "scipy", "matplotlib", "duckdb"}
+
+
+def walk(command: Any, words: tuple[str, ...] = ("trialsim",)) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield " ".join(words), command
+        return
+    for name, child in children.items():
+        yield from walk(child, (*words, name))
+
+
+COMMANDS = dict(walk(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_command_has_help_with_an_example(words: str) -> None:
+    assert words in COMMANDS[words].help
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_option_has_help(words: str) -> None:
+    for parameter in COMMANDS[words].params:
+        if parameter.param_type_name == "option":
+            assert parameter.help, parameter.name
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom trialsim.cli.app import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        f"found = {HEAVY!r} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,56 @@
+"""The `trialsim` command, assembled.
+
+A command's file imports only Typer at its top; pandas, torch and the rest are imported inside the
+command that needs them, so that `trialsim --help` answers at once.
+"""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cohorts.errors import TrialsimError
+from trialsim import __version__
+
+
+class ErrorReportingGroup(TyperGroup):
+    """A command group that turns a `TrialsimError` into sentences on stderr and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except TrialsimError as error:
+            for problem in error.problems:
+                typer.echo(f"Error: {problem}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    name="trialsim",
+    cls=ErrorReportingGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trialsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Decide whom to enroll: predicted hippocampal atrophy, selection, power, sample size, cost."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,7 @@
+"""Errors of this room; the whole tree is drawn in `cohorts.errors`."""
+
+from cohorts.errors import TrialsimError
+
+
+class DesignError(TrialsimError):
+    """A trial design, a strategy or a simulation cannot be computed as asked."""
