@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
+from trialsim.cli import cohort
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -49,6 +50,9 @@ def root(
     ] = False,
 ) -> None:
     """Decide whom to enroll: predicted hippocampal atrophy, selection, power, sample size, cost."""
+
+
+app.add_typer(cohort.app, name="cohort")
 
 
 def main() -> None:
