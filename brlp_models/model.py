@@ -1,0 +1,87 @@
+"""A loaded Brain Latent Progression model."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from brlp_models.errors import ModelError
+from brlp_models.model_config import ModelConfig
+
+
+@dataclass(frozen=True)
+class BrlpModel:
+    """The networks of a model folder with their configuration.
+
+    Parameters
+    ----------
+    config
+        The folder's `config.json`.
+    networks
+        `autoencoder`, `unet`, `controlnet` and, where the folder has one, `segmenter`; in
+        evaluation mode, without gradients.
+    checksums
+        SHA-256 of every file of the folder.
+    folder
+        Where it was read from; None for a model that lives in memory only.
+    """
+
+    config: ModelConfig
+    networks: dict[str, nn.Module]
+    checksums: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def model_id(self) -> str:
+        """The name, with the first 8 digits of the checksum of the weights."""
+        digest = self.checksums.get("SHA256SUMS", "")
+        return f"{self.config.name}-{digest[:8]}" if digest else self.config.name
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return next(self.networks["autoencoder"].parameters()).device
+
+    def network(self, name: str) -> nn.Module:
+        """Return one network, or say that the folder has none."""
+        if name not in self.networks:
+            raise ModelError(f"Model {self.config.name} has no {name}.")
+        return self.networks[name]
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the posterior means of images (B, 1, *shape): latents (B, C, *latent_shape)."""
+        expected = (1, *self.config.shape)
+        if tuple(images.shape[1:]) != expected:
+            raise ModelError(
+                f"Model {self.config.name} encodes images of shape {expected} each, "
+                f"got {tuple(images.shape[1:])}."
+            )
+        autoencoder: Any = self.network("autoencoder")
+        latents: Tensor = autoencoder.encode(images.to(self.device))[0]
+        return latents
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return the images (B, 1, *shape) of latents (B, C, *latent_shape)."""
+        autoencoder: Any = self.network("autoencoder")
+        images: Tensor = autoencoder.decode(latents.to(self.device))
+        return images
+
+
+def pad_latents(latents: Tensor, config: ModelConfig) -> Tensor:
+    """Return latents on the grid of the diffusion networks, with zeros around them."""
+    x, y, z = config.latent_padding
+    return functional.pad(latents, (*z, *y, *x))
+
+
+def crop_latents(latents: Tensor, config: ModelConfig) -> Tensor:
+    """Return latents on the grid of the autoencoder; the inverse of `pad_latents`."""
+    x, y, z = (
+        slice(before, before + size)
+        for (before, _), size in zip(config.latent_padding, config.latent_shape, strict=True)
+    )
+    return latents[..., x, y, z]

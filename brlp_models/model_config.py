@@ -1,0 +1,256 @@
+"""What a model folder's `config.json` holds.
+
+Nothing about a model is written in code: the networks' sizes, the noise schedule, the grid, the
+coding of the context with its normalization constants, the latent scale and the training ranges
+are all read from here.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Triple = tuple[int, int, int]
+Range = tuple[float, float]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+class _Part(BaseModel):
+    """A frozen part of the configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ContextEntry(_Part):
+    """One number of the context vector, with its coding.
+
+    Parameters
+    ----------
+    name
+        `age` (years at the target), `baseline_age`, `interval` (years between them), `sex`,
+        `diagnosis` (at BASELINE), `volume:<region>` (at the target, mm3 in MNI space),
+        `baseline:<region>`, `change:<region>` (target minus baseline), or any covariate of the
+        participants table.
+    coding
+        `linear` maps `range` onto [0, 1]; `categories` looks the value up.
+    range
+        The two raw values that code to 0 and 1.
+    categories
+        The code of each category.
+    clip
+        The coded value is clipped to this interval.
+    missing
+        The code of a missing value; without it a missing value is an error.
+    """
+
+    name: str
+    coding: Literal["linear", "categories"] = "linear"
+    range: Range | None = None
+    categories: dict[str, float] | None = None
+    clip: Range | None = None
+    missing: float | None = None
+
+    @model_validator(mode="after")
+    def _check_coding(self) -> "ContextEntry":
+        if self.coding == "linear" and (self.range is None or self.range[0] == self.range[1]):
+            raise ValueError(
+                f"context entry {self.name}: a linear coding needs range = [at 0, at 1]"
+            )
+        if self.coding == "categories" and not self.categories:
+            raise ValueError(f"context entry {self.name}: categories = {{value: code}} is missing")
+        return self
+
+
+class ScheduleConfig(_Part):
+    """The noise schedule, in MONAI's words."""
+
+    num_train_timesteps: Annotated[int, Field(gt=1)] = 1000
+    schedule: str = "scaled_linear_beta"
+    beta_start: float = 0.0015
+    beta_end: float = 0.0205
+    prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
+
+
+class SegmenterConfig(_Part):
+    """The folder's own segmentation network.
+
+    Parameters
+    ----------
+    network
+        A MONAI network class.
+    args
+        Its arguments.
+    labels
+        The region of each output channel, `background` first; `left_` and `right_` prefixes as in
+        `cohorts.schema`.
+    label_ids
+        The number of each label in a written label map (FreeSurfer's); the channel by default.
+    soft_volumes
+        Volumes are sums of probabilities; otherwise counts of the most likely label.
+    """
+
+    network: Literal["UNet", "BasicUNet", "DynUNet", "SegResNet"] = "UNet"
+    args: dict[str, Any]
+    labels: tuple[str, ...]
+    label_ids: tuple[int, ...] | None = None
+    soft_volumes: bool = True
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> "SegmenterConfig":
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("segmenter.labels must be distinct")
+        if self.label_ids is not None and len(self.label_ids) != len(self.labels):
+            raise ValueError("segmenter.label_ids must have one number for each label")
+        return self
+
+
+class ModelConfig(_Part):
+    """Everything about a model except its weights.
+
+    Parameters
+    ----------
+    name
+        The model's name, shown in every table made with it.
+    spacing_mm, shape, affine
+        The grid: voxel size (mm), voxels, and voxel-to-MNI152 matrix (4, 4) of the images.
+    autoencoder, unet, controlnet
+        Arguments of MONAI's AutoencoderKL, DiffusionModelUNet and ControlNet; the ControlNet gets
+        the UNet's arguments where it does not set its own.
+    latent_scale
+        Latents are multiplied by it before they enter the UNet and the ControlNet.
+    latent_padding
+        Zero voxels (before, after) on each latent axis around what the UNet sees.
+    diffusion_target
+        What is denoised: the follow-up `latent`, or the `residual`, follow-up minus baseline
+        latent (so that zero output carries the baseline forward).
+    residual_scale
+        The residual is multiplied by it (in place of `latent_scale`) before noise is added.
+    baseline_age_range
+        The ages in years that code to 0 and 1 on the ControlNet's age plane.
+    context
+        The context vector, in order.
+    decoding
+        The predicted scan is the decoded latent (`latent`), or the input scan plus the difference
+        between the decoded predicted and baseline latents (`difference`).
+    sampler, num_inference_steps
+        What `predict` uses unless told otherwise.
+    regions
+        The regions whose predicted volumes are reported (both sides).
+    auxiliary
+        The auxiliary models' files by group, relative to the folder.
+    training_ranges
+        The span of each input in training: `age_years`, `interval_years`, `<covariate>`,
+        `volume:<region>` (mm3 in MNI space), `reconstruction_error`, ...
+    license, provenance, is_synthetic
+        Where the weights come from; `is_synthetic` when trained on simulated scans.
+    """
+
+    format_version: Literal[1] = 1
+    name: str
+    spacing_mm: tuple[float, float, float]
+    shape: Triple
+    affine: Matrix
+    autoencoder: dict[str, Any]
+    unet: dict[str, Any]
+    controlnet: dict[str, Any]
+    schedule: ScheduleConfig = ScheduleConfig()
+    latent_scale: Annotated[float, Field(gt=0)] = 1.0
+    latent_padding: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0),) * 3
+    diffusion_target: Literal["latent", "residual"] = "latent"
+    residual_scale: Annotated[float, Field(gt=0)] = 1.0
+    baseline_age_range: Range = (0.0, 100.0)
+    context: tuple[ContextEntry, ...]
+    decoding: Literal["latent", "difference"] = "latent"
+    sampler: Literal["ddim", "dpm-solver++"] = "ddim"
+    num_inference_steps: Annotated[int, Field(gt=0)] = 25
+    regions: tuple[str, ...]
+    segmenter: SegmenterConfig | None = None
+    auxiliary: dict[str, str] = {}
+    training_ranges: dict[str, Range] = {}
+    license: str
+    provenance: str
+    is_synthetic: bool
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent."""
+        return int(self.autoencoder["latent_channels"])
+
+    @property
+    def latent_shape(self) -> Triple:
+        """Voxels of a latent, before padding."""
+        factor = _downsampling(self.autoencoder)
+        return (self.shape[0] // factor, self.shape[1] // factor, self.shape[2] // factor)
+
+    @property
+    def padded_latent_shape(self) -> Triple:
+        """Voxels of a latent, as the UNet sees it."""
+        (a, b, c), pads = self.latent_shape, [sum(pair) for pair in self.latent_padding]
+        return (a + pads[0], b + pads[1], c + pads[2])
+
+    def controlnet_args(self) -> dict[str, Any]:
+        """All arguments of the ControlNet."""
+        shared = {key: value for key, value in self.unet.items() if key not in _UNET_ONLY}
+        return {**shared, **self.controlnet}
+
+    @model_validator(mode="after")
+    def _check_parts_fit(self) -> "ModelConfig":
+        problems = [*_grid_problems(self), *_network_problems(self), *_context_problems(self)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+_UNET_ONLY = frozenset({"out_channels", "dropout_cattn"})
+
+
+def _downsampling(args: Mapping[str, Any]) -> int:
+    return int(2 ** (len(args["channels"]) - 1))
+
+
+def _grid_problems(config: ModelConfig) -> list[str]:
+    factor = _downsampling(config.autoencoder)
+    problems = []
+    if any(size % factor for size in config.shape):
+        problems.append(f"shape must be divisible by {factor}, got {config.shape}")
+    affine = np.asarray(config.affine, dtype=float)
+    if affine.shape != (4, 4):
+        problems.append(f"affine must be 4 x 4, got {affine.shape}")
+    elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), config.spacing_mm, atol=1e-4):
+        problems.append(f"affine's voxel size must be spacing_mm {config.spacing_mm}")
+    return problems
+
+
+def _network_problems(config: ModelConfig) -> list[str]:
+    channels, problems = config.latent_channels, []
+    for key in ("in_channels", "out_channels"):
+        if config.unet.get(key) != channels:
+            problems.append(
+                f"unet.{key} must be {channels}, as the latent, got {config.unet.get(key)}"
+            )
+    wanted, got = channels + 1, config.controlnet.get("conditioning_embedding_in_channels")
+    if got != wanted:
+        problems.append(
+            "controlnet.conditioning_embedding_in_channels must be "
+            f"{wanted} (latent + age plane), got {got}"
+        )
+    factor = _downsampling(config.unet)
+    if any(size % factor for size in config.padded_latent_shape):
+        problems.append(
+            f"the padded latent must be divisible by {factor}, got {config.padded_latent_shape}"
+        )
+    return problems
+
+
+def _context_problems(config: ModelConfig) -> list[str]:
+    names = [entry.name for entry in config.context]
+    problems = []
+    if len(set(names)) != len(names):
+        problems.append(f"context names must be distinct, got {names}")
+    if config.unet.get("cross_attention_dim") != len(names):
+        problems.append(
+            f"unet.cross_attention_dim must be {len(names)}, one for each context entry, "
+            f"got {config.unet.get('cross_attention_dim')}"
+        )
+    return problems

@@ -1,0 +1,218 @@
+"""Model folders: one directory holds a whole model.
+
+`config.json`, one `*.safetensors` file a network, auxiliary models as JSON under `auxiliary/`,
+`MODEL_CARD.md`, and `SHA256SUMS`, which is verified whenever the folder is loaded.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from brlp_models.errors import ModelError
+from brlp_models.model import BrlpModel
+from brlp_models.model_config import ModelConfig
+from brlp_models.networks import build_empty_networks
+
+CONFIG, CARD, CHECKSUMS = "config.json", "MODEL_CARD.md", "SHA256SUMS"
+BUNDLED = ("mini",)
+
+
+def load_model(source: str | Path, *, device: str | torch.device = "cpu") -> BrlpModel:
+    """Read and verify a model folder.
+
+    Parameters
+    ----------
+    source
+        `mini`, the bundled model, or the path of a model folder.
+    device
+        Where the networks are put.
+
+    Raises
+    ------
+    ModelError
+        Where a file is missing, altered, truncated, or of another architecture.
+    """
+    folder = find_model_folder(source)
+    checksums = verify_model_folder(folder)
+    config = read_config(folder)
+    networks = {
+        name: _load_network(network, folder / f"{name}.safetensors").to(device)
+        for name, network in build_empty_networks(config).items()
+    }
+    return BrlpModel(config, networks, checksums, folder)
+
+
+def find_model_folder(source: str | Path) -> Path:
+    """Return the folder of a bundled model's name or of a path."""
+    bundled = Path(__file__).parent / str(source)
+    folder = bundled if str(source) in BUNDLED else Path(source)
+    if not (folder / CONFIG).is_file():
+        names = ", ".join(BUNDLED)
+        raise ModelError(f"{folder} is no model folder (no {CONFIG}); the bundled ones: {names}.")
+    return folder
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Return the validated `config.json` of a model folder."""
+    path = folder / CONFIG
+    try:
+        return ModelConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+        raise ModelError(*(f"{path}: {key or 'config'}: {text}." for key, text in where)) from error
+
+
+def verify_model_folder(folder: Path) -> dict[str, str]:
+    """Compare every file with `SHA256SUMS`.
+
+    Returns
+    -------
+    dict
+        The checksum of each file, and of `SHA256SUMS` itself.
+
+    Raises
+    ------
+    ModelError
+        One sentence for each file that is missing, altered or not listed.
+    """
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        raise ModelError(f"{folder} has no {CHECKSUMS}: the model cannot be verified.")
+    listed = _read_checksums(path)
+    found = {name: compute_checksum(folder / name) for name in _list_files(folder)}
+    problems = [f"{folder / name} is missing." for name in sorted(listed.keys() - found.keys())]
+    problems += [
+        f"{folder / name} is not listed in {CHECKSUMS}."
+        for name in sorted(found.keys() - listed.keys())
+    ]
+    problems += [
+        f"{folder / name} was altered or truncated: its SHA-256 is {found[name]}, "
+        f"{CHECKSUMS} says {listed[name]}."
+        for name in sorted(listed.keys() & found.keys())
+        if listed[name] != found[name]
+    ]
+    if problems:
+        raise ModelError(*problems)
+    return {**found, CHECKSUMS: compute_checksum(path)}
+
+
+def write_model_folder(
+    folder: Path,
+    config: ModelConfig,
+    networks: Mapping[str, nn.Module | Mapping[str, Tensor]],
+    *,
+    card: str,
+    auxiliary: Mapping[str, str] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Path:
+    """Write a model folder, its checksums last.
+
+    Parameters
+    ----------
+    folder
+        Made when absent; files of the same names are replaced.
+    config
+        Written as `config.json`.
+    networks
+        `autoencoder`, `unet`, `controlnet`, `segmenter`: a network or its state dict.
+    card
+        The text of `MODEL_CARD.md`.
+    auxiliary
+        The text of each file that `config.auxiliary` names.
+    dtype
+        Floating-point weights are stored in it, as they are by default.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(config.model_dump(mode="json"), indent=2) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+    for name, network in networks.items():
+        state = network.state_dict() if isinstance(network, nn.Module) else network
+        save_file(_storable(state, dtype), folder / f"{name}.safetensors")
+    for name, content in (auxiliary or {}).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    write_checksums(folder)
+    return folder
+
+
+def write_checksums(folder: Path) -> None:
+    """Write `SHA256SUMS` for the files as they are."""
+    lines = [f"{compute_checksum(folder / name)}  {name}\n" for name in _list_files(folder)]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def compute_checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def compare_state_dicts(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, source: str
+) -> list[str]:
+    """Return one sentence for each missing, unused or misshapen tensor."""
+    problems = [f"{source} lacks the tensor {key}." for key in expected if key not in found]
+    problems += [
+        f"{source} holds the tensor {key}, which the architecture does not use."
+        for key in found
+        if key not in expected
+    ]
+    problems += [
+        f"{source}: tensor {key} must have shape {tuple(expected[key].shape)}, "
+        f"got {tuple(found[key].shape)}."
+        for key in expected
+        if key in found and expected[key].shape != found[key].shape
+    ]
+    return problems
+
+
+def _load_network(network: nn.Module, path: Path) -> nn.Module:
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+    problems = compare_state_dicts(network.state_dict(), state, source=str(path))
+    if problems:
+        raise ModelError(*problems)
+    # assigning keeps the file's memory map: no second copy of the weights
+    network.load_state_dict(
+        {key: _full_precision(value) for key, value in state.items()}, assign=True
+    )
+    return network.eval().requires_grad_(False)
+
+
+def _full_precision(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _storable(state: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    return {
+        key: value.detach()
+        .cpu()
+        .to(dtype if dtype is not None and value.is_floating_point() else value.dtype)
+        .contiguous()
+        for key, value in state.items()
+    }
+
+
+def _list_files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _read_checksums(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("  ", 1) for line in lines if line.strip())
+    try:
+        return {name: digest for digest, name in pairs}
+    except ValueError as error:
+        raise ModelError(f"{path} must hold lines of `<SHA-256>  <file>`.") from error

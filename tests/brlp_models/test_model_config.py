@@ -1,0 +1,40 @@
+"""A model's configuration."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from brlp_models.model_config import ModelConfig
+
+
+def test_padded_latent_fits_the_unet(tiny_config: ModelConfig) -> None:
+    assert tiny_config.latent_shape == (5, 6, 5)
+    assert tiny_config.padded_latent_shape == (8, 8, 8)
+
+
+def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
+    args = tiny_config.controlnet_args()
+    assert args["channels"] == tiny_config.unet["channels"]
+    assert "out_channels" not in args
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"shape": [20, 24, 21]}, "divisible by 4"),
+        ({"spacing_mm": [1.0, 1.0, 1.0]}, "affine's voxel size"),
+        ({"latent_padding": [[0, 0], [0, 0], [0, 0]]}, "padded latent"),
+        ({"controlnet": {}}, "latent \\+ age plane"),
+        ({"context": []}, "cross_attention_dim must be 0"),
+        ({"latent_scale": 0}, "greater than 0"),
+        ({"latent_scal": 1}, "Extra inputs"),
+        ({"context": [{"name": "age"}]}, "range = "),
+        ({"context": [{"name": "sex", "coding": "categories"}]}, "categories"),
+    ],
+)
+def test_mistake_is_named(
+    tiny_settings: dict[str, Any], change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        ModelConfig.model_validate({**tiny_settings, **change})
