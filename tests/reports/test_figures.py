@@ -1,0 +1,128 @@
+"""Every figure: drawn from its table, honest about it, unmoved by hostile names."""
+
+from collections.abc import Callable
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from reports import figures
+from reports.errors import ReportError
+from reports.figures.export import render_svg
+
+Tables = dict[str, pd.DataFrame]
+HOSTILE = "_<script>alert('$x^{$\\frac')</script>\n=1+1 \U0001f9e0 " + "x" * 10_000
+
+
+def one_analysis(tables: Tables, name: str) -> pd.DataFrame:
+    return tables[name][tables[name]["analysis"] == "mmrm"]
+
+
+def cheapest(tables: Tables) -> pd.DataFrame:
+    sizes = one_analysis(tables, "sample_sizes")
+    best = sizes.loc[sizes.groupby("strategy")["cost"].idxmin()]
+    return best.assign(flat_from=best["fraction_enrolled"], flat_to=1.0)
+
+
+def at_forty_percent(tables: Tables) -> pd.DataFrame:
+    return tables["group_differences"].query("fraction_enrolled == 0.4")
+
+
+DRAWN: dict[str, Callable[[Tables], Figure]] = {
+    "cohort": lambda t: figures.plot_cohort_overview(t["participants"], t["visits"]),
+    "screening": lambda t: figures.plot_screening_flow(t["screening_flow"]),
+    "prediction": lambda t: figures.plot_predicted_versus_observed(t["predicted_changes"]),
+    "capture": lambda t: figures.plot_capture_rates(t["capture_rates"]),
+    "power": lambda t: figures.plot_power_curves(t["operating_characteristics"], target_power=0.8),
+    "sizes": lambda t: figures.plot_sample_sizes(one_analysis(t, "sample_sizes")),
+    "costs": lambda t: figures.plot_costs(one_analysis(t, "sample_sizes"), cheapest(t)),
+    "errors": lambda t: figures.plot_error_rates(one_analysis(t, "operating_characteristics")),
+    "selection": lambda t: figures.plot_group_differences(at_forty_percent(t)),
+    "sensitivity": lambda t: figures.plot_sensitivity(t["sensitivity"]),
+}
+
+
+def with_hostile_names(tables: Tables) -> Tables:
+    renamed = {"brlp": HOSTILE, "age_years": HOSTILE, "Slowing": HOSTILE, "mmrm": "mmrm"}
+    text = ("strategy", "covariate", "parameter", "criterion", "site")
+    return {
+        name: frame.assign(**{c: frame[c].replace(renamed) for c in text if c in frame})
+        for name, frame in tables.items()
+    }
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_figure_is_drawn_from_its_table(name: str, study_tables: Tables) -> None:
+    svg = render_svg(DRAWN[name](study_tables), prefix=name)
+    assert svg.startswith("<svg")
+    assert svg.count("<path") > 5
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_hostile_names_stay_text(name: str, study_tables: Tables) -> None:
+    svg = render_svg(DRAWN[name](with_hostile_names(study_tables)), prefix=name)
+    assert "<script" not in svg
+    assert len(svg) < 400_000
+
+
+def test_capture_figure_draws_the_chance_of_the_table(study_tables: Tables) -> None:
+    rates = study_tables["capture_rates"]
+    chance = figures.plot_capture_rates(rates).axes[0].lines[0]
+    expected = rates.drop_duplicates("n_selected").sort_values("n_selected")["chance_rate"]
+    np.testing.assert_allclose(np.asarray(chance.get_ydata(), float), expected)
+
+
+def test_power_curve_stands_at_the_total_of_both_arms(study_tables: Tables) -> None:
+    table = study_tables["operating_characteristics"].query(
+        "strategy == 'brlp' and fraction_enrolled == 0.4 and analysis == 'mmrm'"
+    )
+    curve = figures.plot_power_curves(table).axes[0].lines[0]
+    np.testing.assert_array_equal(
+        np.asarray(curve.get_xdata()), table["n_control"] + table["n_treatment"]
+    )
+
+
+def test_widest_bar_of_the_tornado_is_on_top(study_tables: Tables) -> None:
+    axes = figures.plot_sensitivity(study_tables["sensitivity"]).axes[0]
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert labels[-1] == "Slowing"
+
+
+def test_love_plot_is_symmetric_about_zero(study_tables: Tables) -> None:
+    low, high = figures.plot_group_differences(at_forty_percent(study_tables)).axes[0].get_xlim()
+    assert low == -high
+
+
+def make_image(seed: int, *, shift: float = 0.0) -> nib.nifti1.Nifti1Image:
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    affine[:3, 3] = -32 + shift
+    values = np.random.default_rng(seed).random((16, 16, 16))
+    return nib.nifti1.Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
+
+
+def test_scan_panel_has_a_row_for_each_image() -> None:
+    figure = figures.plot_scan_panel(
+        make_image(0), make_image(1), make_image(2), title=HOSTILE, cut_mm=(0, 0, 0)
+    )
+    words = {text.get_text() for text in figure.texts}
+    assert {"Baseline", "Predicted", "Difference", "Uncertainty, SD"} <= words
+
+
+def test_scan_panel_refuses_images_on_two_grids() -> None:
+    with pytest.raises(ReportError, match="one grid"):
+        figures.plot_scan_panel(make_image(0), make_image(1, shift=1.0))
+
+
+def test_drawing_leaves_the_settings_of_the_caller_alone(study_tables: Tables) -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    DRAWN["capture"](study_tables)
+    assert dict(mpl.rcParams) == before
+
+
+def test_unknown_figure_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="plot_nothing"):
+        _ = figures.plot_nothing
