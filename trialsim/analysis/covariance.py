@@ -1,0 +1,80 @@
+"""Covariance models whose entries are at most quadratic in their parameters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trialsim.analysis.result import Flags, Floats
+
+
+@dataclass(frozen=True)
+class CovarianceModel:
+    """Covariance of the visits, sum_a theta_a E_a with theta = L eta + eta' C eta / 2.
+
+    Attributes
+    ----------
+    basis
+        E, (n_terms, n_visits, n_visits), symmetric.
+    linear
+        L, (n_terms, n_parameters).
+    curvature
+        C, (n_terms, n_parameters, n_parameters), symmetric.
+    """
+
+    basis: Floats
+    linear: Floats
+    curvature: Floats
+
+    def compute_terms(self, eta: Floats) -> Floats:
+        """Return theta of each trial, (n_trials, n_terms)."""
+        quadratic = np.einsum("ti,aij,tj->ta", eta, self.curvature, eta)
+        return np.asarray(eta @ self.linear.T + quadratic / 2)
+
+    def compute_jacobian(self, eta: Floats) -> Floats:
+        """Return d theta / d eta of each trial, (n_trials, n_terms, n_parameters)."""
+        return np.asarray(self.linear + np.einsum("aij,tj->tai", self.curvature, eta))
+
+
+def build_linear(basis: Floats) -> CovarianceModel:
+    """Return the model whose parameters are its terms."""
+    n = len(basis)
+    return CovarianceModel(basis, np.eye(n), np.zeros((n, n, n)))
+
+
+def build_unstructured(n_visits: int) -> CovarianceModel:
+    """Return the model with a free variance at each visit and a free covariance of each pair."""
+    rows, columns = np.tril_indices(n_visits)
+    basis = np.zeros((len(rows), n_visits, n_visits))
+    terms = np.arange(len(rows))
+    basis[terms, rows, columns] = basis[terms, columns, rows] = 1.0
+    return build_linear(basis)
+
+
+def invert_positive_definite(matrices: Floats) -> tuple[Floats, Floats, Flags]:
+    """Return inverses, log determinants, and which matrices are positive definite.
+
+    Gauss-Jordan sweeps of all matrices together; for the small matrices of a trial this takes a
+    fraction of the time of a LAPACK call each, and a singular one does not stop the others.
+
+    Parameters
+    ----------
+    matrices
+        (..., n, n), symmetric.
+    """
+    inverse = matrices.copy()
+    diagonal = np.einsum("...ii->...i", matrices)
+    log_determinant = np.zeros(matrices.shape[:-2])
+    fine = np.isfinite(diagonal).all(axis=-1)
+    with np.errstate(all="ignore"):
+        for i in range(matrices.shape[-1]):
+            pivot = inverse[..., i, i].copy()
+            # relative to the diagonal, so that the verdict does not depend on units
+            fine &= pivot > 1e-11 * diagonal[..., i]
+            log_determinant += np.log(pivot)
+            column = inverse[..., :, i] / pivot[..., None]
+            row = inverse[..., i, :].copy()
+            inverse -= column[..., :, None] * row[..., None, :]
+            inverse[..., :, i] = column
+            inverse[..., i, :] = column
+            inverse[..., i, i] = -1.0 / pivot
+    return -inverse, log_determinant, fine
