@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
-from trialsim.cli import cohort
+from trialsim.cli import cohort, study
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -53,6 +53,7 @@ def root(
 
 
 app.add_typer(cohort.app, name="cohort")
+app.add_typer(study.app, name="study")
 
 
 def main() -> None:

@@ -1,0 +1,114 @@
+"""Connections to a study file: short, guarded, and explained when they fail.
+
+A connection is held only while something is read or written, never while something is computed,
+because DuckDB lets no other process in while a writer holds the file. The right to be the writer
+is a separate lock beside the file, held for the whole run and released by the operating system
+however the process ends.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from reports.errors import ReportError
+
+_SETTINGS: Final = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "lock_configuration": "true",
+}
+_PATIENCE_SECONDS: Final = 20.0
+
+
+@contextmanager
+def open_connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to the DuckDB file at `path`, with external access and extensions off.
+
+    Waits up to 20 seconds while another process holds the file.
+
+    Raises
+    ------
+    ReportError
+        If the file is missing (`read_only`), foreign, truncated, held too long, or on a full or
+        read-only disk.
+    """
+    if read_only and not path.exists():
+        raise ReportError(f"There is no study file at {path}; a command with --study makes one.")
+    connection = _connect_patiently(path, read_only=read_only)
+    try:
+        yield connection
+    except (duckdb.IOException, duckdb.FatalException) as error:
+        raise ReportError(
+            f"The study file {path} could not be used: {_first_line(error)}"
+        ) from error
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Make everything that is written in the block visible at once, or nothing of it."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def writer_lock(path: Path) -> FileLock:
+    """Return the lock that makes one process the writer of the study file at `path`."""
+    return FileLock(path.with_name(path.name + ".lock"))
+
+
+def has_writer(path: Path) -> bool:
+    """Say whether a living process is writing to the study file at `path`."""
+    lock = writer_lock(path)
+    if not Path(lock.lock_file).exists():
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that cannot be written has no writer either
+        return False
+
+
+def _connect_patiently(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return duckdb.connect(path, read_only=read_only, config=dict(_SETTINGS))
+        except duckdb.Error as error:
+            if not _is_held(error) or time.monotonic() > deadline:
+                raise ReportError(_explain(path, error)) from error
+            time.sleep(0.05)
+
+
+def _is_held(error: duckdb.Error) -> bool:
+    text = str(error)
+    return "lock on file" in text or "different configuration" in text
+
+
+def _explain(path: Path, error: duckdb.Error) -> str:
+    if _is_held(error):
+        return f"The study file {path} is held by another process: {_first_line(error)}"
+    if "not a valid DuckDB database file" in str(error):
+        return f"{path} is not a study file (no DuckDB database): give the path of a study."
+    return (
+        f"The study file {path} cannot be opened (truncated, foreign or not readable): "
+        f"{_first_line(error)}"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0]

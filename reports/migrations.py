@@ -1,0 +1,143 @@
+"""The tables of a study file, as numbered steps from an empty file to the newest version.
+
+A step is applied once, inside a transaction, and recorded. Rows of every table of `cohorts.schema`
+carry the `run_id` that wrote them. Keys are checked when rows are written and by
+`reports.verification`, not by an index: DuckDB's primary key makes a million predictions six
+times larger on disk and five times slower to write (`benchmarks/bench_store.py`).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import duckdb
+import pandera.pandas as pa
+
+from cohorts.schema import TABLES
+from reports.database import transaction
+from reports.errors import ReportError
+
+_SQL_TYPES: Final = {"str": "VARCHAR", "float": "DOUBLE", "int": "BIGINT", "bool": "BOOLEAN"}
+
+_SYSTEM_TABLES: Final = """
+CREATE TABLE runs (
+    run_id VARCHAR PRIMARY KEY,
+    command VARCHAR NOT NULL,
+    config VARCHAR NOT NULL,
+    seed BIGINT,
+    fingerprint VARCHAR,
+    versions VARCHAR NOT NULL,
+    git_commit VARCHAR,
+    process_id BIGINT NOT NULL,
+    started_at TIMESTAMP NOT NULL,
+    ended_at TIMESTAMP,
+    status VARCHAR NOT NULL CHECK (status IN ('running', 'finished', 'failed', 'interrupted')),
+    problem VARCHAR
+);
+CREATE TABLE run_files (
+    run_id VARCHAR NOT NULL REFERENCES runs (run_id),
+    kind VARCHAR NOT NULL CHECK (kind IN ('input', 'weight')),
+    path VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL CHECK (length(sha256) = 64),
+    size_bytes BIGINT NOT NULL CHECK (size_bytes >= 0),
+    PRIMARY KEY (run_id, path)
+);
+CREATE TABLE run_tables (
+    run_id VARCHAR NOT NULL,
+    table_name VARCHAR NOT NULL,
+    column_names VARCHAR[] NOT NULL,
+    n_rows BIGINT NOT NULL CHECK (n_rows >= 0),
+    checksum VARCHAR NOT NULL,
+    PRIMARY KEY (run_id, table_name)
+);
+"""
+
+
+def quote(identifier: str) -> str:
+    """Return `identifier` as SQL, so that no column name of a user's table can be a command."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def sql_type(dtype: str) -> str:
+    """Return the SQL type for a pandas or pandera type name; text where in doubt."""
+    known = (sql for name, sql in _SQL_TYPES.items() if dtype.lower().startswith(name))
+    return next(known, "VARCHAR")
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring the file up to the newest version.
+
+    Raises
+    ------
+    ReportError
+        If the file belongs to a newer version of trialsim, or to another program.
+    """
+    applied = schema_version(connection)
+    for number, step in enumerate(MIGRATIONS[applied:], start=applied + 1):
+        with transaction(connection):
+            step(connection)
+            connection.execute(
+                "INSERT INTO migrations VALUES (?, ?, now()::TIMESTAMP)", [number, step.__name__]
+            )
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the number of steps that the file has had.
+
+    Raises
+    ------
+    ReportError
+        If the file belongs to a newer version of trialsim, or to another program.
+    """
+    tables = {
+        name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    }
+    if not tables:
+        return 0
+    if "migrations" not in tables:
+        raise ReportError("This is a DuckDB file of another program, not a study of trialsim.")
+    row = connection.execute("SELECT max(number) FROM migrations").fetchone()
+    applied = int(row[0]) if row and row[0] is not None else 0
+    if applied > len(MIGRATIONS):
+        raise ReportError(
+            f"The study file has version {applied}, this trialsim knows versions up to "
+            f"{len(MIGRATIONS)}: install a newer trialsim to read it."
+        )
+    return applied
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the runs and one table for each table of `cohorts.schema`."""
+    connection.execute(
+        "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name VARCHAR, applied_at TIMESTAMP)"
+    )
+    connection.execute(_SYSTEM_TABLES)
+    for schema in TABLES.values():
+        connection.execute(_create_statement(schema))
+
+
+def _create_statement(schema: pa.DataFrameSchema) -> str:
+    columns = [_column(str(name), column) for name, column in schema.columns.items()]
+    return f"CREATE TABLE {quote(schema.name)} (run_id VARCHAR NOT NULL, {', '.join(columns)})"
+
+
+def _column(name: str, column: pa.Column) -> str:
+    checks = [_check(quote(name), check) for check in column.checks]
+    required = [] if column.nullable else ["NOT NULL"]
+    return " ".join([quote(name), sql_type(str(column.dtype)), *required, *checks])
+
+
+def _check(column: str, check: pa.Check) -> str:
+    values = check.statistics or {}
+    if check.name == "greater_than_or_equal_to":
+        return f"CHECK ({column} >= {float(values['min_value'])})"
+    if check.name == "less_than_or_equal_to":
+        return f"CHECK ({column} <= {float(values['max_value'])})"
+    if check.name == "isin":
+        allowed = ", ".join(
+            "'" + str(value).replace("'", "''") + "'" for value in values["allowed_values"]
+        )
+        return f"CHECK ({column} IN ({allowed}))"
+    raise NotImplementedError(f"no SQL for the check {check.name} of {column}")
+
+
+MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (create_tables,)

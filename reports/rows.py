@@ -1,0 +1,94 @@
+"""Rows of a study table, in and out of DuckDB without a loop over them."""
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from cohorts.schema import TABLES
+from reports.errors import ReportError
+from reports.migrations import quote, sql_type
+
+
+def write_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, run_id: str, frame: pd.DataFrame
+) -> None:
+    """Append `frame` to `table` as rows of the run `run_id`; columns that are new are added.
+
+    Raises
+    ------
+    ReportError
+        If a key is repeated, a value breaks a check, or a column mixes types.
+    """
+    if frame.empty:
+        return
+    columns = ", ".join(quote(str(name)) for name in frame.columns)
+    connection.register("incoming", _to_arrow(table, frame))
+    try:
+        _add_missing_columns(connection, table, frame)
+        connection.execute(
+            f"INSERT INTO {quote(table)} (run_id, {columns}) SELECT ?, {columns} FROM incoming",  # noqa: S608 - quoted identifiers
+            [run_id],
+        )
+    except (
+        duckdb.ConstraintException,
+        duckdb.ConversionException,
+        duckdb.CatalogException,
+    ) as error:
+        raise ReportError(f"The table {table} was not written: {error}") from error
+    finally:
+        connection.unregister("incoming")
+
+
+def read_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
+) -> pd.DataFrame:
+    """Return the rows of `table` that the run `run_id` wrote, with the columns that it wrote."""
+    listed = ", ".join(quote(name) for name in columns)
+    found = connection.execute(
+        f"SELECT {listed} FROM {quote(table)} WHERE run_id = ? ORDER BY rowid",  # noqa: S608 - quoted identifiers
+        [run_id],
+    ).df()
+    text = {name: "str" for name in found.columns if found[name].dtype == object}
+    return found.astype(text)
+
+
+def checksum_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
+) -> str:
+    """Return a checksum of a run's rows that does not depend on their order.
+
+    MD5 of each row's text, added up: DuckDB's own `hash` may differ between its versions.
+    """
+    listed = ", ".join(quote(name) for name in columns)
+    row = connection.execute(
+        f"SELECT sum(md5_number_lower(row({listed})::VARCHAR)::HUGEINT) "  # noqa: S608 - quoted identifiers
+        f"FROM {quote(table)} WHERE run_id = ?",
+        [run_id],
+    ).fetchone()
+    return f"{row[0] if row and row[0] is not None else 0:x}"
+
+
+def find_repeated_keys(connection: duckdb.DuckDBPyConnection, table: str, run_id: str) -> int:
+    """Return how many keys of `table` occur more than once among the rows of the run `run_id`."""
+    key = ", ".join(quote(name) for name in TABLES[table].unique or [])
+    row = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {quote(table)} WHERE run_id = ? "  # noqa: S608 - quoted identifiers
+        f"GROUP BY {key} HAVING count(*) > 1)",
+        [run_id],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ReportError(f"A column of the table {table} mixes types: {error}") from error
+
+
+def _add_missing_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame
+) -> None:
+    for name, dtype in frame.dtypes.items():
+        column = f"{quote(str(name))} {sql_type(str(dtype))}"
+        connection.execute(f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {column}")

@@ -1,0 +1,299 @@
+"""The study file: every table of a study in one DuckDB file, each row traced to its run.
+
+Examples
+--------
+>>> with Study.open("study.duckdb") as study:                          # doctest: +SKIP
+...     with study.run(command="trialsim rank", config={}, seed=1) as run:
+...         run.write("scores", scores)
+...     study.read("scores")
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import duckdb
+import pandas as pd
+from filelock import Timeout
+
+from cohorts.schema import TABLES, validate_table
+from reports import queries
+from reports.database import has_writer, open_connection, transaction, writer_lock
+from reports.errors import ReportError
+from reports.migrations import MIGRATIONS, migrate, schema_version
+from reports.provenance import collect_versions, describe_files, find_git_commit
+from reports.rows import checksum_rows, read_rows, write_rows
+
+FILLED_BY: Final = {
+    "participants": "trialsim cohort import",
+    "visits": "trialsim cohort import",
+    "volumes": "trialsim cohort import",
+    "screening_flow": "trialsim cohort import",
+    "scan_checks": "trialsim predict",
+    "predictions": "trialsim predict",
+    "scores": "trialsim rank",
+    "selections": "trialsim rank",
+    "capture_rates": "trialsim compare",
+    "capture_differences": "trialsim compare",
+    "predictor_performance": "trialsim compare",
+    "predicted_changes": "trialsim compare",
+    "group_differences": "trialsim compare",
+    "operating_characteristics": "trialsim power",
+    "sample_sizes": "trialsim power",
+    "sample_size_savings": "trialsim power",
+    "sensitivity": "trialsim power",
+}
+"""Which command writes a table first."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command's writing to a study; nothing is in the file before the command has finished."""
+
+    run_id: str
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def write(self, table: str, frame: pd.DataFrame) -> None:
+        """Put `frame` aside for the table `table` of `cohorts.schema`, after checking it.
+
+        Raises
+        ------
+        CohortValidationError
+            Where `frame` does not fit the table.
+        ReportError
+            If this run has already written the table.
+        """
+        if table not in TABLES:
+            raise ReportError(f"A study has no table {table!r}; it has {', '.join(TABLES)}.")
+        if table in self.tables:
+            raise ReportError(f"The run {self.run_id} has already written the table {table}.")
+        self.tables[table] = validate_table(frame, table)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file. Make one with `Study.open`."""
+
+    path: Path
+    read_only: bool = False
+
+    @classmethod
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
+        """Open the study file at `path`; make it if there is none and `read_only` is False.
+
+        Raises
+        ------
+        ReportError
+            If the file is missing (`read_only`), foreign, truncated, or of a newer version.
+        """
+        study = cls(Path(path), read_only)
+        if read_only:
+            with open_connection(study.path, read_only=True) as connection:
+                _require_tables(study.path, connection)
+        else:
+            study._prepare()
+        return study
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the study; it holds nothing open between calls."""
+
+    @contextmanager
+    def run(
+        self,
+        *,
+        command: str,
+        config: Mapping[str, Any],
+        seed: int | None = None,
+        inputs: Iterable[Path] = (),
+        weights: Iterable[Path] = (),
+        fingerprint: str | None = None,
+    ) -> Iterator[Run]:
+        """Record what the block does as one run; its tables are written together at its end.
+
+        Parameters
+        ----------
+        command
+            The command line that repeats it.
+        config
+            The resolved configuration; must go into JSON.
+        inputs, weights
+            Files, or folders of files, whose SHA-256 is recorded.
+        fingerprint
+            What `find_finished` looks for, to skip a step whose inputs have not changed.
+
+        Raises
+        ------
+        ReportError
+            If another process is writing to this study, or the disk does not take the tables.
+        """
+        files = pd.concat([describe_files(inputs, "input"), describe_files(weights, "weight")])
+        with self._as_only_writer():
+            run = Run(
+                self._begin(command, config, seed, fingerprint, files.drop_duplicates("path"))
+            )
+            try:
+                yield run
+                self._finish(run)
+            except BaseException as error:
+                stopped = isinstance(error, KeyboardInterrupt)
+                self._end(run.run_id, "interrupted" if stopped else "failed", str(error))
+                raise
+
+    def read(self, table: str, *, run_id: str | None = None) -> pd.DataFrame:
+        """Return the rows of `table` that the latest finished run (or `run_id`) wrote.
+
+        Raises
+        ------
+        ReportError
+            If no finished run has written the table; the sentence names the command that does.
+        """
+        written = self.tables() if run_id is None else self._tables_of(run_id)
+        rows = written[written["table_name"] == table]
+        if rows.empty:
+            command = FILLED_BY.get(table, "another command")
+            raise ReportError(f"The study {self.path} has no {table} yet; `{command}` writes them.")
+        found = rows.iloc[0]
+        with self._reading() as connection:
+            return read_rows(connection, table, found["run_id"], list(found["column_names"]))
+
+    def has(self, table: str) -> bool:
+        """Say whether a finished run has written `table`."""
+        return bool((self.tables()["table_name"] == table).any())
+
+    def tables(self) -> pd.DataFrame:
+        """Return one row for each table that `read` gives: its run, rows, columns and command."""
+        return self.query(queries.LATEST_TABLES)
+
+    def runs(self) -> pd.DataFrame:
+        """Return every run, the unfinished ones too; a dead writer's is shown as interrupted."""
+        runs = self.query(queries.RUNS)
+        if (runs["status"] == "running").any() and not has_writer(self.path):
+            runs["status"] = runs["status"].replace("running", "interrupted")
+        return runs
+
+    def files(self) -> pd.DataFrame:
+        """Return `run_id`, `kind`, `path`, `sha256`, `size_bytes` of the files that runs read."""
+        return self.query(queries.RUN_FILES)
+
+    def find_finished(self, fingerprint: str) -> str | None:
+        """Return the latest finished run with this fingerprint, if there is one."""
+        found = self.query(queries.FINISHED_WITH_FINGERPRINT, [fingerprint])
+        return None if found.empty else str(found["run_id"].iloc[0])
+
+    def query(self, sql: str, values: Iterable[object] = ()) -> pd.DataFrame:
+        """Return the rows of one SELECT; `values` fill its question marks.
+
+        Raises
+        ------
+        ReportError
+            If DuckDB refuses the statement; the file is never changed.
+        """
+        with self._reading() as connection:
+            try:
+                return connection.execute(sql, list(values)).df()
+            except duckdb.Error as error:
+                raise ReportError(f"The query failed: {error}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with open_connection(self.path, read_only=True) as connection:
+            yield connection
+
+    def _prepare(self) -> None:
+        if self.path.exists():
+            with self._reading() as connection:
+                if schema_version(connection) == len(MIGRATIONS):
+                    return
+        with self._as_only_writer(), open_connection(self.path, read_only=False) as connection:
+            migrate(connection)
+
+    @contextmanager
+    def _as_only_writer(self) -> Iterator[None]:
+        if self.read_only:
+            raise ReportError(f"The study {self.path} was opened for reading only.")
+        lock = writer_lock(self.path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ReportError(self._describe_writer()) from error
+        except OSError as error:
+            raise ReportError(
+                f"The folder {self.path.absolute().parent} cannot be written ({error.strerror}): "
+                "choose another place with --study."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _describe_writer(self) -> str:
+        busy = f"Another process is writing to the study {self.path}"
+        running = self.query(queries.RUNNING)
+        if running.empty:
+            return f"{busy}; try again when it has finished, or choose another --study."
+        process, command, started = running.iloc[0]
+        return (
+            f"{busy} (process {process}, `{command}`, since {started:%Y-%m-%d %H:%M:%S} UTC); "
+            "wait for it, stop it, or choose another --study."
+        )
+
+    def _begin(
+        self,
+        command: str,
+        config: Mapping[str, Any],
+        seed: int | None,
+        fingerprint: str | None,
+        files: pd.DataFrame,
+    ) -> str:
+        with open_connection(self.path, read_only=False) as connection, transaction(connection):
+            connection.execute(queries.CLOSE_DEAD_RUNS)
+            row = connection.execute(queries.NEXT_RUN_NUMBER).fetchone()
+            run_id = f"r{row[0] if row else 1:06d}"
+            values = [run_id, command, json.dumps(config, default=str), seed, fingerprint]
+            made_by = [json.dumps(collect_versions()), find_git_commit(), os.getpid(), _now()]
+            connection.execute(queries.BEGIN_RUN, values + made_by)
+            write_rows(connection, "run_files", run_id, files)
+        return run_id
+
+    def _finish(self, run: Run) -> None:
+        with open_connection(self.path, read_only=False) as connection, transaction(connection):
+            for table, frame in run.tables.items():
+                write_rows(connection, table, run.run_id, frame)
+                digest = checksum_rows(connection, table, run.run_id, list(frame.columns))
+                record = [run.run_id, table, list(frame.columns), len(frame), digest]
+                connection.execute(queries.RECORD_TABLE, record)
+            connection.execute(queries.END_RUN, ["finished", _now(), None, run.run_id])
+
+    def _end(self, run_id: str, status: str, problem: str) -> None:
+        with open_connection(self.path, read_only=False) as connection:
+            connection.execute(queries.END_RUN, [status, _now(), problem[:2000], run_id])
+
+    def _tables_of(self, run_id: str) -> pd.DataFrame:
+        written = self.query(queries.ALL_TABLES)
+        return written[written["run_id"] == run_id]
+
+
+def _require_tables(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    if schema_version(connection) < len(MIGRATIONS):
+        raise ReportError(
+            f"The study {path} is empty or of an older version; open it once for writing, "
+            "for example with `trialsim cohort import`."
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
