@@ -1,13 +1,11 @@
 """Tables of a study as files that other programs read."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Final, Literal
 
 import pandas as pd
 
-from reports.errors import ReportError
+from reports.atomic import write_atomically
 from reports.store import Study
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -43,31 +41,21 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
     ReportError
         If the place cannot be written, or the disk is full.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-        os.close(handle)
-        try:
-            _write(frame, Path(name))
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise ReportError(f"{path} could not be written: {error.strerror or error}.") from error
-    return path
-
-
-def _write(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".parquet":
-        frame.to_parquet(path, index=False)
+        content = frame.to_parquet(index=False)
     else:
-        neutralize_formulas(frame).to_csv(path, index=False)
+        content = neutralize_formulas(frame).to_csv(index=False).encode()
+    return write_atomically(path, content)
 
 
 def neutralize_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """Return `frame` with an apostrophe before text that starts like a spreadsheet formula."""
-    safe = frame.copy()
+    safe = frame.rename(columns=lambda name: _neutralize(str(name)))
     for name in safe.select_dtypes(["object", "str"]):
         text = safe[name].astype("str")
         safe[name] = safe[name].where(~text.str.startswith(_FORMULA_STARTS), "'" + text)
     return safe
+
+
+def _neutralize(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text
