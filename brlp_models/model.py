@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from brlp_models.errors import ModelError
 from brlp_models.model_config import ModelConfig
+from brlp_models.precision import Precision, autocast
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class BrlpModel:
         SHA-256 of every file of the folder.
     folder
         Where it was read from; None for a model that lives in memory only.
+    precision
+        `bf16` where the matrices are kept, and multiplied, in bfloat16.
     """
 
     config: ModelConfig
     networks: dict[str, nn.Module]
     checksums: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    precision: Precision = "full"
 
     @property
     def model_id(self) -> str:
@@ -61,15 +65,17 @@ class BrlpModel:
                 f"got {tuple(images.shape[1:])}."
             )
         autoencoder: Any = self.network("autoencoder")
-        latents: Tensor = autoencoder.encode(images.to(self.device))[0]
-        return latents
+        with autocast(self.precision, self.device):
+            latents: Tensor = autoencoder.encode(images.to(self.device))[0]
+        return latents.float()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Return the images (B, 1, *shape) of latents (B, C, *latent_shape)."""
         autoencoder: Any = self.network("autoencoder")
-        images: Tensor = autoencoder.decode(latents.to(self.device))
-        return images
+        with autocast(self.precision, self.device):
+            images: Tensor = autoencoder.decode(latents.to(self.device))
+        return images.float()
 
 
 def pad_latents(latents: Tensor, config: ModelConfig) -> Tensor:

@@ -1,0 +1,174 @@
+"""Samplers follow the published timesteps and converge to known answers."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from brlp_models.errors import ModelError
+from brlp_models.model import BrlpModel, crop_latents, pad_latents
+from brlp_models.model_config import ScheduleConfig
+from brlp_models.model_folder import load_model
+from brlp_models.sampling import SAMPLERS, Sampler, sample_latents
+from brlp_models.schedule import build_scheduler, compute_ddim_timesteps, compute_dpm_timesteps
+
+MEAN, SD = 0.4, 0.3
+
+
+def gaussian_denoiser(x: Tensor, t: int) -> Tensor:
+    """Return the exact noise prediction when clean latents are normal (MEAN, SD)."""
+    alpha_bar = build_scheduler(ScheduleConfig()).alphas_cumprod[t].double()
+    variance = alpha_bar * SD**2 + 1 - alpha_bar
+    return (1 - alpha_bar).sqrt() * (x - alpha_bar.sqrt() * MEAN) / variance
+
+
+def gaussian_error(sampler: Sampler, steps: int, start: int) -> float:
+    """Return the distance from the exact solution of the probability flow."""
+    scheduler = build_scheduler(ScheduleConfig())
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    alpha_bar = scheduler.alphas_cumprod[start].double()
+    spread = (alpha_bar * SD**2 + 1 - alpha_bar).sqrt()
+    exact = MEAN + SD * (noise - alpha_bar.sqrt() * MEAN) / spread
+    return float(
+        (SAMPLERS[sampler](gaussian_denoiser, noise, scheduler, steps) - exact).abs().max()
+    )
+
+
+def draw_inputs(model: BrlpModel, batch: int = 2) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    config = model.config
+    return {
+        "baseline_latent": torch.randn(batch, 3, *config.latent_shape, generator=generator),
+        "baseline_age_years": torch.linspace(60, 80, batch),
+        "context": torch.rand(batch, 1, len(config.context), generator=generator),
+        "noise": torch.randn(batch, 3, *config.padded_latent_shape, generator=generator),
+    }
+
+
+def published_loop(model: BrlpModel, inputs: dict[str, Tensor], steps: int) -> Tensor:
+    """Write the published procedure out, one formula a line."""
+    config = model.config
+    betas = torch.linspace(0.0015**0.5, 0.0205**0.5, 1000) ** 2
+    alpha_bar = torch.cumprod(1 - betas, 0)
+    baseline = pad_latents(inputs["baseline_latent"], config)
+    age = (inputs["baseline_age_years"] / 100).view(-1, 1, 1, 1, 1)
+    condition = torch.cat([baseline, age.expand(-1, 1, *baseline.shape[2:])], dim=1)
+    z, context = inputs["noise"], inputs["context"]
+    for t in range(1000 - 1000 // steps, -1, -(1000 // steps)):
+        time = torch.full((len(z),), t)
+        down, middle = model.networks["controlnet"](z, time, condition, context=context)
+        noise = model.networks["unet"](
+            z,
+            time,
+            context=context,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        )
+        clean = (z - (1 - alpha_bar[t]).sqrt() * noise) / alpha_bar[t].sqrt()
+        before = alpha_bar[t - 1000 // steps] if t >= 1000 // steps else torch.tensor(1.0)
+        z = before.sqrt() * clean + (1 - before).sqrt() * noise
+    return crop_latents(z, config)
+
+
+def test_ddim_timesteps_are_the_published_ones() -> None:
+    assert compute_ddim_timesteps(1000, 25).tolist() == list(range(960, -1, -40))
+    assert compute_ddim_timesteps(1000, 50).tolist() == list(range(980, -1, -20))
+
+
+def test_dpm_timesteps_go_from_pure_noise_to_the_end() -> None:
+    alpha_bar = build_scheduler(ScheduleConfig()).alphas_cumprod
+    steps = compute_dpm_timesteps(alpha_bar, 5)
+    lam = (alpha_bar / (1 - alpha_bar)).log()[steps]
+    assert (steps[0], steps[-1]) == (999, 0)
+    assert lam.diff().std() < 0.05 * lam.diff().mean()
+
+
+@pytest.mark.parametrize("steps", [0, 1001])
+def test_impossible_number_of_steps_is_refused(steps: int) -> None:
+    with pytest.raises(ModelError, match=f"between 1 and 1000, got {steps}"):
+        compute_ddim_timesteps(1000, steps)
+
+
+def test_sampler_equals_the_published_procedure(tiny_model: BrlpModel) -> None:
+    inputs = draw_inputs(tiny_model)
+    expected = published_loop(tiny_model, inputs, 25)
+    found = sample_latents(tiny_model, **inputs, num_inference_steps=25)
+    assert expected.std() > 0.1
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_ddim_error_halves_with_twice_the_steps() -> None:
+    errors = [gaussian_error("ddim", n, 1000 - 1000 // n) for n in (25, 50, 100)]
+    assert errors[0] / errors[1] == pytest.approx(2, rel=0.25)
+    assert errors[1] / errors[2] == pytest.approx(2, rel=0.25)
+
+
+def test_dpm_solver_needs_far_fewer_steps_than_ddim() -> None:
+    ddim = gaussian_error("ddim", 50, 980)
+    assert gaussian_error("dpm-solver++", 6, 999) < ddim
+    assert gaussian_error("dpm-solver++", 10, 999) < ddim / 10
+
+
+def test_draw_is_determined_by_its_noise(tiny_model: BrlpModel) -> None:
+    inputs = draw_inputs(tiny_model)
+    first, second = (sample_latents(tiny_model, **inputs, num_inference_steps=3) for _ in "ab")
+    other = {**inputs, "noise": -inputs["noise"]}
+    assert torch.equal(first, second)
+    assert not torch.allclose(first, sample_latents(tiny_model, **other, num_inference_steps=3))
+
+
+def test_draw_does_not_depend_on_the_rest_of_the_batch(tiny_model: BrlpModel) -> None:
+    inputs = draw_inputs(tiny_model, batch=3)
+    alone = {name: value[1:2] for name, value in inputs.items()}
+    together = sample_latents(tiny_model, **inputs, num_inference_steps=4)
+    single = sample_latents(tiny_model, **alone, num_inference_steps=4)
+    assert (together[1:2] - single).norm() < 1e-5 * single.norm()
+
+
+@pytest.mark.parametrize("name", ["baseline_latent", "baseline_age_years", "context"])
+def test_every_condition_reaches_the_draw(tiny_model: BrlpModel, name: str) -> None:
+    inputs = draw_inputs(tiny_model, batch=1)
+    changed = {**inputs, name: inputs[name] * 1.5}
+    first = sample_latents(tiny_model, **inputs, num_inference_steps=2)
+    assert not torch.allclose(
+        first, sample_latents(tiny_model, **changed, num_inference_steps=2), rtol=1e-3
+    )
+
+
+def test_residual_of_zero_carries_the_baseline_forward(
+    tiny_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(tiny_folder(diffusion_target="residual", residual_scale=3.0))
+    monkeypatch.setitem(SAMPLERS, "ddim", lambda denoise, noise, *_: torch.zeros_like(noise))
+    inputs = draw_inputs(model)
+    assert torch.equal(sample_latents(model, **inputs), inputs["baseline_latent"])
+
+
+def test_latent_scale_is_undone(
+    tiny_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(tiny_folder(latent_scale=4.0))
+    monkeypatch.setitem(SAMPLERS, "ddim", lambda denoise, noise, *_: torch.ones_like(noise))
+    assert sample_latents(model, **draw_inputs(model)).unique().tolist() == [0.25]
+
+
+def test_bf16_stays_close_to_full_precision(
+    tiny_folder: Callable[..., Path], tiny_model: BrlpModel
+) -> None:
+    halved = load_model(tiny_folder(), precision="bf16")
+    inputs = draw_inputs(tiny_model)
+    exact = sample_latents(tiny_model, **inputs, num_inference_steps=5)
+    found = sample_latents(halved, **inputs, num_inference_steps=5)
+    assert 0 < float((found - exact).norm() / exact.norm()) < 0.05
+    assert math.isfinite(float(found.sum()))
+
+
+def test_wrong_shapes_are_told_together(tiny_model: BrlpModel) -> None:
+    inputs = draw_inputs(tiny_model)
+    inputs |= {"noise": inputs["baseline_latent"], "context": inputs["context"][..., :2]}
+    with pytest.raises(ModelError, match=r"noise must have shape \(2, 3, 8, 8, 8\)") as caught:
+        sample_latents(tiny_model, **inputs)
+    assert len(caught.value.problems) == 2
