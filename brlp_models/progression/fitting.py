@@ -80,7 +80,7 @@ def fit_parameters(
         layout.pack(start).numpy(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": max_iterations, "maxcor": 30, "ftol": 1e-9, "gtol": 1e-3},
+        options={"maxiter": max_iterations, "maxcor": 30, "ftol": 1e-7, "gtol": 1e-2},
     )
     return layout.unpack(torch.from_numpy(found.x)), -float(found.fun)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from brlp_models.errors import ModelError
@@ -153,7 +153,7 @@ class LogisticProgression:
         return pd.Series(loss.numpy(), index=people, name="negative_log_posterior")
 
     def estimate(
-        self, individuals: pd.DataFrame, times: Mapping[Any, Sequence[float] | float]
+        self, individuals: pd.DataFrame, times: Mapping[Any, ArrayLike]
     ) -> dict[Any, NDArray[np.float64]]:
         """Return each person's features at the asked ages.
 
@@ -180,7 +180,7 @@ class LogisticProgression:
         }
 
     def estimate_with_sd(
-        self, visits: pd.DataFrame, times: Mapping[Any, Sequence[float] | float]
+        self, visits: pd.DataFrame, times: Mapping[Any, ArrayLike]
     ) -> dict[Any, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Personalize, then return each person's features and their predictive sd.
 
@@ -200,7 +200,7 @@ class LogisticProgression:
     def _evaluate(
         self,
         individuals: pd.DataFrame,
-        times: Mapping[Any, Sequence[float] | float],
+        times: Mapping[Any, ArrayLike],
         covariances: Tensor | None,
     ) -> dict[Any, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         ages = {person: np.atleast_1d(np.asarray(at, float)) for person, at in times.items()}
