@@ -92,8 +92,8 @@ def huber(training: Cohort) -> HuberAuxiliary:
 
 @pytest.fixture(scope="module")
 def progression() -> ProgressionAuxiliary:
-    small = simulate_cohort(90, np.random.default_rng(13))
-    return ProgressionAuxiliary.fit(*small, regions=REGIONS, n_sources=1)
+    small = simulate_cohort(66, np.random.default_rng(13))
+    return ProgressionAuxiliary.fit(*small, regions=REGIONS)
 
 
 @pytest.fixture(params=["huber", "progression"])
