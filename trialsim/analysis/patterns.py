@@ -45,6 +45,12 @@ class PatternStatistics:
             self.seen, self.counts[trials], self.cross[trials], self.n_predictors
         )
 
+    def add(self, others: "PatternStatistics") -> "PatternStatistics":
+        """Return the statistics of each trial with the people of `others` added to it."""
+        return PatternStatistics(
+            self.seen, self.counts + others.counts, self.cross + others.cross, self.n_predictors
+        )
+
     def use_baseline_as_predictor(self) -> "PatternStatistics":
         """Return the statistics with the first visit moved from the outcomes to the predictors.
 

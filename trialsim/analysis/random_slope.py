@@ -127,7 +127,7 @@ def _refit_on_boundary(
     terms = inside.eta.copy()
     terms[boundary] = model.compute_terms(edge.eta)
     joined = {}
-    for name in ("estimate", "variance", "df", "converged"):
+    for name in ("beta", "estimate", "variance", "df", "converged"):
         joined[name] = getattr(inside, name).copy()
         joined[name][boundary] = getattr(edge, name)
     return RemlFit(eta=terms, **joined), terms

@@ -59,9 +59,10 @@ class MeanModel:
 
 @dataclass(frozen=True)
 class RemlFit:
-    """Estimates of each trial: eta, the reported coefficient, its variance, df, verdict."""
+    """Estimates of each trial: eta, beta (t, m, p), the reported coefficient with variance, df."""
 
     eta: Floats
+    beta: Floats
     estimate: Floats
     variance: Floats
     df: Floats
@@ -118,9 +119,8 @@ def fit_reml(
     final = _evaluate(statistics, mean, covariance, eta)
     at = mean.reported
     converged &= np.isfinite(final.log_likelihood)
-    return RemlFit(
-        eta, final.beta.reshape(n_trials, -1)[:, at], final.covariance[:, at, at], df, converged
-    )
+    estimate = final.beta.reshape(n_trials, -1)[:, at]
+    return RemlFit(eta, final.beta, estimate, final.covariance[:, at, at], df, converged)
 
 
 def _select(state: _State, trials: Flags) -> _State:

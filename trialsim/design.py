@@ -1,0 +1,332 @@
+"""Designs of two-arm trials with repeated measurements."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.costs import Costs
+from trialsim.errors import DesignError
+
+__all__ = [
+    "ANALYSES",
+    "Costs",
+    "DropOut",
+    "TrialDesign",
+    "build_costs",
+    "build_design",
+    "read_costs",
+    "read_design",
+]
+
+ANALYSES: Final = ("change", "ancova", "ancova_score", "random_slope", "mmrm")
+"""The change score, the same adjusted for baseline, with a score besides, the mixed models."""
+
+UNITS: Final = ("mm3", "percent")
+RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
+EFFECT_SHAPES: Final = ("slope", "offset")
+EFFECT_MODELS: Final = ("shift", "proportional")
+OUTCOME_MODELS: Final = ("resampling", "parametric")
+
+
+@dataclass(frozen=True)
+class DropOut:
+    """How people leave.
+
+    Attributes
+    ----------
+    control, treatment
+        Share of the arm that has left by the last visit, under a constant hazard; treatment as
+        control when None.
+    decline_hazard_ratio
+        Hazard ratio for each standard deviation of decline seen at the previous visit (missing at
+        random); 1 for none.
+    unseen_shift_control, unseen_shift_treatment
+        What is added to a person's outcomes after leaving, in the unit of the endpoint (missing not
+        at random); 0 for none.
+    """
+
+    control: float = 0.0
+    treatment: float | None = None
+    decline_hazard_ratio: float = 1.0
+    unseen_shift_control: float = 0.0
+    unseen_shift_treatment: float = 0.0
+
+    @property
+    def treated(self) -> float:
+        """Share of the treatment arm that has left by the last visit."""
+        return self.control if self.treatment is None else self.treatment
+
+    @property
+    def depends_on_outcome(self) -> bool:
+        """Whether leaving depends on the decline seen before."""
+        return self.decline_hazard_ratio != 1.0
+
+    def find_problems(self) -> list[str]:
+        """Return one sentence for each value that cannot be."""
+        shares = {"control": self.control, "treatment": self.treated}
+        problems = [
+            f"dropout.{name} must be a share from 0 to below 1, got {share:g}."
+            for name, share in shares.items()
+            if not 0 <= share < 1
+        ]
+        if not (0 < self.decline_hazard_ratio < math.inf):
+            problems.append(
+                "dropout.decline_hazard_ratio must be greater than 0 (1 for none), got "
+                f"{self.decline_hazard_ratio:g}."
+            )
+        return problems
+
+
+@dataclass(frozen=True)
+class TrialDesign:
+    """A two-arm trial; every attribute is a key of the protocol's `[design]` table.
+
+    Attributes
+    ----------
+    visits_months
+        Months of the visits, from 0.
+    endpoint
+        Region whose volume is followed to the last visit.
+    unit
+        "mm3", or "percent" (100 x the natural logarithm of the volume, so that a difference of 1 is
+        1 % of the volume it starts from).
+    arms
+        Names of the control and the treatment arm.
+    allocation_ratio
+        Treatment : control.
+    alpha
+        Total type I error.
+    sides
+        1 or 2.
+    target_power
+        Power that a sample size is searched for.
+    slowing
+        Fraction of decline that the treatment prevents, between 0 and 1.
+    relative_to
+        "all decline", or "decline above normal ageing".
+    normal_change_per_year
+        Change a year of people who age normally, in `unit` (a loss is negative).
+    effect
+        "slope": the difference grows in proportion to time; "offset": it is whole from the first
+        visit after baseline. Both reach the same difference at the last visit.
+    effect_model
+        "shift": every treated person is shifted by the same amount; "proportional": each one's own
+        decline is slowed (parametric outcomes only).
+    outcomes
+        "resampling" the observed trajectories, or a "parametric" model fitted to them.
+    dropout
+        How people leave.
+    analyses
+        Names in `ANALYSES`.
+    common_baseline
+        Whether the random-slope model lets the arms share their intercept.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each attribute that cannot be.
+    """
+
+    visits_months: tuple[float, ...]
+    endpoint: str = "hippocampus"
+    unit: Literal["mm3", "percent"] = "mm3"
+    arms: tuple[str, str] = ("control", "treatment")
+    allocation_ratio: float = 1.0
+    alpha: float = 0.05
+    sides: int = 2
+    target_power: float = 0.8
+    slowing: float = 0.25
+    relative_to: Literal["all decline", "decline above normal ageing"] = "all decline"
+    normal_change_per_year: float | None = None
+    effect: Literal["slope", "offset"] = "slope"
+    effect_model: Literal["shift", "proportional"] = "shift"
+    outcomes: Literal["resampling", "parametric"] = "resampling"
+    dropout: DropOut = field(default_factory=DropOut)
+    analyses: tuple[str, ...] = ("mmrm",)
+    common_baseline: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "visits_months", tuple(float(m) for m in self.visits_months))
+        object.__setattr__(self, "analyses", tuple(self.analyses))
+        object.__setattr__(self, "arms", tuple(self.arms))
+        problems = [*_find_schedule_problems(self), *_find_choice_problems(self)]
+        problems += [*_find_number_problems(self), *self.dropout.find_problems()]
+        if problems:
+            raise DesignError(*problems)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Months of the visits."""
+        return np.array(self.visits_months)
+
+    @property
+    def duration_months(self) -> float:
+        """Months from baseline to the last visit."""
+        return self.visits_months[-1]
+
+    def split(self, n_total: int) -> tuple[int, int]:
+        """Return the people in control and in treatment of `n_total`: control is rounded."""
+        n_control = round(n_total / (1 + self.allocation_ratio))
+        return n_control, n_total - n_control
+
+    def compute_retention(self, arm: int) -> NDArray[np.float64]:
+        """Return the share of the arm (0 control, 1 treatment) still in at each visit."""
+        left = self.dropout.treated if arm else self.dropout.control
+        return np.asarray((1 - left) ** (self.times / self.duration_months))
+
+    def compute_hazard(self, arm: int) -> float:
+        """Return the hazard of leaving the arm, per month."""
+        left = self.dropout.treated if arm else self.dropout.control
+        return -math.log1p(-left) / self.duration_months
+
+    def change(self, **values: Any) -> "TrialDesign":
+        """Return the design with some attributes changed."""
+        return replace(self, **values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as a protocol's `[design]` table holds them."""
+        return asdict(self)
+
+
+def read_design(path: Path) -> TrialDesign:
+    """Read the `[design]` table of a TOML file, or the whole file where it has none.
+
+    Raises
+    ------
+    DesignError
+        The file cannot be read, a key is unknown, a value cannot be.
+    """
+    return build_design(_read_table(path, "design"), source=str(path))
+
+
+def read_costs(path: Path) -> Costs:
+    """Read the `[costs]` table of a TOML file; the defaults where it has none.
+
+    Raises
+    ------
+    DesignError
+        As in `read_design`.
+    """
+    document = _read_toml(path)
+    return build_costs(document.get("costs", {}), source=str(path))
+
+
+def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialDesign:
+    """Return the design of plain values; `dropout` may be one share for both arms.
+
+    Raises
+    ------
+    DesignError
+        A key is unknown or missing, a value cannot be.
+    """
+    plain = dict(values)
+    left = plain.get("dropout", {})
+    table = left if isinstance(left, Mapping) else {"control": left}
+    _refuse_unknown(table, DropOut, f"{source}, dropout")
+    _refuse_unknown(plain, TrialDesign, source)
+    if "visits_months" not in plain:
+        raise DesignError(f"{source}: visits_months is missing; list the visits, such as [0, 12].")
+    try:
+        return TrialDesign(**{**plain, "dropout": DropOut(**table)})
+    except (TypeError, ValueError) as error:
+        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+
+
+def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
+    """Return the costs of plain values.
+
+    Raises
+    ------
+    DesignError
+        A key is unknown, a value cannot be.
+    """
+    _refuse_unknown(values, Costs, source)
+    try:
+        return Costs(**values)
+    except (TypeError, ValueError) as error:
+        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DesignError(f"{path} cannot be read as TOML: {error}.") from error
+
+
+def _read_table(path: Path, name: str) -> Mapping[str, Any]:
+    document = _read_toml(path)
+    table = document.get(name, document)
+    return table if isinstance(table, Mapping) else document
+
+
+def _refuse_unknown(values: Mapping[str, Any], kind: type[Any], source: str) -> None:
+    known = [one.name for one in fields(kind)]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise DesignError(
+            *(f"{source}: {key} is not known; there are {', '.join(known)}." for key in unknown)
+        )
+
+
+def _find_schedule_problems(design: TrialDesign) -> list[str]:
+    months = design.visits_months
+    if len(months) < 2 or months[0] != 0 or any(b <= a for a, b in pairwise(months)):
+        return [f"visits_months must start at 0 and increase, got {list(months)}."]
+    needs = {"random_slope": 3}
+    return [
+        f"The analysis {name} needs at least {needs[name]} visits, got {len(months)}."
+        for name in design.analyses
+        if len(months) < needs.get(name, 2)
+    ]
+
+
+def _find_choice_problems(design: TrialDesign) -> list[str]:
+    choices = {
+        "unit": UNITS,
+        "relative_to": RELATIVE_TO,
+        "effect": EFFECT_SHAPES,
+        "effect_model": EFFECT_MODELS,
+        "outcomes": OUTCOME_MODELS,
+        "sides": (1, 2),
+    }
+    problems = [
+        f"{name} must be one of {', '.join(map(str, known))}, got {getattr(design, name)!r}."
+        for name, known in choices.items()
+        if getattr(design, name) not in known
+    ]
+    problems += [
+        f"analyses may hold {', '.join(ANALYSES)}, got {name!r}."
+        for name in design.analyses
+        if name not in ANALYSES
+    ]
+    if not design.analyses or len(set(design.analyses)) < len(design.analyses):
+        problems.append(f"analyses must list each analysis once, got {list(design.analyses)}.")
+    if len(design.arms) != 2:
+        problems.append(f"arms must name two arms, got {list(design.arms)}.")
+    if design.effect_model == "proportional" and design.outcomes != "parametric":
+        problems.append(
+            'effect_model "proportional" needs outcomes "parametric": a measured change holds '
+            "noise, and no treatment slows noise."
+        )
+    return problems
+
+
+def _find_number_problems(design: TrialDesign) -> list[str]:
+    problems = [
+        f"{name} must lie between 0 and 1, got {getattr(design, name):g}."
+        for name in ("alpha", "target_power", "slowing")
+        if not 0 < getattr(design, name) < 1
+    ]
+    if not 0 < design.allocation_ratio < math.inf:
+        problems.append(
+            f"allocation_ratio must be greater than 0, got {design.allocation_ratio:g}."
+        )
+    return problems

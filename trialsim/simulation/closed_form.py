@@ -1,0 +1,167 @@
+"""Closed forms for the people of a pool, to stand beside the simulation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trialsim import analytic
+from trialsim.analysis.result import Floats
+from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
+from trialsim.simulation.effects import Estimand, compute_shift
+from trialsim.simulation.outcomes import GrowthModel, fit_growth_model
+from trialsim.simulation.pool import Pool
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the closed forms know of untreated people.
+
+    Attributes
+    ----------
+    mean_change
+        Mean change from baseline at each visit, (n_visits,).
+    covariance
+        Of the outcomes at the visits followed by the score, (n_visits + 1, n_visits + 1).
+    growth
+        The random-slope model of the same people; None where no analysis needs it.
+    """
+
+    mean_change: Floats
+    covariance: Floats
+    growth: GrowthModel | None
+
+
+def compute_pool_moments(pool: Pool, design: TrialDesign) -> Moments:
+    """Return the moments of a resampled pool, which is its own population."""
+    table = np.column_stack([pool.outcome, pool.score])
+    needs_growth = "random_slope" in design.analyses
+    growth = fit_growth_model(pool, design.times) if needs_growth else None
+    return Moments(pool.mean_change, np.cov(table, rowvar=False, ddof=0), growth)
+
+
+def compute_model_moments(model: GrowthModel) -> Moments:
+    """Return the moments of a growth model."""
+    courses = np.column_stack([np.ones_like(model.times), model.times])
+    variance = float(np.var(model.scores))
+    loading = courses @ [model.score_intercept, model.score_slope]
+    visits = courses @ model.total_covariance @ courses.T
+    visits = visits + model.residual_variance * np.eye(len(model.times))
+    covariance = np.block(
+        [[visits, (loading * variance)[:, None]], [loading * variance, np.array([[variance]])]]
+    )
+    return Moments(model.slope * model.times, covariance, model)
+
+
+def has_closed_form(analysis: str, design: TrialDesign) -> bool:
+    """Whether a formula answers this design.
+
+    None does where leaving depends on the outcome or changes it, where slowing is proportional, or
+    where slopes are compared although the effect is an offset.
+    """
+    dropout = design.dropout
+    ignorable = not (
+        dropout.depends_on_outcome or dropout.unseen_shift_control or dropout.unseen_shift_treatment
+    )
+    fits = analysis != "random_slope" or design.effect == "slope"
+    return ignorable and fits and design.effect_model == "shift"
+
+
+def compute_power(
+    analysis: str, moments: Moments, design: TrialDesign, n_control: int, n_treatment: int
+) -> float:
+    """Return the power of a trial size, 0-1."""
+    ratio = n_treatment / n_control
+    point = _ask(analysis, moments, design, ratio, n_control=float(n_control))
+    return float(point.power)
+
+
+def compute_sample_size(analysis: str, moments: Moments, design: TrialDesign) -> float:
+    """Return the people needed in control for the target power, not rounded; NaN where no trial can.
+
+    Everyone who is randomized counts, those who leave included.
+    """
+    try:
+        point = _ask(analysis, moments, design, design.allocation_ratio, power=design.target_power)
+    except DesignError:
+        return np.nan
+    return _count_randomized(analysis, float(point.n_control), design)
+
+
+def _ask(analysis: str, moments: Moments, design: TrialDesign, ratio: float, **given: float) -> Any:
+    shift = compute_shift(design, moments.mean_change)
+    estimand = Estimand(shift, design.times)
+    common: dict[str, Any] = {
+        "delta": estimand.get_value(analysis),
+        "alpha": design.alpha,
+        "sides": design.sides,
+        "distribution": "t",
+    }
+    retention, retained = design.compute_retention(0), design.compute_retention(1)
+    if analysis in {"mmrm", "random_slope"}:
+        common |= {"retention_treatment": retained, "allocation_ratio": ratio, **given}
+        if analysis == "mmrm":
+            return _ask_mmrm(moments.covariance, retention, common)
+        return _ask_random_slope(moments.growth, design, retention, common)
+    if "n_control" in given:
+        given = {"n_control": given["n_control"] * retention[-1]}
+    common |= {"allocation_ratio": ratio * retained[-1] / retention[-1], **given}
+    return _ask_complete(analysis, moments.covariance, common)
+
+
+def _count_randomized(analysis: str, n_control: float, design: TrialDesign) -> float:
+    if analysis in {"mmrm", "random_slope"}:
+        return n_control
+    return n_control / float(design.compute_retention(0)[-1])
+
+
+def _ask_complete(analysis: str, covariance: Floats, common: dict[str, Any]) -> Any:
+    """Analyses of the people who complete."""
+    last = len(covariance) - 2
+    change = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
+    if analysis == "change":
+        return analytic.means(sd=float(np.sqrt(change)), **common)
+    covariates = [0] if analysis == "ancova" else [0, last + 1]
+    target = covariance[covariates, last]
+    explained = target @ np.linalg.solve(covariance[np.ix_(covariates, covariates)], target)
+    correlation = float(np.sqrt(explained / covariance[last, last]))
+    return analytic.ancova(
+        sd=float(np.sqrt(covariance[last, last])),
+        correlation=correlation,
+        n_covariates=len(covariates),
+        **common,
+    )
+
+
+def _ask_mmrm(covariance: Floats, retention: Floats, common: dict[str, Any]) -> Any:
+    """MMRM of the later visits given baseline."""
+    later = covariance[1:-1, 1:-1]
+    with_baseline = covariance[0, 1:-1]
+    residual = later - np.outer(with_baseline, with_baseline) / covariance[0, 0]
+    sd = np.sqrt(np.diag(residual))
+    common["retention_treatment"] = common["retention_treatment"][1:]
+    return analytic.mmrm(
+        sd=float(sd[-1]),
+        correlation=residual / np.outer(sd, sd),
+        retention=retention[1:],
+        **common,
+    )
+
+
+def _ask_random_slope(
+    growth: GrowthModel | None, design: TrialDesign, retention: Floats, common: dict[str, Any]
+) -> Any:
+    if growth is None:
+        raise DesignError("The closed form of the random-slope model needs its variances.")
+    total = growth.total_covariance
+    return analytic.random_slope(
+        visit_times=design.times,
+        slope_variance=float(total[1, 1]),
+        intercept_variance=float(total[0, 0]),
+        intercept_slope_covariance=float(total[0, 1]),
+        residual_variance=float(growth.residual_variance),
+        baseline="common" if design.common_baseline else "free",
+        retention=retention,
+        **common,
+    )

@@ -1,0 +1,187 @@
+"""Outcomes of simulated people: resampled from a pool, or drawn from a model fitted to it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from trialsim.analysis.patterns import summarize
+from trialsim.analysis.random_slope import estimate_growth
+from trialsim.analysis.result import Floats
+from trialsim.errors import DesignError
+from trialsim.simulation.pool import Pool
+from trialsim.simulation.streams import Draws
+
+
+@dataclass(frozen=True)
+class People:
+    """Untreated outcomes of simulated people.
+
+    Attributes
+    ----------
+    outcome
+        (n_trials, n_people, n_visits).
+    score
+        (n_trials, n_people), prognostic score.
+    latent_change
+        (n_trials, n_people, n_visits), noise-free change from baseline; None when not known.
+    """
+
+    outcome: Floats
+    score: Floats
+    latent_change: Floats | None
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What the outcomes of untreated people are on average.
+
+    Attributes
+    ----------
+    baseline
+        Mean at baseline.
+    mean_change, sd_change
+        Of the change from baseline at each visit, (n_visits,).
+    """
+
+    baseline: float
+    mean_change: Floats
+    sd_change: Floats
+
+
+class OutcomeModel(Protocol):
+    """Makes people out of chance."""
+
+    @property
+    def n_normals(self) -> int:
+        """Standard normals a person."""
+        ...
+
+    def simulate(self, draws: Draws) -> People:
+        """Return one person for each draw."""
+        ...
+
+    def compute_expectations(self) -> Expectations:
+        """Return the means of untreated people."""
+        ...
+
+
+class ResamplingModel:
+    """Observed trajectories, drawn with replacement."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    @property
+    def n_normals(self) -> int:
+        """None: who is drawn decides everything."""
+        return 0
+
+    def simulate(self, draws: Draws) -> People:
+        """Return one person of the pool for each draw."""
+        who = (draws.person * self.pool.size).astype(np.intp)
+        return People(self.pool.outcome[who], self.pool.score[who], None)
+
+    def compute_expectations(self) -> Expectations:
+        """Return the means of untreated people."""
+        change = self.pool.outcome - self.pool.outcome[:, :1]
+        return Expectations(
+            float(self.pool.outcome[:, 0].mean()), change.mean(axis=0), change.std(axis=0)
+        )
+
+
+@dataclass(frozen=True)
+class GrowthModel:
+    """Straight lines that differ between people, plus noise.
+
+    y_ij = (b0 + c0 s_i + u_0i) + (b1 + c1 s_i + u_1i) t_j + e_ij with score s, cov(u) = D.
+
+    Attributes
+    ----------
+    intercept, slope
+        b0, b1 (a month).
+    score_intercept, score_slope
+        c0, c1.
+    covariance
+        D, (2, 2).
+    residual_variance
+        Variance of e.
+    times
+        Months of the visits, (n_visits,).
+    scores
+        Scores to draw from, mean 0.
+    """
+
+    intercept: float
+    slope: float
+    score_intercept: float
+    score_slope: float
+    covariance: Floats
+    residual_variance: float
+    times: Floats
+    scores: Floats
+
+    @property
+    def n_normals(self) -> int:
+        """Standard normals a person: two random effects, then a noise a visit."""
+        return 2 + len(self.times)
+
+    @property
+    def total_covariance(self) -> Floats:
+        """Covariance of a person's intercept and slope, the score's part included, (2, 2)."""
+        loading = np.array([self.score_intercept, self.score_slope])
+        return self.covariance + np.outer(loading, loading) * float(np.var(self.scores))
+
+    def simulate(self, draws: Draws) -> People:
+        """Return one person for each draw."""
+        score = self.scores[(draws.person * len(self.scores)).astype(np.intp)]
+        effects = draws.normal[..., :2] @ _take_root(self.covariance).T
+        level = self.intercept + self.score_intercept * score + effects[..., 0]
+        slope = self.slope + self.score_slope * score + effects[..., 1]
+        change = slope[..., None] * self.times
+        noise = np.sqrt(self.residual_variance) * draws.normal[..., 2:]
+        return People(level[..., None] + change + noise, score, change)
+
+    def compute_expectations(self) -> Expectations:
+        """Return the means of untreated people."""
+        noise = 2 * self.residual_variance * (self.times > 0)
+        variance = self.total_covariance[1, 1] * self.times**2 + noise
+        return Expectations(self.intercept, self.slope * self.times, np.sqrt(variance))
+
+
+def fit_growth_model(pool: Pool, times: Floats) -> GrowthModel:
+    """Return the growth model fitted to a pool by REML.
+
+    Raises
+    ------
+    DesignError
+        Fewer than 3 visits, or a fit that does not converge.
+    """
+    if len(times) < 3:
+        raise DesignError(
+            f"A parametric model of outcomes needs at least 3 visits, got {len(times)}."
+        )
+    # without a score any column of no meaning keeps the fit solvable; its part is then left out
+    column = pool.score if pool.has_score else np.resize([-1.0, 1.0], pool.size)
+    predictors = np.column_stack([np.ones(pool.size), column])
+    center = pool.outcome.mean()
+    fit = estimate_growth(summarize(pool.outcome[None] - center, predictors[None]), times)
+    if not fit.reml.converged[0]:
+        raise DesignError("The parametric model of outcomes could not be fitted to the people.")
+    d00, d01, d11, residual = fit.terms[0]
+    level, slope = fit.reml.beta[0] * ([1.0, float(pool.has_score)])
+    return GrowthModel(
+        level[0] + center,
+        slope[0],
+        level[1],
+        slope[1],
+        np.array([[d00, d01], [d01, d11]]),
+        residual,
+        times,
+        pool.score,
+    )
+
+
+def _take_root(covariance: Floats) -> Floats:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))

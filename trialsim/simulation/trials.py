@@ -1,0 +1,293 @@
+"""Simulated trials of one pool at many sample sizes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+
+import numpy as np
+
+from trialsim.analysis.inputs import count_cores
+from trialsim.analysis.patterns import PatternStatistics, summarize
+from trialsim.analysis.result import FitResult, Flags, Floats
+from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
+from trialsim.simulation.dropout import compute_seen
+from trialsim.simulation.effects import (
+    Estimand,
+    build_estimand,
+    compute_normal_change,
+    compute_shift,
+)
+from trialsim.simulation.fitting import PREDICTORS, fit_analysis, get_monotone_patterns
+from trialsim.simulation.outcomes import OutcomeModel, People
+from trialsim.simulation.streams import draw_arm
+
+_BATCH_VALUES = 400_000
+"""Outcomes a batch; results do not depend on it."""
+
+_MIN_ARM = 5
+
+Sizes = Sequence[tuple[int, int]]
+"""People in control, in treatment of each trial size; no arm smaller than the one before."""
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Results of one analysis, (n_sizes, n_replicates) each; NaN where a fit failed."""
+
+    estimate: Floats
+    se: Floats
+    df: Floats
+    converged: Flags
+    boundary: Flags
+
+
+@dataclass(frozen=True)
+class SimulatedTrials:
+    """Everything simulated for one pool.
+
+    Attributes
+    ----------
+    sizes
+        People in control, in treatment.
+    effect, null
+        Analysis -> fits with the treatment's effect, without any.
+    estimand
+        What the estimates are compared with.
+    """
+
+    sizes: Sizes
+    effect: dict[str, Fits]
+    null: dict[str, Fits]
+    estimand: Estimand
+
+
+def simulate_trials(
+    model: OutcomeModel,
+    design: TrialDesign,
+    sizes: Sizes,
+    *,
+    seed: int,
+    replicates: range,
+    scenario: int = 0,
+    workers: int | None = None,
+    batch_size: int | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> SimulatedTrials:
+    """Return the fits of every analysis of the design in every replicate.
+
+    Parameters
+    ----------
+    sizes
+        (n_control, n_treatment) of each trial size. The people of a smaller trial are the first of
+        a larger one.
+    replicates
+        Which replicates. Each has its own stream, so any can be simulated alone.
+    scenario
+        Number of an independent set of streams under the same seed.
+    workers
+        Threads, all cores when None. Results do not depend on it.
+    batch_size
+        Replicates a batch, chosen by memory when None. Results do not depend on it.
+    on_progress
+        Told the number of replicates finished since the last call.
+
+    Raises
+    ------
+    DesignError
+        An arm of fewer than 5 people, sizes out of order, no replicates, no decline to slow.
+    """
+    _check_sizes(sizes, replicates)
+    shift = compute_shift(design, model.compute_expectations().mean_change)
+    job = _Job(model, design, sizes, seed, scenario, shift)
+    parts = []
+    for part in _run_batches(job, replicates, workers, batch_size):
+        parts.append(part)
+        if on_progress is not None:
+            on_progress(part.n_replicates)
+    return SimulatedTrials(
+        sizes,
+        _join([part.effect for part in parts]),
+        _join([part.null for part in parts]),
+        build_estimand(design, shift, _compute_share_left(design, parts)),
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    model: OutcomeModel
+    design: TrialDesign
+    sizes: Sizes
+    seed: int
+    scenario: int
+    shift: Floats
+
+    @property
+    def null_is_a_shift(self) -> bool:
+        """Whether the trial without effect differs by what the analyses take out exactly.
+
+        It then has the same standard errors, and its fits need not be repeated.
+        """
+        taken_out = self.design.effect == "slope" or "random_slope" not in self.design.analyses
+        same_for_all = self.design.effect_model == "shift"
+        return taken_out and same_for_all and not self.design.dropout.depends_on_outcome
+
+
+@dataclass(frozen=True)
+class _Part:
+    effect: dict[str, Fits]
+    null: dict[str, Fits]
+    share_left: Floats  # (2, n_visits)
+    n_replicates: int
+
+
+def _check_sizes(sizes: Sizes, replicates: range) -> None:
+    problems = [
+        f"Each arm needs at least {_MIN_ARM} people, got {n_control} + {n_treatment}."
+        for n_control, n_treatment in sizes
+        if min(n_control, n_treatment) < _MIN_ARM
+    ]
+    if not sizes or list(sizes) != sorted(sizes) or (np.diff(sizes, axis=0) < 0).any():
+        problems.append(f"Sample sizes must be given in increasing order, got {list(sizes)}.")
+    if not len(replicates):
+        problems.append("A simulation needs at least 1 replicate, got 0.")
+    if problems:
+        raise DesignError(*problems)
+
+
+def _run_batches(
+    job: _Job, replicates: range, workers: int | None, batch_size: int | None
+) -> Iterator[_Part]:
+    largest = sum(job.sizes[-1]) * len(job.design.times)
+    size = batch_size or max(1, _BATCH_VALUES // largest)
+    batches = [replicates[i : i + size] for i in range(0, len(replicates), size)]
+    run = partial(_run_batch, job)
+    n_workers = min(len(batches), workers or count_cores())
+    if n_workers == 1:
+        yield from map(run, batches)
+        return
+    pool = ThreadPoolExecutor(n_workers)
+    try:
+        yield from pool.map(run, batches)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _run_batch(job: _Job, replicates: range) -> _Part:
+    people = (_draw_people(job, replicates, 0), _draw_people(job, replicates, 1))
+    statistics, share_left = _observe(job, people, job.shift)
+    effect = _fit(job, statistics, len(replicates))
+    if job.null_is_a_shift:
+        null = {name: _remove(fits, _get_shift(job, name)) for name, fits in effect.items()}
+    else:
+        null = _fit(job, _observe(job, people, np.zeros_like(job.shift))[0], len(replicates))
+    return _Part(effect, null, share_left, len(replicates))
+
+
+@dataclass(frozen=True)
+class _Arm:
+    people: People
+    leave: Floats
+
+
+def _draw_people(job: _Job, replicates: range, arm: int) -> _Arm:
+    draws = draw_arm(
+        replicates,
+        seed=job.seed,
+        arm=arm,
+        n_people=job.sizes[-1][arm],
+        n_normals=job.model.n_normals,
+        scenario=job.scenario,
+    )
+    return _Arm(job.model.simulate(draws), draws.leave)
+
+
+def _observe(job: _Job, arms: tuple[_Arm, _Arm], shift: Floats) -> tuple[PatternStatistics, Floats]:
+    """Return statistics of (n_sizes x n_replicates) trials, and who has left, (2, n_visits)."""
+    expected = job.model.compute_expectations()
+    outcomes, share_left = [], []
+    for number, arm in enumerate(arms):
+        outcome = arm.people.outcome
+        if number == 1:
+            outcome = outcome + _compute_effect(job, arm.people, shift)
+        seen = compute_seen(
+            job.design, number, arm.leave, outcome, expected.mean_change, expected.sd_change
+        )
+        # centred, so that squares of large volumes do not drown the changes
+        outcomes.append(np.where(seen, outcome - expected.baseline, np.nan))
+        share_left.append((~seen).mean(axis=(0, 1)))
+    scores = [arm.people.score for arm in arms]
+    return _accumulate(job.sizes, outcomes, scores), np.array(share_left)
+
+
+def _compute_effect(job: _Job, people: People, shift: Floats) -> Floats:
+    """Return what is added to treated people's outcomes."""
+    if job.design.effect_model == "shift" or not shift.any():
+        return shift
+    if people.latent_change is None:
+        raise DesignError("Proportional slowing needs outcomes drawn from a parametric model.")
+    preventable = people.latent_change[..., -1:] - compute_normal_change(job.design)[-1]
+    return np.asarray(-job.design.slowing * preventable * (shift / shift[-1]))
+
+
+def _accumulate(sizes: Sizes, outcomes: list[Floats], scores: list[Floats]) -> PatternStatistics:
+    """Return statistics of every size; a larger trial adds people to the one before."""
+    seen = get_monotone_patterns(outcomes[0].shape[-1])
+    totals: list[PatternStatistics] = []
+    first = (0, 0)
+    for size in sizes:
+        blocks = [slice(a, b) for a, b in zip(first, size, strict=True)]
+        y = np.concatenate([outcomes[arm][:, blocks[arm]] for arm in (0, 1)], axis=1)
+        z = np.ones((*y.shape[:2], PREDICTORS))
+        z[..., 1] = np.arange(y.shape[1]) >= blocks[0].stop - blocks[0].start
+        z[..., 2] = np.concatenate([scores[arm][:, blocks[arm]] for arm in (0, 1)], axis=1)
+        added = summarize(y, z, seen)
+        last = totals[-1] if totals else None
+        totals.append(added if last is None else last.add(added))
+        first = size
+    return PatternStatistics(
+        seen,
+        np.concatenate([total.counts for total in totals]),
+        np.concatenate([total.cross for total in totals]),
+        PREDICTORS,
+    )
+
+
+def _fit(job: _Job, statistics: PatternStatistics, n_replicates: int) -> dict[str, Fits]:
+    return {
+        name: _fold(fit_analysis(name, statistics, job.design), n_replicates)
+        for name in job.design.analyses
+    }
+
+
+def _fold(result: FitResult, n_replicates: int) -> Fits:
+    return Fits(*(getattr(result, field.name).reshape(-1, n_replicates) for field in fields(Fits)))
+
+
+def _get_shift(job: _Job, analysis: str) -> float:
+    return Estimand(job.shift, job.design.times).get_value(analysis)
+
+
+def _remove(fits: Fits, shift: float) -> Fits:
+    return Fits(fits.estimate - shift, fits.se, fits.df, fits.converged, fits.boundary)
+
+
+def _join(parts: list[dict[str, Fits]]) -> dict[str, Fits]:
+    return {
+        name: Fits(
+            *(
+                np.concatenate([getattr(part[name], field.name) for part in parts], axis=1)
+                for field in fields(Fits)
+            )
+        )
+        for name in parts[0]
+    }
+
+
+def _compute_share_left(design: TrialDesign, parts: list[_Part]) -> tuple[Floats, Floats]:
+    if not design.dropout.depends_on_outcome:
+        return 1 - design.compute_retention(0), 1 - design.compute_retention(1)
+    weights = np.array([part.n_replicates for part in parts])
+    left = np.average([part.share_left for part in parts], axis=0, weights=weights)
+    return left[0], left[1]
