@@ -41,7 +41,8 @@ def compute_dpm_timesteps(alphas_cumprod: Tensor, num_inference_steps: int) -> T
     alpha_bar = alphas_cumprod.double()
     lam = (alpha_bar / (1 - alpha_bar)).log() / 2
     grid = torch.linspace(lam[-1].item(), lam[0].item(), num_inference_steps, dtype=torch.float64)
-    return (lam - grid[:, None]).abs().argmin(dim=1).unique().flip(0)
+    nearest: Tensor = (lam - grid[:, None]).abs().argmin(dim=1)
+    return torch.tensor(sorted(set(nearest.tolist()), reverse=True))
 
 
 def _check_steps(num_train_timesteps: int, num_inference_steps: int) -> None:
