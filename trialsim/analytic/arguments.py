@@ -1,0 +1,57 @@
+"""Checks of what a closed form is given; every problem is reported, then one error is raised."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trialsim.errors import DesignError
+
+
+class Range(NamedTuple):
+    """The values that an argument may take."""
+
+    low: float
+    high: float
+    includes_low: bool
+    includes_high: bool
+    words: str
+
+    def holds(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return, for each value, whether it is finite and inside."""
+        above = values >= self.low if self.includes_low else values > self.low
+        below = values <= self.high if self.includes_high else values < self.high
+        return np.isfinite(values) & above & below
+
+
+ANY = Range(-np.inf, np.inf, False, False, "a finite number")
+POSITIVE = Range(0, np.inf, False, False, "greater than 0")
+NOT_NEGATIVE = Range(0, np.inf, True, False, "0 or more")
+OPEN_SHARE = Range(0, 1, False, False, "between 0 and 1, both excluded")
+SHARE_FROM_0 = Range(0, 1, True, False, "at least 0 and below 1")
+SHARE_TO_1 = Range(0, 1, False, True, "greater than 0 and at most 1")
+CORRELATION = Range(-1, 1, False, False, "between -1 and 1, both excluded")
+
+Check = tuple[npt.ArrayLike | None, Range]
+
+
+def find_problems(**checks: Check) -> list[str]:
+    """Return one sentence for each argument outside its range; None is always accepted."""
+    return [
+        f"{name} must be {allowed.words}, got {_show(value, allowed)}."
+        for name, (value, allowed) in checks.items()
+        if value is not None and not np.all(allowed.holds(np.asarray(value, dtype=float)))
+    ]
+
+
+def raise_problems(problems: list[str]) -> None:
+    """Raise one `DesignError` that holds every sentence, if there is any."""
+    if problems:
+        raise DesignError(*problems)
+
+
+def _show(value: npt.ArrayLike, allowed: Range) -> str:
+    values = np.ravel(np.asarray(value, dtype=float))
+    wrong = values[~allowed.holds(values)]
+    shown = ", ".join(f"{number:g}" for number in wrong[:3])
+    return shown if wrong.size <= 3 else f"{shown} and {wrong.size - 3} more"

@@ -1,0 +1,65 @@
+"""Correlation of repeated measures."""
+
+import numpy as np
+import numpy.typing as npt
+
+from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
+from trialsim.analytic.point import FloatArray
+
+
+def ar1(rho: float, n: int) -> FloatArray:
+    """Return the (n, n) correlation rho^abs(i - j) of a first-order autoregression.
+
+    Parameters
+    ----------
+    rho
+        Correlation of neighboring visits, between -1 and 1.
+    n
+        Number of visits.
+    """
+    _check(rho, n)
+    steps = np.arange(n)
+    return np.asarray(float(rho) ** np.abs(steps[:, None] - steps[None, :]))
+
+
+def exchangeable(rho: float, n: int) -> FloatArray:
+    """Return the (n, n) correlation that is rho between any two visits.
+
+    Parameters
+    ----------
+    rho
+        Between -1 and 1; positive definite only above -1 / (n - 1).
+    n
+        Number of visits.
+    """
+    _check(rho, n)
+    return np.where(np.eye(n, dtype=bool), 1.0, float(rho))
+
+
+def _check(rho: float, n: int) -> None:
+    problems = find_problems(rho=(rho, CORRELATION))
+    problems += [] if n >= 1 else [f"The number of visits must be at least 1, got {n}."]
+    raise_problems(problems)
+
+
+def find_correlation_problems(
+    correlation: npt.ArrayLike, n_visits: int | None = None, *, name: str = "correlation"
+) -> list[str]:
+    """Return one sentence for each reason why `correlation` is no correlation matrix."""
+    matrix = np.asarray(correlation, dtype=float)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        return [f"{name} must be a square matrix, got shape {matrix.shape}."]
+    if n_visits is not None and matrix.shape[0] != n_visits:
+        return [f"{name} must be {n_visits} x {n_visits}, one row a visit, got {matrix.shape}."]
+    if not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
+        return [f"{name} must be symmetric with ones on its diagonal."]
+    smallest = np.linalg.eigvalsh(matrix).min()
+    if smallest <= 1e-10:
+        return [f"{name} must be positive definite, its smallest eigenvalue is {smallest:.3g}."]
+    return []
+
+
+def expand_correlation(correlation: npt.ArrayLike, n_visits: int) -> FloatArray:
+    """Return a matrix as it is, one number as the exchangeable matrix of `n_visits` visits."""
+    matrix = np.asarray(correlation, dtype=float)
+    return exchangeable(float(matrix), n_visits) if matrix.ndim == 0 else matrix

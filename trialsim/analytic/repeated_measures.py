@@ -1,0 +1,218 @@
+"""Closed forms for repeated measures with a given correlation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trialsim.analytic.arguments import POSITIVE, find_problems
+from trialsim.analytic.comparison import Distribution
+from trialsim.analytic.correlation import expand_correlation, find_correlation_problems
+from trialsim.analytic.point import DesignPoint, FloatArray, Quantity
+from trialsim.analytic.retention import (
+    complete_retention,
+    compute_last_visit_shares,
+    find_retention_problems,
+)
+from trialsim.analytic.solver import Question, answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class MmrmPoint(DesignPoint):
+    """A design point of an MMRM.
+
+    Attributes
+    ----------
+    variance_inflation_control, variance_inflation_treatment
+        Variance of the last visit's mean over that with everyone seen; 1 or more.
+    """
+
+    variance_inflation_control: float
+    variance_inflation_treatment: float
+
+
+def mmrm(
+    *,
+    delta: Quantity | None = None,
+    sd: Quantity,
+    correlation: npt.ArrayLike,
+    retention: npt.ArrayLike | None = None,
+    sd_treatment: Quantity | None = None,
+    correlation_treatment: npt.ArrayLike | None = None,
+    retention_treatment: npt.ArrayLike | None = None,
+    n_control: Quantity | None = None,
+    power: Quantity | None = None,
+    alpha: Quantity = 0.05,
+    sides: int = 2,
+    allocation_ratio: Quantity = 1.0,
+    distribution: Distribution = "z",
+) -> MmrmPoint:
+    """Compare the last visit's means in a mixed model for repeated measures with drop-out.
+
+    Information of one person: I = sum_k (r_k - r_{k+1}) [R_k^{-1}]; variance inflation
+    phi = [I^{-1}]_{JJ} (Lu, Luo & Chen 2008, Int J Biostat 4(1), eq. 3).
+
+    Parameters
+    ----------
+    delta
+        Difference between the arms at the last visit.
+    sd
+        Standard deviation at the last visit in the control arm.
+    correlation
+        Correlation of the visits, (n_visits, n_visits), given baseline where the analysis
+        adjusts for it; see `ar1` and `exchangeable`.
+    retention
+        Share still in at each visit, (n_visits,), drop-out being monotone; None means everyone.
+    sd_treatment, correlation_treatment, retention_treatment
+        The same in the treatment arm; None means as in control.
+    n_control, power, alpha, sides, allocation_ratio
+        As in `trialsim.analytic.means`; sample sizes count everyone who is randomized.
+    distribution
+        "z", or "t" with N - 2 degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+    """
+    n_visits = np.shape(correlation)[0] if np.ndim(correlation) else 0
+    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    treated = correlation if correlation_treatment is None else correlation_treatment
+    question.check(
+        *find_correlation_problems(correlation),
+        *find_correlation_problems(treated, n_visits, name="correlation_treatment"),
+        *find_retention_problems(retention, n_visits, name="retention"),
+        *find_retention_problems(retention_treatment, n_visits, name="retention_treatment"),
+        sd=(sd, POSITIVE),
+        sd_treatment=(sd_treatment, POSITIVE),
+    )
+    if retention_treatment is None:
+        retention_treatment = retention
+    inflation = _compute_inflation(correlation, retention)
+    inflation_treatment = _compute_inflation(treated, retention_treatment)
+    variance_treatment = np.square(sd if sd_treatment is None else sd_treatment)
+    unit_variance = inflation * np.square(sd) + np.divide(
+        inflation_treatment * variance_treatment, allocation_ratio
+    )
+    return MmrmPoint(
+        **answer(question, unit_variance=unit_variance),
+        variance_inflation_control=inflation,
+        variance_inflation_treatment=inflation_treatment,
+    )
+
+
+def _compute_inflation(correlation: npt.ArrayLike, retention: npt.ArrayLike | None) -> float:
+    matrix = np.asarray(correlation, dtype=float)
+    n_visits = len(matrix)
+    information = np.zeros_like(matrix)
+    shares = compute_last_visit_shares(complete_retention(retention, n_visits))
+    for last, share in enumerate(shares, start=1):
+        information[:last, :last] += share * np.linalg.inv(matrix[:last, :last])
+    return float(np.linalg.inv(information)[-1, -1])
+
+
+def marginal_slope(
+    *,
+    delta: Quantity | None = None,
+    visit_times: npt.ArrayLike,
+    variance: Quantity,
+    correlation: npt.ArrayLike,
+    n_control: Quantity | None = None,
+    power: Quantity | None = None,
+    alpha: Quantity = 0.05,
+    sides: int = 2,
+    allocation_ratio: Quantity = 1.0,
+    distribution: Distribution = "z",
+) -> DesignPoint:
+    """Compare the slopes of two arms in a marginal model (Diggle et al. 2002, p. 29).
+
+    Variance of one person's slope: [(X' R^{-1} X)^{-1}]_{slope, slope} variance.
+
+    Parameters
+    ----------
+    delta
+        Difference in slope, in units of the endpoint per unit of `visit_times`.
+    visit_times
+        Times of the visits; shape (n_visits,).
+    variance
+        Variance of the outcome at each visit.
+    correlation
+        Correlation of the visits, (n_visits, n_visits), or one number (exchangeable).
+    n_control, power, alpha, sides, allocation_ratio
+        As in `trialsim.analytic.means`.
+    distribution
+        "z", or "t" with N - 2 degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+    """
+    times = np.asarray(visit_times, dtype=float)
+    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    spread = times.ndim == 1 and times.size >= 2 and np.ptp(times) > 0
+    further = [] if spread else [f"visit_times must hold two different times, got {times}."]
+    design = np.column_stack([np.ones(times.size), times.ravel()])
+    return _compare_marginal(question, design, variance, correlation, further)
+
+
+def time_averaged(
+    *,
+    delta: Quantity | None = None,
+    n_visits: int,
+    variance: Quantity,
+    correlation: npt.ArrayLike,
+    n_control: Quantity | None = None,
+    power: Quantity | None = None,
+    alpha: Quantity = 0.05,
+    sides: int = 2,
+    allocation_ratio: Quantity = 1.0,
+    distribution: Distribution = "z",
+) -> DesignPoint:
+    """Compare means over all visits by generalized least squares (Liu & Liang 1997, Biometrics).
+
+    Variance of one person's mean: variance / (1' R^{-1} 1).
+
+    Parameters
+    ----------
+    delta
+        Difference between the arms, the same at each visit.
+    n_visits
+        Number of visits.
+    variance
+        Variance of the outcome at each visit.
+    correlation
+        Correlation of the visits, (n_visits, n_visits), or one number (exchangeable).
+    n_control, power, alpha, sides, allocation_ratio
+        As in `trialsim.analytic.means`.
+    distribution
+        "z", or "t" with N - 2 degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+    """
+    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    further = [] if n_visits >= 1 else [f"n_visits must be at least 1, got {n_visits}."]
+    return _compare_marginal(
+        question, np.ones((max(n_visits, 1), 1)), variance, correlation, further
+    )
+
+
+def _compare_marginal(
+    question: Question,
+    design: FloatArray,
+    variance: Quantity,
+    correlation: npt.ArrayLike,
+    further_problems: list[str],
+) -> DesignPoint:
+    problems = further_problems + find_problems(variance=(variance, POSITIVE))
+    matrix = expand_correlation(correlation, len(design))
+    problems += find_correlation_problems(matrix, len(design))
+    question.check(*problems)
+    information = design.T @ np.linalg.solve(matrix, design)
+    unit = np.linalg.inv(information)[-1, -1] * np.asarray(variance, dtype=float)
+    return DesignPoint(
+        **answer(question, unit_variance=unit * (1 + np.divide(1, question.allocation_ratio)))
+    )
