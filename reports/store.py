@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 
 import duckdb
 import pandas as pd
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from cohorts.schema import TABLES, validate_table
 from reports import queries
@@ -82,6 +82,10 @@ class Study:
 
     path: Path
     read_only: bool = False
+    lock: FileLock = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lock", writer_lock(self.path))
 
     @classmethod
     def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
@@ -141,7 +145,7 @@ class Study:
             If another process is writing to this study, or the disk does not take the tables.
         """
         files = pd.concat([describe_files(inputs, "input"), describe_files(weights, "weight")])
-        with self._as_only_writer():
+        with self.as_only_writer():
             run = Run(
                 self._begin(command, config, seed, fingerprint, files.drop_duplicates("path"))
             )
@@ -152,6 +156,31 @@ class Study:
                 stopped = isinstance(error, KeyboardInterrupt)
                 self._end(run.run_id, "interrupted" if stopped else "failed", str(error))
                 raise
+
+    @contextmanager
+    def as_only_writer(self) -> Iterator[None]:
+        """Keep every other process from writing to the study while the block runs.
+
+        Raises
+        ------
+        ReportError
+            If another process is writing, or the folder cannot be written.
+        """
+        if self.read_only:
+            raise ReportError(f"The study {self.path} was opened for reading only.")
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ReportError(self._describe_writer()) from error
+        except OSError as error:
+            raise ReportError(
+                f"The folder {self.path.absolute().parent} cannot be written ({error.strerror}): "
+                "choose another place with --study."
+            ) from error
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def read(self, table: str, *, run_id: str | None = None) -> pd.DataFrame:
         """Return the rows of `table` that the latest finished run (or `run_id`) wrote.
@@ -194,6 +223,14 @@ class Study:
         found = self.query(queries.FINISHED_WITH_FINGERPRINT, [fingerprint])
         return None if found.empty else str(found["run_id"].iloc[0])
 
+    def is_current(self, fingerprint: str) -> bool:
+        """Say whether a finished run has this fingerprint, and no later run rewrote its tables."""
+        run_id = self.find_finished(fingerprint)
+        if run_id is None:
+            return False
+        latest = self.tables().set_index("table_name")["run_id"]
+        return all(latest[table] == run_id for table in self._tables_of(run_id)["table_name"])
+
     def query(self, sql: str, values: Iterable[object] = ()) -> pd.DataFrame:
         """Return the rows of one SELECT; `values` fill its question marks.
 
@@ -218,27 +255,8 @@ class Study:
             with self._reading() as connection:
                 if schema_version(connection) == len(MIGRATIONS):
                     return
-        with self._as_only_writer(), open_connection(self.path, read_only=False) as connection:
+        with self.as_only_writer(), open_connection(self.path, read_only=False) as connection:
             migrate(connection)
-
-    @contextmanager
-    def _as_only_writer(self) -> Iterator[None]:
-        if self.read_only:
-            raise ReportError(f"The study {self.path} was opened for reading only.")
-        lock = writer_lock(self.path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ReportError(self._describe_writer()) from error
-        except OSError as error:
-            raise ReportError(
-                f"The folder {self.path.absolute().parent} cannot be written ({error.strerror}): "
-                "choose another place with --study."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _describe_writer(self) -> str:
         busy = f"Another process is writing to the study {self.path}"

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
-from trialsim.cli import cohort, study
+from trialsim.cli import cohort, init, study
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -52,6 +52,7 @@ def root(
     """Decide whom to enroll: predicted hippocampal atrophy, selection, power, sample size, cost."""
 
 
+app.command()(init.init)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(study.app, name="study")
 

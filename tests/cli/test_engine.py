@@ -1,0 +1,99 @@
+"""Steps are done once, redone when what they use changes, and survive a failure."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.store import Run, Study
+from trialsim.cli.pipeline.engine import Step, StepOutcome, run_steps
+
+SCORES = {"participant_id": ["sub-1"], "strategy": ["mine"], "fold": [None]}
+
+
+class Job:
+    """Two steps: the second reads what the first wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.study = Study.open(folder / "study.duckdb")
+        self.input = folder / "input.txt"
+        self.input.write_text("0.5")
+        self.factor = 2.0
+        self.done: list[str] = []
+
+    def first(self, run: Run) -> None:
+        self.done.append("first")
+        run.write("scores", pd.DataFrame({**SCORES, "score": [float(self.input.read_text())]}))
+
+    def second(self, run: Run) -> None:
+        self.done.append("second")
+        score = self.study.read("scores")["score"].iloc[0] * self.factor
+        if score > 100:
+            raise ValueError("too much")
+        frame = {"participant_id": ["sub-1"], "strategy": ["mine"], "fraction_enrolled": [score]}
+        run.write("selections", pd.DataFrame({**frame, "rank": [1], "is_selected": [True]}))
+
+    def run(self, seed: int = 1) -> list[StepOutcome]:
+        steps = [
+            Step("first", self.first, inputs=[self.input]),
+            Step("second", self.second, {"factor": self.factor}, stands_on=["first"]),
+        ]
+        quiet = lambda position, step, runs: None  # noqa: E731
+        return list(run_steps(self.study, steps, command="job", seed=seed, announce=quiet))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path)
+
+
+def test_a_second_run_does_nothing(job: Job) -> None:
+    job.run()
+    assert [outcome.has_run for outcome in job.run()] == [False, False]
+    assert job.done == ["first", "second"]
+
+
+def test_a_changed_file_redoes_everything_that_stands_on_it(job: Job) -> None:
+    job.run()
+    job.input.write_text("0.25")
+    outcomes = job.run()
+    assert [outcome.has_run for outcome in outcomes] == [True, True]
+    assert outcomes[0].changes == (f"{job.input} is changed",)
+    assert job.study.read("selections")["fraction_enrolled"].tolist() == [0.5]
+
+
+def test_a_changed_key_redoes_its_step_alone(job: Job) -> None:
+    job.run()
+    job.factor = 1.5
+    outcomes = job.run()
+    assert [outcome.has_run for outcome in outcomes] == [False, True]
+    assert outcomes[1].changes == ("factor was 2.0, is 1.5",)
+
+
+def test_another_seed_redoes_everything(job: Job) -> None:
+    job.run(seed=1)
+    assert [outcome.has_run for outcome in job.run(seed=2)] == [True, True]
+
+
+def test_a_step_whose_table_was_rewritten_by_hand_is_redone(job: Job) -> None:
+    job.run()
+    with job.study.run(command="trialsim rank", config={}) as run:
+        run.write("scores", pd.DataFrame({**SCORES, "score": [0.1]}))
+    assert job.run()[0].has_run
+
+
+def test_what_was_finished_before_a_failure_stays(job: Job) -> None:
+    job.factor = 1e6
+    with pytest.raises(ValueError, match="too much"):
+        job.run()
+    job.factor = 2.0
+    assert [outcome.has_run for outcome in job.run()] == [False, True]
+
+
+def test_going_back_to_an_earlier_input_gives_the_earlier_numbers(job: Job) -> None:
+    job.run()
+    job.input.write_text("0.25")
+    job.run()
+    job.input.write_text("0.5")
+    job.run()
+    assert job.study.read("scores")["score"].tolist() == [0.5]

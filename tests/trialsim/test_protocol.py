@@ -1,0 +1,123 @@
+"""The protocol file is checked as a whole, and says which key is wrong and what is allowed."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trialsim.cli.app import app
+from trialsim.errors import DesignError
+from trialsim.protocol import Protocol, build_protocol, read_protocol
+
+MINIMAL = """
+[cohort]
+path = "people.csv"
+[design]
+visits_months = [0, 12, 24]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "protocol.toml"
+    file.write_text(MINIMAL)
+    return file
+
+
+def test_the_example_is_a_valid_protocol(tmp_path: Path) -> None:
+    example = files("trialsim").joinpath("protocol.toml").read_text()
+    (tmp_path / "protocol.toml").write_text(example)
+    protocol = read_protocol(tmp_path / "protocol.toml")
+    assert protocol.prediction is not None
+    assert protocol.design.visits_months == (0, 12, 24)
+
+
+def test_init_writes_the_example_and_never_overwrites(tmp_path: Path) -> None:
+    runner = CliRunner()
+    assert runner.invoke(app, ["init", str(tmp_path / "new")]).exit_code == 0
+    (tmp_path / "new/protocol.toml").write_text("mine")
+    result = runner.invoke(app, ["init", str(tmp_path / "new")])
+    assert result.exit_code == 1
+    assert "already there" in result.stderr
+    assert (tmp_path / "new/protocol.toml").read_text() == "mine"
+
+
+def test_paths_are_relative_to_the_protocol(path: Path) -> None:
+    protocol = read_protocol(path)
+    assert protocol.cohort.path == path.parent / "people.csv"
+    assert protocol.study.output == path.parent / "results"
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ("study.seed=7", lambda p: p.study.seed == 7),
+        ("study.title=A trial", lambda p: p.study.title == "A trial"),
+        (
+            "selection.fractions_enrolled=[0.25, 1]",
+            lambda p: p.selection.fractions_enrolled[0] == 0.25,
+        ),
+        ("design.slowing=0.4", lambda p: p.design.slowing == 0.4),
+        ("costs.screening=900", lambda p: p.costs.screening == 900),
+        ("prediction.samples=auto", lambda p: p.prediction.samples == "auto"),
+    ],
+)
+def test_a_key_is_overridden(path: Path, override: str, read: object) -> None:
+    assert read(read_protocol(path, [override]))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("study.sede=7", r"study\.sede: no such key; \[study\] takes title, seed, output"),
+        ("magic.key=7", r"magic: no such key; the protocol takes study, cohort"),
+        ("study.seed=-1", r"study\.seed: .*greater than or equal to 0, got -1"),
+        (
+            "selection.fractions_enrolled=[0.5, 2]",
+            r"fractions_enrolled\.1: .*less than or equal to 1",
+        ),
+        ("selection.strategies=[]", r"selection\.strategies: .*at least 1 item"),
+        ('selection.strategies=["magic"]', "unknown strategies magic; known are random"),
+        ('selection.strategies=["brlp"]', r"strategies brlp need a \[prediction\] section"),
+        ("selection.fast_progressor={}", "exactly one of top_fraction and rate_below"),
+        ("design.slowing=3", "slowing must lie between 0 and 1, got 3"),
+        ("design.visits_months=[1, 2]", "visits_months must start at 0"),
+        ("design.alfa=3", "alfa is not known"),
+        ("costs.screening=-1", "screening must be 0 or more"),
+        ("simulation.n_simulations=many", r"n_simulations: .*integer.*got \"many\""),
+        ("nonsense", "--set takes key=value"),
+        ("study.seed.deep=1", "seed is a value, not a section|study.seed"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_right(path: Path, override: str, words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        read_protocol(path, [override])
+
+
+def test_every_problem_is_reported_at_once(path: Path) -> None:
+    with pytest.raises(DesignError) as caught:
+        read_protocol(path, ["study.seed=-1", "design.slowing=3", "costs.screening=-1", "x.y=1"])
+    assert len(caught.value.problems) == 4
+
+
+@pytest.mark.parametrize("text", ["[cohort", "\x00", "a = 1\na = 2"])
+def test_a_file_that_is_no_toml_is_one_sentence(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(DesignError, match="not valid TOML"):
+        read_protocol(path)
+
+
+def test_a_missing_file_points_to_init(tmp_path: Path) -> None:
+    with pytest.raises(DesignError, match="trialsim init"):
+        read_protocol(tmp_path / "none.toml")
+
+
+def test_a_protocol_without_its_cohort_says_so() -> None:
+    with pytest.raises(DesignError, match="cohort: this key is missing"):
+        build_protocol({"design": {"visits_months": [0, 12]}})
+
+
+def test_a_protocol_goes_into_json() -> None:
+    protocol = build_protocol({"cohort": {"path": "x"}, "design": {"visits_months": [0, 12]}})
+    assert Protocol.model_validate_json(protocol.model_dump_json()).design == protocol.design

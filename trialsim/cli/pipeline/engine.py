@@ -1,0 +1,157 @@
+"""Steps that record themselves in a study, and are skipped while nothing they use has changed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.provenance import compute_sha256, list_files
+from reports.store import Run, Study
+from trialsim import __version__
+
+
+@dataclass(frozen=True)
+class Step:
+    """One part of the job.
+
+    Parameters
+    ----------
+    name
+        One word, shown to the user.
+    work
+        What it does; it writes its tables to the run that it is given.
+    config
+        Everything of the protocol that its result depends on.
+    inputs, weights
+        The files that its result depends on.
+    stands_on
+        Names of the earlier steps whose results it reads.
+    """
+
+    name: str
+    work: Callable[[Run], None]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Sequence[Path] = ()
+    weights: Sequence[Path] = ()
+    stands_on: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What became of a step: its name, whether it ran, and what had changed since it last ran."""
+
+    name: str
+    has_run: bool
+    changes: tuple[str, ...] = ()
+
+
+def run_steps(
+    study: Study,
+    steps: Sequence[Step],
+    *,
+    command: str,
+    seed: int,
+    announce: Callable[[int, Step, bool], None],
+) -> Iterator[StepOutcome]:
+    """Do every step that is not current; a study that is interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    study
+        Where the steps are recorded; no other process may write to it meanwhile.
+    announce
+        Called before each step with its position, the step, whether it will run.
+
+    Raises
+    ------
+    TrialsimError
+        Whatever a step raises; the steps before it stay done.
+    """
+    fingerprints: dict[str, str] = {}
+    with study.as_only_writer():
+        for position, step in enumerate(steps):
+            fingerprint = compute_step_fingerprint(step, fingerprints, seed=seed)
+            fingerprints[step.name] = fingerprint
+            is_current = study.is_current(fingerprint)
+            announce(position, step, not is_current)
+            changes = () if is_current else find_changes(study, step)
+            if not is_current:
+                _record(study, step, command, seed, fingerprint, changes)
+            yield StepOutcome(step.name, not is_current, changes)
+
+
+def compute_step_fingerprint(step: Step, earlier: Mapping[str, str], *, seed: int) -> str:
+    """Return the SHA-256 of everything that the step's result depends on."""
+    files = list_files([*step.inputs, *step.weights])
+    parts = {
+        "step": step.name,
+        "version": __version__,
+        "seed": seed,
+        "config": step.config,
+        "files": {str(path): compute_sha256(path) for path in files},
+        "stands_on": {name: earlier[name] for name in step.stands_on},
+    }
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_changes(study: Study, step: Step) -> tuple[str, ...]:
+    """Say what is different from the last time that the step was finished in this study."""
+    runs = study.runs()
+    if runs.empty:
+        return ()
+    configs = runs["config"].map(json.loads)
+    mine = (runs["status"] == "finished") & configs.map(lambda config: config.get("step")).eq(
+        step.name
+    )
+    if not mine.any():
+        return ()
+    last = runs[mine].iloc[-1]
+    return (
+        *_changed_config(configs[mine].iloc[-1], _plain(step.config)),
+        *_changed_files(last, [*step.inputs, *step.weights]),
+    )
+
+
+def _record(
+    study: Study,
+    step: Step,
+    command: str,
+    seed: int,
+    fingerprint: str,
+    changes: tuple[str, ...],
+) -> None:
+    config = {**_plain(step.config), "step": step.name, "changes": list(changes)}
+    with study.run(
+        command=command,
+        config=config,
+        seed=seed,
+        inputs=step.inputs,
+        weights=step.weights,
+        fingerprint=fingerprint,
+    ) as run:
+        step.work(run)
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(config, default=str)))
+
+
+def _changed_config(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted(now):
+        if key in before and before[key] != now[key]:
+            yield f"{key} was {json.dumps(before[key])}, is {json.dumps(now[key])}"
+
+
+def _changed_files(last: "pd.Series[Any]", paths: Sequence[Path]) -> Iterator[str]:
+    recorded = json.loads(last["inputs"]) + json.loads(last["weights"])
+    before = {file["path"]: file["sha256"] for file in recorded}
+    now = {str(path): compute_sha256(path) for path in list_files(paths)}
+    for path in sorted(before.keys() | now.keys()):
+        if before.get(path) != now.get(path):
+            word = "new" if path not in before else "gone" if path not in now else "changed"
+            yield f"{path} is {word}"

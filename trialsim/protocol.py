@@ -1,0 +1,274 @@
+"""The protocol file: one study's whole question, checked as a whole before anything runs."""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    model_validator,
+)
+
+from cohorts.schema import CONTEXT_REGIONS, REPORTED_REGIONS
+from trialsim.costs import Costs
+from trialsim.design import TrialDesign, build_costs, build_design
+from trialsim.errors import DesignError
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Months = Annotated[float, Field(gt=0, le=600)]
+
+STRATEGIES: Final = (
+    "random",
+    "baseline_volume",
+    "regression",
+    "boosting",
+    "auxiliary",
+    "brlp",
+    "stacked",
+    "oracle",
+)
+REGIONS: Final = tuple(dict.fromkeys((*REPORTED_REGIONS, *CONTEXT_REGIONS)))
+
+
+def _build(build: Callable[..., Any], value: Any) -> Any:
+    """Let the design's own checks speak: each of their sentences becomes a line of the error."""
+    if not isinstance(value, Mapping):
+        return value
+    try:
+        return build(value, source="this section")
+    except DesignError as error:
+        raise ValueError("\n".join(error.problems)) from error
+
+
+class Section(BaseModel):
+    """A part of the protocol; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(Section):
+    """What the study is called, where its results go, the seed of everything random."""
+
+    title: str = "Untitled study"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 20260101
+    output: Path = Path("results")
+
+
+class CohortSection(Section):
+    """Whom we screen.
+
+    `training` is another cohort with follow-up visits, on which the strategies that learn are
+    fitted. Left out, they are cross-fitted on the screened people's own follow-ups.
+    """
+
+    path: Path
+    training: Path | None = None
+    map: dict[str, str] = {}
+    age_unit: Literal["years", "months", "hundredths"] | None = None
+    sex_coding: str | None = None
+    diagnosis_coding: str | None = None
+    quarantine: bool = False
+    eligibility: dict[str, list[float] | list[str]] = {}
+
+
+class PredictionSection(Section):
+    """How brains are predicted; without this section no scan is read and no model is loaded."""
+
+    model: str = "mini"
+    horizons_months: Annotated[list[Months], Field(min_length=1)] = [24.0]
+    samples: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = 4
+    device: str = "cpu"
+    save_images: bool = True
+
+
+class FastProgressor(Section):
+    """Who counts as a fast progressor: a share of the cohort, or a yearly change below a bound."""
+
+    top_fraction: Share | None = None
+    rate_below: Annotated[float, Field(lt=0)] | None = None
+    unit: Literal["percent", "mm3"] = "percent"
+    horizon_months: Months = 24.0
+    window_months: Months = 6.0
+
+    @model_validator(mode="after")
+    def _one_definition(self) -> Self:
+        if (self.top_fraction is None) == (self.rate_below is None):
+            raise ValueError("give exactly one of top_fraction and rate_below")
+        return self
+
+
+class SelectionSection(Section):
+    """Which ways of choosing are compared."""
+
+    strategies: Annotated[list[str], Field(min_length=1)] = [
+        "random",
+        "baseline_volume",
+        "regression",
+    ]
+    scores: Path | None = None
+    fractions_enrolled: Annotated[list[Share], Field(min_length=1)] = [0.3, 0.5, 0.75, 1.0]
+    folds: Annotated[int, Field(ge=2, le=50)] = 5
+    fast_progressor: FastProgressor = FastProgressor(top_fraction=0.3)
+
+    @model_validator(mode="after")
+    def _known_strategies(self) -> Self:
+        unknown = [name for name in self.strategies if name not in STRATEGIES]
+        if unknown and self.scores is None:
+            raise ValueError(
+                f"unknown strategies {', '.join(unknown)}; known are {', '.join(STRATEGIES)}, "
+                "and the columns of a score file given as selection.scores"
+            )
+        return self
+
+
+class SimulationSection(Section):
+    """How much is simulated."""
+
+    sample_sizes: Annotated[list[Annotated[int, Field(ge=4)]], Field(min_length=2)] = [
+        50,
+        100,
+        150,
+        200,
+        300,
+        400,
+        500,
+        600,
+    ]
+    n_simulations: Annotated[int, Field(ge=100)] = 2000
+    n_bootstrap: Annotated[int, Field(ge=0)] = 50
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+class Protocol(Section):
+    """The whole question of a study."""
+
+    study: StudySection = StudySection()
+    cohort: CohortSection
+    prediction: PredictionSection | None = None
+    selection: SelectionSection = SelectionSection()
+    design: Annotated[InstanceOf[TrialDesign], BeforeValidator(partial(_build, build_design))]
+    costs: Annotated[InstanceOf[Costs], BeforeValidator(partial(_build, build_costs))] = Costs()
+    simulation: SimulationSection = SimulationSection()
+
+    @model_validator(mode="after")
+    def _predictions_for_their_strategies(self) -> Self:
+        wanting = {"brlp", "stacked", "auxiliary"} & set(self.selection.strategies)
+        if wanting and self.prediction is None:
+            raise ValueError(
+                f"the strategies {', '.join(sorted(wanting))} need a [prediction] section"
+            )
+        return self
+
+
+def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
+    """Read the protocol at `path`; relative paths in it are relative to its folder.
+
+    Parameters
+    ----------
+    path
+        A TOML file.
+    overrides
+        `key=value` with a dotted key, for example `simulation.n_simulations=500`; the value is
+        read as TOML, and as text where it is none.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each key that is unknown, missing or out of range.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DesignError(
+            f"The protocol {path} cannot be read ({error.strerror}): `trialsim init` writes one."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DesignError(f"The protocol {path} is not valid TOML: {error}.") from error
+    for override in overrides:
+        _apply(content, override)
+    return _anchor(build_protocol(content, name=str(path)), path.absolute().parent)
+
+
+def build_protocol(content: Mapping[str, Any], *, name: str = "protocol") -> Protocol:
+    """Check `content`, the protocol as nested mappings.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each key that is unknown, missing or out of range.
+    """
+    try:
+        return Protocol.model_validate(content)
+    except ValidationError as error:
+        problems = [s for problem in error.errors() for s in _sentences(name, problem)]
+        raise DesignError(*problems) from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise DesignError(f"--set takes key=value, for example study.seed=7; got {override!r}.")
+    *sections, last = key.strip().split(".")
+    place = content
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise DesignError(f"--set {override}: {section} is a value, not a section.")
+    place[last] = _read_value(text.strip())
+
+
+def _read_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _anchor(protocol: Protocol, folder: Path) -> Protocol:
+    cohort = protocol.cohort.model_copy(
+        update={
+            "path": folder / protocol.cohort.path,
+            "training": protocol.cohort.training and folder / protocol.cohort.training,
+        }
+    )
+    selection = protocol.selection.model_copy(
+        update={"scores": protocol.selection.scores and folder / protocol.selection.scores}
+    )
+    study = protocol.study.model_copy(update={"output": folder / protocol.study.output})
+    return protocol.model_copy(update={"cohort": cohort, "selection": selection, "study": study})
+
+
+def _sentences(name: str, problem: Mapping[str, Any]) -> Iterator[str]:
+    key = ".".join(str(part) for part in problem["loc"]) or "the whole"
+    if problem["type"] == "extra_forbidden":
+        yield f"{name}, {key}: no such key; {_allowed_keys(problem['loc'][:-1])}."
+    elif problem["type"] == "missing":
+        yield f"{name}, {key}: this key is missing."
+    else:
+        is_section = isinstance(problem["input"], dict | Section)
+        got = "" if is_section else f", got {_shown(problem['input'])}"
+        for line in str(problem["msg"]).removeprefix("Value error, ").splitlines():
+            yield f"{name}, {key}: {line.removesuffix('.')}{got}."
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _allowed_keys(location: tuple[Any, ...]) -> str:
+    section: Any = Protocol
+    for part in location:
+        field = getattr(section, "model_fields", {}).get(part)
+        section = field.annotation if field is not None else None
+    names = getattr(section, "model_fields", None) or getattr(section, "__dataclass_fields__", {})
+    where = f"[{'.'.join(map(str, location))}]" if location else "the protocol"
+    return f"{where} takes {', '.join(names)}" if names else "see `trialsim init` for an example"
