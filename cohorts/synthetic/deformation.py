@@ -1,0 +1,367 @@
+"""The smooth local deformation that gives regions their volumes.
+
+A structure's boundary moves along its smoothed normal n by an amplitude a: the visit's image at x is
+the person's at x + u(x), u = sum_s a_s n_s(x) exp(-phi_s(x)^2 / (2 rho_s^2)), with phi_s the signed
+distance to structure s and rho_s its reach. A positive amplitude shrinks it. The amplitudes of all
+structures are found together, by secant steps on the partial-volume counts. The cortex is too thin
+for a normal field: its outer boundary shifts as a level set, by tau mm towards the white matter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import ndtr, ndtri
+
+from cohorts.errors import CohortError
+from cohorts.labels import get_brain_codes, get_codes
+from cohorts.synthetic.anatomy import CORTEX
+from cohorts.synthetic.parameters import DeformationParameters
+from cohorts.synthetic.person import PersonAnatomy
+from cohorts.synthetic.resampling import Box, align_box, average_by_area, interpolate_to_fine
+
+Floats = npt.NDArray[np.float32]
+
+DEEP_STRUCTURES: Final = (
+    "lateral_ventricle",
+    "thalamus",
+    "amygdala",
+    "left_hippocampus",
+    "right_hippocampus",
+)
+"""The structures that a displacement field moves."""
+
+TARGET_REGIONS: Final = (*DEEP_STRUCTURES, "cerebral_cortex")
+"""The regions whose volume at a visit can be asked for."""
+
+_COARSE_MM = 2.0
+_CORTEX_SD_MM = 0.8
+_RELATIVE_TOLERANCE = 5e-4
+_MAX_ITERATIONS = 12
+_MAX_ERROR = 0.03
+_RIDGE_TOLERANCE = 0.4
+
+
+@dataclass(frozen=True)
+class MovableStructure:
+    """A structure and the field that moves its boundary by 1 mm inwards.
+
+    Parameters
+    ----------
+    box
+        Where the field is not zero, in the person's grid.
+    field
+        (3, box): displacement in mm for amplitude 1.
+    share
+        (box): the structure's share of each voxel.
+    band
+        Flat indices into the box where the share can change.
+    fixed_mm3
+        The volume outside the band.
+    area_mm2
+        The volume lost per mm of amplitude, at the start.
+    growth_limit
+        (box): how far in mm each voxel may sample inwards without passing the structure's middle.
+    largest_amplitude
+        In mm; beyond it the map would fold.
+    """
+
+    box: Box
+    field: Floats
+    share: Floats
+    band: npt.NDArray[np.intp]
+    fixed_mm3: float
+    area_mm2: float
+    growth_limit: Floats
+    largest_amplitude: float
+
+    def compute_displacement(self, amplitude: float) -> Floats:
+        """Return the field for an amplitude in mm; negative amplitudes grow the structure."""
+        if amplitude >= 0:
+            return np.float32(amplitude) * self.field
+        return np.maximum(np.float32(amplitude), -self.growth_limit) * self.field
+
+
+@dataclass(frozen=True)
+class Cortex:
+    """The cortex's outer boundary as a level set.
+
+    Parameters
+    ----------
+    voxels
+        Flat indices into the person's grid where the boundary can move.
+    level
+        Signed distance to the boundary, over the standard deviation of its blur (inside > 0).
+    weight
+        The cortex's share of the brain tissue there.
+    volume_mm3
+        The volume without a shift.
+    """
+
+    voxels: npt.NDArray[np.intp]
+    level: Floats
+    weight: Floats
+    volume_mm3: float
+
+    def compute_share(self, shift_mm: float) -> Floats:
+        """Return the brain's share of each voxel for a shift inwards."""
+        return ndtr(self.level) + self.compute_gain(shift_mm)
+
+    def compute_gain(self, shift_mm: float) -> Floats:
+        """Return the change of the tissue share in each voxel for a shift inwards."""
+        shifted = ndtr(self.level - np.float32(shift_mm / _CORTEX_SD_MM))
+        return self.weight * (shifted - ndtr(self.level))
+
+
+@dataclass(frozen=True)
+class MovableAnatomy:
+    """A person's anatomy, ready to be deformed."""
+
+    person: PersonAnatomy
+    box: Box
+    structures: dict[str, MovableStructure]
+    cortex: Cortex
+    parameters: DeformationParameters
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """One visit's displacement.
+
+    Parameters
+    ----------
+    displacement
+        (3, box of the anatomy) in mm.
+    amplitudes
+        By structure, in mm.
+    cortical_shift_mm
+        Towards the white matter.
+    """
+
+    displacement: Floats
+    amplitudes: dict[str, float]
+    cortical_shift_mm: float
+
+
+def prepare_anatomy(
+    person: PersonAnatomy, parameters: DeformationParameters | None = None
+) -> MovableAnatomy:
+    """Return the person's anatomy with the fields that move its structures."""
+    parameters = parameters or DeformationParameters()
+    structures = {
+        name: _prepare_structure(person.labels, name, parameters) for name in DEEP_STRUCTURES
+    }
+    boxes = [structure.box for structure in structures.values()]
+    x, y, z = (
+        slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes))
+        for axis in range(3)
+    )
+    return MovableAnatomy(person, (x, y, z), structures, _prepare_cortex(person.labels), parameters)
+
+
+def deform_to_volumes(
+    anatomy: MovableAnatomy,
+    volumes_mm3: Mapping[str, float],
+    *,
+    start: Deformation | None = None,
+) -> Deformation:
+    """Return the deformation that gives the person's regions their volumes.
+
+    Parameters
+    ----------
+    anatomy
+        From `prepare_anatomy`.
+    volumes_mm3
+        Target by region of `TARGET_REGIONS`; a region that is absent keeps its volume.
+    start
+        A deformation to begin from: the visit before.
+
+    Raises
+    ------
+    CohortError
+        Where a region is unknown, or the anatomy cannot reach a volume without folding.
+    """
+    unknown = sorted(set(volumes_mm3) - set(TARGET_REGIONS))
+    if unknown:
+        raise CohortError(
+            f"Volumes can be asked for {', '.join(TARGET_REGIONS)}; got {', '.join(unknown)}."
+        )
+    amplitudes, displacement = _solve_amplitudes(anatomy, volumes_mm3, start)
+    target = volumes_mm3.get("cerebral_cortex", anatomy.cortex.volume_mm3)
+    limit = anatomy.parameters.largest_cortical_shift_mm
+    shift = _solve_cortical_shift(anatomy.cortex, target, limit)
+    return Deformation(displacement, amplitudes, shift)
+
+
+def _solve_amplitudes(
+    anatomy: MovableAnatomy, volumes_mm3: Mapping[str, float], start: Deformation | None
+) -> tuple[dict[str, float], Floats]:
+    names = list(anatomy.structures)
+    own = {
+        name: s.fixed_mm3 + float(s.share.ravel()[s.band].sum())
+        for name, s in anatomy.structures.items()
+    }
+    targets = np.array([volumes_mm3.get(name, own[name]) for name in names])
+    limits = np.array([anatomy.structures[name].largest_amplitude for name in names])
+    amplitudes = np.array([start.amplitudes[name] if start else 0.0 for name in names])
+    slopes = -np.array([anatomy.structures[name].area_mm2 for name in names])
+    previous: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
+    for _ in range(_MAX_ITERATIONS):
+        displacement = _sum_fields(anatomy, dict(zip(names, amplitudes, strict=True)))
+        found = np.array([_measure(anatomy, name, displacement) for name in names])
+        if (np.abs(found - targets) <= _RELATIVE_TOLERANCE * targets).all():
+            break
+        if previous is not None:
+            slopes = _update_slopes(slopes, amplitudes - previous[0], found - previous[1])
+        previous = amplitudes, found
+        amplitudes = np.clip(amplitudes + (targets - found) / slopes, -limits, limits)
+    failed = np.abs(found - targets) > _MAX_ERROR * targets
+    if failed.any():
+        raise CohortError(
+            *(
+                f"{names[i]} cannot reach {targets[i]:.0f} mm3 by a smooth deformation of this "
+                f"anatomy, whose own is {own[names[i]]:.0f} mm3: it stops at {found[i]:.0f} mm3."
+                for i in np.flatnonzero(failed)
+            )
+        )
+    return dict(zip(names, map(float, amplitudes), strict=True)), displacement
+
+
+def _update_slopes(
+    slopes: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+    response: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return the secant slopes, held within a factor of 3 of the ones before."""
+    secant = np.divide(response, step, out=slopes.copy(), where=np.abs(step) > 1e-3)
+    return -np.clip(-secant, -slopes / 3, -slopes * 3)
+
+
+def _solve_cortical_shift(cortex: Cortex, target_mm3: float, limit_mm: float) -> float:
+    low, high = -limit_mm, limit_mm
+    shift, step = 0.0, limit_mm
+    for _ in range(_MAX_ITERATIONS):
+        gap = cortex.volume_mm3 + float(cortex.compute_gain(shift).sum()) - target_mm3
+        if abs(gap) <= _RELATIVE_TOLERANCE * target_mm3:
+            break
+        low, high = (shift, high) if gap > 0 else (low, shift)
+        density = np.exp(-0.5 * (cortex.level - shift / _CORTEX_SD_MM) ** 2) / np.sqrt(2 * np.pi)
+        step = gap * _CORTEX_SD_MM / float((cortex.weight * density).sum())
+        shift = shift + step if low < shift + step < high else (low + high) / 2
+    return shift
+
+
+def _sum_fields(anatomy: MovableAnatomy, amplitudes: Mapping[str, float]) -> Floats:
+    total = np.zeros((3, *(side.stop - side.start for side in anatomy.box)), dtype=np.float32)
+    for name, amplitude in amplitudes.items():
+        structure = anatomy.structures[name]
+        local = total[(slice(None), *_shift_box(structure.box, anatomy.box))]
+        local += structure.compute_displacement(amplitude)
+    return total
+
+
+def _measure(anatomy: MovableAnatomy, name: str, displacement: Floats) -> float:
+    structure = anatomy.structures[name]
+    local = displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
+    moved = _sample_share(structure, local, structure.band)
+    return structure.fixed_mm3 + float(moved.sum())
+
+
+def warp_share(anatomy: MovableAnatomy, name: str, deformation: Deformation) -> Floats:
+    """Return the structure's share of each voxel of its own box at the visit."""
+    structure = anatomy.structures[name]
+    local = deformation.displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
+    share = structure.share.copy()
+    share.ravel()[structure.band] = _sample_share(structure, local, structure.band)
+    return share
+
+
+def _sample_share(
+    structure: MovableStructure, displacement: Floats, band: npt.NDArray[np.intp]
+) -> Floats:
+    points = np.stack(np.unravel_index(band, structure.share.shape)).astype(np.float32)
+    points += displacement.reshape(3, -1)[:, band]
+    sampled: Floats = ndimage.map_coordinates(structure.share, points, order=1, mode="nearest")
+    return sampled
+
+
+def _shift_box(inner: Box, outer: Box) -> Box:
+    x, y, z = (
+        slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True)
+    )
+    return x, y, z
+
+
+def _prepare_structure(
+    labels: npt.NDArray[np.uint16], name: str, parameters: DeformationParameters
+) -> MovableStructure:
+    region = name.removeprefix("left_").removeprefix("right_")
+    reach = float(getattr(parameters, f"{region}_reach_mm"))
+    mask = _make_table(get_codes(name), labels)[labels]
+    box = _find_box(mask, pad=int(np.ceil(2.2 * reach)))
+    local = mask[box].astype(np.float32)
+    coarse = average_by_area(local, _COARSE_MM) >= 0.5
+    depth = ndimage.distance_transform_edt(coarse).astype(np.float32)
+    height = ndimage.distance_transform_edt(~coarse).astype(np.float32)
+    distance = _COARSE_MM * (height - depth)
+    smooth = ndimage.gaussian_filter(distance, parameters.normal_smoothing_mm / _COARSE_MM)
+    window = np.exp(-0.5 * (smooth / reach) ** 2) / _COARSE_MM
+    field = np.stack([interpolate_to_fine(window * slope) for slope in np.gradient(smooth)])
+    strength = np.sqrt((field**2).sum(axis=0)) + np.float32(1e-3)
+    share = ndimage.gaussian_filter(local, parameters.edge_sd_mm, truncate=3)
+    fine_distance = interpolate_to_fine(smooth)
+    band = np.flatnonzero(np.abs(fine_distance) < 1.3 * reach + 2)
+    return MovableStructure(
+        box=box,
+        field=field,
+        share=share,
+        band=band,
+        fixed_mm3=float(share.sum()) - float(share.ravel()[band].sum()),
+        area_mm2=-float(sum((a * b).sum() for a, b in zip(np.gradient(share), field, strict=True))),
+        growth_limit=interpolate_to_fine(_measure_room(depth)) / strength,
+        largest_amplitude=parameters.largest_amplitude * reach,
+    )
+
+
+def _measure_room(depth: Floats) -> Floats:
+    """Return nine tenths of the distance in mm to the middle: the ridge of the depth inside."""
+    ridge = (depth > 0) & (depth >= ndimage.maximum_filter(depth, 3) - _RIDGE_TOLERANCE)
+    room = 0.9 * _COARSE_MM * ndimage.distance_transform_edt(~ridge)
+    return room.astype(np.float32)
+
+
+def _find_box(mask: npt.NDArray[np.bool_], pad: int) -> Box:
+    box = []
+    for axes, n in zip(((1, 2), (0, 2), (0, 1)), mask.shape, strict=True):
+        where = np.flatnonzero(mask.any(axis=axes))
+        if not where.size:
+            raise CohortError("A deformed anatomy lost one of its deep structures.")
+        box.append(slice(max(0, where[0] - pad), min(n, where[-1] + 1 + pad)))
+    return align_box((box[0], box[1], box[2]))
+
+
+def _prepare_cortex(labels: npt.NDArray[np.uint16]) -> Cortex:
+    brain = _make_table(tuple(get_brain_codes()), labels)[labels].astype(np.float32)
+    cortex = _make_table(CORTEX, labels)[labels].astype(np.float32)
+    volume = float(cortex.sum())
+    near_brain = ndimage.gaussian_filter(brain, _CORTEX_SD_MM, truncate=3).ravel()
+    near_cortex = ndimage.gaussian_filter(cortex, _CORTEX_SD_MM, truncate=3).ravel()
+    fluid = labels.ravel() > 0
+    voxels = np.flatnonzero(
+        fluid & (near_brain > 0.005) & (near_brain < 0.995) & (near_cortex > 0.005)
+    )
+    return Cortex(
+        voxels=voxels,
+        level=ndtri(near_brain[voxels]),
+        weight=near_cortex[voxels] / near_brain[voxels],
+        volume_mm3=volume,
+    )
+
+
+def _make_table(codes: tuple[int, ...], labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+    table = np.zeros(int(labels.max()) + 1, dtype=bool)
+    table[[code for code in codes if code < table.size]] = True
+    return table

@@ -1,0 +1,90 @@
+"""One synthetic person's scans, in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cohorts.synthetic.anatomy import BaseAnatomy
+from cohorts.synthetic.deformation import deform_to_volumes, prepare_anatomy
+from cohorts.synthetic.intensity import render_t1w, sample_appearance
+from cohorts.synthetic.parameters import GeneratorParameters
+from cohorts.synthetic.person import sample_person
+from cohorts.synthetic.resampling import compute_output_affine, validate_resolution
+from cohorts.synthetic.segmentation import render_labels
+
+
+@dataclass(frozen=True)
+class SyntheticScan:
+    """A T1w scan and the label map that it was made from.
+
+    Parameters
+    ----------
+    t1w
+        Intensities; 0 outside the head.
+    labels
+        Codes of SynthSeg 2.0, on the same grid.
+    affine
+        Voxel indices to mm (RAS).
+    """
+
+    t1w: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint16]
+    affine: npt.NDArray[np.float64]
+
+
+def synthesize_scans(
+    base: BaseAnatomy,
+    visits: Sequence[Mapping[str, float]],
+    *,
+    rng: np.random.Generator,
+    head_size_mm3: float | None = None,
+    resolution_mm: float = 1.0,
+    parameters: GeneratorParameters | None = None,
+) -> list[SyntheticScan]:
+    """Return a person's scans: one anatomy, at each visit with the volumes asked for.
+
+    Parameters
+    ----------
+    base
+        The anatomy that the person's is drawn from.
+    visits
+        For each visit the targets in mm3, by region of `deformation.TARGET_REGIONS`.
+    rng
+        Decides shape, contrast, texture, bias and noise.
+    head_size_mm3
+        The volume inside the skull; None keeps the base anatomy's.
+    resolution_mm
+        The voxel size: 1, 1.5 or 2 mm. Everything is made at 1 mm and averaged.
+    parameters
+        The generator's.
+
+    Raises
+    ------
+    CohortError
+        Where the anatomy cannot reach a volume without folding.
+    """
+    validate_resolution(resolution_mm)
+    parameters = parameters or GeneratorParameters()
+    shape_rng, look_rng, *visit_rngs = rng.spawn(2 + len(visits))
+    person = sample_person(
+        base, rng=shape_rng, head_size_mm3=head_size_mm3, parameters=parameters.anatomy
+    )
+    anatomy = prepare_anatomy(person, parameters.deformation)
+    appearance = sample_appearance(anatomy, rng=look_rng, parameters=parameters.appearance)
+    affine = compute_output_affine(person.affine, resolution_mm)
+    scans, deformation = [], None
+    for volumes, visit_rng in zip(visits, visit_rngs, strict=True):
+        deformation = deform_to_volumes(anatomy, volumes, start=deformation)
+        labels = render_labels(anatomy, deformation, volumes, resolution_mm=resolution_mm)
+        t1w = render_t1w(
+            anatomy,
+            deformation,
+            appearance,
+            rng=visit_rng,
+            resolution_mm=resolution_mm,
+            parameters=parameters.appearance,
+        )
+        scans.append(SyntheticScan(t1w, labels, affine))
+    return scans
