@@ -57,7 +57,12 @@ class Run:
     """One command's writing to a study; nothing is in the file before the command has finished."""
 
     run_id: str
+    config: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def note(self, **facts: Any) -> None:
+        """Add to the recorded configuration what is only known once the command has worked."""
+        self.config.update(facts)
 
     def write(self, table: str, frame: pd.DataFrame) -> None:
         """Put `frame` aside for the table `table` of `cohorts.schema`, after checking it.
@@ -146,9 +151,8 @@ class Study:
         """
         files = pd.concat([describe_files(inputs, "input"), describe_files(weights, "weight")])
         with self.as_only_writer():
-            run = Run(
-                self._begin(command, config, seed, fingerprint, files.drop_duplicates("path"))
-            )
+            files = files.drop_duplicates("path")
+            run = Run(self._begin(command, config, seed, fingerprint, files), dict(config))
             try:
                 yield run
                 self._finish(run)
@@ -294,7 +298,8 @@ class Study:
                 digest = checksum_rows(connection, table, run.run_id, list(frame.columns))
                 record = [run.run_id, table, list(frame.columns), len(frame), digest]
                 connection.execute(queries.RECORD_TABLE, record)
-            connection.execute(queries.END_RUN, ["finished", _now(), None, run.run_id])
+            config = json.dumps(run.config, default=str)
+            connection.execute(queries.FINISH_RUN, [_now(), config, run.run_id])
 
     def _end(self, run_id: str, status: str, problem: str) -> None:
         with open_connection(self.path, read_only=False) as connection:

@@ -1,5 +1,6 @@
 """The study file is written whole or not at all, traced, guarded."""
 
+import json
 import multiprocessing
 import os
 import subprocess
@@ -75,6 +76,12 @@ def test_a_run_records_config_seed_and_checksums(study: Study, tmp_path: Path) -
     assert study.files()["sha256"].tolist() == [
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     ]
+
+
+def test_what_a_run_learns_is_recorded_with_its_config(study: Study) -> None:
+    with study.run(command="x", config={"a": 1}) as run:
+        run.note(is_synthetic=True)
+    assert study.runs()["config"].map(json.loads).tolist() == [{"a": 1, "is_synthetic": True}]
 
 
 def test_a_failing_run_writes_nothing_and_says_why(study: Study) -> None:
