@@ -12,6 +12,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')
 
 END_RUN: Final = "UPDATE runs SET status = ?, ended_at = ?, problem = ? WHERE run_id = ?"
 
+FINISH_RUN: Final = """
+UPDATE runs SET status = 'finished', ended_at = ?, config = ? WHERE run_id = ?
+"""
+
 CLOSE_DEAD_RUNS: Final = """
 UPDATE runs SET status = 'interrupted', problem = 'the process ended without a word'
 WHERE status = 'running'
@@ -61,3 +65,29 @@ FROM run_tables JOIN runs USING (run_id) WHERE status = 'finished' ORDER BY run_
 """
 
 RECORD_TABLE: Final = "INSERT INTO run_tables VALUES (?, ?, ?, ?, ?)"
+
+SELECTED_COUNTS: Final = """
+SELECT strategy, fraction_enrolled, count(*) FILTER (is_selected) AS n_selected,
+       count(*) AS n_ranked
+FROM selections WHERE run_id = ? GROUP BY ALL ORDER BY strategy, fraction_enrolled
+"""
+
+SELECTED_PEOPLE: Final = """
+SELECT rank, participant_id FROM selections
+WHERE run_id = ? AND strategy = ? AND fraction_enrolled = ? AND is_selected
+ORDER BY rank, participant_id LIMIT ?
+"""
+
+SCORE_COVERAGE: Final = """
+SELECT strategy, count(*) AS n_people, count(*) FILTER (score IS NULL OR isnan(score)) AS n_missing,
+       count(DISTINCT fold) AS n_folds
+FROM scores WHERE run_id = ? GROUP BY strategy ORDER BY strategy
+"""
+
+PREDICTION_SUMMARY: Final = """
+SELECT model_id, region, horizon_months, count(*) AS n_people, min(n_samples) AS n_samples,
+       avg(100 * (volume_mm3 / nullif(baseline_volume_mm3, 0) - 1)) AS mean_change_percent,
+       stddev_samp(100 * (volume_mm3 / nullif(baseline_volume_mm3, 0) - 1)) AS sd_change_percent,
+       avg(100 * volume_sd_mm3 / nullif(baseline_volume_mm3, 0)) AS mean_uncertainty_percent
+FROM predictions WHERE run_id = ? GROUP BY ALL ORDER BY model_id, region, horizon_months
+"""
