@@ -22,6 +22,8 @@ class Cohort:
         True when any person is simulated; every table, figure and page made from it says so.
     sources
         The files it was read from, for checksums.
+    notes
+        What was decided while reading: codings that were detected, columns that were left out.
     rejected
         People who were left out by validation: `participant_id`, `problem`.
 
@@ -37,6 +39,7 @@ class Cohort:
     name: str = "cohort"
     is_synthetic: bool = False
     sources: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
     rejected: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame({"participant_id": [], "problem": []}, dtype=str)
     )

@@ -1,0 +1,76 @@
+"""The three tables of a cohort, made from visits that were read."""
+
+from typing import Final
+
+import pandas as pd
+
+from cohorts.columns import get_region, list_volume_columns
+from cohorts.interpretation import MONTHS_PER_YEAR, list_covariates
+from cohorts.records import VOLUME_SOURCE
+
+PERSON_COLUMNS: Final = ("participant_id", "sex", "age_years", "diagnosis")
+VISIT_COLUMNS: Final = (
+    "participant_id",
+    "session_id",
+    "age_years",
+    "months_from_baseline",
+    "diagnosis",
+    "image_path",
+    "segmentation_path",
+)
+
+
+def complete_visits(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return visits with every standard column, months since baseline, in order of time.
+
+    Without a time of its own, a visit's months are its age less the person's lowest age.
+    """
+    first_age = frame.groupby("participant_id", sort=False)["age_years"].transform("min")
+    from_age = (frame["age_years"] - first_age) * MONTHS_PER_YEAR
+    stated = frame.get("months_from_baseline", from_age)
+    absent = {name: None for name in ("image_path", "segmentation_path") if name not in frame}
+    return frame.assign(**absent, months_from_baseline=stated.fillna(from_age))
+
+
+def build_participants(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a person, as they were at their baseline visit."""
+    baseline = frame.loc[find_baseline_rows(frame)]
+    return baseline[[*PERSON_COLUMNS, *list_covariates(frame)]].reset_index(drop=True)
+
+
+def build_visits(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a visit; of the covariates, those that change between visits."""
+    covariates = [name for name in list_covariates(frame) if _changes_within_people(frame, name)]
+    return frame[[*VISIT_COLUMNS, *covariates]].reset_index(drop=True)
+
+
+def build_volumes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per visit and region, for the volumes that are there."""
+    columns = list_volume_columns(frame)
+    long = frame.melt(
+        id_vars=["participant_id", "session_id", VOLUME_SOURCE],
+        value_vars=columns,
+        var_name="region",
+        value_name="volume_mm3",
+    ).dropna(subset="volume_mm3")
+    regions = {column: get_region(column) for column in columns}
+    long["region"] = long["region"].map(regions).astype("str")
+    long = long.rename(columns={VOLUME_SOURCE: "source"})
+    order = ["participant_id", "session_id", "region", "volume_mm3", "source"]
+    return long[order].reset_index(drop=True)
+
+
+def find_baseline_rows(frame: pd.DataFrame) -> pd.Index:
+    """Return the index of each person's first visit."""
+    ordered = frame["months_from_baseline"].sort_values(kind="stable")
+    people = frame.loc[ordered.index, "participant_id"]
+    rows: pd.Index = people[~people.duplicated()].sort_index().index
+    return rows
+
+
+def _changes_within_people(frame: pd.DataFrame, column: str) -> bool:
+    values = frame[column]
+    if values.notna().sum() < 2 or not frame["participant_id"].duplicated().any():
+        return False
+    first = values.groupby(frame["participant_id"]).transform("first")
+    return bool(((values != first) & values.notna()).any())

@@ -1,0 +1,206 @@
+"""What the codes in a file mean: the unit of ages, the codes of sex, the codes of diagnosis.
+
+A coding is taken from the user, or detected where only one reading is possible; what was detected
+is noted for the user to see. Where two readings are possible, the error names the option.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cohorts.errors import CohortError
+from cohorts.numbers import is_missing, parse_numbers, parse_text
+from cohorts.records import Records, join_names
+from cohorts.schema import DIAGNOSES, SEXES
+
+Coding = str | Mapping[str, str]
+"""`0=M,1=F`, or the same as a mapping from the code in the file to the value here."""
+
+AGE_UNITS_YEARS: Final = {"years": 1.0, "months": 1 / 12, "hundredths": 100.0}
+"""Age unit -> years. `hundredths` is BrLP's age / 100."""
+
+_ADULT_AGES: Final = (18.0, 110.0)
+
+_SEX_WORDS: Final = {"f": "F", "female": "F", "m": "M", "male": "M"}
+
+_DIAGNOSIS_WORDS: Final = {
+    **dict.fromkeys(("cn", "nc", "nl", "hc", "cognitively normal", "control", "normal"), "CN"),
+    **dict.fromkeys(("mci", "emci", "lmci", "mild cognitive impairment"), "MCI"),
+    **dict.fromkeys(("ad", "alzheimer's disease", "alzheimers disease", "alzheimer"), "AD"),
+}
+
+_BRLP_SEX_CODES: Final = ({"0": "M", "1": "F"}, {"1": "M", "2": "F"})
+_BRLP_DIAGNOSIS_CODES: Final = {"0": "CN", "0.5": "MCI", "1": "AD"}
+
+
+def parse_coding(coding: Coding | None, *, values: tuple[str, ...], option: str) -> dict[str, str]:
+    """Return code -> value for a stated coding; empty where none is stated.
+
+    Raises
+    ------
+    CohortError
+        For text that is no list of `code=value`, and for a value that is not one of `values`.
+
+    Examples
+    --------
+    >>> parse_coding("0=M,1=F", values=("F", "M"), option="--sex-coding")
+    {'0': 'M', '1': 'F'}
+    """
+    if coding is None:
+        return {}
+    pairs = coding.items() if isinstance(coding, Mapping) else map(_split_pair, coding.split(","))
+    stated = {_plain(str(code)): str(value).strip() for code, value in pairs}
+    if not stated or not set(stated.values()) <= set(values):
+        raise CohortError(
+            f"{option} must say what each code means, like "
+            f"'{','.join(f'{i}={value}' for i, value in enumerate(values))}' "
+            f"(values {', '.join(values)}), got '{coding}'."
+        )
+    return stated
+
+
+def read_ages(records: Records, column: str, *, age_unit: str | None) -> None:
+    """Turn an age column into years; the unit is stated or detected.
+
+    Raises
+    ------
+    CohortError
+        For a stated unit that does not exist.
+    """
+    if age_unit is not None and age_unit not in AGE_UNITS_YEARS:
+        raise CohortError(
+            f"--age-unit must be one of {', '.join(AGE_UNITS_YEARS)}, got '{age_unit}'."
+        )
+    ages, wrong = parse_numbers(records.frame[column])
+    records.report(is_missing(records.frame[column]), column, "got nothing, an age is expected")
+    records.report(wrong, column, "got {value}, an age in numbers is expected")
+    unit = age_unit or _detect_age_unit(records, column, ages.to_numpy())
+    records.frame[column] = ages * AGE_UNITS_YEARS[unit]
+    if unit != "years" and age_unit is None:
+        records.notes.append(f"Ages were read as {unit} (detected; --age-unit states it).")
+
+
+def _detect_age_unit(records: Records, column: str, ages: np.ndarray) -> str:
+    ages = ages[np.isfinite(ages)]
+    low, high = _ADULT_AGES
+    share = {
+        unit: float(np.mean((ages * years >= low) & (ages * years <= high))) if ages.size else 0.0
+        for unit, years in AGE_UNITS_YEARS.items()
+    }
+    unit = max(share, key=lambda unit: share[unit])
+    if share[unit] <= 0.5 and ages.size:
+        records.report_all(
+            column,
+            f"ages from {ages.min():.6g} to {ages.max():.6g} are mostly not those of adults in one "
+            f"unit; state it with --age-unit {'|'.join(AGE_UNITS_YEARS)}",
+        )
+        return "years"
+    return unit
+
+
+def read_sex(records: Records, *, coding: Coding | None, is_brlp: bool) -> None:
+    """Turn the column `sex` into F and M."""
+    stated = parse_coding(coding, values=SEXES, option="--sex-coding")
+    codes = _read_codes(records.frame["sex"])
+    forms = _BRLP_SEX_CODES if is_brlp else ()
+    _decode(records, "sex", codes, stated=stated, words=_SEX_WORDS, forms=forms, values=SEXES)
+
+
+def read_diagnosis(records: Records, column: str, *, coding: Coding | None, is_brlp: bool) -> None:
+    """Turn a column of diagnoses into CN, MCI and AD."""
+    stated = parse_coding(coding, values=DIAGNOSES, option="--diagnosis-coding")
+    codes = _read_codes(records.frame[column])
+    # 0, 1, 2 may mean CN, MCI, AD: only a half, or a BrLP file without other codes, is BrLP's form.
+    is_form = is_brlp and bool(codes.dropna().isin(list(_BRLP_DIAGNOSIS_CODES)).all())
+    forms = (_BRLP_DIAGNOSIS_CODES,) if is_form or bool((codes == "0.5").any()) else ()
+    _decode(
+        records,
+        column,
+        codes,
+        stated=stated,
+        words=_DIAGNOSIS_WORDS,
+        forms=forms,
+        values=DIAGNOSES,
+    )
+
+
+def _decode(
+    records: Records,
+    column: str,
+    codes: pd.Series,
+    *,
+    stated: Mapping[str, str],
+    words: Mapping[str, str],
+    forms: tuple[dict[str, str], ...],
+    values: tuple[str, ...],
+) -> None:
+    option = "sex" if column == "sex" else "diagnosis"
+    found = [str(code) for code in codes.dropna().unique()]
+    known = {code: words[code.lower()] for code in found if code.lower() in words}
+    numeric = [code for code in found if _is_number(code)]
+    if stated:
+        known |= {code: stated[code] for code in found if code in stated}
+    elif numeric:
+        known |= _detect_form(records, column, numeric, option=option, forms=forms, values=values)
+    records.report(
+        (codes.notna() & ~codes.isin(list(known))).to_numpy(),
+        column,
+        f"got {{value}}, {', '.join(values)} is expected; --{option}-coding says what codes mean",
+    )
+    records.frame[column] = codes.map(known)
+    renamed = sorted(f"{code} = {value}" for code, value in known.items() if code != value)
+    if renamed:
+        how = "stated" if stated else f"detected; --{option}-coding states it"
+        records.notes.append(
+            f"{option.capitalize()} was read as {', '.join(join_names(renamed))} ({how})."
+        )
+
+
+def _detect_form(
+    records: Records,
+    column: str,
+    numeric: list[str],
+    *,
+    option: str,
+    forms: tuple[dict[str, str], ...],
+    values: tuple[str, ...],
+) -> dict[str, str]:
+    # A code outside every form is one wrong row if the others still pick one form out.
+    counts = [len(set(numeric) & set(form)) for form in forms]
+    best = [form for form, count in zip(forms, counts, strict=True) if count == max(counts) > 0]
+    if len(best) == 1:
+        return {code: value for code, value in best[0].items() if code in numeric}
+    example = ",".join(
+        f"{code}={value}" for code, value in zip(sorted(numeric), values, strict=False)
+    )
+    records.report_all(
+        column,
+        f"the codes {', '.join(join_names(sorted(numeric)))} can be read in more than one way; "
+        f"state them, for example --{option}-coding {example}",
+    )
+    return dict.fromkeys(numeric, values[0])
+
+
+def _read_codes(values: pd.Series) -> pd.Series:
+    codes = parse_text(values)
+    return codes.map({code: _plain(code) for code in codes.dropna().unique()})
+
+
+def _plain(code: str) -> str:
+    code = code.strip()
+    return f"{float(code):.10g}" if _is_number(code) else code
+
+
+def _split_pair(pair: str) -> tuple[str, str]:
+    code, _, value = pair.rpartition("=")
+    return code, value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""Which column of a file is which: standard names, their usual spellings, the user's mapping."""
+
+import re
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Final
+
+from cohorts.errors import CohortError
+from cohorts.freesurfer_names import FREESURFER_REGIONS
+from cohorts.labels import MIDLINE_CODES, SIDED_CODES
+from cohorts.schema import BRAIN, CONTEXT_REGIONS, HEAD_SIZE, REPORTED_REGIONS, SIDES
+
+SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
+    "participant_id": ("subject_id", "subject", "ptid", "patient_id", "id"),
+    "session_id": ("session", "visit_id", "viscode", "image_uid"),
+    "age_years": ("age", "age_at_visit", "age_at_scan"),
+    "baseline_age_years": ("baseline_age", "age_at_baseline", "age_bl"),
+    "sex": ("gender", "ptgender"),
+    "diagnosis": ("dx",),
+    "months_from_baseline": ("months", "month_bl"),
+    "years_from_baseline": ("years_bl",),
+    "days_from_baseline": (),
+    "visit_date": ("acq_time", "examdate", "scan_date"),
+    "image_path": (),
+    "segmentation_path": ("segm_path",),
+    "apoe4": (),
+    "education_years": ("education", "pteducat"),
+    "mmse": ("mmse_score", "mmscore"),
+    "site": (),
+}
+"""Standard column name -> other names under which files hold it, in lower case."""
+
+WAVE: Final = re.compile(r"^(.+)[_-](?:W|wave|ses|visit|V)[_-]?(\d+)$", re.IGNORECASE)
+"""A column that holds one wave of a repeated measurement: `MMSE_W2`, `age_ses-01`."""
+
+VOLUME_UNITS_MM3: Final = {"mm3": 1.0, "ml": 1000.0, "cm3": 1000.0}
+"""The units that a volume column's name can end in, in mm3."""
+
+AFTER_BASELINE: Final = re.compile(
+    r"(^|_)(last|latest|final|future|follow_?up|target|outcome|conver(sion|ter|ted)"
+    r"|m(0[1-9]|[1-9]\d+))(_|$)|W\d+_?to_?W\d+",
+    re.IGNORECASE,
+)
+"""Names of columns that tell what happened after baseline, which no score may see."""
+
+REGIONS: Final = frozenset(
+    {*SIDED_CODES, *MIDLINE_CODES, *CONTEXT_REGIONS, *REPORTED_REGIONS, BRAIN}
+    | {f"{side}_{region}" for side in SIDES for region in SIDED_CODES}
+)
+
+_HEAD_SIZE_NAMES: Final = frozenset({"head_size", "icv", "etiv", "intracranial_volume"})
+
+
+def apply_column_map(
+    names: Iterable[str], column_map: Mapping[str, str], *, file: str
+) -> dict[str, str]:
+    """Return name in the file -> name as the user states it.
+
+    Parameters
+    ----------
+    names
+        The columns of the file.
+    column_map
+        Name in the file -> standard name. A name without its wave (`MMSE` for `MMSE_W1`,
+        `MMSE_W2`) stands for all of its waves.
+    file
+        Named in errors.
+
+    Raises
+    ------
+    CohortError
+        For a stated column that the file lacks.
+    """
+    names, renames, problems = list(names), {}, []
+    for stated, target in column_map.items():
+        waves = [name for name in names if (match := WAVE.match(name)) and match[1] == stated]
+        if stated in names:
+            renames[stated] = target
+        elif waves:
+            renames |= {name: f"{target}{name[len(stated) :]}" for name in waves}
+        else:
+            problems.append(
+                f"{file} has no column {stated} to read as {target}: its columns are "
+                f"{', '.join(names)}."
+            )
+    if problems:
+        raise CohortError(*problems)
+    return renames
+
+
+def standardize_names(
+    names: Iterable[str], *, stated: Collection[str], file: str
+) -> dict[str, str]:
+    """Return name -> standard name by the usual spellings.
+
+    Parameters
+    ----------
+    names
+        The columns, after the user's mapping.
+    stated
+        Standard names that the user gave to a column: no other column can claim them.
+    file
+        Named in errors.
+
+    Raises
+    ------
+    CohortError
+        For two columns that claim one standard name.
+    """
+    standard = {name: get_standard_name(name) for name in names}
+    standard = {
+        name: name if target in stated and name != target else target
+        for name, target in standard.items()
+    }
+    claimants: dict[str, list[str]] = {}
+    for name, target in standard.items():
+        claimants.setdefault(target, []).append(name)
+    problems = [
+        f"{file} has several columns for {target} ({', '.join(claims)}): say which one with "
+        f"--map {claims[0]}={target}."
+        for target, claims in claimants.items()
+        if len(claims) > 1
+    ]
+    if problems:
+        raise CohortError(*problems)
+    return standard
+
+
+def get_standard_name(name: str) -> str:
+    """Return the standard name of a column, or its own name where none is known."""
+    plain = name.strip().lower().replace(" ", "_")
+    for standard, spellings in SPELLINGS.items():
+        if plain == standard or plain in spellings:
+            return standard
+    volume = split_volume_name(name)
+    if volume is None:
+        return name.strip()
+    return name_volume_column(volume[0])
+
+
+def name_volume_column(region: str) -> str:
+    """Return the column that holds a region's volume: `<region>_mm3`."""
+    return region if region == HEAD_SIZE else f"{region}_mm3"
+
+
+def get_region(column: str) -> str:
+    """Return the region of a volume column."""
+    return column if column == HEAD_SIZE else column.removesuffix("_mm3")
+
+
+def list_volume_columns(names: Iterable[Hashable]) -> list[str]:
+    """Return the columns that hold volumes."""
+    return [str(name) for name in names if str(name).endswith("_mm3")]
+
+
+def split_volume_name(name: str) -> tuple[str, float] | None:
+    """Return region, mm3 per unit for the name of a volume column; None for any other column.
+
+    >>> split_volume_name("left_hippocampus_ml")
+    ('left_hippocampus', 1000.0)
+    """
+    if name in FREESURFER_REGIONS:
+        return FREESURFER_REGIONS[name], 1.0
+    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+    stem, _, unit = plain.rpartition("_")
+    if unit not in VOLUME_UNITS_MM3:
+        stem, unit = plain, "mm3"
+        if stem not in REGIONS | _HEAD_SIZE_NAMES:
+            return None
+    region = HEAD_SIZE if stem in _HEAD_SIZE_NAMES else stem
+    return region, VOLUME_UNITS_MM3[unit]

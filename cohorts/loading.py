@@ -1,0 +1,139 @@
+"""Find, read and validate a cohort, whatever form it has."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cohorts.assembly import build_participants, build_visits, build_volumes, complete_visits
+from cohorts.bids import is_bids_dataset, read_bids_records
+from cohorts.brlp_csv import is_brlp_csv, read_brlp_records
+from cohorts.codings import Coding
+from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.folder import is_cohort_folder, read_description, read_tables
+from cohorts.freesurfer import is_freesurfer_folder, read_freesurfer_records
+from cohorts.imported import check_tables
+from cohorts.interpretation import Codings, interpret
+from cohorts.records import Records
+from cohorts.scans import Progress, measure_scans
+from cohorts.table import read_table_records
+from cohorts.validation import check_records, separate_rejected
+
+
+def load_cohort(
+    path: str | Path,
+    *,
+    column_map: Mapping[str, str] | None = None,
+    age_unit: str | None = None,
+    sex_coding: Coding | None = None,
+    diagnosis_coding: Coding | None = None,
+    diagnosis: str | None = None,
+    quarantine: bool = False,
+    progress: Progress | None = None,
+) -> Cohort:
+    """Return the cohort at `path`, once everything in it has been checked.
+
+    Parameters
+    ----------
+    path
+        A BIDS dataset, a FreeSurfer subjects folder with a `participants.tsv`, a table (CSV, TSV,
+        Parquet), BrLP's CSV, or the folder of an imported cohort.
+    column_map
+        Name in the file -> standard name, for columns that are not recognized.
+    age_unit
+        `years`, `months` or `hundredths`; detected where left out.
+    sex_coding, diagnosis_coding
+        What codes mean, as `"0=M,1=F"` or a mapping; detected where only one reading is possible.
+    diagnosis
+        Everyone's diagnosis, for data without a diagnosis.
+    quarantine
+        Let sound people go on and list the others in `Cohort.rejected`.
+    progress
+        Called with (scans read, scans in all) after each scan.
+
+    Raises
+    ------
+    CohortError
+        Where nothing readable is at `path`, or a column or coding cannot be told.
+    CohortValidationError
+        With every problem of the data at once.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CohortError(f"{path} does not exist: give a cohort folder, BIDS dataset or table.")
+    path = path.resolve()
+    codings = Codings(age_unit, sex_coding, diagnosis_coding, diagnosis, is_brlp_csv(path))
+    if is_cohort_folder(path):
+        return _load_imported(path, codings=codings, column_map=column_map, quarantine=quarantine)
+    records = _read_records(path, column_map or {})
+    interpret(records, codings)
+    measure_scans(records, progress=progress)
+    records.frame = complete_visits(records.frame)
+    check_records(records)
+    rejected = separate_rejected(records.problems, quarantine=quarantine)
+    return _build_cohort(records, rejected)
+
+
+def _read_records(path: Path, column_map: Mapping[str, str]) -> Records:
+    if path.is_dir():
+        if is_bids_dataset(path):
+            return read_bids_records(path, column_map=column_map)
+        if is_freesurfer_folder(path):
+            return read_freesurfer_records(path, column_map=column_map)
+        raise CohortError(
+            f"{path} is no cohort: a folder needs cohort.json (an imported cohort), "
+            "participants.tsv (BIDS), or aseg.stats (FreeSurfer)."
+        )
+    if is_brlp_csv(path):
+        return read_brlp_records(path, column_map=column_map)
+    return read_table_records(path, column_map=column_map)
+
+
+def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
+    frame = records.frame
+    sound = ~frame["participant_id"].isin(rejected["participant_id"].unique())
+    frame = frame[sound.to_numpy()].sort_values(
+        ["participant_id", "months_from_baseline"], kind="stable", ignore_index=True
+    )
+    _require_people(frame, rejected)
+    return Cohort(
+        build_participants(frame),
+        build_visits(frame),
+        build_volumes(frame),
+        name=records.name,
+        is_synthetic=records.is_synthetic,
+        sources=tuple(records.sources),
+        notes=tuple(records.notes),
+        rejected=rejected,
+    )
+
+
+def _load_imported(
+    folder: Path, *, codings: Codings, column_map: Mapping[str, str] | None, quarantine: bool
+) -> Cohort:
+    if column_map or codings != Codings():
+        raise CohortError(
+            f"{folder} is an imported cohort: its columns and codings are settled, so "
+            "--map, --age-unit, --sex-coding, --diagnosis-coding and --diagnosis do not apply."
+        )
+    description, tables = read_description(folder), read_tables(folder)
+    problems = check_tables(tables)
+    rejected = separate_rejected(problems, quarantine=quarantine)
+    if len(rejected):
+        gone = rejected["participant_id"].unique()
+        tables = {name: rows[~rows["participant_id"].isin(gone)] for name, rows in tables.items()}
+    _require_people(tables["participants"], rejected)
+    return Cohort(
+        **tables,
+        name=str(description.get("name", folder.name)),
+        is_synthetic=description["is_synthetic"],
+        sources=tuple(Path(source) for source in description.get("sources", ())),
+        notes=tuple(description.get("notes", ())),
+        rejected=rejected,
+    )
+
+
+def _require_people(frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
+    if frame.empty:
+        raise CohortError(*rejected["problem"], "Nobody is left: every person has a problem.")

@@ -1,0 +1,124 @@
+"""Visits as a source holds them: one row a visit, before they are trusted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cohorts.problems import Problem
+
+SOURCE_FILE: Final = "source_file"
+SOURCE_ROW: Final = "source_row"
+VOLUME_SOURCE: Final = "volume_source"
+PERSON_DIAGNOSIS: Final = "person_diagnosis"
+"""The diagnosis that a table of people holds, beside that of the visit."""
+
+PROVENANCE: Final = (SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, PERSON_DIAGNOSIS)
+
+
+@dataclass
+class Records:
+    """A cohort on its way in.
+
+    Parameters
+    ----------
+    frame
+        One row a visit, with a `RangeIndex`. Columns have the names of `cohorts.schema`, volumes
+        are columns `<region>_mm3`; `source_file` and `source_row` say where a row came from, and
+        `volume_source` what measured its volumes.
+    name
+        Name of the cohort.
+    sources
+        The files that were read.
+    column_names
+        Column name here -> column name in the file.
+    volume_factors
+        Volume column -> mm3 in one unit of the file.
+    problems
+        What was found wrong so far.
+    notes
+        What was decided while reading, for the user to see.
+    has_ordered_sessions
+        Whether the numbers in session names follow time (`ses-01`, `W2`; not image identifiers).
+    has_named_sessions
+        Whether the source names its visits; otherwise they were numbered in time.
+    has_unattended_visits
+        Whether a row without an age is a visit that did not take place (waves in columns).
+    is_synthetic
+        Whether any person is simulated.
+    """
+
+    frame: pd.DataFrame
+    name: str
+    sources: list[Path] = field(default_factory=list)
+    column_names: dict[str, str] = field(default_factory=dict)
+    volume_factors: dict[str, float] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    has_ordered_sessions: bool = True
+    has_named_sessions: bool = True
+    has_unattended_visits: bool = False
+    is_synthetic: bool = False
+
+    def report(self, rows: npt.ArrayLike, column: str | None, message: str) -> None:
+        """Add one problem for each of `rows`.
+
+        Parameters
+        ----------
+        rows
+            Boolean mask over the rows of `frame`.
+        column
+            The column that is wrong, by its name in `frame`; None for the row as a whole.
+        message
+            A format string; `{value}` is what arrived, other names are columns of the row.
+        """
+        positions = np.flatnonzero(np.asarray(rows, dtype=bool))
+        for row in self.frame.iloc[positions].to_dict("records") if len(positions) else ():
+            self.problems.append(self._problem(row, column, message))
+
+    def report_all(self, column: str | None, message: str) -> None:
+        """Add a problem of the whole input, which leaving people out does not mend."""
+        self.problems.append(
+            Problem(message, file=self._files(), column=self.get_source_name(column))
+        )
+
+    def get_source_name(self, column: str | None) -> str | None:
+        """Return the name that `column` has in the file."""
+        return None if column is None else self.column_names.get(column, column)
+
+    def _problem(self, row: dict[Any, Any], column: str | None, message: str) -> Problem:
+        value = show(row.get(column)) if column is not None else ""
+        return Problem(
+            message.format(**{str(name): item for name, item in row.items()}, value=value),
+            participant_id=row["participant_id"],
+            file=row.get(SOURCE_FILE),
+            row=row.get(SOURCE_ROW),
+            column=self.get_source_name(column),
+        )
+
+    def _files(self) -> str | None:
+        if SOURCE_FILE not in self.frame or self.frame.empty:
+            return self.sources[0].name if self.sources else None
+        return ", ".join(join_names(self.frame[SOURCE_FILE].unique()))
+
+
+def show(value: object) -> str:
+    """Return `value` as a message quotes it: numbers short, text in quotes, gaps as `n/a`."""
+    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return "n/a"
+    if isinstance(value, str):
+        return f"'{value}'"
+    if isinstance(value, int | float | np.number):
+        return f"{value:.10g}"
+    return str(value)
+
+
+def join_names(names: Iterable[object], *, limit: int = 8) -> list[str]:
+    """Return the first names of a list, with a last entry that counts the others."""
+    shown = [str(name) for name in names]
+    rest = len(shown) - limit
+    return shown if rest <= 0 else [*shown[:limit], f"... ({rest} more)"]

@@ -1,0 +1,260 @@
+"""Reading the images of a cohort once: their faults, and the volumes of their segmentations."""
+
+import os
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import SpatialImage
+
+from cohorts.columns import name_volume_column
+from cohorts.errors import CohortError
+from cohorts.labels import get_codes
+from cohorts.problems import Problem
+from cohorts.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Records
+from cohorts.volumetry import compute_label_volumes, compute_voxel_volume
+
+Progress = Callable[[int, int], None]
+
+THICKEST_MM: Final = 4.0
+OVERLAP_LEAST: Final = 0.5
+GRID_TOLERANCE_MM: Final = 0.01
+
+
+@dataclass
+class ScanPair:
+    """What was found in the T1w image and the segmentation of one visit.
+
+    Parameters
+    ----------
+    image_faults, segmentation_faults
+        One message a fault.
+    volumes_mm3
+        Region -> volume; empty without a readable segmentation.
+    """
+
+    image_faults: list[str] = field(default_factory=list)
+    segmentation_faults: list[str] = field(default_factory=list)
+    volumes_mm3: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Volume:
+    voxels: npt.NDArray[Any]
+    affine: npt.NDArray[np.float64]
+
+
+def inspect_pair(image_path: Path | None, segmentation_path: Path | None) -> ScanPair:
+    """Read a visit's images once, look for every fault, measure the segmentation.
+
+    Parameters
+    ----------
+    image_path, segmentation_path
+        The T1w image, its label map; None where the visit has none.
+    """
+    found = ScanPair()
+    image = _read(image_path, found.image_faults)
+    segmentation = _read(segmentation_path, found.segmentation_faults)
+    if image is not None:
+        found.image_faults += _find_intensity_faults(image)
+    if segmentation is not None and not found.segmentation_faults:
+        _measure(segmentation, found)
+    if image is not None and segmentation is not None and not found.image_faults:
+        found.segmentation_faults += _find_pair_faults(image, segmentation)
+    return found
+
+
+def measure_scans(records: Records, *, progress: Progress | None = None) -> None:
+    """Inspect the images of every visit; add their problems and the volumes to `records`.
+
+    Volumes that the source itself gives are kept; the segmentation fills the other regions of
+    visits without any.
+    """
+    frame = records.frame
+    jobs = _list_jobs(frame)
+    if not jobs:
+        return
+    found: dict[int, ScanPair] = {}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        pairs = pool.map(lambda job: inspect_pair(*job[1]), jobs)
+        for (row, _), pair in zip(jobs, pairs, strict=True):
+            found[row] = pair
+            if progress is not None:
+                progress(len(found), len(jobs))
+    for row, pair in found.items():
+        _report(records, row, pair)
+    _fill_volumes(records, found)
+
+
+def _list_jobs(frame: pd.DataFrame) -> list[tuple[int, tuple[Path | None, Path | None]]]:
+    absent = pd.Series(None, index=frame.index, dtype="object")
+    images, maps = (frame.get(name, absent) for name in ("image_path", "segmentation_path"))
+    paths = [
+        (row, tuple(Path(path) if isinstance(path, str) else None for path in pair))
+        for row, pair in enumerate(zip(images, maps, strict=True))
+    ]
+    return [(row, (image, labels)) for row, (image, labels) in paths if image or labels]
+
+
+def _report(records: Records, row: int, pair: ScanPair) -> None:
+    visit = records.frame.iloc[row]
+    for column, faults in (
+        ("image_path", pair.image_faults),
+        ("segmentation_path", pair.segmentation_faults),
+    ):
+        records.problems += [
+            Problem(
+                f"{Path(visit[column]).name}: {fault}",
+                participant_id=visit["participant_id"],
+                file=visit[SOURCE_FILE],
+                row=visit[SOURCE_ROW],
+                column=records.get_source_name(column),
+            )
+            for fault in faults
+        ]
+
+
+def _fill_volumes(records: Records, found: dict[int, ScanPair]) -> None:
+    frame = records.frame
+    measured = pd.DataFrame.from_dict(
+        {row: pair.volumes_mm3 for row, pair in found.items() if pair.volumes_mm3}, orient="index"
+    )
+    if measured.empty:
+        return
+    measured.columns = [name_volume_column(str(region)) for region in measured]
+    given = [name for name in measured if name in frame]
+    has_own = frame[given].notna().any(axis=1) if given else pd.Series(False, index=frame.index)
+    measured = measured[~has_own.reindex(measured.index)]
+    for column in measured:
+        own = frame[column] if column in frame else pd.Series(np.nan, index=frame.index)
+        frame[column] = own.where(~frame.index.isin(measured.index), measured[column])
+    frame.loc[measured.index, VOLUME_SOURCE] = "label map"
+
+
+def _read(path: Path | None, faults: list[str]) -> _Volume | None:
+    if path is None:
+        return None
+    if not path.is_file():
+        faults.append(f"the file is missing; looked for {path}")
+        return None
+    try:
+        image = nib.load(path)
+        if not isinstance(image, SpatialImage):
+            faults.append(f"got {type(image).__name__}, a volume image is expected")
+            return None
+        values = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        faults.append(f"the file cannot be read, it may be truncated ({_first_line(error)})")
+        return None
+    faults += _find_grid_faults(image, values)
+    return None if faults else _Volume(values, np.asarray(image.affine, dtype=float))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _find_grid_faults(image: SpatialImage, values: npt.NDArray[Any]) -> list[str]:
+    if values.ndim != 3 or min(values.shape) < 2:
+        return [f"got an array of shape {values.shape}, a 3-D image is expected"]
+    try:
+        compute_voxel_volume(image.affine)
+    except CohortError:
+        return ["the affine is singular, so no voxel has a size; an invertible one is expected"]
+    thickest = float(np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0).max())
+    if thickest > THICKEST_MM:
+        return [f"got voxels of {thickest:.3g} mm, at most {THICKEST_MM:g} mm are expected"]
+    return []
+
+
+def _find_intensity_faults(image: _Volume) -> list[str]:
+    low, high = float(image.voxels.min()), float(image.voxels.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        count = int((~np.isfinite(image.voxels)).sum())
+        return [f"got {count} voxels that are NaN or infinite, finite intensities are expected"]
+    return [f"every voxel is {low:g}, a scan is expected"] if low == high else []
+
+
+def _measure(segmentation: _Volume, found: ScanPair) -> None:
+    try:
+        volumes = compute_label_volumes(
+            segmentation.voxels, compute_voxel_volume(segmentation.affine), name="the segmentation"
+        )
+    except CohortError as error:
+        found.segmentation_faults += [problem.rstrip(".") for problem in error.problems]
+        return
+    sides = [side for side in ("left", "right") if f"{side}_hippocampus" not in volumes]
+    if sides:
+        found.segmentation_faults.append(
+            f"got no voxel of the {' or '.join(sides)} hippocampus (codes 17 and 53 are expected)"
+        )
+        return
+    found.segmentation_faults += _find_flip(segmentation)
+    found.volumes_mm3 = volumes
+
+
+def _find_flip(segmentation: _Volume) -> list[str]:
+    left, right = (
+        _mean_position(segmentation, f"{side}_hippocampus")[0] for side in ("left", "right")
+    )
+    if left < right:
+        return []
+    return [
+        "the left hippocampus lies to the right of the right one; the map or its affine is flipped"
+    ]
+
+
+def _mean_position(segmentation: _Volume, region: str) -> npt.NDArray[np.float64]:
+    voxels = np.argwhere(np.isin(segmentation.voxels, get_codes(region)))
+    return _to_world(segmentation.affine, voxels.mean(axis=0))
+
+
+def _to_world(
+    affine: npt.NDArray[np.float64], voxels: npt.NDArray[np.floating | np.integer]
+) -> npt.NDArray[np.float64]:
+    world: npt.NDArray[np.float64] = voxels @ affine[:3, :3].T + affine[:3, 3]
+    return world
+
+
+def _find_pair_faults(image: _Volume, segmentation: _Volume) -> list[str]:
+    same_shape = image.voxels.shape == segmentation.voxels.shape
+    if not same_shape or not np.allclose(image.affine, segmentation.affine, atol=GRID_TOLERANCE_MM):
+        return [_describe_other_grid(image, segmentation)]
+    inside = segmentation.voxels > 0
+    step = tuple(slice(None, None, 2) for _ in range(3))
+    bright = image.voxels > 0.1 * np.percentile(image.voxels[step], 99)
+    share = float(bright[inside].mean()) if inside.any() else 0.0
+    if share < OVERLAP_LEAST:
+        return [
+            f"only {share:.0%} of it lies on tissue of the T1w image; the two do not overlap, "
+            "a segmentation of this image is expected"
+        ]
+    return []
+
+
+def _describe_other_grid(image: _Volume, segmentation: _Volume) -> str:
+    low, high = _bounds(image)
+    other_low, other_high = _bounds(segmentation)
+    if (other_high < low).any() or (other_low > high).any():
+        return (
+            "it does not overlap the T1w image in space; a segmentation of this image is expected"
+        )
+    return (
+        f"it is on another grid than the T1w image (shape {segmentation.voxels.shape} against "
+        f"{image.voxels.shape}, or another affine); resample it onto the image's grid"
+    )
+
+
+def _bounds(image: _Volume) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    ends = [(0, size - 1) for size in image.voxels.shape]
+    corners = np.array(np.meshgrid(*ends)).reshape(3, -1)
+    world = _to_world(image.affine, corners.T)
+    return world.min(axis=0), world.max(axis=0)

@@ -1,0 +1,50 @@
+"""What must hold before a cohort is trusted: every problem at once, then a refusal."""
+
+import pandas as pd
+
+from cohorts.errors import CohortValidationError
+from cohorts.problems import Problem
+from cohorts.records import Records
+from cohorts.validation_people import check_people
+from cohorts.validation_visits import check_visits
+from cohorts.validation_volumes import check_volumes
+
+
+def check_records(records: Records) -> None:
+    """Add every problem of people, visits and volumes to `records.problems`."""
+    check_people(records)
+    check_visits(records)
+    check_volumes(records)
+
+
+def separate_rejected(problems: list[Problem], *, quarantine: bool) -> pd.DataFrame:
+    """Return who must be left out and why; refuse where leaving people out is not asked for.
+
+    Parameters
+    ----------
+    problems
+        Everything that was found.
+    quarantine
+        Whether sound people may go on without the others.
+
+    Returns
+    -------
+    DataFrame
+        `participant_id`, `problem`: one row a problem.
+
+    Raises
+    ------
+    CohortValidationError
+        With every problem, where there are any and `quarantine` is not set, and with the problems
+        of the whole input in any case.
+    """
+    of_everyone = [problem for problem in problems if problem.participant_id is None]
+    if problems and (not quarantine or of_everyone):
+        raise CohortValidationError(*(str(problem) for problem in problems))
+    return pd.DataFrame(
+        {
+            "participant_id": [problem.participant_id for problem in problems],
+            "problem": [str(problem) for problem in problems],
+        },
+        dtype="str",
+    )

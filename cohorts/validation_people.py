@@ -1,0 +1,91 @@
+"""Checks of people: their sex, age, diagnosis at baseline, covariates."""
+
+import numpy as np
+import pandas as pd
+
+from cohorts.assembly import find_baseline_rows
+from cohorts.interpretation import NUMERIC_COVARIATES
+from cohorts.records import PERSON_DIAGNOSIS, Records
+
+
+def check_people(records: Records) -> None:
+    """Report people whose description cannot be right."""
+    _check_identifiers(records)
+    _check_sex(records)
+    _check_ages(records)
+    _check_baseline_diagnosis(records)
+    _check_covariates(records)
+
+
+def _check_identifiers(records: Records) -> None:
+    people = pd.Series(records.frame["participant_id"].unique()).astype("str")
+    plain = people.str.lower()
+    alike = people[plain.duplicated(keep=False)]
+    first = records.frame[records.frame["participant_id"].isin(alike)].index
+    rows = np.zeros(len(records.frame), dtype=bool)
+    rows[first] = ~records.frame.loc[first, "participant_id"].duplicated()
+    records.report(
+        rows,
+        "participant_id",
+        "{value} differs from another identifier only in upper or lower case",
+    )
+
+
+def _check_sex(records: Records) -> None:
+    sex = records.frame["sex"]
+    first = sex.groupby(records.frame["participant_id"]).transform("first")
+    if sex.isna().all():
+        return
+    records.report(first.isna(), "sex", "got nothing, F or M is expected")
+    records.report(
+        sex.notna() & (sex != first), "sex", "got {value}, but an earlier visit has the other sex"
+    )
+
+
+def _check_ages(records: Records) -> None:
+    ages = records.frame["age_years"]
+    hints = {
+        "; this looks like months": (ages > 120) & (ages <= 1440),
+        "; this looks like years / 100": (ages > 0) & (ages < 1.3),
+        "": (ages <= 0) | (ages > 1440),
+    }
+    for hint, rows in hints.items():
+        message = "got {value}, an age in years is expected (0 to 120)"
+        records.report(rows, "age_years", message + hint)
+
+
+def _check_baseline_diagnosis(records: Records) -> None:
+    frame = records.frame
+    baseline = frame.index.isin(find_baseline_rows(frame))
+    of_person, of_visit = frame[PERSON_DIAGNOSIS], frame["diagnosis"]
+    records.report(
+        baseline & of_person.notna() & of_visit.notna() & (of_person != of_visit),
+        "diagnosis",
+        f"got {{value}} at the baseline visit and '{{{PERSON_DIAGNOSIS}}}' in the table of people; "
+        "the diagnosis at baseline is expected in both",
+    )
+    unknown = baseline & of_visit.isna().to_numpy()
+    if not unknown.any() or frame["diagnosis"].isna().all():
+        return
+    later = frame["diagnosis"].groupby(frame["participant_id"]).transform("last")
+    known_later = unknown & later.notna().to_numpy()
+    records.report(
+        known_later,
+        "diagnosis",
+        "got nothing at baseline and a diagnosis later; the one at baseline is expected, "
+        "a later one must not stand in for it",
+    )
+    records.report(
+        unknown & ~known_later, "diagnosis", "got nothing, the diagnosis at baseline is expected"
+    )
+
+
+def _check_covariates(records: Records) -> None:
+    for column, (low, high) in NUMERIC_COVARIATES.items():
+        if column in records.frame:
+            values = records.frame[column]
+            records.report(
+                (values < low) | (values > high),
+                column,
+                f"got {{value}}, a number from {low} to {high} is expected",
+            )

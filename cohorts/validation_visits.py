@@ -1,0 +1,128 @@
+"""Checks of visits: each once, in order of time, with a baseline."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cohorts.interpretation import MONTHS_PER_YEAR
+from cohorts.records import Records
+
+BASELINE_WITHIN_MONTHS: Final = 1.0
+"""How far from month 0 the first visit may be and still be the baseline."""
+
+AGE_AGREES_WITHIN_YEARS: Final = 1.1
+"""How far an age may differ from baseline age plus time: both may be whole years."""
+
+
+def check_visits(records: Records) -> None:
+    """Report visits that appear twice, out of order, or without a baseline."""
+    _check_repeated_sessions(records)
+    _check_baseline(records)
+    _check_order(records)
+    _check_ages_against_time(records)
+    _check_repeated_scans(records)
+
+
+def _check_repeated_sessions(records: Records) -> None:
+    frame = records.frame
+    repeated = frame.duplicated(["participant_id", "session_id"]).to_numpy()
+    named = "the visit {session_id} is in the data twice; each person's visit once is expected"
+    unnamed = "the person is in the data twice at the same age; one row, or named visits, expected"
+    records.report(repeated, None, named if records.has_named_sessions else unnamed)
+
+
+def _check_baseline(records: Records) -> None:
+    frame = records.frame
+    months = frame["months_from_baseline"]
+    first = months.groupby(frame["participant_id"]).transform("min")
+    is_first = (months == first) & ~frame.duplicated("participant_id")
+    records.report(
+        months < 0,
+        "months_from_baseline",
+        "got {value} months, a time of at least 0 is expected: no visit comes before the baseline",
+    )
+    opening = ~frame["participant_id"].duplicated()
+    late = opening & (first > BASELINE_WITHIN_MONTHS)
+    records.report(
+        late, "months_from_baseline", "no baseline visit: month 0 is expected for everyone"
+    )
+    if records.has_ordered_sessions and not late.any() and is_first.any():
+        _check_baseline_session(records)
+
+
+def _check_baseline_session(records: Records) -> None:
+    """Report who lacks the first session, where most people's visits begin with the same one."""
+    frame = records.frame
+    numbers = number_sessions(frame["session_id"])
+    first = numbers.groupby(frame["participant_id"]).transform("min")
+    opening = (~frame["participant_id"].duplicated()).to_numpy()
+    usual = first[opening].min()
+    if not (first[opening] == usual).mean() > 0.5:
+        return
+    name = frame.loc[numbers == usual, "session_id"].iloc[0]
+    records.report(
+        opening & (first > usual).to_numpy(),
+        "session_id",
+        f"no baseline visit: got {{value}} first, {name} is expected",
+    )
+
+
+def _check_order(records: Records) -> None:
+    if not records.has_ordered_sessions:
+        return
+    frame = records.frame
+    order = pd.DataFrame(
+        {
+            "person": frame["participant_id"],
+            "number": number_sessions(frame["session_id"]),
+            "months": frame["months_from_baseline"],
+        }
+    ).sort_values(["person", "number"], kind="stable")
+    same_person = order["person"] == order["person"].shift()
+    goes_back = same_person & (order["number"] > order["number"].shift())
+    goes_back &= order["months"] <= order["months"].shift()
+    records.report(
+        goes_back.reindex(frame.index),
+        "session_id",
+        "{value} is not later than the visit before it; visits in order of time are expected",
+    )
+
+
+def number_sessions(sessions: pd.Series) -> pd.Series:
+    """Return the number that a session's name ends in; -1 for `bl`, NaN where there is none."""
+    names = pd.Series(sessions.unique()).astype("str")
+    numbers = pd.to_numeric(names.str.extract(r"(\d+)$")[0], errors="coerce")
+    numbers = numbers.mask(names.str.lower().str.fullmatch(r"(?:ses-)?(?:bl|baseline)"), -1.0)
+    prefixes = names.str.replace(r"\d+$", "", regex=True).str.lower()
+    if len(prefixes[numbers >= 0].unique()) > 1:
+        numbers[:] = np.nan
+    return sessions.map(dict(zip(names, numbers, strict=True))).astype(float)
+
+
+def _check_ages_against_time(records: Records) -> None:
+    frame = records.frame
+    baseline = frame["months_from_baseline"].groupby(frame["participant_id"]).idxmin()
+    first_age = frame["participant_id"].map(
+        frame.loc[baseline.dropna().astype(int)].set_index("participant_id")["age_years"]
+    )
+    expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
+    differs = (frame["age_years"] - expected).abs() > AGE_AGREES_WITHIN_YEARS
+    years = (frame["months_from_baseline"] / MONTHS_PER_YEAR).round(2).astype("str")
+    records.frame = frame.assign(_years=years, _expected=expected.round(1))
+    records.report(
+        differs,
+        "age_years",
+        "got {value} years, {_expected:g} is expected {_years} years after baseline",
+    )
+    records.frame = frame
+
+
+def _check_repeated_scans(records: Records) -> None:
+    for column in ("image_path", "segmentation_path"):
+        paths = records.frame[column]
+        records.report(
+            paths.notna() & paths.duplicated(),
+            column,
+            "got {value}, which another visit has too; a file of its own is expected",
+        )

@@ -1,0 +1,142 @@
+"""Checks of volumes: in mm3, larger than zero, sides that add up and stay on their side."""
+
+from typing import Final
+
+import numpy as np
+
+from cohorts.assembly import find_baseline_rows
+from cohorts.columns import list_volume_columns, name_volume_column
+from cohorts.labels import SIDED_CODES
+from cohorts.records import Records
+from cohorts.schema import BRAIN, HEAD_SIZE
+
+PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
+    "hippocampus": (1_000, 14_500),
+    "amygdala": (300, 7_000),
+    "lateral_ventricle": (1_000, 450_000),
+    "thalamus": (4_000, 30_000),
+    "cerebral_cortex": (150_000, 950_000),
+    "cerebral_white_matter": (120_000, 1_000_000),
+    BRAIN: (400_000, 2_300_000),
+    HEAD_SIZE: (600_000, 3_000_000),
+}
+"""Volumes of both sides of an adult, generously; BrLP's training ranges lie inside."""
+
+_SIDES_AGREE_WITHIN: Final = 0.02
+_UNSIDED_SHARE: Final = {"cerebral_white_matter": 0.06}
+"""What both sides together may have beyond left plus right (corpus callosum, hypointensities)."""
+
+
+def check_volumes(records: Records) -> None:
+    """Report volumes that cannot be right."""
+    for column in list_volume_columns(records.frame):
+        _check_positive(records, column)
+        _check_plausible(records, column)
+    for region in SIDED_CODES:
+        _check_sides(records, region)
+        _check_swapped_sides(records, region)
+    _check_parts(records)
+
+
+def _check_positive(records: Records, column: str) -> None:
+    volumes = records.frame[column]
+    records.report(
+        (volumes <= 0) | np.isinf(volumes), column, "got {value}, a volume above 0 mm3 is expected"
+    )
+
+
+def _check_plausible(records: Records, column: str) -> None:
+    limits = _get_limits(column)
+    if limits is None:
+        return
+    low, high = limits
+    volumes = records.frame[column]
+    outside = (volumes > 0) & ~volumes.between(low, high) & np.isfinite(volumes)
+    in_ml = outside & (volumes * 1000).between(low, high)
+    expected = f"a volume in mm3 ({low:g} to {high:g}) is expected"
+    if in_ml.sum() > 0.5 * volumes.notna().sum():
+        name = records.get_source_name(column)
+        records.report_all(
+            column,
+            f"the volumes look like ml (median {volumes.median():.4g}); {expected}; if they are, "
+            f"say so with --map {name}={column.removesuffix('_mm3')}_ml",
+        )
+        return
+    records.report(in_ml, column, f"got {{value}}, which looks like ml (cm3); {expected}")
+    records.report(outside & ~in_ml, column, f"got {{value}}, {expected}")
+
+
+def _get_limits(column: str) -> tuple[float, float] | None:
+    for region, (low, high) in PLAUSIBLE_MM3.items():
+        if column == name_volume_column(region):
+            return low, high
+        if column in (f"left_{region}_mm3", f"right_{region}_mm3"):
+            return low / 4, high * 0.6
+    return None
+
+
+def _check_sides(records: Records, region: str) -> None:
+    names = [name_volume_column(name) for name in (f"left_{region}", f"right_{region}", region)]
+    if not {names[0], names[1], names[2]} <= set(records.frame):
+        _check_lone_side(records, region)
+        return
+    left, right, both = (records.frame[name] for name in names)
+    ratio = both / (left + right)
+    high = 1 + _SIDES_AGREE_WITHIN + _UNSIDED_SHARE.get(region, 0.0)
+    wrong = ~ratio.between(1 - _SIDES_AGREE_WITHIN, high) & ratio.notna() & (both > 0)
+    twice = wrong & ratio.between(1.9, 2.1)
+    records.report(
+        twice,
+        names[2],
+        "got {value}, twice left plus right: both sides were summed twice; left plus right "
+        "is expected",
+    )
+    records.report(
+        wrong & ~twice,
+        names[2],
+        f"got {{value}}, left plus right is expected ({{{names[0]}:g}} + {{{names[1]}:g}})",
+    )
+
+
+def _check_lone_side(records: Records, region: str) -> None:
+    both = name_volume_column(region)
+    for side in ("left", "right"):
+        one = name_volume_column(f"{side}_{region}")
+        if {one, both} <= set(records.frame):
+            records.report(
+                records.frame[one] > 0.9 * records.frame[both],
+                one,
+                f"got {{value}}, as large as both sides together ({{{both}:g}}); about half is "
+                "expected",
+            )
+
+
+def _check_swapped_sides(records: Records, region: str) -> None:
+    names = [name_volume_column(f"{side}_{region}") for side in ("left", "right")]
+    if not set(names) <= set(records.frame) or region.endswith("ventricle"):
+        return
+    frame = records.frame
+    first = frame.loc[find_baseline_rows(frame)].set_index("participant_id")
+    left_0, right_0 = (frame["participant_id"].map(first[name]) for name in names)
+    left, right = frame[names[0]], frame[names[1]]
+    kept = (left - left_0).abs() + (right - right_0).abs()
+    crossed = (left - right_0).abs() + (right - left_0).abs()
+    # Asymmetry well above measurement error, and a visit that fits the other way round.
+    asymmetric = (left_0 - right_0).abs() > 0.1 * (left_0 + right_0) / 2
+    records.report(
+        asymmetric & (crossed < 0.25 * kept),
+        names[0],
+        f"got {{value}} beside {{{names[1]}:g}} on the right: left and right are swapped against "
+        "the baseline visit",
+    )
+
+
+def _check_parts(records: Records) -> None:
+    frame = records.frame
+    brain, head = name_volume_column(BRAIN), HEAD_SIZE
+    if {brain, head} <= set(frame):
+        records.report(
+            frame[brain] > 1.02 * frame[head],
+            brain,
+            f"got {{value}}, no more than the head size is expected ({{{head}:g}})",
+        )
