@@ -16,6 +16,7 @@ _STRATEGIES: Final = {
     "oracle": "Oracle (unattainable bound)",
     "random": "Random",
     "baseline_volume": "Baseline volume",
+    "stacked": "Stacked score",
 }
 
 _ANALYSES: Final = {"mmrm": "MMRM", "ancova": "ANCOVA", "lmm": "LMM"}
@@ -34,11 +35,15 @@ def _drawable() -> frozenset[int]:
     return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
 
 
+def drawable_text(text: str) -> str:
+    """Return `text` with a box in place of each sign that the font lacks."""
+    return "".join(sign if ord(sign) in _drawable() else MISSING for sign in text)
+
+
 def label_text(value: object, *, limit: int = 40) -> str:
     """Return `value` on one line, at most `limit` characters, with signs that the font has."""
-    line = " ".join(str(value).split())
-    known = "".join(sign if ord(sign) in _drawable() else MISSING for sign in line[: limit + 1])
-    short = known if len(known) <= limit else known[: limit - 1] + "\u2026"
+    line = drawable_text(" ".join(str(value).split()))
+    short = line if len(line) <= limit else line[: limit - 1] + "\u2026"
     # matplotlib leaves labels with a leading underscore out of legends
     return "\u2009" + short if short.startswith("_") else short
 
@@ -46,6 +51,12 @@ def label_text(value: object, *, limit: int = 40) -> str:
 def strategy_label(strategy: str, *, limit: int = 40) -> str:
     """Return the words for a strategy: `brlp` is BrLP, the oracle is called a bound."""
     return _STRATEGIES.get(strategy) or label_text(_sentence_case(strategy), limit=limit)
+
+
+def strategy_words(strategy: str) -> str:
+    """Return the strategy as it stands inside a sentence: `random`, but `BrLP`."""
+    label = strategy_label(strategy, limit=80)
+    return label if label[1:] != label[1:].lower() else label[:1].lower() + label[1:]
 
 
 def analysis_label(analysis: str) -> str:
@@ -61,8 +72,8 @@ def covariate_label(covariate: str, *, limit: int = 40) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Return a share as percent: 0.05 is `5 %`."""
-    return f"{100 * share:.{digits}f} %"
+    """Return a share as percent: 0.05 is `5 %`, with a space that never breaks."""
+    return f"{100 * share:.{digits}f}\u00a0%"
 
 
 def _sentence_case(name: str) -> str:

@@ -1,0 +1,172 @@
+"""The answer on top of the page, in sentences."""
+
+from typing import Any
+
+from reports.figures.labels import analysis_label, strategy_words
+from reports.page.choice import Choice, choose
+from reports.page.content import Answer, KeyNumber
+from reports.page.formats import (
+    is_missing,
+    show_count,
+    show_fraction,
+    show_interval,
+    show_money,
+    show_number,
+    show_size,
+)
+from reports.page.gather import StudyFacts
+
+Row = dict[Any, Any]
+
+
+def describe_answer(facts: StudyFacts) -> Answer:
+    """Return what the study says so far; without sample sizes, what is still to be run."""
+    if not facts.has("sample_sizes"):
+        return Answer("This study has no sample sizes yet: `trialsim power` computes them.")
+    sources = facts.sources("sample_sizes", "sample_size_savings")
+    choice = choose(facts)
+    if choice is None:
+        return Answer(
+            "No strategy reaches the target power at any sample size that was tried; larger "
+            "sample sizes in `trialsim power` would show whether one does.",
+            sources=sources,
+        )
+    currency = str(facts.setting("currency", "sample_sizes") or "")
+    details = [
+        _saving_sentence(choice),
+        _screening_sentence(choice, currency),
+        _design_sentence(facts, choice),
+        _choice_sentence(choice),
+    ]
+    numbers = _key_numbers(choice, currency)
+    return Answer(_headline(choice), tuple(filter(None, details)), sources, numbers)
+
+
+def describe_group(row: Row) -> str:
+    """Return the words for a strategy at a fraction: `the top 40 % by BrLP`."""
+    if row["fraction_enrolled"] >= 1:
+        return "everyone eligible"
+    fraction = show_fraction(row["fraction_enrolled"])
+    return f"the top {fraction} by {strategy_words(row['strategy'])}"
+
+
+def describe_size(row: Row) -> str:
+    """Return the sample size in words: per arm where the arms are equal."""
+    control, treatment = show_size(row["n_control"]), show_size(row["n_treatment"])
+    if control == treatment:
+        return f"{control} per arm"
+    return f"{control} in the control arm and {treatment} in the treatment arm"
+
+
+def describe_uncertainty(row: Row) -> str:
+    """Return the interval of the sample size, with the sources of error that it includes."""
+    arm = "" if row["n_control"] == row["n_treatment"] else " of the control arm"
+    wide = show_interval(row["n_control_lower_cohort"], row["n_control_upper_cohort"], show_size)
+    if not is_missing(row["n_control_lower_cohort"]):
+        return f"95 % interval{arm} {wide}, error of cohort and prediction model included"
+    narrow = show_interval(row["n_control_lower"], row["n_control_upper"], show_size)
+    if is_missing(row["n_control_lower"]):
+        return "no interval was computed"
+    return (
+        f"95 % interval{arm} {narrow}, Monte Carlo error alone: "
+        "the error of cohort and prediction model was not computed"
+    )
+
+
+def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
+    best, saving = choice.best, choice.saving or {}
+    wide = show_interval(best["n_control_lower_cohort"], best["n_control_upper_cohort"], show_size)
+    found = [
+        KeyNumber("Control arm, people", show_size(best["n_control"]), wide),
+        KeyNumber("To screen, people", show_size(best["n_to_screen"]), ""),
+    ]
+    if choice.by == "cost":
+        interval = show_interval(best["cost_lower"], best["cost_upper"], show_money)
+        found.append(KeyNumber("Cost", show_money(best["cost"], currency), interval))
+    if choice.is_enriched and not is_missing(saving.get("saving_n_control")):
+        low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
+        shown = show_count(saving["saving_n_control"])
+        found.append(
+            KeyNumber("Saved in the control arm", shown, show_interval(low, high, show_count))
+        )
+    return tuple(found)
+
+
+def _headline(choice: Choice) -> str:
+    best, reference = choice.best, choice.reference
+    power = show_fraction(best["target_power"])
+    start = f"Enrolling {describe_group(best)} needs {describe_size(best)}"
+    end = f"({describe_uncertainty(best)}) for {power} power"
+    if not choice.is_enriched:
+        return f"{start} {end}; no strategy that selects people costs less."
+    if reference is None:
+        return f"{start} {end}."
+    versus = show_interval(
+        reference["n_control_lower_cohort"], reference["n_control_upper_cohort"], show_size
+    )
+    bracket = "" if is_missing(reference["n_control_lower_cohort"]) else f" ({versus})"
+    return (
+        f"{start} {end}, instead of {describe_size(reference)}{bracket} when enrolling at random."
+    )
+
+
+def _saving_sentence(choice: Choice) -> str:
+    saving = choice.saving
+    if saving is None or not choice.is_enriched or is_missing(saving["saving_n_control"]):
+        return ""
+    equal = choice.best["n_control"] == choice.best["n_treatment"]
+    arm = "per arm" if equal else "in the control arm"
+    low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
+    start = f"The saving is {show_count(saving['saving_n_control'])} {arm}"
+    if is_missing(low):
+        return f"{start}; its paired interval was not computed."
+    doubt = "" if low > 0 else "; the interval does not exclude that nothing is saved"
+    return f"{start} (paired 95 % interval {show_interval(low, high, show_count)}{doubt})."
+
+
+def _screening_sentence(choice: Choice, currency: str) -> str:
+    best = choice.best
+    parts = [f"{show_size(best['n_to_screen'])} people must be screened"]
+    if not is_missing(best["cost"]) and best["cost"] > 0:
+        interval = show_interval(best["cost_lower"], best["cost_upper"], show_money)
+        bracket = "" if is_missing(best["cost_lower"]) else f" (95 % interval {interval})"
+        parts.append(f"the trial costs {show_money(best['cost'], currency)}{bracket}")
+        parts += _cost_saving(choice, currency)
+    if not is_missing(best["months_to_enroll"]):
+        parts.append(f"enrollment takes {show_number(best['months_to_enroll'], digits=2)} months")
+    return "; ".join(parts) + "."
+
+
+def _cost_saving(choice: Choice, currency: str) -> list[str]:
+    saving = choice.saving
+    if saving is None or not choice.is_enriched or is_missing(saving["saving_cost"]):
+        return []
+    low, high = saving["saving_cost_lower"], saving["saving_cost_upper"]
+    bracket = (
+        "" if is_missing(low) else f" (paired 95 % interval {show_interval(low, high, show_money)})"
+    )
+    return [f"{show_money(saving['saving_cost'], currency)} less than at random{bracket}"]
+
+
+def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
+    slowing = facts.setting("slowing", "sample_sizes")
+    relative = facts.setting("relative_to", "sample_sizes")
+    alpha = facts.setting("alpha", "sample_sizes")
+    sides = facts.setting("sides", "sample_sizes")
+    parts = [f"analysis {analysis_label(choice.best['analysis'])}"]
+    if isinstance(slowing, int | float):
+        of_what = f" of {relative}" if relative else ""
+        parts.append(f"the treatment slows the decline by {show_fraction(slowing)}{of_what}")
+    if isinstance(alpha, int | float):
+        side = {1: ", one-sided", 2: ", two-sided"}.get(sides, "")
+        parts.append(f"type I error {show_fraction(alpha)}{side}")
+    return f"Assumed: {'; '.join(parts)}."
+
+
+def _choice_sentence(choice: Choice) -> str:
+    least = "cheapest" if choice.by == "cost" else "smallest"
+    return (
+        f"This is the {least} of the {choice.n_compared} combinations of strategy and fraction "
+        "that were compared; the oracle, which knows the future, is not among them. The best of "
+        "several looks better than it is, unless it was chosen before the results were seen."
+    )

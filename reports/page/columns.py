@@ -1,0 +1,90 @@
+"""Columns of a page's tables: from a data frame's values to cells that can be read and sorted."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.figures.export import html_id
+from reports.page.content import Cell, Column, RunReference, Table
+from reports.page.formats import MISSING, Format, is_missing, show_interval, show_text
+
+Row = Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """How one column of a page's table is made from a row of the data."""
+
+    head: Column
+    cell: Callable[[Row], Cell]
+
+
+def words(name: str, title: str, form: Format = show_text) -> ColumnRule:
+    """Return a column of text."""
+    return ColumnRule(Column(title), lambda row: Cell(form(row[name]), show_text(row[name])))
+
+
+def number(name: str, title: str, form: Format) -> ColumnRule:
+    """Return a column of numbers."""
+    return ColumnRule(
+        Column(title, is_number=True), lambda row: Cell(form(row[name]), _sort(row[name]))
+    )
+
+
+def estimate(name: str, low: str, high: str, title: str, form: Format) -> ColumnRule:
+    """Return a column of estimates, each with its interval in brackets."""
+
+    def cell(row: Row) -> Cell:
+        interval = show_interval(row[low], row[high], form)
+        shown = form(row[name])
+        text = shown if interval == MISSING else f"{shown} ({interval})"
+        return Cell(text, _sort(row[name]))
+
+    return ColumnRule(Column(title, is_number=True), cell)
+
+
+def simulated(name: str, error: str, title: str, form: Format) -> ColumnRule:
+    """Return a column of simulated numbers, each plus or minus its Monte Carlo standard error."""
+
+    def cell(row: Row) -> Cell:
+        shown, unit = form(row[name]), "\u00a0%"
+        text = (
+            shown if is_missing(row[error]) else f"{shown.removesuffix(unit)} ± {form(row[error])}"
+        )
+        return Cell(text, _sort(row[name]))
+
+    return ColumnRule(Column(title, is_number=True), cell)
+
+
+def build_table(
+    frame: pd.DataFrame,
+    rules: Iterable[ColumnRule],
+    *,
+    title: str,
+    sources: tuple[RunReference, ...] = (),
+    note: str = "",
+) -> Table:
+    """Return `frame` as a table of the page, one column a rule."""
+    rules = tuple(rules)
+    rows = tuple(tuple(rule.cell(row) for rule in rules) for row in frame.to_dict("records"))
+    heads = tuple(rule.head for rule in rules)
+    return Table(html_id(title), title, heads, rows, sources, note)
+
+
+def build_facts(
+    title: str,
+    facts: Iterable[tuple[str, str]],
+    *,
+    sources: tuple[RunReference, ...] = (),
+    note: str = "",
+) -> Table:
+    """Return pairs of a name and a value as a table."""
+    frame = pd.DataFrame(list(facts), columns=["name", "value"])
+    rules = [words("name", "What"), words("value", "Value", lambda v: show_text(v, limit=600))]
+    return build_table(frame, rules, title=title, sources=sources, note=note)
+
+
+def _sort(value: Any) -> float | str:
+    return "" if is_missing(value) else float(value)

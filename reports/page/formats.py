@@ -1,0 +1,113 @@
+"""Numbers as text: units, digits, intervals; a missing value is a dash."""
+
+from collections.abc import Callable
+from datetime import datetime
+from math import ceil, isnan, log10
+from typing import Any, Final
+
+import pandas as pd
+
+from reports.figures.labels import percent
+
+MISSING: Final = "\u2013"
+
+Format = Callable[[Any], str]
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether there is no value."""
+    return (
+        value is None
+        or value is pd.NaT
+        or value is pd.NA
+        or (isinstance(value, float) and isnan(value))
+    )
+
+
+def show_text(value: Any, *, limit: int = 200) -> str:
+    """Return text on one line, cut to `limit` characters."""
+    if is_missing(value):
+        return MISSING
+    line = " ".join(str(value).split())
+    return line if len(line) <= limit else line[: limit - 1] + "\u2026"
+
+
+def show_count(value: Any) -> str:
+    """Return a whole number: 1234 is `1,234`."""
+    return MISSING if is_missing(value) else f"{round(value):,}".replace("-", "\u2212")
+
+
+def show_size(value: Any) -> str:
+    """Return a sample size, rounded up: 50.2 people are `51`."""
+    return MISSING if is_missing(value) else f"{ceil(value - 1e-9):,}".replace("-", "\u2212")
+
+
+def show_number(value: Any, *, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits and no exponent."""
+    if is_missing(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - int(log10(abs(value)) // 1))
+    return f"{value:,.{min(places, 8)}f}".replace("-", "\u2212")
+
+
+def show_share(value: Any, *, digits: int = 1) -> str:
+    """Return a share as percent: 0.804 is `80.4 %`."""
+    return MISSING if is_missing(value) else percent(value, digits).replace("-", "\u2212")
+
+
+def show_fraction(value: Any) -> str:
+    """Return a fraction enrolled: 0.4 is `40 %`, 0.125 is `12.5 %`."""
+    if is_missing(value):
+        return MISSING
+    return percent(value, 0 if abs(100 * value - round(100 * value)) < 1e-6 else 1)
+
+
+def show_p_value(value: Any) -> str:
+    """Return a p-value with three decimals, or `<0.001`."""
+    if is_missing(value):
+        return MISSING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def show_money(value: Any, currency: str = "") -> str:
+    """Return an amount, in millions where it is that large: `EUR 6.31 million`."""
+    if is_missing(value):
+        return MISSING
+    amount = f"{show_number(value / 1e6)}\u00a0million" if abs(value) >= 1e6 else show_count(value)
+    return f"{currency} {amount}".strip()
+
+
+def show_interval(low: Any, high: Any, form: Format) -> str:
+    """Return `low to high`; an en dash joins them only where no sign can be mistaken for it."""
+    if is_missing(low) or is_missing(high):
+        return MISSING
+    joint = "\u2013" if low >= 0 else " to "
+    left, right = form(low), form(high)
+    for unit in ("\u00a0%", "\u00a0million"):
+        if left.endswith(unit) and right.endswith(unit):
+            left = left.removesuffix(unit)
+    return f"{left}{joint}{right}"
+
+
+def show_time(value: Any) -> str:
+    """Return a moment: `2026-11-23 08:10 UTC`."""
+    return MISSING if is_missing(value) else f"{pd.Timestamp(value):%Y-%m-%d %H:%M} UTC"
+
+
+def show_duration(start: Any, end: Any) -> str:
+    """Return the time between two moments: `2 min 5 s`."""
+    if is_missing(start) or is_missing(end):
+        return MISSING
+    seconds = float((pd.Timestamp(end) - pd.Timestamp(start)).total_seconds())
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def show_now(moment: datetime) -> str:
+    """Return the time of writing, with its zone."""
+    return f"{moment:%Y-%m-%d %H:%M %Z}"

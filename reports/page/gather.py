@@ -1,0 +1,126 @@
+"""Everything that a page needs, out of the study file."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from cohorts.schema import TABLES
+from reports.page.content import RunReference
+from reports.store import FILLED_BY, Study
+
+_LARGE: Final = ("predictions", "selections", "scores")
+"""Tables that the page asks questions about, but never reads whole."""
+
+_MADE_FROM: Final = {
+    "scan_checks": ("participants",),
+    "predictions": ("participants", "volumes"),
+    "scores": ("participants", "volumes", "predictions"),
+    "selections": ("scores",),
+    "capture_rates": ("scores",),
+    "predictor_performance": ("scores",),
+    "operating_characteristics": ("participants", "volumes"),
+    "sample_sizes": ("participants", "volumes"),
+}
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """The tables of a study, the runs that wrote them, and how they were configured.
+
+    Parameters
+    ----------
+    study
+        For questions about the large tables.
+    tables
+        The latest rows of every other table that the study holds.
+    runs
+        Every run, as `Study.runs` gives them.
+    writers
+        Which run wrote each table, by the table's name.
+    """
+
+    study: Study
+    tables: Mapping[str, pd.DataFrame]
+    runs: pd.DataFrame
+    writers: Mapping[str, str]
+
+    def has(self, *names: str) -> bool:
+        """Say whether the study holds all of these tables."""
+        return all(name in self.writers for name in names)
+
+    def sources(self, *names: str) -> tuple[RunReference, ...]:
+        """Return the runs that wrote these tables, each once."""
+        found = dict.fromkeys(self.writers[name] for name in names if name in self.writers)
+        return tuple(self.reference(run_id) for run_id in found)
+
+    def reference(self, run_id: str) -> RunReference:
+        """Return how the page speaks of a run."""
+        row = self.runs.loc[self.runs["run_id"] == run_id].iloc[0]
+        seed = None if pd.isna(row["seed"]) else int(row["seed"])
+        return RunReference(run_id, str(row["command"]), seed)
+
+    def current_runs(self) -> tuple[RunReference, ...]:
+        """Return the runs that the page's numbers came from, in the order they ran."""
+        return tuple(self.reference(run_id) for run_id in sorted(set(self.writers.values())))
+
+    def config(self, run_id: str) -> dict[str, Any]:
+        """Return the resolved configuration of a run."""
+        text = self.runs.loc[self.runs["run_id"] == run_id, "config"].iloc[0]
+        return dict(json.loads(str(text)))
+
+    def setting(self, key: str, *tables: str) -> Any:
+        """Return the setting `key` of the run that wrote the first of `tables` to have it."""
+        for table in tables or tuple(self.writers):
+            for value in _find(self.config(self.writers[table]), key) if self.has(table) else ():
+                return value
+        return None
+
+    def ask(self, sql: str, table: str) -> pd.DataFrame:
+        """Return the rows of a named query on the latest rows of `table`."""
+        return self.study.query(sql, [self.writers[table]])
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether any person in the study is simulated."""
+        marked = any(
+            value is True
+            for run_id in set(self.writers.values())
+            for value in _find(self.config(run_id), "is_synthetic")
+        )
+        rates = self.tables.get("capture_rates", pd.DataFrame({"truth": []}))
+        return marked or bool((rates["truth"] == "latent").any())
+
+    def outdated(self) -> list[str]:
+        """Return one sentence for each table that is older than what it is made from."""
+        return [
+            f"The table {name} (run {self.writers[name]}) is older than {parent} "
+            f"(run {self.writers[parent]}); `{FILLED_BY[name]}` brings it up to date."
+            for name, parents in _MADE_FROM.items()
+            for parent in parents
+            if self.has(name, parent) and self.writers[parent] > self.writers[name]
+        ]
+
+
+def gather_study(study: Study) -> StudyFacts:
+    """Read what a page needs from `study`.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be read.
+    """
+    written = study.tables()
+    writers = dict(zip(written["table_name"], written["run_id"], strict=True))
+    names = [name for name in TABLES if name in writers and name not in _LARGE]
+    return StudyFacts(study, {name: study.read(name) for name in names}, study.runs(), writers)
+
+
+def _find(config: Any, key: str) -> Iterator[Any]:
+    if isinstance(config, dict):
+        if config.get(key) is not None:
+            yield config[key]
+        for value in config.values():
+            yield from _find(value, key)

@@ -1,0 +1,99 @@
+"""A page as Markdown, with its figures as SVG files beside it."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from reports.atomic import write_atomically
+from reports.figures.export import render_svg
+from reports.page.content import Block, Listing, Page, Paragraph, Picture, RunReference, Table
+
+_SPECIAL: Final = re.compile(r"([\\*_\[\]<>#|~!$&])")
+_CODE: Final = re.compile(r"(`[^`]+`)")
+
+
+def render_markdown(page: Page, *, figures: str) -> str:
+    """Return `page` as Markdown with GitHub's tables.
+
+    Parameters
+    ----------
+    page
+        The page.
+    figures
+        The folder of the SVG files, relative to the Markdown file.
+    """
+    parts = [f"# {_escape(page.title)}"]
+    if page.is_synthetic:
+        parts.append("**SYNTHETIC DATA.** Some or all of the people in this study are simulated.")
+    parts += ["; ".join(f"{name}: {_escape(value)}" for name, value in page.facts), "## Answer"]
+    parts += [f"**{_escape(page.answer.headline)}**{_sources(page.answer.sources)}"]
+    parts += [_escape(sentence) for sentence in page.answer.details]
+    parts += [f"> **Out of date:** {_escape(warning)}" for warning in page.warnings]
+    for section in page.sections:
+        parts.append(f"## {section.number}. {_escape(section.title)}")
+        parts += [_render_block(block, figures) for block in section.blocks]
+    parts.append("## Runs")
+    parts += [f"- {run.run_id}: `{_code(run.command)}`" for run in page.runs]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_pictures(page: Page, folder: Path) -> list[Path]:
+    """Write the figures of `page` as SVG files into `folder`.
+
+    Raises
+    ------
+    ReportError
+        If the folder cannot be written, or the disk is full.
+    """
+    return [
+        write_atomically(
+            folder / f"{block.name}.svg", render_svg(block.figure, prefix=block.name).encode()
+        )
+        for section in page.sections
+        for block in section.blocks
+        if isinstance(block, Picture)
+    ]
+
+
+def _render_block(block: Block, figures: str) -> str:
+    match block:
+        case Paragraph():
+            mark = "> **Note:** " if block.is_warning else ""
+            return f"{mark}{_escape(block.text)}{_sources(block.sources)}"
+        case Table():
+            return _render_table(block)
+        case Picture():
+            path = f"{figures}/{block.name}.svg".replace(" ", "%20")
+            return (
+                f"![{_escape(block.description)}]({path})\n\n"
+                f"*{_escape(block.title)}*{_sources(block.sources)}"
+            )
+        case Listing():
+            fence = "~~~~"
+            body = "\n".join(line.replace(fence, "~ ~ ~ ~") for line in block.lines)
+            return f"**{_escape(block.title)}**\n\n{fence}\n{body}\n{fence}"
+
+
+def _render_table(table: Table) -> str:
+    heads = [_escape(column.title) for column in table.columns]
+    rules = ["---:" if column.is_number else "---" for column in table.columns]
+    rows = [[_escape(cell.text) for cell in row] for row in table.rows]
+    lines = [f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)]
+    note = f"\n\n{_escape(table.note)}" if table.note else ""
+    title = f"**{_escape(table.title)}**{_sources(table.sources)}"
+    return f"{title}\n\n" + "\n".join(lines) + note
+
+
+def _sources(runs: tuple[RunReference, ...]) -> str:
+    return f" (run {', '.join(run.run_id for run in runs)})" if runs else ""
+
+
+def _escape(text: str) -> str:
+    pieces = _CODE.split(" ".join(text.split()))
+    return "".join(
+        piece if _CODE.fullmatch(piece) else _SPECIAL.sub(r"\\\1", piece) for piece in pieces
+    )
+
+
+def _code(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())

@@ -1,0 +1,94 @@
+"""Part 7: the analysis models, their failed fits, the closed form beside the simulation."""
+
+from typing import Final
+
+import pandas as pd
+
+from reports.figures.labels import analysis_label, strategy_label
+from reports.page.choice import pick_best_fractions
+from reports.page.columns import build_facts, build_table, number, simulated, words
+from reports.page.content import Block, Paragraph, Section, Table
+from reports.page.formats import show_count, show_fraction, show_number, show_share
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap
+
+_TABLE = "operating_characteristics"
+
+_MODELS: Final = {
+    "change": "Two-sample t test of the change from baseline to the last visit",
+    "ancova": "Last visit on arm and baseline, ordinary least squares, t with N - 2 - q df",
+    "prognostic_ancova": (
+        "Last visit on arm, baseline and prognostic score, ordinary least squares (PROCOVA)"
+    ),
+    "random_slope": (
+        "Random intercept and slope, difference of mean slopes, REML, Satterthwaite df"
+    ),
+    "mmrm": (
+        "Change from baseline: arm by visit, baseline by visit, unstructured covariance, REML, "
+        "Satterthwaite df; difference at the last visit"
+    ),
+}
+
+
+def describe_analysis(facts: StudyFacts) -> Section:
+    """Return each analysis in words, failed fits, and the agreement with the closed form."""
+    if not facts.has(_TABLE):
+        return Section(7, "Analysis model", describe_gap(facts, _TABLE))
+    rows = facts.tables[_TABLE]
+    models = [
+        (analysis_label(name), _MODELS.get(name, "see the configuration of the run"))
+        for name in dict.fromkeys(rows["analysis"])
+    ]
+    blocks: list[Block] = [
+        build_facts("Analyses", models, sources=facts.sources(_TABLE)),
+        _failures(facts),
+    ]
+    compared = rows[rows["closed_form_power"].notna() & (rows["mcse"] > 0)]
+    if len(compared):
+        blocks += [
+            _agreement(facts, compared),
+            _closed_form(facts, pick_best_fractions(facts, compared)),
+        ]
+    return Section(7, "Analysis model", tuple(blocks))
+
+
+def _failures(facts: StudyFacts) -> Paragraph:
+    rows = facts.tables[_TABLE]
+    failed, fitted = rows["n_failed_fits"].sum(), rows["n_simulations"].sum()
+    return Paragraph(
+        f"{show_count(failed)} of {show_count(fitted)} fits failed. A failed fit counts as not "
+        "rejecting the null hypothesis; a fit on the boundary of its parameters is kept.",
+        facts.sources(_TABLE),
+    )
+
+
+def _agreement(facts: StudyFacts, rows: pd.DataFrame) -> Paragraph:
+    apart = rows["difference_in_mcse"].abs()
+    beyond = int((apart > 3).sum())
+    return Paragraph(
+        f"Of {show_count(len(rows))} design points that also have a closed form (and a simulated "
+        f"power other than 0 and 100\u00a0%), {beyond} differ "
+        f"from it by more than 3 Monte Carlo standard errors; the largest difference is "
+        f"{show_number(apart.max(), digits=2)}. The closed form is an approximation, so with many "
+        "simulations small differences show.",
+        facts.sources(_TABLE),
+    )
+
+
+def _closed_form(facts: StudyFacts, rows: pd.DataFrame) -> Table:
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        words("analysis", "Analysis", analysis_label),
+        number("n_control", "Control arm, people", show_count),
+        simulated("power", "mcse", "Simulated power ± MCSE", show_share),
+        number("closed_form_power", "Closed-form power", show_share),
+        number("difference_in_mcse", "Difference, MCSE", lambda v: show_number(v, digits=2)),
+    ]
+    return build_table(
+        rows,
+        rules,
+        title="Simulation beside closed form",
+        sources=facts.sources(_TABLE),
+        note="Each strategy at its cheapest fraction; every point is in part 8.",
+    )

@@ -1,0 +1,123 @@
+"""Part 6: the strategies side by side, with paired differences."""
+
+from reports.figures.labels import analysis_label, strategy_label
+from reports.page.choice import UNATTAINABLE, primary_sizes
+from reports.page.columns import build_table, estimate, number, words
+from reports.page.content import Block, Paragraph, Section, Table
+from reports.page.formats import (
+    show_count,
+    show_fraction,
+    show_money,
+    show_number,
+    show_share,
+    show_size,
+)
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap
+
+
+def describe_comparison(facts: StudyFacts) -> Section:
+    """Return sample size and cost of each strategy at its cheapest fraction, and differences."""
+    blocks: list[Block] = []
+    if facts.has("sample_sizes"):
+        blocks.append(_strategies(facts))
+        if facts.tables["sample_sizes"]["strategy"].isin(UNATTAINABLE).any():
+            blocks.append(
+                Paragraph(
+                    "The oracle ranks people by what will happen to them. It is a bound that no "
+                    "strategy can reach, not an option."
+                )
+            )
+    if facts.has("sample_size_savings"):
+        blocks.append(_savings(facts))
+    if facts.has("capture_differences"):
+        blocks.append(_capture_differences(facts))
+    blocks += describe_gap(facts, "sample_sizes", "sample_size_savings", "capture_differences")
+    return Section(6, "Comparison of the strategies", tuple(blocks))
+
+
+def _strategies(facts: StudyFacts) -> Table:
+    sizes = primary_sizes(facts)
+    by = "cost" if (sizes["cost"] > 0).any() else "n_control"
+    ordered = sizes.sort_values(by, kind="stable")
+    best = ordered.drop_duplicates("strategy")
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        estimate(
+            "n_control",
+            "n_control_lower_cohort",
+            "n_control_upper_cohort",
+            "Control arm, people (95 % interval)",
+            show_size,
+        ),
+        number("n_treatment", "Treatment arm, people", show_size),
+        number("n_to_screen", "To screen, people", show_size),
+        estimate("cost", "cost_lower", "cost_upper", _cost_title(facts), show_money),
+        number("months_to_enroll", "Enrollment, months", show_number),
+    ]
+    power, analysis = best["target_power"].iloc[0], analysis_label(best["analysis"].iloc[0])
+    note = (
+        f"For {show_fraction(power)} power with {analysis}, each strategy at its "
+        f"{'cheapest' if by == 'cost' else 'smallest'} fraction. The intervals include the error "
+        "of cohort and prediction model; where there is none, it was not computed."
+    )
+    sources = facts.sources("sample_sizes")
+    return build_table(best, rules, title="Strategies at their best", sources=sources, note=note)
+
+
+def _cost_title(facts: StudyFacts) -> str:
+    currency = facts.setting("currency", "sample_sizes")
+    return f"Cost, {currency} (95 % interval)" if currency else "Cost (95 % interval)"
+
+
+def _savings(facts: StudyFacts) -> Table:
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        words("reference_strategy", "Instead of", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        words("analysis", "Analysis", analysis_label),
+        estimate(
+            "saving_n_control",
+            "saving_n_control_lower",
+            "saving_n_control_upper",
+            "People saved in the control arm (paired 95 % interval)",
+            show_count,
+        ),
+        estimate(
+            "saving_cost",
+            "saving_cost_lower",
+            "saving_cost_upper",
+            "Cost saved (paired 95 % interval)",
+            show_money,
+        ),
+    ]
+    return build_table(
+        facts.tables["sample_size_savings"],
+        rules,
+        title="Paired savings",
+        sources=facts.sources("sample_size_savings"),
+        note="Both strategies see the same simulated people, so the difference has less error "
+        "than either sample size.",
+    )
+
+
+def _capture_differences(facts: StudyFacts) -> Table:
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        words("reference_strategy", "Minus", strategy_label),
+        number("n_selected", "Selected", show_count),
+        estimate(
+            "difference",
+            "difference_lower",
+            "difference_upper",
+            "Difference in capture rate (paired 95 % interval)",
+            show_share,
+        ),
+    ]
+    return build_table(
+        facts.tables["capture_differences"],
+        rules,
+        title="Differences in capture rate",
+        sources=facts.sources("capture_differences"),
+    )

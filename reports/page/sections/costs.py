@@ -1,0 +1,62 @@
+"""Part 12: what the trial costs, where it is cheapest, how flat the cost is there."""
+
+from reports.figures import plot_costs
+from reports.figures.labels import strategy_label
+from reports.page.choice import FLATNESS, compute_cheapest, primary_sizes
+from reports.page.columns import build_table, number, words
+from reports.page.content import Block, Paragraph, Picture, Section
+from reports.page.formats import show_fraction, show_money
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap, describe_settings
+
+_TABLE = "sample_sizes"
+_UNIT_COSTS = (
+    ("Currency", "currency"),
+    ("Screening one person", "screening"),
+    ("One participant", "participant"),
+    ("One month of the trial", "per_month"),
+    ("People screened in a month", "screening_rate_per_month"),
+)
+
+
+def describe_costs(facts: StudyFacts) -> Section:
+    """Return unit costs, the cheapest fraction of each strategy, and the curve."""
+    if not facts.has(_TABLE):
+        return Section(12, "Costs", describe_gap(facts, _TABLE))
+    sizes = primary_sizes(facts)
+    unit_costs = describe_settings(facts, "Unit costs", _UNIT_COSTS, _TABLE)
+    if not (sizes["cost"] > 0).any():
+        text = "No costs were given: `trialsim power` takes them from the protocol's [costs]."
+        return Section(12, "Costs", (unit_costs, Paragraph(text)))
+    cheapest = compute_cheapest(sizes)
+    currency = str(facts.setting("currency", _TABLE) or "")
+    sources = facts.sources(_TABLE)
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Cheapest fraction enrolled", show_fraction),
+        number("cost", f"Cost{', ' if currency else ''}{currency}", show_money),
+        number("flat_from", f"Within {show_fraction(FLATNESS)}: from", show_fraction),
+        number("flat_to", "to", show_fraction),
+    ]
+    blocks: tuple[Block, ...] = (
+        unit_costs,
+        Picture(
+            "cost-by-fraction",
+            "Cost of the trial against the fraction enrolled; star: cheapest; bands: 95 % "
+            "intervals",
+            "One curve a strategy with its cheapest point marked, and the cost of enrolling at "
+            "random as a horizontal line; the values are in the next table.",
+            plot_costs(sizes, cheapest, currency=currency, flatness=FLATNESS),
+            {"costs": sizes, "cheapest": cheapest},
+            sources,
+        ),
+        build_table(
+            cheapest,
+            rules,
+            title="Cheapest fraction of each strategy",
+            sources=sources,
+            note="Where the curve is flat, a larger fraction is nearly as cheap and easier to "
+            "recruit and to generalize from.",
+        ),
+    )
+    return Section(12, "Costs", blocks)

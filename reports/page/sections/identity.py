@@ -1,0 +1,99 @@
+"""Part 1: which runs, files and software made the numbers."""
+
+import json
+
+import pandas as pd
+
+from reports.page.columns import build_facts, build_table, number, words
+from reports.page.content import Block, Listing, Section, Table
+from reports.page.formats import show_count, show_duration, show_text, show_time
+from reports.page.gather import StudyFacts
+
+
+def describe_identity(facts: StudyFacts) -> Section:
+    """Return the runs, the commands that repeat them, versions, files with their checksums."""
+    blocks: list[Block] = [
+        _runs(facts),
+        Listing("Commands that make these numbers again", _commands(facts)),
+        _versions(facts),
+        *_files(facts),
+        *_configs(facts),
+    ]
+    return Section(1, "Identity", tuple(blocks))
+
+
+def _commands(facts: StudyFacts) -> tuple[str, ...]:
+    # one command may have recorded several runs
+    return tuple(dict.fromkeys(run.command for run in facts.current_runs()))
+
+
+def _runs(facts: StudyFacts) -> Table:
+    written: dict[str, list[str]] = {}
+    for table, run_id in facts.writers.items():
+        written.setdefault(run_id, []).append(table)
+    frame = facts.runs.assign(
+        duration=[
+            show_duration(row["started_at"], row["ended_at"])
+            for row in facts.runs.to_dict("records")
+        ],
+        tables=[", ".join(written.get(run_id, ())) for run_id in facts.runs["run_id"]],
+    )
+    rules = [
+        words("run_id", "Run"),
+        words("command", "Command", lambda v: show_text(v, limit=300)),
+        words("status", "Status"),
+        words("seed", "Seed", lambda v: "none" if pd.isna(v) else str(int(v))),
+        words("started_at", "Started", show_time),
+        words("duration", "Run time"),
+        words("git_commit", "Commit", lambda v: "none" if pd.isna(v) else show_text(v, limit=20)),
+        words("tables", "Tables on this page", lambda v: v or "none"),
+    ]
+    note = "A run that is not finished has written nothing."
+    return build_table(frame, rules, title="Runs in this study file", note=note)
+
+
+def _versions(facts: StudyFacts) -> Table:
+    rows: dict[str, set[str]] = {}
+    for run in facts.current_runs():
+        text = facts.runs.loc[facts.runs["run_id"] == run.run_id, "versions"].iloc[0]
+        for name, version in json.loads(str(text)).items():
+            rows.setdefault(name, set()).add(str(version))
+    pairs = [(name, ", ".join(sorted(versions))) for name, versions in rows.items()]
+    return build_facts("Software", pairs, sources=facts.current_runs())
+
+
+def _files(facts: StudyFacts) -> list[Block]:
+    used = facts.study.files()
+    used = used[used["run_id"].isin(set(facts.writers.values()))]
+    if used.empty:
+        return []
+    first = used.drop_duplicates(["path", "sha256"])
+    rules = [
+        words("path", "File", lambda v: show_text(v, limit=300)),
+        words("kind", "Kind"),
+        words("sha256", "SHA-256"),
+        number("size_bytes", "Bytes", show_count),
+    ]
+    note = "`trialsim study verify` computes the checksums again. Rows read are in part 3."
+    shown = first.head(_MOST_FILES)
+    if len(first) > _MOST_FILES:
+        note = f"The first {_MOST_FILES} of {len(first)} files. {note}"
+    return [
+        build_table(
+            shown, rules, title="Files that were read", sources=facts.current_runs(), note=note
+        )
+    ]
+
+
+def _configs(facts: StudyFacts) -> list[Block]:
+    return [
+        Listing(
+            f"Resolved configuration of run {run.run_id}",
+            tuple(json.dumps(facts.config(run.run_id), indent=2, ensure_ascii=False).splitlines()),
+        )
+        for run in facts.current_runs()
+        if facts.config(run.run_id)
+    ]
+
+
+_MOST_FILES = 200

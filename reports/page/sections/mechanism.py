@@ -1,0 +1,144 @@
+"""Part 3: where the data come from: people, visits, drop-out, the effect put in."""
+
+import pandas as pd
+
+from cohorts.schema import DIAGNOSES
+from reports.figures import plot_cohort_overview
+from reports.page.columns import build_table, number, words
+from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.formats import show_count, show_number, show_share
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap, describe_settings
+
+_TITLE = "Data-generating mechanism"
+_SETTINGS = (
+    ("Outcomes of the simulated trials", "outcomes"),
+    ("Treatment effect acts on", "effect_on"),
+    ("Slowing", "slowing"),
+    ("Slowing is a share of", "relative_to"),
+    ("Normal decline", "normal_decline"),
+    ("Drop-out", "dropout"),
+)
+
+
+def describe_mechanism(facts: StudyFacts) -> Section:
+    """Return the cohort, its visits, and what the simulated trials assume."""
+    blocks: list[Block] = [*describe_gap(facts, "participants", "visits", "volumes")]
+    if facts.has("participants", "visits"):
+        blocks += [_people(facts), _visits(facts), _overview(facts)]
+    if facts.has("operating_characteristics"):
+        blocks += [
+            describe_settings(
+                facts, "Assumptions of the simulated trials", _SETTINGS, "operating_characteristics"
+            ),
+            *_pools(facts),
+        ]
+    return Section(3, _TITLE, tuple(blocks))
+
+
+def _people(facts: StudyFacts) -> Table:
+    people = facts.tables["participants"]
+    baseline = _baseline_volume(facts)
+    groups = [("All", people)] + [
+        (name, people[people["diagnosis"] == name])
+        for name in DIAGNOSES
+        if (people["diagnosis"] == name).any()
+    ]
+    rows = []
+    for name, group in groups:
+        volume = baseline.reindex(group["participant_id"]).dropna()
+        rows.append(
+            {
+                "group": name,
+                "n": len(group),
+                "age": group["age_years"].mean(),
+                "age_sd": group["age_years"].std(),
+                "women": (group["sex"] == "F").mean(),
+                "volume": volume.mean() if len(volume) else None,
+                "volume_sd": volume.std() if len(volume) else None,
+            }
+        )
+    rules = [
+        words("group", "Diagnosis at baseline"),
+        number("n", "People", show_count),
+        number("age", "Age, mean, years", show_number),
+        number("age_sd", "Age, SD, years", show_number),
+        number("women", "Women", show_share),
+        number("volume", "Hippocampus, mean, mm³", show_count),
+        number("volume_sd", "Hippocampus, SD, mm³", show_count),
+    ]
+    name = facts.setting("cohort_name", "participants")
+    title = f"People screened{f' ({name})' if name else ''}"
+    return build_table(
+        pd.DataFrame(rows), rules, title=title, sources=facts.sources("participants", "volumes")
+    )
+
+
+def _baseline_volume(facts: StudyFacts) -> "pd.Series[float]":
+    if not facts.has("volumes"):
+        return pd.Series(dtype=float)
+    key = ["participant_id", "session_id"]
+    first = facts.tables["visits"].query("months_from_baseline == 0")[key]
+    volumes = facts.tables["volumes"].query("region == 'hippocampus'")
+    found = volumes.merge(first, on=key).drop_duplicates("participant_id")
+    return found.set_index("participant_id")["volume_mm3"]
+
+
+def _visits(facts: StudyFacts) -> Table:
+    visits, n_people = facts.tables["visits"], len(facts.tables["participants"])
+    planned = (visits["months_from_baseline"] / 6).round() * 6
+    counts = visits.groupby(planned)["participant_id"].nunique()
+    frame = pd.DataFrame(
+        {"months": counts.index, "n": counts.to_numpy(), "share": counts.to_numpy() / n_people}
+    )
+    rules = [
+        number("months", "Months from baseline", show_count),
+        number("n", "People with a visit", show_count),
+        number("share", "Of those at baseline", show_share),
+    ]
+    return build_table(
+        frame,
+        rules,
+        title="Visits",
+        sources=facts.sources("visits"),
+        note="Visits are counted at the nearest half year.",
+    )
+
+
+def _overview(facts: StudyFacts) -> Picture:
+    people, visits = facts.tables["participants"], facts.tables["visits"]
+    return Picture(
+        "cohort-overview",
+        "The cohort: age, sex and diagnosis at baseline, follow-up, interval between visits",
+        f"Four histograms of {len(people):,} people: age by diagnosis, sex by diagnosis, months "
+        "of follow-up, months between visits.",
+        plot_cohort_overview(people, visits),
+        {"participants": people, "visits": visits},
+        facts.sources("participants", "visits"),
+    )
+
+
+def _pools(facts: StudyFacts) -> list[Block]:
+    rows = facts.tables["operating_characteristics"]
+    sizes = rows.loc[rows["pool_size"] > 0, "pool_size"]
+    if sizes.empty:
+        return []
+    sources = facts.sources("operating_characteristics")
+    span = f"{show_count(sizes.min())} to {show_count(sizes.max())}"
+    blocks: list[Block] = [
+        Paragraph(
+            f"Simulated participants are drawn from pools of {span} people of the cohort, those "
+            "whom each strategy selects; a pool stands for everyone whom it would enroll.",
+            sources,
+        )
+    ]
+    if sizes.min() < _SMALL_POOL:
+        text = (
+            f"The smallest pool has {show_count(sizes.min())} people, fewer than {_SMALL_POOL}: "
+            "power at that fraction rests on few trajectories."
+        )
+        blocks.append(Paragraph(text, sources, is_warning=True))
+    return blocks
+
+
+_SMALL_POOL = 50

@@ -1,0 +1,186 @@
+"""Part 8: power, sample size, type I error, bias, coverage."""
+
+import pandas as pd
+
+from reports.figures import plot_error_rates, plot_power_curves, plot_sample_sizes
+from reports.figures.labels import analysis_label, percent, strategy_label
+from reports.page.choice import (
+    choose,
+    pick_best_fractions,
+    primary_analysis,
+    primary_sizes,
+    target_power,
+)
+from reports.page.columns import build_table, estimate, number, simulated, words
+from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.formats import show_count, show_fraction, show_number, show_share, show_size
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap
+
+_TABLE = "operating_characteristics"
+
+
+def describe_power(facts: StudyFacts) -> Section:
+    """Return power curves, sample sizes with their rounding, and the tests of the tests."""
+    blocks: list[Block] = []
+    if facts.has(_TABLE):
+        blocks.append(_curves(facts))
+    if facts.has("sample_sizes"):
+        blocks += [_proposed(facts), _sizes_figure(facts), _sizes(facts)]
+    if facts.has(_TABLE):
+        blocks += [*_errors(facts), _characteristics(facts)]
+    blocks += describe_gap(facts, _TABLE, "sample_sizes")
+    return Section(8, "Power and sample size", tuple(blocks))
+
+
+def _curves(facts: StudyFacts) -> Picture:
+    rows = _primary_rows(facts)
+    shown = pick_best_fractions(facts, rows)
+    power = target_power(facts) if facts.has("sample_sizes") else None
+    analysis = analysis_label(primary_analysis(facts))
+    return Picture(
+        "power-curves",
+        f"Power against sample size ({analysis}), each strategy at its cheapest fraction; bands: "
+        "95 % Monte Carlo intervals",
+        "One curve a strategy, rising with the total sample size, with the target power as a "
+        "horizontal line; the values are in the table of operating characteristics below.",
+        plot_power_curves(shown, target_power=power),
+        {"power_curves": shown},
+        facts.sources(_TABLE),
+    )
+
+
+def _primary_rows(facts: StudyFacts) -> pd.DataFrame:
+    rows = facts.tables[_TABLE]
+    return rows[rows["analysis"] == primary_analysis(facts)]
+
+
+def _proposed(facts: StudyFacts) -> Paragraph:
+    choice = choose(facts)
+    rule = (
+        "Sample sizes are sought unrounded; each arm is then rounded up, and the number to screen "
+        "is rounded up after that. "
+    )
+    if choice is None:
+        return Paragraph(f"{rule}No sample size that was tried reaches the target power.")
+    dropout = facts.setting("dropout", "sample_sizes")
+    left = (
+        "Drop-out is part of the simulation, so no inflation is added afterwards."
+        if dropout
+        else "No drop-out is recorded in the design; none is added."
+    )
+    best = choice.best
+    closed = best["closed_form_n_control"]
+    beside = "" if pd.isna(closed) else f" The closed form gives {show_number(closed, digits=4)}."
+    return Paragraph(
+        f"{rule}Proposed: {show_size(best['n_control'])} in the control and "
+        f"{show_size(best['n_treatment'])} in the treatment arm "
+        f"(unrounded {show_number(best['n_control'], digits=4)} and "
+        f"{show_number(best['n_treatment'], digits=4)}).{beside} {left}",
+        facts.sources("sample_sizes"),
+    )
+
+
+def _sizes_figure(facts: StudyFacts) -> Picture:
+    rows = primary_sizes(facts)
+    return Picture(
+        "sample-size-by-fraction",
+        "Sample size of the control arm and number to screen against the fraction enrolled; bands: "
+        "95 % intervals",
+        "Two panels: the sample size falls and the number to screen rises as fewer people are "
+        "enrolled; the values are in the next table.",
+        plot_sample_sizes(rows),
+        {"sample_sizes": rows},
+        facts.sources("sample_sizes"),
+    )
+
+
+def _sizes(facts: StudyFacts) -> Table:
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        words("analysis", "Analysis", analysis_label),
+        number("target_power", "Target power", show_fraction),
+        estimate(
+            "n_control",
+            "n_control_lower",
+            "n_control_upper",
+            "Control arm (Monte Carlo)",
+            show_size,
+        ),
+        estimate(
+            "n_control",
+            "n_control_lower_cohort",
+            "n_control_upper_cohort",
+            "Control arm (cohort and model)",
+            show_size,
+        ),
+        number("closed_form_n_control", "Closed form", show_size),
+        number("n_treatment", "Treatment arm", show_size),
+        number("n_to_screen", "To screen", show_size),
+    ]
+    return build_table(
+        facts.tables["sample_sizes"],
+        rules,
+        title="Sample sizes",
+        sources=facts.sources("sample_sizes"),
+        note="People, with 95 % intervals in brackets. A dash: the target is not reached, or the "
+        "number was not computed.",
+    )
+
+
+def _errors(facts: StudyFacts) -> list[Block]:
+    rows = pick_best_fractions(facts, _primary_rows(facts))
+    checked = rows.dropna(subset=["type_one_error", "coverage"])
+    if checked.empty:
+        text = "Type I error and coverage were not simulated; `trialsim power` can do so."
+        return [Paragraph(text, facts.sources(_TABLE))]
+    # plotted two-sided; a one-sided alpha is the share of rejections in its direction
+    alpha = facts.setting("alpha", _TABLE)
+    expected = float(alpha) if isinstance(alpha, int | float) else 0.05
+    return [
+        Picture(
+            "error-rates",
+            "Type I error under no effect, and coverage, with 95 % Monte Carlo intervals",
+            f"Two panels of points with intervals about the nominal {percent(expected, 1)} and "
+            f"{percent(1 - expected, 1)}; the values are in the next table.",
+            plot_error_rates(checked, alpha=expected),
+            {"error_rates": checked},
+            facts.sources(_TABLE),
+        )
+    ]
+
+
+def _characteristics(facts: StudyFacts) -> Table:
+    unit = facts.setting("unit", _TABLE)
+    of_unit = f", {unit}" if unit else ""
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        words("analysis", "Analysis", analysis_label),
+        number("n_control", "Control arm", show_count),
+        number("n_treatment", "Treatment arm", show_count),
+        simulated("power", "mcse", "Power ± MCSE", show_share),
+        number("closed_form_power", "Closed-form power", show_share),
+        simulated("type_one_error", "type_one_error_mcse", "Type I error ± MCSE", _show_rate),
+        simulated("bias", "bias_mcse", f"Bias ± MCSE{of_unit}", _show_bias),
+        number("empirical_se", f"Empirical SE{of_unit}", show_number),
+        number("model_se", f"Model SE{of_unit}", show_number),
+        simulated("coverage", "coverage_mcse", "Coverage ± MCSE", _show_rate),
+    ]
+    return build_table(
+        facts.tables[_TABLE],
+        rules,
+        title="Operating characteristics",
+        sources=facts.sources(_TABLE),
+        note="MCSE: Monte Carlo standard error. Bias is the estimate minus the difference that "
+        "complete outcomes would show.",
+    )
+
+
+def _show_rate(value: float) -> str:
+    return show_share(value, digits=2)
+
+
+def _show_bias(value: float) -> str:
+    return show_number(value, digits=2)

@@ -1,0 +1,236 @@
+"""Part 5: how well the scores predict, out of sample; which scans the model could read."""
+
+from typing import Any
+
+import pandas as pd
+
+from reports import queries
+from reports.figures import plot_capture_rates, plot_predicted_versus_observed
+from reports.figures.labels import label_text, strategy_label
+from reports.page.columns import build_table, estimate, number, words
+from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.formats import (
+    show_count,
+    show_number,
+    show_p_value,
+    show_share,
+    show_text,
+)
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap
+
+_METRICS = {
+    "r_squared": "R²",
+    "spearman": "Spearman correlation",
+    "pearson": "Pearson correlation",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept, %",
+    "auc": "AUC for fast progressors",
+    "missing_score_rate": "Share of missing scores",
+}
+_EVERYONE = ("all", "everyone")
+_MOST_FLAGGED = 200
+_MOST_POINTS = 1500
+
+
+def describe_prediction(facts: StudyFacts) -> Section:
+    """Return measures of prediction with intervals, capture rates, calibration, scan checks."""
+    blocks: list[Block] = []
+    if facts.has("predictor_performance"):
+        blocks += _performance(facts)
+    if facts.has("predicted_changes"):
+        blocks.append(_scatter(facts))
+    if facts.has("capture_rates"):
+        blocks += _capture(facts)
+    if facts.has("scores"):
+        blocks.append(_coverage(facts))
+    if facts.has("predictions"):
+        blocks.append(_predictions(facts))
+    if facts.has("scan_checks"):
+        blocks += _scan_checks(facts)
+    blocks += describe_gap(facts, "scores", "predictor_performance", "capture_rates")
+    return Section(5, "Performance of the predictors", tuple(blocks))
+
+
+def metric_label(metric: str) -> str:
+    """Return the words for a measure: `auc` is `AUC for fast progressors`."""
+    return _METRICS.get(metric) or label_text(metric.replace("_", " "), limit=80)
+
+
+def _performance(facts: StudyFacts) -> list[Block]:
+    table = facts.tables["predictor_performance"]
+    whole = table["subgroup"].isin(_EVERYONE)
+    note = (
+        "95 % intervals in brackets. Anything fitted on outcomes is judged on people it was not "
+        "fitted on (cross-fitting), which is the correction for optimism."
+    )
+    blocks: list[Block] = []
+    if whole.any():
+        blocks.append(_measures(facts, table[whole], note))
+    if not whole.all():
+        blocks.append(_subgroups(facts, table[~whole]))
+    return blocks
+
+
+def _measures(facts: StudyFacts, rows: pd.DataFrame, note: str) -> Table:
+    metrics = list(dict.fromkeys(rows["metric"]))
+    wide = rows.pivot_table(
+        index="strategy",
+        columns="metric",
+        values=["value", "value_lower", "value_upper"],
+        sort=False,
+        dropna=False,
+    )
+    wide.columns = pd.Index([" ".join(map(str, pair)) for pair in wide.columns])
+    rules = [words("strategy", "Strategy", strategy_label)]
+    for metric in metrics:
+        low, high = f"value_lower {metric}", f"value_upper {metric}"
+        rules.append(estimate(f"value {metric}", low, high, metric_label(metric), _show_measure))
+    return build_table(
+        wide.reset_index(),
+        rules,
+        title=f"Measures of prediction in {show_count(rows['n'].max())} people",
+        sources=facts.sources("predictor_performance"),
+        note=note,
+    )
+
+
+def _subgroups(facts: StudyFacts, rows: pd.DataFrame) -> Table:
+    rules = [
+        words("subgroup", "People", lambda v: show_text(v, limit=80)),
+        words("strategy", "Strategy", strategy_label),
+        words("metric", "Measure", metric_label),
+        estimate("value", "value_lower", "value_upper", "Value (95 % interval)", _show_measure),
+        number("n", "n", show_count),
+    ]
+    return build_table(
+        rows,
+        rules,
+        title="Measures of prediction in subgroups",
+        sources=facts.sources("predictor_performance"),
+    )
+
+
+def _show_measure(value: Any) -> str:
+    return show_number(value, digits=2)
+
+
+def _scatter(facts: StudyFacts) -> Picture:
+    changes = facts.tables["predicted_changes"]
+    # enough to see the shape; a page has no room for a hundred thousand points
+    people = changes["participant_id"].drop_duplicates()
+    step = max(1, len(people) // _MOST_POINTS)
+    shown = changes[changes["participant_id"].isin(set(people.iloc[::step]))]
+    part = "" if step == 1 else f"; one person in {step} is drawn"
+    truth = ", ".join(sorted(set(changes["truth"])))
+    return Picture(
+        "predicted-versus-observed",
+        f"Predicted against observed change of hippocampal volume, percent ({truth} truth){part}",
+        "One scatter plot for each strategy, with the line of equality and the calibration line.",
+        plot_predicted_versus_observed(shown, _calibration(facts)),
+        {"predicted_changes": changes},
+        facts.sources("predicted_changes", "predictor_performance"),
+    )
+
+
+def _calibration(facts: StudyFacts) -> pd.DataFrame | None:
+    if not facts.has("predictor_performance"):
+        return None
+    table = facts.tables["predictor_performance"]
+    whole = table[table["subgroup"].isin(_EVERYONE)]
+    wide = whole.pivot_table(index="strategy", columns="metric", values="value")
+    if not {"calibration_slope", "calibration_intercept"} <= set(wide.columns):
+        return None
+    names = {"calibration_slope": "slope", "calibration_intercept": "intercept"}
+    return wide.rename(columns=names)[list(names.values())].dropna().reset_index()
+
+
+def _capture(facts: StudyFacts) -> list[Block]:
+    table = facts.tables["capture_rates"]
+    sources = facts.sources("capture_rates")
+    blocks: list[Block] = []
+    for place, ((definition, truth), rows) in enumerate(table.groupby(["definition", "truth"])):
+        blocks.append(
+            Picture(
+                "capture-rate" if not place else f"capture-rate-{place + 1}",
+                f"Share of the fastest progressors captured ({label_text(definition, limit=90)}; "
+                f"{truth} truth), bands: 95 % intervals",
+                "Capture rate against the number of people selected, one line a strategy, and the "
+                "rate expected by chance; the values are in the next table.",
+                plot_capture_rates(rows),
+                {"capture_rates": rows},
+                sources,
+            )
+        )
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("n_selected", "Selected", show_count),
+        number("n_evaluated", "Evaluated", show_count),
+        estimate(
+            "capture_rate",
+            "capture_rate_lower",
+            "capture_rate_upper",
+            "Capture rate (95 % interval)",
+            show_share,
+        ),
+        number("chance_rate", "Chance", show_share),
+        number("chance_p_value", "p (hypergeometric)", show_p_value),
+        words("definition", "Fast progressor", lambda v: show_text(v, limit=90)),
+        words("truth", "Truth"),
+    ]
+    note = "Chance: drawing the same number without replacement. p: one-sided, exact."
+    blocks.append(build_table(table, rules, title="Capture rates", sources=sources, note=note))
+    return blocks
+
+
+def _coverage(facts: StudyFacts) -> Table:
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("n_people", "People", show_count),
+        number("n_missing", "Without a score", show_count),
+        number("n_folds", "Folds of cross-fitting", show_count),
+    ]
+    coverage = facts.ask(queries.SCORE_COVERAGE, "scores")
+    return build_table(coverage, rules, title="Scores", sources=facts.sources("scores"))
+
+
+def _predictions(facts: StudyFacts) -> Table:
+    rules = [
+        words("model_id", "Model", lambda v: show_text(v, limit=80)),
+        words("region", "Region"),
+        number("horizon_months", "Horizon, months", show_number),
+        number("n_people", "People", show_count),
+        number("n_samples", "Samples a person", show_count),
+        number("mean_change_percent", "Predicted change, mean, %", show_number),
+        number("sd_change_percent", "SD between people, %", show_number),
+        number("mean_uncertainty_percent", "Uncertainty within a person, SD, %", show_number),
+    ]
+    summary = facts.ask(queries.PREDICTION_SUMMARY, "predictions")
+    return build_table(
+        summary, rules, title="Predicted volumes", sources=facts.sources("predictions")
+    )
+
+
+def _scan_checks(facts: StudyFacts) -> list[Block]:
+    checks = facts.tables["scan_checks"]
+    counts = checks["verdict"].value_counts()
+    passed, warned, failed = (show_count(counts.get(v, 0)) for v in ("pass", "warn", "fail"))
+    sources = facts.sources("scan_checks")
+    text = (
+        f"Of {show_count(len(checks))} scans, {passed} passed the check, {warned} lie outside the "
+        f"model's training range and were predicted all the same, {failed} were refused."
+    )
+    blocks: list[Block] = [Paragraph(text, sources)]
+    flagged = checks[checks["verdict"] != "pass"]
+    if len(flagged):
+        rules = [
+            words("participant_id", "Participant"),
+            words("session_id", "Session"),
+            words("model_id", "Model", lambda v: show_text(v, limit=80)),
+            words("verdict", "Verdict"),
+            words("reasons", "Reasons", lambda v: show_text(v, limit=300)),
+        ]
+        note = "" if len(flagged) <= _MOST_FLAGGED else f"The first {_MOST_FLAGGED} are listed."
+        shown = flagged.head(_MOST_FLAGGED)
+        blocks.append(build_table(shown, rules, title="Flagged scans", sources=sources, note=note))
+    return blocks

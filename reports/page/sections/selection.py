@@ -1,0 +1,140 @@
+"""Part 4: who is selected, who fails screening, how the selected differ from the rest."""
+
+from typing import Any
+
+import pandas as pd
+
+from reports import queries
+from reports.figures import plot_group_differences, plot_screening_flow
+from reports.figures.labels import covariate_label, percent, strategy_label
+from reports.page.answer import describe_group
+from reports.page.choice import choose
+from reports.page.columns import build_table, number, words
+from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.formats import show_count, show_fraction, show_number, show_text
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap, describe_settings
+
+_SETTINGS = (
+    ("Strategies", "strategies"),
+    ("Fractions enrolled", "fractions_enrolled"),
+    ("Fast progressor", "fast_progressor"),
+)
+
+
+def describe_selection(facts: StudyFacts, *, n_listed: int) -> Section:
+    """Return the flow of screening, the counts selected, and the differences to the left out.
+
+    Parameters
+    ----------
+    facts
+        The study.
+    n_listed
+        How many of the people whom the chosen strategy selects are named.
+    """
+    blocks: list[Block] = [*describe_gap(facts, "screening_flow")]
+    if facts.has("screening_flow"):
+        blocks.append(_flow(facts))
+    blocks += [*describe_gap(facts, "selections", "group_differences")]
+    if facts.has("selections"):
+        blocks += [
+            describe_settings(facts, "Rule of selection", _SETTINGS, "selections"),
+            Paragraph("Equal scores are put in order by the seeded random generator."),
+            _counts(facts),
+            *_people(facts, n_listed),
+        ]
+    if facts.has("group_differences"):
+        blocks += _differences(facts)
+    return Section(4, "Selection", tuple(blocks))
+
+
+def _flow(facts: StudyFacts) -> Picture:
+    flow = facts.tables["screening_flow"].sort_values("step")
+    first, last = flow.iloc[0], flow.iloc[-1]
+    return Picture(
+        "screening-flow",
+        "Flow of screening",
+        f"{show_count(first['n_entering'])} people screened, "
+        f"{show_count(flow['n_failed'].sum())} did not meet a criterion, "
+        f"{show_count(last['n_remaining'])} eligible.",
+        plot_screening_flow(flow, enrolled=_enrolled(facts)),
+        {"screening_flow": flow},
+        facts.sources("screening_flow", "selections"),
+    )
+
+
+def _enrolled(facts: StudyFacts) -> tuple[str, int] | None:
+    choice = choose(facts)
+    if choice is None or not facts.has("selections"):
+        return None
+    counts = facts.ask(queries.SELECTED_COUNTS, "selections")
+    same = (counts["strategy"] == choice.best["strategy"]) & (
+        counts["fraction_enrolled"] == choice.best["fraction_enrolled"]
+    )
+    if not same.any():
+        return None
+    return f"Selected: {describe_group(choice.best)}", int(counts.loc[same, "n_selected"].iloc[0])
+
+
+def _counts(facts: StudyFacts) -> Table:
+    counts = facts.ask(queries.SELECTED_COUNTS, "selections")
+    wide = counts.pivot_table(index="fraction_enrolled", columns="strategy", values="n_selected")
+    rules = [number("fraction_enrolled", "Fraction enrolled", show_fraction)]
+    rules += [number(name, strategy_label(name), show_count) for name in wide.columns]
+    return build_table(
+        wide.reset_index(),
+        rules,
+        title="People selected by each strategy",
+        sources=facts.sources("selections"),
+        note=f"Of {show_count(counts['n_ranked'].max())} people ranked.",
+    )
+
+
+def _people(facts: StudyFacts, n_listed: int) -> list[Block]:
+    choice = choose(facts)
+    if not n_listed or choice is None:
+        return []
+    values = [choice.best["strategy"], choice.best["fraction_enrolled"], n_listed]
+    people = facts.study.query(queries.SELECTED_PEOPLE, [facts.writers["selections"], *values])
+    rules = [number("rank", "Rank", show_count), words("participant_id", "Participant", show_text)]
+    title = f"The first {len(people)} people of {describe_group(choice.best)}"
+    return [build_table(people, rules, title=title, sources=facts.sources("selections"))]
+
+
+def _differences(facts: StudyFacts) -> list[Block]:
+    table = facts.tables["group_differences"]
+    fraction = _shown_fraction(facts, table)
+    rows = table[table["fraction_enrolled"] == fraction]
+    sources = facts.sources("group_differences")
+    rules = [
+        words("covariate", "Covariate", covariate_label),
+        words("strategy", "Strategy", strategy_label),
+        number("mean_selected", "Mean, selected", show_number),
+        number("mean_not_selected", "Mean, not selected", show_number),
+        number("standardized_difference", "Standardized difference, SD", _show_difference),
+    ]
+    title = f"Selected and not selected at {percent(fraction)} enrolled"
+    blocks: list[Block] = [build_table(rows, rules, title=title, sources=sources)]
+    if rows["standardized_difference"].notna().any():
+        picture = Picture(
+            "selected-and-not-selected",
+            f"Who is selected and who is left out at {percent(fraction)} enrolled",
+            "Love plot: standardized difference of each covariate for each strategy, with guides "
+            "at minus and plus 0.1; the values are in the table above.",
+            plot_group_differences(rows),
+            {"group_differences": rows},
+            sources,
+        )
+        blocks.append(picture)
+    return blocks
+
+
+def _shown_fraction(facts: StudyFacts, table: pd.DataFrame) -> float:
+    present = sorted(set(table["fraction_enrolled"]))
+    choice = choose(facts)
+    wanted = choice.best["fraction_enrolled"] if choice else present[0]
+    return float(min(present, key=lambda fraction: abs(fraction - wanted)))
+
+
+def _show_difference(value: Any) -> str:
+    return show_number(value, digits=2)
