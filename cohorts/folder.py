@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow
 
 from cohorts.cohort import Cohort
+from cohorts.eligibility import Screening
 from cohorts.errors import CohortError
 
 TABLE_FILES: Final = ("participants.parquet", "visits.parquet", "volumes.parquet")
@@ -32,6 +33,12 @@ def write_cohort(cohort: Cohort, folder: Path) -> None:
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise CohortError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def write_screening(screening: Screening, folder: Path) -> None:
+    """Write who was screened out, with the count for each criterion, beside a cohort's tables."""
+    screening.flow.to_parquet(folder / "screening_flow.parquet", index=False)
+    screening.failures.to_parquet(folder / "screening_failures.parquet", index=False)
 
 
 def is_cohort_folder(path: Path) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cohorts.assembly import find_baseline_rows
 from cohorts.interpretation import MONTHS_PER_YEAR
 from cohorts.records import Records
 
@@ -102,10 +103,8 @@ def number_sessions(sessions: pd.Series) -> pd.Series:
 
 def _check_ages_against_time(records: Records) -> None:
     frame = records.frame
-    baseline = frame["months_from_baseline"].groupby(frame["participant_id"]).idxmin()
-    first_age = frame["participant_id"].map(
-        frame.loc[baseline.dropna().astype(int)].set_index("participant_id")["age_years"]
-    )
+    baseline = frame.loc[find_baseline_rows(frame)].set_index("participant_id")
+    first_age = frame["participant_id"].map(baseline["age_years"])
     expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
     differs = (frame["age_years"] - expected).abs() > AGE_AGREES_WITHIN_YEARS
     years = (frame["months_from_baseline"] / MONTHS_PER_YEAR).round(2).astype("str")

@@ -1,10 +1,181 @@
 """The commands under `trialsim cohort`."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from trialsim.cli.printing import print_table
+from trialsim.cli.recording import (
+    DEFAULT_STUDY,
+    CohortArgument,
+    JsonOption,
+    QuietOption,
+    StudyOption,
+    load_screened,
+    recorded_run,
+)
+from trialsim.cli.source import (
+    AgeUnitOption,
+    DiagnosisCodingOption,
+    DiagnosisOption,
+    MapOption,
+    QuarantineOption,
+    SexCodingOption,
+    SourceArgument,
+    load_source,
+    parse_column_map,
+)
+
+if TYPE_CHECKING:
+    from cohorts.cohort import Cohort
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def cohort() -> None:
-    """Say whom you screen, then see whether their data is sound."""
+    """Say whom you screen, then see whether their data are sound."""
+
+
+@app.command()
+def validate(
+    source: SourceArgument,
+    column_map: MapOption = None,
+    age_unit: AgeUnitOption = None,
+    sex_coding: SexCodingOption = None,
+    diagnosis_coding: DiagnosisCodingOption = None,
+    diagnosis: DiagnosisOption = None,
+    quarantine: QuarantineOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Read a cohort, tables, images; name every problem at once; exit 1 if there is any.
+
+    Example: trialsim cohort validate people.csv --map AGE=age_years --sex-coding 1=M,2=F
+    """
+    found = load_source(
+        source,
+        quiet=quiet,
+        column_map=parse_column_map(column_map),
+        age_unit=age_unit,
+        sex_coding=sex_coding,
+        diagnosis_coding=diagnosis_coding,
+        diagnosis=diagnosis,
+        quarantine=quarantine,
+    )
+    _print_summary(found, as_json=as_json)
+
+
+@app.command("import")
+def import_source(
+    source: SourceArgument,
+    folder: Annotated[Path, typer.Argument(help="Where the Parquet tables go.")],
+    column_map: MapOption = None,
+    age_unit: AgeUnitOption = None,
+    sex_coding: SexCodingOption = None,
+    diagnosis_coding: DiagnosisCodingOption = None,
+    diagnosis: DiagnosisOption = None,
+    eligibility: Annotated[
+        list[str] | None,
+        typer.Option(help="A criterion such as 'mmse between 20 and 28'; repeatable, in order."),
+    ] = None,
+    quarantine: QuarantineOption = False,
+    study: StudyOption = DEFAULT_STUDY,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a cohort, screen it, keep its tables in a folder as well as in the study file.
+
+    Example: trialsim cohort import bids/ screened/ --eligibility "age_years between 55 and 85"
+    """
+    from cohorts.eligibility import screen_cohort
+    from cohorts.folder import write_cohort, write_screening
+
+    found = load_source(
+        source,
+        quiet=quiet,
+        column_map=parse_column_map(column_map),
+        age_unit=age_unit,
+        sex_coding=sex_coding,
+        diagnosis_coding=diagnosis_coding,
+        diagnosis=diagnosis,
+        quarantine=quarantine,
+    )
+    screening = screen_cohort(found, eligibility or [])
+    write_cohort(screening.eligible, folder)
+    if eligibility:
+        write_screening(screening, folder)
+    with recorded_run(
+        study, config={"eligibility": eligibility or []}, cohort=screening.eligible
+    ) as run:
+        if eligibility:
+            run.write("screening_flow", screening.flow)
+    if eligibility and not as_json:
+        print_table(screening.flow)
+    _print_summary(screening.eligible, as_json=as_json)
+
+
+@app.command()
+def describe(
+    cohort: CohortArgument = None,
+    study: StudyOption = DEFAULT_STUDY,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw the distributions under this name, as .png, .svg."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who the people are: age, sex, diagnosis, follow-up, in a table or a figure.
+
+    Example: trialsim cohort describe screened/ --figure cohort.png
+    """
+    from cohorts.demographics import compute_demographics, format_demographics
+
+    found = load_screened(cohort, study)
+    table = compute_demographics(found)
+    if figure is not None:
+        _write_figure(found, figure)
+    if as_json:
+        print_table(table, as_json=True)
+        return
+    typer.echo(_title(found))
+    print_table(format_demographics(table))
+
+
+def _write_figure(found: "Cohort", path: Path) -> None:
+    from reports.figures.cohort import plot_cohort_overview
+    from reports.figures.export import write_figure
+
+    drawn = plot_cohort_overview(found.participants, found.visits)
+    drawn.suptitle(_title(found))
+    for written in write_figure(drawn, path.parent, path.stem, {}):
+        typer.echo(f"Wrote {written}", err=True)
+
+
+def _print_summary(found: "Cohort", *, as_json: bool) -> None:
+    import pandas as pd
+
+    summary = pd.DataFrame(
+        {
+            "cohort": [found.name],
+            "is_synthetic": [found.is_synthetic],
+            "n_participants": [len(found.participants)],
+            "n_visits": [len(found.visits)],
+            "n_volumes": [len(found.volumes)],
+            "n_rejected": [found.rejected["participant_id"].nunique()],
+        }
+    )
+    if as_json:
+        summary["notes"] = [list(found.notes)]
+        summary["rejected"] = [found.rejected.to_dict("records")]
+        print_table(summary, as_json=True)
+        return
+    typer.echo(
+        f"{_title(found)}: sound. {len(found.participants):,} people, {len(found.visits):,} "
+        f"visits, {len(found.volumes):,} volumes; {summary['n_rejected'][0]} people left out."
+    )
+
+
+def _title(found: "Cohort") -> str:
+    return f"{found.name} (SYNTHETIC people)" if found.is_synthetic else found.name
