@@ -4,12 +4,16 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "Comparison": "comparison",
     "Estimand": "effects",
     "GrowthModel": "outcomes",
     "Pool": "pool",
     "ResamplingModel": "outcomes",
     "SimulatedTrials": "trials",
     "build_pool": "pool",
+    "build_trajectories": "trajectories",
+    "compare_strategies": "comparison",
+    "estimate_normal_change": "trajectories",
     "fit_growth_model": "outcomes",
     "simulate_trials": "trials",
 }

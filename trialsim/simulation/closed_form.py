@@ -78,9 +78,9 @@ def compute_power(
 
 
 def compute_sample_size(analysis: str, moments: Moments, design: TrialDesign) -> float:
-    """Return the people needed in control for the target power, not rounded; NaN where no trial can.
+    """Return the people needed in control for the target power; NaN where no trial reaches it.
 
-    Everyone who is randomized counts, those who leave included.
+    Not rounded. Everyone who is randomized counts, those who leave included.
     """
     try:
         point = _ask(analysis, moments, design, design.allocation_ratio, power=design.target_power)

@@ -28,8 +28,14 @@ class SizeEstimate:
     samples: Floats
 
 
+def draw_replicate_weights(n_replicates: int, rng: np.random.Generator) -> Floats:
+    """Return how often each replicate enters each bootstrap curve, (n_curves, n_replicates)."""
+    shares = np.full(n_replicates, 1 / n_replicates)
+    return rng.multinomial(n_replicates, shares, size=_CURVES).astype(float)
+
+
 def estimate_sample_size(
-    n_control: Floats, rejected: Flags, target_power: float, *, rng: np.random.Generator
+    n_control: Floats, rejected: Flags, target_power: float, weights: Floats
 ) -> SizeEstimate:
     """Return the sample size at which a probit curve in sqrt(n) crosses the target power.
 
@@ -42,15 +48,16 @@ def estimate_sample_size(
         People in control at each size, (n_sizes,).
     rejected
         (n_sizes, n_replicates).
+    weights
+        From `draw_replicate_weights`; the same for strategies that are to be compared.
     """
     n_sizes, n_replicates = rejected.shape
-    weights = rng.multinomial(n_replicates, np.full(n_replicates, 1 / n_replicates), size=_CURVES)
     resampled = weights @ rejected.T.astype(float) / n_replicates
     powers = np.vstack([rejected.mean(axis=1), resampled])
     roots = _solve_curves(np.sqrt(n_control), powers, n_replicates, target_power)
     inside = (roots >= n_control[0] * 0.999) & (roots <= n_control[-1] * 1.001)
     if n_sizes < 2 or not inside[0]:
-        return SizeEstimate(np.nan, np.nan, np.nan, np.full(_CURVES, np.nan))
+        return SizeEstimate(np.nan, np.nan, np.nan, np.full(len(weights), np.nan))
     samples = roots[1:]
     lower, upper = np.quantile(samples, [0.025, 0.975])
     return SizeEstimate(float(roots[0]), float(lower), float(upper), samples)
