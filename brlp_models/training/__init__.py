@@ -1,0 +1,1 @@
+"""Training of every network of a model folder."""

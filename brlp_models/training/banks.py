@@ -1,0 +1,79 @@
+"""Volumes kept ready on disk, from which training cuts its crops."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brlp_models.errors import ModelError
+from brlp_models.training.tissues import TISSUES
+
+MEDIAL_TEMPORAL = ("hippocampus", "amygdala")
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A stack of volumes on one grid.
+
+    Parameters
+    ----------
+    folder
+        Holds `index.csv`, `labels.npy` (tissue indices) and, for scans, `images.npy` (0 to 255).
+    rows
+        The rows of this split.
+    """
+
+    folder: Path
+    rows: npt.NDArray[np.int64]
+    _focus: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, folder: Path, *, split: str | None = None) -> "Bank":
+        """Open a bank, or the rows of one split of it.
+
+        Raises
+        ------
+        ModelError
+            Where the folder holds no bank, or no rows of the split.
+        """
+        index = folder / "index.csv"
+        if not index.is_file():
+            raise ModelError(f"{folder} holds no training volumes (no index.csv).")
+        table = pd.read_csv(index)
+        if split is not None:
+            table = table[table["split"] == split]
+        if table.empty:
+            raise ModelError(f"{index} has no rows of the split {split!r}.")
+        return cls(folder, table["row"].to_numpy(dtype=np.int64))
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """What is known of each row of this split."""
+        table = pd.read_csv(self.folder / "index.csv").set_index("row")
+        return table.loc[self.rows]
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """Tissue indices of all rows, mapped from disk."""
+        return _open(self.folder / "labels.npy")
+
+    @cached_property
+    def images(self) -> npt.NDArray[np.uint8]:
+        """Scans of all rows, mapped from disk."""
+        return _open(self.folder / "images.npy")
+
+    def find_medial_temporal(self, row: int) -> npt.NDArray[np.int64]:
+        """Return voxels (n, 3) of the hippocampi and amygdalae of a row."""
+        if row not in self._focus:
+            wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]
+            # every 16th voxel is enough to aim at
+            self._focus[row] = np.argwhere(np.isin(self.labels[row], wanted))[::16]
+        return self._focus[row]
+
+
+def _open(path: Path) -> npt.NDArray[np.uint8]:
+    volumes: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return volumes

@@ -1,0 +1,114 @@
+"""Crops of scans for the autoencoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from brlp_models.training.banks import MEDIAL_TEMPORAL, Bank
+from brlp_models.training.crops import draw_crop
+from brlp_models.training.loop import Draw
+from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
+from brlp_models.training.tissues import SEGMENTED, TISSUES
+
+REFINEMENT = 2
+"""Label banks have half the model's voxel size."""
+
+_STRIPPED_T1W = SynthesisSettings(random_contrast=0.0, whole_head=0.0)
+
+
+class CropRequest(Protocol):
+    """What a source needs to know of the stage's settings."""
+
+    crop: tuple[int, int, int]
+    batch_size: int
+    medial_temporal_share: float
+    medial_temporal_weight: float
+
+
+@dataclass(frozen=True)
+class SynthesisSource:
+    """Stripped T1w-like scans drawn from a bank of label maps."""
+
+    bank: Bank
+    synthesis: SynthesisSettings = _STRIPPED_T1W
+
+    def draw_crops(self, draw: Draw, settings: CropRequest) -> tuple[Tensor, Tensor]:
+        """Return scans (B, 1, x, y, z) and the weight of every voxel."""
+        pairs = [self._draw(draw.rng, settings) for _ in range(settings.batch_size)]
+        return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
+
+    def _draw(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
+        row = int(rng.choice(self.bank.rows))
+        crop = [size * REFINEMENT for size in settings.crop]
+        place = _draw_place(self.bank, row, crop, settings, rng, 1)
+        tissues = np.array(self.bank.labels[row][place])
+        tissues = tissues[::-1].copy() if rng.random() < 0.5 else tissues
+        scan, shares = synthesize_crop(tissues, factor=REFINEMENT, settings=self.synthesis, rng=rng)
+        wanted = [SEGMENTED.index(name) for name in MEDIAL_TEMPORAL]
+        return scan, _compute_weights(shares[wanted].sum(0), settings)
+
+
+@dataclass(frozen=True)
+class ScanSource:
+    """Crops of the preprocessed scans of a bank, mirrored half of the time.
+
+    Parameters
+    ----------
+    bank
+        With images and labels.
+    bank_share
+        Not all crops need come from here: the rest is drawn from `other`.
+    other
+        Another source.
+    """
+
+    bank: Bank
+    bank_share: float = 1.0
+    other: SynthesisSource | None = None
+
+    def draw_crops(self, draw: Draw, settings: CropRequest) -> tuple[Tensor, Tensor]:
+        """Return scans (B, 1, x, y, z) and the weight of every voxel."""
+        if self.other is not None and draw.rng.random() >= self.bank_share:
+            return self.other.draw_crops(draw, settings)
+        pairs = [self._draw(draw.rng, settings) for _ in range(settings.batch_size)]
+        return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
+
+    def _draw(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
+        row = int(rng.choice(self.bank.rows))
+        place = _draw_place(self.bank, row, settings.crop, settings, rng, 1)
+        scan, tissues = self.bank.images[row][place], self.bank.labels[row][place]
+        if rng.random() < 0.5:
+            scan, tissues = scan[::-1], tissues[::-1]
+        image = torch.from_numpy(scan.astype(np.float32) / 255)[None]
+        wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]
+        inside = torch.from_numpy(np.isin(tissues, wanted).astype(np.float32))
+        return image, _compute_weights(inside, settings)
+
+
+def _draw_place(
+    bank: Bank,
+    row: int,
+    crop: Sequence[int],
+    settings: CropRequest,
+    rng: np.random.Generator,
+    multiple: int,
+) -> tuple[slice, slice, slice]:
+    aimed = rng.random() < settings.medial_temporal_share
+    return draw_crop(
+        bank.labels.shape[1:],
+        crop,
+        around=bank.find_medial_temporal(row) if aimed else None,
+        multiple=multiple,
+        rng=rng,
+    )
+
+
+def _compute_weights(inside: Tensor, settings: CropRequest) -> Tensor:
+    # two voxels around count as well: the boundary is what a volume depends on
+    near = functional.max_pool3d(inside[None, None], 5, stride=1, padding=2)[0]
+    return 1 + (settings.medial_temporal_weight - 1) * near

@@ -1,0 +1,157 @@
+"""Training of the latent diffusion UNet, then of its ControlNet."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from brlp_models.model import pad_latents
+from brlp_models.model_config import ModelConfig
+from brlp_models.schedule import build_scheduler
+from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.pairs import VisitPairs, as_age_plane
+
+
+class DiffusionSettings(BaseModel):
+    """How the UNet or the ControlNet is trained.
+
+    Parameters
+    ----------
+    loop
+        Length and pace.
+    batch_size
+        Latents a batch.
+    volume_error
+        Relative sd of the noise added to each region's target volume, as large as the auxiliary
+        model's error.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loop: LoopSettings
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    volume_error: dict[str, float] = {}
+
+
+class DiffusionStage:
+    """Learns to denoise: the UNet on its own, or the ControlNet beside a frozen UNet.
+
+    Parameters
+    ----------
+    config
+        The model.
+    unet
+        Trained here where `controlnet` is None, frozen otherwise.
+    latents
+        Cached latents by bank row, (rows, C, *latent_shape), unscaled.
+    pairs
+        What to learn from; baselines are used by residual targets and by the ControlNet.
+    settings
+        How.
+    controlnet
+        Trained when given.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        unet: nn.Module,
+        latents: npt.NDArray[np.float16],
+        pairs: VisitPairs,
+        settings: DiffusionSettings,
+        *,
+        controlnet: nn.Module | None = None,
+    ) -> None:
+        self.exported = "unet" if controlnet is None else "controlnet"
+        trained = unet if controlnet is None else controlnet
+        self.networks: dict[str, nn.Module] = {self.exported: trained}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            self.exported: torch.optim.AdamW(trained.parameters(), settings.loop.learning_rate)
+        }
+        self._frozen = None if controlnet is None else unet.eval().requires_grad_(False)
+        self._config, self._latents = config, latents
+        self._pairs, self._settings = pairs, settings
+        self._scheduler = build_scheduler(config.schedule)
+
+    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+        """Add noise to targets at random timesteps and learn to take it away."""
+        settings, device = self._settings, accelerator.device
+        chosen = draw.rng.integers(0, len(self._pairs), settings.batch_size)
+        baseline, target = self._take_latents(chosen)
+        context = self._pairs.encode_context(
+            chosen, self._config.context, error_sd=settings.volume_error, rng=draw.rng
+        ).to(device)
+        noise = torch.randn(target.shape, generator=draw.generator)
+        steps = self._config.schedule.num_train_timesteps
+        timesteps = torch.randint(0, steps, (len(target),), generator=draw.generator)
+        noisy = self._scheduler.add_noise(target, noise, timesteps)
+        condition = self._condition(chosen, baseline).to(device)
+        with accelerator.autocast():
+            output = self._denoise(noisy.to(device), timesteps.to(device), context, condition)
+        wanted = self._compute_wanted(target, noise, timesteps).to(device)
+        loss = functional.mse_loss(output.float(), wanted)
+        accelerator.backward(loss)
+        name = self.exported
+        step_optimizer(
+            accelerator, self.networks[name], self.optimizers[name], settings.loop.gradient_clip
+        )
+        return {"loss": loss}
+
+    def _take_latents(self, chosen: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        rows = self._pairs.rows[chosen]
+        baseline, later = (
+            pad_latents(
+                torch.from_numpy(self._latents[rows[:, k]].astype(np.float32)), self._config
+            )
+            for k in (0, 1)
+        )
+        config = self._config
+        if config.diffusion_target == "residual":
+            target = (later - baseline) * config.residual_scale
+        else:
+            target = later * config.latent_scale
+        return baseline * config.latent_scale, target
+
+    def _condition(self, chosen: npt.NDArray[np.int64], baseline: Tensor) -> Tensor:
+        plane = as_age_plane(self._pairs.baseline_age_years[chosen], self._config)
+        return torch.cat([baseline, plane], dim=1)
+
+    def _compute_wanted(self, target: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        kind = self._config.schedule.prediction_type
+        if kind == "epsilon":
+            return noise
+        if kind == "sample":
+            return target
+        velocity: Tensor = self._scheduler.get_velocity(target, noise, timesteps)
+        return velocity
+
+    def _denoise(
+        self, noisy: Tensor, timesteps: Tensor, context: Tensor, condition: Tensor
+    ) -> Tensor:
+        if self._frozen is None:
+            output: Tensor = self.networks["unet"](noisy, timesteps=timesteps, context=context)
+            return output
+        unet: Any = self._frozen.to(noisy.device)
+        down, middle = self.networks["controlnet"](
+            x=noisy, timesteps=timesteps, controlnet_cond=condition, context=context
+        )
+        denoised: Tensor = unet(
+            x=noisy,
+            timesteps=timesteps,
+            context=context,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        )
+        return denoised
+
+
+def initialize_controlnet(controlnet: nn.Module, unet: nn.Module) -> None:
+    """Copy into the ControlNet every weight that the trained UNet shares with it."""
+    own, source = controlnet.state_dict(), unet.state_dict()
+    shared = {k: v for k, v in source.items() if k in own and own[k].shape == v.shape}
+    controlnet.load_state_dict({**own, **shared})

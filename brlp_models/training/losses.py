@@ -1,0 +1,61 @@
+"""Losses of the training stages."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def compute_soft_segmentation_loss(
+    logits: Tensor, shares: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return cross-entropy plus soft Dice against the share of each class in each voxel.
+
+    With shares rather than one label a voxel, sums of the predicted probabilities estimate volumes
+    finer than a voxel.
+
+    Parameters
+    ----------
+    logits, shares
+        (B, classes, x, y, z); shares sum to 1 over the classes.
+    """
+    entropy = -(shares * logits.log_softmax(1)).sum(1).mean()
+    probabilities = logits.softmax(1)
+    axes = (0, 2, 3, 4)
+    present = shares.sum(axes) > 8
+    # L1 Dice: unlike the product form, its optimum is the share itself where shares are fractions
+    overlap = 1 - (probabilities - shares).abs().sum(axes) / (
+        probabilities.sum(axes) + shares.sum(axes)
+    ).clamp(min=1)
+    dice_loss = 1 - overlap[present].mean()
+    return entropy + dice_loss, {"cross_entropy": entropy, "dice_loss": dice_loss}
+
+
+def compute_reconstruction_loss(
+    decoded: Tensor, images: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """Return the mean absolute difference, weighted voxel by voxel."""
+    difference = (decoded - images).abs()
+    if weights is None:
+        return difference.mean()
+    return (weights * difference).sum() / weights.sum()
+
+
+def compute_kl_loss(mean: Tensor, sigma: Tensor) -> Tensor:
+    """Return the divergence from N(0, 1), summed over a sample's latent, averaged over samples."""
+    terms = mean**2 + sigma**2 - torch.log(sigma**2) - 1
+    return 0.5 * terms.flatten(1).sum(1).mean()
+
+
+def compute_feature_loss(network: nn.Module, decoded: Tensor, images: Tensor) -> Tensor:
+    """Return how differently a segmenter sees the reconstruction, a perceptual loss.
+
+    Parameters
+    ----------
+    network
+        A segmenter with frozen weights; the distance is between its class probabilities, so it
+        weighs what moves a boundary rather than what moves a grey value.
+    """
+    with torch.no_grad():
+        target = network(images).float().softmax(1)
+    logits = network(decoded).float()
+    return functional.kl_div(logits.log_softmax(1), target, reduction="none").sum(1).mean()
