@@ -3,12 +3,13 @@
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from cohorts.assembly import find_baseline_rows
 from cohorts.columns import list_volume_columns, name_volume_column
 from cohorts.labels import SIDED_CODES
 from cohorts.records import Records
-from cohorts.schema import BRAIN, HEAD_SIZE
+from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
 
 PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
     "hippocampus": (1_000, 14_500),
@@ -23,6 +24,7 @@ PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
 """Volumes of both sides of an adult, generously; BrLP's training ranges lie inside."""
 
 _SIDES_AGREE_WITHIN: Final = 0.02
+_CLEAR_ASYMMETRY: Final = 0.2
 _UNSIDED_SHARE: Final = {"cerebral_white_matter": 0.06}
 """What both sides together may have beyond left plus right (corpus callosum, hypointensities)."""
 
@@ -34,7 +36,7 @@ def check_volumes(records: Records) -> None:
         _check_plausible(records, column)
     for region in SIDED_CODES:
         _check_sides(records, region)
-        _check_swapped_sides(records, region)
+    _check_swapped_sides(records)
     _check_parts(records)
 
 
@@ -111,24 +113,38 @@ def _check_lone_side(records: Records, region: str) -> None:
             )
 
 
-def _check_swapped_sides(records: Records, region: str) -> None:
-    names = [name_volume_column(f"{side}_{region}") for side in ("left", "right")]
-    if not set(names) <= set(records.frame) or region.endswith("ventricle"):
-        return
+def _check_swapped_sides(records: Records) -> None:
+    """Report visits whose asymmetries mirror those of the baseline visit, over all regions.
+
+    A swap turns every asymmetry a = log(left / right) round, and atrophy of both sides cancels in
+    it; measurement error alone does not turn large ones round.
+    """
     frame = records.frame
-    first = frame.loc[find_baseline_rows(frame)].set_index("participant_id")
-    left_0, right_0 = (frame["participant_id"].map(first[name]) for name in names)
-    left, right = frame[names[0]], frame[names[1]]
-    kept = (left - left_0).abs() + (right - right_0).abs()
-    crossed = (left - right_0).abs() + (right - left_0).abs()
-    # Asymmetry well above measurement error, and a visit that fits the other way round.
-    asymmetric = (left_0 - right_0).abs() > 0.1 * (left_0 + right_0) / 2
+    asymmetries = _compute_asymmetries(frame)
+    if asymmetries.empty:
+        return
+    first = asymmetries.loc[find_baseline_rows(frame)]
+    first.index = pd.Index(frame.loc[first.index, "participant_id"])
+    before = first.reindex(frame["participant_id"]).to_numpy()
+    now = asymmetries.to_numpy()
+    mirrored = np.nansum((now + before) ** 2, axis=1) < 0.1 * np.nansum((now - before) ** 2, axis=1)
+    clear = np.nansum(np.where(np.isnan(now), np.nan, before) ** 2, axis=1) > _CLEAR_ASYMMETRY**2
     records.report(
-        asymmetric & (crossed < 0.25 * kept),
-        names[0],
-        f"got {{value}} beside {{{names[1]}:g}} on the right: left and right are swapped against "
-        "the baseline visit",
+        mirrored & clear,
+        None,
+        "left and right volumes of {session_id} mirror those of the baseline visit; "
+        "the same sides in every visit are expected",
     )
+
+
+def _compute_asymmetries(frame: pd.DataFrame) -> pd.DataFrame:
+    found = {}
+    for region in SIDED_CODES:
+        left, right = (name_volume_column(f"{side}_{region}") for side in SIDES)
+        if {left, right} <= set(frame):
+            both = (frame[left] > 0) & (frame[right] > 0)
+            found[region] = np.log(frame[left].where(both) / frame[right].where(both))
+    return pd.DataFrame(found, index=frame.index)
 
 
 def _check_parts(records: Records) -> None:

@@ -156,25 +156,24 @@ def _write_figure(found: "Cohort", path: Path) -> None:
 def _print_summary(found: "Cohort", *, as_json: bool) -> None:
     import pandas as pd
 
-    summary = pd.DataFrame(
-        {
-            "cohort": [found.name],
-            "is_synthetic": [found.is_synthetic],
-            "n_participants": [len(found.participants)],
-            "n_visits": [len(found.visits)],
-            "n_volumes": [len(found.volumes)],
-            "n_rejected": [found.rejected["participant_id"].nunique()],
-        }
-    )
-    if as_json:
-        summary["notes"] = [list(found.notes)]
-        summary["rejected"] = [found.rejected.to_dict("records")]
-        print_table(summary, as_json=True)
+    n_rejected = len(found.rejected["participant_id"].unique())
+    if not as_json:
+        typer.echo(
+            f"{_title(found)}: sound. {len(found.participants):,} people, {len(found.visits):,} "
+            f"visits, {len(found.volumes):,} volumes; {n_rejected:,} people left out."
+        )
         return
-    typer.echo(
-        f"{_title(found)}: sound. {len(found.participants):,} people, {len(found.visits):,} "
-        f"visits, {len(found.volumes):,} volumes; {summary['n_rejected'][0]} people left out."
-    )
+    summary: dict[str, object] = {
+        "cohort": found.name,
+        "is_synthetic": found.is_synthetic,
+        "n_participants": len(found.participants),
+        "n_visits": len(found.visits),
+        "n_volumes": len(found.volumes),
+        "n_rejected": n_rejected,
+        "notes": list(found.notes),
+        "rejected": found.rejected.to_dict("records"),
+    }
+    print_table(pd.DataFrame([summary]), as_json=True)
 
 
 def _title(found: "Cohort") -> str:
