@@ -1,0 +1,111 @@
+"""Who counts as a fast progressor."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from trialsim.errors import DesignError
+
+Unit = Literal["percent", "mm3"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastProgressorDefinition:
+    """Who counts as a fast progressor: the top S, a top fraction, or a yearly change below a bound.
+
+    Attributes
+    ----------
+    top_fraction
+        Share of the evaluated people, 0-1. With neither this nor `rate_below`, the true top S is
+        compared with the S selected people, as in the BrLP paper.
+    rate_below
+        Yearly change below which a person is fast; negative, in `unit` per year.
+    unit
+        "percent" of the volume at the start, or "mm3".
+    horizon_months
+        When the change is measured.
+    window_months
+        How far from the horizon the visit may lie.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each attribute that cannot be right.
+    """
+
+    top_fraction: float | None = None
+    rate_below: float | None = None
+    unit: Unit = "percent"
+    horizon_months: float = 24.0
+    window_months: float = 6.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.top_fraction is not None and self.rate_below is not None:
+            problems.append("Give top_fraction or rate_below for fast progressors, not both.")
+        if self.top_fraction is not None and not 0 < self.top_fraction < 1:
+            problems.append(f"top_fraction must be between 0 and 1, got {self.top_fraction:g}.")
+        if self.rate_below is not None and not self.rate_below < 0:
+            problems.append(
+                f"rate_below must be negative, a loss per year, got {self.rate_below:g}."
+            )
+        if self.unit not in ("percent", "mm3"):
+            problems.append(f'unit must be "percent" or "mm3", got "{self.unit}".')
+        if not self.horizon_months > 0:
+            problems.append(f"horizon_months must be above 0, got {self.horizon_months:g}.")
+        if not self.window_months >= 0:
+            problems.append(f"window_months must be 0 or more, got {self.window_months:g}.")
+        if problems:
+            raise DesignError(*problems)
+
+    @property
+    def is_top_selected(self) -> bool:
+        """Whether as many true fast progressors are sought as people are selected."""
+        return self.top_fraction is None and self.rate_below is None
+
+    @property
+    def text(self) -> str:
+        """What a table or a figure calls this definition."""
+        at = f"at {self.horizon_months:g} months, {self.unit}"
+        if self.top_fraction is not None:
+            return f"fastest {100 * self.top_fraction:g} % {at}"
+        if self.rate_below is not None:
+            return f"yearly change below {self.rate_below:g} {self.unit} {at}"
+        return f"as many fastest as selected, {at}"
+
+    def find_fast(
+        self, decline: npt.NDArray[np.float64], annual_decline: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        """Return who is fast; with a top fraction, ties are broken by order.
+
+        Parameters
+        ----------
+        decline
+            Loss at the horizon, (n_people,), higher = faster.
+        annual_decline
+            Loss per year, (n_people,).
+
+        Raises
+        ------
+        DesignError
+            Where nobody or everybody is fast.
+        """
+        if self.rate_below is not None:
+            fast = annual_decline > -self.rate_below
+        else:
+            # Without a fixed definition the fastest 30 % stand in, where one set is needed.
+            count = max(1, round((self.top_fraction or DEFAULT_TOP_FRACTION) * decline.size))
+            fast = np.zeros(decline.size, dtype=bool)
+            fast[np.argsort(-decline, kind="stable")[:count]] = True
+        if not fast.any() or fast.all():
+            raise DesignError(
+                f"The definition '{self.text}' makes {int(fast.sum())} of {fast.size} people fast "
+                "progressors; it must part them."
+            )
+        return np.asarray(fast)
+
+
+DEFAULT_TOP_FRACTION = 0.3
+"""Who is fast where an analysis needs one fixed set (AUC) but the definition is the top S."""

@@ -1,0 +1,61 @@
+"""Baseline information as numbers."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cohorts.columns import name_volume_column
+from cohorts.schema import CONTEXT_REGIONS, HEAD_SIZE
+from trialsim.enrichment.strategy import ScreeningTables
+
+# A column that fewer have would cost more people than it is worth.
+_MIN_COVERAGE = 0.9
+
+_EXTRA_COVARIATES = ("apoe4", "education_years", "mmse")
+
+
+def list_features(tables: ScreeningTables, candidates: Sequence[str]) -> list[str]:
+    """Return the candidates that at least 90 % of people have, in the training cohort too."""
+    cohorts = [tables] if tables.training is None else [tables, tables.training]
+    return [
+        column
+        for column in candidates
+        if all(
+            column in cohort.baseline
+            and pd.to_numeric(cohort.baseline[column], errors="coerce").notna().mean()
+            >= _MIN_COVERAGE
+            for cohort in cohorts
+        )
+    ]
+
+
+def list_volumes(tables: ScreeningTables) -> list[str]:
+    """Return the endpoint's region, BrLP's context regions, head size, where they are measured."""
+    regions = dict.fromkeys((tables.region, *CONTEXT_REGIONS, HEAD_SIZE))
+    return list_features(tables, [name_volume_column(region) for region in regions])
+
+
+def list_covariates(tables: ScreeningTables) -> list[str]:
+    """Return APOE4 alleles, education and MMSE, where they are known."""
+    return list_features(tables, _EXTRA_COVARIATES)
+
+
+def build_features(tables: ScreeningTables, columns: Sequence[str]) -> pd.DataFrame:
+    """Return age, sex, diagnosis AT BASELINE and `columns` as numbers, one row a person.
+
+    Parameters
+    ----------
+    tables
+        Only their baseline table is read.
+    columns
+        Numeric columns of it.
+    """
+    baseline = tables.baseline
+    features = {
+        "age_years": baseline["age_years"],
+        "is_female": baseline["sex"] == "F",
+        "is_mci": baseline["diagnosis"] == "MCI",
+        "is_ad": baseline["diagnosis"] == "AD",
+    }
+    features |= {name: pd.to_numeric(baseline[name], errors="coerce") for name in columns}
+    return pd.DataFrame(features, index=tables.index).astype(float)

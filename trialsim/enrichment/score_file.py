@@ -1,0 +1,76 @@
+"""Scores that a user brings, read from a file."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.unfitted import GivenScores
+from trialsim.errors import DesignError
+
+
+def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScores]:
+    """Read a CSV of scores; each column beside `participant_id` is a strategy.
+
+    A single column called `score` is named after the file. Higher scores mean faster decline.
+    People whom the file does not name have no score; names that the cohort does not have are
+    ignored as long as some match.
+
+    Parameters
+    ----------
+    path
+        A CSV file with a header.
+    participants
+        The screened people.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each problem of the file.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"participant_id": str})
+    except (OSError, ValueError) as error:
+        raise DesignError(f"The score file {path} cannot be read: {error}.") from error
+    if "participant_id" not in table or len(table.columns) < 2:
+        raise DesignError(
+            f"The score file {path} must have a column participant_id and at least one column of "
+            f"scores, got {', '.join(map(str, table.columns))}."
+        )
+    table = table.set_index("participant_id")
+    problems = _find_problems(table, path, participants)
+    if problems:
+        raise DesignError(*problems)
+    only = list(table.columns) == ["score"]
+    return [
+        GivenScores(path.stem if only else str(column), table[column].astype(float))
+        for column in table
+    ]
+
+
+def _find_problems(table: pd.DataFrame, path: Path, participants: pd.Index) -> list[str]:
+    problems = []
+    repeated = table.index[table.index.duplicated()].unique()
+    if len(repeated):
+        problems.append(
+            f"The score file {path} names {len(repeated)} people twice (first: {repeated[0]})."
+        )
+    if not table.index.isin(participants).any():
+        problems.append(
+            f"The score file {path} names nobody of this cohort; its first person is "
+            f"{table.index[0] if len(table) else 'missing'}, the cohort's is {participants[0]}."
+        )
+    for column in table:
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        wrong = table[column][numbers.isna() & table[column].notna()]
+        if len(wrong):
+            problems.append(
+                f"The score file {path}, column {column}: {len(wrong)} values are no numbers "
+                f"(first: {wrong.iloc[0]!r} of {wrong.index[0]})."
+            )
+        name = path.stem if list(table.columns) == ["score"] else column
+        if name in STRATEGIES:
+            problems.append(
+                f"The score file {path} calls a strategy {name!r}, which is built in: rename it."
+            )
+    return problems

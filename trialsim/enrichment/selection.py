@@ -1,0 +1,85 @@
+"""Who is selected at each fraction."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trialsim.enrichment.registry import STRATEGIES
+from trialsim.errors import DesignError
+
+
+def rank_scores(score: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return ranks, 1 = highest score; ties are broken at random, missing scores come last.
+
+    People without a score are thus enrolled only after everyone who has one, in random order.
+
+    Parameters
+    ----------
+    score
+        (n_people,), NaN where missing.
+    rng
+        Breaks ties.
+    """
+    value = np.where(np.isnan(score), -np.inf, score)
+    order = np.lexsort((rng.random(value.size), -value))
+    ranks = np.empty(value.size, dtype=np.int64)
+    ranks[order] = np.arange(1, value.size + 1)
+    return ranks
+
+
+def count_selected(fraction_enrolled: float, n_people: int) -> int:
+    """Return how many people a fraction is: the nearest whole number, at least one.
+
+    Raises
+    ------
+    DesignError
+        For a fraction outside 0 to 1.
+    """
+    if not 0 < fraction_enrolled <= 1:
+        raise DesignError(
+            f"A fraction enrolled must be greater than 0 and at most 1, got {fraction_enrolled:g}."
+        )
+    return max(1, int(np.floor(fraction_enrolled * n_people + 0.5)))
+
+
+def select_people(
+    scores: pd.DataFrame, fractions_enrolled: Sequence[float], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return the `selections` table: everyone's rank, and who is enrolled at each fraction.
+
+    Random enrollment screens nobody out, so it appears once, with everyone enrolled.
+
+    Parameters
+    ----------
+    scores
+        Table of `cohorts.schema`.
+    fractions_enrolled
+        Each greater than 0 and at most 1.
+    rng
+        Breaks ties.
+
+    Raises
+    ------
+    DesignError
+        For a fraction outside 0 to 1.
+    """
+    frames = []
+    for strategy, rows in scores.groupby("strategy", sort=False):
+        ranks = rank_scores(rows["score"].to_numpy(dtype=float), rng)
+        built_in = STRATEGIES.get(str(strategy))
+        everyone = built_in is not None and built_in.enrolls_everyone
+        for fraction in (1.0,) if everyone else dict.fromkeys(map(float, fractions_enrolled)):
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "participant_id": rows["participant_id"],
+                        "strategy": strategy,
+                        "fraction_enrolled": fraction,
+                        "rank": ranks,
+                        "is_selected": ranks <= count_selected(fraction, len(rows)),
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)

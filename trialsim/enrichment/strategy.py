@@ -1,0 +1,150 @@
+"""What a strategy is, what it may see."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from trialsim.enrichment.definition import Unit
+from trialsim.errors import DesignError
+
+
+@dataclass(frozen=True)
+class ScreeningTables:
+    """Everything about the screened people that strategies may ask for.
+
+    Attributes
+    ----------
+    baseline
+        One row a person, index `participant_id`: what is known at baseline, nothing later
+        (`cohorts.baseline.build_baseline_table`).
+    outcome
+        Measured decline at the horizon, in `unit`, higher = faster; only those who have it. Seen
+        by strategies that are cross-fitted, and by them alone.
+    truth
+        Decline that the oracle knows: the latent one where it exists, else the measured one.
+    predictions, auxiliary
+        Rows of the `predictions` table: from the image model, and from the model without an image.
+    region, unit, horizon_months
+        Of the endpoint whose decline is predicted.
+    folds
+        Fold of each person, index `participant_id`; assigned when needed if None.
+    person
+        The person behind each row, for bootstrap copies; the row itself if None.
+    training
+        Other people to fit on, instead of cross-fitting.
+    n_folds
+        For cross-fitting.
+
+    Raises
+    ------
+    DesignError
+        Where people are repeated or nobody is there.
+    """
+
+    baseline: pd.DataFrame
+    outcome: pd.Series | None = None
+    truth: pd.Series | None = None
+    predictions: pd.DataFrame | None = None
+    auxiliary: pd.DataFrame | None = None
+    region: str = "hippocampus"
+    unit: Unit = "percent"
+    horizon_months: float = 24.0
+    folds: pd.Series | None = None
+    person: pd.Series | None = None
+    training: "ScreeningTables | None" = None
+    n_folds: int = 5
+
+    def __post_init__(self) -> None:
+        repeated = self.baseline.index[self.baseline.index.duplicated()].unique()
+        if len(repeated):
+            shown = ", ".join(map(str, repeated[:3]))
+            raise DesignError(f"The baseline table holds {len(repeated)} people twice: {shown}.")
+        if self.baseline.empty:
+            raise DesignError("The cohort is empty: there is nobody to screen.")
+        if self.n_folds < 2:
+            raise DesignError(f"Cross-fitting needs at least 2 folds, got {self.n_folds}.")
+
+    @property
+    def index(self) -> pd.Index:
+        """The rows, `participant_id`."""
+        return self.baseline.index
+
+    def get_person(self) -> pd.Series:
+        """Return the person behind each row."""
+        return self.person if self.person is not None else self.index.to_series()
+
+    def look_up(self, by_person: pd.Series) -> pd.Series:
+        """Return a value of each person for each row; NaN where the person has none."""
+        values = by_person.reindex(self.get_person())
+        return pd.Series(values.to_numpy(), index=self.index, name=by_person.name)
+
+    def resample(self, rng: np.random.Generator) -> "ScreeningTables":
+        """Return as many people drawn with replacement; copies keep their person and its fold."""
+        rows = rng.integers(len(self.index), size=len(self.index))
+        person = self.get_person().iloc[rows]
+        copies = [f"{row}#{place}" for place, row in enumerate(self.index[rows])]
+        index = pd.Index(copies, name=self.index.name)
+
+        def take(values: pd.Series | None) -> pd.Series | None:
+            return None if values is None else values.reindex(self.index[rows]).set_axis(index)
+
+        outcome, truth = take(self.outcome), take(self.truth)
+        return replace(
+            self,
+            baseline=self.baseline.iloc[rows].set_axis(index),
+            outcome=None if outcome is None else outcome.dropna(),
+            truth=None if truth is None else truth.dropna(),
+            folds=take(self.folds),
+            person=person.set_axis(index),
+        )
+
+
+class Strategy(Protocol):
+    """A way of choosing whom to enroll.
+
+    Attributes
+    ----------
+    name
+        What tables and figures call it.
+    needs
+        Which optional parts of `ScreeningTables` it reads: "outcome", "truth", "predictions",
+        "auxiliary".
+    predicts_decline
+        Whether its score is a decline in the unit of the endpoint, so that it can be calibrated.
+    is_attainable
+        False for the oracle, a bound that no trial can reach.
+    enrolls_everyone
+        True for random enrollment: nobody is screened out, no selection scan is charged.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def needs(self) -> frozenset[str]: ...  # noqa: D102
+
+    @property
+    def predicts_decline(self) -> bool: ...  # noqa: D102
+
+    @property
+    def is_attainable(self) -> bool: ...  # noqa: D102
+
+    @property
+    def enrolls_everyone(self) -> bool: ...  # noqa: D102
+
+    def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
+        """Return `score` (higher = faster decline) and `fold` for each row of `tables`.
+
+        A person for whom the strategy cannot tell has score NaN; `fold` is <NA> where nothing was
+        cross-fitted.
+        """
+        ...
+
+
+def make_scores(score: pd.Series, fold: pd.Series | None = None) -> pd.DataFrame:
+    """Return the two columns that `Strategy.score` gives."""
+    nothing = pd.Series(pd.NA, index=score.index, dtype="Int64")
+    folds = nothing if fold is None else fold.astype("Int64")
+    return pd.DataFrame({"score": score.astype(float), "fold": folds}, index=score.index)

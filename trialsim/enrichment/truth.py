@@ -1,0 +1,187 @@
+"""How fast people truly declined: latent, or measured."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pandas as pd
+
+from cohorts.change import compute_measured_change
+from cohorts.cohort import Cohort
+from trialsim.enrichment.definition import FastProgressorDefinition
+from trialsim.errors import DesignError
+
+MONTHS_PER_YEAR = 12.0
+
+
+@dataclass(frozen=True)
+class TrueDecline:
+    """Decline of those in whom it is known; higher = faster.
+
+    Attributes
+    ----------
+    decline
+        Loss until the horizon in the unit of the definition, index `participant_id`.
+    annual_decline
+        The same per year.
+    baseline_volume
+        Volume at the start, mm3.
+    kind
+        "latent" (noise-free, synthetic people only) or "measured".
+    n_left_out
+        Screened people without a visit near the horizon.
+    suffix
+        Added to the definition's text; says where the decline starts if not at baseline.
+    """
+
+    decline: pd.Series
+    annual_decline: pd.Series
+    baseline_volume: pd.Series
+    kind: Literal["latent", "measured"]
+    n_left_out: int
+    suffix: str = ""
+
+
+def compute_measured_decline(
+    cohort: Cohort, definition: FastProgressorDefinition, *, region: str = "hippocampus"
+) -> TrueDecline:
+    """Return the decline from baseline to the visit nearest the horizon within the window.
+
+    Parameters
+    ----------
+    cohort
+        People without such a visit are left out, and counted.
+    definition
+        Unit, horizon, window.
+    region
+        Whose volume.
+
+    Raises
+    ------
+    DesignError
+        Where nobody has a visit near the horizon.
+    """
+    change = compute_measured_change(
+        cohort,
+        region=region,
+        horizon_months=definition.horizon_months,
+        window_months=definition.window_months,
+    )
+    if change.empty:
+        raise DesignError(
+            f"Nobody in {cohort.name} has {region} measured at baseline and within "
+            f"{definition.window_months:g} months of the horizon of {definition.horizon_months:g} "
+            f"months: the latest visit is at {cohort.visits['months_from_baseline'].max():g} "
+            "months; choose a horizon at which people were seen."
+        )
+    return _build(change, definition, "measured", len(cohort.participants))
+
+
+def compute_latent_decline(
+    cohort: Cohort,
+    latent_volumes: pd.DataFrame,
+    definition: FastProgressorDefinition,
+    *,
+    region: str = "hippocampus",
+) -> TrueDecline:
+    """Return the noise-free decline of synthetic people, also after they dropped out.
+
+    Parameters
+    ----------
+    cohort
+        The synthetic people.
+    latent_volumes
+        `volumes` of `cohorts.synthetic.Truth`.
+    definition
+        Unit, horizon, window.
+    region
+        Whose volume.
+
+    Raises
+    ------
+    DesignError
+        Where nobody has a true volume near the horizon.
+    """
+    latent = build_latent_cohort(cohort, latent_volumes)
+    return replace(compute_measured_decline(latent, definition, region=region), kind="latent")
+
+
+def build_latent_cohort(cohort: Cohort, latent_volumes: pd.DataFrame) -> Cohort:
+    """Return the cohort as it would be seen without measurement error and without drop-out."""
+    visits = latent_volumes[
+        ["participant_id", "session_id", "months_from_baseline"]
+    ].drop_duplicates(["participant_id", "session_id"])
+    ages = cohort.participants.set_index("participant_id")["age_years"]
+    visits = visits[visits["participant_id"].isin(ages.index)]
+    visits = visits.assign(
+        age_years=visits["participant_id"].map(ages)
+        + visits["months_from_baseline"] / MONTHS_PER_YEAR,
+        diagnosis=None,
+        image_path=None,
+        segmentation_path=None,
+    )
+    volumes = latent_volumes[["participant_id", "session_id", "region", "volume_mm3"]]
+    volumes = volumes[volumes["participant_id"].isin(ages.index)].assign(source="latent")
+    return replace(cohort, visits=visits, volumes=volumes)
+
+
+def compute_later_decline(
+    cohort: Cohort,
+    definition: FastProgressorDefinition,
+    *,
+    region: str = "hippocampus",
+    kind: Literal["latent", "measured"] = "measured",
+) -> TrueDecline | None:
+    """Return the decline from the next visit on, which shares no scan with the selection.
+
+    A person who happens to measure high at baseline seems to decline; selection on the baseline
+    scan picks such people, and this decline is free of it (regression to the mean).
+
+    Parameters
+    ----------
+    cohort
+        The cohort, or its latent one from `build_latent_cohort`.
+    definition
+        Unit, horizon (from baseline), window.
+    region
+        Whose volume.
+    kind
+        What the cohort's volumes are.
+
+    Returns
+    -------
+    TrueDecline or None
+        None where the next visit is already the last one before the horizon.
+    """
+    visits = cohort.visits.sort_values(["participant_id", "months_from_baseline"])
+    later = visits[visits.duplicated("participant_id")]
+    later_start = later.drop_duplicates("participant_id")["months_from_baseline"].median()
+    remaining = definition.horizon_months - later_start
+    if not remaining > definition.window_months:
+        return None
+    change = compute_measured_change(
+        replace(cohort, visits=later),
+        region=region,
+        horizon_months=float(remaining),
+        window_months=definition.window_months,
+    )
+    if change.empty:
+        return None
+    truth = _build(change, definition, kind, len(cohort.participants))
+    return replace(truth, suffix=", from the next visit on")
+
+
+def _build(
+    change: pd.DataFrame,
+    definition: FastProgressorDefinition,
+    kind: Literal["latent", "measured"],
+    n_people: int,
+) -> TrueDecline:
+    table = change.set_index("participant_id")
+    decline = -table[f"change_{definition.unit}"]
+    return TrueDecline(
+        decline=decline,
+        annual_decline=decline * MONTHS_PER_YEAR / table["months"],
+        baseline_volume=table["baseline_volume_mm3"],
+        kind=kind,
+        n_left_out=n_people - len(table),
+    )
