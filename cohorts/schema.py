@@ -300,6 +300,49 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
             },
         ),
         _table(
+            "power_differences",
+            [
+                "strategy",
+                "reference_strategy",
+                "fraction_enrolled",
+                "analysis",
+                "n_control",
+                "n_treatment",
+            ],
+            {
+                "strategy": _text(),
+                "reference_strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "analysis": _text(),
+                "n_control": _count(1),
+                "n_treatment": _count(1),
+                # power of the strategy minus that of the reference, in the same simulated trials
+                "difference": _number(-1, 1),
+                "mcse": _number(0),
+                "difference_lower": _number(-1, 1),
+                "difference_upper": _number(-1, 1),
+            },
+        ),
+        _table(
+            "cheapest_fractions",
+            ["choice", "strategy", "analysis"],
+            {
+                # "fraction" of each strategy, or "strategy and fraction" of all attainable ones
+                "choice": _text(values=("fraction", "strategy and fraction")),
+                "strategy": _text(),
+                "analysis": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "n_control": _number(0),
+                "cost": _number(0),
+                # both layers of error, the choice repeated in every bootstrap sample
+                "cost_lower": _number(0, nullable=True),
+                "cost_upper": _number(0, nullable=True),
+                "share_chosen": _number(*_SHARE),
+                "flat_from": _number(*_SHARE),
+                "flat_to": _number(*_SHARE),
+            },
+        ),
+        _table(
             "sensitivity",
             ["parameter"],
             {

@@ -47,6 +47,8 @@ FILLED_BY: Final = {
     "operating_characteristics": "trialsim power",
     "sample_sizes": "trialsim power",
     "sample_size_savings": "trialsim power",
+    "power_differences": "trialsim power",
+    "cheapest_fractions": "trialsim power",
     "sensitivity": "trialsim power",
 }
 """Which command writes a table first."""
@@ -57,6 +59,7 @@ class Run:
     """One command's writing to a study; nothing is in the file before the command has finished."""
 
     run_id: str
+    fingerprint: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -152,7 +155,8 @@ class Study:
         files = pd.concat([describe_files(inputs, "input"), describe_files(weights, "weight")])
         with self.as_only_writer():
             files = files.drop_duplicates("path")
-            run = Run(self._begin(command, config, seed, fingerprint, files), dict(config))
+            run_id = self._begin(command, config, seed, fingerprint, files)
+            run = Run(run_id, fingerprint, dict(config))
             try:
                 yield run
                 self._finish(run)

@@ -23,6 +23,7 @@ __all__ = [
     "build_design",
     "read_costs",
     "read_design",
+    "read_plan",
 ]
 
 ANALYSES: Final = ("change", "ancova", "ancova_score", "random_slope", "mmrm")
@@ -193,6 +194,34 @@ class TrialDesign:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as a protocol's `[design]` table holds them."""
         return asdict(self)
+
+
+def read_plan(
+    path: Path | None, design: Mapping[str, Any], costs: Mapping[str, Any]
+) -> tuple[TrialDesign, Costs]:
+    """Read design and costs of a TOML file, with some values stated besides.
+
+    Parameters
+    ----------
+    path
+        As for `read_design`; None for no file.
+    design, costs
+        Values that go before those of the file; None counts as not stated.
+
+    Raises
+    ------
+    DesignError
+        As in `read_design`.
+    """
+    source = "the design" if path is None else str(path)
+    table = {} if path is None else _read_table(path, "design")
+    prices = {} if path is None else _read_toml(path).get("costs", {})
+    stated = ({k: v for k, v in values.items() if v is not None} for values in (design, costs))
+    own_design, own_costs = stated
+    return (
+        build_design({**table, **own_design}, source=source),
+        build_costs({**prices, **own_costs}, source=source),
+    )
 
 
 def read_design(path: Path) -> TrialDesign:

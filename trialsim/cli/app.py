@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
-from trialsim.cli import cohort, init, study
+from trialsim.cli import cohort, init, power, report, run, samplesize, study
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -53,7 +53,11 @@ def root(
 
 
 app.command()(init.init)
+app.command()(run.run)
+app.command()(power.power)
+app.command()(report.report)
 app.add_typer(cohort.app, name="cohort")
+app.add_typer(samplesize.app, name="samplesize")
 app.add_typer(study.app, name="study")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cohorts.schema import TABLES, validate_table
+from cohorts.schema import validate_table
 from trialsim.analysis.result import Floats
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
@@ -169,10 +169,7 @@ def _tabulate(
         "cheapest_fractions": tabulate_cheapest(runs, ratios, costs, sizes),
         "sensitivity": tabulate_sensitivity(runs, sizes),
     }
-    return {
-        name: validate_table(table, name) if name in TABLES else table
-        for name, table in tables.items()
-    }
+    return {name: validate_table(table, name) for name, table in tables.items()}
 
 
 def _list_notes(
