@@ -260,8 +260,8 @@ def test_binary_has_no_answer_where_removing_every_event_is_not_enough() -> None
 
 mmrm = partial(analytic.mmrm, delta=1, sd=1, power=0.8)
 BAD: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
-    (analytic.means, {"delta": 1, "sd": 1}, "Exactly one of n_control, power and delta"),
-    (analytic.means, {"delta": 1, "sd": 1, "power": 0.8, "n_control": 5}, "Exactly one of"),
+    (analytic.means, {"delta": 1, "sd": 1}, "Exactly two of n_control, power and delta"),
+    (analytic.means, {"delta": 1, "sd": 1, "power": 0.8, "n_control": 5}, "Exactly two of"),
     (analytic.means, {"delta": 1, "sd": 0, "power": 0.8}, "sd must be greater than 0, got 0"),
     (analytic.means, {"delta": 1, "sd": float("nan"), "power": 0.8}, "sd must be"),
     (analytic.means, {"delta": 0, "sd": 1, "power": 0.8}, "delta must differ from 0"),

@@ -50,8 +50,10 @@ class Question:
         problems = []
         given = [value is not None for value in (self.n_control, self.power, self.effect)]
         if sum(given) != 2:
-            names = f"n_control, power and {self.effect_name}"
-            problems.append(f"Exactly one of {names} must be left out, got {sum(given)} of them.")
+            problems.append(
+                f"Exactly two of n_control, power and {self.effect_name} must be given, the third "
+                f"is solved for; got {sum(given)}."
+            )
         if self.sides not in (1, 2):
             problems.append(f"sides must be 1 or 2, got {self.sides}.")
         if self.distribution not in ("t", "z"):
@@ -61,7 +63,8 @@ class Question:
                 f"power must exceed alpha, got power {np.min(self.power):g} "
                 f"with alpha {np.max(self.alpha):g}."
             )
-        if self.effect is not None and self.n_control is None and np.any(np.equal(self.effect, 0)):
+        sizing = self.power is not None and self.n_control is None
+        if sizing and self.effect is not None and np.any(np.equal(self.effect, 0)):
             problems.append(
                 f"{self.effect_name} must differ from 0: no sample size detects an effect of 0."
             )

@@ -1,0 +1,79 @@
+"""`trialsim samplesize` prints what the closed forms say."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trialsim.cli.app import app
+
+MEANS = ["means", "--delta", "0.5", "--sd", "1", "--power", "0.8"]
+SLOPE = ["slope", "--delta", "20", "--visit-times", "0,0.5,1,1.5,2", "--slope-variance", "4900"]
+SLOPE += ["--residual-variance", "3600", "--power", "0.8"]
+MMRM = ["mmrm", "--delta", "0.5", "--sd", "1", "--n-visits", "4", "--rho", "0.25"]
+MMRM += ["--correlation", "exchangeable", "--retention", "1,0.9,0.8,0.7", "--power", "0.8"]
+ANCOVA = ["ancova", "--delta", "0.4", "--sd", "1", "--correlation", "0.5", "--power", "0.8"]
+ENRICHMENT = ["enrichment", "--mean-decline", "100", "--sd-decline", "100", "--power", "0.8"]
+ENRICHMENT += ["--score-correlation", "0.5", "--slowing", "0.25"]
+ENDINGS = (".svg", ".png", ".csv")
+COSTS = ["--screening-cost", "1000", "--participant-cost", "20000"]
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["samplesize", *words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "n_control"),
+    [(MEANS, 64), (SLOPE, 249), (MMRM, 87), ([*ANCOVA, "--distribution", "z"], 74)],
+)
+def test_json_holds_exact_and_whole_people(words: list[str], n_control: int) -> None:
+    code, out, _ = run(*words, "--json")
+    row = json.loads(out)[0]
+    assert code == 0
+    assert row["n_control_rounded"] == n_control
+    assert n_control - 1 < row["n_control"] <= n_control
+    assert "rounded up" in row["rounding"]
+
+
+def test_table_names_its_rounding_rule() -> None:
+    _, out, _ = run(*MEANS)
+    assert "63.7656" in out
+    assert "Rounded: each arm" in out
+
+
+def test_enrichment_finds_the_cheapest_fraction() -> None:
+    _, out, _ = run(*ENRICHMENT, *COSTS, "--json")
+    rows = json.loads(out)
+    cheapest = [row for row in rows if row["is_cheapest"]]
+    assert len(rows) == 11
+    assert len(cheapest) == 1
+    assert cheapest[0]["fraction_enrolled"] == pytest.approx(0.1224, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"), [(MEANS, "power"), (ENRICHMENT, "sizes"), ([*ENRICHMENT, *COSTS], "cost")]
+)
+def test_curve_is_drawn_with_its_data(words: list[str], name: str, tmp_path: Path) -> None:
+    code, _, _ = run(*words, "--plot", str(tmp_path / name))
+    assert code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}{end}" for end in ENDINGS}
+
+
+def test_every_problem_is_one_sentence_and_exit_code_1() -> None:
+    code, out, err = run("means", "--delta", "0", "--sd", "-1", "--power", "2")
+    assert code == 1
+    assert out == ""
+    assert {line.split(" must")[0] for line in err.splitlines()} == {
+        "Error: delta",
+        "Error: sd",
+        "Error: power",
+    }
+
+
+def test_numbers_that_are_none_are_wrong_usage() -> None:
+    code, _, err = run("slope", "--visit-times", "0,x", *SLOPE[5:])
+    assert code == 2
+    assert "expected numbers" in err
