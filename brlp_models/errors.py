@@ -5,3 +5,11 @@ from cohorts.errors import TrialsimError
 
 class ModelError(TrialsimError):
     """A model folder, a scan or a prediction cannot be used as asked."""
+
+
+class ScanError(ModelError):
+    """A scan or its segmentation cannot be read, or cannot be what it is said to be."""
+
+
+class OutOfMemoryError(ModelError):
+    """Memory does not suffice for one draw at a time, so nobody else can be predicted either."""

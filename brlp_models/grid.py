@@ -1,0 +1,141 @@
+"""The voxel grid of a model, and images carried between grids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from brlp_models.errors import ModelError
+
+Affine = NDArray[np.float64]
+"""A 4 x 4 matrix between spaces in mm, or from voxels to mm; axes run right, anterior, superior."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels and where they lie.
+
+    Parameters
+    ----------
+    shape
+        Voxels along each axis.
+    affine
+        Voxel-to-world matrix, 4 x 4, mm.
+
+    Raises
+    ------
+    ModelError
+        Where the shape has no three axes or the affine cannot be inverted.
+    """
+
+    shape: tuple[int, int, int]
+    affine: Affine
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.affine, dtype=float)
+        if len(self.shape) != 3 or affine.shape != (4, 4) or abs(np.linalg.det(affine)) < 1e-9:
+            raise ModelError(
+                "A grid needs three axes and an invertible 4 x 4 affine, "
+                f"got the shape {self.shape} and the affine {affine.tolist()}."
+            )
+        object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
+        object.__setattr__(self, "affine", affine)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Grid)
+            and self.shape == other.shape
+            and np.allclose(self.affine, other.affine, atol=1e-4)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.shape)
+
+    @classmethod
+    def of_image(cls, image: Any) -> "Grid":
+        """Return the grid of a nibabel image."""
+        return cls(tuple(image.shape[:3]), image.affine)
+
+    @classmethod
+    def of_config(cls, config: Any) -> "Grid":
+        """Return the grid of a model, from a `ModelConfig`."""
+        return cls(tuple(config.shape), np.asarray(config.affine, dtype=float))
+
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Distance of neighboring voxels along each axis."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), dtype=float)
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of a voxel."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+
+def resample(
+    array: ArrayLike,
+    source: Grid,
+    target: Grid,
+    *,
+    source_to_target: ArrayLike | None = None,
+    order: int = 1,
+) -> NDArray[Any]:
+    """Return an image on another grid.
+
+    Parameters
+    ----------
+    array
+        The image on `source`.
+    source, target
+        Grids.
+    source_to_target
+        Matrix from the source's world to the target's (RAS, mm); the same world when None.
+    order
+        1 interpolates linearly, 0 takes the nearest voxel (for labels; the type is kept).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape of `target`; 0 outside of the source.
+    """
+    from scipy.ndimage import affine_transform
+
+    values: NDArray[Any] = np.asarray(array)
+    if values.dtype == bool:
+        nearest = resample(
+            values.astype(np.uint8), source, target, source_to_target=source_to_target, order=0
+        )
+        return nearest.astype(bool)
+    world = np.eye(4) if source_to_target is None else np.asarray(source_to_target, dtype=float)
+    matrix = np.linalg.inv(source.affine) @ np.linalg.inv(world) @ target.affine
+    if order > 0:
+        values = values.astype(np.float32, copy=False)
+    level: Literal[0, 1] = 1 if order else 0
+    result = affine_transform(
+        values, matrix, output_shape=target.shape, order=level, mode="constant", cval=0
+    )
+    return np.asarray(result)
+
+
+def make_grid(source: Grid, spacing_mm: float, *, margin_mm: Sequence[float] = (0, 0, 0)) -> Grid:
+    """Return a grid over the same field of view, with axes right-anterior-superior.
+
+    Parameters
+    ----------
+    source
+        Whose corners are to be covered.
+    spacing_mm
+        Distance of voxels, equal along all axes.
+    margin_mm
+        Added on either side of each axis.
+    """
+    ends = np.array(np.meshgrid(*[(0, size - 1) for size in source.shape])).reshape(3, -1)
+    corners = source.affine[:3, :3] @ ends + source.affine[:3, 3:]
+    low = corners.min(1) - np.asarray(margin_mm, dtype=float)
+    high = corners.max(1) + np.asarray(margin_mm, dtype=float)
+    shape = np.maximum(np.floor((high - low) / spacing_mm).astype(int) + 1, 1)
+    affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
+    affine[:3, 3] = low
+    return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
