@@ -63,8 +63,8 @@ TINY = {
     "context": CONTEXT,
     "regions": ["hippocampus", "lateral_ventricle"],
     "segmenter": {
-        "network": "BasicUNet",
-        "args": {"in_channels": 1, "out_channels": 4, "features": [4, 4, 4, 4, 4, 4]},
+        "network": "UNet",
+        "args": {"in_channels": 1, "out_channels": 4, "channels": [4, 8], "strides": [2]},
         "labels": ["background", *REGIONS],
     },
     "training_ranges": {"age": [40, 95], "interval": [0, 10]},

@@ -1,0 +1,89 @@
+"""Finished predictions on disk, one file a person.
+
+A person's file appears in one step when the person is finished, so an interrupted run loses only
+the people in progress, and the same command goes on with the rest.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from brlp_models.errors import ModelError
+
+SETTINGS, PEOPLE, IMAGES = "settings.json", "people", "images"
+
+
+@dataclass(frozen=True)
+class PredictionArchive:
+    """The folder that predictions are written to.
+
+    Parameters
+    ----------
+    folder
+        Made when absent.
+    settings
+        Everything that the numbers depend on.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds predictions made with other settings.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        path = self.folder / SETTINGS
+        wanted = json.loads(json.dumps(self.settings))
+        if path.is_file():
+            found = _read(path)
+            changed = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
+            if changed:
+                raise ModelError(
+                    *(
+                        f"{self.folder} holds predictions with {key} {found.get(key)}, not "
+                        f"{wanted.get(key)}; choose another folder."
+                        for key in changed
+                    )
+                )
+        (self.folder / PEOPLE).mkdir(parents=True, exist_ok=True)
+        write_text_at_once(path, json.dumps(wanted, indent=2) + "\n")
+
+    def read(self, participant_id: str) -> dict[str, Any] | None:
+        """Return what is known of a finished person."""
+        path = self._path(participant_id)
+        return _read(path) if path.is_file() else None
+
+    def write(self, participant_id: str, content: Mapping[str, Any]) -> None:
+        """Keep a finished person."""
+        write_text_at_once(self._path(participant_id), json.dumps(content) + "\n")
+
+    def image_path(self, name: str) -> Path:
+        """Return where the image of that name goes."""
+        folder = self.folder / IMAGES
+        folder.mkdir(exist_ok=True)
+        return folder / f"{quote(name, safe='')}.nii.gz"
+
+    def _path(self, participant_id: str) -> Path:
+        # quoted: a participant's name must not lead out of the folder
+        return self.folder / PEOPLE / f"{quote(participant_id, safe='')}.json"
+
+
+def write_text_at_once(path: Path, text: str) -> None:
+    """Write a file so that readers see all of it or none."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} is damaged; delete it to have it made again.") from error
+    return dict(content)

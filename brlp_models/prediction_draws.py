@@ -1,0 +1,158 @@
+"""Draws of many predictions, batched together."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brlp_models.batches import BatchSize
+from brlp_models.errors import ModelError
+from brlp_models.model import BrlpModel
+from brlp_models.prediction_noise import make_noise
+from brlp_models.prediction_start import StartScan, StartVisit
+from brlp_models.sampling import Sampler, sample_latents
+from brlp_models.segmentation import Segmenter, Volumes
+from brlp_models.stabilization import DrawSummary
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone ready to be predicted.
+
+    Parameters
+    ----------
+    start, scan
+        The starting visit and its scan on the model's grid.
+    latent, reconstruction
+        The encoded scan (C, *latent_shape), and what it decodes to (1, *shape).
+    volumes, volume_source
+        Native volumes (mm3) of the starting scan.
+    """
+
+    start: StartVisit
+    scan: StartScan
+    latent: Tensor
+    reconstruction: Tensor
+    volumes: Volumes
+    volume_source: str
+
+    @property
+    def participant_id(self) -> str:
+        """Whose scan it is."""
+        return self.start.participant_id
+
+
+@dataclass
+class Target:
+    """One person at one horizon, with what its draws said so far."""
+
+    person: Person
+    horizon_months: float
+    age_years: float
+    context: Tensor
+    draws: DrawSummary = field(default_factory=DrawSummary)
+    problems: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """What its scan is called, without the ending of the file."""
+        return f"{self.person.participant_id}_month-{format_months(self.horizon_months)}_T1w"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How draws are made.
+
+    Parameters
+    ----------
+    model, segmenter
+        The segmenter is None where nothing is measured.
+    seed, sampler, num_inference_steps
+        As in `sample_latents`.
+    latent_batch, scan_batch
+        How many latents are denoised, and scans decoded, at once.
+    """
+
+    model: BrlpModel
+    segmenter: Segmenter | None
+    seed: int
+    sampler: Sampler
+    num_inference_steps: int
+    latent_batch: BatchSize
+    scan_batch: BatchSize
+
+    def add_draws(
+        self, targets: Sequence[Target], n_draws: int, on_draw: Callable[[Target], None]
+    ) -> None:
+        """Draw each target `n_draws` more times, batched over people, draws and horizons."""
+        jobs = [(t, t.draws.n_samples + k) for t in targets for k in range(n_draws)]
+        batches = self.latent_batch.run(lambda part: self._sample(jobs[part]), len(jobs))
+        done = 0
+        for latents in batches:
+            for group, rows in _group(jobs[done : done + len(latents)]):
+                self._summarize(group, latents[rows])
+                for _ in rows:
+                    on_draw(group)
+            done += len(latents)
+
+    def decode(self, person: Person, latents: Tensor) -> Tensor:
+        """Return the scans (B, 1, *shape) of latents, intensities 0 to 1."""
+        scans = torch.cat(
+            list(self.scan_batch.run(lambda part: self.model.decode(latents[part]), len(latents)))
+        ).cpu()
+        if self.model.config.decoding == "difference":
+            scans += person.scan.image - person.reconstruction
+        return scans.clamp(0, 1)
+
+    def measure(self, scans: Tensor, names: Sequence[str]) -> list[Volumes]:
+        """Return the volumes of scans, within the memory for scans."""
+        if self.segmenter is None:
+            return [{} for _ in names]
+        size = self.scan_batch.size
+        starts = range(0, len(scans), size)
+        parts = (self.segmenter.measure(scans[i : i + size], names[i : i + size]) for i in starts)
+        return [volumes for part in parts for volumes in part]
+
+    def _sample(self, jobs: Sequence[tuple[Target, int]]) -> Tensor:
+        config = self.model.config
+        shape = (config.latent_channels, *config.padded_latent_shape)
+        noise = [
+            make_noise(self.seed, t.person.participant_id, t.horizon_months, draw, shape)
+            for t, draw in jobs
+        ]
+        return sample_latents(
+            self.model,
+            torch.stack([t.person.latent for t, _ in jobs]),
+            torch.tensor([t.person.start.age_years for t, _ in jobs]),
+            torch.stack([t.context for t, _ in jobs]),
+            torch.stack(noise),
+            self.num_inference_steps,
+            self.sampler,
+        ).cpu()
+
+    def _summarize(self, target: Target, latents: Tensor) -> None:
+        scans = self.decode(target.person, latents)
+        volumes: list[Volumes] = []
+        if self.segmenter is not None and self.segmenter.measures_draws:
+            try:
+                volumes = self.measure(scans, [target.name] * len(scans))
+            except ModelError as error:
+                # told when the person is finished, so that the others of the batch go on
+                target.problems = error.problems
+        target.draws.add(latents, scans, volumes)
+
+
+def format_months(months: float) -> str:
+    """Return months as a file name shows them: 24, 24.5."""
+    return np.format_float_positional(months, trim="-")
+
+
+def _group(jobs: Iterable[tuple[Target, int]]) -> list[tuple[Target, list[int]]]:
+    groups: list[tuple[Target, list[int]]] = []
+    for row, (target, _) in enumerate(jobs):
+        if not groups or groups[-1][0] is not target:
+            groups.append((target, []))
+        groups[-1][1].append(row)
+    return groups

@@ -1,0 +1,76 @@
+"""Latent Average Stabilization.
+
+Puglisi et al. 2025, section 3.5: with m independent draws z_i of the latent,
+mu = (1/m) sum_i z_i is decoded, and sigma = sqrt((1/m) sum_i (z_i - mu)^2) is the uncertainty.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+
+@dataclass
+class RunningMoments:
+    """Mean and sd of tensors that come one batch at a time (Chan's parallel update)."""
+
+    count: int = 0
+    mean: Tensor = field(default_factory=lambda: torch.zeros(()))
+    squares: Tensor = field(default_factory=lambda: torch.zeros(()))
+
+    def add(self, batch: Tensor) -> None:
+        """Take in tensors stacked along the first axis."""
+        n, mean = len(batch), batch.mean(dim=0)
+        squares = (batch - mean).square().sum(dim=0)
+        total, shift = self.count + n, mean - self.mean
+        self.squares = self.squares + squares + shift.square() * (self.count * n / total)
+        self.mean = self.mean + shift * (n / total)
+        self.count = total
+
+    @property
+    def sd(self) -> Tensor:
+        """Population sd, as the paper's sigma."""
+        return (self.squares / self.count).sqrt()
+
+
+@dataclass
+class DrawSummary:
+    """What m draws of one prediction say, without keeping their scans.
+
+    `latents` gives mu and sigma, `scans` the voxel map of uncertainty, `volumes` (mm3 in the
+    model's space, one mapping a draw) the sd of each region.
+    """
+
+    latents: RunningMoments = field(default_factory=RunningMoments)
+    scans: RunningMoments = field(default_factory=RunningMoments)
+    volumes: list[Mapping[str, float]] = field(default_factory=list)
+
+    def add(self, latents: Tensor, scans: Tensor, volumes: Sequence[Mapping[str, float]]) -> None:
+        """Take in draws: latents (B, C, x, y, z), scans (B, 1, X, Y, Z) and their volumes."""
+        self.latents.add(latents)
+        self.scans.add(scans)
+        self.volumes.extend(volumes)
+
+    @property
+    def n_samples(self) -> int:
+        """The number of draws."""
+        return self.latents.count
+
+    @property
+    def global_uncertainty(self) -> float:
+        """One number a scan: the mean of sigma over the latent."""
+        return float(self.latents.sd.mean())
+
+    def compute_volume_sd(self) -> dict[str, float]:
+        """Return the sd over draws (ddof 1) of each region's volume; NaN for one draw."""
+        return {str(k): float(v) for k, v in pd.DataFrame(self.volumes).std(ddof=1).items()}
+
+    def compute_relative_error(self, region: str) -> float:
+        """Return the standard error of the mean volume over that mean; infinite for one draw."""
+        values = pd.Series([volumes[region] for volumes in self.volumes], dtype=float)
+        if len(values) < 2 or values.mean() == 0:
+            return math.inf
+        return float(values.std(ddof=1) / math.sqrt(len(values)) / values.mean())

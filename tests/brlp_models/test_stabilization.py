@@ -1,0 +1,36 @@
+"""Averages over draws."""
+
+import math
+
+import pytest
+import torch
+
+from brlp_models.stabilization import DrawSummary, RunningMoments
+
+DRAWS = torch.randn(7, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0)) + 5
+
+
+@pytest.mark.parametrize("sizes", [[7], [1, 6], [2, 2, 3], [1] * 7])
+def test_moments_do_not_depend_on_the_batches(sizes: list[int]) -> None:
+    moments = RunningMoments()
+    for part in DRAWS.split(sizes):
+        moments.add(part)
+    assert torch.allclose(moments.mean, DRAWS.mean(0), atol=1e-5)
+    assert torch.allclose(moments.sd, DRAWS.std(0, correction=0), atol=1e-5)
+
+
+def test_one_draw_has_no_spread() -> None:
+    summary = DrawSummary()
+    summary.add(DRAWS[:1], DRAWS[:1, :1], [{"hippocampus": 3000.0}])
+    assert summary.global_uncertainty == 0
+    assert math.isnan(summary.compute_volume_sd()["hippocampus"])
+    assert summary.compute_relative_error("hippocampus") == math.inf
+
+
+def test_error_of_the_mean_shrinks_with_the_draws() -> None:
+    summary = DrawSummary()
+    volumes = [{"hippocampus": value} for value in (2900.0, 3000.0, 3100.0, 3000.0)]
+    summary.add(DRAWS[:4], DRAWS[:4, :1], volumes)
+    sd = summary.compute_volume_sd()["hippocampus"]
+    assert sd == pytest.approx(math.sqrt(20000 / 3))
+    assert summary.compute_relative_error("hippocampus") == pytest.approx(sd / 2 / 3000)
