@@ -29,11 +29,21 @@ def render_svg(figure: Figure, *, prefix: str) -> str:
     """
     buffer = BytesIO()
     with shared_style():
+        _lay_out(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue().decode()
     element = _DROPPED.sub("", text[text.index("<svg") :])
     named = _NAMED.sub(rf"\g<1>{html_id(prefix)}-", element)
     return re.sub(r'\b(width|height)="[\d.]+pt" ?', "", named, count=2)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give every axes its place once; saving would draw the whole figure twice for it."""
+    FigureCanvasAgg(figure)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def html_id(text: str) -> str:
@@ -44,9 +54,9 @@ def html_id(text: str) -> str:
 
 def render_png(figure: Figure, *, dpi: int = PNG_DPI) -> bytes:
     """Return the figure as PNG."""
-    FigureCanvasAgg(figure)
     buffer = BytesIO()
     with shared_style():
+        _lay_out(figure)
         figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 

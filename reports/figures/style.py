@@ -109,6 +109,13 @@ def add_legend_below(figure: Figure, axes: Axes, *, columns: int = 3) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
+def mark_synthetic(figure: Figure) -> None:
+    """Write on the figure that its data are synthetic, for where it travels without its page."""
+    figure.text(
+        0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", fontsize=6.5, color="#7a3d00"
+    ).set_in_layout(False)
+
+
 def use_percent(axis: Any) -> None:
     """Show shares of an axis as percent."""
     axis.set_major_formatter(lambda value, _place: percent(value))

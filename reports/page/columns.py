@@ -58,6 +58,15 @@ def simulated(name: str, error: str, title: str, form: Format) -> ColumnRule:
     return ColumnRule(Column(title, is_number=True), cell)
 
 
+def beside(name: str, other: str, title: str, form: Format) -> ColumnRule:
+    """Return a column of two numbers that are compared, sorted by the first."""
+
+    def cell(row: Row) -> Cell:
+        return Cell(f"{form(row[name])} / {form(row[other])}", _sort(row[name]))
+
+    return ColumnRule(Column(title, is_number=True), cell)
+
+
 def build_table(
     frame: pd.DataFrame,
     rules: Iterable[ColumnRule],

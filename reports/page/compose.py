@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from reports.figures.style import mark_synthetic
 from reports.page.answer import describe_answer
 from reports.page.content import Page
 from reports.page.formats import show_now, show_text
@@ -61,7 +62,7 @@ def compose_page(
         describe_costs(facts),
         describe_limits(facts, anchors),
     )
-    return Page(
+    page = Page(
         title=show_text(title or facts.setting("title") or "Report of a trial design", limit=300),
         answer=describe_answer(facts),
         sections=sections,
@@ -74,3 +75,7 @@ def compose_page(
             ("Written", show_now(moment)),
         ),
     )
+    if page.is_synthetic:
+        for picture in page.pictures:
+            mark_synthetic(picture.figure)
+    return page

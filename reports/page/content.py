@@ -135,3 +135,9 @@ class Page:
     is_synthetic: bool
     warnings: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every figure of the page, in its order."""
+        blocks = (block for section in self.sections for block in section.blocks)
+        return tuple(block for block in blocks if isinstance(block, Picture))

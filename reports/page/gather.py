@@ -11,7 +11,7 @@ from cohorts.schema import TABLES
 from reports.page.content import RunReference
 from reports.store import FILLED_BY, Study
 
-_LARGE: Final = ("predictions", "selections", "scores")
+_LARGE: Final = ("volumes", "predictions", "selections", "scores")
 """Tables that the page asks questions about, but never reads whole."""
 
 _MADE_FROM: Final = {

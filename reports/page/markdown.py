@@ -1,11 +1,8 @@
 """A page as Markdown, with its figures as SVG files beside it."""
 
 import re
-from pathlib import Path
 from typing import Final
 
-from reports.atomic import write_atomically
-from reports.figures.export import render_svg
 from reports.page.content import Block, Listing, Page, Paragraph, Picture, RunReference, Table
 
 _SPECIAL: Final = re.compile(r"([\\*_\[\]<>#|~!$&])")
@@ -35,24 +32,6 @@ def render_markdown(page: Page, *, figures: str) -> str:
     parts.append("## Runs")
     parts += [f"- {run.run_id}: `{_code(run.command)}`" for run in page.runs]
     return "\n\n".join(parts) + "\n"
-
-
-def write_pictures(page: Page, folder: Path) -> list[Path]:
-    """Write the figures of `page` as SVG files into `folder`.
-
-    Raises
-    ------
-    ReportError
-        If the folder cannot be written, or the disk is full.
-    """
-    return [
-        write_atomically(
-            folder / f"{block.name}.svg", render_svg(block.figure, prefix=block.name).encode()
-        )
-        for section in page.sections
-        for block in section.blocks
-        if isinstance(block, Picture)
-    ]
 
 
 def _render_block(block: Block, figures: str) -> str:

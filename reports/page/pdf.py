@@ -16,7 +16,6 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import (
     Flowable,
     Image,
-    KeepTogether,
     LongTable,
     SimpleDocTemplate,
     Spacer,
@@ -34,6 +33,7 @@ _SANS: Final = "DejaVuSans"
 _BOLD: Final = "DejaVuSans-Bold"
 _MONO: Final = "DejaVuSansMono"
 _FIGURE_DPI: Final = 170
+_CELL_SIZE: Final = 6.6
 _MOST_ROWS: Final = 120
 """A printed table stops here and says so; the HTML page has every row."""
 
@@ -50,9 +50,13 @@ _STYLES: Final = {
     "small": ParagraphStyle(
         "small", _BODY, fontSize=7.4, leading=10, textColor=colors.HexColor("#555b62")
     ),
-    "cell": ParagraphStyle("cell", _BODY, fontSize=6.6, leading=8.4, spaceAfter=0),
-    "number": ParagraphStyle("number", _BODY, fontSize=6.6, leading=8.4, spaceAfter=0, alignment=2),
-    "code": ParagraphStyle("code", _BODY, fontName=_MONO, fontSize=7, leading=9.4, leftIndent=6),
+    "cell": ParagraphStyle("cell", _BODY, fontSize=_CELL_SIZE, leading=8.4, spaceAfter=0),
+    "number": ParagraphStyle(
+        "number", _BODY, fontSize=_CELL_SIZE, leading=8.4, spaceAfter=0, alignment=2
+    ),
+    "code": ParagraphStyle(
+        "code", _BODY, fontName=_MONO, fontSize=7, leading=9.4, spaceAfter=0, leftIndent=6
+    ),
     "banner": ParagraphStyle(
         "banner",
         _BODY,
@@ -133,8 +137,10 @@ def _lay_out_block(block: Block) -> Iterator[Flowable]:
         case Table():
             yield from _lay_out_table(block)
         case Picture():
-            caption = _text(block.title, "small", block.sources)
-            yield KeepTogether([_image(block), caption, Spacer(0, 4)])
+            image = _image(block)
+            image.keepWithNext = 1
+            yield image
+            yield _text(block.title, "small", block.sources)
         case Listing():
             yield _text(block.title, "caption")
             for line in block.lines:
@@ -144,14 +150,19 @@ def _lay_out_block(block: Block) -> Iterator[Flowable]:
 
 def _lay_out_table(table: Table) -> Iterator[Flowable]:
     yield _text(table.title, "caption", table.sources)
-    styles = ["number" if column.is_number else "cell" for column in table.columns]
-    head = [_text(column.title, style) for column, style in zip(table.columns, styles, strict=True)]
-    body = [
-        [_text(cell.text, style) for cell, style in zip(row, styles, strict=True)]
+    numeric = [column.is_number for column in table.columns]
+    head = [
+        _text(column.title, "number" if column.is_number else "cell") for column in table.columns
+    ]
+    rows = [
+        [
+            drawable_text(cell.text) if is_number else _text(cell.text, "cell")
+            for cell, is_number in zip(row, numeric, strict=True)
+        ]
         for row in table.rows[:_MOST_ROWS]
     ]
     yield LongTable(
-        [head, *body], colWidths=_column_widths(table), repeatRows=1, style=_TABLE_STYLE
+        [head, *rows], colWidths=_column_widths(table), repeatRows=1, style=_TABLE_STYLE
     )
     hidden = len(table.rows) - _MOST_ROWS
     more = f"{hidden} further rows: see the HTML page or `trialsim study export`. "
@@ -160,13 +171,29 @@ def _lay_out_table(table: Table) -> Iterator[Flowable]:
 
 
 def _column_widths(table: Table) -> list[float]:
-    lengths = []
+    """Give each column its longest word, then share what is left by what the texts would like."""
+    least, wanted = [], []
     for place, column in enumerate(table.columns):
         texts = [row[place].text for row in table.rows[:_MOST_ROWS]]
-        longest = max((len(text) for text in texts), default=0)
-        words = max((len(word) for word in column.title.split()), default=0)
-        lengths.append(float(min(max(longest, words, 5), 60)))
-    return [_WIDTH * length / sum(lengths) for length in lengths]
+        words = [
+            word for text in (texts, [column.title]) for line in text for word in line.split(" ")
+        ]
+        whole = max(map(_width, texts), default=0.0)
+        least.append(whole if column.is_number else min(max(map(_width, words)), _WIDTH / 3))
+        least[-1] = max(least[-1], max(map(_width, column.title.split())))
+        wanted.append(max(min(whole, _WIDTH), least[-1]))
+    padding = 7.0 * len(least)
+    spare = _WIDTH - padding - sum(least)
+    if spare < 0:
+        return [7.0 + (_WIDTH - padding) * width / sum(least) for width in least]
+    room = [want - low for want, low in zip(wanted, least, strict=True)]
+    total = sum(room)
+    extra = [spare * share / total if total else spare / len(room) for share in room]
+    return [7.0 + low + more for low, more in zip(least, extra, strict=True)]
+
+
+def _width(text: str) -> float:
+    return float(pdfmetrics.stringWidth(text, _SANS, _CELL_SIZE))
 
 
 def _image(picture: Picture) -> Image:
@@ -187,6 +214,8 @@ _TABLE_STYLE: Final = TableStyle(
         ("BACKGROUND", (0, 0), (-1, 0), "#f3f6f8"),
         ("LINEBELOW", (0, 0), (-1, 0), 0.8, "#9aa0a6"),
         ("LINEBELOW", (0, 1), (-1, -1), 0.3, "#dfe3e7"),
+        ("FONT", (0, 1), (-1, -1), _SANS, _CELL_SIZE, 8.4),
+        ("ALIGN", (0, 1), (-1, -1), "RIGHT"),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LEFTPADDING", (0, 0), (-1, -1), 3),
         ("RIGHTPADDING", (0, 0), (-1, -1), 3),

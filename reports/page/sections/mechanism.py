@@ -3,6 +3,7 @@
 import pandas as pd
 
 from cohorts.schema import DIAGNOSES
+from reports import queries
 from reports.figures import plot_cohort_overview
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
@@ -75,12 +76,10 @@ def _people(facts: StudyFacts) -> Table:
 
 
 def _baseline_volume(facts: StudyFacts) -> "pd.Series[float]":
-    if not facts.has("volumes"):
+    if not facts.has("volumes", "visits"):
         return pd.Series(dtype=float)
-    key = ["participant_id", "session_id"]
-    first = facts.tables["visits"].query("months_from_baseline == 0")[key]
-    volumes = facts.tables["volumes"].query("region == 'hippocampus'")
-    found = volumes.merge(first, on=key).drop_duplicates("participant_id")
+    runs = [facts.writers["volumes"], facts.writers["visits"]]
+    found = facts.study.query(queries.BASELINE_HIPPOCAMPUS, runs)
     return found.set_index("participant_id")["volume_mm3"]
 
 

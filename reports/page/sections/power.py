@@ -11,7 +11,7 @@ from reports.page.choice import (
     primary_sizes,
     target_power,
 )
-from reports.page.columns import build_table, estimate, number, simulated, words
+from reports.page.columns import beside, build_table, estimate, number, simulated, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_fraction, show_number, show_share, show_size
 from reports.page.gather import StudyFacts
@@ -98,7 +98,7 @@ def _sizes_figure(facts: StudyFacts) -> Picture:
 def _sizes(facts: StudyFacts) -> Table:
     rules = [
         words("strategy", "Strategy", strategy_label),
-        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        number("fraction_enrolled", "Fraction", show_fraction),
         words("analysis", "Analysis", analysis_label),
         number("target_power", "Target power", show_fraction),
         estimate(
@@ -156,16 +156,15 @@ def _characteristics(facts: StudyFacts) -> Table:
     of_unit = f", {unit}" if unit else ""
     rules = [
         words("strategy", "Strategy", strategy_label),
-        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        number("fraction_enrolled", "Fraction", show_fraction),
         words("analysis", "Analysis", analysis_label),
-        number("n_control", "Control arm", show_count),
-        number("n_treatment", "Treatment arm", show_count),
+        number("n_control", "Control", show_count),
+        number("n_treatment", "Treated", show_count),
         simulated("power", "mcse", "Power ± MCSE", show_share),
-        number("closed_form_power", "Closed-form power", show_share),
+        number("closed_form_power", "Closed form", show_share),
         simulated("type_one_error", "type_one_error_mcse", "Type I error ± MCSE", _show_rate),
         simulated("bias", "bias_mcse", f"Bias ± MCSE{of_unit}", _show_bias),
-        number("empirical_se", f"Empirical SE{of_unit}", show_number),
-        number("model_se", f"Model SE{of_unit}", show_number),
+        beside("empirical_se", "model_se", f"SE, empirical / model{of_unit}", show_number),
         simulated("coverage", "coverage_mcse", "Coverage ± MCSE", _show_rate),
     ]
     return build_table(

@@ -1,0 +1,92 @@
+"""A report on disk: the page in the format asked for, its figures as files."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from reports.atomic import write_atomically
+from reports.figures.export import write_figure
+from reports.page.compose import compose_page
+from reports.page.content import Page
+from reports.page.file_formats import ReportFormat
+from reports.page.gather import gather_study
+from reports.page.html import render_html
+from reports.page.markdown import render_markdown
+from reports.page.pdf import render_pdf
+from reports.store import Study
+
+
+def write_report(
+    study: Study,
+    path: Path,
+    *,
+    report_format: ReportFormat = ReportFormat.HTML,
+    title: str | None = None,
+    anchors: pd.DataFrame | None = None,
+    n_listed: int = 0,
+    figures: Path | None = None,
+) -> list[Path]:
+    """Write the report of `study` to `path`; what was there before stays until the end.
+
+    Parameters
+    ----------
+    study
+        An open study; it is only read.
+    path
+        The file of the report.
+    report_format
+        HTML and PDF are one file; Markdown has its figures in a folder beside it.
+    title
+        By default the title of the protocol.
+    anchors
+        Reference values and whether they pass: `anchor`, `source`, `expected`, `computed`,
+        `tolerance`, `passes`.
+    n_listed
+        How many of the selected people are named; by default none is.
+    figures
+        A folder for every figure as SVG and PNG with its data as CSV.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written, the report first.
+
+    Raises
+    ------
+    ReportError
+        If the study cannot be read, a folder cannot be written, or the disk is full.
+    """
+    page = compose_page(
+        gather_study(study),
+        moment=datetime.now(UTC),
+        title=title,
+        anchors=anchors,
+        n_listed=n_listed,
+    )
+    folder = figures
+    if report_format is ReportFormat.MARKDOWN and folder is None:
+        folder = path.parent / f"{path.stem}_figures"
+    report = write_atomically(path, _render(page, report_format, path, folder))
+    return [report, *(_write_figures(page, folder) if folder else [])]
+
+
+def _render(page: Page, report_format: ReportFormat, path: Path, folder: Path | None) -> bytes:
+    match report_format:
+        case ReportFormat.HTML:
+            return render_html(page).encode()
+        case ReportFormat.PDF:
+            return render_pdf(page)
+        case ReportFormat.MARKDOWN:
+            beside = Path(folder or ".").absolute()
+            relative = os.path.relpath(beside, path.absolute().parent)
+            return render_markdown(page, figures=Path(relative).as_posix()).encode()
+
+
+def _write_figures(page: Page, folder: Path) -> list[Path]:
+    return [
+        path
+        for picture in page.pictures
+        for path in write_figure(picture.figure, folder, picture.name, picture.data)
+    ]

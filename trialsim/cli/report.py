@@ -1,0 +1,53 @@
+"""`trialsim report`: the page for the team and the reviewers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reports.page.file_formats import ReportFormat
+
+
+def report(
+    study: Annotated[Path, typer.Argument(help="The study file.")] = Path("study.duckdb"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; by default report.html, report.pdf or report.md."),
+    ] = None,
+    report_format: Annotated[
+        ReportFormat | None,
+        typer.Option("--format", help="The format; by default the ending of --out, else html."),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(help="The title; by default that of the protocol.")
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="A folder for each figure as SVG and PNG, with its data as CSV."),
+    ] = None,
+    list_people: Annotated[
+        int,
+        typer.Option(min=0, help="Name the first N selected people on the page; 0 names none."),
+    ] = 0,
+) -> None:
+    """Write the page of a study: the answer, then everything a reviewer needs to check it.
+
+    Example: trialsim report study.duckdb --out report.html
+    """
+    from reports.page.writing import write_report
+    from reports.store import Study
+    from trialsim.analytic.anchors import check_anchors
+
+    chosen = report_format or ReportFormat.of(out or Path())
+    written = write_report(
+        Study.open(study, read_only=True),
+        out or Path(f"report.{chosen.value}"),
+        report_format=chosen,
+        title=title,
+        anchors=check_anchors(),
+        n_listed=list_people,
+        figures=figures,
+    )
+    typer.echo(written[0])
+    if len(written) > 1:
+        typer.echo(f"{len(written) - 1} files of figures in {written[1].parent}", err=True)
