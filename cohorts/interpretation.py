@@ -222,9 +222,10 @@ def _read_covariates(records: Records) -> None:
     records.frame = frame = frame.drop(columns=later)
     for name in (name for name in names if name not in later):
         numbers, wrong = parse_numbers(frame[name])
+        is_text = name == "site" or bool(wrong.any())
         if name in NUMERIC_COVARIATES:
             records.report(wrong, name, "got {value}, a number is expected")
-        is_text = name == "site" or bool(wrong.any())
+            is_text = False
         frame[name] = parse_text(frame[name]) if is_text else numbers
 
 

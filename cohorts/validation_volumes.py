@@ -96,7 +96,7 @@ def _check_sides(records: Records, region: str) -> None:
     records.report(
         wrong & ~twice,
         names[2],
-        f"got {{value}}, left plus right is expected ({{{names[0]}:g}} + {{{names[1]}:g}})",
+        f"got {{value}}, left plus right is expected ({{{names[0]}:.10g}} + {{{names[1]}:.10g}})",
     )
 
 
@@ -108,7 +108,7 @@ def _check_lone_side(records: Records, region: str) -> None:
             records.report(
                 records.frame[one] > 0.9 * records.frame[both],
                 one,
-                f"got {{value}}, as large as both sides together ({{{both}:g}}); about half is "
+                f"got {{value}}, as large as both sides together ({{{both}:.10g}}); about half is "
                 "expected",
             )
 
@@ -154,5 +154,5 @@ def _check_parts(records: Records) -> None:
         records.report(
             frame[brain] > 1.02 * frame[head],
             brain,
-            f"got {{value}}, no more than the head size is expected ({{{head}:g}})",
+            f"got {{value}}, no more than the head size is expected ({{{head}:.10g}})",
         )

@@ -1,0 +1,376 @@
+"""Every bad table gets the sentence that says what, where and what would be right."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cohorts.errors import CohortError
+from cohorts.loading import load_cohort
+
+Rows = list[dict[str, Any]]
+
+
+def good_rows() -> Rows:
+    people = [
+        ("sub-01", "F", 70.0, "CN"),
+        ("sub-02", "M", 75.5, "MCI"),
+        ("sub-03", "F", 81.0, "AD"),
+    ]
+    return [
+        {
+            "participant_id": person,
+            "session_id": f"ses-{visit:02d}",
+            "age_years": age + visit - 1,
+            "sex": sex,
+            "diagnosis": diagnosis,
+            "mmse": 27,
+            "left_hippocampus_mm3": 3500 - 100 * visit,
+            "right_hippocampus_mm3": 3600 - 100 * visit,
+            "hippocampus_mm3": 7100 - 200 * visit,
+            "head_size_mm3": 1_500_000,
+        }
+        for person, sex, age, diagnosis in people
+        for visit in (1, 2)
+    ]
+
+
+def write_rows(path: Path, rows: Rows) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def put(row: int, **values: Any) -> Callable[[Rows], Rows]:
+    """Change cells of one row; row 0 is the first below the header."""
+    return lambda rows: [{**r, **values} if i == row else r for i, r in enumerate(rows)]
+
+
+def put_all(column: str, change: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
+    return lambda rows: [{**r, column: change(r[column])} for r in rows]
+
+
+def drop(*columns: str) -> Callable[[Rows], Rows]:
+    return lambda rows: [{k: v for k, v in r.items() if k not in columns} for r in rows]
+
+
+def rename(old: str, new: str) -> Callable[[Rows], Rows]:
+    return lambda rows: [{new if k == old else k: v for k, v in r.items()} for r in rows]
+
+
+def add(column: str, *values: Any) -> Callable[[Rows], Rows]:
+    return lambda rows: [{**r, column: values[i % len(values)]} for i, r in enumerate(rows)]
+
+
+def keep(*indices: int) -> Callable[[Rows], Rows]:
+    return lambda rows: [rows[i] for i in indices]
+
+
+def chain(*changes: Callable[[Rows], Rows]) -> Callable[[Rows], Rows]:
+    def apply(rows: Rows) -> Rows:
+        for change in changes:
+            rows = change(rows)
+        return rows
+
+    return apply
+
+
+BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
+    "no participant column": (
+        rename("participant_id", "who"),
+        ["no column participant_id", "--map"],
+    ),
+    "no age column": (drop("age_years"), ["no column age_years", "--map COLUMN=age_years"]),
+    "no sex column": (drop("sex"), ["no column sex", "--map COLUMN=sex"]),
+    "no diagnosis column": (drop("diagnosis"), ["no column diagnosis", "--diagnosis CN"]),
+    "participant missing": (
+        put(0, participant_id="n/a"),
+        ["row 2, column participant_id", "an identifier is expected"],
+    ),
+    "session missing": (put(1, session_id=""), ["row 3, column session_id", "name of a visit"]),
+    "age missing": (put(2, age_years="n/a"), ["row 4, column age_years: got nothing", "sub-02"]),
+    "age text": (put(2, age_years="old"), ["row 4, column age_years: got 'old'", "numbers"]),
+    "age with decimal comma": (put(2, age_years="75,5"), ["got '75,5'", "numbers"]),
+    "age negative": (put(2, age_years=-3), ["row 4, column age_years: got -3", "0 to 120"]),
+    "age zero": (put(2, age_years=0), ["got 0, an age in years", "sub-02"]),
+    "age infinite": (put(2, age_years="inf"), ["row 4, column age_years: got inf", "sub-02"]),
+    "one age in months": (put(2, age_years=906), ["got 906", "looks like months", "sub-02"]),
+    "one age in hundredths": (put(2, age_years=0.755), ["got 0.755", "years / 100"]),
+    "ages of children and adults mixed": (
+        put_all("age_years", lambda age: age - 66),
+        ["mostly not those of adults", "--age-unit years|months|hundredths"],
+    ),
+    "ages half in months": (
+        chain(*(put(i, age_years=870 + i) for i in (0, 1, 2))),
+        ["state it with --age-unit"],
+    ),
+    "sex missing": (
+        chain(put(0, sex="n/a"), put(1, sex="n/a")),
+        ["row 2, column sex: got nothing", "F or M is expected"],
+    ),
+    "sex unknown code": (put(0, sex="X"), ["row 2, column sex: got 'X'", "F, M is expected"]),
+    "sex changes": (put(1, sex="M"), ["row 3, column sex: got 'M'", "earlier visit"]),
+    "sex in numbers": (
+        put_all("sex", lambda sex: int(sex == "F")),
+        ["codes 0, 1 can be read in more than one way", "--sex-coding 0=F,1=M"],
+    ),
+    "diagnosis unknown word": (
+        put(4, diagnosis="dementia"),
+        [
+            "row 6, column diagnosis: got 'dementia'",
+            "CN, MCI, AD is expected",
+            "--diagnosis-coding",
+        ],
+    ),
+    "diagnosis in numbers": (
+        put_all("diagnosis", {"CN": 1, "MCI": 2, "AD": 3}.get),
+        ["codes 1, 2, 3 can be read", "--diagnosis-coding 1=CN,2=MCI,3=AD"],
+    ),
+    "diagnosis missing": (
+        chain(put(0, diagnosis=""), put(1, diagnosis="")),
+        ["row 2, column diagnosis: got nothing, the diagnosis at baseline is expected"],
+    ),
+    "diagnosis only known later": (
+        put(0, diagnosis="n/a"),
+        ["row 2, column diagnosis", "a later one must not stand in", "sub-01"],
+    ),
+    "diagnosis of the last visit": (
+        rename("diagnosis", "last_diagnosis"),
+        ["no column diagnosis"],
+    ),
+    "visit twice": (put(1, session_id="ses-01"), ["row 3", "ses-01 is in the data twice"]),
+    "person twice without sessions": (
+        chain(drop("session_id"), put(1, age_years=70.0)),
+        ["row 3", "the person is in the data twice at the same age"],
+    ),
+    "same person in other letters": (
+        chain(keep(0, 0, 2), put(1, participant_id="SUB-01")),
+        ["differs from another identifier only in upper or lower case"],
+    ),
+    "no baseline session": (keep(1, 2, 3, 4, 5), ["no baseline visit: got 'ses-02'", "ses-01"]),
+    "no visit at month 0": (
+        chain(add("months_from_baseline", 0, 12), put(0, months_from_baseline=6)),
+        ["no baseline visit: month 0 is expected", "sub-01"],
+    ),
+    "visit before baseline": (
+        chain(add("months_from_baseline", 0, 12), put(0, months_from_baseline=-6)),
+        ["got -6 months", "no visit comes before the baseline"],
+    ),
+    "visits out of order": (
+        chain(put(0, age_years=72), put(1, age_years=71)),
+        ["row 3, column session_id: 'ses-02' is not later than the visit before it"],
+    ),
+    "two sessions at one age": (
+        put(1, age_years=70.0),
+        ["'ses-02' is not later than the visit before it"],
+    ),
+    "age against time": (
+        chain(add("months_from_baseline", 0, 12), put(1, age_years=80)),
+        ["row 3, column age_years: got 80 years, 71 is expected 1.0 years after baseline"],
+    ),
+    "same age at each visit of a long study": (
+        chain(put(1, age_years=70), add("months_from_baseline", 0, 48)),
+        ["got 70 years, 74 is expected"],
+    ),
+    "time text": (
+        chain(add("months_from_baseline", 0, 12), put(1, months_from_baseline="m12")),
+        ["column months_from_baseline: got 'm12', a time in numbers is expected"],
+    ),
+    "two columns of time": (
+        chain(add("months_from_baseline", 0, 12), add("years_from_baseline", 0, 1)),
+        ["say the same thing"],
+    ),
+    "date in another order": (
+        chain(add("visit_date", "2020-01-31", "31/01/2021")),
+        ["column visit_date: got '31/01/2021', a date like 2024-03-31 is expected"],
+    ),
+    "baseline age without time": (
+        chain(drop("age_years"), add("age_bl", 70)),
+        ["the age at baseline and no time; add a column months_from_baseline"],
+    ),
+    "volume zero": (
+        put(0, left_hippocampus_mm3=0),
+        ["row 2, column left_hippocampus_mm3: got 0, a volume above 0 mm3"],
+    ),
+    "volume negative": (put(0, hippocampus_mm3=-7000), ["got -7000, a volume above 0 mm3"]),
+    "volume infinite": (put(0, hippocampus_mm3="inf"), ["got inf, a volume above 0 mm3"]),
+    "volume text": (
+        put(0, hippocampus_mm3="6.900,0"),
+        ["row 2, column hippocampus_mm3: got '6.900,0', a volume in numbers"],
+    ),
+    "volumes in ml": (
+        chain(
+            *(
+                put_all(f"{part}hippocampus_mm3", lambda mm3: mm3 / 1000)
+                for part in ("", "left_", "right_")
+            )
+        ),
+        ["look like ml (median 6.8)", "--map hippocampus_mm3=hippocampus_ml"],
+    ),
+    "one volume in ml": (
+        put(0, hippocampus_mm3=6.9),
+        ["row 2, column hippocampus_mm3: got 6.9, which looks like ml (cm3)"],
+    ),
+    "volume implausible": (
+        put(0, hippocampus_mm3=69_000),
+        ["row 2", "got 69000, a volume in mm3 (1000 to 14500) is expected"],
+    ),
+    "volume as share of head size": (
+        put_all("hippocampus_mm3", lambda mm3: mm3 / 1.5e6),
+        ["column hippocampus_mm3", "a volume in mm3 (1000 to 14500) is expected"],
+    ),
+    "head size in ml": (
+        put_all("head_size_mm3", lambda mm3: mm3 / 1000),
+        ["look like ml (median 1500)", "head_size_ml"],
+    ),
+    "sides summed twice": (
+        put(0, hippocampus_mm3=13_800),
+        ["got 13800, twice left plus right: both sides were summed twice"],
+    ),
+    "sides do not add up": (
+        put(0, hippocampus_mm3=5000),
+        ["got 5000, left plus right is expected (3400 + 3500)"],
+    ),
+    "one side holds both": (
+        chain(drop("right_hippocampus_mm3"), put(0, left_hippocampus_mm3=6800)),
+        ["got 6800, as large as both sides together (6900)"],
+    ),
+    "one side too large": (
+        chain(drop("hippocampus_mm3"), put(0, right_hippocampus_mm3=9000)),
+        ["column right_hippocampus_mm3: got 9000, a volume in mm3 (250 to 8700)"],
+    ),
+    "sides swapped at follow-up": (
+        chain(
+            put(0, left_hippocampus_mm3=2900, right_hippocampus_mm3=4000),
+            put(1, left_hippocampus_mm3=3900, right_hippocampus_mm3=2800, hippocampus_mm3=6700),
+        ),
+        ["row 3", "volumes of ses-02 mirror those of the baseline visit"],
+    ),
+    "brain larger than head": (
+        add("brain_mm3", 1_900_000),
+        ["got 1900000, no more than the head size is expected (1500000)"],
+    ),
+    "mmse out of range": (put(0, mmse=31), ["row 2, column mmse: got 31", "from 0 to 30"]),
+    "mmse text": (put(0, mmse="high"), ["column mmse: got 'high', a number is expected"]),
+    "apoe4 out of range": (add("apoe4", 0, 3), ["column apoe4: got 3, a number from 0 to 2"]),
+    "apoe4 as genotype": (add("apoe4", "e3/e4"), ["column apoe4: got 'e3/e4'"]),
+    "education out of range": (add("education_years", 99), ["got 99, a number from 0 to 35"]),
+    "image missing": (
+        add("image_path", *(f"scan{i}.nii.gz" for i in range(6))),
+        ["row 2, column image_path: scan0.nii.gz: the file is missing"],
+    ),
+    "same scan twice": (
+        add("image_path", "scan.nii.gz"),
+        ["which another visit has too; a file of its own is expected"],
+    ),
+    "two columns for age": (
+        chain(rename("age_years", "age"), add("age_at_visit", 70)),
+        ["several columns for age_years (age, age_at_visit)", "--map age=age_years"],
+    ),
+    "two columns for sex": (add("gender", "F"), ["several columns for sex (sex, gender)"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_bad_table_gets_its_sentence(name: str, tmp_path: Path) -> None:
+    change, words = BAD_TABLES[name]
+    path = write_rows(tmp_path / "people.csv", change(good_rows()))
+    with pytest.raises(CohortError) as caught:
+        load_cohort(path)
+    assert any(all(word in problem for word in words) for problem in caught.value.problems), str(
+        caught.value
+    )
+
+
+def test_good_table_is_sound(tmp_path: Path) -> None:
+    cohort = load_cohort(write_rows(tmp_path / "people.csv", good_rows()))
+    assert (len(cohort.participants), len(cohort.visits), len(cohort.volumes)) == (3, 6, 24)
+
+
+BAD_FILES: dict[str, tuple[str, bytes, str]] = {
+    "empty file": ("people.csv", b"", "is empty"),
+    "header alone": ("people.csv", b"participant_id,age\n", "has no rows below its header"),
+    "not text": ("people.csv", b"\xff\xfe\x00\x81,\n\x00", "is not UTF-8 text"),
+    "semicolons": ("people.csv", b"participant_id;age\na;70\n", "must be separated by commas"),
+    "commas in a tsv": ("people.tsv", b"participant_id,age\na,70\n", "must be separated by tabs"),
+    "column twice": (
+        "people.csv",
+        b"participant_id,age,age\na,70,71\n",
+        "names columns twice: age",
+    ),
+    "ragged": ("people.csv", b"participant_id,age\na,70\nb,71,F\n", "line 3"),
+    "not Parquet": ("people.parquet", b"participant_id,age\n", "could not be read as Parquet"),
+    "spreadsheet": ("people.xlsx", b"PK", "must be a table that ends in .csv"),
+    "broken description": ("cohort.json", b"{", "could not be read as JSON"),
+    "description of something else": ("cohort.json", b"[]", "says is_synthetic"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_file_gets_its_sentence(name: str, tmp_path: Path) -> None:
+    file, content, words = BAD_FILES[name]
+    (tmp_path / file).write_bytes(content)
+    path = tmp_path if file == "cohort.json" else tmp_path / file
+    with pytest.raises(CohortError, match=words):
+        load_cohort(path)
+
+
+def test_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match=r"nowhere.csv does not exist"):
+        load_cohort(tmp_path / "nowhere.csv")
+
+
+def test_folder_without_a_cohort_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="is no cohort"):
+        load_cohort(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"age_unit": "days"}, "--age-unit must be one of years, months, hundredths, got 'days'"),
+        ({"sex_coding": "0:M"}, "--sex-coding must say what each code means"),
+        ({"sex_coding": "0=male"}, "values F, M"),
+        ({"diagnosis_coding": "1=SMC"}, "--diagnosis-coding must say"),
+        ({"diagnosis": "CN"}, "--diagnosis is for data without a diagnosis"),
+        ({"column_map": {"AGE": "age_years"}}, "has no column AGE to read as age_years"),
+    ],
+)
+def test_bad_statement_gets_its_sentence(
+    stated: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    path = write_rows(tmp_path / "people.csv", good_rows())
+    with pytest.raises(CohortError, match=words):
+        load_cohort(path, **stated)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    change = chain(put(0, sex="X"), put(2, age_years=-3), put(4, hippocampus_mm3=0))
+    with pytest.raises(CohortError) as caught:
+        load_cohort(write_rows(tmp_path / "people.csv", change(good_rows())))
+    named = {row for row in (2, 4, 6) if any(f"row {row}," in p for p in caught.value.problems)}
+    assert named == {2, 4, 6}
+
+
+def test_quarantine_keeps_the_sound_and_lists_the_others(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "people.csv", put(2, age_years=-3)(good_rows()))
+    cohort = load_cohort(path, quarantine=True)
+    assert set(cohort.participants["participant_id"]) == {"sub-01", "sub-03"}
+    assert set(cohort.rejected["participant_id"]) == {"sub-02"}
+    assert cohort.rejected["problem"].str.contains("got -3").any()
+
+
+def test_quarantine_does_not_pass_a_problem_of_the_whole_file(tmp_path: Path) -> None:
+    rows = put_all("sex", lambda sex: int(sex == "F"))(good_rows())
+    with pytest.raises(CohortError, match="--sex-coding"):
+        load_cohort(write_rows(tmp_path / "people.csv", rows), quarantine=True)
+
+
+def test_quarantine_that_leaves_nobody_is_refused(tmp_path: Path) -> None:
+    rows = put_all("mmse", lambda _: 40)(good_rows())
+    with pytest.raises(CohortError, match="Nobody is left"):
+        load_cohort(write_rows(tmp_path / "people.csv", rows), quarantine=True)
