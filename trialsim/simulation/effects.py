@@ -25,9 +25,10 @@ def compute_shift(design: TrialDesign, mean_change: Floats) -> Floats:
     """
     prevented = -design.slowing * (mean_change[-1] - compute_normal_change(design)[-1])
     if not prevented > 0:
+        what = design.relative_to.removeprefix("all ")
         raise DesignError(
             f"The people enrolled change by {mean_change[-1]:g} {design.unit} on average to the "
-            f"last visit, so there is no {design.relative_to} to slow."
+            f"last visit, so there is no {what} to slow."
         )
     times = design.times
     course = times / times[-1] if design.effect == "slope" else (times > 0).astype(float)

@@ -32,7 +32,8 @@ def tabulate_sensitivity(runs: Sequence[CandidateRun], sizes: pd.DataFrame) -> p
     base = compute_sample_size(analysis, run.moments, run.design)
     everyone = _find_everyone(runs)
     rows = []
-    for parameter, low, high, build in _list_assumptions(run, everyone):
+    for parameter, lowest, highest, build in _list_assumptions(run, everyone):
+        low, high = float(f"{lowest:.3g}"), float(f"{highest:.3g}")
         at = {}
         for end, value in (("low", low), ("high", high)):
             moments, design = build(value)

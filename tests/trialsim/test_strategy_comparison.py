@@ -1,0 +1,244 @@
+"""A comparison pairs strategies, charges each its screening, tells both layers of error."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.schema import validate_table
+from trialsim.design import Costs, DropOut, TrialDesign
+from trialsim.errors import DesignError
+from trialsim.simulation.comparison import Comparison, compare_strategies
+from trialsim.simulation.trajectories import (
+    build_trajectories,
+    convert_unit,
+    estimate_normal_change,
+)
+
+MONTHS = (0.0, 12.0, 24.0)
+DESIGN = TrialDesign(
+    MONTHS, slowing=0.3, dropout=DropOut(0.2), analyses=("mmrm", "ancova", "ancova_score")
+)
+COSTS = Costs(screening=1000, participant=20_000)
+N = 160
+
+
+def build_people(n: int = N) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(20260101)
+    slope = -14 + 5 * rng.normal(size=n)
+    volumes = 6500 + 700 * rng.normal(size=(n, 1)) + slope[:, None] * MONTHS
+    volumes = volumes + 70 * rng.normal(size=(n, 3))
+    people = pd.Index([f"sub-{i:03d}" for i in range(n)], name="participant_id")
+    noise = rng.normal(size=(n, 3))
+    scores = {"random": noise[:, 0], "mine": 4 * noise[:, 1] - slope, "oracle": -slope}
+    return pd.DataFrame(volumes, people, list(MONTHS)), pd.DataFrame(scores, people)
+
+
+def compare(**changes: Any) -> Comparison:
+    trajectories, scores = build_people()
+    options: dict[str, Any] = {
+        "trajectories": trajectories,
+        "scores": scores,
+        "design": DESIGN,
+        "costs": COSTS,
+        "sample_sizes": [60, 120, 240],
+        "fractions_enrolled": [0.4, 1.0],
+        "n_simulations": 200,
+        "n_bootstrap": 10,
+        "seed": 20260101,
+        **changes,
+    }
+    return compare_strategies(**options)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return compare()
+
+
+def pick(table: pd.DataFrame, strategy: str, fraction: float, analysis: str = "mmrm") -> Any:
+    rows = table[(table["strategy"] == strategy) & (table["analysis"] == analysis)]
+    return rows[rows["fraction_enrolled"] == fraction].iloc[0]
+
+
+def test_every_table_fits_the_schema(comparison: Comparison) -> None:
+    for name, table in comparison.tables.items():
+        assert len(validate_table(table, name))
+
+
+def test_random_enrollment_screens_nobody_out(comparison: Comparison) -> None:
+    table = comparison.tables["sample_sizes"]
+    assert set(table.loc[table["strategy"] == "random", "fraction_enrolled"]) == {1.0}
+    row = pick(table, "random", 1.0)
+    assert row["n_to_screen"] == pytest.approx(2 * row["n_control"])
+    assert row["cost"] == pytest.approx(2 * row["n_control"] * 20_000)
+
+
+def test_a_strategy_that_screens_pays_for_everyone_it_screens(comparison: Comparison) -> None:
+    for fraction in (0.4, 1.0):
+        row = pick(comparison.tables["sample_sizes"], "mine", fraction)
+        n = row["n_control"] + row["n_treatment"]
+        assert row["n_to_screen"] == pytest.approx(n / fraction)
+        assert row["cost"] == pytest.approx(20_000 * n + 1000 * n / fraction)
+
+
+def test_enrolling_everyone_is_the_same_trial_whatever_the_score(comparison: Comparison) -> None:
+    table = comparison.tables["operating_characteristics"]
+    powers = {pick(table, name, 1.0)["power"] for name in ("random", "mine", "oracle")}
+    assert len(powers) == 1
+    differences = comparison.tables["power_differences"]
+    same = differences[
+        (differences["fraction_enrolled"] == 1) & (differences["analysis"] == "mmrm")
+    ]
+    assert (same["difference"] == 0).all()
+
+
+def test_differences_are_those_of_the_powers_with_a_smaller_error(comparison: Comparison) -> None:
+    table = comparison.tables["operating_characteristics"]
+    mine, base = pick(table, "mine", 0.4), pick(table, "random", 1.0)
+    row = pick(comparison.tables["power_differences"], "mine", 0.4)
+    assert row["difference"] == pytest.approx(mine["power"] - base["power"])
+    assert row["mcse"] < np.hypot(mine["mcse"], base["mcse"])
+
+
+def test_the_oracle_needs_fewest_people_and_is_never_chosen(comparison: Comparison) -> None:
+    sizes = comparison.tables["sample_sizes"]
+    n = [pick(sizes, name, f)["n_control"] for name, f in
+         (("oracle", 0.4), ("mine", 0.4), ("random", 1.0))]  # fmt: skip
+    assert n[0] < n[1] < n[2]
+    cheapest = comparison.tables["cheapest_fractions"]
+    chosen = cheapest[cheapest["choice"] == "strategy and fraction"]
+    assert set(chosen["strategy"]) == {"mine"}
+
+
+def test_savings_are_differences_of_sample_sizes(comparison: Comparison) -> None:
+    sizes = comparison.tables["sample_sizes"]
+    saving = pick(comparison.tables["sample_size_savings"], "mine", 0.4)
+    expected = pick(sizes, "random", 1.0)["n_control"] - pick(sizes, "mine", 0.4)["n_control"]
+    assert saving["saving_n_control"] == pytest.approx(expected)
+    assert saving["saving_n_control_lower"] < expected < saving["saving_n_control_upper"]
+
+
+def test_the_two_layers_of_error_are_apart(comparison: Comparison) -> None:
+    row = pick(comparison.tables["sample_sizes"], "mine", 0.4)
+    assert row["n_control_lower"] < row["n_control"] < row["n_control_upper"]
+    assert row["n_control_lower_cohort"] < row["n_control_upper_cohort"]
+    assert row["n_control_lower_cohort"] != row["n_control_lower"]
+
+
+def test_the_score_is_adjusted_for_only_where_there_is_one(comparison: Comparison) -> None:
+    table = comparison.tables["operating_characteristics"]
+    assert set(table.loc[table["analysis"] == "ancova_score", "strategy"]) == {"mine", "oracle"}
+    assert any("random: it has no score to adjust for" in note for note in comparison.notes)
+
+
+def test_results_are_the_same_for_any_number_of_workers(comparison: Comparison) -> None:
+    again = compare(workers=1)
+    for name, table in comparison.tables.items():
+        pd.testing.assert_frame_equal(table, again.tables[name])
+
+
+def test_a_target_outside_the_sample_sizes_is_searched_for(comparison: Comparison) -> None:
+    outside = compare(sample_sizes=[500, 600], n_bootstrap=0)
+    found = pick(outside.tables["sample_sizes"], "random", 1.0)
+    expected = pick(comparison.tables["sample_sizes"], "random", 1.0)
+    assert found["n_control"] == pytest.approx(expected["n_control"], rel=0.15)
+
+
+def test_strategies_are_fitted_again_to_each_bootstrap_sample() -> None:
+    _, scores = build_people()
+    drawn: list[int] = []
+
+    def rescore(rng: np.random.Generator) -> tuple[np.ndarray, pd.DataFrame]:
+        people = rng.integers(N, size=N)
+        drawn.append(len(set(people)))
+        noisy = scores.iloc[people].add(5 * rng.normal(size=(N, 3)))
+        return people, noisy[["mine"]]
+
+    kept = compare(fractions_enrolled=[0.4], rescore=None, n_bootstrap=30)
+    refitted = compare(fractions_enrolled=[0.4], rescore=rescore, n_bootstrap=30)
+    assert len(drawn) == 30
+    wide, narrow = (
+        pick(one.tables["sample_sizes"], "mine", 0.4)["n_control_upper_cohort"]
+        for one in (refitted, kept)
+    )
+    assert wide > narrow
+    assert any("keeps the scores as given" in note for note in kept.notes)
+    assert not any("keeps the scores as given" in note for note in refitted.notes)
+
+
+def test_small_pools_and_people_left_out_are_told() -> None:
+    trajectories, _ = build_people()
+    trajectories.iloc[:20, 1] = np.nan
+    found = compare(trajectories=trajectories, fractions_enrolled=[0.2], n_bootstrap=0)
+    assert any("only" in note and "fewer than 50" in note for note in found.notes)
+    assert any("20 people lack a visit" in note for note in found.notes)
+
+
+def test_outcomes_may_come_from_a_model_in_percent() -> None:
+    design = DESIGN.change(outcomes="parametric", unit="percent", analyses=("random_slope",))
+    found = compare(design=design, n_bootstrap=0)
+    row = pick(found.tables["operating_characteristics"], "mine", 1.0, "random_slope")
+    assert abs(row["difference_in_mcse"]) < 4
+
+
+PEOPLE, SCORES = build_people()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fractions_enrolled": [0.0]}, "must lie above 0 and at most at 1, got 0"),
+        ({"fractions_enrolled": [1.5]}, "must lie above 0 and at most at 1, got 1.5"),
+        ({"fractions_enrolled": []}, "got none"),
+        ({"fractions_enrolled": [0.001]}, "have every visit of the design"),
+        ({"scores": SCORES.assign(mine=1.0)}, "mine: every score is 1, so it cannot choose"),
+        ({"scores": SCORES.assign(mine=np.nan)}, "mine: nobody has a score"),
+        ({"scores": SCORES.iloc[:9]}, "at least 10 screened people, got 9"),
+        ({"scores": SCORES.iloc[:10]}, "mine, 40% enrolled: only 4 of 4 people"),
+        ({"scores": SCORES.rename({"sub-000": "x"})}, "1 scored participants have no trajectory"),
+        ({"trajectories": PEOPLE[[0.0, 12.0]]}, "visit at month 24, but nobody in the cohort"),
+        ({"trajectories": PEOPLE.assign(**{"24.0": 0})[[0.0, 12.0]]}, "visits at 0, 12"),
+        ({"trajectories": -PEOPLE}, "greater than 0 mm3"),
+        ({"trajectories": PEOPLE[[24.0, 12.0, 0.0]].set_axis([0.0, 12.0, 24.0], axis=1)},
+         "no decline to slow"),
+        ({"n_simulations": 1}, "n_simulations must be at least 2"),
+        ({"n_bootstrap": -1}, "n_bootstrap must be 0 or more"),
+        ({"seed": -1}, "seed must lie between"),
+        ({"sample_sizes": []}, "at least one number of people"),
+        ({"sample_sizes": [6]}, "Each arm needs at least 5 people"),
+    ],
+)  # fmt: skip
+def test_a_question_that_cannot_be_answered_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        compare(**changes)
+
+
+def build_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = [
+        (f"sub-{person}", f"ses-{visit}", months, 5000.0 - 10 * months)
+        for person in range(12)
+        for visit, months in enumerate((0.0, 11.0, 13.0, 24.5))
+    ]
+    names = ["participant_id", "session_id", "months_from_baseline", "volume_mm3"]
+    table = pd.DataFrame(rows, columns=names)
+    return table[names[:3]], table.drop(columns=names[2]).assign(region="hippocampus")
+
+
+def test_the_nearest_visit_within_the_window_stands_for_the_planned_one() -> None:
+    visits, volumes = build_tables()
+    table = build_trajectories(visits, volumes, DESIGN, window_months=2)
+    assert table.iloc[0].tolist() == [5000, 4890, 4755]
+    with pytest.raises(DesignError, match=r"month 12, but nobody .* within 0.5 months"):
+        build_trajectories(visits, volumes, DESIGN, window_months=0.5)
+    with pytest.raises(DesignError, match=r"'amygdala' is not a region .* there are hippocampus"):
+        build_trajectories(visits, volumes, DESIGN.change(endpoint="amygdala"))
+
+
+def test_percent_is_relative_to_the_volume_it_starts_from() -> None:
+    visits, volumes = build_tables()
+    table = build_trajectories(visits, volumes, DESIGN, window_months=2)
+    percent = convert_unit(table, DESIGN.change(unit="percent"))
+    assert percent[0, 2] - percent[0, 0] == pytest.approx(100 * np.log(4755 / 5000))
+    assert estimate_normal_change(table, DESIGN) == pytest.approx(-245 / 2)
