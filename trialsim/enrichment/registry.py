@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from cohorts.schema import HEAD_SIZE
 from trialsim.enrichment.fitted import Boosting, Regression, Stacked
 from trialsim.enrichment.predicted import PredictedDecline
 from trialsim.enrichment.strategy import ScreeningTables, Strategy
@@ -57,4 +58,6 @@ def list_possible_strategies(tables: ScreeningTables) -> list[str]:
 def _has(tables: ScreeningTables, need: str) -> bool:
     if need == "outcome" and tables.training is not None:
         return tables.training.outcome is not None
+    if need == "head_size":
+        return {f"{tables.region}_mm3", HEAD_SIZE} <= set(tables.baseline)
     return getattr(tables, need) is not None

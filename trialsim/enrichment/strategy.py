@@ -109,8 +109,8 @@ class Strategy(Protocol):
     name
         What tables and figures call it.
     needs
-        Which optional parts of `ScreeningTables` it reads: "outcome", "truth", "predictions",
-        "auxiliary".
+        What it reads beside covariates: "outcome", "truth", "predictions", "auxiliary" of
+        `ScreeningTables`, or "head_size" and the region at baseline.
     predicts_decline
         Whether its score is a decline in the unit of the endpoint, so that it can be calibrated.
     is_attainable

@@ -37,7 +37,7 @@ class BaselineVolume:
     """
 
     name: str = "baseline_volume"
-    needs: frozenset[str] = _NOTHING
+    needs: frozenset[str] = frozenset({"head_size"})
     predicts_decline: bool = False
     is_attainable: bool = True
     enrolls_everyone: bool = False

@@ -1,0 +1,186 @@
+"""Capture rates: known answers, the right chance, intervals that cover."""
+
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.schema import validate_table
+from trialsim.enrichment import FastProgressorDefinition, capture_rate, compute_capture_rates
+from trialsim.enrichment.truth import TrueDecline
+from trialsim.errors import DesignError
+
+TOP_S = FastProgressorDefinition()
+
+
+def make_truth(decline: np.ndarray[Any, Any]) -> TrueDecline:
+    index = pd.Index([f"sub-{number:04d}" for number in range(len(decline))])
+    values = pd.Series(decline, index=index)
+    return TrueDecline(values, values / 2, values * 0 + 7000, "latent", 0)
+
+
+def make_scores(truth: TrueDecline, **columns: np.ndarray[Any, Any]) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame({"participant_id": truth.decline.index, "strategy": name, "score": values})
+        for name, values in columns.items()
+    ]
+    return pd.concat(frames, ignore_index=True).assign(fold=pd.NA)
+
+
+def test_capture_of_small_example(rng: np.random.Generator) -> None:
+    table = capture_rate([4, 3, 2, 1, 0], [1, 4, 3, 2, 0], [1, 2, 3, 5], rng=rng)
+    assert table["capture_rate"].tolist() == pytest.approx([0, 1 / 2, 2 / 3, 1])
+    assert table["chance_rate"].tolist() == [0.2, 0.4, 0.6, 1]
+
+
+def test_chance_p_value_counts_every_selection(rng: np.random.Generator) -> None:
+    n, size, fast = 8, 3, {0, 2, 5}
+    score = -np.arange(n, dtype=float)
+    flags = np.isin(np.arange(n), list(fast))
+    table = capture_rate(score, np.zeros(n), size, fast=flags, rng=rng)
+    caught = len(fast & {0, 1, 2})
+    as_many = sum(len(fast & set(chosen)) >= caught for chosen in combinations(range(n), size))
+    assert table["chance_p_value"].item() == pytest.approx(as_many / comb(n, size))
+
+
+def test_perfect_score_captures_all_and_reversed_score_none(rng: np.random.Generator) -> None:
+    decline = rng.normal(size=100)
+    assert capture_rate(decline, decline, 30, rng=rng)["capture_rate"].item() == 1
+    assert capture_rate(-decline, decline, 30, rng=rng)["capture_rate"].item() == 0
+
+
+def test_capture_does_not_change_with_the_scale_of_the_score(rng: np.random.Generator) -> None:
+    decline, score = rng.normal(size=(2, 100))
+    plain = capture_rate(score, decline, [20, 50], rng=np.random.default_rng(1))
+    scaled = capture_rate(np.exp(score), decline, [20, 50], rng=np.random.default_rng(1))
+    pd.testing.assert_frame_equal(plain, scaled)
+
+
+def test_random_scores_capture_the_selected_share_on_average() -> None:
+    rng = np.random.default_rng(5)
+    rates = [
+        capture_rate(*rng.normal(size=(2, 154)), 50, rng=rng, n_bootstrap=0)["capture_rate"].item()
+        for _ in range(400)
+    ]
+    error = np.std(rates) / np.sqrt(len(rates))
+    assert np.mean(rates) == pytest.approx(50 / 154, abs=4 * error)
+
+
+def test_ties_are_broken_at_random() -> None:
+    decline = np.arange(100.0)
+    rates = [
+        capture_rate(
+            np.repeat([0, 0], 50), decline, 50, rng=np.random.default_rng(k), n_bootstrap=0
+        )
+        for k in range(40)
+    ]
+    values = [table["capture_rate"].item() for table in rates]
+    assert np.std(values) > 0
+    assert np.mean(values) == pytest.approx(0.5, abs=0.05)
+
+
+def test_missing_scores_rank_last(rng: np.random.Generator) -> None:
+    score = np.array([np.nan, np.nan, 1.0, 2.0])
+    table = capture_rate(score, [4, 3, 2, 1], [2, 3], rng=rng)
+    assert table["capture_rate"].iloc[0] == 0
+
+
+def test_interval_covers_the_capture_rate_of_the_population() -> None:
+    # Population: share of the top 30 % by decline among the top 30 % by score at rho = 0.6.
+    big = np.random.default_rng(1)
+    x = big.normal(size=400_000)
+    y = 0.6 * x + 0.8 * big.normal(size=x.size)
+    target = np.mean(y[x > np.quantile(x, 0.7)] > np.quantile(y, 0.7))
+    hits = 0
+    for k in range(100):
+        rng = np.random.default_rng(100 + k)
+        score = rng.normal(size=200)
+        decline = 0.6 * score + 0.8 * rng.normal(size=200)
+        row = capture_rate(score, decline, 60, rng=rng, n_bootstrap=200).iloc[0]
+        hits += row["capture_rate_lower"] <= target <= row["capture_rate_upper"]
+    # 95 of 100 expected; a binomial falls below 86 with probability 0.0003.
+    assert hits >= 86
+
+
+def test_fixed_definition_counts_its_own_people(rng: np.random.Generator) -> None:
+    decline = np.arange(10.0)
+    truth = make_truth(decline)
+    definition = FastProgressorDefinition(rate_below=-3.4)
+    scores = make_scores(truth, mine=decline, poor=-decline)
+    found = compute_capture_rates(scores, truth, definition, [1, 3, 10], rng=rng)
+    rates = found.rates.set_index(["strategy", "n_selected"])["capture_rate"]
+    assert rates["mine"].tolist() == pytest.approx([1 / 3, 1, 1])
+    assert rates["poor"].tolist() == pytest.approx([0, 0, 1])
+
+
+def test_tables_fit_their_schema_and_random_is_shown_at_chance(rng: np.random.Generator) -> None:
+    decline, score = rng.normal(size=(2, 120))
+    truth = make_truth(decline)
+    scores = make_scores(truth, random=rng.random(120), mine=score + decline, oracle=decline)
+    found = compute_capture_rates(scores, truth, TOP_S, [30, 60], rng=rng)
+    validate_table(found.rates, "capture_rates")
+    validate_table(found.differences, "capture_differences")
+    chance = found.rates[found.rates["strategy"] == "random"]
+    assert chance["capture_rate"].tolist() == [0.25, 0.5]
+    assert (chance["capture_rate_lower"] < chance["capture_rate"]).all()
+
+
+def test_difference_of_equal_strategies_is_zero_and_of_paired_ones_is_narrow(
+    rng: np.random.Generator,
+) -> None:
+    decline = rng.normal(size=200)
+    score = decline + rng.normal(size=200)
+    truth = make_truth(decline)
+    close = score + rng.normal(0, 0.05, size=200)
+    scores = make_scores(truth, one=score, same=score, close=close)
+    found = compute_capture_rates(scores, truth, TOP_S, 60, rng=rng)
+    pairs = found.differences.set_index(["strategy", "reference_strategy"])
+    same = pairs.loc[("same", "one")]
+    assert same[["difference", "difference_lower", "difference_upper"]].eq(0).all()
+    near = pairs.loc[("close", "one")]
+    width = near["difference_upper"] - near["difference_lower"]
+    one = found.rates.set_index("strategy").loc["one"]
+    assert width < 0.6 * (one["capture_rate_upper"] - one["capture_rate_lower"])
+
+
+def test_people_without_known_decline_are_left_out(rng: np.random.Generator) -> None:
+    truth = make_truth(rng.normal(size=50))
+    scores = make_scores(truth, mine=rng.normal(size=50))
+    scores = pd.concat([scores, scores.assign(participant_id=lambda t: "z" + t["participant_id"])])
+    found = compute_capture_rates(scores, truth, TOP_S, 10, rng=rng)
+    assert found.rates["n_evaluated"].item() == 50
+
+
+@pytest.mark.parametrize("size", [0, 51, [10, 60]])
+def test_impossible_number_selected_is_told(size: Any, rng: np.random.Generator) -> None:
+    with pytest.raises(DesignError, match="must be between 1 and 50"):
+        capture_rate(rng.normal(size=50), rng.normal(size=50), size, rng=rng)
+
+
+def test_missing_decline_is_told(rng: np.random.Generator) -> None:
+    with pytest.raises(DesignError, match="1 missing"):
+        capture_rate([1, 2, 3], [1, np.nan, 3], 1, rng=rng)
+
+
+BAD = [
+    ({"top_fraction": 0.3, "rate_below": -3}, "not both"),
+    ({"top_fraction": 1.0}, "top_fraction must be between 0 and 1"),
+    ({"rate_below": 3}, "rate_below must be negative"),
+    ({"unit": "liters"}, "unit must be"),
+    ({"horizon_months": 0}, "horizon_months must be above 0"),
+    ({"window_months": -1}, "window_months must be 0 or more"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD)
+def test_wrong_definition_is_told(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        FastProgressorDefinition(**arguments)
+
+
+def test_definition_that_parts_nobody_is_told() -> None:
+    with pytest.raises(DesignError, match="makes 0 of 5 people fast"):
+        FastProgressorDefinition(rate_below=-10).find_fast(np.arange(5.0), np.arange(5.0))

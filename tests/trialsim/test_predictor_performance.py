@@ -1,0 +1,119 @@
+"""Out-of-sample performance of scores against SciPy and scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import r2_score, roc_auc_score
+
+from cohorts.schema import validate_table
+from trialsim.enrichment import (
+    FastProgressorDefinition,
+    ScreeningTables,
+    build_strategies,
+    compute_predicted_changes,
+    compute_predictor_performance,
+    score_people,
+)
+from trialsim.enrichment.performance import _rank_by_count
+from trialsim.enrichment.truth import TrueDecline
+
+DEFINITION = FastProgressorDefinition(top_fraction=0.3)
+
+
+@pytest.fixture
+def truth(people: ScreeningTables) -> TrueDecline:
+    volume = people.baseline["hippocampus_mm3"]
+    return TrueDecline(people.truth, people.truth / 2, volume, "latent", 0)
+
+
+@pytest.fixture
+def scores(people: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
+    names = ["random", "baseline_volume", "brlp", "oracle"]
+    return score_people(build_strategies(names), people, rng)
+
+
+def test_metrics_agree_with_scipy_and_sklearn(
+    people: ScreeningTables, truth: TrueDecline, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    table = compute_predictor_performance(scores, truth, DEFINITION, rng=rng)
+    validate_table(table, "predictor_performance")
+    found = table.query("strategy == 'brlp'").set_index("metric")["value"]
+    x = scores.query("strategy == 'brlp'")["score"].to_numpy()
+    y = people.truth.to_numpy()
+    line = stats.linregress(x, y)
+    fast = y >= np.sort(y)[-90]
+    assert found["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert found["pearson"] == pytest.approx(line.rvalue)
+    assert found["calibration_slope"] == pytest.approx(line.slope)
+    assert found["calibration_intercept"] == pytest.approx(line.intercept)
+    assert found["r_squared"] == pytest.approx(r2_score(y, x))
+    assert found["auc"] == pytest.approx(roc_auc_score(fast, x))
+
+
+def test_ranks_by_count_are_the_ranks_of_repeated_people(rng: np.random.Generator) -> None:
+    values = rng.integers(0, 6, size=12).astype(float)
+    counts = rng.integers(0, 4, size=(1, 12)).astype(float)
+    people = np.repeat(np.arange(12), counts[0].astype(int))
+    expected = stats.rankdata(values[people])
+    assert _rank_by_count(values, counts)[0, people] == pytest.approx(expected)
+
+
+def test_interval_of_spearman_is_about_as_wide_as_theory(
+    truth: TrueDecline, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    table = compute_predictor_performance(scores, truth, DEFINITION, rng=rng)
+    row = table.query("strategy == 'brlp' and metric == 'spearman'").iloc[0]
+    half = (np.tanh(np.arctanh(row["value"]) + 1.96 * 1.03 / np.sqrt(297))) - row["value"]
+    assert (row["value_upper"] - row["value_lower"]) / 2 == pytest.approx(half, rel=0.3)
+
+
+def test_only_predictions_of_decline_are_calibrated(
+    truth: TrueDecline, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    table = compute_predictor_performance(scores, truth, DEFINITION, rng=rng)
+    metrics = table.groupby("strategy")["metric"].agg(set)
+    assert "calibration_slope" not in metrics["baseline_volume"]
+    assert "calibration_slope" in metrics["oracle"]
+    assert "random" not in metrics
+
+
+def test_missing_scores_are_counted(
+    truth: TrueDecline, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    scores.loc[scores.query("strategy == 'brlp'").index[:30], "score"] = np.nan
+    table = compute_predictor_performance(scores, truth, DEFINITION, rng=rng)
+    row = table.query("strategy == 'brlp'").set_index("metric")
+    assert row.loc["missing_score_rate", "value"] == pytest.approx(0.1)
+    assert row.loc["spearman", "n"] == 270
+
+
+def test_subgroups_of_thirty_are_shown(
+    people: ScreeningTables, truth: TrueDecline, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    participants = people.baseline.reset_index()
+    participants["site"] = ["big"] * 290 + ["small"] * 10
+    table = compute_predictor_performance(
+        scores, truth, DEFINITION, rng=rng, participants=participants
+    )
+    assert {"all", "site big", "diagnosis MCI", "sex F"} <= set(table["subgroup"])
+    assert "site small" not in set(table["subgroup"])
+
+
+@pytest.mark.parametrize("unit", ["percent", "mm3"])
+def test_predicted_changes_are_losses_in_percent(
+    truth: TrueDecline, scores: pd.DataFrame, unit: str
+) -> None:
+    if unit == "mm3":
+        per_percent = truth.baseline_volume / 100
+        scores["score"] *= scores["participant_id"].map(per_percent)
+        decline = truth.decline * per_percent
+        truth = TrueDecline(decline, decline / 2, truth.baseline_volume, "latent", 0)
+    table = compute_predicted_changes(scores, truth, unit=unit)
+    validate_table(table, "predicted_changes")
+    oracle = table.query("strategy == 'oracle'")
+    assert set(table["strategy"]) == {"brlp", "oracle"}
+    assert oracle["predicted_change_percent"].to_numpy() == pytest.approx(
+        oracle["observed_change_percent"].to_numpy()
+    )
+    assert oracle["observed_change_percent"].mean() < 0

@@ -1,0 +1,118 @@
+"""Selection by rank, and whom it leaves out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.schema import validate_table
+from trialsim.enrichment import (
+    ScreeningTables,
+    build_strategies,
+    compute_group_differences,
+    count_selected,
+    score_people,
+    select_people,
+)
+from trialsim.enrichment.selection import rank_scores
+from trialsim.errors import DesignError
+
+
+@pytest.fixture
+def scores(people: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
+    return score_people(build_strategies(["random", "baseline_volume", "oracle"]), people, rng)
+
+
+def test_top_scores_are_selected(scores: pd.DataFrame, rng: np.random.Generator) -> None:
+    chosen = select_people(scores, [0.3], rng)
+    validate_table(chosen, "selections")
+    merged = chosen.merge(scores, on=["participant_id", "strategy"]).query("strategy == 'oracle'")
+    lowest = merged.loc[merged["is_selected"], "score"].min()
+    assert merged["is_selected"].sum() == 90
+    assert lowest > merged.loc[~merged["is_selected"], "score"].max()
+
+
+def test_random_enrolls_everyone_once(scores: pd.DataFrame, rng: np.random.Generator) -> None:
+    rows = select_people(scores, [0.3, 0.5], rng).query("strategy == 'random'")
+    assert rows["fraction_enrolled"].unique().tolist() == [1.0]
+    assert rows["is_selected"].all()
+
+
+def test_missing_scores_rank_last_in_random_order() -> None:
+    score = np.array([np.nan, 1.0, np.nan, 2.0])
+    ranks = [rank_scores(score, np.random.default_rng(seed)) for seed in range(20)]
+    assert {tuple(rank[[1, 3]]) for rank in ranks} == {(2, 1)}
+    assert {tuple(rank[[0, 2]]) for rank in ranks} == {(3, 4), (4, 3)}
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n_people", "expected"), [(0.3, 154, 46), (0.5, 5, 3), (0.001, 10, 1), (1, 7, 7)]
+)
+def test_fraction_is_rounded_to_whole_people(fraction: float, n_people: int, expected: int) -> None:
+    assert count_selected(fraction, n_people) == expected
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.1])
+def test_impossible_fraction_is_told(
+    scores: pd.DataFrame, rng: np.random.Generator, fraction: float
+) -> None:
+    with pytest.raises(DesignError, match="fraction enrolled must be"):
+        select_people(scores, [fraction], rng)
+
+
+def test_standardized_differences_of_a_known_selection() -> None:
+    participants = pd.DataFrame(
+        {
+            "participant_id": ["a", "b", "c", "d"],
+            "age_years": [70.0, 72.0, 60.0, 62.0],
+            "sex": ["F", "M", "F", "M"],
+            "diagnosis": ["AD", "AD", "CN", "MCI"],
+        }
+    )
+    selections = pd.DataFrame(
+        {
+            "participant_id": ["a", "b", "c", "d"],
+            "strategy": "mine",
+            "fraction_enrolled": 0.5,
+            "rank": [1, 2, 3, 4],
+            "is_selected": [True, True, False, False],
+        }
+    )
+    table = compute_group_differences(selections, participants)
+    validate_table(table, "group_differences")
+    found = table.set_index("covariate")["standardized_difference"]
+    assert found["age_years"] == pytest.approx(10 / np.sqrt(2))
+    assert found["sex F"] == pytest.approx(0)
+    assert np.isnan(found["diagnosis AD"])
+    assert table.set_index("covariate").loc["diagnosis AD", "mean_selected"] == 1
+
+
+def test_selection_by_volume_leaves_the_large_ones_out(
+    people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    table = compute_group_differences(
+        select_people(scores, [0.3, 1.0], rng), people.baseline.reset_index()
+    )
+    assert not (table["strategy"] == "random").any()
+    assert set(table["fraction_enrolled"]) == {0.3}
+    volume = table.query("strategy == 'baseline_volume' and covariate == 'hippocampus_mm3'")
+    assert volume["standardized_difference"].item() < -1
+
+
+def test_nobody_left_out_gives_an_empty_table(
+    people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    table = compute_group_differences(
+        select_people(scores, [1.0], rng), people.baseline.reset_index()
+    )
+    assert table.empty
+    validate_table(table, "group_differences")
+
+
+def test_strangers_in_a_selection_are_told(
+    people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
+) -> None:
+    few = replace(people, baseline=people.baseline.iloc[:5])
+    with pytest.raises(DesignError, match="not in the participants table"):
+        compute_group_differences(select_people(scores, [0.5], rng), few.baseline.reset_index())

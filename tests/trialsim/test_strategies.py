@@ -1,0 +1,224 @@
+"""Strategies see baseline data only, fit on others, and say when they cannot score."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.schema import validate_table
+from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
+from trialsim.enrichment.folds import assign_folds
+from trialsim.enrichment.registry import list_possible_strategies
+from trialsim.enrichment.scoring import count_missing_scores
+from trialsim.enrichment.unfitted import GivenScores
+from trialsim.errors import DesignError
+
+FITTED = ["regression", "boosting", "stacked"]
+BUILT_IN = ["random", "baseline_volume", *FITTED, "brlp", "oracle"]
+
+
+def score(names: list[str], tables: ScreeningTables, seed: int = 1) -> pd.DataFrame:
+    table = score_people(build_strategies(names), tables, np.random.default_rng(seed))
+    return table.set_index(["strategy", "participant_id"])
+
+
+def test_every_strategy_scores_everyone(people: ScreeningTables) -> None:
+    table = score(BUILT_IN, people).reset_index()
+    validate_table(table, "scores")
+    assert table["score"].notna().all()
+    assert table.groupby("strategy").size().eq(300).all()
+
+
+def test_only_cross_fitted_strategies_record_folds(people: ScreeningTables) -> None:
+    folds = score(BUILT_IN, people)["fold"].notna().groupby("strategy").all()
+    assert {name for name, recorded in folds.items() if recorded} == set(FITTED)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_own_outcome_never_moves_own_score(people: ScreeningTables, name: str) -> None:
+    before = score([name], people).loc[name]
+    changed = people.outcome.copy()
+    changed.iloc[5] += 50
+    after = score([name], replace(people, outcome=changed)).loc[name]
+    own = before["fold"] == before["fold"].iloc[5]
+    assert after["score"][own].equals(before["score"][own])
+    assert not np.allclose(after["score"][~own], before["score"][~own])
+
+
+@pytest.mark.parametrize("name", ["baseline_volume", "brlp", "random"])
+def test_outcome_does_not_reach_unfitted_strategies(people: ScreeningTables, name: str) -> None:
+    assert score([name], people).equals(score([name], replace(people, outcome=None)))
+
+
+def test_scores_do_not_depend_on_which_other_strategies_run(people: ScreeningTables) -> None:
+    alone = score(["regression"], people).loc["regression"]
+    together = score(BUILT_IN, people).loc["regression"]
+    assert alone.equals(together)
+
+
+def test_fitted_strategies_share_their_folds(people: ScreeningTables) -> None:
+    folds = score(FITTED, people)["fold"].unstack("strategy")  # noqa: PD010
+    assert (folds["regression"] == folds["stacked"]).all()
+    assert (folds["regression"] == folds["boosting"]).all()
+
+
+def test_copies_of_a_person_share_a_fold(people: ScreeningTables, rng: np.random.Generator) -> None:
+    copies = people.resample(rng)
+    folds = assign_folds(copies, rng)
+    assert len(copies.index) == 300
+    assert copies.get_person().nunique() < 250
+    assert folds.groupby(copies.get_person()).nunique().eq(1).all()
+
+
+def test_resampled_people_keep_their_own_data(
+    people: ScreeningTables, rng: np.random.Generator
+) -> None:
+    copies = people.resample(rng)
+    person = copies.get_person()
+    volume = people.baseline["hippocampus_mm3"].loc[person].to_numpy()
+    assert (copies.baseline["hippocampus_mm3"].to_numpy() == volume).all()
+    assert copies.truth.to_numpy() == pytest.approx(people.truth.loc[person].to_numpy())
+    assert score(["brlp", "stacked"], copies)["score"].notna().all()
+
+
+def test_folds_are_of_equal_size(people: ScreeningTables, rng: np.random.Generator) -> None:
+    assert assign_folds(people, rng).value_counts().tolist() == [60] * 5
+
+
+def test_training_on_others_records_no_fold(people: ScreeningTables, simulate: Any) -> None:
+    others = simulate(200, np.random.default_rng(3))
+    others = replace(others, baseline=others.baseline.rename(index=lambda name: f"x{name}"))
+    others = replace(others, outcome=others.outcome.rename(index=lambda name: f"x{name}"))
+    table = score(["regression"], replace(people, outcome=None, training=others))
+    assert table["fold"].isna().all()
+    assert np.corrcoef(table["score"], people.truth)[0, 1] > 0.5
+
+
+def test_baseline_volume_is_free_of_head_size(people: ScreeningTables) -> None:
+    scores = score(["baseline_volume"], people).loc["baseline_volume", "score"]
+    head = people.baseline["head_size_mm3"]
+    assert np.corrcoef(scores, head)[0, 1] == pytest.approx(0, abs=1e-10)
+    assert np.corrcoef(scores, people.baseline["hippocampus_mm3"])[0, 1] < -0.9
+
+
+@pytest.mark.parametrize("unit", ["percent", "mm3"])
+def test_brlp_scores_are_the_predicted_decline(people: ScreeningTables, unit: str) -> None:
+    rows = people.predictions.set_index("participant_id")
+    loss = rows["baseline_volume_mm3"] - rows["volume_mm3"]
+    expected = loss if unit == "mm3" else 100 * loss / rows["baseline_volume_mm3"]
+    scores = score(["brlp"], replace(people, unit=unit)).loc["brlp", "score"]
+    assert scores.to_numpy() == pytest.approx(expected.to_numpy())
+
+
+def test_two_sides_are_added_where_the_whole_region_is_not_predicted(
+    people: ScreeningTables,
+) -> None:
+    halves = [
+        people.predictions.assign(
+            region=f"{side}_hippocampus",
+            volume_mm3=lambda rows: rows["volume_mm3"] / 2,
+            baseline_volume_mm3=lambda rows: rows["baseline_volume_mm3"] / 2,
+        )
+        for side in ("left", "right")
+    ]
+    both = score(["brlp"], replace(people, predictions=pd.concat(halves)))
+    assert both["score"].to_numpy() == pytest.approx(score(["brlp"], people)["score"].to_numpy())
+
+
+def test_people_without_a_feature_or_prediction_have_no_score(people: ScreeningTables) -> None:
+    baseline = people.baseline.copy()
+    baseline.loc["sub-0007", "hippocampus_mm3"] = np.nan
+    tables = replace(people, baseline=baseline, predictions=people.predictions.iloc[10:])
+    missing = count_missing_scores(score(BUILT_IN, tables).reset_index())
+    expected = {"random": 0, "oracle": 0, "brlp": 10, "stacked": 10, "boosting": 1}
+    expected |= {"baseline_volume": 1, "regression": 1}
+    assert missing.to_dict() == expected
+
+
+def test_stacked_works_without_uncertainty(people: ScreeningTables) -> None:
+    one_draw = people.predictions.assign(volume_sd_mm3=np.nan)
+    table = score(["stacked"], replace(people, predictions=one_draw))
+    assert table["score"].notna().all()
+
+
+def test_only_the_oracle_is_unattainable() -> None:
+    unattainable = [name for name, each in STRATEGIES.items() if not each.is_attainable]
+    assert unattainable == ["oracle"]
+    assert [name for name, each in STRATEGIES.items() if each.enrolls_everyone] == ["random"]
+
+
+def test_strategies_are_offered_where_their_needs_are_met(people: ScreeningTables) -> None:
+    poor = replace(people, outcome=None, truth=None, predictions=None)
+    assert list_possible_strategies(poor) == ["random", "baseline_volume"]
+    assert set(list_possible_strategies(people)) == set(BUILT_IN)
+
+
+def few(tables: ScreeningTables, count: int) -> ScreeningTables:
+    return replace(tables, baseline=tables.baseline.iloc[:count])
+
+
+BAD: list[tuple[str, Any, str]] = [
+    ("regression", lambda t: few(t, 10), "only 10 people have every feature"),
+    ("regression", lambda t: replace(t, outcome=None), "no measured change to fit on"),
+    ("brlp", lambda t: replace(t, predictions=None), "no predicted volumes"),
+    (
+        "brlp",
+        lambda t: replace(t, predictions=t.predictions.assign(region="thalamus")),
+        "no volume of hippocampus",
+    ),
+    ("brlp", lambda t: replace(t, horizon_months=60), "nearest prediction is for 24 months"),
+    (
+        "brlp",
+        lambda t: replace(
+            t, predictions=pd.concat([t.predictions, t.predictions.assign(model_id="b")])
+        ),
+        "of 2 models (b, stand-in)",
+    ),
+    ("auxiliary", lambda t: t, "no predicted volumes"),
+    ("oracle", lambda t: replace(t, truth=None), "true decline is not known"),
+    ("oracle", lambda t: replace(t, truth=t.truth * 0 + 1), "all 300 people the same score, 1"),
+    ("oracle", lambda t: replace(t, truth=t.truth * np.nan), "gives nobody a score"),
+    (
+        "baseline_volume",
+        lambda t: replace(t, baseline=t.baseline.drop(columns="head_size_mm3")),
+        "no head_size_mm3 at baseline",
+    ),
+    ("baseline_volume", lambda t: few(t, 2), "in at least 3 people"),
+]
+
+
+@pytest.mark.parametrize(("name", "spoil", "words"), BAD)
+def test_what_a_strategy_cannot_do_is_one_sentence(
+    people: ScreeningTables, name: str, spoil: Any, words: str
+) -> None:
+    with pytest.raises(DesignError) as caught:
+        score([name], spoil(people))
+    assert len(caught.value.problems) == 1
+    assert words in caught.value.problems[0]
+
+
+def test_problems_of_all_strategies_come_together(people: ScreeningTables) -> None:
+    with pytest.raises(DesignError) as caught:
+        score(["brlp", "regression"], replace(people, predictions=None, outcome=None))
+    assert len(caught.value.problems) == 2
+
+
+def test_constant_scores_are_refused(people: ScreeningTables) -> None:
+    flat = GivenScores("flat", pd.Series(2.0, index=people.index))
+    with pytest.raises(DesignError, match="flat: it gives all 300 people the same score, 2"):
+        score_people([flat], people, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(["magic"], "no strategy 'magic'"), (["brlp", "brlp"], "named twice")]
+)
+def test_wrong_names_are_told(names: list[str], words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        build_strategies(names)
+
+
+def test_people_may_not_be_repeated(people: ScreeningTables) -> None:
+    with pytest.raises(DesignError, match="holds 300 people twice"):
+        replace(people, baseline=pd.concat([people.baseline, people.baseline]))
