@@ -6,6 +6,7 @@ Run: python benchmarks/bench_loading.py [n_participants]
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,7 +85,7 @@ def main(n_participants: int = 100_000) -> None:
         read = measure_seconds(lambda: read_tables(path / "folder"))
         print(f"{n_participants:,} people x {N_VISITS} visits, {len(cohort.volumes):,} volumes")
         for name in ("folder", "visits.parquet"):
-            cpu, wall = measure_seconds(lambda name=name: load_cohort(path / name))
+            cpu, wall = measure_seconds(partial(load_cohort, path / name))
             print(
                 f"load and validate {name}: {cpu:.1f} s CPU, {wall:.1f} s wall, "
                 f"{cpu / read[0]:.1f} x reading the Parquet files alone ({read[0]:.1f} s CPU)"

@@ -113,7 +113,7 @@ def _locate_visits(visits: pd.DataFrame, volumes: pd.DataFrame) -> npt.NDArray[n
         codes, values = pd.factorize(pd.concat([visits[column], volumes[column]]))
         keys = keys * (len(values) + 1) + codes + 1
     first, known = np.unique(keys[: len(visits)], return_index=True)[::-1]
-    found = pd.Index(known).get_indexer(keys[len(visits) :])
+    found = pd.Index(known).get_indexer(pd.Index(keys[len(visits) :]))
     return np.where(found >= 0, first[found], -1)
 
 

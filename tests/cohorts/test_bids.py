@@ -1,0 +1,230 @@
+"""BIDS datasets load whole, and each fault of an image gets its sentence."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from cohorts.baseline import build_baseline_table
+from cohorts.errors import CohortError, CohortValidationError
+from cohorts.loading import load_cohort
+
+Array = npt.NDArray[np.float32]
+
+AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
+AFFINE[:3, 3] = -48
+
+
+def make_labels() -> Array:
+    """A head of 24^3 voxels of 4 mm: cortex, white matter, 50 voxels of hippocampus a side."""
+    labels = np.zeros((24, 24, 24), dtype=np.float32)
+    for half, cortex, white, hippocampus in ((0, 3, 2, 17), (1, 42, 41, 53)):
+        side = labels[1:12] if half == 0 else labels[12:23]
+        side[:, 1:23, 1:12] = cortex
+        side[:, 1:23, 12:23] = white
+        side[2:7, 5:15, 12] = hippocampus
+    return labels
+
+
+def make_scan() -> Array:
+    scan = np.random.default_rng(0).normal(5, 1, (24, 24, 24)).astype(np.float32)
+    scan[make_labels() > 0] += 95
+    return scan
+
+
+def save(path: Path, data: Array, affine: npt.NDArray[np.float64] = AFFINE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, affine), path)
+
+
+def t1w(root: Path, person: str, session: str) -> Path:
+    return root / person / session / "anat" / f"{person}_{session}_T1w.nii.gz"
+
+
+def dseg(root: Path, person: str, session: str) -> Path:
+    folder = root / "derivatives" / "synthseg" / person / session / "anat"
+    return folder / f"{person}_{session}_dseg.nii.gz"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    root = tmp_path / "study"
+    for person in ("sub-01", "sub-02"):
+        for session in ("ses-01", "ses-02"):
+            save(t1w(root, person, session), make_scan())
+            save(dseg(root, person, session), make_labels())
+        sessions = "session_id\tage\tdiagnosis\nses-01\t70.0\tMCI\nses-02\t71.5\tAD\n"
+        (root / person / f"{person}_sessions.tsv").write_text(sessions)
+    (root / "participants.tsv").write_text(
+        "participant_id\tsex\tage\tdiagnosis\tsite\nsub-01\tF\t70\tMCI\t1\nsub-02\tM\t70\tn/a\t2\n"
+    )
+    (root / "dataset_description.json").write_text(json.dumps({"Name": "A study"}))
+    return root
+
+
+def test_dataset_loads_with_volumes_of_its_segmentations(dataset: Path) -> None:
+    cohort = load_cohort(dataset)
+    table = build_baseline_table(cohort)
+    assert cohort.name == "A study"
+    assert table["left_hippocampus_mm3"].to_numpy() == pytest.approx([3200, 3200])
+    assert table["diagnosis"].tolist() == ["MCI", "MCI"]
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 18, 0, 18]
+    assert Path(cohort.visits["image_path"][0]).is_file()
+
+
+def test_dataset_without_sessions_loads(tmp_path: Path) -> None:
+    root = tmp_path / "flat"
+    save(root / "sub-01" / "anat" / "sub-01_T1w.nii.gz", make_scan())
+    (root / "participants.tsv").write_text("participant_id\tsex\tage\nsub-01\tF\t70\n")
+    cohort = load_cohort(root, diagnosis="CN")
+    assert cohort.visits["image_path"].notna().all()
+    assert cohort.volumes.empty
+
+
+def test_diagnosis_of_people_that_differs_from_the_baseline_visit_is_refused(
+    dataset: Path,
+) -> None:
+    people = (dataset / "participants.tsv").read_text().replace("MCI", "AD")
+    (dataset / "participants.tsv").write_text(people)
+    with pytest.raises(CohortError, match="'MCI' at the baseline visit and 'AD' in the table of"):
+        load_cohort(dataset)
+
+
+def test_folder_without_a_row_is_refused(dataset: Path) -> None:
+    save(t1w(dataset, "sub-09", "ses-01"), make_scan())
+    with pytest.raises(CohortError, match="no row for the folder sub-09"):
+        load_cohort(dataset)
+
+
+def test_visit_without_a_segmentation_that_others_have_is_refused(dataset: Path) -> None:
+    dseg(dataset, "sub-02", "ses-02").unlink()
+    with pytest.raises(CohortError, match="no segmentation for ses-02; other visits have one"):
+        load_cohort(dataset)
+
+
+def test_two_pipelines_of_segmentations_are_refused(dataset: Path) -> None:
+    second = dataset / "derivatives" / "other" / "sub-01" / "ses-01" / "anat"
+    save(second / "sub-01_ses-01_dseg.nii.gz", make_labels())
+    with pytest.raises(CohortError, match=r"several segmentations .*other.*synthseg"):
+        load_cohort(dataset)
+
+
+def test_person_without_a_folder_is_told(dataset: Path) -> None:
+    with (dataset / "participants.tsv").open("a") as file:
+        file.write("sub-03\tF\t66\tCN\t1\n")
+    with pytest.raises(CohortError, match=r"no T1w image.*sub-03"):
+        load_cohort(dataset)
+
+
+def test_quarantine_leaves_out_the_person_with_the_bad_scan(dataset: Path) -> None:
+    save(t1w(dataset, "sub-02", "ses-02"), np.full((24, 24, 24), 7, dtype=np.float32))
+    cohort = load_cohort(dataset, quarantine=True)
+    assert cohort.participants["participant_id"].tolist() == ["sub-01"]
+    assert "every voxel is 7" in cohort.rejected["problem"].str.cat()
+
+
+def change(data: Array, where: object, value: float) -> Array:
+    changed = data.copy()
+    changed[where] = value
+    return changed
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def flatten(path: Path) -> None:
+    """Zero the third row of the header's affine, which nibabel does not write."""
+    header_and_data = bytearray(gzip.decompress(path.read_bytes()))
+    header_and_data[312:328] = bytes(16)
+    path.write_bytes(gzip.compress(header_and_data, 1))
+
+
+def tilt(factor: float) -> npt.NDArray[np.float64]:
+    affine = AFFINE.copy()
+    affine[2, 2] *= factor
+    return affine
+
+
+def away() -> npt.NDArray[np.float64]:
+    affine = AFFINE.copy()
+    affine[0, 3] += 500
+    return affine
+
+
+SCAN, LABELS = make_scan(), make_labels()
+BAD_IMAGES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
+    "missing": (lambda image, _: (image.unlink(), image.symlink_to("gone")), "file is missing"),
+    "truncated": (lambda image, _: truncate(image), "cannot be read, it may be truncated"),
+    "not gzip": (lambda image, _: image.write_bytes(b"abc"), "cannot be read"),
+    "no header": (lambda image, _: image.write_bytes(gzip.compress(b"abc")), "cannot be read"),
+    "4-D": (lambda image, _: save(image, np.stack([SCAN, SCAN], -1)), r"\(24, 24, 24, 2\), a 3-D"),
+    "2-D": (lambda image, _: save(image, SCAN[:, :, :1]), r"\(24, 24, 1\), a 3-D image"),
+    "constant": (lambda image, _: save(image, SCAN * 0), "every voxel is 0, a scan is expected"),
+    "NaN": (lambda image, _: save(image, change(SCAN, 3, np.nan)), "576 voxels that are NaN"),
+    "infinite": (lambda image, _: save(image, change(SCAN, (1, 1, 1), np.inf)), "1 voxels that"),
+    "singular": (lambda image, _: flatten(image), "the affine is singular"),
+    "thick": (lambda image, _: save(image, SCAN, tilt(1.5)), "voxels of 6 mm, at most 4 mm"),
+    "other grid": (lambda _, labels: save(labels, LABELS[1:]), "on another grid than the T1w"),
+    "other affine": (lambda _, labels: save(labels, LABELS, tilt(0.9)), "on another grid"),
+    "elsewhere": (lambda _, labels: save(labels, LABELS, away()), "does not overlap the T1w"),
+    "no overlap": (
+        lambda image, _: save(image, np.where(LABELS > 0, 0, SCAN + 90)),
+        "only 0% of it lies on tissue",
+    ),
+    "no hippocampus": (
+        lambda _, labels: save(labels, np.where(np.isin(LABELS, (17, 53)), 2, LABELS)),
+        "no voxel of the left or right hippocampus",
+    ),
+    "one hippocampus": (
+        lambda _, labels: save(labels, np.where(LABELS == 17, 2, LABELS)),
+        "no voxel of the left hippocampus",
+    ),
+    "probabilities": (lambda _, labels: save(labels, LABELS / 60), "whole label codes"),
+    "flipped": (
+        lambda _, labels: save(labels, LABELS[::-1].copy()),
+        "map or its affine is flipped",
+    ),
+    "labels truncated": (lambda _, labels: truncate(labels), "it may be truncated"),
+    "labels constant": (
+        lambda _, labels: save(labels, LABELS * 0),
+        "no voxel of the left or right",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_IMAGES)
+def test_bad_image_gets_its_sentence(name: str, dataset: Path) -> None:
+    spoil, words = BAD_IMAGES[name]
+    spoil(t1w(dataset, "sub-01", "ses-02"), dseg(dataset, "sub-01", "ses-02"))
+    with pytest.raises(CohortValidationError, match=words) as caught:
+        load_cohort(dataset)
+    assert "sub-01" in str(caught.value)
+
+
+def test_table_with_image_paths_reads_them_beside_it(dataset: Path) -> None:
+    path = dataset / "people.csv"
+    pd.DataFrame(
+        {
+            "subject_id": ["sub-01"],
+            "image_uid": ["I1"],
+            "age": [0.7],
+            "sex": [1],
+            "diagnosis": [0.5],
+            "image_path": ["sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz"],
+            "segm_path": ["derivatives/synthseg/sub-01/ses-01/anat/sub-01_ses-01_dseg.nii.gz"],
+        }
+    ).to_csv(path, index=False)
+    cohort = load_cohort(path, sex_coding="0=M,1=F")
+    assert cohort.participants.loc[0, ["sex", "age_years", "diagnosis"]].tolist() == [
+        "F",
+        70,
+        "MCI",
+    ]
+    assert (cohort.volumes["region"] == "left_hippocampus").sum() == 1

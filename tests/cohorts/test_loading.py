@@ -1,0 +1,196 @@
+"""What is loaded does not depend on how it was written down; real data load."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cohorts.baseline import build_baseline_table
+from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.folder import write_cohort
+from cohorts.loading import load_cohort
+from cohorts.volumetry import compute_volumes
+
+SHARED = Path(__file__).parents[3] / "shared"
+DLBS = SHARED / "data" / "dlbs_ds004856" / "dlbs_participants.tsv"
+AOMIC = SHARED / "data" / "aomic_piop2_sub-0001"
+needs_shared = pytest.mark.skipif(not AOMIC.is_dir(), reason="../shared/data is not here")
+few_examples = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+TABLES = ("participants", "visits", "volumes")
+
+
+def make_table(n_people: int = 6) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    people = np.repeat([f"sub-{i:02d}" for i in range(n_people)], 2)
+    visit = np.tile([0, 1], n_people)
+    left, right = rng.uniform(3000, 3600, (2, 2 * n_people)).round(1)
+    return pd.DataFrame(
+        {
+            "participant_id": people,
+            "session_id": [f"ses-{i + 1}" for i in visit],
+            "age_years": np.repeat(rng.uniform(60, 80, n_people).round(2), 2) + visit,
+            "sex": np.repeat(["F", "M"], n_people),
+            "diagnosis": np.tile(["MCI", "AD"], n_people),
+            "left_hippocampus_mm3": left,
+            "right_hippocampus_mm3": right,
+        }
+    )
+
+
+def assert_same(first: Cohort, second: Cohort) -> None:
+    for table in TABLES:
+        keys = [
+            name
+            for name in ("participant_id", "session_id", "region")
+            if name in getattr(first, table)
+        ]
+        one, two = (
+            getattr(cohort, table).drop(columns="source", errors="ignore").sort_values(keys)
+            for cohort in (first, second)
+        )
+        pd.testing.assert_frame_equal(
+            one.reset_index(drop=True), two.reset_index(drop=True), check_like=True
+        )
+
+
+@few_examples
+@given(order=st.permutations(range(12)), columns=st.permutations(range(7)))
+def test_order_of_rows_and_columns_does_not_matter(
+    order: list[int], columns: list[int], tmp_path: Path
+) -> None:
+    table = make_table()
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.iloc[order, columns].to_csv(tmp_path / "b.csv", index=False)
+    assert_same(load_cohort(tmp_path / "a.csv"), load_cohort(tmp_path / "b.csv"))
+
+
+@few_examples
+@given(
+    suffix=st.sampled_from([".csv", ".tsv", ".parquet"]),
+    unit=st.sampled_from(["mm3", "ml", "cm3"]),
+    age=st.sampled_from(["age", "AGE", "Age_Years", "age at visit"]),
+    person=st.sampled_from(["subject_id", "PTID", "participant_id"]),
+)
+def test_spelling_unit_and_format_do_not_matter(
+    suffix: str, unit: str, age: str, person: str, tmp_path: Path
+) -> None:
+    table = make_table()
+    table.to_csv(tmp_path / "a.csv", index=False)
+    other = table.rename(columns={"age_years": age, "participant_id": person})
+    for side in ("left", "right"):
+        mm3 = other.pop(f"{side}_hippocampus_mm3")
+        other[f"{side}_hippocampus_{unit}"] = mm3 if unit == "mm3" else mm3 / 1000
+    path = tmp_path / f"b{suffix}"
+    if suffix == ".parquet":
+        other.to_parquet(path)
+    else:
+        other.to_csv(path, index=False, sep="," if suffix == ".csv" else "\t")
+    assert_same(load_cohort(tmp_path / "a.csv"), load_cohort(path))
+
+
+def test_waves_in_columns_give_the_visits_of_rows(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(
+        "id,sex,dx,AgeMRI_W1,AgeMRI_W2,MMSE_W1,MMSE_W2\na,F,CN,70,72,29,28\nb,M,MCI,65,n/a,27,\n"
+    )
+    cohort = load_cohort(tmp_path / "wide.csv", column_map={"AgeMRI": "age_years"})
+    assert cohort.visits["session_id"].tolist() == ["W1", "W2", "W1"]
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 24, 0]
+    assert cohort.participants["mmse"].tolist() == [29, 27]
+
+
+def test_person_without_the_first_wave_has_no_baseline(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(
+        "id,sex,dx,age_W1,age_W2\na,F,CN,70,72\nb,M,MCI,n/a,65\nc,M,AD,66,67\n"
+    )
+    with pytest.raises(CohortError, match="no baseline visit: got 'W2' first, W1 is expected"):
+        load_cohort(tmp_path / "wide.csv")
+
+
+def test_columns_from_after_baseline_are_left_out(tmp_path: Path) -> None:
+    table = make_table().assign(last_diagnosis="AD", MRIW1toW2=3.9, converter=1, site=3)
+    table.to_csv(tmp_path / "p.csv", index=False)
+    cohort = load_cohort(tmp_path / "p.csv")
+    assert not {"last_diagnosis", "MRIW1toW2", "converter"} & set(cohort.participants)
+    assert any("last_diagnosis" in note for note in cohort.notes)
+    assert cohort.participants["site"].tolist() == ["3"] * 6
+
+
+@pytest.mark.parametrize("column", ["last_diagnosis", "DX_m24", "final_dx"])
+def test_later_diagnosis_is_refused_as_the_baseline_one(column: str, tmp_path: Path) -> None:
+    make_table().rename(columns={"diagnosis": column}).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(CohortError, match="only known after baseline"):
+        load_cohort(tmp_path / "p.csv", column_map={column: "diagnosis"})
+
+
+def test_folder_gives_back_what_was_written(tmp_path: Path) -> None:
+    make_table().to_csv(tmp_path / "p.csv", index=False)
+    cohort = load_cohort(tmp_path / "p.csv")
+    write_cohort(cohort, tmp_path / "cohort")
+    again = load_cohort(tmp_path / "cohort")
+    for table in TABLES:
+        pd.testing.assert_frame_equal(getattr(cohort, table), getattr(again, table))
+    assert (again.name, again.notes, again.sources) == (cohort.name, cohort.notes, cohort.sources)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("participants", {"age_years": None}, "no column age_years; import the cohort again"),
+        ("visits", {"age_years": 800.0}, "got 800, an age in years"),
+        ("volumes", {"volume_mm3": -1.0}, "got -1, a volume above 0 mm3"),
+        ("volumes", {"session_id": "ses-9"}, "no visit ses-9 in visits.parquet"),
+        ("visits", {"participant_id": "x"}, "no such person in participants.parquet"),
+        ("participants", {"diagnosis": "AD"}, "'MCI' at the baseline visit and 'AD' in the table"),
+    ],
+)
+def test_folder_that_was_changed_is_refused(
+    table: str, change: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    make_table().to_csv(tmp_path / "p.csv", index=False)
+    write_cohort(load_cohort(tmp_path / "p.csv"), tmp_path / "cohort")
+    path = tmp_path / "cohort" / f"{table}.parquet"
+    frame = pd.read_parquet(path)
+    for column, value in change.items():
+        frame = frame.drop(columns=column) if value is None else frame.assign(**{column: value})
+    frame.to_parquet(path)
+    with pytest.raises(CohortError, match=words):
+        load_cohort(tmp_path / "cohort")
+
+
+@needs_shared
+def test_dallas_lifespan_study_loads_with_its_drop_out() -> None:
+    cohort = load_cohort(
+        DLBS,
+        diagnosis="CN",
+        column_map={
+            "AgeMRI": "age_years",
+            "MRIW1toW2": "years_from_baseline_W2",
+            "MRIW1toW3": "years_from_baseline_W3",
+        },
+    )
+    assert cohort.visits["session_id"].value_counts().to_dict() == {"W1": 310, "W2": 205, "W3": 133}
+    assert not {"CogW1toW2", "MRIW2toW3"} & set(cohort.participants)
+    second = cohort.visits.loc[cohort.visits["session_id"] == "W2", "months_from_baseline"]
+    assert second.mean() == pytest.approx(12 * 4, abs=3)
+
+
+@needs_shared
+def test_freesurfer_subject_loads_with_its_own_volumes() -> None:
+    table = build_baseline_table(load_cohort(AOMIC, diagnosis="CN"))
+    assert table.loc["sub-0001", "left_hippocampus_mm3"] == 4280.4
+    assert table.loc["sub-0001", "hippocampus_mm3"] == pytest.approx(4280.4 + 4231.5)
+    assert table.loc["sub-0001", "head_size_mm3"] == pytest.approx(1560838.764254)
+
+
+@needs_shared
+def test_brain_of_aseg_stats_means_the_same_as_that_of_the_label_map() -> None:
+    measured = compute_volumes(AOMIC / "aseg.mgz").set_index("region")["volume_mm3"]
+    table = build_baseline_table(load_cohort(AOMIC, diagnosis="CN"))
+    assert table.loc["sub-0001", "brain_mm3"] == pytest.approx(measured["brain"], rel=0.005)
