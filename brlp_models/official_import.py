@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from brlp_models.auxiliary_progression import ProgressionAuxiliary
 from brlp_models.errors import ModelError
 from brlp_models.model_config import ModelConfig
 from brlp_models.model_folder import compare_state_dicts, compute_checksum, write_model_folder
 from brlp_models.networks import build_empty_networks
-from brlp_models.progression.leaspy_files import read_leaspy_file
+from brlp_models.prediction_context import SEVERAL_VISITS
 
 RENAMED = {"out_proj": "to_out.0", "postconv": "conv"}
 """MONAI's word in a tensor's name, then monai-generative's."""
@@ -55,11 +56,11 @@ def import_official(
         missing, unused or misshapen tensor. Nothing is written then.
     """
     settings = (config or read_official_config()).model_dump(mode="json")
-    files = {group: f"auxiliary/{group.lower()}.json" for group in auxiliary or {}}
+    files = {SEVERAL_VISITS: "auxiliary/progression.json"} if auxiliary else {}
     chosen = ModelConfig.model_validate(
         {**settings, "latent_scale": latent_scale, "auxiliary": files}
     )
-    texts = {files[group]: _read_auxiliary(path) for group, path in (auxiliary or {}).items()}
+    texts = {path: _render_auxiliary(auxiliary or {}) for path in files.values()}
     states = _convert_all(checkpoints, chosen)
     card = _render_card(chosen, {**checkpoints, **(auxiliary or {})})
     return write_model_folder(folder, chosen, states, card=card, auxiliary=texts)
@@ -131,9 +132,8 @@ def _is_zip(path: Path) -> bool:
         return stream.read(2) == b"PK"
 
 
-def _read_auxiliary(path: Path) -> str:
-    read_leaspy_file(path)
-    return json.dumps(json.loads(path.read_text(encoding="utf-8")), indent=2) + "\n"
+def _render_auxiliary(paths: Mapping[str, Path]) -> str:
+    return json.dumps(ProgressionAuxiliary.from_official(paths).to_dict(), indent=2) + "\n"
 
 
 def _render_card(config: ModelConfig, sources: Mapping[str, Path]) -> str:

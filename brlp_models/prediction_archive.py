@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
+
 from brlp_models.errors import ModelError
 
 SETTINGS, PEOPLE, IMAGES = "settings.json", "people", "images"
@@ -62,6 +64,11 @@ class PredictionArchive:
     def write(self, participant_id: str, content: Mapping[str, Any]) -> None:
         """Keep a finished person."""
         write_text_at_once(self._path(participant_id), json.dumps(content) + "\n")
+
+    def write_tables(self, predictions: pd.DataFrame, scan_checks: pd.DataFrame) -> None:
+        """Write the tables of everyone as CSV."""
+        for name, table in (("predictions", predictions), ("scan_checks", scan_checks)):
+            write_text_at_once(self.folder / f"{name}.csv", table.to_csv(index=False))
 
     def image_path(self, name: str) -> Path:
         """Return where the image of that name goes."""

@@ -46,7 +46,7 @@ class CohortPrediction:
     predictions
         The `predictions` table, with raw volumes, uncertainty and warnings beside it.
     scan_checks
-        The input check's verdict on each starting scan.
+        The verdict on each starting scan: `fail` for everyone in `failures`.
     failures
         `participant_id`, `problem` of everyone who could not be predicted.
     """
@@ -119,7 +119,7 @@ class PredictionJob:
     def _encode(self, name: str) -> tuple[Person, Cohort]:
         cohort = select_person(self.cohort, name)
         start = find_start_visit(cohort, name, until_months=self.settings.until_months)
-        scan = load_start_scan(self.model, start)
+        scan = load_start_scan(self.model, cohort, start)
         latent = self.model.encode(scan.image[None]).cpu()
         volumes, source = measure_start(cohort, start, scan, self.drawing.segmenter)
         reconstruction = self.model.decode(latent)[0].cpu()
@@ -190,16 +190,28 @@ class PredictionJob:
         self, finished: dict[str, dict[str, Any]], problems: dict[str, Sequence[str]]
     ) -> CohortPrediction:
         rows = [row for content in finished.values() for row in content["rows"]]
-        checks = pd.DataFrame(
-            [content["check"] for content in finished.values()],
-            columns=["participant_id", "session_id", "model_id", "verdict", "reasons"],
-        )
-        failures = [(name, " ".join(told)) for name, told in problems.items()]
-        return CohortPrediction(
+        failures = {name: " ".join(told) for name, told in problems.items()}
+        checks = [content["check"] for content in finished.values()]
+        checks += [self._refusal(name, told) for name, told in failures.items()]
+        columns = ["participant_id", "session_id", "model_id", "verdict", "reasons"]
+        found = CohortPrediction(
             build_table(rows),
-            validate_table(checks, "scan_checks"),
-            pd.DataFrame(failures, columns=["participant_id", "problem"], dtype=str),
+            validate_table(pd.DataFrame(checks, columns=columns), "scan_checks"),
+            pd.DataFrame(failures.items(), columns=["participant_id", "problem"], dtype=str),
         )
+        self.archive.write_tables(found.predictions, found.scan_checks)
+        return found
+
+    def _refusal(self, name: str, problem: str) -> dict[str, Any]:
+        visits = self.cohort.visits[self.cohort.visits["participant_id"] == name]
+        first = visits.sort_values("months_from_baseline")["session_id"].head(1)
+        return {
+            "participant_id": name,
+            "session_id": first.iloc[0] if len(first) else "baseline",
+            "model_id": self.model.model_id,
+            "verdict": "fail",
+            "reasons": problem,
+        }
 
 
 def _attempt(

@@ -1,6 +1,6 @@
 """The scan that a prediction starts from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
+from brlp_models.preprocessing import VisitScan, preprocess_visits, to_native_space
 from brlp_models.scans import Scan, read_scan
 from brlp_models.segmentation import Segmenter, make_image
 from cohorts.cohort import Cohort
@@ -99,11 +100,11 @@ def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float
     )
 
 
-def load_start_scan(model: BrlpModel, visit: StartVisit) -> StartScan:
-    """Read a visit's scan onto the model's grid.
+def load_start_scan(model: BrlpModel, cohort: Cohort, visit: StartVisit) -> StartScan:
+    """Read the starting scan of one person's cohort onto the model's grid.
 
     A scan that is there already, with intensities 0 to 1 around a background of 0, is taken as it
-    is; any other is preprocessed and checked.
+    is. Any other is preprocessed, through the affine of the person's first scan, and checked.
 
     Raises
     ------
@@ -114,7 +115,9 @@ def load_start_scan(model: BrlpModel, visit: StartVisit) -> StartScan:
     if is_preprocessed(scan, model.config):
         image = torch.from_numpy(scan.data)[None]
         return StartScan(image, 1.0, lambda array: make_image(array, model.config))
-    return _preprocess(model, visit)
+    first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
+    visits = [first] if first.session_id == visit.session_id else [first, visit]
+    return _preprocess(model, [VisitScan(v.image_path, v.segmentation_path) for v in visits])
 
 
 def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
@@ -169,10 +172,12 @@ def select_person(cohort: Cohort, participant_id: str) -> Cohort:
     return replace(cohort, **tables)
 
 
-def _preprocess(model: BrlpModel, visit: StartVisit) -> StartScan:
-    raise ModelError(
-        f"{visit.image_path} is not on the grid of model {model.config.name} with intensities 0 to "
-        "1 around a background of 0."
+def _preprocess(model: BrlpModel, visits: Sequence[VisitScan]) -> StartScan:
+    scan = preprocess_visits(visits, Grid.of_config(model.config))[-1]
+    return StartScan(
+        torch.from_numpy(scan.image)[None],
+        scan.determinant,
+        lambda array: to_native_space(array, scan),
     )
 
 

@@ -275,6 +275,7 @@ def test_one_persons_failure_leaves_the_rest(predict: Predict, cohort: Cohort) -
     found = predict(replace(cohort, visits=visits))
     assert found.failures["participant_id"].tolist() == ["sub-2"]
     assert "absent.nii.gz" in found.failures["problem"].iloc[0]
+    assert sorted(found.scan_checks["verdict"]) == ["fail", "pass", "pass"]
     assert set(found.predictions["participant_id"]) == {"sub-1", "sub-3"}
 
 

@@ -11,7 +11,19 @@ from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
-from trialsim.cli import cohort, init, power, report, run, samplesize, study
+from trialsim.cli import (
+    cohort,
+    compare,
+    init,
+    model,
+    power,
+    predict,
+    rank,
+    report,
+    run,
+    samplesize,
+    study,
+)
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -54,9 +66,13 @@ def root(
 
 app.command()(init.init)
 app.command()(run.run)
+app.command()(predict.predict)
+app.command()(rank.rank)
+app.command()(compare.compare)
 app.command()(power.power)
 app.command()(report.report)
 app.add_typer(cohort.app, name="cohort")
+app.add_typer(model.app, name="model")
 app.add_typer(samplesize.app, name="samplesize")
 app.add_typer(study.app, name="study")
 

@@ -1,0 +1,109 @@
+"""The scan that a prediction starts from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from brlp_models import prediction_start
+from brlp_models.errors import ModelError
+from brlp_models.grid import Grid
+from brlp_models.model import BrlpModel
+from brlp_models.prediction_start import find_start_visit, is_preprocessed, load_start_scan
+from brlp_models.preprocessing import PreprocessedScan
+from brlp_models.scans import make_scan
+from cohorts.cohort import Cohort
+
+
+def make_cohort(images: dict[float, str | None]) -> Cohort:
+    months = list(images)
+    visits = pd.DataFrame(
+        {
+            "participant_id": "sub-1",
+            "session_id": [f"ses-{m:g}" for m in months],
+            "age_years": [70 + m / 12 for m in months],
+            "months_from_baseline": months,
+            "diagnosis": "CN",
+            "image_path": list(images.values()),
+            "segmentation_path": None,
+        }
+    )
+    person = {"participant_id": ["sub-1"], "sex": "F", "age_years": 70.0, "diagnosis": "CN"}
+    volumes = {"participant_id": [], "session_id": [], "region": [], "volume_mm3": [], "source": []}
+    return Cohort(pd.DataFrame(person), visits, pd.DataFrame(volumes))
+
+
+def ball(model: BrlpModel) -> np.ndarray:
+    distance = np.indices(model.config.shape) - np.array([10, 12, 10])[:, None, None, None]
+    return np.where(np.linalg.norm(distance, axis=0) < 7, 1.0, 0.0).astype(np.float32)
+
+
+def test_start_is_the_latest_visit_that_may_be_seen() -> None:
+    cohort = make_cohort({0.0: "a.nii.gz", 12.0: "b.nii.gz", 24.0: "c.nii.gz"})
+    assert find_start_visit(cohort, "sub-1", until_months=0).session_id == "ses-0"
+    start = find_start_visit(cohort, "sub-1", until_months=13)
+    assert (start.session_id, start.months, start.age_years) == ("ses-12", 12, 71)
+
+
+def test_person_without_an_image_is_named() -> None:
+    cohort = make_cohort({0.0: None, 12.0: "b.nii.gz"})
+    with pytest.raises(ModelError, match="sub-1 has no visit with an image up to month 0"):
+        find_start_visit(cohort, "sub-1", until_months=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda x: x, True),
+        (lambda x: 400 * x, False),
+        (lambda x: x - 0.04, False),
+        (lambda x: x + 0.1, False),
+        (lambda x: x[:, :, :-1], False),
+    ],
+)
+def test_preprocessed_scan_is_recognized(
+    tiny_model: BrlpModel, change: Any, expected: bool
+) -> None:
+    scan = make_scan(change(ball(tiny_model)), np.asarray(tiny_model.config.affine))
+    assert is_preprocessed(scan, tiny_model.config) is expected
+
+
+def test_preprocessed_scan_is_taken_as_it_is(tiny_model: BrlpModel, tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii.gz"
+    nib.save(nib.Nifti1Image(ball(tiny_model), np.asarray(tiny_model.config.affine)), path)
+    cohort = make_cohort({0.0: str(path)})
+    visit = find_start_visit(cohort, "sub-1", until_months=0)
+    start = load_start_scan(tiny_model, cohort, visit)
+    assert np.array_equal(start.image[0].numpy(), ball(tiny_model))
+    assert start.determinant == 1
+
+
+def test_raw_follow_up_goes_through_the_first_scans_affine(
+    tiny_model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = Grid.of_config(tiny_model.config)
+    native = Grid((30, 30, 30), np.diag([6.0, 6.0, 6.0, 1.0]))
+    to_mni = np.diag([1.1, 1.0, 1.0, 1.0])
+    asked: list[str] = []
+
+    def preprocess(visits: Sequence[Any], _: Grid) -> list[PreprocessedScan]:
+        asked.extend(Path(visit.scan).name for visit in visits)
+        image = ball(tiny_model)
+        return [PreprocessedScan(image, image > 0, grid, native, to_mni, {}, {})] * len(visits)
+
+    monkeypatch.setattr(prediction_start, "preprocess_visits", preprocess)
+    paths = {m: tmp_path / f"{m:g}.nii.gz" for m in (0.0, 12.0)}
+    for path in paths.values():
+        nib.save(
+            nib.Nifti1Image(np.random.default_rng(0).random(native.shape), native.affine), path
+        )
+    cohort = make_cohort({month: str(path) for month, path in paths.items()})
+    visit = find_start_visit(cohort, "sub-1", until_months=12)
+    start = load_start_scan(tiny_model, cohort, visit)
+    assert asked == ["0.nii.gz", "12.nii.gz"]
+    assert start.determinant == pytest.approx(1.1)
+    assert start.restore(ball(tiny_model)).shape == native.shape
