@@ -1,9 +1,10 @@
 """Closed forms for the people of a pool, to stand beside the simulation."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from scipy import special
 
 from trialsim import analytic
 from trialsim.analysis.result import Floats
@@ -89,14 +90,45 @@ def compute_sample_size(analysis: str, moments: Moments, design: TrialDesign) ->
     return _count_randomized(analysis, float(point.n_control), design)
 
 
-def _ask(analysis: str, moments: Moments, design: TrialDesign, ratio: float, **given: float) -> Any:
+def compute_size_ratio(
+    analysis: str, moments: Moments, design: TrialDesign, n_control: float
+) -> float:
+    """Return people needed relative to `n_control` by the normal approximation.
+
+    Power Phi(b sqrt(n) - z) is evaluated once and inverted, which takes a seventh of the time of
+    solving for n. Infinite where the people do not decline.
+
+    Parameters
+    ----------
+    n_control
+        Near the answer, so that power is far from 0 and from 1.
+    """
+    ratio = design.allocation_ratio
+    try:
+        point = _ask(analysis, moments, design, ratio, distribution="z", n_control=n_control)
+    except DesignError:
+        return np.inf
+    critical = special.ndtri(1 - design.alpha / design.sides)
+    drift = special.ndtri(float(point.power)) + critical
+    target = special.ndtri(design.target_power) + critical
+    return float((target / drift) ** 2) if drift > 0 else np.inf
+
+
+def _ask(
+    analysis: str,
+    moments: Moments,
+    design: TrialDesign,
+    ratio: float,
+    distribution: Literal["t", "z"] = "t",
+    **given: float,
+) -> Any:
     shift = compute_shift(design, moments.mean_change)
     estimand = Estimand(shift, design.times)
     common: dict[str, Any] = {
         "delta": estimand.get_value(analysis),
         "alpha": design.alpha,
         "sides": design.sides,
-        "distribution": "t",
+        "distribution": distribution,
     }
     retention, retained = design.compute_retention(0), design.compute_retention(1)
     if analysis in {"mmrm", "random_slope"}:

@@ -22,7 +22,12 @@ from trialsim.simulation.candidates import (
     gather_pool,
     keep_possible_analyses,
 )
-from trialsim.simulation.closed_form import compute_pool_moments, compute_sample_size
+from trialsim.simulation.closed_form import (
+    Moments,
+    compute_pool_moments,
+    compute_sample_size,
+    compute_size_ratio,
+)
 
 Rescore = Callable[[np.random.Generator], tuple[NDArray[np.intp], pd.DataFrame]]
 """Draws a bootstrap sample and scores it anew.
@@ -50,14 +55,18 @@ def bootstrap_size_ratios(
         Analysis -> (n_candidates, n_bootstrap); infinite where no sample size is large enough, NaN
         where the cohort itself has none.
     """
-    base = _compute_sizes(screened, candidates, design, np.random.default_rng([seed, 0]))
-    ratios = {name: np.empty((len(candidates), n_bootstrap)) for name in design.analyses}
+    rng = np.random.default_rng([seed, 0])
+    base = _compute_sizes(screened, candidates, design, rng)
+    ratios = {name: np.full((len(candidates), n_bootstrap), np.nan) for name in design.analyses}
+    if n_bootstrap:
+        at_base = _compute_ratios(screened, candidates, design, base, rng)
     for b in range(n_bootstrap):
         rng = np.random.default_rng([seed, 1, b])
         sample = _draw_sample(screened, rescore, rng)
-        sizes = _compute_sizes(sample, candidates, design, rng)
+        found = _compute_ratios(sample, candidates, design, base, rng)
         for name in design.analyses:
-            ratios[name][:, b] = np.nan_to_num(sizes[name], nan=np.inf) / base[name]
+            known = np.isfinite(at_base[name])
+            ratios[name][known, b] = found[name][known] / at_base[name][known]
         if on_progress is not None:
             on_progress(1)
     return ratios
@@ -80,13 +89,49 @@ def _draw_sample(screened: Screened, rescore: Rescore | None, rng: np.random.Gen
     return screened.resample(people, scores)
 
 
+Table = dict[str, Floats]
+"""Analysis -> one number a candidate."""
+
+
 def _compute_sizes(
     screened: Screened,
     candidates: Sequence[Candidate],
     design: TrialDesign,
     rng: np.random.Generator,
-) -> dict[str, Floats]:
-    sizes = {name: np.full(len(candidates), np.nan) for name in design.analyses}
+) -> Table:
+    return _compute_each(
+        screened,
+        candidates,
+        design,
+        rng,
+        lambda name, moments, possible, _: compute_sample_size(name, moments, possible),
+        np.nan,
+    )
+
+
+def _compute_ratios(
+    screened: Screened,
+    candidates: Sequence[Candidate],
+    design: TrialDesign,
+    base: Table,
+    rng: np.random.Generator,
+) -> Table:
+    def compute(name: str, moments: Moments, possible: TrialDesign, row: int) -> float:
+        near = base[name][row]
+        return compute_size_ratio(name, moments, possible, near) if near > 0 else np.nan
+
+    return _compute_each(screened, candidates, design, rng, compute, np.inf)
+
+
+def _compute_each(
+    screened: Screened,
+    candidates: Sequence[Candidate],
+    design: TrialDesign,
+    rng: np.random.Generator,
+    compute: Callable[[str, Moments, TrialDesign, int], float],
+    otherwise: float,
+) -> Table:
+    table = {name: np.full(len(candidates), otherwise) for name in design.analyses}
     for row, candidate in enumerate(candidates):
         try:
             pool = gather_pool(candidate, screened, rng)
@@ -96,5 +141,5 @@ def _compute_sizes(
             # a sample whose people cannot be analysed counts as one that needs too many
             continue
         for name in possible.analyses:
-            sizes[name][row] = compute_sample_size(name, moments, possible)
-    return sizes
+            table[name][row] = compute(name, moments, possible, row)
+    return table
