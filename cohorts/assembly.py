@@ -4,9 +4,11 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.columns import get_region, list_volume_columns
+from cohorts.columns import get_region, list_volume_columns, name_volume_column
 from cohorts.interpretation import MONTHS_PER_YEAR, list_covariates
+from cohorts.labels import SIDED_CODES
 from cohorts.records import VOLUME_SOURCE
+from cohorts.schema import SIDES
 
 PERSON_COLUMNS: Final = ("participant_id", "sex", "age_years", "diagnosis")
 VISIT_COLUMNS: Final = (
@@ -30,6 +32,17 @@ def complete_visits(frame: pd.DataFrame) -> pd.DataFrame:
     stated = frame.get("months_from_baseline", from_age)
     absent = {name: None for name in ("image_path", "segmentation_path") if name not in frame}
     return frame.assign(**absent, months_from_baseline=stated.fillna(from_age))
+
+
+def add_both_sides(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return visits with left plus right as the volume of both sides, where only those are given."""
+    sums = {}
+    for region in SIDED_CODES:
+        left, right = (name_volume_column(f"{side}_{region}") for side in SIDES)
+        if {left, right} <= set(frame):
+            both, total = name_volume_column(region), frame[left] + frame[right]
+            sums[both] = frame[both].fillna(total) if both in frame else total
+    return frame.assign(**sums)
 
 
 def build_participants(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohorts.assembly import build_participants, build_visits, build_volumes, complete_visits
+from cohorts.assembly import (
+    add_both_sides,
+    build_participants,
+    build_visits,
+    build_volumes,
+    complete_visits,
+)
 from cohorts.bids import is_bids_dataset, read_bids_records
 from cohorts.brlp_csv import is_brlp_csv, read_brlp_records
 from cohorts.codings import Coding
@@ -91,7 +97,7 @@ def _read_records(path: Path, column_map: Mapping[str, str]) -> Records:
 
 
 def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
-    frame = records.frame
+    frame = add_both_sides(records.frame)
     sound = ~frame["participant_id"].isin(rejected["participant_id"].unique())
     frame = frame[sound.to_numpy()].sort_values(
         ["participant_id", "months_from_baseline"], kind="stable", ignore_index=True

@@ -194,3 +194,12 @@ def test_brain_of_aseg_stats_means_the_same_as_that_of_the_label_map() -> None:
     measured = compute_volumes(AOMIC / "aseg.mgz").set_index("region")["volume_mm3"]
     table = build_baseline_table(load_cohort(AOMIC, diagnosis="CN"))
     assert table.loc["sub-0001", "brain_mm3"] == pytest.approx(measured["brain"], rel=0.005)
+
+
+def test_both_sides_are_left_plus_right_where_only_those_are_given(tmp_path: Path) -> None:
+    table = make_table()
+    table.to_csv(tmp_path / "p.csv", index=False)
+    both = build_baseline_table(load_cohort(tmp_path / "p.csv"))["hippocampus_mm3"]
+    first = table.drop_duplicates("participant_id")
+    sides = first["left_hippocampus_mm3"] + first["right_hippocampus_mm3"]
+    assert both.to_numpy() == pytest.approx(sides.to_numpy())
