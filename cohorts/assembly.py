@@ -35,7 +35,7 @@ def complete_visits(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_both_sides(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return visits with left plus right as the volume of both sides, where only those are given."""
+    """Return visits with left plus right as both sides, where a source gives only the sides."""
     sums = {}
     for region in SIDED_CODES:
         left, right = (name_volume_column(f"{side}_{region}") for side in SIDES)

@@ -66,7 +66,8 @@ def _read_description(root: Path) -> dict[str, Any]:
 
 
 def _is_synthetic(described: Mapping[str, Any]) -> bool:
-    return bool(described.get("IsSynthetic", False))
+    words = f"{described.get('Name', '')} {described.get('Keywords', '')}".lower()
+    return bool(described.get("IsSynthetic", False)) or "synthetic" in words
 
 
 def _read_visits(records: Records, root: Path, column_map: Mapping[str, str]) -> None:
