@@ -1,5 +1,6 @@
 """Slow brightness changes of a scan, estimated by N4 and divided out."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ def correct_bias_field(
 ) -> NDArray[np.float32]:
     """Return the scan divided by its N4 bias field (Tustison et al., IEEE TMI 2010).
 
-    The field is estimated at about 4 mm inside an Otsu foreground and evaluated at full
+    The field is estimated at 4 mm or a little coarser inside an Otsu foreground and evaluated at full
     resolution; values below 0 are set to 0 first.
 
     Parameters
@@ -30,7 +31,7 @@ def correct_bias_field(
 
     image = to_itk(np.clip(scan.data, 0, None), scan.grid)
     shrink = [
-        int(max(1, min(round(WORKING_SPACING_MM / spacing), size // 8)))
+        int(max(1, min(math.ceil(WORKING_SPACING_MM / spacing), size // 8)))
         for spacing, size in zip(image.GetSpacing(), image.GetSize(), strict=True)
     ]
     foreground = sitk.OtsuThreshold(image, 0, 1, 200)

@@ -1,6 +1,7 @@
 """Where the brain is in a scan."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def is_stripped(scan: Scan, native_to_mni: Affine) -> bool:
     return float((shown & ~near).sum() / shown.sum()) <= _STRIPPED_SHARE
 
 
+@lru_cache(maxsize=1)
 def _widened_template_mask() -> NDArray[np.bool_]:
     from scipy.ndimage import distance_transform_edt
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from brlp_models.grid import Affine, Grid, make_grid, resample
 from brlp_models.itk_images import load_simpleitk, to_affine, to_itk
-from brlp_models.template import Template, load_template
+from brlp_models.template import load_template
 
 PITCHES_DEGREES = (-30.0, -15.0, 0.0, 15.0, 30.0)
 LIFTS_MM = (0.0, 20.0)
@@ -45,9 +46,7 @@ class Registration:
         return math.degrees(math.acos(np.clip((np.trace(u @ vt) - 1) / 2, -1, 1)))
 
 
-def register_to_template(
-    data: NDArray[np.float32], grid: Grid, *, template: Template | None = None
-) -> Registration:
+def register_to_template(data: NDArray[np.float32], grid: Grid) -> Registration:
     """Return the affine from a whole-head or stripped T1w scan to the MNI152 template.
 
     Similarity transforms are searched at 4 mm from ten starts (five pitches of the head, with and
@@ -62,11 +61,9 @@ def register_to_template(
         Intensities after bias correction.
     grid
         The scan's grid.
-    template
-        MNI152 when None.
     """
-    template = template or load_template()
-    fixed = _Pyramid(template.image, template.grid, template.mask)
+    template = load_template()
+    fixed = _load_template_pyramid()
     moving = _Pyramid(data, grid)
     center = _find_center(template.mask, template.grid)
     target = moving.find_foreground_center()
@@ -129,6 +126,12 @@ class _Pyramid:
 
         foreground = sitk.GetArrayFromImage(sitk.OtsuThreshold(self.coarse, 0, 1, 200)).T
         return _find_center(foreground > 0, self.coarse_grid)
+
+
+@lru_cache(maxsize=1)
+def _load_template_pyramid() -> _Pyramid:
+    template = load_template()
+    return _Pyramid(template.image, template.grid, template.mask)
 
 
 def _downsample(
