@@ -81,9 +81,9 @@ def read_anatomy(path: Path, *, whole_head: bool = False) -> BaseAnatomy:
     CohortError
         Where the map lacks a region that the generator deforms.
     """
-    image = nib.as_closest_canonical(nib.load(path))
+    image: Any = nib.as_closest_canonical(nib.load(path))  # type: ignore[no-untyped-call]
     if not np.allclose(image.header.get_zooms()[:3], 1.0, atol=1e-3):
-        image = resample_to_output(image, (1.0, 1.0, 1.0), order=0)
+        image = resample_to_output(image, (1.0, 1.0, 1.0), order=0)  # type: ignore[no-untyped-call]
     labels = simplify_codes(np.asanyarray(image.dataobj), whole_head=whole_head, name=path.name)
     if not whole_head:
         labels = strip_skull(labels)
@@ -151,7 +151,7 @@ def crop_anatomy(
     start = np.array([max(0, a) for a in low])
     box = tuple(slice(int(a), int(a + n)) for a, n in zip(start, high - low, strict=True))
     moved = np.array(affine, dtype=float)
-    moved[:3, 3] = nib.affines.apply_affine(affine, low)
+    moved[:3, 3] += moved[:3, :3] @ low
     return BaseAnatomy(np.ascontiguousarray(padded[box]), moved, name)
 
 

@@ -1,8 +1,8 @@
 """The smooth local deformation that gives regions their volumes.
 
-A structure's boundary moves along its smoothed normal n by an amplitude a: the visit's image at x is
-the person's at x + u(x), u = sum_s a_s n_s(x) exp(-phi_s(x)^2 / (2 rho_s^2)), with phi_s the signed
-distance to structure s and rho_s its reach. A positive amplitude shrinks it. The amplitudes of all
+A structure's boundary moves along its smoothed normal n by an amplitude a: the visit's image at x
+is the person's at x + u(x), u = sum_s a_s n_s(x) exp(-phi_s(x)^2 / (2 rho_s^2)), phi_s the signed
+distance to structure s, rho_s its reach. A positive amplitude shrinks it. The amplitudes of all
 structures are found together, by secant steps on the partial-volume counts. The cortex is too thin
 for a normal field: its outer boundary shifts as a level set, by tau mm towards the white matter.
 """
@@ -108,12 +108,13 @@ class Cortex:
 
     def compute_share(self, shift_mm: float) -> Floats:
         """Return the brain's share of each voxel for a shift inwards."""
-        return ndtr(self.level) + self.compute_gain(shift_mm)
+        share: Floats = ndtr(self.level) + self.compute_gain(shift_mm)
+        return share
 
     def compute_gain(self, shift_mm: float) -> Floats:
         """Return the change of the tissue share in each voxel for a shift inwards."""
         shifted = ndtr(self.level - np.float32(shift_mm / _CORTEX_SD_MM))
-        return self.weight * (shifted - ndtr(self.level))
+        return np.asarray(self.weight * (shifted - ndtr(self.level)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -307,7 +308,10 @@ def _prepare_structure(
     depth = ndimage.distance_transform_edt(coarse).astype(np.float32)
     height = ndimage.distance_transform_edt(~coarse).astype(np.float32)
     distance = _COARSE_MM * (height - depth)
-    smooth = ndimage.gaussian_filter(distance, parameters.normal_smoothing_mm / _COARSE_MM)
+    smooth = np.asarray(
+        ndimage.gaussian_filter(distance, parameters.normal_smoothing_mm / _COARSE_MM),
+        dtype=np.float32,
+    )
     window = np.exp(-0.5 * (smooth / reach) ** 2) / _COARSE_MM
     field = np.stack([interpolate_to_fine(window * slope) for slope in np.gradient(smooth)])
     strength = np.sqrt((field**2).sum(axis=0)) + np.float32(1e-3)

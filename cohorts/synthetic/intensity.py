@@ -162,4 +162,5 @@ def _sample_bias(
     x, y, z = (np.cos(np.pi * np.outer((np.arange(n) + 0.5) / n, np.arange(order))) for n in shape)
     field = np.tensordot(x, y @ (weights @ z.T), axes=(1, 0))
     field *= parameters.bias_sd / max(float(field.std()), 1e-9)
-    return np.exp(field).astype(np.float32)
+    bias: Floats = np.exp(field).astype(np.float32)
+    return bias

@@ -8,11 +8,11 @@ shows there; their sizes follow the Harvard-Oxford atlas.
 
 import warnings
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
+import SimpleITK
 from nilearn import datasets
 from scipy import ndimage
 
@@ -86,15 +86,17 @@ def load_mni_anatomy() -> BaseAnatomy:
     return crop_anatomy(labels, image.affine, name="MNI152 (ICBM 2009a, symmetric)")
 
 
-def _read(image: object) -> Volume:
-    return np.asarray(image.dataobj, dtype=np.float32)  # type: ignore[attr-defined]
+def _read(image: Any) -> Volume:
+    return np.asarray(image.dataobj, dtype=np.float32)
 
 
 def _label_template(
     t1: Volume, grey: Volume, white: Volume, affine: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.uint16]:
     x, y, z = (
-        (affine[k, 3] + np.arange(n, dtype=np.float32)).reshape([-1 if j == k else 1 for j in range(3)])
+        (affine[k, 3] + np.arange(n, dtype=np.float32)).reshape(
+            [-1 if j == k else 1 for j in range(3)]
+        )
         for k, n in enumerate(t1.shape)
     )
     grid = (x, y, z)
@@ -105,7 +107,9 @@ def _label_template(
     cerebellum = _find_cerebellum(t1, brain, grid, stem)
     regions |= deep | _find_tissue(t1, grey, white, brain, regions["lateral_ventricle"], cerebellum)
     regions["brain_stem"] = stem & ~cerebellum
-    regions |= {name: regions[name] for name in ("lateral_ventricle", "third_ventricle", "fourth_ventricle")}
+    regions |= {
+        name: regions[name] for name in ("lateral_ventricle", "third_ventricle", "fourth_ventricle")
+    }
     rim = ndimage.distance_transform_edt(~brain) <= _RIM_MM
     labels = np.where(rim, np.uint16(CSF), np.uint16(0))
     right = np.broadcast_to(x >= 0, t1.shape)
@@ -178,11 +182,12 @@ def _find_cerebellum(t1: Volume, brain: Mask, grid: tuple[Volume, ...], stem: Ma
     markers[depth > 6] = 1
     markers[height > 6] = 2
     markers[stem] = 2
-    relief = sitk.GetImageFromArray(-t1 * brain)
-    basins = sitk.MorphologicalWatershedFromMarkers(
-        relief, sitk.GetImageFromArray(markers), markWatershedLine=False
+    relief = SimpleITK.GetImageFromArray(-t1 * brain)
+    basins: Any = SimpleITK.MorphologicalWatershedFromMarkers(  # type: ignore[no-untyped-call]
+        relief, SimpleITK.GetImageFromArray(markers), markWatershedLine=False
     )
-    return (sitk.GetArrayFromImage(basins) == 1) & brain & ~stem
+    below_roof: Mask = np.asarray(SimpleITK.GetArrayFromImage(basins)) == 1
+    return below_roof & brain & ~stem
 
 
 def _find_tissue(
@@ -210,7 +215,10 @@ def _make_ellipsoid(
 ) -> Mask:
     x, y, z = grid
     own = (np.abs(x), y, z)
-    return sum(((g - c) / h) ** 2 for g, c, h in zip(own, center, half_axes, strict=True)) < 1
+    radius: npt.NDArray[np.floating] = np.zeros((1, 1, 1), dtype=np.float32)
+    for g, c, h in zip(own, center, half_axes, strict=True):
+        radius = radius + ((g - c) / h) ** 2
+    return radius < 1
 
 
 def _make_tube(

@@ -20,7 +20,7 @@ Box = tuple[slice, slice, slice]
 def compute_output_affine(
     affine: npt.NDArray[np.float64], resolution_mm: float
 ) -> npt.NDArray[np.float64]:
-    """Return the affine of the downsampled grid, whose outer edges coincide with the 1 mm grid's."""
+    """Return the affine of the downsampled grid, with the 1 mm grid's outer edges."""
     scaled = affine.copy()
     scaled[:3, :3] *= resolution_mm
     scaled[:3, 3] += affine[:3, :3] @ np.full(3, (resolution_mm - 1) / 2)
@@ -49,9 +49,9 @@ def vote_by_majority(
     if resolution_mm != 2:
         samples = labels[np.ix_(*(_sample_indices(n, resolution_mm) for n in labels.shape))]
     blocks = np.stack([samples[i::2, j::2, k::2] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    voted = blocks[0].copy()
-    mixed = np.nonzero((blocks != blocks[0]).any(axis=0))
-    votes = blocks[(slice(None), *mixed)]
+    voted: npt.NDArray[np.uint16] = blocks[0].copy()
+    mixed = (blocks != blocks[0]).any(axis=0)
+    votes = blocks[:, mixed]
     agreement = (votes[:, None] == votes[None]).sum(axis=1)
     voted[mixed] = votes[agreement.argmax(axis=0), np.arange(votes.shape[1])]
     return voted
@@ -66,7 +66,8 @@ def _build_area_matrix(n: int, resolution_mm: float) -> npt.NDArray[np.float32]:
     starts = np.arange(round(n / resolution_mm))[:, None] * resolution_mm
     voxels = np.arange(n)[None]
     overlap = np.minimum(voxels + 1, starts + resolution_mm) - np.maximum(voxels, starts)
-    return (np.clip(overlap, 0, None) / resolution_mm).astype(np.float32)
+    shares = np.clip(overlap, 0, None) / resolution_mm
+    return np.asarray(shares, dtype=np.float32)
 
 
 def align_box(box: Box) -> Box:
@@ -110,4 +111,5 @@ def interpolate_to_fine(coarse: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 @lru_cache(maxsize=64)
 def _build_fine_matrix(n: int) -> npt.NDArray[np.float32]:
     positions = np.clip((np.arange(2 * n) - 0.5) / 2, 0, n - 1)[:, None]
-    return np.clip(1 - np.abs(positions - np.arange(n)), 0, 1).astype(np.float32)
+    weights = np.clip(1 - np.abs(positions - np.arange(n)), 0, 1)
+    return np.asarray(weights, dtype=np.float32)
