@@ -34,9 +34,10 @@ def compute_predictor_performance(
 
     Metrics: `spearman` and `pearson` correlation of score and decline; `auc` for fast progressors
     (with the top-S definition, the fastest 30 %); for strategies that predict a decline,
-    `calibration_slope` and `calibration_intercept` (observed on predicted decline; 1 and 0 are
-    ideal) and `r_squared` = 1 - residual / total sum of squares of the prediction as it is, which
-    can be negative; `missing_score_rate`. Random enrollment predicts nothing and is left out.
+    `calibration_slope` and `calibration_intercept` (observed on predicted change, losses
+    negative; 1 and 0 are ideal) and `r_squared` = 1 - residual / total sum of squares of the
+    prediction as it is, which can be negative; `missing_score_rate`. Random enrollment predicts
+    nothing and is left out.
 
     Parameters
     ----------
@@ -184,7 +185,8 @@ def _compute_metrics(
             # Mann-Whitney; undefined where everybody or nobody is fast.
             "auc": (rank_sum - n_fast * (n_fast + 1) / 2) / (n_fast * (n - n_fast)),
             "calibration_slope": slope,
-            "calibration_intercept": y_mean - slope * x_mean,
+            # Of changes, which are minus the declines.
+            "calibration_intercept": slope * x_mean - y_mean,
             "r_squared": 1 - residual / y_square,
         }
 

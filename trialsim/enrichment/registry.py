@@ -48,16 +48,20 @@ def build_strategies(names: Sequence[str]) -> list[Strategy]:
 
 def list_possible_strategies(tables: ScreeningTables) -> list[str]:
     """Return the names of the strategies whose needs `tables` meets."""
-    return [
-        name
-        for name, strategy in STRATEGIES.items()
-        if all(_has(tables, need) for need in strategy.needs)
-    ]
+    return [name for name, strategy in STRATEGIES.items() if _is_possible(strategy, tables)]
+
+
+def _is_possible(strategy: Strategy, tables: ScreeningTables) -> bool:
+    if tables.training is None or "outcome" not in strategy.needs:
+        return all(_has(tables, need) for need in strategy.needs)
+    # Features are needed of both cohorts, outcomes of the training cohort alone.
+    features = strategy.needs - {"outcome"}
+    return all(_has(tables, need) for need in features) and all(
+        _has(tables.training, need) for need in strategy.needs
+    )
 
 
 def _has(tables: ScreeningTables, need: str) -> bool:
-    if need == "outcome" and tables.training is not None:
-        return tables.training.outcome is not None
     if need == "head_size":
         return {f"{tables.region}_mm3", HEAD_SIZE} <= set(tables.baseline)
     return getattr(tables, need) is not None

@@ -56,7 +56,7 @@ def build_screening_tables(
         fitting.
     predictions
         Table of `cohorts.schema`; rows whose `model_id` starts with "auxiliary" feed the
-        auxiliary strategy, the others BrLP.
+        auxiliary strategy, the others BrLP. Rows of other people are ignored.
     training
         Other people to fit on.
     n_folds
@@ -71,7 +71,7 @@ def build_screening_tables(
     truth = measured
     if latent_volumes is not None:
         truth = compute_latent_decline(cohort, latent_volumes, definition, region=region)
-    image, auxiliary = _split_predictions(predictions)
+    image, auxiliary = _split_predictions(predictions, cohort)
     tables = ScreeningTables(
         baseline=build_baseline_table(cohort),
         outcome=None if measured is None else measured.decline,
@@ -98,10 +98,12 @@ def _try_measured(
 
 
 def _split_predictions(
-    predictions: pd.DataFrame | None,
+    predictions: pd.DataFrame | None, cohort: Cohort
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     if predictions is None:
         return None, None
+    known = predictions["participant_id"].isin(cohort.participants["participant_id"])
+    predictions = predictions[known]
     is_auxiliary = predictions["model_id"].str.startswith(AUXILIARY)
     image, auxiliary = predictions[~is_auxiliary], predictions[is_auxiliary]
     return (None if image.empty else image), (None if auxiliary.empty else auxiliary)

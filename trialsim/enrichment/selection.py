@@ -65,12 +65,15 @@ def select_people(
     DesignError
         For a fraction outside 0 to 1.
     """
+    fractions = list(dict.fromkeys(map(float, fractions_enrolled)))
+    for fraction in fractions:
+        count_selected(fraction, n_people=1)
     frames = []
     for strategy, rows in scores.groupby("strategy", sort=False):
         ranks = rank_scores(rows["score"].to_numpy(dtype=float), rng)
         built_in = STRATEGIES.get(str(strategy))
         everyone = built_in is not None and built_in.enrolls_everyone
-        for fraction in (1.0,) if everyone else dict.fromkeys(map(float, fractions_enrolled)):
+        for fraction in (1.0,) if everyone else fractions:
             frames.append(
                 pd.DataFrame(
                     {

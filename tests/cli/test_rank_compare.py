@@ -1,0 +1,129 @@
+"""`trialsim rank` and `trialsim compare` on a small simulated cohort."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cohorts.cohort import Cohort
+from cohorts.folder import write_cohort
+from reports.store import Study
+from trialsim.cli.app import app
+
+N = 120
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(20260101)
+    ids = [f"sub-{number:03d}" for number in range(N)]
+    participants = pd.DataFrame(
+        {
+            "participant_id": ids,
+            "sex": rng.choice(["F", "M"], N),
+            "age_years": rng.uniform(60, 85, N),
+            "diagnosis": rng.choice(["CN", "MCI", "AD"], N),
+        }
+    )
+    loss = 2 + 3 * (participants["diagnosis"] == "AD").to_numpy() + rng.normal(0, 1, N)
+    start, head = rng.normal(7000, 600, N), rng.normal(1.5e6, 1e5, N)
+    visits, volumes = [], []
+    for months in (0, 12, 24):
+        session = {"participant_id": ids, "session_id": f"m{months:02d}"}
+        visits.append(pd.DataFrame({**session, "months_from_baseline": months}))
+        size = {"hippocampus": start * (1 - loss * months / 2400), "head_size_mm3": head}
+        volumes += [
+            pd.DataFrame({**session, "region": region, "volume_mm3": values, "source": "test"})
+            for region, values in size.items()
+        ]
+    seen = pd.concat(visits, ignore_index=True)
+    ages = participants.set_index("participant_id")["age_years"]
+    seen["age_years"] = seen["participant_id"].map(ages) + seen["months_from_baseline"] / 12
+    empty = {"diagnosis": None, "image_path": None, "segmentation_path": None}
+    tables = participants, seen.assign(**empty), pd.concat(volumes, ignore_index=True)
+    write_cohort(Cohort(*tables, name="small", is_synthetic=True), tmp_path / "cohort")
+    return tmp_path
+
+
+def run(folder: Path, command: str, *words: str) -> tuple[int, str, str]:
+    study = ["--study", str(folder / "study.duckdb")]
+    result = CliRunner().invoke(app, [command, str(folder / "cohort"), *study, *words])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def read(folder: Path, table: str) -> pd.DataFrame:
+    with Study.open(folder / "study.duckdb", read_only=True) as study:
+        return study.read(table)
+
+
+NAMES = "random,baseline_volume,regression"
+
+
+def test_rank_writes_scores_selections_and_who_is_left_out(folder: Path) -> None:
+    code, out, _ = run(folder, "rank", "--strategies", NAMES, "--output", str(folder / "out"))
+    assert code == 0
+    assert "regression" in out
+    assert len(read(folder, "scores")) == 3 * N
+    selections = read(folder, "selections").query("strategy == 'regression'")
+    assert selections.groupby("fraction_enrolled")["is_selected"].sum().tolist() == [36, 60, 90]
+    assert not read(folder, "group_differences").empty
+    assert (folder / "out" / "scores.csv").exists()
+    assert (folder / "out" / "group_differences_30_percent.png").exists()
+
+
+def test_same_seed_gives_the_same_ranking(folder: Path) -> None:
+    run(folder, "rank", "--strategies", NAMES, "--seed", "7")
+    first = read(folder, "selections")
+    run(folder, "rank", "--strategies", NAMES, "--seed", "7")
+    pd.testing.assert_frame_equal(first, read(folder, "selections"))
+
+
+def test_compare_judges_the_scores_that_rank_left(folder: Path) -> None:
+    (folder / "mine.csv").write_text(
+        "participant_id,score\n" + "".join(f"sub-{k:03d},{k}\n" for k in range(N)), "utf-8"
+    )
+    run(folder, "rank", "--strategies", NAMES, "--scores", str(folder / "mine.csv"))
+    code, out, err = run(folder, "compare", "--n-selected", "30,60", "--json")
+    rates = pd.DataFrame(json.loads(out))
+    assert code == 0
+    assert set(rates["strategy"]) == {"random", "baseline_volume", "regression", "mine"}
+    assert set(rates["definition"].str.contains("next visit")) == {True, False}
+    assert rates["chance_rate"].unique().tolist() == [0.25, 0.5]
+    assert "measured decline is known for 120 people; 0 without" in err
+
+
+def test_compare_scores_people_itself_where_nothing_was_ranked(folder: Path) -> None:
+    output = folder / "out"
+    code, _, _ = run(folder, "compare", "--top-fraction", "0.3", "--output", str(output))
+    assert code == 0
+    assert {"regression", "boosting", "oracle"} <= set(read(folder, "scores")["strategy"])
+    assert not read(folder, "predictor_performance").empty
+    assert (output / "capture_rates_figure.png").exists()
+    assert (output / "predicted_versus_observed.png").exists()
+
+
+BAD = [
+    (("rank", "--strategies", "magic"), "no strategy 'magic'"),
+    (("rank", "--strategies", "brlp"), "run `trialsim predict` first"),
+    (("rank", "--strategies", "random", "--fractions-enrolled", "1.5"), "at most 1, got 1.5"),
+    (("rank", "--predictions", "absent.csv"), "absent.csv cannot be read"),
+    (("compare", "--strategies", "random", "--n-selected", "0"), "between 1 and 120"),
+    (("compare", "--strategies", "random", "--n-selected", "121"), "between 1 and 120"),
+    (("compare", "--horizon-months", "60"), "the latest visit is at 24 months"),
+    (("compare", "--truth", "latent"), "only synthetic cohorts have a truth/ folder"),
+    (("compare", "--top-fraction", "2"), "top_fraction must be between 0 and 1"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD)
+def test_what_cannot_be_done_is_one_sentence(
+    folder: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    code, out, err = run(folder, *words)
+    assert code == 1
+    assert out == ""
+    assert sentence in err
+    assert err.count("Error:") == 1
