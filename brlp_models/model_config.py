@@ -140,8 +140,8 @@ class ModelConfig(_Part):
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     training_ranges
-        The span of each input in training: `age_years`, `interval_years`, `<covariate>`,
-        `volume:<region>` (mm3 in MNI space), `reconstruction_error`, ...
+        The span of each input in training: `age_years` (at the target), `interval_years`,
+        `<covariate>`, `volume:<region>` (mm3 in MNI space), `reconstruction_error`.
     license, provenance, is_synthetic
         Where the weights come from; `is_synthetic` when trained on simulated scans.
     """

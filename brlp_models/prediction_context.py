@@ -80,6 +80,7 @@ def build_context_values(
     ages = float(row["age_years"]) + pd.Series(list(horizons_months), dtype=float) / 12
     values = pd.DataFrame({"age": ages, "baseline_age": start.age_years})
     values["interval"] = values["age"] - values["baseline_age"]
+    values["age_years"], values["interval_years"] = values["age"], values["interval"]
     for name in {*config.training_ranges, *(entry.name for entry in config.context)}:
         if name in row.index and name not in values:
             values[name] = row[name]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from brlp_models.errors import ModelError
@@ -15,6 +16,7 @@ from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
 from brlp_models.preprocessing import VisitScan, preprocess_visits, to_native_space
+from brlp_models.scan_check import check_scan
 from brlp_models.scans import Scan, read_scan
 from brlp_models.segmentation import Segmenter, make_image
 from cohorts.cohort import Cohort
@@ -59,15 +61,14 @@ class StartScan:
         MNI-space volume over native volume.
     restore
         Takes an array on the model's grid back to the person's own space.
-    verdict, reasons
-        What the input check says: `pass` or `warn`, and why.
+    warnings
+        What the input check says of a scan that is outside of training; empty for a pass.
     """
 
     image: Tensor
     determinant: float
     restore: Callable[[np.ndarray], Any]
-    verdict: str = "pass"
-    reasons: str = ""
+    warnings: str = ""
 
 
 def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float) -> StartVisit:
@@ -174,11 +175,25 @@ def select_person(cohort: Cohort, participant_id: str) -> Cohort:
 
 def _preprocess(model: BrlpModel, visits: Sequence[VisitScan]) -> StartScan:
     scan = preprocess_visits(visits, Grid.of_config(model.config))[-1]
+    check = check_scan(
+        scan,
+        training_ranges=model.config.training_ranges,
+        reconstruct=lambda image: reconstruct(model, image),
+    )
+    if check.verdict == "fail":
+        raise ModelError(f"{visits[-1].scan} was refused: {check.reason_text}.")
     return StartScan(
         torch.from_numpy(scan.image)[None],
         scan.determinant,
         lambda array: to_native_space(array, scan),
+        check.reason_text,
     )
+
+
+def reconstruct(model: BrlpModel, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the autoencoder makes of an image on the model's grid."""
+    latent = model.encode(torch.from_numpy(image)[None, None])
+    return np.asarray(model.decode(latent)[0, 0].cpu().numpy())
 
 
 def _as_volumes(table: pd.DataFrame) -> dict[str, float]:

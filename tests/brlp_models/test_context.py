@@ -62,8 +62,8 @@ def test_coded_value_is_clipped() -> None:
 
 
 def test_value_outside_training_is_told_with_the_range(tiny_config: ModelConfig) -> None:
-    found = find_values_outside_training(tiny_config, values(age=30.0))
+    found = find_values_outside_training(tiny_config, values(age_years=30.0))
     assert found["problem"].tolist() == [
-        "age of sub-01 is 30, outside the training range of tiny (40 to 95)."
+        "age_years of sub-01 is 30, outside the training range of tiny (40 to 95)."
     ]
     assert find_values_outside_training(tiny_config, values()).empty

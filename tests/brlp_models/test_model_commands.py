@@ -29,7 +29,7 @@ def test_info_tells_what_the_model_is(folder: Path) -> None:
 def test_info_is_json_for_a_script(folder: Path) -> None:
     facts = json.loads(run("model", "info", folder, "--json").stdout)
     assert facts["name"] == "tiny"
-    assert facts["training_ranges"]["age"] == [40, 95]
+    assert facts["training_ranges"]["age_years"] == [40, 95]
 
 
 def test_verify_accepts_what_was_written(folder: Path) -> None:

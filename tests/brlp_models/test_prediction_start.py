@@ -1,6 +1,6 @@
 """The scan that a prediction starts from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.prediction_start import find_start_visit, is_preprocessed, load_start_scan
-from brlp_models.preprocessing import PreprocessedScan
+from brlp_models.preprocessing import PreprocessedScan, VisitScan
+from brlp_models.scan_check import ScanCheck
 from brlp_models.scans import make_scan
 from cohorts.cohort import Cohort
 
@@ -82,28 +83,51 @@ def test_preprocessed_scan_is_taken_as_it_is(tiny_model: BrlpModel, tmp_path: Pa
     assert start.determinant == 1
 
 
-def test_raw_follow_up_goes_through_the_first_scans_affine(
+@pytest.fixture
+def raw(
     tiny_model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[Cohort, list[str]]]:
+    """Replace the registration, which takes seconds, and give the input check's verdict."""
+    grid, native = Grid.of_config(tiny_model.config), Grid((30,) * 3, np.diag([6.0, 6, 6, 1]))
+    image, asked = ball(tiny_model), []
+    scan = PreprocessedScan(image, image > 0, grid, native, np.diag([1.1, 1, 1, 1]), {}, {})
+
+    def preprocess(visits: Sequence[VisitScan], _: Grid) -> list[PreprocessedScan]:
+        asked.extend(Path(str(visit.scan)).name for visit in visits)
+        return [scan] * len(visits)
+
+    def prepare(verdict: str) -> tuple[Cohort, list[str]]:
+        reasons = () if verdict == "pass" else ("thick slices",)
+        check = ScanCheck(verdict, reasons, {})
+        monkeypatch.setattr(prediction_start, "preprocess_visits", preprocess)
+        monkeypatch.setattr(prediction_start, "check_scan", lambda *_, **__: check)
+        paths = {month: tmp_path / f"{month:g}.nii.gz" for month in (0.0, 12.0)}
+        noise = np.random.default_rng(0).random(native.shape)
+        for path in paths.values():
+            nib.save(nib.Nifti1Image(noise, native.affine), path)
+        return make_cohort({month: str(path) for month, path in paths.items()}), asked
+
+    return prepare
+
+
+def test_raw_follow_up_goes_through_the_first_scans_affine(
+    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]]
 ) -> None:
-    grid = Grid.of_config(tiny_model.config)
-    native = Grid((30, 30, 30), np.diag([6.0, 6.0, 6.0, 1.0]))
-    to_mni = np.diag([1.1, 1.0, 1.0, 1.0])
-    asked: list[str] = []
-
-    def preprocess(visits: Sequence[Any], _: Grid) -> list[PreprocessedScan]:
-        asked.extend(Path(visit.scan).name for visit in visits)
-        image = ball(tiny_model)
-        return [PreprocessedScan(image, image > 0, grid, native, to_mni, {}, {})] * len(visits)
-
-    monkeypatch.setattr(prediction_start, "preprocess_visits", preprocess)
-    paths = {m: tmp_path / f"{m:g}.nii.gz" for m in (0.0, 12.0)}
-    for path in paths.values():
-        nib.save(
-            nib.Nifti1Image(np.random.default_rng(0).random(native.shape), native.affine), path
-        )
-    cohort = make_cohort({month: str(path) for month, path in paths.items()})
+    cohort, asked = raw("pass")
     visit = find_start_visit(cohort, "sub-1", until_months=12)
     start = load_start_scan(tiny_model, cohort, visit)
     assert asked == ["0.nii.gz", "12.nii.gz"]
     assert start.determinant == pytest.approx(1.1)
-    assert start.restore(ball(tiny_model)).shape == native.shape
+    assert start.warnings == ""
+    assert start.restore(ball(tiny_model)).shape == (30, 30, 30)
+
+
+def test_verdict_of_the_input_check_is_heeded(
+    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]]
+) -> None:
+    cohort, _ = raw("warn")
+    visit = find_start_visit(cohort, "sub-1", until_months=0)
+    assert load_start_scan(tiny_model, cohort, visit).warnings == "thick slices"
+    raw("fail")
+    with pytest.raises(ModelError, match=r"0\.nii\.gz was refused: thick slices"):
+        load_start_scan(tiny_model, cohort, visit)
