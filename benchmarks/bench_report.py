@@ -33,11 +33,7 @@ def write_study(folder: Path) -> Study:
     )
     points = len(tables["operating_characteristics"])
     print(f"{len(tables['participants']):,} people, {points} design points")
-    with Study.open(folder / "study.duckdb") as study:
-        with study.run(command="trialsim run protocol.toml", config={}, seed=1) as run:
-            for name, frame in tables.items():
-                run.write(name, frame)
-        return study
+    return example["write_study"](folder / "study.duckdb", tables)
 
 
 def render_page(study: Study) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.labels import percent, strategy_label
+from reports.figures.labels import label_text, percent, strategy_label
 from reports.figures.style import (
     INK,
     StrategyStyle,
@@ -77,7 +77,10 @@ def plot_costs(
         axes.plot([], [], ls="", marker="*", ms=11, mfc="white", mec=INK, label="Cheapest fraction")
         axes.plot([], [], color=INK, lw=5, alpha=0.35, label=f"Within {percent(flatness)} of it")
         use_thousands(axes.yaxis)
-        axes.set(ylabel=f"Cost of the trial{', ' if currency else ''}{currency}", ylim=(0, None))
+        axes.set(
+            ylabel=f"Cost of the trial{', ' if currency else ''}{label_text(currency, limit=12)}",
+            ylim=(0, None),
+        )
         add_legend_below(figure, axes)
     return figure
 

@@ -19,7 +19,7 @@ _STRATEGIES: Final = {
     "stacked": "Stacked score",
 }
 
-_ANALYSES: Final = {"mmrm": "MMRM", "ancova": "ANCOVA", "lmm": "LMM"}
+_ANALYSES: Final = {"mmrm": "MMRM", "ancova": "ANCOVA", "ancova_score": "ANCOVA + score"}
 
 _COVARIATES: Final = {
     "age_years": "Age, years",

@@ -6,6 +6,7 @@ from reports.figures.labels import analysis_label, strategy_words
 from reports.page.choice import Choice, choose
 from reports.page.content import Answer, KeyNumber
 from reports.page.formats import (
+    MISSING,
     is_missing,
     show_count,
     show_fraction,
@@ -13,6 +14,7 @@ from reports.page.formats import (
     show_money,
     show_number,
     show_size,
+    show_text,
 )
 from reports.page.gather import StudyFacts
 
@@ -31,7 +33,7 @@ def describe_answer(facts: StudyFacts) -> Answer:
             "sample sizes in `trialsim power` would show whether one does.",
             sources=sources,
         )
-    currency = str(facts.setting("currency", "sample_sizes") or "")
+    currency = show_text(facts.setting("currency", "sample_sizes") or "", limit=12)
     details = [
         _saving_sentence(choice),
         _screening_sentence(choice, currency),
@@ -61,16 +63,17 @@ def describe_size(row: Row) -> str:
 def describe_uncertainty(row: Row) -> str:
     """Return the interval of the sample size, with the sources of error that it includes."""
     arm = "" if row["n_control"] == row["n_treatment"] else " of the control arm"
-    wide = show_interval(row["n_control_lower_cohort"], row["n_control_upper_cohort"], show_size)
-    if not is_missing(row["n_control_lower_cohort"]):
-        return f"95 % interval{arm} {wide}, error of cohort and prediction model included"
     narrow = show_interval(row["n_control_lower"], row["n_control_upper"], show_size)
-    if is_missing(row["n_control_lower"]):
+    wide = show_interval(row["n_control_lower_cohort"], row["n_control_upper_cohort"], show_size)
+    if narrow == wide == MISSING:
         return "no interval was computed"
-    return (
-        f"95 % interval{arm} {narrow}, Monte Carlo error alone: "
-        "the error of cohort and prediction model was not computed"
-    )
+    if wide == MISSING:
+        return (
+            f"95 % interval{arm} {narrow} for the error of the simulation; that of cohort and "
+            "prediction model was not computed"
+        )
+    simulated = "" if narrow == MISSING else f", {narrow} for that of the simulation"
+    return f"95 % interval{arm} {wide} for the error of cohort and prediction model{simulated}"
 
 
 def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
@@ -104,7 +107,7 @@ def _headline(choice: Choice) -> str:
     versus = show_interval(
         reference["n_control_lower_cohort"], reference["n_control_upper_cohort"], show_size
     )
-    bracket = "" if is_missing(reference["n_control_lower_cohort"]) else f" ({versus})"
+    bracket = "" if versus == MISSING else f" ({versus})"
     return (
         f"{start} {end}, instead of {describe_size(reference)}{bracket} when enrolling at random."
     )
@@ -129,7 +132,7 @@ def _screening_sentence(choice: Choice, currency: str) -> str:
     parts = [f"{show_size(best['n_to_screen'])} people must be screened"]
     if not is_missing(best["cost"]) and best["cost"] > 0:
         interval = show_interval(best["cost_lower"], best["cost_upper"], show_money)
-        bracket = "" if is_missing(best["cost_lower"]) else f" (95 % interval {interval})"
+        bracket = "" if interval == MISSING else f" (95 % interval {interval})"
         parts.append(f"the trial costs {show_money(best['cost'], currency)}{bracket}")
         parts += _cost_saving(choice, currency)
     if not is_missing(best["months_to_enroll"]):
@@ -165,8 +168,16 @@ def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
 
 def _choice_sentence(choice: Choice) -> str:
     least = "cheapest" if choice.by == "cost" else "smallest"
-    return (
+    start = (
         f"This is the {least} of the {choice.n_compared} combinations of strategy and fraction "
-        "that were compared; the oracle, which knows the future, is not among them. The best of "
-        "several looks better than it is, unless it was chosen before the results were seen."
+        "that were compared; the oracle, which knows the future, is not among them."
+    )
+    repeated = choice.repeated
+    if repeated is None or is_missing(repeated["cost_lower"]):
+        return f"{start} The best of several looks better than it is."
+    interval = show_interval(repeated["cost_lower"], repeated["cost_upper"], show_money)
+    return (
+        f"{start} The best of several looks better than it is: with the choice repeated among "
+        f"other people of the same kind, the cost has the 95 % interval {interval}, and the same "
+        f"choice came out in {show_fraction(round(repeated['share_chosen'], 2))} of the samples."
     )

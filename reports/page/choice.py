@@ -9,8 +9,8 @@ from reports.page.gather import StudyFacts
 
 UNATTAINABLE: Final = ("oracle",)
 REFERENCE: Final = "random"
-FLATNESS: Final = 0.05
-"""Costs within this share above the cheapest count as equal."""
+
+Row = dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,19 @@ class Choice:
         The row of enrolling at random, where the study has one.
     saving
         The row of `sample_size_savings` against the reference, where there is one.
+    repeated
+        The row of `cheapest_fractions` whose interval repeats the choice in every bootstrap
+        sample, where there is one.
     n_compared
         Among how many attainable combinations it is the cheapest.
     by
         What is least: `cost`, or `n_control` where no costs are given.
     """
 
-    best: dict[Any, Any]
-    reference: dict[Any, Any] | None
-    saving: dict[Any, Any] | None
+    best: Row
+    reference: Row | None
+    saving: Row | None
+    repeated: Row | None
     n_compared: int
     by: str
 
@@ -75,62 +79,62 @@ def choose(facts: StudyFacts) -> Choice | None:
     reached = sizes[sizes["n_control"].notna() & ~sizes["strategy"].isin(UNATTAINABLE)]
     if reached.empty:
         return None
-    by = "cost" if (reached["cost"] > 0).any() else "n_control"
+    by = cheapest_by(sizes)
     best = reached.sort_values(by, kind="stable").iloc[0].to_dict()
     everyone = reached[reached["strategy"] == REFERENCE].to_dict("records")
     return Choice(
-        best, everyone[0] if everyone else None, _find_saving(facts, best), len(reached), by
+        best=best,
+        reference=everyone[0] if everyone else None,
+        saving=_find_saving(facts, best),
+        repeated=_find_repeated(facts, best),
+        n_compared=len(reached),
+        by=by,
     )
 
 
-def compute_cheapest(sizes: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each enriching strategy, the cheapest fraction and how flat the cost is there.
+def cheapest_by(sizes: pd.DataFrame) -> str:
+    """Return what is to be small: `cost`, or `n_control` where no costs are given."""
+    return "cost" if (sizes["cost"] > 0).any() else "n_control"
 
-    Parameters
-    ----------
-    sizes
-        Rows of `sample_sizes`, one analysis and one target power.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `strategy`, `fraction_enrolled`, `cost`, and the neighboring fractions `flat_from`,
-        `flat_to` within which the cost stays at most 5 % above the cheapest.
-    """
-    rows = []
-    for strategy, group in sizes.dropna(subset=["cost"]).groupby("strategy", sort=False):
-        if strategy == REFERENCE:
-            continue
-        ordered = group.sort_values("fraction_enrolled").reset_index(drop=True)
-        place = int(ordered["cost"].to_numpy().argmin())
-        least = ordered.loc[place]
-        flat = ordered["cost"] <= (1 + FLATNESS) * least["cost"]
-        # only the unbroken stretch around the cheapest point is flat
-        stretch = (flat != flat.shift()).cumsum()
-        near = ordered.loc[stretch == stretch[place], "fraction_enrolled"]
-        rows.append((strategy, least["fraction_enrolled"], least["cost"], near.min(), near.max()))
-    names = ["strategy", "fraction_enrolled", "cost", "flat_from", "flat_to"]
-    return pd.DataFrame(rows, columns=names)
+def best_fractions(facts: StudyFacts) -> pd.DataFrame:
+    """Return the row of `sample_sizes` at each strategy's cheapest fraction, cheapest first."""
+    sizes = primary_sizes(facts)
+    return sizes.sort_values(cheapest_by(sizes), kind="stable").drop_duplicates("strategy")
 
 
 def pick_best_fractions(facts: StudyFacts, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `operating_characteristics` at each strategy's cheapest fraction."""
     best: dict[str, float] = {}
     if facts.has("sample_sizes"):
-        cheapest = compute_cheapest(primary_sizes(facts))
-        best = dict(zip(cheapest["strategy"], cheapest["fraction_enrolled"], strict=True))
+        found = best_fractions(facts)
+        best = dict(zip(found["strategy"], found["fraction_enrolled"], strict=True))
     fallback = rows.groupby("strategy")["fraction_enrolled"].transform("min")
     wanted = rows["strategy"].map(best).astype(float).fillna(fallback)
     return rows[rows["fraction_enrolled"] == wanted]
 
 
-def _find_saving(facts: StudyFacts, best: dict[Any, Any]) -> dict[Any, Any] | None:
+def _find_saving(facts: StudyFacts, best: Row) -> Row | None:
     if not facts.has("sample_size_savings"):
         return None
     table = facts.tables["sample_size_savings"]
     same = (
         (table["strategy"] == best["strategy"])
         & (table["reference_strategy"] == REFERENCE)
+        & (table["analysis"] == best["analysis"])
+        & (table["fraction_enrolled"] == best["fraction_enrolled"])
+    )
+    found = table[same].to_dict("records")
+    return found[0] if found else None
+
+
+def _find_repeated(facts: StudyFacts, best: Row) -> Row | None:
+    if not facts.has("cheapest_fractions"):
+        return None
+    table = facts.tables["cheapest_fractions"]
+    same = (
+        (table["choice"] == "strategy and fraction")
+        & (table["strategy"] == best["strategy"])
         & (table["analysis"] == best["analysis"])
         & (table["fraction_enrolled"] == best["fraction_enrolled"])
     )

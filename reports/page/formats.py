@@ -80,9 +80,16 @@ def show_money(value: Any, currency: str = "") -> str:
 
 
 def show_interval(low: Any, high: Any, form: Format) -> str:
-    """Return `low to high`; an en dash joins them only where no sign can be mistaken for it."""
-    if is_missing(low) or is_missing(high):
+    """Return `low to high`; an en dash joins them only where no sign can be mistaken for it.
+
+    An end that is missing was not reached: `190 or more`.
+    """
+    if is_missing(low) and is_missing(high):
         return MISSING
+    if is_missing(high):
+        return f"{form(low)} or more"
+    if is_missing(low):
+        return f"up to {form(high)}"
     joint = "\u2013" if low >= 0 else " to "
     left, right = form(low), form(high)
     for unit in ("\u00a0%", "\u00a0million"):

@@ -21,9 +21,7 @@ def one_analysis(tables: Tables, name: str) -> pd.DataFrame:
 
 
 def cheapest(tables: Tables) -> pd.DataFrame:
-    sizes = one_analysis(tables, "sample_sizes")
-    best = sizes.loc[sizes.groupby("strategy")["cost"].idxmin()]
-    return best.assign(flat_from=best["fraction_enrolled"], flat_to=1.0)
+    return one_analysis(tables, "cheapest_fractions").query("choice == 'fraction'")
 
 
 def at_forty_percent(tables: Tables) -> pd.DataFrame:

@@ -17,8 +17,8 @@ _TABLE = "operating_characteristics"
 _MODELS: Final = {
     "change": "Two-sample t test of the change from baseline to the last visit",
     "ancova": "Last visit on arm and baseline, ordinary least squares, t with N - 2 - q df",
-    "prognostic_ancova": (
-        "Last visit on arm, baseline and prognostic score, ordinary least squares (PROCOVA)"
+    "ancova_score": (
+        "Last visit on arm, baseline and the strategy's score, ordinary least squares (PROCOVA)"
     ),
     "random_slope": (
         "Random intercept and slope, difference of mean slopes, REML, Satterthwaite df"

@@ -1,8 +1,14 @@
 """Part 6: the strategies side by side, with paired differences."""
 
 from reports.figures.labels import analysis_label, strategy_label
-from reports.page.choice import UNATTAINABLE, primary_sizes
-from reports.page.columns import build_table, estimate, number, words
+from reports.page.choice import (
+    UNATTAINABLE,
+    best_fractions,
+    cheapest_by,
+    pick_best_fractions,
+    primary_analysis,
+)
+from reports.page.columns import build_table, estimate, number, simulated, words
 from reports.page.content import Block, Paragraph, Section, Table
 from reports.page.formats import (
     show_count,
@@ -11,6 +17,7 @@ from reports.page.formats import (
     show_number,
     show_share,
     show_size,
+    show_text,
 )
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
@@ -30,6 +37,8 @@ def describe_comparison(facts: StudyFacts) -> Section:
             )
     if facts.has("sample_size_savings"):
         blocks.append(_savings(facts))
+    if facts.has("power_differences"):
+        blocks.append(_power_differences(facts))
     if facts.has("capture_differences"):
         blocks.append(_capture_differences(facts))
     blocks += describe_gap(facts, "sample_sizes", "sample_size_savings", "capture_differences")
@@ -37,10 +46,8 @@ def describe_comparison(facts: StudyFacts) -> Section:
 
 
 def _strategies(facts: StudyFacts) -> Table:
-    sizes = primary_sizes(facts)
-    by = "cost" if (sizes["cost"] > 0).any() else "n_control"
-    ordered = sizes.sort_values(by, kind="stable")
-    best = ordered.drop_duplicates("strategy")
+    best = best_fractions(facts)
+    by = cheapest_by(best)
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
@@ -59,8 +66,9 @@ def _strategies(facts: StudyFacts) -> Table:
     power, analysis = best["target_power"].iloc[0], analysis_label(best["analysis"].iloc[0])
     note = (
         f"For {show_fraction(power)} power with {analysis}, each strategy at its "
-        f"{'cheapest' if by == 'cost' else 'smallest'} fraction. The intervals include the error "
-        "of cohort and prediction model; where there is none, it was not computed."
+        f"{'cheapest' if by == 'cost' else 'smallest'} fraction. The interval of the sample "
+        "size is for the error of cohort and prediction model, that of the cost for both layers of "
+        "error."
     )
     sources = facts.sources("sample_sizes")
     return build_table(best, rules, title="Strategies at their best", sources=sources, note=note)
@@ -68,7 +76,11 @@ def _strategies(facts: StudyFacts) -> Table:
 
 def _cost_title(facts: StudyFacts) -> str:
     currency = facts.setting("currency", "sample_sizes")
-    return f"Cost, {currency} (95 % interval)" if currency else "Cost (95 % interval)"
+    return (
+        f"Cost, {show_text(currency, limit=12)} (95 % interval)"
+        if currency
+        else "Cost (95 % interval)"
+    )
 
 
 def _savings(facts: StudyFacts) -> Table:
@@ -99,6 +111,26 @@ def _savings(facts: StudyFacts) -> Table:
         sources=facts.sources("sample_size_savings"),
         note="Both strategies see the same simulated people, so the difference has less error "
         "than either sample size.",
+    )
+
+
+def _power_differences(facts: StudyFacts) -> Table:
+    table = facts.tables["power_differences"]
+    rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        words("reference_strategy", "Minus", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        number("n_control", "Control arm, people", show_count),
+        simulated("difference", "mcse", "Difference in power ± MCSE", show_share),
+    ]
+    return build_table(
+        rows,
+        rules,
+        title="Differences in power at equal sample size",
+        sources=facts.sources("power_differences"),
+        note=f"{analysis_label(primary_analysis(facts))}, each strategy at its cheapest fraction; "
+        "paired: the same simulated trials.",
     )
 
 

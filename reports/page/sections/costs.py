@@ -2,10 +2,10 @@
 
 from reports.figures import plot_costs
 from reports.figures.labels import strategy_label
-from reports.page.choice import FLATNESS, compute_cheapest, primary_sizes
-from reports.page.columns import build_table, number, words
+from reports.page.choice import primary_analysis, primary_sizes
+from reports.page.columns import build_table, estimate, number, words
 from reports.page.content import Block, Paragraph, Picture, Section
-from reports.page.formats import show_fraction, show_money
+from reports.page.formats import show_fraction, show_money, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap, describe_settings
 
@@ -21,21 +21,30 @@ _UNIT_COSTS = (
 
 def describe_costs(facts: StudyFacts) -> Section:
     """Return unit costs, the cheapest fraction of each strategy, and the curve."""
-    if not facts.has(_TABLE):
-        return Section(12, "Costs", describe_gap(facts, _TABLE))
+    if not facts.has(_TABLE, "cheapest_fractions"):
+        return Section(12, "Costs", describe_gap(facts, _TABLE, "cheapest_fractions"))
     sizes = primary_sizes(facts)
     unit_costs = describe_settings(facts, "Unit costs", _UNIT_COSTS, _TABLE)
     if not (sizes["cost"] > 0).any():
         text = "No costs were given: `trialsim power` takes them from the protocol's [costs]."
         return Section(12, "Costs", (unit_costs, Paragraph(text)))
-    cheapest = compute_cheapest(sizes)
-    currency = str(facts.setting("currency", _TABLE) or "")
-    sources = facts.sources(_TABLE)
+    table = facts.tables["cheapest_fractions"]
+    found = table[table["analysis"] == primary_analysis(facts)]
+    cheapest = found[found["choice"] == "fraction"]
+    currency = show_text(facts.setting("currency", _TABLE) or "", limit=12)
+    sources = facts.sources("cheapest_fractions")
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Cheapest fraction enrolled", show_fraction),
-        number("cost", f"Cost{', ' if currency else ''}{currency}", show_money),
-        number("flat_from", f"Within {show_fraction(FLATNESS)}: from", show_fraction),
+        estimate(
+            "cost",
+            "cost_lower",
+            "cost_upper",
+            f"Cost{', ' if currency else ''}{currency} (95 % interval)",
+            show_money,
+        ),
+        number("share_chosen", "Chosen again", show_share),
+        number("flat_from", "Within 5\u00a0%: from", show_fraction),
         number("flat_to", "to", show_fraction),
     ]
     blocks: tuple[Block, ...] = (
@@ -46,7 +55,7 @@ def describe_costs(facts: StudyFacts) -> Section:
             "intervals",
             "One curve a strategy with its cheapest point marked, and the cost of enrolling at "
             "random as a horizontal line; the values are in the next table.",
-            plot_costs(sizes, cheapest, currency=currency, flatness=FLATNESS),
+            plot_costs(sizes, cheapest, currency=currency),
             {"costs": sizes, "cheapest": cheapest},
             sources,
         ),
@@ -55,8 +64,9 @@ def describe_costs(facts: StudyFacts) -> Section:
             rules,
             title="Cheapest fraction of each strategy",
             sources=sources,
-            note="Where the curve is flat, a larger fraction is nearly as cheap and easier to "
-            "recruit and to generalize from.",
+            note="The interval repeats the choice of the fraction in every bootstrap sample; "
+            "chosen again: how often it came out the same. Where the curve is flat, a larger "
+            "fraction is nearly as cheap, and easier to recruit and to generalize from.",
         ),
     )
     return Section(12, "Costs", blocks)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reports.figures.labels import analysis_label
 from reports.page.answer import describe_group
 from reports.page.choice import choose
 from reports.page.columns import build_facts
@@ -49,7 +50,7 @@ def _attributes(facts: StudyFacts) -> list[tuple[str, str]]:
             if setting("intercurrent_events")
             else "Stopping the study: hypothetical strategy, as if nobody had stopped",
         ),
-        ("Summary measure", _summary(setting("estimand"))),
+        ("Summary measure", _summary(facts)),
         (
             "Effect under the alternative",
             f"Decline slowed by {effect}" + (f" of {relative}" if relative else ""),
@@ -72,12 +73,15 @@ def _allocation(ratio: Any) -> str:
     return f"{ratio:g}:1 (treatment:control)"
 
 
-def _summary(estimand: Any) -> str:
-    if estimand:
-        return show_setting(estimand)
-    return (
-        "Difference of means, treatment minus control, at the last visit (in slope: random slope)"
-    )
+def _summary(facts: StudyFacts) -> str:
+    rows = facts.tables[_TABLE]
+    if "estimand" in rows:
+        named = rows.drop_duplicates("analysis")
+        return "; ".join(
+            f"{analysis_label(row['analysis'])}: {row['estimand']}"
+            for row in named.to_dict("records")
+        )
+    return "Difference between the arms, treatment minus control"
 
 
 def _alpha(alpha: Any, sides: Any) -> str:

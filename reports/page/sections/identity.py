@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from reports.page.columns import build_facts, build_table, number, words
-from reports.page.content import Block, Listing, Section, Table
+from reports.page.content import Block, Listing, Paragraph, Section, Table
 from reports.page.formats import show_count, show_duration, show_text, show_time
 from reports.page.gather import StudyFacts
 
@@ -16,6 +16,7 @@ def describe_identity(facts: StudyFacts) -> Section:
         _runs(facts),
         Listing("Commands that make these numbers again", _commands(facts)),
         _versions(facts),
+        *_notes(facts),
         *_files(facts),
         *_configs(facts),
     ]
@@ -50,6 +51,17 @@ def _runs(facts: StudyFacts) -> Table:
     ]
     note = "A run that is not finished has written nothing."
     return build_table(frame, rules, title="Runs in this study file", note=note)
+
+
+def _notes(facts: StudyFacts) -> list[Block]:
+    """Return what the commands said while they worked, and why steps were done again."""
+    blocks: list[Block] = []
+    for run in facts.current_runs():
+        config = facts.config(run.run_id)
+        changes = [f"Done again because {text}." for text in config.get("changes") or ()]
+        for text in [*(config.get("notes") or ()), *changes][:_MOST_NOTES]:
+            blocks.append(Paragraph(show_text(text, limit=400), (run,), is_warning=True))
+    return blocks
 
 
 def _versions(facts: StudyFacts) -> Table:
@@ -97,3 +109,4 @@ def _configs(facts: StudyFacts) -> list[Block]:
 
 
 _MOST_FILES = 200
+_MOST_NOTES = 30

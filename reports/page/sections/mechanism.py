@@ -14,11 +14,11 @@ from reports.page.sections.gaps import describe_gap, describe_settings
 _TITLE = "Data-generating mechanism"
 _SETTINGS = (
     ("Outcomes of the simulated trials", "outcomes"),
-    ("Treatment effect acts on", "effect_on"),
+    ("Effect over time", "effect"),
     ("Slowing", "slowing"),
     ("Slowing is a share of", "relative_to"),
-    ("Normal decline", "normal_decline"),
-    ("Drop-out", "dropout"),
+    ("Change in normal ageing, a year", "normal_change_per_year"),
+    ("Drop-out by the last visit", "dropout"),
 )
 
 

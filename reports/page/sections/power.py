@@ -13,7 +13,15 @@ from reports.page.choice import (
 )
 from reports.page.columns import beside, build_table, estimate, number, simulated, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
-from reports.page.formats import show_count, show_fraction, show_number, show_share, show_size
+from reports.page.formats import (
+    is_missing,
+    show_count,
+    show_fraction,
+    show_number,
+    show_share,
+    show_size,
+    show_text,
+)
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
 
@@ -71,12 +79,14 @@ def _proposed(facts: StudyFacts) -> Paragraph:
     )
     best = choice.best
     closed = best["closed_form_n_control"]
-    beside = "" if pd.isna(closed) else f" The closed form gives {show_number(closed, digits=4)}."
+    second = (
+        "" if is_missing(closed) else f" The closed form gives {show_number(closed, digits=4)}."
+    )
     return Paragraph(
         f"{rule}Proposed: {show_size(best['n_control'])} in the control and "
         f"{show_size(best['n_treatment'])} in the treatment arm "
         f"(unrounded {show_number(best['n_control'], digits=4)} and "
-        f"{show_number(best['n_treatment'], digits=4)}).{beside} {left}",
+        f"{show_number(best['n_treatment'], digits=4)}).{second} {left}",
         facts.sources("sample_sizes"),
     )
 
@@ -153,7 +163,7 @@ def _errors(facts: StudyFacts) -> list[Block]:
 
 def _characteristics(facts: StudyFacts) -> Table:
     unit = facts.setting("unit", _TABLE)
-    of_unit = f", {unit}" if unit else ""
+    of_unit = f", {show_text(unit, limit=20)}" if unit else ""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction", show_fraction),

@@ -1,0 +1,103 @@
+"""Formatting of numbers: digits, units, intervals, missing values."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.page import formats
+from reports.page.html import mark_code
+
+NBSP = "\u00a0"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0, "0"),
+        (1234.5, "1,234"),
+        (0.01234, "0.0123"),
+        (-3.456, "\u22123.46"),
+        (7.4, "7.40"),
+        (999.99, "1,000"),
+        (1e-12, "0.00000000"),
+        (None, "\u2013"),
+        (np.nan, "\u2013"),
+    ],
+)
+def test_number_has_three_significant_digits(value: float | None, expected: str) -> None:
+    assert formats.show_number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(50.2, "51"), (50.0, "50"), (50.0000000001, "50"), (1e4, "10,000")]
+)
+def test_sample_size_is_rounded_up(value: float, expected: str) -> None:
+    assert formats.show_size(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.4, f"40{NBSP}%"), (0.125, f"12.5{NBSP}%"), (1.0, f"100{NBSP}%"), (0.29, f"29{NBSP}%")],
+)
+def test_fraction_has_no_needless_digits(value: float, expected: str) -> None:
+    assert formats.show_fraction(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "expected"),
+    [
+        (6_310_000, "EUR", f"EUR 6.31{NBSP}million"),
+        (900_000, "", "900,000"),
+        (-2_500_000, "USD", f"USD \u22122.50{NBSP}million"),
+        (np.nan, "EUR", "\u2013"),
+    ],
+)
+def test_money_is_in_millions_where_it_is_that_large(
+    value: float, currency: str, expected: str
+) -> None:
+    assert formats.show_money(value, currency) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.1, 0.2, f"10.0\u201320.0{NBSP}%"),
+        (-0.1, 0.2, f"\u221210.0 to 20.0{NBSP}%"),
+        (0.1, np.nan, f"10.0{NBSP}% or more"),
+        (np.nan, 0.2, f"up to 20.0{NBSP}%"),
+        (np.nan, np.nan, "\u2013"),
+    ],
+)
+def test_interval_names_its_ends(low: float, high: float, expected: str) -> None:
+    assert formats.show_interval(low, high, formats.show_share) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.0004, "<0.001"), (0.0126, "0.013"), (1.0, "1.000")]
+)
+def test_small_p_values_are_not_zero(value: float, expected: str) -> None:
+    assert formats.show_p_value(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(3.21, "3.2 s"), (125, "2 min 5 s"), (7260, "2 h 1 min")]
+)
+def test_duration_is_readable(seconds: float, expected: str) -> None:
+    start = pd.Timestamp("2026-01-01")
+    assert formats.show_duration(start, start + pd.Timedelta(seconds=seconds)) == expected
+
+
+def test_moments_name_their_zone() -> None:
+    assert formats.show_time(pd.Timestamp("2026-01-02 03:04:05")) == "2026-01-02 03:04 UTC"
+    assert formats.show_now(datetime(2026, 1, 2, 3, 4, tzinfo=UTC)) == "2026-01-02 03:04 UTC"
+
+
+def test_text_is_one_line_of_limited_length() -> None:
+    assert formats.show_text("a\nb\tc") == "a b c"
+    assert len(formats.show_text("x" * 10_000)) == 200
+
+
+def test_code_is_marked_after_escaping() -> None:
+    assert mark_code("run `a <b>` & c") == "run <code>a &lt;b&gt;</code> &amp; c"

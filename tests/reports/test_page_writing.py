@@ -1,0 +1,236 @@
+"""Reports on disk: whole or not at all, every value from the data as text, every part present."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from reports.errors import ReportError
+from reports.page.compose import compose_page
+from reports.page.file_formats import ReportFormat
+from reports.page.gather import gather_study
+from reports.page.html import render_html
+from reports.page.writing import write_report
+from reports.store import FILLED_BY, Study
+from trialsim.cli.app import app
+
+Tables = dict[str, pd.DataFrame]
+HOSTILE = "=1+1<script>alert(1)</script>\"'&`|\n\U0001f9e0" + "x" * 10_000
+MOMENT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+class Tags(HTMLParser):
+    """Counts what is an element, and keeps what is text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+def parse(html: str) -> Tags:
+    tags = Tags()
+    tags.feed(html)
+    return tags
+
+
+@pytest.fixture(scope="module")
+def html(example_study: Study) -> str:
+    return render_html(compose_page(gather_study(example_study), moment=MOMENT))
+
+
+def test_page_has_thirteen_parts_in_order(html: str) -> None:
+    numbers = re.findall(r"<h2[^>]*>(\d+)\. ", html)
+    assert numbers == [str(number) for number in range(1, 14)]
+
+
+def test_ids_are_unique_and_links_lead_somewhere(html: str) -> None:
+    page = parse(html)
+    assert len(page.ids) == len(set(page.ids))
+    inside = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert inside <= set(page.ids)
+
+
+def test_page_asks_for_nothing_from_outside(html: str) -> None:
+    assert all(link.startswith(("#", "data:")) for link in parse(html).links)
+
+
+def test_synthetic_data_are_called_that_everywhere(html: str) -> None:
+    page = parse(html)
+    marks = html.count('class="synthetic"')
+    assert "SYNTHETIC DATA." in html
+    assert marks == page.tags.count("table") + page.tags.count("figure")
+
+
+def test_every_table_with_numbers_names_its_run(html: str) -> None:
+    tables = re.findall(r'<table data-name="([^"]+)"[^>]*?(title="Run r\d+)?[^>]*>', html)
+    nameless = {name for name, title in re.findall(r'<table data-name="([^"]+)"([^>]*)>', html)
+                if "Run r" not in title}  # fmt: skip
+    assert tables
+    assert nameless == {"runs-in-this-study-file"}
+
+
+def test_same_study_gives_the_same_page(example_study: Study, html: str) -> None:
+    assert render_html(compose_page(gather_study(example_study), moment=MOMENT)) == html
+
+
+def test_part_without_data_names_the_command_that_fills_it(tmp_path: Path) -> None:
+    page = render_html(compose_page(gather_study(Study.open(tmp_path / "e.duckdb")), moment=MOMENT))
+    shown = {"participants", "scores", "capture_rates", "operating_characteristics"}
+    for command in {FILLED_BY[table] for table in shown}:
+        assert f"<code>{command}</code>" in page
+
+
+LEAVES_OUT = (
+    ("participants", "sample_sizes"),
+    ("visits", "cheapest_fractions", "predictor_performance"),
+    ("volumes", "selections", "operating_characteristics"),
+)
+
+
+@pytest.mark.parametrize("left_out", LEAVES_OUT)
+def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) -> None:
+    facts = gather_study(example_study)
+    tables = {name: frame for name, frame in facts.tables.items() if name not in left_out}
+    writers = {name: run for name, run in facts.writers.items() if name not in left_out}
+    changed = type(facts)(facts.study, tables, facts.runs, writers)
+    assert len(compose_page(changed, moment=MOMENT).sections) == 13
+
+
+def test_anchors_that_fail_are_counted(example_study: Study) -> None:
+    anchors = pd.DataFrame(
+        {
+            "anchor": ["a", "b"],
+            "source": "c",
+            "expected": 1.0,
+            "computed": [1.0, 2.0],
+            "tolerance": 0.0,
+            "passes": [True, False],
+        }
+    )
+    page = compose_page(gather_study(example_study), moment=MOMENT, anchors=anchors)
+    assert "1 of 2 reference values pass" in render_html(page)
+
+
+@pytest.fixture(scope="module")
+def hostile_study(study_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    columns = ("participant_id", "site", "strategy", "covariate", "parameter", "criterion")
+    names = {"sub-00003", "Site A", "brlp", "mmse", "Slowing", "Usable baseline MRI"}
+    tables = {
+        name: frame.assign(
+            **{
+                column: frame[column].map(lambda v: HOSTILE if v in names else v)
+                for column in columns
+                if column in frame
+            }
+        )
+        for name, frame in study_tables.items()
+    }
+    tables["predictor_performance"]["subgroup"] += HOSTILE
+    tables["capture_rates"]["definition"] = HOSTILE
+    tables["scan_checks"]["reasons"] = HOSTILE
+    study = Study.open(tmp_path_factory.mktemp("hostile") / "study.duckdb")
+    config = {"title": HOSTILE, "currency": HOSTILE, "unit": HOSTILE, "notes": [HOSTILE]}
+    with study.run(command=f"trialsim {HOSTILE}", config=config, seed=1) as run:
+        for name, frame in tables.items():
+            run.write(name, frame)
+    return study
+
+
+def test_hostile_text_stays_text_in_html(hostile_study: Study) -> None:
+    page = render_html(compose_page(gather_study(hostile_study), moment=MOMENT, n_listed=3))
+    assert parse(page).tags.count("script") == 1
+    assert "&lt;script&gt;alert(1)" in page
+    assert len(page) < 5_000_000
+
+
+def test_hostile_text_stays_text_in_markdown_and_csv(hostile_study: Study, tmp_path: Path) -> None:
+    path = tmp_path / "report.md"
+    write_report(hostile_study, path, report_format=ReportFormat.MARKDOWN)
+    assert "<script>" not in re.sub(r"~~~~.*?~~~~|`[^`]*`", "", path.read_text(), flags=re.DOTALL)
+    for table in (tmp_path / "report_figures").glob("*.csv"):
+        frame = pd.read_csv(table, keep_default_na=False, dtype=str)
+        cells = frame.select_dtypes(["object", "str"]).to_numpy().ravel()
+        assert not [cell for cell in cells if cell.startswith("=")], table.name
+
+
+def test_hostile_text_is_printed(hostile_study: Study, tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    write_report(hostile_study, path, report_format=ReportFormat.PDF)
+    assert path.read_bytes().startswith(b"%PDF-")
+
+
+def test_full_disk_leaves_the_old_report(
+    example_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def refuse(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(ReportError, match="No space left"):
+        write_report(example_study, path)
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.html", "html"), ("a.PDF", "pdf"), ("a.markdown", "md"), ("a", "html"), ("a.x", "html")],
+)
+def test_ending_names_the_format(name: str, expected: str) -> None:
+    assert ReportFormat.of(Path(name)).value == expected
+
+
+def truncate(path: Path, whole: Path) -> None:
+    path.write_bytes(whole.read_bytes()[:20_000])
+
+
+def make_foreign(path: Path, _whole: Path) -> None:
+    import duckdb
+
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE other (a INTEGER)")
+
+
+def write_text(path: Path, _whole: Path) -> None:
+    path.write_text("not a database")
+
+
+def write_nothing(_path: Path, _whole: Path) -> None:
+    """Leave the file missing."""
+
+
+@pytest.mark.parametrize("spoil", [truncate, make_foreign, write_text, write_nothing])
+def test_bad_study_is_a_sentence_and_the_old_report_stays(
+    spoil: Callable[[Path, Path], None], example_study: Study, tmp_path: Path
+) -> None:
+    study, report = tmp_path / "study.duckdb", tmp_path / "report.html"
+    spoil(study, example_study.path)
+    report.write_text("old")
+    done = CliRunner().invoke(app, ["report", str(study), "--out", str(report)])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert report.read_text() == "old"
+
+
+def test_command_writes_the_page_with_its_title(example_study: Study, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    arguments = ["report", str(example_study.path), "--out", str(report), "--title", "A <b>"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.strip() == str(report)
+    assert "<h1>A &lt;b&gt;</h1>" in report.read_text()
+    assert re.search(r"(\d+) of \1 reference values pass", report.read_text())
