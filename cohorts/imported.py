@@ -17,6 +17,7 @@ from cohorts.records import (
     Records,
 )
 from cohorts.schema import TABLES
+from cohorts.validation import number_keys
 from cohorts.validation_people import check_people
 from cohorts.validation_visits import check_visits
 from cohorts.validation_volumes import check_volumes
@@ -93,7 +94,7 @@ def _build_records(tables: dict[str, pd.DataFrame]) -> Records:
     frame[SOURCE_FILE] = "visits.parquet"
     frame[SOURCE_ROW] = np.arange(1, len(frame) + 1)
     frame[VOLUME_SOURCE] = "volumes.parquet"
-    records = Records(frame, name="cohort")
+    records = Records(number_keys(frame), name="cohort")
     repeated = participants["participant_id"][participants["participant_id"].duplicated()]
     records.problems += [
         Problem(

@@ -103,8 +103,8 @@ def number_sessions(sessions: pd.Series) -> pd.Series:
 
 def _check_ages_against_time(records: Records) -> None:
     frame = records.frame
-    baseline = frame.loc[find_baseline_rows(frame)].set_index("participant_id")
-    first_age = frame["participant_id"].map(baseline["age_years"])
+    at_baseline = frame["age_years"].where(frame.index.isin(find_baseline_rows(frame)))
+    first_age = at_baseline.groupby(frame["participant_id"]).transform("first")
     expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
     differs = (frame["age_years"] - expected).abs() > AGE_AGREES_WITHIN_YEARS
     years = (frame["months_from_baseline"] / MONTHS_PER_YEAR).round(2).astype("str")

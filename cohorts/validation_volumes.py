@@ -123,9 +123,8 @@ def _check_swapped_sides(records: Records) -> None:
     asymmetries = _compute_asymmetries(frame)
     if asymmetries.empty:
         return
-    first = asymmetries.loc[find_baseline_rows(frame)]
-    first.index = pd.Index(frame.loc[first.index, "participant_id"])
-    before = first.reindex(frame["participant_id"]).to_numpy()
+    first = asymmetries.where(pd.Series(frame.index.isin(find_baseline_rows(frame))), axis=0)
+    before = first.groupby(frame["participant_id"]).transform("first").to_numpy()
     now = asymmetries.to_numpy()
     mirrored = np.nansum((now + before) ** 2, axis=1) < 0.1 * np.nansum((now - before) ** 2, axis=1)
     clear = np.nansum(np.where(np.isnan(now), np.nan, before) ** 2, axis=1) > _CLEAR_ASYMMETRY**2
