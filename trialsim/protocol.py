@@ -73,10 +73,11 @@ class CohortSection(Section):
     training: Path | None = None
     map: dict[str, str] = {}
     age_unit: Literal["years", "months", "hundredths"] | None = None
-    sex_coding: str | None = None
-    diagnosis_coding: str | None = None
+    sex_coding: str | dict[str, str] | None = None
+    diagnosis_coding: str | dict[str, str] | None = None
+    diagnosis: Literal["CN", "MCI", "AD"] | None = None
     quarantine: bool = False
-    eligibility: dict[str, list[float] | list[str]] = {}
+    eligibility: list[str] = []
 
 
 class PredictionSection(Section):

@@ -37,6 +37,11 @@ class ErrorReportingGroup(TyperGroup):
             for problem in error.problems:
                 typer.echo(f"Error: {problem}", err=True)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            typer.echo(
+                "Interrupted. What was finished is kept; the same command goes on.", err=True
+            )
+            raise typer.Exit(130) from error
 
 
 app = typer.Typer(

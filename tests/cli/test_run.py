@@ -1,0 +1,229 @@
+"""`trialsim run`: one job, resumable at any moment, with the same numbers in the end."""
+
+import json
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cohorts.folder import write_cohort
+from cohorts.synthetic.tabular import synthesize_table
+from reports.errors import ReportError
+from reports.store import Study
+from reports.verification import verify_study
+from trialsim.cli.app import app
+from trialsim.cli.pipeline.whole import run_protocol
+from trialsim.protocol import Protocol, read_protocol
+
+RUNNER = CliRunner()
+RESULTS = ("scores", "selections", "capture_rates", "operating_characteristics", "sample_sizes")
+PROTOCOL = """
+[study]
+title = "A small study"
+seed = 5
+[cohort]
+path = "screened"
+training = "archive"
+eligibility = ["age_years between 50 and 90"]
+[selection]
+strategies = ["random", "baseline_volume", "regression"]
+fractions_enrolled = [0.5, 1.0]
+[design]
+visits_months = [0, 12, 24]
+unit = "percent"
+slowing = 0.3
+analyses = ["ancova"]
+[costs]
+screening = 1500
+participant = 25000
+[simulation]
+sample_sizes = [60, 120, 240]
+n_simulations = 100
+n_bootstrap = 2
+"""
+
+
+def write_people(folder: Path, seed: int, count: int) -> None:
+    cohort, _ = synthesize_table(count, rng=np.random.default_rng(seed))
+    rename = {name: f"{folder.name}-{name}" for name in cohort.participants["participant_id"]}
+    tables = {
+        name: getattr(cohort, name).assign(
+            participant_id=getattr(cohort, name)["participant_id"].map(rename)
+        )
+        for name in ("participants", "visits", "volumes")
+    }
+    renamed = type(cohort)(**tables, name=folder.name, is_synthetic=True)
+    write_cohort(renamed, folder)
+
+
+def make_study(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    write_people(folder / "screened", seed=1, count=120)
+    write_people(folder / "archive", seed=2, count=120)
+    (folder / "protocol.toml").write_text(PROTOCOL)
+    return folder / "protocol.toml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = make_study(tmp_path_factory.mktemp("finished"))
+    run_protocol(read_protocol(path), command="trialsim run protocol.toml", quiet=True)
+    return path
+
+
+@pytest.fixture
+def protocol(tmp_path: Path) -> Path:
+    return make_study(tmp_path)
+
+
+def read_results(path: Path) -> dict[str, pd.DataFrame]:
+    study = Study.open(path.parent / "results/study.duckdb", read_only=True)
+    return {table: study.read(table) for table in RESULTS}
+
+
+def run_quietly(protocol: Protocol) -> None:
+    run_protocol(protocol, command="trialsim run", quiet=True)
+
+
+def test_the_job_ends_with_its_answer_and_its_report(finished: Path) -> None:
+    result = RUNNER.invoke(app, ["run", str(finished)])
+    assert result.exit_code == 0, result.output
+    assert "per arm" in result.stdout
+    page = (finished.parent / "results/report.html").read_text()
+    assert "A small study" in page
+    assert "synthetic" in page.lower()
+
+
+def test_a_second_run_skips_every_step(finished: Path) -> None:
+    before = read_results(finished)
+    result = RUNNER.invoke(app, ["run", str(finished)])
+    assert result.stderr.count("unchanged") == 4
+    for table, frame in read_results(finished).items():
+        pd.testing.assert_frame_equal(frame, before[table])
+
+
+def test_json_gives_the_answer_with_its_paths(finished: Path) -> None:
+    found = json.loads(RUNNER.invoke(app, ["run", str(finished), "--json", "--quiet"]).stdout)
+    assert set(found) == {"answer", "details", "report", "study"}
+    assert Path(found["report"]).is_file()
+
+
+def test_a_dry_run_shows_the_plan_without_doing_it(protocol: Path) -> None:
+    result = RUNNER.invoke(app, ["run", str(protocol), "--dry-run", "--set", "study.seed=9"])
+    assert result.exit_code == 0, result.output
+    assert "study.seed = 9" in result.stdout
+    assert "load, score, compare, simulate, report" in result.stdout
+    assert not (protocol.parent / "results").exists()
+
+
+def test_a_tabular_study_never_imports_torch(finished: Path) -> None:
+    code = (
+        "import sys\nfrom trialsim.cli.app import app\n"
+        f"words = ['run', {str(finished)!r}, '--quiet']\n"
+        "try: app(words)\nexcept SystemExit as end: assert not end.code\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
+    """The job is killed at 20 random moments; the same command then ends with the same numbers."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trialsim.cli.pipeline.whole", "trialsim.cli.pipeline.steps"])
+    question = read_protocol(protocol)
+    for delay in np.random.default_rng(20).uniform(0.0, 2.0, size=20):
+        process = context.Process(target=run_quietly, args=(question,))
+        process.start()
+        process.join(timeout=float(delay))
+        process.kill()
+        process.join()
+    run_quietly(question)
+    expected = read_results(finished)
+    for table, frame in read_results(protocol).items():
+        pd.testing.assert_frame_equal(frame, expected[table])
+    study = Study.open(protocol.parent / "results/study.duckdb", read_only=True)
+    assert (verify_study(study)["verdict"] == "holds").all()
+
+
+def test_a_changed_cohort_is_noticed_and_told(protocol: Path) -> None:
+    question = read_protocol(protocol)
+    run_quietly(question)
+    write_people(protocol.parent / "screened", seed=3, count=100)
+    result = RUNNER.invoke(app, ["run", str(protocol)])
+    assert "participants.parquet is changed" in result.stderr
+    assert "unchanged" not in result.stderr
+    study = Study.open(protocol.parent / "results/study.duckdb")
+    assert len(study.read("participants")) <= 100
+    assert (
+        "participants.parquet is changed" in (protocol.parent / "results/report.html").read_text()
+    )
+
+
+def test_another_price_leaves_the_scores_alone(protocol: Path) -> None:
+    run_quietly(read_protocol(protocol))
+    result = RUNNER.invoke(app, ["run", str(protocol), "--set", "costs.screening=100"])
+    assert result.stderr.count("unchanged") == 3
+    assert "because costs was" in result.stderr
+
+
+def test_two_runs_on_one_study_do_not_mix(protocol: Path) -> None:
+    question = read_protocol(protocol)
+    question.study.output.mkdir()
+    study = Study.open(question.study.output / "study.duckdb")
+    with study.as_only_writer(), pytest.raises(ReportError, match="Another process is writing"):
+        run_quietly(question)
+
+
+def test_what_the_protocol_asks_of_absent_data_is_a_sentence(protocol: Path) -> None:
+    words = ["run", str(protocol), "--set", "design.endpoint=nucleus"]
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == 1
+    assert "nucleus" in result.stderr
+
+
+def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path) -> None:
+    folder = protocol.parent / "screened"
+    for table in ("visits", "volumes"):
+        frame = pd.read_parquet(folder / f"{table}.parquet")
+        first = pd.read_parquet(folder / "visits.parquet").query("months_from_baseline == 0")
+        keep = frame["session_id"].isin(first["session_id"])
+        frame[keep].to_parquet(folder / f"{table}.parquet", index=False)
+    result = RUNNER.invoke(app, ["run", str(protocol)])
+    assert result.exit_code == 0, result.output
+    assert "No trial was simulated" in result.stderr
+    study = Study.open(protocol.parent / "results/study.duckdb")
+    assert study.has("selections")
+    assert not study.has("sample_sizes")
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_study_whole(
+    protocol: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_quietly(read_protocol(protocol))
+    before = read_results(protocol)
+
+    def fail(*_args: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reports.atomic.os.fsync", fail)
+    result = RUNNER.invoke(app, ["run", str(protocol)])
+    assert result.exit_code == 1
+    assert "No space left on device" in result.stderr
+    for table, frame in read_results(protocol).items():
+        pd.testing.assert_frame_equal(frame, before[table])
+
+
+def test_an_interrupt_says_how_to_go_on(protocol: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trialsim.cli.pipeline.selection_steps.score", interrupt)
+    result = RUNNER.invoke(app, ["run", str(protocol)])
+    assert result.exit_code == 130
+    assert "same command" in result.stderr

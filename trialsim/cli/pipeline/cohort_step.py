@@ -1,0 +1,35 @@
+"""The step that reads the screened people."""
+
+from cohorts.eligibility import screen_cohort
+from reports.store import Run
+from trialsim.cli.pipeline.engine import Step
+from trialsim.cli.pipeline.job import Job
+
+
+def make_load_step(job: Job) -> Step:
+    """Return the step that reads, checks and screens the cohort."""
+    section = job.protocol.cohort
+    config = {
+        "title": job.protocol.study.title,
+        "cohort": section.model_dump(mode="json", exclude={"training"}),
+    }
+    return Step("load", lambda run: load(job, run), config, inputs=[section.path])
+
+
+def load(job: Job, run: Run) -> None:
+    """Read the screened people, leave out who is not eligible, keep the tables of the others."""
+    section = job.protocol.cohort
+    found = job.load(section.path)
+    screening = screen_cohort(found, section.eligibility)
+    eligible = screening.eligible
+    run.note(
+        cohort_name=eligible.name,
+        is_synthetic=eligible.is_synthetic,
+        notes=list(found.notes),
+        rejected=found.rejected.to_dict("records"),
+    )
+    for table in ("participants", "visits", "volumes"):
+        run.write(table, getattr(eligible, table))
+    run.write("screening_flow", screening.flow)
+    job.notes.extend(found.notes)
+    job.notes.extend(f"Left out: {problem}" for problem in found.rejected["problem"])

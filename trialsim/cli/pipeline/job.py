@@ -1,0 +1,64 @@
+"""What every step of a study works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from cohorts.cohort import Cohort
+from cohorts.loading import load_cohort
+from reports.store import Study
+from trialsim.protocol import Protocol
+
+Progress = Callable[[str, float, float], None]
+"""Told the name of the work, how much of it is done, how much there is in all."""
+
+STREAMS: Final = ("scores", "ties", "capture rates", "performance")
+"""The parts of a study that draw at random, apart from prediction and simulation."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One study's work.
+
+    Parameters
+    ----------
+    protocol
+        The whole question.
+    study
+        The file that steps read from.
+    on_progress
+        Called while a step works.
+    notes
+        What the user must know; steps add to it.
+    """
+
+    protocol: Protocol
+    study: Study
+    on_progress: Progress
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> Path:
+        """The folder of everything that the study writes."""
+        return self.protocol.study.output
+
+    def rng(self, stream: str) -> np.random.Generator:
+        """Return the generator of one part of the study; parts never share one."""
+        return np.random.default_rng([self.protocol.study.seed, STREAMS.index(stream)])
+
+    def load(self, path: Path) -> Cohort:
+        """Read the cohort at `path` with the codings that the protocol states."""
+        section = self.protocol.cohort
+        return load_cohort(
+            path,
+            column_map=section.map,
+            age_unit=section.age_unit,
+            sex_coding=section.sex_coding,
+            diagnosis_coding=section.diagnosis_coding,
+            diagnosis=section.diagnosis,
+            quarantine=section.quarantine,
+            progress=lambda done, total: self.on_progress("Reading scans", done, total),
+        )

@@ -1,0 +1,64 @@
+"""The step that predicts what the screened people's brains will look like."""
+
+import pandas as pd
+
+from reports.store import Run
+from trialsim.cli.pipeline.engine import Step
+from trialsim.cli.pipeline.job import Job
+from trialsim.cli.recording import read_cohort
+from trialsim.protocol import PredictionSection
+
+
+def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
+    """Return the step that predicts volumes, with the scans behind them."""
+    from brlp_models.model_folder import find_model_folder
+
+    return Step(
+        "predict",
+        lambda run: predict(job, section, run),
+        {"prediction": section.model_dump(mode="json", exclude={"device"})},
+        weights=[find_model_folder(section.model)],
+        stands_on=stands_on,
+    )
+
+
+def predict(job: Job, section: PredictionSection, run: Run) -> None:
+    """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
+    from brlp_models.model_folder import load_model
+    from brlp_models.prediction import predict_cohort
+
+    # another seed, scan or model has another fingerprint: finished people are never mixed up
+    folder = job.output / "predictions" / str(run.fingerprint)[:12]
+    model = load_model(section.model, device=section.device, precision="auto")
+    cohort = read_cohort(job.study)
+    total, done = len(cohort.participants) * len(section.horizons_months), 0.0
+
+    def advance(amount: float) -> None:
+        nonlocal done
+        done += amount
+        job.on_progress("Predicting", done, total)
+
+    found = predict_cohort(
+        model,
+        cohort,
+        section.horizons_months,
+        section.samples,
+        out=folder,
+        seed=job.protocol.study.seed,
+        save_images=section.save_images,
+        on_progress=advance,
+    )
+    run.write("predictions", found.predictions)
+    run.write("scan_checks", found.scan_checks)
+    run.note(
+        model_id=model.model_id, folder=str(folder), failures=found.failures.to_dict("records")
+    )
+    job.notes.extend(_describe(found.failures, found.scan_checks))
+
+
+def _describe(failures: pd.DataFrame, checks: pd.DataFrame) -> list[str]:
+    warned = checks[checks["verdict"] == "warn"]
+    return [
+        *(f"Not predicted: {row.participant_id}: {row.problem}" for row in failures.itertuples()),
+        *(f"Check the scan of {row.participant_id}: {row.reasons}" for row in warned.itertuples()),
+    ]

@@ -1,0 +1,126 @@
+"""The steps that choose people: scores, capture rates."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.store import Run
+from trialsim.cli.pipeline.engine import Step
+from trialsim.cli.pipeline.job import Job
+from trialsim.cli.recording import read_cohort
+from trialsim.enrichment import (
+    FastProgressorDefinition,
+    Strategy,
+    build_screening_tables,
+    build_strategies,
+    compute_capture_rates,
+    compute_group_differences,
+    compute_predicted_changes,
+    compute_predictor_performance,
+    read_score_strategies,
+    score_people,
+    select_people,
+)
+from trialsim.enrichment.screening import Screening
+
+
+def make_score_step(job: Job, stands_on: list[str]) -> Step:
+    """Return the step that scores everyone with every strategy."""
+    return Step("score", lambda run: score(job, run), _config(job), _files(job), (), stands_on)
+
+
+def make_compare_step(job: Job, stands_on: list[str]) -> Step:
+    """Return the step that measures how well strategies find the fast progressors."""
+    return Step("compare", lambda run: compare(job, run), _config(job), _files(job), (), stands_on)
+
+
+def score(job: Job, run: Run) -> None:
+    """Score everyone, say whom each strategy would enroll, and who is left out."""
+    screening = build_screening(job)
+    strategies = list_strategies(job, screening)
+    scores = score_people(strategies, screening.tables, job.rng("scores"))
+    fractions = job.protocol.selection.fractions_enrolled
+    selections = select_people(scores, fractions, job.rng("ties"))
+    run.write("scores", scores)
+    run.write("selections", selections)
+    participants = job.study.read("participants")
+    run.write("group_differences", compute_group_differences(selections, participants))
+
+
+def compare(job: Job, run: Run) -> None:
+    """Measure capture rates, and how well scores predict the decline."""
+    scores, truth = job.study.read("scores"), build_screening(job).truth
+    if truth is None:
+        job.notes.append("Nobody has a follow-up visit: capture rates cannot be measured.")
+        return
+    definition, n_people = _definition(job), len(truth.decline)
+    sizes = sorted({max(1, round(share * n_people)) for share in np.linspace(0.05, 1, 20)})
+    captured = compute_capture_rates(scores, truth, definition, sizes, rng=job.rng("capture rates"))
+    run.write("capture_rates", captured.rates)
+    run.write("capture_differences", captured.differences)
+    performance = compute_predictor_performance(
+        scores,
+        truth,
+        definition,
+        rng=job.rng("performance"),
+        participants=job.study.read("participants"),
+    )
+    run.write("predictor_performance", performance)
+    run.write("predicted_changes", compute_predicted_changes(scores, truth, unit=definition.unit))
+
+
+def build_screening(job: Job) -> Screening:
+    """Put together what strategies may see, from the study file and the training people."""
+    region = job.protocol.design.endpoint
+    return build_screening_tables(
+        read_cohort(job.study),
+        _definition(job),
+        region=region,
+        latent_volumes=read_latent_volumes(job.protocol.cohort.path),
+        predictions=job.study.read("predictions") if job.protocol.prediction else None,
+        training=_build_training(job),
+        n_folds=job.protocol.selection.folds,
+    )
+
+
+def _build_training(job: Job) -> Screening | None:
+    path, region = job.protocol.cohort.training, job.protocol.design.endpoint
+    if path is None:
+        return None
+    return build_screening_tables(job.load(path), _definition(job), region=region)
+
+
+def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
+    """Return the strategies that the protocol names, the user's own scores after them."""
+    section = job.protocol.selection
+    given = read_score_strategies(section.scores, screening.tables.index) if section.scores else []
+    own = {strategy.name for strategy in given}
+    return [*build_strategies([n for n in section.strategies if n not in own]), *given]
+
+
+def read_latent_volumes(cohort: Path) -> pd.DataFrame | None:
+    """Return the noise-free volumes of a synthetic cohort; None for real people."""
+    if not (cohort / "truth").is_dir():
+        return None
+    from cohorts.synthetic.truth import read_truth
+
+    return read_truth(cohort).volumes
+
+
+def _definition(job: Job) -> FastProgressorDefinition:
+    return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
+
+
+def _config(job: Job) -> dict[str, object]:
+    return {
+        "selection": job.protocol.selection.model_dump(mode="json"),
+        "endpoint": job.protocol.design.endpoint,
+        "training": str(job.protocol.cohort.training or ""),
+    }
+
+
+def _files(job: Job) -> list[Path]:
+    found = [job.protocol.cohort.training, job.protocol.selection.scores]
+    truth = job.protocol.cohort.path / "truth"
+    return [path for path in (*found, truth if truth.is_dir() else None) if path is not None]

@@ -1,0 +1,26 @@
+"""The steps that a protocol asks for, in their order."""
+
+from trialsim.cli.pipeline.cohort_step import make_load_step
+from trialsim.cli.pipeline.engine import Step
+from trialsim.cli.pipeline.job import Job
+
+
+def list_steps(job: Job) -> list[Step]:
+    """Return the steps of a study; a step's module is imported only if it is asked for.
+
+    Raises
+    ------
+    ModelError
+        If the protocol names a model that is not there.
+    """
+    from trialsim.cli.pipeline.selection_steps import make_compare_step, make_score_step
+    from trialsim.cli.pipeline.simulation_step import make_simulation_step
+
+    steps = [make_load_step(job)]
+    if job.protocol.prediction is not None:
+        from trialsim.cli.pipeline.prediction_step import make_prediction_step
+
+        steps.append(make_prediction_step(job, job.protocol.prediction, ["load"]))
+    steps.append(make_score_step(job, [step.name for step in steps]))
+    earlier = [step.name for step in steps]
+    return [*steps, make_compare_step(job, earlier), make_simulation_step(job, earlier)]
