@@ -9,7 +9,8 @@ import torch
 from brlp_models.model import BrlpModel
 from brlp_models.training.banks import Bank
 
-LATENTS = "latents.npy"
+Latents = npt.NDArray[np.float16]
+"""Cached latents by bank row, (rows, C, *latent_shape), unscaled."""
 
 
 def write_latents(model: BrlpModel, bank: Bank, path: Path, *, batch_size: int = 4) -> None:
@@ -38,19 +39,19 @@ def write_latents(model: BrlpModel, bank: Bank, path: Path, *, batch_size: int =
     partial.replace(path)
 
 
-def read_latents(path: Path) -> npt.NDArray[np.float16]:
+def read_latents(path: Path) -> Latents:
     """Return the cached latents, mapped from disk."""
-    latents: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
+    latents: Latents = np.load(path, mmap_mode="r")
     return latents
 
 
-def compute_latent_scale(latents: npt.NDArray[np.float16], rows: npt.NDArray[np.int64]) -> float:
+def compute_latent_scale(latents: Latents, rows: npt.NDArray[np.int64]) -> float:
     """Return 1 / sd over many latents (one alone, as published, differs between runs)."""
     chosen = rows[:: max(1, len(rows) // 32)]
     return float(1 / latents[chosen].astype(np.float32).std())
 
 
-def compute_residual_scale(latents: npt.NDArray[np.float16], pairs: npt.NDArray[np.int64]) -> float:
+def compute_residual_scale(latents: Latents, pairs: npt.NDArray[np.int64]) -> float:
     """Return 1 / sd of follow-up minus baseline latents.
 
     Parameters

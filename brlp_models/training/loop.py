@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from brlp_models.errors import ModelError
 from brlp_models.training.checkpoint import read_checkpoint, write_checkpoint
 from brlp_models.training.metrics_log import MetricsLog
 
@@ -165,9 +166,19 @@ def train_stage(
     return averages.state or network.state_dict()
 
 
-def load_trained(folder: Path, exported: str) -> dict[str, Tensor]:
-    """Return the weights that a stage's folder holds, averaged where it averages."""
+def load_trained(folder: Path, exported: str, *, steps: int) -> dict[str, Tensor]:
+    """Return the weights of a finished stage, averaged where it averages.
+
+    Raises
+    ------
+    ModelError
+        Where the stage has not reached its last step.
+    """
     state = read_checkpoint(folder / CHECKPOINT)
+    if state["step"] < steps:
+        raise ModelError(
+            f"{folder} stopped at step {state['step']} of {steps}; train this stage to its end."
+        )
     weights: dict[str, Tensor] = state["averages"] or state["networks"][exported]
     return weights
 

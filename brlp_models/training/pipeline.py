@@ -1,0 +1,198 @@
+"""The stages of a training in their order, each taking up where it stopped."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from brlp_models.errors import ModelError
+from brlp_models.model import BrlpModel
+from brlp_models.model_config import ModelConfig
+from brlp_models.networks import (
+    build_autoencoder,
+    build_controlnet,
+    build_segmenter,
+    build_unet,
+)
+from brlp_models.training.autoencoder import AutoencoderStage
+from brlp_models.training.banks import Bank
+from brlp_models.training.crop_sources import CropSource, ScanSource, SynthesisSource
+from brlp_models.training.diffusion import DiffusionStage, initialize_controlnet
+from brlp_models.training.latents import (
+    Latents,
+    compute_latent_scale,
+    compute_residual_scale,
+    read_latents,
+    write_latents,
+)
+from brlp_models.training.loop import CHECKPOINT, LoopSettings, Stage, load_trained, train_stage
+from brlp_models.training.pairs import VisitPairs, build_single_visits, build_visit_pairs
+from brlp_models.training.recipe import Recipe
+from brlp_models.training.segmenter import SegmenterStage
+
+StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet"]
+STAGES: Final = get_args(StageName)
+LABEL_BANK, SCAN_BANK, LATENTS = "label_bank", "scan_bank", "latents.npy"
+
+Report = Callable[[str, int, int, Mapping[str, float]], None]
+"""Called with the stage, the step, its number of steps, and the metrics."""
+
+
+@dataclass
+class Training:
+    """A training in a folder of its own.
+
+    Parameters
+    ----------
+    recipe
+        What is made, and how.
+    folder
+        Holds the banks (`label_bank`, `scan_bank`), each stage's checkpoints, and cached latents.
+    accelerator
+        Places the networks.
+    report
+        Told of every step.
+    """
+
+    recipe: Recipe
+    folder: Path
+    accelerator: Accelerator = field(default_factory=Accelerator)
+    report: Report = lambda _stage, _step, _steps, _metrics: None
+
+    def train(self, stage: StageName) -> dict[str, Tensor]:
+        """Train one stage; the stages that it stands on must be finished."""
+        return {
+            "segmenter": self._train_segmenter,
+            "autoencoder": self._train_autoencoder,
+            "diffusion": lambda: self._train_diffusion(with_controlnet=False),
+            "controlnet": lambda: self._train_diffusion(with_controlnet=True),
+        }[stage]()
+
+    def load_config(self) -> ModelConfig:
+        """Return the model's configuration, with the latent scales measured in training."""
+        bank = Bank.load(self.folder / SCAN_BANK)
+        latents = self._cache_latents(bank)
+        config = self.recipe.model
+        scale = compute_latent_scale(latents, bank.rows)
+        update = {"latent_scale": scale}
+        if config.diffusion_target == "residual":
+            pairs = build_visit_pairs(bank.index, config)
+            update["residual_scale"] = compute_residual_scale(latents, pairs.rows)
+        return config.model_copy(update=update)
+
+    def load_network(self, stage: StageName) -> nn.Module:
+        """Return the finished network of a stage."""
+        network = self._build(stage)
+        network.load_state_dict(self._load_weights(stage))
+        return network.eval().requires_grad_(False)
+
+    def _build(self, stage: StageName) -> nn.Module:
+        torch.manual_seed(self.recipe.seed + STAGES.index(stage))
+        config = self.recipe.model
+        if stage == "segmenter":
+            if config.segmenter is None:
+                raise ModelError("The recipe's model has no segmenter, so none can be trained.")
+            return build_segmenter(config.segmenter)
+        build = {
+            "autoencoder": build_autoencoder,
+            "diffusion": build_unet,
+            "controlnet": build_controlnet,
+        }
+        return build[stage](config)
+
+    def _load_weights(self, stage: StageName) -> dict[str, Tensor]:
+        exported = "unet" if stage == "diffusion" else stage
+        folder, steps = self._describe_last(stage)
+        if not (folder / CHECKPOINT).exists():
+            raise ModelError(
+                f"Stage {stage} is not trained yet ({folder / CHECKPOINT} is missing)."
+            )
+        return load_trained(folder, exported, steps=steps)
+
+    def _describe_last(self, stage: StageName) -> tuple[Path, int]:
+        phases = self._list_phases(stage)
+        return self.folder / stage / str(len(phases)), phases[-1].steps
+
+    def _list_phases(self, stage: StageName) -> list[LoopSettings]:
+        recipe = self.recipe
+        if stage in ("segmenter", "autoencoder"):
+            settings = recipe.segmenter if stage == "segmenter" else recipe.autoencoder
+            return [phase.loop for phase in settings]
+        return [(recipe.diffusion if stage == "diffusion" else recipe.controlnet).loop]
+
+    def _run(self, stage: Stage, name: StageName, phase: int) -> dict[str, Tensor]:
+        settings = self._list_phases(name)[phase - 1]
+        return train_stage(
+            stage,
+            settings,
+            self.folder / name / str(phase),
+            seed=self.recipe.seed + 100 * STAGES.index(name) + phase,
+            accelerator=self.accelerator,
+            report=lambda step, metrics: self.report(name, step, settings.steps, metrics),
+        )
+
+    def _train_segmenter(self) -> dict[str, Tensor]:
+        bank = Bank.load(self.folder / LABEL_BANK)
+        network = self._build("segmenter")
+        weights: dict[str, Tensor] = {}
+        for phase, settings in enumerate(self.recipe.segmenter, start=1):
+            stage = SegmenterStage(network, bank, settings)
+            weights = self._run(stage, "segmenter", phase)
+            network.load_state_dict(weights)
+        return weights
+
+    def _train_autoencoder(self) -> dict[str, Tensor]:
+        network = self._build("autoencoder")
+        judge = self.load_network("segmenter") if self.recipe.segmenter else None
+        weights: dict[str, Tensor] = {}
+        for phase, settings in enumerate(self.recipe.autoencoder, start=1):
+            source = self._open_source(settings.source)
+            stage = AutoencoderStage(network, source, settings, judge=judge)
+            weights = self._run(stage, "autoencoder", phase)
+            network.load_state_dict(weights)
+        return weights
+
+    def _open_source(self, source: Literal["scans", "labels"]) -> CropSource:
+        if source == "labels":
+            return SynthesisSource(Bank.load(self.folder / LABEL_BANK))
+        return ScanSource(Bank.load(self.folder / SCAN_BANK))
+
+    def _train_diffusion(self, *, with_controlnet: bool) -> dict[str, Tensor]:
+        bank = Bank.load(self.folder / SCAN_BANK)
+        latents, config = self._cache_latents(bank), self.load_config()
+        if not with_controlnet:
+            stage = DiffusionStage(
+                config,
+                self._build("diffusion"),
+                latents,
+                self._choose_pairs(bank, config),
+                self.recipe.diffusion,
+            )
+            return self._run(stage, "diffusion", 1)
+        unet, controlnet = self.load_network("diffusion"), self._build("controlnet")
+        initialize_controlnet(controlnet, unet)
+        stage = DiffusionStage(
+            config,
+            unet,
+            latents,
+            build_visit_pairs(bank.index, config),
+            self.recipe.controlnet,
+            controlnet=controlnet,
+        )
+        return self._run(stage, "controlnet", 1)
+
+    def _choose_pairs(self, bank: Bank, config: ModelConfig) -> VisitPairs:
+        if config.diffusion_target == "residual":
+            return build_visit_pairs(bank.index, config)
+        return build_single_visits(bank.index, config)
+
+    def _cache_latents(self, bank: Bank) -> Latents:
+        path = self.folder / LATENTS
+        if not path.exists():
+            networks = {"autoencoder": self.load_network("autoencoder")}
+            write_latents(BrlpModel(self.recipe.model, networks), bank, path)
+        return read_latents(path)

@@ -1,0 +1,103 @@
+"""A training recipe: the model to make, and how each stage of it is trained."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brlp_models.errors import ModelError
+from brlp_models.model_config import ModelConfig
+from brlp_models.training.autoencoder import AutoencoderSettings
+from brlp_models.training.diffusion import DiffusionSettings
+from brlp_models.training.segmenter import SegmenterSettings
+
+BUNDLED = ("mini", "official")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabelBankRecipe(_Part):
+    """How many random anatomies are drawn from the label maps."""
+
+    n_anatomies: Annotated[int, Field(ge=1)]
+
+
+class PeopleRecipe(_Part):
+    """Which synthetic people take the place of a cohort."""
+
+    n_people: Annotated[int, Field(ge=1)]
+    months: tuple[float, float] = (12.0, 60.0)
+    n_tabular: Annotated[int, Field(ge=100)] = 4000
+    """People without scans, for the auxiliary models."""
+
+
+class AutoencoderPhase(AutoencoderSettings):
+    """A phase of the autoencoder's training, on scans or on scans synthesized from label maps."""
+
+    source: Literal["scans", "labels"] = "scans"
+
+
+class Recipe(_Part):
+    """Everything about a training.
+
+    Parameters
+    ----------
+    seed
+        Each stage's randomness derives from it.
+    model
+        Of the model that comes out; latent scales are measured in training.
+    label_bank
+        For stages that learn from label maps.
+    people
+        Synthetic people to train on where no cohort is given.
+    segmenter, autoencoder
+        Phases, each starting with the weights of the one before.
+    diffusion, controlnet
+        The two diffusion stages.
+    """
+
+    seed: int
+    model: ModelConfig
+    label_bank: LabelBankRecipe | None = None
+    people: PeopleRecipe | None = None
+    segmenter: tuple[SegmenterSettings, ...] = ()
+    autoencoder: tuple[AutoencoderPhase, ...]
+    diffusion: DiffusionSettings
+    controlnet: DiffusionSettings
+
+
+def load_recipe(source: str | Path) -> Recipe:
+    """Read a recipe: `mini`, `official`, or a TOML file.
+
+    Raises
+    ------
+    ModelError
+        Where the file is missing or not TOML, and one sentence for each wrong key.
+    """
+    if str(source) in BUNDLED:
+        text = (files("brlp_models.training") / "configs" / f"{source}.toml").read_text("utf-8")
+    else:
+        text = _read(Path(source))
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+        return Recipe.model_validate(content)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"Training recipe {source} is not TOML: {error}.") from error
+    except ValidationError as error:
+        raise ModelError(
+            *(
+                f"Training recipe {source}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}."
+                for problem in error.errors()
+            )
+        ) from error
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        names = ", ".join(BUNDLED)
+        raise ModelError(f"Training recipe {path} is no file; the bundled ones are {names}.")
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Preprocessed scans of people, stacked for training."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brlp_models.errors import ModelError
+
+
+class BankWriter:
+    """Adds scans to a bank's folder one by one; an interrupted bank goes on where it stopped.
+
+    Parameters
+    ----------
+    folder
+        Gets `images.npy` (0 to 255), `labels.npy` (tissue indices) and, at the end, `index.csv`.
+    n_rows
+        Scans that the bank will hold.
+    shape
+        Of each.
+    description
+        What the bank is made of; a folder begun with another one is refused.
+    """
+
+    def __init__(
+        self, folder: Path, n_rows: int, shape: Sequence[int], description: Mapping[str, Any]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._rows = folder, folder / "rows.jsonl"
+        text = json.dumps(dict(description), sort_keys=True)
+        note = folder / "bank.json"
+        if note.exists() and note.read_text(encoding="utf-8") != text:
+            raise ModelError(
+                f"{folder} holds training volumes of other settings; choose another folder or "
+                "delete it."
+            )
+        note.write_text(text, encoding="utf-8")
+        mode = "r+" if (folder / "labels.npy").exists() else "w+"
+        self._images, self._labels = (
+            np.lib.format.open_memmap(
+                folder / name,
+                mode=mode,
+                dtype=np.uint8 if mode == "w+" else None,
+                shape=(n_rows, *shape) if mode == "w+" else None,
+            )
+            for name in ("images.npy", "labels.npy")
+        )
+
+    def read_rows(self) -> list[dict[str, Any]]:
+        """Return what is written already."""
+        if not self._rows.exists():
+            return []
+        lines = self._rows.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def add(
+        self,
+        scans: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
+        rows: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write all scans of one person with what is known of them (`row` among it)."""
+        for (image, tissues), row in zip(scans, rows, strict=True):
+            self._images[row["row"]] = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+            self._labels[row["row"]] = tissues
+        self._images.flush()
+        self._labels.flush()
+        with self._rows.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(dict(row)) + "\n" for row in rows)
+
+    def finish(self) -> pd.DataFrame:
+        """Write `index.csv` and return it."""
+        index = pd.DataFrame(self.read_rows())
+        index.to_csv(self._folder / "index.csv", index=False)
+        return index
