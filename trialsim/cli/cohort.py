@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trialsim.cli.cohort_synthesize import synthesize
 from trialsim.cli.printing import print_table
 from trialsim.cli.recording import (
     DEFAULT_STUDY,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cohorts.cohort import Cohort
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(synthesize)
 
 
 @app.callback()

@@ -1,0 +1,115 @@
+"""`trialsim cohort synthesize`: simulated people, as tables or as scans."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialsim.cli.recording import QuietOption, SeedOption
+
+
+def synthesize(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")],
+    participants: Annotated[
+        int, typer.Option("--participants", "-n", min=1, help="How many people.")
+    ] = 200,
+    visits: Annotated[
+        str, typer.Option(help="Planned visits in months, from 0, separated by commas.")
+    ] = "",
+    images: Annotated[
+        bool, typer.Option("--images", help="Write T1w scans as a BIDS dataset, not only tables.")
+    ] = False,
+    resolution: Annotated[float, typer.Option(help="Voxel size of scans: 1, 1.5 or 2 mm.")] = 2.0,
+    label_maps: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Draw anatomies from these label maps (SynthSeg or FreeSurfer codes).",
+        ),
+    ] = None,
+    whole_head: Annotated[
+        bool, typer.Option("--whole-head", help="Keep skull and scalp of the label maps.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that make scans.")] = 2,
+    seed: SeedOption = 1,
+    quiet: QuietOption = False,
+) -> None:
+    """Simulate a cohort whose truth is known; everything written says SYNTHETIC.
+
+    Example: trialsim cohort synthesize people --participants 50 --images --seed 1
+    """
+    from cohorts.errors import CohortError
+
+    months = _parse_months(visits)
+    if images:
+        _write_images(
+            folder, participants, months, resolution, label_maps, whole_head, workers, seed, quiet
+        )
+        return
+    if label_maps is not None or whole_head:
+        raise CohortError("--label-maps and --whole-head shape scans: add --images.")
+    _write_tables(folder, participants, months, seed)
+
+
+def _parse_months(text: str) -> list[float] | None:
+    from cohorts.errors import CohortError
+
+    try:
+        return [float(part) for part in text.split(",")] if text else None
+    except ValueError as error:
+        raise CohortError(f"--visits must be numbers such as 0,12,24, got {text!r}.") from error
+
+
+def _write_tables(folder: Path, n: int, months: list[float] | None, seed: int) -> None:
+    import numpy as np
+
+    from cohorts.folder import write_cohort
+    from cohorts.synthetic.tabular import VISITS_MONTHS, synthesize_table
+    from cohorts.synthetic.truth import write_truth
+
+    rng = np.random.default_rng(seed)
+    cohort, truth = synthesize_table(n, rng=rng, visits_months=months or VISITS_MONTHS)
+    write_cohort(cohort, folder)
+    write_truth(truth, folder)
+    typer.echo(f"{folder}: {n} SYNTHETIC people, {len(cohort.visits)} visits; truth in truth/.")
+
+
+def _write_images(
+    folder: Path,
+    n: int,
+    months: list[float] | None,
+    resolution: float,
+    label_maps: Path | None,
+    whole_head: bool,
+    workers: int,
+    seed: int,
+    quiet: bool,
+) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from cohorts.synthetic.images import VISITS_MONTHS, synthesize_images
+
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("synthesizing people", total=n)
+        try:
+            n_done = synthesize_images(
+                folder,
+                n,
+                seed=seed,
+                visits_months=months or VISITS_MONTHS,
+                resolution_mm=resolution,
+                label_maps=label_maps,
+                whole_head=whole_head,
+                workers=workers,
+                on_person=lambda: bar.advance(task),
+            )
+        except KeyboardInterrupt:
+            typer.echo(
+                f"Interrupted: the people in {folder} are complete; "
+                "run the same command again to go on.",
+                err=True,
+            )
+            raise typer.Exit(130) from None
+    typer.echo(f"{folder}: SYNTHETIC BIDS dataset of {n_done} people; truth in truth/.")
