@@ -17,8 +17,8 @@ def correct_bias_field(
 ) -> NDArray[np.float32]:
     """Return the scan divided by its N4 bias field (Tustison et al., IEEE TMI 2010).
 
-    The field is estimated at 4 mm or a little coarser inside an Otsu foreground and evaluated at full
-    resolution; values below 0 are set to 0 first.
+    The field is estimated at 4 mm or a little coarser inside an Otsu foreground, then evaluated at
+    full resolution; values below 0 are set to 0 first.
 
     Parameters
     ----------

@@ -46,10 +46,7 @@ def read_scan(path: Path | str) -> Scan:
         Where there is no such file, it is no image, has more than one volume, holds no contrast or
         values that are not finite, or its field of view cannot hold a head.
     """
-    image = _load_image(Path(path))
-    data = np.asanyarray(image.dataobj)
-    if data.ndim > 3 and data.shape[3:] == (1,) * (data.ndim - 3):
-        data = data.reshape(data.shape[:3])
+    image, data = _load_image(Path(path))
     if data.ndim != 3:
         raise ScanError(
             f"{path} has {data.ndim} dimensions {data.shape}; one T1w volume "
@@ -93,10 +90,7 @@ def read_labels(path: Path | str) -> tuple[NDArray[np.int32], Grid]:
     ScanError
         Where it cannot be read or has more than one volume.
     """
-    image = _load_image(Path(path))
-    data = np.asanyarray(image.dataobj)
-    if data.ndim > 3 and data.shape[3:] == (1,) * (data.ndim - 3):
-        data = data.reshape(data.shape[:3])
+    image, data = _load_image(Path(path))
     if data.ndim != 3 or not np.isfinite(data).all():
         raise ScanError(f"{path} is no three-dimensional segmentation, its shape is {data.shape}.")
     return np.rint(data).astype(np.int32), Grid(data.shape, image.affine)
@@ -110,7 +104,8 @@ def make_nifti(data: NDArray[Any], affine: NDArray[Any]) -> Any:
     return nib.Nifti1Image(data.astype(kind), affine)  # type: ignore[no-untyped-call]
 
 
-def _load_image(path: Path) -> Any:
+def _load_image(path: Path) -> tuple[Any, NDArray[Any]]:
+    """Return the image and its voxels, without trailing axes of length 1."""
     import nibabel as nib
     from nibabel.filebasedimages import ImageFileError
 
@@ -120,10 +115,12 @@ def _load_image(path: Path) -> Any:
         raise ScanError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it to NIfTI first.")
     try:
         image: Any = nib.load(path)
-        image.dataobj[0, 0, 0]
+        data = np.asanyarray(image.dataobj)
     except (ImageFileError, OSError, EOFError, ValueError, IndexError) as error:
         raise ScanError(f"{path} cannot be read as an image: {error}.") from error
-    return image
+    if data.ndim > 3 and data.shape[3:] == (1,) * (data.ndim - 3):
+        data = data.reshape(data.shape[:3])
+    return image, data
 
 
 def _is_oriented(image: Any) -> bool:

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.check_scan import check_scan
 from trialsim.cli.recording import JsonOption
 
 app = typer.Typer(
     no_args_is_help=True, help="Look into a model folder, check it, import the published model."
 )
+app.command("check-scan")(check_scan)
 
 ModelArgument = Annotated[str, typer.Argument(help="mini, the bundled model, or a model folder.")]
 

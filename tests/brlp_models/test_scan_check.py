@@ -1,0 +1,145 @@
+"""The input check: what is no T1w head is refused, what is unusual is flagged."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from brlp_models.grid import Grid
+from brlp_models.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
+from brlp_models.scan_check import check_scan
+from brlp_models.scan_picture import plot_preprocessed_scan
+from brlp_models.scans import make_scan
+
+GRID = Grid((60, 72, 60), np.diag([3.0, 3.0, 3.0, 1.0]))
+AFFINE = np.diag([-3.0, -3.0, 3.0, 1.0])
+
+TYPICAL = {
+    "mutual_information": 0.25,
+    "correlation": 0.58,
+    "mask_dice": 0.96,
+    "white_over_gray": 1.4,
+    "coverage": 1.0,
+    "determinant": 1.3,
+    "rotation_degrees": 9.0,
+    "slice_thickness_mm": 1.0,
+    "brain_volume_ml": 1450.0,
+    "brightness_cut_share": 0.0,
+}
+
+
+def make_preprocessed(**changes: float) -> PreprocessedScan:
+    image = np.zeros(GRID.shape, np.float32)
+    image[20:40, 20:40, 20:40] = 0.5
+    metrics = {**TYPICAL, **changes}
+    return PreprocessedScan(image, image > 0, GRID, GRID, np.eye(4), metrics, {})
+
+
+def draw_knee() -> np.ndarray:
+    """Return two bones with marrow, cartilage between them, muscle and a fat skin."""
+    rng = np.random.default_rng(1)
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, 64)] * 3, indexing="ij")
+    knee = np.zeros(x.shape)
+    radius = np.hypot(x, y)
+    knee[radius < 0.75] = 0.45
+    knee[(radius < 0.75) & (radius > 0.68)] = 0.9
+    shaft = np.hypot(x, y + 0.05)
+    knee[(shaft < 0.3 + 0.12 * np.exp(-np.abs(z) / 0.15)) & (np.abs(z) > 0.05)] = 0.95
+    knee[(shaft < 0.45) & (np.abs(z) <= 0.05)] = 0.25
+    noisy = gaussian_filter(knee, 0.7) + rng.normal(0, 0.03, knee.shape)
+    return np.asarray(1000 * noisy.clip(0))
+
+
+def draw_noise() -> np.ndarray:
+    return np.random.default_rng(2).uniform(0, 1000, (56, 64, 56))
+
+
+@pytest.mark.parametrize("draw", [draw_knee, draw_noise])
+def test_what_is_no_head_is_refused(draw: object) -> None:
+    affine = AFFINE.copy()
+    affine[:3, 3] = [95, 95, -95]
+    scan = make_scan(draw(), affine)  # type: ignore[operator]
+    check = check_scan(preprocess_scan(VisitScan(scan), GRID))
+    assert check.verdict == "fail"
+    assert "does not resemble a T1w brain" in check.reason_text
+
+
+def test_typical_scan_passes_without_reasons() -> None:
+    check = check_scan(make_preprocessed())
+    assert check.verdict == "pass"
+    assert check.reason_text == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "verdict", "words"),
+    [
+        ("correlation", 0.35, "warn", "correlation with the MNI152 template is 0.35"),
+        ("correlation", 0.05, "fail", "does not resemble"),
+        ("mutual_information", 0.02, "fail", "registration to MNI152 did not succeed"),
+        ("mask_dice", 0.85, "warn", "overlaps"),
+        ("mask_dice", 0.5, "fail", "overlaps"),
+        ("white_over_gray", 0.7, "fail", "not T1-weighted"),
+        ("coverage", 0.95, "warn", "holds 95% of the brain"),
+        ("coverage", 0.5, "fail", "holds 50% of the brain"),
+        ("determinant", 3.0, "fail", "scaled by 3.00"),
+        ("rotation_degrees", 50.0, "warn", "turned by 50 degrees"),
+        ("rotation_degrees", 90.0, "fail", "orientation may be wrong"),
+        ("slice_thickness_mm", 3.0, "warn", "voxels are up to 3.0 mm long"),
+        ("brain_volume_ml", 300.0, "fail", "300 ml"),
+        ("brightness_cut_share", 0.02, "warn", "2.0% of the brain is far brighter"),
+    ],
+)
+def test_every_metric_has_its_verdict(metric: str, value: float, verdict: str, words: str) -> None:
+    check = check_scan(make_preprocessed(**{metric: value}))
+    assert check.verdict == verdict
+    assert words in check.reason_text
+
+
+def test_worst_finding_decides_and_all_are_told() -> None:
+    check = check_scan(make_preprocessed(coverage=0.95, determinant=3.0))
+    assert check.verdict == "fail"
+    assert len(check.reasons) == 2
+
+
+def test_covariate_outside_of_training_warns() -> None:
+    check = check_scan(
+        make_preprocessed(),
+        training_ranges={"age_years": (55, 95), "apoe4": (0, 2)},
+        covariates={"age_years": 25.5, "apoe4": 1, "site": "A"},
+    )
+    assert check.verdict == "warn"
+    assert check.reasons == ("age_years is 25.5, outside of the model's training range 55 to 95",)
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(0.01, "pass"), (0.05, "warn"), (0.2, "fail")])
+def test_reconstruction_error_is_held_against_training(error: float, verdict: str) -> None:
+    check = check_scan(
+        make_preprocessed(),
+        training_ranges={"reconstruction_error": (0.005, 0.02)},
+        reconstruct=lambda image: image + np.float32(error),
+    )
+    assert check.verdict == verdict
+    assert check.metrics["reconstruction_error"] == pytest.approx(error, rel=1e-3)
+
+
+def test_unknown_side_warns() -> None:
+    scan = make_preprocessed()
+    scan.provenance["orientation"] = "not given by the file"
+    assert "patient's left" in check_scan(scan).reason_text
+
+
+def test_picture_shows_nine_slices() -> None:
+    figure = plot_preprocessed_scan(make_preprocessed(), title="a scan")
+    assert len(figure.axes) == 9
+
+
+def test_import_of_the_models_is_light() -> None:
+    code = (
+        "import sys, brlp_models, brlp_models.preprocessing, brlp_models.scan_check\n"
+        "found = {'SimpleITK', 'nilearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
