@@ -190,14 +190,44 @@ def read_latent_volumes(cohort: Path | None) -> "pd.DataFrame | None":
         return None
     from cohorts.synthetic import read_truth
 
-    return read_truth(cohort).volumes
+    volumes: pd.DataFrame = read_truth(cohort).volumes
+    return volumes
 
 
 def report(found: "Comparison", *, as_json: bool, quiet: bool) -> None:
-    """Print the sample sizes on stdout, what a reader must know on stderr."""
+    """Print the power nearest the target, then sample sizes; what to know goes to stderr."""
+    import json
+
     from trialsim.cli.printing import print_table
 
     if not quiet:
         for note in found.notes:
             typer.echo(f"Note: {note}", err=True)
-    print_table(found.tables["sample_sizes"].round(3), as_json=as_json)
+    if as_json:
+        tables = {name: json.loads(table.to_json(orient="records"))
+                  for name, table in found.tables.items()}  # fmt: skip
+        typer.echo(json.dumps({**tables, "notes": list(found.notes)}, indent=2))
+        return
+    typer.echo("Simulated power beside the closed form, at the size nearest the target:")
+    print_table(pick_near_target(found))
+    typer.echo("\nSample sizes:")
+    columns = [
+        "strategy", "fraction_enrolled", "analysis", "n_control", "n_control_lower",
+        "n_control_upper", "n_control_lower_cohort", "n_control_upper_cohort",
+        "closed_form_n_control", "n_to_screen", "cost",
+    ]  # fmt: skip
+    print_table(found.tables["sample_sizes"][columns].round(1))
+
+
+def pick_near_target(found: "Comparison") -> "pd.DataFrame":
+    """Return the simulated size whose power is nearest the target, by choice and analysis."""
+    keys = ["strategy", "fraction_enrolled", "analysis"]
+    table = found.tables["operating_characteristics"]
+    target = found.tables["sample_sizes"]["target_power"].iloc[0]
+    nearest = (table["power"] - target).abs().groupby([table[key] for key in keys], sort=False)
+    columns = [
+        *keys, "n_control", "n_treatment", "power", "mcse", "closed_form_power",
+        "difference_in_mcse", "type_one_error", "n_failed_fits",
+    ]  # fmt: skip
+    chosen: pd.DataFrame = table.loc[nearest.idxmin(), columns]
+    return chosen.round(3)
