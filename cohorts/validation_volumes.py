@@ -14,7 +14,7 @@ from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
 PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
     "hippocampus": (1_000, 14_500),
     "amygdala": (300, 7_000),
-    "lateral_ventricle": (1_000, 450_000),
+    "lateral_ventricle": (1_000, 700_000),
     "thalamus": (4_000, 30_000),
     "cerebral_cortex": (150_000, 950_000),
     "cerebral_white_matter": (120_000, 1_000_000),
