@@ -38,6 +38,26 @@ def test_json_holds_exact_and_whole_people(words: list[str], n_control: int) -> 
     assert "rounded up" in row["rounding"]
 
 
+def test_correlation_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "correlation.csv"
+    path.write_text("1,0.25\n0.25,1\n", encoding="utf-8")
+    words = ["mmrm", "--delta", "0.5", "--sd", "1", "--power", "0.8", "--json"]
+    _, from_file, _ = run(*words, "--correlation", str(path), "--retention", "1,0.7")
+    _, named, _ = run(*words, "--rho", "0.25", "--n-visits", "2", "--retention", "1,0.7")
+    assert from_file == named
+    code, _, err = run(*words, "--correlation", str(tmp_path / "absent.csv"))
+    assert code == 1
+    assert "absent.csv cannot be read" in err
+
+
+def test_historical_correlation_may_be_deflated() -> None:
+    plain, cautious = (
+        json.loads(run(*ANCOVA, "--json", *more)[1])[0]["n_control"]
+        for more in ([], ["--deflation", "0.8", "--inflation", "1.1"])
+    )
+    assert cautious > plain
+
+
 def test_table_names_its_rounding_rule() -> None:
     _, out, _ = run(*MEANS)
     assert "63.7656" in out

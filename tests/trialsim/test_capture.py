@@ -172,6 +172,7 @@ BAD = [
     ({"unit": "liters"}, "unit must be"),
     ({"horizon_months": 0}, "horizon_months must be above 0"),
     ({"window_months": -1}, "window_months must be 0 or more"),
+    ({"window_months": 24}, "below the horizon of 24 months, got 24"),
 ]
 
 

@@ -12,7 +12,9 @@ from trialsim.enrichment import (
     FastProgressorDefinition,
     ScreeningTables,
     build_screening_tables,
+    build_strategies,
     read_score_strategies,
+    score_people,
 )
 from trialsim.enrichment.truth import (
     build_latent_cohort,
@@ -110,6 +112,14 @@ def test_cohort_without_follow_up_has_no_outcome(cohort: Cohort) -> None:
     screening = build_screening_tables(replace(cohort, visits=visits, volumes=volumes), DEFINITION)
     assert screening.truth is None
     assert screening.tables.outcome is None
+
+
+def test_people_without_a_visit_near_the_horizon_can_be_screened(cohort: Cohort) -> None:
+    far = FastProgressorDefinition(horizon_months=60)
+    screening = build_screening_tables(cohort, far)
+    assert screening.truth is None
+    with pytest.raises(DesignError, match="nobody has a visit near the horizon of 60 months"):
+        score_people(build_strategies(["regression"]), screening.tables, np.random.default_rng(1))
 
 
 def test_predictions_are_parted_by_model(cohort: Cohort, people: ScreeningTables) -> None:

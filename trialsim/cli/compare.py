@@ -152,12 +152,8 @@ def choose_truth(
 
     if wanted not in ("auto", "latent", "measured"):
         raise DesignError(f"--truth must be auto, latent or measured, got {wanted!r}.")
-    if wanted == "measured":
+    if wanted == "measured" or screening.truth is None:
         return compute_measured_decline(people, definition, region=endpoint)
-    if screening.truth is None:
-        raise DesignError(
-            f"Nobody in {people.name} has a follow-up visit, so it is not known who declined."
-        )
     if wanted == "latent" and screening.truth.kind != "latent":
         raise DesignError(
             f"The latent decline of {people.name} is not known; only synthetic cohorts have a "

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trialsim.analytic.point import DesignPoint
+    from trialsim.analytic.point import DesignPoint, FloatArray
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,6 +70,10 @@ def ancova(
     correlation: Annotated[float, typer.Option(help="Of the covariates with the outcome.")],
     delta: Delta = None,
     n_covariates: Annotated[int, typer.Option(help="Number of covariates.")] = 1,
+    deflation: Annotated[
+        float, typer.Option(help="Factor on a historical correlation, at most 1.")
+    ] = 1.0,
+    inflation: Annotated[float, typer.Option(help="Factor on a historical sd.")] = 1.0,
     n_control: NControl = None,
     power: Power = None,
     alpha: Alpha = 0.05,
@@ -86,8 +90,9 @@ def ancova(
     from trialsim import analytic
 
     test = _test(n_control, power, alpha, sides, allocation_ratio, distribution)
-    model = {"sd": sd, "correlation": correlation, "n_covariates": n_covariates}
-    _answer(analytic.ancova, "delta", model | test | {"delta": delta}, as_json, plot)
+    model = {"sd": sd, "r_squared": correlation**2, "n_covariates": n_covariates}
+    model |= {"deflation": deflation, "inflation": inflation}
+    _answer(analytic.prognostic_ancova, "delta", model | test | {"delta": delta}, as_json, plot)
 
 
 @app.command()
@@ -136,11 +141,17 @@ def slope(
 @app.command()
 def mmrm(
     sd: Sd,
-    n_visits: Annotated[int, typer.Option(help="Visits after baseline.")],
-    rho: Annotated[float, typer.Option(help="Correlation of neighboring visits.")],
     correlation: Annotated[
-        str, typer.Option(help='"ar1": it fades with distance; "exchangeable": it does not.')
+        str,
+        typer.Option(
+            help='"ar1": it fades with distance; "exchangeable": it does not; or a CSV file with '
+            "the matrix, without header."
+        ),
     ] = "ar1",
+    n_visits: Annotated[int, typer.Option(help="Visits after baseline, without a file.")] = 4,
+    rho: Annotated[
+        float, typer.Option(help="Correlation of neighboring visits, without a file.")
+    ] = 0.5,
     delta: Delta = None,
     sd_treatment: SdTreatment = None,
     retention: Retention = None,
@@ -161,14 +172,11 @@ def mmrm(
     """
     from trialsim import analytic
 
-    shapes = {"ar1": analytic.ar1, "exchangeable": analytic.exchangeable}
-    if correlation not in shapes:
-        raise typer.BadParameter(f'--correlation is "ar1" or "exchangeable", got "{correlation}".')
     test = _test(n_control, power, alpha, sides, allocation_ratio, distribution)
     model = {
         "sd": sd,
         "sd_treatment": sd_treatment,
-        "correlation": shapes[correlation](rho, n_visits),
+        "correlation": _build_correlation(correlation, rho, n_visits),
         "retention": _split(retention),
         "retention_treatment": _split(retention_treatment),
     }
@@ -238,6 +246,26 @@ def enrichment(
     _print(table, as_json=as_json)
     if plot is not None:
         _plot_costs(table, plot)
+
+
+def _build_correlation(named: str, rho: float, n_visits: int) -> "FloatArray":
+    """Return a correlation matrix by its name, or from a file."""
+    import numpy as np
+
+    from trialsim import analytic
+    from trialsim.errors import DesignError
+
+    if named in ("ar1", "exchangeable"):
+        return (
+            analytic.ar1(rho, n_visits) if named == "ar1" else analytic.exchangeable(rho, n_visits)
+        )
+    try:
+        return np.loadtxt(named, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise DesignError(
+            f'--correlation is "ar1", "exchangeable" or a CSV file of numbers; {named} cannot be '
+            f"read: {error}."
+        ) from error
 
 
 def _test(

@@ -55,8 +55,11 @@ class FastProgressorDefinition:
             problems.append(f'unit must be "percent" or "mm3", got "{self.unit}".')
         if not self.horizon_months > 0:
             problems.append(f"horizon_months must be above 0, got {self.horizon_months:g}.")
-        if not self.window_months >= 0:
-            problems.append(f"window_months must be 0 or more, got {self.window_months:g}.")
+        elif not 0 <= self.window_months < self.horizon_months:
+            problems.append(
+                f"window_months must be 0 or more and below the horizon of "
+                f"{self.horizon_months:g} months, got {self.window_months:g}."
+            )
         if problems:
             raise DesignError(*problems)
 

@@ -105,7 +105,8 @@ def _take_known(
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
     if tables.outcome is None:
         raise DesignError(
-            f"{name}: no measured change to fit on; give a cohort with follow-up visits."
+            f"{name}: no measured change to fit on; nobody has a visit near the horizon of "
+            f"{tables.horizon_months:g} months (--train-on names other people to fit on)."
         )
     outcome = tables.outcome.reindex(tables.index)
     known = features.notna().all(axis=1) & outcome.notna()

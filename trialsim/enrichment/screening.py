@@ -6,6 +6,7 @@ import pandas as pd
 
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.enrichment.truth import TrueDecline, compute_latent_decline, compute_measured_decline
@@ -92,9 +93,11 @@ def build_screening_tables(
 def _try_measured(
     cohort: Cohort, definition: FastProgressorDefinition, region: str
 ) -> TrueDecline | None:
-    if not cohort.visits["participant_id"].duplicated().any():
+    # People are also screened who were never seen again; whoever needs their decline says so.
+    try:
+        return compute_measured_decline(cohort, definition, region=region)
+    except (CohortError, DesignError):
         return None
-    return compute_measured_decline(cohort, definition, region=region)
 
 
 def _split_predictions(
