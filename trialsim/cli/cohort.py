@@ -179,4 +179,5 @@ def _print_summary(found: "Cohort", *, as_json: bool) -> None:
 
 
 def _title(found: "Cohort") -> str:
-    return f"{found.name} (SYNTHETIC people)" if found.is_synthetic else found.name
+    is_marked = not found.is_synthetic or "synthetic" in found.name.lower()
+    return found.name if is_marked else f"{found.name} (SYNTHETIC people)"
