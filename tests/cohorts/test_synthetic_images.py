@@ -1,0 +1,97 @@
+"""The synthetic BIDS dataset: readable, resumable, labelled."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from cohorts.errors import CohortError
+from cohorts.loading import load_cohort
+from cohorts.synthetic import read_truth, synthesize_images
+
+MAPS = Path(__file__).parents[3] / "shared" / "data" / "synthseg_label_maps"
+
+
+def synthesize(folder: Path, **changes: object) -> int:
+    return synthesize_images(
+        folder, **({"n_participants": 2, "seed": 3, "visits_months": (0.0, 24.0)} | changes)
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic") / "dataset"
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(folder, on_person=stop)
+    return folder
+
+
+def test_interrupted_dataset_is_valid_and_a_rerun_completes_it(dataset: Path) -> None:
+    assert load_cohort(dataset).participants["participant_id"].tolist() == ["sub-synth0001"]
+    first = next((dataset / "sub-synth0001").rglob("*_T1w.nii.gz"))
+    written = first.stat().st_mtime_ns
+    assert synthesize(dataset) == 2
+    assert first.stat().st_mtime_ns == written
+    assert not (dataset / ".partial").exists()
+
+
+def test_loaded_volumes_are_the_truth(dataset: Path) -> None:
+    synthesize(dataset)
+    cohort = load_cohort(dataset)
+    assert cohort.is_synthetic
+    truth = read_truth(dataset).volumes.set_index(["participant_id", "session_id", "region"])
+    measured = cohort.volumes.set_index(["participant_id", "session_id", "region"])
+    joined = measured.join(truth.rename(columns={"volume_mm3": "true_mm3"}), how="inner")
+    assert len(joined) == 8 * len(cohort.visits)
+    error = joined["volume_mm3"] / joined["true_mm3"] - 1
+    assert error.abs().max() < 0.03
+
+
+def test_every_file_says_synthetic(dataset: Path) -> None:
+    synthesize(dataset)
+    for path in dataset.rglob("*.nii.gz"):
+        assert nib.load(path).header["descrip"].item() == b"SYNTHETIC"
+    for path in dataset.rglob("*_description.json"):
+        described = json.loads(path.read_text())
+        assert "SYNTHETIC" in described["Name"]
+        assert len(described["GeneratedBy"][0]["Plan"]["generator"]) == 64
+
+
+def test_other_options_do_not_continue_a_dataset(dataset: Path) -> None:
+    with pytest.raises(CohortError, match="made with other options"):
+        synthesize(dataset, seed=4)
+
+
+def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(CohortError, match="holds no synthetic dataset"):
+        synthesize(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_built_in_anatomy_has_no_whole_head(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="codes above 500"):
+        synthesize(tmp_path / "new", whole_head=True)
+
+
+def test_folder_without_label_maps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="holds no label map"):
+        synthesize(tmp_path / "new", label_maps=tmp_path)
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="the shared label maps are not here")
+def test_whole_head_keeps_what_lies_outside_the_skull(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    (maps / "head.nii.gz").symlink_to(MAPS / "crop_1p5mm" / "training_seg_10_1p5mm.nii.gz")
+    folder = tmp_path / "heads"
+    synthesize(folder, n_participants=1, visits_months=(0.0,), label_maps=maps, whole_head=True)
+    labels = np.asarray(nib.load(next(folder.rglob("*_dseg.nii.gz"))).dataobj)
+    t1w = np.asarray(nib.load(next(folder.rglob("*_T1w.nii.gz"))).dataobj)
+    assert (t1w[labels >= 500] > 0).mean() > 0.9
