@@ -251,7 +251,11 @@ def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
         grid=grid,
         native_grid=scan.grid,
         native_to_mni=to_mni,
-        metrics={**metrics, "brightness_cut_share": cut},
+        metrics={
+            **metrics,
+            "brightness_cut_share": cut,
+            "brightness_95": float(np.percentile(brain[mask], 95)) if mask.any() else 0.0,
+        },
         provenance={
             "scan": scan.name,
             "template": TEMPLATE_NAME,

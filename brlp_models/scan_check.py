@@ -104,8 +104,14 @@ LIMITS: Final[dict[str, Limit]] = {
         "{value:.1%} of the brain is far brighter than the rest and was cut, at most {high:.1%} "
         "is expected",
     ),
+    "brightness_95": Limit(
+        (0.6, _INF),
+        (0.25, _INF),
+        "vessels or scalp outshine the brain: 95% of it is darker than {value:.2f} of the maximum, "
+        "at least {low:.2f} is expected",
+    ),
 }
-"""What is expected of each metric of `compute_scan_metrics`."""
+"""What is expected of each metric of a preprocessed scan."""
 
 _RECONSTRUCTION_REFUSED: Final = 3.0
 """Times the largest reconstruction error of training at which a scan is refused."""

@@ -27,6 +27,7 @@ TYPICAL = {
     "slice_thickness_mm": 1.0,
     "brain_volume_ml": 1450.0,
     "brightness_cut_share": 0.0,
+    "brightness_95": 0.8,
 }
 
 
@@ -88,6 +89,7 @@ def test_typical_scan_passes_without_reasons() -> None:
         ("rotation_degrees", 90.0, "fail", "orientation may be wrong"),
         ("slice_thickness_mm", 3.0, "warn", "voxels are up to 3.0 mm long"),
         ("brain_volume_ml", 300.0, "fail", "300 ml"),
+        ("brightness_95", 0.5, "warn", "vessels or scalp outshine the brain"),
         ("brightness_cut_share", 0.02, "warn", "2.0% of the brain is far brighter"),
     ],
 )

@@ -18,7 +18,7 @@ def check_scan(
     age: Annotated[float | None, typer.Option(help="Age in years at the scan.")] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(help="Where the picture goes; beside you as <scan>_check.png by default."),
+        typer.Option(help="Where the picture goes; <scan>_check.png in this folder by default."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
