@@ -38,12 +38,12 @@ def find_segmentation(root: Path, person: str, session: str | None) -> list[Path
 def find_aseg_stats(root: Path, person: str, session: str | None) -> Path | None:
     """Return FreeSurfer's volumes of a visit, if there are any."""
     subject = person if session is None else f"{person}_{session}"
-    for pipeline in sorted((root / "derivatives").glob("*/")):
-        for name in (subject, f"{subject}.long.{person}", person if session is None else subject):
-            path = pipeline / name / "stats" / "aseg.stats"
-            if path.is_file():
-                return path
-    return None
+    places = [
+        pipeline / name / "stats" / "aseg.stats"
+        for pipeline in sorted((root / "derivatives").glob("*/"))
+        for name in (subject, f"{subject}.long.{person}")
+    ]
+    return next((path for path in places if path.is_file()), None)
 
 
 def _visit_folder(root: Path, person: str, session: str | None) -> Path:

@@ -13,6 +13,7 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.folder import write_cohort
 from cohorts.loading import load_cohort
+from cohorts.synthetic.tabular import synthesize_table
 from cohorts.volumetry import compute_volumes
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -137,6 +138,14 @@ def test_folder_gives_back_what_was_written(tmp_path: Path) -> None:
     for table in TABLES:
         pd.testing.assert_frame_equal(getattr(cohort, table), getattr(again, table))
     assert (again.name, again.notes, again.sources) == (cohort.name, cohort.notes, cohort.sources)
+
+
+def test_synthetic_people_are_sound_and_stay_synthetic(tmp_path: Path) -> None:
+    cohort, _ = synthesize_table(400, rng=np.random.default_rng(3))
+    write_cohort(cohort, tmp_path / "cohort")
+    again = load_cohort(tmp_path / "cohort")
+    assert again.is_synthetic
+    assert len(again.participants) == 400
 
 
 @pytest.mark.parametrize(
