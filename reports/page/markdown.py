@@ -5,8 +5,9 @@ from typing import Final
 
 from reports.page.content import Block, Listing, Page, Paragraph, Picture, RunReference, Table
 
-_SPECIAL: Final = re.compile(r"([\\*_\[\]<>#|~!$&])")
-_CODE: Final = re.compile(r"(`[^`]+`)")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~!$&])")
+# only the commands of this package; a backtick from the data is text
+_CODE: Final = re.compile(r"(`trialsim [a-z ]+`)")
 
 
 def render_markdown(page: Page, *, figures: str) -> str:
