@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from cohorts.cohort import Cohort
     from trialsim.enrichment import FastProgressorDefinition, Strategy
@@ -135,18 +136,31 @@ def list_inputs(*paths: Path | None) -> list[Path]:
     return [path for path in paths if path is not None and path.is_file()]
 
 
-def report_missing(scores: "pd.DataFrame", *, quiet: bool) -> None:
-    """Say on stderr which strategies could not score everyone, and what becomes of the others."""
+def report_people(people: "Cohort", scores: "pd.DataFrame", *, quiet: bool) -> None:
+    """Say on stderr whether people are synthetic, and which strategies could not score everyone."""
     from trialsim.enrichment.scoring import count_missing_scores
 
-    missing = count_missing_scores(scores)
     if quiet:
         return
+    if people.is_synthetic:
+        typer.echo(
+            f"Note: {people.name} is SYNTHETIC; these numbers are of no real people.", err=True
+        )
+    missing = count_missing_scores(scores)
     for strategy, count in missing[missing > 0].items():
         typer.echo(
             f"Note: {strategy} has no score for {count} people; they rank last, in random order.",
             err=True,
         )
+
+
+def write_labelled(figure: "Figure", folder: Path, name: str, people: "Cohort") -> None:
+    """Write a figure as SVG and PNG; one of synthetic people says so."""
+    from reports.figures.export import write_figure
+
+    if people.is_synthetic:
+        figure.suptitle("Synthetic people", fontsize=9, x=0.99, ha="right")
+    write_figure(figure, folder, name, {})
 
 
 def write_tables(tables: "dict[str, pd.DataFrame]", folder: Path) -> None:

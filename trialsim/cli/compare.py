@@ -80,7 +80,7 @@ def compare(
         build_screening,
         list_inputs,
         list_strategies,
-        report_missing,
+        report_people,
         split_numbers,
     )
     from trialsim.cli.recording import load_screened, recorded_run
@@ -121,7 +121,7 @@ def compare(
         tables |= evaluate_scores(kept, people, known, definition, sizes, region=endpoint, rng=rng)
         for name, table in tables.items():
             run.write(name, table)
-    report_missing(kept, quiet=quiet)
+    report_people(people, kept, quiet=quiet)
     if not quiet:
         typer.echo(
             f"Note: {known.kind} decline is known for {len(known.decline)} people; "
@@ -129,7 +129,7 @@ def compare(
             err=True,
         )
     if output is not None:
-        _write(tables, output)
+        _write(tables, output, people)
     _print(tables["capture_rates"], as_json=as_json)
 
 
@@ -205,16 +205,15 @@ def _print(rates: "pd.DataFrame", *, as_json: bool) -> None:
         typer.echo("oracle knows the future: a bound that no strategy can reach.")
 
 
-def _write(tables: "dict[str, pd.DataFrame]", folder: Path) -> None:
+def _write(tables: "dict[str, pd.DataFrame]", folder: Path, people: "Cohort") -> None:
     from reports.figures import plot_capture_rates, plot_predicted_versus_observed
-    from reports.figures.export import write_figure
-    from trialsim.cli.choosing import write_tables
+    from trialsim.cli.choosing import write_labelled, write_tables
 
     write_tables(tables, folder)
     groups = tables["capture_rates"].groupby(["definition", "truth"], sort=False)
     for place, (_, rows) in enumerate(groups):
         name = "capture_rates_figure" if not place else "capture_rates_later_figure"
-        write_figure(plot_capture_rates(rows), folder, name, {})
+        write_labelled(plot_capture_rates(rows), folder, name, people)
     if not tables["predicted_changes"].empty:
         lines = tables["predictor_performance"].query("subgroup == 'all'")
         wide = lines.pivot_table(index="strategy", columns="metric", values="value").reset_index()
@@ -223,4 +222,4 @@ def _write(tables: "dict[str, pd.DataFrame]", folder: Path) -> None:
         )
         shown = calibration[["strategy", "slope", "intercept"]].dropna()
         figure = plot_predicted_versus_observed(tables["predicted_changes"], shown)
-        write_figure(figure, folder, "predicted_versus_observed", {})
+        write_labelled(figure, folder, "predicted_versus_observed", people)

@@ -29,6 +29,8 @@ from trialsim.cli.recording import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cohorts.cohort import Cohort
+
 
 def rank(
     cohort: CohortArgument = None,
@@ -64,7 +66,7 @@ def rank(
         build_screening,
         list_inputs,
         list_strategies,
-        report_missing,
+        report_people,
         split_numbers,
     )
     from trialsim.cli.recording import load_screened, recorded_run
@@ -105,8 +107,8 @@ def rank(
         for name, table in tables.items():
             run.write(name, table)
     if output is not None:
-        _write(tables, output)
-    report_missing(tables["scores"], quiet=quiet)
+        _write(tables, output, people)
+    report_people(people, tables["scores"], quiet=quiet)
     _print(tables, as_json=as_json)
 
 
@@ -121,13 +123,12 @@ def _print(tables: "dict[str, pd.DataFrame]", *, as_json: bool) -> None:
     print_table(summary, as_json=as_json)
 
 
-def _write(tables: "dict[str, pd.DataFrame]", folder: Path) -> None:
+def _write(tables: "dict[str, pd.DataFrame]", folder: Path, people: "Cohort") -> None:
     from reports.figures import plot_group_differences
-    from reports.figures.export import write_figure
-    from trialsim.cli.choosing import write_tables
+    from trialsim.cli.choosing import write_labelled, write_tables
 
     write_tables(tables, folder)
     differences = tables["group_differences"]
     for fraction, rows in differences.groupby("fraction_enrolled"):
         name = f"group_differences_{100 * float(str(fraction)):.0f}_percent"
-        write_figure(plot_group_differences(rows), folder, name, {})
+        write_labelled(plot_group_differences(rows), folder, name, people)

@@ -71,12 +71,12 @@ class FastProgressorDefinition:
     @property
     def text(self) -> str:
         """What a table or a figure calls this definition."""
-        at = f"at {self.horizon_months:g} months, {self.unit}"
-        if self.top_fraction is not None:
-            return f"fastest {100 * self.top_fraction:g} % {at}"
+        horizon = f"at {self.horizon_months:g} months"
         if self.rate_below is not None:
-            return f"yearly change below {self.rate_below:g} {self.unit} {at}"
-        return f"as many fastest as selected, {at}"
+            return f"yearly change below {self.rate_below:g} {self.unit}, {horizon}"
+        if self.top_fraction is not None:
+            return f"fastest {100 * self.top_fraction:g} % {horizon}, {self.unit}"
+        return f"as many fastest as selected, {horizon}, {self.unit}"
 
     def find_fast(
         self, decline: npt.NDArray[np.float64], annual_decline: npt.NDArray[np.float64]
