@@ -213,7 +213,7 @@ def _run_affine(
     method.SetShrinkFactorsPerLevel([2, 1])
     method.SetSmoothingSigmasPerLevel([2.0, 0.0])
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=1.0, minStep=0.001, numberOfIterations=200
+        learningRate=1.0, minStep=0.001, numberOfIterations=100
     )
     found, value = _optimize(method, fixed.fine, moving.fine, transform)
     return Registration(_invert(to_affine(found)), -value)
