@@ -90,6 +90,8 @@ class PredictionJob:
     ) -> dict[str, dict[str, Any]]:
         prepared = {name: _attempt(name, self._prepare, problems) for name in group}
         ready = {name: found for name, found in prepared.items() if found is not None}
+        unprepared = len(group) - len(ready)
+        self.on_progress(float(unprepared * len(self.settings.horizons_months)))
         self._draw([target for targets, _ in ready.values() for target in targets])
         contents = {
             name: _attempt(name, lambda name: self._finish(*ready[name]), problems)

@@ -257,9 +257,10 @@ def test_interrupted_run_keeps_who_is_finished(predict: Predict, tmp_path: Path)
     assert len(predict().predictions) == 3 * 3
 
 
-def test_progress_adds_up_to_all_predictions(predict: Predict) -> None:
+def test_progress_adds_up_to_all_predictions(predict: Predict, cohort: Cohort) -> None:
     told: list[float] = []
-    predict(on_progress=told.append)
+    lost = cohort.visits["image_path"].where(cohort.visits["participant_id"] != "sub-2")
+    predict(replace(cohort, visits=cohort.visits.assign(image_path=lost)), on_progress=told.append)
     assert sum(told) == pytest.approx(3)
 
 
