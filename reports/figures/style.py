@@ -111,9 +111,8 @@ def add_legend_below(figure: Figure, axes: Axes, *, columns: int = 3) -> None:
 
 def mark_synthetic(figure: Figure) -> None:
     """Write on the figure that its data are synthetic, for where it travels without its page."""
-    figure.text(
-        0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", fontsize=6.5, color="#7a3d00"
-    ).set_in_layout(False)
+    mark = figure.text(0.998, 0.5, "SYNTHETIC DATA", rotation=270, ha="right", va="center")
+    mark.set(fontsize=6, color="#7a3d00", in_layout=False)
 
 
 def use_percent(axis: Any) -> None:

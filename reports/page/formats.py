@@ -75,7 +75,7 @@ def show_money(value: Any, currency: str = "") -> str:
     """Return an amount, in millions where it is that large: `EUR 6.31 million`."""
     if is_missing(value):
         return MISSING
-    amount = f"{show_number(value / 1e6)}\u00a0million" if abs(value) >= 1e6 else show_count(value)
+    amount = f"{show_number(value / 1e6)}\u00a0million" if abs(value) >= 1e5 else show_count(value)
     return f"{currency} {amount}".strip()
 
 
@@ -90,11 +90,13 @@ def show_interval(low: Any, high: Any, form: Format) -> str:
         return f"{form(low)} or more"
     if is_missing(low):
         return f"up to {form(high)}"
-    joint = "\u2013" if low >= 0 else " to "
     left, right = form(low), form(high)
+    joint = "\u2013" if low >= 0 else " to "
     for unit in ("\u00a0%", "\u00a0million"):
         if left.endswith(unit) and right.endswith(unit):
             left = left.removesuffix(unit)
+        elif right.endswith(unit):
+            joint = " to "
     return f"{left}{joint}{right}"
 
 

@@ -49,7 +49,8 @@ def test_fraction_has_no_needless_digits(value: float, expected: str) -> None:
     ("value", "currency", "expected"),
     [
         (6_310_000, "EUR", f"EUR 6.31{NBSP}million"),
-        (900_000, "", "900,000"),
+        (90_000, "", "90,000"),
+        (352_710, "EUR", f"EUR 0.353{NBSP}million"),
         (-2_500_000, "USD", f"USD \u22122.50{NBSP}million"),
         (np.nan, "EUR", "\u2013"),
     ],
@@ -72,6 +73,11 @@ def test_money_is_in_millions_where_it_is_that_large(
 )
 def test_interval_names_its_ends(low: float, high: float, expected: str) -> None:
     assert formats.show_interval(low, high, formats.show_share) == expected
+
+
+def test_ends_in_different_units_are_not_joined_by_a_dash() -> None:
+    shown = formats.show_interval(35_271, 4_490_000, formats.show_money)
+    assert shown == f"35,271 to 4.49{NBSP}million"
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,8 @@ def _variable(endpoint: Any, unit: Any) -> str:
     if endpoint is None:
         return NOT_RECORDED
     name = show_setting(endpoint).replace("_", " ")
-    return f"{name}, {show_setting(unit)}" if unit else name
+    units = {"mm3": "mm³", "percent": "percent of the volume at baseline"}
+    return f"Change of volume, {name}, {units.get(unit, show_setting(unit))}"
 
 
 def _allocation(ratio: Any) -> str:

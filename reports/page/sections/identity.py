@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from reports.page.columns import build_facts, build_table, number, words
-from reports.page.content import Block, Listing, Paragraph, Section, Table
+from reports.page.content import Block, Listing, Section, Table
 from reports.page.formats import show_count, show_duration, show_text, show_time
 from reports.page.gather import StudyFacts
 
@@ -55,13 +55,18 @@ def _runs(facts: StudyFacts) -> Table:
 
 def _notes(facts: StudyFacts) -> list[Block]:
     """Return what the commands said while they worked, and why steps were done again."""
-    blocks: list[Block] = []
+    notes = []
     for run in facts.current_runs():
         config = facts.config(run.run_id)
         changes = [f"Done again because {text}." for text in config.get("changes") or ()]
-        for text in [*(config.get("notes") or ()), *changes][:_MOST_NOTES]:
-            blocks.append(Paragraph(show_text(text, limit=400), (run,), is_warning=True))
-    return blocks
+        notes += [(run.run_id, text) for text in [*(config.get("notes") or ()), *changes]]
+    if not notes:
+        return []
+    frame = pd.DataFrame(notes[:_MOST_NOTES], columns=["run_id", "note"])
+    rules = [words("run_id", "Run"), words("note", "Note", lambda v: show_text(v, limit=400))]
+    return [
+        build_table(frame, rules, title="What the commands noted", sources=facts.current_runs())
+    ]
 
 
 def _versions(facts: StudyFacts) -> Table:
@@ -109,4 +114,4 @@ def _configs(facts: StudyFacts) -> list[Block]:
 
 
 _MOST_FILES = 200
-_MOST_NOTES = 30
+_MOST_NOTES = 200

@@ -1,5 +1,7 @@
 """Part 8: power, sample size, type I error, bias, coverage."""
 
+from typing import Any
+
 import pandas as pd
 
 from reports.figures import plot_error_rates, plot_power_curves, plot_sample_sizes
@@ -74,8 +76,8 @@ def _proposed(facts: StudyFacts) -> Paragraph:
     dropout = facts.setting("dropout", "sample_sizes")
     left = (
         "Drop-out is part of the simulation, so no inflation is added afterwards."
-        if dropout
-        else "No drop-out is recorded in the design; none is added."
+        if _has_dropout(dropout)
+        else "No drop-out is assumed: a trial that loses people needs more."
     )
     best = choice.best
     closed = best["closed_form_n_control"]
@@ -89,6 +91,11 @@ def _proposed(facts: StudyFacts) -> Paragraph:
         f"{show_number(best['n_treatment'], digits=4)}).{second} {left}",
         facts.sources("sample_sizes"),
     )
+
+
+def _has_dropout(dropout: Any) -> bool:
+    shares = [dropout.get("control"), dropout.get("treatment")] if isinstance(dropout, dict) else []
+    return any(shares) if shares else bool(dropout)
 
 
 def _sizes_figure(facts: StudyFacts) -> Picture:
