@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from brlp_models.batches import BatchSize, choose_batch_sizes
+from brlp_models.errors import ModelError
 from brlp_models.model import BrlpModel
 from brlp_models.prediction_archive import PredictionArchive
 from brlp_models.prediction_context import AuxiliaryModels
@@ -84,6 +85,10 @@ def predict_cohort(
         BatchSize(batch_size) if batch_size else latent_batch,
         scan_batch,
     )
+    if settings.samples == "auto" and not (drawing.segmenter and drawing.segmenter.measures_draws):
+        raise ModelError(
+            "samples auto needs a segmenter that measures single draws; give a number."
+        )
     archive = PredictionArchive(out, settings.describe(model))
     job = PredictionJob(
         model,

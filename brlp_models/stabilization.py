@@ -12,6 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from brlp_models.errors import ModelError
+
 
 @dataclass
 class RunningMoments:
@@ -69,7 +71,17 @@ class DrawSummary:
         return {str(k): float(v) for k, v in pd.DataFrame(self.volumes).std(ddof=1).items()}
 
     def compute_relative_error(self, region: str) -> float:
-        """Return the standard error of the mean volume over that mean; infinite for one draw."""
+        """Return the standard error of the mean volume over that mean; infinite for one draw.
+
+        Raises
+        ------
+        ModelError
+            Where the draws' volumes lack the region.
+        """
+        if any(region not in volumes for volumes in self.volumes):
+            raise ModelError(
+                f"samples auto needs the volume of the {region}, which is not measured."
+            )
         values = pd.Series([volumes[region] for volumes in self.volumes], dtype=float)
         if len(values) < 2 or values.mean() == 0:
             return math.inf

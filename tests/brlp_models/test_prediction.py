@@ -338,6 +338,7 @@ def test_latest_allowed_visit_is_the_start(predict: Predict, tmp_path: Path) -> 
         ({"horizons_months": []}, "At least one horizon"),
         ({"horizons_months": [24.0, 24.0]}, "distinct"),
         ({"samples": 0}, "at least 1 or auto, got 0"),
+        ({"samples": "auto", "measure": False}, "auto needs a segmenter"),
     ],
 )
 def test_impossible_question_is_refused(

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from brlp_models.errors import ModelError
 from brlp_models.stabilization import DrawSummary, RunningMoments
 
 DRAWS = torch.randn(7, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0)) + 5
@@ -25,6 +26,12 @@ def test_one_draw_has_no_spread() -> None:
     assert summary.global_uncertainty == 0
     assert math.isnan(summary.compute_volume_sd()["hippocampus"])
     assert summary.compute_relative_error("hippocampus") == math.inf
+
+
+def test_region_that_nothing_measures_is_named() -> None:
+    summary = DrawSummary(volumes=[{"thalamus": 1.0}])
+    with pytest.raises(ModelError, match="volume of the hippocampus"):
+        summary.compute_relative_error("hippocampus")
 
 
 def test_error_of_the_mean_shrinks_with_the_draws() -> None:
