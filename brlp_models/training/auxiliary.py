@@ -25,14 +25,14 @@ def fit_auxiliary(
     config: ModelConfig,
     *,
     covariates: Sequence[str] = (),
-    n_progression: int = 400,
+    n_progression: int = 90,
 ) -> dict[str, str]:
     """Fit both auxiliary models on a training cohort.
 
     Parameters
     ----------
     cohort
-        Its visits and volumes; native mm3.
+        Its visits and volumes, in MNI space.
     config
         Its context names the regions.
     covariates
@@ -50,22 +50,53 @@ def fit_auxiliary(
     )
     table = build_baseline_table(cohort)
     huber = HuberAuxiliary.fit(
-        table, cohort.visits, cohort.volumes, regions=regions, covariates=covariates
+        table,
+        cohort.visits,
+        cohort.volumes,
+        regions=regions,
+        covariates=covariates,
+        volume_space="mni",
     )
     some = table.index[:n_progression]
     visits = cohort.visits[cohort.visits["participant_id"].isin(some)]
     volumes = cohort.volumes[cohort.volumes["participant_id"].isin(some)]
-    progression = ProgressionAuxiliary.fit(table.loc[some], visits, volumes, regions=regions)
+    progression = ProgressionAuxiliary.fit(
+        table.loc[some], visits, volumes, regions=regions, volume_space="mni"
+    )
     return {
         ONE_VISIT: json.dumps(huber.to_dict(), indent=1) + "\n",
         SEVERAL_VISITS: json.dumps(progression.to_dict(), indent=1) + "\n",
     }
 
 
+def estimate_mni_head_size(
+    index: pd.DataFrame, *, parameters: GeneratorParameters | None = None
+) -> float:
+    """Return the head size (mm3) that alignment to MNI space gives everyone.
+
+    Parameters
+    ----------
+    index
+        A synthetic bank's: `cerebral_cortex_mm3` in MNI space at baseline.
+    parameters
+        The generator's, which say how much of a head is cortex.
+    """
+    population = (parameters or GeneratorParameters()).cohort
+    people = sample_people(2000, rng=np.random.default_rng(0), parameters=population)
+    native = compute_volumes(people, np.zeros((2000, 1)), parameters=population)
+    share = float(np.mean(native["cerebral_cortex"][:, 0] / people.head_size_mm3))
+    first = index[index["months_from_baseline"] == 0]
+    return float(first["cerebral_cortex_mm3"].mean()) / share
+
+
 def synthesize_training_table(
-    n_people: int, *, rng: np.random.Generator, parameters: GeneratorParameters | None = None
+    n_people: int,
+    *,
+    rng: np.random.Generator,
+    mni_head_size_mm3: float,
+    parameters: GeneratorParameters | None = None,
 ) -> Cohort:
-    """Return people without scans, with yearly visits and measurement error.
+    """Return people without scans, with yearly visits and measurement error, volumes in MNI space.
 
     Parameters
     ----------
@@ -73,6 +104,8 @@ def synthesize_training_table(
         How many.
     rng
         Draws people and errors.
+    mni_head_size_mm3
+        The head size that registration to MNI space gives everyone.
     parameters
         The generator's.
     """
@@ -80,6 +113,7 @@ def synthesize_training_table(
     people = sample_people(n_people, rng=rng, parameters=population)
     years = np.tile(np.array(_VISIT_MONTHS) / 12, (n_people, 1))
     true = compute_volumes(people, years, parameters=population)
+    determinant = mni_head_size_mm3 / people.head_size_mm3[:, None]
     names = np.array([f"sub-aux{k:05d}" for k in range(n_people)])
     diagnosis = np.array([group.diagnosis for group in population.groups])[people.group]
     participants = pd.DataFrame(
@@ -108,6 +142,7 @@ def synthesize_training_table(
             region=trajectory.region,
             volume_mm3=(
                 true[trajectory.region]
+                * determinant
                 * np.exp(rng.normal(0, trajectory.measurement_sd, years.shape))
             ).ravel(),
             source="synthetic",

@@ -16,6 +16,8 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from brlp_models.errors import ModelError
+from brlp_models.grid import Grid
 from brlp_models.training.tissues import EXTRACEREBRAL_CODES, TISSUES
 
 TEMPLATE_CENTROID_MM = (0.0, -21.99, 9.55)
@@ -26,7 +28,7 @@ _HIPPOCAMPUS = {-1: 17, 1: 53}
 
 
 @dataclass(frozen=True)
-class Grid:
+class Box:
     """A box of voxels in RAS orientation.
 
     Parameters
@@ -43,12 +45,30 @@ class Grid:
     spacing_mm: float
     origin_mm: tuple[float, float, float]
 
-    def refine(self, factor: int) -> "Grid":
+    @classmethod
+    def of_grid(cls, grid: Grid) -> "Box":
+        """Return a model's grid; its axes must run right, anterior, superior.
+
+        Raises
+        ------
+        ModelError
+            Where they do not.
+        """
+        spacing = float(grid.affine[0, 0])
+        if not np.allclose(grid.affine[:3, :3], spacing * np.eye(3)) or spacing <= 0:
+            raise ModelError(
+                "Synthesis from label maps needs a model grid with equal spacing and axes that "
+                f"run right, anterior, superior; got the affine {grid.affine.tolist()}."
+            )
+        x, y, z = (float(value) for value in grid.affine[:3, 3])
+        return cls(grid.shape, spacing, (x, y, z))
+
+    def refine(self, factor: int) -> "Box":
         """Return the grid with every voxel cut into `factor`^3."""
         spacing = self.spacing_mm / factor
         shift = (self.spacing_mm - spacing) / 2
         x, y, z = self.shape
-        return Grid(
+        return Box(
             (x * factor, y * factor, z * factor),
             spacing,
             (self.origin_mm[0] - shift, self.origin_mm[1] - shift, self.origin_mm[2] - shift),
@@ -115,7 +135,7 @@ def load_base_anatomy(path: Path) -> BaseAnatomy:
 
 
 def deform_anatomy(
-    anatomy: BaseAnatomy, grid: Grid, rng: np.random.Generator
+    anatomy: BaseAnatomy, grid: Box, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
     """Draw one random person of a base anatomy; tissue indices on `grid`."""
     mm = _move(torch.from_numpy(grid.compute_centres()), anatomy, grid, rng)
@@ -133,7 +153,7 @@ def deform_anatomy(
 
 
 def _move(
-    mm: torch.Tensor, anatomy: BaseAnatomy, grid: Grid, rng: np.random.Generator
+    mm: torch.Tensor, anatomy: BaseAnatomy, grid: Box, rng: np.random.Generator
 ) -> torch.Tensor:
     centre = torch.tensor(TEMPLATE_CENTROID_MM, dtype=torch.float32)
     linear = torch.from_numpy(_draw_linear(rng))
@@ -170,7 +190,7 @@ def write_label_bank(
     folder: Path,
     *,
     n_anatomies: int,
-    grid: Grid,
+    grid: Box,
     seed: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> pd.DataFrame:

@@ -18,9 +18,9 @@ from brlp_models.networks import (
     build_segmenter,
     build_unet,
 )
-from brlp_models.training.autoencoder import AutoencoderStage
+from brlp_models.training.autoencoder import AutoencoderStage, CropSource
 from brlp_models.training.banks import Bank
-from brlp_models.training.crop_sources import CropSource, ScanSource, SynthesisSource
+from brlp_models.training.crop_sources import ScanSource, SynthesisSource
 from brlp_models.training.diffusion import DiffusionStage, initialize_controlnet
 from brlp_models.training.latents import (
     Latents,
@@ -140,10 +140,15 @@ class Training:
         network = self._build("segmenter")
         weights: dict[str, Tensor] = {}
         for phase, settings in enumerate(self.recipe.segmenter, start=1):
-            stage = SegmenterStage(network, bank, settings)
+            stage = SegmenterStage(
+                network, bank, settings, scans=self._open_scans(settings.scan_share)
+            )
             weights = self._run(stage, "segmenter", phase)
             network.load_state_dict(weights)
         return weights
+
+    def _open_scans(self, share: float) -> Bank | None:
+        return Bank.load(self.folder / SCAN_BANK) if share else None
 
     def _train_autoencoder(self) -> dict[str, Tensor]:
         network = self._build("autoencoder")

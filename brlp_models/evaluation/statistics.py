@@ -1,0 +1,75 @@
+"""Statistics with bootstrap intervals over people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its percentile bootstrap interval."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+
+def estimate(
+    statistic: Callable[..., float],
+    *values: Array,
+    rng: np.random.Generator,
+    n_bootstrap: int = 1000,
+    level: float = 0.95,
+) -> Estimate:
+    """Return a statistic of paired values with its bootstrap interval.
+
+    Parameters
+    ----------
+    statistic
+        Takes the arrays.
+    *values
+        One entry a person each.
+    rng
+        Draws the people.
+    n_bootstrap
+        Resamples.
+    level
+        Of the interval.
+    """
+    n = len(values[0])
+    draws = [
+        statistic(*(value[rows] for value in values))
+        for rows in rng.integers(0, n, (n_bootstrap, n))
+    ]
+    tail = 50 * (1 - level)
+    # a resample of one person repeated has no rank correlation
+    lower, upper = np.nanpercentile(draws, [tail, 100 - tail])
+    return Estimate(float(statistic(*values)), float(lower), float(upper), n)
+
+
+def compute_spearman(predicted: Array, true: Array) -> float:
+    """Return the rank correlation; NaN where one side is constant."""
+    if np.ptp(predicted) == 0 or np.ptp(true) == 0:
+        return float("nan")
+    return float(spearmanr(predicted, true).statistic)
+
+
+def compute_median_absolute(errors: Array) -> float:
+    """Return the median absolute value."""
+    return float(np.median(np.abs(errors)))
+
+
+def compute_mean_absolute(errors: Array) -> float:
+    """Return the mean absolute value."""
+    return float(np.mean(np.abs(errors)))
+
+
+def compute_sd(errors: Array) -> float:
+    """Return the sd (ddof 1)."""
+    return float(np.std(errors, ddof=1))

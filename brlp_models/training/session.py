@@ -1,0 +1,158 @@
+"""A whole training from data to model folder, as the command line runs it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+
+from brlp_models.errors import ModelError
+from brlp_models.grid import Grid
+from brlp_models.training.auxiliary import (
+    estimate_mni_head_size,
+    fit_auxiliary,
+    synthesize_training_table,
+)
+from brlp_models.training.banks import Bank
+from brlp_models.training.card import render_training_card
+from brlp_models.training.cohort_bank import write_cohort_bank
+from brlp_models.training.export import export_model
+from brlp_models.training.figures import write_loss_curves
+from brlp_models.training.label_bank import Box, write_label_bank
+from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, STAGES, Report, Training
+from brlp_models.training.recipe import Recipe
+from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
+from cohorts.cohort import Cohort
+from cohorts.synthetic.anatomy import read_anatomy
+from cohorts.synthetic.mni import load_mni_anatomy
+
+MODEL, AUXILIARY = "model", "auxiliary"
+
+
+def _ignore(_stage: str, _step: int, _steps: int, _metrics: Mapping[str, float]) -> None:
+    """Report nothing."""
+
+
+class TrainingSession:
+    """Runs stages, making the volumes that they learn from first.
+
+    Parameters
+    ----------
+    recipe
+        What is made.
+    folder
+        Of the training; `model` in it is the model folder.
+    data
+        A cohort with scans and segmentations; None: the recipe's synthetic people.
+    label_maps
+        Files that label banks and synthetic people are drawn from.
+    report
+        Told of every step.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        data: Path | None = None,
+        label_maps: Path | None = None,
+        report: Report = _ignore,
+    ) -> None:
+        self._recipe, self._folder = recipe, folder
+        self._data, self._label_maps = data, label_maps
+        self._report = report
+        precision = recipe.diffusion.loop.mixed_precision
+        accelerator = Accelerator(
+            mixed_precision=precision,
+            gradient_accumulation_steps=recipe.diffusion.loop.accumulation,
+        )
+        self._training = Training(recipe, folder, accelerator, report)
+
+    def run(self, stage: str) -> Path:
+        """Train a stage, or `all` of them, and return the folder of what was made."""
+        if stage == AUXILIARY:
+            self._fit_auxiliary()
+            return self._folder / AUXILIARY
+        if stage != "all":
+            self._make_banks()
+            self._training.train(stage)  # type: ignore[arg-type]
+            return self._folder / stage
+        self._make_banks()
+        for name in STAGES:
+            if name != "segmenter" or self._recipe.segmenter:
+                self._training.train(name)
+        self._fit_auxiliary()
+        write_loss_curves(self._folder)
+        card = render_training_card(self._recipe, self._folder)
+        return export_model(self._training, self._folder / MODEL, card=card)
+
+    def _make_banks(self) -> None:
+        grid = Grid(self._recipe.model.shape, np.array(self._recipe.model.affine))
+        labels, scans = self._folder / LABEL_BANK, self._folder / SCAN_BANK
+        wanted = self._recipe.label_bank
+        if wanted is not None and not (labels / "index.csv").exists():
+            write_label_bank(
+                self._list_label_maps(),
+                labels,
+                n_anatomies=wanted.n_anatomies,
+                grid=Box.of_grid(grid).refine(2),
+                seed=self._recipe.seed,
+                report=lambda row: self._report("label maps", row, wanted.n_anatomies, {}),
+            )
+        if not (scans / "index.csv").exists():
+            self._make_scans(scans, grid)
+
+    def _make_scans(self, folder: Path, grid: Grid) -> None:
+        if self._data is not None:
+            cohort = self._load_cohort(self._data)
+            n = len(cohort.participants)
+            write_cohort_bank(
+                cohort, folder, grid, report=lambda k: self._report("scans", k, n, {})
+            )
+            return
+        people = self._recipe.people
+        if people is None:
+            raise ModelError("This recipe has no synthetic people; give a cohort (--data).")
+        bases = [read_anatomy(path) for path in self._list_label_maps()]
+        settings = PeopleSettings(people.n_people, people.months, self._recipe.seed)
+        write_people_bank(
+            [*bases, load_mni_anatomy()],
+            folder,
+            settings,
+            grid,
+            report=lambda k: self._report("people", k, people.n_people, {}),
+        )
+
+    def _list_label_maps(self) -> list[Path]:
+        folder = self._label_maps
+        paths = (
+            [] if folder is None else sorted(folder.glob("*.nii*")) + sorted(folder.glob("*.mgz"))
+        )
+        if not paths:
+            raise ModelError(
+                f"This recipe learns from label maps; --label-maps gave none ({folder})."
+            )
+        return paths
+
+    def _fit_auxiliary(self) -> None:
+        rng = np.random.default_rng([self._recipe.seed, 7])
+        if self._data is not None:
+            cohort = self._load_cohort(self._data)
+        else:
+            people = self._recipe.people
+            if people is None:
+                raise ModelError("This recipe has no synthetic people; give a cohort (--data).")
+            index = Bank.load(self._folder / SCAN_BANK).index
+            cohort = synthesize_training_table(
+                people.n_tabular, rng=rng, mni_head_size_mm3=estimate_mni_head_size(index)
+            )
+        for name, text in fit_auxiliary(cohort, self._recipe.model).items():
+            path = self._folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def _load_cohort(self, path: Path) -> Cohort:
+        from cohorts.loading import load_cohort
+
+        return load_cohort(path)
