@@ -19,12 +19,12 @@ def write_rows(
     ReportError
         If a key is repeated, a value breaks a check, or a column mixes types.
     """
+    _add_missing_columns(connection, table, frame)
     if frame.empty:
         return
     columns = ", ".join(quote(str(name)) for name in frame.columns)
     connection.register("incoming", _to_arrow(table, frame))
     try:
-        _add_missing_columns(connection, table, frame)
         connection.execute(
             f"INSERT INTO {quote(table)} (run_id, {columns}) SELECT ?, {columns} FROM incoming",  # noqa: S608 - quoted identifiers
             [run_id],

@@ -107,7 +107,11 @@ class FastProgressor(Section):
 
 
 class SelectionSection(Section):
-    """Which ways of choosing are compared."""
+    """Which ways of choosing are compared.
+
+    `predictions` is a table of predicted volumes that were made elsewhere, beside those of
+    [prediction]; rows whose `model_id` starts with "auxiliary" were made without an image.
+    """
 
     strategies: Annotated[list[str], Field(min_length=1)] = [
         "random",
@@ -115,6 +119,7 @@ class SelectionSection(Section):
         "regression",
     ]
     scores: Path | None = None
+    predictions: Path | None = None
     fractions_enrolled: Annotated[list[Share], Field(min_length=1)] = [0.3, 0.5, 0.75, 1.0]
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     fast_progressor: FastProgressor = FastProgressor(top_fraction=0.3)
@@ -162,9 +167,10 @@ class Protocol(Section):
     @model_validator(mode="after")
     def _predictions_for_their_strategies(self) -> Self:
         wanting = {"brlp", "stacked", "auxiliary"} & set(self.selection.strategies)
-        if wanting and self.prediction is None:
+        if wanting and self.prediction is None and self.selection.predictions is None:
             raise ValueError(
-                f"the strategies {', '.join(sorted(wanting))} need a [prediction] section"
+                f"the strategies {', '.join(sorted(wanting))} need a [prediction] section, or "
+                "selection.predictions"
             )
         return self
 
@@ -241,7 +247,11 @@ def _anchor(protocol: Protocol, folder: Path) -> Protocol:
         }
     )
     selection = protocol.selection.model_copy(
-        update={"scores": protocol.selection.scores and folder / protocol.selection.scores}
+        update={
+            "scores": protocol.selection.scores and folder / protocol.selection.scores,
+            "predictions": protocol.selection.predictions
+            and folder / protocol.selection.predictions,
+        }
     )
     study = protocol.study.model_copy(update={"output": folder / protocol.study.output})
     return protocol.model_copy(update={"cohort": cohort, "selection": selection, "study": study})

@@ -60,6 +60,11 @@ def test_what_is_written_is_read_back_with_its_further_columns(study: Study) -> 
     pd.testing.assert_frame_equal(study.read("participants"), frame)
 
 
+def test_an_empty_table_keeps_its_further_columns(study: Study) -> None:
+    write_once(study, make_participants(2, site="x").head(0))
+    assert list(study.read("participants"))[-1] == "site"
+
+
 def test_the_latest_finished_run_is_read_while_earlier_rows_stay(study: Study) -> None:
     first = write_once(study, make_participants(3))
     write_once(study, make_participants(5))

@@ -15,7 +15,7 @@ from trialsim.protocol import Protocol
 Progress = Callable[[str, float, float], None]
 """Told the name of the work, how much of it is done, how much there is in all."""
 
-STREAMS: Final = ("scores", "ties", "capture rates", "performance")
+STREAMS: Final = ("scores", "ties", "capture rates")
 """The parts of a study that draw at random, apart from prediction and simulation."""
 
 

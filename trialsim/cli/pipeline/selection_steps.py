@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from cohorts.schema import validate_table
 from reports.store import Run
+from trialsim.cli.choosing import read_table
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort
@@ -14,14 +15,12 @@ from trialsim.enrichment import (
     Strategy,
     build_screening_tables,
     build_strategies,
-    compute_capture_rates,
     compute_group_differences,
-    compute_predicted_changes,
-    compute_predictor_performance,
     read_score_strategies,
     score_people,
     select_people,
 )
+from trialsim.enrichment.evaluation import evaluate_scores
 from trialsim.enrichment.screening import Screening
 
 
@@ -50,24 +49,21 @@ def score(job: Job, run: Run) -> None:
 
 def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
-    scores, truth = job.study.read("scores"), build_screening(job).truth
+    truth = build_screening(job).truth
     if truth is None:
         job.notes.append("Nobody has a follow-up visit: capture rates cannot be measured.")
         return
-    definition, n_people = _definition(job), len(truth.decline)
-    sizes = sorted({max(1, round(share * n_people)) for share in np.linspace(0.05, 1, 20)})
-    captured = compute_capture_rates(scores, truth, definition, sizes, rng=job.rng("capture rates"))
-    run.write("capture_rates", captured.rates)
-    run.write("capture_differences", captured.differences)
-    performance = compute_predictor_performance(
-        scores,
+    tables = evaluate_scores(
+        job.study.read("scores"),
+        read_cohort(job.study),
         truth,
-        definition,
-        rng=job.rng("performance"),
-        participants=job.study.read("participants"),
+        _definition(job),
+        region=job.protocol.design.endpoint,
+        rng=job.rng("capture rates"),
     )
-    run.write("predictor_performance", performance)
-    run.write("predicted_changes", compute_predicted_changes(scores, truth, unit=definition.unit))
+    for name, table in tables.items():
+        run.write(name, table)
+    run.note(truth=truth.kind, n_left_out=truth.n_left_out)
 
 
 def build_screening(job: Job) -> Screening:
@@ -78,10 +74,17 @@ def build_screening(job: Job) -> Screening:
         _definition(job),
         region=region,
         latent_volumes=read_latent_volumes(job.protocol.cohort.path),
-        predictions=job.study.read("predictions") if job.protocol.prediction else None,
+        predictions=_read_predictions(job),
         training=_build_training(job),
         n_folds=job.protocol.selection.folds,
     )
+
+
+def _read_predictions(job: Job) -> pd.DataFrame | None:
+    given = job.protocol.selection.predictions
+    tables = [job.study.read("predictions")] if job.protocol.prediction else []
+    tables += [validate_table(read_table(given), "predictions")] if given else []
+    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _build_training(job: Job) -> Screening | None:
@@ -121,6 +124,7 @@ def _config(job: Job) -> dict[str, object]:
 
 
 def _files(job: Job) -> list[Path]:
-    found = [job.protocol.cohort.training, job.protocol.selection.scores]
+    section = job.protocol.selection
+    found = [job.protocol.cohort.training, section.scores, section.predictions]
     truth = job.protocol.cohort.path / "truth"
     return [path for path in (*found, truth if truth.is_dir() else None) if path is not None]
