@@ -14,6 +14,7 @@ from trialsim import __version__
 from trialsim.cli import (
     cohort,
     compare,
+    evaluate,
     init,
     model,
     power,
@@ -23,6 +24,7 @@ from trialsim.cli import (
     run,
     samplesize,
     study,
+    train,
 )
 
 
@@ -76,6 +78,8 @@ app.command()(rank.rank)
 app.command()(compare.compare)
 app.command()(power.power)
 app.command()(report.report)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
 app.add_typer(samplesize.app, name="samplesize")

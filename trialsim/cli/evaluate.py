@@ -52,7 +52,7 @@ def evaluate(
     )
     training = None if train_on is None else (load_cohort(train_on), train_on)
     tables = evaluate_model(
-        load_model(model, device=device),
+        load_model(model, device=device, precision="auto"),
         load_cohort(cohort),
         out,
         settings,

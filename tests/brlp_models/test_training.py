@@ -1,0 +1,208 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from accelerate import Accelerator
+
+from brlp_models.errors import ModelError
+from brlp_models.training.checkpoint import read_checkpoint
+from brlp_models.training.loop import LoopSettings
+from brlp_models.training.pipeline import Training
+from brlp_models.training.recipe import Recipe, load_recipe
+from brlp_models.training.split import check_no_leak, split_people
+from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
+from brlp_models.training.tissues import SEGMENTED, TISSUES
+
+SIZE = 16
+HIPPOCAMPUS = TISSUES.names.index("hippocampus")
+WHITE = TISSUES.names.index("cerebral_white_matter")
+
+
+def make_recipe(steps: int = 6) -> Recipe:
+    mini = load_recipe("mini").model.model_dump()
+    mini |= {
+        "shape": (SIZE, SIZE, SIZE),
+        "autoencoder": mini["autoencoder"] | {"channels": [4, 8, 8], "latent_channels": 2},
+        "unet": {
+            **mini["unet"],
+            "in_channels": 2,
+            "out_channels": 2,
+            "channels": [8, 16],
+            "attention_levels": [False, True],
+            "num_head_channels": [0, 16],
+        },
+        "controlnet": {
+            "conditioning_embedding_in_channels": 3,
+            "conditioning_embedding_num_channels": [8],
+        },
+    }
+    mini["segmenter"]["args"] |= {"channels": [4, 8], "strides": [2]}
+    loop = {"steps": steps, "learning_rate": 5e-3, "checkpoint_every": 2, "ema_decay": 0.5}
+    crop = (SIZE, SIZE, SIZE)
+    return Recipe.model_validate(
+        {
+            "seed": 3,
+            "model": mini,
+            "segmenter": [{"loop": loop, "crop": crop, "batch_size": 1, "scan_share": 0.5}],
+            "autoencoder": [
+                {"loop": loop, "crop": crop, "source": "labels", "discriminator_channels": 4},
+                {"loop": loop, "crop": crop, "source": "scans", "discriminator_channels": 4},
+            ],
+            "diffusion": {"loop": loop, "batch_size": 2},
+            "controlnet": {"loop": loop, "batch_size": 2},
+        }
+    )
+
+
+def write_banks(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, size, n in (("label_bank", 2 * SIZE, 2), ("scan_bank", SIZE, 4)):
+        labels = np.zeros((n, size, size, size), np.uint8)
+        labels[:, 2:-2, 2:-2, 2:-2] = WHITE
+        middle = slice(size // 2 - 3, size // 2 + 3)
+        labels[:, middle, middle, middle] = HIPPOCAMPUS
+        (folder / name).mkdir(parents=True)
+        np.save(folder / name / "labels.npy", labels)
+        scans = np.array([0, 180, 120], np.uint8)[
+            (labels > 0).astype(int) + (labels == HIPPOCAMPUS)
+        ]
+        noisy = scans + rng.integers(0, 9, scans.shape) * (labels > 0)
+        np.save(folder / name / "images.npy", noisy.astype(np.uint8))
+        index = {"row": range(n), "participant_id": [f"sub-{k // 2}" for k in range(n)]}
+        index |= {"age_years": [70.0 + 2 * (k % 2) for k in range(n)], "sex": "F"}
+        index |= {"diagnosis": "MCI", "months_from_baseline": [24.0 * (k % 2) for k in range(n)]}
+        regions = ("cerebral_cortex", "hippocampus", "amygdala", "cerebral_white_matter")
+        for region in (*regions, "lateral_ventricle"):
+            index[f"{region}_mm3"] = [5000.0 - 100 * (k % 2) for k in range(n)]
+        pd.DataFrame(index).to_csv(folder / name / "index.csv", index=False)
+
+
+def make_training(folder: Path, recipe: Recipe | None = None) -> Training:
+    return Training(recipe or make_recipe(), folder, Accelerator(cpu=True))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    write_banks(folder)
+    training = make_training(folder)
+    for stage in ("segmenter", "autoencoder", "diffusion", "controlnet"):
+        training.train(stage)
+    return folder
+
+
+def read_losses(folder: Path, stage: str) -> pd.Series:
+    table = pd.read_csv(folder / stage / "metrics.csv")
+    return table[table["metric"] == "loss"].set_index("step")["value"]
+
+
+@pytest.mark.parametrize("stage", ["segmenter/1", "autoencoder/1"])
+def test_losses_fall(trained: Path, stage: str) -> None:
+    losses = read_losses(trained, stage)
+    assert losses.iloc[-2:].mean() < losses.iloc[:2].mean()
+
+
+def test_every_stage_logs_every_step_once(trained: Path) -> None:
+    for stage in ("segmenter/1", "autoencoder/1", "autoencoder/2", "diffusion/1", "controlnet/1"):
+        assert list(read_losses(trained, stage).index) == list(range(6))
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "controlnet"])
+def test_a_killed_and_resumed_stage_gives_the_same_weights(
+    trained: Path, tmp_path: Path, stage: str
+) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(trained, folder)
+    shutil.rmtree(folder / stage)
+    training = make_training(folder)
+    killed = 0
+
+    def kill_at_the_fourth_step(_stage: str, step: int, _steps: int, _metrics: object) -> None:
+        nonlocal killed
+        if step == 3 and not killed:
+            killed = 1
+            raise KeyboardInterrupt
+
+    training.report = kill_at_the_fourth_step
+    with pytest.raises(KeyboardInterrupt):
+        training.train(stage)
+    make_training(folder).train(stage)
+    last = "2" if stage == "autoencoder" else "1"
+    once, twice = (
+        read_checkpoint(root / stage / last / "checkpoint.pt")["averages"]
+        for root in (trained, folder)
+    )
+    assert killed
+    assert all(torch.equal(once[name], twice[name]) for name in once)
+
+
+def test_the_frozen_unet_is_not_changed_by_the_controlnet(trained: Path) -> None:
+    unet = make_training(trained).load_network("diffusion").state_dict()
+    stored = read_checkpoint(trained / "diffusion" / "1" / "checkpoint.pt")["averages"]
+    assert all(torch.equal(unet[name], stored[name]) for name in unet)
+
+
+def test_an_unfinished_stage_is_refused(trained: Path) -> None:
+    longer = make_training(trained, make_recipe(steps=8))
+    with pytest.raises(ModelError, match="stopped at step 6 of 8"):
+        longer.load_network("segmenter")
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelError, match="cannot be read as a training checkpoint"):
+        read_checkpoint(path)
+
+
+def test_shares_of_a_crop_are_the_volumes_of_its_labels() -> None:
+    tissues = np.zeros((8, 8, 8), np.uint8)
+    tissues[:4, :3] = HIPPOCAMPUS
+    settings = SynthesisSettings(random_contrast=0, whole_head=0)
+    scan, shares = synthesize_crop(
+        tissues, factor=2, settings=settings, rng=np.random.default_rng(0)
+    )
+    assert shares[SEGMENTED.index("hippocampus")].sum() * 8 == 4 * 3 * 8
+    assert torch.all(scan[0][shares[0] == 1] == 0)
+    assert torch.allclose(shares.sum(0), torch.ones(4, 4, 4))
+
+
+def test_the_learning_rate_warms_up_then_falls() -> None:
+    settings = LoopSettings(steps=100, learning_rate=1.0, warmup_steps=9, final_fraction=0.1)
+    rates = [settings.compute_learning_rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(rates[9])
+    assert rates[-1] == pytest.approx(0.1, abs=1e-3)
+
+
+def test_splits_keep_base_anatomies_together() -> None:
+    index = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{k}" for k in range(20)],
+            "base_anatomy": [f"map-{k % 5}" for k in range(20)],
+        }
+    )
+    split = split_people(index, {"train": 0.8, "val": 0.2}, rng=np.random.default_rng(1))
+    assert index.assign(split=split).groupby("base_anatomy")["split"].nunique().eq(1).all()
+    assert set(split) == {"train", "val"}
+
+
+def test_a_leak_is_told() -> None:
+    index = pd.DataFrame({"participant_id": ["sub-1", "sub-1"], "split": ["train", "val"]})
+    with pytest.raises(ModelError, match="participant_id sub-1 is in the splits train, val"):
+        check_no_leak(index)
+
+
+def test_both_bundled_recipes_are_valid() -> None:
+    assert load_recipe("mini").model.diffusion_target == "residual"
+    assert load_recipe("official").model.diffusion_target == "latent"
+
+
+def test_a_wrong_recipe_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("seeds = 1\n")
+    with pytest.raises(ModelError, match="seeds: Extra inputs"):
+        load_recipe(path)
