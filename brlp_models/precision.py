@@ -35,6 +35,10 @@ def halve_matrices(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d | nn.Linear):
             module.to(torch.bfloat16)
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dtype != torch.bfloat16:
+            # a small tensor that still pointed into the file's memory map would keep all of it
+            tensor.data = tensor.data.clone()
     return network
 
 
