@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from brlp_models.errors import ModelError
 from brlp_models.model_config import ModelConfig
-from brlp_models.precision import Precision, autocast
+from brlp_models.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class BrlpModel:
     folder
         Where it was read from; None for a model that lives in memory only.
     precision
-        `bf16` where the matrices are kept, and multiplied, in bfloat16.
+        `bf16` where the matrices of the denoising networks are kept, and multiplied, in bfloat16.
+        Encoding, decoding and segmenting stay in full precision, because bfloat16 moved single
+        regional volumes by up to 0.4 %, which is not small beside 1 to 2 % a year.
     """
 
     config: ModelConfig
@@ -65,16 +67,14 @@ class BrlpModel:
                 f"got {tuple(images.shape[1:])}."
             )
         autoencoder: Any = self.network("autoencoder")
-        with autocast(self.precision, self.device):
-            latents: Tensor = autoencoder.encode(images.to(self.device))[0]
+        latents: Tensor = autoencoder.encode(images.to(self.device))[0]
         return latents.float()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Return the images (B, 1, *shape) of latents (B, C, *latent_shape)."""
         autoencoder: Any = self.network("autoencoder")
-        with autocast(self.precision, self.device):
-            images: Tensor = autoencoder.decode(latents.to(self.device))
+        images: Tensor = autoencoder.decode(latents.to(self.device))
         return images.float()
 
 

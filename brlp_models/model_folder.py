@@ -24,6 +24,8 @@ from brlp_models.precision import Precision, choose_precision, halve_matrices
 
 CONFIG, CARD, CHECKSUMS = "config.json", "MODEL_CARD.md", "SHA256SUMS"
 BUNDLED = ("mini",)
+DENOISING = ("unet", "controlnet")
+"""The networks that may be kept in half precision."""
 
 
 def load_model(
@@ -54,7 +56,9 @@ def load_model(
     config = read_config(folder)
     chosen = choose_precision(precision, torch.device(device))
     networks = {
-        name: _load_network(network, folder / f"{name}.safetensors", chosen).to(device)
+        name: _load_network(
+            network, folder / f"{name}.safetensors", chosen if name in DENOISING else "full"
+        ).to(device)
         for name, network in build_empty_networks(config).items()
     }
     return BrlpModel(config, networks, checksums, folder, chosen)

@@ -15,7 +15,6 @@ from torch import Tensor
 from brlp_models.errors import ModelError
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig, SegmenterConfig
-from brlp_models.precision import autocast
 from cohorts.errors import CohortError
 from cohorts.schema import SIDES
 from cohorts.volumetry import compute_volumes
@@ -151,8 +150,7 @@ def choose_segmenter(model: BrlpModel, segmentations: Path | None = None) -> Seg
 @torch.inference_mode()
 def compute_logits(model: BrlpModel, images: Tensor) -> Tensor:
     """Return the segmentation network's output (B, labels, *shape) for images (B, 1, *shape)."""
-    with autocast(model.precision, model.device):
-        logits = model.network("segmenter")(images.to(model.device))
+    logits = model.network("segmenter")(images.to(model.device))
     # deep supervision stacks outputs of coarser grids behind the full one
     full: Tensor = logits[:, 0] if logits.dim() == images.dim() + 1 else logits
     return full.float()

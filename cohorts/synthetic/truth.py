@@ -40,6 +40,12 @@ def write_truth(truth: Truth, folder: Path) -> Path:
     return target
 
 
+def read_true_volumes(folder: Path) -> pd.DataFrame | None:
+    """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows the truth."""
+    path = folder / TRUTH_FOLDER / "volumes.parquet"
+    return pd.read_parquet(path) if path.is_file() else None
+
+
 def read_truth(folder: Path) -> Truth:
     """Return the truth of a synthetic cohort.
 

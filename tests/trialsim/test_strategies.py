@@ -222,3 +222,13 @@ def test_wrong_names_are_told(names: list[str], words: str) -> None:
 def test_people_may_not_be_repeated(people: ScreeningTables) -> None:
     with pytest.raises(DesignError, match="holds 300 people twice"):
         replace(people, baseline=pd.concat([people.baseline, people.baseline]))
+
+
+def test_stacked_cross_fits_where_training_people_have_no_predictions(
+    people: ScreeningTables,
+) -> None:
+    taught = replace(
+        people, baseline=people.baseline.set_axis("t" + people.index), predictions=None
+    )
+    alone = score(["stacked"], people)
+    pd.testing.assert_frame_equal(score(["stacked"], replace(people, training=taught)), alone)

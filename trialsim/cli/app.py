@@ -14,6 +14,7 @@ from trialsim import __version__
 from trialsim.cli import (
     cohort,
     compare,
+    demo,
     evaluate,
     init,
     model,
@@ -73,6 +74,7 @@ def root(
 
 app.command()(init.init)
 app.command()(run.run)
+app.command()(demo.demo)
 app.command()(predict.predict)
 app.command()(rank.rank)
 app.command()(compare.compare)

@@ -186,12 +186,9 @@ def read_predictions(study: Path) -> "pd.DataFrame | None":
 
 def read_latent_volumes(cohort: Path | None) -> "pd.DataFrame | None":
     """Return the noise-free volumes of a synthetic cohort, if the folder holds them."""
-    if cohort is None or not (cohort / "truth").is_dir():
-        return None
-    from cohorts.synthetic import read_truth
+    from cohorts.synthetic.truth import read_true_volumes
 
-    volumes: pd.DataFrame = read_truth(cohort).volumes
-    return volumes
+    return None if cohort is None else read_true_volumes(cohort)
 
 
 def report(found: "Comparison", *, as_json: bool, quiet: bool) -> None:

@@ -1,6 +1,6 @@
 """Strategies that learn from measured change, never from a person's own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,11 +86,16 @@ class Stacked:
     def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
         """Return the cross-fitted decline.
 
+        Training people without predictions cannot teach what a prediction is worth; then the
+        screened people are cross-fitted instead, and their folds are recorded.
+
         Raises
         ------
         DesignError
             Where predictions are missing, or too few people have a measured change.
         """
+        if tables.training is not None and tables.training.predictions is None:
+            tables = replace(tables, training=None)
         columns = list_volumes(tables)
 
         def build(people: ScreeningTables) -> pd.DataFrame:

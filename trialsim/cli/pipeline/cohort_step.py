@@ -30,6 +30,7 @@ def load(job: Job, run: Run) -> None:
     )
     for table in ("participants", "visits", "volumes"):
         run.write(table, getattr(eligible, table))
-    run.write("screening_flow", screening.flow)
+    if section.eligibility:
+        run.write("screening_flow", screening.flow)
     job.notes.extend(found.notes)
     job.notes.extend(f"Left out: {problem}" for problem in found.rejected["problem"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cohorts.schema import validate_table
+from cohorts.synthetic.truth import read_true_volumes
 from reports.store import Run
 from trialsim.cli.choosing import read_table
 from trialsim.cli.pipeline.engine import Step
@@ -73,7 +74,7 @@ def build_screening(job: Job) -> Screening:
         read_cohort(job.study),
         _definition(job),
         region=region,
-        latent_volumes=read_latent_volumes(job.protocol.cohort.path),
+        latent_volumes=read_true_volumes(job.protocol.cohort.path),
         predictions=_read_predictions(job),
         training=_build_training(job),
         n_folds=job.protocol.selection.folds,
@@ -100,15 +101,6 @@ def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
     given = read_score_strategies(section.scores, screening.tables.index) if section.scores else []
     own = {strategy.name for strategy in given}
     return [*build_strategies([n for n in section.strategies if n not in own]), *given]
-
-
-def read_latent_volumes(cohort: Path) -> pd.DataFrame | None:
-    """Return the noise-free volumes of a synthetic cohort; None for real people."""
-    if not (cohort / "truth").is_dir():
-        return None
-    from cohorts.synthetic.truth import read_truth
-
-    return read_truth(cohort).volumes
 
 
 def _definition(job: Job) -> FastProgressorDefinition:

@@ -47,7 +47,13 @@ def run_protocol(
                 _tell(f"      because {change}", quiet=quiet)
         _tell(f"[{len(steps) + 1}/{len(steps) + 1}] report", quiet=quiet)
         report = output / REPORT
-        write_report(study, report, report_format=ReportFormat.HTML, anchors=check_anchors())
+        write_report(
+            study,
+            report,
+            report_format=ReportFormat.HTML,
+            title=protocol.study.title,
+            anchors=check_anchors(),
+        )
         for note in job.notes:
             _tell(f"Note: {note}", quiet=quiet)
         _print_answer(study, report, as_json=as_json)

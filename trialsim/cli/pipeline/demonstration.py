@@ -1,0 +1,140 @@
+"""The synthetic people of the demonstration: screened by scan, or known from their history."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import typer
+
+from brlp_models.evaluation.truth import TRUTH
+from brlp_models.grid import Grid
+from brlp_models.model_folder import find_model_folder, read_config
+from brlp_models.training.evaluation_cohort import write_evaluation_cohort
+from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
+from cohorts.cohort import Cohort
+from cohorts.folder import is_cohort_folder, write_cohort
+from cohorts.loading import load_cohort
+from cohorts.synthetic import synthesize_images, synthesize_table
+from cohorts.synthetic.mni import load_mni_anatomy
+
+N_HISTORY: Final = 200
+N_WHOLE_HEADS: Final = 2
+VISITS_MONTHS: Final = (0.0, 12.0, 24.0)
+
+PROTOCOL: Final = """\
+# The demonstration: SYNTHETIC people only.
+
+[study]
+title = "Demonstration on synthetic people"
+seed = {seed}
+output = "results"
+
+[cohort]
+path = "screened"
+training = "history"
+eligibility = ["age_years between 45 and 95"]
+
+[prediction]
+model = "mini"
+horizons_months = [24]
+samples = 2
+
+[selection]
+strategies = ["random", "regression", "boosting", "brlp", "stacked", "oracle"]
+fractions_enrolled = [0.5, 0.75, 1.0]
+fast_progressor = {{ top_fraction = 0.3, horizon_months = 24, window_months = 6 }}
+
+[design]
+visits_months = [0, 12, 24]
+unit = "percent"
+slowing = 0.3
+analyses = ["ancova", "mmrm"]
+dropout = {{ control = 0.2 }}
+
+[costs]
+currency = "EUR"
+screening = 1500
+participant = 25000
+
+[simulation]
+sample_sizes = [50, 100, 150, 200, 300, 400]
+n_simulations = 1000
+n_bootstrap = 20
+workers = 2
+"""
+
+
+def write_demonstration(folder: Path, *, n_people: int, seed: int, quiet: bool) -> Path:
+    """Write the screened people, those with a history and the protocol; return the protocol.
+
+    What is finished stays, so that an interrupted demonstration goes on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, write in (("history", write_history), ("screened", write_screened)):
+        if not is_cohort_folder(folder / name):
+            if not quiet:
+                typer.echo(f"Making SYNTHETIC people: {name}", err=True)
+            write(folder / name, n_people, seed)
+    protocol = folder / "protocol.toml"
+    protocol.write_text(PROTOCOL.format(seed=seed), encoding="utf-8")
+    return protocol
+
+
+def write_history(folder: Path, _n_people: int, seed: int) -> None:
+    """Write people with volumes and follow-up, but without scans."""
+    rng = np.random.default_rng([seed, 0])
+    cohort, _ = synthesize_table(N_HISTORY, rng=rng, visits_months=VISITS_MONTHS)
+    write_cohort(_rename(cohort, "history"), folder)
+
+
+def write_screened(folder: Path, n_people: int, seed: int) -> None:
+    """Write people with scans on the model's grid, with two whole heads to be preprocessed."""
+    on_grid = _write_on_grid(folder / "on-grid", n_people - N_WHOLE_HEADS, seed)
+    heads = folder / "heads"
+    synthesize_images(
+        heads, N_WHOLE_HEADS, seed=seed, visits_months=VISITS_MONTHS, whole_head=True, workers=2
+    )
+    truth = [_read_truth(folder / "on-grid"), _rename_people(_read_truth(heads), "head")]
+    (folder / TRUTH).parent.mkdir(exist_ok=True)
+    pd.concat(truth, ignore_index=True).to_parquet(folder / TRUTH, index=False)
+    write_cohort(_join(on_grid, _rename(load_cohort(heads), "head")), folder)
+
+
+def _write_on_grid(folder: Path, n_people: int, seed: int) -> Cohort:
+    config = read_config(find_model_folder("mini"))
+    bank = folder / "bank"
+    settings = PeopleSettings(
+        n_people, (12.0, 24.0), seed, schedule=VISITS_MONTHS[1:], prefix="grid-"
+    )
+    write_people_bank([load_mni_anatomy()], bank, settings, Grid.of_config(config))
+    cohort = write_evaluation_cohort(bank, folder, config, rng=np.random.default_rng([seed, 1]))
+    shutil.rmtree(bank)
+    return cohort
+
+
+def _read_truth(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / TRUTH)
+
+
+def _join(first: Cohort, second: Cohort) -> Cohort:
+    tables = {
+        name: pd.concat([getattr(first, name), getattr(second, name)], ignore_index=True)
+        for name in ("participants", "visits", "volumes")
+    }
+    return Cohort(**tables, name="screened people (synthetic)", is_synthetic=True)
+
+
+def _rename(cohort: Cohort, prefix: str) -> Cohort:
+    return replace(
+        cohort,
+        participants=_rename_people(cohort.participants, prefix),
+        visits=_rename_people(cohort.visits, prefix),
+        volumes=_rename_people(cohort.volumes, prefix),
+    )
+
+
+def _rename_people(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    return table.assign(participant_id=f"{prefix}-" + table["participant_id"])
