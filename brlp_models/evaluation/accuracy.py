@@ -25,7 +25,8 @@ def summarize_accuracy(
     ----------
     predicted
         `participant_id`, `method`, `horizon_months`, `region`, `predicted_mm3`, `true_mm3`,
-        `baseline_mm3`, `brain_mm3` (at baseline; the paper's unit is percent of brain volume).
+        `baseline_mm3` (true), `start_mm3` (measured), `brain_mm3` (at
+        baseline; the paper's unit is percent of brain volume).
     rng, n_bootstrap
         Of the intervals.
 
@@ -82,7 +83,7 @@ def summarize_ranking(
     own = predicted[(predicted["region"] == region) & (predicted["method"] != CARRY_FORWARD)]
     for (horizon, method), table in own.groupby(["horizon_months", "method"]):
         for subgroup, people in _iterate_subgroups(table, diagnosis):
-            mine = 100 * (people["predicted_mm3"] / people["baseline_mm3"] - 1)
+            mine = 100 * (people["predicted_mm3"] / people["start_mm3"] - 1)
             true = 100 * (people["true_mm3"] / people["baseline_mm3"] - 1)
             found = _estimate_ranking(mine, true, rng, n_bootstrap)
             key = {"horizon_months": horizon, "method": method, "subgroup": subgroup}
@@ -96,7 +97,7 @@ def _estimate_ranking(
     if len(mine) < 4:
         return Estimate(float("nan"), float("nan"), float("nan"), len(mine))
     return estimate(
-        compute_spearman, mine.to_numpy(float), true.to_numpy(float), rng=rng,
+        compute_spearman, np.asarray(mine, dtype=float), np.asarray(true, dtype=float), rng=rng,
         n_bootstrap=n_bootstrap,
     )  # fmt: skip
 

@@ -17,15 +17,17 @@ from cohorts.cohort import Cohort
 AUXILIARY = "auxiliary model alone"
 
 
-def predict_carry_forward(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return the volumes segmented in the input scan, unchanged.
+def predict_carry_forward(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Return the volumes of the starting scan, unchanged.
 
     Parameters
     ----------
-    measured
-        `participant_id`, `horizon_months`, `region`, `input_mm3`.
+    predicted
+        The model's predictions; `start_mm3` is the volume segmented in the input scan, the one
+        that the model's predicted ratio multiplies, so that both stand on the same measurement.
     """
-    return measured.rename(columns={"input_mm3": "predicted_mm3"}).assign(method=CARRY_FORWARD)
+    columns = ["participant_id", "horizon_months", "region"]
+    return predicted[columns].assign(predicted_mm3=predicted["start_mm3"], method=CARRY_FORWARD)
 
 
 def predict_auxiliary(

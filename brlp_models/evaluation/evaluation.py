@@ -1,9 +1,10 @@
 """The evaluation of a model on a cohort: every table, in one folder."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from cohorts.cohort import Cohort
 
 MODEL = "BrLP"
 Progress = Callable[[str], None]
+_KEY = ["participant_id", "horizon_months", "region"]
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,10 @@ def evaluate_model(
     truth, kind = load_true_volumes(cohort, folder)
     report(f"floor ({len(cohort.participants)} people)")
     lookup = {
-        (row.participant_id, row.session_id, row.region): row.volume_mm3
-        for row in truth.itertuples()
+        (str(person), str(session), str(region)): float(volume)
+        for person, session, region, volume in truth[
+            ["participant_id", "session_id", "region", "volume_mm3"]
+        ].to_numpy()
     }
     tables = {"floor": measure_floor(model, iterate_people(model, cohort), lookup)}
     tables["floor_summary"] = summarize_floor(
@@ -112,9 +116,7 @@ def evaluate_model(
     )
     report("prediction")
     at_horizon = find_volumes_at(truth, settings.horizons_months)
-    tables["predicted"] = _predict_all(
-        model, cohort, at_horizon, truth, tables["floor"], out, settings, training
-    )
+    tables["predicted"] = _predict_all(model, cohort, at_horizon, truth, out, settings, training)
     diagnosis = cohort.participants.set_index("participant_id")["diagnosis"]
     n = settings.n_bootstrap
     tables["accuracy"] = summarize_accuracy(tables["predicted"], rng=rng, n_bootstrap=n)
@@ -134,27 +136,28 @@ def _predict_all(
     cohort: Cohort,
     at_horizon: pd.DataFrame,
     truth: pd.DataFrame,
-    floor: pd.DataFrame,
     out: Path,
     settings: EvaluationSettings,
     training: tuple[Cohort, Path | None] | None,
 ) -> pd.DataFrame:
     mine = _predict(model, cohort, out / "predictions", settings, settings.samples)
-    first = floor[floor["months"] == 0][["participant_id", "region", "input_mm3"]]
-    measured = at_horizon.merge(first, on=["participant_id", "region"])
     fit = None
     if training is not None:
         there, _ = load_true_volumes(*training)
         fit = (training[0], find_volumes_at(there, settings.horizons_months))
     methods = [
         mine,
-        predict_carry_forward(measured)[list(mine.columns.drop("sd_mm3"))],
+        predict_carry_forward(mine),
         predict_auxiliary(model, cohort, settings.horizons_months),
         predict_from_table(cohort, at_horizon, training=fit),
     ]
     joined = pd.concat(methods, ignore_index=True).merge(
         at_horizon, on=["participant_id", "horizon_months", "region"]
     )
+    start = mine.drop_duplicates(["participant_id", "region"]).set_index(
+        ["participant_id", "region"]
+    )["start_mm3"]
+    joined = joined.drop(columns="start_mm3").join(start, on=["participant_id", "region"])
     joined["brain_mm3"] = joined["participant_id"].map(compute_brain_volumes(truth))
     return joined
 
@@ -178,9 +181,13 @@ def _predict(
         sampler=sampler,  # type: ignore[arg-type]
         num_inference_steps=steps,
     ).predictions
-    names = {"volume_mm3": "predicted_mm3", "volume_sd_mm3": "sd_mm3"}
+    names = {
+        "volume_mm3": "predicted_mm3",
+        "volume_sd_mm3": "sd_mm3",
+        "baseline_volume_mm3": "start_mm3",
+    }
     return found.rename(columns=names).assign(method=MODEL)[
-        ["participant_id", "horizon_months", "region", "predicted_mm3", "sd_mm3", "method"]
+        [*_KEY, "predicted_mm3", "sd_mm3", "start_mm3", "method"]
     ]
 
 
@@ -231,9 +238,7 @@ def _compare(
 
 
 def _select(cohort: Cohort, people: Sequence[str]) -> Cohort:
-    from dataclasses import replace
-
-    tables = {
+    tables: dict[str, Any] = {
         name: table[table["participant_id"].isin(people)].reset_index(drop=True)
         for name, table in (
             ("participants", cohort.participants),

@@ -52,7 +52,7 @@ def plot_change(predicted: pd.DataFrame, *, region: str = "hippocampus", note: s
     for panel, method in zip(axes, methods, strict=True):
         for horizon, mine in own[own["method"] == method].groupby("horizon_months"):
             true = 100 * (mine["true_mm3"] / mine["baseline_mm3"] - 1)
-            found = 100 * (mine["predicted_mm3"] / mine["baseline_mm3"] - 1)
+            found = 100 * (mine["predicted_mm3"] / mine["start_mm3"] - 1)
             panel.scatter(true, found, s=14, alpha=0.7, label=f"{horizon:g} months")
         panel.axline((0, 0), slope=1, color="0.6", lw=0.8)
         panel.set(title=method, xlabel=f"true {region} change (%)")

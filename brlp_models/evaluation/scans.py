@@ -58,7 +58,10 @@ def load_visits(model: BrlpModel, own: pd.DataFrame) -> list[VisitImage]:
         to_mni = [np.eye(4)] * len(images)
     else:
         done = preprocess_visits(
-            [VisitScan(row.image_path, _path(row.segmentation_path)) for row in own.itertuples()],
+            [
+                VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
+                for row in own.itertuples()
+            ],
             grid,
         )
         images, to_mni = [scan.image for scan in done], [scan.native_to_mni for scan in done]
@@ -66,7 +69,7 @@ def load_visits(model: BrlpModel, own: pd.DataFrame) -> list[VisitImage]:
         VisitImage(
             str(row.participant_id),
             str(row.session_id),
-            float(row.months_from_baseline),
+            float(str(row.months_from_baseline)),
             torch.from_numpy(np.ascontiguousarray(image))[None],
             float(np.linalg.det(affine[:3, :3])),
             _load_labels(_path(row.segmentation_path), grid, affine),

@@ -141,7 +141,8 @@ class AutoencoderStage:
     def _fool(self, decoded: Tensor, accelerator: Accelerator) -> Tensor:
         with accelerator.autocast():
             verdict: Tensor = self.networks["discriminator"](decoded)[-1]
-        return ((verdict.float() - 1) ** 2).mean()
+        fooled: Tensor = ((verdict.float() - 1) ** 2).mean()
+        return fooled
 
     def _discriminate(self, images: Tensor, decoded: Tensor, accelerator: Accelerator) -> Tensor:
         self.optimizers["discriminator"].zero_grad()

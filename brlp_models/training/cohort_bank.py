@@ -57,7 +57,7 @@ def write_cohort_bank(
         if person not in finished:
             scans = _preprocess(own, grid)
             rows = [
-                _describe(start + k, own.iloc[k], table.loc[person], volumes, scan)
+                _describe(start + k, own.iloc[k], table.loc[[person]].iloc[0], volumes, scan)
                 for k, scan in enumerate(scans)
             ]
             placed = [
@@ -73,8 +73,9 @@ def write_cohort_bank(
 def _check_files(visits: pd.DataFrame) -> None:
     problems = [
         f"{row.participant_id}, {row.session_id}: training needs an image with its segmentation."
-        for row in visits.itertuples()
-        if pd.isna(row.image_path) or pd.isna(row.segmentation_path)
+        for row in visits[
+            visits[["image_path", "segmentation_path"]].isna().any(axis=1)
+        ].itertuples()
     ]
     if problems:
         raise ModelError(*problems)

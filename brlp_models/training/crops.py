@@ -32,9 +32,10 @@ def draw_crop(
     for axis, (size, length) in enumerate(zip(shape, crop, strict=True)):
         last = size - length
         if focus is None:
-            start = rng.integers(0, last + 1)
+            start = int(rng.integers(0, last + 1))
         else:
-            start = int(focus[axis]) - length // 2 + rng.integers(-length // 8, length // 8 + 1)
+            shift = int(rng.integers(-length // 8, length // 8 + 1))
+            start = int(focus[axis]) - length // 2 + shift
         start = int(np.clip(start, 0, last)) // multiple * multiple
         slices.append(slice(start, start + length))
     return slices[0], slices[1], slices[2]

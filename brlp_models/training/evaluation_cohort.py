@@ -45,9 +45,9 @@ def write_evaluation_cohort(
     index = bank.index.reset_index()
     scans = folder / "scans"
     scans.mkdir(parents=True, exist_ok=True)
-    for row in index.itertuples():
-        image, labels = bank.images[row.row], bank.labels[row.row]
-        stem = f"{row.participant_id}_{row.session_id}"
+    for row, person, session in index[["row", "participant_id", "session_id"]].to_numpy():
+        image, labels = bank.images[int(row)], bank.labels[int(row)]
+        stem = f"{person}_{session}"
         _write(image.astype(np.float32) / 255, scans / f"{stem}_T1w.nii.gz", config)
         codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)
         _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)

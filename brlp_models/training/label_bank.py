@@ -8,6 +8,7 @@ temporal lobe each. Intensities are drawn later, crop by crop (`brlp_models.trai
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -113,17 +114,17 @@ def load_base_anatomy(path: Path) -> BaseAnatomy:
     OSError
         Where the file cannot be read.
     """
-    image = nib.as_closest_canonical(nib.load(path))
+    image: Any = nib.as_closest_canonical(nib.load(path))  # type: ignore[no-untyped-call]
     labels = np.asarray(image.dataobj).astype(np.int32)
     brain = (labels > 0) & ~np.isin(labels, [24, *EXTRACEREBRAL_CODES])
-    points = nib.affines.apply_affine(image.affine, np.argwhere(brain))
+    points = _apply(image.affine, np.argwhere(brain))
     # one scale for all axes would keep proportions; three follow what an affine registration does
     scale = points.std(axis=0) / np.asarray(TEMPLATE_SD_MM)
     mni_to_world = np.diag([*scale, 1.0])
     mni_to_world[:3, 3] = points.mean(axis=0) - scale * np.asarray(TEMPLATE_CENTROID_MM)
     world_to_mni = np.linalg.inv(mni_to_world) @ image.affine
     centres = [
-        nib.affines.apply_affine(world_to_mni, np.argwhere(labels == code).mean(axis=0))
+        _apply(world_to_mni, np.argwhere(labels == code).mean(axis=0))
         for code in _HIPPOCAMPUS.values()
     ]
     return BaseAnatomy(
@@ -132,6 +133,11 @@ def load_base_anatomy(path: Path) -> BaseAnatomy:
         mni_to_voxel=np.linalg.inv(image.affine) @ mni_to_world,
         hippocampi_mm=(centres[0], centres[1]),
     )
+
+
+def _apply(affine: npt.NDArray[np.float64], points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    moved: npt.NDArray[np.float64] = points @ affine[:3, :3].T + affine[:3, 3]
+    return moved
 
 
 def deform_anatomy(

@@ -60,7 +60,7 @@ class Training:
 
     recipe: Recipe
     folder: Path
-    accelerator: Accelerator = field(default_factory=Accelerator)
+    accelerator: Accelerator = field(default_factory=lambda: Accelerator())
     report: Report = lambda _stage, _step, _steps, _metrics: None
 
     def train(self, stage: StageName) -> dict[str, Tensor]:

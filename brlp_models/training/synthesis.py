@@ -114,7 +114,7 @@ def _draw_contrast(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     n = len(TISSUES.names)
     if rng.random() < settings.random_contrast:
-        means = rng.uniform(0.05, 1.2, n).astype(np.float32)
+        means = rng.uniform(0.05, 1.2, n)
         means[0] = rng.uniform(0, 0.3)
     else:
         shared = rng.normal(0, 0.03)
