@@ -149,10 +149,11 @@ class AutoencoderStage:
         with accelerator.autocast():
             real = self.networks["discriminator"](images)[-1].float()
             made = self.networks["discriminator"](decoded)[-1].float()
-        loss = 0.5 * (((real - 1) ** 2).mean() + (made**2).mean())
+        loss: Tensor = 0.5 * (((real - 1) ** 2).mean() + (made**2).mean())
         accelerator.backward(self._settings.adversarial_weight * loss)
         self._step("discriminator", accelerator)
-        return loss
+        judged: Tensor = loss
+        return judged
 
     def _step(self, name: str, accelerator: Accelerator) -> None:
         step_optimizer(

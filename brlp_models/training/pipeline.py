@@ -1,7 +1,7 @@
 """The stages of a training in their order, each taking up where it stopped."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -60,7 +60,7 @@ class Training:
 
     recipe: Recipe
     folder: Path
-    accelerator: Accelerator = field(default_factory=lambda: Accelerator())
+    accelerator: Accelerator = field(default_factory=Accelerator)
     report: Report = lambda _stage, _step, _steps, _metrics: None
 
     def train(self, stage: StageName) -> dict[str, Tensor]:
