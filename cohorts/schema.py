@@ -34,6 +34,9 @@ CONTEXT_REGIONS: Final = (
 REPORTED_REGIONS: Final = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus", "csf")
 """The regions whose errors the paper reports."""
 
+IMAGE_KINDS: Final = ("baseline", "predicted", "difference", "uncertainty", "reconstructed")
+"""What an image of `prediction_images` shows; `reconstructed` is the baseline, decoded."""
+
 SIDES: Final = ("left", "right")
 """Prefixes of one-sided regions: `left_hippocampus`; a name without a prefix is both sides."""
 
@@ -137,6 +140,17 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "volume_sd_mm3": _number(0, nullable=True),
                 "n_samples": _count(1),
                 "baseline_volume_mm3": _number(0),
+            },
+        ),
+        _table(
+            "prediction_images",
+            ["participant_id", "model_id", "horizon_months", "kind"],
+            {
+                "participant_id": _text(),
+                "model_id": _text(),
+                "horizon_months": _number(0),
+                "kind": _text(values=IMAGE_KINDS),
+                "path": _text(),
             },
         ),
         # --- who would be enrolled ------------------------------------------------------

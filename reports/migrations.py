@@ -115,9 +115,15 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_create_statement(schema))
 
 
+def add_prediction_images(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of predicted scans, which files of version 1 may lack."""
+    connection.execute(_create_statement(TABLES["prediction_images"]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
-    return f"CREATE TABLE {quote(schema.name)} (run_id VARCHAR NOT NULL, {', '.join(columns)})"
+    listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
+    return f"CREATE TABLE IF NOT EXISTS {quote(schema.name)} ({listed})"
 
 
 def _column(name: str, column: pa.Column) -> str:
@@ -140,4 +146,7 @@ def _check(column: str, check: pa.Check) -> str:
     raise NotImplementedError(f"no SQL for the check {check.name} of {column}")
 
 
-MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (create_tables,)
+MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
+    create_tables,
+    add_prediction_images,
+)

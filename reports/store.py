@@ -37,6 +37,7 @@ FILLED_BY: Final = {
     "screening_flow": "trialsim cohort import",
     "scan_checks": "trialsim predict",
     "predictions": "trialsim predict",
+    "prediction_images": "trialsim predict",
     "scores": "trialsim rank",
     "selections": "trialsim rank",
     "capture_rates": "trialsim compare",

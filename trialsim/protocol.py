@@ -184,7 +184,7 @@ def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
         A TOML file.
     overrides
         `key=value` with a dotted key, for example `simulation.n_simulations=500`; the value is
-        read as TOML, and as text where it is none.
+        read as TOML, and as text where it is none. `none` takes a key or a section out.
 
     Raises
     ------
@@ -229,7 +229,10 @@ def _apply(content: dict[str, Any], override: str) -> None:
         place = place.setdefault(section, {})
         if not isinstance(place, dict):
             raise DesignError(f"--set {override}: {section} is a value, not a section.")
-    place[last] = _read_value(text.strip())
+    if text.strip() == "none":
+        place.pop(last, None)
+    else:
+        place[last] = _read_value(text.strip())
 
 
 def _read_value(text: str) -> Any:

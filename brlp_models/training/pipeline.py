@@ -1,7 +1,7 @@
 """The stages of a training in their order, each taking up where it stopped."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -65,12 +65,13 @@ class Training:
 
     def train(self, stage: StageName) -> dict[str, Tensor]:
         """Train one stage; the stages that it stands on must be finished."""
-        return {
+        stages: dict[str, Callable[[], dict[str, Tensor]]] = {
             "segmenter": self._train_segmenter,
             "autoencoder": self._train_autoencoder,
             "diffusion": lambda: self._train_diffusion(with_controlnet=False),
             "controlnet": lambda: self._train_diffusion(with_controlnet=True),
-        }[stage]()
+        }
+        return stages[stage]()
 
     def load_config(self) -> ModelConfig:
         """Return the model's configuration, with the latent scales measured in training."""

@@ -77,6 +77,7 @@ def synthesize_images(
     whole_head: bool = False,
     workers: int = 1,
     parameters: GeneratorParameters | None = None,
+    label: str = "synth",
     on_person: Callable[[], None] = lambda: None,
 ) -> int:
     """Write a BIDS dataset of synthetic T1w scans with label maps; return how many people it has.
@@ -100,11 +101,13 @@ def synthesize_images(
         A folder of SynthSeg- or FreeSurfer-labelled maps to draw people from; None takes the
         built-in anatomy.
     whole_head
-        Keep skull and scalp, where the label maps carry them.
+        Keep skull and scalp: those of the label maps, or modelled ones.
     workers
         Processes.
     parameters
         The generator's.
+    label
+        Begins everyone's name; letters and digits.
     on_person
         Called for each person that is there, also from an earlier call.
 
@@ -119,6 +122,7 @@ def synthesize_images(
     bases = load_anatomies(label_maps, whole_head=whole_head)
     rng = np.random.default_rng(seed)
     course = _simulate_reachable_course(n_participants, visits_months, rng, parameters)
+    course = replace(course, label=label)
     plan = {
         "participants": n_participants,
         "visits_months": list(course.planned_months),
@@ -126,6 +130,7 @@ def synthesize_images(
         "resolution_mm": resolution_mm,
         "anatomies": [base.name for base in bases],
         "whole_head": whole_head,
+        "label": label,
         "generator": parameters.digest(),
     }
     start_dataset(root, plan)
@@ -149,7 +154,7 @@ def load_anatomies(label_maps: Path | None, *, whole_head: bool) -> tuple[BaseAn
         Where the folder has no label map, or a whole head is asked of an anatomy without one.
     """
     if label_maps is None:
-        bases: tuple[BaseAnatomy, ...] = (load_mni_anatomy(),)
+        bases: tuple[BaseAnatomy, ...] = (load_mni_anatomy(whole_head=whole_head),)
     else:
         paths = sorted(
             p for ending in ("nii", "nii.gz", "mgz") for p in label_maps.glob(f"*.{ending}")
@@ -191,7 +196,7 @@ def _list_jobs(
     attended = simulate_attendance(course, rng, parameters.cohort)
     diagnoses = compute_diagnoses(course, parameters.cohort)
     full = complete_volumes(course, course.volumes)
-    names = name_participants(course.people.group.size)
+    names = name_participants(course)
     sessions = np.array(name_sessions(course.planned_months), dtype=object)
     jobs = []
     for k, (name, own) in enumerate(zip(names, rng.spawn(len(names)), strict=True)):

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from cohorts.synthetic.anatomy import CSF
 from cohorts.synthetic.deformation import Deformation, Floats, MovableAnatomy
+from cohorts.synthetic.extracerebral import paint_fat, sample_extracerebral_means
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area
 
@@ -69,10 +70,16 @@ def sample_appearance(
     """
     parameters = parameters or AppearanceParameters()
     labels = anatomy.person.labels
-    means = _sample_means(int(labels.max()), rng, parameters)
-    image = means[labels]
+    highest = int(labels.max())
+    means = _sample_means(highest, rng, parameters)
     texture = rng.standard_normal(labels.shape, dtype=np.float32)
     texture = ndimage.gaussian_filter(texture, parameters.texture_size_mm / 2, truncate=2.5)
+    fat = 0.0
+    if highest >= 500:
+        means[500:], fat = sample_extracerebral_means(highest, rng)
+    image = means[labels]
+    if fat:
+        paint_fat(image, labels, fat, rng=rng)
     image *= 1 + np.float32(parameters.texture_sd / texture.std()) * texture
     image = ndimage.gaussian_filter(image, anatomy.parameters.edge_sd_mm, truncate=3)
     return Appearance(image, float(means[CSF] - means[3]))
@@ -146,8 +153,6 @@ def _sample_means(
     for codes, mean in MEAN_INTENSITIES.values():
         own = mean**tissue_contrast * np.exp(rng.normal(0, parameters.person_tissue_sd))
         means[[code for code in codes if code <= highest]] = own
-    if highest >= 500:
-        means[500:] = 0.5
     return means
 
 

@@ -17,6 +17,8 @@ from nilearn import datasets
 from scipy import ndimage
 
 from cohorts.synthetic.anatomy import CSF, BaseAnatomy, crop_anatomy
+from cohorts.synthetic.mni_head import add_head
+from cohorts.synthetic.shapes import make_ellipsoid, make_grid, make_tube
 
 Mask = npt.NDArray[np.bool_]
 Volume = npt.NDArray[np.float32]
@@ -74,16 +76,24 @@ _CODES: Final = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def load_mni_anatomy() -> BaseAnatomy:
-    """Return the built-in base anatomy; skull-stripped, symmetric, about 1.9 litres inside."""
+@lru_cache(maxsize=2)
+def load_mni_anatomy(*, whole_head: bool = False) -> BaseAnatomy:
+    """Return the built-in base anatomy: symmetric, about 1.9 litres inside.
+
+    Parameters
+    ----------
+    whole_head
+        Put the brain into a modelled head.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nilearn announces changes of its own defaults
         image = datasets.load_mni152_template(resolution=1)
         grey = _read(datasets.load_mni152_gm_template(resolution=1))
         white = _read(datasets.load_mni152_wm_template(resolution=1))
-    labels = _label_template(_read(image), grey, white, image.affine)
-    return crop_anatomy(labels, image.affine, name="MNI152 (ICBM 2009a, symmetric)")
+    labels, affine = _label_template(_read(image), grey, white, image.affine), image.affine
+    if whole_head:
+        labels, affine = add_head(labels, affine)
+    return crop_anatomy(labels, affine, name="MNI152 (ICBM 2009a, symmetric)")
 
 
 def _read(image: Any) -> Volume:
@@ -93,17 +103,12 @@ def _read(image: Any) -> Volume:
 def _label_template(
     t1: Volume, grey: Volume, white: Volume, affine: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.uint16]:
-    x, y, z = (
-        (affine[k, 3] + np.arange(n, dtype=np.float32)).reshape(
-            [-1 if j == k else 1 for j in range(3)]
-        )
-        for k, n in enumerate(t1.shape)
-    )
-    grid = (x, y, z)
+    grid = make_grid(t1.shape, affine)
+    x, _, _ = grid
     brain = ndimage.binary_fill_holes(t1 > 0)
     regions = _find_ventricles(t1, brain, grid)
     deep = _find_deep_structures(t1, grey, grid, np.logical_or.reduce(list(regions.values())))
-    stem = _make_tube(grid, _BRAIN_STEM, mirrored=False) & (t1 > _FLUID_BELOW)
+    stem = make_tube(grid, _BRAIN_STEM, mirrored=False) & (t1 > _FLUID_BELOW)
     cerebellum = _find_cerebellum(t1, brain, grid, stem)
     regions |= deep | _find_tissue(t1, grey, white, brain, regions["lateral_ventricle"], cerebellum)
     regions["brain_stem"] = stem & ~cerebellum
@@ -151,11 +156,11 @@ def _find_deep_structures(
     t1: Volume, grey: Volume, grid: tuple[Volume, ...], ventricles: Mask
 ) -> dict[str, Mask]:
     shapes = {
-        name: np.logical_or.reduce([_make_ellipsoid(grid, *one) for one in parts])
+        name: np.logical_or.reduce([make_ellipsoid(grid, *one) for one in parts])
         for name, parts in _ELLIPSOIDS.items()
     }
     for name, line in _TUBES.items():
-        tube = _make_tube(grid, line, mirrored=True)
+        tube = make_tube(grid, line, mirrored=True)
         shapes[name] = shapes[name] | tube if name in shapes else tube
     tissue = (t1 > _FLUID_BELOW) & ~ventricles
     trims = {
@@ -208,39 +213,6 @@ def _find_tissue(
         "cerebellum_white_matter": folia & (white > 0.45),
         "cerebellum_cortex": folia & (white <= 0.45),
     }
-
-
-def _make_ellipsoid(
-    grid: tuple[Volume, ...], center: tuple[float, ...], half_axes: tuple[float, ...]
-) -> Mask:
-    x, y, z = grid
-    own = (np.abs(x), y, z)
-    radius: npt.NDArray[np.floating] = np.zeros((1, 1, 1), dtype=np.float32)
-    for g, c, h in zip(own, center, half_axes, strict=True):
-        radius = radius + ((g - c) / h) ** 2
-    return radius < 1
-
-
-def _make_tube(
-    grid: tuple[Volume, ...], line: tuple[tuple[float, ...], ...], *, mirrored: bool
-) -> Mask:
-    """Return the union of balls along a line between the given centres and radii."""
-    points = np.array(line)
-    steps = np.linspace(0, len(points) - 1, 8 * len(points))
-    dense = np.stack([np.interp(steps, np.arange(len(points)), own) for own in points.T], axis=1)
-    x, y, z = grid
-    side = np.abs(x) if mirrored else x
-    tube = np.zeros(np.broadcast_shapes(*(g.shape for g in grid)), dtype=bool)
-    for cx, cy, cz, radius in dense:
-        j, k = (_span(own, center, radius) for own, center in ((y, cy), (z, cz)))
-        flat = (y[:, j] - cy) ** 2 + (z[:, :, k] - cz) ** 2
-        tube[:, j, k] |= (side - cx) ** 2 + flat < radius**2
-    return tube
-
-
-def _span(own: Volume, center: float, radius: float) -> slice:
-    inside = np.flatnonzero(np.abs(own.ravel() - center) < radius)
-    return slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0)
 
 
 def _measure_distance(mask: Mask) -> Volume:

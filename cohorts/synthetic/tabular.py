@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +38,15 @@ class Course:
         When they took place.
     volumes
         Region -> mm3 without error.
+    label
+        Begins the names of the people.
     """
 
     people: People
     planned_months: tuple[float, ...]
     months: Array
     volumes: dict[str, Array]
+    label: str = "synth"
 
 
 def synthesize_table(
@@ -52,6 +55,7 @@ def synthesize_table(
     rng: np.random.Generator,
     visits_months: Sequence[float] = VISITS_MONTHS,
     parameters: CohortParameters | None = None,
+    label: str = "synth",
 ) -> tuple[Cohort, Truth]:
     """Return a synthetic cohort with measured volumes, and its truth.
 
@@ -65,6 +69,8 @@ def synthesize_table(
         Planned visits, from 0 upwards.
     parameters
         The population.
+    label
+        Begins everyone's name, so that two cohorts have no name in common.
 
     Raises
     ------
@@ -75,6 +81,7 @@ def synthesize_table(
     course = simulate_course(
         n_participants, rng=rng, visits_months=visits_months, parameters=parameters
     )
+    course = replace(course, label=label)
     attended = simulate_attendance(course, rng, parameters)
     measured = _measure(course, rng, parameters)
     cohort = Cohort(
@@ -141,7 +148,7 @@ def build_participants(
     floor = np.array([25, 22, 10])[people.group]
     return pd.DataFrame(
         {
-            "participant_id": name_participants(n),
+            "participant_id": name_participants(course),
             "sex": np.where(people.is_female, "F", "M"),
             "age_years": people.age_years.round(2),
             "diagnosis": _DIAGNOSES[people.group],
@@ -155,10 +162,11 @@ def build_participants(
     )
 
 
-def name_participants(n: int) -> npt.NDArray[np.object_]:
-    """Return `sub-synth0001` and so on, with as many digits as `n` needs."""
+def name_participants(course: Course) -> npt.NDArray[np.object_]:
+    """Return `sub-synth0001` and so on, with as many digits as the number of people needs."""
+    n = course.people.group.size
     digits = max(4, len(str(n)))
-    return np.array([f"sub-synth{k + 1:0{digits}d}" for k in range(n)], dtype=object)
+    return np.array([f"sub-{course.label}{k + 1:0{digits}d}" for k in range(n)], dtype=object)
 
 
 def name_sessions(planned_months: Sequence[float]) -> list[str]:
@@ -192,7 +200,7 @@ def build_truth(course: Course, volumes: Mapping[str, Array]) -> Truth:
     change = (hippocampus[rows, last] / hippocampus[:, 0] - 1) * 100 / years
     participants = pd.DataFrame(
         {
-            "participant_id": name_participants(people.group.size),
+            "participant_id": name_participants(course),
             "stage_years": people.stage_years,
             "speed": people.speed,
             "ageing_rate": people.ageing_rate,
@@ -270,9 +278,9 @@ def _build_volumes(
 def _name_rows(
     course: Course, keep: npt.NDArray[np.bool_]
 ) -> dict[str, pd.api.extensions.ExtensionArray]:
-    n, n_visits = course.months.shape
+    n_visits = course.months.shape[1]
     person, visit = np.divmod(np.flatnonzero(keep), n_visits)
     return {
-        "participant_id": pd.array(name_participants(n), dtype="str").take(person),
+        "participant_id": pd.array(name_participants(course), dtype="str").take(person),
         "session_id": pd.array(name_sessions(course.planned_months), dtype="str").take(visit),
     }

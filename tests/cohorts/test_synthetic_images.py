@@ -75,9 +75,10 @@ def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_built_in_anatomy_has_no_whole_head(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="codes above 500"):
-        synthesize(tmp_path / "new", whole_head=True)
+def test_the_built_in_anatomy_has_a_whole_head(tmp_path: Path) -> None:
+    synthesize(tmp_path / "head", whole_head=True)
+    (labels,) = sorted((tmp_path / "head").rglob("*ses-m00*_dseg.nii.gz"))[:1]
+    assert (np.asanyarray(nib.load(labels).dataobj) > 500).sum() > 50_000
 
 
 def test_folder_without_label_maps_is_refused(tmp_path: Path) -> None:

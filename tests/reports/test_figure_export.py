@@ -78,7 +78,7 @@ def test_strategies_and_covariates_have_words() -> None:
     assert strategy_label("my_score") == "My score"
     assert strategy_label("oracle") == "Oracle (unattainable bound)"
     assert covariate_label("hippocampus_mm3") == "Hippocampus, mm³"
-    assert percent(0.125, 1) == "12.5 %"
+    assert percent(0.125, 1) == "12.5\N{NO-BREAK SPACE}%"
 
 
 def test_written_file_has_the_content_and_no_companion(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_paths_are_relative_to_the_protocol(path: Path) -> None:
         ("design.slowing=0.4", lambda p: p.design.slowing == 0.4),
         ("costs.screening=900", lambda p: p.costs.screening == 900),
         ("prediction.samples=auto", lambda p: p.prediction.samples == "auto"),
+        ("prediction=none", lambda p: p.prediction is None),
     ],
 )
 def test_a_key_is_overridden(path: Path, override: str, read: object) -> None:

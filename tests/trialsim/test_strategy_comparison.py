@@ -172,7 +172,7 @@ def test_small_pools_and_people_left_out_are_told() -> None:
     trajectories, _ = build_people()
     trajectories.iloc[:20, 1] = np.nan
     found = compare(trajectories=trajectories, fractions_enrolled=[0.2], n_bootstrap=0)
-    assert any("only" in note and "fewer than 50" in note for note in found.notes)
+    assert any("Fewer than 50 people" in note and "mine at 20%" in note for note in found.notes)
     assert any("20 people lack a visit" in note for note in found.notes)
 
 

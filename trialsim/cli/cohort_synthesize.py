@@ -1,7 +1,7 @@
 """`trialsim cohort synthesize`: simulated people, as tables or as scans."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,9 +29,13 @@ def synthesize(
         ),
     ] = None,
     whole_head: Annotated[
-        bool, typer.Option("--whole-head", help="Keep skull and scalp of the label maps.")
+        bool,
+        typer.Option("--whole-head", help="Keep skull and scalp: of the label maps, or modelled."),
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that make scans.")] = 2,
+    label: Annotated[
+        str, typer.Option(help="Begins everyone's name, so that two cohorts share none.")
+    ] = "synth",
     seed: SeedOption = 1,
     quiet: QuietOption = False,
 ) -> None:
@@ -41,15 +45,26 @@ def synthesize(
     """
     from cohorts.errors import CohortError
 
+    if not label.isalnum():
+        raise CohortError(f"--label takes letters and digits, got {label!r}.")
     months = _parse_months(visits)
     if images:
         _write_images(
-            folder, participants, months, resolution, label_maps, whole_head, workers, seed, quiet
+            folder,
+            participants,
+            months,
+            quiet,
+            resolution_mm=resolution,
+            label_maps=label_maps,
+            whole_head=whole_head,
+            workers=workers,
+            label=label,
+            seed=seed,
         )
         return
     if label_maps is not None or whole_head:
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
-    _write_tables(folder, participants, months, seed)
+    _write_tables(folder, participants, months, seed, label)
 
 
 def _parse_months(text: str) -> list[float] | None:
@@ -61,7 +76,7 @@ def _parse_months(text: str) -> list[float] | None:
         raise CohortError(f"--visits must be numbers such as 0,12,24, got {text!r}.") from error
 
 
-def _write_tables(folder: Path, n: int, months: list[float] | None, seed: int) -> None:
+def _write_tables(folder: Path, n: int, months: list[float] | None, seed: int, label: str) -> None:
     import numpy as np
 
     from cohorts.folder import write_cohort
@@ -69,7 +84,7 @@ def _write_tables(folder: Path, n: int, months: list[float] | None, seed: int) -
     from cohorts.synthetic.truth import write_truth
 
     rng = np.random.default_rng(seed)
-    cohort, truth = synthesize_table(n, rng=rng, visits_months=months or VISITS_MONTHS)
+    cohort, truth = synthesize_table(n, rng=rng, visits_months=months or VISITS_MONTHS, label=label)
     write_cohort(cohort, folder)
     write_truth(truth, folder)
     typer.echo(f"{folder}: {n} SYNTHETIC people, {len(cohort.visits)} visits; truth in truth/.")
@@ -79,12 +94,8 @@ def _write_images(
     folder: Path,
     n: int,
     months: list[float] | None,
-    resolution: float,
-    label_maps: Path | None,
-    whole_head: bool,
-    workers: int,
-    seed: int,
     quiet: bool,
+    **settings: Any,
 ) -> None:
     from rich.console import Console
     from rich.progress import Progress
@@ -97,12 +108,8 @@ def _write_images(
             n_done = synthesize_images(
                 folder,
                 n,
-                seed=seed,
                 visits_months=months or VISITS_MONTHS,
-                resolution_mm=resolution,
-                label_maps=label_maps,
-                whole_head=whole_head,
-                workers=workers,
+                **settings,
                 on_person=lambda: bar.advance(task),
             )
         except KeyboardInterrupt:

@@ -11,8 +11,8 @@ from trialsim.cli.recording import QuietOption, SeedOption
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where everything goes.")] = Path("demo"),
     people: Annotated[
-        int, typer.Option(min=30, help="People predicted from scans, two of whole heads.")
-    ] = 40,
+        int, typer.Option(min=28, help="People predicted from scans, two of whole heads.")
+    ] = 30,
     seed: SeedOption = 20260101,
     quiet: QuietOption = False,
 ) -> None:

@@ -28,7 +28,8 @@ def power(
     cohort: CohortArgument = None,
     study: StudyOption = DEFAULT_STUDY,
     design: Annotated[
-        Path | None, typer.Option(help="TOML file with a [design] table, [costs] beside it.")
+        Path | None,
+        typer.Option(help="TOML file with a table called design, one called costs beside it."),
     ] = None,
     visits_months: Annotated[
         str | None, typer.Option(help="Months of the visits, from 0, for example 0,6,12,24.")

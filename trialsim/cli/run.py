@@ -12,7 +12,9 @@ def run(
     protocol: Annotated[Path, typer.Argument(help="The protocol; `trialsim init` writes one.")],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="key=value in place of the protocol's; repeatable."),
+        typer.Option(
+            "--set", help="key=value in place of the protocol's, or key=none; repeatable."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the resolved protocol, the steps, the time.")

@@ -175,12 +175,15 @@ def _tabulate(
 def _list_notes(
     runs: list[CandidateRun], pools: list[Pool], candidates: list[Candidate], is_refitted: bool
 ) -> list[str]:
-    notes = [
-        f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled: only {pool.size} "
-        f"people (fewer than {SMALL_POOL}) stand for those it would enroll; trials repeat them."
+    small = [
+        f"{candidate.strategy} at {candidate.fraction_enrolled:.0%} {pool.size}"
         for candidate, pool in zip(candidates, pools, strict=True)
         if pool.size < SMALL_POOL
     ]
+    notes = [
+        f"Fewer than {SMALL_POOL} people stand for those who would be enrolled, so trials repeat "
+        f"them: {', '.join(small)}."
+    ] * bool(small)
     notes += [
         f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled: {pool.n_incomplete} "
         "people lack a visit of the design and are left out of the resampled trajectories."

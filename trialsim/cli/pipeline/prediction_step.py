@@ -26,6 +26,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
     from brlp_models.model_folder import load_model
     from brlp_models.prediction import predict_cohort
+    from brlp_models.prediction_images import list_prediction_images
 
     # another seed, scan or model has another fingerprint: finished people are never mixed up
     folder = job.output / "predictions" / str(run.fingerprint)[:12]
@@ -50,6 +51,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     )
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
+    run.write("prediction_images", list_prediction_images(cohort, folder, model.model_id))
     run.note(
         model_id=model.model_id, folder=str(folder), failures=found.failures.to_dict("records")
     )
