@@ -98,6 +98,7 @@ def predict(
     """
     from brlp_models.model_folder import find_model_folder, load_model
     from brlp_models.prediction import predict_cohort
+    from brlp_models.prediction_images import list_prediction_images
     from brlp_models.prediction_settings import parse_samples
     from trialsim.cli.recording import load_screened, recorded_run
 
@@ -137,6 +138,8 @@ def predict(
         )
         run.write("predictions", found.predictions)
         run.write("scan_checks", found.scan_checks)
+        images = list_prediction_images(people, out, loaded.model_id, until_months=until_months)
+        run.write("prediction_images", images)
     _report(found, as_json=as_json)
 
 

@@ -18,6 +18,7 @@ from reports.page.formats import (
 )
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
+from reports.page.sections.scans import describe_scans
 
 _METRICS = {
     "r_squared": "R²",
@@ -46,6 +47,8 @@ def describe_prediction(facts: StudyFacts) -> Section:
         blocks.append(_coverage(facts))
     if facts.has("predictions"):
         blocks.append(_predictions(facts))
+    if facts.has("prediction_images", "predictions"):
+        blocks += describe_scans(facts)
     if facts.has("scan_checks"):
         blocks += _scan_checks(facts)
     blocks += describe_gap(facts, "scores", "predictor_performance", "capture_rates")
