@@ -165,6 +165,7 @@ def write_labelled(figure: "Figure", folder: Path, name: str, people: "Cohort") 
 
 def write_tables(tables: "dict[str, pd.DataFrame]", folder: Path) -> None:
     """Write each table as CSV."""
-    folder.mkdir(parents=True, exist_ok=True)
+    from reports.export import write_frame
+
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_frame(table, folder / f"{name}.csv")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.export import write_frame
 from reports.figures.error_rates import plot_error_rates
 from reports.figures.export import write_figure
 from reports.figures.fractions import plot_costs, plot_sample_sizes
@@ -15,9 +16,8 @@ from trialsim.simulation.comparison import Comparison
 
 def write_power(found: Comparison, folder: Path, design: TrialDesign, currency: str) -> None:
     """Write every table as CSV, the figures of each analysis as SVG and PNG."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, table in found.tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        write_frame(table, folder / f"{name}.csv")
     for analysis in design.analyses:
         tables = {
             name: table[table["analysis"] == analysis] for name, table in found.tables.items()

@@ -71,7 +71,7 @@ def _span(values: Any) -> str:
     return show_count(low) if low == high else f"{show_count(low)} to {show_count(high)}"
 
 
-_GENERATOR = "NumPy, PCG64 seeded by SeedSequence"
+_GENERATOR = "NumPy: Philox keyed by seed and replicate for trials; PCG64 for scores and bootstraps"
 _STREAMS = (
     "Each replicate has its own stream, spawned from the root seed by its number: any replicate "
     "can be run again alone, and results do not depend on the number of workers"
