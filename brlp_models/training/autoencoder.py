@@ -79,7 +79,7 @@ class AutoencoderStage:
         be downloaded, and this one was trained on the anatomy that matters. None: no such loss.
     """
 
-    exported = "autoencoder"
+    exported: tuple[str, ...] = ("autoencoder",)
 
     def __init__(
         self,

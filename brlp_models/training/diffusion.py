@@ -15,6 +15,9 @@ from brlp_models.model_config import ModelConfig
 from brlp_models.schedule import build_scheduler
 from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
 from brlp_models.training.pairs import VisitPairs, as_age_plane
+from brlp_models.training.tissues import TISSUES
+
+_MEDIAL_TEMPORAL = [TISSUES.names.index(name) for name in ("hippocampus", "amygdala")]
 
 
 class DiffusionSettings(BaseModel):
@@ -29,6 +32,11 @@ class DiffusionSettings(BaseModel):
     volume_error
         Relative sd of the noise added to each region's target volume, as large as the auxiliary
         model's error.
+    medial_temporal_weight
+        Weight of the latent's voxels in and around hippocampus and amygdala; others have 1.
+    unet_learns
+        Whether the UNet goes on learning together with the ControlNet; it is frozen otherwise, as
+        published.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,23 +44,27 @@ class DiffusionSettings(BaseModel):
     loop: LoopSettings
     batch_size: Annotated[int, Field(ge=1)] = 16
     volume_error: dict[str, float] = {}
+    medial_temporal_weight: Annotated[float, Field(ge=1)] = 1.0
+    unet_learns: bool = False
 
 
 class DiffusionStage:
-    """Learns to denoise: the UNet on its own, or the ControlNet beside a frozen UNet.
+    """Learns to denoise: the UNet on its own, or the ControlNet with it.
 
     Parameters
     ----------
     config
         The model.
     unet
-        Trained here where `controlnet` is None, frozen otherwise.
+        Trained here where `controlnet` is None or the settings say so, frozen otherwise.
     latents
         Cached latents by bank row, (rows, C, *latent_shape), unscaled.
     pairs
         What to learn from; baselines are used by residual targets and by the ControlNet.
     settings
         How.
+    labels
+        Tissue indices by bank row, (rows, *shape), for the weight of the medial temporal lobe.
     controlnet
         Trained when given.
     """
@@ -65,16 +77,21 @@ class DiffusionStage:
         pairs: VisitPairs,
         settings: DiffusionSettings,
         *,
+        labels: npt.NDArray[np.uint8],
         controlnet: nn.Module | None = None,
     ) -> None:
-        self.exported = "unet" if controlnet is None else "controlnet"
-        trained = unet if controlnet is None else controlnet
-        self.networks: dict[str, nn.Module] = {self.exported: trained}
+        self.networks: dict[str, nn.Module] = {}
+        if controlnet is None or settings.unet_learns:
+            self.networks["unet"] = unet.train().requires_grad_(True)
+        if controlnet is not None:
+            self.networks["controlnet"] = controlnet
+        self.exported = tuple(self.networks)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            self.exported: torch.optim.AdamW(trained.parameters(), settings.loop.learning_rate)
+            name: torch.optim.AdamW(network.parameters(), settings.loop.learning_rate)
+            for name, network in self.networks.items()
         }
-        self._frozen = None if controlnet is None else unet.eval().requires_grad_(False)
-        self._config, self._latents = config, latents
+        self._frozen = None if "unet" in self.networks else unet.eval().requires_grad_(False)
+        self._config, self._latents, self._labels = config, latents, labels
         self._pairs, self._settings = pairs, settings
         self._scheduler = build_scheduler(config.schedule)
 
@@ -94,13 +111,24 @@ class DiffusionStage:
         with accelerator.autocast():
             output = self._denoise(noisy.to(device), timesteps.to(device), context, condition)
         wanted = self._compute_wanted(target, noise, timesteps).to(device)
-        loss = functional.mse_loss(output.float(), wanted)
+        weights = self._weigh(chosen).to(device)
+        loss = (weights * (output.float() - wanted) ** 2).mean() / weights.mean()
         accelerator.backward(loss)
-        name = self.exported
-        step_optimizer(
-            accelerator, self.networks[name], self.optimizers[name], settings.loop.gradient_clip
-        )
+        for name, network in self.networks.items():
+            step_optimizer(accelerator, network, self.optimizers[name], settings.loop.gradient_clip)
         return {"loss": loss}
+
+    def _weigh(self, chosen: npt.NDArray[np.int64]) -> Tensor:
+        """Return the weight of every voxel of the padded latents, (B, 1, *shape)."""
+        weight = self._settings.medial_temporal_weight
+        if weight == 1:
+            return torch.ones(1)
+        labels = self._labels[self._pairs.rows[chosen, 0]]
+        inside = torch.from_numpy(np.isin(labels, _MEDIAL_TEMPORAL).astype(np.float32))[:, None]
+        near = functional.adaptive_max_pool3d(inside, self._config.latent_shape)
+        # the voxels next to it hold the other side of its boundary
+        near = functional.max_pool3d(near, 3, stride=1, padding=1)
+        return pad_latents(1 + (weight - 1) * near, self._config)
 
     def _take_latents(self, chosen: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         rows = self._pairs.rows[chosen]
@@ -133,10 +161,11 @@ class DiffusionStage:
     def _denoise(
         self, noisy: Tensor, timesteps: Tensor, context: Tensor, condition: Tensor
     ) -> Tensor:
-        if self._frozen is None:
-            output: Tensor = self.networks["unet"](noisy, timesteps=timesteps, context=context)
+        unet: Any = self.networks["unet"] if self._frozen is None else self._frozen
+        if "controlnet" not in self.networks:
+            output: Tensor = unet(noisy, timesteps=timesteps, context=context)
             return output
-        unet: Any = self._frozen.to(noisy.device)
+        unet = unet.to(noisy.device)
         down, middle = self.networks["controlnet"](
             x=noisy, timesteps=timesteps, controlnet_cond=condition, context=context
         )

@@ -11,9 +11,7 @@ from brlp_models.model_config import ModelConfig
 from brlp_models.model_folder import write_model_folder
 from brlp_models.training.auxiliary import FILES
 from brlp_models.training.banks import Bank
-from brlp_models.training.pipeline import SCAN_BANK, STAGES, Training
-
-_FILE_NAMES = {"diffusion": "unet"}
+from brlp_models.training.pipeline import SCAN_BANK, Training
 
 
 def export_model(training: Training, folder: Path, *, card: str) -> Path:
@@ -39,10 +37,13 @@ def export_model(training: Training, folder: Path, *, card: str) -> Path:
     config = config.model_copy(
         update={"training_ranges": measure_training_ranges(index, config), "auxiliary": FILES}
     )
-    stages = [stage for stage in STAGES if stage != "segmenter" or config.segmenter is not None]
-    networks = {_FILE_NAMES.get(stage, stage): training.load_network(stage) for stage in stages}
     return write_model_folder(
-        folder, config, networks, card=card, auxiliary=auxiliary, dtype=torch.float16
+        folder,
+        config,
+        training.load_networks(),
+        card=card,
+        auxiliary=auxiliary,
+        dtype=torch.float16,
     )
 
 

@@ -82,34 +82,40 @@ class Draw:
 class Stage(Protocol):
     """What a stage of training offers to the loop.
 
-    `networks` are trained (the exported one among them), `optimizers` has the same keys or fewer.
+    `networks` are trained (the exported ones among them), `optimizers` has the same keys or fewer.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
-    exported: str
+    exported: tuple[str, ...]
 
     def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
         """Compute losses, run backward and step the optimizers; return what to log."""
         ...
 
 
+Weights = dict[str, dict[str, Tensor]]
+"""The state of each exported network."""
+
+
 @dataclass
 class Averages:
-    """The exponential moving average of a network's state."""
+    """The exponential moving average of the exported networks' states."""
 
     decay: float
-    state: dict[str, Tensor] = field(default_factory=dict)
+    state: Weights = field(default_factory=dict)
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, weights: Weights, step: int) -> None:
         """Take in the weights after a step; the first steps weigh more, as (1 + k) / (10 + k)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in network.state_dict().items():
-            if name in self.state and value.is_floating_point():
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name] = value.detach().clone()
+        for network, values in weights.items():
+            own = self.state.setdefault(network, {})
+            for name, value in values.items():
+                if name in own and value.is_floating_point():
+                    own[name].lerp_(value, 1 - decay)
+                else:
+                    own[name] = value.detach().clone()
 
 
 def train_stage(
@@ -120,7 +126,7 @@ def train_stage(
     seed: int,
     accelerator: Accelerator,
     report: Callable[[int, Mapping[str, float]], None] = lambda _step, _metrics: None,
-) -> dict[str, Tensor]:
+) -> Weights:
     """Train to the last step, from the folder's checkpoint where there is one.
 
     Parameters
@@ -141,7 +147,7 @@ def train_stage(
     Returns
     -------
     dict
-        The exported network's weights (averaged where `ema_decay` is set).
+        The exported networks' weights (averaged where `ema_decay` is set).
     """
     _prepare(stage, accelerator)
     averages = Averages(settings.ema_decay)
@@ -151,9 +157,8 @@ def train_stage(
         for step in range(start, settings.steps):
             _set_learning_rate(stage.optimizers.values(), settings, step)
             metrics = _train_step(stage, settings, seed, step, accelerator)
-            network = accelerator.unwrap_model(stage.networks[stage.exported])
             if settings.ema_decay:
-                averages.update(network, step)
+                averages.update(_take_weights(stage, stage.exported, accelerator), step)
             log.write(step, metrics)
             report(step, metrics)
             last = step + 1 == settings.steps
@@ -162,12 +167,11 @@ def train_stage(
                 write_checkpoint(
                     folder / CHECKPOINT, _collect(stage, averages, step + 1, accelerator)
                 )
-    network = accelerator.unwrap_model(stage.networks[stage.exported])
-    return averages.state or network.state_dict()
+    return averages.state or _take_weights(stage, stage.exported, accelerator)
 
 
-def load_trained(folder: Path, exported: str, *, steps: int) -> dict[str, Tensor]:
-    """Return the weights of a finished stage, averaged where it averages.
+def load_trained(folder: Path, *, steps: int) -> Weights:
+    """Return the weights of a finished stage's networks, averaged where it averages.
 
     Raises
     ------
@@ -179,7 +183,7 @@ def load_trained(folder: Path, exported: str, *, steps: int) -> dict[str, Tensor
         raise ModelError(
             f"{folder} stopped at step {state['step']} of {steps}; train this stage to its end."
         )
-    weights: dict[str, Tensor] = state["averages"] or state["networks"][exported]
+    weights: Weights = state["averages"] or state["networks"]
     return weights
 
 
@@ -226,15 +230,16 @@ def _collect(
 ) -> dict[str, Any]:
     return {
         "step": step,
-        "networks": {
-            name: accelerator.unwrap_model(network).state_dict()
-            for name, network in stage.networks.items()
-        },
+        "networks": _take_weights(stage, stage.networks, accelerator),
         "optimizers": {
             name: optimizer.state_dict() for name, optimizer in stage.optimizers.items()
         },
         "averages": averages.state,
     }
+
+
+def _take_weights(stage: Stage, names: Iterable[str], accelerator: Accelerator) -> Weights:
+    return {name: accelerator.unwrap_model(stage.networks[name]).state_dict() for name in names}
 
 
 def _restore(stage: Stage, averages: Averages, path: Path, accelerator: Accelerator) -> int:
@@ -246,6 +251,7 @@ def _restore(stage: Stage, averages: Averages, path: Path, accelerator: Accelera
     for name, optimizer in stage.optimizers.items():
         optimizer.load_state_dict(state["optimizers"][name])
     averages.state = {
-        name: value.to(accelerator.device) for name, value in state["averages"].items()
+        network: {name: value.to(accelerator.device) for name, value in values.items()}
+        for network, values in state["averages"].items()
     }
     return int(state["step"])

@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from brlp_models.errors import ModelError
 from brlp_models.model import BrlpModel
@@ -29,13 +29,27 @@ from brlp_models.training.latents import (
     read_latents,
     write_latents,
 )
-from brlp_models.training.loop import CHECKPOINT, LoopSettings, Stage, load_trained, train_stage
+from brlp_models.training.loop import (
+    CHECKPOINT,
+    LoopSettings,
+    Stage,
+    Weights,
+    load_trained,
+    train_stage,
+)
 from brlp_models.training.pairs import VisitPairs, build_single_visits, build_visit_pairs
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.segmenter import SegmenterStage
 
 StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet"]
 STAGES: Final = get_args(StageName)
+_NETWORKS: Final = {
+    "segmenter": "segmenter",
+    "autoencoder": "autoencoder",
+    "diffusion": "unet",
+    "controlnet": "controlnet",
+}
+"""The network that each stage trains."""
 LABEL_BANK, SCAN_BANK, LATENTS = "label_bank", "scan_bank", "latents.npy"
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
@@ -63,9 +77,9 @@ class Training:
     accelerator: Accelerator = field(default_factory=Accelerator)
     report: Report = lambda _stage, _step, _steps, _metrics: None
 
-    def train(self, stage: StageName) -> dict[str, Tensor]:
+    def train(self, stage: StageName) -> Weights:
         """Train one stage; the stages that it stands on must be finished."""
-        stages: dict[str, Callable[[], dict[str, Tensor]]] = {
+        stages: dict[str, Callable[[], Weights]] = {
             "segmenter": self._train_segmenter,
             "autoencoder": self._train_autoencoder,
             "diffusion": lambda: self._train_diffusion(with_controlnet=False),
@@ -87,9 +101,23 @@ class Training:
 
     def load_network(self, stage: StageName) -> nn.Module:
         """Return the finished network of a stage."""
-        network = self._build(stage)
-        network.load_state_dict(self._load_weights(stage))
-        return network.eval().requires_grad_(False)
+        return self._load(stage, stage)
+
+    def load_networks(self) -> dict[str, nn.Module]:
+        """Return every network of the model by the name of its weight file.
+
+        The UNet is that of the ControlNet's stage where it went on learning there.
+        """
+        stages = [s for s in STAGES if s != "segmenter" or self.recipe.model.segmenter is not None]
+        networks = {_NETWORKS[stage]: self.load_network(stage) for stage in stages}
+        if self.recipe.controlnet.unet_learns:
+            networks["unet"] = self._load("diffusion", "controlnet")
+        return networks
+
+    def _load(self, network: StageName, stage: StageName) -> nn.Module:
+        built = self._build(network)
+        built.load_state_dict(self._load_weights(stage)[_NETWORKS[network]])
+        return built.eval().requires_grad_(False)
 
     def _build(self, stage: StageName) -> nn.Module:
         torch.manual_seed(self.recipe.seed + STAGES.index(stage))
@@ -105,14 +133,13 @@ class Training:
         }
         return build[stage](config)
 
-    def _load_weights(self, stage: StageName) -> dict[str, Tensor]:
-        exported = "unet" if stage == "diffusion" else stage
+    def _load_weights(self, stage: StageName) -> Weights:
         folder, steps = self._describe_last(stage)
         if not (folder / CHECKPOINT).exists():
             raise ModelError(
                 f"Stage {stage} is not trained yet ({folder / CHECKPOINT} is missing)."
             )
-        return load_trained(folder, exported, steps=steps)
+        return load_trained(folder, steps=steps)
 
     def _describe_last(self, stage: StageName) -> tuple[Path, int]:
         phases = self._list_phases(stage)
@@ -125,7 +152,7 @@ class Training:
             return [phase.loop for phase in settings]
         return [(recipe.diffusion if stage == "diffusion" else recipe.controlnet).loop]
 
-    def _run(self, stage: Stage, name: StageName, phase: int) -> dict[str, Tensor]:
+    def _run(self, stage: Stage, name: StageName, phase: int) -> Weights:
         settings = self._list_phases(name)[phase - 1]
         return train_stage(
             stage,
@@ -136,60 +163,55 @@ class Training:
             report=lambda step, metrics: self.report(name, step, settings.steps, metrics),
         )
 
-    def _train_segmenter(self) -> dict[str, Tensor]:
+    def _train_segmenter(self) -> Weights:
         bank = Bank.load(self.folder / LABEL_BANK)
         network = self._build("segmenter")
-        weights: dict[str, Tensor] = {}
+        weights: Weights = {}
         for phase, settings in enumerate(self.recipe.segmenter, start=1):
             stage = SegmenterStage(
                 network, bank, settings, scans=self._open_scans(settings.scan_share)
             )
             weights = self._run(stage, "segmenter", phase)
-            network.load_state_dict(weights)
+            network.load_state_dict(weights["segmenter"])
         return weights
 
     def _open_scans(self, share: float) -> Bank | None:
         return Bank.load(self.folder / SCAN_BANK) if share else None
 
-    def _train_autoencoder(self) -> dict[str, Tensor]:
+    def _train_autoencoder(self) -> Weights:
         network = self._build("autoencoder")
-        judge = self.load_network("segmenter") if self.recipe.segmenter else None
-        weights: dict[str, Tensor] = {}
+        weights: Weights = {}
         for phase, settings in enumerate(self.recipe.autoencoder, start=1):
             source = self._open_source(settings.source)
+            judge = self._load_judge(settings.perceptual_weight)
             stage = AutoencoderStage(network, source, settings, judge=judge)
             weights = self._run(stage, "autoencoder", phase)
-            network.load_state_dict(weights)
+            network.load_state_dict(weights["autoencoder"])
         return weights
+
+    def _load_judge(self, weight: float) -> nn.Module | None:
+        return self.load_network("segmenter") if weight and self.recipe.segmenter else None
 
     def _open_source(self, source: Literal["scans", "labels"]) -> CropSource:
         if source == "labels":
             return SynthesisSource(Bank.load(self.folder / LABEL_BANK))
         return ScanSource(Bank.load(self.folder / SCAN_BANK))
 
-    def _train_diffusion(self, *, with_controlnet: bool) -> dict[str, Tensor]:
+    def _train_diffusion(self, *, with_controlnet: bool) -> Weights:
         bank = Bank.load(self.folder / SCAN_BANK)
         latents, config = self._cache_latents(bank), self.load_config()
         if not with_controlnet:
-            stage = DiffusionStage(
-                config,
-                self._build("diffusion"),
-                latents,
-                self._choose_pairs(bank, config),
-                self.recipe.diffusion,
-            )
-            return self._run(stage, "diffusion", 1)
-        unet, controlnet = self.load_network("diffusion"), self._build("controlnet")
-        initialize_controlnet(controlnet, unet)
+            unet, controlnet, settings = self._build("diffusion"), None, self.recipe.diffusion
+            pairs = self._choose_pairs(bank, config)
+        else:
+            unet, settings = self.load_network("diffusion"), self.recipe.controlnet
+            controlnet = self._build("controlnet")
+            initialize_controlnet(controlnet, unet)
+            pairs = build_visit_pairs(bank.index, config)
         stage = DiffusionStage(
-            config,
-            unet,
-            latents,
-            build_visit_pairs(bank.index, config),
-            self.recipe.controlnet,
-            controlnet=controlnet,
+            config, unet, latents, pairs, settings, labels=bank.labels, controlnet=controlnet
         )
-        return self._run(stage, "controlnet", 1)
+        return self._run(stage, "controlnet" if with_controlnet else "diffusion", 1)
 
     def _choose_pairs(self, bank: Bank, config: ModelConfig) -> VisitPairs:
         if config.diffusion_target == "residual":

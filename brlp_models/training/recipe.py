@@ -31,6 +31,9 @@ class PeopleRecipe(_Part):
 
     n_people: Annotated[int, Field(ge=1)]
     months: tuple[float, float] = (12.0, 60.0)
+    n_followups: Annotated[int, Field(ge=1)] = 1
+    same_acquisition: bool = False
+    """Visits of a person differ by anatomy alone, not by noise, bias field and contrast."""
     n_tabular: Annotated[int, Field(ge=100)] = 4000
     """People without scans, for the auxiliary models."""
 
@@ -54,6 +57,8 @@ class Recipe(_Part):
         For stages that learn from label maps.
     people
         Synthetic people to train on where no cohort is given.
+    held_out_label_maps
+        Beginnings of the names of label maps that training never reads.
     segmenter, autoencoder
         Phases, each starting with the weights of the one before.
     diffusion, controlnet
@@ -64,6 +69,7 @@ class Recipe(_Part):
     model: ModelConfig
     label_bank: LabelBankRecipe | None = None
     people: PeopleRecipe | None = None
+    held_out_label_maps: tuple[str, ...] = ()
     segmenter: tuple[SegmenterSettings, ...] = ()
     autoencoder: tuple[AutoencoderPhase, ...]
     diffusion: DiffusionSettings

@@ -74,6 +74,6 @@ class BankWriter:
 
     def finish(self) -> pd.DataFrame:
         """Write `index.csv` and return it."""
-        index = pd.DataFrame(self.read_rows())
+        index = pd.DataFrame(self.read_rows()).sort_values("row", ignore_index=True)
         index.to_csv(self._folder / "index.csv", index=False)
         return index

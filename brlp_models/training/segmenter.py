@@ -63,7 +63,7 @@ class SegmenterStage:
         Scans with segmentations, for `scan_share` of the crops.
     """
 
-    exported = "segmenter"
+    exported: tuple[str, ...] = ("segmenter",)
 
     def __init__(
         self,

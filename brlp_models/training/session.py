@@ -1,5 +1,6 @@
 """A whole training from data to model folder, as the command line runs it."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -115,20 +116,29 @@ class TrainingSession:
         if people is None:
             raise ModelError("This recipe has no synthetic people; give a cohort (--data).")
         bases = [read_anatomy(path) for path in self._list_label_maps()]
-        settings = PeopleSettings(people.n_people, people.months, self._recipe.seed)
+        settings = PeopleSettings(
+            people.n_people,
+            people.months,
+            self._recipe.seed,
+            n_followups=people.n_followups,
+            same_acquisition=people.same_acquisition,
+        )
         write_people_bank(
             [*bases, load_mni_anatomy()],
             folder,
             settings,
             grid,
+            workers=os.cpu_count() or 1,
             report=lambda k: self._report("people", k, people.n_people, {}),
         )
 
     def _list_label_maps(self) -> list[Path]:
         folder = self._label_maps
-        paths = (
+        found = (
             [] if folder is None else sorted(folder.glob("*.nii*")) + sorted(folder.glob("*.mgz"))
         )
+        held_out = self._recipe.held_out_label_maps
+        paths = [path for path in found if not path.name.startswith(held_out)]
         if not paths:
             raise ModelError(
                 f"This recipe learns from label maps; --label-maps gave none ({folder})."

@@ -20,6 +20,8 @@ WHITE_MATTER_LEVEL: Final = 0.75
 
 _FLUID: Final = TISSUES.names.index("csf")
 _HEAD: Final = SEGMENTED.index("extracerebral")
+_SEGMENT_OF_TISSUE: Final = functional.one_hot(torch.from_numpy(TISSUES.segments)).T.float()
+"""(classes, tissues): 1 where a tissue belongs to a class."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,10 @@ def synthesize_crop(
         The scan, shape (1, x / factor, ...), in [0, 1] with the outside exactly 0; and the share
         of each class of `SEGMENTED`, shape (classes, x / factor, ...).
     """
-    parts = _split(torch.from_numpy(_keep(tissues, settings, rng)), factor)
-    shares = _compute_shares(torch.from_numpy(TISSUES.segments)[parts.long()])
+    present = _drop(_count_tissues(torch.from_numpy(tissues), factor), settings, rng)
+    shares = torch.tensordot(_SEGMENT_OF_TISSUE, present, 1)
     means, texture = _draw_contrast(settings, rng)
-    bright = torch.from_numpy(means)[parts.long()].mean(0)
-    spread = torch.from_numpy(texture)[parts.long()].mean(0)
+    bright, spread = torch.tensordot(torch.from_numpy(np.stack([means, texture])), present, 1)
     noise = torch.from_numpy(rng.standard_normal(tuple(bright.shape), dtype=np.float32))
     scan = (bright + spread * noise)[None]
     scan = _degrade(scan, settings, rng)
@@ -84,29 +85,29 @@ def synthesize_crop(
     return torch.where(outside, 0.0, scan).clamp(0, 1), shares
 
 
-def _split(tissues: torch.Tensor, factor: int) -> torch.Tensor:
-    """Return the fine voxels of each scan voxel, shape (factor^3, x / factor, ...)."""
+def _count_tissues(tissues: torch.Tensor, factor: int) -> torch.Tensor:
+    """Return the share of every tissue in each scan voxel, shape (tissues, x / factor, ...)."""
     x, y, z = (size // factor for size in tissues.shape)
     blocks = tissues.reshape(x, factor, y, factor, z, factor)
-    return blocks.permute(1, 3, 5, 0, 2, 4).reshape(factor**3, x, y, z)
-
-
-def _compute_shares(segments: torch.Tensor) -> torch.Tensor:
-    shares = torch.zeros(len(SEGMENTED), *segments.shape[1:])
-    one = torch.full(segments.shape[1:], 1 / len(segments))[None]
-    for part in segments:
-        shares.scatter_add_(0, part[None], one)
+    parts = blocks.permute(1, 3, 5, 0, 2, 4).reshape(factor**3, 1, x, y, z).long()
+    shares = torch.zeros(len(TISSUES.names), x, y, z)
+    one = torch.full((1, x, y, z), 1 / len(parts))
+    for part in parts:
+        shares.scatter_add_(0, part, one)
     return shares
 
 
-def _keep(
-    tissues: npt.NDArray[np.uint8], settings: SynthesisSettings, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
+def _drop(
+    shares: torch.Tensor, settings: SynthesisSettings, rng: np.random.Generator
+) -> torch.Tensor:
+    """Turn what is stripped into air."""
     if rng.random() < settings.whole_head:
-        return tissues
-    drop = TISSUES.segments == _HEAD
-    drop[_FLUID] = rng.random() < 0.5
-    return np.where(drop[tissues], 0, tissues).astype(np.uint8)
+        return shares
+    dropped = TISSUES.segments == _HEAD
+    dropped[_FLUID] = rng.random() < 0.5
+    shares[0] += shares[dropped].sum(0)
+    shares[dropped] = 0
+    return shares
 
 
 def _draw_contrast(

@@ -1,13 +1,17 @@
-"""Synthetic people with two visits each, on a model's grid, for training the bundled model."""
+"""Synthetic people with a few visits each, on a model's grid, for training the bundled model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from brlp_models.grid import Grid, resample
 from brlp_models.intensity import scale_intensity
@@ -43,29 +47,36 @@ class PeopleSettings:
     n_people
         How many; base anatomies take turns.
     months
-        The follow-up lies uniformly between these two after the baseline.
+        Follow-ups lie uniformly between these two after the baseline.
     seed
         Person k depends on (seed, k) only.
+    n_followups
+        Visits after the baseline.
     schedule
-        Fixed months of the follow-ups, in place of a random one.
+        Fixed months of the follow-ups, in place of random ones.
     prefix
         Of the people's names.
+    same_acquisition
+        All visits of a person have the same bias field, noise and contrast, so that what differs
+        between them, and is to be learned, is anatomy.
     """
 
     n_people: int
     months: tuple[float, float]
     seed: int
+    n_followups: int = 1
     schedule: tuple[float, ...] = ()
     prefix: str = "sub-train"
+    same_acquisition: bool = False
 
     @property
     def n_visits(self) -> int:
         """Visits a person."""
-        return 1 + max(1, len(self.schedule))
+        return 1 + (len(self.schedule) or self.n_followups)
 
     def draw_months(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         """Return the months of a person's visits, (1, n_visits)."""
-        followups = self.schedule or (rng.uniform(*self.months),)
+        followups = self.schedule or np.sort(rng.uniform(*self.months, self.n_followups))
         return np.array([[0.0, *followups]])
 
     def name(self, person: int) -> str:
@@ -80,6 +91,7 @@ def write_people_bank(
     grid: Grid,
     *,
     parameters: GeneratorParameters | None = None,
+    workers: int = 1,
     report: Callable[[int], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Write baseline and follow-up scans of synthetic people.
@@ -96,8 +108,10 @@ def write_people_bank(
         The model's.
     parameters
         The generator's; their digest is kept in the bank.
+    workers
+        Processes; a person does not depend on how many there are.
     report
-        Called with each finished person's number.
+        Called with the number of people finished so far.
 
     Returns
     -------
@@ -112,27 +126,67 @@ def write_people_bank(
         "bases": names,
         "n_people": settings.n_people,
         "months": list(settings.schedule or settings.months),
+        "n_followups": settings.n_followups,
+        "same_acquisition": settings.same_acquisition,
         "seed": settings.seed,
         "generator": parameters.digest(),
     }
     writer = BankWriter(folder, settings.n_visits * settings.n_people, grid.shape, description)
     finished = {row["participant_id"] for row in writer.read_rows()}
-    for person in range(settings.n_people):
-        if settings.name(person) not in finished:
-            base = bases[person % len(bases)]
-            scans, rows = _make_person(base, person, settings, grid, parameters)
-            writer.add(scans, rows)
-        report(person)
+    waiting = [k for k in range(settings.n_people) if settings.name(k) not in finished]
+    make = partial(_make_person, tuple(bases), settings, grid, parameters)
+    for done, (scans, rows) in enumerate(_make_people(make, waiting, workers), start=1):
+        writer.add(scans, rows)
+        report(settings.n_people - len(waiting) + done)
     return writer.finish()
 
 
+def _make_people(
+    make: Callable[[int], "Made"], people: Iterable[int], workers: int
+) -> Iterator["Made"]:
+    """Yield everyone's scans as they are finished; one process makes them in order."""
+    if workers <= 1:
+        yield from map(make, people)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _initialize, (make,))
+    try:
+        for future in as_completed([pool.submit(_make_in_worker, person) for person in people]):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_make: Callable[[int], "Made"] | None = None
+
+
+def _initialize(make: Callable[[int], "Made"]) -> None:
+    # a process's own copy of the anatomies, sent once instead of with each person
+    global _make
+    _make = make
+    threadpool_limits(1)
+
+
+def _make_in_worker(person: int) -> "Made":
+    if _make is None:
+        raise RuntimeError("a worker makes people only after _initialize")
+    return _make(person)
+
+
+Made = tuple[
+    list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
+    list[dict[str, Any]],
+]
+"""A person's scans with their tissues, and a row of the index for each."""
+
+
 def _make_person(
-    base: BaseAnatomy,
-    person: int,
+    bases: Sequence[BaseAnatomy],
     settings: PeopleSettings,
     grid: Grid,
     parameters: GeneratorParameters,
-) -> tuple[list[tuple[Any, Any]], list[dict[str, Any]]]:
+    person: int,
+) -> Made:
+    base = bases[person % len(bases)]
     for attempt in range(20):
         rng = np.random.default_rng([settings.seed, person, attempt])
         people = sample_people(1, rng=rng, parameters=parameters.cohort)
@@ -146,6 +200,7 @@ def _make_person(
                 head_size_mm3=float(people.head_size_mm3[0]),
                 resolution_mm=2.0,
                 parameters=parameters,
+                same_acquisition=settings.same_acquisition,
             )
         except CohortError:
             # the anatomy cannot reach these volumes without folding: another person is drawn

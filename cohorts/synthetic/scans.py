@@ -1,6 +1,7 @@
 """One synthetic person's scans, in memory."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ def synthesize_scans(
     head_size_mm3: float | None = None,
     resolution_mm: float = 1.0,
     parameters: GeneratorParameters | None = None,
+    same_acquisition: bool = False,
 ) -> list[SyntheticScan]:
     """Return a person's scans: one anatomy, at each visit with the volumes asked for.
 
@@ -59,6 +61,9 @@ def synthesize_scans(
         The voxel size: 1, 1.5 or 2 mm. Everything is made at 1 mm and averaged.
     parameters
         The generator's.
+    same_acquisition
+        Give every visit the first one's bias field, noise and contrast, so that visits differ by
+        anatomy alone.
 
     Raises
     ------
@@ -68,6 +73,8 @@ def synthesize_scans(
     validate_resolution(resolution_mm)
     parameters = parameters or GeneratorParameters()
     shape_rng, look_rng, *visit_rngs = rng.spawn(2 + len(visits))
+    if same_acquisition:
+        visit_rngs = [deepcopy(visit_rngs[0]) for _ in visits]
     person = sample_person(
         base, rng=shape_rng, head_size_mm3=head_size_mm3, parameters=parameters.anatomy
     )

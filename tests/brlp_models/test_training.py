@@ -132,7 +132,7 @@ def test_a_killed_and_resumed_stage_gives_the_same_weights(
     make_training(folder).train(stage)
     last = "2" if stage == "autoencoder" else "1"
     once, twice = (
-        read_checkpoint(root / stage / last / "checkpoint.pt")["averages"]
+        read_checkpoint(root / stage / last / "checkpoint.pt")["averages"][stage]
         for root in (trained, folder)
     )
     assert killed
@@ -141,7 +141,7 @@ def test_a_killed_and_resumed_stage_gives_the_same_weights(
 
 def test_the_frozen_unet_is_not_changed_by_the_controlnet(trained: Path) -> None:
     unet = make_training(trained).load_network("diffusion").state_dict()
-    stored = read_checkpoint(trained / "diffusion" / "1" / "checkpoint.pt")["averages"]
+    stored = read_checkpoint(trained / "diffusion" / "1" / "checkpoint.pt")["averages"]["unet"]
     assert all(torch.equal(unet[name], stored[name]) for name in unet)
 
 
