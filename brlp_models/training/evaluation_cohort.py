@@ -53,6 +53,7 @@ def write_evaluation_cohort(
         _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)
     visits = _list_visits(index, scans)
     truth = _list_volumes(index)
+    brain = _list_brain_volumes(bank, index, config)
     cohort = Cohort(
         index[index["months_from_baseline"] == 0][list(_PERSON)].reset_index(drop=True),
         visits,
@@ -62,7 +63,7 @@ def write_evaluation_cohort(
     )
     write_cohort(cohort, folder)
     (folder / TRUTH).parent.mkdir(exist_ok=True)
-    truth.to_parquet(folder / TRUTH)
+    pd.concat([truth, brain], ignore_index=True).to_parquet(folder / TRUTH)
     return cohort
 
 
@@ -96,6 +97,14 @@ def _list_volumes(index: pd.DataFrame) -> pd.DataFrame:
     columns = [name for name in index.columns if str(name).endswith("_mm3")]
     long = index.melt(keys, columns, "region", "volume_mm3")
     return long.assign(region=long["region"].str.removesuffix("_mm3"))
+
+
+def _list_brain_volumes(bank: Bank, index: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
+    """Return the volume that each stripped scan shows, the denominator of percent of brain."""
+    voxel_mm3 = abs(np.linalg.det(np.asarray(config.affine)[:3, :3]))
+    volumes = [voxel_mm3 * np.count_nonzero(bank.labels[row]) for row in index["row"]]
+    keys = ["participant_id", "session_id", "months_from_baseline"]
+    return index[keys].assign(region="brain", volume_mm3=volumes)
 
 
 def _measure(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -38,6 +38,15 @@ class PeopleRecipe(_Part):
     """People without scans, for the auxiliary models."""
 
 
+class EvaluationRecipe(_Part):
+    """Which synthetic people, of the held-out label maps, a model is evaluated on."""
+
+    n_people: Annotated[int, Field(ge=1)] = 40
+    schedule: tuple[float, ...] = (24.0, 48.0)
+    """Months of their follow-up visits."""
+    seed: int = 20261127
+
+
 class AutoencoderPhase(AutoencoderSettings):
     """A phase of the autoencoder's training, on scans or on scans synthesized from label maps."""
 
@@ -59,6 +68,8 @@ class Recipe(_Part):
         Synthetic people to train on where no cohort is given.
     held_out_label_maps
         Beginnings of the names of label maps that training never reads.
+    evaluation
+        The people who are drawn from those.
     segmenter, autoencoder
         Phases, each starting with the weights of the one before.
     diffusion, controlnet
@@ -70,6 +81,7 @@ class Recipe(_Part):
     label_bank: LabelBankRecipe | None = None
     people: PeopleRecipe | None = None
     held_out_label_maps: tuple[str, ...] = ()
+    evaluation: EvaluationRecipe = EvaluationRecipe()
     segmenter: tuple[SegmenterSettings, ...] = ()
     autoencoder: tuple[AutoencoderPhase, ...]
     diffusion: DiffusionSettings

@@ -20,6 +20,7 @@ from brlp_models.training.cohort_bank import write_cohort_bank
 from brlp_models.training.export import export_model
 from brlp_models.training.figures import write_loss_curves
 from brlp_models.training.label_bank import Box, write_label_bank
+from brlp_models.training.label_maps import list_label_maps
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, STAGES, Report, Training
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
@@ -133,17 +134,7 @@ class TrainingSession:
         )
 
     def _list_label_maps(self) -> list[Path]:
-        folder = self._label_maps
-        found = (
-            [] if folder is None else sorted(folder.glob("*.nii*")) + sorted(folder.glob("*.mgz"))
-        )
-        held_out = self._recipe.held_out_label_maps
-        paths = [path for path in found if not path.name.startswith(held_out)]
-        if not paths:
-            raise ModelError(
-                f"This recipe learns from label maps; --label-maps gave none ({folder})."
-            )
-        return paths
+        return list_label_maps(self._label_maps, self._recipe.held_out_label_maps)
 
     def _fit_auxiliary(self) -> None:
         rng = np.random.default_rng([self._recipe.seed, 7])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from brlp_models.grid import Grid, resample
+from brlp_models.grid import Grid, resample, resample_labels
 from brlp_models.intensity import scale_intensity
 from brlp_models.training.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
@@ -59,6 +59,8 @@ class PeopleSettings:
     same_acquisition
         All visits of a person have the same bias field, noise and contrast, so that what differs
         between them, and is to be learned, is anatomy.
+    labels_by_share
+        Each voxel of the grid has the tissue with the largest share instead of the nearest one.
     """
 
     n_people: int
@@ -68,6 +70,7 @@ class PeopleSettings:
     schedule: tuple[float, ...] = ()
     prefix: str = "sub-train"
     same_acquisition: bool = False
+    labels_by_share: bool = False
 
     @property
     def n_visits(self) -> int:
@@ -206,7 +209,10 @@ def _make_person(
             # the anatomy cannot reach these volumes without folding: another person is drawn
             continue
         to_mni = align_by_moments(scans[0], rng)
-        placed = [place_on_grid(scan, to_mni, grid) for scan in scans]
+        placed = [
+            place_on_grid(scan, to_mni, grid, labels_by_share=settings.labels_by_share)
+            for scan in scans
+        ]
         rows = [
             {
                 "row": settings.n_visits * person + k,
@@ -275,7 +281,11 @@ def find_brain(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
 
 
 def place_on_grid(
-    scan: SyntheticScan, to_mni: npt.NDArray[np.float64], grid: Grid
+    scan: SyntheticScan,
+    to_mni: npt.NDArray[np.float64],
+    grid: Grid,
+    *,
+    labels_by_share: bool = False,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     """Return the stripped, scaled scan and its tissue indices on a model's grid."""
     source = Grid(scan.t1w.shape, scan.affine)
@@ -283,7 +293,11 @@ def place_on_grid(
     mask = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni) >= 0.5
     image, _ = scale_intensity(resample(scan.t1w, source, grid, source_to_target=to_mni), mask)
     tissues = TISSUES.encode(scan.labels.astype(np.int32))
-    placed = resample(tissues, source, grid, source_to_target=to_mni, order=0)
+    placed = (
+        resample_labels(tissues, source, grid, source_to_target=to_mni)
+        if labels_by_share
+        else resample(tissues, source, grid, source_to_target=to_mni, order=0)
+    )
     return image, np.where(mask, placed, 0).astype(np.uint8)
 
 

@@ -1,0 +1,65 @@
+"""`trialsim model evaluation-people`: the people that a model card's numbers stand on."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialsim.cli.recording import QuietOption
+
+
+class Purpose(StrEnum):
+    """What the people are for."""
+
+    EVALUATION = "evaluation"
+    CALIBRATION = "calibration"
+
+
+def evaluation_people(
+    label_maps: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, help="Folder of all label maps."),
+    ],
+    out: Annotated[Path, typer.Option(help="The cohort folder to write.")],
+    config: Annotated[str, typer.Option(help="mini, official, or a recipe in TOML.")] = "mini",
+    purpose: Annotated[
+        Purpose,
+        typer.Option(
+            help="evaluation: anatomies that training never read; calibration: training's own."
+        ),
+    ] = Purpose.EVALUATION,
+    n_people: Annotated[
+        int | None, typer.Option(min=1, help="In place of the recipe's number.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that make scans; all cores when left out.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the synthetic people that a model is evaluated on, as its training recipe says.
+
+    Example: trialsim model evaluation-people --label-maps label_maps --out people
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from brlp_models.training.evaluation_people import write_evaluation_people
+    from brlp_models.training.recipe import load_recipe
+
+    recipe = load_recipe(config)
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("making people", total=n_people or recipe.evaluation.n_people)
+        cohort = write_evaluation_people(
+            recipe,
+            label_maps,
+            out,
+            purpose=purpose.value,
+            n_people=n_people,
+            seed=seed,
+            workers=workers or os.cpu_count() or 1,
+            report=lambda done: bar.update(task, completed=done),
+        )
+    typer.echo(f"{out}: {len(cohort.participants)} SYNTHETIC people, {len(cohort.visits)} visits.")
