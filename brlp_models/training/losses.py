@@ -6,17 +6,20 @@ from torch.nn import functional
 
 
 def compute_soft_segmentation_loss(
-    logits: Tensor, shares: Tensor
+    logits: Tensor, shares: Tensor, *, dice_weight: float = 1.0
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return cross-entropy plus soft Dice against the share of each class in each voxel.
 
     With shares rather than one label a voxel, sums of the predicted probabilities estimate volumes
-    finer than a voxel.
+    finer than a voxel. Dice learns small structures sooner, and makes uncertain ones too large
+    (Bertels et al. 2019, arXiv 1911.02278); cross-entropy alone leaves volumes unbiased.
 
     Parameters
     ----------
     logits, shares
         (B, classes, x, y, z); shares sum to 1 over the classes.
+    dice_weight
+        Of the Dice term; cross-entropy has weight 1.
     """
     entropy = -(shares * logits.log_softmax(1)).sum(1).mean()
     probabilities = logits.softmax(1)
@@ -27,7 +30,7 @@ def compute_soft_segmentation_loss(
         probabilities.sum(axes) + shares.sum(axes)
     ).clamp(min=1)
     dice_loss = 1 - overlap[present].mean()
-    return entropy + dice_loss, {"cross_entropy": entropy, "dice_loss": dice_loss}
+    return entropy + dice_weight * dice_loss, {"cross_entropy": entropy, "dice_loss": dice_loss}
 
 
 def compute_reconstruction_loss(

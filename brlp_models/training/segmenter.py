@@ -31,6 +31,8 @@ class SegmenterSettings(BaseModel):
         Voxels of a crop, and crops a batch.
     medial_temporal_share
         Share of crops around a hippocampus or amygdala.
+    dice_weight
+        Weight of the Dice loss beside cross-entropy; 0 in a last phase, for unbiased volumes.
     synthesis
         How varied the synthetic scans are.
     scan_share
@@ -44,6 +46,7 @@ class SegmenterSettings(BaseModel):
     crop: tuple[int, int, int] = (48, 48, 48)
     batch_size: Annotated[int, Field(ge=1)] = 2
     medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.6
+    dice_weight: Annotated[float, Field(ge=0)] = 1.0
     synthesis: SynthesisSettings = SynthesisSettings()
     scan_share: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -89,7 +92,9 @@ class SegmenterStage:
         network, optimizer = self.networks["segmenter"], self.optimizers["segmenter"]
         with accelerator.autocast():
             logits = network(scans)
-        loss, metrics = compute_soft_segmentation_loss(logits.float(), shares)
+        loss, metrics = compute_soft_segmentation_loss(
+            logits.float(), shares, dice_weight=settings.dice_weight
+        )
         accelerator.backward(loss)
         step_optimizer(accelerator, network, optimizer, settings.loop.gradient_clip)
         return {"loss": loss, **metrics}
