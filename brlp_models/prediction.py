@@ -6,12 +6,13 @@ from pathlib import Path
 from brlp_models.batches import BatchSize, choose_batch_sizes
 from brlp_models.errors import ModelError
 from brlp_models.model import BrlpModel
-from brlp_models.prediction_archive import PredictionArchive
+from brlp_models.prediction_archive import SCANS, PredictionArchive
 from brlp_models.prediction_context import AuxiliaryModels
 from brlp_models.prediction_draws import Drawing
-from brlp_models.prediction_job import CohortPrediction, OnProgress, PredictionJob
+from brlp_models.prediction_job import CohortPrediction, OnPerson, OnProgress, PredictionJob
 from brlp_models.prediction_settings import PredictionSettings, Samples
 from brlp_models.sampling import Sampler
+from brlp_models.scan_cache import ScanCache
 from brlp_models.segmentation import choose_segmenter
 from cohorts.cohort import Cohort
 
@@ -29,11 +30,14 @@ def predict_cohort(
     tolerance_percent: float = 0.25,
     until_months: float = 0.0,
     segmentations: Path | None = None,
+    scan_cache: Path | None = None,
     save_images: bool = False,
     measure: bool = True,
     batch_size: int | None = None,
     memory_gb: float | None = None,
+    auxiliary: AuxiliaryModels | None = None,
     on_progress: OnProgress | None = None,
+    on_person: OnPerson | None = None,
 ) -> CohortPrediction:
     """Predict the scans of a cohort, and the volumes of their regions with uncertainty.
 
@@ -49,6 +53,9 @@ def predict_cohort(
         The folder of the results. People whose results it holds already are not predicted again.
     segmentations
         A folder with label maps of the predicted scans, `<name>.nii.gz`.
+    scan_cache
+        The folder of preprocessed scans; `<out>/scans` by default. Predictions that share one, at
+        other horizons or by another model of the same grid, do not register a scan again.
     save_images
         Whether predicted scans, reconstructed baselines and maps of uncertainty are written, in
         each person's own space.
@@ -58,8 +65,13 @@ def predict_cohort(
         Latents denoised at once; by default as many as `memory_gb` holds.
     memory_gb
         Memory for activations.
+    auxiliary
+        Predict the volumes of the context; the model folder's own by default.
     on_progress
         Called with the predictions finished since the last call.
+    on_person
+        Given each person's targets with the scans predicted for them, before the person's results
+        are kept.
 
     Raises
     ------
@@ -96,8 +108,10 @@ def predict_cohort(
         settings,
         drawing,
         archive,
-        AuxiliaryModels.load(model),
+        ScanCache(scan_cache or out / SCANS),
+        auxiliary or AuxiliaryModels.load(model),
         save_images,
         on_progress or (lambda _: None),
+        on_person or (lambda *_: None),
     )
     return job.run()

@@ -16,7 +16,7 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 
-SETTINGS, PEOPLE, IMAGES = "settings.json", "people", "images"
+SETTINGS, PEOPLE, IMAGES, SCANS = "settings.json", "people", "images", "scans"
 
 
 @dataclass(frozen=True)

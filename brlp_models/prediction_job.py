@@ -26,6 +26,7 @@ from brlp_models.prediction_start import (
     select_person,
 )
 from brlp_models.prediction_tables import build_rows, build_table
+from brlp_models.scan_cache import ScanCache
 from cohorts.cohort import Cohort
 from cohorts.errors import TrialsimError
 from cohorts.schema import validate_table
@@ -35,6 +36,8 @@ AUTO_ROUND, AUTO_MAXIMUM, AUTO_REGION = 4, 64, "hippocampus"
 Result = TypeVar("Result")
 OnProgress = Callable[[float], None]
 """Told how many predictions (people x horizons) were finished since it was last told."""
+OnPerson = Callable[[Sequence[Target], Sequence[torch.Tensor]], None]
+"""Given a person's targets and the scan (1, *shape) predicted for each, on the model's grid."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,11 @@ class PredictionJob:
     settings: PredictionSettings
     drawing: Drawing
     archive: PredictionArchive
+    cache: ScanCache
     auxiliary: AuxiliaryModels
     save_images: bool
     on_progress: OnProgress
+    on_person: OnPerson
 
     def run(self) -> CohortPrediction:
         """Predict everyone whose results the archive lacks, and return everyone's."""
@@ -121,7 +126,7 @@ class PredictionJob:
     def _encode(self, name: str) -> tuple[Person, Cohort]:
         cohort = select_person(self.cohort, name)
         start = find_start_visit(cohort, name, until_months=self.settings.until_months)
-        scan = load_start_scan(self.model, cohort, start)
+        scan = load_start_scan(self.model, cohort, start, self.cache)
         latent = self.model.encode(scan.image[None]).cpu()
         volumes, source = measure_start(cohort, start, scan, self.drawing.segmenter)
         reconstruction = self.model.decode(latent)[0].cpu()
@@ -154,6 +159,7 @@ class PredictionJob:
         means = torch.stack([target.draws.latents.mean for target in targets])
         baseline, *scans = self.drawing.decode(person, torch.cat([person.latent[None], means]))
         names = [f"{name}_reconstructed_T1w", *(target.name for target in targets)]
+        self.on_person(targets, scans)
         if self.save_images:
             self._save(targets, dict(zip(names, [baseline, *scans], strict=True)))
         rows: list[dict[str, Any]] = []
@@ -178,6 +184,7 @@ class PredictionJob:
             "model_id": self.model.model_id,
             "verdict": "warn" if warnings else "pass",
             "reasons": " ".join(warnings),
+            "brain_mask": person.scan.brain_mask,
         }
 
     def _save(self, targets: Sequence[Target], scans: dict[str, torch.Tensor]) -> None:
@@ -195,7 +202,7 @@ class PredictionJob:
         failures = {name: " ".join(told) for name, told in problems.items()}
         checks = [content["check"] for content in finished.values()]
         checks += [self._refusal(name, told) for name, told in failures.items()]
-        columns = ["participant_id", "session_id", "model_id", "verdict", "reasons"]
+        columns = ["participant_id", "session_id", "model_id", "verdict", "reasons", "brain_mask"]
         found = CohortPrediction(
             build_table(rows),
             validate_table(pd.DataFrame(checks, columns=columns), "scan_checks"),

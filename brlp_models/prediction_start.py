@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from brlp_models.brain_network import choose_brain_segmenter
 from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
 from brlp_models.preprocessing import VisitScan, preprocess_visits, to_native_space
-from brlp_models.scan_check import check_scan
+from brlp_models.scan_cache import ScanCache, compute_key
+from brlp_models.scan_check import check_scan, reconstruct_image
 from brlp_models.scans import Scan, read_scan
 from brlp_models.segmentation import Segmenter, make_image
 from cohorts.cohort import Cohort
@@ -63,12 +64,16 @@ class StartScan:
         Takes an array on the model's grid back to the person's own space.
     warnings
         What the input check says of a scan that is outside of training; empty for a pass.
+    brain_mask
+        Where the brain mask came from (`brlp_models.brain_mask.BrainMask`), or that the scan was
+        preprocessed before it was read.
     """
 
     image: Tensor
     determinant: float
     restore: Callable[[np.ndarray], Any]
     warnings: str = ""
+    brain_mask: str = "preprocessed before"
 
 
 def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float) -> StartVisit:
@@ -101,11 +106,14 @@ def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float
     )
 
 
-def load_start_scan(model: BrlpModel, cohort: Cohort, visit: StartVisit) -> StartScan:
+def load_start_scan(
+    model: BrlpModel, cohort: Cohort, visit: StartVisit, cache: ScanCache
+) -> StartScan:
     """Read the starting scan of one person's cohort onto the model's grid.
 
     A scan that is there already, with intensities 0 to 1 around a background of 0, is taken as it
-    is. Any other is preprocessed, through the affine of the person's first scan, and checked.
+    is. Any other is preprocessed, through the affine of the person's first scan, kept in `cache`,
+    and checked.
 
     Raises
     ------
@@ -118,7 +126,7 @@ def load_start_scan(model: BrlpModel, cohort: Cohort, visit: StartVisit) -> Star
         return StartScan(image, 1.0, lambda array: make_image(array, model.config))
     first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
     visits = [first] if first.session_id == visit.session_id else [first, visit]
-    return _preprocess(model, [VisitScan(v.image_path, v.segmentation_path) for v in visits])
+    return _preprocess(model, [VisitScan(v.image_path, v.segmentation_path) for v in visits], cache)
 
 
 def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
@@ -173,12 +181,16 @@ def select_person(cohort: Cohort, participant_id: str) -> Cohort:
     return replace(cohort, **tables)
 
 
-def _preprocess(model: BrlpModel, visits: Sequence[VisitScan]) -> StartScan:
-    scan = preprocess_visits(visits, Grid.of_config(model.config))[-1]
+def _preprocess(model: BrlpModel, visits: Sequence[VisitScan], cache: ScanCache) -> StartScan:
+    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
+    scan = cache.fetch(
+        compute_key(visits, grid, segmenter=segmenter),
+        lambda: preprocess_visits(visits, grid, segmenter=segmenter)[-1],
+    )
     check = check_scan(
         scan,
         training_ranges=model.config.training_ranges,
-        reconstruct=lambda image: reconstruct(model, image),
+        reconstruct=lambda image: reconstruct_image(model, image),
     )
     if check.verdict == "fail":
         raise ModelError(f"{visits[-1].scan} was refused: {check.reason_text}.")
@@ -187,13 +199,8 @@ def _preprocess(model: BrlpModel, visits: Sequence[VisitScan]) -> StartScan:
         scan.determinant,
         lambda array: to_native_space(array, scan),
         check.reason_text,
+        check.brain_mask,
     )
-
-
-def reconstruct(model: BrlpModel, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what the autoencoder makes of an image on the model's grid."""
-    latent = model.encode(torch.from_numpy(image)[None, None])
-    return np.asarray(model.decode(latent)[0, 0].cpu().numpy())
 
 
 def _as_volumes(table: pd.DataFrame) -> dict[str, float]:

@@ -46,6 +46,7 @@ def build_rows(
         "n_samples": target.draws.n_samples,
         "global_uncertainty": target.draws.global_uncertainty,
         "baseline_source": person.volume_source,
+        "brain_mask": person.scan.brain_mask,
         "verdict": "warn" if warnings else "pass",
         "warnings": warnings,
     }

@@ -1,23 +1,31 @@
 """From a T1w scan in its own space to a model's grid, with the way back."""
 
 import json
+import os
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brlp_models.bias_field import correct_bias_field
-from brlp_models.brain_mask import BrainSegmenter, find_brain_mask
+from brlp_models.brain_mask import BrainMask, BrainSegmenter, find_brain_mask
 from brlp_models.errors import ModelError, ScanError
 from brlp_models.grid import Affine, Grid, resample
 from brlp_models.intensity import scale_intensity, shift_to_positive
 from brlp_models.registration import Registration, register_to_baseline, register_to_template
 from brlp_models.scan_metrics import compute_scan_metrics
-from brlp_models.scans import Scan, make_nifti, read_labels, read_scan
+from brlp_models.scans import Scan, make_nifti, read_scan
 from brlp_models.template import TEMPLATE_NAME
+
+PREPROCESSING_VERSION: Final = 2
+"""Rises with every change that gives other numbers, so that scans kept by an older one are not
+taken for its own."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class PreprocessedScan:
     metrics
         What the input check judges; see `compute_scan_metrics`.
     provenance
-        The file, the template, where the brain mask came from.
+        The file, the template, where the brain mask came from (`BrainMask`).
     """
 
     image: NDArray[np.float32]
@@ -74,44 +82,46 @@ class PreprocessedScan:
         """Volume in MNI152 of 1 mm3 of the person: MNI-space volume = native mm3 x determinant."""
         return float(np.linalg.det(self.native_to_mni[:3, :3]))
 
-    def save(self, stem: Path | str) -> None:
-        """Write `<stem>.nii.gz`, `<stem>_mask.nii.gz` and `<stem>.json`."""
-        make_nifti(self.image, self.grid.affine).to_filename(f"{stem}.nii.gz")
-        make_nifti(self.mask, self.grid.affine).to_filename(f"{stem}_mask.nii.gz")
+    def save(self, path: Path) -> None:
+        """Write everything into one `.npz` file, which appears in one step when it is complete."""
         content = {
-            "native_shape": list(self.native_grid.shape),
-            "native_affine": self.native_grid.affine.tolist(),
+            "grid": [list(self.grid.shape), self.grid.affine.tolist()],
+            "native_grid": [list(self.native_grid.shape), self.native_grid.affine.tolist()],
             "native_to_mni": self.native_to_mni.tolist(),
-            "determinant": self.determinant,
             "metrics": self.metrics,
             "provenance": self.provenance,
         }
-        Path(f"{stem}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        partial_path = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with partial_path.open("wb") as stream:
+            np.savez_compressed(
+                stream, image=self.image, mask=self.mask, content=np.array(json.dumps(content))
+            )
+        os.replace(partial_path, path)
 
     @classmethod
-    def load(cls, stem: Path | str) -> "PreprocessedScan":
-        """Read what `save` wrote.
+    def load(cls, path: Path) -> "PreprocessedScan":
+        """Read what `save` wrote, number for number.
 
         Raises
         ------
         ModelError
-            Where a file is missing or damaged.
+            Where the file is missing, truncated or damaged.
         """
         try:
-            content = json.loads(Path(f"{stem}.json").read_text(encoding="utf-8"))
-            image = read_scan(f"{stem}.nii.gz")
-            mask, _ = read_labels(f"{stem}_mask.nii.gz")
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                image, mask, text = file["image"], file["mask"], str(file["content"])
+            content = json.loads(text)
             return cls(
-                image=image.data,
-                mask=mask > 0,
-                grid=image.grid,
-                native_grid=Grid(tuple(content["native_shape"]), content["native_affine"]),
+                image=image,
+                mask=mask,
+                grid=Grid(*content["grid"]),
+                native_grid=Grid(*content["native_grid"]),
                 native_to_mni=np.asarray(content["native_to_mni"], dtype=float),
                 metrics=content["metrics"],
                 provenance=content["provenance"],
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise ModelError(f"{stem} is no complete preprocessed scan: {error}.") from error
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+            raise ModelError(f"{path} is no complete preprocessed scan: {error}.") from error
 
 
 def preprocess_scan(
@@ -145,7 +155,7 @@ def preprocess_visits(
     grid
         The model's.
     segmenter
-        Finds the brain in whole heads; see `find_brain_mask`.
+        Finds the brain in whole heads without segmentation or mask; see `find_brain_mask`.
     report
         Called with what is being done.
 
@@ -163,14 +173,14 @@ def preprocess_visits(
         corrected = replace(scan, data=correct_bias_field(scan))
         report(f"{scan.name}: registration")
         registration = _register(corrected, baseline)
-        mask, source = find_brain_mask(
+        mask = find_brain_mask(
             scan,
             registration.affine,
             segmentation=visit.segmentation,
             mask=visit.mask,
-            segmenter=segmenter,
+            segment=segmenter and partial(segmenter.find_brain, corrected, registration.affine),
         )
-        prepared = _Prepared(corrected, mask, source, registration)
+        prepared = _Prepared(corrected, mask, registration)
         baseline = baseline or prepared
         results.append(_carry_to_grid(prepared, grid))
     return results
@@ -217,8 +227,7 @@ class _Prepared:
     """A bias-corrected scan with its brain and its way to MNI152."""
 
     scan: Scan
-    mask: NDArray[np.bool_]
-    mask_source: str
+    mask: BrainMask
     registration: Registration
 
 
@@ -230,7 +239,7 @@ def _register(scan: Scan, baseline: _Prepared | None) -> Registration:
         scan.grid,
         baseline=baseline.scan.data,
         baseline_grid=baseline.scan.grid,
-        baseline_mask=baseline.mask,
+        baseline_mask=baseline.mask.voxels,
     )
     return replace(rigid, affine=baseline.registration.affine @ rigid.affine)
 
@@ -238,13 +247,13 @@ def _register(scan: Scan, baseline: _Prepared | None) -> Registration:
 def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
     scan, to_mni = prepared.scan, prepared.registration.affine
     smooth_mask = resample(
-        prepared.mask.astype(np.float32), scan.grid, grid, source_to_target=to_mni
+        prepared.mask.voxels.astype(np.float32), scan.grid, grid, source_to_target=to_mni
     )
     mask = smooth_mask >= 0.5
     brain, cut = scale_intensity(
         resample(scan.data, scan.grid, grid, source_to_target=to_mni), mask
     )
-    metrics = compute_scan_metrics(scan, prepared.mask, prepared.registration)
+    metrics = compute_scan_metrics(scan, prepared.mask.voxels, prepared.registration)
     return PreprocessedScan(
         image=brain,
         mask=mask,
@@ -259,7 +268,8 @@ def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
         provenance={
             "scan": scan.name,
             "template": TEMPLATE_NAME,
-            "mask": prepared.mask_source,
+            "mask": prepared.mask.source,
+            "mask_doubt": prepared.mask.doubt,
             "orientation": "given" if scan.has_orientation else "not given by the file",
         },
     )

@@ -129,11 +129,14 @@ class ScanCheck:
         One clause for each thing that does not pass.
     metrics
         The numbers judged.
+    brain_mask
+        Where the brain mask came from; see `brlp_models.brain_mask.BrainMask`.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     metrics: Mapping[str, float]
+    brain_mask: str = ""
 
     @property
     def reason_text(self) -> str:
@@ -143,6 +146,7 @@ class ScanCheck:
     def render(self) -> str:
         """Return the verdict, its reasons and the numbers as lines of text."""
         lines = [f"Verdict: {self.verdict}", *(f"  {reason}" for reason in self.reasons)]
+        lines += [f"Brain mask: {self.brain_mask}"] if self.brain_mask else []
         lines += [f"{name:>24}  {value:.3f}" for name, value in self.metrics.items()]
         return "\n".join(lines)
 
@@ -151,6 +155,7 @@ class ScanCheck:
         return {
             "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "brain_mask": self.brain_mask,
             "metrics": dict(self.metrics),
         }
 
@@ -184,7 +189,7 @@ def check_scan(
     ranges = training_ranges or {}
     metrics = dict(preprocessed.metrics)
     findings = [_judge(name, metrics[name], limit) for name, limit in LIMITS.items()]
-    findings.append(_judge_orientation(preprocessed))
+    findings += [_judge_orientation(preprocessed), _judge_mask(preprocessed)]
     findings += [_judge_covariate(name, covariates or {}, span) for name, span in ranges.items()]
     if reconstruct is not None:
         error = compute_reconstruction_error(preprocessed, reconstruct)
@@ -193,7 +198,8 @@ def check_scan(
             findings.append(_judge_reconstruction(error, ranges["reconstruction_error"]))
     verdicts = [verdict for verdict, _ in findings]
     worst: Verdict = "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"
-    return ScanCheck(worst, tuple(reason for _, reason in findings if reason), metrics)
+    reasons = tuple(reason for _, reason in findings if reason)
+    return ScanCheck(worst, reasons, metrics, preprocessed.provenance.get("mask", ""))
 
 
 def check_scan_with_model(
@@ -218,8 +224,12 @@ def check_scan_with_model(
     preprocessed : PreprocessedScan or None
         None where the file could not be preprocessed.
     """
+    from brlp_models.brain_network import choose_brain_segmenter
+
     try:
-        preprocessed = preprocess_scan(visit, Grid.of_config(model.config))
+        preprocessed = preprocess_scan(
+            visit, Grid.of_config(model.config), segmenter=choose_brain_segmenter(model)
+        )
     except ScanError as error:
         return ScanCheck("fail", tuple(error.problems), {}), None
     check = check_scan(
@@ -258,6 +268,11 @@ def _judge_orientation(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
     if preprocessed.provenance.get("orientation", "given") == "given":
         return "pass", ""
     return "warn", "the file's header does not say which side is the patient's left"
+
+
+def _judge_mask(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
+    doubt = preprocessed.provenance.get("mask_doubt", "")
+    return ("warn" if doubt else "pass"), doubt
 
 
 def _judge_covariate(

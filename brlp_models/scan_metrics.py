@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from brlp_models.grid import Grid, make_grid, resample
 from brlp_models.registration import Registration
 from brlp_models.scans import Scan
-from brlp_models.template import load_template
+from brlp_models.template import compute_template_dice, load_template
 
 _SPACING_MM = 2.0
 
@@ -31,7 +31,7 @@ def compute_scan_metrics(
     -------
     dict
         ``mutual_information`` (nats) and ``correlation`` with the template inside its mask;
-        ``mask_dice``, overlap of the brain mask with the template's; ``white_over_gray``, median
+        ``mask_dice``, `compute_template_dice`; ``white_over_gray``, median
         brightness of the template's white matter over that of its gray matter; ``coverage``, share
         of the template's brain inside of the field of view; ``determinant``;
         ``rotation_degrees``, of the head against the scanner's axes; ``slice_thickness_mm``, the
@@ -40,7 +40,6 @@ def compute_scan_metrics(
     reference = _load_reference()
     to_mni = registration.affine
     warped = resample(scan.data, scan.grid, reference.grid, source_to_target=to_mni)
-    brain = resample(mask, scan.grid, reference.grid, source_to_target=to_mni)
     field = resample(
         np.ones(scan.grid.shape, dtype=bool), scan.grid, reference.grid, source_to_target=to_mni
     )
@@ -48,9 +47,7 @@ def compute_scan_metrics(
     return {
         "mutual_information": _compute_mutual_information(warped[seen], reference.image[seen]),
         "correlation": _correlate(warped[seen], reference.image[seen]),
-        "mask_dice": float(
-            2 * (brain & reference.mask).sum() / (brain.sum() + reference.mask.sum())
-        ),
+        "mask_dice": compute_template_dice(mask, scan.grid, to_mni),
         "white_over_gray": _compare(warped, reference.white & field, reference.gray & field),
         "coverage": float(seen.sum() / reference.mask.sum()),
         "determinant": registration.determinant,

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from brlp_models import prediction_start
 from brlp_models.errors import ModelError
@@ -15,6 +16,7 @@ from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.prediction_start import find_start_visit, is_preprocessed, load_start_scan
 from brlp_models.preprocessing import PreprocessedScan, VisitScan
+from brlp_models.scan_cache import ScanCache
 from brlp_models.scan_check import ScanCheck
 from brlp_models.scans import make_scan
 from cohorts.cohort import Cohort
@@ -78,9 +80,11 @@ def test_preprocessed_scan_is_taken_as_it_is(tiny_model: BrlpModel, tmp_path: Pa
     nib.save(nib.Nifti1Image(ball(tiny_model), np.asarray(tiny_model.config.affine)), path)
     cohort = make_cohort({0.0: str(path)})
     visit = find_start_visit(cohort, "sub-1", until_months=0)
-    start = load_start_scan(tiny_model, cohort, visit)
+    start = load_start_scan(tiny_model, cohort, visit, ScanCache(tmp_path / "kept"))
     assert np.array_equal(start.image[0].numpy(), ball(tiny_model))
     assert start.determinant == 1
+    assert start.brain_mask == "preprocessed before"
+    assert not (tmp_path / "kept").exists()
 
 
 @pytest.fixture
@@ -92,13 +96,13 @@ def raw(
     image, asked = ball(tiny_model), []
     scan = PreprocessedScan(image, image > 0, grid, native, np.diag([1.1, 1, 1, 1]), {}, {})
 
-    def preprocess(visits: Sequence[VisitScan], _: Grid) -> list[PreprocessedScan]:
+    def preprocess(visits: Sequence[VisitScan], _: Grid, **__: Any) -> list[PreprocessedScan]:
         asked.extend(Path(str(visit.scan)).name for visit in visits)
         return [scan] * len(visits)
 
     def prepare(verdict: str) -> tuple[Cohort, list[str]]:
         reasons = () if verdict == "pass" else ("thick slices",)
-        check = ScanCheck(verdict, reasons, {})
+        check = ScanCheck(verdict, reasons, {}, "segmenter")
         monkeypatch.setattr(prediction_start, "preprocess_visits", preprocess)
         monkeypatch.setattr(prediction_start, "check_scan", lambda *_, **__: check)
         paths = {month: tmp_path / f"{month:g}.nii.gz" for month in (0.0, 12.0)}
@@ -111,23 +115,34 @@ def raw(
 
 
 def test_raw_follow_up_goes_through_the_first_scans_affine(
-    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]]
+    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]], tmp_path: Path
 ) -> None:
     cohort, asked = raw("pass")
     visit = find_start_visit(cohort, "sub-1", until_months=12)
-    start = load_start_scan(tiny_model, cohort, visit)
+    start = load_start_scan(tiny_model, cohort, visit, ScanCache(tmp_path / "kept"))
     assert asked == ["0.nii.gz", "12.nii.gz"]
     assert start.determinant == pytest.approx(1.1)
-    assert start.warnings == ""
+    assert (start.warnings, start.brain_mask) == ("", "segmenter")
     assert start.restore(ball(tiny_model)).shape == (30, 30, 30)
 
 
 def test_verdict_of_the_input_check_is_heeded(
-    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]]
+    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]], tmp_path: Path
 ) -> None:
     cohort, _ = raw("warn")
-    visit = find_start_visit(cohort, "sub-1", until_months=0)
-    assert load_start_scan(tiny_model, cohort, visit).warnings == "thick slices"
+    visit, cache = find_start_visit(cohort, "sub-1", until_months=0), ScanCache(tmp_path / "kept")
+    assert load_start_scan(tiny_model, cohort, visit, cache).warnings == "thick slices"
     raw("fail")
     with pytest.raises(ModelError, match=r"0\.nii\.gz was refused: thick slices"):
-        load_start_scan(tiny_model, cohort, visit)
+        load_start_scan(tiny_model, cohort, visit, cache)
+
+
+def test_known_scan_is_not_preprocessed_again(
+    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]], tmp_path: Path
+) -> None:
+    cohort, asked = raw("pass")
+    visit, cache = find_start_visit(cohort, "sub-1", until_months=0), ScanCache(tmp_path / "kept")
+    first, second = (load_start_scan(tiny_model, cohort, visit, cache) for _ in range(2))
+    assert asked == ["0.nii.gz"]
+    assert torch.equal(first.image, second.image)
+    assert first.determinant == second.determinant

@@ -27,6 +27,7 @@ AFFINE = np.array(
     [[-3, 0, 0, 88.5], [0, 3, 0, -124.5], [0, 0, 3, -70.5], [0, 0, 0, 1]], dtype=float
 )
 MODEL_GRID = Grid((60, 72, 60), AFFINE)
+SCALP = np.float32(700)
 
 
 def turn(degrees: float, scale: float, shift: tuple[float, float, float]) -> np.ndarray:
@@ -87,15 +88,16 @@ def test_background_is_exactly_zero(person: list[PreprocessedScan]) -> None:
 
 
 def test_saved_scan_loads_unchanged(person: list[PreprocessedScan], tmp_path: Path) -> None:
-    person[0].save(tmp_path / "sub-01")
-    loaded = PreprocessedScan.load(tmp_path / "sub-01")
+    person[0].save(tmp_path / "sub-01.npz")
+    loaded = PreprocessedScan.load(tmp_path / "sub-01.npz")
     np.testing.assert_array_equal(loaded.image, person[0].image)
     np.testing.assert_array_equal(loaded.mask, person[0].mask)
-    assert loaded.metrics == person[0].metrics
+    np.testing.assert_array_equal(loaded.native_to_mni, person[0].native_to_mni)
+    np.testing.assert_array_equal(loaded.native_grid.affine, person[0].native_grid.affine)
+    assert (loaded.metrics, loaded.provenance) == (person[0].metrics, person[0].provenance)
     assert loaded.grid == person[0].grid
-    assert loaded.native_grid == person[0].native_grid
     with pytest.raises(ModelError, match="no complete preprocessed scan"):
-        PreprocessedScan.load(tmp_path / "sub-02")
+        PreprocessedScan.load(tmp_path / "sub-02.npz")
 
 
 def orient_scan(order: tuple[int, ...], signs: tuple[int, ...]) -> PreprocessedScan:
@@ -187,33 +189,42 @@ def whole_head() -> Scan:
     scan = make_template_person(np.eye(4))
     brain = scan.data > 50
     skull = binary_dilation(brain, iterations=5)
-    data = np.where(binary_dilation(skull, iterations=3) & ~skull, np.float32(700), scan.data)
+    data = np.where(binary_dilation(skull, iterations=3) & ~skull, SCALP, scan.data)
     return replace(scan, data=data)
 
 
 def test_whole_head_gets_the_templates_mask(whole_head: Scan) -> None:
-    mask, source = find_brain_mask(whole_head, np.eye(4))
-    assert source == "template"
-    assert mask.sum() * 27 == pytest.approx(load_template().mask.sum(), rel=0.02)
+    mask = find_brain_mask(whole_head, np.eye(4))
+    assert mask.source == "template"
+    assert mask.voxels.sum() * 27 == pytest.approx(load_template().mask.sum(), rel=0.02)
 
 
 def test_segmenter_comes_before_the_template(whole_head: Scan) -> None:
-    def segment(scan: Scan) -> np.ndarray:
-        return (scan.data > 50) & (scan.data < 650)
+    def segment() -> np.ndarray:
+        return (whole_head.data > 50) & (whole_head.data != SCALP)
 
-    assert find_brain_mask(whole_head, np.eye(4), segmenter=segment)[1] == "segmenter"
+    mask = find_brain_mask(whole_head, np.eye(4), segment=segment)
+    assert (mask.source, mask.doubt) == ("segmenter", "")
+    np.testing.assert_array_equal(mask.voxels, segment())
+
+
+def test_segmenter_that_misses_the_brain_is_not_believed(whole_head: Scan) -> None:
+    mask = find_brain_mask(whole_head, np.eye(4), segment=lambda: whole_head.data == SCALP)
+    assert mask.source == "template"
+    assert "overlaps with it by a Dice of 0." in mask.doubt
+    np.testing.assert_array_equal(mask.voxels, find_brain_mask(whole_head, np.eye(4)).voxels)
 
 
 def test_given_files_come_first(whole_head: Scan, tmp_path: Path) -> None:
-    brain, _ = find_brain_mask(whole_head, np.eye(4))
+    brain = find_brain_mask(whole_head, np.eye(4)).voxels
     labels = np.where(brain, 2, 24).astype(np.int32)
     path = tmp_path / "labels.nii.gz"
     make_nifti(labels, whole_head.grid.affine).to_filename(path)
-    mask, source = find_brain_mask(whole_head, np.eye(4), segmentation=path)
-    assert source == "segmentation"
-    assert (mask & brain).sum() / mask.sum() > 0.99
+    mask = find_brain_mask(whole_head, np.eye(4), segmentation=path)
+    assert mask.source == "segmentation"
+    assert (mask.voxels & brain).sum() / mask.voxels.sum() > 0.99
     make_nifti(brain, whole_head.grid.affine).to_filename(path)
-    assert find_brain_mask(whole_head, np.eye(4), mask=path)[1] == "mask"
+    assert find_brain_mask(whole_head, np.eye(4), mask=path).source == "mask"
 
 
 def test_mask_of_another_place_is_refused(whole_head: Scan, tmp_path: Path) -> None:

@@ -60,6 +60,9 @@ def predict(
     segmentations: Annotated[
         Path | None, typer.Option(help="Folder of your own label maps of the predicted scans.")
     ] = None,
+    scan_cache: Annotated[
+        Path, typer.Option(help="Folder of preprocessed scans, which predictions share.")
+    ] = Path("preprocessed-scans"),
     tolerance_percent: Annotated[
         float, typer.Option(help="Standard error of the hippocampal volume where auto stops.")
     ] = 0.25,
@@ -130,6 +133,7 @@ def predict(
             tolerance_percent=tolerance_percent,
             until_months=until_months,
             segmentations=segmentations,
+            scan_cache=scan_cache,
             save_images=save_images or images_only,
             measure=not images_only,
             batch_size=batch_size,
