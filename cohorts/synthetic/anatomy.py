@@ -108,6 +108,13 @@ def simplify_codes(
     return table[codes]
 
 
+def find_codes(labels: npt.NDArray[np.uint16], codes: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return where the labels are one of the codes."""
+    table = np.zeros(int(labels.max()) + 1, dtype=bool)
+    table[[code for code in codes if code < table.size]] = True
+    return table[labels]
+
+
 def strip_skull(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     """Return the brain with the fluid around it, as a skull-stripping tool leaves it.
 

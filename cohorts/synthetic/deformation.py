@@ -3,8 +3,7 @@
 A structure's boundary moves along its smoothed normal n by an amplitude a: the visit's image at x
 is the person's at x + u(x), u = sum_s a_s n_s(x) exp(-phi_s(x)^2 / (2 rho_s^2)), phi_s the signed
 distance to structure s, rho_s its reach. A positive amplitude shrinks it. The amplitudes of all
-structures are found together, by secant steps on the partial-volume counts. The cortex is too thin
-for a normal field: its outer boundary shifts as a level set, by tau mm towards the white matter.
+structures are found together, by secant steps on the partial-volume counts.
 """
 
 from collections.abc import Mapping
@@ -14,16 +13,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.special import ndtr, ndtri
 
 from cohorts.errors import CohortError
-from cohorts.labels import get_brain_codes, get_codes
-from cohorts.synthetic.anatomy import CORTEX
+from cohorts.labels import get_codes
+from cohorts.synthetic.anatomy import find_codes
+from cohorts.synthetic.cortex import Cortex, Floats, prepare_cortex, shift_to_volume
 from cohorts.synthetic.parameters import DeformationParameters
 from cohorts.synthetic.person import PersonAnatomy
 from cohorts.synthetic.resampling import Box, align_box, average_by_area, interpolate_to_fine
-
-Floats = npt.NDArray[np.float32]
 
 DEEP_STRUCTURES: Final = (
     "lateral_ventricle",
@@ -38,7 +35,6 @@ TARGET_REGIONS: Final = (*DEEP_STRUCTURES, "cerebral_cortex")
 """The regions whose volume at a visit can be asked for."""
 
 _COARSE_MM = 2.0
-_CORTEX_SD_MM = 0.8
 _RELATIVE_TOLERANCE = 5e-4
 _MAX_ITERATIONS = 12
 _MAX_ERROR = 0.03
@@ -59,6 +55,10 @@ class MovableStructure:
         (box): the structure's share of each voxel.
     band
         Flat indices into the box where the share can change.
+    points
+        (3, band): where the band's voxels are in the box.
+    clearance
+        (band): how far in mm along an axis each voxel may sample before its share changes.
     fixed_mm3
         The volume outside the band.
     area_mm2
@@ -73,48 +73,20 @@ class MovableStructure:
     field: Floats
     share: Floats
     band: npt.NDArray[np.intp]
+    points: Floats
+    clearance: Floats
     fixed_mm3: float
     area_mm2: float
     growth_limit: Floats
     largest_amplitude: float
 
-    def compute_displacement(self, amplitude: float) -> Floats:
-        """Return the field for an amplitude in mm; negative amplitudes grow the structure."""
-        if amplitude >= 0:
-            return np.float32(amplitude) * self.field
-        return np.maximum(np.float32(amplitude), -self.growth_limit) * self.field
-
-
-@dataclass(frozen=True)
-class Cortex:
-    """The cortex's outer boundary as a level set.
-
-    Parameters
-    ----------
-    voxels
-        Flat indices into the person's grid where the boundary can move.
-    level
-        Signed distance to the boundary, over the standard deviation of its blur (inside > 0).
-    weight
-        The cortex's share of the brain tissue there.
-    volume_mm3
-        The volume without a shift.
-    """
-
-    voxels: npt.NDArray[np.intp]
-    level: Floats
-    weight: Floats
-    volume_mm3: float
-
-    def compute_share(self, shift_mm: float) -> Floats:
-        """Return the brain's share of each voxel for a shift inwards."""
-        share: Floats = ndtr(self.level) + self.compute_gain(shift_mm)
-        return share
-
-    def compute_gain(self, shift_mm: float) -> Floats:
-        """Return the change of the tissue share in each voxel for a shift inwards."""
-        shifted = ndtr(self.level - np.float32(shift_mm / _CORTEX_SD_MM))
-        return np.asarray(self.weight * (shifted - ndtr(self.level)), dtype=np.float32)
+    def add_displacement(self, total: Floats, amplitude: float) -> None:
+        """Add the field for an amplitude in mm, in place; a negative one grows the structure."""
+        own: Floats | np.float32 = np.float32(amplitude)
+        if amplitude < 0:
+            own = np.maximum(own, -self.growth_limit)
+        for axis in range(3):
+            total[axis] += own * self.field[axis]
 
 
 @dataclass(frozen=True)
@@ -138,13 +110,13 @@ class Deformation:
         (3, box of the anatomy) in mm.
     amplitudes
         By structure, in mm.
-    cortical_shift_mm
-        Towards the white matter.
+    cortical_gain
+        The change of the tissue's share in `Cortex.voxels`.
     """
 
     displacement: Floats
     amplitudes: dict[str, float]
-    cortical_shift_mm: float
+    cortical_gain: Floats
 
 
 def prepare_anatomy(
@@ -160,7 +132,7 @@ def prepare_anatomy(
         slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes))
         for axis in range(3)
     )
-    return MovableAnatomy(person, (x, y, z), structures, _prepare_cortex(person.labels), parameters)
+    return MovableAnatomy(person, (x, y, z), structures, prepare_cortex(person.labels), parameters)
 
 
 def deform_to_volumes(
@@ -193,8 +165,7 @@ def deform_to_volumes(
     amplitudes, displacement = _solve_amplitudes(anatomy, volumes_mm3, start)
     target = volumes_mm3.get("cerebral_cortex", anatomy.cortex.volume_mm3)
     limit = anatomy.parameters.largest_cortical_shift_mm
-    shift = _solve_cortical_shift(anatomy.cortex, target, limit)
-    return Deformation(displacement, amplitudes, shift)
+    return Deformation(displacement, amplitudes, shift_to_volume(anatomy.cortex, target, limit))
 
 
 def _solve_amplitudes(
@@ -241,34 +212,19 @@ def _update_slopes(
     return -np.clip(-secant, -slopes / 3, -slopes * 3)
 
 
-def _solve_cortical_shift(cortex: Cortex, target_mm3: float, limit_mm: float) -> float:
-    low, high = -limit_mm, limit_mm
-    shift, step = 0.0, limit_mm
-    for _ in range(_MAX_ITERATIONS):
-        gap = cortex.volume_mm3 + float(cortex.compute_gain(shift).sum()) - target_mm3
-        if abs(gap) <= _RELATIVE_TOLERANCE * target_mm3:
-            break
-        low, high = (shift, high) if gap > 0 else (low, shift)
-        density = np.exp(-0.5 * (cortex.level - shift / _CORTEX_SD_MM) ** 2) / np.sqrt(2 * np.pi)
-        step = gap * _CORTEX_SD_MM / float((cortex.weight * density).sum())
-        shift = shift + step if low < shift + step < high else (low + high) / 2
-    return shift
-
-
 def _sum_fields(anatomy: MovableAnatomy, amplitudes: Mapping[str, float]) -> Floats:
     total = np.zeros((3, *(side.stop - side.start for side in anatomy.box)), dtype=np.float32)
     for name, amplitude in amplitudes.items():
         structure = anatomy.structures[name]
         local = total[(slice(None), *_shift_box(structure.box, anatomy.box))]
-        local += structure.compute_displacement(amplitude)
+        structure.add_displacement(local, amplitude)
     return total
 
 
 def _measure(anatomy: MovableAnatomy, name: str, displacement: Floats) -> float:
     structure = anatomy.structures[name]
     local = displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
-    moved = _sample_share(structure, local, structure.band)
-    return structure.fixed_mm3 + float(moved.sum())
+    return structure.fixed_mm3 + float(_sample_band(structure, local).sum())
 
 
 def warp_share(anatomy: MovableAnatomy, name: str, deformation: Deformation) -> Floats:
@@ -276,17 +232,27 @@ def warp_share(anatomy: MovableAnatomy, name: str, deformation: Deformation) -> 
     structure = anatomy.structures[name]
     local = deformation.displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
     share = structure.share.copy()
-    share.ravel()[structure.band] = _sample_share(structure, local, structure.band)
+    share.ravel()[structure.band] = _sample_band(structure, local)
     return share
 
 
-def _sample_share(
-    structure: MovableStructure, displacement: Floats, band: npt.NDArray[np.intp]
-) -> Floats:
-    points = np.stack(np.unravel_index(band, structure.share.shape)).astype(np.float32)
-    points += displacement.reshape(3, -1)[:, band]
-    sampled: Floats = ndimage.map_coordinates(structure.share, points, order=1, mode="nearest")
-    return sampled
+def find_sources(anatomy: MovableAnatomy, deformation: Deformation) -> list[Floats]:
+    """Return, along each axis, where in the person's grid the box of the anatomy comes from."""
+    indices = np.ogrid[anatomy.box]
+    return [
+        moved + own.astype(np.float32)
+        for moved, own in zip(deformation.displacement, indices, strict=True)
+    ]
+
+
+def _sample_band(structure: MovableStructure, displacement: Floats) -> Floats:
+    """Return the displaced share of the band's voxels; most sample where nothing changes."""
+    steps = displacement.reshape(3, -1)[:, structure.band]
+    share: Floats = structure.share.ravel()[structure.band]
+    changed = np.abs(steps).max(axis=0) >= structure.clearance
+    points = structure.points[:, changed] + steps[:, changed]
+    share[changed] = ndimage.map_coordinates(structure.share, points, order=1, mode="nearest")
+    return share
 
 
 def _shift_box(inner: Box, outer: Box) -> Box:
@@ -301,7 +267,7 @@ def _prepare_structure(
 ) -> MovableStructure:
     region = name.removeprefix("left_").removeprefix("right_")
     reach = float(getattr(parameters, f"{region}_reach_mm"))
-    mask = _make_table(get_codes(name), labels)[labels]
+    mask = find_codes(labels, get_codes(name))
     box = _find_box(mask, pad=int(np.ceil(2.2 * reach)))
     local = mask[box].astype(np.float32)
     coarse = average_by_area(local, _COARSE_MM) >= 0.5
@@ -323,11 +289,21 @@ def _prepare_structure(
         field=field,
         share=share,
         band=band,
+        points=np.stack(np.unravel_index(band, share.shape)).astype(np.float32),
+        clearance=_measure_clearance(share).ravel()[band],
         fixed_mm3=float(share.sum()) - float(share.ravel()[band].sum()),
         area_mm2=-float(sum((a * b).sum() for a, b in zip(np.gradient(share), field, strict=True))),
         growth_limit=interpolate_to_fine(_measure_room(depth)) / strength,
         largest_amplitude=parameters.largest_amplitude * reach,
     )
+
+
+def _measure_clearance(share: Floats) -> Floats:
+    """Return how far a voxel may sample along each axis and find the constant that it has."""
+    edge = (share > 0) & (share < share.max())
+    voxels = ndimage.distance_transform_cdt(~edge, "chessboard")
+    # interpolation reads one voxel further, and positions are rounded
+    return voxels.astype(np.float32) - np.float32(1.01)
 
 
 def _measure_room(depth: Floats) -> Floats:
@@ -345,27 +321,3 @@ def _find_box(mask: npt.NDArray[np.bool_], pad: int) -> Box:
             raise CohortError("A deformed anatomy lost one of its deep structures.")
         box.append(slice(max(0, where[0] - pad), min(n, where[-1] + 1 + pad)))
     return align_box((box[0], box[1], box[2]))
-
-
-def _prepare_cortex(labels: npt.NDArray[np.uint16]) -> Cortex:
-    brain = _make_table(tuple(get_brain_codes()), labels)[labels].astype(np.float32)
-    cortex = _make_table(CORTEX, labels)[labels].astype(np.float32)
-    volume = float(cortex.sum())
-    near_brain = ndimage.gaussian_filter(brain, _CORTEX_SD_MM, truncate=3).ravel()
-    near_cortex = ndimage.gaussian_filter(cortex, _CORTEX_SD_MM, truncate=3).ravel()
-    fluid = labels.ravel() > 0
-    voxels = np.flatnonzero(
-        fluid & (near_brain > 0.005) & (near_brain < 0.995) & (near_cortex > 0.005)
-    )
-    return Cortex(
-        voxels=voxels,
-        level=ndtri(near_brain[voxels]),
-        weight=near_cortex[voxels] / near_brain[voxels],
-        volume_mm3=volume,
-    )
-
-
-def _make_table(codes: tuple[int, ...], labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
-    table = np.zeros(int(labels.max()) + 1, dtype=bool)
-    table[[code for code in codes if code < table.size]] = True
-    return table

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from cohorts.synthetic.anatomy import CSF
-from cohorts.synthetic.deformation import Deformation, Floats, MovableAnatomy
+from cohorts.synthetic.deformation import Deformation, Floats, MovableAnatomy, find_sources
 from cohorts.synthetic.extracerebral import paint_fat, sample_extracerebral_means
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area
@@ -131,17 +131,11 @@ def _warp_image(
 ) -> Floats:
     image = appearance.image.copy()
     cortex = anatomy.cortex
-    gain = cortex.compute_gain(deformation.cortical_shift_mm)
-    image.ravel()[cortex.voxels] -= gain * np.float32(appearance.fluid_minus_cortex)
+    loss = deformation.cortical_gain * np.float32(appearance.fluid_minus_cortex)
+    image.ravel()[cortex.voxels] -= loss
     moved = np.abs(deformation.displacement).max(axis=0) > 1e-3
-    where = np.nonzero(moved)
-    starts = [side.start for side in anatomy.box]
-    points = np.stack([own + low for own, low in zip(where, starts, strict=True)]).astype(
-        np.float32
-    )
-    points += deformation.displacement[:, moved]
-    warped = ndimage.map_coordinates(image, points, order=1, mode="nearest")
-    image[anatomy.box][where] = warped
+    points = np.stack([own[moved] for own in find_sources(anatomy, deformation)])
+    image[anatomy.box][moved] = ndimage.map_coordinates(image, points, order=1, mode="nearest")
     return image
 
 

@@ -33,10 +33,21 @@ def average_by_area(
     """Return each output voxel's mean over the 1 mm voxels that it covers."""
     if resolution_mm == 1:
         return volume
+    if resolution_mm == 2 and not any(n % 2 for n in volume.shape):
+        return _average_pairs(volume)
     x, y, z = (_build_area_matrix(n, resolution_mm) for n in volume.shape)
     halved = np.matmul(volume, z.T)
     halved = np.matmul(y, halved)
     return np.tensordot(x, halved, axes=(1, 0)).astype(np.float32, copy=False)
+
+
+def _average_pairs(volume: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    # halves at once: as exact as the matrices, in a fraction of their time
+    half = np.float32(0.5)
+    volume = half * (volume[:, :, ::2] + volume[:, :, 1::2])
+    volume = half * (volume[:, ::2] + volume[:, 1::2])
+    halved: npt.NDArray[np.float32] = half * (volume[::2] + volume[1::2])
+    return halved
 
 
 def vote_by_majority(

@@ -8,13 +8,14 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from cohorts.errors import CohortError
-from cohorts.labels import get_brain_codes, get_codes
+from cohorts.labels import get_codes
 from cohorts.synthetic.anatomy import CORTEX, CSF
 from cohorts.synthetic.deformation import (
     DEEP_STRUCTURES,
     Deformation,
     Floats,
     MovableAnatomy,
+    find_sources,
     warp_share,
 )
 from cohorts.synthetic.person import look_up
@@ -51,7 +52,7 @@ def render_labels(
         The voxel size, one of `RESOLUTIONS_MM`.
     """
     fine = anatomy.person.labels.copy()
-    fine[anatomy.box] = _warp_labels(anatomy, deformation)
+    fine[anatomy.box] = look_up(anatomy.person.labels, find_sources(anatomy, deformation))
     labels = vote_by_majority(fine, resolution_mm)
     voxel_mm3 = resolution_mm**3
     for name in DEEP_STRUCTURES:
@@ -63,21 +64,6 @@ def render_labels(
         tissue = _render_tissue_share(anatomy, deformation, resolution_mm)
         _set_cortex_count(labels, tissue, round(volumes_mm3["cerebral_cortex"] / voxel_mm3))
     return labels
-
-
-def _warp_labels(anatomy: MovableAnatomy, deformation: Deformation) -> Labels:
-    starts = [side.start for side in anatomy.box]
-    shape = deformation.displacement.shape[1:]
-    points = [
-        moved
-        + np.arange(low, low + n, dtype=np.float32).reshape(
-            [-1 if k == axis else 1 for k in range(3)]
-        )
-        for axis, (moved, low, n) in enumerate(
-            zip(deformation.displacement, starts, shape, strict=True)
-        )
-    ]
-    return look_up(anatomy.person.labels, points)
 
 
 def _set_count(labels: Labels, share: Floats, codes: tuple[int, ...], count: int) -> None:
@@ -138,10 +124,7 @@ def _vote_neighbours(
 def _render_tissue_share(
     anatomy: MovableAnatomy, deformation: Deformation, resolution_mm: float
 ) -> Floats:
-    codes = np.zeros(int(anatomy.person.labels.max()) + 1, dtype=np.float32)
-    brain = get_brain_codes()
-    codes[brain[brain < codes.size]] = 1
-    tissue = codes[anatomy.person.labels]
     cortex = anatomy.cortex
-    tissue.ravel()[cortex.voxels] = cortex.compute_share(deformation.cortical_shift_mm)
+    tissue = cortex.brain.copy()
+    tissue.ravel()[cortex.voxels] = cortex.tissue + deformation.cortical_gain
     return average_by_area(tissue, resolution_mm)

@@ -1,0 +1,101 @@
+"""The cortex's outer boundary, which shifts as a level set to give the cortex its volume.
+
+The cortex is too thin for a normal field: its boundary shifts by some mm towards the white matter.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.special import ndtr, ndtri
+
+from cohorts.labels import get_brain_codes
+from cohorts.synthetic.anatomy import CORTEX, find_codes
+
+Floats = npt.NDArray[np.float32]
+
+_BLUR_SD_MM: Final = 0.8
+_RELATIVE_TOLERANCE: Final = 5e-4
+_MAX_ITERATIONS: Final = 12
+
+
+@dataclass(frozen=True)
+class Cortex:
+    """The outer boundary of a person's cortex.
+
+    Parameters
+    ----------
+    voxels
+        Flat indices into the person's grid where the boundary can move.
+    brain
+        1 in the voxels of the person's grid that are brain, else 0.
+    level
+        Signed distance to the boundary, over the standard deviation of its blur (inside > 0).
+    tissue
+        The brain's share of `voxels` without a shift.
+    weight
+        The cortex's share of the brain tissue there.
+    volume_mm3
+        The volume without a shift.
+    """
+
+    voxels: npt.NDArray[np.intp]
+    brain: Floats
+    level: Floats
+    tissue: Floats
+    weight: Floats
+    volume_mm3: float
+
+    def compute_gain(self, shift_mm: float) -> Floats:
+        """Return the change of the tissue's share in `voxels` for a shift inwards."""
+        shifted = ndtr(self.level - np.float32(shift_mm / _BLUR_SD_MM))
+        return np.asarray(self.weight * (shifted - self.tissue), dtype=np.float32)
+
+
+def prepare_cortex(labels: npt.NDArray[np.uint16]) -> Cortex:
+    """Return the cortex of a person's label map."""
+    brain = find_codes(labels, tuple(get_brain_codes())).astype(np.float32)
+    cortex = find_codes(labels, CORTEX).astype(np.float32)
+    near_brain = ndimage.gaussian_filter(brain, _BLUR_SD_MM, truncate=3).ravel()
+    near_cortex = ndimage.gaussian_filter(cortex, _BLUR_SD_MM, truncate=3).ravel()
+    inside = labels.ravel() > 0
+    voxels = np.flatnonzero(
+        inside & (near_brain > 0.005) & (near_brain < 0.995) & (near_cortex > 0.005)
+    )
+    level = ndtri(near_brain[voxels])
+    return Cortex(
+        voxels=voxels,
+        brain=brain,
+        level=level,
+        tissue=ndtr(level),
+        weight=near_cortex[voxels] / near_brain[voxels],
+        volume_mm3=float(cortex.sum()),
+    )
+
+
+def shift_to_volume(cortex: Cortex, target_mm3: float, limit_mm: float) -> Floats:
+    """Return the change of the tissue's share that gives the cortex its volume.
+
+    Parameters
+    ----------
+    cortex
+        From `prepare_cortex`.
+    target_mm3
+        The volume.
+    limit_mm
+        The largest shift; a volume beyond it is not reached.
+    """
+    low, high = -limit_mm, limit_mm
+    shift = 0.0
+    for _ in range(_MAX_ITERATIONS):
+        gain = cortex.compute_gain(shift)
+        gap = cortex.volume_mm3 + float(gain.sum()) - target_mm3
+        if abs(gap) <= _RELATIVE_TOLERANCE * target_mm3:
+            return gain
+        low, high = (shift, high) if gap > 0 else (low, shift)
+        density = np.exp(-0.5 * (cortex.level - shift / _BLUR_SD_MM) ** 2) / np.sqrt(2 * np.pi)
+        step = gap * _BLUR_SD_MM / float((cortex.weight * density).sum())
+        shift = shift + step if low < shift + step < high else (low + high) / 2
+    return cortex.compute_gain(shift)
