@@ -65,14 +65,11 @@ def load_cohort(
     CohortValidationError
         With every problem of the data at once.
     """
-    path = Path(path)
-    if not path.exists():
-        raise CohortError(f"{path} does not exist: give a cohort folder, BIDS dataset or table.")
-    path = path.resolve()
+    path = find_source(path)
     codings = Codings(age_unit, sex_coding, diagnosis_coding, diagnosis, is_brlp_csv(path))
     if is_cohort_folder(path):
         return _load_imported(path, codings=codings, column_map=column_map, quarantine=quarantine)
-    records = _read_records(path, column_map or {})
+    records = read_records(path, column_map=column_map or {})
     interpret(records, codings)
     measure_scans(records, progress=progress)
     records.frame = complete_visits(records.frame)
@@ -81,7 +78,28 @@ def load_cohort(
     return _build_cohort(records, rejected)
 
 
-def _read_records(path: Path, column_map: Mapping[str, str]) -> Records:
+def find_source(path: str | Path) -> Path:
+    """Return where a cohort is, as an absolute path.
+
+    Raises
+    ------
+    CohortError
+        Where nothing is there.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CohortError(f"{path} does not exist: give a cohort folder, BIDS dataset or table.")
+    return path.resolve()
+
+
+def read_records(path: Path, *, column_map: Mapping[str, str]) -> Records:
+    """Return the visits of a source that is not imported yet; its scans are found, not read.
+
+    Raises
+    ------
+    CohortError
+        Where nothing readable is at `path`, or a column cannot be told.
+    """
     if path.is_dir():
         if is_bids_dataset(path):
             return read_bids_records(path, column_map=column_map)

@@ -2,8 +2,13 @@
 
 import json
 import multiprocessing
+import re
+import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -117,29 +122,70 @@ def test_a_dry_run_shows_the_plan_without_doing_it(protocol: Path) -> None:
     result = RUNNER.invoke(app, ["run", str(protocol), "--dry-run", "--set", "study.seed=9"])
     assert result.exit_code == 0, result.output
     assert "study.seed = 9" in result.stdout
-    assert "load, score, compare, simulate, report" in result.stdout
+    words = re.findall(r"^(\w+) +\d+ s$", result.stdout, re.MULTILINE)
+    assert words == ["load", "score", "compare", "simulate", "report"]
     assert not (protocol.parent / "results").exists()
 
 
-def test_a_tabular_study_never_imports_torch(finished: Path) -> None:
+def plan(path: Path, *settings: str) -> dict[str, dict[str, float]]:
+    words = [word for setting in settings for word in ("--set", setting)]
+    result = RUNNER.invoke(app, ["run", str(path), "--dry-run", "--json", *words])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["seconds"] == pytest.approx(sum(step["seconds"] for step in found["steps"]))
+    return {step["name"]: step for step in found["steps"]}
+
+
+def test_more_work_takes_longer(protocol: Path) -> None:
+    # a hundredfold, because the machine is measured anew each time
+    few = plan(protocol, "simulation.n_simulations=100", "simulation.n_bootstrap=2")
+    many = plan(protocol, "simulation.n_simulations=10000", "simulation.n_bootstrap=200")
+    assert many["simulate"]["seconds"] > 5 * few["simulate"]["seconds"]
+    write_people(protocol.parent / "screened", seed=1, count=1000)
+    assert plan(protocol)["compare"]["seconds"] > 1.5 * few["compare"]["seconds"]
+
+
+def test_a_step_that_is_current_takes_no_time(finished: Path) -> None:
+    steps = plan(finished, "costs.screening=100")
+    assert [name for name, step in steps.items() if step["is_current"]] == [
+        "load",
+        "score",
+        "compare",
+    ]
+    assert all(step["seconds"] > 0 or step["is_current"] for step in steps.values())
+    assert not any(step["seconds"] for step in steps.values() if step["is_current"])
+
+
+def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
+    people = pd.read_parquet(protocol.parent / "screened/participants.parquet")["participant_id"]
+    pd.DataFrame({"participant_id": people, "my_score": range(len(people))}).to_csv(
+        protocol.parent / "mine.csv", index=False
+    )
+    words = ["run", str(protocol), "--quiet", "--set", "selection.scores=mine.csv"]
     code = (
         "import sys\nfrom trialsim.cli.app import app\n"
-        f"words = ['run', {str(finished)!r}, '--quiet']\n"
-        "try: app(words)\nexcept SystemExit as end: assert not end.code\n"
+        f"try: app({words!r})\nexcept SystemExit as end: assert not end.code\n"
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert set(read_results(protocol)["sample_sizes"]["strategy"]) > {"my_score"}
+    assert "my_score" in (protocol.parent / "results/report.html").read_text().lower()
+
+
+def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trialsim.cli.pipeline.whole", "trialsim.cli.pipeline.steps"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    return process
 
 
 def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
     """The job is killed at 20 random moments; the same command then ends with the same numbers."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trialsim.cli.pipeline.whole", "trialsim.cli.pipeline.steps"])
     question = read_protocol(protocol)
     for delay in np.random.default_rng(20).uniform(0.0, 2.0, size=20):
-        process = context.Process(target=run_quietly, args=(question,))
-        process.start()
+        process = start(run_quietly, question)
         process.join(timeout=float(delay))
         process.kill()
         process.join()
@@ -217,6 +263,26 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_study_whole(
     assert "No space left on device" in result.stderr
     for table, frame in read_results(protocol).items():
         pd.testing.assert_frame_equal(frame, before[table])
+
+
+def run_on_a_small_disk(question: Protocol, largest_file: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    run_quietly(question)
+
+
+def test_a_job_stopped_by_a_full_disk_goes_on_with_the_same_numbers(
+    protocol: Path, finished: Path
+) -> None:
+    question = read_protocol(protocol)
+    for largest_file in (100_000, 400_000):
+        process = start(run_on_a_small_disk, question, largest_file)
+        process.join()
+        assert process.exitcode
+    run_quietly(question)
+    expected = read_results(finished)
+    for table, frame in read_results(protocol).items():
+        pd.testing.assert_frame_equal(frame, expected[table])
 
 
 def test_an_interrupt_says_how_to_go_on(protocol: Path, monkeypatch: pytest.MonkeyPatch) -> None:

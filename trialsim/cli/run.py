@@ -28,7 +28,8 @@ def run(
 
     Example: trialsim run protocol.toml --set simulation.n_simulations=500
     """
-    from trialsim.cli.pipeline.whole import describe_plan, run_protocol
+    from trialsim.cli.pipeline.plan import describe_plan
+    from trialsim.cli.pipeline.whole import run_protocol
     from trialsim.protocol import read_protocol
 
     question = read_protocol(protocol, settings or [])

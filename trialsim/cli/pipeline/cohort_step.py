@@ -2,6 +2,7 @@
 
 from cohorts.eligibility import screen_cohort
 from reports.store import Run
+from trialsim.cli.pipeline.durations import estimate_loading
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 
@@ -13,7 +14,13 @@ def make_load_step(job: Job) -> Step:
         "title": job.protocol.study.title,
         "cohort": section.model_dump(mode="json", exclude={"training"}),
     }
-    return Step("load", lambda run: load(job, run), config, inputs=[section.path])
+    return Step(
+        "load",
+        lambda run: load(job, run),
+        config,
+        inputs=[section.path, *job.census.scans],
+        estimate=lambda: estimate_loading(job),
+    )
 
 
 def load(job: Job, run: Run) -> None:
@@ -25,12 +32,10 @@ def load(job: Job, run: Run) -> None:
     run.note(
         cohort_name=eligible.name,
         is_synthetic=eligible.is_synthetic,
-        notes=list(found.notes),
         rejected=found.rejected.to_dict("records"),
     )
     for table in ("participants", "visits", "volumes"):
         run.write(table, getattr(eligible, table))
     if section.eligibility:
         run.write("screening_flow", screening.flow)
-    job.notes.extend(found.notes)
-    job.notes.extend(f"Left out: {problem}" for problem in found.rejected["problem"])
+    job.tell(run, [*found.notes, *(f"Left out: {text}" for text in found.rejected["problem"])])

@@ -30,6 +30,8 @@ class Step:
         The files that its result depends on.
     stands_on
         Names of the earlier steps whose results it reads.
+    estimate
+        Tells the seconds that its work takes; asked only for a plan.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Step:
     inputs: Sequence[Path] = ()
     weights: Sequence[Path] = ()
     stands_on: Sequence[str] = ()
+    estimate: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,33 @@ class StepOutcome:
     name: str
     has_run: bool
     changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """What a run would make of a step: its name, whether it is current, the seconds it takes."""
+
+    name: str
+    is_current: bool
+    seconds: float
+
+
+def plan_steps(study: Study | None, steps: Sequence[Step], *, seed: int) -> list[PlannedStep]:
+    """Return what `run_steps` would do; a step that is current takes no time.
+
+    Parameters
+    ----------
+    study
+        Only read; None where there is no study yet.
+    """
+    fingerprints: dict[str, str] = {}
+    planned = []
+    for step in steps:
+        fingerprint = compute_step_fingerprint(step, fingerprints, seed=seed)
+        fingerprints[step.name] = fingerprint
+        is_current = study is not None and study.is_current(fingerprint)
+        planned.append(PlannedStep(step.name, is_current, 0.0 if is_current else step.estimate()))
+    return planned
 
 
 def run_steps(

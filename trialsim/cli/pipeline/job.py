@@ -1,15 +1,17 @@
 """What every step of a study works with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from cohorts.census import Census, take_census
 from cohorts.cohort import Cohort
 from cohorts.loading import load_cohort
-from reports.store import Study
+from reports.store import Run, Study
 from trialsim.protocol import Protocol
 
 Progress = Callable[[str, float, float], None]
@@ -32,7 +34,7 @@ class Job:
     on_progress
         Called while a step works.
     notes
-        What the user must know; steps add to it.
+        What the user must know; `tell` adds to it.
     """
 
     protocol: Protocol
@@ -45,9 +47,24 @@ class Job:
         """The folder of everything that the study writes."""
         return self.protocol.study.output
 
+    @cached_property
+    def census(self) -> Census:
+        """The screened people and their scans, counted before anything is checked."""
+        return self.count(self.protocol.cohort.path)
+
+    def count(self, path: Path) -> Census:
+        """Count the people and list the scans of the cohort at `path`."""
+        return take_census(path, column_map=self.protocol.cohort.map)
+
     def rng(self, stream: str) -> np.random.Generator:
         """Return the generator of one part of the study; parts never share one."""
         return np.random.default_rng([self.protocol.study.seed, STREAMS.index(stream)])
+
+    def tell(self, run: Run, notes: Iterable[str]) -> None:
+        """Keep `notes` with the run, for the report, and show them at the end of the job."""
+        told = list(notes)
+        run.note(notes=told)
+        self.notes.extend(told)
 
     def load(self, path: Path) -> Cohort:
         """Read the cohort at `path` with the codings that the protocol states."""

@@ -12,6 +12,7 @@ from trialsim.protocol import PredictionSection
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that predicts volumes, with the scans behind them."""
     from brlp_models.model_folder import find_model_folder
+    from trialsim.cli.pipeline.prediction_timing import estimate_prediction
 
     return Step(
         "predict",
@@ -19,6 +20,7 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
         {"prediction": section.model_dump(mode="json", exclude={"device"})},
         weights=[find_model_folder(section.model)],
         stands_on=stands_on,
+        estimate=lambda: estimate_prediction(section, job.census),
     )
 
 
@@ -55,7 +57,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     run.note(
         model_id=model.model_id, folder=str(folder), failures=found.failures.to_dict("records")
     )
-    job.notes.extend(_describe(found.failures, found.scan_checks))
+    job.tell(run, _describe(found.failures, found.scan_checks))
 
 
 def _describe(failures: pd.DataFrame, checks: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ from cohorts.schema import validate_table
 from cohorts.synthetic.truth import read_true_volumes
 from reports.store import Run
 from trialsim.cli.choosing import read_table
+from trialsim.cli.pipeline.durations import estimate_comparing, estimate_scoring
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort
@@ -27,12 +28,26 @@ from trialsim.enrichment.screening import Screening
 
 def make_score_step(job: Job, stands_on: list[str]) -> Step:
     """Return the step that scores everyone with every strategy."""
-    return Step("score", lambda run: score(job, run), _config(job), _files(job), (), stands_on)
+    return Step(
+        "score",
+        lambda run: score(job, run),
+        _config(job),
+        _files(job),
+        stands_on=stands_on,
+        estimate=lambda: estimate_scoring(job),
+    )
 
 
 def make_compare_step(job: Job, stands_on: list[str]) -> Step:
     """Return the step that measures how well strategies find the fast progressors."""
-    return Step("compare", lambda run: compare(job, run), _config(job), _files(job), (), stands_on)
+    return Step(
+        "compare",
+        lambda run: compare(job, run),
+        _config(job),
+        _files(job),
+        stands_on=stands_on,
+        estimate=lambda: estimate_comparing(job),
+    )
 
 
 def score(job: Job, run: Run) -> None:
@@ -52,7 +67,7 @@ def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
     truth = build_screening(job).truth
     if truth is None:
-        job.notes.append("Nobody has a follow-up visit: capture rates cannot be measured.")
+        job.tell(run, [_describe_missing_truth(job)])
         return
     tables = evaluate_scores(
         job.study.read("scores"),
@@ -103,6 +118,15 @@ def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
     return [*build_strategies([n for n in section.strategies if n not in own]), *given]
 
 
+def _describe_missing_truth(job: Job) -> str:
+    definition = _definition(job)
+    return (
+        f"Nobody's {job.protocol.design.endpoint} is measured both at baseline and within "
+        f"{definition.window_months:g} months of month {definition.horizon_months:g}: capture "
+        "rates cannot be computed."
+    )
+
+
 def _definition(job: Job) -> FastProgressorDefinition:
     return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
 
@@ -116,7 +140,8 @@ def _config(job: Job) -> dict[str, object]:
 
 
 def _files(job: Job) -> list[Path]:
-    section = job.protocol.selection
-    found = [job.protocol.cohort.training, section.scores, section.predictions]
+    section, training = job.protocol.selection, job.protocol.cohort.training
     truth = job.protocol.cohort.path / "truth"
-    return [path for path in (*found, truth if truth.is_dir() else None) if path is not None]
+    found = [training, section.scores, section.predictions, truth if truth.is_dir() else None]
+    scans = job.count(training).scans if training else ()
+    return [path for path in (*found, *scans) if path is not None]

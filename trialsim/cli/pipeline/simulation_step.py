@@ -6,6 +6,7 @@ from reports.store import Run
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.pipeline.selection_steps import build_screening, list_strategies
+from trialsim.cli.pipeline.simulation_timing import estimate_simulation
 from trialsim.cli.recording import read_cohort
 from trialsim.errors import DesignError
 from trialsim.simulation import build_trajectories, compare_strategies
@@ -22,7 +23,13 @@ def make_simulation_step(job: Job, stands_on: list[str]) -> Step:
         "simulation": protocol.simulation.model_dump(mode="json", exclude={"workers"}),
         "fractions_enrolled": protocol.selection.fractions_enrolled,
     }
-    return Step("simulate", lambda run: simulate(job, run), config, (), (), stands_on)
+    return Step(
+        "simulate",
+        lambda run: simulate(job, run),
+        config,
+        stands_on=stands_on,
+        estimate=lambda: estimate_simulation(protocol),
+    )
 
 
 def simulate(job: Job, run: Run) -> None:
@@ -31,8 +38,7 @@ def simulate(job: Job, run: Run) -> None:
     try:
         trajectories = build_trajectories(cohort.visits, cohort.volumes, job.protocol.design)
     except DesignError as error:
-        job.notes.extend(error.problems)
-        job.notes.append("No trial was simulated: the screened people lack these visits.")
+        job.tell(run, [*error.problems, "No trial was simulated."])
         return
     design = add_normal_change(job.protocol.design, cohort, trajectories)
     screening = build_screening(job)
@@ -53,5 +59,4 @@ def simulate(job: Job, run: Run) -> None:
     )
     for name, table in found.tables.items():
         run.write(name, table)
-    run.note(notes=list(found.notes))
-    job.notes.extend(found.notes)
+    job.tell(run, found.notes)

@@ -59,27 +59,6 @@ def run_protocol(
         _print_answer(study, report, as_json=as_json)
 
 
-def describe_plan(protocol: Protocol, *, as_json: bool = False) -> str:
-    """Return the resolved protocol, with the steps that a run would take."""
-    job = Job(protocol, Study(protocol.study.output / STUDY), lambda *_: None)
-    plan = {
-        "protocol": json.loads(protocol.model_dump_json()),
-        "steps": [*(step.name for step in list_steps(job)), "report"],
-        "study": str(protocol.study.output / STUDY),
-        "report": str(protocol.study.output / REPORT),
-    }
-    if as_json:
-        return json.dumps(plan, indent=2)
-    lines = [
-        f"{section}.{key} = {json.dumps(value)}"
-        for section, keys in plan["protocol"].items()
-        for key, value in (keys or {}).items()
-    ]
-    return "\n".join(
-        [*lines, "", f"Steps: {', '.join(plan['steps'])}", f"Report: {plan['report']}"]
-    )
-
-
 def _print_answer(study: Study, report: Path, *, as_json: bool) -> None:
     answer = describe_answer(gather_study(study))
     if as_json:

@@ -1,0 +1,65 @@
+"""How many people and which scans a source holds, told without reading a scan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cohorts.folder import is_cohort_folder, read_tables
+from cohorts.loading import find_source, read_records
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a source holds before anything in it is checked.
+
+    Parameters
+    ----------
+    n_people
+        People, whether eligible or not.
+    first_images
+        The first T1w image of each person who has one.
+    scans
+        Every image and label map that is there.
+    """
+
+    n_people: int
+    first_images: tuple[Path, ...]
+    scans: tuple[Path, ...]
+
+
+def take_census(path: Path, *, column_map: Mapping[str, str] | None = None) -> Census:
+    """Count the people of the cohort at `path`, and list its scans.
+
+    Parameters
+    ----------
+    path, column_map
+        As in `load_cohort`.
+
+    Raises
+    ------
+    CohortError
+        Where nothing readable is at `path`.
+    """
+    path = find_source(path)
+    visits = _read_visits(path, column_map or {})
+    people, images = visits["participant_id"], _list_paths(visits, "image_path")
+    firsts = images.groupby(people.loc[images.index], sort=False).first()
+    scans = pd.concat([images, _list_paths(visits, "segmentation_path")]).map(Path).unique()
+    return Census(
+        people.nunique(),
+        tuple(map(Path, firsts)),
+        tuple(scan for scan in scans if scan.is_file()),
+    )
+
+
+def _read_visits(path: Path, column_map: Mapping[str, str]) -> pd.DataFrame:
+    if is_cohort_folder(path):
+        return read_tables(path)["visits"]
+    return read_records(path, column_map=column_map).frame
+
+
+def _list_paths(visits: pd.DataFrame, column: str) -> pd.Series:
+    absent = pd.Series(index=visits.index, dtype="object")
+    return visits.get(column, absent).dropna().astype(str)

@@ -1,0 +1,59 @@
+"""What a run would do, with the time that it would take."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from reports.store import Study
+from trialsim.cli.pipeline.durations import estimate_report, show_seconds
+from trialsim.cli.pipeline.engine import PlannedStep, plan_steps
+from trialsim.cli.pipeline.job import Job
+from trialsim.cli.pipeline.steps import list_steps
+from trialsim.cli.pipeline.whole import REPORT, STUDY
+from trialsim.protocol import Protocol
+
+
+def describe_plan(protocol: Protocol, *, as_json: bool = False) -> str:
+    """Return the resolved protocol, with the steps that a run would take and their time.
+
+    Raises
+    ------
+    TrialsimError
+        If the cohort or the model is not there.
+    """
+    path = protocol.study.output / STUDY
+    job = Job(protocol, Study(path), lambda *_: None)
+    study = Study.open(path, read_only=True) if path.exists() else None
+    steps = plan_steps(study, list_steps(job), seed=protocol.study.seed)
+    steps.append(PlannedStep("report", is_current=False, seconds=estimate_report()))
+    if as_json:
+        return json.dumps(_list_facts(protocol, steps, job), indent=2)
+    return "\n".join([*_list_settings(protocol), "", *_list_times(steps, job)])
+
+
+def _list_facts(protocol: Protocol, steps: list[PlannedStep], job: Job) -> dict[str, Any]:
+    return {
+        "protocol": json.loads(protocol.model_dump_json()),
+        "n_people": job.census.n_people,
+        "steps": [asdict(step) for step in steps],
+        "seconds": sum(step.seconds for step in steps),
+        "study": str(job.output / STUDY),
+        "report": str(job.output / REPORT),
+    }
+
+
+def _list_settings(protocol: Protocol) -> Iterator[str]:
+    for section, keys in json.loads(protocol.model_dump_json()).items():
+        for key, value in (keys or {}).items():
+            yield f"{section}.{key} = {json.dumps(value)}"
+
+
+def _list_times(steps: list[PlannedStep], job: Job) -> Iterator[str]:
+    n_people, n_scans = job.census.n_people, len(job.census.first_images)
+    yield f"People before eligibility: {n_people}, {n_scans} of them with a scan."
+    for step in steps:
+        yield f"{step.name:<9} {'unchanged' if step.is_current else show_seconds(step.seconds)}"
+    total = show_seconds(sum(step.seconds for step in steps))
+    yield f"In all about {total}, if this machine stays as busy as it is now."
+    yield f"Report: {job.output / REPORT}"

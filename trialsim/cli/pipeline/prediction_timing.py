@@ -1,0 +1,83 @@
+"""How long predicting takes on this machine, from one draw made of noise."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import torch
+from nibabel.filebasedimages import ImageFileError
+
+from brlp_models.errors import ModelError
+from brlp_models.grid import Grid
+from brlp_models.model import BrlpModel
+from brlp_models.model_config import ModelConfig
+from brlp_models.model_folder import load_model
+from brlp_models.sampling import sample_latents
+from brlp_models.segmentation import choose_segmenter
+from cohorts.census import Census
+from trialsim.protocol import PredictionSection
+
+_PREPROCESSING: Final = 20.0
+"""Seconds of bias field, registration, brain mask of one scan on one core."""
+
+_SYNTHSEG: Final = 60.0
+"""Seconds of `mri_synthseg`, for models without a segmenter of their own."""
+
+_AUTO_DRAWS: Final = 8
+"""Draws that `auto` often ends with."""
+
+
+def estimate_prediction(section: PredictionSection, census: Census) -> float:
+    """Return the seconds of predicting everyone who has a scan."""
+    model = load_model(section.model, device=section.device, precision="auto")
+    images = census.first_images
+    n_whole = sum(not is_on_grid(path, model.config) for path in images)
+    return len(images) * measure_person(model, section) + n_whole * _PREPROCESSING
+
+
+def measure_person(model: BrlpModel, section: PredictionSection) -> float:
+    """Return the seconds of one person whose scan is on the model's grid.
+
+    One scan is encoded, denoised by one step, decoded and segmented; what a person needs of each
+    is counted from the horizons, the draws and the steps.
+    """
+    config = model.config
+    encoding, latent = _time(lambda: model.encode(torch.rand(1, 1, *config.shape)))
+    denoising, drawn = _time(lambda: _denoise_once(model, latent))
+    decoding, scan = _time(lambda: model.decode(drawn))
+    segmenting = _SYNTHSEG
+    if config.segmenter is not None:
+        segmenting, _ = _time(lambda: choose_segmenter(model).measure(scan, ["noise"]))
+    draws = _AUTO_DRAWS if section.samples == "auto" else section.samples
+    reading = decoding + segmenting
+    horizon = draws * (config.num_inference_steps * denoising + reading) + reading
+    return encoding + 2 * reading + len(section.horizons_months) * horizon
+
+
+def is_on_grid(path: Path, config: ModelConfig) -> bool:
+    """Say whether a scan, by its header, needs no preprocessing; an unreadable one does."""
+    try:
+        return bool(Grid.of_image(nib.load(path)) == Grid.of_config(config))
+    except (OSError, ValueError, ImageFileError, ModelError):
+        return False
+
+
+def _denoise_once(model: BrlpModel, latent: torch.Tensor) -> torch.Tensor:
+    config = model.config
+    return sample_latents(
+        model,
+        latent,
+        torch.tensor([70.0]),
+        torch.zeros(1, 1, len(config.context)),
+        torch.randn(1, config.latent_channels, *config.padded_latent_shape),
+        1,
+        config.sampler,
+    )
+
+
+def _time(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
