@@ -4,6 +4,7 @@
 
 The people are SYNTHETIC (shipped with Leaspy). Half of them train the models; the other half are
 screened, chosen from and simulated. The course mapping sees the screened people's first visit only.
+Visits are irregular, so the trial has two: more people have both than have three.
 The table holds a hippocampus ratio (0 to 1, higher is worse), no volume, sex or diagnosis: the
 ratio becomes 9,000 - 5,000 x ratio mm3; everyone is entered as F and MCI, and no result depends on
 either.
@@ -36,7 +37,7 @@ predictions = "predictions.csv"
 fractions_enrolled = [0.5, 1.0]
 fast_progressor = { top_fraction = 0.3, unit = "mm3", horizon_months = 24, window_months = 6 }
 [design]
-visits_months = [0, 12, 24]
+visits_months = [0, 24]
 slowing = 0.3
 analyses = ["ancova"]
 [costs]
