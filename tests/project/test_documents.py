@@ -15,6 +15,7 @@ from trialsim.cli.app import app
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SHOWN = [ROOT / "README.md", DOCS / "tutorial.md"]
+OTHERS = sorted(set(DOCS.glob("*.md")) - {*SHOWN, DOCS / "cli.md"})
 
 
 def test_the_command_reference_is_up_to_date() -> None:
@@ -35,3 +36,24 @@ def test_every_command_shown_runs(
     for line in lines:
         result = CliRunner().invoke(app, shlex.split(line))
         assert result.exit_code == 0, f"trialsim {line}\n{result.output}"
+
+
+def list_blocks(document: Path) -> list[str]:
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    return re.findall(r"^(?:\$ | {4})?trialsim (.+)$", text, re.MULTILINE)
+
+
+def ask_help(line: str) -> int:
+    # the options before it are looked up, nothing is done
+    return CliRunner().invoke(app, [*shlex.split(line), "--help"]).exit_code
+
+
+def test_commands_that_need_data_of_ones_own_have_the_options_shown() -> None:
+    shown = [line for document in OTHERS for line in list_blocks(document)]
+    assert len(shown) >= 4
+    assert [line for line in shown if ask_help(line)] == []
+
+
+def test_an_option_that_no_command_has_would_be_noticed() -> None:
+    assert ask_help("cohort import people.csv cohort --no-such-option") == 2
+    assert ask_help("cohort no-such-command") == 2

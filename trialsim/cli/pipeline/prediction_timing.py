@@ -31,8 +31,10 @@ _AUTO_DRAWS: Final = 8
 
 def estimate_prediction(section: PredictionSection, census: Census) -> float:
     """Return the seconds of predicting everyone who has a scan."""
-    model = load_model(section.model, device=section.device, precision="auto")
     images = census.first_images
+    if not images:
+        return 0.0
+    model = load_model(section.model, device=section.device, precision="auto")
     n_whole = sum(not is_on_grid(path, model.config) for path in images)
     return len(images) * measure_person(model, section) + n_whole * _PREPROCESSING
 
