@@ -1,126 +1,119 @@
-"""How near predicted volumes and scans come to the later truth."""
-
-from collections.abc import Iterator
+"""How near predictions come to the later truth, beside carrying the baseline forward."""
 
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.statistics import (
-    Estimate,
-    compute_mean_absolute,
-    compute_spearman,
-    estimate,
-)
+from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
+from brlp_models.evaluation.statistics import Array, compute_mean, estimate
 
-CARRY_FORWARD = "carry forward"
-REFERENCE = "baseline table alone"
+VOLUME_ERROR = "MAE (% of brain)"
+IMAGE = "brain image"
+_IMAGE_MEASURES = {"mse": "MSE", "ssim": "SSIM"}
+_BEST = {"SSIM": 1.0}
+"""Perfect predictions have 0 of every other measure."""
 
 
-def summarize_accuracy(
-    predicted: pd.DataFrame, *, rng: np.random.Generator, n_bootstrap: int = 1000
-) -> pd.DataFrame:
-    """Return the mean absolute error of each method, region and horizon.
+def tabulate_errors(predicted: pd.DataFrame, images: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return everyone's errors of volumes, and of scans, by method.
 
     Parameters
     ----------
     predicted
         `participant_id`, `method`, `horizon_months`, `region`, `predicted_mm3`, `true_mm3`,
-        `baseline_mm3` (true), `start_mm3` (measured), `brain_mm3` (at
-        baseline; the paper's unit is percent of brain volume).
+        `brain_mm3` (at baseline; the paper's unit is percent of brain volume).
+    images
+        Rows of `measure_images`.
+
+    Returns
+    -------
+    DataFrame
+        `participant_id`, `horizon_months`, `region` (`brain image` for scans), `method`,
+        `measure`, `value`.
+    """
+    columns = [*KEY, "method", "measure", "value"]
+    error = 100 * (predicted["predicted_mm3"] - predicted["true_mm3"]) / predicted["brain_mm3"]
+    volumes = predicted.assign(measure=VOLUME_ERROR, value=error.abs())[columns]
+    if images is None or images.empty:
+        return volumes
+    long = images.rename(columns=_IMAGE_MEASURES).melt(
+        ["participant_id", "horizon_months", "method"],
+        list(_IMAGE_MEASURES.values()),
+        "measure",
+        "value",
+    )
+    return pd.concat([volumes, long.assign(region=IMAGE)[columns]], ignore_index=True)
+
+
+def summarize_accuracy(
+    errors: pd.DataFrame, *, rng: np.random.Generator, n_bootstrap: int = 1000
+) -> pd.DataFrame:
+    """Return the mean error of each method at each horizon, over people whom all methods predict.
+
+    Parameters
+    ----------
+    errors
+        Of `tabulate_errors`.
     rng, n_bootstrap
         Of the intervals.
 
     Returns
     -------
     DataFrame
-        `horizon_months`, `region`, `method`, `measure` (`MAE (% of brain)`, and
-        `improvement over carry forward (%)`), `value`, `lower`, `upper`, `n`.
+        `horizon_months`, `region`, `measure`, `method`, `value`, `lower`, `upper`, `n`, and the
+        percent by which the error is smaller than that of carrying forward (of 1 - SSIM for SSIM),
+        paired by person: `improvement_percent`, `improvement_lower`, `improvement_upper`.
     """
     rows = []
-    for (horizon, region), own in predicted.groupby(["horizon_months", "region"]):
-        errors = _tabulate_errors(own)
-        carry = errors.get(CARRY_FORWARD)
-        for method in errors:
-            mine = errors[method].to_numpy(float)
-            found = estimate(compute_mean_absolute, mine, rng=rng, n_bootstrap=n_bootstrap)
-            key = {"horizon_months": horizon, "region": region, "method": method}
-            rows.append({**key, "measure": "MAE (% of brain)", **vars(found)})
-            if carry is not None and method != CARRY_FORWARD:
+    for (horizon, region, measure), own in errors.groupby(["horizon_months", "region", "measure"]):
+        table = own.pivot_table(index="participant_id", columns="method", values="value").dropna()
+        for method in table if len(table) else ():
+            mine = table[method].to_numpy(float)
+            found = estimate(compute_mean, mine, rng=rng, n_bootstrap=n_bootstrap)
+            key = {"horizon_months": horizon, "region": region, "measure": measure}
+            row = {**key, "method": method, **vars(found)}
+            if CARRY_FORWARD in table and method != CARRY_FORWARD:
+                best = _BEST.get(str(measure), 0.0)
+                carried = table[CARRY_FORWARD].to_numpy(float)
                 better = estimate(
-                    _compute_improvement,
-                    mine,
-                    carry.to_numpy(float),
+                    compute_improvement,
+                    np.abs(mine - best),
+                    np.abs(carried - best),
                     rng=rng,
                     n_bootstrap=n_bootstrap,
                 )
-                name = "improvement over carry forward (%)"
-                rows.append({**key, "measure": name, **vars(better)})
+                row["improvement_percent"] = better.value
+                row["improvement_lower"], row["improvement_upper"] = better.lower, better.upper
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
-def summarize_ranking(
-    predicted: pd.DataFrame,
-    diagnosis: "pd.Series[str]",
+def summarize_by_sex(
+    errors: pd.DataFrame,
+    sex: "pd.Series[str]",
     *,
     rng: np.random.Generator,
-    region: str = "hippocampus",
     n_bootstrap: int = 1000,
 ) -> pd.DataFrame:
-    """Return the rank correlation of predicted and true percent change, in all and by diagnosis.
+    """Return `summarize_accuracy` of the model among women and among men.
 
     Parameters
     ----------
-    predicted
-        As in `summarize_accuracy`.
-    diagnosis
-        At baseline, by participant.
-    region
-        Whose change.
+    errors
+        Of `tabulate_errors`.
+    sex
+        F or M, by participant.
     rng, n_bootstrap
         Of the intervals.
     """
-    rows = []
-    own = predicted[(predicted["region"] == region) & (predicted["method"] != CARRY_FORWARD)]
-    for (horizon, method), table in own.groupby(["horizon_months", "method"]):
-        for subgroup, people in _iterate_subgroups(table, diagnosis):
-            mine = 100 * (people["predicted_mm3"] / people["start_mm3"] - 1)
-            true = 100 * (people["true_mm3"] / people["baseline_mm3"] - 1)
-            found = _estimate_ranking(mine, true, rng, n_bootstrap)
-            key = {"horizon_months": horizon, "method": method, "subgroup": subgroup}
-            rows.append({**key, "measure": f"Spearman, {region} change", **vars(found)})
-    return pd.DataFrame(rows)
+    own = errors[errors["method"].isin([MODEL, CARRY_FORWARD])]
+    parts = [
+        summarize_accuracy(people, rng=rng, n_bootstrap=n_bootstrap).assign(sex=name)
+        for name, people in own.groupby(own["participant_id"].map(sex))
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
-def _estimate_ranking(
-    mine: "pd.Series[float]", true: "pd.Series[float]", rng: np.random.Generator, n_bootstrap: int
-) -> Estimate:
-    if len(mine) < 4:
-        return Estimate(float("nan"), float("nan"), float("nan"), len(mine))
-    return estimate(
-        compute_spearman, np.asarray(mine, dtype=float), np.asarray(true, dtype=float), rng=rng,
-        n_bootstrap=n_bootstrap,
-    )  # fmt: skip
-
-
-def _iterate_subgroups(
-    table: pd.DataFrame, diagnosis: "pd.Series[str]"
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield "all", table
-    groups = table["participant_id"].map(diagnosis)
-    for name in sorted(groups.dropna().unique()):
-        yield str(name), table[groups == name]
-
-
-def _tabulate_errors(own: pd.DataFrame) -> pd.DataFrame:
-    error = 100 * (own["predicted_mm3"] - own["true_mm3"]) / own["brain_mm3"]
-    table = own.assign(error=error).pivot_table(
-        index="participant_id", columns="method", values="error"
-    )
-    return table.dropna()
-
-
-def _compute_improvement(
-    mine: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    carry: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-) -> float:
-    return 100 * (1 - compute_mean_absolute(mine) / compute_mean_absolute(carry))
+def compute_improvement(mine: Array, carried: Array) -> float:
+    """Return the percent by which the mean of `mine` is below that of `carried`; NaN for 0."""
+    whole = compute_mean(carried)
+    return 100 * (1 - compute_mean(mine) / whole) if whole > 0 else float("nan")

@@ -1,20 +1,28 @@
 """Predictors that use no image: carry forward, the auxiliary model, the best tabular regression."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
-from brlp_models.evaluation.accuracy import CARRY_FORWARD, REFERENCE
+from brlp_models.auxiliary import AuxiliaryModel, tabulate_predictions
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, REFERENCE
+from brlp_models.evaluation.ranking import REGION
 from brlp_models.model import BrlpModel
-from brlp_models.prediction_context import AuxiliaryModels
+from brlp_models.prediction_context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 
-AUXILIARY = "auxiliary model alone"
+_FOLDS = 5
 
 
 def predict_carry_forward(predicted: pd.DataFrame) -> pd.DataFrame:
@@ -26,90 +34,144 @@ def predict_carry_forward(predicted: pd.DataFrame) -> pd.DataFrame:
         The model's predictions; `start_mm3` is the volume segmented in the input scan, the one
         that the model's predicted ratio multiplies, so that both stand on the same measurement.
     """
-    columns = ["participant_id", "horizon_months", "region"]
-    return predicted[columns].assign(predicted_mm3=predicted["start_mm3"], method=CARRY_FORWARD)
+    return predicted[KEY].assign(predicted_mm3=predicted["start_mm3"], method=CARRY_FORWARD)
 
 
 def predict_auxiliary(
-    model: BrlpModel, cohort: Cohort, horizons_months: Sequence[float]
+    model: BrlpModel,
+    cohort: Cohort,
+    horizons_months: Sequence[float],
+    determinants: Mapping[str, float],
 ) -> pd.DataFrame:
-    """Return what the model's auxiliary model says on its own."""
+    """Return what the model's auxiliary model says on its own, in native volumes.
+
+    Parameters
+    ----------
+    model, cohort, horizons_months
+        As in `predict_cohort`.
+    determinants
+        MNI-space over native volume, by participant; who has none is left out.
+    """
     auxiliary = AuxiliaryModels.load(model).choose(1)
-    found = auxiliary.predict_volumes(
-        build_baseline_table(cohort), horizons_months=list(horizons_months)
-    )
-    return found.rename(columns={"volume_mm3": "predicted_mm3"}).assign(method=AUXILIARY)[
-        ["participant_id", "horizon_months", "region", "predicted_mm3", "method"]
-    ]
+    table = build_baseline_table(cohort)
+    table = table[table.index.isin(list(determinants))]
+    scale = pd.Series(determinants, dtype=float).reindex(table.index)
+    if auxiliary.volume_space == "native":
+        scale = scale * 0 + 1
+    measured = [str(column) for column in table if str(column).endswith("_mm3")]
+    table = table.assign(**{column: table[column] * scale for column in measured})
+    found = auxiliary.predict_volumes(table, horizons_months=list(horizons_months))
+    native = found["volume_mm3"] / found["participant_id"].map(scale)
+    return found.assign(predicted_mm3=native, method=AUXILIARY)[[*KEY, "predicted_mm3", "method"]]
 
 
 def predict_from_table(
-    cohort: Cohort, at_horizon: pd.DataFrame, *, training: tuple[Cohort, pd.DataFrame] | None
+    cohort: Cohort,
+    at_horizon: pd.DataFrame,
+    start: pd.DataFrame,
+    *,
+    training: tuple[Cohort, pd.DataFrame] | None,
 ) -> pd.DataFrame:
-    """Return boosted regression on everything known at baseline but the scan.
+    """Return the hippocampus by the best regression on everything known at baseline but the scan.
+
+    Ridge regression or boosted trees, whichever cross-validation prefers on the people fitted on.
 
     Parameters
     ----------
     cohort
         The people.
     at_horizon
-        Of `truth.find_volumes_at`.
+        Of `truth.find_volumes_at`; read for the fit alone.
+    start
+        `participant_id`, `region`, `start_mm3`, as measured; the predicted ratio multiplies it.
     training
         Another cohort with its volumes at the horizons, to fit on; None: five-fold cross-fitting.
     """
-    rows = []
     x = _encode(build_baseline_table(cohort))
-    fit_x = None if training is None else _encode(build_baseline_table(training[0]))
-    for (horizon, region), own in at_horizon.groupby(["horizon_months", "region"]):
+    measured = start[start["region"] == REGION].set_index("participant_id")["start_mm3"]
+    rows = []
+    for horizon, own in at_horizon[at_horizon["region"] == REGION].groupby("horizon_months"):
         people = own["participant_id"]
-        ratio = (own["true_mm3"] / own["baseline_mm3"]).to_numpy(float)
-        machine = HistGradientBoostingRegressor(max_iter=120, learning_rate=0.06, random_state=0)
-        if training is None or fit_x is None:
-            folds = KFold(min(5, len(own)), shuffle=True, random_state=0)
-            found = cross_val_predict(machine, x.loc[people], ratio, cv=folds)
+        if training is None:
+            ratio = _cross_fit(x.loc[people], _compute_ratio(own))
         else:
-            table = training[1]
-            there = table[(table["horizon_months"] == horizon) & (table["region"] == region)]
-            wanted = (there["true_mm3"] / there["baseline_mm3"]).to_numpy(float)
-            columns = [name for name in x.columns if name in fit_x.columns]
-            machine.fit(fit_x.loc[there["participant_id"], columns], wanted)
-            found = machine.predict(x.loc[people, columns])
-        rows.append(
-            own.assign(predicted_mm3=found * own["baseline_mm3"], method=REFERENCE)[
-                ["participant_id", "horizon_months", "region", "predicted_mm3", "method"]
-            ]
+            there = training[1]
+            fit_on = there[(there["horizon_months"] == horizon) & (there["region"] == REGION)]
+            known = _encode(build_baseline_table(training[0])).loc[fit_on["participant_id"]]
+            columns = [name for name in x.columns if name in known.columns]
+            machine = _build_regression(len(known))
+            ratio = machine.fit(known[columns], _compute_ratio(fit_on)).predict(
+                x.loc[people, columns]
+            )
+        rows.append(own.assign(predicted_mm3=ratio * people.map(measured), method=REFERENCE))
+    return pd.concat(rows, ignore_index=True)[[*KEY, "predicted_mm3", "method"]]
+
+
+@dataclass(frozen=True)
+class CarriedForward:
+    """An auxiliary model that expects every volume to stay what it is at baseline."""
+
+    regions: tuple[str, ...]
+    volume_space: str = "native"
+
+    def predict_volumes(
+        self,
+        baseline_table: pd.DataFrame,
+        *,
+        horizons_months: Sequence[float],
+        visits: pd.DataFrame | None = None,  # noqa: ARG002
+        volumes: pd.DataFrame | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Return the baseline volumes at every horizon."""
+        start = baseline_table[[f"{region}_mm3" for region in self.regions]].to_numpy(float)
+        still = np.repeat(start[:, None], len(horizons_months), axis=1)
+        return tabulate_predictions(
+            baseline_table.index, horizons_months, self.regions, still, np.zeros_like(still)
         )
-    return pd.concat(rows, ignore_index=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what describes it."""
+        return {"kind": "carried_forward", "regions": list(self.regions)}
 
 
-def without_auxiliary(model: BrlpModel, folder: Path) -> BrlpModel:
-    """Return the model with an auxiliary model that carries the baseline forward.
+def carry_context_forward(model: BrlpModel) -> AuxiliaryModels:
+    """Return auxiliary models that predict no change, for the ablation without any."""
+    regions: dict[str, None] = {}
+    for entry in model.config.context:
+        kind, _, region = entry.name.partition(":")
+        if kind in {"volume", "change"}:
+            regions[region] = None
+    still: AuxiliaryModel = CarriedForward(tuple(regions))
+    return AuxiliaryModels({ONE_VISIT: still, SEVERAL_VISITS: still})
 
-    Parameters
-    ----------
-    model
-        From a folder.
-    folder
-        Gets the stand-in's file.
-    """
-    from brlp_models.auxiliary import write_auxiliary
-    from brlp_models.auxiliary_regression import HuberAuxiliary
 
-    found = AuxiliaryModels.load(model).choose(1)
-    if not isinstance(found, HuberAuxiliary):
-        return model
-    still = replace(
-        found,
-        level_coefficients=0 * found.level_coefficients,
-        rate_coefficients=0 * found.rate_coefficients,
-    )
-    for name in model.config.auxiliary.values():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_auxiliary(still, folder / name)
-    return replace(model, folder=folder)
+def _build_regression(n_people: int) -> GridSearchCV:
+    steps = [
+        ("impute", SimpleImputer(keep_empty_features=True)),
+        ("scale", StandardScaler()),
+        ("machine", RidgeCV()),
+    ]
+    machines = [
+        RidgeCV(alphas=np.logspace(-1, 4, 11)),
+        HistGradientBoostingRegressor(max_iter=120, learning_rate=0.06, random_state=0),
+    ]
+    folds = KFold(min(_FOLDS, n_people), shuffle=True, random_state=0)
+    error = "neg_mean_squared_error"
+    return GridSearchCV(Pipeline(steps), {"machine": machines}, cv=folds, scoring=error)
+
+
+def _cross_fit(x: pd.DataFrame, ratio: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    n = min(_FOLDS, len(x))
+    folds = KFold(n, shuffle=True, random_state=1)
+    n_fitted = len(x) - len(x) // n - 1
+    return np.asarray(cross_val_predict(_build_regression(n_fitted), x, ratio, cv=folds))
+
+
+def _compute_ratio(table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    return (table["true_mm3"] / table["baseline_mm3"]).to_numpy(float)
 
 
 def _encode(table: pd.DataFrame) -> pd.DataFrame:
-    numbers = table.select_dtypes("number")
+    numbers = table.select_dtypes("number").astype(float)
     codes = pd.get_dummies(table[["sex", "diagnosis"]], dtype=float)
     return pd.concat([numbers, codes], axis=1)

@@ -1,61 +1,115 @@
 """Whether intervals of predicted volumes hold the truth as often as they say."""
 
+from collections.abc import Iterator
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from statsmodels.stats.proportion import proportion_confint
 
-LEVELS = (0.8, 0.95)
+from brlp_models.evaluation.statistics import Array
+
+LEVELS: Final = (0.8, 0.95)
+OTHER_PEOPLE, HALVES = "another cohort", "the other half of these people"
+Factors = dict[tuple[str, float], float]
+"""What the sd is multiplied by, for a region and level."""
 
 
 def summarize_calibration(
-    predicted: pd.DataFrame, *, method: str, factor: float | None = None
+    predicted: pd.DataFrame, *, factors: Factors | None = None
 ) -> pd.DataFrame:
-    """Return the coverage of intervals from the sd over draws, as drawn and widened.
+    """Return the coverage of intervals from the sd over draws, as drawn and recalibrated.
 
     Parameters
     ----------
     predicted
-        `participant_id`, `method`, `horizon_months`, `region`, `predicted_mm3`, `sd_mm3`,
+        One method's `participant_id`, `horizon_months`, `region`, `predicted_mm3`, `sd_mm3`,
         `true_mm3`.
-    method
-        Whose intervals.
-    factor
-        Widens the sd; None: each half of the people gets the factor that the other half needs.
+    factors
+        Of `fit_factors`, from other people; None: each half of these people gets the factors that
+        the other half needs.
 
     Returns
     -------
     DataFrame
-        `region`, `level`, `coverage`, `coverage_recalibrated`, `factor`, `n`.
+        `horizon_months`, `region`, `level`, `coverage` and `recalibrated` with Wilson's 95 %
+        intervals (`_lower`, `_upper`), `factor`, `n`, `fitted_on`.
     """
-    own = predicted[(predicted["method"] == method) & (predicted["sd_mm3"] > 0)].copy()
+    own = _standardize(predicted)
     rows = []
-    for region, table in own.groupby("region"):
-        z = ((table["true_mm3"] - table["predicted_mm3"]) / table["sd_mm3"]).to_numpy(float)
-        people = pd.factorize(table["participant_id"])[0]
-        widen = np.full(len(z), factor) if factor is not None else _cross_fit(z, people)
-        for level in LEVELS:
-            limit = norm.ppf(0.5 + level / 2)
+    for level in LEVELS:
+        own["factor"] = (
+            _cross_fit(own, level)
+            if factors is None
+            else [factors.get((region, level), np.nan) for region in own["region"]]
+        )
+        for (horizon, region), table in own.groupby(["horizon_months", "region"]):
+            z = table["z"].to_numpy(float)
+            limit, wider = norm.ppf(0.5 + level / 2), table["factor"].to_numpy(float)
             rows.append(
                 {
+                    "horizon_months": horizon,
                     "region": region,
                     "level": level,
-                    "coverage": float(np.mean(np.abs(z) <= limit)),
-                    "coverage_recalibrated": float(np.mean(np.abs(z) <= limit * widen)),
-                    "factor": float(np.mean(widen)),
+                    **_cover("coverage", np.abs(z) <= limit),
+                    **_cover("recalibrated", (np.abs(z) <= limit * wider)[wider > 0]),
+                    "factor": float(np.mean(wider)),
                     "n": len(z),
+                    "fitted_on": HALVES if factors is None else OTHER_PEOPLE,
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _cross_fit(
-    z: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    people: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    half = people % 2
-    widen = np.ones(len(z))
-    for side in (0, 1):
-        other = z[half != side]
-        if len(other):
-            widen[half == side] = np.sqrt(np.mean(other**2))
-    return widen
+def fit_factors(predicted: pd.DataFrame) -> Factors:
+    """Return the factors with which the intervals of these people would hold the truth.
+
+    Split conformal prediction (Lei et al. 2018, J Am Stat Assoc 113:1094): the quantile of
+    |error| / sd of people who are not evaluated, over the normal one. It makes no assumption on
+    the errors' distribution, and few draws give a heavy-tailed one.
+    """
+    own = _standardize(predicted)
+    return {
+        (str(region), level): _fit_factor(table["z"].to_numpy(float), level)
+        for region, table in own.groupby("region")
+        for level in LEVELS
+    }
+
+
+def _standardize(predicted: pd.DataFrame) -> pd.DataFrame:
+    own = predicted[predicted["sd_mm3"] > 0]
+    return own.assign(z=(own["true_mm3"] - own["predicted_mm3"]) / own["sd_mm3"])
+
+
+def _fit_factor(z: Array, level: float) -> float:
+    share = min(1.0, level * (1 + 1 / len(z)))
+    needed = np.quantile(np.abs(z), share, method="inverted_cdf")
+    return float(needed / norm.ppf(0.5 + level / 2))
+
+
+def _cross_fit(own: pd.DataFrame, level: float) -> "pd.Series[float]":
+    half = pd.Series(pd.factorize(own["participant_id"])[0] % 2, index=own.index)
+    factor = pd.Series(np.nan, index=own.index)
+    for rows, others in _iterate_halves(own, half):
+        factor[rows] = _fit_factor(own.loc[others, "z"].to_numpy(float), level)
+    return factor
+
+
+def _iterate_halves(
+    own: pd.DataFrame, half: "pd.Series[int]"
+) -> Iterator[tuple[pd.Index, pd.Index]]:
+    """Yield rows of one region and half, with those of the other half of the people."""
+    for _, region in own.groupby("region"):
+        first, second = (region.index[half[region.index] == side] for side in (0, 1))
+        if len(first) and len(second):
+            yield first, second
+            yield second, first
+
+
+def _cover(name: str, inside: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> dict[str, float]:
+    count, n = int(inside.sum()), len(inside)
+    if n == 0:
+        return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), float("nan"))
+    lower, upper = proportion_confint(count, n, method="wilson")
+    return {name: count / n, f"{name}_lower": float(lower), f"{name}_upper": float(upper)}

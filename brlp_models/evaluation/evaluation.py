@@ -1,249 +1,312 @@
 """The evaluation of a model on a cohort: every table, in one folder."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.accuracy import summarize_accuracy, summarize_ranking
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.accuracy import (
+    summarize_accuracy,
+    summarize_by_sex,
+    tabulate_errors,
+)
 from brlp_models.evaluation.baselines import (
     predict_auxiliary,
     predict_carry_forward,
     predict_from_table,
-    without_auxiliary,
 )
-from brlp_models.evaluation.calibration import summarize_calibration
-from brlp_models.evaluation.figures import write_figures
+from brlp_models.evaluation.calibration import Factors, fit_factors, summarize_calibration
+from brlp_models.evaluation.comparisons import (
+    Compared,
+    compare_variants,
+    summarize_comparisons,
+)
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
-from brlp_models.evaluation.scans import iterate_people
+from brlp_models.evaluation.image_accuracy import measure_images
+from brlp_models.evaluation.later_start import predict_from_later_visit
+from brlp_models.evaluation.methods import KEY, MODEL
+from brlp_models.evaluation.people_predictions import (
+    PeoplePredictions,
+    predict_people,
+    select_people,
+)
+from brlp_models.evaluation.ranking import summarize_ranking
+from brlp_models.evaluation.scans import VisitImage, iterate_people
+from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import (
     compute_brain_volumes,
     find_volumes_at,
     load_true_volumes,
 )
+from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
+from brlp_models.evaluation.wrong_diagnosis import (
+    summarize_wrong_diagnoses,
+    tell_wrong_diagnoses,
+)
 from brlp_models.model import BrlpModel
-from brlp_models.prediction import predict_cohort
+from brlp_models.scan_cache import ScanCache
 from cohorts.cohort import Cohort
 
-MODEL = "BrLP"
 Progress = Callable[[str], None]
-_KEY = ["participant_id", "horizon_months", "region"]
+Tables = dict[str, pd.DataFrame]
+PER_PERSON = ("floor", "predicted", "images", "variants", "told_diagnoses", "failures")
+"""Tables with a row for each person; the others summarize these."""
+
+_PREPROCESSED = "preprocessed"
 
 
 @dataclass(frozen=True)
-class EvaluationSettings:
-    """How much is evaluated.
+class EvaluatedCohort:
+    """A cohort with what is truly known of it.
 
     Parameters
     ----------
-    horizons_months
-        Months after baseline.
-    samples
-        Draws of the main table.
-    compared_samples, compared_steps
-        Further numbers of draws and of denoising steps, on `n_compared` people.
-    n_compared
-        People of the comparisons (ablation, draws, steps); 0 leaves those out.
-    n_bootstrap
-        Resamples of people.
-    seed
-        Of everything random.
+    cohort
+        People with scans at baseline, and volumes at later visits.
+    folder
+        Where it lies; a synthetic cohort's truth is read from there.
     """
 
-    horizons_months: tuple[float, ...] = (24.0, 48.0)
-    samples: int = 4
-    compared_samples: tuple[int, ...] = (1, 2, 4, 8)
-    compared_steps: tuple[tuple[str, int], ...] = (
-        ("dpm-solver++", 2), ("dpm-solver++", 4), ("dpm-solver++", 8), ("ddim", 25),
-    )  # fmt: skip
-    n_compared: int = 6
-    n_bootstrap: int = 1000
-    seed: int = 1
+    cohort: Cohort
+    folder: Path | None = None
+
+    def load_truth(self) -> tuple[pd.DataFrame, str]:
+        """Return the true volumes, and `latent` or `measured`."""
+        return load_true_volumes(self.cohort, self.folder)
 
 
 def evaluate_model(
     model: BrlpModel,
-    cohort: Cohort,
+    people: EvaluatedCohort,
     out: Path,
     settings: EvaluationSettings,
     *,
-    folder: Path | None = None,
-    training: tuple[Cohort, Path | None] | None = None,
+    training: EvaluatedCohort | None = None,
+    calibration: EvaluatedCohort | None = None,
     report: Progress = lambda _: None,
-) -> dict[str, pd.DataFrame]:
-    """Evaluate a model; each table is written to `out` as it is finished.
+) -> Tables:
+    """Evaluate a model, and write each table to `out`.
 
     Parameters
     ----------
     model
         From `load_model`.
-    cohort
-        People with scans at baseline, and volumes at later visits.
+    people
+        On whom.
     out
-        Gets `<table>.csv` and figures.
+        Gets `<table>.csv`, and the predictions, which an interrupted evaluation takes up again.
     settings
         How much.
-    folder
-        The cohort's folder, for a synthetic cohort's truth.
     training
-        A cohort that the model was trained on with its folder, for the tabular reference and for
-        the recalibration of intervals.
+        A cohort that the tabular reference is fitted on; without one it is cross-fitted.
+    calibration
+        Other people, whose errors say how intervals are recalibrated; without them each half of
+        the people tells it of the other.
     report
         Told what is being done.
 
     Returns
     -------
     dict
-        `floor`, `floor_summary`, `predicted`, `accuracy`, `ranking`, `calibration`, `comparisons`.
+        `predicted`, `floor`, `images`, `failures` (by person), `floor_summary`, `accuracy`,
+        `sexes`, `ranking`, `calibration`, `uncertainty`, `voxel_uncertainty`, and with
+        `n_compared` people `variants`, `comparisons`, `told_diagnoses`, `wrong_diagnosis`,
+        `several_visits`.
+
+    Raises
+    ------
+    ModelError
+        Where nobody's later truth is known, nobody can be predicted, or the calibration people are
+        the evaluated ones.
     """
+    if calibration is not None and _is_same(people, calibration):
+        raise ModelError("Intervals must be calibrated on other people than the evaluated ones.")
     out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(settings.seed)
-    truth, kind = load_true_volumes(cohort, folder)
-    report(f"floor ({len(cohort.participants)} people)")
-    lookup = {
-        (str(person), str(session), str(region)): float(volume)
-        for person, session, region, volume in truth[
-            ["participant_id", "session_id", "region", "volume_mm3"]
-        ].to_numpy()
-    }
-    tables = {"floor": measure_floor(model, iterate_people(model, cohort), lookup)}
-    tables["floor_summary"] = summarize_floor(
-        tables["floor"], rng=rng, n_bootstrap=settings.n_bootstrap
-    )
-    report("prediction")
+    truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)
-    tables["predicted"] = _predict_all(model, cohort, at_horizon, truth, out, settings, training)
-    diagnosis = cohort.participants.set_index("participant_id")["diagnosis"]
-    n = settings.n_bootstrap
-    tables["accuracy"] = summarize_accuracy(tables["predicted"], rng=rng, n_bootstrap=n)
-    tables["ranking"] = summarize_ranking(tables["predicted"], diagnosis, rng=rng, n_bootstrap=n)
-    tables["calibration"] = summarize_calibration(tables["predicted"], method=MODEL)
+    at_horizon["brain_mm3"] = at_horizon["participant_id"].map(compute_brain_volumes(truth))
+    report(f"prediction of {len(people.cohort.participants)} people")
+    found = _predict(model, people.cohort, out, settings)
+    if found.table.empty:
+        problems = " ".join(found.failures["problem"].unique())
+        raise ModelError(f"Nobody could be predicted: {problems}")
+    report("floor, predicted scans")
+    cache = ScanCache(out / _PREPROCESSED)
+    tables, compared = _measure_scans(
+        model, people.cohort, truth, at_horizon, found, settings, cache
+    )
+    tables["failures"] = found.failures
+    tables["predicted"] = _join_methods(
+        model, people.cohort, at_horizon, found, tables["floor"], settings, training
+    )
+    factors = None
+    if calibration is not None:
+        report(f"calibration on {len(calibration.cohort.participants)} other people")
+        factors = _calibrate(model, calibration, out / "calibration", settings)
+    tables |= _summarize(people.cohort, tables, settings, factors)
     if settings.n_compared:
-        report("comparisons")
-        tables["comparisons"] = _compare(model, cohort, at_horizon, out, settings)
+        tables |= _compare(model, people.cohort, at_horizon, compared, out, settings, report)
     for name, table in tables.items():
         table.assign(truth=kind).to_csv(out / f"{name}.csv", index=False)
-    write_figures(tables, out, is_synthetic=cohort.is_synthetic)
     return tables
 
 
-def _predict_all(
-    model: BrlpModel,
-    cohort: Cohort,
-    at_horizon: pd.DataFrame,
-    truth: pd.DataFrame,
-    out: Path,
-    settings: EvaluationSettings,
-    training: tuple[Cohort, Path | None] | None,
-) -> pd.DataFrame:
-    mine = _predict(model, cohort, out / "predictions", settings, settings.samples)
-    fit = None
-    if training is not None:
-        there, _ = load_true_volumes(*training)
-        fit = (training[0], find_volumes_at(there, settings.horizons_months))
-    methods = [
-        mine,
-        predict_carry_forward(mine),
-        predict_auxiliary(model, cohort, settings.horizons_months),
-        predict_from_table(cohort, at_horizon, training=fit),
-    ]
-    joined = pd.concat(methods, ignore_index=True).merge(
-        at_horizon, on=["participant_id", "horizon_months", "region"]
-    )
-    start = mine.drop_duplicates(["participant_id", "region"]).set_index(
-        ["participant_id", "region"]
-    )["start_mm3"]
-    joined = joined.drop(columns="start_mm3").join(start, on=["participant_id", "region"])
-    joined["brain_mm3"] = joined["participant_id"].map(compute_brain_volumes(truth))
-    return joined
+def _is_same(people: EvaluatedCohort, others: EvaluatedCohort) -> bool:
+    if people.folder is not None and others.folder is not None:
+        return people.folder.resolve() == others.folder.resolve()
+    return people.cohort is others.cohort
 
 
 def _predict(
-    model: BrlpModel,
-    cohort: Cohort,
-    out: Path,
-    settings: EvaluationSettings,
-    samples: int,
-    sampler: str | None = None,
-    steps: int | None = None,
-) -> pd.DataFrame:
-    found = predict_cohort(
+    model: BrlpModel, cohort: Cohort, out: Path, settings: EvaluationSettings
+) -> PeoplePredictions:
+    return predict_people(
         model,
         cohort,
+        out / "predictions",
         settings.horizons_months,
-        samples,
-        out=out,
+        settings.samples,
         seed=settings.seed,
-        sampler=sampler,  # type: ignore[arg-type]
-        num_inference_steps=steps,
-    ).predictions
-    names = {
-        "volume_mm3": "predicted_mm3",
-        "volume_sd_mm3": "sd_mm3",
-        "baseline_volume_mm3": "start_mm3",
+        scan_cache=out / _PREPROCESSED,
+    )
+
+
+def _measure_scans(
+    model: BrlpModel,
+    cohort: Cohort,
+    truth: pd.DataFrame,
+    at_horizon: pd.DataFrame,
+    found: PeoplePredictions,
+    settings: EvaluationSettings,
+    cache: ScanCache,
+) -> tuple[Tables, list[list[VisitImage]]]:
+    """Return what is measured in everyone's scans, and the scans of the people to compare."""
+    keys = ["participant_id", "session_id", "region"]
+    volumes = {
+        (str(person), str(session), str(region)): float(volume)
+        for person, session, region, volume in truth[[*keys, "volume_mm3"]].to_numpy()
     }
-    return found.rename(columns=names).assign(method=MODEL)[
-        [*_KEY, "predicted_mm3", "sd_mm3", "start_mm3", "method"]
+    sessions = _find_sessions(at_horizon)
+    names = _choose_compared(cohort, settings)
+    floor, images, compared = [], [], []
+    predicted = [str(name) for name in found.table["participant_id"].unique()]
+    for visits in iterate_people(model, select_people(cohort, predicted), cache):
+        floor.append(measure_floor(model, [visits], volumes))
+        images += list(measure_images(visits, found.scans, sessions))
+        if visits[0].participant_id in names:
+            compared.append(visits)
+    return {"floor": pd.concat(floor, ignore_index=True), "images": pd.DataFrame(images)}, compared
+
+
+def _find_sessions(at_horizon: pd.DataFrame) -> Mapping[tuple[str, float], str]:
+    return {
+        (str(person), float(horizon)): str(session)
+        for person, horizon, session in at_horizon[
+            ["participant_id", "horizon_months", "session_id"]
+        ].itertuples(index=False)
+    }
+
+
+def _choose_compared(cohort: Cohort, settings: EvaluationSettings) -> Sequence[str]:
+    return [str(name) for name in cohort.participants["participant_id"]][: settings.n_compared]
+
+
+def _join_methods(
+    model: BrlpModel,
+    cohort: Cohort,
+    at_horizon: pd.DataFrame,
+    found: PeoplePredictions,
+    floor: pd.DataFrame,
+    settings: EvaluationSettings,
+    training: EvaluatedCohort | None,
+) -> pd.DataFrame:
+    """Return every method's predictions with the truth, and the start they all stand on."""
+    start = found.table.drop_duplicates(["participant_id", "region"])[
+        ["participant_id", "region", "start_mm3"]
     ]
+    fit = None
+    if training is not None:
+        there, _ = training.load_truth()
+        fit = (training.cohort, find_volumes_at(there, settings.horizons_months))
+    scales = floor.drop_duplicates("participant_id").set_index("participant_id")["determinant"]
+    methods = [
+        found.table,
+        predict_carry_forward(found.table),
+        predict_auxiliary(model, cohort, settings.horizons_months, scales.to_dict()),
+        predict_from_table(cohort, at_horizon, start, training=fit),
+    ]
+    joined = pd.concat(methods, ignore_index=True).drop(columns="start_mm3")
+    return joined.merge(start, on=["participant_id", "region"]).merge(at_horizon, on=KEY)
+
+
+def _calibrate(
+    model: BrlpModel, people: EvaluatedCohort, out: Path, settings: EvaluationSettings
+) -> Factors:
+    truth, _ = people.load_truth()
+    at_horizon = find_volumes_at(truth, settings.horizons_months)
+    found = _predict(model, people.cohort, out, settings)
+    return fit_factors(found.table.merge(at_horizon, on=KEY))
+
+
+def _summarize(
+    cohort: Cohort, tables: Tables, settings: EvaluationSettings, factors: Factors | None
+) -> Tables:
+    rng, n = np.random.default_rng(settings.seed), settings.n_bootstrap
+    participants = cohort.participants.set_index("participant_id")
+    predicted, images = tables["predicted"], tables["images"]
+    errors = tabulate_errors(predicted, images)
+    mine = predicted[predicted["method"] == MODEL]
+    found = {
+        "floor_summary": summarize_floor(tables["floor"], rng=rng, n_bootstrap=n),
+        "accuracy": summarize_accuracy(errors, rng=rng, n_bootstrap=n),
+        "sexes": summarize_by_sex(errors, participants["sex"], rng=rng, n_bootstrap=n),
+        "ranking": summarize_ranking(predicted, participants["diagnosis"], rng=rng, n_bootstrap=n),
+        "calibration": summarize_calibration(mine, factors=factors),
+    }
+    if not images.empty:
+        found["uncertainty"] = relate_uncertainty(images, errors)
+        found["voxel_uncertainty"] = summarize_voxels(images)
+    return found
 
 
 def _compare(
     model: BrlpModel,
     cohort: Cohort,
     at_horizon: pd.DataFrame,
+    visits: Sequence[Sequence[VisitImage]],
     out: Path,
     settings: EvaluationSettings,
-) -> pd.DataFrame:
-    """Return the hippocampal error and the time of each variant on the first people."""
-    people = list(cohort.participants["participant_id"].iloc[: settings.n_compared])
-    some = _select(cohort, people)
-    without = without_auxiliary(model, out / "without_auxiliary")
-    sampler, steps = model.config.sampler, model.config.num_inference_steps
-    variants = [
-        ("ablation", "base", without, 1, sampler, steps),
-        ("ablation", "+AUX", model, 1, sampler, steps),
-        ("ablation", "+LAS", without, settings.samples, sampler, steps),
-        ("ablation", "+AUX +LAS", model, settings.samples, sampler, steps),
-        *(("draws", f"m = {m}", model, m, sampler, steps) for m in settings.compared_samples),
-        *(
-            ("sampler", f"{name}, {k} steps", model, settings.samples, name, k)
-            for name, k in settings.compared_steps
-        ),
-    ]
-    rows = []
-    for number, (group, label, variant, samples, name, k) in enumerate(variants):
-        start = perf_counter()
-        folder = out / "comparisons" / str(number)
-        found = _predict(variant, some, folder, settings, samples, name, k)
-        seconds = (perf_counter() - start) / len(people)
-        joined = found.merge(at_horizon, on=["participant_id", "horizon_months", "region"])
-        own = joined[joined["region"] == "hippocampus"]
-        error = 100 * (own["predicted_mm3"] / own["true_mm3"] - 1).abs()
-        for horizon, errors in error.groupby(own["horizon_months"]):
-            rows.append(
-                {
-                    "comparison": group,
-                    "variant": label,
-                    "horizon_months": horizon,
-                    "hippocampus_mae_percent": float(errors.mean()),
-                    "seconds_per_person": seconds,
-                    "n": len(errors),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _select(cohort: Cohort, people: Sequence[str]) -> Cohort:
-    tables: dict[str, Any] = {
-        name: table[table["participant_id"].isin(people)].reset_index(drop=True)
-        for name, table in (
-            ("participants", cohort.participants),
-            ("visits", cohort.visits),
-            ("volumes", cohort.volumes),
+    report: Progress,
+) -> Tables:
+    """Return what variants of the model say of a few people, at the last horizon."""
+    *earlier, last = sorted(settings.horizons_months)
+    truth = at_horizon[at_horizon["horizon_months"] == last]
+    people = Compared(
+        model,
+        select_people(cohort, _choose_compared(cohort, settings)),
+        last,
+        visits,
+        truth,
+        _find_sessions(truth),
+        out / "comparisons",
+        out / _PREPROCESSED,
+    )
+    rng, n = np.random.default_rng([settings.seed, 1]), settings.n_bootstrap
+    tables = {"variants": compare_variants(people, settings, report=report)}
+    tables["comparisons"] = summarize_comparisons(tables["variants"], rng=rng, n_bootstrap=n)
+    report("wrong diagnoses")
+    told = tell_wrong_diagnoses(people, settings.samples, seed=settings.seed)
+    tables["told_diagnoses"] = told
+    tables["wrong_diagnosis"] = summarize_wrong_diagnoses(told, rng=rng, n_bootstrap=n)
+    if earlier:
+        report("several visits")
+        volumes = predict_from_later_visit(
+            people, settings.samples, until_months=earlier[-1], seed=settings.seed
         )
-    }
-    return replace(cohort, **tables)
+        if not volumes.empty:
+            errors = tabulate_errors(volumes)
+            tables["several_visits"] = summarize_accuracy(errors, rng=rng, n_bootstrap=n)
+    return tables

@@ -10,6 +10,7 @@ import torch
 from brlp_models.evaluation.scans import VisitImage
 from brlp_models.evaluation.statistics import (
     Estimate,
+    compute_mean,
     compute_median_absolute,
     compute_sd,
     estimate,
@@ -31,7 +32,7 @@ def measure_floor(
     Returns
     -------
     DataFrame
-        `participant_id`, `session_id`, `months`, `region`, `true_mm3`, `input_mm3`,
+        `participant_id`, `session_id`, `months`, `determinant`, `region`, `true_mm3`, `input_mm3`,
         `reconstructed_mm3` (in the person's own space), `dice` of the segmented scan where the
         visit has labels, `reconstruction_error` (mean absolute difference within the brain).
     """
@@ -50,6 +51,7 @@ def measure_floor(
                     "participant_id": visit.participant_id,
                     "session_id": visit.session_id,
                     "months": visit.months,
+                    "determinant": visit.determinant,
                     "region": region,
                     "true_mm3": truth[visit.participant_id, visit.session_id, region],
                     "input_mm3": measured[region] / visit.determinant,
@@ -87,7 +89,7 @@ def summarize_floor(
                 rows.append(_row(region, f"sd of paired change error, {kind} (%)", found))
         dice = own["dice"].dropna().to_numpy(float)
         if len(dice):
-            found = estimate(lambda x: float(np.mean(x)), dice, rng=rng, n_bootstrap=n_bootstrap)
+            found = estimate(compute_mean, dice, rng=rng, n_bootstrap=n_bootstrap)
             rows.append(_row(region, "Dice of the segmented scan", found))
     return pd.DataFrame(rows)
 

@@ -1,7 +1,8 @@
 """The scans of a cohort's visits on a model's grid."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from brlp_models.grid import Grid, resample
+from brlp_models.brain_mask import BrainSegmenter
+from brlp_models.brain_network import choose_brain_segmenter
+from brlp_models.grid import Grid, resample_labels
 from brlp_models.model import BrlpModel
 from brlp_models.prediction_start import is_preprocessed
-from brlp_models.preprocessing import VisitScan, preprocess_visits
+from brlp_models.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
+from brlp_models.scan_cache import ScanCache, compute_key
 from brlp_models.scans import read_labels, read_scan
 from cohorts.cohort import Cohort
 
@@ -42,28 +46,27 @@ class VisitImage:
     labels: npt.NDArray[np.int32] | None
 
 
-def iterate_people(model: BrlpModel, cohort: Cohort) -> Iterator[list[VisitImage]]:
+def iterate_people(
+    model: BrlpModel, cohort: Cohort, cache: ScanCache
+) -> Iterator[list[VisitImage]]:
     """Yield each person's visits that have an image, in time."""
     visits = cohort.visits[cohort.visits["image_path"].notna()]
     for _, own in visits.sort_values("months_from_baseline").groupby("participant_id"):
-        yield load_visits(model, own)
+        yield load_visits(model, own, cache)
 
 
-def load_visits(model: BrlpModel, own: pd.DataFrame) -> list[VisitImage]:
-    """Return one person's visits; scans on the grid already are taken as they are."""
+def load_visits(model: BrlpModel, own: pd.DataFrame, cache: ScanCache) -> list[VisitImage]:
+    """Return one person's visits; scans on the grid already are taken as they are.
+
+    Others are preprocessed as for a prediction that starts from them.
+    """
     grid = Grid.of_config(model.config)
     first = read_scan(own["image_path"].iloc[0])
     if is_preprocessed(first, model.config):
         images = [read_scan(path).data for path in own["image_path"]]
         to_mni = [np.eye(4)] * len(images)
     else:
-        done = preprocess_visits(
-            [
-                VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
-                for row in own.itertuples()
-            ],
-            grid,
-        )
+        done = list(_preprocess(model, own, cache))
         images, to_mni = [scan.image for scan in done], [scan.native_to_mni for scan in done]
     return [
         VisitImage(
@@ -78,6 +81,25 @@ def load_visits(model: BrlpModel, own: pd.DataFrame) -> list[VisitImage]:
     ]
 
 
+def _preprocess(
+    model: BrlpModel, own: pd.DataFrame, cache: ScanCache
+) -> Iterator[PreprocessedScan]:
+    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
+    first, *later = (
+        VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
+        for row in own.itertuples()
+    )
+    for visits in ([first], *([first, visit] for visit in later)):
+        key = compute_key(visits, grid, segmenter=segmenter)
+        yield cache.fetch(key, partial(_preprocess_last, visits, grid, segmenter))
+
+
+def _preprocess_last(
+    visits: Sequence[VisitScan], grid: Grid, segmenter: BrainSegmenter | None
+) -> PreprocessedScan:
+    return preprocess_visits(visits, grid, segmenter=segmenter)[-1]
+
+
 def _path(value: object) -> Path | None:
     return None if value is None or pd.isna(value) else Path(str(value))  # type: ignore[call-overload]
 
@@ -88,4 +110,4 @@ def _load_labels(
     if path is None:
         return None
     labels, source = read_labels(path)
-    return np.asarray(resample(labels, source, grid, source_to_target=to_mni, order=0))
+    return np.asarray(resample_labels(labels, source, grid, source_to_target=to_mni))

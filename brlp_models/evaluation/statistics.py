@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 Array = npt.NDArray[np.float64]
 
@@ -43,13 +43,16 @@ def estimate(
         Of the interval.
     """
     n = len(values[0])
-    draws = [
-        statistic(*(value[rows] for value in values))
-        for rows in rng.integers(0, n, (n_bootstrap, n))
-    ]
-    tail = 50 * (1 - level)
+    draws = np.array(
+        [
+            statistic(*(value[rows] for value in values))
+            for rows in rng.integers(0, n, (n_bootstrap, n))
+        ]
+    )
     # a resample of one person repeated has no rank correlation
-    lower, upper = np.nanpercentile(draws, [tail, 100 - tail])
+    known = draws[~np.isnan(draws)]
+    tail = 50 * (1 - level)
+    lower, upper = np.percentile(known, [tail, 100 - tail]) if known.size else [np.nan] * 2
     return Estimate(float(statistic(*values)), float(lower), float(upper), n)
 
 
@@ -57,7 +60,7 @@ def compute_spearman(predicted: Array, true: Array) -> float:
     """Return the rank correlation; NaN where one side is constant."""
     if np.ptp(predicted) == 0 or np.ptp(true) == 0:
         return float("nan")
-    return float(spearmanr(predicted, true).statistic)
+    return float(np.corrcoef(rankdata(predicted), rankdata(true))[0, 1])
 
 
 def compute_median_absolute(errors: Array) -> float:
@@ -65,9 +68,9 @@ def compute_median_absolute(errors: Array) -> float:
     return float(np.median(np.abs(errors)))
 
 
-def compute_mean_absolute(errors: Array) -> float:
-    """Return the mean absolute value."""
-    return float(np.mean(np.abs(errors)))
+def compute_mean(values: Array) -> float:
+    """Return the mean."""
+    return float(np.mean(values))
 
 
 def compute_sd(errors: Array) -> float:

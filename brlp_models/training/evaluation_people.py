@@ -73,6 +73,7 @@ def write_evaluation_people(
         prefix=_PREFIX[purpose],
         labels_by_share=True,
     )
+    folder = folder.absolute()
     bank = folder / "bank"
     grid = Grid.of_config(recipe.model)
     bases = read_bases(recipe, label_maps, purpose)

@@ -22,8 +22,12 @@ def list_label_maps(
     Raises
     ------
     ModelError
-        Where there is none.
+        Where there is none, or the recipe holds none out.
     """
+    if for_evaluation and not held_out:
+        raise ModelError(
+            "This recipe holds no label maps out (held_out_label_maps) to evaluate on."
+        )
     found = [] if folder is None else sorted(folder.glob("*.nii*")) + sorted(folder.glob("*.mgz"))
     paths = [path for path in found if path.name.startswith(held_out) == for_evaluation]
     if not paths:

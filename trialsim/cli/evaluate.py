@@ -1,9 +1,14 @@
 """`trialsim evaluate`: how well a model predicts the people of a cohort."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
+
+if TYPE_CHECKING:
+    from brlp_models.evaluation.evaluation import EvaluatedCohort
 
 
 def evaluate(
@@ -18,17 +23,31 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Draws for each person and horizon.")] = 4,
     train_on: Annotated[
         Path | None,
-        typer.Option(help="The model's training cohort, to fit the tabular reference on."),
+        typer.Option(help="Cohort to fit the tabular reference on; cross-fitted when left out."),
+    ] = None,
+    calibrate_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Cohort of other people to recalibrate intervals on; by default each half of "
+            "these people is calibrated on the other."
+        ),
     ] = None,
     compare: Annotated[
         int,
-        typer.Option(min=0, help="People for the ablation, draws and steps; 0 leaves these out."),
+        typer.Option(
+            min=0,
+            help="People for ablation, draws, steps, wrong diagnosis and several visits; "
+            "0 leaves these out.",
+        ),
     ] = 6,
+    draws: Annotated[
+        list[int], typer.Option(min=1, help="Draws to compare; give it once for each.")
+    ] = [1, 2, 4, 8, 16, 32, 64],  # noqa: B006
     n_bootstrap: Annotated[int, typer.Option(min=10, help="Resamples of people.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The seed of everything random.")] = 1,
+    seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Compare predictions with what came later: floor, accuracy, ranking, calibration, ablation.
 
@@ -37,34 +56,45 @@ def evaluate(
 
     Example: trialsim evaluate cohort --model mini --horizon 24 --samples 4 --out evaluation
     """
-    import pandas as pd
+    import json
 
-    from brlp_models.evaluation.evaluation import EvaluationSettings, evaluate_model
+    from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
+    from brlp_models.evaluation.settings import EvaluationSettings
     from brlp_models.model_folder import load_model
-    from cohorts.loading import load_cohort
+    from reports.figures.model_evaluation import write_evaluation_figures
 
-    settings = EvaluationSettings(
-        horizons_months=tuple(horizon),
-        samples=samples,
-        n_compared=compare,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-    )
-    training = None if train_on is None else (load_cohort(train_on), train_on)
+    people = _load(cohort)
     tables = evaluate_model(
         load_model(model, device=device, precision="auto"),
-        load_cohort(cohort),
+        people,
         out,
-        settings,
-        folder=cohort,
-        training=training,
+        EvaluationSettings(
+            horizons_months=tuple(horizon),
+            samples=samples,
+            compared_samples=tuple(draws),
+            n_compared=compare,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+        ),
+        training=_load(train_on) if train_on else None,
+        calibration=_load(calibrate_on) if calibrate_on else None,
         report=lambda text: None if quiet else typer.echo(text, err=True),
     )
-    shown = {name: tables[name] for name in ("floor_summary", "accuracy", "ranking", "calibration")}
+    write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
+    shown = {name: table for name, table in tables.items() if name not in PER_PERSON}
     if as_json:
-        joined = {name: table.to_dict("records") for name, table in shown.items()}
-        typer.echo(pd.Series(joined).to_json())
+        content = {name: json.loads(t.to_json(orient="records")) for name, t in shown.items()}
+        typer.echo(json.dumps(content))
         return
     for name, table in shown.items():
         typer.echo(f"\n{name}\n{table.round(3).to_string(index=False)}")
+    if len(tables["failures"]):
+        typer.echo(f"\n{len(tables['failures'])} people could not be predicted: failures.csv")
     typer.echo(f"\nTables and figures: {out}")
+
+
+def _load(folder: Path) -> "EvaluatedCohort":
+    from brlp_models.evaluation.evaluation import EvaluatedCohort
+    from cohorts.loading import load_cohort
+
+    return EvaluatedCohort(load_cohort(folder), folder)

@@ -1,0 +1,87 @@
+"""How near predicted scans come to the scans of later visits."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics.regression import compute_ssim_and_cs
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn import functional
+
+from brlp_models.evaluation.methods import CARRY_FORWARD, MODEL
+from brlp_models.evaluation.predicted_scans import PredictedScans
+from brlp_models.evaluation.scans import VisitImage
+
+Sessions = Mapping[tuple[str, float], str]
+"""The session that shows what came later, by participant and horizon."""
+
+_WINDOW, _SIGMA = 11, 1.5
+"""Of Wang et al. 2004, in voxels."""
+
+
+def measure_images(
+    visits: Sequence[VisitImage], predicted: PredictedScans, sessions: Sessions
+) -> Iterator[dict[str, Any]]:
+    """Yield one person's errors of predicted scans, and of the baseline scan carried forward.
+
+    Parameters
+    ----------
+    visits
+        One person's, the baseline first; without a baseline scan nothing is measured.
+    predicted
+        Of the same model.
+    sessions
+        Which visits are predicted.
+
+    Yields
+    ------
+    dict
+        `participant_id`, `horizon_months`, `method`, `mse` and `ssim` within the brain of the later
+        scan; of the model also `voxel_spearman` (uncertainty with absolute error, over the brain's
+        voxels) and `global_uncertainty`.
+    """
+    later = {visit.session_id: visit.image for visit in visits}
+    name, start = visits[0].participant_id, visits[0]
+    for (person, horizon), session in sessions.items():
+        found = predicted.find(person, horizon) if person == name else None
+        if found is None or session not in later or start.months != 0:
+            continue
+        true = later[session]
+        key = {"participant_id": person, "horizon_months": horizon}
+        yield {**key, "method": CARRY_FORWARD, **compare_images(start.image, true)}
+        yield {
+            **key,
+            "method": MODEL,
+            **compare_images(found.image, true),
+            "voxel_spearman": correlate_voxels(found.voxel_sd, found.image, true),
+            "global_uncertainty": found.global_uncertainty,
+        }
+
+
+def compare_images(image: Tensor, true: Tensor) -> dict[str, float]:
+    """Return `mse` and `ssim` of scans (1, *shape) within the brain of the true one."""
+    brain = true > 0
+    squares = (image - true).square()[brain]
+    return {
+        "mse": float(squares.mean()),
+        "ssim": float(compute_ssim_map(image, true)[brain].mean()),
+    }
+
+
+def compute_ssim_map(image: Tensor, true: Tensor) -> Tensor:
+    """Return the structural similarity (Wang et al. 2004) around each voxel of (1, *shape)."""
+    margin = [_WINDOW // 2] * 6
+    first, second = (functional.pad(scan, margin)[None] for scan in (image, true))
+    ssim, _ = compute_ssim_and_cs(first, second, 3, [_WINDOW] * 3, [_SIGMA] * 3)
+    return torch.as_tensor(ssim[0])
+
+
+def correlate_voxels(voxel_sd: Tensor, image: Tensor, true: Tensor) -> float:
+    """Return Spearman's correlation of uncertainty and absolute error over the brain's voxels."""
+    brain = true > 0
+    sd, error = voxel_sd[brain].numpy(), (image - true).abs()[brain].numpy()
+    if np.ptp(sd) == 0 or np.ptp(error) == 0:
+        return float("nan")
+    return float(spearmanr(sd, error).statistic)

@@ -1,0 +1,86 @@
+"""A model's predictions of the people of an evaluation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brlp_models.evaluation.methods import KEY, MODEL
+from brlp_models.evaluation.predicted_scans import PredictedScans
+from brlp_models.model import BrlpModel
+from brlp_models.prediction import predict_cohort
+from cohorts.cohort import Cohort
+
+_NAMES = {
+    "volume_mm3": "predicted_mm3",
+    "volume_sd_mm3": "sd_mm3",
+    "baseline_volume_mm3": "start_mm3",
+}
+
+
+@dataclass(frozen=True)
+class PeoplePredictions:
+    """What a model says of some people.
+
+    Parameters
+    ----------
+    table
+        `participant_id`, `horizon_months`, `region`, `predicted_mm3`, `sd_mm3`, `start_mm3` (as
+        measured in the input scan, never in the decoded one), `method`.
+    scans
+        The predicted scans.
+    failures
+        `participant_id`, `problem` of everyone who could not be predicted.
+    """
+
+    table: pd.DataFrame
+    scans: PredictedScans
+    failures: pd.DataFrame
+
+
+def predict_people(
+    model: BrlpModel,
+    cohort: Cohort,
+    out: Path,
+    horizons_months: Sequence[float],
+    samples: int,
+    *,
+    seed: int,
+    **options: Any,
+) -> PeoplePredictions:
+    """Predict people; what `out` holds already is not predicted again.
+
+    Parameters
+    ----------
+    model, cohort, horizons_months, samples, seed
+        As in `predict_cohort`.
+    out
+        Gets the predictions, and the scans in `scans/`.
+    **options
+        Further ones of `predict_cohort`.
+    """
+    scans = PredictedScans(out / "scans")
+    found = predict_cohort(
+        model,
+        cohort,
+        horizons_months,
+        samples,
+        out=out,
+        seed=seed,
+        on_person=scans.keep,
+        **options,
+    )
+    columns = [*KEY, *_NAMES.values(), "method"]
+    table = found.predictions.rename(columns=_NAMES).assign(method=MODEL)[columns]
+    return PeoplePredictions(table, scans, found.failures)
+
+
+def select_people(cohort: Cohort, people: Sequence[str]) -> Cohort:
+    """Return the cohort of some of its people."""
+    tables = {
+        name: getattr(cohort, name).loc[lambda table: table["participant_id"].isin(people)]
+        for name in ("participants", "visits", "volumes")
+    }
+    return replace(cohort, **{name: t.reset_index(drop=True) for name, t in tables.items()})

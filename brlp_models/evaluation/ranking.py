@@ -1,0 +1,94 @@
+"""Whether the people who will lose most are predicted to lose most."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL
+from brlp_models.evaluation.statistics import (
+    Array,
+    Estimate,
+    compute_spearman,
+    estimate,
+)
+
+REGION = "hippocampus"
+_FEWEST = 4
+
+
+def summarize_ranking(
+    predicted: pd.DataFrame,
+    diagnosis: "pd.Series[str]",
+    *,
+    rng: np.random.Generator,
+    n_bootstrap: int = 1000,
+) -> pd.DataFrame:
+    """Return the rank correlation of predicted and true hippocampal change of each method.
+
+    Parameters
+    ----------
+    predicted
+        `participant_id`, `method`, `horizon_months`, `region`, `predicted_mm3`, `start_mm3`
+        (measured), `true_mm3`, `baseline_mm3` (true).
+    diagnosis
+        At baseline, by participant.
+    rng, n_bootstrap
+        Of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        `horizon_months`, `subgroup` (`all`, and each diagnosis), `method`, `measure` (`Spearman`;
+        for the model also its difference to the auxiliary model alone, paired by person), `value`,
+        `lower`, `upper`, `n`; NaN for fewer than four people.
+    """
+    rows = []
+    for horizon, changes in _tabulate_changes(predicted):
+        for subgroup, people in _iterate_subgroups(changes, diagnosis):
+            key = {"horizon_months": horizon, "subgroup": subgroup}
+            for method in people.columns.drop("true"):
+                found = _rank(people, [method], rng, n_bootstrap)
+                rows.append({**key, "method": method, "measure": "Spearman", **vars(found)})
+            if {MODEL, AUXILIARY} <= set(people):
+                found = _rank(people, [MODEL, AUXILIARY], rng, n_bootstrap)
+                name = f"Spearman minus that of the {AUXILIARY}"
+                rows.append({**key, "method": MODEL, "measure": name, **vars(found)})
+    return pd.DataFrame(rows)
+
+
+def compute_difference(true: Array, first: Array, second: Array) -> float:
+    """Return how much better `first` ranks the true change than `second`."""
+    return compute_spearman(first, true) - compute_spearman(second, true)
+
+
+def _rank(
+    people: pd.DataFrame, methods: list[str], rng: np.random.Generator, n_bootstrap: int
+) -> Estimate:
+    if len(people) < _FEWEST:
+        return Estimate(float("nan"), float("nan"), float("nan"), len(people))
+    statistic: Callable[..., float] = compute_spearman if len(methods) == 1 else compute_difference
+    columns = [people[name].to_numpy(float) for name in ("true", *methods)]
+    return estimate(statistic, *columns, rng=rng, n_bootstrap=n_bootstrap)
+
+
+def _tabulate_changes(predicted: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
+    """Yield, for each horizon, percent changes by person (rows) and method, with the true one."""
+    own = predicted[(predicted["region"] == REGION) & (predicted["method"] != CARRY_FORWARD)]
+    own = own.assign(
+        change=100 * (own["predicted_mm3"] / own["start_mm3"] - 1),
+        true=100 * (own["true_mm3"] / own["baseline_mm3"] - 1),
+    )
+    for horizon, table in own.groupby("horizon_months"):
+        wide = table.pivot_table(index="participant_id", columns="method", values="change")
+        true = table.drop_duplicates("participant_id").set_index("participant_id")["true"]
+        yield float(str(horizon)), wide.assign(true=true).dropna()
+
+
+def _iterate_subgroups(
+    table: pd.DataFrame, diagnosis: "pd.Series[str]"
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield "all", table
+    groups = diagnosis.reindex(table.index)
+    for name in sorted(groups.dropna().unique()):
+        yield str(name), table[groups == name]

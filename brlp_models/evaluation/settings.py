@@ -1,0 +1,40 @@
+"""How much an evaluation does."""
+
+from dataclasses import dataclass
+
+from brlp_models.sampling import Sampler
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How much is evaluated.
+
+    Parameters
+    ----------
+    horizons_months
+        Months after baseline.
+    samples
+        Draws of the main table.
+    compared_samples, compared_steps
+        Further numbers of draws, and of denoising steps, on `n_compared` people.
+    reference_steps
+        What the mean latents of `compared_steps` are compared with.
+    n_compared
+        People of the comparisons, at the last horizon; 0 leaves those out.
+    n_bootstrap
+        Resamples of people.
+    seed
+        Of everything random.
+    """
+
+    horizons_months: tuple[float, ...] = (24.0, 48.0)
+    samples: int = 4
+    compared_samples: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    compared_steps: tuple[tuple[Sampler, int], ...] = (
+        ("dpm-solver++", 2), ("dpm-solver++", 4), ("dpm-solver++", 8), ("dpm-solver++", 16),
+        ("ddim", 4), ("ddim", 10), ("ddim", 25), ("ddim", 50),
+    )  # fmt: skip
+    reference_steps: tuple[Sampler, int] = ("ddim", 200)
+    n_compared: int = 6
+    n_bootstrap: int = 1000
+    seed: int = 1

@@ -1,0 +1,106 @@
+"""Whether uncertain predictions are the wrong ones."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula.api as smf
+
+from brlp_models.evaluation.accuracy import VOLUME_ERROR
+from brlp_models.evaluation.methods import MODEL
+from brlp_models.evaluation.ranking import REGION
+
+_Z = ("global_uncertainty", "mse", "volume_error")
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A fixed effect of a mixed model with a random intercept for each person."""
+
+    value: float
+    lower: float
+    upper: float
+    p: float
+    n: int
+    n_people: int
+    converged: bool
+
+
+def relate_uncertainty(images: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+    """Return how global uncertainty goes with the horizon, and errors with uncertainty.
+
+    Parameters
+    ----------
+    images
+        Rows of `measure_images`.
+    errors
+        Of `tabulate_errors`.
+
+    Returns
+    -------
+    DataFrame
+        `outcome`, `term`, and the slope of a mixed model (`value`, `lower`, `upper`, `p`, `n`,
+        `n_people`, `converged`). Errors and uncertainty are in units of their sd, horizons in
+        years.
+    """
+    own = errors[
+        (errors["method"] == MODEL)
+        & (errors["region"] == REGION)
+        & (errors["measure"] == VOLUME_ERROR)
+    ].rename(columns={"value": "volume_error"})
+    keys = ["participant_id", "horizon_months"]
+    table = images[images["method"] == MODEL].merge(own[[*keys, "volume_error"]], on=keys)
+    table["horizon_years"] = table["horizon_months"] / 12
+    models = [("global_uncertainty", "horizon_years")]
+    models += [(outcome, "global_uncertainty") for outcome in ("mse", "volume_error")]
+    return pd.DataFrame(
+        {"outcome": outcome, "term": term, **vars(fit_slope(_standardize(table), outcome, term))}
+        for outcome, term in models
+    )
+
+
+def fit_slope(table: pd.DataFrame, outcome: str, term: str) -> Slope:
+    """Return the slope of `outcome` on `term`, beside the horizon, within and between people.
+
+    NaN where a column is constant, or nobody has two rows: nothing tells the person's intercept
+    from the residual then.
+    """
+    n_people = table["participant_id"].nunique()
+    nan = float("nan")
+    nothing = Slope(nan, nan, nan, nan, len(table), n_people, converged=False)
+    if len(table) <= n_people or any(np.ptp(table[name]) == 0 for name in (outcome, term)):
+        return nothing
+    terms = dict.fromkeys([term, "horizon_years"])
+    with warnings.catch_warnings():
+        # a variance on its boundary warns; `converged` tells what matters
+        warnings.simplefilter("ignore")
+        model = smf.mixedlm(
+            f"{outcome} ~ {' + '.join(terms)}", table, groups=table["participant_id"]
+        )
+        try:
+            fitted = model.fit(reml=True)
+        except np.linalg.LinAlgError:
+            return nothing
+        low, high = fitted.conf_int().loc[term]
+        return Slope(
+            float(fitted.params[term]),
+            float(low),
+            float(high),
+            float(fitted.pvalues[term]),
+            len(table),
+            n_people,
+            converged=bool(fitted.converged),
+        )
+
+
+def summarize_voxels(images: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and sd over people of the correlation of voxel uncertainty and voxel error."""
+    own = images[images["method"] == MODEL].dropna(subset=["voxel_spearman"])
+    found = own.groupby("horizon_months")["voxel_spearman"].agg(["mean", "std", "count"])
+    return found.rename(columns={"std": "sd", "count": "n"}).reset_index()
+
+
+def _standardize(table: pd.DataFrame) -> pd.DataFrame:
+    values = {name: (table[name] - table[name].mean()) / (table[name].std() or 1.0) for name in _Z}
+    return table.assign(**values)

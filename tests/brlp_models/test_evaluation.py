@@ -1,0 +1,436 @@
+"""Evaluation of a model: known answers on constructed tables, and a tiny random model."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import norm
+
+from brlp_models.auxiliary_regression import HuberAuxiliary
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.accuracy import IMAGE, VOLUME_ERROR, summarize_accuracy, tabulate_errors
+from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
+from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
+from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.image_accuracy import compare_images, correlate_voxels
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
+from brlp_models.evaluation.people_predictions import predict_people
+from brlp_models.evaluation.ranking import summarize_ranking
+from brlp_models.evaluation.real_scan import segment_on
+from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
+from brlp_models.evaluation.uncertainty import fit_slope
+from brlp_models.evaluation.wrong_diagnosis import read_diagnosis_as
+from brlp_models.grid import Grid, resample, resample_labels
+from brlp_models.model import BrlpModel
+from brlp_models.model_folder import load_model, write_model_folder
+from brlp_models.training import evaluation_people
+from brlp_models.training.evaluation_people import write_evaluation_people
+from brlp_models.training.label_maps import list_label_maps
+from brlp_models.training.recipe import load_recipe
+from cohorts.baseline import build_baseline_table
+from cohorts.cohort import Cohort
+from reports.figures.model_evaluation import write_evaluation_figures
+
+REGIONS = ("hippocampus", "lateral_ventricle")
+TYPICAL_MM3 = {"hippocampus": 7000.0, "left_hippocampus": 3500.0, "lateral_ventricle": 40000.0}
+RNG = np.random.default_rng
+
+
+def make_predicted(method: str, predicted: list[float], true: list[float]) -> pd.DataFrame:
+    n = len(true)
+    return pd.DataFrame(
+        {
+            "participant_id": [f"sub-{k}" for k in range(n)],
+            "horizon_months": 24.0,
+            "region": "hippocampus",
+            "method": method,
+            "predicted_mm3": predicted,
+            "sd_mm3": 100.0,
+            "true_mm3": true,
+            "baseline_mm3": 1000.0,
+            "start_mm3": 1000.0,
+            "brain_mm3": 1e6,
+        }
+    )
+
+
+def summarize(*methods: pd.DataFrame) -> pd.DataFrame:
+    errors = tabulate_errors(pd.concat(methods))
+    found = summarize_accuracy(errors, rng=RNG(0), n_bootstrap=50)
+    return found.set_index("method")
+
+
+TRUE = [900.0, 950.0, 980.0, 990.0, 870.0, 930.0]
+
+
+def test_perfect_predictions_have_no_error_and_improve_by_everything() -> None:
+    found = summarize(
+        make_predicted(MODEL, TRUE, TRUE), make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE)
+    )
+    assert found.loc[MODEL, "value"] == 0
+    assert tuple(found.loc[MODEL, ["improvement_lower", "improvement_percent"]]) == (100, 100)
+    loss = 1000 - np.mean(TRUE)
+    assert found.loc[CARRY_FORWARD, "value"] == pytest.approx(100 * loss / 1e6)
+
+
+def test_carrying_forward_improves_on_itself_by_nothing() -> None:
+    still = make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE)
+    found = summarize(still.assign(method=MODEL), still).loc[MODEL]
+    assert found["improvement_lower"] == found["improvement_upper"] == 0
+
+
+def test_improvement_of_similarity_is_that_of_what_it_lacks() -> None:
+    images = pd.DataFrame(
+        {"participant_id": ["sub-0", "sub-0"], "horizon_months": 24.0}
+        | {"method": [MODEL, CARRY_FORWARD], "mse": [1.0, 2.0], "ssim": [0.9, 0.8]}
+    )
+    volumes = make_predicted(MODEL, TRUE, TRUE)
+    found = summarize_accuracy(tabulate_errors(volumes, images), rng=RNG(0), n_bootstrap=10)
+    scans = found[(found["region"] == IMAGE) & (found["method"] == MODEL)]
+    assert scans["improvement_percent"].to_list() == pytest.approx([50, 50])
+
+
+def test_the_right_order_ranks_perfectly_and_the_reverse_does_not() -> None:
+    tables = [make_predicted(MODEL, TRUE, TRUE), make_predicted(AUXILIARY, TRUE[::-1], TRUE)]
+    tables.append(make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE))
+    diagnosis = pd.Series(["CN"] * 4 + ["AD"] * 2, [f"sub-{k}" for k in range(6)])
+    found = summarize_ranking(pd.concat(tables), diagnosis, rng=RNG(0), n_bootstrap=50)
+    value = found.set_index(["subgroup", "method", "measure"])["value"]
+    reverse = compute_spearman(np.array(TRUE[::-1]), np.array(TRUE))
+    assert value["all", MODEL, "Spearman"] == pytest.approx(1)
+    difference = value["all", MODEL, f"Spearman minus that of the {AUXILIARY}"]
+    assert difference == pytest.approx(1 - reverse)
+    assert value["CN", MODEL, "Spearman"] == pytest.approx(1)
+    assert np.isnan(value["AD", MODEL, "Spearman"])
+    assert CARRY_FORWARD not in set(found["method"])
+
+
+def test_the_interval_of_a_mean_is_the_normal_one() -> None:
+    values = RNG(0).normal(3, 2, 400)
+    found = estimate(compute_mean, values, rng=RNG(1), n_bootstrap=2000)
+    half = norm.ppf(0.975) * values.std(ddof=1) / 20
+    assert found.upper - found.lower == pytest.approx(2 * half, rel=0.08)
+    assert found.value == values.mean()
+
+
+def make_calibrated(n: int, error_sd: float, seed: int) -> pd.DataFrame:
+    true = RNG(seed).normal(1000, error_sd, n)
+    return make_predicted(MODEL, [1000.0] * n, true.tolist())
+
+
+def test_honest_intervals_cover_as_often_as_they_say() -> None:
+    found = summarize_calibration(make_calibrated(2000, 100, 0)).set_index("level")
+    # three standard errors of a share of 2,000
+    assert found.loc[0.8, "coverage"] == pytest.approx(0.8, abs=0.027)
+    assert found.loc[0.95, "coverage"] == pytest.approx(0.95, abs=0.015)
+    assert found["factor"].to_list() == pytest.approx([1, 1], abs=0.1)
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_recalibration_on_other_people_restores_the_coverage(others: bool) -> None:
+    factors = fit_factors(make_calibrated(2000, 300, 1)) if others else None
+    found = summarize_calibration(make_calibrated(2000, 300, 2), factors=factors)
+    found = found.set_index("level")
+    assert found.loc[0.95, "coverage"] == pytest.approx(2 * norm.cdf(1.96 / 3) - 1, abs=0.033)
+    assert found.loc[0.95, "recalibrated"] == pytest.approx(0.95, abs=0.02)
+    assert found["factor"].to_list() == pytest.approx([3, 3], rel=0.1)
+    assert set(found["fitted_on"]) == {
+        "another cohort" if others else "the other half of these people"
+    }
+
+
+def test_coverage_has_wilson_intervals() -> None:
+    found = summarize_calibration(make_predicted(MODEL, [1000.0] * 10, [1000.0] * 10))
+    assert (found["coverage"] == 1).all()
+    assert found["coverage_lower"].to_list() == pytest.approx([0.7225, 0.7225], abs=1e-4)
+
+
+def test_a_mixed_model_finds_the_slope_behind_the_people() -> None:
+    rng = RNG(3)
+    table = pd.DataFrame({"participant_id": np.repeat(np.arange(80), 3)})
+    table["horizon_years"] = np.tile([1.0, 2.0, 3.0], 80)
+    person = rng.normal(0, 5, 80)[table["participant_id"]]
+    table["term"] = rng.normal(0, 1, 240)
+    table["outcome"] = 0.5 * table["term"] + person + rng.normal(0, 0.3, 240)
+    found = fit_slope(table, "outcome", "term")
+    # three standard errors within people, twenty times fewer than between them
+    assert found.value == pytest.approx(0.5, abs=3 * 0.3 / np.sqrt(160))
+    assert found.upper - found.lower < 0.12
+    assert (found.n, found.n_people) == (240, 80)
+
+
+def test_one_visit_each_tells_nothing_of_people() -> None:
+    table = pd.DataFrame({"participant_id": range(5), "term": range(5), "outcome": range(5)})
+    assert np.isnan(fit_slope(table.assign(horizon_years=1.0), "outcome", "term").value)
+
+
+def test_identical_scans_are_perfectly_similar() -> None:
+    scan = torch.zeros(1, 20, 20, 20)
+    scan[:, 4:-4, 4:-4, 4:-4] = torch.from_numpy(RNG(0).uniform(0.2, 1, (12, 12, 12)))
+    same = compare_images(scan, scan)
+    assert same["mse"] == 0
+    assert same["ssim"] == pytest.approx(1, abs=1e-5)
+    brighter = compare_images((scan + 0.1) * (scan > 0), scan)
+    assert brighter["mse"] == pytest.approx(0.01, rel=1e-4)
+    assert brighter["ssim"] < 1
+
+
+def test_uncertainty_equal_to_the_error_correlates_perfectly() -> None:
+    true = torch.from_numpy(RNG(0).uniform(0.2, 1, (1, 6, 6, 6))).float()
+    error = torch.from_numpy(RNG(1).uniform(0, 0.1, (1, 6, 6, 6))).float()
+    assert correlate_voxels(error, true + error, true) == pytest.approx(1, abs=1e-3)
+    assert np.isnan(correlate_voxels(torch.zeros_like(true), true + error, true))
+
+
+def test_labels_by_share_overlap_better_than_the_nearest() -> None:
+    fine = Grid((40, 40, 40), np.eye(4))
+    distance = np.linalg.norm(np.indices(fine.shape).T - 19.5, axis=-1).T
+    shift = np.diag([2.0, 2.0, 2.0, 1.0])
+    shift[:3, 3] = 0.9
+    coarse = Grid((19, 19, 19), shift)
+    ball = (17 * (distance < 8)).astype(np.int32)
+    where = np.linalg.norm((np.indices(coarse.shape).T * 2 + 0.9) - 19.5, axis=-1).T < 8
+
+    def compute_dice(labels: np.ndarray) -> float:
+        return float(2 * ((labels == 17) & where).sum() / ((labels == 17).sum() + where.sum()))
+
+    by_share = compute_dice(resample_labels(ball, fine, coarse))
+    assert by_share > 0.97
+    assert by_share >= compute_dice(resample(ball, fine, coarse, order=0))
+
+
+def make_scan(rng: np.random.Generator) -> np.ndarray:
+    scan = np.zeros((20, 24, 20), dtype=np.float32)
+    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
+    return scan / scan.max()
+
+
+def make_people(n: int, seed: int, folder: Path | None, affine: Any = None) -> Cohort:
+    rng = RNG(seed)
+    participants = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{k}" for k in range(n)],
+            "sex": ["F", "M"] * (n // 2),
+            "age_years": rng.uniform(60, 80, n),
+            "diagnosis": (["CN", "MCI", "AD"] * n)[:n],
+        }
+    )
+    visits = participants.merge(pd.DataFrame({"months_from_baseline": [0.0, 24.0, 48.0]}), "cross")
+    visits["session_id"] = [f"ses-{m:g}" for m in visits["months_from_baseline"]]
+    visits["age_years"] += visits["months_from_baseline"] / 12
+    volumes = visits.merge(
+        pd.DataFrame({"region": TYPICAL_MM3.keys(), "volume_mm3": TYPICAL_MM3.values()}), "cross"
+    )
+    loss = volumes["diagnosis"].map({"CN": 0.01, "MCI": 0.02, "AD": 0.04})
+    volumes["volume_mm3"] *= 1 - loss * volumes["months_from_baseline"] / 12
+    volumes["volume_mm3"] *= rng.uniform(0.99, 1.01, len(volumes))
+    parts = volumes[["participant_id", "session_id"]].drop_duplicates()
+    cortex = parts.assign(region="cerebral_cortex", volume_mm3=5e5)
+    columns = ["participant_id", "session_id", "region", "volume_mm3"]
+    paths: list[str | None] = [None] * len(visits)
+    if folder is not None:
+        names = visits["participant_id"] + "_" + visits["session_id"]
+        paths = [str(folder / f"{name}.nii.gz") for name in names]
+        for path in paths:
+            nib.save(nib.Nifti1Image(make_scan(rng), affine), path)
+    return Cohort(
+        participants,
+        visits.drop(columns="sex").assign(image_path=paths, segmentation_path=None),
+        pd.concat([volumes[columns], cortex]).assign(source="test"),
+        is_synthetic=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> BrlpModel:
+    """Return the tiny model with an auxiliary regression."""
+    people = make_people(60, 1, None)
+    huber = HuberAuxiliary.fit(
+        build_baseline_table(people), people.visits, people.volumes, regions=REGIONS
+    )
+    config = tiny_model.config.model_copy(
+        update={"auxiliary": {"one_visit": "auxiliary/huber.json"}, "num_inference_steps": 1}
+    )
+    folder = tmp_path_factory.mktemp("evaluating") / "tiny"
+    text = {"auxiliary/huber.json": json.dumps(huber.to_dict())}
+    write_model_folder(folder, config, tiny_model.networks, card="", auxiliary=text)
+    return load_model(folder)
+
+
+@pytest.fixture(scope="module")
+def cohort(model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    folder = tmp_path_factory.mktemp("people")
+    return make_people(6, 2, folder, np.asarray(model.config.affine))
+
+
+SETTINGS = EvaluationSettings(
+    samples=2,
+    compared_samples=(1, 2),
+    compared_steps=(("ddim", 1), ("dpm-solver++", 2)),
+    reference_steps=("ddim", 2),
+    n_compared=2,
+    n_bootstrap=20,
+)
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    model: BrlpModel, cohort: Cohort, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, pd.DataFrame], Path]:
+    out = tmp_path_factory.mktemp("evaluation")
+    return evaluate_model(model, EvaluatedCohort(cohort), out, SETTINGS), out
+
+
+Evaluated = tuple[dict[str, pd.DataFrame], Path]
+
+
+def test_every_table_is_written(evaluated: Evaluated) -> None:
+    tables, out = evaluated
+    wanted = {
+        "floor", "floor_summary", "predicted", "images", "failures", "accuracy", "sexes", "ranking",
+        "calibration", "uncertainty", "voxel_uncertainty", "variants", "comparisons",
+        "told_diagnoses", "wrong_diagnosis", "several_visits",
+    }  # fmt: skip
+    assert set(tables) == {path.stem for path in out.glob("*.csv")} == wanted
+    assert all(len(tables[name]) for name in wanted - {"failures"})
+    methods = {MODEL, CARRY_FORWARD, AUXILIARY, REFERENCE}
+    assert set(tables["accuracy"]["method"]) == methods
+    assert {VOLUME_ERROR, "MSE", "SSIM"} == set(tables["accuracy"]["measure"])
+
+
+def test_carrying_forward_uses_the_volumes_of_the_input_scan(
+    evaluated: Evaluated, cohort: Cohort
+) -> None:
+    predicted = evaluated[0]["predicted"]
+    carried = predicted[predicted["method"] == CARRY_FORWARD].set_index(
+        ["participant_id", "horizon_months", "region"]
+    )["predicted_mm3"]
+    measured = cohort.volumes.set_index(["participant_id", "session_id", "region"])["volume_mm3"]
+    for (person, _, region), volume in carried.items():
+        assert volume == measured[person, "ses-0", region]
+
+
+def test_the_variants_are_the_ablation_the_draws_and_the_steps(evaluated: Evaluated) -> None:
+    variants = evaluated[0]["variants"]
+    assert variants.groupby("comparison")["variant"].nunique().to_dict() == {
+        "ablation": 4,
+        "draws": 2,
+        "sampler": 3,
+    }
+    latent = variants.groupby("variant")["latent_error"].mean()
+    assert latent["many steps"] == 0
+    assert latent["ddim, 1 steps"] > 0
+    assert (variants["seconds"] > 0).all()
+
+
+def test_one_visit_and_several_start_from_different_scans(evaluated: Evaluated) -> None:
+    methods = set(evaluated[0]["several_visits"]["method"])
+    assert methods == {
+        f"{MODEL}, one visit", f"{MODEL}, several visits", CARRY_FORWARD,
+        f"{CARRY_FORWARD}, later visit",
+    }  # fmt: skip
+
+
+def test_figures_of_everything_are_written(evaluated: Evaluated, tmp_path: Path) -> None:
+    written = write_evaluation_figures(evaluated[0], tmp_path / "figures", is_synthetic=True)
+    assert {path.stem for path in written} == {
+        "accuracy", "change", "ranking", "calibration", "uncertainty", "comparisons",
+        "wrong_diagnosis", "sexes",
+    }  # fmt: skip
+
+
+def test_calibration_on_the_evaluated_people_is_refused(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    people = EvaluatedCohort(cohort)
+    with pytest.raises(ModelError, match="other people"):
+        evaluate_model(model, people, tmp_path, SETTINGS, calibration=people)
+
+
+def test_no_later_visit_enters_a_prediction(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    def predict(people: Cohort, folder: str) -> pd.DataFrame:
+        options = {"seed": 1, "scan_cache": tmp_path / "scans"}
+        return predict_people(model, people, tmp_path / folder, [48.0], 1, **options).table
+
+    late_visit = cohort.visits["months_from_baseline"] > 0
+    late = ~cohort.volumes["session_id"].eq("ses-0")
+    changed = replace(
+        cohort,
+        visits=cohort.visits.assign(
+            diagnosis=cohort.visits["diagnosis"].mask(late_visit, "AD"),
+            image_path=cohort.visits["image_path"].mask(late_visit, "absent.nii.gz"),
+        ),
+        volumes=cohort.volumes.assign(
+            volume_mm3=cohort.volumes["volume_mm3"].mask(late, 2 * cohort.volumes["volume_mm3"])
+        ),
+    )
+    pd.testing.assert_frame_equal(predict(cohort, "as-it-is"), predict(changed, "changed"))
+
+
+def test_the_tabular_reference_does_not_see_the_true_baseline(cohort: Cohort) -> None:
+    people = cohort.participants[["participant_id"]]
+    at_horizon = people.assign(
+        horizon_months=24.0, region="hippocampus", true_mm3=900.0, baseline_mm3=1000.0
+    )
+    start = people.assign(region="hippocampus", start_mm3=500.0)
+    found = predict_from_table(cohort, at_horizon, start, training=None)
+    assert found["predicted_mm3"].to_list() == pytest.approx([450.0] * 6)
+
+
+def test_a_context_carried_forward_predicts_no_change(model: BrlpModel, cohort: Cohort) -> None:
+    table = build_baseline_table(cohort)
+    found = carry_context_forward(model).choose(1).predict_volumes(table, horizons_months=[48.0])
+    wide = found.pivot_table(index="participant_id", columns="region", values="volume_mm3")
+    assert np.allclose(wide["hippocampus"], table["hippocampus_mm3"])
+
+
+def test_a_wrong_diagnosis_is_coded_as_the_one_told(model: BrlpModel) -> None:
+    told = read_diagnosis_as(model, "AD")
+    (entry,) = (entry for entry in told.config.context if entry.name == "diagnosis")
+    assert entry.categories == {"CN": 1, "MCI": 1, "AD": 1}
+
+
+def test_a_segmentation_on_its_own_grid_is_the_most_likely_label(model: BrlpModel) -> None:
+    image = torch.from_numpy(make_scan(RNG(0)))[None, None]
+    grid = Grid.of_config(model.config)
+    found = segment_on(model, image, grid, mni_to_native=np.eye(4))
+    with torch.inference_mode():
+        expected = model.network("segmenter")(image).argmax(dim=1)[0].numpy()
+    assert np.mean(found == expected) > 0.999
+
+
+def test_held_out_label_maps_are_for_evaluation_alone(tmp_path: Path) -> None:
+    for name in ("a_1.nii.gz", "a_2.nii.gz", "b_1.mgz"):
+        (tmp_path / name).touch()
+    training = list_label_maps(tmp_path, ("b_",))
+    evaluation = list_label_maps(tmp_path, ("b_",), for_evaluation=True)
+    assert [path.name for path in training] == ["a_1.nii.gz", "a_2.nii.gz"]
+    assert [path.name for path in evaluation] == ["b_1.mgz"]
+    with pytest.raises(ModelError, match="named c_"):
+        list_label_maps(tmp_path, ("c_",), for_evaluation=True)
+
+
+@pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261127), ("calibration", 20261128)])
+def test_people_of_each_purpose_have_a_seed_of_their_own(
+    purpose: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def stop(_bases: object, _folder: Path, settings: Any, *_: object, **__: object) -> None:
+        raise Stopped(settings.seed, settings.n_people, settings.schedule, settings.labels_by_share)
+
+    monkeypatch.setattr(evaluation_people, "read_bases", lambda *_: [])
+    monkeypatch.setattr(evaluation_people, "write_people_bank", stop)
+    with pytest.raises(Stopped) as told:
+        write_evaluation_people(load_recipe("mini"), tmp_path, tmp_path / "out", purpose=purpose)
+    assert told.value.args == (seed, 40, (24.0, 48.0), True)
