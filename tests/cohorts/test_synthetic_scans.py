@@ -4,9 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cohorts.errors import CohortError
 from cohorts.synthetic.anatomy import BaseAnatomy, read_anatomy, simplify_codes
+from cohorts.synthetic.deformation import (
+    deform_to_volumes,
+    find_sources,
+    prepare_anatomy,
+    warp_share,
+)
+from cohorts.synthetic.person import PersonAnatomy
 from cohorts.synthetic.resampling import (
     average_by_area,
     compute_output_affine,
@@ -88,6 +96,24 @@ def test_anatomy_stays_the_same_over_time(scans: list[SyntheticScan]) -> None:
 
 
 @needs_maps
+def test_share_that_is_not_sampled_again_is_what_sampling_gives(base: BaseAnatomy) -> None:
+    anatomy = prepare_anatomy(PersonAnatomy(base.labels, base.affine))
+    name, structure = "left_hippocampus", anatomy.structures["left_hippocampus"]
+    volume = structure.fixed_mm3 + float(structure.share.ravel()[structure.band].sum())
+    deformation = deform_to_volumes(anatomy, {name: 0.8 * volume})
+    inner = tuple(
+        slice(own.start - box.start, own.stop - box.start)
+        for own, box in zip(structure.box, anatomy.box, strict=True)
+    )
+    points = np.stack([axis[inner] for axis in find_sources(anatomy, deformation)])
+    points -= np.array([own.start for own in structure.box], np.float32)[:, None, None, None]
+    sampled = ndimage.map_coordinates(structure.share, points, order=1, mode="nearest")
+    found = warp_share(anatomy, name, deformation).ravel()[structure.band]
+    assert found == pytest.approx(sampled.ravel()[structure.band], abs=1e-5)
+    assert np.abs(found - structure.share.ravel()[structure.band]).max() > 0.3
+
+
+@needs_maps
 def test_seed_decides_the_person(base: BaseAnatomy, scans: list[SyntheticScan]) -> None:
     again = synthesize(base, 11)
     assert all(np.array_equal(a.t1w, b.t1w) for a, b in zip(scans, again, strict=True))
@@ -128,6 +154,16 @@ def test_averaging_keeps_the_total(resolution: float) -> None:
     coarse = average_by_area(volume, resolution)
     assert coarse.shape == tuple(round(n / resolution) for n in volume.shape)
     assert coarse.sum() * resolution**3 == pytest.approx(volume.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "blocks"), [((12, 18, 24), (6, 9, 12)), ((7, 5, 9), (4, 2, 4))])
+def test_2_mm_voxels_are_means_of_eight(
+    shape: tuple[int, int, int], blocks: tuple[int, int, int]
+) -> None:
+    volume = np.random.default_rng(1).random(shape, dtype=np.float32)
+    coarse = average_by_area(volume, 2.0)
+    assert coarse.shape == blocks
+    assert coarse[1, 1, 1] == pytest.approx(volume[2:4, 2:4, 2:4].mean(), rel=1e-6)
 
 
 @pytest.mark.parametrize("resolution", [1.0, 1.5, 2.0])
