@@ -257,7 +257,16 @@ def _anchor(protocol: Protocol, folder: Path) -> Protocol:
         }
     )
     study = protocol.study.model_copy(update={"output": folder / protocol.study.output})
-    return protocol.model_copy(update={"cohort": cohort, "selection": selection, "study": study})
+    prediction = protocol.prediction and _anchor_model(protocol.prediction, folder)
+    return protocol.model_copy(
+        update={"cohort": cohort, "selection": selection, "study": study, "prediction": prediction}
+    )
+
+
+def _anchor_model(section: PredictionSection, folder: Path) -> PredictionSection:
+    # a name that is no folder is a bundled model's, or an error that names what was written
+    there = folder / section.model
+    return section.model_copy(update={"model": str(there)}) if there.is_dir() else section
 
 
 def _sentences(name: str, problem: Mapping[str, Any]) -> Iterator[str]:

@@ -107,7 +107,8 @@ def verify(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = Fa
 
     found = verify_study(Study.open(study, read_only=True))
     broken = found[found["verdict"] != "holds"]
-    print_table(found if as_json else broken, as_json=as_json)
+    # a path that is cut does not say which file it is
+    print_table(found if as_json else broken, as_json=as_json, widest=None)
     typer.echo(f"{len(found) - len(broken)} of {len(found)} tables and files hold.", err=True)
     if len(broken):
         raise typer.Exit(1)

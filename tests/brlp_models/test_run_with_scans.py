@@ -1,0 +1,139 @@
+"""`trialsim run` on scans: what is broken, altered or out of range is told, and nothing reused."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from reports.store import Study
+from trialsim.cli.app import app
+
+# the tiny model's grid is refused on reading: its voxels of 9 mm hold no hippocampus
+AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [40, -48, -40])
+PEOPLE = {"sub-1": 70.0, "sub-2": 75.0, "sub-young": 30.0}
+PROTOCOL = """
+[cohort]
+path = "tables/people.csv"
+[prediction]
+model = "model"
+horizons_months = [24]
+samples = 1
+save_images = false
+[selection]
+strategies = ["random", "brlp"]
+[design]
+visits_months = [0, 24]
+slowing = 0.3
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) -> Path:
+    """Return a tiny model that needs no auxiliary one."""
+    return tiny_folder(
+        context=tiny_settings["context"][:2],
+        unet={**tiny_settings["unet"], "cross_attention_dim": 2},
+        spacing_mm=[4, 4, 4],
+        affine=AFFINE.tolist(),
+    )
+
+
+def write_scan(path: Path, seed: int) -> None:
+    rng, scan = np.random.default_rng(seed), np.zeros((20, 24, 20), dtype=np.float32)
+    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(scan / scan.max(), AFFINE), path)
+
+
+@pytest.fixture
+def protocol(tmp_path: Path, model: Path) -> Path:
+    """Return the protocol of three people, whose scans lie outside of the cohort's folder."""
+    shutil.copytree(model, tmp_path / "model")
+    for seed, person in enumerate(PEOPLE):
+        write_scan(tmp_path / f"scans/{person}.nii.gz", seed)
+    table = pd.DataFrame({"participant_id": PEOPLE.keys(), "age_years": PEOPLE.values()})
+    table = table.assign(sex="F", diagnosis="MCI")
+    table["image_path"] = [f"../scans/{person}.nii.gz" for person in PEOPLE]
+    (tmp_path / "tables").mkdir()
+    table.to_csv(tmp_path / "tables/people.csv", index=False)
+    (tmp_path / "protocol.toml").write_text(PROTOCOL)
+    return tmp_path / "protocol.toml"
+
+
+def run(protocol: Path, *settings: str, options: Sequence[str] = ()) -> Result:
+    words = [word for setting in settings for word in ("--set", setting)]
+    return CliRunner().invoke(app, ["run", str(protocol), *words, *options])
+
+
+def read(protocol: Path, table: str) -> pd.DataFrame:
+    return Study.open(protocol.parent / "results/study.duckdb", read_only=True).read(table)
+
+
+def test_a_person_outside_of_the_models_range_is_flagged_and_shown(protocol: Path) -> None:
+    result = run(protocol)
+    assert result.exit_code == 0, result.output
+    checks = read(protocol, "scan_checks").set_index("participant_id")["verdict"]
+    assert checks.to_dict() == {"sub-1": "pass", "sub-2": "pass", "sub-young": "warn"}
+    assert "Check the scan of sub-young: age_years" in result.stderr
+    page = (protocol.parent / "results/report.html").read_text()
+    assert "outside the training range of tiny (40 to 95)" in page
+
+
+def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:
+    path = protocol.parent / "scans/sub-2.nii.gz"
+    path.write_bytes(path.read_bytes()[:2000])
+    refused = run(protocol)
+    assert refused.exit_code == 1
+    assert "sub-2.nii.gz: the file cannot be read" in refused.stderr
+    result = run(protocol, "cohort.quarantine=true")
+    assert result.exit_code == 0, result.output
+    assert "Left out: " in result.stderr
+    assert set(read(protocol, "predictions")["participant_id"]) == {"sub-1", "sub-young"}
+    assert "Left out: " in (protocol.parent / "results/report.html").read_text()
+
+
+def test_an_altered_model_is_noticed(protocol: Path) -> None:
+    assert run(protocol).exit_code == 0
+    weights = protocol.parent / "model/unet.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    study = str(protocol.parent / "results/study.duckdb")
+    verified = CliRunner().invoke(app, ["study", "verify", study])
+    assert verified.exit_code == 1
+    assert "unet.safetensors" in verified.stdout
+    again = run(protocol)
+    assert again.exit_code == 1
+    assert "unet.safetensors" in again.stderr
+
+
+def test_another_scan_under_the_same_name_is_predicted_anew(protocol: Path) -> None:
+    assert run(protocol).exit_code == 0
+    before = read(protocol, "predictions")
+    write_scan(protocol.parent / "scans/sub-1.nii.gz", seed=9)
+    result = run(protocol)
+    assert "sub-1.nii.gz is changed" in result.stderr
+    assert "predict: unchanged" not in result.stderr
+    changed = (read(protocol, "predictions")["volume_mm3"] != before["volume_mm3"]).groupby(
+        before["participant_id"]
+    )
+    assert changed.any().to_dict() == {"sub-1": True, "sub-2": False, "sub-young": False}
+
+
+def test_more_draws_take_longer(protocol: Path) -> None:
+    seconds = []
+    for samples in (1, 1000):
+        options = ("--dry-run", "--json")
+        result = run(protocol, f"prediction.samples={samples}", options=options)
+        assert result.exit_code == 0, result.output
+        steps = {step["name"]: step["seconds"] for step in json.loads(result.stdout)["steps"]}
+        seconds.append(steps["predict"])
+    assert seconds[1] > 50 * seconds[0] > 0
