@@ -3,7 +3,7 @@
 from typing import Any
 
 from reports.figures.labels import analysis_label, strategy_words
-from reports.page.choice import Choice, choose
+from reports.page.choice import Choice, choose, scale_interval
 from reports.page.content import Answer, KeyNumber
 from reports.page.formats import (
     MISSING,
@@ -24,7 +24,7 @@ Row = dict[Any, Any]
 def describe_answer(facts: StudyFacts) -> Answer:
     """Return what the study says so far; without sample sizes, what is still to be run."""
     if not facts.has("sample_sizes"):
-        return Answer("This study has no sample sizes yet: `trialsim power` computes them.")
+        return Answer("This study has no sample sizes: `trialsim power` computes them.")
     sources = facts.sources("sample_sizes", "sample_size_savings")
     choice = choose(facts)
     if choice is None:
@@ -79,9 +79,10 @@ def describe_uncertainty(row: Row) -> str:
 def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
     best, saving = choice.best, choice.saving or {}
     wide = show_interval(best["n_control_lower_cohort"], best["n_control_upper_cohort"], show_size)
+    screened = show_interval(*scale_interval(best, "n_to_screen"), show_size)
     found = [
         KeyNumber("Control arm, people", show_size(best["n_control"]), wide),
-        KeyNumber("To screen, people", show_size(best["n_to_screen"]), ""),
+        KeyNumber("To screen, people", show_size(best["n_to_screen"]), screened),
     ]
     if choice.by == "cost":
         interval = show_interval(best["cost_lower"], best["cost_upper"], show_money)
@@ -129,15 +130,24 @@ def _saving_sentence(choice: Choice) -> str:
 
 def _screening_sentence(choice: Choice, currency: str) -> str:
     best = choice.best
-    parts = [f"{show_size(best['n_to_screen'])} people must be screened"]
+    screened = _bracket(show_interval(*scale_interval(best, "n_to_screen"), show_size))
+    parts = [f"{show_size(best['n_to_screen'])} people must be screened{screened}"]
     if not is_missing(best["cost"]) and best["cost"] > 0:
-        interval = show_interval(best["cost_lower"], best["cost_upper"], show_money)
-        bracket = "" if interval == MISSING else f" (95 % interval {interval})"
-        parts.append(f"the trial costs {show_money(best['cost'], currency)}{bracket}")
+        interval = _bracket(show_interval(best["cost_lower"], best["cost_upper"], show_money))
+        parts.append(f"the trial costs {show_money(best['cost'], currency)}{interval}")
         parts += _cost_saving(choice, currency)
     if not is_missing(best["months_to_enroll"]):
-        parts.append(f"enrollment takes {show_number(best['months_to_enroll'], digits=2)} months")
+        months = _bracket(show_interval(*scale_interval(best, "months_to_enroll"), _show_months))
+        parts.append(f"enrollment takes {_show_months(best['months_to_enroll'])} months{months}")
     return "; ".join(parts) + "."
+
+
+def _bracket(interval: str) -> str:
+    return "" if interval == MISSING else f" (95 % interval {interval})"
+
+
+def _show_months(value: Any) -> str:
+    return show_number(value, digits=2)
 
 
 def _cost_saving(choice: Choice, currency: str) -> list[str]:
@@ -158,8 +168,8 @@ def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
     sides = facts.setting("sides", "sample_sizes")
     parts = [f"analysis {analysis_label(choice.best['analysis'])}"]
     if isinstance(slowing, int | float):
-        of_what = f" of {relative}" if relative else ""
-        parts.append(f"the treatment slows the decline by {show_fraction(slowing)}{of_what}")
+        what = relative or "the decline"
+        parts.append(f"the treatment slows {what} by {show_fraction(slowing)}")
     if isinstance(alpha, int | float):
         side = {1: ", one-sided", 2: ", two-sided"}.get(sides, "")
         parts.append(f"type I error {show_fraction(alpha)}{side}")

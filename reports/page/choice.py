@@ -92,6 +92,16 @@ def choose(facts: StudyFacts) -> Choice | None:
     )
 
 
+def scale_interval(row: Row, name: str) -> tuple[float, float]:
+    """Return the interval of a number that is proportional to the sample size.
+
+    People to screen and months of enrollment are: at a given fraction and screening rate they have
+    the error of the sample size, here that of cohort and prediction model.
+    """
+    ratio = row[name] / row["n_control"]
+    return ratio * row["n_control_lower_cohort"], ratio * row["n_control_upper_cohort"]
+
+
 def cheapest_by(sizes: pd.DataFrame) -> str:
     """Return what is to be small: `cost`, or `n_control` where no costs are given."""
     return "cost" if (sizes["cost"] > 0).any() else "n_control"

@@ -8,7 +8,14 @@ import pandas as pd
 
 from reports.figures.export import html_id
 from reports.page.content import Cell, Column, RunReference, Table
-from reports.page.formats import MISSING, Format, is_missing, show_interval, show_text
+from reports.page.formats import (
+    MISSING,
+    Format,
+    is_missing,
+    show_error,
+    show_interval,
+    show_text,
+)
 
 Row = Mapping[Any, Any]
 
@@ -50,9 +57,9 @@ def simulated(name: str, error: str, title: str, form: Format) -> ColumnRule:
 
     def cell(row: Row) -> Cell:
         shown, unit = form(row[name]), "\u00a0%"
-        text = (
-            shown if is_missing(row[error]) else f"{shown.removesuffix(unit)} ± {form(row[error])}"
-        )
+        if is_missing(row[error]):
+            return Cell(shown, _sort(row[name]))
+        text = f"{shown.removesuffix(unit)} ± {show_error(row[error], form)}"
         return Cell(text, _sort(row[name]))
 
     return ColumnRule(Column(title, is_number=True), cell)

@@ -64,6 +64,15 @@ def show_fraction(value: Any) -> str:
     return percent(value, 0 if abs(100 * value - round(100 * value)) < 1e-6 else 1)
 
 
+def show_error(value: float, form: Format) -> str:
+    """Return a standard error; one that rounds to zero but is not is `<0.1 %`."""
+    shown = form(value)
+    if value > 0 and not shown.strip("0.\u00a0%"):
+        before, _, after = shown.rpartition("0")
+        return f"<{before}1{after}"
+    return shown
+
+
 def show_p_value(value: Any) -> str:
     """Return a p-value with three decimals, or `<0.001`."""
     if is_missing(value):

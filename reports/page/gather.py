@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
@@ -39,21 +39,25 @@ class StudyFacts:
     runs
         Every run, as `Study.runs` gives them.
     writers
-        Which run wrote each table, by the table's name.
+        Which run wrote each table, by the table's name; tables without rows are not among them.
+    empty
+        Which run wrote each table without rows.
     """
 
     study: Study
     tables: Mapping[str, pd.DataFrame]
     runs: pd.DataFrame
     writers: Mapping[str, str]
+    empty: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, *names: str) -> bool:
-        """Say whether the study holds all of these tables."""
+        """Say whether the study holds rows of all of these tables."""
         return all(name in self.writers for name in names)
 
     def sources(self, *names: str) -> tuple[RunReference, ...]:
         """Return the runs that wrote these tables, each once."""
-        found = dict.fromkeys(self.writers[name] for name in names if name in self.writers)
+        written = self.written
+        found = dict.fromkeys(written[name] for name in names if name in written)
         return tuple(self.reference(run_id) for run_id in found)
 
     def reference(self, run_id: str) -> RunReference:
@@ -62,9 +66,14 @@ class StudyFacts:
         seed = None if pd.isna(row["seed"]) else int(row["seed"])
         return RunReference(run_id, str(row["command"]), seed)
 
+    @property
+    def written(self) -> dict[str, str]:
+        """Which run wrote each table, with or without rows."""
+        return {**self.writers, **self.empty}
+
     def current_runs(self) -> tuple[RunReference, ...]:
         """Return the runs that the page's numbers came from, in the order they ran."""
-        return tuple(self.reference(run_id) for run_id in sorted(set(self.writers.values())))
+        return tuple(self.reference(run_id) for run_id in sorted(set(self.written.values())))
 
     def config(self, run_id: str) -> dict[str, Any]:
         """Return the resolved configuration of a run."""
@@ -73,8 +82,9 @@ class StudyFacts:
 
     def setting(self, key: str, *tables: str) -> Any:
         """Return the setting `key` of the run that wrote the first of `tables` to have it."""
-        for table in tables or tuple(self.writers):
-            for value in _find(self.config(self.writers[table]), key) if self.has(table) else ():
+        written = self.written
+        for run_id in (written[table] for table in tables or written if table in written):
+            for value in _find(self.config(run_id), key):
                 return value
         return None
 
@@ -87,7 +97,7 @@ class StudyFacts:
         """Whether any person in the study is simulated."""
         marked = any(
             value is True
-            for run_id in set(self.writers.values())
+            for run_id in set(self.written.values())
             for value in _find(self.config(run_id), "is_synthetic")
         )
         rates = self.tables.get("capture_rates", pd.DataFrame({"truth": []}))
@@ -113,9 +123,13 @@ def gather_study(study: Study) -> StudyFacts:
         If the file cannot be read.
     """
     written = study.tables()
-    writers = dict(zip(written["table_name"], written["run_id"], strict=True))
-    names = [name for name in TABLES if name in writers and name not in _LARGE]
-    return StudyFacts(study, {name: study.read(name) for name in names}, study.runs(), writers)
+    filled, empty = (
+        dict(zip(rows["table_name"], rows["run_id"], strict=True))
+        for rows in (written[written["n_rows"] > 0], written[written["n_rows"] == 0])
+    )
+    names = [name for name in TABLES if name in filled and name not in _LARGE]
+    tables = {name: study.read(name) for name in names}
+    return StudyFacts(study, tables, study.runs(), filled, empty)
 
 
 def _find(config: Any, key: str) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import (
+    CondPageBreak,
     Flowable,
     Image,
     LongTable,
@@ -25,7 +26,16 @@ from reportlab.platypus import Paragraph as Text
 
 from reports.figures.export import render_png
 from reports.figures.labels import drawable_text
-from reports.page.content import Block, Listing, Page, Paragraph, Picture, RunReference, Table
+from reports.page.content import (
+    Block,
+    Listing,
+    Page,
+    Paragraph,
+    Picture,
+    RunReference,
+    Section,
+    Table,
+)
 
 _MARGIN: Final = 15 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
@@ -34,6 +44,10 @@ _BOLD: Final = "DejaVuSans-Bold"
 _MONO: Final = "DejaVuSansMono"
 _FIGURE_DPI: Final = 170
 _CELL_SIZE: Final = 6.6
+_HEADING_ROOM: Final = 45 * mm
+_CAPTION_ROOM: Final = 28 * mm
+"""What is left of a page below a title must hold the title and a few rows."""
+
 _MOST_ROWS: Final = 120
 """A printed table stops here and says so; the HTML page has every row."""
 
@@ -41,11 +55,9 @@ _BODY: Final = ParagraphStyle("body", fontName=_SANS, fontSize=8.6, leading=12.4
 _STYLES: Final = {
     "title": ParagraphStyle("title", _BODY, fontName=_BOLD, fontSize=17, leading=21, spaceAfter=4),
     "heading": ParagraphStyle(
-        "heading", _BODY, fontName=_BOLD, fontSize=12.5, leading=16, spaceBefore=12, keepWithNext=1
+        "heading", _BODY, fontName=_BOLD, fontSize=12.5, leading=16, spaceBefore=12
     ),
-    "caption": ParagraphStyle(
-        "caption", _BODY, fontName=_BOLD, spaceBefore=5, spaceAfter=3, keepWithNext=1
-    ),
+    "caption": ParagraphStyle("caption", _BODY, fontName=_BOLD, spaceBefore=5, spaceAfter=3),
     "headline": ParagraphStyle("headline", _BODY, fontName=_BOLD, fontSize=10.5, leading=15),
     "small": ParagraphStyle(
         "small", _BODY, fontSize=7.4, leading=10, textColor=colors.HexColor("#555b62")
@@ -122,12 +134,21 @@ def _lay_out(page: Page) -> Iterator[Flowable]:
     for warning in page.warnings:
         yield _text(f"Out of date: {warning}", "warning")
     for section in page.sections:
-        yield _text(f"{section.number}. {section.title}", "heading")
+        yield from _lay_out_heading(section)
         for block in section.blocks:
             yield from _lay_out_block(block)
+    yield CondPageBreak(_HEADING_ROOM)
     yield _text("Runs", "heading")
     for run in page.runs:
         yield _text(f"{run.run_id}  {run.command}", "code")
+
+
+def _lay_out_heading(section: Section) -> Iterator[Flowable]:
+    # a heading that is kept with a long table would start that table on a new page
+    yield CondPageBreak(_HEADING_ROOM)
+    heading = _text(f"{section.number}. {section.title}", "heading")
+    heading.keepWithNext = any(isinstance(block, Picture) for block in section.blocks[:1])
+    yield heading
 
 
 def _lay_out_block(block: Block) -> Iterator[Flowable]:
@@ -142,6 +163,7 @@ def _lay_out_block(block: Block) -> Iterator[Flowable]:
             yield image
             yield _text(block.title, "small", block.sources)
         case Listing():
+            yield CondPageBreak(_CAPTION_ROOM)
             yield _text(block.title, "caption")
             for line in block.lines:
                 indent = len(line) - len(line.lstrip())
@@ -149,6 +171,7 @@ def _lay_out_block(block: Block) -> Iterator[Flowable]:
 
 
 def _lay_out_table(table: Table) -> Iterator[Flowable]:
+    yield CondPageBreak(_CAPTION_ROOM)
     yield _text(table.title, "caption", table.sources)
     numeric = [column.is_number for column in table.columns]
     head = [
@@ -181,7 +204,7 @@ def _column_widths(table: Table) -> list[float]:
         whole = max(map(_width, texts), default=0.0)
         least.append(whole if column.is_number else min(max(map(_width, words)), _WIDTH / 3))
         least[-1] = max(least[-1], max(map(_width, column.title.split())))
-        wanted.append(max(min(whole, _WIDTH), least[-1]))
+        wanted.append(max(min(whole, _WIDTH), least[-1], min(_width(column.title), _WIDTH / 4)))
     padding = 7.0 * len(least)
     spare = _WIDTH - padding - sum(least)
     if spare < 0:

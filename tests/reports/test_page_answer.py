@@ -64,6 +64,19 @@ def test_saving_has_its_own_paired_interval(facts: StudyFacts, study_tables: Tab
     assert f"paired 95 % interval {low}\u2013{high}" in text
 
 
+def test_number_to_screen_has_the_interval_of_the_sample_size(
+    facts: StudyFacts, study_tables: Tables
+) -> None:
+    best = best_row(study_tables)
+    answer = describe_answer(facts)
+    low, high = (
+        int(np.ceil(best["n_to_screen"] * best[f"n_control_{end}_cohort"] / best["n_control"]))
+        for end in ("lower", "upper")
+    )
+    assert f"must be screened (95 % interval {low}\u2013{high})" in " ".join(answer.details)
+    assert answer.numbers[1].interval == f"{low}\u2013{high}"
+
+
 def test_answer_says_that_the_choice_was_repeated(facts: StudyFacts) -> None:
     text = " ".join(describe_answer(facts).details)
     assert "62\u00a0% of the samples" in text

@@ -8,6 +8,7 @@ import pytest
 
 from reports.page import formats
 from reports.page.html import mark_code
+from reports.page.sections.gaps import show_setting
 
 NBSP = "\u00a0"
 
@@ -85,6 +86,22 @@ def test_ends_in_different_units_are_not_joined_by_a_dash() -> None:
 )
 def test_small_p_values_are_not_zero(value: float, expected: str) -> None:
     assert formats.show_p_value(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(0.0004, f"<0.1{NBSP}%"), (0.0, f"0.0{NBSP}%"), (0.0062, f"0.6{NBSP}%")],
+)
+def test_standard_error_that_rounds_to_zero_is_not_zero(error: float, expected: str) -> None:
+    assert formats.show_error(error, formats.show_share) == expected
+
+
+def test_settings_are_shown_with_their_units() -> None:
+    setting = {"top_fraction": 0.3, "horizon_months": 24, "decline_hazard_ratio": 1.5}
+    expected = f"top fraction: 30{NBSP}%; horizon months: 24; decline hazard ratio: 1.5"
+    assert show_setting(setting, "fast_progressor") == expected
+    assert show_setting(["random", "brlp"], "strategies") == "Random, BrLP"
+    assert show_setting(None) == "not recorded"
 
 
 @pytest.mark.parametrize(

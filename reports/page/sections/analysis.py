@@ -14,6 +14,9 @@ from reports.page.sections.gaps import describe_gap
 
 _TABLE = "operating_characteristics"
 
+_BEYOND_3_SE: Final = 0.0027
+"""The share of a normal distribution beyond 3 standard errors, on both sides."""
+
 _MODELS: Final = {
     "change": "Two-sample t test of the change from baseline to the last visit",
     "ancova": "Last visit on arm and baseline, ordinary least squares, t with N - 2 - q df",
@@ -66,13 +69,17 @@ def _agreement(facts: StudyFacts, rows: pd.DataFrame) -> Paragraph:
     apart = rows["difference_in_mcse"].abs()
     beyond = int((apart > 3).sum())
     return Paragraph(
-        f"Of {show_count(len(rows))} design points that also have a closed form (and a simulated "
-        f"power other than 0 and 100\u00a0%), {beyond} differ "
-        f"from it by more than 3 Monte Carlo standard errors; the largest difference is "
-        f"{show_number(apart.max(), digits=2)}. The closed form is an approximation, so with many "
-        "simulations small differences show.",
+        f"{show_count(len(rows))} design points also have a closed form (and a simulated power "
+        "other than 0 and 100\u00a0%). Those that differ from it by more than 3 Monte Carlo "
+        f"standard errors: {beyond}, of which chance alone gives {_show_chance(len(rows))}; the "
+        f"largest difference is {show_number(apart.max(), digits=2)} standard errors. The closed "
+        "form is an approximation, so with many simulations small differences show.",
         facts.sources(_TABLE),
     )
+
+
+def _show_chance(n_points: int) -> str:
+    return show_number(_BEYOND_3_SE * n_points, digits=1)
 
 
 def _closed_form(facts: StudyFacts, rows: pd.DataFrame) -> Table:

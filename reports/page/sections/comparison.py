@@ -130,7 +130,7 @@ def _power_differences(facts: StudyFacts) -> Table:
         title="Differences in power at equal sample size",
         sources=facts.sources("power_differences"),
         note=f"{analysis_label(primary_analysis(facts))}, each strategy at its cheapest fraction; "
-        "paired: the same simulated trials.",
+        "paired: the same simulated trials. Differences are in percentage points.",
     )
 
 
@@ -152,4 +152,5 @@ def _capture_differences(facts: StudyFacts) -> Table:
         rules,
         title="Differences in capture rate",
         sources=facts.sources("capture_differences"),
+        note="Differences are in percentage points; both strategies select among the same people.",
     )

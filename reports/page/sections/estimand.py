@@ -7,7 +7,7 @@ from reports.page.answer import describe_group
 from reports.page.choice import choose
 from reports.page.columns import build_facts
 from reports.page.content import Block, Paragraph, Section
-from reports.page.formats import show_fraction
+from reports.page.formats import show_fraction, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import NOT_RECORDED, describe_gap, show_setting
 
@@ -53,7 +53,7 @@ def _attributes(facts: StudyFacts) -> list[tuple[str, str]]:
         ("Summary measure", _summary(facts)),
         (
             "Effect under the alternative",
-            f"Decline slowed by {effect}" + (f" of {relative}" if relative else ""),
+            f"{show_text(relative or 'decline').capitalize()} slowed by {effect}",
         ),
         ("Null hypothesis", "No difference between the arms (superiority)"),
         ("Type I error", _alpha(setting("alpha"), sides)),

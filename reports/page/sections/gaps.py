@@ -1,48 +1,75 @@
 """What a part of the page says where the study has no data for it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
+from reports.figures.labels import strategy_label
 from reports.page.columns import build_facts
 from reports.page.content import Block, Paragraph, Table
-from reports.page.formats import show_text
+from reports.page.formats import Format, show_count, show_fraction, show_text
 from reports.page.gather import StudyFacts
 from reports.store import FILLED_BY
 
 NOT_RECORDED = "not recorded"
 
+_SHARES = (
+    "slowing", "dropout", "control", "treated", "treatment", "top_fraction", "fractions_enrolled",
+)  # fmt: skip
+_AMOUNTS = ("screening", "participant", "per_month")
+_FORMS: Final[dict[str, Format]] = {
+    **dict.fromkeys(_SHARES, show_fraction),
+    **dict.fromkeys(_AMOUNTS, show_count),
+}
+"""How settings are shown whose number says nothing about its unit."""
+
 
 def describe_gap(facts: StudyFacts, *tables: str) -> tuple[Block, ...]:
-    """Return one paragraph for each command that would write those `tables` that are missing."""
-    commands: dict[str, list[str]] = {}
+    """Return one paragraph for each command that would fill those `tables` that have no rows."""
+    commands: dict[tuple[str, bool], list[str]] = {}
     for table in tables:
         if not facts.has(table):
-            commands.setdefault(FILLED_BY[table], []).append(table.replace("_", " "))
+            commands.setdefault((FILLED_BY[table], table in facts.empty), []).append(table)
     return tuple(
-        Paragraph(f"No {_listed(names)} yet: `{command}` fills this part.")
-        for command, names in commands.items()
+        Paragraph(_gap_sentence(command, names, has_run), facts.sources(*names))
+        for (command, has_run), names in commands.items()
     )
+
+
+def _gap_sentence(command: str, tables: list[str], has_run: bool) -> str:
+    names = _listed([table.replace("_", " ") for table in tables])
+    if has_run:
+        return f"No {names}: `{command}`, which fills this part, has run and wrote no rows."
+    return f"No {names} yet: `{command}` fills this part."
 
 
 def describe_settings(
     facts: StudyFacts, title: str, keys: Iterable[tuple[str, str]], *tables: str
 ) -> Table:
     """Return settings of the run behind `tables`, each under its words; absent ones say so."""
-    rows = [(name, show_setting(facts.setting(key, *tables))) for name, key in keys]
+    rows = [(name, show_setting(facts.setting(key, *tables), key)) for name, key in keys]
     return build_facts(title, rows, sources=facts.sources(*tables))
 
 
-def show_setting(value: Any) -> str:
-    """Return a setting as text: lists with commas, tables as `key: value`."""
+def show_setting(value: Any, key: str = "") -> str:
+    """Return a setting as text: lists with commas, tables as `key: value`, shares in percent."""
     if value is None:
         return NOT_RECORDED
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return "; ".join(f"{key}: {show_setting(inner)}" for key, inner in value.items())
+        return "; ".join(
+            f"{name.replace('_', ' ')}: {show_setting(inner, name)}"
+            for name, inner in value.items()
+        )
     if isinstance(value, list):
-        return ", ".join(show_setting(inner) for inner in value)
-    return show_text(f"{value:g}" if isinstance(value, float) else value, limit=300)
+        return ", ".join(show_setting(inner, key) for inner in value)
+    if isinstance(value, int | float):
+        return _FORMS.get(key, _show_plain)(value)
+    return strategy_label(value) if key == "strategies" else show_text(value, limit=300)
+
+
+def _show_plain(value: float) -> str:
+    return f"{value:g}"
 
 
 def _listed(names: list[str]) -> str:

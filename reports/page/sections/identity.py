@@ -30,7 +30,7 @@ def _commands(facts: StudyFacts) -> tuple[str, ...]:
 
 def _runs(facts: StudyFacts) -> Table:
     written: dict[str, list[str]] = {}
-    for table, run_id in facts.writers.items():
+    for table, run_id in facts.written.items():
         written.setdefault(run_id, []).append(table)
     frame = facts.runs.assign(
         duration=[
@@ -46,7 +46,7 @@ def _runs(facts: StudyFacts) -> Table:
         words("seed", "Seed", lambda v: "none" if pd.isna(v) else str(int(v))),
         words("started_at", "Started", show_time),
         words("duration", "Run time"),
-        words("git_commit", "Commit", lambda v: "none" if pd.isna(v) else show_text(v, limit=20)),
+        words("git_commit", "Commit", lambda v: "none" if pd.isna(v) else show_text(v, limit=12)),
         words("tables", "Tables on this page", lambda v: v or "none"),
     ]
     note = "A run that is not finished has written nothing."
@@ -81,7 +81,7 @@ def _versions(facts: StudyFacts) -> Table:
 
 def _files(facts: StudyFacts) -> list[Block]:
     used = facts.study.files()
-    used = used[used["run_id"].isin(set(facts.writers.values()))]
+    used = used[used["run_id"].isin(set(facts.written.values()))]
     if used.empty:
         return []
     first = used.drop_duplicates(["path", "sha256"])

@@ -189,8 +189,8 @@ def _characteristics(facts: StudyFacts) -> Table:
         rules,
         title="Operating characteristics",
         sources=facts.sources(_TABLE),
-        note="MCSE: Monte Carlo standard error. Bias is the estimate minus the difference that "
-        "complete outcomes would show.",
+        note="MCSE: Monte Carlo standard error; it is 0 where every trial rejects, or none. Bias "
+        "is the estimate minus the difference that complete outcomes would show.",
     )
 
 

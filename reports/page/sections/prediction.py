@@ -220,8 +220,8 @@ def _scan_checks(facts: StudyFacts) -> list[Block]:
     passed, warned, failed = (show_count(counts.get(v, 0)) for v in ("pass", "warn", "fail"))
     sources = facts.sources("scan_checks")
     text = (
-        f"Of {show_count(len(checks))} scans, {passed} passed the check, {warned} lie outside the "
-        f"model's training range and were predicted all the same, {failed} were refused."
+        f"Scans checked: {show_count(len(checks))}; passed: {passed}; outside the model's training "
+        f"range, predicted all the same: {warned}; refused: {failed}."
     )
     blocks: list[Block] = [Paragraph(text, sources)]
     flagged = checks[checks["verdict"] != "pass"]
