@@ -94,6 +94,21 @@ def test_part_without_data_names_the_command_that_fills_it(tmp_path: Path) -> No
         assert f"<code>{command}</code>" in page
 
 
+def test_study_of_empty_tables_names_the_commands_and_draws_nothing(
+    study_tables: Tables, tmp_path: Path
+) -> None:
+    study = Study.open(tmp_path / "study.duckdb")
+    with study.run(command="trialsim run protocol.toml", config={"title": "Empty"}) as run:
+        for name, frame in study_tables.items():
+            run.write(name, frame.head(0))
+    page = compose_page(gather_study(study), moment=MOMENT)
+    html = render_html(page)
+    assert (page.title, len(page.sections), page.pictures) == ("Empty", 13, ())
+    assert all(section.blocks for section in page.sections)
+    for command in {FILLED_BY[name] for name in study_tables} - {"trialsim predict"}:
+        assert f"<code>{command}</code>, which fills this part, has run and wrote no rows" in html
+
+
 LEAVES_OUT = (
     ("participants", "sample_sizes"),
     ("visits", "cheapest_fractions", "predictor_performance"),
@@ -177,19 +192,27 @@ def test_hostile_text_is_printed(hostile_study: Study, tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"%PDF-")
 
 
-def test_full_disk_leaves_the_old_report(
-    example_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [("os.fsync", "No space left on device"), ("tempfile.mkstemp", "Read-only file system")],
+)
+def test_full_disk_or_read_only_folder_leaves_the_old_report(
+    step: str,
+    problem: str,
+    example_study: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")
 
-    def refuse(_handle: int) -> None:
-        raise OSError(28, "No space left on device")
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OSError(5, problem)
 
     empty = Page("Title", Answer("Nothing yet."), (), (), is_synthetic=False)
     monkeypatch.setattr("reports.page.writing.compose_page", lambda *_args, **_options: empty)
-    monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(ReportError, match="No space left"):
+    monkeypatch.setattr(step, refuse)
+    with pytest.raises(ReportError, match=f"{problem}. The file that was there is unchanged"):
         write_report(example_study, path)
     assert path.read_text() == "old"
 
