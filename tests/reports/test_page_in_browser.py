@@ -135,5 +135,16 @@ def test_contents_are_folded_on_a_phone(browser: Any, report: Path, wide: Any) -
     page.close()
 
 
+def test_printed_tables_repeat_their_heads_and_keep_rows_whole(wide: Any) -> None:
+    wide.emulate_media(media="print")
+    found = wide.evaluate(
+        "[...document.querySelectorAll('main table')].map(table => [table.tHead,"
+        " table.tBodies[0].rows[0], table.parentElement].map(part => getComputedStyle(part)))"
+        ".map(([head, row, box]) => [head.display, row.breakInside, box.overflow, box.maxHeight])"
+    )
+    wide.emulate_media(media="screen")
+    assert {tuple(table) for table in found} == {("table-header-group", "avoid", "visible", "none")}
+
+
 def test_page_prints_with_every_part(wide: Any) -> None:
     assert wide.pdf(prefer_css_page_size=True).startswith(b"%PDF-")
