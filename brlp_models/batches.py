@@ -1,17 +1,20 @@
 """Batches that fit into a memory budget."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from brlp_models.errors import OutOfMemoryError
 from brlp_models.model_config import ModelConfig
 
 DEFAULT_CPU_BUDGET_GB = 4.0
 LARGEST_BATCH = 32
+
+Result = TypeVar("Result", bound=Sized)
 
 _LATENT_MAPS = 40
 _SCAN_MAPS = 5
@@ -24,7 +27,7 @@ class BatchSize:
 
     size: int
 
-    def run(self, function: Callable[[slice], Tensor], n_items: int) -> Iterator[Tensor]:
+    def run(self, function: Callable[[slice], Result], n_items: int) -> Iterator[Result]:
         """Yield `function` of consecutive slices of `range(n_items)`.
 
         Raises
@@ -46,13 +49,21 @@ class BatchSize:
         if not is_out_of_memory(error):
             raise error
         if self.size == 1:
-            raise OutOfMemoryError(
-                "Memory ran out with one draw at a time; free some, or use precision bf16, a "
-                "smaller model or a machine with more memory."
-            ) from error
+            raise _describe_shortage("draw") from error
         self.size = max(1, self.size // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+@contextmanager
+def told_when_out_of_memory(what: str) -> Iterator[None]:
+    """Raise `OutOfMemoryError` where memory does not suffice for one of what is named."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _describe_shortage(what) from error
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -81,6 +92,13 @@ def choose_batch_sizes(
     channels = max(config.autoencoder["channels"][:2])
     scan = math.prod(config.shape) * channels * 4 * _SCAN_MAPS
     return _fit(budget, latent), _fit(budget, scan)
+
+
+def _describe_shortage(what: str) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        f"Memory ran out with one {what} at a time; free some, or use precision bf16, a smaller "
+        "model or a machine with more memory."
+    )
 
 
 def _fit(budget: float, item: float) -> BatchSize:

@@ -108,11 +108,12 @@ class Drawing:
 
     def measure(self, scans: Tensor, names: Sequence[str]) -> list[Volumes]:
         """Return the volumes of scans, within the memory for scans."""
-        if self.segmenter is None:
+        segmenter = self.segmenter
+        if segmenter is None:
             return [{} for _ in names]
-        size = self.scan_batch.size
-        starts = range(0, len(scans), size)
-        parts = (self.segmenter.measure(scans[i : i + size], names[i : i + size]) for i in starts)
+        parts = self.scan_batch.run(
+            lambda part: segmenter.measure(scans[part], names[part]), len(scans)
+        )
         return [volumes for part in parts for volumes in part]
 
     def _sample(self, jobs: Sequence[tuple[Target, int]]) -> Tensor:

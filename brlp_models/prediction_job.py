@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from brlp_models.batches import told_when_out_of_memory
 from brlp_models.context import encode_context, find_values_outside_training
 from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model import BrlpModel
@@ -228,7 +229,8 @@ def _attempt(
 ) -> Result | None:
     """Return what `step` makes of a person, or note why it cannot."""
     try:
-        return step(name)
+        with told_when_out_of_memory("scan"):
+            return step(name)
     except OutOfMemoryError:
         raise
     except TrialsimError as error:
