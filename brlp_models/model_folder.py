@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from monai.networks.nets.autoencoderkl import AutoencoderKL
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from brlp_models.errors import ModelError
+from brlp_models.lean_autoencoder import save_memory
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
 from brlp_models.networks import build_empty_networks
@@ -204,6 +206,8 @@ def _load_network(network: nn.Module, path: Path, precision: Precision) -> nn.Mo
     )
     if precision == "bf16":
         halve_matrices(network)
+    if isinstance(network, AutoencoderKL):
+        save_memory(network)
     return network.eval().requires_grad_(False)
 
 

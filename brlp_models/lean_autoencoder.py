@@ -1,0 +1,28 @@
+"""The autoencoder with less memory, for inference."""
+
+from monai.networks.nets.autoencoderkl import AEKLResBlock
+from torch import Tensor, channels_last_3d, nn
+from torch.nn import functional
+
+
+def save_memory(autoencoder: nn.Module) -> nn.Module:
+    """Change an autoencoder, in place, so that it gives the same numbers with less memory.
+
+    At the published size one feature map of the decoder has 1.1 GB. Channels are put last, so that
+    the convolutions need no reordered copies of their input and output, and residual blocks
+    overwrite what they do not need any more. Gradients cannot be computed afterwards.
+    """
+    for module in autoencoder.modules():
+        if type(module) is AEKLResBlock:
+            module.__class__ = _LeanResBlock
+    return autoencoder.to(memory_format=channels_last_3d)
+
+
+class _LeanResBlock(AEKLResBlock):
+    """MONAI's residual block, overwriting its own feature maps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(functional.silu(self.norm1(x), inplace=True))
+        h = self.conv2(functional.silu(self.norm2(h), inplace=True))
+        h += self.nin_shortcut(x)
+        return h
