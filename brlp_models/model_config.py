@@ -137,6 +137,10 @@ class ModelConfig(_Part):
         What `predict` uses unless told otherwise.
     regions
         The regions whose predicted volumes are reported (both sides).
+    volume_gain
+        The share of a region's true relative change that encoding, decoding and segmenting show,
+        measured on training people; predicted changes are divided by it. 1 for a region that is
+        not named.
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     training_ranges
@@ -166,6 +170,7 @@ class ModelConfig(_Part):
     num_inference_steps: Annotated[int, Field(gt=0)] = 25
     regions: tuple[str, ...]
     segmenter: SegmenterConfig | None = None
+    volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
     auxiliary: dict[str, str] = {}
     training_ranges: dict[str, Range] = {}
     license: str

@@ -21,7 +21,8 @@ def build_rows(
 
     The predicted volume is the volume measured in the input scan times (predicted / reconstructed
     baseline), where both of these went through the same decoder and segmenter, so that their bias
-    cancels. The raw volumes (mm3 in the model's space) are kept beside it.
+    cancels; the relative change is divided by the share of a true change that the model renders
+    (`volume_gain`). The raw volumes (mm3 in the model's space) are kept beside it.
 
     Raises
     ------
@@ -51,7 +52,13 @@ def build_rows(
         "warnings": warnings,
     }
     return [
-        {**common, **_volumes(region, measured, predicted, reconstructed, sd)} for region in regions
+        {
+            **common,
+            **_volumes(
+                region, measured, predicted, reconstructed, sd, gain=_find_gain(model, region)
+            ),
+        }
+        for region in regions
     ]
 
 
@@ -70,17 +77,27 @@ def _volumes(
     predicted: Volumes,
     reconstructed: Volumes,
     sd: Mapping[str, float],
+    *,
+    gain: float,
 ) -> dict[str, Any]:
     per_raw = measured[region] / reconstructed[region]
+    change = per_raw * (predicted[region] - reconstructed[region]) / gain
     return {
         "region": region,
-        "volume_mm3": per_raw * predicted[region],
-        "volume_sd_mm3": per_raw * sd.get(region, float("nan")),
+        "volume_mm3": max(0.0, measured[region] + change),
+        "volume_sd_mm3": per_raw * sd.get(region, float("nan")) / gain,
         "baseline_volume_mm3": measured[region],
         "raw_volume_mm3": predicted[region],
         "raw_volume_sd_mm3": sd.get(region, float("nan")),
         "raw_baseline_volume_mm3": reconstructed[region],
     }
+
+
+def _find_gain(model: BrlpModel, region: str) -> float:
+    """Return the gain of a region; one side has that of both."""
+    left, right = (f"{side}_" for side in SIDES)
+    both_sides = region.removeprefix(left).removeprefix(right)
+    return model.config.volume_gain.get(both_sides, 1.0)
 
 
 def _check_reconstruction(participant_id: str, found: Volumes, regions: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
 from brlp_models.training.losses import (
+    compute_change_loss,
     compute_feature_loss,
     compute_kl_loss,
     compute_reconstruction_loss,
@@ -35,6 +36,9 @@ class AutoencoderSettings(BaseModel):
         Weight of the KL term (summed over a latent, per voxel of the crop).
     perceptual_weight
         Weight of the difference that the segmenter sees.
+    change_weight
+        Weight of the share of the change between two visits that their decoded difference misses;
+        where it is above 0, batches hold two visits of each of `batch_size` people.
     adversarial_weight, adversarial_start
         Weight of the patch-adversarial loss, and the step that it begins with.
     discriminator_channels
@@ -50,6 +54,7 @@ class AutoencoderSettings(BaseModel):
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
     kl_weight: Annotated[float, Field(ge=0)] = 1e-7
     perceptual_weight: Annotated[float, Field(ge=0)] = 0.001
+    change_weight: Annotated[float, Field(ge=0)] = 0.0
     adversarial_weight: Annotated[float, Field(ge=0)] = 0.025
     adversarial_start: Annotated[int, Field(ge=0)] = 0
     discriminator_channels: Annotated[int, Field(ge=1)] = 16
@@ -118,6 +123,9 @@ class AutoencoderStage:
             "kl": compute_kl_loss(mean.float(), sigma.float()),
         }
         loss = metrics["reconstruction"] + settings.kl_weight * metrics["kl"]
+        if settings.change_weight:
+            metrics["change"] = compute_change_loss(decoded.float(), images, weights)
+            loss = loss + settings.change_weight * metrics["change"]
         if self._judge is not None and settings.perceptual_weight:
             self._judge.to(accelerator.device)
             with accelerator.autocast():

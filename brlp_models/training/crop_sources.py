@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -28,6 +30,7 @@ class CropRequest(Protocol):
     batch_size: int
     medial_temporal_share: float
     medial_temporal_weight: float
+    change_weight: float
 
 
 @dataclass(frozen=True)
@@ -61,28 +64,40 @@ class ScanSource:
     ----------
     bank
         With images and labels.
-    bank_share
-        Not all crops need come from here: the rest is drawn from `other`.
-    other
-        Another source.
     """
 
     bank: Bank
-    bank_share: float = 1.0
-    other: SynthesisSource | None = None
 
     def draw_crops(self, draw: Draw, settings: CropRequest) -> tuple[Tensor, Tensor]:
         """Return scans (B, 1, x, y, z) and the weight of every voxel."""
-        if self.other is not None and draw.rng.random() >= self.bank_share:
-            return self.other.draw_crops(draw, settings)
-        pairs = [self._draw(draw.rng, settings) for _ in range(settings.batch_size)]
-        return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
+        crops = [
+            crop for _ in range(settings.batch_size) for crop in self._draw(draw.rng, settings)
+        ]
+        return torch.stack([a for a, _ in crops]), torch.stack([b for _, b in crops])
 
-    def _draw(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
+    def _draw(self, rng: np.random.Generator, settings: CropRequest) -> list[tuple[Tensor, Tensor]]:
         row = int(rng.choice(self.bank.rows))
         place = _draw_place(self.bank, row, settings.crop, settings, rng, 1)
+        mirrored = rng.random() < 0.5
+        rows = [row, self._draw_other(row, rng)] if settings.change_weight else [row]
+        return [self._cut(r, place, settings, mirrored=mirrored) for r in rows]
+
+    @cached_property
+    def _visits(self) -> dict[int, npt.NDArray[np.int64]]:
+        """The rows of everyone's visits, by each of these rows."""
+        groups = self.bank.index.groupby("participant_id").groups.values()
+        return {int(row): np.asarray(rows) for rows in groups for row in rows}
+
+    def _draw_other(self, row: int, rng: np.random.Generator) -> int:
+        """Return another visit of the same person, or this one where there is none."""
+        others = self._visits[row][self._visits[row] != row]
+        return int(rng.choice(others)) if len(others) else row
+
+    def _cut(
+        self, row: int, place: tuple[slice, ...], settings: CropRequest, *, mirrored: bool
+    ) -> tuple[Tensor, Tensor]:
         scan, tissues = self.bank.images[row][place], self.bank.labels[row][place]
-        if rng.random() < 0.5:
+        if mirrored:
             scan, tissues = scan[::-1], tissues[::-1]
         image = torch.from_numpy(scan.astype(np.float32) / 255)[None]
         wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]

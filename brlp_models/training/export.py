@@ -12,6 +12,7 @@ from brlp_models.model_folder import write_model_folder
 from brlp_models.training.auxiliary import FILES
 from brlp_models.training.banks import Bank
 from brlp_models.training.pipeline import SCAN_BANK, Training
+from brlp_models.training.volume_gain import measure_volume_gain
 
 
 def export_model(training: Training, folder: Path, *, card: str) -> Path:
@@ -31,16 +32,16 @@ def export_model(training: Training, folder: Path, *, card: str) -> Path:
     ModelError
         Where a stage is not finished.
     """
-    config = training.load_config()
-    index = Bank.load(training.folder / SCAN_BANK).index
+    config, networks = training.load_config(), training.load_networks()
+    bank = Bank.load(training.folder / SCAN_BANK)
     auxiliary = _read_auxiliary(training.folder)
-    config = config.model_copy(
-        update={"training_ranges": measure_training_ranges(index, config), "auxiliary": FILES}
-    )
+    update = {"training_ranges": measure_training_ranges(bank.index, config), "auxiliary": FILES}
+    if training.recipe.measure_volume_gain:
+        update["volume_gain"] = measure_volume_gain(config, networks, bank)
     return write_model_folder(
         folder,
-        config,
-        training.load_networks(),
+        config.model_copy(update=update),
+        networks,
         card=card,
         auxiliary=auxiliary,
         dtype=torch.float16,

@@ -43,6 +43,23 @@ def compute_reconstruction_loss(
     return (weights * difference).sum() / weights.sum()
 
 
+def compute_change_loss(decoded: Tensor, images: Tensor, weights: Tensor) -> Tensor:
+    """Return the share of the change between two visits that their decoded difference misses.
+
+    0 where the difference of the reconstructions is that of the scans, 1 where it is nothing.
+
+    Parameters
+    ----------
+    decoded, images, weights
+        (2 B, 1, x, y, z): two visits of a person, one after the other.
+    """
+    true = images[1::2] - images[::2]
+    missed = weights[::2] * (decoded[1::2] - decoded[::2] - true) ** 2
+    # what rounding to 8 bits leaves of a difference that is none
+    rounding = weights[::2] * 1e-5
+    return missed.sum() / (weights[::2] * true**2 + rounding).sum()
+
+
 def compute_kl_loss(mean: Tensor, sigma: Tensor) -> Tensor:
     """Return the divergence from N(0, 1), summed over a sample's latent, averaged over samples."""
     terms = mean**2 + sigma**2 - torch.log(sigma**2) - 1

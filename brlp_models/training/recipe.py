@@ -70,6 +70,9 @@ class Recipe(_Part):
         Beginnings of the names of label maps that training never reads.
     evaluation
         The people who are drawn from those.
+    measure_volume_gain
+        Whether the model says how much of a true change it renders, so that predicted changes can
+        be corrected; it takes volumes without measurement error, so synthetic people.
     segmenter, autoencoder
         Phases, each starting with the weights of the one before.
     diffusion, controlnet
@@ -81,6 +84,7 @@ class Recipe(_Part):
     label_bank: LabelBankRecipe | None = None
     people: PeopleRecipe | None = None
     held_out_label_maps: tuple[str, ...] = ()
+    measure_volume_gain: bool = False
     evaluation: EvaluationRecipe = EvaluationRecipe()
     segmenter: tuple[SegmenterSettings, ...] = ()
     autoencoder: tuple[AutoencoderPhase, ...]

@@ -6,15 +6,19 @@ import pandas as pd
 import pytest
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from brlp_models.errors import ModelError
+from brlp_models.training.banks import Bank
 from brlp_models.training.checkpoint import read_checkpoint
 from brlp_models.training.loop import LoopSettings
+from brlp_models.training.losses import compute_change_loss
 from brlp_models.training.pipeline import Training
 from brlp_models.training.recipe import Recipe, load_recipe
 from brlp_models.training.split import check_no_leak, split_people
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import SEGMENTED, TISSUES
+from brlp_models.training.volume_gain import measure_volume_gain
 
 SIZE = 16
 HIPPOCAMPUS = TISSUES.names.index("hippocampus")
@@ -49,7 +53,13 @@ def make_recipe(steps: int = 6) -> Recipe:
             "segmenter": [{"loop": loop, "crop": crop, "batch_size": 1, "scan_share": 0.5}],
             "autoencoder": [
                 {"loop": loop, "crop": crop, "source": "labels", "discriminator_channels": 4},
-                {"loop": loop, "crop": crop, "source": "scans", "discriminator_channels": 4},
+                {
+                    "loop": loop,
+                    "crop": crop,
+                    "source": "scans",
+                    "discriminator_channels": 4,
+                    "change_weight": 0.1,
+                },
             ],
             "diffusion": {"loop": loop, "batch_size": 2},
             "controlnet": {"loop": loop, "batch_size": 2},
@@ -143,6 +153,70 @@ def test_the_frozen_unet_is_not_changed_by_the_controlnet(trained: Path) -> None
     unet = make_training(trained).load_network("diffusion").state_dict()
     stored = read_checkpoint(trained / "diffusion" / "1" / "checkpoint.pt")["averages"]["unet"]
     assert all(torch.equal(unet[name], stored[name]) for name in unet)
+
+
+def test_a_unet_that_learns_with_its_controlnet_goes_into_the_model(
+    trained: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "joint"
+    shutil.copytree(trained, folder)
+    shutil.rmtree(folder / "controlnet")
+    content = make_recipe().model_dump()
+    content["controlnet"] |= {"unet_learns": True, "medial_temporal_weight": 4.0}
+    training = make_training(folder, Recipe.model_validate(content))
+    weights = training.train("controlnet")
+    alone = training.load_network("diffusion").state_dict()
+    bundled = training.load_networks()["unet"].state_dict()
+    assert set(weights) == {"unet", "controlnet"}
+    assert all(torch.equal(bundled[name], weights["unet"][name]) for name in bundled)
+    assert not all(torch.equal(bundled[name], alone[name]) for name in bundled)
+
+
+def test_the_change_loss_is_the_share_of_the_change_that_is_missed() -> None:
+    images = torch.rand(4, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    weights = torch.ones_like(images)
+    same = images[::2].repeat_interleave(2, 0)
+    half = same.clone()
+    half[1::2] += 0.5 * (images[1::2] - images[::2])
+    assert compute_change_loss(images, images, weights) == 0
+    assert float(compute_change_loss(same, images, weights)) == pytest.approx(1, abs=1e-3)
+    assert float(compute_change_loss(half, images, weights)) == pytest.approx(0.25, abs=1e-3)
+
+
+class _Blurred(nn.Module):
+    """Renders half of what differs from a gray of 0.5."""
+
+    def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return images, None
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return 0.5 + 0.5 * (latents - 0.5)
+
+
+class _Thresholds(nn.Module):
+    """Calls a voxel hippocampus with its intensity as the probability."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        share = images.clamp(1e-6, 1 - 1e-6)
+        return torch.cat([(1 - share).log(), share.log()], dim=1)
+
+
+def test_the_volume_gain_is_the_share_of_a_change_that_is_rendered(tmp_path: Path) -> None:
+    config = make_recipe().model
+    segmenter = config.segmenter.model_copy(  # type: ignore[union-attr]
+        update={"labels": ("background", "hippocampus"), "label_ids": None}
+    )
+    config = config.model_copy(update={"segmenter": segmenter, "regions": ("hippocampus",)})
+    write_banks(tmp_path)
+    bank = Bank.load(tmp_path / "scan_bank")
+    images = np.full((4, SIZE, SIZE, SIZE), 200, np.uint8)
+    images[1::2] = 180
+    np.save(tmp_path / "scan_bank" / "images.npy", images)
+    networks = {"autoencoder": _Blurred(), "segmenter": _Thresholds()}
+    networks["autoencoder"].register_parameter("unused", nn.Parameter(torch.zeros(1)))
+    gain = measure_volume_gain(config, networks, bank)
+    # truly 5000 to 4900 mm3; rendered 200 to 190, since half of the difference of 20 is decoded
+    assert gain == {"hippocampus": pytest.approx((10 / 200) / (100 / 5000), rel=1e-4)}
 
 
 def test_an_unfinished_stage_is_refused(trained: Path) -> None:
