@@ -44,7 +44,7 @@ def open_connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyC
     connection = _connect_patiently(path, read_only=read_only)
     try:
         yield connection
-    except (duckdb.IOException, duckdb.FatalException) as error:
+    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
         raise ReportError(
             f"The study file {path} could not be used: {_first_line(error)}"
         ) from error

@@ -49,6 +49,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         out=folder,
         seed=job.protocol.study.seed,
         save_images=section.save_images,
+        scan_cache=job.output / "scans",
         on_progress=advance,
     )
     run.write("predictions", found.predictions)
