@@ -7,7 +7,8 @@ import numpy as np
 from scipy import ndimage
 
 from cohorts.synthetic.anatomy import CSF
-from cohorts.synthetic.deformation import Deformation, Floats, MovableAnatomy, find_sources
+from cohorts.synthetic.cortex import Floats
+from cohorts.synthetic.deformation import Deformation, MovableAnatomy, find_sources
 from cohorts.synthetic.extracerebral import paint_fat, sample_extracerebral_means
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area

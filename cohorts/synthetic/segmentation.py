@@ -10,10 +10,10 @@ from scipy import ndimage
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes
 from cohorts.synthetic.anatomy import CORTEX, CSF
+from cohorts.synthetic.cortex import Floats
 from cohorts.synthetic.deformation import (
     DEEP_STRUCTURES,
     Deformation,
-    Floats,
     MovableAnatomy,
     find_sources,
     warp_share,
