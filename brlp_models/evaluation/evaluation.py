@@ -231,11 +231,12 @@ def _join_methods(
     if training is not None:
         there, _ = training.load_truth()
         fit = (training.cohort, find_volumes_at(there, settings.horizons_months))
-    scales = floor.drop_duplicates("participant_id").set_index("participant_id")["determinant"]
+    first = floor.drop_duplicates("participant_id")[["participant_id", "determinant"]]
+    scales = {str(name): float(scale) for name, scale in first.itertuples(index=False)}
     methods = [
         found.table,
         predict_carry_forward(found.table),
-        predict_auxiliary(model, cohort, settings.horizons_months, scales.to_dict()),
+        predict_auxiliary(model, cohort, settings.horizons_months, scales),
         predict_from_table(cohort, at_horizon, start, training=fit),
     ]
     joined = pd.concat(methods, ignore_index=True).drop(columns="start_mm3")

@@ -1,5 +1,7 @@
 """What a second visit adds: predictions that start from it, beside those from the baseline."""
 
+from typing import Any
+
 import pandas as pd
 
 from brlp_models.evaluation.comparisons import Compared
@@ -35,7 +37,7 @@ def predict_from_later_visit(
     if not names:
         return pd.DataFrame(columns=[*KEY, "method"])
     cohort = select_people(people.cohort, names)
-    options = {"cohort": cohort, "seed": seed}
+    options: dict[str, Any] = {"cohort": cohort, "seed": seed}
     one = people.predict("visits-one", samples, **options)
     several = people.predict("visits-several", samples, until_months=until_months, **options)
     parts = [*_name(one, ONE, CARRY_FORWARD), *_name(several, SEVERAL, CARRY_LATER)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -61,9 +62,12 @@ class PredictedScans:
                 "latent": target.draws.latents.mean,
                 "start": target.person.latent,
             }
+            arrays: dict[str, Any] = {
+                name: np.asarray(content[name], kind) for name, kind in _STORED.items()
+            }
             np.savez_compressed(
                 self._path(target.person.participant_id, target.horizon_months),
-                **{name: np.asarray(content[name], kind) for name, kind in _STORED.items()},
+                **arrays,
                 global_uncertainty=target.draws.global_uncertainty,
                 seconds=seconds,
             )

@@ -44,7 +44,7 @@ def score_real_scan(
     preprocessed = preprocess_scan(scan, grid, segmenter=choose_brain_segmenter(model))
     given, given_grid = read_labels(segmentation)
     image = torch.from_numpy(preprocessed.image)[None, None]
-    back = np.linalg.inv(preprocessed.native_to_mni)
+    back = np.asarray(np.linalg.inv(preprocessed.native_to_mni), dtype=float)
     found = segment_on(model, image, given_grid, mni_to_native=back)
     return {region: _compare(model, found, given, given_grid, region) for region in regions}
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -286,7 +287,7 @@ def _plot_estimates(panel: Axes, table: pd.DataFrame, column: str) -> None:
 
 def _plot_bars(
     panel: Axes,
-    x: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    x: npt.NDArray[Any],
     table: pd.DataFrame,
     *,
     marker: str,
