@@ -89,6 +89,8 @@ def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:
         for panel, (horizon, own) in zip(panels, errors.groupby("horizon_months"), strict=True):
             _plot_estimates(panel, own, "region")
             panel.set(title=f"{horizon:g} months", yscale="log")
+            # the style draws no formulas, as the powers of ten would be
+            panel.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
         panels[0].set_ylabel("Mean absolute error, % of brain")
         add_legend_below(figure, panels[0], columns=4)
     return figure
@@ -261,7 +263,7 @@ def plot_wrong_diagnosis(moves: pd.DataFrame) -> Figure:
 
 
 def _new_panels(n: int) -> tuple[Figure, list[Axes]]:
-    figure = new_figure(3.6 * max(2, n), 3.6)
+    figure = new_figure(3.6 * max(2, n), 4.2)
     return figure, list(figure.subplots(1, n, squeeze=False)[0])
 
 
@@ -283,6 +285,7 @@ def _plot_estimates(panel: Axes, table: pd.DataFrame, column: str) -> None:
         )  # fmt: skip
     names = [str(place).replace("_", " ") for place in places]
     panel.set_xticks(range(len(places)), names, rotation=30, ha="right")
+    panel.set_xlim(-0.5, len(places) - 0.5)
 
 
 def _plot_bars(
