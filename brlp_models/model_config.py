@@ -138,9 +138,9 @@ class ModelConfig(_Part):
     regions
         The regions whose predicted volumes are reported (both sides).
     volume_gain
-        The share of a region's true relative change that encoding, decoding and segmenting show,
-        measured on training people; predicted changes are divided by it. 1 for a region that is
-        not named.
+        The share of a region's true relative change that a predicted scan shows when the context
+        holds the true volumes, measured on training people; predicted changes are divided by it. 1
+        for a region that is not named.
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     training_ranges

@@ -34,6 +34,9 @@ class DiffusionSettings(BaseModel):
         model's error.
     medial_temporal_weight
         Weight of the latent's voxels in and around hippocampus and amygdala; others have 1.
+    high_noise_share
+        Share of the batch at the last tenth of the timesteps, where sampling begins and the
+        context has to tell what a noisier input cannot; the others are spread over all.
     unet_learns
         Whether the UNet goes on learning together with the ControlNet; it is frozen otherwise, as
         published.
@@ -45,6 +48,7 @@ class DiffusionSettings(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = 16
     volume_error: dict[str, float] = {}
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 1.0
+    high_noise_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     unet_learns: bool = False
 
 
@@ -104,8 +108,7 @@ class DiffusionStage:
             chosen, self._config.context, error_sd=settings.volume_error, rng=draw.rng
         ).to(device)
         noise = torch.randn(target.shape, generator=draw.generator)
-        steps = self._config.schedule.num_train_timesteps
-        timesteps = torch.randint(0, steps, (len(target),), generator=draw.generator)
+        timesteps = self._draw_timesteps(len(target), draw.generator)
         noisy = self._scheduler.add_noise(target, noise, timesteps)
         condition = self._condition(chosen, baseline).to(device)
         with accelerator.autocast():
@@ -117,6 +120,13 @@ class DiffusionStage:
         for name, network in self.networks.items():
             step_optimizer(accelerator, network, self.optimizers[name], settings.loop.gradient_clip)
         return {"loss": loss}
+
+    def _draw_timesteps(self, n: int, generator: torch.Generator) -> Tensor:
+        steps = self._config.schedule.num_train_timesteps
+        anywhere = torch.randint(0, steps, (n,), generator=generator)
+        last_tenth = torch.randint(steps - steps // 10, steps, (n,), generator=generator)
+        high = torch.rand(n, generator=generator) < self._settings.high_noise_share
+        return torch.where(high, last_tenth, anywhere)
 
     def _weigh(self, chosen: npt.NDArray[np.int64]) -> Tensor:
         """Return the weight of every voxel of the padded latents, (B, 1, *shape)."""

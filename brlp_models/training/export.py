@@ -37,7 +37,9 @@ def export_model(training: Training, folder: Path, *, card: str) -> Path:
     auxiliary = _read_auxiliary(training.folder)
     update = {"training_ranges": measure_training_ranges(bank.index, config), "auxiliary": FILES}
     if training.recipe.measure_volume_gain:
-        update["volume_gain"] = measure_volume_gain(config, networks, bank)
+        update["volume_gain"] = measure_volume_gain(
+            config, networks, bank, seed=training.recipe.seed
+        )
     return write_model_folder(
         folder,
         config.model_copy(update=update),

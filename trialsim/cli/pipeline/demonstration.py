@@ -109,7 +109,7 @@ def _write_on_grid(folder: Path, n_people: int, seed: int) -> Cohort:
     settings = PeopleSettings(
         n_people, (12.0, 24.0), seed, schedule=VISITS_MONTHS[1:], prefix="grid-"
     )
-    write_people_bank([load_mni_anatomy()], bank, settings, Grid.of_config(config))
+    write_people_bank([load_mni_anatomy()], bank, settings, Grid.of_config(config), workers=2)
     cohort = write_evaluation_cohort(bank, folder, config, rng=np.random.default_rng([seed, 1]))
     shutil.rmtree(bank)
     return cohort
