@@ -1,5 +1,7 @@
 """The autoencoder with less memory, for inference."""
 
+from typing import Any
+
 from monai.networks.nets.autoencoderkl import AEKLResBlock
 from torch import Tensor, channels_last_3d, nn
 from torch.nn import functional
@@ -24,5 +26,12 @@ class _LeanResBlock(AEKLResBlock):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(functional.silu(self.norm1(x), inplace=True))
         h = self.conv2(functional.silu(self.norm2(h), inplace=True))
-        h += self.nin_shortcut(x)
+        h += self._take_shortcut(x)
         return h
+
+    def _take_shortcut(self, x: Tensor) -> Tensor:
+        if isinstance(self.nin_shortcut, nn.Identity):
+            return x
+        # a convolution by single voxels would copy its whole input first; a matrix does not
+        conv: Any = self.nin_shortcut.conv
+        return functional.linear(x.movedim(1, -1), conv.weight.flatten(1), conv.bias).movedim(-1, 1)
