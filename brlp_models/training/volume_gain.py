@@ -15,7 +15,7 @@ from brlp_models.training.banks import Bank
 from brlp_models.training.pairs import VisitPairs, build_visit_pairs
 
 N_PAIRS = 24
-_LEAST_GAIN = 0.1
+_LEAST_GAIN = 0.3
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +49,8 @@ def measure_volume_gain(
     Returns
     -------
     dict
-        Gain by region, at least 0.1; regions that the index or the segmenter lacks are left out.
+        Gain by region, at least 0.3, since dividing by less would enlarge noise; regions that the
+        index or the segmenter lacks are left out.
     """
     model = BrlpModel(config, dict(networks))
     pairs = build_visit_pairs(bank.index, config)

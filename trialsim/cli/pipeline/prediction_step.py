@@ -12,7 +12,6 @@ from trialsim.protocol import PredictionSection
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that predicts volumes, with the scans behind them."""
     from brlp_models.model_folder import find_model_folder
-    from trialsim.cli.pipeline.prediction_timing import estimate_prediction
 
     return Step(
         "predict",
@@ -20,7 +19,23 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
         {"prediction": section.model_dump(mode="json", exclude={"device"})},
         weights=[find_model_folder(section.model)],
         stands_on=stands_on,
-        estimate=lambda: estimate_prediction(section, job.census),
+        estimate=lambda: estimate(job, section),
+    )
+
+
+def estimate(job: Job, section: PredictionSection) -> float:
+    """Return the seconds of predicting everyone who has a scan, measured by one draw of noise."""
+    from brlp_models.model_folder import load_model
+    from brlp_models.prediction_timing import estimate_prediction
+
+    images = job.census.first_images
+    if not images:
+        return 0.0
+    return estimate_prediction(
+        load_model(section.model, device=section.device, precision="auto"),
+        images,
+        n_horizons=len(section.horizons_months),
+        samples=section.samples,
     )
 
 

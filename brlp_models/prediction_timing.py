@@ -1,7 +1,7 @@
 """How long predicting takes on this machine, from one draw made of noise."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +13,9 @@ from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import load_model
+from brlp_models.prediction_settings import Samples
 from brlp_models.sampling import sample_latents
 from brlp_models.segmentation import choose_segmenter
-from cohorts.census import Census
-from trialsim.protocol import PredictionSection
 
 _PREPROCESSING: Final = 20.0
 """Seconds of bias field, registration, brain mask of one scan on one core."""
@@ -29,17 +27,16 @@ _AUTO_DRAWS: Final = 8
 """Draws that `auto` often ends with."""
 
 
-def estimate_prediction(section: PredictionSection, census: Census) -> float:
-    """Return the seconds of predicting everyone who has a scan."""
-    images = census.first_images
-    if not images:
-        return 0.0
-    model = load_model(section.model, device=section.device, precision="auto")
+def estimate_prediction(
+    model: BrlpModel, images: Sequence[Path], *, n_horizons: int, samples: Samples
+) -> float:
+    """Return the seconds of predicting the people whose starting scans are `images`."""
     n_whole = sum(not is_on_grid(path, model.config) for path in images)
-    return len(images) * measure_person(model, section) + n_whole * _PREPROCESSING
+    person = measure_person(model, n_horizons=n_horizons, samples=samples)
+    return len(images) * person + n_whole * _PREPROCESSING
 
 
-def measure_person(model: BrlpModel, section: PredictionSection) -> float:
+def measure_person(model: BrlpModel, *, n_horizons: int, samples: Samples) -> float:
     """Return the seconds of one person whose scan is on the model's grid.
 
     One scan is encoded, denoised by one step, decoded and segmented; what a person needs of each
@@ -52,10 +49,10 @@ def measure_person(model: BrlpModel, section: PredictionSection) -> float:
     segmenting = _SYNTHSEG
     if config.segmenter is not None:
         segmenting, _ = _time(lambda: choose_segmenter(model).measure(scan, ["noise"]))
-    draws = _AUTO_DRAWS if section.samples == "auto" else section.samples
+    draws = _AUTO_DRAWS if samples == "auto" else samples
     reading = decoding + segmenting
     horizon = draws * (config.num_inference_steps * denoising + reading) + reading
-    return encoding + 2 * reading + len(section.horizons_months) * horizon
+    return encoding + 2 * reading + n_horizons * horizon
 
 
 def is_on_grid(path: Path, config: ModelConfig) -> bool:
