@@ -24,7 +24,7 @@ class _LeanResBlock(AEKLResBlock):
     """MONAI's residual block, overwriting its own feature maps."""
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(functional.silu(self.norm1(x), inplace=True))
+        h: Tensor = self.conv1(functional.silu(self.norm1(x), inplace=True))
         h = self.conv2(functional.silu(self.norm2(h), inplace=True))
         h += self._take_shortcut(x)
         return h
@@ -34,4 +34,5 @@ class _LeanResBlock(AEKLResBlock):
             return x
         # a convolution by single voxels would copy its whole input first; a matrix does not
         conv: Any = self.nin_shortcut.conv
-        return functional.linear(x.movedim(1, -1), conv.weight.flatten(1), conv.bias).movedim(-1, 1)
+        mixed: Tensor = functional.linear(x.movedim(1, -1), conv.weight.flatten(1), conv.bias)
+        return mixed.movedim(-1, 1)

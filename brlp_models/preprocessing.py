@@ -178,7 +178,9 @@ def preprocess_visits(
             registration.affine,
             segmentation=visit.segmentation,
             mask=visit.mask,
-            segment=segmenter and partial(segmenter.find_brain, corrected, registration.affine),
+            segment=None
+            if segmenter is None
+            else partial(segmenter.find_brain, corrected, registration.affine),
         )
         prepared = _Prepared(corrected, mask, registration)
         baseline = baseline or prepared

@@ -95,8 +95,8 @@ class AutoencoderStage:
         judge: nn.Module | None = None,
     ) -> None:
         # channels last halves the time of a step on the CPU
-        network = network.to(memory_format=torch.channels_last_3d)
-        self.networks: dict[str, nn.Module] = {"autoencoder": network}
+        last: Any = {"memory_format": torch.channels_last_3d}
+        self.networks: dict[str, nn.Module] = {"autoencoder": network.to(**last)}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "autoencoder": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
         }

@@ -55,7 +55,7 @@ def measure_volume_gain(
     model = BrlpModel(config, dict(networks))
     pairs = build_visit_pairs(bank.index, config)
     chosen = np.arange(0, len(pairs), max(1, len(pairs) // n_pairs))
-    shown = [_predict_change(model, bank, pairs, k, seed) for k in chosen]
+    shown = [_predict_change(model, bank, pairs, int(k), seed) for k in chosen]
     return {
         region: max(_LEAST_GAIN, _fit_slope(_find_true(bank, pairs.rows[chosen], region), found))
         for region in config.regions
@@ -94,7 +94,7 @@ def _divide(after: Volumes, before: Volumes, region: str) -> float:
 
 def _find_true(bank: Bank, rows: npt.NDArray[np.int64], region: str) -> Floats:
     volumes = bank.index[f"{region}_mm3"]
-    first, later = (volumes.loc[rows[:, k]].to_numpy(float) for k in (0, 1))
+    first, later = (volumes.loc[list(rows[:, k])].to_numpy(float) for k in (0, 1))
     return np.asarray(later / first - 1, dtype=float)
 
 
