@@ -117,7 +117,7 @@ class PredictionJob:
         )
         context = encode_context(self.model.config.context, values)
         outside = find_values_outside_training(self.model.config, values)
-        reasons = [person.scan.warnings] if person.scan.warnings else []
+        reasons = [f"{person.scan.warnings}."] if person.scan.warnings else []
         targets = [
             Target(person, months, float(values["age"].iloc[row]), context[row])
             for row, months in enumerate(self.settings.horizons_months)
