@@ -4,16 +4,22 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
+from brlp_models import lean_autoencoder
 from brlp_models.lean_autoencoder import save_memory
 from brlp_models.model_config import ModelConfig
 from brlp_models.model_folder import load_model
 from brlp_models.networks import build_autoencoder
 
 
-def test_same_numbers_with_less_memory(tiny_config: ModelConfig) -> None:
+@pytest.mark.parametrize("large", [lean_autoencoder.LARGE, 0], ids=["whole", "slabs"])
+def test_same_numbers_with_less_memory(
+    tiny_config: ModelConfig, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lean_autoencoder, "LARGE", large)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         plain = build_autoencoder(tiny_config).eval()
@@ -22,7 +28,7 @@ def test_same_numbers_with_less_memory(tiny_config: ModelConfig) -> None:
     with torch.inference_mode():
         first, second = ((net.encode(images)[0], net.reconstruct(images)) for net in (plain, lean))
     for expected, found in zip(first, second, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_loaded_weights_are_the_files(tiny_folder: Callable[..., Path]) -> None:
