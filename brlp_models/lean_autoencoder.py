@@ -34,11 +34,12 @@ class _LeanResBlock(AEKLResBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut: Tensor = self.nin_shortcut(x)
-        # nobody reads x again, unless it is the shortcut itself
-        normal = self.norm1(x) if shortcut is x else _normalize_in_place(self.norm1, x)
-        h: Tensor = self.conv1(functional.silu(normal, inplace=True))
-        del normal
-        h = self.conv2(functional.silu(self.norm2(h), inplace=True))
+        h: Tensor = self.norm1(x) if shortcut is x else _normalize_in_place(self.norm1, x)
+        h = self.conv1(functional.silu(h, inplace=True))
+        if shortcut is not x:
+            # nobody reads x again, but the caller holds it until this block is done
+            x.untyped_storage().resize_(0)
+        h = self.conv2(functional.silu(_normalize_in_place(self.norm2, h), inplace=True))
         h += shortcut
         return h
 
