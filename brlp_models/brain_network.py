@@ -21,9 +21,6 @@ _NO_BRAIN: Final = ("background", "csf", HEAD)
 _WHITE_LEVEL: Final = 0.75
 """Brightness of white matter in a scan scaled from 0 to 1, as in training."""
 
-_AIR_LEVEL: Final = 0.1
-"""What is darker counts as air, which is exactly 0 in training."""
-
 _BRIDGE_MM: Final = 2.0
 """Parts that hang on the brain by less than twice this are cut off: eyes, muscles, marrow."""
 
@@ -78,8 +75,8 @@ def _scale_head(head: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
     template = load_template()
     inside = head[resample(template.mask, template.grid, grid)]
     white = float(np.percentile(inside, 90)) if inside.size else 0.0
-    scaled = head * np.float32(_WHITE_LEVEL / white) if white > 0 else np.zeros_like(head)
-    return np.where(scaled < _AIR_LEVEL, np.float32(0), scaled).clip(0, 1)
+    scale = np.float32(_WHITE_LEVEL / white) if white > 0 else np.float32(0)
+    return np.clip(scale * head, 0, 1)
 
 
 def _cut_bridges(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:

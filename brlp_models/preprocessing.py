@@ -23,7 +23,7 @@ from brlp_models.scan_metrics import compute_scan_metrics
 from brlp_models.scans import Scan, make_nifti, read_scan
 from brlp_models.template import TEMPLATE_NAME
 
-PREPROCESSING_VERSION: Final = 2
+PREPROCESSING_VERSION: Final = 3
 """Rises with every change that gives other numbers, so that scans kept by an older one are not
 taken for its own."""
 
