@@ -76,7 +76,7 @@ def _scale_head(head: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
     inside = head[resample(template.mask, template.grid, grid)]
     white = float(np.percentile(inside, 90)) if inside.size else 0.0
     scale = np.float32(_WHITE_LEVEL / white) if white > 0 else np.float32(0)
-    return np.clip(scale * head, 0, 1)
+    return np.asarray(np.clip(scale * head, 0, 1))
 
 
 def _cut_bridges(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.bool_]:
