@@ -91,7 +91,8 @@ def choose_batch_sizes(
     latent = math.prod(config.padded_latent_shape) * max(config.unet["channels"]) * 4 * _LATENT_MAPS
     channels = max(config.autoencoder["channels"][:2])
     scan = math.prod(config.shape) * channels * 4 * _SCAN_MAPS
-    return _fit(budget, latent), _fit(budget, scan)
+    # the CPU decodes one scan at a time: several do not fit into its caches, and are no faster
+    return _fit(budget, latent), BatchSize(1) if device.type == "cpu" else _fit(budget, scan)
 
 
 def _describe_shortage(what: str) -> OutOfMemoryError:

@@ -5,6 +5,7 @@ coding of the context with its normalization constants, the latent scale and the
 are all read from here.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -72,6 +73,25 @@ class ScheduleConfig(_Part):
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
 
 
+NetworkName = Literal["UNet", "BasicUNet", "DynUNet", "SegResNet"]
+
+
+class RefinerConfig(_Part):
+    """The network that carries a decoded change into the scan that a prediction starts from.
+
+    Parameters
+    ----------
+    network
+        A MONAI network class.
+    args
+        Its arguments: three channels in (the starting scan, its reconstruction, the decoded
+        follow-up); of those out a last convolution makes what is added to the starting scan.
+    """
+
+    network: NetworkName = "UNet"
+    args: dict[str, Any]
+
+
 class SegmenterConfig(_Part):
     """The folder's own segmentation network.
 
@@ -90,7 +110,7 @@ class SegmenterConfig(_Part):
         Volumes are sums of probabilities; otherwise counts of the most likely label.
     """
 
-    network: Literal["UNet", "BasicUNet", "DynUNet", "SegResNet"] = "UNet"
+    network: NetworkName = "UNet"
     args: dict[str, Any]
     labels: tuple[str, ...]
     label_ids: tuple[int, ...] | None = None
@@ -103,6 +123,21 @@ class SegmenterConfig(_Part):
         if self.label_ids is not None and len(self.label_ids) != len(self.labels):
             raise ValueError("segmenter.label_ids must have one number for each label")
         return self
+
+
+class VolumeError(_Part):
+    """The part of a predicted volume's error that its draws do not show.
+
+    Errors of the auxiliary model and of the segmenter are the same in every draw. Their sd, as a
+    share of the measured baseline volume, is sqrt(`at_baseline`^2 + (`per_year` x years)^2).
+    """
+
+    at_baseline: Annotated[float, Field(ge=0)]
+    per_year: Annotated[float, Field(ge=0)]
+
+    def compute_sd(self, years: float) -> float:
+        """Return the sd, as a share of the baseline volume, of a prediction that many years on."""
+        return math.hypot(self.at_baseline, self.per_year * years)
 
 
 class ModelConfig(_Part):
@@ -131,8 +166,9 @@ class ModelConfig(_Part):
     context
         The context vector, in order.
     decoding
-        The predicted scan is the decoded latent (`latent`), or the input scan plus the difference
-        between the decoded predicted and baseline latents (`difference`).
+        The predicted scan is the decoded latent (`latent`), the input scan plus the difference
+        between the decoded predicted and baseline latents (`difference`), or the input scan plus
+        what the `refiner` makes of both decoded latents (`refined`).
     sampler, num_inference_steps
         What `predict` uses unless told otherwise.
     regions
@@ -141,6 +177,9 @@ class ModelConfig(_Part):
         The share of a region's true relative change that a predicted scan shows when the context
         holds the true volumes, measured on training people; predicted changes are divided by it. 1
         for a region that is not named.
+    volume_error
+        By region, what the sd over draws is combined with in `volume_sd_mm3`; written by
+        `trialsim model calibrate`. Nothing for a region that is not named.
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     training_ranges
@@ -165,12 +204,14 @@ class ModelConfig(_Part):
     residual_scale: Annotated[float, Field(gt=0)] = 1.0
     baseline_age_range: Range = (0.0, 100.0)
     context: tuple[ContextEntry, ...]
-    decoding: Literal["latent", "difference"] = "latent"
+    decoding: Literal["latent", "difference", "refined"] = "latent"
+    refiner: RefinerConfig | None = None
     sampler: Literal["ddim", "dpm-solver++"] = "ddim"
     num_inference_steps: Annotated[int, Field(gt=0)] = 25
     regions: tuple[str, ...]
     segmenter: SegmenterConfig | None = None
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
+    volume_error: dict[str, VolumeError] = {}
     auxiliary: dict[str, str] = {}
     training_ranges: dict[str, Range] = {}
     license: str
@@ -240,6 +281,8 @@ def _network_problems(config: ModelConfig) -> list[str]:
             "controlnet.conditioning_embedding_in_channels must be "
             f"{wanted} (latent + age plane), got {got}"
         )
+    if (config.decoding == "refined") != (config.refiner is not None):
+        problems.append('decoding = "refined" and a refiner must be given together')
     factor = _downsampling(config.unet)
     if any(size % factor for size in config.padded_latent_shape):
         problems.append(

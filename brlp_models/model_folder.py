@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -147,8 +148,7 @@ def write_model_folder(
         Floating-point weights are stored in it, as they are by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(config.model_dump(mode="json"), indent=2) + "\n"
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    _write_config(folder, config)
     (folder / CARD).write_text(card, encoding="utf-8")
     for name, network in networks.items():
         state = network.state_dict() if isinstance(network, nn.Module) else network
@@ -159,6 +159,27 @@ def write_model_folder(
         path.write_text(content, encoding="utf-8")
     write_checksums(folder)
     return folder
+
+
+def copy_model_folder(source: str | Path, folder: Path, config: ModelConfig) -> Path:
+    """Write a model folder with the files of another and a configuration of its own.
+
+    Raises
+    ------
+    ModelError
+        Where the folder exists.
+    """
+    if folder.exists():
+        raise ModelError(f"{folder} exists already; choose another folder for the model.")
+    shutil.copytree(find_model_folder(source), folder)
+    _write_config(folder, config)
+    write_checksums(folder)
+    return folder
+
+
+def _write_config(folder: Path, config: ModelConfig) -> None:
+    text = json.dumps(config.model_dump(mode="json"), indent=2) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
 
 
 def write_checksums(folder: Path) -> None:

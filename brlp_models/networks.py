@@ -14,11 +14,11 @@ from monai.networks.nets.unet import UNet
 from torch import nn
 
 from brlp_models.errors import ModelError
-from brlp_models.model_config import ModelConfig, SegmenterConfig
+from brlp_models.model_config import ModelConfig, NetworkName, RefinerConfig, SegmenterConfig
 
 SPATIAL_DIMS = 3
 
-SEGMENTERS: Mapping[str, type[nn.Module]] = {
+IMAGE_NETWORKS: Mapping[NetworkName, type[nn.Module]] = {
     "UNet": UNet,
     "BasicUNet": BasicUNet,
     "DynUNet": DynUNet,
@@ -47,7 +47,20 @@ def build_controlnet(config: ModelConfig) -> nn.Module:
 
 def build_segmenter(config: SegmenterConfig) -> nn.Module:
     """Return the segmentation network, an image (B, 1, *shape) to logits (B, labels, *shape)."""
-    return _build("segmenter", SEGMENTERS[config.network], config.args)
+    return _build("segmenter", IMAGE_NETWORKS[config.network], config.args)
+
+
+def build_refiner(config: RefinerConfig) -> nn.Module:
+    """Return the refining network, three images (B, 3, *shape) to what is added to the first.
+
+    Its head starts at zero, as ControlNet's do (Zhang et al. 2023), so that learning starts from
+    the first image as it is.
+    """
+    body = _build("refiner", IMAGE_NETWORKS[config.network], config.args)
+    head = nn.Conv3d(config.args["out_channels"], 1, 1)
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    return nn.Sequential(body, head)
 
 
 def build_networks(config: ModelConfig) -> dict[str, nn.Module]:
@@ -59,6 +72,8 @@ def build_networks(config: ModelConfig) -> dict[str, nn.Module]:
     }
     if config.segmenter is not None:
         networks["segmenter"] = build_segmenter(config.segmenter)
+    if config.refiner is not None:
+        networks["refiner"] = build_refiner(config.refiner)
     return networks
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from brlp_models.batches import BatchSize
 from brlp_models.errors import ModelError
 from brlp_models.model import BrlpModel
+from brlp_models.precision import autocast
 from brlp_models.prediction_noise import make_noise
 from brlp_models.prediction_start import StartScan, StartVisit
 from brlp_models.sampling import Sampler, sample_latents
@@ -98,13 +99,15 @@ class Drawing:
             done += len(latents)
 
     def decode(self, person: Person, latents: Tensor) -> Tensor:
-        """Return the scans (B, 1, *shape) of latents, intensities 0 to 1."""
-        scans = torch.cat(
-            list(self.scan_batch.run(lambda part: self.model.decode(latents[part]), len(latents)))
-        ).cpu()
-        if self.model.config.decoding == "difference":
-            scans += person.scan.image - person.reconstruction
-        return scans.clamp(0, 1)
+        """Return the scans (B, 1, *shape) of a person's latents, intensities 0 to 1."""
+        parts = self.scan_batch.run(lambda part: self.model.decode(latents[part]), len(latents))
+        return torch.cat([self.render(person, decoded) for decoded in parts])
+
+    def render(self, person: Person, decoded: Tensor) -> Tensor:
+        """Return the scans (B, 1, *shape) that a person's decoded latents stand for."""
+        here = {"scan": person.scan.image, "reconstruction": person.reconstruction}
+        placed = {name: image.to(decoded.device) for name, image in here.items()}
+        return self.model.render(decoded, **placed).cpu()
 
     def measure(self, scans: Tensor, names: Sequence[str]) -> list[Volumes]:
         """Return the volumes of scans, within the memory for scans."""
@@ -134,6 +137,10 @@ class Drawing:
         ).cpu()
 
     def _summarize(self, target: Target, latents: Tensor) -> None:
+        with autocast(self.model.precision, self.model.device):
+            self._read(target, latents)
+
+    def _read(self, target: Target, latents: Tensor) -> None:
         scans = self.decode(target.person, latents)
         volumes: list[Volumes] = []
         if self.segmenter is not None and self.segmenter.measures_draws:

@@ -158,7 +158,8 @@ class PredictionJob:
         if problems := [problem for target in targets for problem in target.problems]:
             raise ModelError(*problems)
         means = torch.stack([target.draws.latents.mean for target in targets])
-        baseline, *scans = self.drawing.decode(person, torch.cat([person.latent[None], means]))
+        baseline = self.drawing.render(person, person.reconstruction[None])[0]
+        scans = list(self.drawing.decode(person, means))
         names = [f"{name}_reconstructed_T1w", *(target.name for target in targets)]
         self.on_person(targets, scans)
         if self.save_images:

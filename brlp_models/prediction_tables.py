@@ -1,16 +1,20 @@
 """Rows of the `predictions` table."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.model import BrlpModel
+from brlp_models.model_config import VolumeError
 from brlp_models.prediction_draws import Target
 from brlp_models.segmentation import Volumes
 from cohorts.schema import SIDES, validate_table
 
+Found = TypeVar("Found")
+_NO_ERROR = VolumeError(at_baseline=0, per_year=0)
 KEY = ["participant_id", "model_id", "horizon_months", "region"]
 
 
@@ -22,7 +26,9 @@ def build_rows(
     The predicted volume is the volume measured in the input scan times (predicted / reconstructed
     baseline), where both of these went through the same decoder and segmenter, so that their bias
     cancels; the relative change is divided by the share of a true change that the model renders
-    (`volume_gain`). The raw volumes (mm3 in the model's space) are kept beside it.
+    (`volume_gain`). Its sd combines the sd over draws with what all draws get wrong alike
+    (`volume_error`), as independent. The raw volumes and their sd over draws (mm3 in the model's
+    space) are kept beside it.
 
     Raises
     ------
@@ -51,11 +57,18 @@ def build_rows(
         "verdict": "warn" if warnings else "pass",
         "warnings": warnings,
     }
+    years, config = target.age_years - person.start.age_years, model.config
     return [
         {
             **common,
             **_volumes(
-                region, measured, predicted, reconstructed, sd, gain=_find_gain(model, region)
+                region,
+                measured,
+                predicted,
+                reconstructed,
+                sd,
+                gain=_find(config.volume_gain, region, 1.0),
+                error_sd=_find(config.volume_error, region, _NO_ERROR).compute_sd(years),
             ),
         }
         for region in regions
@@ -79,13 +92,16 @@ def _volumes(
     sd: Mapping[str, float],
     *,
     gain: float,
+    error_sd: float,
 ) -> dict[str, Any]:
     per_raw = measured[region] / reconstructed[region]
     change = per_raw * (predicted[region] - reconstructed[region]) / gain
     return {
         "region": region,
         "volume_mm3": max(0.0, measured[region] + change),
-        "volume_sd_mm3": per_raw * sd.get(region, float("nan")) / gain,
+        "volume_sd_mm3": math.hypot(
+            per_raw * sd.get(region, float("nan")) / gain, error_sd * measured[region]
+        ),
         "baseline_volume_mm3": measured[region],
         "raw_volume_mm3": predicted[region],
         "raw_volume_sd_mm3": sd.get(region, float("nan")),
@@ -93,11 +109,10 @@ def _volumes(
     }
 
 
-def _find_gain(model: BrlpModel, region: str) -> float:
-    """Return the gain of a region; one side has that of both."""
+def _find(by_region: Mapping[str, Found], region: str, default: Found) -> Found:
+    """Return what is known of a region; one side has that of both."""
     left, right = (f"{side}_" for side in SIDES)
-    both_sides = region.removeprefix(left).removeprefix(right)
-    return model.config.volume_gain.get(both_sides, 1.0)
+    return by_region.get(region.removeprefix(left).removeprefix(right), default)
 
 
 def _check_reconstruction(participant_id: str, found: Volumes, regions: Iterable[str]) -> None:

@@ -1,14 +1,14 @@
 """What the way through autoencoder and segmenter costs, before anything is predicted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
 from brlp_models.evaluation.scans import VisitImage
 from brlp_models.evaluation.statistics import (
+    Array,
     Estimate,
     compute_mean,
     compute_median_absolute,
@@ -33,18 +33,18 @@ def measure_floor(
     -------
     DataFrame
         `participant_id`, `session_id`, `months`, `determinant`, `region`, `true_mm3`, `input_mm3`,
-        `reconstructed_mm3` (in the person's own space), `dice` of the segmented scan where the
-        visit has labels, `reconstruction_error` (mean absolute difference within the brain).
+        `reconstructed_mm3` and, where the model does more than decode, `rendered_mm3`, what a
+        prediction shows whose latent is the visit's own (in the person's own space); `dice` of
+        the segmented scan where the visit has labels, `reconstruction_error` (mean absolute
+        difference within the brain).
     """
     segmenter = choose_segmenter(model)
     rows = []
     for visits in people:
-        for visit in visits:
-            decoded = model.decode(model.encode(visit.image[None])).clamp(0, 1).cpu()
-            measured, through = segmenter.measure(
-                torch.cat([visit.image[None], decoded]), ["scan", "reconstruction"]
-            )
-            error = (decoded[0] - visit.image).abs()[visit.image > 0].mean()
+        for visit, images in _iterate_images(model, visits):
+            found = segmenter.measure(torch.cat(list(images.values())), list(images))
+            measured = dict(zip(images, found, strict=True))
+            difference = (images["reconstructed"][0] - visit.image).abs()
             dice = _compute_dice(model, visit)
             rows += [
                 {
@@ -54,15 +54,30 @@ def measure_floor(
                     "determinant": visit.determinant,
                     "region": region,
                     "true_mm3": truth[visit.participant_id, visit.session_id, region],
-                    "input_mm3": measured[region] / visit.determinant,
-                    "reconstructed_mm3": through[region] / visit.determinant,
+                    **{f"{k}_mm3": v[region] / visit.determinant for k, v in measured.items()},
                     "dice": dice.get(region, np.nan),
-                    "reconstruction_error": float(error),
+                    "reconstruction_error": float(difference[visit.image > 0].mean()),
                 }
                 for region in REGIONS
-                if (visit.participant_id, visit.session_id, region) in truth and region in measured
+                if (visit.participant_id, visit.session_id, region) in truth
+                and region in measured["input"]
             ]
     return pd.DataFrame(rows)
+
+
+def _iterate_images(
+    model: BrlpModel, visits: Sequence[VisitImage]
+) -> Iterator[tuple[VisitImage, dict[str, torch.Tensor]]]:
+    """Yield each visit with its scan, and with what becomes of that on the way."""
+    first = visits[0].image
+    start = model.decode(model.encode(first[None])).cpu()
+    for visit in visits:
+        scan = visit.image[None]
+        decoded = model.decode(model.encode(scan)).cpu()
+        images = {"input": scan, "reconstructed": decoded.clamp(0, 1)}
+        if model.config.decoding != "latent":
+            images["rendered"] = model.render(decoded, scan=first, reconstruction=start[0])
+        yield visit, images
 
 
 def summarize_floor(
@@ -74,19 +89,19 @@ def summarize_floor(
     -------
     DataFrame
         `region`, `measure`, `value`, `lower`, `upper`, `n`. Measures: median absolute error in
-        percent of the volume (`input`, `reconstructed`), mean Dice, and the sd of the error of
-        the paired change between the first and each later visit in percent of the volume.
+        percent of the volume (`input`, `reconstructed`, `rendered`), mean Dice, and the sd of the
+        error of the paired change between the first and each later visit, in percent of the
+        volume, together and by month.
     """
     rows = []
     for region, own in floor.groupby("region"):
-        for kind in ("input", "reconstructed"):
+        for kind in _list_kinds(own):
             error = (100 * (own[f"{kind}_mm3"] / own["true_mm3"] - 1)).to_numpy(float)
             found = estimate(compute_median_absolute, error, rng=rng, n_bootstrap=n_bootstrap)
             rows.append(_row(region, f"median absolute error, {kind} (%)", found))
-            change = _compute_change_error(own, kind)
-            if len(change) > 1:
+            for when, change in _iterate_change_errors(own, kind):
                 found = estimate(compute_sd, change, rng=rng, n_bootstrap=n_bootstrap)
-                rows.append(_row(region, f"sd of paired change error, {kind} (%)", found))
+                rows.append(_row(region, f"sd of paired change error, {kind}{when} (%)", found))
         dice = own["dice"].dropna().to_numpy(float)
         if len(dice):
             found = estimate(compute_mean, dice, rng=rng, n_bootstrap=n_bootstrap)
@@ -105,13 +120,31 @@ def _row(region: object, measure: str, found: Estimate) -> dict[str, object]:
     }
 
 
-def _compute_change_error(own: pd.DataFrame, kind: str) -> npt.NDArray[np.float64]:
+def _list_kinds(own: pd.DataFrame) -> list[str]:
+    return [k for k in ("input", "reconstructed", "rendered") if f"{k}_mm3" in own]
+
+
+def _iterate_change_errors(own: pd.DataFrame, kind: str) -> Iterator[tuple[str, Array]]:
+    """Yield the errors of the paired change, of all later visits and of each month's."""
+    errors = _compute_change_error(own, kind)
+    groups = [("", errors)]
+    groups += [
+        (f", {months:.0f} months", rows)
+        for months, rows in errors.groupby(own["months"].reindex(errors.index).round())
+    ]
+    for when, rows in groups:
+        if len(rows) > 1:
+            yield when, np.asarray(rows, dtype=float)
+
+
+def _compute_change_error(own: pd.DataFrame, kind: str) -> "pd.Series[float]":
+    """Return the error in percent of the first volume, by the rows of later visits."""
     ordered = own.sort_values("months")
     first = ordered.groupby("participant_id").transform("first", numeric_only=True)
-    later = (ordered["months"] > first["months"]).to_numpy()
+    later = ordered["months"] > first["months"]
     through = ordered[f"{kind}_mm3"] / first[f"{kind}_mm3"]
     true = ordered["true_mm3"] / first["true_mm3"]
-    return np.asarray(100 * (through - true), dtype=float)[later]
+    return (100 * (through - true))[later]
 
 
 def _compute_dice(model: BrlpModel, visit: VisitImage) -> dict[str, float]:

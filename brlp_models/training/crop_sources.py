@@ -23,13 +23,18 @@ REFINEMENT = 2
 _STRIPPED_T1W = SynthesisSettings(random_contrast=0.0, whole_head=0.0)
 
 
-class CropRequest(Protocol):
+class PlaceRequest(Protocol):
     """What a source needs to know of the stage's settings."""
 
     crop: tuple[int, int, int]
     batch_size: int
     medial_temporal_share: float
     medial_temporal_weight: float
+
+
+class CropRequest(PlaceRequest, Protocol):
+    """What a source of one or two visits needs to know beside."""
+
     change_weight: float
 
 
@@ -84,9 +89,7 @@ class ScanSource:
 
     @cached_property
     def _visits(self) -> dict[int, npt.NDArray[np.int64]]:
-        """The rows of everyone's visits, by each of these rows."""
-        groups = self.bank.index.groupby("participant_id").groups.values()
-        return {int(row): np.asarray(rows) for rows in groups for row in rows}
+        return _group_visits(self.bank)
 
     def _draw_other(self, row: int, rng: np.random.Generator) -> int:
         """Return another visit of the same person, or this one where there is none."""
@@ -100,16 +103,68 @@ class ScanSource:
         if mirrored:
             scan, tissues = scan[::-1], tissues[::-1]
         image = torch.from_numpy(scan.astype(np.float32) / 255)[None]
-        wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]
-        inside = torch.from_numpy(np.isin(tissues, wanted).astype(np.float32))
-        return image, _compute_weights(inside, settings)
+        return image, _compute_weights(_find_medial_temporal(tissues), settings)
+
+
+@dataclass(frozen=True)
+class RenderingSource:
+    """Crops of two visits of a person with their decoded latents, mirrored half of the time.
+
+    Parameters
+    ----------
+    bank
+        With images and labels; visits of a person share their acquisition.
+    decoded
+        The decoded latent of every row, (rows, *shape), 0 to 255.
+    """
+
+    bank: Bank
+    decoded: npt.NDArray[np.uint8]
+
+    def draw_crops(self, draw: Draw, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
+        """Return the images of pairs of visits, (B, 4, x, y, z), and every voxel's weight.
+
+        The images are the first visit's scan, its decoded latent, the second visit's decoded
+        latent and its scan. The second visit is earlier, later, or the first itself, so that
+        losses, gains and no change are all learned.
+        """
+        pairs = [self._draw(draw.rng, settings) for _ in range(settings.batch_size)]
+        return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
+
+    def _draw(self, rng: np.random.Generator, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
+        row = int(rng.choice(self.bank.rows))
+        other = int(rng.choice(self._visits[row]))
+        place = _draw_place(self.bank, row, settings.crop, settings, rng, 1)
+        images, decoded = self.bank.images, self.decoded
+        cut = np.stack([a[place] for a in (images[row], decoded[row], decoded[other])])
+        cut = np.concatenate([cut, images[other][place][None]])
+        labels = self.bank.labels[row][place]
+        if rng.random() < 0.5:
+            cut, labels = cut[:, ::-1], labels[::-1]
+        weights = _compute_weights(_find_medial_temporal(labels), settings)
+        return torch.from_numpy(cut.astype(np.float32) / 255), weights
+
+    @cached_property
+    def _visits(self) -> dict[int, npt.NDArray[np.int64]]:
+        return _group_visits(self.bank)
+
+
+def _group_visits(bank: Bank) -> dict[int, npt.NDArray[np.int64]]:
+    """Return the rows of everyone's visits, by each of these rows."""
+    groups = bank.index.groupby("participant_id").groups.values()
+    return {int(row): np.asarray(rows) for rows in groups for row in rows}
+
+
+def _find_medial_temporal(tissues: npt.NDArray[np.uint8]) -> Tensor:
+    wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]
+    return torch.from_numpy(np.isin(tissues, wanted).astype(np.float32))
 
 
 def _draw_place(
     bank: Bank,
     row: int,
     crop: Sequence[int],
-    settings: CropRequest,
+    settings: PlaceRequest,
     rng: np.random.Generator,
     multiple: int,
 ) -> tuple[slice, slice, slice]:
@@ -123,7 +178,7 @@ def _draw_place(
     )
 
 
-def _compute_weights(inside: Tensor, settings: CropRequest) -> Tensor:
+def _compute_weights(inside: Tensor, settings: PlaceRequest) -> Tensor:
     # two voxels around count as well: the boundary is what a volume depends on
     near = functional.max_pool3d(inside[None, None], 5, stride=1, padding=2)[0]
     return 1 + (settings.medial_temporal_weight - 1) * near

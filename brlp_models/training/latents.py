@@ -1,10 +1,13 @@
 """Latents of a bank's scans, encoded once for the diffusion stages."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from accelerate import Accelerator
+from torch import nn
 
 from brlp_models.model import BrlpModel
 from brlp_models.training.banks import Bank
@@ -36,6 +39,39 @@ def write_latents(model: BrlpModel, bank: Bank, path: Path, *, batch_size: int =
         encoded = model.encode(torch.from_numpy(scans)[:, None])
         latents[start : start + batch_size] = encoded.cpu().numpy()
     latents.flush()
+    partial.replace(path)
+
+
+def write_decoded(
+    autoencoder: nn.Module, latents: Latents, path: Path, accelerator: Accelerator
+) -> None:
+    """Decode every cached latent.
+
+    Parameters
+    ----------
+    autoencoder
+        Decodes.
+    latents
+        As cached.
+    path
+        Gets an array (rows, *shape), 0 to 255; written whole or not at all.
+    accelerator
+        Says where, and with which precision.
+    """
+    network: Any = autoencoder.to(accelerator.device)
+    partial = path.with_suffix(".partial.npy")
+    scans: npt.NDArray[np.uint8] | None = None
+    for row, latent in enumerate(latents):
+        wanted = torch.from_numpy(latent.astype(np.float32))[None].to(accelerator.device)
+        with torch.inference_mode(), accelerator.autocast():
+            # channels last halves the time on the CPU
+            decoded = network.decode(wanted.to(memory_format=torch.channels_last_3d))
+        scan = (decoded[0, 0].float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        if scans is None:
+            scans = np.lib.format.open_memmap(
+                partial, mode="w+", dtype=np.uint8, shape=(len(latents), *scan.shape)
+            )
+        scans[row] = scan
     partial.replace(path)
 
 

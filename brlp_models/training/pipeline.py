@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -15,18 +16,20 @@ from brlp_models.model_config import ModelConfig
 from brlp_models.networks import (
     build_autoencoder,
     build_controlnet,
+    build_refiner,
     build_segmenter,
     build_unet,
 )
 from brlp_models.training.autoencoder import AutoencoderStage, CropSource
 from brlp_models.training.banks import Bank
-from brlp_models.training.crop_sources import ScanSource, SynthesisSource
+from brlp_models.training.crop_sources import RenderingSource, ScanSource, SynthesisSource
 from brlp_models.training.diffusion import DiffusionStage, initialize_controlnet
 from brlp_models.training.latents import (
     Latents,
     compute_latent_scale,
     compute_residual_scale,
     read_latents,
+    write_decoded,
     write_latents,
 )
 from brlp_models.training.loop import (
@@ -39,18 +42,21 @@ from brlp_models.training.loop import (
 )
 from brlp_models.training.pairs import VisitPairs, build_single_visits, build_visit_pairs
 from brlp_models.training.recipe import Recipe
+from brlp_models.training.refiner import RefinerStage
 from brlp_models.training.segmenter import SegmenterStage
 
-StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet"]
+StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet", "refiner"]
 STAGES: Final = get_args(StageName)
 _NETWORKS: Final = {
     "segmenter": "segmenter",
     "autoencoder": "autoencoder",
     "diffusion": "unet",
     "controlnet": "controlnet",
+    "refiner": "refiner",
 }
 """The network that each stage trains."""
-LABEL_BANK, SCAN_BANK, LATENTS = "label_bank", "scan_bank", "latents.npy"
+LABEL_BANK, SCAN_BANK = "label_bank", "scan_bank"
+LATENTS, DECODED = "latents.npy", "decoded.npy"
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with the stage, the step, its number of steps, and the metrics."""
@@ -84,8 +90,16 @@ class Training:
             "autoencoder": self._train_autoencoder,
             "diffusion": lambda: self._train_diffusion(with_controlnet=False),
             "controlnet": lambda: self._train_diffusion(with_controlnet=True),
+            "refiner": self._train_refiner,
         }
         return stages[stage]()
+
+    @property
+    def stages(self) -> list[StageName]:
+        """The stages of this model: one without segmenter or refiner trains none."""
+        model = self.recipe.model
+        absent = {"segmenter": model.segmenter is None, "refiner": model.refiner is None}
+        return [stage for stage in STAGES if not absent.get(stage)]
 
     def load_config(self) -> ModelConfig:
         """Return the model's configuration, with the latent scales measured in training."""
@@ -108,8 +122,7 @@ class Training:
 
         The UNet is that of the ControlNet's stage where it went on learning there.
         """
-        stages = [s for s in STAGES if s != "segmenter" or self.recipe.model.segmenter is not None]
-        networks = {_NETWORKS[stage]: self.load_network(stage) for stage in stages}
+        networks = {_NETWORKS[stage]: self.load_network(stage) for stage in self.stages}
         if self.recipe.controlnet.unet_learns:
             networks["unet"] = self._load("diffusion", "controlnet")
         return networks
@@ -122,10 +135,12 @@ class Training:
     def _build(self, stage: StageName) -> nn.Module:
         torch.manual_seed(self.recipe.seed + STAGES.index(stage))
         config = self.recipe.model
-        if stage == "segmenter":
-            if config.segmenter is None:
-                raise ModelError("The recipe's model has no segmenter, so none can be trained.")
+        if stage not in self.stages:
+            raise ModelError(f"The recipe's model has no {stage}, so none can be trained.")
+        if config.segmenter is not None and stage == "segmenter":
             return build_segmenter(config.segmenter)
+        if config.refiner is not None and stage == "refiner":
+            return build_refiner(config.refiner)
         build = {
             "autoencoder": build_autoencoder,
             "diffusion": build_unet,
@@ -147,10 +162,14 @@ class Training:
 
     def _list_phases(self, stage: StageName) -> list[LoopSettings]:
         recipe = self.recipe
-        if stage in ("segmenter", "autoencoder"):
-            settings = recipe.segmenter if stage == "segmenter" else recipe.autoencoder
-            return [phase.loop for phase in settings]
-        return [(recipe.diffusion if stage == "diffusion" else recipe.controlnet).loop]
+        loops = {
+            "segmenter": [phase.loop for phase in recipe.segmenter],
+            "autoencoder": [phase.loop for phase in recipe.autoencoder],
+            "diffusion": [recipe.diffusion.loop],
+            "controlnet": [recipe.controlnet.loop],
+            "refiner": [recipe.refiner.loop] if recipe.refiner else [],
+        }
+        return loops[stage]
 
     def _run(self, stage: Stage, name: StageName, phase: int) -> Weights:
         settings = self._list_phases(name)[phase - 1]
@@ -212,6 +231,19 @@ class Training:
             config, unet, latents, pairs, settings, labels=bank.labels, controlnet=controlnet
         )
         return self._run(stage, "controlnet" if with_controlnet else "diffusion", 1)
+
+    def _train_refiner(self) -> Weights:
+        network, settings = self._build("refiner"), self.recipe.refiner
+        if settings is None:
+            raise ModelError("The recipe's model has no refiner, so none can be trained.")
+        bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
+        if not path.exists():
+            autoencoder = self.load_network("autoencoder")
+            write_decoded(autoencoder, self._cache_latents(bank), path, self.accelerator)
+        decoded = np.load(path, mmap_mode="r")
+        judge = self._load_judge(settings.perceptual_weight)
+        stage = RefinerStage(network, RenderingSource(bank, decoded), settings, judge=judge)
+        return self._run(stage, "refiner", 1)
 
     def _choose_pairs(self, bank: Bank, config: ModelConfig) -> VisitPairs:
         if config.diffusion_target == "residual":

@@ -5,12 +5,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from brlp_models.errors import ModelError
 from brlp_models.model_config import ModelConfig
 from brlp_models.training.autoencoder import AutoencoderSettings
 from brlp_models.training.diffusion import DiffusionSettings
+from brlp_models.training.refiner import RefinerSettings
 from brlp_models.training.segmenter import SegmenterSettings
 
 BUNDLED = ("mini", "official")
@@ -77,6 +78,8 @@ class Recipe(_Part):
         Phases, each starting with the weights of the one before.
     diffusion, controlnet
         The two diffusion stages.
+    refiner
+        Of a model whose decoding is `refined`.
     """
 
     seed: int
@@ -90,6 +93,13 @@ class Recipe(_Part):
     autoencoder: tuple[AutoencoderPhase, ...]
     diffusion: DiffusionSettings
     controlnet: DiffusionSettings
+    refiner: RefinerSettings | None = None
+
+    @model_validator(mode="after")
+    def _check_refiner(self) -> "Recipe":
+        if (self.model.refiner is None) != (self.refiner is None):
+            raise ValueError("[model.refiner] and [refiner] must be given together")
+        return self
 
 
 def load_recipe(source: str | Path) -> Recipe:

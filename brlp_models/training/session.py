@@ -21,7 +21,7 @@ from brlp_models.training.export import export_model
 from brlp_models.training.figures import write_loss_curves
 from brlp_models.training.label_bank import Box, write_label_bank
 from brlp_models.training.label_maps import list_label_maps
-from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, STAGES, Report, Training
+from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
@@ -81,9 +81,8 @@ class TrainingSession:
             self._training.train(stage)  # type: ignore[arg-type]
             return self._folder / stage
         self._make_banks()
-        for name in STAGES:
-            if name != "segmenter" or self._recipe.segmenter:
-                self._training.train(name)
+        for name in self._training.stages:
+            self._training.train(name)
         self._fit_auxiliary()
         write_loss_curves(self._folder)
         card = render_training_card(self._recipe, self._folder)

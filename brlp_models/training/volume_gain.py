@@ -81,10 +81,9 @@ def _predict_change(
         config.num_inference_steps,
         config.sampler,
     )
-    decoded = model.decode(torch.cat([before, after])).cpu()
-    if config.decoding == "difference":
-        decoded = decoded + scan - decoded[:1]
-    first, later = NetworkSegmenter(model).measure(decoded.clamp(0, 1), ["before", "after"])
+    decoded = model.decode(torch.cat([before, after]))
+    shown = model.render(decoded, scan=scan[0].to(decoded), reconstruction=decoded[0])
+    first, later = NetworkSegmenter(model).measure(shown, ["before", "after"])
     return {region: _divide(later, first, region) - 1 for region in first}
 
 

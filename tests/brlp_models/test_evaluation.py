@@ -1,6 +1,7 @@
 """Evaluation of a model: known answers on constructed tables, and a tiny random model."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,23 @@ from brlp_models.evaluation.accuracy import IMAGE, VOLUME_ERROR, summarize_accur
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
 from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.floor import measure_floor, summarize_floor
 from brlp_models.evaluation.image_accuracy import compare_images, correlate_voxels
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.real_scan import segment_on
+from brlp_models.evaluation.scans import iterate_people
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
 from brlp_models.evaluation.uncertainty import fit_slope
+from brlp_models.evaluation.volume_error import fit_volume_error, measure_volume_error
 from brlp_models.evaluation.wrong_diagnosis import read_diagnosis_as
 from brlp_models.grid import Grid, resample, resample_labels
 from brlp_models.model import BrlpModel
+from brlp_models.model_config import VolumeError
 from brlp_models.model_folder import load_model, write_model_folder
+from brlp_models.scan_cache import ScanCache
 from brlp_models.training import evaluation_people
 from brlp_models.training.evaluation_people import write_evaluation_people
 from brlp_models.training.label_maps import list_label_maps
@@ -144,6 +150,27 @@ def test_recalibration_on_other_people_restores_the_coverage(others: bool) -> No
     assert set(found["fitted_on"]) == {
         "another cohort" if others else "the other half of these people"
     }
+
+
+def test_what_the_draws_leave_out_of_the_error_is_found() -> None:
+    rng, n = RNG(6), 4000
+    start, months = rng.uniform(5000, 9000, n), rng.choice([12.0, 24.0, 48.0], n)
+    sd = np.hypot(0.01, np.hypot(0.03, 0.02 * months / 12)) * start
+    true = rng.normal(start, sd)
+    table = pd.DataFrame(
+        {
+            "horizon_months": months,
+            "region": "hippocampus",
+            "predicted_mm3": start,
+            "sd_mm3": 0.01 * start,
+            "start_mm3": start,
+            "true_mm3": true,
+        }
+    )
+    found = fit_volume_error(table)["hippocampus"]
+    # the variance of 4,000 squared errors: about 2 % of the sd, shared by two coefficients
+    assert found.at_baseline == pytest.approx(0.03, rel=0.1)
+    assert found.per_year == pytest.approx(0.02, rel=0.1)
 
 
 def test_coverage_has_wilson_intervals() -> None:
@@ -352,6 +379,57 @@ def test_calibration_on_the_evaluated_people_is_refused(
     people = EvaluatedCohort(cohort)
     with pytest.raises(ModelError, match="other people"):
         evaluate_model(model, people, tmp_path, SETTINGS, calibration=people)
+
+
+def test_calibrating_predicts_without_what_was_calibrated_before(
+    model: BrlpModel, tmp_path: Path
+) -> None:
+    (tmp_path / "scans").mkdir()
+    people = make_people(10, 5, tmp_path / "scans", np.asarray(model.config.affine))
+    wide = VolumeError(at_baseline=9, per_year=9)
+    known = model.config.model_copy(update={"volume_error": {"hippocampus": wide}})
+    first, second = (
+        measure_volume_error(
+            one,
+            EvaluatedCohort(people),
+            tmp_path / name,
+            horizons_months=[24, 48],
+            samples=2,
+            seed=1,
+        )
+        for name, one in (("bare", model), ("known", replace(model, config=known)))
+    )
+    assert first == second
+    assert set(first) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
+    assert all(max(error.at_baseline, error.per_year) > 0 for error in first.values())
+
+
+def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="at least 10"):
+        measure_volume_error(
+            model, EvaluatedCohort(cohort), tmp_path, horizons_months=[24], samples=2, seed=1
+        )
+
+
+def test_a_latent_that_is_rendered_on_its_own_scan_is_the_floor(
+    tiny_folder: Callable[..., Path], cohort: Cohort, tmp_path: Path
+) -> None:
+    refiner = {"args": {"in_channels": 3, "out_channels": 2, "channels": [2, 4], "strides": [2]}}
+    model = load_model(tiny_folder(decoding="refined", refiner=refiner))
+    for parameter in model.network("refiner")[1].parameters():  # type: ignore[index]
+        parameter.data.zero_()
+    people = iterate_people(model, cohort, ScanCache(tmp_path))
+    truth = {
+        (row.participant_id, row.session_id, row.region): row.volume_mm3
+        for row in cohort.volumes.itertuples()
+    }
+    floor = measure_floor(model, people, truth)
+    first = floor.groupby(["participant_id", "region"])["input_mm3"].transform("first")
+    # a refiner that adds nothing carries the first scan forward
+    np.testing.assert_allclose(floor["rendered_mm3"], first, rtol=1e-6)
+    assert not np.allclose(floor["reconstructed_mm3"], floor["input_mm3"], rtol=1e-3)
+    measures = summarize_floor(floor, rng=RNG(0), n_bootstrap=20)["measure"]
+    assert "sd of paired change error, rendered, 24 months (%)" in set(measures)
 
 
 def test_no_later_visit_enters_a_prediction(

@@ -27,6 +27,7 @@ def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
         ({"latent_padding": [[0, 0], [0, 0], [0, 0]]}, "padded latent"),
         ({"controlnet": {}}, "latent \\+ age plane"),
         ({"context": []}, "cross_attention_dim must be 0"),
+        ({"decoding": "refined"}, "refiner must be given together"),
         ({"latent_scale": 0}, "greater than 0"),
         ({"latent_scal": 1}, "Extra inputs"),
         ({"context": [{"name": "age"}]}, "range = "),

@@ -16,6 +16,7 @@ from brlp_models import prediction_draws, prediction_job
 from brlp_models.auxiliary_regression import HuberAuxiliary
 from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model import BrlpModel
+from brlp_models.model_config import VolumeError
 from brlp_models.model_folder import load_model, write_model_folder
 from brlp_models.prediction import predict_cohort
 from brlp_models.prediction_job import CohortPrediction
@@ -170,6 +171,29 @@ def test_unchanged_latent_predicts_the_baseline_volume(
     table = predict(model=replace(model, config=config)).predictions
     assert np.allclose(table["volume_mm3"], table["baseline_volume_mm3"], rtol=1e-5)
     assert np.allclose(table["volume_sd_mm3"], 0, atol=1e-2)
+
+
+def test_what_all_draws_get_wrong_widens_the_interval(
+    predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
+) -> None:
+    error = VolumeError(at_baseline=0.03, per_year=0.02)
+    config = model.config.model_copy(update={"volume_error": {"hippocampus": error}})
+    drawn = reference.predictions
+    table = predict(model=replace(model, config=config), out=tmp_path / "wide").predictions
+    share = np.where(table["region"] == "lateral_ventricle", 0, np.hypot(0.03, 0.02 * 2))
+    expected = np.hypot(drawn["volume_sd_mm3"], share * table["baseline_volume_mm3"])
+    np.testing.assert_allclose(table["volume_sd_mm3"], expected, **ROUNDING)
+    np.testing.assert_allclose(table["raw_volume_sd_mm3"], drawn["raw_volume_sd_mm3"], **ROUNDING)
+
+
+def test_draws_read_in_half_precision_spread_alike(
+    predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
+) -> None:
+    halved = load_model(model.folder or "", precision="bf16")
+    table = predict(model=halved, out=tmp_path / "half", samples=8).predictions
+    whole = predict(out=tmp_path / "whole", samples=8).predictions
+    np.testing.assert_allclose(table["volume_mm3"], whole["volume_mm3"], rtol=0.01)
+    np.testing.assert_allclose(table["volume_sd_mm3"], whole["volume_sd_mm3"], rtol=0.2)
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 1}, {"batch_size": 5}, {"memory_gb": 0.001}])

@@ -11,10 +11,12 @@ from torch import nn
 from brlp_models.errors import ModelError
 from brlp_models.training.banks import Bank
 from brlp_models.training.checkpoint import read_checkpoint
-from brlp_models.training.loop import LoopSettings
+from brlp_models.training.crop_sources import RenderingSource
+from brlp_models.training.loop import Draw, LoopSettings
 from brlp_models.training.losses import compute_change_loss
-from brlp_models.training.pipeline import Training
+from brlp_models.training.pipeline import STAGES, Training
 from brlp_models.training.recipe import Recipe, load_recipe
+from brlp_models.training.refiner import RefinerSettings
 from brlp_models.training.split import check_no_leak, split_people
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import SEGMENTED, TISSUES
@@ -44,6 +46,7 @@ def make_recipe(steps: int = 6) -> Recipe:
         },
     }
     mini["segmenter"]["args"] |= {"channels": [4, 8], "strides": [2]}
+    mini["refiner"]["args"] |= {"channels": [4, 8], "strides": [1]}
     loop = {"steps": steps, "learning_rate": 5e-3, "checkpoint_every": 2, "ema_decay": 0.5}
     crop = (SIZE, SIZE, SIZE)
     return Recipe.model_validate(
@@ -63,6 +66,7 @@ def make_recipe(steps: int = 6) -> Recipe:
             ],
             "diffusion": {"loop": loop, "batch_size": 2},
             "controlnet": {"loop": loop, "batch_size": 2},
+            "refiner": {"loop": loop, "batch_size": 1, "crop": crop},
         }
     )
 
@@ -99,7 +103,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
     write_banks(folder)
     training = make_training(folder)
-    for stage in ("segmenter", "autoencoder", "diffusion", "controlnet"):
+    for stage in STAGES:
         training.train(stage)
     return folder
 
@@ -116,11 +120,37 @@ def test_losses_fall(trained: Path, stage: str) -> None:
 
 
 def test_every_stage_logs_every_step_once(trained: Path) -> None:
-    for stage in ("segmenter/1", "autoencoder/1", "autoencoder/2", "diffusion/1", "controlnet/1"):
+    for stage in (*(f"{stage}/1" for stage in STAGES), "autoencoder/2"):
         assert list(read_losses(trained, stage).index) == list(range(6))
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "controlnet"])
+def test_the_refiner_starts_by_carrying_the_scan_forward(trained: Path) -> None:
+    table = pd.read_csv(trained / "refiner" / "1" / "metrics.csv")
+    first = table[table["step"] == 0].set_index("metric")["value"]
+    assert first["reconstruction"] == first["carry_forward"]
+
+
+def test_crops_of_two_visits_show_the_same_place(tmp_path: Path) -> None:
+    write_banks(tmp_path)
+    bank = Bank.load(tmp_path / "scan_bank")
+    source = RenderingSource(bank, bank.images)
+    settings = RefinerSettings(
+        loop=LoopSettings(steps=1), crop=(8, 8, 8), batch_size=12, medial_temporal_share=0
+    )
+    images, weights = source.draw_crops(Draw.of(seed=0, step=0), settings)
+    assert images.shape == (12, 4, 8, 8, 8)
+    # where the decoded latents are the scans themselves, each visit's are the same
+    assert torch.equal(images[:, 0], images[:, 1])
+    assert torch.equal(images[:, 2], images[:, 3])
+    same = (images[:, 0] == images[:, 3]).flatten(1).all(1)
+    assert same.any()
+    assert not same.all()
+    # the two visits differ by noise of at most 8 of 255 where they show the same place
+    assert float((images[:, 0] - images[:, 3]).abs().max()) <= 8.01 / 255
+    assert set(weights.unique().tolist()) == {1.0, 3.0}
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "controlnet", "refiner"])
 def test_a_killed_and_resumed_stage_gives_the_same_weights(
     trained: Path, tmp_path: Path, stage: str
 ) -> None:
@@ -208,7 +238,9 @@ def test_the_volume_gain_is_the_share_of_a_change_that_is_predicted(
     segmenter = config.segmenter.model_copy(  # type: ignore[union-attr]
         update={"labels": ("background", "hippocampus"), "label_ids": None}
     )
-    config = config.model_copy(update={"segmenter": segmenter, "regions": ("hippocampus",)})
+    config = config.model_copy(
+        update={"segmenter": segmenter, "regions": ("hippocampus",), "decoding": "latent"}
+    )
     write_banks(tmp_path)
     # the truth goes from 5000 to 4900 mm3, by 2 %; the prediction dims the scan by 1 %
     monkeypatch.setattr(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.calibrate import calibrate
 from trialsim.cli.check_scan import check_scan
 from trialsim.cli.evaluation_people import evaluation_people
 from trialsim.cli.recording import JsonOption
@@ -13,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Look into a model folder, check it, import the published model."
 )
 app.command("check-scan")(check_scan)
+app.command("calibrate")(calibrate)
 app.command("evaluation-people")(evaluation_people)
 
 ModelArgument = Annotated[str, typer.Argument(help="mini, the bundled model, or a model folder.")]

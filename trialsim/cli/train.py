@@ -14,6 +14,7 @@ class TrainingStage(StrEnum):
     AUTOENCODER = "autoencoder"
     DIFFUSION = "diffusion"
     CONTROLNET = "controlnet"
+    REFINER = "refiner"
     AUXILIARY = "auxiliary"
     ALL = "all"
 

@@ -1,0 +1,91 @@
+"""What the draws of a prediction leave out of the error of predicted volumes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.evaluation import EvaluatedCohort
+from brlp_models.evaluation.methods import KEY
+from brlp_models.evaluation.people_predictions import predict_people
+from brlp_models.evaluation.truth import find_volumes_at
+from brlp_models.model import BrlpModel
+from brlp_models.model_config import VolumeError
+
+LEAST_PEOPLE = 10
+
+
+def measure_volume_error(
+    model: BrlpModel,
+    people: EvaluatedCohort,
+    out: Path,
+    *,
+    horizons_months: Sequence[float],
+    samples: int,
+    seed: int,
+) -> dict[str, VolumeError]:
+    """Predict people whose later volumes are known, and return the error beyond the draws' spread.
+
+    Parameters
+    ----------
+    model
+        Its own `volume_error` is left out of what is measured.
+    people
+        Whom no reported result stands on.
+    out
+        Gets the predictions, which an interrupted measurement takes up again.
+    horizons_months, samples, seed
+        As in `predict_cohort`.
+
+    Returns
+    -------
+    dict
+        By region.
+
+    Raises
+    ------
+    ModelError
+        Where fewer than 10 people could be predicted and compared.
+    """
+    truth, _ = people.load_truth()
+    at_horizon = find_volumes_at(truth, horizons_months)
+    bare = replace(model, config=model.config.model_copy(update={"volume_error": {}}))
+    found = predict_people(bare, people.cohort, out, horizons_months, samples, seed=seed)
+    compared = found.table.merge(at_horizon, on=KEY)
+    n_people = compared["participant_id"].nunique()
+    if n_people < LEAST_PEOPLE:
+        raise ModelError(
+            f"Only {n_people} people could be predicted and compared with later volumes; "
+            f"intervals need at least {LEAST_PEOPLE}."
+        )
+    return fit_volume_error(compared)
+
+
+def fit_volume_error(predicted: pd.DataFrame) -> dict[str, VolumeError]:
+    """Return the variances, constant and growing with time, that the draws' spread lacks.
+
+    The squared relative error less the draws' variance is regressed on 1 and the squared years,
+    with coefficients of at least 0.
+
+    Parameters
+    ----------
+    predicted
+        `horizon_months` (from the visit that predictions start from), `region`, `predicted_mm3`,
+        `sd_mm3` over draws, `start_mm3`, `true_mm3`.
+    """
+    years = predicted["horizon_months"] / 12
+    error = (predicted["predicted_mm3"] - predicted["true_mm3"]) / predicted["start_mm3"]
+    spread = (predicted["sd_mm3"] / predicted["start_mm3"]).fillna(0)
+    lacking = pd.DataFrame({"lacking": error**2 - spread**2, "one": 1.0, "time": years**2})
+    return {
+        str(region): _fit(rows) for region, rows in lacking.groupby(predicted["region"].to_numpy())
+    }
+
+
+def _fit(rows: pd.DataFrame) -> VolumeError:
+    constant, growing = nnls(rows[["one", "time"]].to_numpy(), rows["lacking"].to_numpy())[0]
+    return VolumeError(at_baseline=float(np.sqrt(constant)), per_year=float(np.sqrt(growing)))

@@ -1,0 +1,101 @@
+"""Training of the refiner, which carries a decoded change into the starting scan."""
+
+from typing import Annotated
+
+import torch
+from accelerate import Accelerator
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from brlp_models.training.crop_sources import RenderingSource
+from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.losses import compute_feature_loss, compute_reconstruction_loss
+
+
+class RefinerSettings(BaseModel):
+    """How the refiner is trained.
+
+    Parameters
+    ----------
+    loop
+        Length and pace.
+    crop
+        Voxels of a crop.
+    batch_size
+        Crops a batch.
+    medial_temporal_share
+        Share of crops around a hippocampus or amygdala.
+    medial_temporal_weight
+        Weight of their voxels, and of those around, in the reconstruction loss; others have 1.
+    perceptual_weight
+        Weight of the difference that the segmenter sees.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loop: LoopSettings
+    crop: tuple[int, int, int] = (48, 48, 48)
+    batch_size: Annotated[int, Field(ge=1)] = 4
+    medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
+    perceptual_weight: Annotated[float, Field(ge=0)] = 0.1
+
+
+class RefinerStage:
+    """Learns one visit's scan from another's, given the decoded latents of both.
+
+    Parameters
+    ----------
+    network
+        The refiner.
+    source
+        Gives crops of pairs of visits.
+    settings
+        Weights of the losses.
+    judge
+        A trained segmenter, for the perceptual loss. None: no such loss.
+    """
+
+    exported: tuple[str, ...] = ("refiner",)
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: RenderingSource,
+        settings: RefinerSettings,
+        *,
+        judge: nn.Module | None = None,
+    ) -> None:
+        self.networks: dict[str, nn.Module] = {"refiner": network.train()}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "refiner": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
+        }
+        self._source, self._settings = source, settings
+        self._judge = None if judge is None else judge.eval().requires_grad_(False)
+
+    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+        """Step the refiner."""
+        images, weights = (
+            tensor.to(accelerator.device)
+            for tensor in self._source.draw_crops(draw, self._settings)
+        )
+        # channels last halves the time of a step on the CPU
+        inputs = images[:, :3].contiguous(memory_format=torch.channels_last_3d)
+        scan, wanted = images[:, :1], images[:, 3:]
+        with accelerator.autocast():
+            rendered = scan + self.networks["refiner"](inputs).float()
+        metrics = {
+            "reconstruction": compute_reconstruction_loss(rendered, wanted, weights),
+            # what carrying the scan forward would give, to compare with
+            "carry_forward": compute_reconstruction_loss(scan, wanted, weights),
+        }
+        loss = metrics["reconstruction"]
+        if self._judge is not None and self._settings.perceptual_weight:
+            self._judge.to(accelerator.device)
+            with accelerator.autocast():
+                metrics["perceptual"] = compute_feature_loss(self._judge, rendered, wanted)
+            loss = loss + self._settings.perceptual_weight * metrics["perceptual"]
+        accelerator.backward(loss)
+        clip = self._settings.loop.gradient_clip
+        step_optimizer(accelerator, self.networks["refiner"], self.optimizers["refiner"], clip)
+        return {"loss": loss, **metrics}
