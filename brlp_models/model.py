@@ -68,19 +68,22 @@ class BrlpModel:
                 f"got {tuple(images.shape[1:])}."
             )
         autoencoder: Any = self.network("autoencoder")
-        latents: Tensor = autoencoder.encode(images.to(self.device))[0]
+        latents: Tensor = autoencoder.encode(self._place(images))[0]
         return latents.float()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Return the images (B, 1, *shape) of latents (B, C, *latent_shape)."""
         autoencoder: Any = self.network("autoencoder")
-        device = self.device
-        halved = torch.is_autocast_enabled(device.type)
-        # in bfloat16, channels last makes it five times faster on the CPU
-        last = torch.channels_last_3d if halved else torch.contiguous_format
-        images: Tensor = autoencoder.decode(latents.to(device, memory_format=last))
+        images: Tensor = autoencoder.decode(self._place(latents))
         return images.float()
+
+    def _place(self, volumes: Tensor) -> Tensor:
+        device = self.device
+        # in bfloat16, channels last makes encoding and decoding five times faster on the CPU
+        if torch.is_autocast_enabled(device.type):
+            return volumes.to(device, memory_format=torch.channels_last_3d)
+        return volumes.to(device)
 
     @torch.inference_mode()
     def render(self, decoded: Tensor, *, scan: Tensor, reconstruction: Tensor) -> Tensor:

@@ -238,8 +238,8 @@ class Training:
             raise ModelError("The recipe's model has no refiner, so none can be trained.")
         bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
         if not path.exists():
-            autoencoder = self.load_network("autoencoder")
-            write_decoded(autoencoder, self._cache_latents(bank), path, self.accelerator)
+            latents = self._cache_latents(bank)
+            write_decoded(self._load_coder(), latents, path, self.accelerator)
         decoded = np.load(path, mmap_mode="r")
         judge = self._load_judge(settings.perceptual_weight)
         stage = RefinerStage(network, RenderingSource(bank, decoded), settings, judge=judge)
@@ -253,6 +253,10 @@ class Training:
     def _cache_latents(self, bank: Bank) -> Latents:
         path = self.folder / LATENTS
         if not path.exists():
-            networks = {"autoencoder": self.load_network("autoencoder")}
-            write_latents(BrlpModel(self.recipe.model, networks), bank, path)
+            write_latents(self._load_coder(), bank, path, self.accelerator)
         return read_latents(path)
+
+    def _load_coder(self) -> BrlpModel:
+        """Return a model that can encode and decode, but not predict."""
+        autoencoder = self.load_network("autoencoder").to(self.accelerator.device)
+        return BrlpModel(self.recipe.model, {"autoencoder": autoencoder})
