@@ -98,6 +98,7 @@ def make_scan_checks() -> pd.DataFrame:
             "model_id": "mini",
             "verdict": ["warn", "pass"],
             "reasons": ["slices of 3 mm, the model was trained on 1 mm", ""],
+            "brain_mask": ["template", "segmenter"],
         }
     )
 

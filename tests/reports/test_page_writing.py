@@ -125,6 +125,29 @@ def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) 
     assert len(compose_page(changed, moment=MOMENT).sections) == 13
 
 
+def test_flagged_scans_say_what_found_the_brain(html: str) -> None:
+    flagged = html[html.index("Flagged scans") :]
+    assert "Brain found by" in flagged
+    assert "template" in flagged[: flagged.index("</table>")]
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"), [("mm3", "intercept, mm³"), ("percent", "intercept, %")]
+)
+def test_an_intercept_is_in_the_endpoints_unit(
+    study_tables: Tables, tmp_path: Path, unit: str, words: str
+) -> None:
+    rows = study_tables["predictor_performance"].iloc[:1].assign(metric="calibration_intercept")
+    path = tmp_path / "study.duckdb"
+    with (
+        Study.open(path) as writing,
+        writing.run(command="x", config={"unit": unit}, seed=1) as run,
+    ):
+        run.write("predictor_performance", rows)
+    study = Study.open(path, read_only=True)
+    assert words in render_html(compose_page(gather_study(study), moment=MOMENT))
+
+
 def test_anchors_that_fail_are_counted(example_study: Study) -> None:
     anchors = pd.DataFrame(
         {

@@ -25,13 +25,16 @@ _METRICS = {
     "spearman": "Spearman correlation",
     "pearson": "Pearson correlation",
     "calibration_slope": "Calibration slope",
-    "calibration_intercept": "Calibration intercept, %",
+    "calibration_intercept": "Calibration intercept",
     "auc": "AUC for fast progressors",
     "missing_score_rate": "Share of missing scores",
 }
+_IN_THE_ENDPOINTS_UNIT = "calibration_intercept"
+_UNITS = {"mm3": "mm³", "percent": "%"}
 _EVERYONE = ("all", "everyone")
 _MOST_FLAGGED = 200
 _MOST_POINTS = 1500
+_LONGEST_REASONS = 2000
 
 
 def describe_prediction(facts: StudyFacts) -> Section:
@@ -58,6 +61,12 @@ def describe_prediction(facts: StudyFacts) -> Section:
 def metric_label(metric: str) -> str:
     """Return the words for a measure: `auc` is `AUC for fast progressors`."""
     return _METRICS.get(metric) or label_text(metric.replace("_", " "), limit=80)
+
+
+def _metric_title(facts: StudyFacts, metric: str) -> str:
+    unit = _UNITS.get(str(facts.setting("unit", "predictor_performance")), "")
+    of_unit = f", {unit}" if unit and metric == _IN_THE_ENDPOINTS_UNIT else ""
+    return metric_label(metric) + of_unit
 
 
 def _performance(facts: StudyFacts) -> list[Block]:
@@ -88,7 +97,9 @@ def _measures(facts: StudyFacts, rows: pd.DataFrame, note: str) -> Table:
     rules = [words("strategy", "Strategy", strategy_label)]
     for metric in metrics:
         low, high = f"value_lower {metric}", f"value_upper {metric}"
-        rules.append(estimate(f"value {metric}", low, high, metric_label(metric), _show_measure))
+        rules.append(
+            estimate(f"value {metric}", low, high, _metric_title(facts, metric), _show_measure)
+        )
     return build_table(
         wide.reset_index(),
         rules,
@@ -102,7 +113,7 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame) -> Table:
     rules = [
         words("subgroup", "People", lambda v: show_text(v, limit=80)),
         words("strategy", "Strategy", strategy_label),
-        words("metric", "Measure", metric_label),
+        words("metric", "Measure", lambda metric: _metric_title(facts, metric)),
         estimate("value", "value_lower", "value_upper", "Value (95 % interval)", _show_measure),
         number("n", "n", show_count),
     ]
@@ -231,8 +242,10 @@ def _scan_checks(facts: StudyFacts) -> list[Block]:
             words("session_id", "Session"),
             words("model_id", "Model", lambda v: show_text(v, limit=80)),
             words("verdict", "Verdict"),
-            words("reasons", "Reasons", lambda v: show_text(v, limit=300)),
+            words("reasons", "Reasons", lambda v: show_text(v, limit=_LONGEST_REASONS)),
         ]
+        if "brain_mask" in flagged:
+            rules.append(words("brain_mask", "Brain found by"))
         note = "" if len(flagged) <= _MOST_FLAGGED else f"The first {_MOST_FLAGGED} are listed."
         shown = flagged.head(_MOST_FLAGGED)
         blocks.append(build_table(shown, rules, title="Flagged scans", sources=sources, note=note))
