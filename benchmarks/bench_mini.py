@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from brlp_models.model import BrlpModel
 from brlp_models.model_folder import load_model
+from brlp_models.precision import autocast
 from brlp_models.prediction import predict_cohort
 from brlp_models.sampling import sample_latents
 from brlp_models.segmentation import compute_logits
@@ -51,15 +52,28 @@ def measure_stages(model: BrlpModel) -> None:
     context = torch.zeros(4, 1, len(config.context))
     age = torch.full((4,), 75.0)
     four = latent.expand(4, -1, -1, -1, -1)
+    halved = model.precision
     stages: dict[str, tuple[str, Callable[[], object]]] = {
         "encode": ("full", lambda: model.encode(image)),
         "denoise (one step, 4 draws)": (
-            model.precision,
+            halved,
             lambda: sample_latents(model, four, age, context, noise, 1, config.sampler),
         ),
         "decode": ("full", lambda: model.decode(latent)),
+        "decode a draw": (halved, read_as_draw(model, lambda: model.decode(latent))),
         "segment": ("full", lambda: compute_logits(model, image)),
+        "segment a draw": (halved, read_as_draw(model, lambda: compute_logits(model, image))),
     }
+    if config.decoding == "refined":
+        first = image[0]
+
+        def render() -> object:
+            return model.render(image, scan=first, reconstruction=first)
+
+        stages |= {
+            "refine": ("full", render),
+            "refine a draw": (halved, read_as_draw(model, render)),
+        }
     for name, (precision, stage) in stages.items():
         with FlopCounterMode(display=False) as counter:
             stage()
@@ -70,6 +84,16 @@ def measure_stages(model: BrlpModel) -> None:
             f"{name}: {seconds:.2f} s, {counter.get_total_flops() / 1e9:.1f} GFLOP, "
             f"{rate / 1e9:.0f} GFLOP/s, {share:.0%} of the {precision} matrix rate"
         )
+
+
+def read_as_draw(model: BrlpModel, stage: Callable[[], object]) -> Callable[[], object]:
+    """Return a stage as it is run for single draws, in the precision of the model."""
+
+    def run() -> object:
+        with autocast(model.precision, model.device):
+            return stage()
+
+    return run
 
 
 def measure_matrix_rate(precision: str) -> float:
