@@ -101,19 +101,27 @@ class BrlpModel:
         Tensor
             Scans (B, 1, *shape), intensities 0 to 1, as `decoding` of the configuration says.
         """
-        if self.config.decoding == "difference":
-            decoded = decoded + scan - reconstruction
-        elif self.config.decoding == "refined":
-            inputs = stack_refiner_inputs(decoded, scan=scan, reconstruction=reconstruction)
-            refiner = self.network("refiner")
-            decoded = scan + torch.cat([refiner(one[None]).float() for one in inputs])
-        return decoded.clamp(0, 1)
+        if self.config.decoding == "latent":
+            return decoded.clamp(0, 1)
+        change = decoded - reconstruction
+        if self.config.refiner is not None:
+            refiner, scale = self.network("refiner"), self.config.refiner.change_scale
+            corrections = [
+                sharpen_change(refiner, one[None], scan[None], reconstruction[None], scale=scale)
+                for one in change
+            ]
+            change = change + torch.cat(corrections)
+        return (scan + change).clamp(0, 1)
 
 
-def stack_refiner_inputs(decoded: Tensor, *, scan: Tensor, reconstruction: Tensor) -> Tensor:
-    """Return what the refiner sees, (B, 3, *shape): the scan, its reconstruction, the follow-up."""
-    shape = decoded.shape
-    return torch.cat([scan.expand(shape), reconstruction.expand(shape), decoded], dim=1)
+def sharpen_change(
+    refiner: nn.Module, change: Tensor, scan: Tensor, reconstruction: Tensor, *, scale: float
+) -> Tensor:
+    """Return what a refiner adds to a decoded change, all (B, 1, x, y, z)."""
+    # scaled, since a change is small beside the intensities of a scan, and bfloat16 is coarse
+    inputs = torch.cat([scan, scan - reconstruction, scale * change], dim=1)
+    correction: Tensor = refiner(inputs.contiguous(memory_format=torch.channels_last_3d))
+    return correction.float() / scale
 
 
 def pad_latents(latents: Tensor, config: ModelConfig) -> Tensor:

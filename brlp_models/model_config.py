@@ -84,12 +84,15 @@ class RefinerConfig(_Part):
     network
         A MONAI network class.
     args
-        Its arguments: three channels in (the starting scan, its reconstruction, the decoded
-        follow-up); of those out a last convolution makes what is added to the starting scan.
+        Its arguments: three channels in (the starting scan, what its reconstruction lacks, the
+        decoded change); of those out a last convolution makes what is added to the change.
+    change_scale
+        Changes are multiplied by it before they enter the network, corrections divided by it.
     """
 
     network: NetworkName = "UNet"
     args: dict[str, Any]
+    change_scale: Annotated[float, Field(gt=0)] = 10.0
 
 
 class SegmenterConfig(_Part):
@@ -167,8 +170,8 @@ class ModelConfig(_Part):
         The context vector, in order.
     decoding
         The predicted scan is the decoded latent (`latent`), the input scan plus the difference
-        between the decoded predicted and baseline latents (`difference`), or the input scan plus
-        what the `refiner` makes of both decoded latents (`refined`).
+        between the decoded predicted and baseline latents (`difference`), or that plus what the
+        `refiner` makes of the input scan and both decoded latents (`refined`).
     sampler, num_inference_steps
         What `predict` uses unless told otherwise.
     regions

@@ -51,10 +51,10 @@ def build_segmenter(config: SegmenterConfig) -> nn.Module:
 
 
 def build_refiner(config: RefinerConfig) -> nn.Module:
-    """Return the refining network, three images (B, 3, *shape) to what is added to the first.
+    """Return the refining network, three images (B, 3, *shape) to a correction (B, 1, *shape).
 
     Its head starts at zero, as ControlNet's do (Zhang et al. 2023), so that learning starts from
-    the first image as it is.
+    no correction.
     """
     body = _build("refiner", IMAGE_NETWORKS[config.network], config.args)
     head = nn.Conv3d(config.args["out_channels"], 1, 1)

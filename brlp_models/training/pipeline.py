@@ -88,8 +88,8 @@ class Training:
         stages: dict[str, Callable[[], Weights]] = {
             "segmenter": self._train_segmenter,
             "autoencoder": self._train_autoencoder,
-            "diffusion": lambda: self._train_diffusion(with_controlnet=False),
-            "controlnet": lambda: self._train_diffusion(with_controlnet=True),
+            "diffusion": self._train_diffusion,
+            "controlnet": self._train_controlnet,
             "refiner": self._train_refiner,
         }
         return stages[stage]()
@@ -123,7 +123,7 @@ class Training:
         The UNet is that of the ControlNet's stage where it went on learning there.
         """
         networks = {_NETWORKS[stage]: self.load_network(stage) for stage in self.stages}
-        if self.recipe.controlnet.unet_learns:
+        if self.recipe.controlnet[-1].unet_learns:
             networks["unet"] = self._load("diffusion", "controlnet")
         return networks
 
@@ -166,7 +166,7 @@ class Training:
             "segmenter": [phase.loop for phase in recipe.segmenter],
             "autoencoder": [phase.loop for phase in recipe.autoencoder],
             "diffusion": [recipe.diffusion.loop],
-            "controlnet": [recipe.controlnet.loop],
+            "controlnet": [phase.loop for phase in recipe.controlnet],
             "refiner": [recipe.refiner.loop] if recipe.refiner else [],
         }
         return loops[stage]
@@ -216,33 +216,54 @@ class Training:
             return SynthesisSource(Bank.load(self.folder / LABEL_BANK))
         return ScanSource(Bank.load(self.folder / SCAN_BANK))
 
-    def _train_diffusion(self, *, with_controlnet: bool) -> Weights:
+    def _train_diffusion(self) -> Weights:
+        bank, settings = Bank.load(self.folder / SCAN_BANK), self.recipe.diffusion
+        latents, config = self._cache_latents(bank), self.load_config()
+        pairs = self._choose_pairs(bank, config)
+        unet = self._build("diffusion")
+        stage = DiffusionStage(config, unet, latents, pairs, settings, labels=bank.labels)
+        return self._run(stage, "diffusion", 1)
+
+    def _train_controlnet(self) -> Weights:
         bank = Bank.load(self.folder / SCAN_BANK)
         latents, config = self._cache_latents(bank), self.load_config()
-        if not with_controlnet:
-            unet, controlnet, settings = self._build("diffusion"), None, self.recipe.diffusion
-            pairs = self._choose_pairs(bank, config)
-        else:
-            unet, settings = self.load_network("diffusion"), self.recipe.controlnet
-            controlnet = self._build("controlnet")
-            initialize_controlnet(controlnet, unet)
-            pairs = build_visit_pairs(bank.index, config)
-        stage = DiffusionStage(
-            config, unet, latents, pairs, settings, labels=bank.labels, controlnet=controlnet
-        )
-        return self._run(stage, "controlnet" if with_controlnet else "diffusion", 1)
+        pairs = build_visit_pairs(bank.index, config)
+        networks = {"unet": self.load_network("diffusion"), "controlnet": self._build("controlnet")}
+        initialize_controlnet(networks["controlnet"], networks["unet"])
+        weights: Weights = {}
+        for phase, settings in enumerate(self.recipe.controlnet, start=1):
+            stage = DiffusionStage(
+                config,
+                networks["unet"],
+                latents,
+                pairs,
+                settings,
+                labels=bank.labels,
+                controlnet=networks["controlnet"],
+            )
+            weights = self._run(stage, "controlnet", phase)
+            for name, values in weights.items():
+                networks[name].load_state_dict(values)
+        return weights
 
     def _train_refiner(self) -> Weights:
-        network, settings = self._build("refiner"), self.recipe.refiner
-        if settings is None:
+        config, settings = self.recipe.model.refiner, self.recipe.refiner
+        if config is None or settings is None:
             raise ModelError("The recipe's model has no refiner, so none can be trained.")
+        network = self._build("refiner")
         bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
         if not path.exists():
             latents = self._cache_latents(bank)
             write_decoded(self._load_coder(), latents, path, self.accelerator)
         decoded = np.load(path, mmap_mode="r")
         judge = self._load_judge(settings.perceptual_weight)
-        stage = RefinerStage(network, RenderingSource(bank, decoded), settings, judge=judge)
+        stage = RefinerStage(
+            network,
+            RenderingSource(bank, decoded),
+            settings,
+            change_scale=config.change_scale,
+            judge=judge,
+        )
         return self._run(stage, "refiner", 1)
 
     def _choose_pairs(self, bank: Bank, config: ModelConfig) -> VisitPairs:

@@ -74,10 +74,10 @@ class Recipe(_Part):
     measure_volume_gain
         Whether the model says how much of a true change it renders, so that predicted changes can
         be corrected; it takes volumes without measurement error, so synthetic people.
-    segmenter, autoencoder
+    segmenter, autoencoder, controlnet
         Phases, each starting with the weights of the one before.
-    diffusion, controlnet
-        The two diffusion stages.
+    diffusion
+        The UNet on its own.
     refiner
         Of a model whose decoding is `refined`.
     """
@@ -92,7 +92,7 @@ class Recipe(_Part):
     segmenter: tuple[SegmenterSettings, ...] = ()
     autoencoder: tuple[AutoencoderPhase, ...]
     diffusion: DiffusionSettings
-    controlnet: DiffusionSettings
+    controlnet: tuple[DiffusionSettings, ...]
     refiner: RefinerSettings | None = None
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Training of the refiner, which carries a decoded change into the starting scan."""
+"""Training of the refiner, which sharpens a decoded change in the starting scan."""
 
 from typing import Annotated
 
@@ -7,9 +7,10 @@ from accelerate import Accelerator
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from brlp_models.model import sharpen_change
 from brlp_models.training.crop_sources import RenderingSource
 from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
-from brlp_models.training.losses import compute_feature_loss, compute_reconstruction_loss
+from brlp_models.training.losses import compute_feature_loss
 
 
 class RefinerSettings(BaseModel):
@@ -38,7 +39,7 @@ class RefinerSettings(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = 4
     medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
-    perceptual_weight: Annotated[float, Field(ge=0)] = 0.1
+    perceptual_weight: Annotated[float, Field(ge=0)] = 0.01
 
 
 class RefinerStage:
@@ -52,6 +53,8 @@ class RefinerStage:
         Gives crops of pairs of visits.
     settings
         Weights of the losses.
+    change_scale
+        Of the refiner's configuration.
     judge
         A trained segmenter, for the perceptual loss. None: no such loss.
     """
@@ -64,13 +67,14 @@ class RefinerStage:
         source: RenderingSource,
         settings: RefinerSettings,
         *,
+        change_scale: float,
         judge: nn.Module | None = None,
     ) -> None:
         self.networks: dict[str, nn.Module] = {"refiner": network.train()}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "refiner": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
         }
-        self._source, self._settings = source, settings
+        self._source, self._settings, self._scale = source, settings, change_scale
         self._judge = None if judge is None else judge.eval().requires_grad_(False)
 
     def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
@@ -79,15 +83,16 @@ class RefinerStage:
             tensor.to(accelerator.device)
             for tensor in self._source.draw_crops(draw, self._settings)
         )
-        # channels last halves the time of a step on the CPU
-        inputs = images[:, :3].contiguous(memory_format=torch.channels_last_3d)
-        scan, wanted = images[:, :1], images[:, 3:]
+        scan, reconstruction, decoded, wanted = torch.split(images, 1, dim=1)
+        change, network = decoded - reconstruction, self.networks["refiner"]
         with accelerator.autocast():
-            rendered = scan + self.networks["refiner"](inputs).float()
+            correction = sharpen_change(network, change, scan, reconstruction, scale=self._scale)
+        rendered = scan + change + correction
         metrics = {
-            "reconstruction": compute_reconstruction_loss(rendered, wanted, weights),
-            # what carrying the scan forward would give, to compare with
-            "carry_forward": compute_reconstruction_loss(scan, wanted, weights),
+            # squares: most voxels do not change at all, and the least absolute error is to say so
+            "reconstruction": (weights * (rendered - wanted) ** 2).sum() / weights.sum(),
+            # to compare with: what the decoded change leaves without the refiner
+            "uncorrected": (weights * (scan + change - wanted) ** 2).sum() / weights.sum(),
         }
         loss = metrics["reconstruction"]
         if self._judge is not None and self._settings.perceptual_weight:
