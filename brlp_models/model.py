@@ -96,22 +96,28 @@ class BrlpModel:
         scan, reconstruction
             The person's scan, and the decoded latent of it, each (1, *shape).
 
+        Volumes are measured in the decoded latents, where they are less biased.
+
         Returns
         -------
         Tensor
-            Scans (B, 1, *shape), intensities 0 to 1, as `decoding` of the configuration says.
+            Scans (B, 1, *shape), intensities 0 to 1, as `decoding` of the configuration says, on
+            the device of `decoded`.
         """
         if self.config.decoding == "latent":
             return decoded.clamp(0, 1)
         change = decoded - reconstruction
-        if self.config.refiner is not None:
-            refiner, scale = self.network("refiner"), self.config.refiner.change_scale
-            corrections = [
-                sharpen_change(refiner, one[None], scan[None], reconstruction[None], scale=scale)
-                for one in change
-            ]
-            change = change + torch.cat(corrections)
+        if (refiner := self.config.refiner) is not None:
+            start, scale = (scan[None], reconstruction[None]), refiner.change_scale
+            sharper = [self._sharpen(one[None], *start, scale=scale) for one in change]
+            change = change + torch.cat(sharper)
         return (scan + change).clamp(0, 1)
+
+    def _sharpen(self, *images: Tensor, scale: float) -> Tensor:
+        change, scan, reconstruction = (image.to(self.device) for image in images)
+        refiner = self.network("refiner")
+        correction = sharpen_change(refiner, change, scan, reconstruction, scale=scale)
+        return correction.to(images[0].device)
 
 
 def sharpen_change(

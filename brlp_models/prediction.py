@@ -87,6 +87,11 @@ def predict_cohort(
         tolerance_percent,
         until_months,
     )
+    if segmentations is not None and model.config.decoding != "latent":
+        raise ModelError(
+            f"Model {model.config.name} shows a predicted change in the first scan, but measures "
+            "it in the decoded latent, where it is less biased; leave the segmentations out."
+        )
     latent_batch, scan_batch = choose_batch_sizes(model.config, model.device, memory_gb)
     drawing = Drawing(
         model,

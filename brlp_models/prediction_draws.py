@@ -98,24 +98,24 @@ class Drawing:
                     on_draw(group)
             done += len(latents)
 
-    def decode(self, person: Person, latents: Tensor) -> Tensor:
-        """Return the scans (B, 1, *shape) of a person's latents, intensities 0 to 1."""
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return decoded latents (B, 1, *shape)."""
         parts = self.scan_batch.run(lambda part: self.model.decode(latents[part]), len(latents))
-        return torch.cat([self.render(person, decoded) for decoded in parts])
+        return torch.cat(list(parts)).cpu()
 
     def render(self, person: Person, decoded: Tensor) -> Tensor:
-        """Return the scans (B, 1, *shape) that a person's decoded latents stand for."""
-        here = {"scan": person.scan.image, "reconstruction": person.reconstruction}
-        placed = {name: image.to(decoded.device) for name, image in here.items()}
-        return self.model.render(decoded, **placed).cpu()
+        """Return what decoded latents look like in a person, (B, 1, *shape), 0 to 1."""
+        return self.model.render(
+            decoded, scan=person.scan.image, reconstruction=person.reconstruction
+        )
 
-    def measure(self, scans: Tensor, names: Sequence[str]) -> list[Volumes]:
-        """Return the volumes of scans, within the memory for scans."""
+    def measure(self, decoded: Tensor, names: Sequence[str]) -> list[Volumes]:
+        """Return the volumes in decoded latents, within the memory for scans."""
         segmenter = self.segmenter
         if segmenter is None:
             return [{} for _ in names]
         parts = self.scan_batch.run(
-            lambda part: segmenter.measure(scans[part], names[part]), len(scans)
+            lambda part: segmenter.measure(decoded[part].clamp(0, 1), names[part]), len(decoded)
         )
         return [volumes for part in parts for volumes in part]
 
@@ -141,15 +141,15 @@ class Drawing:
             self._read(target, latents)
 
     def _read(self, target: Target, latents: Tensor) -> None:
-        scans = self.decode(target.person, latents)
+        decoded = self.decode(latents)
         volumes: list[Volumes] = []
         if self.segmenter is not None and self.segmenter.measures_draws:
             try:
-                volumes = self.measure(scans, [target.name] * len(scans))
+                volumes = self.measure(decoded, [target.name] * len(decoded))
             except ModelError as error:
                 # told when the person is finished, so that the others of the batch go on
                 target.problems = error.problems
-        target.draws.add(latents, scans, volumes)
+        target.draws.add(latents, self.render(target.person, decoded), volumes)
 
 
 def format_months(months: float) -> str:

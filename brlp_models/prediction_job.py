@@ -158,15 +158,16 @@ class PredictionJob:
         if problems := [problem for target in targets for problem in target.problems]:
             raise ModelError(*problems)
         means = torch.stack([target.draws.latents.mean for target in targets])
-        baseline = self.drawing.render(person, person.reconstruction[None])[0]
-        scans = list(self.drawing.decode(person, means))
+        baseline, decoded = person.reconstruction, self.drawing.decode(means)
+        scans = list(self.drawing.render(person, decoded))
         names = [f"{name}_reconstructed_T1w", *(target.name for target in targets)]
         self.on_person(targets, scans)
         if self.save_images:
-            self._save(targets, dict(zip(names, [baseline, *scans], strict=True)))
+            self._save(targets, dict(zip(names, [baseline.clamp(0, 1), *scans], strict=True)))
         rows: list[dict[str, Any]] = []
         if self.drawing.segmenter is not None:
-            reconstructed, *predicted = self.drawing.measure(torch.stack([baseline, *scans]), names)
+            images = torch.cat([baseline[None], decoded])
+            reconstructed, *predicted = self.drawing.measure(images, names)
             for target, volumes in zip(targets, predicted, strict=True):
                 rows += build_rows(
                     self.model,

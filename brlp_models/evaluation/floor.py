@@ -1,6 +1,6 @@
 """What the way through autoencoder and segmenter costs, before anything is predicted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -33,15 +33,14 @@ def measure_floor(
     -------
     DataFrame
         `participant_id`, `session_id`, `months`, `determinant`, `region`, `true_mm3`, `input_mm3`,
-        `reconstructed_mm3` and, where the model does more than decode, `rendered_mm3`, what a
-        prediction shows whose latent is the visit's own (in the person's own space); `dice` of
-        the segmented scan where the visit has labels, `reconstruction_error` (mean absolute
-        difference within the brain).
+        `reconstructed_mm3` (in the person's own space), `dice` of the segmented scan where the
+        visit has labels, `reconstruction_error` (mean absolute difference within the brain).
     """
     segmenter = choose_segmenter(model)
     rows = []
     for visits in people:
-        for visit, images in _iterate_images(model, visits):
+        for visit in visits:
+            images = _reconstruct(model, visit)
             found = segmenter.measure(torch.cat(list(images.values())), list(images))
             measured = dict(zip(images, found, strict=True))
             difference = (images["reconstructed"][0] - visit.image).abs()
@@ -65,19 +64,9 @@ def measure_floor(
     return pd.DataFrame(rows)
 
 
-def _iterate_images(
-    model: BrlpModel, visits: Sequence[VisitImage]
-) -> Iterator[tuple[VisitImage, dict[str, torch.Tensor]]]:
-    """Yield each visit with its scan, and with what becomes of that on the way."""
-    first = visits[0].image
-    start = model.decode(model.encode(first[None])).cpu()
-    for visit in visits:
-        scan = visit.image[None]
-        decoded = model.decode(model.encode(scan)).cpu()
-        images = {"input": scan, "reconstructed": decoded.clamp(0, 1)}
-        if model.config.decoding != "latent":
-            images["rendered"] = model.render(decoded, scan=first, reconstruction=start[0])
-        yield visit, images
+def _reconstruct(model: BrlpModel, visit: VisitImage) -> dict[str, torch.Tensor]:
+    decoded = model.decode(model.encode(visit.image[None])).clamp(0, 1).cpu()
+    return {"input": visit.image[None], "reconstructed": decoded}
 
 
 def summarize_floor(
@@ -89,13 +78,13 @@ def summarize_floor(
     -------
     DataFrame
         `region`, `measure`, `value`, `lower`, `upper`, `n`. Measures: median absolute error in
-        percent of the volume (`input`, `reconstructed`, `rendered`), mean Dice, and the sd of the
+        percent of the volume (`input`, `reconstructed`), mean Dice, and the sd of the
         error of the paired change between the first and each later visit, in percent of the
         volume, together and by month.
     """
     rows = []
     for region, own in floor.groupby("region"):
-        for kind in _list_kinds(own):
+        for kind in ("input", "reconstructed"):
             error = (100 * (own[f"{kind}_mm3"] / own["true_mm3"] - 1)).to_numpy(float)
             found = estimate(compute_median_absolute, error, rng=rng, n_bootstrap=n_bootstrap)
             rows.append(_row(region, f"median absolute error, {kind} (%)", found))
@@ -118,10 +107,6 @@ def _row(region: object, measure: str, found: Estimate) -> dict[str, object]:
         "upper": found.upper,
         "n": found.n,
     }
-
-
-def _list_kinds(own: pd.DataFrame) -> list[str]:
-    return [k for k in ("input", "reconstructed", "rendered") if f"{k}_mm3" in own]
 
 
 def _iterate_change_errors(own: pd.DataFrame, kind: str) -> Iterator[tuple[str, Array]]:

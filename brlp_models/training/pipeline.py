@@ -167,7 +167,7 @@ class Training:
             "autoencoder": [phase.loop for phase in recipe.autoencoder],
             "diffusion": [recipe.diffusion.loop],
             "controlnet": [phase.loop for phase in recipe.controlnet],
-            "refiner": [recipe.refiner.loop] if recipe.refiner else [],
+            "refiner": [phase.loop for phase in recipe.refiner],
         }
         return loops[stage]
 
@@ -247,24 +247,20 @@ class Training:
         return weights
 
     def _train_refiner(self) -> Weights:
-        config, settings = self.recipe.model.refiner, self.recipe.refiner
-        if config is None or settings is None:
-            raise ModelError("The recipe's model has no refiner, so none can be trained.")
-        network = self._build("refiner")
+        network, config = self._build("refiner"), self.recipe.model.refiner
         bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
         if not path.exists():
             latents = self._cache_latents(bank)
             write_decoded(self._load_coder(), latents, path, self.accelerator)
-        decoded = np.load(path, mmap_mode="r")
-        judge = self._load_judge(settings.perceptual_weight)
-        stage = RefinerStage(
-            network,
-            RenderingSource(bank, decoded),
-            settings,
-            change_scale=config.change_scale,
-            judge=judge,
-        )
-        return self._run(stage, "refiner", 1)
+        source = RenderingSource(bank, np.load(path, mmap_mode="r"))
+        scale = config.change_scale if config is not None else 1.0
+        weights: Weights = {}
+        for phase, settings in enumerate(self.recipe.refiner, start=1):
+            judge = self._load_judge(settings.perceptual_weight)
+            stage = RefinerStage(network, source, settings, change_scale=scale, judge=judge)
+            weights = self._run(stage, "refiner", phase)
+            network.load_state_dict(weights["refiner"])
+        return weights
 
     def _choose_pairs(self, bank: Bank, config: ModelConfig) -> VisitPairs:
         if config.diffusion_target == "residual":

@@ -49,7 +49,7 @@ _ALL: Final = (
     Tissue("air", (0,), 0.0, 0.0, "background"),
     Tissue("cerebral_white_matter", (2, 41, 77), 1.0, 0.04, "cerebral_white_matter"),
     Tissue("cerebral_cortex", (3, 42), 0.66, 0.05, "cerebral_cortex"),
-    Tissue("lateral_ventricle", (4, 5, 43, 44, 31, 63), 0.2, 0.06, "lateral_ventricle"),
+    Tissue("lateral_ventricle", (4, 43, 5, 44, 31, 63), 0.2, 0.06, "lateral_ventricle"),
     Tissue("cerebellum_white_matter", (7, 46), 0.96, 0.05, "cerebellum"),
     Tissue("cerebellum_cortex", (8, 47), 0.68, 0.05, "cerebellum"),
     Tissue("thalamus", (10, 49), 0.82, 0.05, "thalamus"),

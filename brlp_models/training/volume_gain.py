@@ -82,8 +82,7 @@ def _predict_change(
         config.sampler,
     )
     decoded = model.decode(torch.cat([before, after]))
-    shown = model.render(decoded, scan=scan[0].to(decoded), reconstruction=decoded[0])
-    first, later = NetworkSegmenter(model).measure(shown, ["before", "after"])
+    first, later = NetworkSegmenter(model).measure(decoded.clamp(0, 1), ["before", "after"])
     return {region: _divide(later, first, region) - 1 for region in first}
 
 

@@ -1,7 +1,6 @@
 """Evaluation of a model: known answers on constructed tables, and a tiny random model."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ from brlp_models.evaluation.accuracy import IMAGE, VOLUME_ERROR, summarize_accur
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
 from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
-from brlp_models.evaluation.floor import measure_floor, summarize_floor
 from brlp_models.evaluation.image_accuracy import compare_images, correlate_voxels
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.real_scan import segment_on
-from brlp_models.evaluation.scans import iterate_people
+from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
 from brlp_models.evaluation.uncertainty import fit_slope
@@ -35,8 +33,8 @@ from brlp_models.grid import Grid, resample, resample_labels
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import VolumeError
 from brlp_models.model_folder import load_model, write_model_folder
-from brlp_models.scan_cache import ScanCache
 from brlp_models.training import evaluation_people
+from brlp_models.training.evaluation_cohort import _split_sides
 from brlp_models.training.evaluation_people import write_evaluation_people
 from brlp_models.training.label_maps import list_label_maps
 from brlp_models.training.recipe import load_recipe
@@ -318,6 +316,36 @@ def evaluated(
 Evaluated = tuple[dict[str, pd.DataFrame], Path]
 
 
+def test_the_summaries_become_tables_of_a_model_card(evaluated: Evaluated) -> None:
+    tables, _ = evaluated
+    text = render_results(tables)
+    assert text.count("### ") == 9
+    accuracy = tables["accuracy"]
+    mine = accuracy[
+        (accuracy["method"] == MODEL)
+        & (accuracy["region"] == "lateral_ventricle")
+        & (accuracy["horizon_months"] == 48)
+    ].iloc[0]
+    shown = f"{mine['value']:.3g} ({mine['lower']:.3g} to {mine['upper']:.3g})"
+    (line,) = [
+        line
+        for line in text.splitlines()
+        if line.startswith("| lateral ventricle | MAE (% of brain) | 48 | ")
+    ][:1]
+    assert shown in line
+    for part in text.split("\n\n"):
+        rows = [row for row in part.splitlines() if row.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1
+    assert "### Ablation" not in render_results({**tables, "comparisons": pd.DataFrame()})
+
+
+def test_both_sides_of_written_labels_have_their_own_codes() -> None:
+    labels = np.zeros((4, 1, 1), dtype=np.int16)
+    for left, right in ((4, 43), (17, 53), (10, 49), (2, 41), (11, 50)):
+        labels[:] = left
+        assert _split_sides(labels)[:, 0, 0].tolist() == [left, left, right, right]
+
+
 def test_every_table_is_written(evaluated: Evaluated) -> None:
     tables, out = evaluated
     wanted = {
@@ -411,27 +439,16 @@ def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path
         )
 
 
-def test_a_latent_that_is_rendered_on_its_own_scan_is_the_floor(
-    tiny_folder: Callable[..., Path], cohort: Cohort, tmp_path: Path
-) -> None:
-    refiner = {"args": {"in_channels": 3, "out_channels": 2, "channels": [2, 4], "strides": [2]}}
-    model = load_model(tiny_folder(decoding="refined", refiner=refiner))
-    for parameter in model.network("refiner")[1].parameters():  # type: ignore[index]
-        parameter.data.zero_()
-    people = iterate_people(model, cohort, ScanCache(tmp_path))
-    truth = {
-        (row.participant_id, row.session_id, row.region): row.volume_mm3
-        for row in cohort.volumes.itertuples()
-    }
-    floor = measure_floor(model, people, truth)
-    at_start = floor["months"] == 0
-    # where nothing changes and the refiner adds nothing, the scan is shown as it is
-    start = floor[at_start]
-    np.testing.assert_allclose(start["rendered_mm3"], start["input_mm3"], rtol=1e-5)
-    assert not np.allclose(floor["rendered_mm3"], floor["input_mm3"], rtol=1e-4)
-    assert not np.allclose(floor["reconstructed_mm3"], floor["input_mm3"], rtol=1e-3)
-    measures = summarize_floor(floor, rng=RNG(0), n_bootstrap=20)["measure"]
-    assert "sd of paired change error, rendered, 24 months (%)" in set(measures)
+def test_the_floor_of_the_change_is_told_by_month(evaluated: Evaluated) -> None:
+    tables, _ = evaluated
+    floor = tables["floor"]
+    own = floor[floor["region"] == "hippocampus"]
+    first = own[own["months"] == 0].set_index("participant_id")
+    later = own[own["months"] == 24].set_index("participant_id")
+    error = later["input_mm3"] / first["input_mm3"] - later["true_mm3"] / first["true_mm3"]
+    table = tables["floor_summary"].set_index(["region", "measure"])["value"]
+    found = table["hippocampus", "sd of paired change error, input, 24 months (%)"]
+    assert found == pytest.approx(100 * error.std(ddof=1))
 
 
 def test_no_later_visit_enters_a_prediction(
@@ -499,7 +516,7 @@ def test_held_out_label_maps_are_for_evaluation_alone(tmp_path: Path) -> None:
         list_label_maps(tmp_path, ("c_",), for_evaluation=True)
 
 
-@pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261127), ("calibration", 20261128)])
+@pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261201), ("calibration", 20261202)])
 def test_people_of_each_purpose_have_a_seed_of_their_own(
     purpose: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -451,3 +451,44 @@ def test_strange_participant_stays_in_the_folder(
     assert found.failures.empty
     assert not list(tmp_path.glob("*sub-1*"))
     assert not list((tmp_path / "out").glob("*sub-1*"))
+
+
+def test_what_is_shown_changes_no_volume(
+    predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
+) -> None:
+    config = model.config.model_copy(update={"decoding": "difference"})
+    shown: list[torch.Tensor] = []
+    table = predict(
+        model=replace(model, config=config),
+        out=tmp_path / "shown",
+        on_person=lambda _targets, scans: shown.extend(scans),
+    ).predictions
+    np.testing.assert_allclose(table["volume_mm3"], reference.predictions["volume_mm3"], **ROUNDING)
+    assert len(shown) == len(PEOPLE)
+
+
+def test_a_refined_scan_is_the_start_plus_the_sharpened_change(
+    tiny_folder: Callable[..., Path],
+) -> None:
+    refiner = {"args": {"in_channels": 3, "out_channels": 2, "channels": [2, 4], "strides": [2]}}
+    model = load_model(tiny_folder(decoding="refined", refiner=refiner))
+    scan = torch.full((1, *model.config.shape), 0.5)
+    decoded = torch.rand(2, 1, *model.config.shape, generator=torch.Generator().manual_seed(0)) / 9
+    start = torch.zeros_like(scan)
+    head = model.network("refiner")[1]  # type: ignore[index]
+    for parameter in head.parameters():
+        parameter.data.zero_()
+    shown = model.render(decoded, scan=scan, reconstruction=start)
+    torch.testing.assert_close(shown, scan + decoded)
+    # the head's constant, divided by the scale of changes
+    head.bias.data.fill_(1.0)
+    more = model.render(decoded, scan=scan, reconstruction=start)
+    torch.testing.assert_close(more, scan + decoded + 0.1)
+
+
+def test_segmentations_of_scans_that_are_not_decoded_latents_are_refused(
+    predict: Predict, model: BrlpModel, tmp_path: Path
+) -> None:
+    config = model.config.model_copy(update={"decoding": "difference"})
+    with pytest.raises(ModelError, match="leave the segmentations out"):
+        predict(model=replace(model, config=config), segmentations=tmp_path)

@@ -67,7 +67,7 @@ def make_recipe(steps: int = 6) -> Recipe:
             ],
             "diffusion": {"loop": loop, "batch_size": 2},
             "controlnet": [{"loop": loop, "batch_size": 2}],
-            "refiner": {"loop": loop, "batch_size": 1, "crop": crop},
+            "refiner": [{"loop": loop, "batch_size": 1, "crop": crop}],
         }
     )
 
