@@ -169,12 +169,17 @@ def copy_model_folder(source: str | Path, folder: Path, config: ModelConfig) -> 
     ModelError
         Where the folder exists.
     """
-    if folder.exists():
-        raise ModelError(f"{folder} exists already; choose another folder for the model.")
+    refuse_existing(folder)
     shutil.copytree(find_model_folder(source), folder)
     _write_config(folder, config)
     write_checksums(folder)
     return folder
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise `ModelError` where a folder for a new model exists."""
+    if folder.exists():
+        raise ModelError(f"{folder} exists already; choose another folder for the model.")
 
 
 def _write_config(folder: Path, config: ModelConfig) -> None:

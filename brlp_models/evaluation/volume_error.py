@@ -15,6 +15,7 @@ from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import VolumeError
+from brlp_models.prediction_job import OnProgress
 
 LEAST_PEOPLE = 10
 
@@ -27,6 +28,7 @@ def measure_volume_error(
     horizons_months: Sequence[float],
     samples: int,
     seed: int,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, VolumeError]:
     """Predict people whose later volumes are known, and return the error beyond the draws' spread.
 
@@ -38,7 +40,7 @@ def measure_volume_error(
         Whom no reported result stands on.
     out
         Gets the predictions, which an interrupted measurement takes up again.
-    horizons_months, samples, seed
+    horizons_months, samples, seed, on_progress
         As in `predict_cohort`.
 
     Returns
@@ -54,7 +56,9 @@ def measure_volume_error(
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, horizons_months)
     bare = replace(model, config=model.config.model_copy(update={"volume_error": {}}))
-    found = predict_people(bare, people.cohort, out, horizons_months, samples, seed=seed)
+    found = predict_people(
+        bare, people.cohort, out, horizons_months, samples, seed=seed, on_progress=on_progress
+    )
     compared = found.table.merge(at_horizon, on=KEY)
     n_people = compared["participant_id"].nunique()
     if n_people < LEAST_PEOPLE:

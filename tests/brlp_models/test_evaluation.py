@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy.stats import norm
+from typer.testing import CliRunner
 
 from brlp_models.auxiliary_regression import HuberAuxiliary
 from brlp_models.errors import ModelError
@@ -40,7 +41,9 @@ from brlp_models.training.label_maps import list_label_maps
 from brlp_models.training.recipe import load_recipe
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
+from cohorts.folder import write_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
+from trialsim.cli.app import app
 
 REGIONS = ("hippocampus", "lateral_ventricle")
 TYPICAL_MM3 = {"hippocampus": 7000.0, "left_hippocampus": 3500.0, "lateral_ventricle": 40000.0}
@@ -430,6 +433,22 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
     assert first == second
     assert set(first) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
     assert all(max(error.at_baseline, error.per_year) > 0 for error in first.values())
+
+
+def test_calibrate_writes_a_copy_that_knows_its_error(model: BrlpModel, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
+    write_cohort(people, tmp_path / "people")
+    words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
+    words += ["--out", tmp_path / "calibrated"]
+    found = CliRunner().invoke(app, [str(word) for word in words])
+    assert found.exit_code == 0, found.output
+    copied = load_model(tmp_path / "calibrated")
+    assert set(copied.config.volume_error) >= set(REGIONS)
+    assert copied.config.model_copy(update={"volume_error": {}}) == model.config
+    again = CliRunner().invoke(app, [str(word) for word in words])
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
 
 
 def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """`trialsim model calibrate`: intervals of predicted volumes that hold the truth."""
 
-import tempfile
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trialsim.cli.recording import SeedOption
+from trialsim.cli.recording import QuietOption, SeedOption
 
 
 def calibrate(
@@ -22,29 +22,39 @@ def calibrate(
     samples: Annotated[int, typer.Option(min=2, help="Draws for each person and horizon.")] = 4,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
+    quiet: QuietOption = False,
 ) -> None:
     """Measure on other people what the draws leave out of a prediction's error; keep it in a copy.
 
     The auxiliary model and the segmenter err alike in every draw, so the spread of the draws alone
-    is too narrow an interval. The copy's `volume_sd_mm3` has that error in it.
+    is too narrow an interval. The copy's `volume_sd_mm3` has that error in it. The same command
+    goes on where it was interrupted.
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
+    from rich.console import Console
+    from rich.progress import Progress
+
     from brlp_models.evaluation.evaluation import EvaluatedCohort
     from brlp_models.evaluation.volume_error import measure_volume_error
-    from brlp_models.model_folder import copy_model_folder, load_model
+    from brlp_models.model_folder import copy_model_folder, load_model, refuse_existing
     from cohorts.loading import load_cohort
 
+    refuse_existing(out)
     loaded = load_model(model, device=device, precision="auto")
-    with tempfile.TemporaryDirectory() as folder:
+    people, unfinished = load_cohort(on), out.with_name(f"{out.name}.partial")
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("predicting", total=len(people.participants) * len(horizon))
         errors = measure_volume_error(
             loaded,
-            EvaluatedCohort(load_cohort(on), on),
-            Path(folder),
+            EvaluatedCohort(people, on),
+            unfinished,
             horizons_months=horizon,
             samples=samples,
             seed=seed,
+            on_progress=lambda done: bar.advance(task, done),
         )
+    shutil.rmtree(unfinished)
     config = loaded.config.model_copy(update={"volume_error": errors})
     copied = load_model(copy_model_folder(model, out, config))
     for region, error in errors.items():
