@@ -19,7 +19,7 @@ Factors = dict[tuple[str, float], float]
 def summarize_calibration(
     predicted: pd.DataFrame, *, factors: Factors | None = None
 ) -> pd.DataFrame:
-    """Return the coverage of intervals from the sd over draws, as drawn and recalibrated.
+    """Return the coverage of intervals from the predicted sd, as it is and recalibrated.
 
     Parameters
     ----------

@@ -151,6 +151,10 @@ def plot_model_changes(predicted: pd.DataFrame, *, region: str = "hippocampus") 
         true=100 * (own["true_mm3"] / own["baseline_mm3"] - 1),
         found=100 * (own["predicted_mm3"] / own["start_mm3"] - 1),
     )
+    changes = own[["true", "found"]].to_numpy()
+    margin = 0.04 * float(np.ptp(changes))
+    # one scale for all: a narrow spread of predictions has to look narrow
+    span = (float(changes.min()) - margin, float(changes.max()) + margin)
     with shared_style():
         figure, panels = _new_panels(own["method"].nunique())
         for panel, (method, table) in zip(panels, own.groupby("method", sort=False), strict=True):
@@ -160,14 +164,14 @@ def plot_model_changes(predicted: pd.DataFrame, *, region: str = "hippocampus") 
                     marker=_MARKERS[place % len(_MARKERS)], color=_style(str(method)).color,
                 )  # fmt: skip
             panel.axline((0, 0), slope=1, color=INK, lw=1, ls=":")
-            panel.set(title=str(method), xlabel=f"True {region} change, %")
+            panel.set(title=str(method), xlabel=f"True {region} change, %", xlim=span, ylim=span)
         panels[0].set_ylabel("Predicted change, %")
         add_legend_below(figure, panels[0])
     return figure
 
 
 def plot_interval_coverage(calibration: pd.DataFrame) -> Figure:
-    """Return the coverage of intervals as drawn and recalibrated, one panel a level.
+    """Return the coverage of intervals as predicted and recalibrated, one panel a level.
 
     Parameters
     ----------
@@ -182,7 +186,7 @@ def plot_interval_coverage(calibration: pd.DataFrame) -> Figure:
         figure, panels = _new_panels(table["level"].nunique())
         for panel, (level, own) in zip(panels, table.groupby("level"), strict=True):
             for offset, name, marker in ((-0.15, "coverage", "o"), (0.15, "recalibrated", "D")):
-                label = "as drawn" if name == "coverage" else name
+                label = "as predicted" if name == "coverage" else name
                 columns = [name, f"{name}_lower", f"{name}_upper"]
                 bars = own[columns].set_axis(["value", "lower", "upper"], axis=1)
                 _plot_bars(panel, np.arange(len(own)) + offset, bars, marker=marker, label=label)
