@@ -14,8 +14,9 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## synthesize a cohort, predict, compare, write the report
 	$(BIN)/trialsim demo
 
+# one thread a worker: more of them than cores wait for each other
 test: $(STAMP) check ## style, types, tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff check .
