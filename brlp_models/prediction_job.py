@@ -163,7 +163,9 @@ class PredictionJob:
         names = [f"{name}_reconstructed_T1w", *(target.name for target in targets)]
         self.on_person(targets, scans)
         if self.save_images:
-            self._save(targets, dict(zip(names, [baseline.clamp(0, 1), *scans], strict=True)))
+            # beside the predicted scans lies a baseline of their sharpness
+            start = self.drawing.render(person, baseline[None])
+            self._save(targets, dict(zip(names, [*start, *scans], strict=True)))
         rows: list[dict[str, Any]] = []
         if self.drawing.segmenter is not None:
             images = torch.cat([baseline[None], decoded])

@@ -492,3 +492,15 @@ def test_segmentations_of_scans_that_are_not_decoded_latents_are_refused(
     config = model.config.model_copy(update={"decoding": "difference"})
     with pytest.raises(ModelError, match="leave the segmentations out"):
         predict(model=replace(model, config=config), segmentations=tmp_path)
+
+
+def test_the_baseline_beside_a_shown_change_is_as_sharp_as_the_scan(
+    predict: Predict, model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    config = model.config.model_copy(update={"decoding": "difference"})
+    people = only(cohort, ["sub-1"])
+    predict(people, model=replace(model, config=config), out=tmp_path / "shown", save_images=True)
+    (path,) = (tmp_path / "shown").rglob("sub-1_reconstructed_T1w.nii.gz")
+    first = people.visits.sort_values("months_from_baseline")["image_path"].iloc[0]
+    scan = nib.load(first).get_fdata()
+    np.testing.assert_allclose(nib.load(path).get_fdata(), scan, atol=1e-5)
