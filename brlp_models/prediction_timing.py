@@ -13,6 +13,7 @@ from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
+from brlp_models.precision import autocast
 from brlp_models.prediction_settings import Samples
 from brlp_models.sampling import sample_latents
 from brlp_models.segmentation import choose_segmenter
@@ -45,14 +46,13 @@ def measure_person(model: BrlpModel, *, n_horizons: int, samples: Samples) -> fl
     config = model.config
     encoding, latent = _time(lambda: model.encode(torch.rand(1, 1, *config.shape)))
     denoising, drawn = _time(lambda: _denoise_once(model, latent))
-    decoding, scan = _time(lambda: model.decode(drawn))
-    segmenting = _SYNTHSEG
-    if config.segmenter is not None:
-        segmenting, _ = _time(lambda: choose_segmenter(model).measure(scan, ["noise"]))
+    reading, _ = _time(lambda: _read(model, drawn))
+    with autocast(model.precision, model.device):
+        reading_draw, _ = _time(lambda: _read(model, drawn))
+    elsewhere = 0.0 if config.segmenter is not None else _SYNTHSEG
     draws = _AUTO_DRAWS if samples == "auto" else samples
-    reading = decoding + segmenting
-    horizon = draws * (config.num_inference_steps * denoising + reading) + reading
-    return encoding + 2 * reading + n_horizons * horizon
+    draw = config.num_inference_steps * denoising + reading_draw + elsewhere
+    return encoding + (1 + n_horizons) * (reading + elsewhere) + n_horizons * draws * draw
 
 
 def is_on_grid(path: Path, config: ModelConfig) -> bool:
@@ -61,6 +61,14 @@ def is_on_grid(path: Path, config: ModelConfig) -> bool:
         return bool(Grid.of_image(nib.load(path)) == Grid.of_config(config))
     except (OSError, ValueError, ImageFileError, ModelError):
         return False
+
+
+def _read(model: BrlpModel, latent: torch.Tensor) -> None:
+    """Decode, show and measure one latent, as a prediction does."""
+    decoded = model.decode(latent)
+    model.render(decoded, scan=decoded[0], reconstruction=decoded[0])
+    if model.config.segmenter is not None:
+        choose_segmenter(model).measure(decoded, ["noise"])
 
 
 def _denoise_once(model: BrlpModel, latent: torch.Tensor) -> torch.Tensor:
