@@ -33,7 +33,10 @@ def load_true_volumes(cohort: Cohort, folder: Path | None) -> tuple[pd.DataFrame
         `latent` or `measured`.
     """
     if folder is not None and (folder / TRUTH).is_file():
-        return pd.read_parquet(folder / TRUTH), "latent"
+        truth = pd.read_parquet(folder / TRUTH)
+        # people may have been left out of a cohort since its truth was written
+        here = truth["participant_id"].isin(cohort.participants["participant_id"])
+        return truth[here].reset_index(drop=True), "latent"
     visits = cohort.visits[["participant_id", "session_id", "months_from_baseline"]]
     return select_volumes(cohort).merge(visits, on=["participant_id", "session_id"]), "measured"
 

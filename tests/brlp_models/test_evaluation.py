@@ -21,12 +21,13 @@ from brlp_models.evaluation.calibration import fit_factors, summarize_calibratio
 from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
 from brlp_models.evaluation.image_accuracy import compare_images, correlate_voxels
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
-from brlp_models.evaluation.people_predictions import predict_people
+from brlp_models.evaluation.people_predictions import predict_people, select_people
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.real_scan import segment_on
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
+from brlp_models.evaluation.truth import load_true_volumes
 from brlp_models.evaluation.uncertainty import fit_slope
 from brlp_models.evaluation.volume_error import fit_volume_error, measure_volume_error
 from brlp_models.evaluation.wrong_diagnosis import read_diagnosis_as
@@ -172,6 +173,18 @@ def test_what_the_draws_leave_out_of_the_error_is_found() -> None:
     # the variance of 4,000 squared errors: about 2 % of the sd, shared by two coefficients
     assert found.at_baseline == pytest.approx(0.03, rel=0.1)
     assert found.per_year == pytest.approx(0.02, rel=0.1)
+
+
+def test_the_truth_of_people_who_are_not_here_is_left_out(tmp_path: Path) -> None:
+    people = make_people(4, 3, None)
+    visits = people.visits[["participant_id", "session_id", "months_from_baseline"]]
+    truth = people.volumes.merge(visits, on=["participant_id", "session_id"])
+    (tmp_path / "truth").mkdir()
+    truth.to_parquet(tmp_path / "truth" / "volumes.parquet")
+    few = select_people(people, ["sub-1", "sub-2"])
+    found, kind = load_true_volumes(few, tmp_path)
+    assert kind == "latent"
+    assert set(found["participant_id"]) == {"sub-1", "sub-2"}
 
 
 def test_coverage_has_wilson_intervals() -> None:
