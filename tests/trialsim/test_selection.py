@@ -88,6 +88,26 @@ def test_standardized_differences_of_a_known_selection() -> None:
     assert table.set_index("covariate").loc["diagnosis AD", "mean_selected"] == 1
 
 
+def test_what_is_known_of_one_person_is_not_compared() -> None:
+    participants = pd.DataFrame(
+        {
+            "participant_id": ["a", "b", "c", "d"],
+            "age_years": [70.0, 60.0, 65.0, 80.0],
+            "mmse": [22.0, np.nan, 30.0, 29.0],
+        }
+    )
+    selections = pd.DataFrame(
+        {
+            "participant_id": ["a", "b", "c", "d"],
+            "strategy": "mine",
+            "fraction_enrolled": 0.5,
+            "rank": [1, 2, 3, 4],
+            "is_selected": [True, True, False, False],
+        }
+    )
+    assert set(compute_group_differences(selections, participants)["covariate"]) == {"age_years"}
+
+
 def test_selection_by_volume_leaves_the_large_ones_out(
     people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
 ) -> None:

@@ -7,6 +7,7 @@ from trialsim.errors import DesignError
 
 _MAX_LEVELS = 12
 _IDENTIFIERS = {"participant_id", "baseline_session_id"}
+_LEAST_KNOWN = 2
 
 
 def compute_group_differences(selections: pd.DataFrame, participants: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +26,8 @@ def compute_group_differences(selections: pd.DataFrame, participants: pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        The `group_differences` table. NaN where a covariate does not vary.
+        The `group_differences` table. NaN where a covariate does not vary; one that is known of a
+        single person in a group is left out.
 
     Raises
     ------
@@ -80,4 +82,5 @@ def _compare(selected: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
             "standardized_difference": ((mean - other) / spread.where(spread > 0)).to_numpy(),
         }
     )
-    return table.dropna(subset=["mean_selected"])
+    known = [group.count() >= min(_LEAST_KNOWN, len(group)) for group in (selected, others)]
+    return table[(known[0] & known[1]).to_numpy()]
