@@ -89,14 +89,14 @@ class BrlpModel:
     def render(self, decoded: Tensor, *, scan: Tensor, reconstruction: Tensor) -> Tensor:
         """Return what decoded latents look like in the person that a scan shows.
 
+        Volumes are measured in the decoded latents, where they are less biased.
+
         Parameters
         ----------
         decoded
             Decoded latents of one person at other ages, (B, 1, *shape).
         scan, reconstruction
             The person's scan, and the decoded latent of it, each (1, *shape).
-
-        Volumes are measured in the decoded latents, where they are less biased.
 
         Returns
         -------

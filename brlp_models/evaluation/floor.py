@@ -1,6 +1,6 @@
 """What the way through autoencoder and segmenter costs, before anything is predicted."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,6 @@ import torch
 from brlp_models.evaluation.scans import VisitImage
 from brlp_models.evaluation.statistics import (
     Array,
-    Estimate,
     compute_mean,
     compute_median_absolute,
     compute_sd,
@@ -20,6 +19,7 @@ from brlp_models.segmentation import choose_segmenter, compute_label_maps
 from cohorts.labels import get_codes
 
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus", "csf")
+Statistic = Callable[[Array], float]
 Truth = Mapping[tuple[str, str, str], float]
 """Volume in the person's own space by participant, session, region."""
 
@@ -80,36 +80,45 @@ def summarize_floor(
         `region`, `measure`, `value`, `lower`, `upper`, `n`. Measures: median absolute error in
         percent of the volume (`input`, `reconstructed`), mean Dice, and the sd of the
         error of the paired change between the first and each later visit, in percent of the
-        volume, together and by month.
+        volume, together and by month. Intervals and `n` are over people: visits of one person are
+        alike.
     """
     rows = []
     for region, own in floor.groupby("region"):
-        for kind in ("input", "reconstructed"):
-            error = (100 * (own[f"{kind}_mm3"] / own["true_mm3"] - 1)).to_numpy(float)
-            found = estimate(compute_median_absolute, error, rng=rng, n_bootstrap=n_bootstrap)
-            rows.append(_row(region, f"median absolute error, {kind} (%)", found))
-            for when, change in _iterate_change_errors(own, kind):
-                found = estimate(compute_sd, change, rng=rng, n_bootstrap=n_bootstrap)
-                rows.append(_row(region, f"sd of paired change error, {kind}{when} (%)", found))
-        dice = own["dice"].dropna().to_numpy(float)
-        if len(dice):
-            found = estimate(compute_mean, dice, rng=rng, n_bootstrap=n_bootstrap)
-            rows.append(_row(region, "Dice of the segmented scan", found))
+        people = own["participant_id"]
+        for measure, statistic, values in _iterate_measures(own):
+            table = _arrange_by_person(values, people)
+            found = estimate(_skip_missing(statistic), table, rng=rng, n_bootstrap=n_bootstrap)
+            rows.append({"region": region, "measure": measure, **vars(found)})
     return pd.DataFrame(rows)
 
 
-def _row(region: object, measure: str, found: Estimate) -> dict[str, object]:
-    return {
-        "region": region,
-        "measure": measure,
-        "value": found.value,
-        "lower": found.lower,
-        "upper": found.upper,
-        "n": found.n,
-    }
+def _iterate_measures(own: pd.DataFrame) -> Iterator[tuple[str, Statistic, "pd.Series[float]"]]:
+    """Yield what is said of one region: the measure, its statistic, and its values by row."""
+    for kind in ("input", "reconstructed"):
+        error = 100 * (own[f"{kind}_mm3"] / own["true_mm3"] - 1)
+        yield f"median absolute error, {kind} (%)", compute_median_absolute, error
+        for when, change in _iterate_change_errors(own, kind):
+            yield f"sd of paired change error, {kind}{when} (%)", compute_sd, change
+    dice = own["dice"].dropna()
+    if len(dice):
+        yield "Dice of the segmented scan", compute_mean, dice
 
 
-def _iterate_change_errors(own: pd.DataFrame, kind: str) -> Iterator[tuple[str, Array]]:
+def _arrange_by_person(values: "pd.Series[float]", people: "pd.Series[str]") -> Array:
+    """Return the values as (people, visits), NaN where a person has fewer visits than another."""
+    table = pd.DataFrame({"person": people.reindex(values.index), "value": values})
+    table["visit"] = table.groupby("person").cumcount()
+    return table.pivot_table(index="person", columns="visit", values="value").to_numpy(float)
+
+
+def _skip_missing(statistic: Statistic) -> Statistic:
+    return lambda values: statistic(values[~np.isnan(values)])
+
+
+def _iterate_change_errors(
+    own: pd.DataFrame, kind: str
+) -> Iterator[tuple[str, "pd.Series[float]"]]:
     """Yield the errors of the paired change, of all later visits and of each month's."""
     errors = _compute_change_error(own, kind)
     groups = [("", errors)]
@@ -117,9 +126,7 @@ def _iterate_change_errors(own: pd.DataFrame, kind: str) -> Iterator[tuple[str, 
         (f", {months:.0f} months", rows)
         for months, rows in errors.groupby(own["months"].reindex(errors.index).round())
     ]
-    for when, rows in groups:
-        if len(rows) > 1:
-            yield when, np.asarray(rows, dtype=float)
+    yield from (group for group in groups if len(group[1]) > 1)
 
 
 def _compute_change_error(own: pd.DataFrame, kind: str) -> "pd.Series[float]":

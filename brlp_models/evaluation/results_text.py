@@ -1,13 +1,12 @@
 """An evaluation's summaries as Markdown, for a model card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
 from brlp_models.evaluation.methods import MODEL
 
-INTERVAL: Final = "95 % bootstrap intervals in brackets."
 _MISSING = "–"
 
 
@@ -20,29 +19,20 @@ def render_results(tables: Mapping[str, pd.DataFrame]) -> str:
         `floor_summary`, `accuracy`, `ranking`, `calibration`, `comparisons`, `wrong_diagnosis`,
         `several_visits`, `uncertainty`, `voxel_uncertainty`.
     """
-    layouts = {
-        "Floor: through autoencoder and segmenter": _render_floor,
-        "Accuracy": _render_accuracy,
-        "Ranking of people by their change of hippocampal volume": _render_ranking,
-        "Coverage of intervals": _render_calibration,
-        "Ablation, draws, steps": _render_comparisons,
-        "A wrong diagnosis": _render_wrong_diagnosis,
-        "From the second visit, or the first": _render_several_visits,
-        "Global uncertainty (mixed model)": _render_uncertainty,
-        "Voxel uncertainty and voxel error, Spearman correlation": _render_voxels,
-    }
-    parts = [f"### {title}\n\n{text}" for title, make in layouts.items() if (text := make(tables))]
+    parts = ["95 % intervals in brackets, where more than one person was measured."]
+    for name, (title, render) in _LAYOUTS.items():
+        table = tables.get(name)
+        if table is not None and not table.empty:
+            parts.append(f"### {title}\n\n{render(table)}")
     return "\n\n".join(parts) + "\n"
 
 
-def _render_floor(tables: Mapping[str, pd.DataFrame]) -> str:
-    return _render(tables, "floor_summary", ["measure"], "region")
+def _wide(rows: Sequence[str], columns: str) -> Callable[[pd.DataFrame], str]:
+    """Return what renders a table of estimates, one row for each value of `rows`."""
+    return lambda table: _as_markdown(_widen(_show_estimates(table), rows, columns))
 
 
-def _render_accuracy(tables: Mapping[str, pd.DataFrame]) -> str:
-    table = tables.get("accuracy")
-    if table is None or table.empty:
-        return ""
+def _render_accuracy(table: pd.DataFrame) -> str:
     rows = ["region", "measure", "horizon_months"]
     better = _show_estimates(
         table[table["method"] == MODEL],
@@ -52,14 +42,7 @@ def _render_accuracy(tables: Mapping[str, pd.DataFrame]) -> str:
     return _as_markdown(_widen(shown, rows, "method"))
 
 
-def _render_ranking(tables: Mapping[str, pd.DataFrame]) -> str:
-    return _render(tables, "ranking", ["horizon_months", "subgroup", "measure"], "method")
-
-
-def _render_calibration(tables: Mapping[str, pd.DataFrame]) -> str:
-    table = tables.get("calibration")
-    if table is None or table.empty:
-        return ""
+def _render_calibration(table: pd.DataFrame) -> str:
     kinds = {"as predicted": "coverage", "recalibrated": "recalibrated"}
     shown = [
         _show_estimates(table, (name, f"{name}_lower", f"{name}_upper")).assign(interval=kind)
@@ -71,36 +54,36 @@ def _render_calibration(tables: Mapping[str, pd.DataFrame]) -> str:
     return f"{text}\n\nRecalibrated on {fitted_on}; Wilson's intervals."
 
 
-def _render_comparisons(tables: Mapping[str, pd.DataFrame]) -> str:
-    return _render(tables, "comparisons", ["comparison", "variant"], "measure")
-
-
-def _render_wrong_diagnosis(tables: Mapping[str, pd.DataFrame]) -> str:
-    return _render(tables, "wrong_diagnosis", ["diagnosis"], "told")
-
-
-def _render_several_visits(tables: Mapping[str, pd.DataFrame]) -> str:
-    return _render(tables, "several_visits", ["region", "measure", "horizon_months"], "method")
-
-
-def _render_uncertainty(tables: Mapping[str, pd.DataFrame]) -> str:
-    return _render(tables, "uncertainty", ["outcome"], "term")
-
-
-def _render_voxels(tables: Mapping[str, pd.DataFrame]) -> str:
-    table = tables.get("voxel_uncertainty")
-    if table is None or table.empty:
-        return ""
+def _render_voxels(table: pd.DataFrame) -> str:
     return _as_markdown(table[["horizon_months", "mean", "sd", "n"]].map(_show))
 
 
-def _render(
-    tables: Mapping[str, pd.DataFrame], name: str, rows: Sequence[str], columns: str
-) -> str:
-    table = tables.get(name)
-    if table is None or table.empty:
-        return ""
-    return _as_markdown(_widen(_show_estimates(table), rows, columns))
+_LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
+    "floor_summary": (
+        "Floor: through autoencoder and segmenter",
+        _wide(["measure"], "region"),
+    ),
+    "accuracy": ("Accuracy", _render_accuracy),
+    "ranking": (
+        "Ranking of people by their change of hippocampal volume",
+        _wide(["horizon_months", "subgroup", "measure"], "method"),
+    ),
+    "calibration": ("Coverage of intervals", _render_calibration),
+    "comparisons": ("Ablation, draws, steps", _wide(["comparison", "variant"], "measure")),
+    "wrong_diagnosis": (
+        "A wrong diagnosis: how far the predicted hippocampal change moves, percentage points",
+        _wide(["told_to", "diagnosis"], "told"),
+    ),
+    "several_visits": (
+        "From the second visit, or the first",
+        _wide(["region", "measure", "horizon_months"], "method"),
+    ),
+    "uncertainty": ("Global uncertainty (mixed model)", _wide(["outcome"], "term")),
+    "voxel_uncertainty": (
+        "Voxel uncertainty and voxel error, Spearman correlation",
+        _render_voxels,
+    ),
+}
 
 
 def _show_estimates(
@@ -108,7 +91,7 @@ def _show_estimates(
 ) -> pd.DataFrame:
     """Return the table with `shown`: each estimate with its interval."""
     found = [
-        _MISSING if pd.isna(value) else f"{_show(value)} ({_show(low)} to {_show(high)})"
+        _show(value) if pd.isna(low) else f"{_show(value)} ({_show(low)} to {_show(high)})"
         for value, low, high in table[list(names)].itertuples(index=False)
     ]
     return table.assign(shown=found)

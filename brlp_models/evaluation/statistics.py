@@ -34,15 +34,22 @@ def estimate(
     statistic
         Takes the arrays.
     *values
-        One entry a person each.
+        One entry, or one row, a person each.
     rng
         Draws the people.
     n_bootstrap
         Resamples.
     level
         Of the interval.
+
+    Returns
+    -------
+    Estimate
+        NaN bounds where there is one person only: the spread between people is not known.
     """
     n = len(values[0])
+    if n == 1:
+        return Estimate(float(statistic(*values)), np.nan, np.nan, n)
     draws = np.array(
         [
             statistic(*(value[rows] for value in values))

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Protocol
 import torch
 from accelerate import Accelerator
 from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.crops import CropSettings
+from brlp_models.training.loop import Draw, step_optimizer
 from brlp_models.training.losses import (
     compute_change_loss,
     compute_feature_loss,
@@ -17,19 +18,11 @@ from brlp_models.training.losses import (
 )
 
 
-class AutoencoderSettings(BaseModel):
-    """How the autoencoder is trained.
+class AutoencoderSettings(CropSettings):
+    """How the autoencoder is trained, beside its crops, which its downsampling must divide.
 
     Parameters
     ----------
-    loop
-        Length and pace.
-    crop
-        Voxels of a crop; it must be divisible by the autoencoder's downsampling.
-    batch_size
-        Crops a batch.
-    medial_temporal_share
-        Share of crops around a hippocampus or amygdala.
     medial_temporal_weight
         Weight of their voxels, and of those around, in the reconstruction loss; others have 1.
     kl_weight
@@ -45,12 +38,6 @@ class AutoencoderSettings(BaseModel):
         Channels of the patch discriminator's first layer.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    loop: LoopSettings
-    crop: tuple[int, int, int] = (48, 48, 48)
-    batch_size: Annotated[int, Field(ge=1)] = 1
-    medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
     kl_weight: Annotated[float, Field(ge=0)] = 1e-7
     perceptual_weight: Annotated[float, Field(ge=0)] = 0.001

@@ -1,4 +1,4 @@
-"""Crops of scans for the autoencoder."""
+"""Crops of scans for the autoencoder and the refiner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class SynthesisSource:
     def _draw(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
         row = int(rng.choice(self.bank.rows))
         crop = [size * REFINEMENT for size in settings.crop]
-        place = _draw_place(self.bank, row, crop, settings, rng, 1)
+        place = _draw_place(self.bank, row, crop, settings, rng)
         tissues = np.array(self.bank.labels[row][place])
         tissues = tissues[::-1].copy() if rng.random() < 0.5 else tissues
         scan, shares = synthesize_crop(tissues, factor=REFINEMENT, settings=self.synthesis, rng=rng)
@@ -82,7 +82,7 @@ class ScanSource:
 
     def _draw(self, rng: np.random.Generator, settings: CropRequest) -> list[tuple[Tensor, Tensor]]:
         row = int(rng.choice(self.bank.rows))
-        place = _draw_place(self.bank, row, settings.crop, settings, rng, 1)
+        place = _draw_place(self.bank, row, settings.crop, settings, rng)
         mirrored = rng.random() < 0.5
         rows = [row, self._draw_other(row, rng)] if settings.change_weight else [row]
         return [self._cut(r, place, settings, mirrored=mirrored) for r in rows]
@@ -134,7 +134,7 @@ class RenderingSource:
     def _draw(self, rng: np.random.Generator, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
         row = int(rng.choice(self.bank.rows))
         other = int(rng.choice(self._visits[row]))
-        place = _draw_place(self.bank, row, settings.crop, settings, rng, 1)
+        place = _draw_place(self.bank, row, settings.crop, settings, rng)
         images, decoded = self.bank.images, self.decoded
         cut = np.stack([a[place] for a in (images[row], decoded[row], decoded[other])])
         cut = np.concatenate([cut, images[other][place][None]])
@@ -166,14 +166,12 @@ def _draw_place(
     crop: Sequence[int],
     settings: PlaceRequest,
     rng: np.random.Generator,
-    multiple: int,
 ) -> tuple[slice, slice, slice]:
     aimed = rng.random() < settings.medial_temporal_share
     return draw_crop(
         bank.labels.shape[1:],
         crop,
         around=bank.find_medial_temporal(row) if aimed else None,
-        multiple=multiple,
         rng=rng,
     )
 

@@ -1,9 +1,36 @@
 """Where crops are cut from a volume."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from brlp_models.training.loop import LoopSettings
+
+
+class CropSettings(BaseModel):
+    """Which crops a stage learns from, and for how long.
+
+    Parameters
+    ----------
+    loop
+        Length and pace.
+    crop
+        Voxels of a crop.
+    batch_size
+        Crops a batch.
+    medial_temporal_share
+        Share of crops around a hippocampus or amygdala.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loop: LoopSettings
+    crop: tuple[int, int, int] = (48, 48, 48)
+    batch_size: Annotated[int, Field(ge=1)] = 1
+    medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 def draw_crop(

@@ -88,9 +88,9 @@ class Recipe(_Part):
     measure_volume_gain: bool = False
     evaluation: EvaluationRecipe = EvaluationRecipe()
     segmenter: tuple[SegmenterSettings, ...] = ()
-    autoencoder: tuple[AutoencoderPhase, ...]
+    autoencoder: Annotated[tuple[AutoencoderPhase, ...], Field(min_length=1)]
     diffusion: DiffusionSettings
-    controlnet: tuple[DiffusionSettings, ...]
+    controlnet: Annotated[tuple[DiffusionSettings, ...], Field(min_length=1)]
     refiner: tuple[RefinerSettings, ...] = ()
 
     @model_validator(mode="after")

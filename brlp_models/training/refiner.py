@@ -4,40 +4,27 @@ from typing import Annotated
 
 import torch
 from accelerate import Accelerator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from brlp_models.model import sharpen_change
 from brlp_models.training.crop_sources import RenderingSource
-from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.crops import CropSettings
+from brlp_models.training.loop import Draw, step_optimizer
 from brlp_models.training.losses import compute_feature_loss
 
 
-class RefinerSettings(BaseModel):
-    """How the refiner is trained.
+class RefinerSettings(CropSettings):
+    """How the refiner is trained, beside its crops.
 
     Parameters
     ----------
-    loop
-        Length and pace.
-    crop
-        Voxels of a crop.
-    batch_size
-        Crops a batch.
-    medial_temporal_share
-        Share of crops around a hippocampus or amygdala.
     medial_temporal_weight
         Weight of their voxels, and of those around, in the reconstruction loss; others have 1.
     perceptual_weight
         Weight of the difference that the segmenter sees.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    loop: LoopSettings
-    crop: tuple[int, int, int] = (48, 48, 48)
-    batch_size: Annotated[int, Field(ge=1)] = 4
-    medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
     perceptual_weight: Annotated[float, Field(ge=0)] = 0.01
 

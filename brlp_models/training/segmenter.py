@@ -5,13 +5,13 @@ from typing import Annotated
 import numpy as np
 import torch
 from accelerate import Accelerator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from brlp_models.training.banks import Bank
-from brlp_models.training.crops import draw_crop
-from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.crops import CropSettings, draw_crop
+from brlp_models.training.loop import Draw, step_optimizer
 from brlp_models.training.losses import compute_soft_segmentation_loss
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import SEGMENTED, TISSUES
@@ -20,17 +20,11 @@ REFINEMENT = 2
 """Label banks have half the model's voxel size."""
 
 
-class SegmenterSettings(BaseModel):
-    """How the segmenter is trained.
+class SegmenterSettings(CropSettings):
+    """How the segmenter is trained, beside its crops.
 
     Parameters
     ----------
-    loop
-        Length and pace.
-    crop, batch_size
-        Voxels of a crop, and crops a batch.
-    medial_temporal_share
-        Share of crops around a hippocampus or amygdala.
     dice_weight
         Weight of the Dice loss beside cross-entropy; 0 in a last phase, for unbiased volumes.
     synthesis
@@ -40,12 +34,6 @@ class SegmenterSettings(BaseModel):
         are synthesized from label maps.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    loop: LoopSettings
-    crop: tuple[int, int, int] = (48, 48, 48)
-    batch_size: Annotated[int, Field(ge=1)] = 2
-    medial_temporal_share: Annotated[float, Field(ge=0, le=1)] = 0.6
     dice_weight: Annotated[float, Field(ge=0)] = 1.0
     synthesis: SynthesisSettings = SynthesisSettings()
     scan_share: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -1,4 +1,4 @@
-"""Evaluation of a model: known answers on constructed tables, and a tiny random model."""
+"""Evaluation of a tiny random model on synthetic people."""
 
 import json
 from dataclasses import replace
@@ -10,28 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import norm
 from typer.testing import CliRunner
 
 from brlp_models.auxiliary_regression import HuberAuxiliary
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.accuracy import IMAGE, VOLUME_ERROR, summarize_accuracy, tabulate_errors
+from brlp_models.evaluation.accuracy import VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
-from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
 from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
-from brlp_models.evaluation.image_accuracy import compare_images, correlate_voxels
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people, select_people
-from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.real_scan import segment_on
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
 from brlp_models.evaluation.truth import load_true_volumes
-from brlp_models.evaluation.uncertainty import fit_slope
-from brlp_models.evaluation.volume_error import fit_volume_error, measure_volume_error
+from brlp_models.evaluation.volume_error import measure_volume_error
 from brlp_models.evaluation.wrong_diagnosis import read_diagnosis_as
-from brlp_models.grid import Grid, resample, resample_labels
+from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import VolumeError
 from brlp_models.model_folder import load_model, write_model_folder
@@ -49,202 +43,6 @@ from trialsim.cli.app import app
 REGIONS = ("hippocampus", "lateral_ventricle")
 TYPICAL_MM3 = {"hippocampus": 7000.0, "left_hippocampus": 3500.0, "lateral_ventricle": 40000.0}
 RNG = np.random.default_rng
-
-
-def make_predicted(method: str, predicted: list[float], true: list[float]) -> pd.DataFrame:
-    n = len(true)
-    return pd.DataFrame(
-        {
-            "participant_id": [f"sub-{k}" for k in range(n)],
-            "horizon_months": 24.0,
-            "region": "hippocampus",
-            "method": method,
-            "predicted_mm3": predicted,
-            "sd_mm3": 100.0,
-            "true_mm3": true,
-            "baseline_mm3": 1000.0,
-            "start_mm3": 1000.0,
-            "brain_mm3": 1e6,
-        }
-    )
-
-
-def summarize(*methods: pd.DataFrame) -> pd.DataFrame:
-    errors = tabulate_errors(pd.concat(methods))
-    found = summarize_accuracy(errors, rng=RNG(0), n_bootstrap=50)
-    return found.set_index("method")
-
-
-TRUE = [900.0, 950.0, 980.0, 990.0, 870.0, 930.0]
-
-
-def test_perfect_predictions_have_no_error_and_improve_by_everything() -> None:
-    found = summarize(
-        make_predicted(MODEL, TRUE, TRUE), make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE)
-    )
-    assert found.loc[MODEL, "value"] == 0
-    assert tuple(found.loc[MODEL, ["improvement_lower", "improvement_percent"]]) == (100, 100)
-    loss = 1000 - np.mean(TRUE)
-    assert found.loc[CARRY_FORWARD, "value"] == pytest.approx(100 * loss / 1e6)
-
-
-def test_carrying_forward_improves_on_itself_by_nothing() -> None:
-    still = make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE)
-    found = summarize(still.assign(method=MODEL), still).loc[MODEL]
-    assert found["improvement_lower"] == found["improvement_upper"] == 0
-
-
-def test_improvement_of_similarity_is_that_of_what_it_lacks() -> None:
-    images = pd.DataFrame(
-        {"participant_id": ["sub-0", "sub-0"], "horizon_months": 24.0}
-        | {"method": [MODEL, CARRY_FORWARD], "mse": [1.0, 2.0], "ssim": [0.9, 0.8]}
-    )
-    volumes = make_predicted(MODEL, TRUE, TRUE)
-    found = summarize_accuracy(tabulate_errors(volumes, images), rng=RNG(0), n_bootstrap=10)
-    scans = found[(found["region"] == IMAGE) & (found["method"] == MODEL)]
-    assert scans["improvement_percent"].to_list() == pytest.approx([50, 50])
-
-
-def test_the_right_order_ranks_perfectly_and_the_reverse_does_not() -> None:
-    tables = [make_predicted(MODEL, TRUE, TRUE), make_predicted(AUXILIARY, TRUE[::-1], TRUE)]
-    tables.append(make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE))
-    diagnosis = pd.Series(["CN"] * 4 + ["AD"] * 2, [f"sub-{k}" for k in range(6)])
-    found = summarize_ranking(pd.concat(tables), diagnosis, rng=RNG(0), n_bootstrap=50)
-    value = found.set_index(["subgroup", "method", "measure"])["value"]
-    reverse = compute_spearman(np.array(TRUE[::-1]), np.array(TRUE))
-    assert value["all", MODEL, "Spearman"] == pytest.approx(1)
-    difference = value["all", MODEL, f"Spearman minus that of the {AUXILIARY}"]
-    assert difference == pytest.approx(1 - reverse)
-    assert value["CN", MODEL, "Spearman"] == pytest.approx(1)
-    assert np.isnan(value["AD", MODEL, "Spearman"])
-    assert CARRY_FORWARD not in set(found["method"])
-
-
-def test_the_interval_of_a_mean_is_the_normal_one() -> None:
-    values = RNG(0).normal(3, 2, 400)
-    found = estimate(compute_mean, values, rng=RNG(1), n_bootstrap=2000)
-    half = norm.ppf(0.975) * values.std(ddof=1) / 20
-    assert found.upper - found.lower == pytest.approx(2 * half, rel=0.08)
-    assert found.value == values.mean()
-
-
-def make_calibrated(n: int, error_sd: float, seed: int) -> pd.DataFrame:
-    true = RNG(seed).normal(1000, error_sd, n)
-    return make_predicted(MODEL, [1000.0] * n, true.tolist())
-
-
-def test_honest_intervals_cover_as_often_as_they_say() -> None:
-    found = summarize_calibration(make_calibrated(2000, 100, 0)).set_index("level")
-    # three standard errors of a share of 2,000
-    assert found.loc[0.8, "coverage"] == pytest.approx(0.8, abs=0.027)
-    assert found.loc[0.95, "coverage"] == pytest.approx(0.95, abs=0.015)
-    assert found["factor"].to_list() == pytest.approx([1, 1], abs=0.1)
-
-
-@pytest.mark.parametrize("others", [True, False])
-def test_recalibration_on_other_people_restores_the_coverage(others: bool) -> None:
-    factors = fit_factors(make_calibrated(2000, 300, 1)) if others else None
-    found = summarize_calibration(make_calibrated(2000, 300, 2), factors=factors)
-    found = found.set_index("level")
-    assert found.loc[0.95, "coverage"] == pytest.approx(2 * norm.cdf(1.96 / 3) - 1, abs=0.033)
-    assert found.loc[0.95, "recalibrated"] == pytest.approx(0.95, abs=0.02)
-    assert found["factor"].to_list() == pytest.approx([3, 3], rel=0.1)
-    assert set(found["fitted_on"]) == {
-        "another cohort" if others else "the other half of these people"
-    }
-
-
-def test_what_the_draws_leave_out_of_the_error_is_found() -> None:
-    rng, n = RNG(6), 4000
-    start, months = rng.uniform(5000, 9000, n), rng.choice([12.0, 24.0, 48.0], n)
-    sd = np.hypot(0.01, np.hypot(0.03, 0.02 * months / 12)) * start
-    true = rng.normal(start, sd)
-    table = pd.DataFrame(
-        {
-            "horizon_months": months,
-            "region": "hippocampus",
-            "predicted_mm3": start,
-            "sd_mm3": 0.01 * start,
-            "start_mm3": start,
-            "true_mm3": true,
-        }
-    )
-    found = fit_volume_error(table)["hippocampus"]
-    # the variance of 4,000 squared errors: about 2 % of the sd, shared by two coefficients
-    assert found.at_baseline == pytest.approx(0.03, rel=0.1)
-    assert found.per_year == pytest.approx(0.02, rel=0.1)
-
-
-def test_the_truth_of_people_who_are_not_here_is_left_out(tmp_path: Path) -> None:
-    people = make_people(4, 3, None)
-    visits = people.visits[["participant_id", "session_id", "months_from_baseline"]]
-    truth = people.volumes.merge(visits, on=["participant_id", "session_id"])
-    (tmp_path / "truth").mkdir()
-    truth.to_parquet(tmp_path / "truth" / "volumes.parquet")
-    few = select_people(people, ["sub-1", "sub-2"])
-    found, kind = load_true_volumes(few, tmp_path)
-    assert kind == "latent"
-    assert set(found["participant_id"]) == {"sub-1", "sub-2"}
-
-
-def test_coverage_has_wilson_intervals() -> None:
-    found = summarize_calibration(make_predicted(MODEL, [1000.0] * 10, [1000.0] * 10))
-    assert (found["coverage"] == 1).all()
-    assert found["coverage_lower"].to_list() == pytest.approx([0.7225, 0.7225], abs=1e-4)
-
-
-def test_a_mixed_model_finds_the_slope_behind_the_people() -> None:
-    rng = RNG(3)
-    table = pd.DataFrame({"participant_id": np.repeat(np.arange(80), 3)})
-    table["horizon_years"] = np.tile([1.0, 2.0, 3.0], 80)
-    person = rng.normal(0, 5, 80)[table["participant_id"]]
-    table["term"] = rng.normal(0, 1, 240)
-    table["outcome"] = 0.5 * table["term"] + person + rng.normal(0, 0.3, 240)
-    found = fit_slope(table, "outcome", "term")
-    # three standard errors within people, twenty times fewer than between them
-    assert found.value == pytest.approx(0.5, abs=3 * 0.3 / np.sqrt(160))
-    assert found.upper - found.lower < 0.12
-    assert (found.n, found.n_people) == (240, 80)
-
-
-def test_one_visit_each_tells_nothing_of_people() -> None:
-    table = pd.DataFrame({"participant_id": range(5), "term": range(5), "outcome": range(5)})
-    assert np.isnan(fit_slope(table.assign(horizon_years=1.0), "outcome", "term").value)
-
-
-def test_identical_scans_are_perfectly_similar() -> None:
-    scan = torch.zeros(1, 20, 20, 20)
-    scan[:, 4:-4, 4:-4, 4:-4] = torch.from_numpy(RNG(0).uniform(0.2, 1, (12, 12, 12)))
-    same = compare_images(scan, scan)
-    assert same["mse"] == 0
-    assert same["ssim"] == pytest.approx(1, abs=1e-5)
-    brighter = compare_images((scan + 0.1) * (scan > 0), scan)
-    assert brighter["mse"] == pytest.approx(0.01, rel=1e-4)
-    assert brighter["ssim"] < 1
-
-
-def test_uncertainty_equal_to_the_error_correlates_perfectly() -> None:
-    true = torch.from_numpy(RNG(0).uniform(0.2, 1, (1, 6, 6, 6))).float()
-    error = torch.from_numpy(RNG(1).uniform(0, 0.1, (1, 6, 6, 6))).float()
-    assert correlate_voxels(error, true + error, true) == pytest.approx(1, abs=1e-3)
-    assert np.isnan(correlate_voxels(torch.zeros_like(true), true + error, true))
-
-
-def test_labels_by_share_overlap_better_than_the_nearest() -> None:
-    fine = Grid((40, 40, 40), np.eye(4))
-    distance = np.linalg.norm(np.indices(fine.shape).T - 19.5, axis=-1).T
-    shift = np.diag([2.0, 2.0, 2.0, 1.0])
-    shift[:3, 3] = 0.9
-    coarse = Grid((19, 19, 19), shift)
-    ball = (17 * (distance < 8)).astype(np.int32)
-    where = np.linalg.norm((np.indices(coarse.shape).T * 2 + 0.9) - 19.5, axis=-1).T < 8
-
-    def compute_dice(labels: np.ndarray) -> float:
-        return float(2 * ((labels == 17) & where).sum() / ((labels == 17).sum() + where.sum()))
-
-    by_share = compute_dice(resample_labels(ball, fine, coarse))
-    assert by_share > 0.97
-    assert by_share >= compute_dice(resample(ball, fine, coarse, order=0))
 
 
 def make_scan(rng: np.random.Generator) -> np.ndarray:
@@ -469,6 +267,18 @@ def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path
         measure_volume_error(
             model, EvaluatedCohort(cohort), tmp_path, horizons_months=[24], samples=2, seed=1
         )
+
+
+def test_the_truth_of_people_who_are_not_here_is_left_out(tmp_path: Path) -> None:
+    people = make_people(4, 3, None)
+    visits = people.visits[["participant_id", "session_id", "months_from_baseline"]]
+    truth = people.volumes.merge(visits, on=["participant_id", "session_id"])
+    (tmp_path / "truth").mkdir()
+    truth.to_parquet(tmp_path / "truth" / "volumes.parquet")
+    few = select_people(people, ["sub-1", "sub-2"])
+    found, kind = load_true_volumes(few, tmp_path)
+    assert kind == "latent"
+    assert set(found["participant_id"]) == {"sub-1", "sub-2"}
 
 
 def test_the_floor_of_the_change_is_told_by_month(evaluated: Evaluated) -> None:

@@ -18,6 +18,16 @@ from trialsim.enrichment import (
 from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 
+HALF_SELECTED = pd.DataFrame(
+    {
+        "participant_id": ["a", "b", "c", "d"],
+        "strategy": "mine",
+        "fraction_enrolled": 0.5,
+        "rank": [1, 2, 3, 4],
+        "is_selected": [True, True, False, False],
+    }
+)
+
 
 @pytest.fixture
 def scores(people: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
@@ -70,16 +80,7 @@ def test_standardized_differences_of_a_known_selection() -> None:
             "diagnosis": ["AD", "AD", "CN", "MCI"],
         }
     )
-    selections = pd.DataFrame(
-        {
-            "participant_id": ["a", "b", "c", "d"],
-            "strategy": "mine",
-            "fraction_enrolled": 0.5,
-            "rank": [1, 2, 3, 4],
-            "is_selected": [True, True, False, False],
-        }
-    )
-    table = compute_group_differences(selections, participants)
+    table = compute_group_differences(HALF_SELECTED, participants)
     validate_table(table, "group_differences")
     found = table.set_index("covariate")["standardized_difference"]
     assert found["age_years"] == pytest.approx(10 / np.sqrt(2))
@@ -96,16 +97,7 @@ def test_what_is_known_of_one_person_is_not_compared() -> None:
             "mmse": [22.0, np.nan, 30.0, 29.0],
         }
     )
-    selections = pd.DataFrame(
-        {
-            "participant_id": ["a", "b", "c", "d"],
-            "strategy": "mine",
-            "fraction_enrolled": 0.5,
-            "rank": [1, 2, 3, 4],
-            "is_selected": [True, True, False, False],
-        }
-    )
-    assert set(compute_group_differences(selections, participants)["covariate"]) == {"age_years"}
+    assert set(compute_group_differences(HALF_SELECTED, participants)["covariate"]) == {"age_years"}
 
 
 def test_selection_by_volume_leaves_the_large_ones_out(
