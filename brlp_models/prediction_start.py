@@ -1,6 +1,6 @@
 """The scan that a prediction starts from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,12 @@ from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.model import BrlpModel
 from brlp_models.model_config import ModelConfig
-from brlp_models.preprocessing import VisitScan, preprocess_visits, to_native_space
+from brlp_models.preprocessing import (
+    PreprocessedScan,
+    VisitScan,
+    preprocess_visits,
+    to_native_space,
+)
 from brlp_models.scan_cache import ScanCache, compute_key
 from brlp_models.scan_check import check_scan, reconstruct_image
 from brlp_models.scans import Scan, read_scan
@@ -124,9 +129,27 @@ def load_start_scan(
     if is_preprocessed(scan, model.config):
         image = torch.from_numpy(scan.data)[None]
         return StartScan(image, 1.0, lambda array: make_image(array, model.config))
+    return _check(model, visit, preprocess_start(model, cohort, visit, cache))
+
+
+def preprocess_start(
+    model: BrlpModel, cohort: Cohort, visit: StartVisit, cache: ScanCache
+) -> PreprocessedScan:
+    """Return a scan that is not on the model's grid there, through the person's first scan.
+
+    Raises
+    ------
+    ScanError
+        Where a file cannot be read, or no brain is found in it.
+    """
     first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
-    visits = [first] if first.session_id == visit.session_id else [first, visit]
-    return _preprocess(model, [VisitScan(v.image_path, v.segmentation_path) for v in visits], cache)
+    starts = [first] if first.session_id == visit.session_id else [first, visit]
+    visits = [VisitScan(start.image_path, start.segmentation_path) for start in starts]
+    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
+    return cache.fetch(
+        compute_key(visits, grid, segmenter=segmenter),
+        lambda: preprocess_visits(visits, grid, segmenter=segmenter)[-1],
+    )
 
 
 def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
@@ -181,19 +204,14 @@ def select_person(cohort: Cohort, participant_id: str) -> Cohort:
     return replace(cohort, **tables)
 
 
-def _preprocess(model: BrlpModel, visits: Sequence[VisitScan], cache: ScanCache) -> StartScan:
-    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
-    scan = cache.fetch(
-        compute_key(visits, grid, segmenter=segmenter),
-        lambda: preprocess_visits(visits, grid, segmenter=segmenter)[-1],
-    )
+def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> StartScan:
     check = check_scan(
         scan,
         training_ranges=model.config.training_ranges,
         reconstruct=lambda image: reconstruct_image(model, image),
     )
     if check.verdict == "fail":
-        raise ModelError(f"{visits[-1].scan} was refused: {check.reason_text}.")
+        raise ModelError(f"{visit.image_path} was refused: {check.reason_text}.")
     return StartScan(
         torch.from_numpy(scan.image)[None],
         scan.determinant,

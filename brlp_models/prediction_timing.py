@@ -28,13 +28,18 @@ _AUTO_DRAWS: Final = 8
 """Draws that `auto` often ends with."""
 
 
-def estimate_prediction(
-    model: BrlpModel, images: Sequence[Path], *, n_horizons: int, samples: Samples
-) -> float:
-    """Return the seconds of predicting the people whose starting scans are `images`."""
-    n_whole = sum(not is_on_grid(path, model.config) for path in images)
-    person = measure_person(model, n_horizons=n_horizons, samples=samples)
-    return len(images) * person + n_whole * _PREPROCESSING
+def estimate_preprocessing(config: ModelConfig, images: Sequence[Path]) -> float:
+    """Return the seconds of preprocessing those of `images` that are not on the model's grid."""
+    return sum(not is_on_grid(path, config) for path in images) * _PREPROCESSING
+
+
+def measure_segmenting(model: BrlpModel) -> float:
+    """Return the seconds of segmenting one scan."""
+    if model.config.segmenter is None:
+        return _SYNTHSEG
+    segmenter, image = choose_segmenter(model), torch.rand(1, 1, *model.config.shape)
+    seconds, _ = _time(lambda: segmenter.measure(image, ["noise"]))
+    return seconds
 
 
 def measure_person(model: BrlpModel, *, n_horizons: int, samples: Samples) -> float:

@@ -118,6 +118,17 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         # --- what the model says --------------------------------------------------------
         _table(
+            "scan_volumes",
+            ["participant_id", "session_id", "region"],
+            {
+                "participant_id": _text(),
+                "session_id": _text(),
+                "region": _text(),
+                "volume_mm3": _number(0),
+                "source": _text(),
+            },
+        ),
+        _table(
             "scan_checks",
             ["participant_id", "session_id", "model_id"],
             {

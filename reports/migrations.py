@@ -120,6 +120,11 @@ def add_prediction_images(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["prediction_images"]))
 
 
+def add_scan_volumes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of volumes measured in starting scans, which earlier files may lack."""
+    connection.execute(_create_statement(TABLES["scan_volumes"]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -149,4 +154,5 @@ def _check(column: str, check: pa.Check) -> str:
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
+    add_scan_volumes,
 )

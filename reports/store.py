@@ -35,6 +35,7 @@ FILLED_BY: Final = {
     "visits": "trialsim cohort import",
     "volumes": "trialsim cohort import",
     "screening_flow": "trialsim cohort import",
+    "scan_volumes": "trialsim run",
     "scan_checks": "trialsim predict",
     "predictions": "trialsim predict",
     "prediction_images": "trialsim predict",

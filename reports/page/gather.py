@@ -11,12 +11,13 @@ from cohorts.schema import TABLES
 from reports.page.content import RunReference
 from reports.store import FILLED_BY, Study
 
-_LARGE: Final = ("volumes", "predictions", "selections", "scores")
+_LARGE: Final = ("volumes", "scan_volumes", "predictions", "selections", "scores")
 """Tables that the page asks questions about, but never reads whole."""
 
 _MADE_FROM: Final = {
+    "scan_volumes": ("participants",),
     "scan_checks": ("participants",),
-    "predictions": ("participants", "volumes"),
+    "predictions": ("participants", "volumes", "scan_volumes"),
     "scores": ("participants", "volumes", "predictions"),
     "selections": ("scores",),
     "capture_rates": ("scores",),

@@ -87,6 +87,21 @@ def test_a_person_outside_of_the_models_range_is_flagged_and_shown(protocol: Pat
     assert "outside the training range of tiny (40 to 95)" in page
 
 
+def test_scans_are_prepared_once_for_all_predictions(protocol: Path) -> None:
+    assert run(protocol).exit_code == 0
+    measured = read(protocol, "scan_volumes").set_index(["participant_id", "region"])["volume_mm3"]
+    predicted = read(protocol, "predictions").set_index(["participant_id", "region"])
+    started_from = predicted["baseline_volume_mm3"]
+    pd.testing.assert_series_equal(
+        measured.loc[started_from.index], started_from, check_names=False
+    )
+    again = run(protocol, "prediction.samples=2")
+    assert again.exit_code == 0, again.output
+    for step in ("load", "preprocess", "segment"):
+        assert f"{step}: unchanged since the last run" in again.stderr
+    assert "predict: unchanged" not in again.stderr
+
+
 def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:
     path = protocol.parent / "scans/sub-2.nii.gz"
     path.write_bytes(path.read_bytes()[:2000])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from cohorts.census import Census, take_census
 from cohorts.cohort import Cohort
 from cohorts.loading import load_cohort
 from reports.store import Run, Study
-from trialsim.protocol import Protocol
+from trialsim.protocol import PredictionSection, Protocol
+
+if TYPE_CHECKING:
+    from brlp_models.model import BrlpModel
 
 Progress = Callable[[str, float, float], None]
 """Told the name of the work, how much of it is done, how much there is in all."""
@@ -46,6 +49,19 @@ class Job:
     def output(self) -> Path:
         """The folder of everything that the study writes."""
         return self.protocol.study.output
+
+    @property
+    def scans(self) -> Path:
+        """The folder of preprocessed scans, which steps and later runs share."""
+        return self.output / "scans"
+
+    @cached_property
+    def model(self) -> "BrlpModel":
+        """The model that predicts, loaded when the first step asks for it."""
+        from brlp_models.model_folder import load_model
+
+        section = self.protocol.prediction or PredictionSection()
+        return load_model(section.model, device=section.device, precision="auto")
 
     @cached_property
     def census(self) -> Census:

@@ -53,7 +53,7 @@ def _list_times(steps: list[PlannedStep], job: Job) -> Iterator[str]:
     n_people, n_scans = job.census.n_people, len(job.census.first_images)
     yield f"People before eligibility: {n_people}, {n_scans} of them with a scan."
     for step in steps:
-        yield f"{step.name:<9} {'unchanged' if step.is_current else show_seconds(step.seconds)}"
+        yield f"{step.name:<10} {'unchanged' if step.is_current else show_seconds(step.seconds)}"
     total = show_seconds(sum(step.seconds for step in steps))
     yield f"In all about {total}, if this machine stays as busy as it is now."
     yield f"Report: {job.output / REPORT}"

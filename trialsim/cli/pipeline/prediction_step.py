@@ -1,8 +1,11 @@
 """The step that predicts what the screened people's brains will look like."""
 
+from dataclasses import replace
+
 import pandas as pd
 
-from reports.store import Run
+from cohorts.cohort import Cohort
+from reports.store import Run, Study
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort
@@ -25,30 +28,24 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
 
 def estimate(job: Job, section: PredictionSection) -> float:
     """Return the seconds of predicting everyone who has a scan, measured by one draw of noise."""
-    from brlp_models.model_folder import load_model
-    from brlp_models.prediction_timing import estimate_prediction
+    from brlp_models.prediction_timing import measure_person
 
-    images = job.census.first_images
-    if not images:
+    n_scans = len(job.census.first_images)
+    if not n_scans:
         return 0.0
-    return estimate_prediction(
-        load_model(section.model, device=section.device, precision="auto"),
-        images,
-        n_horizons=len(section.horizons_months),
-        samples=section.samples,
+    return n_scans * measure_person(
+        job.model, n_horizons=len(section.horizons_months), samples=section.samples
     )
 
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
     """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
-    from brlp_models.model_folder import load_model
     from brlp_models.prediction import predict_cohort
     from brlp_models.prediction_images import list_prediction_images
 
     # another seed, scan or model has another fingerprint: finished people are never mixed up
     folder = job.output / "predictions" / str(run.fingerprint)[:12]
-    model = load_model(section.model, device=section.device, precision="auto")
-    cohort = read_cohort(job.study)
+    model, cohort = job.model, add_scan_volumes(read_cohort(job.study), job.study)
     total, done = len(cohort.participants) * len(section.horizons_months), 0.0
 
     def advance(amount: float) -> None:
@@ -64,7 +61,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         out=folder,
         seed=job.protocol.study.seed,
         save_images=section.save_images,
-        scan_cache=job.output / "scans",
+        scan_cache=job.scans,
         on_progress=advance,
     )
     run.write("predictions", found.predictions)
@@ -74,6 +71,12 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         model_id=model.model_id, folder=str(folder), failures=found.failures.to_dict("records")
     )
     job.tell(run, _describe(found.failures, found.scan_checks))
+
+
+def add_scan_volumes(cohort: Cohort, study: Study) -> Cohort:
+    """Return the cohort with the volumes that were measured in scans that came without."""
+    measured = [cohort.volumes, study.read("scan_volumes")]
+    return replace(cohort, volumes=pd.concat(measured, ignore_index=True))
 
 
 def _describe(failures: pd.DataFrame, checks: pd.DataFrame) -> list[str]:

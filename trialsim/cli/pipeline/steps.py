@@ -16,11 +16,21 @@ def list_steps(job: Job) -> list[Step]:
     from trialsim.cli.pipeline.selection_steps import make_compare_step, make_score_step
     from trialsim.cli.pipeline.simulation_step import make_simulation_step
 
-    steps = [make_load_step(job)]
-    if job.protocol.prediction is not None:
-        from trialsim.cli.pipeline.prediction_step import make_prediction_step
-
-        steps.append(make_prediction_step(job, job.protocol.prediction, ["load"]))
+    steps = [make_load_step(job), *_list_scan_steps(job)]
     steps.append(make_score_step(job, [step.name for step in steps]))
     earlier = [step.name for step in steps]
     return [*steps, make_compare_step(job, earlier), make_simulation_step(job, earlier)]
+
+
+def _list_scan_steps(job: Job) -> list[Step]:
+    section = job.protocol.prediction
+    if section is None:
+        return []
+    from trialsim.cli.pipeline.prediction_step import make_prediction_step
+    from trialsim.cli.pipeline.preparation_steps import make_preprocess_step, make_segment_step
+
+    return [
+        make_preprocess_step(job, section, ["load"]),
+        make_segment_step(job, section, ["load", "preprocess"]),
+        make_prediction_step(job, section, ["load", "preprocess", "segment"]),
+    ]
