@@ -24,7 +24,13 @@ from filelock import FileLock, Timeout
 
 from cohorts.schema import TABLES, validate_table
 from reports import queries
-from reports.database import has_writer, open_connection, transaction, writer_lock
+from reports.database import (
+    has_writer,
+    open_for_reading,
+    open_for_writing,
+    transaction,
+    writer_lock,
+)
 from reports.errors import ReportError
 from reports.migrations import MIGRATIONS, migrate, schema_version
 from reports.provenance import collect_versions, describe_files, find_git_commit
@@ -108,7 +114,7 @@ class Study:
         """
         study = cls(Path(path), read_only)
         if read_only:
-            with open_connection(study.path, read_only=True) as connection:
+            with open_for_reading(study.path) as connection:
                 _require_tables(study.path, connection)
         else:
             study._prepare()
@@ -257,7 +263,7 @@ class Study:
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with open_connection(self.path, read_only=True) as connection:
+        with open_for_reading(self.path) as connection:
             yield connection
 
     def _prepare(self) -> None:
@@ -265,7 +271,7 @@ class Study:
             with self._reading() as connection:
                 if schema_version(connection) == len(MIGRATIONS):
                     return
-        with self.as_only_writer(), open_connection(self.path, read_only=False) as connection:
+        with self.as_only_writer(), open_for_writing(self.path) as connection:
             migrate(connection)
 
     def _describe_writer(self) -> str:
@@ -287,7 +293,7 @@ class Study:
         fingerprint: str | None,
         files: pd.DataFrame,
     ) -> str:
-        with open_connection(self.path, read_only=False) as connection, transaction(connection):
+        with open_for_writing(self.path) as connection, transaction(connection):
             connection.execute(queries.CLOSE_DEAD_RUNS)
             row = connection.execute(queries.NEXT_RUN_NUMBER).fetchone()
             run_id = f"r{row[0] if row else 1:06d}"
@@ -298,7 +304,7 @@ class Study:
         return run_id
 
     def _finish(self, run: Run) -> None:
-        with open_connection(self.path, read_only=False) as connection, transaction(connection):
+        with open_for_writing(self.path) as connection, transaction(connection):
             for table, frame in run.tables.items():
                 write_rows(connection, table, run.run_id, frame)
                 digest = checksum_rows(connection, table, run.run_id, list(frame.columns))
@@ -308,7 +314,7 @@ class Study:
             connection.execute(queries.FINISH_RUN, [_now(), config, run.run_id])
 
     def _end(self, run_id: str, status: str, problem: str) -> None:
-        with open_connection(self.path, read_only=False) as connection:
+        with open_for_writing(self.path) as connection:
             connection.execute(queries.END_RUN, [status, _now(), problem[:2000], run_id])
 
     def _tables_of(self, run_id: str) -> pd.DataFrame:

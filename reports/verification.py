@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports import queries
-from reports.database import open_connection
+from reports.database import open_for_reading
 from reports.provenance import compute_sha256
 from reports.rows import checksum_rows, find_repeated_keys
 from reports.store import Study
@@ -27,7 +27,7 @@ def verify_study(study: Study) -> pd.DataFrame:
 def _verify_tables(study: Study) -> list[tuple[str, ...]]:
     written = study.query(queries.ALL_TABLES)
     found: list[tuple[str, ...]] = []
-    with open_connection(study.path, read_only=True) as connection:
+    with open_for_reading(study.path) as connection:
         for row in written.to_dict("records"):
             run_id, table = row["run_id"], row["table_name"]
             digest = checksum_rows(connection, table, run_id, list(row["column_names"]))

@@ -16,6 +16,7 @@ import pytest
 
 from cohorts.errors import CohortValidationError, TrialsimError
 from cohorts.schema import TABLES
+from reports.database import open_for_writing
 from reports.errors import ReportError
 from reports.export import neutralize_formulas, write_frame, write_study_tables
 from reports.store import Study
@@ -277,6 +278,48 @@ def write_many(path: Path, name: str, count: int) -> None:
             done += 1
         except ReportError:
             time.sleep(0.01)
+
+
+def delete_and_fail(path: Path) -> None:
+    with open_for_writing(path) as connection:
+        connection.execute("DELETE FROM participants")
+        raise KeyError
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(study: Study) -> None:
+    write_once(study, make_participants(3))
+    before = study.path.read_bytes()
+    with pytest.raises(KeyError):
+        delete_and_fail(study.path)
+    assert study.path.read_bytes() == before
+    assert [path.name for path in study.path.parent.glob("study.duckdb.w*")] == []
+
+
+def test_what_a_killed_writer_left_beside_the_file_is_cleared(study: Study) -> None:
+    write_once(study, make_participants(3))
+    study.path.with_name("study.duckdb.writing").write_bytes(b"half of a file")
+    study.path.with_name("study.duckdb.writing.wal").write_bytes(b"half of a log")
+    write_once(study, make_participants(5))
+    assert len(study.read("participants")) == 5
+    assert [path.name for path in study.path.parent.glob("study.duckdb.w*")] == []
+
+
+def insert_and_die(path: Path) -> None:
+    connection = duckdb.connect(path)
+    connection.execute("CREATE TABLE mine AS SELECT 42 AS answer")
+    os._exit(1)
+
+
+def test_what_another_program_left_in_its_log_is_kept(study: Study) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=insert_and_die, args=(study.path,)
+    )
+    process.start()
+    process.join()
+    assert study.path.with_name("study.duckdb.wal").exists()
+    write_once(study, make_participants(3))
+    assert study.query("SELECT answer FROM mine")["answer"].tolist() == [42]
+    assert len(study.read("participants")) == 3
 
 
 def test_two_writers_at_once_take_turns(tmp_path: Path) -> None:
