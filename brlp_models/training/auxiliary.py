@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,23 @@ def fit_auxiliary(
         ONE_VISIT: json.dumps(huber.to_dict(), indent=1) + "\n",
         SEVERAL_VISITS: json.dumps(progression.to_dict(), indent=1) + "\n",
     }
+
+
+def convert_to_mni(cohort: Cohort, index: pd.DataFrame) -> Cohort:
+    """Return a cohort with its volumes in MNI space, where scans are predicted.
+
+    Parameters
+    ----------
+    cohort
+        Volumes in native mm3.
+    index
+        A bank of its scans, with the `determinant` of every visit's affine to MNI space. Visits
+        that it lacks lose their volumes.
+    """
+    by_visit = index[["participant_id", "session_id", "determinant"]]
+    placed = cohort.volumes.merge(by_visit, on=["participant_id", "session_id"])
+    placed["volume_mm3"] *= placed.pop("determinant")
+    return replace(cohort, volumes=placed)
 
 
 def estimate_mni_head_size(

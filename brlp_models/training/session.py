@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from brlp_models.errors import ModelError
 from brlp_models.grid import Grid
 from brlp_models.training.auxiliary import (
+    convert_to_mni,
     estimate_mni_head_size,
     fit_auxiliary,
     synthesize_training_table,
@@ -22,7 +23,7 @@ from brlp_models.training.figures import write_loss_curves
 from brlp_models.training.label_bank import Box, write_label_bank
 from brlp_models.training.label_maps import list_label_maps
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
-from brlp_models.training.recipe import Recipe
+from brlp_models.training.recipe import PeopleRecipe, Recipe
 from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
 from cohorts.synthetic.anatomy import read_anatomy
@@ -73,17 +74,17 @@ class TrainingSession:
 
     def run(self, stage: str) -> Path:
         """Train a stage, or `all` of them, and return the folder of what was made."""
+        self._make_banks()
         if stage == AUXILIARY:
             self._fit_auxiliary()
             return self._folder / AUXILIARY
         if stage != "all":
-            self._make_banks()
             self._training.train(stage)  # type: ignore[arg-type]
             return self._folder / stage
-        self._make_banks()
+        # first, since a cohort that is too small for it would be told after hours otherwise
+        self._fit_auxiliary()
         for name in self._training.stages:
             self._training.train(name)
-        self._fit_auxiliary()
         write_loss_curves(self._folder)
         card = render_training_card(self._recipe, self._folder)
         return export_model(self._training, self._folder / MODEL, card=card)
@@ -112,9 +113,7 @@ class TrainingSession:
                 cohort, folder, grid, report=lambda k: self._report("scans", k, n, {})
             )
             return
-        people = self._recipe.people
-        if people is None:
-            raise ModelError("This recipe has no synthetic people; give a cohort (--data).")
+        people = self._get_people()
         bases = [read_anatomy(path) for path in self._list_label_maps()]
         settings = PeopleSettings(
             people.n_people,
@@ -132,20 +131,23 @@ class TrainingSession:
             report=lambda k: self._report("people", k, people.n_people, {}),
         )
 
+    def _get_people(self) -> PeopleRecipe:
+        if self._recipe.people is None:
+            raise ModelError("This recipe has no synthetic people; give a cohort (--data).")
+        return self._recipe.people
+
     def _list_label_maps(self) -> list[Path]:
         return list_label_maps(self._label_maps, self._recipe.held_out_label_maps)
 
     def _fit_auxiliary(self) -> None:
-        rng = np.random.default_rng([self._recipe.seed, 7])
+        index = Bank.load(self._folder / SCAN_BANK).index
         if self._data is not None:
-            cohort = self._load_cohort(self._data)
+            cohort = convert_to_mni(self._load_cohort(self._data), index)
         else:
-            people = self._recipe.people
-            if people is None:
-                raise ModelError("This recipe has no synthetic people; give a cohort (--data).")
-            index = Bank.load(self._folder / SCAN_BANK).index
             cohort = synthesize_training_table(
-                people.n_tabular, rng=rng, mni_head_size_mm3=estimate_mni_head_size(index)
+                self._get_people().n_tabular,
+                rng=np.random.default_rng([self._recipe.seed, 7]),
+                mni_head_size_mm3=estimate_mni_head_size(index),
             )
         for name, text in fit_auxiliary(cohort, self._recipe.model).items():
             path = self._folder / name

@@ -1,0 +1,65 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brlp_models.errors import ModelError
+from brlp_models.training.auxiliary import convert_to_mni, synthesize_training_table
+from brlp_models.training.session import TrainingSession
+from cohorts.cohort import Cohort
+from cohorts.folder import write_cohort
+from tests.brlp_models.test_training import make_recipe, write_banks
+
+
+def make_cohort(n_people: int) -> Cohort:
+    rng = np.random.default_rng(0)
+    return synthesize_training_table(n_people, rng=rng, mni_head_size_mm3=1.9e6)
+
+
+def draw_determinants(cohort: Cohort) -> pd.DataFrame:
+    people = cohort.participants["participant_id"]
+    drawn = pd.Series(np.random.default_rng(1).uniform(1.0, 1.5, len(people)), index=people)
+    visits = cohort.visits[["participant_id", "session_id"]]
+    return visits.assign(determinant=visits["participant_id"].map(drawn))
+
+
+def test_native_volumes_are_placed_in_mni_space() -> None:
+    cohort = make_cohort(8)
+    index = draw_determinants(cohort)
+    keys = ["participant_id", "session_id"]
+    determinant = cohort.volumes[keys].merge(index, on=keys)["determinant"].to_numpy()
+    native = replace(
+        cohort, volumes=cohort.volumes.assign(volume_mm3=cohort.volumes["volume_mm3"] / determinant)
+    )
+    placed = convert_to_mni(native, index).volumes
+    expected = cohort.volumes.reset_index(drop=True)
+    pd.testing.assert_frame_equal(placed.reset_index(drop=True), expected, check_like=True)
+
+
+def test_a_visit_without_a_scan_in_the_bank_loses_its_volumes() -> None:
+    cohort = make_cohort(3)
+    index = draw_determinants(cohort).iloc[1:]
+    placed = convert_to_mni(cohort, index).volumes
+    missing = cohort.visits.iloc[0]
+    assert len(placed) == len(cohort.volumes) * (1 - 1 / len(cohort.visits))
+    assert not (
+        (placed["participant_id"] == missing["participant_id"])
+        & (placed["session_id"] == missing["session_id"])
+    ).any()
+
+
+def test_too_few_people_for_an_auxiliary_model_are_told_before_any_stage_is_trained(
+    tmp_path: Path,
+) -> None:
+    cohort = make_cohort(12)
+    write_cohort(cohort, tmp_path / "people")
+    write_banks(tmp_path)
+    index = draw_determinants(cohort)
+    index["row"] = range(len(index))
+    index.to_csv(tmp_path / "scan_bank" / "index.csv")
+    session = TrainingSession(make_recipe(), tmp_path, data=tmp_path / "people")
+    with pytest.raises(ModelError, match="needs at least"):
+        session.run("all")
+    assert not (tmp_path / "segmenter").exists()
