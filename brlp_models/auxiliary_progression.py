@@ -120,7 +120,7 @@ class ProgressionAuxiliary:
         Raises
         ------
         ModelError
-            Where a group has fewer than 10 people with two visits.
+            Every group with fewer than 10 people with two visits.
         """
         measured = _measure_visits(visits, volumes, regions)
         measured = measured[measured[ID].isin(baseline_table.index)]
@@ -135,12 +135,12 @@ class ProgressionAuxiliary:
         falling = tuple(region for region in regions if region not in RISING_REGIONS)
         features = _scale(measured, regions, normalization, falling)
         diagnoses = baseline_table["diagnosis"].reindex(features[ID]).to_numpy()
-        groups = {}
-        for diagnosis in DIAGNOSES:
-            if (diagnoses == diagnosis).any():
-                groups[diagnosis] = _fit_group(
-                    features[diagnoses == diagnosis], diagnosis, regions, n_sources
-                )
+        present = [diagnosis for diagnosis in DIAGNOSES if (diagnoses == diagnosis).any()]
+        groups = _fit_groups(
+            {diagnosis: features[diagnoses == diagnosis] for diagnosis in present},
+            regions,
+            n_sources,
+        )
         return cls(groups, normalization, falling, volume_space=volume_space)
 
     def predict_volumes(
@@ -276,15 +276,21 @@ def _parse_scaling(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fit_group(
-    features: pd.DataFrame, diagnosis: str, regions: Sequence[str], n_sources: int | None
-) -> LogisticProgression:
-    try:
-        return LogisticProgression.fit(features, features=regions, n_sources=n_sources)
-    except ModelError as error:
-        raise ModelError(
-            *(f"Baseline diagnosis {diagnosis}: {problem}" for problem in error.problems)
-        ) from error
+def _fit_groups(
+    features: Mapping[str, pd.DataFrame], regions: Sequence[str], n_sources: int | None
+) -> dict[str, LogisticProgression]:
+    groups: dict[str, LogisticProgression] = {}
+    problems: list[str] = []
+    for diagnosis, table in features.items():
+        try:
+            groups[diagnosis] = LogisticProgression.fit(
+                table, features=regions, n_sources=n_sources
+            )
+        except ModelError as error:
+            problems += [f"Baseline diagnosis {diagnosis}: {problem}" for problem in error.problems]
+    if problems:
+        raise ModelError(*problems)
+    return groups
 
 
 def _measure_visits(

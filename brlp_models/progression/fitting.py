@@ -229,7 +229,8 @@ def _check_data(observed: Observations, n_sources: int) -> None:
     repeated = int((observed.is_observed.amax(2).sum(1) >= 2).sum())
     if repeated < 10:
         problems.append(
-            f"A progression model needs at least 10 people with two visits, got {repeated}."
+            f"A progression model needs at least 10 people with two visits, got {repeated}; "
+            "add people or follow-up visits, or leave these people out."
         )
     low, high = observed.values.min().item(), observed.values.max().item()
     if low < -0.5 or high > 1.5:

@@ -60,6 +60,7 @@ def test_too_few_people_for_an_auxiliary_model_are_told_before_any_stage_is_trai
     index["row"] = range(len(index))
     index.to_csv(tmp_path / "scan_bank" / "index.csv")
     session = TrainingSession(make_recipe(), tmp_path, data=tmp_path / "people")
-    with pytest.raises(ModelError, match="needs at least"):
+    with pytest.raises(ModelError, match="needs at least 10 people") as caught:
         session.run("all")
+    assert len(caught.value.problems) == cohort.participants["diagnosis"].nunique()
     assert not (tmp_path / "segmenter").exists()
