@@ -37,7 +37,7 @@ def write_cohort_bank(
     Raises
     ------
     ModelError
-        Where a visit has no image or no segmentation.
+        Where a visit has no image or no segmentation, or the folder's bank is of other visits.
     """
     visits = cohort.visits.sort_values(["participant_id", "months_from_baseline"])
     _check_files(visits)
@@ -49,7 +49,8 @@ def write_cohort_bank(
         aggfunc="first",
     )
     people = [str(person) for person in visits["participant_id"].unique()]
-    writer = BankWriter(folder, len(visits), grid.shape, {"cohort": cohort.name, "people": people})
+    names = (visits["participant_id"] + " " + visits["session_id"]).tolist()
+    writer = BankWriter(folder, len(visits), grid.shape, {"cohort": cohort.name, "visits": names})
     finished = {row["participant_id"] for row in writer.read_rows()}
     start = 0
     for number, person in enumerate(people):

@@ -102,7 +102,8 @@ class TrainingSession:
                 seed=self._recipe.seed,
                 report=lambda row: self._report("label maps", row, wanted.n_anatomies, {}),
             )
-        if not (scans / "index.csv").exists():
+        # a cohort is compared with a bank that is finished, lest another's be taken for it
+        if self._data is not None or not (scans / "index.csv").exists():
             self._make_scans(scans, grid)
 
     def _make_scans(self, folder: Path, grid: Grid) -> None:

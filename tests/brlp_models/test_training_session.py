@@ -51,7 +51,7 @@ def test_a_visit_without_a_scan_in_the_bank_loses_its_volumes() -> None:
 
 
 def test_too_few_people_for_an_auxiliary_model_are_told_before_any_stage_is_trained(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort = make_cohort(12)
     write_cohort(cohort, tmp_path / "people")
@@ -59,6 +59,8 @@ def test_too_few_people_for_an_auxiliary_model_are_told_before_any_stage_is_trai
     index = draw_determinants(cohort)
     index["row"] = range(len(index))
     index.to_csv(tmp_path / "scan_bank" / "index.csv")
+    # the bank is there; these people have no scans of which it could be made
+    monkeypatch.setattr("brlp_models.training.session.write_cohort_bank", lambda *_, **__: None)
     session = TrainingSession(make_recipe(), tmp_path, data=tmp_path / "people")
     with pytest.raises(ModelError, match="needs at least 10 people") as caught:
         session.run("all")

@@ -1,0 +1,76 @@
+"""Training volumes from a cohort of one's own, here two visits of a synthetic person."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brlp_models.errors import ModelError
+from brlp_models.grid import Grid
+from brlp_models.training import cohort_bank
+from brlp_models.training.banks import Bank
+from brlp_models.training.cohort_bank import write_cohort_bank
+from brlp_models.training.recipe import load_recipe
+from brlp_models.training.tissues import TISSUES
+from cohorts.cohort import Cohort
+from cohorts.loading import load_cohort
+from cohorts.synthetic import synthesize_images
+
+
+def make_grid() -> Grid:
+    model = load_recipe("mini").model
+    return Grid(model.shape, np.array(model.affine))
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    folder = tmp_path_factory.mktemp("people")
+    synthesize_images(folder / "bids", 1, seed=3, visits_months=(0.0, 48.0))
+    return load_cohort(folder / "bids")
+
+
+@pytest.fixture(scope="module")
+def bank(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    folder = tmp_path_factory.mktemp("training") / "bank"
+    write_cohort_bank(cohort, folder, make_grid())
+    return Bank.load(folder)
+
+
+def test_volumes_of_a_bank_are_the_cohorts_in_mni_space(cohort: Cohort, bank: Bank) -> None:
+    native = cohort.volumes.set_index(["session_id", "region"])["volume_mm3"]
+    for row in bank.index.itertuples():
+        for region in ("hippocampus", "lateral_ventricle"):
+            expected = native[row.session_id, region] * row.determinant
+            assert getattr(row, f"{region}_mm3") == pytest.approx(expected)
+
+
+def test_labels_lie_where_the_volumes_are(bank: Bank) -> None:
+    voxel_mm3 = 8.0
+    for region in ("hippocampus", "lateral_ventricle"):
+        counts = (bank.labels == TISSUES.names.index(region)).sum(axis=(1, 2, 3)) * voxel_mm3
+        # nearest neighbours on 2 mm: thousands of voxels' edges, a few per cent
+        np.testing.assert_allclose(counts, bank.index[f"{region}_mm3"], rtol=0.06)
+    assert (bank.images[bank.labels > 0] > 0).mean() > 0.99
+
+
+def test_a_finished_bank_is_not_made_again(
+    cohort: Cohort, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cohort_bank, "preprocess_visits", None)
+    again = write_cohort_bank(cohort, bank.folder, make_grid())
+    pd.testing.assert_frame_equal(again.set_index("row"), bank.index)
+
+
+def test_a_bank_of_other_visits_is_refused(cohort: Cohort, bank: Bank) -> None:
+    fewer = replace(cohort, visits=cohort.visits.iloc[:1])
+    with pytest.raises(ModelError, match="holds training volumes of other settings"):
+        write_cohort_bank(fewer, bank.folder, make_grid())
+
+
+def test_a_visit_without_a_segmentation_is_told(cohort: Cohort, tmp_path: Path) -> None:
+    visits = cohort.visits.assign(segmentation_path=None)
+    with pytest.raises(ModelError, match="training needs an image with its segmentation") as caught:
+        write_cohort_bank(replace(cohort, visits=visits), tmp_path, make_grid())
+    assert len(caught.value.problems) == 2
