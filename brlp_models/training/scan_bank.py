@@ -11,6 +11,8 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 
+DESCRIPTION = "bank.json"
+
 
 class BankWriter:
     """Adds scans to a bank's folder one by one; an interrupted bank goes on where it stopped.
@@ -33,7 +35,7 @@ class BankWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._rows = folder, folder / "rows.jsonl"
         text = json.dumps(dict(description), sort_keys=True)
-        note = folder / "bank.json"
+        note = folder / DESCRIPTION
         if note.exists() and note.read_text(encoding="utf-8") != text:
             raise ModelError(
                 f"{folder} holds training volumes of other settings; choose another folder or "
@@ -77,3 +79,10 @@ class BankWriter:
         index = pd.DataFrame(self.read_rows()).sort_values("row", ignore_index=True)
         index.to_csv(self._folder / "index.csv", index=False)
         return index
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return what a bank's folder was begun with; nothing where there is none."""
+    note = folder / DESCRIPTION
+    content: dict[str, Any] = json.loads(note.read_text("utf-8")) if note.is_file() else {}
+    return content

@@ -24,8 +24,10 @@ from brlp_models.training.label_bank import Box, write_label_bank
 from brlp_models.training.label_maps import list_label_maps
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
 from brlp_models.training.recipe import PeopleRecipe, Recipe
+from brlp_models.training.scan_bank import read_description
 from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
+from cohorts.loading import load_cohort
 from cohorts.synthetic.anatomy import read_anatomy
 from cohorts.synthetic.mni import load_mni_anatomy
 
@@ -62,9 +64,10 @@ class TrainingSession:
         label_maps: Path | None = None,
         report: Report = _ignore,
     ) -> None:
+        self._cohort = None if data is None else load_cohort(data)
+        recipe = _label(recipe, self._cohort)
         self._recipe, self._folder = recipe, folder
-        self._data, self._label_maps = data, label_maps
-        self._report = report
+        self._label_maps, self._report = label_maps, report
         precision = recipe.diffusion.loop.mixed_precision
         accelerator = Accelerator(
             mixed_precision=precision,
@@ -102,16 +105,17 @@ class TrainingSession:
                 seed=self._recipe.seed,
                 report=lambda row: self._report("label maps", row, wanted.n_anatomies, {}),
             )
-        # a cohort is compared with a bank that is finished, lest another's be taken for it
-        if self._data is not None or not (scans / "index.csv").exists():
+        # what is given is compared with a bank that is finished, lest another's be taken for it
+        if self._cohort is not None or not (scans / "index.csv").exists():
             self._make_scans(scans, grid)
+        elif (name := read_description(scans).get("cohort")) is not None:
+            raise ModelError(f"{scans} holds scans of the cohort {name}; give it with --data.")
 
     def _make_scans(self, folder: Path, grid: Grid) -> None:
-        if self._data is not None:
-            cohort = self._load_cohort(self._data)
-            n = len(cohort.participants)
+        if self._cohort is not None:
+            n = len(self._cohort.participants)
             write_cohort_bank(
-                cohort, folder, grid, report=lambda k: self._report("scans", k, n, {})
+                self._cohort, folder, grid, report=lambda k: self._report("scans", k, n, {})
             )
             return
         people = self._get_people()
@@ -142,8 +146,8 @@ class TrainingSession:
 
     def _fit_auxiliary(self) -> None:
         index = Bank.load(self._folder / SCAN_BANK).index
-        if self._data is not None:
-            cohort = convert_to_mni(self._load_cohort(self._data), index)
+        if self._cohort is not None:
+            cohort = convert_to_mni(self._cohort, index)
         else:
             cohort = synthesize_training_table(
                 self._get_people().n_tabular,
@@ -155,7 +159,11 @@ class TrainingSession:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
 
-    def _load_cohort(self, path: Path) -> Cohort:
-        from cohorts.loading import load_cohort
 
-        return load_cohort(path)
+def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:
+    """Return the recipe with a model that says on whom it is trained."""
+    is_synthetic = cohort is None or cohort.is_synthetic
+    scans = "synthetic scans only" if is_synthetic else "real scans"
+    of_whom = "" if cohort is None else f", cohort {cohort.name}"
+    update = {"is_synthetic": is_synthetic, "provenance": f"Trained on {scans}{of_whom}."}
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update=update)})

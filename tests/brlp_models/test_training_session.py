@@ -7,6 +7,7 @@ import pytest
 
 from brlp_models.errors import ModelError
 from brlp_models.training.auxiliary import convert_to_mni, synthesize_training_table
+from brlp_models.training.pipeline import Training
 from brlp_models.training.session import TrainingSession
 from cohorts.cohort import Cohort
 from cohorts.folder import write_cohort
@@ -66,3 +67,31 @@ def test_too_few_people_for_an_auxiliary_model_are_told_before_any_stage_is_trai
         session.run("all")
     assert len(caught.value.problems) == cohort.participants["diagnosis"].nunique()
     assert not (tmp_path / "segmenter").exists()
+
+
+@pytest.mark.parametrize(
+    ("is_synthetic", "kind"), [(True, "synthetic scans only"), (False, "real scans")]
+)
+def test_a_model_says_on_whom_it_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synthetic: bool, kind: str
+) -> None:
+    cohort = replace(make_cohort(100), is_synthetic=is_synthetic, name="archive")
+    write_cohort(cohort, tmp_path / "people")
+    write_banks(tmp_path)
+    index = draw_determinants(cohort)
+    index["row"] = range(len(index))
+    index.to_csv(tmp_path / "scan_bank" / "index.csv")
+    made: list[Training] = []
+    monkeypatch.setattr("brlp_models.training.session.write_cohort_bank", lambda *_, **__: None)
+    monkeypatch.setattr(Training, "train", lambda training, _stage: made.append(training))
+    TrainingSession(make_recipe(), tmp_path, data=tmp_path / "people").run("segmenter")
+    model = made[0].recipe.model
+    assert model.is_synthetic is is_synthetic
+    assert model.provenance == f"Trained on {kind}, cohort archive."
+
+
+def test_scans_of_a_cohort_are_not_taken_for_synthetic_people(tmp_path: Path) -> None:
+    write_banks(tmp_path)
+    (tmp_path / "scan_bank" / "bank.json").write_text('{"cohort": "archive", "visits": []}')
+    with pytest.raises(ModelError, match="scans of the cohort archive; give it with --data"):
+        TrainingSession(make_recipe(), tmp_path).run("segmenter")
