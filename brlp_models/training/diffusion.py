@@ -1,5 +1,6 @@
 """Training of the latent diffusion UNet, then of its ControlNet."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from brlp_models.model import pad_latents
+from brlp_models.model import crop_latents, pad_latents
 from brlp_models.model_config import ModelConfig
 from brlp_models.schedule import build_scheduler
 from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
 from brlp_models.training.pairs import VisitPairs, as_age_plane
 from brlp_models.training.tissues import TISSUES
+from brlp_models.training.volume_term import VolumeTerm
 
 _MEDIAL_TEMPORAL = [TISSUES.names.index(name) for name in ("hippocampus", "amygdala")]
 
@@ -37,6 +39,9 @@ class DiffusionSettings(BaseModel):
     high_noise_share
         Share of the batch at the last tenth of the timesteps, where sampling begins and the
         context has to tell what a noisier input cannot; the others are spread over all.
+    volume_weight
+        Weight, by region, of the share of the squared true change of its volume that the denoised
+        latent misses; for networks that predict the sample itself.
     unet_learns
         Whether the UNet goes on learning together with the ControlNet; it is frozen otherwise, as
         published.
@@ -49,6 +54,7 @@ class DiffusionSettings(BaseModel):
     volume_error: dict[str, float] = {}
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 1.0
     high_noise_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    volume_weight: dict[str, Annotated[float, Field(gt=0)]] = {}
     unet_learns: bool = False
 
 
@@ -71,6 +77,8 @@ class DiffusionStage:
         Tissue indices by bank row, (rows, *shape), for the weight of the medial temporal lobe.
     controlnet
         Trained when given.
+    volume_terms
+        One for each region of the settings' `volume_weight`.
     """
 
     def __init__(
@@ -83,6 +91,7 @@ class DiffusionStage:
         *,
         labels: npt.NDArray[np.uint8],
         controlnet: nn.Module | None = None,
+        volume_terms: Mapping[str, VolumeTerm] | None = None,
     ) -> None:
         self.networks: dict[str, nn.Module] = {}
         if controlnet is None or settings.unet_learns:
@@ -97,6 +106,7 @@ class DiffusionStage:
         self._frozen = None if "unet" in self.networks else unet.eval().requires_grad_(False)
         self._config, self._latents, self._labels = config, latents, labels
         self._pairs, self._settings = pairs, settings
+        self._volume_terms = volume_terms or {}
         self._scheduler = build_scheduler(config.schedule)
 
     def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
@@ -115,11 +125,30 @@ class DiffusionStage:
             output = self._denoise(noisy.to(device), timesteps.to(device), context, condition)
         wanted = self._compute_wanted(target, noise, timesteps).to(device)
         weights = self._weigh(chosen).to(device)
-        loss = (weights * (output.float() - wanted) ** 2).mean() / weights.mean()
+        missed = (weights * (output.float() - wanted) ** 2).mean() / weights.mean()
+        metrics = {"latents": missed, **self._miss_volumes(chosen, output.float(), baseline)}
+        loss = missed + sum(
+            (weight * metrics[region] for region, weight in settings.volume_weight.items()),
+            start=torch.zeros((), device=device),
+        )
         accelerator.backward(loss)
         for name, network in self.networks.items():
             step_optimizer(accelerator, network, self.optimizers[name], settings.loop.gradient_clip)
-        return {"loss": loss}
+        return {"loss": loss, **metrics}
+
+    def _miss_volumes(
+        self, chosen: npt.NDArray[np.int64], output: Tensor, baseline: Tensor
+    ) -> dict[str, Tensor]:
+        if not self._volume_terms:
+            return {}
+        if self._config.diffusion_target == "residual":
+            change = output / self._config.residual_scale
+        else:
+            change = (output - baseline.to(output)) / self._config.latent_scale
+        change = crop_latents(change, self._config)
+        return {
+            region: term.compute_loss(chosen, change) for region, term in self._volume_terms.items()
+        }
 
     def _draw_timesteps(self, n: int, generator: torch.Generator) -> Tensor:
         steps = self._config.schedule.num_train_timesteps

@@ -1,5 +1,6 @@
 """Latents of a bank's scans, encoded once for the diffusion stages."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,13 @@ Latents = npt.NDArray[np.float16]
 """Cached latents by bank row, (rows, C, *latent_shape), unscaled."""
 
 
-def write_latents(model: BrlpModel, bank: Bank, path: Path, accelerator: Accelerator) -> None:
+def write_latents(
+    model: BrlpModel,
+    bank: Bank,
+    path: Path,
+    accelerator: Accelerator,
+    report: Callable[[int], None] = lambda _: None,
+) -> None:
     """Encode every scan of a bank's folder.
 
     Parameters
@@ -27,6 +34,8 @@ def write_latents(model: BrlpModel, bank: Bank, path: Path, accelerator: Acceler
         Gets an array (rows, C, *latent_shape), half precision; written whole or not at all.
     accelerator
         Says with which precision.
+    report
+        Called with each finished row's number.
     """
     n = len(bank.images)
     partial = path.with_suffix(".partial.npy")
@@ -36,11 +45,18 @@ def write_latents(model: BrlpModel, bank: Bank, path: Path, accelerator: Acceler
         image = torch.from_numpy(scan.astype(np.float32) / 255)[None, None]
         with accelerator.autocast():
             latents[row] = model.encode(image)[0].cpu().numpy()
+        report(row)
     latents.flush()
     partial.replace(path)
 
 
-def write_decoded(model: BrlpModel, latents: Latents, path: Path, accelerator: Accelerator) -> None:
+def write_decoded(
+    model: BrlpModel,
+    latents: Latents,
+    path: Path,
+    accelerator: Accelerator,
+    report: Callable[[int], None] = lambda _: None,
+) -> None:
     """Decode every cached latent.
 
     Parameters
@@ -53,6 +69,8 @@ def write_decoded(model: BrlpModel, latents: Latents, path: Path, accelerator: A
         Gets an array (rows, *shape), 0 to 255; written whole or not at all.
     accelerator
         Says with which precision.
+    report
+        Called with each finished row's number.
     """
     partial = path.with_suffix(".partial.npy")
     shape = (len(latents), *model.config.shape)
@@ -61,6 +79,7 @@ def write_decoded(model: BrlpModel, latents: Latents, path: Path, accelerator: A
         with accelerator.autocast():
             decoded = model.decode(torch.from_numpy(latent.astype(np.float32))[None])
         scans[row] = (decoded[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        report(row)
     scans.flush()
     partial.replace(path)
 

@@ -44,6 +44,7 @@ from brlp_models.training.pairs import VisitPairs, build_single_visits, build_vi
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.refiner import RefinerStage
 from brlp_models.training.segmenter import SegmenterStage
+from brlp_models.training.volume_term import VolumeTerm, write_volume_gradients
 
 StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet", "refiner"]
 STAGES: Final = get_args(StageName)
@@ -57,6 +58,7 @@ _NETWORKS: Final = {
 """The network that each stage trains."""
 LABEL_BANK, SCAN_BANK = "label_bank", "scan_bank"
 LATENTS, DECODED = "latents.npy", "decoded.npy"
+VOLUME_GRADIENTS = "volume_gradients_{region}.npy"
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with the stage, the step, its number of steps, and the metrics."""
@@ -240,18 +242,50 @@ class Training:
                 settings,
                 labels=bank.labels,
                 controlnet=networks["controlnet"],
+                volume_terms={
+                    region: self._build_volume_term(region, bank, pairs, latents)
+                    for region in settings.volume_weight
+                },
             )
             weights = self._run(stage, "controlnet", phase)
             for name, values in weights.items():
                 networks[name].load_state_dict(values)
         return weights
 
+    def _build_volume_term(
+        self, region: str, bank: Bank, pairs: VisitPairs, latents: Latents
+    ) -> VolumeTerm:
+        path = self.folder / VOLUME_GRADIENTS.format(region=region)
+        segmenter = self.recipe.model.segmenter
+        if segmenter is None or region not in segmenter.labels or f"{region}_mm3" not in bank.index:
+            raise ModelError(
+                f"volume_weight names {region}, which the segmenter or the training scans lack."
+            )
+        if not path.exists():
+            networks = {name: self.load_network(name) for name in ("autoencoder", "segmenter")}
+            write_volume_gradients(
+                networks,
+                segmenter.labels.index(region),
+                latents,
+                path,
+                self.accelerator,
+                self._count(f"{region}'s gradients", len(latents)),
+            )
+        gradients = np.load(path, mmap_mode="r")
+        return VolumeTerm.of(pairs, gradients, bank.index[f"{region}_mm3"])
+
     def _train_refiner(self) -> Weights:
         network, config = self._build("refiner"), self.recipe.model.refiner
         bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
         if not path.exists():
             latents = self._cache_latents(bank)
-            write_decoded(self._load_coder(), latents, path, self.accelerator)
+            write_decoded(
+                self._load_coder(),
+                latents,
+                path,
+                self.accelerator,
+                self._count("decoding", len(latents)),
+            )
         source = RenderingSource(bank, np.load(path, mmap_mode="r"))
         scale = config.change_scale if config is not None else 1.0
         weights: Weights = {}
@@ -270,8 +304,17 @@ class Training:
     def _cache_latents(self, bank: Bank) -> Latents:
         path = self.folder / LATENTS
         if not path.exists():
-            write_latents(self._load_coder(), bank, path, self.accelerator)
+            write_latents(
+                self._load_coder(),
+                bank,
+                path,
+                self.accelerator,
+                self._count("encoding", len(bank.images)),
+            )
         return read_latents(path)
+
+    def _count(self, name: str, n: int) -> Callable[[int], None]:
+        return lambda row: self.report(name, row, n, {})
 
     def _load_coder(self) -> BrlpModel:
         """Return a model that can encode and decode, but not predict."""

@@ -62,7 +62,8 @@ class Recipe(_Part):
     seed
         Each stage's randomness derives from it.
     model
-        Of the model that comes out; latent scales are measured in training.
+        Of the model that comes out; latent scales are measured in training, and whether it
+        `is_synthetic`, and its `provenance`, follow from what it was trained on.
     label_bank
         For stages that learn from label maps.
     people
@@ -92,6 +93,15 @@ class Recipe(_Part):
     diffusion: DiffusionSettings
     controlnet: Annotated[tuple[DiffusionSettings, ...], Field(min_length=1)]
     refiner: tuple[RefinerSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_volume_weight(self) -> "Recipe":
+        weighed = any(phase.volume_weight for phase in (self.diffusion, *self.controlnet))
+        if weighed and self.model.schedule.prediction_type != "sample":
+            raise ValueError('volume_weight needs [model.schedule] prediction_type = "sample"')
+        if self.diffusion.volume_weight:
+            raise ValueError("volume_weight is for [[controlnet]], which sees the baseline scan")
+        return self
 
     @model_validator(mode="after")
     def _check_refiner(self) -> "Recipe":

@@ -1,0 +1,115 @@
+"""A loss on the change of a region's volume, beside the diffusion's loss on latents.
+
+A latent has tens of thousands of numbers, and the change of a small region is one direction among
+them, which a mean over all of them hardly sees. Between two visits a region's log volume changes,
+to within some per cent of that change, by the latent's change times the gradient of the log
+volume, so a network that is trained on latents can be held to a volume without decoding any.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from brlp_models.training.latents import Latents
+from brlp_models.training.pairs import VisitPairs
+
+Gradients = npt.NDArray[np.float32]
+"""Gradient of a region's log volume by bank row, (rows, C, *latent_shape)."""
+
+
+@dataclass(frozen=True)
+class VolumeTerm:
+    """How far predicted changes of latents are from the true change of one region's volume.
+
+    Parameters
+    ----------
+    gradients
+        Of the region's log volume with regard to the latent of each bank row.
+    rows
+        (pairs, 2): bank rows of the earlier and the later visit.
+    changes
+        True change of the log volume of every pair, (pairs,).
+    """
+
+    gradients: Gradients
+    rows: npt.NDArray[np.int64]
+    changes: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, pairs: VisitPairs, gradients: Gradients, volumes: pd.Series) -> "VolumeTerm":
+        """Return the term of one region, from its true volume (mm3) by bank row."""
+        earlier, later = (volumes.loc[list(pairs.rows[:, k])].to_numpy(float) for k in (0, 1))
+        return cls(gradients, pairs.rows, np.log(later / earlier))
+
+    def compute_loss(self, chosen: npt.NDArray[np.int64], change: Tensor) -> Tensor:
+        """Return the share of the squared true change that is missed: 1 where nothing is shown.
+
+        Parameters
+        ----------
+        chosen
+            Which pairs.
+        change
+            Their predicted change of the latent, unscaled, (B, C, *latent_shape).
+        """
+        # the mean of the two ends' gradients, by the trapezoidal rule
+        gradient = torch.from_numpy(self.gradients[self.rows[chosen]].mean(axis=1)).to(change)
+        shown = (gradient * change).flatten(1).sum(1)
+        true = torch.from_numpy(self.changes[chosen]).to(change)
+        return ((shown - true) ** 2).mean() / float(np.mean(self.changes**2))
+
+
+def write_volume_gradients(
+    networks: Mapping[str, nn.Module],
+    channel: int,
+    latents: Latents,
+    path: Path,
+    accelerator: Accelerator,
+    report: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Compute the gradient of a region's log volume for every cached latent.
+
+    Parameters
+    ----------
+    networks
+        The trained `autoencoder`, and the `segmenter`, whose probabilities, summed over the decoded
+        scan, are the volume.
+    channel
+        The region's place among the segmenter's labels.
+    latents
+        As cached.
+    path
+        Gets an array (rows, C, *latent_shape); written whole or not at all.
+    accelerator
+        Says where, and with which precision.
+    report
+        Called with each finished row's number.
+    """
+    partial = path.with_suffix(".partial.npy")
+    gradients = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=latents.shape)
+    autoencoder, segmenter = (
+        _place(networks[name], accelerator) for name in ("autoencoder", "segmenter")
+    )
+    for row, values in enumerate(latents):
+        latent = torch.from_numpy(values.astype(np.float32))[None].to(accelerator.device)
+        latent.requires_grad_(True)
+        with accelerator.autocast():
+            logits = segmenter(autoencoder.decode(latent).float().clamp(0, 1))
+        log_volume = logits.float().softmax(1)[:, channel].sum().log()
+        gradients[row] = torch.autograd.grad(log_volume, latent)[0][0].cpu().numpy()
+        report(row)
+    gradients.flush()
+    partial.replace(path)
+
+
+def _place(network: nn.Module, accelerator: Accelerator) -> Any:
+    # in bfloat16, channels last makes decoding five times faster on the CPU
+    last: Any = {"memory_format": torch.channels_last_3d}
+    return network.to(accelerator.device, **last)
