@@ -243,7 +243,7 @@ class Training:
                 labels=bank.labels,
                 controlnet=networks["controlnet"],
                 volume_terms={
-                    region: self._build_volume_term(region, bank, pairs, latents)
+                    region: self._build_volume_term(region, pairs, latents)
                     for region in settings.volume_weight
                 },
             )
@@ -252,15 +252,11 @@ class Training:
                 networks[name].load_state_dict(values)
         return weights
 
-    def _build_volume_term(
-        self, region: str, bank: Bank, pairs: VisitPairs, latents: Latents
-    ) -> VolumeTerm:
+    def _build_volume_term(self, region: str, pairs: VisitPairs, latents: Latents) -> VolumeTerm:
         path = self.folder / VOLUME_GRADIENTS.format(region=region)
         segmenter = self.recipe.model.segmenter
-        if segmenter is None or region not in segmenter.labels or f"{region}_mm3" not in bank.index:
-            raise ModelError(
-                f"volume_weight names {region}, which the segmenter or the training scans lack."
-            )
+        if segmenter is None or region not in segmenter.labels:
+            raise ModelError(f"volume_weight names {region}, which the segmenter does not label.")
         if not path.exists():
             networks = {name: self.load_network(name) for name in ("autoencoder", "segmenter")}
             write_volume_gradients(
@@ -272,7 +268,7 @@ class Training:
                 self._count(f"{region}'s gradients", len(latents)),
             )
         gradients = np.load(path, mmap_mode="r")
-        return VolumeTerm.of(pairs, gradients, bank.index[f"{region}_mm3"])
+        return VolumeTerm.of(pairs, gradients, latents)
 
     def _train_refiner(self) -> Weights:
         network, config = self._build("refiner"), self.recipe.model.refiner

@@ -46,8 +46,7 @@ def write_gradients(folder: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 def make_term(folder: Path) -> VolumeTerm:
     pairs = VisitPairs(np.array([[0, 1], [1, 2]]), pd.DataFrame(index=range(2)), np.zeros(2))
-    volumes = pd.Series(make_latents().astype(float).sum((1, 2, 3, 4)))
-    return VolumeTerm.of(pairs, write_gradients(folder), volumes)
+    return VolumeTerm.of(pairs, write_gradients(folder), make_latents())
 
 
 def test_the_gradient_of_a_sum_of_probabilities_is_one_over_the_volume(tmp_path: Path) -> None:
@@ -56,14 +55,19 @@ def test_the_gradient_of_a_sum_of_probabilities_is_one_over_the_volume(tmp_path:
     np.testing.assert_allclose(write_gradients(tmp_path), expected, rtol=1e-5)
 
 
-def test_the_true_change_of_latents_misses_nothing_of_the_volumes(tmp_path: Path) -> None:
+def test_changes_of_latents_are_changes_of_the_log_volume(tmp_path: Path) -> None:
+    volumes = make_latents().astype(float).sum((1, 2, 3, 4))
+    # the trapezoidal rule is off by the cube of a change of some per cent
+    np.testing.assert_allclose(make_term(tmp_path).changes, np.diff(np.log(volumes)), rtol=2e-3)
+
+
+def test_the_loss_is_the_share_of_the_squared_change_that_is_missed(tmp_path: Path) -> None:
     term, latents = make_term(tmp_path), torch.from_numpy(make_latents().astype(np.float32))
     change = latents[1:] - latents[:-1]
     both = np.array([0, 1])
-    # the trapezoidal rule is off by the cube of a change of some per cent
-    assert float(term.compute_loss(both, change)) < 1e-4
+    assert float(term.compute_loss(both, change)) == pytest.approx(0, abs=1e-6)
     assert float(term.compute_loss(both, 0 * change)) == pytest.approx(1)
-    assert float(term.compute_loss(both, change / 2)) == pytest.approx(0.25, rel=1e-2)
+    assert float(term.compute_loss(both, change / 2)) == pytest.approx(0.25, rel=1e-3)
 
 
 def make_weighted_recipe(region: str) -> Recipe:
@@ -87,12 +91,12 @@ def test_a_controlnet_can_be_held_to_a_volume(tmp_path: Path) -> None:
     assert np.abs(gradients).reshape(len(gradients), -1).max(axis=1).min() > 0
 
 
-def test_a_region_without_volumes_is_refused(tmp_path: Path) -> None:
+def test_a_region_that_the_segmenter_does_not_label_is_refused(tmp_path: Path) -> None:
     write_banks(tmp_path)
-    training = make_training(tmp_path, make_weighted_recipe("brain_stem"))
+    training = make_training(tmp_path, make_weighted_recipe("fornix"))
     for stage in ("segmenter", "autoencoder", "diffusion"):
         training.train(stage)  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="volume_weight names brain_stem"):
+    with pytest.raises(ModelError, match="volume_weight names fornix"):
         training.train("controlnet")
 
 
