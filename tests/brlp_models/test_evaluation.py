@@ -358,7 +358,7 @@ def test_held_out_label_maps_are_for_evaluation_alone(tmp_path: Path) -> None:
         list_label_maps(tmp_path, ("c_",), for_evaluation=True)
 
 
-@pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261201), ("calibration", 20261202)])
+@pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261215), ("calibration", 20261216)])
 def test_people_of_each_purpose_have_a_seed_of_their_own(
     purpose: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
