@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brlp_models.auxiliary import AuxiliaryModel, tabulate_predictions
+from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, REFERENCE
 from brlp_models.evaluation.ranking import REGION
 from brlp_models.model import BrlpModel
@@ -23,6 +24,7 @@ from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 
 _FOLDS = 5
+_FEWEST = 6
 
 
 def predict_carry_forward(predicted: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +88,11 @@ def predict_from_table(
         `participant_id`, `region`, `start_mm3`, as measured; the predicted ratio multiplies it.
     training
         Another cohort with its volumes at the horizons, to fit on; None: five-fold cross-fitting.
+
+    Raises
+    ------
+    ModelError
+        Where fewer than six people are there to cross-fit on.
     """
     x = _encode(build_baseline_table(cohort))
     measured = start[start["region"] == REGION].set_index("participant_id")["start_mm3"]
@@ -161,6 +168,11 @@ def _build_regression(n_people: int) -> GridSearchCV:
 
 
 def _cross_fit(x: pd.DataFrame, ratio: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if len(x) < _FEWEST:
+        raise ModelError(
+            f"The regression on the baseline table is cross-fitted on at least {_FEWEST} people "
+            f"with a later volume, got {len(x)}; give another cohort with --train-on."
+        )
     n = min(_FOLDS, len(x))
     folds = KFold(n, shuffle=True, random_state=1)
     n_fitted = len(x) - len(x) // n - 1

@@ -325,6 +325,21 @@ def test_the_tabular_reference_does_not_see_the_true_baseline(cohort: Cohort) ->
     assert found["predicted_mm3"].to_list() == pytest.approx([450.0] * 6)
 
 
+@pytest.mark.parametrize("n_people", [6, 5])
+def test_too_few_people_for_the_tabular_reference_are_told(cohort: Cohort, n_people: int) -> None:
+    people = cohort.participants[["participant_id"]].head(n_people)
+    at_horizon = people.assign(
+        horizon_months=24.0, region="hippocampus", true_mm3=900.0, baseline_mm3=1000.0
+    )
+    start = people.assign(region="hippocampus", start_mm3=500.0)
+    if n_people == 6:
+        found = predict_from_table(cohort, at_horizon, start, training=None)
+        assert len(found) == n_people
+        return
+    with pytest.raises(ModelError, match=r"at least 6 people with a later volume, got 5"):
+        predict_from_table(cohort, at_horizon, start, training=None)
+
+
 def test_a_context_carried_forward_predicts_no_change(model: BrlpModel, cohort: Cohort) -> None:
     table = build_baseline_table(cohort)
     found = carry_context_forward(model).choose(1).predict_volumes(table, horizons_months=[48.0])
