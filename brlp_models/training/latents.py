@@ -1,6 +1,7 @@
 """Latents of a bank's scans, encoded once for the diffusion stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +38,13 @@ def write_latents(
     report
         Called with each finished row's number.
     """
-    n = len(bank.images)
-    partial = path.with_suffix(".partial.npy")
-    shape = (n, model.config.latent_channels, *model.config.latent_shape)
-    latents = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-    for row, scan in enumerate(bank.images):
+
+    def encode(scan: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
         image = torch.from_numpy(scan.astype(np.float32) / 255)[None, None]
         with accelerator.autocast():
-            latents[row] = model.encode(image)[0].cpu().numpy()
-        report(row)
-    latents.flush()
-    partial.replace(path)
+            return model.encode(image)[0].cpu().numpy()
+
+    write_rows(path, map(encode, bank.images), len(bank.images), np.float16, report)
 
 
 def write_decoded(
@@ -72,15 +69,46 @@ def write_decoded(
     report
         Called with each finished row's number.
     """
-    partial = path.with_suffix(".partial.npy")
-    shape = (len(latents), *model.config.shape)
-    scans = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    for row, latent in enumerate(latents):
+
+    def decode(latent: npt.NDArray[np.float16]) -> npt.NDArray[np.generic]:
         with accelerator.autocast():
             decoded = model.decode(torch.from_numpy(latent.astype(np.float32))[None])
-        scans[row] = (decoded[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        return (decoded[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+    write_rows(path, map(decode, latents), len(latents), np.uint8, report)
+
+
+def write_rows(
+    path: Path,
+    rows: Iterable[npt.NDArray[np.generic]],
+    n: int,
+    dtype: npt.DTypeLike,
+    report: Callable[[int], None],
+) -> None:
+    """Write arrays of one shape, as they come, into one file (n, *shape), whole or not at all.
+
+    Parameters
+    ----------
+    path
+        A `.npy` file.
+    rows
+        At least one.
+    n
+        How many they are.
+    dtype
+        That they are kept in.
+    report
+        Called with each finished row's number.
+    """
+    partial = path.with_suffix(".partial.npy")
+    coming = iter(rows)
+    first = next(coming)
+    shape = (n, *first.shape)
+    stack = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+    for row, values in enumerate(chain([first], coming)):
+        stack[row] = values
         report(row)
-    scans.flush()
+    stack.flush()
     partial.replace(path)
 
 

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from brlp_models.training.latents import Latents
+from brlp_models.training.latents import Latents, write_rows
 from brlp_models.training.pairs import VisitPairs
 
 Gradients = npt.NDArray[np.float32]
@@ -98,21 +98,19 @@ def write_volume_gradients(
     report
         Called with each finished row's number.
     """
-    partial = path.with_suffix(".partial.npy")
-    gradients = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=latents.shape)
     autoencoder, segmenter = (
         _place(networks[name], accelerator) for name in ("autoencoder", "segmenter")
     )
-    for row, values in enumerate(latents):
+
+    def differentiate(values: npt.NDArray[np.float16]) -> npt.NDArray[np.generic]:
         latent = torch.from_numpy(values.astype(np.float32))[None].to(accelerator.device)
         latent.requires_grad_(True)
         with accelerator.autocast():
             logits = segmenter(autoencoder.decode(latent).float().clamp(0, 1))
         log_volume = logits.float().softmax(1)[:, channel].sum().log()
-        gradients[row] = torch.autograd.grad(log_volume, latent)[0][0].cpu().numpy()
-        report(row)
-    gradients.flush()
-    partial.replace(path)
+        return torch.autograd.grad(log_volume, latent)[0][0].cpu().numpy()
+
+    write_rows(path, map(differentiate, latents), len(latents), np.float32, report)
 
 
 def _place(network: nn.Module, accelerator: Accelerator) -> Any:

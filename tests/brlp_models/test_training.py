@@ -13,6 +13,7 @@ from brlp_models.networks import build_refiner
 from brlp_models.training.banks import Bank
 from brlp_models.training.checkpoint import read_checkpoint
 from brlp_models.training.crop_sources import RenderingSource
+from brlp_models.training.latents import write_rows
 from brlp_models.training.loop import Draw, LoopSettings
 from brlp_models.training.losses import compute_change_loss
 from brlp_models.training.pipeline import STAGES, Training
@@ -222,6 +223,24 @@ def test_the_change_loss_is_the_share_of_the_change_that_is_missed() -> None:
     assert compute_change_loss(images, images, weights) == 0
     assert float(compute_change_loss(same, images, weights)) == pytest.approx(1, abs=1e-3)
     assert float(compute_change_loss(half, images, weights)) == pytest.approx(0.25, abs=1e-3)
+
+
+def test_rows_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    rows, path, seen = [np.full((2, 3), k) for k in range(4)], tmp_path / "rows.npy", []
+
+    def stop_at_the_third(row: int) -> None:
+        seen.append(row)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_rows(path, rows, 4, np.float16, stop_at_the_third)
+    assert not path.exists()
+    write_rows(path, rows, 4, np.float16, seen.append)
+    assert seen == [0, 1, 2, 0, 1, 2, 3]
+    written = np.load(path)
+    assert written.dtype == np.float16
+    np.testing.assert_array_equal(written, rows)
 
 
 class _Half(nn.Module):
