@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cohorts.cohort import Cohort
-from cohorts.columns import name_volume_column
 from cohorts.folder import read_tables, write_cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.columns import name_volume_column
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 
 

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.columns import name_volume_column
 from cohorts.measurements import order_visits, select_volumes
+from cohorts.sources.columns import name_volume_column
 
 
 def build_baseline_table(cohort: Cohort) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from brlp_models.training.recipe import PeopleRecipe, Recipe
 from brlp_models.training.scan_bank import read_description
 from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy import read_anatomy
 from cohorts.synthetic.mni import load_mni_anatomy
 

@@ -15,7 +15,7 @@ from brlp_models.training.cohort_bank import write_cohort_bank
 from brlp_models.training.recipe import load_recipe
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import synthesize_images
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from reports.store import Study
 from reports.verification import verify_study
 

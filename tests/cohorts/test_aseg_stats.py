@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cohorts.aseg_stats import read_aseg_stats
 from cohorts.errors import CohortError
+from cohorts.sources.freesurfer import read_aseg_stats
 
 TABLE = """# Measure BrainSeg, BrainSegVol, Brain Segmentation Volume, 1200000.0, mm^3
 # Measure EstimatedTotalIntraCranialVol, eTIV, Estimated Total Intracranial Volume, 1500000.0, mm^3

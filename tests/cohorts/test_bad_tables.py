@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 
 Rows = list[dict[str, Any]]
 

@@ -13,7 +13,7 @@ import pytest
 
 from cohorts.baseline import build_baseline_table
 from cohorts.errors import CohortError, CohortValidationError
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 
 Array = npt.NDArray[np.float32]
 

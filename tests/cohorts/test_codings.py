@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cohorts.codings import parse_coding
 from cohorts.errors import CohortError
-from cohorts.loading import load_cohort
+from cohorts.sources.codings import parse_coding
+from cohorts.sources.loading import load_cohort
 
 HEADER = "subject_id,image_uid,age,sex,diagnosis,image_path,segm_path\n"
 

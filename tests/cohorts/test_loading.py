@@ -12,7 +12,7 @@ from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.folder import write_cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from cohorts.volumetry import compute_volumes
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import read_truth, synthesize_images
 
 MAPS = Path(__file__).parents[3] / "shared" / "data" / "synthseg_label_maps"

@@ -9,7 +9,7 @@ import pytest
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.folder import write_cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import GeneratorParameters, Truth, read_truth, synthesize_table, write_truth
 
 N = 6000

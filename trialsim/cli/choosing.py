@@ -67,7 +67,7 @@ def build_screening(
     predicted = read_predictions(study) if predictions is None else read_table(predictions)
     training = None
     if train_on is not None:
-        from cohorts.loading import load_cohort
+        from cohorts.sources.loading import load_cohort
 
         training = build_screening_tables(
             load_cohort(train_on), definition, region=endpoint, predictions=predicted

@@ -97,6 +97,6 @@ def evaluate(
 
 def _load(folder: Path) -> "EvaluatedCohort":
     from brlp_models.evaluation.evaluation import EvaluatedCohort
-    from cohorts.loading import load_cohort
+    from cohorts.sources.loading import load_cohort
 
     return EvaluatedCohort(load_cohort(folder), folder)

@@ -35,7 +35,7 @@ def load_screened(cohort: Path | None, study: Path) -> "Cohort":
         If neither can be read.
     """
     if cohort is not None:
-        from cohorts.loading import load_cohort
+        from cohorts.sources.loading import load_cohort
 
         return load_cohort(cohort)
     from reports.store import Study

@@ -72,12 +72,12 @@ def load_source(path: Path, *, quiet: bool = False, **stated: Any) -> "Cohort":
     quiet
         Show neither.
     **stated
-        Passed on to `cohorts.loading.load_cohort`.
+        Passed on to `cohorts.sources.loading.load_cohort`.
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    from cohorts.loading import load_cohort
+    from cohorts.sources.loading import load_cohort
 
     with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task("Reading scans", visible=False)

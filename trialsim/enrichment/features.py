@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cohorts.columns import name_volume_column
 from cohorts.schema import CONTEXT_REGIONS, HEAD_SIZE
+from cohorts.sources.columns import name_volume_column
 from trialsim.enrichment.strategy import ScreeningTables
 
 # A column that fewer have would cost more people than it is worth.

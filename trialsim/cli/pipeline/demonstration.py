@@ -16,7 +16,7 @@ from brlp_models.training.evaluation_cohort import write_evaluation_cohort
 from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
 from cohorts.folder import is_cohort_folder, write_cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import synthesize_images, synthesize_table
 from cohorts.synthetic.mni import load_mni_anatomy
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from cohorts.census import Census, take_census
 from cohorts.cohort import Cohort
-from cohorts.loading import load_cohort
+from cohorts.sources.census import Census, take_census
+from cohorts.sources.loading import load_cohort
 from reports.store import Run, Study
 from trialsim.protocol import PredictionSection, Protocol
 

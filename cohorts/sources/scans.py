@@ -15,11 +15,10 @@ import pandas as pd
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
-from cohorts.columns import name_volume_column
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes
-from cohorts.problems import Problem
-from cohorts.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Records
+from cohorts.sources.columns import name_volume_column
+from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records
 from cohorts.volumetry import compute_label_volumes, compute_voxel_volume
 
 Progress = Callable[[int, int], None]

@@ -5,11 +5,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cohorts.assembly import find_baseline_rows
-from cohorts.columns import list_volume_columns, name_volume_column
 from cohorts.labels import SIDED_CODES
-from cohorts.records import Records
 from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
+from cohorts.sources.assembly import find_baseline_rows
+from cohorts.sources.columns import list_volume_columns, name_volume_column
+from cohorts.sources.records import Records
 
 PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
     "hippocampus": (1_000, 14_500),

@@ -5,8 +5,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Final
 
 from cohorts.errors import CohortError
-from cohorts.freesurfer_names import FREESURFER_REGIONS
-from cohorts.labels import MIDLINE_CODES, SIDED_CODES
+from cohorts.labels import FREESURFER_REGIONS, MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, CONTEXT_REGIONS, HEAD_SIZE, REPORTED_REGIONS, SIDES
 
 SPELLINGS: Final[dict[str, tuple[str, ...]]] = {

@@ -6,12 +6,19 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cohorts.codings import Coding, read_ages, read_diagnosis, read_sex
-from cohorts.columns import AFTER_BASELINE, list_volume_columns
 from cohorts.errors import CohortError
-from cohorts.numbers import is_missing, parse_numbers, parse_text
-from cohorts.records import PERSON_DIAGNOSIS, PROVENANCE, Records, join_names
 from cohorts.schema import DIAGNOSES
+from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
+from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns
+from cohorts.sources.records import (
+    PERSON_DIAGNOSIS,
+    PROVENANCE,
+    Records,
+    is_missing,
+    join_names,
+    parse_numbers,
+    parse_text,
+)
 
 NUMERIC_COVARIATES: Final = {"apoe4": (0, 2), "education_years": (0, 35), "mmse": (0, 30)}
 """Covariates that are numbers, with their least and greatest value."""

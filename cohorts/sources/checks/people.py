@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from cohorts.assembly import find_baseline_rows
-from cohorts.interpretation import NUMERIC_COVARIATES
-from cohorts.records import PERSON_DIAGNOSIS, Records
+from cohorts.sources.assembly import find_baseline_rows
+from cohorts.sources.interpretation import NUMERIC_COVARIATES
+from cohorts.sources.records import PERSON_DIAGNOSIS, Records
 
 
 def check_people(records: Records) -> None:

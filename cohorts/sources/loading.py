@@ -5,26 +5,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohorts.assembly import (
+from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.folder import is_cohort_folder, read_description, read_tables
+from cohorts.sources.assembly import (
     add_both_sides,
     build_participants,
     build_visits,
     build_volumes,
     complete_visits,
 )
-from cohorts.bids import is_bids_dataset, read_bids_records
-from cohorts.brlp_csv import is_brlp_csv, read_brlp_records
-from cohorts.codings import Coding
-from cohorts.cohort import Cohort
-from cohorts.errors import CohortError
-from cohorts.folder import is_cohort_folder, read_description, read_tables
-from cohorts.freesurfer import is_freesurfer_folder, read_freesurfer_records
-from cohorts.imported import check_tables
-from cohorts.interpretation import Codings, interpret
-from cohorts.records import Records
-from cohorts.scans import Progress, measure_scans
-from cohorts.table import read_table_records
-from cohorts.validation import check_records, separate_rejected
+from cohorts.sources.bids import is_bids_dataset, read_bids_records
+from cohorts.sources.checks.imported import check_tables
+from cohorts.sources.checks.whole import check_records, separate_rejected
+from cohorts.sources.codings import Coding
+from cohorts.sources.freesurfer import is_freesurfer_folder, read_freesurfer_records
+from cohorts.sources.interpretation import Codings, interpret
+from cohorts.sources.records import Records
+from cohorts.sources.scans import Progress, measure_scans
+from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_records
 
 
 def load_cohort(

@@ -4,11 +4,11 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.columns import get_region, list_volume_columns, name_volume_column
-from cohorts.interpretation import MONTHS_PER_YEAR, list_covariates
 from cohorts.labels import SIDED_CODES
-from cohorts.records import VOLUME_SOURCE
 from cohorts.schema import SIDES
+from cohorts.sources.columns import get_region, list_volume_columns, name_volume_column
+from cohorts.sources.interpretation import MONTHS_PER_YEAR, list_covariates
+from cohorts.sources.records import VOLUME_SOURCE
 
 PERSON_COLUMNS: Final = ("participant_id", "sex", "age_years", "diagnosis")
 VISIT_COLUMNS: Final = (

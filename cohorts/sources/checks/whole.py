@@ -3,11 +3,10 @@
 import pandas as pd
 
 from cohorts.errors import CohortValidationError
-from cohorts.problems import Problem
-from cohorts.records import Records
-from cohorts.validation_people import check_people
-from cohorts.validation_visits import check_visits
-from cohorts.validation_volumes import check_volumes
+from cohorts.sources.checks.people import check_people
+from cohorts.sources.checks.visits import check_visits
+from cohorts.sources.checks.volumes import check_volumes
+from cohorts.sources.records import Problem, Records
 
 
 def check_records(records: Records) -> None:

@@ -8,10 +8,9 @@ from typing import Final
 import pandas as pd
 import pyarrow
 
-from cohorts.columns import WAVE, apply_column_map, split_volume_name, standardize_names
 from cohorts.errors import CohortError
-from cohorts.numbers import parse_text
-from cohorts.records import (
+from cohorts.sources.columns import WAVE, apply_column_map, split_volume_name, standardize_names
+from cohorts.sources.records import (
     PERSON_DIAGNOSIS,
     PROVENANCE,
     SOURCE_FILE,
@@ -19,8 +18,8 @@ from cohorts.records import (
     VOLUME_SOURCE,
     Records,
     join_names,
+    parse_text,
 )
-from cohorts.waves import split_waves
 
 SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 TABLE_SUFFIXES: Final = (*SEPARATORS, ".parquet")
@@ -162,3 +161,53 @@ def _check_header(path: Path, separator: str) -> None:
             f"{path.name} has one column, '{header[0][:60]}': its cells must be separated by "
             f"{'commas' if separator == ',' else 'tabs'}."
         )
+
+
+COLUMNS: Final = {"subject_id", "image_uid", "age", "sex", "image_path", "segm_path"}
+
+
+def is_brlp_csv(path: Path) -> bool:
+    """Return whether `path` is a CSV with the columns that BrLP's commands read."""
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return set(next(csv.reader(file), [])) >= COLUMNS
+
+
+def read_brlp_records(path: Path, *, column_map: Mapping[str, str]) -> Records:
+    """Return the visits of a BrLP CSV; its `image_uid`s say nothing about the order of time."""
+    records = read_table_records(path, column_map=column_map)
+    records.has_ordered_sessions = False
+    return records
+
+
+def split_waves(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Turn columns of waves into visits.
+
+    Parameters
+    ----------
+    frame
+        One row a person; columns such as `age_years_W1`, `age_years_W2`, `MMSE_W1`.
+
+    Returns
+    -------
+    frame
+        One row per person and wave, with `session_id` (`W1`) and one column for each measurement;
+        columns without a wave are repeated. The input where it has fewer than two waves.
+    waves
+        The session names, in order; empty where there are none.
+    """
+    columns = {name: match for name in frame if (match := WAVE.match(str(name)))}
+    numbers = sorted({int(match[2]) for match in columns.values()})
+    if len(numbers) < 2:
+        return frame, []
+    common = frame.drop(columns=list(columns))
+    waves = [
+        common.assign(
+            session_id=f"W{number}",
+            **{m[1]: frame[name] for name, m in columns.items() if int(m[2]) == number},
+        )
+        for number in numbers
+    ]
+    long = pd.concat(waves).sort_index(kind="stable").reset_index(drop=True)
+    return long, [f"W{number}" for number in numbers]

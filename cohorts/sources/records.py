@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.problems import Problem
-
 SOURCE_FILE: Final = "source_file"
 SOURCE_ROW: Final = "source_row"
 VOLUME_SOURCE: Final = "volume_source"
@@ -18,6 +16,36 @@ PERSON_DIAGNOSIS: Final = "person_diagnosis"
 """The diagnosis that a table of people holds, beside that of the visit."""
 
 PROVENANCE: Final = (SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, PERSON_DIAGNOSIS)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, where, what arrived, what would be right.
+
+    Parameters
+    ----------
+    message
+        What arrived, then what would be right.
+    participant_id
+        Whom it concerns. None where it concerns the whole input, so that leaving people out does
+        not mend it.
+    file, row, column
+        Where it is; rows are counted as a text editor or spreadsheet does (the header is row 1).
+    """
+
+    message: str
+    participant_id: str | None = None
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        place = [self.file or ""]
+        place += [f"row {self.row}"] if self.row is not None else []
+        place += [f"column {self.column}"] if self.column is not None else []
+        where = ", ".join(part for part in place if part)
+        whom = f" (participant {self.participant_id})" if self.participant_id is not None else ""
+        return f"{where}: {self.message}{whom}." if where else f"{self.message}{whom}."
 
 
 @dataclass
@@ -122,3 +150,33 @@ def join_names(names: Iterable[object], *, limit: int = 8) -> list[str]:
     shown = [str(name) for name in names]
     rest = len(shown) - limit
     return shown if rest <= 0 else [*shown[:limit], f"... ({rest} more)"]
+
+
+MISSING_SPELLINGS: Final = frozenset({"", "n/a", "na", "nan", "null", "none", ".", "<na>"})
+"""How tables write a missing value, in lower case."""
+
+
+def is_missing(values: pd.Series) -> npt.NDArray[np.bool_]:
+    """Return where a column has no value."""
+    missing: npt.NDArray[np.bool_] = values.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(values):
+        return missing
+    plain = values.astype("str").str.strip().str.lower()
+    return missing | plain.isin(MISSING_SPELLINGS).to_numpy(dtype=bool)
+
+
+def parse_numbers(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
+    """Return a column as floats (NaN for gaps), with a mask of the values that are no number."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype(float), np.zeros(len(values), dtype=bool)
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    return numbers, numbers.isna().to_numpy() & ~is_missing(values)
+
+
+def parse_text(values: pd.Series) -> pd.Series:
+    """Return a column as stripped text, with NA for gaps and whole numbers without `.0`."""
+    if pd.api.types.is_float_dtype(values):
+        text = values.map(lambda value: f"{value:.10g}", na_action="ignore").astype("str")
+    else:
+        text = values.astype("str").str.strip()
+    return text.mask(is_missing(values))

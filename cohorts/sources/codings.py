@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.numbers import is_missing, parse_numbers, parse_text
-from cohorts.records import Records, join_names
 from cohorts.schema import DIAGNOSES, SEXES
+from cohorts.sources.records import Records, is_missing, join_names, parse_numbers, parse_text
 
 Coding = str | Mapping[str, str]
 """`0=M,1=F`, or the same as a mapping from the code in the file to the value here."""

@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cohorts.assembly import find_baseline_rows
-from cohorts.interpretation import MONTHS_PER_YEAR
-from cohorts.records import Records
+from cohorts.sources.assembly import find_baseline_rows
+from cohorts.sources.interpretation import MONTHS_PER_YEAR
+from cohorts.sources.records import Records
 
 BASELINE_WITHIN_MONTHS: Final = 1.0
 """How far from month 0 the first visit may be and still be the baseline."""

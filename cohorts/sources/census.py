@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cohorts.folder import is_cohort_folder, read_tables
-from cohorts.loading import find_source, read_records
+from cohorts.sources.loading import find_source, read_records
 
 
 @dataclass(frozen=True)

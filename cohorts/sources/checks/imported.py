@@ -6,21 +6,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.columns import name_volume_column
-from cohorts.problems import Problem
-from cohorts.records import (
+from cohorts.schema import TABLES
+from cohorts.sources.checks.people import check_people
+from cohorts.sources.checks.visits import check_visits
+from cohorts.sources.checks.volumes import check_volumes
+from cohorts.sources.checks.whole import number_keys
+from cohorts.sources.columns import name_volume_column
+from cohorts.sources.records import (
     PERSON_DIAGNOSIS,
     PROVENANCE,
     SOURCE_FILE,
     SOURCE_ROW,
     VOLUME_SOURCE,
+    Problem,
     Records,
 )
-from cohorts.schema import TABLES
-from cohorts.validation import number_keys
-from cohorts.validation_people import check_people
-from cohorts.validation_visits import check_visits
-from cohorts.validation_volumes import check_volumes
 
 _PERSON: Final = "participant_id"
 _KEYS: Final = [_PERSON, "session_id"]

@@ -1,0 +1,1 @@
+"""Sources of people: BIDS, tables, FreeSurfer folders, read and checked."""

@@ -1,0 +1,1 @@
+"""Checks of what was read: every problem at once, then a refusal."""
