@@ -18,8 +18,8 @@ from reports.figures.export import render_png
 from reports.page.compose import compose_page
 from reports.page.content import Page, Picture
 from reports.page.gather import gather_study
-from reports.page.html import render_html
-from reports.store import Study
+from reports.page.render.html import render_html
+from reports.store.study import Study
 
 EXAMPLE = Path(__file__).parents[1] / "tests" / "reports" / "conftest.py"
 NOW = datetime.now(UTC)

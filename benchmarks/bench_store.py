@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from reports.store import Study
+from reports.store.study import Study
 
 N_ROWS = 1_000_000
 N_LOOP = 2_000

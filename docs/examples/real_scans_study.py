@@ -22,7 +22,7 @@ import nibabel as nib
 import numpy as np
 import typer
 
-from reports.store import Study
+from reports.store.study import Study
 from trialsim.cli.pipeline.whole import STUDY, run_protocol
 from trialsim.protocol import read_protocol
 

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reports.atomic import write_atomically
-from reports.export import write_frame
 from reports.figures.style import shared_style
+from reports.store.atomic import write_atomically
+from reports.store.export import write_frame
 
 PNG_DPI: Final = 200
 

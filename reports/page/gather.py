@@ -9,7 +9,7 @@ import pandas as pd
 
 from cohorts.schema import TABLES
 from reports.page.content import RunReference
-from reports.store import FILLED_BY, Study
+from reports.store.study import FILLED_BY, Study
 
 _LARGE: Final = ("volumes", "scan_volumes", "predictions", "selections", "scores")
 """Tables that the page asks questions about, but never reads whole."""

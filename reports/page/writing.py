@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.atomic import write_atomically
 from reports.figures.export import write_figure
 from reports.page.compose import compose_page
 from reports.page.content import Page
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
-from reports.page.html import render_html
-from reports.page.markdown import render_markdown
-from reports.page.pdf import render_pdf
-from reports.store import Study
+from reports.page.render.html import render_html
+from reports.page.render.markdown import render_markdown
+from reports.page.render.pdf import render_pdf
+from reports.store.atomic import write_atomically
+from reports.store.study import Study
 
 
 def write_report(

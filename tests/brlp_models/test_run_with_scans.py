@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from reports.store import Study
+from reports.store.study import Study
 from trialsim.cli.app import app
 
 # the tiny model's grid is refused on reading: its voxels of 9 mm hold no hippocampus

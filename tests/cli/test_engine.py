@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.store import Run, Study
+from reports.store.study import Run, Study
 from trialsim.cli.pipeline.engine import Step, StepOutcome, run_steps
 
 SCORES = {"participant_id": ["sub-1"], "strategy": ["mine"], "fold": [None]}

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from cohorts.sources.loading import load_cohort
-from reports.store import Study
-from reports.verification import verify_study
+from reports.store.study import Study
+from reports.store.verification import verify_study
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cohorts.cohort import Cohort
 from cohorts.folder import write_cohort
-from reports.store import Study
+from reports.store.study import Study
 from trialsim.cli.app import app
 
 MONTHS = (0, 12, 24)

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from cohorts.folder import write_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from reports.errors import ReportError
-from reports.store import Study
-from reports.verification import verify_study
+from reports.store.study import Study
+from reports.store.verification import verify_study
 from trialsim.cli.app import app
 from trialsim.cli.pipeline.whole import run_protocol
 from trialsim.protocol import Protocol, read_protocol
@@ -257,7 +257,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_study_whole(
     def fail(*_args: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("reports.atomic.os.fsync", fail)
+    monkeypatch.setattr("reports.store.atomic.os.fsync", fail)
     result = RUNNER.invoke(app, ["run", str(protocol)])
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.cohort import Cohort
-from reports.store import Study
+from reports.store.study import Study
 from trialsim.cli.app import app
 from trialsim.cli.recording import load_screened, recorded_run
 

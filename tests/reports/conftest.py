@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.store import Study
+from reports.store.study import Study
 
 Tables = dict[str, pd.DataFrame]
 

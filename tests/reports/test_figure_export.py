@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from reports import figures
-from reports.atomic import write_atomically
 from reports.errors import ReportError
 from reports.figures.export import html_id, render_png, render_svg, write_figure
 from reports.figures.labels import covariate_label, label_text, percent, strategy_label
+from reports.store.atomic import write_atomically
 
 Tables = dict[str, pd.DataFrame]
 

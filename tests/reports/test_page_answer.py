@@ -11,7 +11,7 @@ from reports.page.answer import describe_answer
 from reports.page.choice import best_fractions, choose
 from reports.page.content import Answer
 from reports.page.gather import StudyFacts, gather_study
-from reports.store import Study
+from reports.store.study import Study
 
 Tables = dict[str, pd.DataFrame]
 NAMES = ("participants", "visits", "volumes", "sample_sizes", "sample_size_savings")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reports.page import formats
-from reports.page.html import mark_code
+from reports.page.render.html import mark_code
 from reports.page.sections.gaps import show_setting
 
 NBSP = "\u00a0"

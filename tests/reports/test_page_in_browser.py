@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reports.page.writing import write_report
-from reports.store import Study
+from reports.store.study import Study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

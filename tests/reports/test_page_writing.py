@@ -15,10 +15,10 @@ from reports.page.compose import compose_page
 from reports.page.content import Answer, Page, Paragraph
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
-from reports.page.html import render_html
+from reports.page.render.html import render_html
 from reports.page.sections.limits import describe_limits
 from reports.page.writing import write_report
-from reports.store import FILLED_BY, Study
+from reports.store.study import FILLED_BY, Study
 from trialsim.cli.app import app
 
 Tables = dict[str, pd.DataFrame]

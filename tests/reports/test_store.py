@@ -16,11 +16,11 @@ import pytest
 
 from cohorts.errors import CohortValidationError, TrialsimError
 from cohorts.schema import TABLES
-from reports.database import open_for_writing
 from reports.errors import ReportError
-from reports.export import neutralize_formulas, write_frame, write_study_tables
-from reports.store import Study
-from reports.verification import verify_study
+from reports.store.database import open_for_writing
+from reports.store.export import neutralize_formulas, write_frame, write_study_tables
+from reports.store.study import Study
+from reports.store.verification import verify_study
 
 
 def make_participants(count: int = 3, **columns: object) -> pd.DataFrame:
@@ -162,7 +162,7 @@ def test_readers_read_while_a_writer_computes(study: Study) -> None:
     write_once(study, make_participants())
     with study.run(command="trialsim predict", config={}):
         code = (
-            "from reports.store import Study\n"
+            "from reports.store.study import Study\n"
             f"study = Study.open({str(study.path)!r}, read_only=True)\n"
             "print(len(study.read('participants')))"
         )
@@ -240,7 +240,7 @@ def test_no_kill_loses_a_finished_run(tmp_path: Path) -> None:
     path = tmp_path / "study.duckdb"
     Study.open(path)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reports.store", "pandas"])
+    context.set_forkserver_preload(["reports.store.study", "pandas"])
     promised: dict[str, int] = {}
     for delay in np.random.default_rng(30).uniform(0.0, 0.3, size=30):
         reader, writer = context.Pipe(duplex=False)

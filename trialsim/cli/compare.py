@@ -168,7 +168,7 @@ def read_scores(
     """Return the scores of the study where they are of these people, unit and horizon."""
     import json
 
-    from reports.store import Study
+    from reports.store.study import Study
 
     if not study.exists():
         return None

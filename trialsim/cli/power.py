@@ -176,7 +176,7 @@ def show_progress(*, quiet: bool) -> "Iterator[Progress]":
 
 def read_predictions(study: Path) -> "pd.DataFrame | None":
     """Return the predictions that the study holds, if any."""
-    from reports.store import Study
+    from reports.store.study import Study
 
     if not study.exists():
         return None

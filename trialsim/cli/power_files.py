@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.export import write_frame
 from reports.figures.error_rates import plot_error_rates
 from reports.figures.export import write_figure
 from reports.figures.fractions import plot_costs, plot_sample_sizes
 from reports.figures.power import plot_power_curves
 from reports.figures.sensitivity import plot_sensitivity
+from reports.store.export import write_frame
 from trialsim.design import TrialDesign
 from trialsim.simulation.comparison import Comparison
 

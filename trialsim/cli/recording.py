@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from cohorts.cohort import Cohort
-    from reports.store import Run, Study
+    from reports.store.study import Run, Study
 
 CohortArgument = Annotated[
     Path | None,
@@ -38,7 +38,7 @@ def load_screened(cohort: Path | None, study: Path) -> "Cohort":
         from cohorts.sources.loading import load_cohort
 
         return load_cohort(cohort)
-    from reports.store import Study
+    from reports.store.study import Study
 
     with Study.open(study, read_only=True) as opened:
         return read_cohort(opened)
@@ -81,7 +81,7 @@ def recorded_run(
 
     A `cohort` that the study does not hold yet is written first, so that later commands find it.
     """
-    from reports.store import Study
+    from reports.store.study import Study
 
     with Study.open(study) as opened:
         if cohort is not None:
@@ -96,7 +96,7 @@ def recorded_run(
 
 def record_cohort(study: "Study", cohort: "Cohort") -> None:
     """Write the cohort's tables into `study`, unless the study already holds just these."""
-    from reports.provenance import compute_fingerprint
+    from reports.store.provenance import compute_fingerprint
 
     tables = {table: getattr(cohort, table) for table in ("participants", "visits", "volumes")}
     fingerprint = compute_fingerprint(tables)

@@ -35,7 +35,7 @@ def report(
     Example: trialsim report study.duckdb --out report.html
     """
     from reports.page.writing import write_report
-    from reports.store import Study
+    from reports.store.study import Study
     from trialsim.analytic.anchors import check_anchors
 
     chosen = report_format or ReportFormat.of(out or Path())

@@ -27,7 +27,7 @@ def info(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = Fals
 
     Example: trialsim study info study.duckdb
     """
-    from reports.store import Study
+    from reports.store.study import Study
 
     columns = ["table_name", "n_rows", "run_id", "command", "ended_at"]
     print_table(Study.open(study, read_only=True).tables()[columns], as_json=as_json)
@@ -39,7 +39,7 @@ def runs(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = Fals
 
     Example: trialsim study runs study.duckdb
     """
-    from reports.store import Study
+    from reports.store.study import Study
 
     found = Study.open(study, read_only=True).runs()
     columns = ["run_id", "status", "started_at", "ended_at", "seed", "command", "problem"]
@@ -56,7 +56,7 @@ def tables(
 
     Example: trialsim study tables sample_sizes study.duckdb
     """
-    from reports.store import Study
+    from reports.store.study import Study
 
     print_table(Study.open(study, read_only=True).read(table), as_json=as_json)
 
@@ -71,7 +71,7 @@ def sql(
 
     Example: trialsim study sql "SELECT strategy, avg(score) FROM scores GROUP BY 1" study.duckdb
     """
-    from reports.store import Study
+    from reports.store.study import Study
 
     print_table(Study.open(study, read_only=True).query(statement), as_json=as_json)
 
@@ -88,8 +88,8 @@ def export(
 
     Example: trialsim study export study.duckdb --format csv --out tables
     """
-    from reports.export import write_study_tables
-    from reports.store import Study
+    from reports.store.export import write_study_tables
+    from reports.store.study import Study
 
     opened = Study.open(study, read_only=True)
     for path in write_study_tables(opened, out, file_format=file_format.value):
@@ -102,8 +102,8 @@ def verify(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = Fa
 
     Example: trialsim study verify study.duckdb
     """
-    from reports.store import Study
-    from reports.verification import verify_study
+    from reports.store.study import Study
+    from reports.store.verification import verify_study
 
     found = verify_study(Study.open(study, read_only=True))
     broken = found[found["verdict"] != "holds"]

@@ -8,7 +8,7 @@ from reports.page.columns import build_facts
 from reports.page.content import Block, Paragraph, Table
 from reports.page.formats import Format, show_count, show_fraction, show_text
 from reports.page.gather import StudyFacts
-from reports.store import FILLED_BY
+from reports.store.study import FILLED_BY
 
 NOT_RECORDED = "not recorded"
 

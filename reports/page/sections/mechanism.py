@@ -3,13 +3,13 @@
 import pandas as pd
 
 from cohorts.schema import DIAGNOSES
-from reports import queries
 from reports.figures import plot_cohort_overview
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_number, show_share
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap, describe_settings
+from reports.store import queries
 
 _TITLE = "Data-generating mechanism"
 _SETTINGS = (

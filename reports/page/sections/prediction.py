@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from reports import queries
 from reports.figures import plot_capture_rates, plot_predicted_versus_observed
 from reports.figures.labels import label_text, strategy_label
 from reports.page.columns import build_table, estimate, number, words
@@ -19,6 +18,7 @@ from reports.page.formats import (
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
 from reports.page.sections.scans import describe_scans
+from reports.store import queries
 
 _METRICS = {
     "r_squared": "R²",

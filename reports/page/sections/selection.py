@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from reports import queries
 from reports.figures import plot_group_differences, plot_screening_flow
 from reports.figures.labels import covariate_label, percent, strategy_label
 from reports.page.answer import describe_group
@@ -14,6 +13,7 @@ from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_fraction, show_number, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap, describe_settings
+from reports.store import queries
 
 _SETTINGS = (
     ("Strategies", "strategies"),

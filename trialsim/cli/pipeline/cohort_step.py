@@ -1,7 +1,7 @@
 """The step that reads the screened people."""
 
 from cohorts.eligibility import screen_cohort
-from reports.store import Run
+from reports.store.study import Run
 from trialsim.cli.pipeline.durations import estimate_loading
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.provenance import compute_sha256, list_files
-from reports.store import Run, Study
+from reports.store.provenance import compute_sha256, list_files
+from reports.store.study import Run, Study
 from trialsim import __version__
 
 

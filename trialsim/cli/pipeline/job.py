@@ -11,7 +11,7 @@ import numpy as np
 from cohorts.cohort import Cohort
 from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
-from reports.store import Run, Study
+from reports.store.study import Run, Study
 from trialsim.protocol import PredictionSection, Protocol
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from reports.store import Study
+from reports.store.study import Study
 from trialsim.cli.pipeline.durations import estimate_report, show_seconds
 from trialsim.cli.pipeline.engine import PlannedStep, plan_steps
 from trialsim.cli.pipeline.job import Job

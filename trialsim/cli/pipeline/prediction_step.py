@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from reports.store import Run, Study
+from reports.store.study import Run, Study
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from reports.store import Run
+from reports.store.study import Run
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cohorts.schema import validate_table
 from cohorts.synthetic.truth import read_true_volumes
-from reports.store import Run
+from reports.store.study import Run
 from trialsim.cli.choosing import read_table
 from trialsim.cli.pipeline.durations import estimate_comparing, estimate_scoring
 from trialsim.cli.pipeline.engine import Step

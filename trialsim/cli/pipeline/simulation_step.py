@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from reports.store import Run
+from reports.store.study import Run
 from trialsim.cli.pipeline.engine import Step
 from trialsim.cli.pipeline.job import Job
 from trialsim.cli.pipeline.selection_steps import build_screening, list_strategies

@@ -11,7 +11,7 @@ from reports.page.answer import describe_answer
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
 from reports.page.writing import write_report
-from reports.store import Study
+from reports.store.study import Study
 from trialsim.analytic.anchors import check_anchors
 from trialsim.cli.pipeline.engine import Step, run_steps
 from trialsim.cli.pipeline.job import Job, Progress

@@ -2,7 +2,7 @@
 
 A step is applied once, inside a transaction, and recorded. Rows of every table of `cohorts.schema`
 carry the `run_id` that wrote them. Keys are checked when rows are written and by
-`reports.verification`, not by an index: DuckDB's primary key makes a million predictions six
+`reports.store.verification`, not by an index: DuckDB's primary key makes a million predictions six
 times larger on disk and five times slower to write (`benchmarks/bench_store.py`).
 """
 
@@ -13,8 +13,8 @@ import duckdb
 import pandera.pandas as pa
 
 from cohorts.schema import TABLES
-from reports.database import transaction
 from reports.errors import ReportError
+from reports.store.database import transaction
 
 _SQL_TYPES: Final = {"str": "VARCHAR", "float": "DOUBLE", "int": "BIGINT", "bool": "BOOLEAN"}
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from cohorts.schema import TABLES
 from reports.errors import ReportError
-from reports.migrations import quote, sql_type
+from reports.store.migrations import quote, sql_type
 
 
 def write_rows(

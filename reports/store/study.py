@@ -23,18 +23,18 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from cohorts.schema import TABLES, validate_table
-from reports import queries
-from reports.database import (
+from reports.errors import ReportError
+from reports.store import queries
+from reports.store.database import (
     has_writer,
     open_for_reading,
     open_for_writing,
     transaction,
     writer_lock,
 )
-from reports.errors import ReportError
-from reports.migrations import MIGRATIONS, migrate, schema_version
-from reports.provenance import collect_versions, describe_files, find_git_commit
-from reports.rows import checksum_rows, read_rows, write_rows
+from reports.store.migrations import MIGRATIONS, migrate, schema_version
+from reports.store.provenance import collect_versions, describe_files, find_git_commit
+from reports.store.rows import checksum_rows, read_rows, write_rows
 
 FILLED_BY: Final = {
     "participants": "trialsim cohort import",

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 import pandas as pd
 
-from reports.atomic import write_atomically
-from reports.store import Study
+from reports.store.atomic import write_atomically
+from reports.store.study import Study
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 

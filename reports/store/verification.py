@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import queries
-from reports.database import open_for_reading
-from reports.provenance import compute_sha256
-from reports.rows import checksum_rows, find_repeated_keys
-from reports.store import Study
+from reports.store import queries
+from reports.store.database import open_for_reading
+from reports.store.provenance import compute_sha256
+from reports.store.rows import checksum_rows, find_repeated_keys
+from reports.store.study import Study
 
 
 def verify_study(study: Study) -> pd.DataFrame:

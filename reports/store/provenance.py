@@ -36,7 +36,7 @@ def collect_versions() -> dict[str, str]:
 def find_git_commit() -> str | None:
     """Return the commit of the source that is running, with `+changes` if it has been edited."""
     git = shutil.which("git")
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     if git is None or not (root / ".git").exists():
         return None
     commit = _ask(git, root, "rev-parse", "HEAD")
