@@ -20,8 +20,8 @@ import pandas as pd
 from brlp_models.progression import LogisticProgression
 from cohorts.cohort import Cohort
 from cohorts.folder import write_cohort
-from trialsim.cli.pipeline.whole import run_protocol
 from trialsim.protocol import read_protocol
+from trialsim.study.whole import run_protocol
 
 RATIO = "Hippocampus volume ratio"
 HORIZON_MONTHS = 24.0

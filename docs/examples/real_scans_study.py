@@ -23,8 +23,8 @@ import numpy as np
 import typer
 
 from reports.store.study import Study
-from trialsim.cli.pipeline.whole import STUDY, run_protocol
 from trialsim.protocol import read_protocol
+from trialsim.study.whole import STUDY, run_protocol
 
 MS01: Final = "open_ms_longitudinal_patient01"
 SCANS: Final = {

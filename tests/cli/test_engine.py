@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reports.store.study import Run, Study
-from trialsim.cli.pipeline.engine import Step, StepOutcome, run_steps
+from trialsim.study.engine import Step, StepOutcome, run_steps
 
 SCORES = {"participant_id": ["sub-1"], "strategy": ["mine"], "fold": [None]}
 

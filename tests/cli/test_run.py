@@ -22,8 +22,8 @@ from reports.errors import ReportError
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from trialsim.cli.app import app
-from trialsim.cli.pipeline.whole import run_protocol
 from trialsim.protocol import Protocol, read_protocol
+from trialsim.study.whole import run_protocol
 
 RUNNER = CliRunner()
 RESULTS = ("scores", "selections", "capture_rates", "operating_characteristics", "sample_sizes")
@@ -175,7 +175,7 @@ def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
 
 def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trialsim.cli.pipeline.whole", "trialsim.cli.pipeline.steps"])
+    context.set_forkserver_preload(["trialsim.study.whole", "trialsim.study.steps"])
     process = context.Process(target=work, args=arguments)
     process.start()
     return process
@@ -289,7 +289,7 @@ def test_an_interrupt_says_how_to_go_on(protocol: Path, monkeypatch: pytest.Monk
     def interrupt(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trialsim.cli.pipeline.selection_steps.score", interrupt)
+    monkeypatch.setattr("trialsim.study.selection_steps.score", interrupt)
     result = RUNNER.invoke(app, ["run", str(protocol)])
     assert result.exit_code == 130
     assert "same command" in result.stderr

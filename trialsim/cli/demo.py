@@ -22,9 +22,9 @@ def demo(
 
     Example: trialsim demo demo
     """
-    from trialsim.cli.pipeline.demonstration import write_demonstration
-    from trialsim.cli.pipeline.whole import run_protocol
     from trialsim.protocol import read_protocol
+    from trialsim.study.demonstration import write_demonstration
+    from trialsim.study.whole import run_protocol
 
     protocol = write_demonstration(folder, n_people=people, seed=seed, quiet=quiet)
     run_protocol(read_protocol(protocol), command=f"trialsim demo {folder}", quiet=quiet)

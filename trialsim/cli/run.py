@@ -28,9 +28,9 @@ def run(
 
     Example: trialsim run protocol.toml --set simulation.n_simulations=500
     """
-    from trialsim.cli.pipeline.plan import describe_plan
-    from trialsim.cli.pipeline.whole import run_protocol
     from trialsim.protocol import read_protocol
+    from trialsim.study.plan import describe_plan
+    from trialsim.study.whole import run_protocol
 
     question = read_protocol(protocol, settings or [])
     if dry_run:

@@ -8,9 +8,6 @@ from cohorts.schema import validate_table
 from cohorts.synthetic.truth import read_true_volumes
 from reports.store.study import Run
 from trialsim.cli.choosing import read_table
-from trialsim.cli.pipeline.durations import estimate_comparing, estimate_scoring
-from trialsim.cli.pipeline.engine import Step
-from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort
 from trialsim.enrichment import (
     FastProgressorDefinition,
@@ -24,6 +21,9 @@ from trialsim.enrichment import (
 )
 from trialsim.enrichment.evaluation import evaluate_scores
 from trialsim.enrichment.screening import Screening
+from trialsim.study.durations import estimate_comparing, estimate_scoring
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
 
 
 def make_score_step(job: Job, stands_on: list[str]) -> Step:

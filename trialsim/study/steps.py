@@ -1,8 +1,8 @@
 """The steps that a protocol asks for, in their order."""
 
-from trialsim.cli.pipeline.cohort_step import make_load_step
-from trialsim.cli.pipeline.engine import Step
-from trialsim.cli.pipeline.job import Job
+from trialsim.study.cohort_step import make_load_step
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
 
 
 def list_steps(job: Job) -> list[Step]:
@@ -13,8 +13,8 @@ def list_steps(job: Job) -> list[Step]:
     ModelError
         If the protocol names a model that is not there.
     """
-    from trialsim.cli.pipeline.selection_steps import make_compare_step, make_score_step
-    from trialsim.cli.pipeline.simulation_step import make_simulation_step
+    from trialsim.study.selection_steps import make_compare_step, make_score_step
+    from trialsim.study.simulation_step import make_simulation_step
 
     steps = [make_load_step(job), *_list_scan_steps(job)]
     steps.append(make_score_step(job, [step.name for step in steps]))
@@ -26,8 +26,8 @@ def _list_scan_steps(job: Job) -> list[Step]:
     section = job.protocol.prediction
     if section is None:
         return []
-    from trialsim.cli.pipeline.prediction_step import make_prediction_step
-    from trialsim.cli.pipeline.preparation_steps import make_preprocess_step, make_segment_step
+    from trialsim.study.prediction_step import make_prediction_step
+    from trialsim.study.preparation_steps import make_preprocess_step, make_segment_step
 
     return [
         make_preprocess_step(job, section, ["load"]),

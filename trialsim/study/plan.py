@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from reports.store.study import Study
-from trialsim.cli.pipeline.durations import estimate_report, show_seconds
-from trialsim.cli.pipeline.engine import PlannedStep, plan_steps
-from trialsim.cli.pipeline.job import Job
-from trialsim.cli.pipeline.steps import list_steps
-from trialsim.cli.pipeline.whole import REPORT, STUDY
 from trialsim.protocol import Protocol
+from trialsim.study.durations import estimate_report, show_seconds
+from trialsim.study.engine import PlannedStep, plan_steps
+from trialsim.study.job import Job
+from trialsim.study.steps import list_steps
+from trialsim.study.whole import REPORT, STUDY
 
 
 def describe_plan(protocol: Protocol, *, as_json: bool = False) -> str:

@@ -3,15 +3,15 @@
 from dataclasses import asdict
 
 from reports.store.study import Run
-from trialsim.cli.pipeline.engine import Step
-from trialsim.cli.pipeline.job import Job
-from trialsim.cli.pipeline.selection_steps import build_screening, list_strategies
-from trialsim.cli.pipeline.simulation_timing import estimate_simulation
 from trialsim.cli.recording import read_cohort
 from trialsim.errors import DesignError
 from trialsim.simulation import build_trajectories, compare_strategies
 from trialsim.simulation.cohort_power import add_normal_change
 from trialsim.simulation.refitting import build_rescore, widen_scores
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.selection_steps import build_screening, list_strategies
+from trialsim.study.simulation_timing import estimate_simulation
 
 
 def make_simulation_step(job: Job, stands_on: list[str]) -> Step:

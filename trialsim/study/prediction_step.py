@@ -6,10 +6,10 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from reports.store.study import Run, Study
-from trialsim.cli.pipeline.engine import Step
-from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort
 from trialsim.protocol import PredictionSection
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
 
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:

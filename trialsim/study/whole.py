@@ -13,10 +13,10 @@ from reports.page.gather import gather_study
 from reports.page.writing import write_report
 from reports.store.study import Study
 from trialsim.analytic.anchors import check_anchors
-from trialsim.cli.pipeline.engine import Step, run_steps
-from trialsim.cli.pipeline.job import Job, Progress
-from trialsim.cli.pipeline.steps import list_steps
 from trialsim.protocol import Protocol
+from trialsim.study.engine import Step, run_steps
+from trialsim.study.job import Job, Progress
+from trialsim.study.steps import list_steps
 
 STUDY, REPORT = "study.duckdb", "report.html"
 

@@ -2,9 +2,9 @@
 
 from cohorts.eligibility import screen_cohort
 from reports.store.study import Run
-from trialsim.cli.pipeline.durations import estimate_loading
-from trialsim.cli.pipeline.engine import Step
-from trialsim.cli.pipeline.job import Job
+from trialsim.study.durations import estimate_loading
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
 
 
 def make_load_step(job: Job) -> Step:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from reports.store.study import Run
-from trialsim.cli.pipeline.engine import Step
-from trialsim.cli.pipeline.job import Job
 from trialsim.cli.recording import read_cohort
 from trialsim.protocol import PredictionSection
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
 
 
 def make_preprocess_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:

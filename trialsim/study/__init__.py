@@ -1,0 +1,1 @@
+"""The application: from a protocol to steps, a study file, an answer."""
