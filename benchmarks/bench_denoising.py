@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import load_model, write_model_folder
-from brlp_models.networks import build_networks
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model, write_model_folder
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.networks import build_networks
+from brlp_models.model.sampling import Sampler, sample_latents
 from brlp_models.official_import import read_official_config
-from brlp_models.sampling import Sampler, sample_latents
 
 NARROW = {"channels": [64, 128, 192], "num_head_channels": [0, 128, 192]}
 

@@ -18,12 +18,12 @@ import torch
 from bench_prediction import make_cohort
 from torch.utils.flop_counter import FlopCounterMode
 
-from brlp_models.model import BrlpModel
-from brlp_models.model_folder import load_model
-from brlp_models.precision import autocast
-from brlp_models.prediction import predict_cohort
-from brlp_models.sampling import sample_latents
-from brlp_models.segmentation import compute_logits
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.precision import autocast
+from brlp_models.model.sampling import sample_latents
+from brlp_models.prediction.cohort import predict_cohort
+from brlp_models.scans.segmentation import compute_logits
 
 SIZE = 3072
 

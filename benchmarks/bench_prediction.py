@@ -16,9 +16,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from brlp_models.model import BrlpModel
-from brlp_models.model_folder import load_model
-from brlp_models.prediction import predict_cohort
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.cohort import predict_cohort
 from cohorts.cohort import Cohort
 from cohorts.schema import CONTEXT_REGIONS
 

@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize
 
-from brlp_models.progression import LogisticProgression
-from brlp_models.progression.curve import CurveParameters
-from brlp_models.progression.personalization import (
+from brlp_models.auxiliary.course_curve import CurveParameters
+from brlp_models.auxiliary.course_model import LogisticProgression
+from brlp_models.auxiliary.course_personalization import (
     compute_negative_log_posterior,
     compute_residuals,
 )
-from brlp_models.progression.visits import pad_visits
+from brlp_models.auxiliary.visits import pad_visits
 
 N_PEOPLE = 1000
 N_ONE_BY_ONE = 40

@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from bench_denoising import choose_config, draw_inputs, fill_zero_convolutions, write_random_model
 
-from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import load_model
-from brlp_models.networks import build_empty_networks
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model
+from brlp_models.model.networks import build_empty_networks
+from brlp_models.model.sampling import sample_latents
 from brlp_models.official_import import read_checkpoint, rename_tensors
-from brlp_models.sampling import sample_latents
 
 LARGEST_DIFFERENCE = {torch.float32: 1.1e-5, torch.float64: 1e-12}
 """Between old and new outputs, in sds of the output."""

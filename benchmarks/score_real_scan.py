@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from brlp_models.evaluation.real_scan import score_real_scan
-from brlp_models.model_folder import load_model
+from brlp_models.model.folder import load_model
 
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from brlp_models.auxiliary_progression import ProgressionAuxiliary
+from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.errors import ModelError
-from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import compare_state_dicts, compute_checksum, write_model_folder
-from brlp_models.networks import build_empty_networks
-from brlp_models.prediction_context import SEVERAL_VISITS
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import compare_state_dicts, compute_checksum, write_model_folder
+from brlp_models.model.networks import build_empty_networks
+from brlp_models.prediction.context import SEVERAL_VISITS
 
 RENAMED = {"out_proj": "to_out.0", "postconv": "conv"}
 """MONAI's word in a tensor's name, then monai-generative's."""

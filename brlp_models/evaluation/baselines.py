@@ -14,12 +14,12 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brlp_models.auxiliary import AuxiliaryModel, tabulate_predictions
+from brlp_models.auxiliary.models import AuxiliaryModel, tabulate_predictions
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, REFERENCE
 from brlp_models.evaluation.ranking import REGION
-from brlp_models.model import BrlpModel
-from brlp_models.prediction_context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 

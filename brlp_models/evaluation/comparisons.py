@@ -1,7 +1,7 @@
 """What each part of the model is worth: variants of it on the same people, at one horizon."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,18 @@ import pandas as pd
 from brlp_models.evaluation.accuracy import VOLUME_ERROR, tabulate_errors
 from brlp_models.evaluation.baselines import carry_context_forward
 from brlp_models.evaluation.image_accuracy import Sessions, measure_images
-from brlp_models.evaluation.methods import MODEL
-from brlp_models.evaluation.people_predictions import PeoplePredictions, predict_people
+from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
+from brlp_models.evaluation.people_predictions import (
+    PeoplePredictions,
+    predict_people,
+    select_people,
+)
 from brlp_models.evaluation.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.ranking import REGION
 from brlp_models.evaluation.scans import VisitImage
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, estimate
-from brlp_models.model import BrlpModel
+from brlp_models.model.model import BrlpModel
 from cohorts.cohort import Cohort
 
 ABLATION, DRAWS, SAMPLER = "ablation", "draws", "sampler"
@@ -191,3 +195,153 @@ def _compare_latents(
 def _compute_distance(mine: PredictedScan, true: PredictedScan) -> float:
     moved = np.linalg.norm(true.latent - true.start)
     return float(np.linalg.norm(mine.latent - true.latent) / moved)
+
+
+ONE, SEVERAL = f"{MODEL}, one visit", f"{MODEL}, several visits"
+CARRY_LATER = f"{CARRY_FORWARD}, later visit"
+
+
+def predict_from_later_visit(
+    people: Compared, samples: int, *, until_months: float, seed: int
+) -> pd.DataFrame:
+    """Return volumes predicted from one visit and from several, for people who have several.
+
+    Parameters
+    ----------
+    people
+        Whom.
+    samples, seed
+        Of the predictions.
+    until_months
+        The latest visit that may be the start; after it nothing is read.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `tabulate_errors`; methods: one visit, several visits, and each starting scan
+        carried forward. Empty where nobody has an earlier visit with an image.
+    """
+    names = find_returning(people.cohort, until_months)
+    if not names:
+        return pd.DataFrame(columns=[*KEY, "method"])
+    cohort = select_people(people.cohort, names)
+    options: dict[str, Any] = {"cohort": cohort, "seed": seed}
+    one = people.predict("visits-one", samples, **options)
+    several = people.predict("visits-several", samples, until_months=until_months, **options)
+    parts = [*_name(one, ONE, CARRY_FORWARD), *_name(several, SEVERAL, CARRY_LATER)]
+    return pd.concat(parts, ignore_index=True).merge(people.truth, on=KEY)
+
+
+def find_returning(cohort: Cohort, until_months: float) -> list[str]:
+    """Return who has a visit with an image after the baseline and up to a month."""
+    visits = cohort.visits
+    later = visits["months_from_baseline"].between(0, until_months, inclusive="right")
+    return sorted(visits.loc[later & visits["image_path"].notna(), "participant_id"].unique())
+
+
+def _name(found: PeoplePredictions, method: str, carried: str) -> list[pd.DataFrame]:
+    table = found.table
+    return [
+        table.assign(method=method),
+        table.assign(method=carried, predicted_mm3=table["start_mm3"]),
+    ]
+
+
+CONTEXT_ALONE, EVERYTHING = "image model alone", "image model and auxiliary model"
+
+
+def tell_wrong_diagnoses(people: Compared, samples: int, *, seed: int) -> pd.DataFrame:
+    """Return everyone's predicted hippocampal change under each diagnosis that the model knows.
+
+    Parameters
+    ----------
+    people
+        Whom.
+    samples, seed
+        Of the predictions.
+
+    Returns
+    -------
+    DataFrame
+        `participant_id`, `diagnosis` (the person's), `told`, `told_to` (the context of the image
+        model alone, or the auxiliary model as well), `change_percent`; the row with the person's
+        own diagnosis as `told` is the prediction itself. Empty for a model without diagnosis.
+    """
+    own = people.cohort.participants.set_index("participant_id")["diagnosis"]
+    parts = []
+    for told in _find_diagnoses(people.model):
+        variants = (
+            (CONTEXT_ALONE, {"model": read_diagnosis_as(people.model, told)}),
+            (EVERYTHING, {"cohort": tell_diagnosis(people.cohort, told)}),
+        )
+        for told_to, options in variants:
+            name = f"diagnosis-{told}-{told_to.replace(' ', '-')}"
+            table = people.predict(name, samples, seed=seed, **options).table
+            table = table[table["region"] == REGION].assign(told=told, told_to=told_to)
+            parts.append(table)
+    if not parts:
+        return pd.DataFrame(columns=["participant_id", "diagnosis", "told", "told_to"])
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(
+        diagnosis=found["participant_id"].map(own),
+        change_percent=100 * (found["predicted_mm3"] / found["start_mm3"] - 1),
+    )[["participant_id", "diagnosis", "told", "told_to", "change_percent"]]
+
+
+def summarize_wrong_diagnoses(
+    changes: pd.DataFrame, *, rng: np.random.Generator, n_bootstrap: int = 1000
+) -> pd.DataFrame:
+    """Return how far the predicted change moves, by true diagnosis and the one told.
+
+    Parameters
+    ----------
+    changes
+        Of `tell_wrong_diagnoses`.
+    rng, n_bootstrap
+        Of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        `diagnosis`, `told`, `told_to`, `change_percent` (mean when told), and the mean move from
+        the prediction with the true diagnosis in percentage points: `value`, `lower`, `upper`, `n`.
+    """
+    rows = []
+    keys = ["participant_id", "told_to"]
+    right = changes[changes["told"] == changes["diagnosis"]].set_index(keys)["change_percent"]
+    wrong = changes[changes["told"] != changes["diagnosis"]]
+    for (diagnosis, told, told_to), own in wrong.groupby(["diagnosis", "told", "told_to"]):
+        mine = own.set_index(keys)["change_percent"]
+        moved = (mine - right.reindex(mine.index)).to_numpy(float)
+        found = estimate(compute_mean, moved, rng=rng, n_bootstrap=n_bootstrap)
+        key = {"diagnosis": diagnosis, "told": told, "told_to": told_to}
+        rows.append({**key, "change_percent": float(mine.mean()), **vars(found)})
+    return pd.DataFrame(rows)
+
+
+def read_diagnosis_as(model: BrlpModel, told: str) -> BrlpModel:
+    """Return a model whose context has one diagnosis for everyone; its auxiliary models do not."""
+    entries = [
+        entry
+        if entry.name != "diagnosis" or entry.categories is None
+        else entry.model_copy(
+            update={"categories": dict.fromkeys(entry.categories, entry.categories[told])}
+        )
+        for entry in model.config.context
+    ]
+    return replace(model, config=model.config.model_copy(update={"context": tuple(entries)}))
+
+
+def tell_diagnosis(cohort: Cohort, told: str) -> Cohort:
+    """Return the cohort with one diagnosis for everyone at every visit."""
+    return replace(
+        cohort,
+        participants=cohort.participants.assign(diagnosis=told),
+        visits=cohort.visits.assign(diagnosis=told),
+    )
+
+
+def _find_diagnoses(model: BrlpModel) -> Iterator[str]:
+    for entry in model.config.context:
+        if entry.name == "diagnosis" and entry.categories is not None:
+            yield from entry.categories

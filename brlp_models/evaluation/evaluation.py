@@ -22,11 +22,13 @@ from brlp_models.evaluation.calibration import Factors, fit_factors, summarize_c
 from brlp_models.evaluation.comparisons import (
     Compared,
     compare_variants,
+    predict_from_later_visit,
     summarize_comparisons,
+    summarize_wrong_diagnoses,
+    tell_wrong_diagnoses,
 )
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
 from brlp_models.evaluation.image_accuracy import measure_images
-from brlp_models.evaluation.later_start import predict_from_later_visit
 from brlp_models.evaluation.methods import KEY, MODEL
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
@@ -42,12 +44,8 @@ from brlp_models.evaluation.truth import (
     load_true_volumes,
 )
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
-from brlp_models.evaluation.wrong_diagnosis import (
-    summarize_wrong_diagnoses,
-    tell_wrong_diagnoses,
-)
-from brlp_models.model import BrlpModel
-from brlp_models.scan_cache import ScanCache
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 
 Progress = Callable[[str], None]

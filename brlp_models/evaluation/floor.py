@@ -14,8 +14,8 @@ from brlp_models.evaluation.statistics import (
     compute_sd,
     estimate,
 )
-from brlp_models.model import BrlpModel
-from brlp_models.segmentation import choose_segmenter, compute_label_maps
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.segmentation import choose_segmenter, compute_label_maps
 from cohorts.labels import get_codes
 
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus", "csf")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from brlp_models.prediction_draws import Target, format_months
+from brlp_models.prediction.draws import Target, format_months
 
 _STORED = {"image": np.float16, "voxel_sd": np.float16, "latent": np.float32, "start": np.float32}
 

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from brlp_models.brain_network import choose_brain_segmenter
-from brlp_models.grid import Affine, Grid, resample_winner
-from brlp_models.model import BrlpModel
-from brlp_models.preprocessing import preprocess_scan
-from brlp_models.scans import read_labels
-from brlp_models.segmentation import NetworkSegmenter, compute_logits
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.brain_network import choose_brain_segmenter
+from brlp_models.scans.files import read_labels
+from brlp_models.scans.grid import Affine, Grid, resample_winner
+from brlp_models.scans.preprocessing import preprocess_scan
+from brlp_models.scans.segmentation import NetworkSegmenter, compute_logits
 from cohorts.labels import get_codes
 
 Labels = npt.NDArray[np.intp]

@@ -11,14 +11,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from brlp_models.brain_mask import BrainSegmenter
-from brlp_models.brain_network import choose_brain_segmenter
-from brlp_models.grid import Grid, resample_labels
-from brlp_models.model import BrlpModel
-from brlp_models.prediction_start import is_preprocessed
-from brlp_models.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
-from brlp_models.scan_cache import ScanCache, compute_key
-from brlp_models.scans import read_labels, read_scan
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.start import is_preprocessed
+from brlp_models.scans.brain_mask import BrainSegmenter
+from brlp_models.scans.brain_network import choose_brain_segmenter
+from brlp_models.scans.cache import ScanCache, compute_key
+from brlp_models.scans.files import read_labels, read_scan
+from brlp_models.scans.grid import Grid, resample_labels
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
 from cohorts.cohort import Cohort
 
 

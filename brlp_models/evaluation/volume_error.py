@@ -13,9 +13,9 @@ from brlp_models.evaluation.evaluation import EvaluatedCohort
 from brlp_models.evaluation.methods import KEY
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.truth import find_volumes_at
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import VolumeError
-from brlp_models.prediction_job import OnProgress
+from brlp_models.model.config import VolumeError
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.job import OnProgress
 
 LEAST_PEOPLE = 10
 

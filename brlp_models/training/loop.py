@@ -1,5 +1,6 @@
 """The training loop that every stage runs through."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from brlp_models.errors import ModelError
-from brlp_models.training.checkpoint import read_checkpoint, write_checkpoint
 from brlp_models.training.metrics_log import MetricsLog
 
 CHECKPOINT = "checkpoint.pt"
@@ -255,3 +255,31 @@ def _restore(stage: Stage, averages: Averages, path: Path, accelerator: Accelera
         for network, values in state["averages"].items()
     }
     return int(state["step"])
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` so that a crash leaves the old checkpoint or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it is executed.
+
+    Raises
+    ------
+    ModelError
+        Where the file is damaged or is not a checkpoint of `write_checkpoint`.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            f"{path} cannot be read as a training checkpoint ({type(error).__name__}); "
+            "delete it to train this stage again from its start."
+        ) from error
+    if not isinstance(state, dict) or "step" not in state:
+        raise ModelError(f"{path} is not a training checkpoint: it holds no step.")
+    return state

@@ -11,20 +11,17 @@ from accelerate import Accelerator
 from torch import nn
 
 from brlp_models.errors import ModelError
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import ModelConfig
-from brlp_models.networks import (
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.networks import (
     build_autoencoder,
     build_controlnet,
     build_refiner,
     build_segmenter,
     build_unet,
 )
-from brlp_models.training.autoencoder import AutoencoderStage, CropSource
-from brlp_models.training.banks import Bank
-from brlp_models.training.crop_sources import RenderingSource, ScanSource, SynthesisSource
-from brlp_models.training.diffusion import DiffusionStage, initialize_controlnet
-from brlp_models.training.latents import (
+from brlp_models.training.banks.crop_sources import RenderingSource, ScanSource, SynthesisSource
+from brlp_models.training.banks.latents import (
     Latents,
     compute_latent_scale,
     compute_residual_scale,
@@ -32,6 +29,8 @@ from brlp_models.training.latents import (
     write_decoded,
     write_latents,
 )
+from brlp_models.training.banks.pairs import VisitPairs, build_single_visits, build_visit_pairs
+from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.loop import (
     CHECKPOINT,
     LoopSettings,
@@ -40,11 +39,12 @@ from brlp_models.training.loop import (
     load_trained,
     train_stage,
 )
-from brlp_models.training.pairs import VisitPairs, build_single_visits, build_visit_pairs
 from brlp_models.training.recipe import Recipe
-from brlp_models.training.refiner import RefinerStage
-from brlp_models.training.segmenter import SegmenterStage
-from brlp_models.training.volume_term import VolumeTerm, write_volume_gradients
+from brlp_models.training.stages.autoencoder import AutoencoderStage, CropSource
+from brlp_models.training.stages.diffusion import DiffusionStage, initialize_controlnet
+from brlp_models.training.stages.refiner import RefinerStage
+from brlp_models.training.stages.segmenter import SegmenterStage
+from brlp_models.training.stages.volume_term import VolumeTerm, write_volume_gradients
 
 StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet", "refiner"]
 STAGES: Final = get_args(StageName)

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from brlp_models.errors import ModelError
-from brlp_models.model_config import ModelConfig
-from brlp_models.training.autoencoder import AutoencoderSettings
-from brlp_models.training.diffusion import DiffusionSettings
-from brlp_models.training.refiner import RefinerSettings
-from brlp_models.training.segmenter import SegmenterSettings
+from brlp_models.model.config import ModelConfig
+from brlp_models.training.stages.autoencoder import AutoencoderSettings
+from brlp_models.training.stages.diffusion import DiffusionSettings
+from brlp_models.training.stages.refiner import RefinerSettings
+from brlp_models.training.stages.segmenter import SegmenterSettings
 
 BUNDLED = ("mini", "official")
 

@@ -5,27 +5,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from accelerate import Accelerator
+from matplotlib.figure import Figure
 
 from brlp_models.errors import ModelError
-from brlp_models.grid import Grid
-from brlp_models.training.auxiliary import (
+from brlp_models.scans.grid import Grid
+from brlp_models.training.banks.cohort import write_cohort_bank
+from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
+from brlp_models.training.banks.scans import read_description
+from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
+from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.export import export_model, render_training_card
+from brlp_models.training.metrics_log import METRICS
+from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
+from brlp_models.training.recipe import PeopleRecipe, Recipe
+from brlp_models.training.stages.auxiliary import (
     convert_to_mni,
     estimate_mni_head_size,
     fit_auxiliary,
     synthesize_training_table,
 )
-from brlp_models.training.banks import Bank
-from brlp_models.training.card import render_training_card
-from brlp_models.training.cohort_bank import write_cohort_bank
-from brlp_models.training.export import export_model
-from brlp_models.training.figures import write_loss_curves
-from brlp_models.training.label_bank import Box, write_label_bank
-from brlp_models.training.label_maps import list_label_maps
-from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
-from brlp_models.training.recipe import PeopleRecipe, Recipe
-from brlp_models.training.scan_bank import read_description
-from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy import read_anatomy
@@ -167,3 +167,32 @@ def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:
     of_whom = "" if cohort is None else f", cohort {cohort.name}"
     update = {"is_synthetic": is_synthetic, "provenance": f"Trained on {scans}{of_whom}."}
     return recipe.model_copy(update={"model": recipe.model.model_copy(update=update)})
+
+
+def write_loss_curves(folder: Path) -> Path:
+    """Write `losses.png` with the loss of every stage that a training's folder holds."""
+    curves = {
+        path.parent.relative_to(folder).as_posix(): pd.read_csv(path)
+        for path in sorted(folder.glob(f"*/*/{METRICS}"))
+    }
+    target = folder / "losses.png"
+    plot_loss_curves(curves).savefig(target, dpi=120)
+    return target
+
+
+def plot_loss_curves(curves: dict[str, pd.DataFrame]) -> Figure:
+    """Return one panel a stage with its loss, smoothed over a fiftieth of its steps.
+
+    Parameters
+    ----------
+    curves
+        `step`, `metric`, `value` by the stage's name.
+    """
+    figure = Figure(figsize=(3.6 * max(1, len(curves)), 3.2), layout="constrained")
+    panels = figure.subplots(1, max(1, len(curves)), squeeze=False)[0]
+    for panel, (name, table) in zip(panels, curves.items(), strict=False):
+        loss = table[table["metric"] == "loss"].set_index("step")["value"]
+        window = max(1, len(loss) // 50)
+        panel.plot(loss.index, loss.rolling(window, min_periods=1).mean(), lw=1.2)
+        panel.set(title=name, xlabel="step", ylabel="loss", yscale="log")
+    return figure

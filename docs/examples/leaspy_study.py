@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brlp_models.progression import LogisticProgression
+from brlp_models.auxiliary.course_model import LogisticProgression
 from cohorts.cohort import Cohort
 from cohorts.folder import write_cohort
 from trialsim.protocol import read_protocol

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import load_model, write_model_folder
-from brlp_models.networks import build_networks
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model, write_model_folder
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.networks import build_networks
 
 CONTEXT = [
     {"name": "age", "range": [0, 100]},

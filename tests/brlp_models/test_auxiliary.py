@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brlp_models.auxiliary import (
+from brlp_models.auxiliary.course import ProgressionAuxiliary
+from brlp_models.auxiliary.huber import HuberAuxiliary
+from brlp_models.auxiliary.models import (
     PREDICTION_COLUMNS,
     AuxiliaryModel,
     load_auxiliary,
     parse_auxiliary,
     write_auxiliary,
 )
-from brlp_models.auxiliary_progression import ProgressionAuxiliary
-from brlp_models.auxiliary_regression import HuberAuxiliary
 from brlp_models.errors import ModelError
 
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle")
@@ -252,8 +252,8 @@ def test_correction_is_undone_in_published_order(progression: ProgressionAuxilia
 def test_official_files_become_one_model(tmp_path: Path) -> None:
     import torch
 
-    from brlp_models.progression import LogisticProgression
-    from brlp_models.progression.curve import CurveParameters
+    from brlp_models.auxiliary.course_curve import CurveParameters
+    from brlp_models.auxiliary.course_model import LogisticProgression
     from cohorts.schema import CONTEXT_REGIONS
 
     def numbers(*values: float) -> Any:

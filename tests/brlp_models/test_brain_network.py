@@ -9,12 +9,12 @@ import torch
 from scipy.ndimage import binary_dilation
 from torch import Tensor, nn
 
-from brlp_models.brain_network import NetworkBrainSegmenter, choose_brain_segmenter
-from brlp_models.grid import Grid, make_grid, resample
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import ModelConfig
-from brlp_models.scans import Scan
-from brlp_models.template import load_template
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.brain_network import NetworkBrainSegmenter, choose_brain_segmenter
+from brlp_models.scans.files import Scan
+from brlp_models.scans.grid import Grid, make_grid, resample
+from brlp_models.scans.template import load_template
 
 NATIVE_TO_MNI = np.array([[1.1, 0, 0, 4], [0, 1.1, 0, -6], [0, 0, 1.1, 8], [0, 0, 0, 1]])
 LEVELS = {

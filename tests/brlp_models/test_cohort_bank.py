@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from brlp_models.errors import ModelError
-from brlp_models.grid import Grid
-from brlp_models.training import cohort_bank
-from brlp_models.training.banks import Bank
-from brlp_models.training.cohort_bank import write_cohort_bank
+from brlp_models.scans.grid import Grid
+from brlp_models.training.banks import cohort as cohort_bank
+from brlp_models.training.banks.cohort import write_cohort_bank
+from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.recipe import load_recipe
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from brlp_models.context import encode_context, find_values_outside_training
 from brlp_models.errors import ModelError
-from brlp_models.model_config import ContextEntry, ModelConfig
+from brlp_models.model.config import ContextEntry, ModelConfig
+from brlp_models.model.context import encode_context, find_values_outside_training
 
 
 def values(**changes: object) -> pd.DataFrame:

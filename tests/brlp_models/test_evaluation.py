@@ -12,10 +12,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from brlp_models.auxiliary_regression import HuberAuxiliary
+from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
+from brlp_models.evaluation.comparisons import read_diagnosis_as
 from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people, select_people
@@ -24,15 +25,14 @@ from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import load_true_volumes
 from brlp_models.evaluation.volume_error import measure_volume_error
-from brlp_models.evaluation.wrong_diagnosis import read_diagnosis_as
-from brlp_models.grid import Grid
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import VolumeError
-from brlp_models.model_folder import load_model, write_model_folder
-from brlp_models.training import evaluation_people
-from brlp_models.training.evaluation_cohort import _split_sides
-from brlp_models.training.evaluation_people import write_evaluation_people
-from brlp_models.training.label_maps import list_label_maps
+from brlp_models.model.config import VolumeError
+from brlp_models.model.folder import load_model, write_model_folder
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.grid import Grid
+from brlp_models.training.banks import evaluation_people
+from brlp_models.training.banks.deformed_labels import list_label_maps
+from brlp_models.training.banks.evaluation_cohort import _split_sides
+from brlp_models.training.banks.evaluation_people import write_evaluation_people
 from brlp_models.training.recipe import load_recipe
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort

@@ -16,7 +16,7 @@ from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
 from brlp_models.evaluation.uncertainty import fit_slope
 from brlp_models.evaluation.volume_error import fit_volume_error
-from brlp_models.grid import Grid, resample, resample_labels
+from brlp_models.scans.grid import Grid, resample, resample_labels
 
 REGIONS = ("hippocampus", "lateral_ventricle")
 TYPICAL_MM3 = {"hippocampus": 7000.0, "left_hippocampus": 3500.0, "lateral_ventricle": 40000.0}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brlp_models.errors import ModelError
-from brlp_models.grid import Grid, make_grid, resample
+from brlp_models.scans.grid import Grid, make_grid, resample
 
 ORIENTATIONS = [
     (order, signs)

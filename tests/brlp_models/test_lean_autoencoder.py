@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from brlp_models import lean_autoencoder
-from brlp_models.lean_autoencoder import save_memory
-from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import load_model
-from brlp_models.networks import build_autoencoder
+from brlp_models.model import lean_autoencoder
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model
+from brlp_models.model.lean_autoencoder import save_memory
+from brlp_models.model.networks import build_autoencoder
 
 
 @pytest.mark.parametrize("large", [lean_autoencoder.LARGE, 0], ids=["whole", "slabs"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from brlp_models.model_config import ModelConfig
+from brlp_models.model.config import ModelConfig
 
 
 def test_padded_latent_fits_the_unet(tiny_config: ModelConfig) -> None:

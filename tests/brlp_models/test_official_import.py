@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from brlp_models.errors import ModelError
-from brlp_models.model import BrlpModel, pad_latents
-from brlp_models.model_config import ModelConfig
-from brlp_models.model_folder import load_model
-from brlp_models.networks import build_empty_networks
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel, pad_latents
+from brlp_models.model.networks import build_empty_networks
+from brlp_models.model.sampling import sample_latents
 from brlp_models.official_import import import_official, read_checkpoint, read_official_config
-from brlp_models.sampling import sample_latents
 
 NARROW = {
     "autoencoder": {"channels": (32, 32, 32, 32), "num_res_blocks": (1, 1, 1, 1)},

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brlp_models.grid import Grid
-from brlp_models.preprocessing import VisitScan, preprocess_scan
-from brlp_models.scan_check import check_scan
-from brlp_models.scans import Scan, read_scan
+from brlp_models.scans.check import check_scan
+from brlp_models.scans.files import Scan, read_scan
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.preprocessing import VisitScan, preprocess_scan
 
 HEAD = Path(__file__).parents[3] / "shared/data/aomic_piop2_sub-0001/orig.mgz"
 pytestmark = pytest.mark.skipif(not HEAD.exists(), reason=f"there is no {HEAD}")

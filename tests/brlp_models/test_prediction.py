@@ -12,16 +12,17 @@ import pandas as pd
 import pytest
 import torch
 
-from brlp_models import prediction_draws, prediction_job
-from brlp_models.auxiliary_regression import HuberAuxiliary
+from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.errors import ModelError, OutOfMemoryError
-from brlp_models.model import BrlpModel
-from brlp_models.model_config import VolumeError
-from brlp_models.model_folder import load_model, write_model_folder
-from brlp_models.prediction import predict_cohort
-from brlp_models.prediction_job import CohortPrediction
-from brlp_models.sampling import SAMPLERS
-from brlp_models.segmentation import NetworkSegmenter
+from brlp_models.model.config import VolumeError
+from brlp_models.model.folder import load_model, write_model_folder
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.sampling import SAMPLERS
+from brlp_models.prediction import draws as prediction_draws
+from brlp_models.prediction import job as prediction_job
+from brlp_models.prediction.cohort import predict_cohort
+from brlp_models.prediction.job import CohortPrediction
+from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from brlp_models.prediction_archive import PredictionArchive
-from brlp_models.prediction_images import list_prediction_images
+from brlp_models.prediction.archive import PredictionArchive, list_prediction_images
 from cohorts.cohort import Cohort
 
 # a name that looks like a file of another person, and one that leads out of the folder

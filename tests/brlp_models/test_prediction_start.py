@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 import torch
 
-from brlp_models import prediction_start
 from brlp_models.errors import ModelError
-from brlp_models.grid import Grid
-from brlp_models.model import BrlpModel
-from brlp_models.prediction_start import find_start_visit, is_preprocessed, load_start_scan
-from brlp_models.preprocessing import PreprocessedScan, VisitScan
-from brlp_models.scan_cache import ScanCache
-from brlp_models.scan_check import ScanCheck
-from brlp_models.scans import make_scan
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction import start as prediction_start
+from brlp_models.prediction.start import find_start_visit, is_preprocessed, load_start_scan
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.check import ScanCheck
+from brlp_models.scans.files import make_scan
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 from cohorts.cohort import Cohort
 
 

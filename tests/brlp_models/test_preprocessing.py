@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from brlp_models.brain_mask import find_brain_mask
 from brlp_models.errors import ModelError, ScanError
-from brlp_models.grid import Grid, make_grid, resample
-from brlp_models.intensity import HEADROOM, scale_intensity, shift_to_positive
-from brlp_models.preprocessing import (
+from brlp_models.scans.brain_mask import find_brain_mask
+from brlp_models.scans.files import Scan, make_nifti, read_scan
+from brlp_models.scans.grid import Grid, make_grid, resample
+from brlp_models.scans.intensity import HEADROOM, scale_intensity, shift_to_positive
+from brlp_models.scans.preprocessing import (
     PreprocessedScan,
     VisitScan,
     preprocess_visits,
     to_native_space,
 )
-from brlp_models.scans import Scan, make_nifti, read_scan
-from brlp_models.template import load_template
+from brlp_models.scans.template import load_template
 
 SHARED = Path(__file__).parents[3] / "shared"
 AOMIC = SHARED / "data/aomic_piop2_sub-0001"

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
-from brlp_models.errors import ModelError
-from brlp_models.progression import LogisticProgression
-from brlp_models.progression.curve import (
+from brlp_models.auxiliary.course_curve import (
     CurveParameters,
     compute_curves,
     compute_mixing_matrix,
     compute_orthonormal_basis,
 )
-from brlp_models.progression.fitting import compute_log_likelihood
-from brlp_models.progression.personalization import find_posterior_modes
-from brlp_models.progression.visits import pad_visits
+from brlp_models.auxiliary.course_fitting import compute_log_likelihood
+from brlp_models.auxiliary.course_model import LogisticProgression
+from brlp_models.auxiliary.course_personalization import find_posterior_modes
+from brlp_models.auxiliary.visits import pad_visits
+from brlp_models.errors import ModelError
 
 SHARED = Path(__file__).parents[3] / "shared"
 MODEL_FILE = SHARED / "reference/leaspy_alzheimer_model.json"

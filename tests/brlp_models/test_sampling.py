@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from brlp_models.errors import ModelError
-from brlp_models.model import BrlpModel, crop_latents, pad_latents
-from brlp_models.model_config import ScheduleConfig
-from brlp_models.model_folder import load_model
-from brlp_models.sampling import SAMPLERS, Sampler, sample_latents
-from brlp_models.schedule import build_scheduler, compute_ddim_timesteps, compute_dpm_timesteps
+from brlp_models.model.config import ScheduleConfig
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
+from brlp_models.model.sampling import SAMPLERS, Sampler, sample_latents
+from brlp_models.model.schedule import (
+    build_scheduler,
+    compute_ddim_timesteps,
+    compute_dpm_timesteps,
+)
 
 MEAN, SD = 0.4, 0.3
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brlp_models import scan_cache
 from brlp_models.errors import ScanError
-from brlp_models.grid import Affine, Grid
-from brlp_models.preprocessing import PreprocessedScan, VisitScan
-from brlp_models.scan_cache import ScanCache, compute_key
-from brlp_models.scans import Scan, make_scan
+from brlp_models.scans import cache as scan_cache
+from brlp_models.scans.cache import ScanCache, compute_key
+from brlp_models.scans.files import Scan, make_scan
+from brlp_models.scans.grid import Affine, Grid
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 
 GRID = Grid((20, 24, 20), np.diag([9.0, 9.0, 9.0, 1.0]))
 

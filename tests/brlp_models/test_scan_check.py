@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from brlp_models.grid import Grid
-from brlp_models.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
-from brlp_models.scan_check import check_scan
-from brlp_models.scan_picture import plot_preprocessed_scan
-from brlp_models.scans import make_scan
+from brlp_models.scans.check import check_scan
+from brlp_models.scans.files import make_scan
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.picture import plot_preprocessed_scan
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
 
 GRID = Grid((60, 72, 60), np.diag([3.0, 3.0, 3.0, 1.0]))
 AFFINE = np.diag([-3.0, -3.0, 3.0, 1.0])
@@ -139,7 +139,7 @@ def test_picture_shows_nine_slices() -> None:
 
 def test_import_of_the_models_is_light() -> None:
     code = (
-        "import sys, brlp_models, brlp_models.preprocessing, brlp_models.scan_check\n"
+        "import sys, brlp_models, brlp_models.scans.preprocessing, brlp_models.scans.check\n"
         "found = {'SimpleITK', 'nilearn', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported {found}' if found else 0)"
     )

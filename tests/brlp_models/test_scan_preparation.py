@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
-from brlp_models import scan_preparation
 from brlp_models.errors import ScanError
-from brlp_models.model import BrlpModel
-from brlp_models.scan_cache import ScanCache
-from brlp_models.scan_preparation import PreparedScans, preprocess_cohort, segment_cohort
-from brlp_models.segmentation import NetworkSegmenter
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction import preparation as scan_preparation
+from brlp_models.prediction.preparation import PreparedScans, preprocess_cohort, segment_cohort
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
 
 KEY = {"participant_id": str, "session_id": str, "region": str, "volume_mm3": float, "source": str}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brlp_models.errors import ScanError
-from brlp_models.scans import make_nifti, make_scan, read_labels, read_scan
+from brlp_models.scans.files import make_nifti, make_scan, read_labels, read_scan
 
 AFFINE = np.diag([-3.0, 3.0, 3.0, 1.0])
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from brlp_models.errors import ModelError
-from brlp_models.model import BrlpModel
-from brlp_models.model_folder import load_model
-from brlp_models.segmentation import (
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.segmentation import (
     GivenSegmentations,
     NetworkSegmenter,
     SynthSegCommand,

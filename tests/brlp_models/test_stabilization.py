@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from brlp_models.errors import ModelError
-from brlp_models.stabilization import DrawSummary, RunningMoments
+from brlp_models.prediction.stabilization import DrawSummary, RunningMoments
 
 DRAWS = torch.randn(7, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0)) + 5
 

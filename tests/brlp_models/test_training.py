@@ -9,20 +9,19 @@ from accelerate import Accelerator
 from torch import nn
 
 from brlp_models.errors import ModelError
-from brlp_models.networks import build_refiner
-from brlp_models.training.banks import Bank
-from brlp_models.training.checkpoint import read_checkpoint
-from brlp_models.training.crop_sources import RenderingSource
-from brlp_models.training.latents import write_rows
-from brlp_models.training.loop import Draw, LoopSettings
-from brlp_models.training.losses import compute_change_loss
+from brlp_models.model.networks import build_refiner
+from brlp_models.training.banks.crop_sources import RenderingSource
+from brlp_models.training.banks.latents import write_rows
+from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.loop import Draw, LoopSettings, read_checkpoint
 from brlp_models.training.pipeline import STAGES, Training
 from brlp_models.training.recipe import Recipe, load_recipe
-from brlp_models.training.refiner import RefinerSettings, RefinerStage
 from brlp_models.training.split import check_no_leak, split_people
+from brlp_models.training.stages.losses import compute_change_loss
+from brlp_models.training.stages.refiner import RefinerSettings, RefinerStage
+from brlp_models.training.stages.volume_gain import measure_volume_gain
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import SEGMENTED, TISSUES
-from brlp_models.training.volume_gain import measure_volume_gain
 
 SIZE = 16
 HIPPOCAMPUS = TISSUES.names.index("hippocampus")
@@ -274,7 +273,8 @@ def test_the_volume_gain_is_the_share_of_a_change_that_is_predicted(
     write_banks(tmp_path)
     # the truth goes from 5000 to 4900 mm3, by 2 %; the prediction dims the scan by 1 %
     monkeypatch.setattr(
-        "brlp_models.training.volume_gain.sample_latents", lambda _model, before, *_: 0.99 * before
+        "brlp_models.training.stages.volume_gain.sample_latents",
+        lambda _model, before, *_: 0.99 * before,
     )
     networks = {"autoencoder": _Half(), "segmenter": _Brightness()}
     networks["autoencoder"].register_parameter("unused", nn.Parameter(torch.zeros(1)))

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from brlp_models.errors import ModelError
-from brlp_models.training.auxiliary import convert_to_mni, synthesize_training_table
 from brlp_models.training.pipeline import Training
 from brlp_models.training.session import TrainingSession
+from brlp_models.training.stages.auxiliary import convert_to_mni, synthesize_training_table
 from cohorts.cohort import Cohort
 from cohorts.folder import write_cohort
 from tests.brlp_models.test_training import make_recipe, write_banks

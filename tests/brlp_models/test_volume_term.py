@@ -9,9 +9,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from brlp_models.errors import ModelError
-from brlp_models.training.pairs import VisitPairs
+from brlp_models.training.banks.pairs import VisitPairs
 from brlp_models.training.recipe import Recipe
-from brlp_models.training.volume_term import VolumeTerm, write_volume_gradients
+from brlp_models.training.stages.volume_term import VolumeTerm, write_volume_gradients
 from tests.brlp_models.test_training import make_recipe, make_training, write_banks
 
 SHAPE = (3, 2, 4, 4, 4)

@@ -37,7 +37,7 @@ def calibrate(
 
     from brlp_models.evaluation.evaluation import EvaluatedCohort
     from brlp_models.evaluation.volume_error import measure_volume_error
-    from brlp_models.model_folder import copy_model_folder, load_model, refuse_existing
+    from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
     from cohorts.sources.loading import load_cohort
 
     refuse_existing(out)

@@ -28,9 +28,9 @@ def check_scan(
 
     Example: trialsim model check-scan sub-01_T1w.nii.gz --model mini --age 71
     """
-    from brlp_models.model_folder import load_model
-    from brlp_models.preprocessing import VisitScan
-    from brlp_models.scan_check import check_scan_with_model
+    from brlp_models.model.folder import load_model
+    from brlp_models.scans.check import check_scan_with_model
+    from brlp_models.scans.preprocessing import VisitScan
 
     check, preprocessed = check_scan_with_model(
         load_model(model),
@@ -38,7 +38,7 @@ def check_scan(
         covariates={} if age is None else {"age_years": age},
     )
     if preprocessed is not None:
-        from brlp_models.scan_picture import plot_preprocessed_scan
+        from brlp_models.scans.picture import plot_preprocessed_scan
 
         picture = picture or Path(f"{file.name.split('.')[0]}_check.png")
         title = f"{file.name}: {check.verdict}"

@@ -61,7 +61,7 @@ def evaluate(
     from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
     from brlp_models.evaluation.results_text import render_results
     from brlp_models.evaluation.settings import EvaluationSettings
-    from brlp_models.model_folder import load_model
+    from brlp_models.model.folder import load_model
     from reports.figures.model_evaluation import write_evaluation_figures
 
     people = _load(cohort)

@@ -46,7 +46,7 @@ def evaluation_people(
     from rich.console import Console
     from rich.progress import Progress
 
-    from brlp_models.training.evaluation_people import write_evaluation_people
+    from brlp_models.training.banks.evaluation_people import write_evaluation_people
     from brlp_models.training.recipe import load_recipe
 
     recipe = load_recipe(config)

@@ -26,7 +26,7 @@ def info(model: ModelArgument = "mini", as_json: JsonOption = False) -> None:
 
     Example: trialsim model info mini
     """
-    from brlp_models.description import describe_model, render_description
+    from brlp_models.model.folder import describe_model, render_description
 
     description = describe_model(model)
     if as_json:
@@ -43,7 +43,7 @@ def verify(model: ModelArgument = "mini") -> None:
 
     Example: trialsim model verify mini
     """
-    from brlp_models.model_folder import load_model
+    from brlp_models.model.folder import load_model
 
     loaded = load_model(model)
     typer.echo(f"{loaded.model_id}: {len(loaded.checksums) - 1} files are as they were written.")
@@ -73,7 +73,7 @@ def import_official(
     Example: trialsim model import-official --autoencoder autoencoder.pth --unet latentdiffusion.pth
     --controlnet controlnet.pth --auxiliary dcm_cn.json dcm_mci.json dcm_ad.json --out official
     """
-    from brlp_models.model_folder import load_model
+    from brlp_models.model.folder import load_model
     from brlp_models.official_import import import_official as import_files
 
     checkpoints = {"autoencoder": autoencoder, "unet": unet, "controlnet": controlnet}

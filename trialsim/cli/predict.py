@@ -21,7 +21,7 @@ from trialsim.cli.recording import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brlp_models.prediction_job import CohortPrediction
+    from brlp_models.prediction.job import CohortPrediction
 
 
 class Precision(StrEnum):
@@ -99,10 +99,10 @@ def predict(
 
     Example: trialsim predict cohort --model mini --horizon 24 --samples 8 --out predictions
     """
-    from brlp_models.model_folder import find_model_folder, load_model
-    from brlp_models.prediction import predict_cohort
-    from brlp_models.prediction_images import list_prediction_images
-    from brlp_models.prediction_settings import parse_samples
+    from brlp_models.model.folder import find_model_folder, load_model
+    from brlp_models.prediction.archive import list_prediction_images
+    from brlp_models.prediction.cohort import predict_cohort
+    from brlp_models.prediction.settings import parse_samples
     from trialsim.cli.recording import load_screened, recorded_run
 
     people = load_screened(cohort, study)

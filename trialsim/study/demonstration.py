@@ -10,10 +10,10 @@ import pandas as pd
 import typer
 
 from brlp_models.evaluation.truth import TRUTH
-from brlp_models.grid import Grid
-from brlp_models.model_folder import find_model_folder, read_config
-from brlp_models.training.evaluation_cohort import write_evaluation_cohort
-from brlp_models.training.synthetic_people import PeopleSettings, write_people_bank
+from brlp_models.model.folder import find_model_folder, read_config
+from brlp_models.scans.grid import Grid
+from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
+from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
 from cohorts.folder import is_cohort_folder, write_cohort
 from cohorts.sources.loading import load_cohort

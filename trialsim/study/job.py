@@ -15,7 +15,7 @@ from reports.store.study import Run, Study
 from trialsim.protocol import PredictionSection, Protocol
 
 if TYPE_CHECKING:
-    from brlp_models.model import BrlpModel
+    from brlp_models.model.model import BrlpModel
 
 Progress = Callable[[str, float, float], None]
 """Told the name of the work, how much of it is done, how much there is in all."""
@@ -58,7 +58,7 @@ class Job:
     @cached_property
     def model(self) -> "BrlpModel":
         """The model that predicts, loaded when the first step asks for it."""
-        from brlp_models.model_folder import load_model
+        from brlp_models.model.folder import load_model
 
         section = self.protocol.prediction or PredictionSection()
         return load_model(section.model, device=section.device, precision="auto")

@@ -14,7 +14,7 @@ from trialsim.study.job import Job
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that predicts volumes, with the scans behind them."""
-    from brlp_models.model_folder import find_model_folder
+    from brlp_models.model.folder import find_model_folder
 
     return Step(
         "predict",
@@ -28,7 +28,7 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
 
 def estimate(job: Job, section: PredictionSection) -> float:
     """Return the seconds of predicting everyone who has a scan, measured by one draw of noise."""
-    from brlp_models.prediction_timing import measure_person
+    from brlp_models.prediction.timing import measure_person
 
     n_scans = len(job.census.first_images)
     if not n_scans:
@@ -40,8 +40,8 @@ def estimate(job: Job, section: PredictionSection) -> float:
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
     """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
-    from brlp_models.prediction import predict_cohort
-    from brlp_models.prediction_images import list_prediction_images
+    from brlp_models.prediction.archive import list_prediction_images
+    from brlp_models.prediction.cohort import predict_cohort
 
     # another seed, scan or model has another fingerprint: finished people are never mixed up
     folder = job.output / "predictions" / str(run.fingerprint)[:12]

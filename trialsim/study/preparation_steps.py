@@ -11,7 +11,7 @@ from trialsim.study.job import Job
 
 def make_preprocess_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that brings every baseline scan onto the model's grid."""
-    from brlp_models.model_folder import find_model_folder
+    from brlp_models.model.folder import find_model_folder
 
     return Step(
         "preprocess",
@@ -24,7 +24,7 @@ def make_preprocess_step(job: Job, section: PredictionSection, stands_on: list[s
 
 def make_segment_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that measures the baseline scans that come without volumes."""
-    from brlp_models.model_folder import find_model_folder
+    from brlp_models.model.folder import find_model_folder
 
     return Step(
         "segment",
@@ -37,8 +37,8 @@ def make_segment_step(job: Job, section: PredictionSection, stands_on: list[str]
 
 def preprocess(job: Job, run: Run) -> None:
     """Preprocess everyone; who cannot be is noted here, and told by the step that predicts."""
-    from brlp_models.scan_cache import ScanCache
-    from brlp_models.scan_preparation import preprocess_cohort
+    from brlp_models.prediction.preparation import preprocess_cohort
+    from brlp_models.scans.cache import ScanCache
 
     cohort = read_cohort(job.study)
     advance = _count(job, "Preprocessing", len(cohort.participants))
@@ -52,9 +52,9 @@ def preprocess(job: Job, run: Run) -> None:
 
 def segment(job: Job, run: Run) -> None:
     """Measure the volumes that the cohort lacks."""
-    from brlp_models.scan_cache import ScanCache
-    from brlp_models.scan_preparation import segment_cohort
-    from brlp_models.segmentation import choose_segmenter
+    from brlp_models.prediction.preparation import segment_cohort
+    from brlp_models.scans.cache import ScanCache
+    from brlp_models.scans.segmentation import choose_segmenter
 
     cohort, model = read_cohort(job.study), job.model
     volumes = segment_cohort(
@@ -72,7 +72,7 @@ def segment(job: Job, run: Run) -> None:
 
 def estimate_preprocess(job: Job) -> float:
     """Return the seconds of preprocessing every scan that is not on the model's grid."""
-    from brlp_models.prediction_timing import estimate_preprocessing
+    from brlp_models.prediction.timing import estimate_preprocessing
 
     images = job.census.first_images
     return estimate_preprocessing(job.model.config, images) if images else 0.0
@@ -80,7 +80,7 @@ def estimate_preprocess(job: Job) -> float:
 
 def estimate_segment(job: Job) -> float:
     """Return the seconds of segmenting every scan; those that have volumes take none."""
-    from brlp_models.prediction_timing import measure_segmenting
+    from brlp_models.prediction.timing import measure_segmenting
 
     n_scans = len(job.census.first_images)
     return n_scans * measure_segmenting(job.model) if n_scans else 0.0

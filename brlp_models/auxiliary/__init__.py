@@ -1,0 +1,1 @@
+"""Regional volumes at a later age, predicted without an image."""

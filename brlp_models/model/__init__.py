@@ -1,0 +1,1 @@
+"""A model folder, its networks, its noise schedule, its sampler."""

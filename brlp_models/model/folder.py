@@ -1,0 +1,318 @@
+"""Model folders: one directory holds a whole model.
+
+`config.json`, one `*.safetensors` file a network, auxiliary models as JSON under `auxiliary/`,
+`MODEL_CARD.md`, and `SHA256SUMS`, which is verified whenever the folder is loaded.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from monai.networks.nets.autoencoderkl import AutoencoderKL
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.lean_autoencoder import save_memory
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.networks import build_empty_networks
+from brlp_models.model.precision import Precision, choose_precision, halve_matrices
+
+CONFIG, CARD, CHECKSUMS = "config.json", "MODEL_CARD.md", "SHA256SUMS"
+BUNDLED = ("mini",)
+DENOISING = ("unet", "controlnet")
+"""The networks that may be kept in half precision."""
+
+
+def load_model(
+    source: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    precision: Literal["auto", "full", "bf16"] = "full",
+) -> BrlpModel:
+    """Read and verify a model folder.
+
+    Parameters
+    ----------
+    source
+        `mini`, the bundled model, or the path of a model folder.
+    device
+        Where the networks are put.
+    precision
+        `bf16` keeps the matrices in bfloat16: half the memory, and faster where the processor
+        multiplies in it; `auto` does so there.
+
+    Raises
+    ------
+    ModelError
+        Where a file is missing, altered, truncated, or of another architecture.
+    """
+    folder = find_model_folder(source)
+    checksums = verify_model_folder(folder)
+    config = read_config(folder)
+    chosen = choose_precision(precision, torch.device(device))
+    networks = {
+        name: _load_network(
+            network, folder / f"{name}.safetensors", chosen if name in DENOISING else "full"
+        ).to(device)
+        for name, network in build_empty_networks(config).items()
+    }
+    return BrlpModel(config, networks, checksums, folder, chosen)
+
+
+def find_model_folder(source: str | Path) -> Path:
+    """Return the folder of a bundled model's name or of a path."""
+    bundled = Path(__file__).parents[1] / str(source)
+    folder = bundled if str(source) in BUNDLED else Path(source)
+    if not (folder / CONFIG).is_file():
+        names = ", ".join(BUNDLED)
+        raise ModelError(f"{folder} is no model folder (no {CONFIG}); the bundled ones: {names}.")
+    return folder
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Return the validated `config.json` of a model folder."""
+    path = folder / CONFIG
+    try:
+        return ModelConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+        raise ModelError(*(f"{path}: {key or 'config'}: {text}." for key, text in where)) from error
+
+
+def verify_model_folder(folder: Path) -> dict[str, str]:
+    """Compare every file with `SHA256SUMS`.
+
+    Returns
+    -------
+    dict
+        The checksum of each file, and of `SHA256SUMS` itself.
+
+    Raises
+    ------
+    ModelError
+        One sentence for each file that is missing, altered or not listed.
+    """
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        raise ModelError(f"{folder} has no {CHECKSUMS}: the model cannot be verified.")
+    listed = _read_checksums(path)
+    found = {name: compute_checksum(folder / name) for name in _list_files(folder)}
+    problems = [f"{folder / name} is missing." for name in sorted(listed.keys() - found.keys())]
+    problems += [
+        f"{folder / name} is not listed in {CHECKSUMS}."
+        for name in sorted(found.keys() - listed.keys())
+    ]
+    problems += [
+        f"{folder / name} was altered or truncated: its SHA-256 is {found[name]}, "
+        f"{CHECKSUMS} says {listed[name]}."
+        for name in sorted(listed.keys() & found.keys())
+        if listed[name] != found[name]
+    ]
+    if problems:
+        raise ModelError(*problems)
+    return {**found, CHECKSUMS: compute_checksum(path)}
+
+
+def write_model_folder(
+    folder: Path,
+    config: ModelConfig,
+    networks: Mapping[str, nn.Module | Mapping[str, Tensor]],
+    *,
+    card: str,
+    auxiliary: Mapping[str, str] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Path:
+    """Write a model folder, its checksums last.
+
+    Parameters
+    ----------
+    folder
+        Made when absent; files of the same names are replaced.
+    config
+        Written as `config.json`.
+    networks
+        `autoencoder`, `unet`, `controlnet`, `segmenter`: a network or its state dict.
+    card
+        The text of `MODEL_CARD.md`.
+    auxiliary
+        The text of each file that `config.auxiliary` names.
+    dtype
+        Floating-point weights are stored in it, as they are by default.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_config(folder, config)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    for name, network in networks.items():
+        state = network.state_dict() if isinstance(network, nn.Module) else network
+        save_file(_storable(state, dtype), folder / f"{name}.safetensors")
+    for name, content in (auxiliary or {}).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    write_checksums(folder)
+    return folder
+
+
+def copy_model_folder(source: str | Path, folder: Path, config: ModelConfig) -> Path:
+    """Write a model folder with the files of another and a configuration of its own.
+
+    Raises
+    ------
+    ModelError
+        Where the folder exists.
+    """
+    refuse_existing(folder)
+    shutil.copytree(find_model_folder(source), folder)
+    _write_config(folder, config)
+    write_checksums(folder)
+    return folder
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise `ModelError` where a folder for a new model exists."""
+    if folder.exists():
+        raise ModelError(f"{folder} exists already; choose another folder for the model.")
+
+
+def _write_config(folder: Path, config: ModelConfig) -> None:
+    text = json.dumps(config.model_dump(mode="json"), indent=2) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def write_checksums(folder: Path) -> None:
+    """Write `SHA256SUMS` for the files as they are."""
+    lines = [f"{compute_checksum(folder / name)}  {name}\n" for name in _list_files(folder)]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def compute_checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def compare_state_dicts(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, source: str
+) -> list[str]:
+    """Return one sentence for each missing, unused or misshapen tensor."""
+    problems = [f"{source} lacks the tensor {key}." for key in expected if key not in found]
+    problems += [
+        f"{source} holds the tensor {key}, which the architecture does not use."
+        for key in found
+        if key not in expected
+    ]
+    problems += [
+        f"{source}: tensor {key} must have shape {tuple(expected[key].shape)}, "
+        f"got {tuple(found[key].shape)}."
+        for key in expected
+        if key in found and expected[key].shape != found[key].shape
+    ]
+    return problems
+
+
+def _load_network(network: nn.Module, path: Path, precision: Precision) -> nn.Module:
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}") from error
+    problems = compare_state_dicts(network.state_dict(), state, source=str(path))
+    if problems:
+        raise ModelError(*problems)
+    # assigning keeps the file's memory map: no second copy of the weights
+    network.load_state_dict(
+        {key: _full_precision(value) for key, value in state.items()}, assign=True
+    )
+    if precision == "bf16":
+        halve_matrices(network)
+    if isinstance(network, AutoencoderKL):
+        save_memory(network)
+    return network.eval().requires_grad_(False)
+
+
+def _full_precision(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _storable(state: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    return {
+        key: value.detach()
+        .cpu()
+        .to(dtype if dtype is not None and value.is_floating_point() else value.dtype)
+        .contiguous()
+        for key, value in state.items()
+    }
+
+
+def _list_files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _read_checksums(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("  ", 1) for line in lines if line.strip())
+    try:
+        return {name: digest for digest, name in pairs}
+    except ValueError as error:
+        raise ModelError(f"{path} must hold lines of `<SHA-256>  <file>`.") from error
+
+
+def describe_model(source: str | Path) -> dict[str, Any]:
+    """Return the facts of a model, from its verified folder, without loading weights.
+
+    Raises
+    ------
+    ModelError
+        Where the folder is not as it was written.
+    """
+    folder = find_model_folder(source)
+    verify_model_folder(folder)
+    config = read_config(folder)
+    sizes = {
+        name: sum(parameter.numel() for parameter in network.parameters())
+        for name, network in build_empty_networks(config).items()
+    }
+    return {
+        "name": config.name,
+        "folder": str(folder),
+        "trained_on": "synthetic scans" if config.is_synthetic else "real scans",
+        "provenance": config.provenance,
+        "license": config.license,
+        "grid": f"{' x '.join(map(str, config.shape))} voxels of "
+        f"{' x '.join(f'{mm:g}' for mm in config.spacing_mm)} mm, MNI152",
+        "latent": f"{config.latent_channels} x {' x '.join(map(str, config.latent_shape))}, "
+        f"scale {config.latent_scale:g}",
+        "target": config.diffusion_target,
+        "sampler": f"{config.sampler}, {config.num_inference_steps} steps",
+        "parameters": sizes,
+        "context": [entry.name for entry in config.context],
+        "regions": list(config.regions),
+        "segmentation": config.segmenter.network if config.segmenter else "none of its own",
+        "auxiliary": dict(config.auxiliary),
+        "training_ranges": {k: list(v) for k, v in config.training_ranges.items()},
+    }
+
+
+def render_description(description: Mapping[str, Any]) -> str:
+    """Return the facts as lines for a terminal."""
+    width = max(len(key) for key in description)
+    return "\n".join(f"{key:<{width}}  {_render(value)}" for key, value in description.items())
+
+
+def _render(value: Any) -> str:
+    if isinstance(value, Mapping):
+        parts = (f"{key} {_render(item)}" for key, item in value.items())
+        return "; ".join(parts) or "none"
+    if isinstance(value, list):
+        return (" to " if all(isinstance(v, float) for v in value) else ", ").join(
+            map(_render, value)
+        )
+    return f"{value:,}" if isinstance(value, int) else str(value)

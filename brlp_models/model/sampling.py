@@ -1,0 +1,175 @@
+"""Samplers of the latent diffusion.
+
+Every sampler is deterministic given its noise, and has the same leading arguments, so that two can
+be read side by side.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from monai.networks.schedulers.ddim import DDIMScheduler
+from torch import Tensor
+
+from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
+from brlp_models.model.precision import autocast
+from brlp_models.model.schedule import (
+    build_scheduler,
+    compute_ddim_timesteps,
+    compute_dpm_timesteps,
+)
+
+Sampler = Literal["ddim", "dpm-solver++"]
+Denoiser = Callable[[Tensor, int], Tensor]
+"""The network's output for noisy latents (B, C, x, y, z) at one timestep."""
+
+
+def sample_latents(
+    model: BrlpModel,
+    baseline_latent: Tensor,
+    baseline_age_years: Tensor,
+    context: Tensor,
+    noise: Tensor,
+    num_inference_steps: int = 25,
+    sampler: Sampler = "ddim",
+) -> Tensor:
+    """Draw follow-up latents.
+
+    Parameters
+    ----------
+    model
+        Its UNet and ControlNet denoise.
+    baseline_latent
+        (B, C, *latent_shape), as `BrlpModel.encode` returns it.
+    baseline_age_years
+        (B,).
+    context
+        (B, 1, entries), coded by `encode_context`.
+    noise
+        (B, C, *padded_latent_shape), standard normal.
+    num_inference_steps
+        Evaluations of UNet and ControlNet.
+    sampler
+        `ddim`, with the published timesteps, or `dpm-solver++`, second order.
+
+    Returns
+    -------
+    Tensor
+        (B, C, *latent_shape), on the scale of `baseline_latent`.
+    """
+    config = model.config
+    _check_shapes(model, baseline_latent, context, noise)
+    device = model.device
+    baseline = pad_latents(baseline_latent.to(device), config)
+    condition = _condition(model, baseline * config.latent_scale, baseline_age_years.to(device))
+    denoise = _Denoiser(model, condition, context.to(device))
+    scheduler = build_scheduler(config.schedule)
+    with torch.inference_mode():
+        target = SAMPLERS[sampler](denoise, noise.to(device), scheduler, num_inference_steps)
+        if config.diffusion_target == "residual":
+            return crop_latents(baseline + target / config.residual_scale, config)
+        return crop_latents(target / config.latent_scale, config)
+
+
+def sample_ddim(
+    denoise: Denoiser, noise: Tensor, scheduler: DDIMScheduler, num_inference_steps: int
+) -> Tensor:
+    """Deterministic DDIM (Song et al. 2021, eq. 12 with eta = 0) at the published timesteps."""
+    scheduler.num_inference_steps = num_inference_steps
+    scheduler.timesteps = compute_ddim_timesteps(scheduler.num_train_timesteps, num_inference_steps)
+    x = noise
+    for t in scheduler.timesteps.tolist():
+        x, _ = scheduler.step(denoise(x, t), t, x)
+    return x
+
+
+def sample_dpm_solver(
+    denoise: Denoiser, noise: Tensor, scheduler: DDIMScheduler, num_inference_steps: int
+) -> Tensor:
+    """DPM-Solver++ (2M): Lu et al. 2022, arXiv 2211.01095, algorithm 2.
+
+    alpha and sigma scale signal and noise, lambda = log(alpha / sigma), h its step,
+    D the extrapolated prediction of the clean latent. The last step goes to sigma = 0, where the
+    first-order update is the prediction itself.
+    """
+    timesteps = compute_dpm_timesteps(scheduler.alphas_cumprod, num_inference_steps).tolist()
+    alpha_bar = scheduler.alphas_cumprod.double()[timesteps]
+    alpha, sigma = alpha_bar.sqrt().tolist(), (1 - alpha_bar).sqrt().tolist()
+    lam = (alpha_bar / (1 - alpha_bar)).log().div(2).tolist()
+    x, previous = noise, torch.empty(0)
+    for i, t in enumerate(timesteps):
+        x0 = _predict_clean(denoise(x, t), x, alpha[i], sigma[i], scheduler.prediction_type)
+        if i + 1 == len(timesteps):
+            return x0
+        h = lam[i + 1] - lam[i]
+        D = x0
+        if i > 0:
+            r = (lam[i] - lam[i - 1]) / h
+            D = (1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * previous
+        x = sigma[i + 1] / sigma[i] * x - alpha[i + 1] * math.expm1(-h) * D
+        previous = x0
+    return x
+
+
+SAMPLERS: dict[Sampler, Callable[[Denoiser, Tensor, DDIMScheduler, int], Tensor]] = dict(
+    zip(get_args(Sampler), (sample_ddim, sample_dpm_solver), strict=True)
+)
+
+
+class _Denoiser:
+    """UNet with ControlNet, at one person's condition and context."""
+
+    def __init__(self, model: BrlpModel, condition: Tensor, context: Tensor) -> None:
+        self.unet, self.controlnet = model.network("unet"), model.network("controlnet")
+        self.condition, self.context, self.precision = condition, context, model.precision
+
+    def __call__(self, x: Tensor, t: int) -> Tensor:
+        timesteps = torch.full((len(x),), t, device=x.device)
+        with autocast(self.precision, x.device):
+            down, middle = self.controlnet(
+                x=x, timesteps=timesteps, controlnet_cond=self.condition, context=self.context
+            )
+            output: Tensor = self.unet(
+                x=x,
+                timesteps=timesteps,
+                context=self.context,
+                down_block_additional_residuals=down,
+                mid_block_additional_residual=middle,
+            )
+        return output.to(x.dtype)
+
+
+def _predict_clean(output: Tensor, x: Tensor, alpha: float, sigma: float, kind: str) -> Tensor:
+    if kind == "sample":
+        return output
+    if kind == "v_prediction":
+        return alpha * x - sigma * output
+    return (x - sigma * output) / alpha
+
+
+def _condition(model: BrlpModel, baseline: Tensor, age_years: Tensor) -> Tensor:
+    at_zero, at_one = model.config.baseline_age_range
+    coded = (age_years.to(baseline.dtype) - at_zero) / (at_one - at_zero)
+    plane = coded.view(-1, 1, 1, 1, 1).expand(-1, 1, *baseline.shape[2:])
+    return torch.cat([baseline, plane], dim=1)
+
+
+def _check_shapes(
+    model: BrlpModel, baseline_latent: Tensor, context: Tensor, noise: Tensor
+) -> None:
+    config, batch = model.config, len(baseline_latent)
+    expected = {
+        "baseline_latent": (batch, config.latent_channels, *config.latent_shape),
+        "context": (batch, 1, len(config.context)),
+        "noise": (batch, config.latent_channels, *config.padded_latent_shape),
+    }
+    found = {"baseline_latent": baseline_latent, "context": context, "noise": noise}
+    problems = [
+        f"{name} must have shape {shape}, got {tuple(found[name].shape)}."
+        for name, shape in expected.items()
+        if tuple(found[name].shape) != shape
+    ]
+    if problems:
+        raise ModelError(*problems)

@@ -1,0 +1,1 @@
+"""Predictions of a cohort: where they start, what is drawn, what is kept."""

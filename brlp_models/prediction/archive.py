@@ -1,0 +1,159 @@
+"""Finished predictions on disk, one file a person.
+
+A person's file appears in one step when the person is finished, so an interrupted run loses only
+the people in progress, and the same command goes on with the rest.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import pandas as pd
+
+from brlp_models.errors import ModelError
+from brlp_models.prediction.start import find_start_visit
+from cohorts.cohort import Cohort
+from cohorts.schema import validate_table
+
+SETTINGS, PEOPLE, IMAGES, SCANS = "settings.json", "people", "images", "scans"
+
+
+@dataclass(frozen=True)
+class PredictionArchive:
+    """The folder that predictions are written to.
+
+    Parameters
+    ----------
+    folder
+        Made when absent.
+    settings
+        Everything that the numbers depend on.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds predictions made with other settings.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        path = self.folder / SETTINGS
+        wanted = json.loads(json.dumps(self.settings))
+        if path.is_file():
+            found = _read(path)
+            changed = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
+            if changed:
+                raise ModelError(
+                    *(
+                        f"{self.folder} holds predictions with {key} {found.get(key)}, not "
+                        f"{wanted.get(key)}; choose another folder."
+                        for key in changed
+                    )
+                )
+        (self.folder / PEOPLE).mkdir(parents=True, exist_ok=True)
+        write_text_at_once(path, json.dumps(wanted, indent=2) + "\n")
+
+    def read(self, participant_id: str) -> dict[str, Any] | None:
+        """Return what is known of a finished person."""
+        path = self._path(participant_id)
+        return _read(path) if path.is_file() else None
+
+    def write(self, participant_id: str, content: Mapping[str, Any]) -> None:
+        """Keep a finished person."""
+        write_text_at_once(self._path(participant_id), json.dumps(content) + "\n")
+
+    def write_tables(self, predictions: pd.DataFrame, scan_checks: pd.DataFrame) -> None:
+        """Write the tables of everyone as CSV."""
+        for name, table in (("predictions", predictions), ("scan_checks", scan_checks)):
+            write_text_at_once(self.folder / f"{name}.csv", table.to_csv(index=False))
+
+    def image_path(self, name: str) -> Path:
+        """Return where the image of that name goes."""
+        folder = self.folder / IMAGES
+        folder.mkdir(exist_ok=True)
+        return folder / f"{quote(name, safe='')}.nii.gz"
+
+    def _path(self, participant_id: str) -> Path:
+        # quoted: a participant's name must not lead out of the folder
+        return self.folder / PEOPLE / f"{quote(participant_id, safe='')}.json"
+
+
+def write_text_at_once(path: Path, text: str) -> None:
+    """Write a file so that readers see all of it or none."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} is damaged; delete it to have it made again.") from error
+    return dict(content)
+
+
+_ENDING: Final = ".nii.gz"
+_AT_HORIZON: Final = re.compile(r"(.+)_month-([0-9.]+)_(T1w|uncertainty)", re.DOTALL)
+_COLUMNS: Final = ["participant_id", "model_id", "horizon_months", "kind", "path"]
+
+
+def list_prediction_images(
+    cohort: Cohort, folder: Path, model_id: str, *, until_months: float = 0.0
+) -> pd.DataFrame:
+    """Return the `prediction_images` of `cohorts.schema` that lie in `folder`.
+
+    One row for each image of a person and horizon; the scan that the prediction started from
+    (`baseline`) and what it decodes to (`reconstructed`) stand at every horizon.
+
+    Parameters
+    ----------
+    cohort
+        The people who were predicted; images of others are left out.
+    folder
+        Where `predict_cohort` wrote; without images the table is empty.
+    model_id
+        Of the model that predicted.
+    until_months
+        As `predict_cohort` was called.
+
+    Raises
+    ------
+    CohortValidationError
+        Where the rows do not fit the table.
+    """
+    people = set(cohort.participants["participant_id"])
+    rows: list[tuple[str, str, float, str, str]] = []
+    for path in sorted((folder / IMAGES).absolute().glob(f"*{_ENDING}")):
+        found = _AT_HORIZON.fullmatch(unquote(path.name.removesuffix(_ENDING)))
+        if found is None or found[1] not in people:
+            continue
+        name, months = found[1], float(found[2])
+        if found[3] == "uncertainty":
+            rows.append((name, model_id, months, "uncertainty", str(path)))
+            continue
+        shown = {"predicted": path, **dict(_find_start(cohort, name, path, until_months))}
+        rows += [(name, model_id, months, kind, str(file)) for kind, file in shown.items()]
+    return validate_table(pd.DataFrame(rows, columns=_COLUMNS), "prediction_images")
+
+
+def _find_start(
+    cohort: Cohort, participant_id: str, predicted: Path, until_months: float
+) -> Iterator[tuple[str, Path]]:
+    """Yield the images of the start that exist, each with its kind."""
+    prefix, _, _ = predicted.name.rpartition("_month-")
+    reconstructed = predicted.with_name(f"{prefix}_reconstructed_T1w{_ENDING}")
+    if reconstructed.is_file():
+        yield "reconstructed", reconstructed
+    try:
+        start = find_start_visit(cohort, participant_id, until_months=until_months)
+    except ModelError:
+        return
+    yield "baseline", start.image_path.absolute()

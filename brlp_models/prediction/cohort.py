@@ -1,0 +1,122 @@
+"""Predictions of a whole cohort."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.sampling import Sampler
+from brlp_models.prediction.archive import SCANS, PredictionArchive
+from brlp_models.prediction.batches import BatchSize, choose_batch_sizes
+from brlp_models.prediction.context import AuxiliaryModels
+from brlp_models.prediction.draws import Drawing
+from brlp_models.prediction.job import CohortPrediction, OnPerson, OnProgress, PredictionJob
+from brlp_models.prediction.settings import PredictionSettings, Samples
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.segmentation import choose_segmenter
+from cohorts.cohort import Cohort
+
+
+def predict_cohort(
+    model: BrlpModel,
+    cohort: Cohort,
+    horizons_months: Sequence[float],
+    samples: Samples = 8,
+    *,
+    out: Path,
+    seed: int = 0,
+    sampler: Sampler | None = None,
+    num_inference_steps: int | None = None,
+    tolerance_percent: float = 0.25,
+    until_months: float = 0.0,
+    segmentations: Path | None = None,
+    scan_cache: Path | None = None,
+    save_images: bool = False,
+    measure: bool = True,
+    batch_size: int | None = None,
+    memory_gb: float | None = None,
+    auxiliary: AuxiliaryModels | None = None,
+    on_progress: OnProgress | None = None,
+    on_person: OnPerson | None = None,
+) -> CohortPrediction:
+    """Predict the scans of a cohort, and the volumes of their regions with uncertainty.
+
+    Parameters
+    ----------
+    model
+        From `load_model`.
+    cohort
+        Its visits hold the images.
+    horizons_months, samples, seed, sampler, num_inference_steps, tolerance_percent, until_months
+        As in `PredictionSettings`; sampler and steps are the model's own by default.
+    out
+        The folder of the results. People whose results it holds already are not predicted again.
+    segmentations
+        A folder with label maps of the predicted scans, `<name>.nii.gz`.
+    scan_cache
+        The folder of preprocessed scans; `<out>/scans` by default. Predictions that share one, at
+        other horizons or by another model of the same grid, do not register a scan again.
+    save_images
+        Whether predicted scans, reconstructed baselines and maps of uncertainty are written, in
+        each person's own space.
+    measure
+        False writes images without volumes, to be segmented elsewhere.
+    batch_size
+        Latents denoised at once; by default as many as `memory_gb` holds.
+    memory_gb
+        Memory for activations.
+    auxiliary
+        Predict the volumes of the context; the model folder's own by default.
+    on_progress
+        Called with the predictions finished since the last call.
+    on_person
+        Given each person's targets with the scans predicted for them, before the person's results
+        are kept.
+
+    Raises
+    ------
+    ModelError
+        Where nothing can be predicted at all. One person's problem is listed in `failures`.
+    """
+    settings = PredictionSettings(
+        tuple(float(months) for months in horizons_months),
+        samples,
+        seed,
+        sampler or model.config.sampler,
+        num_inference_steps or model.config.num_inference_steps,
+        tolerance_percent,
+        until_months,
+    )
+    if segmentations is not None and model.config.decoding != "latent":
+        raise ModelError(
+            f"Model {model.config.name} shows a predicted change in the first scan, but measures "
+            "it in the decoded latent, where it is less biased; leave the segmentations out."
+        )
+    latent_batch, scan_batch = choose_batch_sizes(model.config, model.device, memory_gb)
+    drawing = Drawing(
+        model,
+        choose_segmenter(model, segmentations) if measure else None,
+        seed,
+        settings.sampler,
+        settings.num_inference_steps,
+        BatchSize(batch_size) if batch_size else latent_batch,
+        scan_batch,
+    )
+    if settings.samples == "auto" and not (drawing.segmenter and drawing.segmenter.measures_draws):
+        raise ModelError(
+            "samples auto needs a segmenter that measures single draws; give a number."
+        )
+    archive = PredictionArchive(out, settings.describe(model))
+    job = PredictionJob(
+        model,
+        cohort,
+        settings,
+        drawing,
+        archive,
+        ScanCache(scan_cache or out / SCANS),
+        auxiliary or AuxiliaryModels.load(model),
+        save_images,
+        on_progress or (lambda _: None),
+        on_person or (lambda *_: None),
+    )
+    return job.run()

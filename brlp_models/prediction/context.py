@@ -1,0 +1,141 @@
+"""The context of a person's predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from brlp_models.auxiliary.models import AuxiliaryModel, load_auxiliary
+from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.start import StartVisit
+from cohorts.baseline import build_baseline_table
+from cohorts.cohort import Cohort
+
+ONE_VISIT, SEVERAL_VISITS = "one_visit", "several_visits"
+_FROM_AUXILIARY = ("volume:", "change:")
+
+
+@dataclass(frozen=True)
+class AuxiliaryModels:
+    """The auxiliary models of a model folder, by what they use: one visit, or several."""
+
+    models: Mapping[str, AuxiliaryModel]
+
+    @classmethod
+    def load(cls, model: BrlpModel) -> "AuxiliaryModels":
+        """Read the auxiliary models that the configuration names."""
+        folder = model.folder
+        if folder is None:
+            return cls({})
+        files = model.config.auxiliary.items()
+        return cls({name: load_auxiliary(folder / path) for name, path in files})
+
+    def choose(self, n_visits: int) -> AuxiliaryModel:
+        """Return the model for a person with so many visits; the other one stands in."""
+        order = (ONE_VISIT, SEVERAL_VISITS) if n_visits == 1 else (SEVERAL_VISITS, ONE_VISIT)
+        found = [self.models[name] for name in order if name in self.models]
+        if not found:
+            raise ModelError(
+                "The model's context needs predicted volumes; its folder has no auxiliary model."
+            )
+        return found[0]
+
+
+def build_context_values(
+    config: ModelConfig,
+    auxiliary: AuxiliaryModels,
+    person: Cohort,
+    start: StartVisit,
+    *,
+    determinant: float,
+    horizons_months: Sequence[float],
+) -> pd.DataFrame:
+    """Return the raw values of the context, one row per horizon.
+
+    Parameters
+    ----------
+    config
+        Says which values are needed.
+    auxiliary
+        Predict the volumes at the target age.
+    person
+        A cohort of one, whose volumes hold the starting visit.
+    start
+        The starting visit; later ones are not looked at.
+    determinant
+        Takes native volumes to MNI space, where the context has them.
+    horizons_months
+        Months after baseline.
+
+    Raises
+    ------
+    ModelError
+        Where a covariate or a volume is missing.
+    """
+    seen = person.visits[person.visits["months_from_baseline"] <= start.months]
+    table = build_baseline_table(person)
+    row = table.iloc[0]
+    ages = float(row["age_years"]) + pd.Series(list(horizons_months), dtype=float) / 12
+    values = pd.DataFrame({"age": ages, "baseline_age": start.age_years})
+    values["interval"] = values["age"] - values["baseline_age"]
+    values["age_years"], values["interval_years"] = values["age"], values["interval"]
+    for name in {*config.training_ranges, *(entry.name for entry in config.context)}:
+        if name in row.index and name not in values:
+            values[name] = row[name]
+    baseline = _volumes_of(person, start)
+    for entry in config.context:
+        if entry.name.startswith("baseline:"):
+            values[entry.name] = baseline.get(entry.name.split(":")[1], float("nan")) * determinant
+    if any(entry.name.startswith(_FROM_AUXILIARY) for entry in config.context):
+        model = auxiliary.choose(len(seen))
+        scale = determinant if model.volume_space == "mni" else 1.0
+        predicted = _predict(model, table, person, seen, scale, horizons_months)
+        _add_predicted(values, config, predicted * (determinant / scale), baseline, determinant)
+    values.index = pd.Index([f"{start.participant_id} (month {h:g})" for h in horizons_months])
+    return values
+
+
+def _predict(
+    model: AuxiliaryModel,
+    table: pd.DataFrame,
+    person: Cohort,
+    seen: pd.DataFrame,
+    scale: float,
+    horizons_months: Sequence[float],
+) -> pd.DataFrame:
+    volumes = person.volumes.merge(seen[["participant_id", "session_id"]])
+    measured = [column for column in map(str, table.columns) if column.endswith("_mm3")]
+    long = model.predict_volumes(
+        table.assign(**{column: table[column] * scale for column in measured}),
+        horizons_months=list(horizons_months),
+        visits=seen,
+        volumes=volumes.assign(volume_mm3=volumes["volume_mm3"] * scale),
+    )
+    wide = long.pivot_table(index="horizon_months", columns="region", values="volume_mm3")
+    return wide.loc[[float(h) for h in horizons_months]].reset_index(drop=True)
+
+
+def _add_predicted(
+    values: pd.DataFrame,
+    config: ModelConfig,
+    predicted: pd.DataFrame,
+    baseline: Mapping[str, float],
+    determinant: float,
+) -> None:
+    for entry in config.context:
+        kind, _, region = entry.name.partition(":")
+        if region not in predicted:
+            continue
+        if kind == "volume":
+            values[entry.name] = predicted[region]
+        elif kind == "change":
+            start = baseline.get(region, float("nan")) * determinant
+            values[entry.name] = predicted[region] - start
+
+
+def _volumes_of(person: Cohort, start: StartVisit) -> dict[str, float]:
+    rows = person.volumes[person.volumes["session_id"] == start.session_id]
+    rows = rows.drop_duplicates("region")
+    return {str(k): float(v) for k, v in zip(rows["region"], rows["volume_mm3"], strict=True)}

@@ -1,0 +1,250 @@
+"""The work of predicting a cohort, person by person."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import torch
+
+from brlp_models.errors import ModelError, OutOfMemoryError
+from brlp_models.model.context import encode_context, find_values_outside_training
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.archive import PredictionArchive
+from brlp_models.prediction.batches import told_when_out_of_memory
+from brlp_models.prediction.context import AuxiliaryModels, build_context_values
+from brlp_models.prediction.draws import Drawing, Person, Target
+from brlp_models.prediction.settings import PredictionSettings
+from brlp_models.prediction.start import (
+    add_missing_volumes,
+    find_start_visit,
+    load_start_scan,
+    measure_start,
+    select_person,
+)
+from brlp_models.prediction.tables import build_rows, build_table
+from brlp_models.scans.cache import ScanCache
+from cohorts.cohort import Cohort
+from cohorts.errors import TrialsimError
+from cohorts.schema import validate_table
+
+AUTO_ROUND, AUTO_MAXIMUM, AUTO_REGION = 4, 64, "hippocampus"
+
+Result = TypeVar("Result")
+OnProgress = Callable[[float], None]
+"""Told how many predictions (people x horizons) were finished since it was last told."""
+OnPerson = Callable[[Sequence[Target], Sequence[torch.Tensor]], None]
+"""Given a person's targets and the scan (1, *shape) predicted for each, on the model's grid."""
+
+
+@dataclass(frozen=True)
+class CohortPrediction:
+    """What is predicted for a cohort.
+
+    Parameters
+    ----------
+    predictions
+        The `predictions` table, with raw volumes, uncertainty and warnings beside it.
+    scan_checks
+        The verdict on each starting scan: `fail` for everyone in `failures`.
+    failures
+        `participant_id`, `problem` of everyone who could not be predicted.
+    """
+
+    predictions: pd.DataFrame
+    scan_checks: pd.DataFrame
+    failures: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class PredictionJob:
+    """One call of `brlp_models.prediction.cohort.predict_cohort`; the fields are its arguments."""
+
+    model: BrlpModel
+    cohort: Cohort
+    settings: PredictionSettings
+    drawing: Drawing
+    archive: PredictionArchive
+    cache: ScanCache
+    auxiliary: AuxiliaryModels
+    save_images: bool
+    on_progress: OnProgress
+    on_person: OnPerson
+
+    def run(self) -> CohortPrediction:
+        """Predict everyone whose results the archive lacks, and return everyone's."""
+        people = [str(name) for name in self.cohort.participants["participant_id"]]
+        finished = {name: found for name in people if (found := self.archive.read(name))}
+        self.on_progress(float(len(finished) * len(self.settings.horizons_months)))
+        problems: dict[str, Sequence[str]] = {}
+        waiting = (name for name in people if name not in finished)
+        for group in iter(lambda: list(islice(waiting, self._group_size())), []):
+            finished |= self._predict_group(group, problems)
+        return self._collect(finished, problems)
+
+    def _group_size(self) -> int:
+        draws = AUTO_ROUND if self.settings.samples == "auto" else self.settings.samples
+        per_person = draws * len(self.settings.horizons_months)
+        return math.ceil(self.drawing.latent_batch.size / per_person)
+
+    def _predict_group(
+        self, group: Sequence[str], problems: dict[str, Sequence[str]]
+    ) -> dict[str, dict[str, Any]]:
+        prepared = {name: _attempt(name, self._prepare, problems) for name in group}
+        ready = {name: found for name, found in prepared.items() if found is not None}
+        unprepared = len(group) - len(ready)
+        self.on_progress(float(unprepared * len(self.settings.horizons_months)))
+        self._draw([target for targets, _ in ready.values() for target in targets])
+        contents = {
+            name: _attempt(name, lambda name: self._finish(*ready[name]), problems)
+            for name in ready
+        }
+        return {name: content for name, content in contents.items() if content is not None}
+
+    def _prepare(self, name: str) -> tuple[list[Target], list[str]]:
+        person, cohort = self._encode(name)
+        values = build_context_values(
+            self.model.config,
+            self.auxiliary,
+            cohort,
+            person.start,
+            determinant=person.scan.determinant,
+            horizons_months=self.settings.horizons_months,
+        )
+        context = encode_context(self.model.config.context, values)
+        outside = find_values_outside_training(self.model.config, values)
+        reasons = [f"{person.scan.warnings}."] if person.scan.warnings else []
+        targets = [
+            Target(person, months, float(values["age"].iloc[row]), context[row])
+            for row, months in enumerate(self.settings.horizons_months)
+        ]
+        return targets, [*reasons, *outside["problem"]]
+
+    def _encode(self, name: str) -> tuple[Person, Cohort]:
+        cohort = select_person(self.cohort, name)
+        start = find_start_visit(cohort, name, until_months=self.settings.until_months)
+        scan = load_start_scan(self.model, cohort, start, self.cache)
+        latent = self.model.encode(scan.image[None]).cpu()
+        volumes, source = measure_start(cohort, start, scan, self.drawing.segmenter)
+        reconstruction = self.model.decode(latent)[0].cpu()
+        person = Person(start, scan, latent[0], reconstruction, volumes, source)
+        return person, add_missing_volumes(cohort, start, volumes, source)
+
+    def _draw(self, targets: Sequence[Target]) -> None:
+        samples = self.settings.samples
+        if samples != "auto":
+            self.drawing.add_draws(targets, samples, lambda _: self.on_progress(1 / samples))
+            return
+        open_targets = list(targets)
+        while open_targets:
+            self.drawing.add_draws(open_targets, AUTO_ROUND, lambda _: None)
+            still_open = [target for target in open_targets if self._needs_more(target)]
+            self.on_progress(float(len(open_targets) - len(still_open)))
+            open_targets = still_open
+
+    def _needs_more(self, target: Target) -> bool:
+        if target.draws.n_samples >= AUTO_MAXIMUM:
+            return False
+        error = target.draws.compute_relative_error(AUTO_REGION)
+        return 100 * error > self.settings.tolerance_percent
+
+    def _finish(self, targets: Sequence[Target], warnings: Sequence[str]) -> dict[str, Any]:
+        person = targets[0].person
+        name = person.participant_id
+        if problems := [problem for target in targets for problem in target.problems]:
+            raise ModelError(*problems)
+        means = torch.stack([target.draws.latents.mean for target in targets])
+        baseline, decoded = person.reconstruction, self.drawing.decode(means)
+        scans = list(self.drawing.render(person, decoded))
+        names = [f"{name}_reconstructed_T1w", *(target.name for target in targets)]
+        self.on_person(targets, scans)
+        if self.save_images:
+            # beside the predicted scans lies a baseline of their sharpness
+            start = self.drawing.render(person, baseline[None])
+            self._save(targets, dict(zip(names, [*start, *scans], strict=True)))
+        rows: list[dict[str, Any]] = []
+        if self.drawing.segmenter is not None:
+            images = torch.cat([baseline[None], decoded])
+            reconstructed, *predicted = self.drawing.measure(images, names)
+            for target, volumes in zip(targets, predicted, strict=True):
+                rows += build_rows(
+                    self.model,
+                    target,
+                    predicted=volumes,
+                    reconstructed=reconstructed,
+                    warnings=" ".join(warnings),
+                )
+        content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
+        self.archive.write(name, content)
+        return content
+
+    def _check(self, person: Person, warnings: Sequence[str]) -> dict[str, Any]:
+        return {
+            "participant_id": person.participant_id,
+            "session_id": person.start.session_id,
+            "model_id": self.model.model_id,
+            "verdict": "warn" if warnings else "pass",
+            "reasons": " ".join(warnings),
+            "brain_mask": person.scan.brain_mask,
+        }
+
+    def _save(self, targets: Sequence[Target], scans: dict[str, torch.Tensor]) -> None:
+        restore = targets[0].person.scan.restore
+        maps = {
+            target.name.replace("_T1w", "_uncertainty"): target.draws.scans.sd for target in targets
+        }
+        for name, scan in {**scans, **maps}.items():
+            nib.save(restore(np.asarray(scan[0])), self.archive.image_path(name))
+
+    def _collect(
+        self, finished: dict[str, dict[str, Any]], problems: dict[str, Sequence[str]]
+    ) -> CohortPrediction:
+        rows = [row for content in finished.values() for row in content["rows"]]
+        failures = {name: " ".join(told) for name, told in problems.items()}
+        checks = [content["check"] for content in finished.values()]
+        checks += [self._refusal(name, told) for name, told in failures.items()]
+        columns = ["participant_id", "session_id", "model_id", "verdict", "reasons", "brain_mask"]
+        found = CohortPrediction(
+            build_table(rows),
+            validate_table(pd.DataFrame(checks, columns=columns), "scan_checks"),
+            pd.DataFrame(failures.items(), columns=["participant_id", "problem"], dtype=str),
+        )
+        self.archive.write_tables(found.predictions, found.scan_checks)
+        return found
+
+    def _refusal(self, name: str, problem: str) -> dict[str, Any]:
+        visits = self.cohort.visits[self.cohort.visits["participant_id"] == name]
+        first = visits.sort_values("months_from_baseline")["session_id"].head(1)
+        return {
+            "participant_id": name,
+            "session_id": first.iloc[0] if len(first) else "baseline",
+            "model_id": self.model.model_id,
+            "verdict": "fail",
+            "reasons": problem,
+        }
+
+
+def _attempt(
+    name: str, step: Callable[[str], Result], problems: dict[str, Sequence[str]]
+) -> Result | None:
+    """Return what `step` makes of a person, or note why it cannot."""
+    try:
+        with told_when_out_of_memory("scan"):
+            return step(name)
+    except OutOfMemoryError:
+        raise
+    except TrialsimError as error:
+        problems[name] = error.problems
+        return None
+
+
+def _without_nan(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # JSON has no NaN
+    return [
+        {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in row.items()}
+        for row in rows
+    ]

@@ -1,0 +1,74 @@
+"""What the numbers of a prediction depend on."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.sampling import Sampler
+
+Samples = int | Literal["auto"]
+
+
+def parse_samples(text: str) -> Samples:
+    """Return a number of draws, or `auto`, from what the user typed.
+
+    Raises
+    ------
+    ModelError
+        Where it is neither.
+    """
+    if text == "auto":
+        return "auto"
+    if text.isdecimal():
+        return int(text)
+    raise ModelError(f"samples must be a whole number or auto, got {text!r}.")
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """What the numbers depend on, beside model and person.
+
+    Parameters
+    ----------
+    horizons_months
+        Months after the baseline visit.
+    samples
+        Draws for each person and horizon; `auto` draws until the standard error of the predicted
+        hippocampal volume is under `tolerance_percent` of it (at most 64).
+    seed, sampler, num_inference_steps
+        Of the draws.
+    tolerance_percent
+        For `auto`.
+    until_months
+        The latest visit up to this month is the start; 0 uses the baseline visit alone.
+    """
+
+    horizons_months: tuple[float, ...]
+    samples: Samples = 8
+    seed: int = 0
+    sampler: Sampler = "ddim"
+    num_inference_steps: int = 25
+    tolerance_percent: float = 0.25
+    until_months: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.horizons_months:
+            problems.append("At least one horizon (months after baseline) is needed.")
+        problems += [
+            f"A horizon must be after month {self.until_months:g} of the starting visit, "
+            f"got {horizon:g}."
+            for horizon in self.horizons_months
+            if not horizon > self.until_months
+        ]
+        if len(set(self.horizons_months)) < len(self.horizons_months):
+            problems.append(f"Horizons must be distinct, got {self.horizons_months}.")
+        if self.samples != "auto" and self.samples < 1:
+            problems.append(f"samples must be at least 1 or auto, got {self.samples}.")
+        if problems:
+            raise ModelError(*problems)
+
+    def describe(self, model: BrlpModel) -> dict[str, Any]:
+        """Return everything that must be equal for two runs to give the same numbers."""
+        return {"model_id": model.model_id, "precision": model.precision, **asdict(self)}

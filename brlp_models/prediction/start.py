@@ -1,0 +1,225 @@
+"""The scan that a prediction starts from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.brain_network import choose_brain_segmenter
+from brlp_models.scans.cache import ScanCache, compute_key
+from brlp_models.scans.check import check_scan, reconstruct_image
+from brlp_models.scans.files import Scan, read_scan
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.preprocessing import (
+    PreprocessedScan,
+    VisitScan,
+    preprocess_visits,
+    to_native_space,
+)
+from brlp_models.scans.segmentation import Segmenter, make_image
+from cohorts.cohort import Cohort
+from cohorts.measurements import select_volumes
+from cohorts.volumetry import compute_volumes
+
+_LEAST_BACKGROUND = 0.05
+"""The share of voxels that are exactly 0 in a scan that is preprocessed already."""
+
+
+@dataclass(frozen=True)
+class StartVisit:
+    """The latest visit that a prediction may see.
+
+    Parameters
+    ----------
+    participant_id, session_id
+        Whose, and which.
+    age_years, months
+        At the visit; months since the baseline visit.
+    image_path, segmentation_path
+        Its files.
+    """
+
+    participant_id: str
+    session_id: str
+    age_years: float
+    months: float
+    image_path: Path
+    segmentation_path: Path | None
+
+
+@dataclass(frozen=True)
+class StartScan:
+    """A scan on the model's grid.
+
+    Parameters
+    ----------
+    image
+        (1, *shape), intensities 0 to 1.
+    determinant
+        MNI-space volume over native volume.
+    restore
+        Takes an array on the model's grid back to the person's own space.
+    warnings
+        What the input check says of a scan that is outside of training; empty for a pass.
+    brain_mask
+        Where the brain mask came from (`brlp_models.scans.brain_mask.BrainMask`), or that the scan
+        was preprocessed before it was read.
+    """
+
+    image: Tensor
+    determinant: float
+    restore: Callable[[np.ndarray], Any]
+    warnings: str = ""
+    brain_mask: str = "preprocessed before"
+
+
+def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float) -> StartVisit:
+    """Return the latest visit with an image up to `until_months` after baseline.
+
+    Raises
+    ------
+    ModelError
+        Where the person has none.
+    """
+    visits = cohort.visits
+    mine = visits[
+        (visits["participant_id"] == participant_id)
+        & (visits["months_from_baseline"] <= until_months)
+        & visits["image_path"].notna()
+    ]
+    if mine.empty:
+        raise ModelError(
+            f"{participant_id} has no visit with an image up to month {until_months:g}."
+        )
+    row = mine.sort_values("months_from_baseline").iloc[-1]
+    segmentation = row["segmentation_path"]
+    return StartVisit(
+        participant_id,
+        str(row["session_id"]),
+        float(row["age_years"]),
+        float(row["months_from_baseline"]),
+        Path(row["image_path"]),
+        Path(segmentation) if pd.notna(segmentation) else None,
+    )
+
+
+def load_start_scan(
+    model: BrlpModel, cohort: Cohort, visit: StartVisit, cache: ScanCache
+) -> StartScan:
+    """Read the starting scan of one person's cohort onto the model's grid.
+
+    A scan that is there already, with intensities 0 to 1 around a background of 0, is taken as it
+    is. Any other is preprocessed, through the affine of the person's first scan, kept in `cache`,
+    and checked.
+
+    Raises
+    ------
+    ModelError
+        Where the file cannot be read, or the input check refuses it.
+    """
+    scan = read_scan(visit.image_path)
+    if is_preprocessed(scan, model.config):
+        image = torch.from_numpy(scan.data)[None]
+        return StartScan(image, 1.0, lambda array: make_image(array, model.config))
+    return _check(model, visit, preprocess_start(model, cohort, visit, cache))
+
+
+def preprocess_start(
+    model: BrlpModel, cohort: Cohort, visit: StartVisit, cache: ScanCache
+) -> PreprocessedScan:
+    """Return a scan that is not on the model's grid there, through the person's first scan.
+
+    Raises
+    ------
+    ScanError
+        Where a file cannot be read, or no brain is found in it.
+    """
+    first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
+    starts = [first] if first.session_id == visit.session_id else [first, visit]
+    visits = [VisitScan(start.image_path, start.segmentation_path) for start in starts]
+    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
+    return cache.fetch(
+        compute_key(visits, grid, segmenter=segmenter),
+        lambda: preprocess_visits(visits, grid, segmenter=segmenter)[-1],
+    )
+
+
+def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
+    """Say whether a scan lies on the model's grid with the model's intensities."""
+    if scan.grid != Grid.of_config(config):
+        return False
+    low, high = float(scan.data.min()), float(scan.data.max())
+    background = float(np.mean(scan.data == 0))
+    return low == 0 and 0.5 < high <= 1.001 and background >= _LEAST_BACKGROUND
+
+
+def measure_start(
+    cohort: Cohort, visit: StartVisit, scan: StartScan, segmenter: Segmenter | None
+) -> tuple[dict[str, float], str]:
+    """Return the native volumes (mm3) of one person's starting scan, and what measured them.
+
+    The cohort's own volumes come first, then the given segmentation, then the segmenter.
+    """
+    known = select_volumes(cohort)
+    mine = known[known["session_id"] == visit.session_id]
+    if not mine.empty:
+        return _as_volumes(mine), str(mine["source"].iloc[0])
+    if visit.segmentation_path is not None:
+        return _as_volumes(compute_volumes(visit.segmentation_path)), "segmentation"
+    if segmenter is None:
+        raise ModelError(
+            f"{visit.participant_id} has neither volumes nor a segmentation at {visit.session_id}."
+        )
+    (found,) = segmenter.measure(scan.image[None], [f"{visit.participant_id}_input_T1w"])
+    return {region: volume / scan.determinant for region, volume in found.items()}, segmenter.name
+
+
+def add_missing_volumes(
+    cohort: Cohort, visit: StartVisit, volumes: Mapping[str, float], source: str
+) -> Cohort:
+    """Return one person's cohort with the visit's volumes, where it has none of that visit."""
+    known = cohort.volumes
+    if (known["session_id"] == visit.session_id).any():
+        return cohort
+    rows = pd.DataFrame({"region": list(volumes), "volume_mm3": list(volumes.values())}).assign(
+        participant_id=visit.participant_id, session_id=visit.session_id, source=source
+    )
+    return replace(cohort, volumes=pd.concat([known, rows], ignore_index=True))
+
+
+def select_person(cohort: Cohort, participant_id: str) -> Cohort:
+    """Return the cohort of one person."""
+    tables = {
+        table: getattr(cohort, table)[getattr(cohort, table)["participant_id"] == participant_id]
+        for table in ("participants", "visits", "volumes")
+    }
+    return replace(cohort, **tables)
+
+
+def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> StartScan:
+    check = check_scan(
+        scan,
+        training_ranges=model.config.training_ranges,
+        reconstruct=lambda image: reconstruct_image(model, image),
+    )
+    if check.verdict == "fail":
+        raise ModelError(f"{visit.image_path} was refused: {check.reason_text}.")
+    return StartScan(
+        torch.from_numpy(scan.image)[None],
+        scan.determinant,
+        lambda array: to_native_space(array, scan),
+        check.reason_text,
+        check.brain_mask,
+    )
+
+
+def _as_volumes(table: pd.DataFrame) -> dict[str, float]:
+    return {str(k): float(v) for k, v in zip(table["region"], table["volume_mm3"], strict=True)}

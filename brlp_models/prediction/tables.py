@@ -1,0 +1,132 @@
+"""Rows of the `predictions` table."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from brlp_models.errors import ModelError
+from brlp_models.model.config import VolumeError
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.draws import Target
+from brlp_models.scans.segmentation import Volumes
+from cohorts.schema import SIDES, validate_table
+
+Found = TypeVar("Found")
+_NO_ERROR = VolumeError(at_baseline=0, per_year=0)
+KEY = ["participant_id", "model_id", "horizon_months", "region"]
+
+
+def build_rows(
+    model: BrlpModel, target: Target, *, predicted: Volumes, reconstructed: Volumes, warnings: str
+) -> list[dict[str, Any]]:
+    """Return one row for each region of one prediction.
+
+    The predicted volume is the volume measured in the input scan times (predicted / reconstructed
+    baseline), where both of these went through the same decoder and segmenter, so that their bias
+    cancels; the relative change is divided by the share of a true change that the model renders
+    (`volume_gain`). Its sd combines the sd over draws with what all draws get wrong alike
+    (`volume_error`), as independent. The raw volumes and their sd over draws (mm3 in the model's
+    space) are kept beside it.
+
+    Raises
+    ------
+    ModelError
+        Where no region can be reported, or one is absent from the reconstructed baseline.
+    """
+    person, measured = target.person, target.person.volumes
+    regions = [r for r in _with_sides(model.config.regions) if r in measured and r in predicted]
+    if not regions:
+        raise ModelError(
+            f"None of the regions {', '.join(model.config.regions)} of {person.participant_id} is "
+            "measured both in the input scan and in the predicted one."
+        )
+    _check_reconstruction(person.participant_id, reconstructed, regions)
+    sd = target.draws.compute_volume_sd() if target.draws.volumes else {}
+    common = {
+        "participant_id": person.participant_id,
+        "session_id": person.start.session_id,
+        "model_id": model.model_id,
+        "horizon_months": target.horizon_months,
+        "age_years": target.age_years,
+        "n_samples": target.draws.n_samples,
+        "global_uncertainty": target.draws.global_uncertainty,
+        "baseline_source": person.volume_source,
+        "brain_mask": person.scan.brain_mask,
+        "verdict": "warn" if warnings else "pass",
+        "warnings": warnings,
+    }
+    years, config = target.age_years - person.start.age_years, model.config
+    return [
+        {
+            **common,
+            **_volumes(
+                region,
+                measured,
+                predicted,
+                reconstructed,
+                sd,
+                gain=_find(config.volume_gain, region, 1.0),
+                error_sd=_find(config.volume_error, region, _NO_ERROR).compute_sd(years),
+            ),
+        }
+        for region in regions
+    ]
+
+
+def build_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a validated `predictions` table, sorted by its key."""
+    frame = pd.DataFrame(list(rows))
+    if frame.empty:
+        columns = [*KEY, "volume_mm3", "volume_sd_mm3", "n_samples", "baseline_volume_mm3"]
+        frame = pd.DataFrame(columns=columns)
+    return validate_table(frame.sort_values(KEY, ignore_index=True), "predictions")
+
+
+def _volumes(
+    region: str,
+    measured: Volumes,
+    predicted: Volumes,
+    reconstructed: Volumes,
+    sd: Mapping[str, float],
+    *,
+    gain: float,
+    error_sd: float,
+) -> dict[str, Any]:
+    per_raw = measured[region] / reconstructed[region]
+    change = per_raw * (predicted[region] - reconstructed[region]) / gain
+    return {
+        "region": region,
+        "volume_mm3": max(0.0, measured[region] + change),
+        "volume_sd_mm3": math.hypot(
+            per_raw * sd.get(region, float("nan")) / gain, error_sd * measured[region]
+        ),
+        "baseline_volume_mm3": measured[region],
+        "raw_volume_mm3": predicted[region],
+        "raw_volume_sd_mm3": sd.get(region, float("nan")),
+        "raw_baseline_volume_mm3": reconstructed[region],
+    }
+
+
+def _find(by_region: Mapping[str, Found], region: str, default: Found) -> Found:
+    """Return what is known of a region; one side has that of both."""
+    left, right = (f"{side}_" for side in SIDES)
+    return by_region.get(region.removeprefix(left).removeprefix(right), default)
+
+
+def _check_reconstruction(participant_id: str, found: Volumes, regions: Iterable[str]) -> None:
+    problems = [
+        f"The {region} of {participant_id} is absent from the reconstructed baseline scan; the "
+        "input was probably not understood."
+        for region in regions
+        if not found.get(region, 0) > 0
+    ]
+    if problems:
+        raise ModelError(*problems)
+
+
+def _with_sides(regions: Iterable[str]) -> Iterator[str]:
+    for region in regions:
+        yield region
+        yield from (f"{side}_{region}" for side in SIDES)

@@ -1,0 +1,297 @@
+"""Whether a model can be trusted with a scan: pass, warn or fail, with the reasons.
+
+`fail` means that this is no T1w head scan in MNI152, or that most of the brain is not in it; it is
+refused. `warn` means that it is one, outside of what the model was trained on; it is predicted, and
+flagged wherever its numbers go. The limits were set on real scans of four sources and on phantoms
+(`docs/methods-brlp-inputs.md` has the numbers).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brlp_models.errors import ScanError
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
+
+if TYPE_CHECKING:
+    from brlp_models.model.model import BrlpModel
+
+Verdict = Literal["pass", "warn", "fail"]
+Reconstruct = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The interval of a metric that passes, and the wider one that warns.
+
+    Parameters
+    ----------
+    good
+        Lowest and highest value that passes.
+    usable
+        Lowest and highest value that is not refused.
+    meaning
+        What a value outside says, with the places of the value `{value}`, and of the
+        interval that was left `{low}` and `{high}`.
+    """
+
+    good: tuple[float, float]
+    usable: tuple[float, float]
+    meaning: str
+
+
+_INF: Final = float("inf")
+
+LIMITS: Final[dict[str, Limit]] = {
+    "correlation": Limit(
+        (0.42, _INF),
+        (0.30, _INF),
+        "the scan does not resemble a T1w brain: its correlation with the MNI152 template is "
+        "{value:.2f}, at least {low:.2f} is expected",
+    ),
+    "mutual_information": Limit(
+        (0.12, _INF),
+        (0.08, _INF),
+        "the registration to MNI152 did not succeed: the mutual information is {value:.2f} nats, "
+        "at least {low:.2f} is expected",
+    ),
+    "mask_dice": Limit(
+        (0.90, _INF),
+        (0.80, _INF),
+        "the brain mask overlaps with the template's by a Dice of {value:.2f}, at least {low:.2f} "
+        "is expected",
+    ),
+    "white_over_gray": Limit(
+        (1.05, 2.2),
+        (0.98, 4.0),
+        "the contrast is not T1-weighted: white matter is {value:.2f} times as bright as gray "
+        "matter, {low:.2f} to {high:.2f} is expected",
+    ),
+    "coverage": Limit(
+        (0.98, _INF),
+        (0.85, _INF),
+        "the field of view holds {value:.0%} of the brain, at least {low:.0%} is expected",
+    ),
+    "determinant": Limit(
+        (0.85, 1.9),
+        (0.6, 2.5),
+        "the head would be scaled by {value:.2f} in volume to fit MNI152, {low:.2f} to {high:.2f} "
+        "is expected",
+    ),
+    "rotation_degrees": Limit(
+        (0, 35),
+        (0, 60),
+        "the head is turned by {value:.0f} degrees against the axes in the file's header, at most "
+        "{high:.0f} is expected; the header's orientation may be wrong",
+    ),
+    "slice_thickness_mm": Limit(
+        (0, 1.6),
+        (0, 6.0),
+        "voxels are up to {value:.1f} mm long, at most {high:.1f} mm is expected",
+    ),
+    "brain_volume_ml": Limit(
+        (800, 2000),
+        (500, 2500),
+        "the brain mask holds {value:.0f} ml, {low:.0f} to {high:.0f} ml is expected",
+    ),
+    "brightness_cut_share": Limit(
+        (0, 0.005),
+        (0, 0.05),
+        "{value:.1%} of the brain is far brighter than the rest and was cut, at most {high:.1%} "
+        "is expected",
+    ),
+    "brightness_95": Limit(
+        (0.6, _INF),
+        (0.25, _INF),
+        "vessels or scalp outshine the brain: 95% of it is darker than {value:.2f} of the maximum, "
+        "at least {low:.2f} is expected",
+    ),
+}
+"""What is expected of each metric of a preprocessed scan."""
+
+_RECONSTRUCTION_REFUSED: Final = 3.0
+"""Times the largest reconstruction error of training at which a scan is refused."""
+
+
+@dataclass(frozen=True)
+class ScanCheck:
+    """A verdict with its reasons.
+
+    Parameters
+    ----------
+    verdict
+        ``"pass"``, ``"warn"`` or ``"fail"``.
+    reasons
+        One clause for each thing that does not pass.
+    metrics
+        The numbers judged.
+    brain_mask
+        Where the brain mask came from; see `brlp_models.scans.brain_mask.BrainMask`.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    metrics: Mapping[str, float]
+    brain_mask: str = ""
+
+    @property
+    def reason_text(self) -> str:
+        """The reasons as one line; empty for a pass."""
+        return "; ".join(self.reasons)
+
+    def render(self) -> str:
+        """Return the verdict, its reasons and the numbers as lines of text."""
+        lines = [f"Verdict: {self.verdict}", *(f"  {reason}" for reason in self.reasons)]
+        lines += [f"Brain mask: {self.brain_mask}"] if self.brain_mask else []
+        lines += [f"{name:>24}  {value:.3f}" for name, value in self.metrics.items()]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON content."""
+        return {
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "brain_mask": self.brain_mask,
+            "metrics": dict(self.metrics),
+        }
+
+
+def check_scan(
+    preprocessed: PreprocessedScan,
+    *,
+    training_ranges: Mapping[str, tuple[float, float]] | None = None,
+    covariates: Mapping[str, object] | None = None,
+    reconstruct: Reconstruct | None = None,
+) -> ScanCheck:
+    """Judge a preprocessed scan.
+
+    Parameters
+    ----------
+    preprocessed
+        The scan.
+    training_ranges
+        Lowest and highest value in training of each covariate, and of `reconstruction_error`
+        (`ModelConfig.training_ranges`).
+    covariates
+        The person's values under the same names; names without a range are not judged.
+    reconstruct
+        The model's autoencoder, there and back, on an image of the model's grid.
+
+    Returns
+    -------
+    ScanCheck
+        `fail` where any metric is beyond use, `warn` where any is beyond expectation.
+    """
+    ranges = training_ranges or {}
+    metrics = dict(preprocessed.metrics)
+    findings = [_judge(name, metrics[name], limit) for name, limit in LIMITS.items()]
+    findings += [_judge_orientation(preprocessed), _judge_mask(preprocessed)]
+    findings += [_judge_covariate(name, covariates or {}, span) for name, span in ranges.items()]
+    if reconstruct is not None:
+        error = compute_reconstruction_error(preprocessed, reconstruct)
+        metrics["reconstruction_error"] = error
+        if "reconstruction_error" in ranges:
+            findings.append(_judge_reconstruction(error, ranges["reconstruction_error"]))
+    verdicts = [verdict for verdict, _ in findings]
+    worst: Verdict = "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"
+    reasons = tuple(reason for _, reason in findings if reason)
+    return ScanCheck(worst, reasons, metrics, preprocessed.provenance.get("mask", ""))
+
+
+def check_scan_with_model(
+    model: "BrlpModel", visit: VisitScan, *, covariates: Mapping[str, object] | None = None
+) -> tuple[ScanCheck, PreprocessedScan | None]:
+    """Preprocess a file for a model and judge it, with the model's autoencoder and ranges.
+
+    A file that cannot be used at all fails with the reason.
+
+    Parameters
+    ----------
+    model
+        A loaded model folder.
+    visit
+        The file, with its segmentation or mask if there is one.
+    covariates
+        As in `check_scan`.
+
+    Returns
+    -------
+    check : ScanCheck
+    preprocessed : PreprocessedScan or None
+        None where the file could not be preprocessed.
+    """
+    from brlp_models.scans.brain_network import choose_brain_segmenter
+
+    try:
+        preprocessed = preprocess_scan(
+            visit, Grid.of_config(model.config), segmenter=choose_brain_segmenter(model)
+        )
+    except ScanError as error:
+        return ScanCheck("fail", tuple(error.problems), {}), None
+    check = check_scan(
+        preprocessed,
+        training_ranges=model.config.training_ranges,
+        covariates=covariates,
+        reconstruct=lambda image: reconstruct_image(model, image),
+    )
+    return check, preprocessed
+
+
+def reconstruct_image(model: "BrlpModel", image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image of the model's grid after its autoencoder, there and back."""
+    import torch
+
+    images = torch.from_numpy(np.ascontiguousarray(image))[None, None]
+    decoded = model.decode(model.encode(images))
+    return np.asarray(decoded[0, 0].cpu().numpy(), dtype=np.float32)
+
+
+def compute_reconstruction_error(preprocessed: PreprocessedScan, reconstruct: Reconstruct) -> float:
+    """Return the mean absolute error in the brain after the autoencoder, in units of intensity."""
+    difference = np.abs(reconstruct(preprocessed.image) - preprocessed.image)
+    return float(difference[preprocessed.mask].mean()) if preprocessed.mask.any() else float("nan")
+
+
+def _judge(name: str, value: float, limit: Limit) -> tuple[Verdict, str]:
+    if limit.good[0] <= value <= limit.good[1]:
+        return "pass", ""
+    low, high = limit.good
+    verdict: Verdict = "warn" if limit.usable[0] <= value <= limit.usable[1] else "fail"
+    return verdict, limit.meaning.format(value=value, low=low, high=high, name=name)
+
+
+def _judge_orientation(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
+    if preprocessed.provenance.get("orientation", "given") == "given":
+        return "pass", ""
+    return "warn", "the file's header does not say which side is the patient's left"
+
+
+def _judge_mask(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
+    doubt = preprocessed.provenance.get("mask_doubt", "")
+    return ("warn" if doubt else "pass"), doubt
+
+
+def _judge_covariate(
+    name: str, covariates: Mapping[str, object], span: tuple[float, float]
+) -> tuple[Verdict, str]:
+    value = covariates.get(name)
+    if not isinstance(value, int | float | np.number) or span[0] <= float(value) <= span[1]:
+        return "pass", ""
+    return "warn", (
+        f"{name} is {float(value):g}, outside of the model's training range "
+        f"{span[0]:g} to {span[1]:g}"
+    )
+
+
+def _judge_reconstruction(error: float, span: tuple[float, float]) -> tuple[Verdict, str]:
+    if error <= span[1]:
+        return "pass", ""
+    verdict: Verdict = "warn" if error <= _RECONSTRUCTION_REFUSED * span[1] else "fail"
+    return verdict, (
+        f"the model reconstructs the scan with an error of {error:.3f}, in training it was "
+        f"{span[0]:.3f} to {span[1]:.3f}"
+    )

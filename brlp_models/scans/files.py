@@ -1,0 +1,140 @@
+"""T1w scans from files, checked on the way in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brlp_models.errors import ScanError
+from brlp_models.scans.grid import Grid
+
+SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
+_SMALLEST_SIDE_MM = 60.0
+_LARGEST_SIDE_MM = 600.0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A three-dimensional image in its own space.
+
+    Parameters
+    ----------
+    data
+        Intensities, float32, finite, in the file's voxel order.
+    grid
+        Its voxels and their place (RAS, mm).
+    name
+        How messages name it.
+    has_orientation
+        False where the file's header says nothing about the patient's left and right.
+    """
+
+    data: NDArray[np.float32]
+    grid: Grid
+    name: str = "scan"
+    has_orientation: bool = True
+
+
+def read_scan(path: Path | str) -> Scan:
+    """Read a scan (.nii, .nii.gz, .mgz) in any orientation and voxel size.
+
+    Raises
+    ------
+    ScanError
+        Where there is no such file, it is no image, has more than one volume, holds no contrast or
+        values that are not finite, or its field of view cannot hold a head.
+    """
+    image, data = _load_image(Path(path))
+    if data.ndim != 3:
+        raise ScanError(
+            f"{path} has {data.ndim} dimensions {data.shape}; one T1w volume "
+            "(three dimensions) is needed."
+        )
+    return make_scan(
+        data.astype(np.float32), image.affine, name=str(path), has_orientation=_is_oriented(image)
+    )
+
+
+def make_scan(
+    data: NDArray[Any], affine: NDArray[Any], *, name: str = "scan", has_orientation: bool = True
+) -> Scan:
+    """Return a checked scan from an array (3-D) and its voxel-to-world matrix.
+
+    Raises
+    ------
+    ScanError
+        As `read_scan`.
+    """
+    values = np.asarray(data, dtype=np.float32)
+    problems = []
+    if not np.isfinite(values).all():
+        problems.append(f"{name} holds {int((~np.isfinite(values)).sum())} values not finite.")
+    elif values.size == 0 or values.min() == values.max():
+        problems.append(f"{name} is empty: every voxel has the same value.")
+    elif abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        problems.append(f"{name} has an affine without volume; its header is damaged.")
+    if not problems:
+        problems = _side_problems(Grid(values.shape, affine), name)
+    if problems:
+        raise ScanError(*problems)
+    return Scan(values, Grid(values.shape, affine), name, has_orientation)
+
+
+def read_labels(path: Path | str) -> tuple[NDArray[np.int32], Grid]:
+    """Read a segmentation or a mask (whole numbers, 3-D) and its grid.
+
+    Raises
+    ------
+    ScanError
+        Where it cannot be read or has more than one volume.
+    """
+    image, data = _load_image(Path(path))
+    if data.ndim != 3 or not np.isfinite(data).all():
+        raise ScanError(f"{path} is no three-dimensional segmentation, its shape is {data.shape}.")
+    return np.rint(data).astype(np.int32), Grid(data.shape, image.affine)
+
+
+def make_nifti(data: NDArray[Any], affine: NDArray[Any]) -> Any:
+    """Return a NIfTI image of an array; masks become uint8."""
+    import nibabel as nib
+
+    kind = np.dtype(np.uint8) if data.dtype == bool else data.dtype
+    return nib.Nifti1Image(data.astype(kind), affine)  # type: ignore[no-untyped-call]
+
+
+def _load_image(path: Path) -> tuple[Any, NDArray[Any]]:
+    """Return the image and its voxels, without trailing axes of length 1."""
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+
+    if not path.exists():
+        raise ScanError(f"There is no file {path}.")
+    if not path.name.lower().endswith(SUFFIXES):
+        raise ScanError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it to NIfTI first.")
+    try:
+        image: Any = nib.load(path)
+        data = np.asanyarray(image.dataobj)
+    except (ImageFileError, OSError, EOFError, ValueError, IndexError) as error:
+        raise ScanError(f"{path} cannot be read as an image: {error}.") from error
+    if data.ndim > 3 and data.shape[3:] == (1,) * (data.ndim - 3):
+        data = data.reshape(data.shape[:3])
+    return image, data
+
+
+def _is_oriented(image: Any) -> bool:
+    header = image.header
+    if "sform_code" in header:
+        return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+    return True
+
+
+def _side_problems(grid: Grid, name: str) -> list[str]:
+    sides = grid.spacing_mm * np.asarray(grid.shape)
+    if sides.min() < _SMALLEST_SIDE_MM or sides.max() > _LARGEST_SIDE_MM:
+        return [
+            f"{name} covers {' x '.join(f'{side:.0f}' for side in sides)} mm; a head scan covers "
+            f"{_SMALLEST_SIDE_MM:.0f} to {_LARGEST_SIDE_MM:.0f} mm along every axis."
+        ]
+    return []

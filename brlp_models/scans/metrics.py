@@ -1,0 +1,109 @@
+"""Numbers that tell a head scan in MNI152 from anything else."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brlp_models.scans.files import Scan
+from brlp_models.scans.grid import Grid, make_grid, resample
+from brlp_models.scans.registration import Registration
+from brlp_models.scans.template import compute_template_dice, load_template
+
+_SPACING_MM = 2.0
+
+
+def compute_scan_metrics(
+    scan: Scan, mask: NDArray[np.bool_], registration: Registration
+) -> dict[str, float]:
+    """Return what the input check judges.
+
+    Parameters
+    ----------
+    scan
+        After bias correction.
+    mask
+        Brain on the scan's grid.
+    registration
+        To MNI152.
+
+    Returns
+    -------
+    dict
+        ``mutual_information`` (nats) and ``correlation`` with the template inside its mask;
+        ``mask_dice``, `compute_template_dice`; ``white_over_gray``, median
+        brightness of the template's white matter over that of its gray matter; ``coverage``, share
+        of the template's brain inside of the field of view; ``determinant``;
+        ``rotation_degrees``, of the head against the scanner's axes; ``slice_thickness_mm``, the
+        largest voxel side; ``brain_volume_ml``, native.
+    """
+    reference = _load_reference()
+    to_mni = registration.affine
+    warped = resample(scan.data, scan.grid, reference.grid, source_to_target=to_mni)
+    field = resample(
+        np.ones(scan.grid.shape, dtype=bool), scan.grid, reference.grid, source_to_target=to_mni
+    )
+    seen = reference.mask & field
+    return {
+        "mutual_information": _compute_mutual_information(warped[seen], reference.image[seen]),
+        "correlation": _correlate(warped[seen], reference.image[seen]),
+        "mask_dice": compute_template_dice(mask, scan.grid, to_mni),
+        "white_over_gray": _compare(warped, reference.white & field, reference.gray & field),
+        "coverage": float(seen.sum() / reference.mask.sum()),
+        "determinant": registration.determinant,
+        "rotation_degrees": registration.rotation_degrees,
+        "slice_thickness_mm": float(scan.grid.spacing_mm.max()),
+        "brain_volume_ml": float(mask.sum() * scan.grid.voxel_volume_mm3 / 1000),
+    }
+
+
+class _Reference:
+    """The template at the metrics' resolution, with its deep white matter and its cortex."""
+
+    def __init__(self) -> None:
+        from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
+
+        template = load_template()
+        self.grid = make_grid(template.grid, _SPACING_MM)
+        self.image = resample(template.image, template.grid, self.grid)
+        self.mask = resample(template.mask, template.grid, self.grid)
+        self.gray = self._threshold(load_mni152_gm_template(resolution=2), 0.7)
+        self.white = self._threshold(load_mni152_wm_template(resolution=2), 0.9)
+
+    def _threshold(self, image: object, level: float) -> NDArray[np.bool_]:
+        data = np.asarray(image.dataobj, dtype=np.float32)  # type: ignore[attr-defined]
+        return np.asarray(resample(data, Grid.of_image(image), self.grid) >= level)
+
+
+@lru_cache(maxsize=1)
+def _load_reference() -> _Reference:
+    return _Reference()
+
+
+def _correlate(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    if len(first) < 100 or first.std() == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _compute_mutual_information(
+    first: NDArray[np.float32], second: NDArray[np.float32], *, bins: int = 32
+) -> float:
+    """Return the mutual information in nats; brightness is cut at the 99.5th percentile."""
+    if len(first) < 100 or first.std() == 0:
+        return 0.0
+    first = np.clip(first, None, np.percentile(first, 99.5))
+    joint, _, _ = np.histogram2d(first, second, bins=bins)
+    joint /= joint.sum()
+    product = np.outer(joint.sum(1), joint.sum(0))
+    seen = joint > 0
+    return float((joint[seen] * np.log(joint[seen] / product[seen])).sum())
+
+
+def _compare(
+    data: NDArray[np.float32], numerator: NDArray[np.bool_], denominator: NDArray[np.bool_]
+) -> float:
+    if not numerator.any() or not denominator.any():
+        return 0.0
+    below = float(np.median(data[denominator]))
+    return float(np.median(data[numerator])) / below if below > 0 else 0.0

@@ -1,0 +1,276 @@
+"""From a T1w scan in its own space to a model's grid, with the way back."""
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brlp_models.errors import ModelError, ScanError
+from brlp_models.scans.brain_mask import BrainMask, BrainSegmenter, find_brain_mask
+from brlp_models.scans.files import Scan, make_nifti, read_scan
+from brlp_models.scans.grid import Affine, Grid, resample
+from brlp_models.scans.intensity import correct_bias_field, scale_intensity, shift_to_positive
+from brlp_models.scans.metrics import compute_scan_metrics
+from brlp_models.scans.registration import Registration, register_to_baseline, register_to_template
+from brlp_models.scans.template import TEMPLATE_NAME
+
+PREPROCESSING_VERSION: Final = 3
+"""Rises with every change that gives other numbers, so that scans kept by an older one are not
+taken for its own."""
+
+
+@dataclass(frozen=True)
+class VisitScan:
+    """One visit's scan and what is known of its brain.
+
+    Parameters
+    ----------
+    scan
+        The T1w file, or a scan in memory.
+    segmentation
+        A label map (SynthSeg or FreeSurfer codes) in the scan's world.
+    mask
+        A brain mask in the scan's world.
+    """
+
+    scan: Path | str | Scan
+    segmentation: Path | str | None = None
+    mask: Path | str | None = None
+
+
+@dataclass(frozen=True)
+class PreprocessedScan:
+    """A scan on a model's grid.
+
+    Parameters
+    ----------
+    image
+        Brain from 0 to 1, background exactly 0, on `grid`.
+    mask
+        Brain on `grid`.
+    grid
+        The model's grid in MNI152.
+    native_grid
+        The scan's own.
+    native_to_mni
+        Matrix from the scan's world to MNI152 (RAS, mm).
+    metrics
+        What the input check judges; see `compute_scan_metrics`.
+    provenance
+        The file, the template, where the brain mask came from (`BrainMask`).
+    """
+
+    image: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    grid: Grid
+    native_grid: Grid
+    native_to_mni: Affine
+    metrics: dict[str, float]
+    provenance: dict[str, str]
+
+    @property
+    def determinant(self) -> float:
+        """Volume in MNI152 of 1 mm3 of the person: MNI-space volume = native mm3 x determinant."""
+        return float(np.linalg.det(self.native_to_mni[:3, :3]))
+
+    def save(self, path: Path) -> None:
+        """Write everything into one `.npz` file, which appears in one step when it is complete."""
+        content = {
+            "grid": [list(self.grid.shape), self.grid.affine.tolist()],
+            "native_grid": [list(self.native_grid.shape), self.native_grid.affine.tolist()],
+            "native_to_mni": self.native_to_mni.tolist(),
+            "metrics": self.metrics,
+            "provenance": self.provenance,
+        }
+        partial_path = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with partial_path.open("wb") as stream:
+            np.savez_compressed(
+                stream, image=self.image, mask=self.mask, content=np.array(json.dumps(content))
+            )
+        os.replace(partial_path, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "PreprocessedScan":
+        """Read what `save` wrote, number for number.
+
+        Raises
+        ------
+        ModelError
+            Where the file is missing, truncated or damaged.
+        """
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                image, mask, text = file["image"], file["mask"], str(file["content"])
+            content = json.loads(text)
+            return cls(
+                image=image,
+                mask=mask,
+                grid=Grid(*content["grid"]),
+                native_grid=Grid(*content["native_grid"]),
+                native_to_mni=np.asarray(content["native_to_mni"], dtype=float),
+                metrics=content["metrics"],
+                provenance=content["provenance"],
+            )
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+            raise ModelError(f"{path} is no complete preprocessed scan: {error}.") from error
+
+
+def preprocess_scan(
+    visit: VisitScan | Path | str,
+    grid: Grid,
+    *,
+    segmenter: BrainSegmenter | None = None,
+) -> PreprocessedScan:
+    """Preprocess one scan; see `preprocess_visits`."""
+    visit = visit if isinstance(visit, VisitScan) else VisitScan(visit)
+    return preprocess_visits([visit], grid, segmenter=segmenter)[0]
+
+
+def preprocess_visits(
+    visits: Sequence[VisitScan],
+    grid: Grid,
+    *,
+    segmenter: BrainSegmenter | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[PreprocessedScan]:
+    """Bring all scans of one person into MNI152 through one affine.
+
+    Bias field (N4), affine of the baseline scan to MNI152, rigid map of every follow-up to the
+    baseline, brain mask, resampling, intensities from 0 to 1. Only the baseline's affine has a
+    determinant other than 1, so that a change of volume is never a change of registration.
+
+    Parameters
+    ----------
+    visits
+        The person's scans, the baseline first.
+    grid
+        The model's.
+    segmenter
+        Finds the brain in whole heads without segmentation or mask; see `find_brain_mask`.
+    report
+        Called with what is being done.
+
+    Raises
+    ------
+    ScanError
+        Where a file cannot be used.
+    """
+    results: list[PreprocessedScan] = []
+    baseline: _Prepared | None = None
+    for visit in visits:
+        scan = visit.scan if isinstance(visit.scan, Scan) else read_scan(visit.scan)
+        report(f"{scan.name}: bias field")
+        scan = replace(scan, data=shift_to_positive(scan.data))
+        corrected = replace(scan, data=correct_bias_field(scan))
+        report(f"{scan.name}: registration")
+        registration = _register(corrected, baseline)
+        mask = find_brain_mask(
+            scan,
+            registration.affine,
+            segmentation=visit.segmentation,
+            mask=visit.mask,
+            segment=None
+            if segmenter is None
+            else partial(segmenter.find_brain, corrected, registration.affine),
+        )
+        prepared = _Prepared(corrected, mask, registration)
+        baseline = baseline or prepared
+        results.append(_carry_to_grid(prepared, grid))
+    return results
+
+
+def to_native_space(
+    predicted: NDArray[Any], preprocessed: PreprocessedScan, *, order: int = 1
+) -> Any:
+    """Return a predicted scan, mask or label map in the person's own space.
+
+    Parameters
+    ----------
+    predicted
+        On the model's grid.
+    preprocessed
+        The scan it was predicted from.
+    order
+        1 for images, 0 for masks and labels.
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        On the voxels of the original file, with its affine.
+
+    Raises
+    ------
+    ScanError
+        Where `predicted` is not on the model's grid.
+    """
+    if predicted.shape != preprocessed.grid.shape:
+        raise ScanError(
+            f"The predicted scan has the shape {predicted.shape}; the model's grid has "
+            f"{preprocessed.grid.shape}."
+        )
+    back = np.linalg.inv(preprocessed.native_to_mni)
+    data = resample(
+        predicted, preprocessed.grid, preprocessed.native_grid, source_to_target=back, order=order
+    )
+    return make_nifti(data, preprocessed.native_grid.affine)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A bias-corrected scan with its brain and its way to MNI152."""
+
+    scan: Scan
+    mask: BrainMask
+    registration: Registration
+
+
+def _register(scan: Scan, baseline: _Prepared | None) -> Registration:
+    if baseline is None:
+        return register_to_template(scan.data, scan.grid)
+    rigid = register_to_baseline(
+        scan.data,
+        scan.grid,
+        baseline=baseline.scan.data,
+        baseline_grid=baseline.scan.grid,
+        baseline_mask=baseline.mask.voxels,
+    )
+    return replace(rigid, affine=baseline.registration.affine @ rigid.affine)
+
+
+def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
+    scan, to_mni = prepared.scan, prepared.registration.affine
+    smooth_mask = resample(
+        prepared.mask.voxels.astype(np.float32), scan.grid, grid, source_to_target=to_mni
+    )
+    mask = smooth_mask >= 0.5
+    brain, cut = scale_intensity(
+        resample(scan.data, scan.grid, grid, source_to_target=to_mni), mask
+    )
+    metrics = compute_scan_metrics(scan, prepared.mask.voxels, prepared.registration)
+    return PreprocessedScan(
+        image=brain,
+        mask=mask,
+        grid=grid,
+        native_grid=scan.grid,
+        native_to_mni=to_mni,
+        metrics={
+            **metrics,
+            "brightness_cut_share": cut,
+            "brightness_95": float(np.percentile(brain[mask], 95)) if mask.any() else 0.0,
+        },
+        provenance={
+            "scan": scan.name,
+            "template": TEMPLATE_NAME,
+            "mask": prepared.mask.source,
+            "mask_doubt": prepared.mask.doubt,
+            "orientation": "given" if scan.has_orientation else "not given by the file",
+        },
+    )

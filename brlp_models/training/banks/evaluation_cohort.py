@@ -1,0 +1,114 @@
+"""A bank of synthetic people as a cohort folder, with its truth beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brlp_models.evaluation.truth import TRUTH
+from brlp_models.model.config import ModelConfig
+from brlp_models.scans.files import make_nifti
+from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.tissues import TISSUES
+from cohorts.cohort import Cohort
+from cohorts.folder import write_cohort
+from cohorts.synthetic.parameters import CohortParameters
+
+_SIDED = (
+    "cerebral_white_matter", "cerebral_cortex", "lateral_ventricle", "cerebellum", "thalamus",
+    "basal_ganglia", "hippocampus", "amygdala",
+)  # fmt: skip
+_PERSON = ("participant_id", "sex", "age_years", "diagnosis", "apoe4")
+
+
+def write_evaluation_cohort(
+    bank_folder: Path, folder: Path, config: ModelConfig, *, rng: np.random.Generator
+) -> Cohort:
+    """Write a bank's people as an imported cohort on the model's grid.
+
+    Volumes of the cohort carry a segmentation's measurement error; `truth/volumes.parquet` holds
+    the exact ones, where no strategy looks. All volumes are in MNI space, as the scans are.
+
+    Parameters
+    ----------
+    bank_folder
+        Of `write_people_bank`.
+    folder
+        The cohort's folder; scans go to `scans/`.
+    config
+        The model, for the grid.
+    rng
+        Draws the measurement error.
+    """
+    bank = Bank.load(bank_folder)
+    index = bank.index.reset_index()
+    scans = folder / "scans"
+    scans.mkdir(parents=True, exist_ok=True)
+    for row, person, session in index[["row", "participant_id", "session_id"]].to_numpy():
+        image, labels = bank.images[int(row)], bank.labels[int(row)]
+        stem = f"{person}_{session}"
+        _write(image.astype(np.float32) / 255, scans / f"{stem}_T1w.nii.gz", config)
+        codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)
+        _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)
+    visits = _list_visits(index, scans)
+    truth = _list_volumes(index)
+    brain = _list_brain_volumes(bank, index, config)
+    cohort = Cohort(
+        index[index["months_from_baseline"] == 0][list(_PERSON)].reset_index(drop=True),
+        visits,
+        _measure(truth, rng),
+        name="synthetic evaluation people",
+        is_synthetic=True,
+    )
+    write_cohort(cohort, folder)
+    (folder / TRUTH).parent.mkdir(exist_ok=True)
+    pd.concat([truth, brain], ignore_index=True).to_parquet(folder / TRUTH)
+    return cohort
+
+
+def _write(array: npt.NDArray[np.generic], path: Path, config: ModelConfig) -> None:
+    make_nifti(array, np.asarray(config.affine)).to_filename(path)
+
+
+def _split_sides(codes: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Return right-sided codes for x > 0, since tissues know no side."""
+    table = np.arange(int(codes.max()) + 1, dtype=np.int16)
+    for tissue in TISSUES.tissues:
+        if tissue.segment in _SIDED and tissue.codes[0] < table.size:
+            table[tissue.codes[0]] = tissue.codes[1]
+    half = codes.shape[0] // 2
+    split = codes.copy()
+    split[half:] = table[codes[half:]]
+    return split
+
+
+def _list_visits(index: pd.DataFrame, scans: Path) -> pd.DataFrame:
+    stems = index["participant_id"] + "_" + index["session_id"]
+    columns = ["participant_id", "session_id", "age_years", "months_from_baseline", "diagnosis"]
+    return index[columns].assign(
+        image_path=[str(scans / f"{stem}_T1w.nii.gz") for stem in stems],
+        segmentation_path=[str(scans / f"{stem}_dseg.nii.gz") for stem in stems],
+    )
+
+
+def _list_volumes(index: pd.DataFrame) -> pd.DataFrame:
+    keys = ["participant_id", "session_id", "months_from_baseline"]
+    columns = [name for name in index.columns if str(name).endswith("_mm3")]
+    long = index.melt(keys, columns, "region", "volume_mm3")
+    return long.assign(region=long["region"].str.removesuffix("_mm3"))
+
+
+def _list_brain_volumes(bank: Bank, index: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
+    """Return the volume that each stripped scan shows, the denominator of percent of brain."""
+    voxel_mm3 = abs(np.linalg.det(np.asarray(config.affine)[:3, :3]))
+    volumes = [voxel_mm3 * np.count_nonzero(bank.labels[row]) for row in index["row"]]
+    keys = ["participant_id", "session_id", "months_from_baseline"]
+    return index[keys].assign(region="brain", volume_mm3=volumes)
+
+
+def _measure(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    sds = {region.region: region.measurement_sd for region in CohortParameters().regions}
+    sd = truth["region"].map(sds).fillna(0.01).to_numpy(float)
+    noisy = truth["volume_mm3"] * np.exp(rng.normal(0, sd))
+    return truth.assign(volume_mm3=noisy, source="synthetic").drop(columns="months_from_baseline")

@@ -1,0 +1,225 @@
+"""Training of the latent diffusion UNet, then of its ControlNet."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.model import crop_latents, pad_latents
+from brlp_models.model.schedule import build_scheduler
+from brlp_models.training.banks.pairs import VisitPairs, as_age_plane
+from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.stages.volume_term import VolumeTerm
+from brlp_models.training.tissues import TISSUES
+
+_MEDIAL_TEMPORAL = [TISSUES.names.index(name) for name in ("hippocampus", "amygdala")]
+
+
+class DiffusionSettings(BaseModel):
+    """How the UNet or the ControlNet is trained.
+
+    Parameters
+    ----------
+    loop
+        Length and pace.
+    batch_size
+        Latents a batch.
+    volume_error
+        Relative sd of the noise added to each region's target volume, as large as the auxiliary
+        model's error.
+    medial_temporal_weight
+        Weight of the latent's voxels in and around hippocampus and amygdala; others have 1.
+    high_noise_share
+        Share of the batch at the last tenth of the timesteps, where sampling begins and the
+        context has to tell what a noisier input cannot; the others are spread over all.
+    volume_weight
+        Weight, by region, of the share of the squared true change of its volume that the denoised
+        latent misses; for networks that predict the sample itself.
+    unet_learns
+        Whether the UNet goes on learning together with the ControlNet; it is frozen otherwise, as
+        published.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loop: LoopSettings
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    volume_error: dict[str, float] = {}
+    medial_temporal_weight: Annotated[float, Field(ge=1)] = 1.0
+    high_noise_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    volume_weight: dict[str, Annotated[float, Field(gt=0)]] = {}
+    unet_learns: bool = False
+
+
+class DiffusionStage:
+    """Learns to denoise: the UNet on its own, or the ControlNet with it.
+
+    Parameters
+    ----------
+    config
+        The model.
+    unet
+        Trained here where `controlnet` is None or the settings say so, frozen otherwise.
+    latents
+        Cached latents by bank row, (rows, C, *latent_shape), unscaled.
+    pairs
+        What to learn from; baselines are used by residual targets and by the ControlNet.
+    settings
+        How.
+    labels
+        Tissue indices by bank row, (rows, *shape), for the weight of the medial temporal lobe.
+    controlnet
+        Trained when given.
+    volume_terms
+        One for each region of the settings' `volume_weight`.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        unet: nn.Module,
+        latents: npt.NDArray[np.float16],
+        pairs: VisitPairs,
+        settings: DiffusionSettings,
+        *,
+        labels: npt.NDArray[np.uint8],
+        controlnet: nn.Module | None = None,
+        volume_terms: Mapping[str, VolumeTerm] | None = None,
+    ) -> None:
+        self.networks: dict[str, nn.Module] = {}
+        if controlnet is None or settings.unet_learns:
+            self.networks["unet"] = unet.train().requires_grad_(True)
+        if controlnet is not None:
+            self.networks["controlnet"] = controlnet
+        self.exported = tuple(self.networks)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.AdamW(network.parameters(), settings.loop.learning_rate)
+            for name, network in self.networks.items()
+        }
+        self._frozen = None if "unet" in self.networks else unet.eval().requires_grad_(False)
+        self._config, self._latents, self._labels = config, latents, labels
+        self._pairs, self._settings = pairs, settings
+        self._volume_terms = volume_terms or {}
+        self._scheduler = build_scheduler(config.schedule)
+
+    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+        """Add noise to targets at random timesteps and learn to take it away."""
+        settings, device = self._settings, accelerator.device
+        chosen = draw.rng.integers(0, len(self._pairs), settings.batch_size)
+        baseline, target = self._take_latents(chosen)
+        context = self._pairs.encode_context(
+            chosen, self._config.context, error_sd=settings.volume_error, rng=draw.rng
+        ).to(device)
+        noise = torch.randn(target.shape, generator=draw.generator)
+        timesteps = self._draw_timesteps(len(target), draw.generator)
+        noisy = self._scheduler.add_noise(target, noise, timesteps)
+        condition = self._condition(chosen, baseline).to(device)
+        with accelerator.autocast():
+            output = self._denoise(noisy.to(device), timesteps.to(device), context, condition)
+        wanted = self._compute_wanted(target, noise, timesteps).to(device)
+        weights = self._weigh(chosen).to(device)
+        missed = (weights * (output.float() - wanted) ** 2).mean() / weights.mean()
+        metrics = {"latents": missed, **self._miss_volumes(chosen, output.float(), baseline)}
+        loss = missed + sum(
+            (weight * metrics[region] for region, weight in settings.volume_weight.items()),
+            start=torch.zeros((), device=device),
+        )
+        accelerator.backward(loss)
+        for name, network in self.networks.items():
+            step_optimizer(accelerator, network, self.optimizers[name], settings.loop.gradient_clip)
+        return {"loss": loss, **metrics}
+
+    def _miss_volumes(
+        self, chosen: npt.NDArray[np.int64], output: Tensor, baseline: Tensor
+    ) -> dict[str, Tensor]:
+        if not self._volume_terms:
+            return {}
+        if self._config.diffusion_target == "residual":
+            change = output / self._config.residual_scale
+        else:
+            change = (output - baseline.to(output)) / self._config.latent_scale
+        change = crop_latents(change, self._config)
+        return {
+            region: term.compute_loss(chosen, change) for region, term in self._volume_terms.items()
+        }
+
+    def _draw_timesteps(self, n: int, generator: torch.Generator) -> Tensor:
+        steps = self._config.schedule.num_train_timesteps
+        anywhere = torch.randint(0, steps, (n,), generator=generator)
+        last_tenth = torch.randint(steps - steps // 10, steps, (n,), generator=generator)
+        high = torch.rand(n, generator=generator) < self._settings.high_noise_share
+        return torch.where(high, last_tenth, anywhere)
+
+    def _weigh(self, chosen: npt.NDArray[np.int64]) -> Tensor:
+        """Return the weight of every voxel of the padded latents, (B, 1, *shape)."""
+        weight = self._settings.medial_temporal_weight
+        if weight == 1:
+            return torch.ones(1)
+        labels = self._labels[self._pairs.rows[chosen, 0]]
+        inside = torch.from_numpy(np.isin(labels, _MEDIAL_TEMPORAL).astype(np.float32))[:, None]
+        near = functional.adaptive_max_pool3d(inside, self._config.latent_shape)
+        # the voxels next to it hold the other side of its boundary
+        near = functional.max_pool3d(near, 3, stride=1, padding=1)
+        return pad_latents(1 + (weight - 1) * near, self._config)
+
+    def _take_latents(self, chosen: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        rows = self._pairs.rows[chosen]
+        baseline, later = (
+            pad_latents(
+                torch.from_numpy(self._latents[rows[:, k]].astype(np.float32)), self._config
+            )
+            for k in (0, 1)
+        )
+        config = self._config
+        if config.diffusion_target == "residual":
+            target = (later - baseline) * config.residual_scale
+        else:
+            target = later * config.latent_scale
+        return baseline * config.latent_scale, target
+
+    def _condition(self, chosen: npt.NDArray[np.int64], baseline: Tensor) -> Tensor:
+        plane = as_age_plane(self._pairs.baseline_age_years[chosen], self._config)
+        return torch.cat([baseline, plane], dim=1)
+
+    def _compute_wanted(self, target: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        kind = self._config.schedule.prediction_type
+        if kind == "epsilon":
+            return noise
+        if kind == "sample":
+            return target
+        velocity: Tensor = self._scheduler.get_velocity(target, noise, timesteps)
+        return velocity
+
+    def _denoise(
+        self, noisy: Tensor, timesteps: Tensor, context: Tensor, condition: Tensor
+    ) -> Tensor:
+        unet: Any = self.networks["unet"] if self._frozen is None else self._frozen
+        if "controlnet" not in self.networks:
+            output: Tensor = unet(noisy, timesteps=timesteps, context=context)
+            return output
+        unet = unet.to(noisy.device)
+        down, middle = self.networks["controlnet"](
+            x=noisy, timesteps=timesteps, controlnet_cond=condition, context=context
+        )
+        denoised: Tensor = unet(
+            x=noisy,
+            timesteps=timesteps,
+            context=context,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        )
+        return denoised
+
+
+def initialize_controlnet(controlnet: nn.Module, unet: nn.Module) -> None:
+    """Copy into the ControlNet every weight that the trained UNet shares with it."""
+    own, source = controlnet.state_dict(), unet.state_dict()
+    shared = {k: v for k, v in source.items() if k in own and own[k].shape == v.shape}
+    controlnet.load_state_dict({**own, **shared})

@@ -1,0 +1,93 @@
+"""Training of the refiner, which sharpens a decoded change in the starting scan."""
+
+from typing import Annotated
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field
+from torch import Tensor, nn
+
+from brlp_models.model.model import sharpen_change
+from brlp_models.training.banks.crop_sources import RenderingSource
+from brlp_models.training.banks.crops import CropSettings
+from brlp_models.training.loop import Draw, step_optimizer
+from brlp_models.training.stages.losses import compute_feature_loss
+
+
+class RefinerSettings(CropSettings):
+    """How the refiner is trained, beside its crops.
+
+    Parameters
+    ----------
+    medial_temporal_weight
+        Weight of their voxels, and of those around, in the reconstruction loss; others have 1.
+    perceptual_weight
+        Weight of the difference that the segmenter sees.
+    """
+
+    medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
+    perceptual_weight: Annotated[float, Field(ge=0)] = 0.01
+
+
+class RefinerStage:
+    """Learns one visit's scan from another's, given the decoded latents of both.
+
+    Parameters
+    ----------
+    network
+        The refiner.
+    source
+        Gives crops of pairs of visits.
+    settings
+        Weights of the losses.
+    change_scale
+        Of the refiner's configuration.
+    judge
+        A trained segmenter, for the perceptual loss. None: no such loss.
+    """
+
+    exported: tuple[str, ...] = ("refiner",)
+
+    def __init__(
+        self,
+        network: nn.Module,
+        source: RenderingSource,
+        settings: RefinerSettings,
+        *,
+        change_scale: float,
+        judge: nn.Module | None = None,
+    ) -> None:
+        self.networks: dict[str, nn.Module] = {"refiner": network.train()}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "refiner": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
+        }
+        self._source, self._settings, self._scale = source, settings, change_scale
+        self._judge = None if judge is None else judge.eval().requires_grad_(False)
+
+    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+        """Step the refiner."""
+        images, weights = (
+            tensor.to(accelerator.device)
+            for tensor in self._source.draw_crops(draw, self._settings)
+        )
+        scan, reconstruction, decoded, wanted = torch.split(images, 1, dim=1)
+        change, network = decoded - reconstruction, self.networks["refiner"]
+        with accelerator.autocast():
+            correction = sharpen_change(network, change, scan, reconstruction, scale=self._scale)
+        rendered = scan + change + correction
+        metrics = {
+            # squares: most voxels do not change at all, and the least absolute error is to say so
+            "reconstruction": (weights * (rendered - wanted) ** 2).sum() / weights.sum(),
+            # to compare with: what the decoded change leaves without the refiner
+            "uncorrected": (weights * (scan + change - wanted) ** 2).sum() / weights.sum(),
+        }
+        loss = metrics["reconstruction"]
+        if self._judge is not None and self._settings.perceptual_weight:
+            self._judge.to(accelerator.device)
+            with accelerator.autocast():
+                metrics["perceptual"] = compute_feature_loss(self._judge, rendered, wanted)
+            loss = loss + self._settings.perceptual_weight * metrics["perceptual"]
+        accelerator.backward(loss)
+        clip = self._settings.loop.gradient_clip
+        step_optimizer(accelerator, self.networks["refiner"], self.optimizers["refiner"], clip)
+        return {"loss": loss, **metrics}
