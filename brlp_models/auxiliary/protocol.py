@@ -5,14 +5,10 @@ Only baseline information enters: covariates and diagnosis at baseline, and visi
 gives (for the published several-visit setting).
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
-
-from brlp_models.errors import ModelError
 
 PREDICTION_COLUMNS = (
     "participant_id",
@@ -79,51 +75,6 @@ class AuxiliaryModel(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON content; its `kind` says which class reads it."""
         ...
-
-
-def write_auxiliary(model: AuxiliaryModel, path: Path | str) -> None:
-    """Write an auxiliary model as JSON."""
-    Path(path).write_text(json.dumps(model.to_dict(), indent=1) + "\n", encoding="utf-8")
-
-
-def load_auxiliary(path: Path | str) -> AuxiliaryModel:
-    """Read an auxiliary model from JSON.
-
-    Raises
-    ------
-    ModelError
-        Where the file is not JSON, or holds no auxiliary model.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path} is not a readable auxiliary model (JSON): {error}.") from error
-    return parse_auxiliary(content, source=str(path))
-
-
-def parse_auxiliary(content: Any, *, source: str = "the auxiliary model") -> AuxiliaryModel:
-    """Build an auxiliary model from JSON content.
-
-    Raises
-    ------
-    ModelError
-        Where the content is no auxiliary model, or lacks a field.
-    """
-    from brlp_models.auxiliary.course import ProgressionAuxiliary
-    from brlp_models.auxiliary.huber import HuberAuxiliary
-
-    kind = content.get("kind") if isinstance(content, dict) else None
-    try:
-        if kind == HuberAuxiliary.kind:
-            return HuberAuxiliary.from_dict(content)
-        if kind == ProgressionAuxiliary.kind:
-            return ProgressionAuxiliary.from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{source} is no complete auxiliary model: {error!r}.") from error
-    raise ModelError(
-        f"{source} is of the kind {kind!r}; an auxiliary model is "
-        f"{HuberAuxiliary.kind!r} or {ProgressionAuxiliary.kind!r}."
-    )
 
 
 def tabulate_predictions(
