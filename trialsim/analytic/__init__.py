@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         prognostic_enrichment,
     )
     from trialsim.analytic.repeated_measures import MmrmPoint, marginal_slope, mmrm, time_averaged
+    from trialsim.analytic.sequential.design import GroupSequentialDesign
+    from trialsim.analytic.sequential.group_sequential import group_sequential
     from trialsim.analytic.slopes import random_slope
     from trialsim.analytic.two_sample import ancova, means, prognostic_ancova
 
@@ -47,6 +49,8 @@ _HOMES = {
     "compute_binormal_event_rate": "binary",
     "compute_observed_event_rate": "binary",
     "BinaryPoint": "binary",
+    "group_sequential": "sequential.group_sequential",
+    "GroupSequentialDesign": "sequential.design",
     "check_anchors": "anchors",
 }
 
@@ -54,6 +58,7 @@ __all__ = [
     "BinaryPoint",
     "DesignPoint",
     "EnrichmentPoint",
+    "GroupSequentialDesign",
     "MmrmPoint",
     "RoundedSize",
     "ancova",
@@ -63,6 +68,7 @@ __all__ = [
     "compute_binormal_event_rate",
     "compute_observed_event_rate",
     "exchangeable",
+    "group_sequential",
     "marginal_slope",
     "means",
     "mmrm",
