@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from cohorts.errors import TrialsimError
 from trialsim import __version__
 from trialsim.cli import (
+    analyze,
     cohort,
     compare,
     demo,
@@ -79,6 +80,7 @@ app.command()(predict.predict)
 app.command()(rank.rank)
 app.command()(compare.compare)
 app.command()(power.power)
+app.command()(analyze.analyze)
 app.command()(report.report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)

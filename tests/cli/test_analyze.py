@@ -1,0 +1,61 @@
+"""`trialsim analyze` on tables of a finished trial."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from trialsim.cli.app import app
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(20260101)
+    n, months = 60, np.array([0.0, 12, 24])
+    arm = np.arange(n) % 2
+    known = rng.normal(size=(n, 1))
+    slope = -10 + 4 * arm + 3 * known[:, 0] + rng.normal(size=n)
+    volume = 7000 + 500 * rng.normal(size=(n, 1)) + slope[:, None] * months
+    volume += 50 * rng.normal(size=volume.shape)
+    rows = {
+        "participant_id": np.repeat([f"p{i}" for i in range(n)], 3),
+        "arm": np.repeat(np.where(arm == 1, "treatment", "control"), 3),
+        "months": np.tile(months, n),
+        "hippocampus_mm3": volume.ravel(),
+    }
+    pd.DataFrame(rows).to_csv(tmp_path / "trial.csv", index=False)
+    twins = {
+        "participant_id": rows["participant_id"],
+        "months": rows["months"],
+        "predicted_mm3": (volume[:, :1] + (3 * known - 10) * months).ravel(),
+        "sd_mm3": 100.0,
+    }
+    pd.DataFrame(twins).to_csv(tmp_path / "twins.csv", index=False)
+    return tmp_path / "trial.csv"
+
+
+def test_json_lists_the_estimates_with_the_primary_on_top(trial: Path) -> None:
+    command = ["analyze", str(trial), "--endpoint", "hippocampus", "--json"]
+    done = CliRunner().invoke(app, [*command, "--twins", str(trial.with_name("twins.csv"))])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    wanted = {"estimator", "estimate", "se", "df", "lower", "upper", "p_value", "is_primary"}
+    assert all(wanted <= set(row) for row in rows)
+    assert [row["is_primary"] for row in rows] == [True] + [False] * (len(rows) - 1)
+    assert rows[0]["estimator"] == "procova"
+    assert {"unadjusted", "ancova", "mmrm", "procova_mmrm", "aipw", "ppi"} <= {
+        row["estimator"] for row in rows
+    }
+
+
+def test_a_problem_is_one_sentence_and_exit_code_1(trial: Path) -> None:
+    table = pd.read_csv(trial).replace({"arm": {"control": "placebo"}})
+    table.to_csv(trial, index=False)
+    refused = CliRunner().invoke(app, ["analyze", str(trial)])
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: arm must hold control and treatment")
+    accepted = CliRunner().invoke(app, ["analyze", str(trial), "--control", "placebo"])
+    assert accepted.exit_code == 0, accepted.output

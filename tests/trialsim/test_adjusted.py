@@ -1,0 +1,140 @@
+"""Linear models of one outcome agree with statsmodels, twins keep alpha where effects differ."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from numpy.typing import NDArray
+
+from trialsim.analysis.adjusted import fit_adjusted
+from trialsim.analysis.augmented import fit_augmented, fit_prediction_powered
+from trialsim.errors import DesignError
+
+Floats = NDArray[np.float64]
+
+
+def simulate(n: int = 80, n_trials: int = 1, seed: int = 20260101) -> tuple[Floats, Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    arm = (np.arange(n) % 4 == 0).astype(float)
+    x = rng.normal(size=(n_trials, n, 2))
+    noise = rng.normal(size=(n_trials, n)) * (1 + 0.5 * arm)
+    y = 1 + 0.5 * arm * (1 + x[..., 1]) + x @ [0.8, -0.6] + noise
+    return y, arm, x
+
+
+@pytest.mark.parametrize("missing", [0, 15])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_estimate_and_errors_are_those_of_statsmodels(missing: int, weighted: bool) -> None:
+    y, arm, x = simulate()
+    y[0, :missing] = np.nan
+    weights = np.exp(x[0, :, 0]) if weighted else np.ones(y.shape[1])
+    design = np.column_stack([np.ones_like(arm), arm, x[0]])
+    peer = sm.WLS(y[0, missing:], design[missing:], weights=weights[missing:]).fit()
+    robust = peer.get_robustcov_results("HC2", use_t=True)
+    for kind, expected in (("model", peer), ("robust", robust)):
+        fit = fit_adjusted(y, arm, x, weights=weights, standard_error=kind)
+        assert fit.estimate[0] == pytest.approx(expected.params[1], rel=1e-9)
+        assert fit.se[0] == pytest.approx(expected.bse[1], rel=1e-9)
+        assert fit.p_value[0] == pytest.approx(expected.pvalues[1], rel=1e-7)
+        assert fit.df[0] == expected.df_resid
+
+
+def test_interacted_model_is_lins() -> None:
+    y, arm, x = simulate()
+    fit = fit_adjusted(y, arm, x, n_interacted=2)
+    centred = x[0] - x[0].mean(axis=0)
+    design = np.column_stack([np.ones_like(arm), arm, centred, arm[:, None] * centred])
+    peer = sm.OLS(y[0], design).fit().get_robustcov_results("HC2")
+    slopes = peer.params[4:]
+    mean_error = slopes @ np.cov(x[0].T) @ slopes / len(arm)
+    assert fit.estimate[0] == pytest.approx(peer.params[1])
+    assert fit.se[0] ** 2 == pytest.approx(peer.bse[1] ** 2 + mean_error)
+
+
+def test_without_covariates_the_robust_error_is_that_of_unequal_variances() -> None:
+    y, arm, _ = simulate()
+    treated, control = y[0, arm == 1], y[0, arm == 0]
+    fit = fit_adjusted(y, arm)
+    variance = treated.var(ddof=1) / len(treated) + control.var(ddof=1) / len(control)
+    assert fit.se[0] ** 2 == pytest.approx(variance)
+
+
+def test_augmented_estimate_without_missing_people_is_the_fully_interacted_one() -> None:
+    y, arm, x = simulate()
+    augmented = fit_augmented(y, arm, x)
+    interacted = fit_adjusted(y, arm, x, n_interacted=2)
+    assert augmented.estimate[0] == pytest.approx(interacted.estimate[0])
+    assert augmented.se[0] == pytest.approx(interacted.se[0], rel=0.05)
+
+
+def test_augmented_estimate_mends_outcomes_missing_at_random() -> None:
+    y, arm, x = simulate(n=400, n_trials=300)
+    rng = np.random.default_rng(1)
+    fast = x[..., 0] < 0
+    y[(arm == 1) & fast & (rng.random(y.shape) < 0.7)] = np.nan
+    seen_only, augmented = fit_adjusted(y, arm), fit_augmented(y, arm, x)
+    bias = augmented.estimate.mean() - 0.5
+    assert abs(bias) < 4 * augmented.estimate.std() / np.sqrt(300)
+    assert abs(seen_only.estimate.mean() - 0.5) > 0.1
+    assert augmented.se.mean() == pytest.approx(augmented.estimate.std(), rel=0.15)
+
+
+def test_prediction_powered_difference_on_a_case_worked_by_hand() -> None:
+    # control y = 1, 2, 3 with m = 0, 1, 2; treatment y = 2, 4, 6 with m = 1, 1, 4: the means are
+    # 2 and 4, 1 and 2; var m = 1, 3; cov = 1, 3; with 3 people an arm lambda = (3 + 1) / (3 + 1)
+    # = 1, the estimate (4 - 2) - 1 (2 - 1) = 1; y - m is 1, 1, 1 and 1, 3, 2, so that the variance
+    # is (1 + 0) / 3
+    y = np.array([[1.0, 2, 3, 2, 4, 6]])
+    m = np.array([0.0, 1, 2, 1, 1, 4])
+    fit = fit_prediction_powered(y, [0, 0, 0, 1, 1, 1], m)
+    assert fit.estimate[0] == pytest.approx(1.0)
+    assert fit.se[0] == pytest.approx(np.sqrt(1 / 3))
+    assert fit.df[0] == 3
+
+
+def test_no_lambda_gives_a_smaller_variance_than_the_tuned_one() -> None:
+    y, arm, x = simulate()
+    m = x[0, :, 0]
+    tuned = fit_prediction_powered(y, arm, m).se[0]
+    others = [fit_adjusted(y - share * m, arm).se[0] for share in np.linspace(-2, 2, 81)]
+    assert tuned <= min(others)
+    assert tuned == pytest.approx(min(others), rel=1e-3)
+
+
+def test_a_prediction_that_is_the_same_for_everyone_changes_nothing() -> None:
+    y, arm, _ = simulate()
+    fit = fit_prediction_powered(y, arm, np.full(len(arm), 7.0))
+    assert fit.estimate[0] == pytest.approx(fit_adjusted(y, arm).estimate[0])
+
+
+def test_robust_errors_keep_alpha_where_effects_differ_and_arms_are_unequal() -> None:
+    rng = np.random.default_rng(20260101)
+    n_trials, n = 4000, 120
+    arm = (np.arange(n) % 4 == 0).astype(float)
+    twin = rng.normal(size=(n_trials, n))
+    y = twin + arm * 1.2 * twin + 0.6 * rng.normal(size=(n_trials, n))
+    columns = twin[..., None]
+    robust = fit_adjusted(y, arm, columns, n_interacted=1)
+    model = fit_adjusted(y, arm, columns, standard_error="model")
+    mcse = np.sqrt(0.05 * 0.95 / n_trials)
+    assert abs((robust.p_value < 0.05).mean() - 0.05) < 4 * mcse
+    assert (model.p_value < 0.05).mean() > 0.05 + 4 * mcse
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"weights": np.zeros(80)}, "weights must be positive"),
+        ({"weights": np.ones(3)}, "weights must have the shape"),
+        ({"n_interacted": 3}, "n_interacted must be between 0 and the 2"),
+    ],
+)
+def test_wrong_arguments_are_told(change: dict[str, object], words: str) -> None:
+    y, arm, x = simulate()
+    with pytest.raises(DesignError, match=words):
+        fit_adjusted(y, arm, x, **change)
+
+
+def test_a_prediction_of_another_shape_is_told() -> None:
+    y, arm, _ = simulate()
+    with pytest.raises(DesignError, match="prediction must have the shape"):
+        fit_prediction_powered(y, arm, np.ones(3))

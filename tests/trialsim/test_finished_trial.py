@@ -1,0 +1,256 @@
+"""A finished trial: read from its table, estimated by every estimator, refused where it must be."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+
+from trialsim.errors import DesignError
+from trialsim.finished import (
+    add_twins,
+    estimate_effects,
+    estimate_twin_gain,
+    read_trial,
+    tabulate_effects,
+)
+
+MONTHS = np.array([0.0, 6, 12, 24])
+
+
+def simulate(n: int = 120, seed: int = 20260101) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A treatment that saves 3 mm3 a month; twins that know half of each person's slope."""
+    rng = np.random.default_rng(seed)
+    ids = np.array([f"p{i:03d}" for i in range(n)])
+    arm = np.arange(n) % 2
+    age = rng.normal(73, 7, n)
+    known = rng.normal(size=n)
+    base = 7000 + 600 * rng.normal(size=n) - 10 * (age - 73)
+    slope = -9 - 4 * known + 3 * arm + 3 * rng.normal(size=n)
+    volume = base[:, None] + slope[:, None] * MONTHS + 70 * rng.normal(size=(n, 4))
+    stays = rng.exponential(90, n)[:, None] >= MONTHS
+    long = pd.DataFrame(
+        {
+            "participant_id": np.repeat(ids, 4),
+            "arm": np.repeat(np.where(arm == 1, "treatment", "control"), 4),
+            "months": np.tile(MONTHS, n),
+            "hippocampus_mm3": volume.ravel(),
+            "age_years": np.repeat(age, 4),
+            "sex": np.repeat(np.where(rng.random(n) < 0.5, "F", "M"), 4),
+        }
+    )
+    predicted = volume[:, :1] + (-9 - 4 * known)[:, None] * MONTHS
+    twins = pd.DataFrame(
+        {
+            "participant_id": np.repeat(ids, 4),
+            "months": np.tile(MONTHS, n),
+            "predicted_mm3": predicted.ravel(),
+            "sd_mm3": np.repeat(60 + 20 * np.abs(known), 4),
+        }
+    )
+    return long[stays.ravel()].sample(frac=1, random_state=1), twins
+
+
+@pytest.fixture(scope="module")
+def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return simulate()
+
+
+def test_estimates_are_those_of_statsmodels(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    long, twins = tables
+    found = tabulate_effects(estimate_effects(add_twins(read_trial(long), twins)))
+    found = found.set_index("estimator")
+    wide = long.pivot_table(
+        index=["participant_id", "arm", "age_years", "sex"], columns="months",
+        values="hippocampus_mm3",
+    ).reset_index()  # fmt: skip
+    wide.columns = ["id", "arm", "age", "sex", "y0", "y6", "y12", "y24"]
+    last = twins[twins["months"] == 24].set_index("participant_id")
+    wide["twin"] = last["predicted_mm3"].loc[wide["id"]].to_numpy()
+    wide["w"] = last["sd_mm3"].loc[wide["id"]].to_numpy() ** -2.0
+    for name, formula in (
+        ("unadjusted", "y24 ~ arm"),
+        ("ancova", "y24 ~ arm + y0 + age + sex"),
+        ("procova", "y24 ~ arm + y0 + age + sex + twin"),
+    ):
+        peer = smf.ols(formula, wide).fit()
+        assert found.loc[name, "estimate"] == pytest.approx(peer.params["arm[T.treatment]"])
+        assert found.loc[name, "se_model"] == pytest.approx(peer.bse["arm[T.treatment]"])
+        robust = peer.get_robustcov_results("HC2").bse[1]
+        assert found.loc[name, "se"] == found.loc[name, "se_robust"] == pytest.approx(robust)
+    weighted = smf.wls("y24 ~ arm + y0 + age + sex + twin", wide, weights=wide["w"]).fit()
+    assert found.loc["weighted_procova", "estimate"] == pytest.approx(weighted.params.iloc[1])
+
+
+def test_slope_is_that_of_mixedlm(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    long, _ = tables
+    found = estimate_effects(read_trial(long, covariates=[]), primary="random_slope")[0]
+    frame = long.assign(
+        years=long["months"] / 12,
+        y=(long["hippocampus_mm3"] - 7000) / 100,
+        treated=(long["arm"] == "treatment").astype(float),
+    )
+    model = smf.mixedlm("y ~ treated * years", frame, groups="participant_id", re_formula="~years")
+    with warnings.catch_warnings():
+        # its line search stops at the precision of its numbers and calls that a failure
+        warnings.simplefilter("ignore")
+        peer = model.fit(reml=True, method="bfgs", gtol=1e-8)
+    assert found.effect == "slope"
+    assert found.estimate == pytest.approx(100 * peer.params["treated:years"], rel=1e-4)
+    # statsmodels inverts the joint Hessian, which moves the fourth digit
+    assert found.se == pytest.approx(100 * peer.bse["treated:years"], rel=2e-3)
+
+
+def test_primary_comes_first_and_is_the_only_one(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    long, twins = tables
+    plain = read_trial(long)
+    assert [e.estimator for e in estimate_effects(plain) if e.is_primary] == ["ancova"]
+    found = estimate_effects(add_twins(plain, twins), primary="procova_mmrm")
+    assert [e.is_primary for e in found] == [True] + [False] * (len(found) - 1)
+    assert found[0].estimator == "procova_mmrm"
+    assert "weighted" in next(e for e in found if e.estimator == "weighted_procova").estimand
+
+
+def test_unequal_arms_get_a_twin_by_arm_term(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    long, twins = tables
+    people = sorted(long["participant_id"].unique())
+    few = long[~long["participant_id"].isin(people[0:60:2])]
+    found = estimate_effects(add_twins(read_trial(few), twins))
+    assert found[0].estimator == "procova_interacted"
+    assert found[0].standard_error == "robust"
+
+
+def test_percent_is_the_logarithm(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    long, _ = tables
+    logged = long.assign(log_volume_mm3=100 * np.log(long["hippocampus_mm3"])).drop(
+        columns="hippocampus_mm3"
+    )
+    percent = estimate_effects(read_trial(long, unit="percent"))[0]
+    direct = estimate_effects(read_trial(logged, endpoint="log_volume"))[0]
+    assert percent.estimate == pytest.approx(direct.estimate)
+    assert percent.unit == "percent"
+
+
+def test_twin_gain_is_the_ratio_of_residual_variances(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    long, twins = tables
+    trial = add_twins(read_trial(long, covariates=["age_years"]), twins)
+    seen = ~np.isnan(trial.outcome[:, -1])
+    known = np.column_stack(
+        [np.ones(trial.size), trial.arms, trial.outcome[:, 0], trial.covariates.to_numpy()]
+    )
+    both = np.column_stack([known, trial.twins.predicted[:, -1]])
+    squares = [sm.OLS(trial.outcome[seen, -1], x[seen]).fit().ssr for x in (known, both)]
+    gain = estimate_twin_gain(trial)
+    assert gain.gain == pytest.approx(squares[0] / squares[1], rel=1e-6)
+    assert 1 < gain.gain_lower < gain.gain < gain.gain_upper
+
+
+def test_rows_count_for_the_nearest_planned_visit() -> None:
+    long, _ = simulate()
+    rng = np.random.default_rng(1)
+    shift = np.where(long["months"] > 0, rng.uniform(-1, 1, len(long)), 0)
+    moved = long.assign(months=long["months"] + shift)
+    found = read_trial(moved, visits_months=[0, 6, 12, 24])
+    assert found.outcome == pytest.approx(read_trial(long).outcome, nan_ok=True)
+    with pytest.raises(DesignError, match="name the planned visits"):
+        read_trial(moved)
+
+
+Change = Callable[[pd.DataFrame], object]
+
+
+def set_first(column: str, value: object) -> Change:
+    def change(long: pd.DataFrame) -> pd.DataFrame:
+        first = long.sort_values(["participant_id", "months"]).index[0]
+        changed = long.astype({column: object})
+        changed.loc[first, column] = value
+        return changed
+
+    return change
+
+
+BAD_TRIALS: list[tuple[Change, str]] = [
+    (lambda t: t.drop(columns="months"), "no column months"),
+    (lambda t: t.drop(columns="hippocampus_mm3"), "no column hippocampus_mm3; its columns are"),
+    (lambda t: t.replace({"arm": {"control": "placebo"}}), "got placebo, treatment: say which"),
+    (
+        lambda t: t.assign(arm=t["arm"].where(t["age_years"] < 75, "high dose")),
+        "got 3: control, high dose, treatment",
+    ),
+    (set_first("arm", "treatment"), "1 people are in both arms"),
+    (set_first("arm", None), "arm is missing for 1 people"),
+    (set_first("months", -3), r"months must be 0 \(randomization\) or later, got -3"),
+    (set_first("months", "soon"), "months must be a number, got soon"),
+    (set_first("hippocampus_mm3", "?"), "hippocampus_mm3 must be a number, got ?"),
+    (set_first("hippocampus_mm3", -1), "hippocampus_mm3 must be a volume greater than 0, got -1"),
+    (lambda t: pd.concat([t, t.head(2)]), "two rows for one visit"),
+    (lambda t: t[t["months"] > 0], "needs a visit at month 0"),
+    (lambda t: t.assign(mmse=t["months"]), "mmse changes after baseline, so the treatment may"),
+    (lambda t: t.assign(apoe4=np.where(t["age_years"] < 75, 1, np.nan)), "apoe4 is missing for"),
+    (lambda t: t.assign(town=t["participant_id"]), "town has 120 different words"),
+    (
+        lambda t: t.query('months < 24 or arm == "treatment" or participant_id == "p000"'),
+        "Only 1 of the control arm has an outcome at month 24",
+    ),
+    (lambda t: t.drop(columns="arm"), "arms of this trial are blinded"),
+    (lambda t: t.assign(arm="blinded"), "arms of this trial are blinded"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_TRIALS, ids=[words for _, words in BAD_TRIALS])
+def test_a_bad_table_is_told(
+    change: Change, words: str, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    with pytest.raises(DesignError, match=words) as told:
+        estimate_effects(read_trial(change(tables[0])))
+    assert len(told.value.problems) == 1
+
+
+BAD_TWINS: list[tuple[Change, str]] = [
+    (lambda t: t.drop(columns="predicted_mm3"), "no column predicted_mm3"),
+    (lambda t: t.assign(participant_id="x" + t["participant_id"]), "120 of the 120 people"),
+    (lambda t: t[t["participant_id"] != "p007"], "1 of the 120 people .*first: p007"),
+    (lambda t: t.assign(months=t["months"] + 1), "no prediction at month 6 for 120"),
+    (lambda t: t.assign(sd_mm3=0.0), "sd_mm3 of the twins must be greater than 0"),
+    (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
+    (lambda t: pd.concat([t, t.head(1)]), "1 rows too many"),
+    (lambda t: t.assign(region="amygdala"), "no rows of the region hippocampus"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_TWINS, ids=[words for _, words in BAD_TWINS])
+def test_bad_twins_are_told(
+    change: Change, words: str, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    with pytest.raises(DesignError, match=words):
+        add_twins(read_trial(tables[0]), change(tables[1]))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"primary": "magic"}, "magic is no estimator; there are unadjusted"),
+        ({"primary": "procova"}, "procova needs twins"),
+        ({"primary": "weighted_procova"}, "weighted_procova needs twins and their sd_mm3"),
+        ({"alpha": 5.0}, "alpha must lie between 0 and 1, got 5"),
+    ],
+)
+def test_wrong_choices_are_told(
+    options: dict[str, object], words: str, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    with pytest.raises(DesignError, match=words):
+        estimate_effects(read_trial(tables[0]), **options)
+
+
+def test_other_endpoints_are_no_covariates() -> None:
+    long, _ = simulate()
+    trial = read_trial(long.assign(amygdala_mm3=long["hippocampus_mm3"] / 3))
+    assert list(trial.covariates) == ["age_years", "sex=M"]
+    assert "amygdala_mm3 changes after baseline" in trial.notes[0]

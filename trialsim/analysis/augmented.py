@@ -1,0 +1,175 @@
+"""Augmented differences in means: inverse-probability weights, predictions of a fixed model."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from trialsim.analysis.adjusted import regress
+from trialsim.analysis.covariance import invert_positive_definite
+from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
+from trialsim.analysis.result import FitResult, Flags, Floats, build_result
+from trialsim.errors import DesignError
+
+_LOGISTIC_STEPS = 25
+
+
+def fit_augmented(
+    response: ArrayLike,
+    treatment: ArrayLike,
+    covariates: ArrayLike | None = None,
+    *,
+    workers: int | None = None,
+) -> FitResult:
+    """Return the mean effect in everyone randomized by augmented inverse-probability weighting.
+
+    In each arm a line through the covariates predicts the response of everybody; the errors of the
+    people seen are added back, weighted by one over the chance of being in the arm (known: the
+    randomization) and of being seen (a logistic model in each arm). The estimate is right where the
+    lines or the logistic models are. With nobody missing it is Lin's estimator. The error comes
+    from the influence function, with n - 2 p degrees of freedom for p coefficients in each arm.
+
+    Parameters
+    ----------
+    response
+        (n_trials, n_participants), NaN where missing.
+    treatment
+        0 (control) or 1, (n_participants,) or (n_trials, n_participants).
+    covariates
+        Known at baseline, (n_participants, q) or (n_trials, n_participants, q).
+    workers
+        Threads; all cores when None.
+
+    Raises
+    ------
+    DesignError
+        Shapes that do not match, an empty arm, a missing covariate.
+
+    References
+    ----------
+    Robins, Rotnitzky & Zhao 1994 (J Am Stat Assoc 89:846). Tsiatis et al. 2008 (Stat Med 27:4658).
+    """
+    y = np.asarray(response, dtype=float)
+    trials = read_trials(y[..., None], treatment, [0.0], covariates, min_visits=1)
+    return fit_in_batches(trials, _augment, workers)
+
+
+def _augment(batch: Trials) -> FitResult:
+    y = batch.outcome[..., 0]
+    design = np.delete(batch.predictors, 1, axis=2)
+    treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
+    n, p = y.shape[1], design.shape[2]
+    n_seen = (~np.isnan(y)).sum(axis=1)
+    influence, fine = np.zeros_like(y), np.ones(len(y), dtype=bool)
+    for arm, sign in ((treated, 1.0), (~treated, -1.0)):
+        own = np.where(arm, y, np.nan)
+        line = regress(own, design, np.ones_like(y))
+        fitted = (design @ line.beta[..., None])[..., 0]
+        chance = _estimate_chance_seen(~np.isnan(y), arm, design)
+        share = arm.mean(axis=1, keepdims=True)
+        influence += sign * (fitted + line.residual / (share * chance))
+        fine &= line.solvable & (line.df > 0)
+    estimate = influence.mean(axis=1)
+    df = n_seen - 2.0 * p
+    with np.errstate(all="ignore"):
+        square = ((influence - estimate[:, None]) ** 2).sum(axis=1)
+        variance = square / n**2 * (n_seen / df)
+    return build_result(estimate, variance, df, fine)
+
+
+def _estimate_chance_seen(seen: Flags, arm: Flags, design: Floats) -> Floats:
+    """Return the fitted chance of a response in one arm, (t, n), 1 where nobody lacks one."""
+    chance = np.ones(seen.shape)
+    some = (arm & ~seen).any(axis=1)
+    if not some.any():
+        return chance
+    x = design[some] if len(design) > 1 else design
+    target, member = seen[some].astype(float), arm[some].astype(float)
+    beta = np.zeros((len(target), design.shape[2]))
+    for _ in range(_LOGISTIC_STEPS):
+        p = special.expit(np.clip((x @ beta[..., None])[..., 0], -12, 12))
+        turned = x.transpose(0, 2, 1)
+        bent = turned * (member * p * (1 - p))[:, None, :]
+        step, _, fine = invert_positive_definite(bent @ x)
+        move = (step @ (turned @ (member * (target - p))[..., None]))[..., 0]
+        beta += np.where(fine[:, None], np.clip(move, -2, 2), 0.0)
+    # separated data would give chances of 0; a floor bounds the weight of one person
+    chance[some] = np.maximum(special.expit((x @ beta[..., None])[..., 0]), 0.05)
+    return chance
+
+
+def fit_prediction_powered(
+    response: ArrayLike,
+    treatment: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    workers: int | None = None,
+) -> FitResult:
+    """Return the difference in means less lambda times the difference in mean predictions (PPI++).
+
+    The arms are randomized, so that the second difference has mean 0 whatever the model predicts;
+    lambda makes the variance least:
+    lambda = (cov_1 / n_1 + cov_0 / n_0) / (var_1 / n_1 + var_0 / n_0), with the variance of the
+    prediction m and its covariance with the response y in each arm. The error is
+    sqrt(var_1(y - lambda m) / n_1 + var_0(y - lambda m) / n_0), the degrees of freedom n - 3.
+
+    Parameters
+    ----------
+    response
+        (n_trials, n_participants), NaN where missing: such people are left out.
+    treatment
+        0 (control) or 1, (n_participants,) or (n_trials, n_participants).
+    prediction
+        Of a model that this trial did not train, (n_participants,) or (n_trials, n_participants).
+    workers
+        Threads; all cores when None.
+
+    Raises
+    ------
+    DesignError
+        Shapes that do not match, an empty arm, a missing prediction.
+
+    References
+    ----------
+    Angelopoulos et al. 2023 (Science 382:669), prediction-powered inference; Angelopoulos, Duchi &
+    Zrnic 2023 (arXiv 2311.01453), PPI++: the tuned lambda, here of a difference between arms.
+    """
+    y, m = np.asarray(response, dtype=float), np.asarray(prediction, dtype=float)
+    if m.shape not in {y.shape, y.shape[1:]}:
+        raise DesignError(
+            f"prediction must have the shape {y.shape} or {y.shape[1:]}, got {m.shape}."
+        )
+    trials = read_trials(y[..., None], treatment, [0.0], m[..., None], min_visits=1)
+    return fit_in_batches(trials, _tune, workers)
+
+
+def _tune(batch: Trials) -> FitResult:
+    y = batch.outcome[..., 0]
+    m = np.broadcast_to(batch.predictors[..., 2], y.shape)
+    treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
+    with np.errstate(all="ignore"):
+        arms = [_summarize_arm(y, m, arm) for arm in (treated, ~treated)]
+        # a prediction that is the same for everyone says nothing: lambda is then 0
+        spread = arms[0][4] + arms[1][4]
+        tuned = np.where(spread > 0, (arms[0][3] + arms[1][3]) / spread, 0.0)
+        means = [mean_y - tuned * mean_m for mean_y, mean_m, *_ in arms]
+        variance = sum(
+            own_y - 2 * tuned * both + tuned**2 * own_m for _, _, own_y, both, own_m, _ in arms
+        )
+    df = arms[0][5] + arms[1][5] - 3.0
+    return build_result(means[0] - means[1], np.asarray(variance), df, df > 0)
+
+
+def _summarize_arm(
+    y: Floats, m: Floats, arm: Flags
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Return mean y, mean m, var y / n, cov / n, var m / n, n of each trial's arm."""
+    used = (arm & ~np.isnan(y)).astype(float)
+    n = used.sum(axis=1)
+    own = np.where(used > 0, y, 0.0)
+    mean_y, mean_m = own.sum(axis=1) / n, (m * used).sum(axis=1) / n
+    from_y = np.where(used > 0, own - mean_y[:, None], 0.0)
+    from_m = (m - mean_m[:, None]) * used
+    scale = (n - 1) * n
+    squares = [(a * b).sum(axis=1) / scale for a, b in
+               ((from_y, from_y), (from_y, from_m), (from_m, from_m))]  # fmt: skip
+    return mean_y, mean_m, squares[0], squares[1], squares[2], n

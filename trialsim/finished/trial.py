@@ -1,0 +1,119 @@
+"""A finished or running trial: who was randomized to what, what was seen of them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trialsim.errors import DesignError
+
+Floats = NDArray[np.float64]
+
+UNITS: Final = ("mm3", "percent")
+
+MIN_PER_ARM: Final = 5
+"""People of each arm at the last visit below whom no effect is estimated."""
+
+
+@dataclass(frozen=True)
+class TwinPredictions:
+    """What a model says of the trial's people untreated, from their baseline alone.
+
+    Attributes
+    ----------
+    predicted
+        (n_participants, n_visits) at the visits after baseline, in the trial's unit.
+    sd
+        Standard deviation of its error, shaped like `predicted`; None where not told.
+    """
+
+    predicted: Floats
+    sd: Floats | None
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """One trial as arrays; rows are people, in the order of `participant_id`.
+
+    Attributes
+    ----------
+    participant_id
+        Everyone randomized whose outcome at baseline is known, (n,).
+    treatment
+        0 control, 1 treatment, (n,); None while the arms are blinded.
+    months
+        Planned visits, (n_visits,), 0 first.
+    outcome
+        (n, n_visits), NaN where missing.
+    covariates
+        Known at baseline, as numbers, one row a person.
+    endpoint
+        What is measured, such as "hippocampus".
+    unit
+        "mm3" or "percent" (100 ln volume, so that 1 is 1 % of the volume it starts from).
+    twins
+        Predictions of everybody's untreated outcomes, where given.
+    notes
+        What the reader of a result should know about how the table was read.
+    """
+
+    participant_id: NDArray[np.str_]
+    treatment: Floats | None
+    months: Floats
+    outcome: Floats
+    covariates: pd.DataFrame
+    endpoint: str
+    unit: str = "mm3"
+    twins: TwinPredictions | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of people."""
+        return len(self.participant_id)
+
+    @property
+    def arms(self) -> Floats:
+        """Return the treatment of everyone.
+
+        Raises
+        ------
+        DesignError
+            While the arms are blinded.
+        """
+        if self.treatment is None:
+            raise DesignError(
+                "The arms of this trial are blinded, so no effect can be estimated; the checks of "
+                "baseline and missing visits need no arms (`trialsim analyze --checks`)."
+            )
+        return self.treatment
+
+    @property
+    def allocation(self) -> float:
+        """Share of the people who are in the treatment arm."""
+        return float(self.arms.mean())
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the arms are of about one size (45 to 55 %)."""
+        return abs(self.allocation - 0.5) <= 0.05
+
+    def require_effect(self) -> None:
+        """Refuse a trial that cannot say what the treatment did.
+
+        Raises
+        ------
+        DesignError
+            Blinded arms, or too few people of an arm at the last visit.
+        """
+        seen = ~np.isnan(self.outcome[:, -1])
+        for arm, name in enumerate(("control", "treatment")):
+            n = int((seen & (self.arms == arm)).sum())
+            if n < MIN_PER_ARM:
+                raise DesignError(
+                    f"Only {n} of the {name} arm {'has' if n == 1 else 'have'} an outcome at month "
+                    f"{self.months[-1]:g}; at least {MIN_PER_ARM} are needed in each arm: name an "
+                    "earlier last visit with visits_months."
+                )

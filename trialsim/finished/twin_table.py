@@ -1,0 +1,109 @@
+"""The table of twins, matched to the people and visits of a trial."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cohorts.numbers import parse_numbers, parse_text
+from cohorts.table import read_table
+from trialsim.errors import DesignError
+from trialsim.finished.trial import FinishedTrial, Floats, TwinPredictions
+
+_COLUMNS = ("participant_id", "months", "predicted_mm3")
+
+
+def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial:
+    """Return the trial with its people's twins.
+
+    Parameters
+    ----------
+    table
+        A file or frame: `participant_id`, `months`, `predicted_mm3` (untreated, from baseline
+        alone), optional `sd_mm3` of its error. Where it has a column `region`, that of the trial's
+        endpoint counts. People and visits that the trial does not have are not used.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each problem: columns, numbers, people or visits without a twin.
+    CohortError
+        If the file cannot be read.
+    """
+    frame = read_table(table) if isinstance(table, Path) else table
+    missing = [name for name in _COLUMNS if name not in frame]
+    if missing:
+        raise DesignError(*(f"The table of twins has no column {name}." for name in missing))
+    if "region" in frame:
+        frame = frame[parse_text(frame["region"]) == trial.endpoint]
+        if frame.empty:
+            raise DesignError(f"The table of twins has no rows of the region {trial.endpoint}.")
+    long = _parse(frame)
+    later = trial.months[1:]
+    _refuse_others(long, trial)
+    predicted = _arrange(long, "predicted_mm3", trial.participant_id, later)
+    _refuse_gaps(predicted, trial)
+    sd = None
+    if "sd_mm3" in long:
+        sd = _arrange(long, "sd_mm3", trial.participant_id, later)
+        if not (sd > 0).all():
+            raise DesignError("sd_mm3 of the twins must be greater than 0 for everyone.")
+    if trial.unit == "percent":
+        sd = None if sd is None else 100 * sd / predicted
+        predicted = 100 * np.log(predicted)
+    return replace(trial, twins=TwinPredictions(predicted, sd))
+
+
+def _parse(frame: pd.DataFrame) -> pd.DataFrame:
+    long = pd.DataFrame({"participant_id": parse_text(frame["participant_id"]).to_numpy()})
+    for name in ("months", "predicted_mm3", "sd_mm3"):
+        if name not in frame:
+            continue
+        numbers, wrong = parse_numbers(frame[name])
+        bad = wrong | numbers.isna().to_numpy() | np.isinf(numbers.to_numpy())
+        bad |= (numbers <= 0).to_numpy() if name == "predicted_mm3" else False
+        if bad.any():
+            right = "a volume greater than 0" if name == "predicted_mm3" else "a number"
+            first = int(np.flatnonzero(bad)[0])
+            raise DesignError(
+                f"{name} of the twins must be {right}, got {frame[name].iloc[first]} (participant "
+                f"{long['participant_id'].iloc[first]})."
+            )
+        long[name] = numbers.to_numpy()
+    repeated = long.duplicated(["participant_id", "months"])
+    if repeated.any():
+        raise DesignError(
+            f"The table of twins has {int(repeated.sum())} rows too many (first: "
+            f"{long['participant_id'][repeated].iloc[0]}): one a person and month is expected."
+        )
+    return long
+
+
+def _refuse_others(long: pd.DataFrame, trial: FinishedTrial) -> None:
+    without = ~np.isin(trial.participant_id, long["participant_id"].to_numpy(dtype=str))
+    if without.any():
+        raise DesignError(
+            f"{int(without.sum())} of the {trial.size} people of the trial have no twin (first: "
+            f"{trial.participant_id[without][0]}); the table of twins is about "
+            f"{long['participant_id'].iloc[0]} and others: it must be made for this trial."
+        )
+
+
+def _arrange(long: pd.DataFrame, name: str, people: np.ndarray, months: Floats) -> Floats:
+    values = long.set_index(["participant_id", "months"])[name]
+    wanted = pd.MultiIndex.from_product([people, months])
+    return values.reindex(wanted).to_numpy(dtype=float).reshape(len(people), len(months))
+
+
+def _refuse_gaps(predicted: Floats, trial: FinishedTrial) -> None:
+    gaps = np.isnan(predicted).any(axis=0)
+    if gaps.any():
+        raise DesignError(
+            *(
+                f"The twins have no prediction at month {month:g} for "
+                f"{int(np.isnan(column).sum())} of the {trial.size} people; the trial has a visit "
+                "there."
+                for month, column in zip(trial.months[1:][gaps], predicted.T[gaps], strict=True)
+            )
+        )
