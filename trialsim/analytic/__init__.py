@@ -24,8 +24,11 @@ if TYPE_CHECKING:
         prognostic_enrichment,
     )
     from trialsim.analytic.repeated_measures import MmrmPoint, marginal_slope, mmrm, time_averaged
+    from trialsim.analytic.sequential.accrual import Accrual
     from trialsim.analytic.sequential.design import GroupSequentialDesign
+    from trialsim.analytic.sequential.endpoint import MmrmEndpoint, SlopeEndpoint
     from trialsim.analytic.sequential.group_sequential import group_sequential
+    from trialsim.analytic.sequential.plan import LookPlan, plan_looks
     from trialsim.analytic.slopes import random_slope
     from trialsim.analytic.two_sample import ancova, means, prognostic_ancova
 
@@ -51,16 +54,25 @@ _HOMES = {
     "BinaryPoint": "binary",
     "group_sequential": "sequential.group_sequential",
     "GroupSequentialDesign": "sequential.design",
+    "Accrual": "sequential.accrual",
+    "MmrmEndpoint": "sequential.endpoint",
+    "SlopeEndpoint": "sequential.endpoint",
+    "plan_looks": "sequential.plan",
+    "LookPlan": "sequential.plan",
     "check_anchors": "anchors",
 }
 
 __all__ = [
+    "Accrual",
     "BinaryPoint",
     "DesignPoint",
     "EnrichmentPoint",
     "GroupSequentialDesign",
+    "LookPlan",
+    "MmrmEndpoint",
     "MmrmPoint",
     "RoundedSize",
+    "SlopeEndpoint",
     "ancova",
     "ar1",
     "binary_enrichment",
@@ -73,6 +85,7 @@ __all__ = [
     "means",
     "mmrm",
     "optimal_fraction",
+    "plan_looks",
     "prognostic_ancova",
     "prognostic_enrichment",
     "random_slope",

@@ -88,8 +88,8 @@ def mmrm(
     )
     if retention_treatment is None:
         retention_treatment = retention
-    inflation = _compute_inflation(correlation, retention)
-    inflation_treatment = _compute_inflation(treated, retention_treatment)
+    inflation = compute_variance_inflation(correlation, retention)
+    inflation_treatment = compute_variance_inflation(treated, retention_treatment)
     variance_treatment = np.square(sd if sd_treatment is None else sd_treatment)
     unit_variance = inflation * np.square(sd) + np.divide(
         inflation_treatment * variance_treatment, allocation_ratio
@@ -101,7 +101,18 @@ def mmrm(
     )
 
 
-def _compute_inflation(correlation: npt.ArrayLike, retention: npt.ArrayLike | None) -> float:
+def compute_variance_inflation(
+    correlation: npt.ArrayLike, retention: npt.ArrayLike | None
+) -> float:
+    """Return the variance of the last visit's mean over that with everyone seen.
+
+    Parameters
+    ----------
+    correlation
+        (n_visits, n_visits).
+    retention
+        Share seen at each visit, (n_visits,), not rising; None means everyone.
+    """
     matrix = np.asarray(correlation, dtype=float)
     n_visits = len(matrix)
     information = np.zeros_like(matrix)

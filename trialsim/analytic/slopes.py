@@ -75,7 +75,7 @@ intercept_slope_covariance_treatment
         One sentence for each argument that cannot be right.
     """
     times = np.asarray(visit_times, dtype=float)
-    control = _Components(
+    control = SlopeComponents(
         slope_variance, residual_variance, intercept_variance, intercept_slope_covariance
     )
     treated = control.replace(
@@ -86,7 +86,7 @@ intercept_slope_covariance_treatment
     )
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(
-        *_find_schedule_problems(times, baseline),
+        *find_schedule_problems(times, baseline),
         *control.find_problems(""),
         *(treated.find_problems("_treatment") if treated != control else []),
         *find_retention_problems(retention, times.size, name="retention"),
@@ -94,7 +94,7 @@ intercept_slope_covariance_treatment
     )
     if retention_treatment is None:
         retention_treatment = retention
-    unit_variance = _compute_unit_variance(
+    unit_variance = compute_slope_variance(
         control.compute_information(times, complete_retention(retention, times.size)),
         treated.compute_information(times, complete_retention(retention_treatment, times.size)),
         np.asarray(allocation_ratio, dtype=float),
@@ -104,17 +104,21 @@ intercept_slope_covariance_treatment
 
 
 @dataclass(frozen=True)
-class _Components:
+class SlopeComponents:
+    """Variance components of one arm."""
+
     slope: float
     residual: float
     intercept: float
     covariance: float
 
-    def replace(self, *own: float | None) -> "_Components":
+    def replace(self, *own: float | None) -> "SlopeComponents":
+        """Return the components with those that are given in place of these."""
         mine = (self.slope, self.residual, self.intercept, self.covariance)
-        return _Components(*(a if b is None else b for a, b in zip(mine, own, strict=True)))
+        return SlopeComponents(*(a if b is None else b for a, b in zip(mine, own, strict=True)))
 
     def find_problems(self, suffix: str) -> list[str]:
+        """Return one sentence for each component that cannot be right."""
         problems = find_problems(
             **{
                 f"slope_variance{suffix}": (self.slope, NOT_NEGATIVE),
@@ -143,7 +147,8 @@ class _Components:
         return information
 
 
-def _find_schedule_problems(times: FloatArray, baseline: str) -> list[str]:
+def find_schedule_problems(times: FloatArray, baseline: str) -> list[str]:
+    """Return one sentence for each reason why no slope can be estimated so."""
     problems = []
     if times.ndim != 1 or times.size < 2 or not np.all(np.isfinite(times)):
         problems.append(f"visit_times must list at least two numbers, got {times.tolist()}.")
@@ -154,9 +159,25 @@ def _find_schedule_problems(times: FloatArray, baseline: str) -> list[str]:
     return problems
 
 
-def _compute_unit_variance(
+def compute_slope_variance(
     control: FloatArray, treated: FloatArray, ratio: FloatArray, baseline: str
 ) -> FloatArray:
+    """Return the variance of the difference in slope times the size of the control arm.
+
+    Parameters
+    ----------
+    control, treated
+        Information of one person on (intercept, slope), (2, 2).
+    ratio
+        Treatment : control.
+    baseline
+        "free" or "common".
+
+    Raises
+    ------
+    DesignError
+        Visits that leave no slope.
+    """
     if min(np.linalg.matrix_rank(control), np.linalg.matrix_rank(treated)) < 2:
         raise DesignError("The visits leave too little to estimate a slope in each arm.")
     if baseline == "free":

@@ -289,6 +289,11 @@ class GroupSequentialDesign:
             looks=looks,
         )
 
+    def at_drift(self, drift: float) -> "GroupSequentialDesign":
+        """Return the same bounds with the power that they have at another drift."""
+        moved = replace(self, drift=drift)
+        return replace(moved, power=float(moved.stop_probabilities().efficacy.sum()))
+
     def to_dict(self) -> dict[str, Any]:
         """Return every number as plain values, ready for JSON."""
         names = ("information_rates", "efficacy_z", "futility_z", "nominal_p")
