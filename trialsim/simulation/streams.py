@@ -10,13 +10,14 @@ References
 Salmon et al. 2011 (SC'11), Parallel random numbers: as easy as 1, 2, 3.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from trialsim.analysis.result import Floats
 
-_UNIFORM, _NORMAL = 0, 1
+_UNIFORM, _NORMAL, _ENTRY = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,41 @@ def draw_arm(
     scenario
         Number of an independent set of streams under the same seed.
     """
-    bits = np.random.Philox(key=0)
-    rng, state = np.random.Generator(bits), bits.state
     uniform = np.empty((len(replicates), n_people, 2))
     normal = np.empty((len(replicates), n_people, n_normals))
-    for row, replicate in enumerate(replicates):
-        for purpose, target in ((_UNIFORM, uniform), (_NORMAL, normal)):
-            if target.shape[2] == 0:
-                continue
-            state["state"]["key"][:] = (seed, replicate)
-            state["state"]["counter"][:] = (0, purpose, arm, scenario)
-            # 4: nothing of the generator's buffer is left, so the next number starts the stream
-            state["buffer_pos"] = 4
-            bits.state = state
-            if purpose == _UNIFORM:
-                rng.random(out=target[row])
-            else:
-                rng.standard_normal(out=target[row])
+    where = {"seed": seed, "arm": arm, "scenario": scenario}
+    for row, rng in enumerate(_open_streams(replicates, _UNIFORM, **where)):
+        rng.random(out=uniform[row])
+    if n_normals:
+        for row, rng in enumerate(_open_streams(replicates, _NORMAL, **where)):
+            rng.standard_normal(out=normal[row])
     return Draws(uniform[:, :, 0], -np.log1p(-uniform[:, :, 1]), normal)
+
+
+def draw_entries(
+    replicates: range, *, seed: int, arm: int, n_people: int, scenario: int = 0
+) -> Floats:
+    """Return when the people of one arm enter, uniform between the first and the last.
+
+    Parameters are those of `draw_arm`; the result is (n_replicates, n_people).
+    """
+    entry = np.empty((len(replicates), n_people))
+    streams = _open_streams(replicates, _ENTRY, seed=seed, arm=arm, scenario=scenario)
+    for row, rng in enumerate(streams):
+        rng.random(out=entry[row])
+    return entry
+
+
+def _open_streams(
+    replicates: range, purpose: int, *, seed: int, arm: int, scenario: int
+) -> Iterator[np.random.Generator]:
+    """Yield the stream of each replicate; one generator, moved to the start of each."""
+    bits = np.random.Philox(key=0)
+    rng, state = np.random.Generator(bits), bits.state
+    for replicate in replicates:
+        state["state"]["key"][:] = (seed, replicate)
+        state["state"]["counter"][:] = (0, purpose, arm, scenario)
+        # 4: nothing of the generator's buffer is left, so the next number starts the stream
+        state["buffer_pos"] = 4
+        bits.state = state
+        yield rng

@@ -1,30 +1,20 @@
 """Simulated trials of one pool at many sample sizes."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
 
-from trialsim.analysis.inputs import count_cores
 from trialsim.analysis.patterns import PatternStatistics, summarize
 from trialsim.analysis.result import FitResult, Flags, Floats
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
-from trialsim.simulation.dropout import compute_seen
-from trialsim.simulation.effects import (
-    Estimand,
-    build_estimand,
-    compute_normal_change,
-    compute_shift,
-)
+from trialsim.simulation.batches import run_batches
+from trialsim.simulation.effects import Estimand, build_estimand, compute_shift
 from trialsim.simulation.fitting import PREDICTORS, fit_analysis, get_monotone_patterns
-from trialsim.simulation.outcomes import OutcomeModel, People
-from trialsim.simulation.streams import draw_arm
-
-_BATCH_VALUES = 400_000
-"""Outcomes a batch; results do not depend on it."""
+from trialsim.simulation.observing import Arm, draw_people, observe
+from trialsim.simulation.outcomes import OutcomeModel
 
 _MIN_ARM = 5
 
@@ -102,14 +92,21 @@ def simulate_trials(
     shift = compute_shift(design, model.compute_expectations().mean_change)
     job = _Job(model, design, sizes, seed, scenario, shift)
     parts = []
-    for part in _run_batches(job, replicates, workers, batch_size):
+    batches = run_batches(
+        partial(_run_batch, job),
+        replicates,
+        values_each=sum(sizes[-1]) * len(design.times),
+        workers=workers,
+        batch_size=batch_size,
+    )
+    for part in batches:
         parts.append(part)
         if on_progress is not None:
             on_progress(part.n_replicates)
     return SimulatedTrials(
         sizes,
-        _join([part.effect for part in parts]),
-        _join([part.null for part in parts]),
+        join([part.effect for part in parts]),
+        join([part.null for part in parts]),
         build_estimand(design, shift, _compute_share_left(design, parts)),
     )
 
@@ -123,16 +120,6 @@ class _Job:
     scenario: int
     shift: Floats
 
-    @property
-    def null_is_a_shift(self) -> bool:
-        """Whether the trial without effect differs by what the analyses take out exactly.
-
-        It then has the same standard errors, and its fits need not be repeated.
-        """
-        taken_out = self.design.effect == "slope" or "random_slope" not in self.design.analyses
-        same_for_all = self.design.effect_model == "shift"
-        return taken_out and same_for_all and not self.design.dropout.depends_on_outcome
-
 
 @dataclass(frozen=True)
 class _Part:
@@ -140,6 +127,16 @@ class _Part:
     null: dict[str, Fits]
     share_left: Floats  # (2, n_visits)
     n_replicates: int
+
+
+def null_is_a_shift(design: TrialDesign) -> bool:
+    """Return whether the trial without effect differs by what the analyses take out exactly.
+
+    It then has the same standard errors, and its fits need not be repeated.
+    """
+    taken_out = design.effect == "slope" or "random_slope" not in design.analyses
+    same_for_all = design.effect_model == "shift"
+    return taken_out and same_for_all and not design.dropout.depends_on_outcome
 
 
 def _check_sizes(sizes: Sizes, replicates: range) -> None:
@@ -156,79 +153,35 @@ def _check_sizes(sizes: Sizes, replicates: range) -> None:
         raise DesignError(*problems)
 
 
-def _run_batches(
-    job: _Job, replicates: range, workers: int | None, batch_size: int | None
-) -> Iterator[_Part]:
-    largest = sum(job.sizes[-1]) * len(job.design.times)
-    size = batch_size or max(1, _BATCH_VALUES // largest)
-    batches = [replicates[i : i + size] for i in range(0, len(replicates), size)]
-    run = partial(_run_batch, job)
-    n_workers = min(len(batches), workers or count_cores())
-    if n_workers == 1:
-        yield from map(run, batches)
-        return
-    pool = ThreadPoolExecutor(n_workers)
-    try:
-        yield from pool.map(run, batches)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _run_batch(job: _Job, replicates: range) -> _Part:
     people = (_draw_people(job, replicates, 0), _draw_people(job, replicates, 1))
     statistics, share_left = _observe(job, people, job.shift)
     effect = _fit(job, statistics, len(replicates))
-    if job.null_is_a_shift:
-        null = {name: _remove(fits, _get_shift(job, name)) for name, fits in effect.items()}
+    if null_is_a_shift(job.design):
+        null = {
+            name: remove(fits, get_shift(job.design, job.shift, name))
+            for name, fits in effect.items()
+        }
     else:
         null = _fit(job, _observe(job, people, np.zeros_like(job.shift))[0], len(replicates))
     return _Part(effect, null, share_left, len(replicates))
 
 
-@dataclass(frozen=True)
-class _Arm:
-    people: People
-    leave: Floats
-
-
-def _draw_people(job: _Job, replicates: range, arm: int) -> _Arm:
-    draws = draw_arm(
+def _draw_people(job: _Job, replicates: range, arm: int) -> Arm:
+    return draw_people(
+        job.model,
         replicates,
-        seed=job.seed,
         arm=arm,
         n_people=job.sizes[-1][arm],
-        n_normals=job.model.n_normals,
+        seed=job.seed,
         scenario=job.scenario,
     )
-    return _Arm(job.model.simulate(draws), draws.leave)
 
 
-def _observe(job: _Job, arms: tuple[_Arm, _Arm], shift: Floats) -> tuple[PatternStatistics, Floats]:
+def _observe(job: _Job, arms: tuple[Arm, Arm], shift: Floats) -> tuple[PatternStatistics, Floats]:
     """Return statistics of (n_sizes x n_replicates) trials, and who has left, (2, n_visits)."""
-    expected = job.model.compute_expectations()
-    outcomes, share_left = [], []
-    for number, arm in enumerate(arms):
-        outcome = arm.people.outcome
-        if number == 1:
-            outcome = outcome + _compute_effect(job, arm.people, shift)
-        seen = compute_seen(
-            job.design, number, arm.leave, outcome, expected.mean_change, expected.sd_change
-        )
-        # centred, so that squares of large volumes do not drown the changes
-        outcomes.append(np.where(seen, outcome - expected.baseline, np.nan))
-        share_left.append((~seen).mean(axis=(0, 1)))
-    scores = [arm.people.score for arm in arms]
-    return _accumulate(job.sizes, outcomes, scores), np.array(share_left)
-
-
-def _compute_effect(job: _Job, people: People, shift: Floats) -> Floats:
-    """Return what is added to treated people's outcomes."""
-    if job.design.effect_model == "shift" or not shift.any():
-        return shift
-    if people.latent_change is None:
-        raise DesignError("Proportional slowing needs outcomes drawn from a parametric model.")
-    preventable = people.latent_change[..., -1:] - compute_normal_change(job.design)[-1]
-    return np.asarray(-job.design.slowing * preventable * (shift / shift[-1]))
+    outcomes, share_left = observe(job.model, job.design, arms, shift)
+    return _accumulate(job.sizes, outcomes, [arm.people.score for arm in arms]), share_left
 
 
 def _accumulate(sizes: Sizes, outcomes: list[Floats], scores: list[Floats]) -> PatternStatistics:
@@ -256,24 +209,28 @@ def _accumulate(sizes: Sizes, outcomes: list[Floats], scores: list[Floats]) -> P
 
 def _fit(job: _Job, statistics: PatternStatistics, n_replicates: int) -> dict[str, Fits]:
     return {
-        name: _fold(fit_analysis(name, statistics, job.design), n_replicates)
+        name: fold(fit_analysis(name, statistics, job.design), n_replicates)
         for name in job.design.analyses
     }
 
 
-def _fold(result: FitResult, n_replicates: int) -> Fits:
+def fold(result: FitResult, n_replicates: int) -> Fits:
+    """Return the fits of (k x n_replicates) trials as (k, n_replicates)."""
     return Fits(*(getattr(result, field.name).reshape(-1, n_replicates) for field in fields(Fits)))
 
 
-def _get_shift(job: _Job, analysis: str) -> float:
-    return Estimand(job.shift, job.design.times).get_value(analysis)
+def get_shift(design: TrialDesign, shift: Floats, analysis: str) -> float:
+    """Return by how much an average shift of the outcomes moves an estimate."""
+    return Estimand(shift, design.times).get_value(analysis)
 
 
-def _remove(fits: Fits, shift: float) -> Fits:
+def remove(fits: Fits, shift: float) -> Fits:
+    """Return the fits of the same trials without a treatment that shifts their estimates."""
     return Fits(fits.estimate - shift, fits.se, fits.df, fits.converged, fits.boundary)
 
 
-def _join(parts: list[dict[str, Fits]]) -> dict[str, Fits]:
+def join(parts: list[dict[str, Fits]]) -> dict[str, Fits]:
+    """Return the fits of consecutive replicates as one."""
     return {
         name: Fits(
             *(

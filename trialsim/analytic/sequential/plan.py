@@ -279,7 +279,7 @@ class _Planner:
         if self.by == "months":
             # the trial must not end before its looks
             followed = self.looks[-1] - self.trial.followup
-            low = max(low, float(self.trial.accrual.count(followed, np.inf)) * (1 + 1e-9))
+            low = max(low, float(self.trial.accrual.count(followed, np.inf)) * 1.002)
         return low, 8 * low + 10
 
     def _without_looks(self) -> dict[str, Any]:

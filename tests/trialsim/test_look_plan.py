@@ -1,0 +1,253 @@
+"""Looks of trials with repeated measures: closed form beside simulation."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trialsim import analytic
+from trialsim.analytic import Accrual, MmrmEndpoint, SlopeEndpoint, group_sequential, plan_looks
+from trialsim.design import DropOut, TrialDesign
+from trialsim.errors import DesignError
+from trialsim.simulation import GrowthModel, simulate_trials
+from trialsim.simulation.looks import SimulatedLooks, compute_z, simulate_looks
+from trialsim.simulation.stopping import estimate_correlation, find_stops, tabulate_stops
+
+MONTHS = np.array([0.0, 6.0, 12.0, 18.0])
+RANDOM = np.array([[160_000.0, 1000.0], [1000.0, 20.0]])
+RESIDUAL = 2500.0
+DELTA = 27.0
+LEAVING = -np.log(0.8) / 18
+
+
+def endpoint() -> MmrmEndpoint:
+    """The growth model below, given baseline."""
+    design = np.column_stack([np.ones(4), MONTHS])
+    covariance = design @ RANDOM @ design.T + RESIDUAL * np.eye(4)
+    known = covariance[1:, 1:] - np.outer(covariance[1:, 0], covariance[0, 1:]) / covariance[0, 0]
+    sd = np.sqrt(np.diag(known))
+    return MmrmEndpoint(MONTHS[1:], sd=sd[-1], correlation=known / np.outer(sd, sd))
+
+
+def slope() -> SlopeEndpoint:
+    return SlopeEndpoint(MONTHS, RANDOM[1, 1], RESIDUAL, RANDOM[0, 0], RANDOM[0, 1])
+
+
+def simulate(
+    size: tuple[int, int], looks: list[float], n: int = 1500, **options: Any
+) -> SimulatedLooks:
+    by = {key: options.pop(key) for key in ("by", "workers", "batch_size") if key in options}
+    design = TrialDesign(
+        visits_months=tuple(MONTHS),
+        dropout=DropOut(control=0.2),
+        outcomes="parametric",
+        slowing=0.3,
+        **options,
+    )
+    model = GrowthModel(3000.0, -5.0, 0.0, 0.0, RANDOM, RESIDUAL, MONTHS, np.zeros(10))
+    return simulate_looks(model, design, size, looks, accrual=20, seed=5, replicates=range(n), **by)
+
+
+def test_accrual_in_periods_is_counted_and_found_again() -> None:
+    accrual = Accrual((5.0, 20.0, 10.0), (0.0, 6.0, 12.0))
+    assert accrual.count([3, 6, 9, 14, 100], 200).tolist() == [15, 30, 90, 170, 200]
+    assert accrual.find_month([15, 30, 90, 170]).tolist() == [3, 6, 9, 14]
+
+
+def test_a_look_is_the_same_by_months_completers_and_information() -> None:
+    options: dict[str, Any] = {"delta": DELTA, "accrual": 20, "dropout_per_month": LEAVING}
+    by_months = plan_looks(endpoint(), [28.0], by="months", **options)
+    share = by_months.n_completers[0] / by_months.n_completers[1]
+    by_completers = plan_looks(endpoint(), [share, 1], by="completers", **options)
+    by_information = plan_looks(endpoint(), by_months.design.information_rates, **options)
+    for plan in (by_months, by_completers, by_information):
+        assert plan.n_total == pytest.approx(by_months.n_total, rel=1e-6)
+        assert plan.months == pytest.approx(by_months.months, rel=1e-6)
+        assert plan.design.power == pytest.approx(0.8, abs=1e-6)
+
+
+def test_maximum_size_is_the_fixed_one_times_the_inflation() -> None:
+    rates, slopes = [0.4, 0.7, 1.0], slope()
+    plan = plan_looks(slopes, rates, delta=1.5, accrual=10, power=0.9, alpha=0.05, sides=2)
+    fixed = analytic.random_slope(
+        delta=1.5,
+        visit_times=MONTHS,
+        slope_variance=slopes.slope_variance,
+        residual_variance=slopes.residual_variance,
+        intercept_variance=slopes.intercept_variance,
+        intercept_slope_covariance=slopes.intercept_slope_covariance,
+        power=0.9,
+    )
+    inflation = group_sequential(rates, power=0.9, alpha=0.05, sides=2).inflation_factor
+    assert plan.n_total == pytest.approx(fixed.n_total * inflation, rel=1e-6)
+
+
+def test_expectations_lie_between_the_first_look_and_the_end() -> None:
+    plan = plan_looks(
+        endpoint(), [0.5, 1], delta=DELTA, accrual=20, futility={"z": [0.0]}, whole_people=True
+    )
+    expected = plan.tabulate_expectations()
+    assert expected["power"].iloc[0] < 0.025 < expected["power"].iloc[1] < 0.81
+    # without an effect half of the trials are below z = 0 at half of the information
+    share = 0.5 + plan.design.cumulative_alpha[0]
+    stopped = share * plan.months[0] + (1 - share) * plan.months[1]
+    assert expected["expected_months"].iloc[0] == pytest.approx(stopped)
+    looks = plan.tabulate_looks()
+    assert looks["efficacy_effect"].tolist() == pytest.approx(
+        (plan.design.efficacy_z / np.sqrt(plan.information)).tolist()
+    )
+
+
+def test_a_given_number_of_people_has_the_power_its_information_gives() -> None:
+    asked = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20)
+    given = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20, n_total=asked.n_total)
+    smaller = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20, n_total=300)
+    assert given.design.power == pytest.approx(0.8, abs=1e-6)
+    assert smaller.design.power < 0.7
+
+
+def test_information_at_looks_is_what_simulated_trials_have() -> None:
+    looks = [28.0, 34.0]
+    simulated = simulate((200, 200), looks, n=800, analyses=("mmrm", "random_slope"))
+    for name, model in (("mmrm", endpoint()), ("random_slope", slope())):
+        plan = plan_looks(
+            model,
+            looks,
+            by="months",
+            delta=DELTA,
+            accrual=20,
+            n_total=400,
+            dropout_per_month=LEAVING,
+        )
+        seen = simulated.effect[name].se ** -2.0
+        assert seen.mean(axis=1) == pytest.approx(plan.information, rel=0.04)
+        increments = np.sqrt(np.divide.outer(plan.information, plan.information))
+        correlation = estimate_correlation(simulated.null[name])
+        # 800 trials: four standard errors of a correlation
+        assert correlation == pytest.approx(np.minimum(increments, 1 / increments), abs=0.12)
+    assert simulated.n_enrolled.mean(axis=1) == pytest.approx([400, 400, 400], abs=1)
+    assert simulated.n_completers.sum(axis=2).mean(axis=1)[:2] == pytest.approx(
+        plan.n_completers[:2], rel=0.02
+    )
+
+
+def test_the_last_look_is_the_trial_without_looks() -> None:
+    simulated = simulate((40, 40), [30.0], n=40)
+    design = TrialDesign(
+        visits_months=tuple(MONTHS),
+        dropout=DropOut(control=0.2),
+        outcomes="parametric",
+        slowing=0.3,
+    )
+    model = GrowthModel(3000.0, -5.0, 0.0, 0.0, RANDOM, RESIDUAL, MONTHS, np.zeros(10))
+    whole = simulate_trials(model, design, [(40, 40)], seed=5, replicates=range(40))
+    last = simulated.effect["mmrm"]
+    assert last.estimate[-1] == pytest.approx(whole.effect["mmrm"].estimate[0])
+    assert last.se[-1] == pytest.approx(whole.effect["mmrm"].se[0])
+
+
+def test_simulated_looks_do_not_depend_on_batches() -> None:
+    one = simulate((30, 30), [30.0], n=12, batch_size=5, workers=2)
+    other = simulate((30, 30), [30.0], n=12, workers=1)
+    assert one.effect["mmrm"].estimate == pytest.approx(other.effect["mmrm"].estimate)
+    assert np.array_equal(one.months, other.months)
+
+
+def test_looks_by_completers_wait_for_them_in_every_trial() -> None:
+    simulated = simulate((60, 60), [0.5], n=50, by="completers", analyses=("change",))
+    done = simulated.n_completers.sum(axis=2)
+    assert np.all(done[0] == np.ceil(0.5 * done[1]))
+
+
+def test_simulated_trials_stop_where_integration_says() -> None:
+    plan = plan_looks(
+        endpoint(),
+        [0.4, 1],
+        delta=DELTA,
+        accrual=20,
+        dropout_per_month=LEAVING,
+        futility={"z": [0.2]},
+    )
+    n, size = 1500, round(plan.n_control)
+    simulated = simulate((size, size), [float(plan.months[0])], n=n)
+    table = tabulate_stops(simulated, plan.design, "mmrm").set_index(["effect", "look"])
+    for effect in (0.0, 1.0):
+        stops = plan.design.stop_probabilities(effect)
+        for column, expected in (
+            ("stop_efficacy", stops.efficacy),
+            ("stop_futility", stops.futility),
+        ):
+            error = np.sqrt(expected * (1 - expected) / n)
+            found = table.loc[effect, column].to_numpy()
+            assert np.all(np.abs(found - expected) < 4 * error + 0.004)
+    observed = tabulate_stops(
+        simulated,
+        plan.design,
+        "mmrm",
+        bounds="observed",
+        maximum_information=float(plan.information[-1]),
+        follow_futility=False,
+    )
+    null = observed[observed["effect"] == 0]
+    assert null["reject_by_look"].iloc[-1] == pytest.approx(0.025, abs=4 * 0.004)
+    assert null["stop_futility"].iloc[0] == 0
+
+
+def test_a_t_statistic_meets_bounds_by_its_p_value() -> None:
+    n = 15_000
+    simulated = simulate((10, 10), [], n=n, analyses=("change",))
+    fits = simulated.null["change"]
+    by_p = (compute_z(fits)[0] > 1.96).mean()
+    by_t = (fits.estimate[0] / fits.se[0] > 1.96).mean()
+    assert by_p == pytest.approx(0.025, abs=4 * np.sqrt(0.025 * 0.975 / n))
+    assert by_t > 0.03
+
+
+def test_a_failed_fit_crosses_nothing() -> None:
+    z = np.array([[np.nan, 3.0, -1.0], [2.5, 0.0, 3.0]])
+    stops = find_stops(z, np.array([2.8, 2.0]), np.array([0.0, 2.0]))
+    assert stops.look.tolist() == [1, 0, 0]
+    assert stops.efficacy.tolist() == [True, True, False]
+    assert stops.futility.tolist() == [False, False, True]
+
+
+BAD = [
+    ({"looks": [10.0], "by": "months"}, "Look 1 at month 10 comes before anyone has the visit at"),
+    ({"looks": [400.0], "by": "months"}, "plan earlier looks"),
+    ({"looks": [90.0], "by": "months", "n_total": 300}, "after the end of the trial at month 33"),
+    ({"looks": [0.5, 0.9]}, "by information must end at 1"),
+    ({"looks": [0.5, 0.4, 1]}, "greater than 0 and increase"),
+    ({"looks": []}, "must list numbers"),
+    ({"by": "people"}, '"months", "completers" or "information", got "people"'),
+    ({"delta": 0.0}, "delta must differ from 0"),
+    ({"accrual": 0}, "People enrolled a month must be above 0"),
+    ({"dropout_per_month": -0.1}, "dropout_per_month must be 0 or more"),
+    ({"futility": {"z": [9.0]}}, "must not lie above the efficacy bound"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD)
+def test_impossible_plans_are_refused(change: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {"looks": [0.5, 1], "delta": DELTA, "accrual": 20} | change
+    with pytest.raises(DesignError, match=words):
+        plan_looks(endpoint(), given.pop("looks"), **given)
+
+
+def test_impossible_endpoints_and_accruals_are_refused() -> None:
+    for build, words in (
+        (lambda: Accrual((1.0, 2.0), (0.0,)), "one rate a period"),
+        (lambda: Accrual((1.0, 2.0), (1.0, 2.0)), "start at month 0"),
+        (
+            lambda: MmrmEndpoint([6, 12], sd=1, correlation=[[1, 1.2], [1.2, 1]]),
+            "correlation must be positive definite",
+        ),
+        (lambda: MmrmEndpoint([12, 6], sd=1, correlation=np.eye(2)), "increase"),
+        (lambda: SlopeEndpoint([0, 6, 12], -1.0, 2.0), "slope_variance must be 0 or more"),
+        (lambda: simulate((40, 40), [2.0], by="completers"), "must lie between 0 and 1"),
+        (lambda: simulate((4, 40), [20.0]), "at least 5 people"),
+    ):
+        with pytest.raises(DesignError, match=words):
+            build()
+    design = group_sequential([0.5, 1])
+    with pytest.raises(DesignError, match="2 looks, 1 were simulated"):
+        tabulate_stops(simulate((20, 20), [], n=4), design, "mmrm")
