@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 _HOMES: Final = {
+    "count_cohort": "cohort",
     "plot_cohort_overview": "cohort",
     "plot_screening_flow": "screening",
     "plot_predicted_versus_observed": "prediction",

@@ -1,71 +1,108 @@
 """Cohort overview: who was screened, for how long they were followed."""
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cohorts.schema import DIAGNOSES
-from reports.figures.style import GREEN, ORANGE, VERMILLION, new_figure, shared_style
+from reports.figures.style import BLUE, GREEN, ORANGE, VERMILLION, new_figure, shared_style
 
 _COLORS = dict(zip(DIAGNOSES, (GREEN, ORANGE, VERMILLION), strict=True))
 _HATCHES = dict(zip(DIAGNOSES, ("", "///", "xxx"), strict=True))
+_SEXES: Final = {"F": "Women", "M": "Men"}
+_AGE_WIDTHS: Final = (2.0, 5.0, 10.0, 20.0)
+_MONTH_WIDTHS: Final = (3.0, 6.0, 12.0, 24.0)
+_MOST_LEFT_OUT: Final = 0.2
+"""The share of people in bars too small to be drawn from which wider bars are taken."""
 
 
-def plot_cohort_overview(participants: pd.DataFrame, visits: pd.DataFrame) -> Figure:
-    """Return the distributions of age, sex and diagnosis, follow-up and visit interval.
+def count_cohort(
+    participants: pd.DataFrame, visits: pd.DataFrame, *, smallest: int = 1
+) -> pd.DataFrame:
+    """Count people by age, sex and diagnosis, follow-up and interval between visits.
 
     Parameters
     ----------
     participants, visits
         Tables of `cohorts.schema`; ages in years, times in months.
+    smallest
+        Groups of fewer people are left out; bars are made wider where that would lose many.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `panel` (`age`, `sex`, `follow_up`, `interval`), `group`, `low`, `high` (the bar's ends,
+        years or months; NaN where the group is a word), `count`.
     """
     followup = visits.groupby("participant_id")["months_from_baseline"].max()
     ordered = visits.sort_values(["participant_id", "months_from_baseline"])
     interval = ordered.groupby("participant_id")["months_from_baseline"].diff().dropna()
+    sexes = participants.groupby(["sex", "diagnosis"], observed=True).size().reset_index()
+    by_sex = pd.DataFrame(
+        {
+            "panel": "sex",
+            "group": [f"{_SEXES[sex]}, {name}" for sex, name in sexes.iloc[:, :2].to_numpy()],
+            "low": np.nan,
+            "high": np.nan,
+            "count": sexes.iloc[:, 2],
+        }
+    )
+    counts = pd.concat(
+        [
+            _count_bars("age", participants["age_years"], _AGE_WIDTHS, smallest),
+            by_sex[by_sex["count"] >= smallest],
+            _count_bars("follow_up", followup, _MONTH_WIDTHS, smallest),
+            _count_bars("interval", interval, _MONTH_WIDTHS, smallest),
+        ],
+        ignore_index=True,
+    )
+    return counts.astype({"count": int})
+
+
+def plot_cohort_overview(counts: pd.DataFrame) -> Figure:
+    """Return the distributions of age, sex and diagnosis, follow-up and visit interval.
+
+    Parameters
+    ----------
+    counts
+        What `count_cohort` returns.
+    """
+    panels = {name: counts[counts["panel"] == name] for name in ("age", "follow_up", "interval")}
     with shared_style():
         figure = new_figure(7.2, 5.0)
         age, sex, follow, gap = figure.subplots(2, 2).ravel()
-        _plot_ages(age, participants)
-        _plot_sexes(sex, participants)
-        _plot_months(follow, followup, "Follow-up, months from baseline", "People")
-        _plot_months(gap, interval, "Interval between visits, months", "Intervals")
+        _plot_bars(age, panels["age"], "Age at baseline, years", "People")
+        _plot_sexes(sex, counts[counts["panel"] == "sex"])
+        _plot_bars(follow, panels["follow_up"], "Follow-up, months from baseline", "People")
+        _plot_bars(gap, panels["interval"], "Interval between visits, months", "Intervals")
     return figure
 
 
-def _plot_ages(axes: Axes, people: pd.DataFrame) -> None:
-    present = [name for name in DIAGNOSES if (people["diagnosis"] == name).any()]
-    ages = [people.loc[people["diagnosis"] == name, "age_years"].to_numpy() for name in present]
-    edges = np.histogram_bin_edges(people["age_years"], bins=24)
-    below = np.zeros(len(edges) - 1)
-    for name, age in zip(present, ages, strict=True):
-        counts = np.histogram(age, bins=edges)[0]
-        axes.bar(
-            edges[:-1],
-            counts,
-            width=np.diff(edges),
-            align="edge",
-            bottom=below,
-            color=_COLORS[name],
-            hatch=_HATCHES[name],
-            edgecolor="white",
-            linewidth=0.4,
-            label=f"{name} (n = {len(age):,})",
-        )
-        below = below + counts
-    axes.set(title="Age at baseline", xlabel="Age, years", ylabel="People")
-    axes.legend(handlelength=1.2)
+def _count_bars(
+    panel: str, values: "pd.Series[float]", widths: tuple[float, ...], smallest: int
+) -> pd.DataFrame:
+    bars = pd.DataFrame()
+    for width in widths:
+        # visits a few days off their month belong to it, so bars are centered on whole widths
+        low = (values / width).round() * width - width / 2
+        bars = low.value_counts().sort_index().rename_axis("low").reset_index(name="count")
+        bars = bars.assign(panel=panel, group="", high=bars["low"] + width)
+        if bars.loc[bars["count"] < smallest, "count"].sum() <= _MOST_LEFT_OUT * len(values):
+            break
+    return bars[bars["count"] >= smallest]
 
 
-def _plot_sexes(axes: Axes, people: pd.DataFrame) -> None:
-    counts = pd.crosstab(people["sex"], people["diagnosis"]).reindex(
-        index=["F", "M"], columns=list(DIAGNOSES), fill_value=0
-    )
+def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:
+    known = dict(zip(counts["group"], counts["count"], strict=True))
     left = np.zeros(2)
     for name in DIAGNOSES:
-        width = counts[name].to_numpy()
+        width = np.array([known.get(f"{sex}, {name}", 0) for sex in _SEXES.values()])
         axes.barh(
-            ["Women", "Men"],
+            list(_SEXES.values()),
             width,
             left=left,
             color=_COLORS[name],
@@ -73,16 +110,27 @@ def _plot_sexes(axes: Axes, people: pd.DataFrame) -> None:
             edgecolor="white",
             linewidth=0.4,
             height=0.6,
+            label=f"{name} (n = {width.sum():,})",
         )
         left = left + width
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set(title="Sex and diagnosis at baseline", xlabel="People")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=3, handlelength=1.2)
 
 
-def _plot_months(axes: Axes, months: pd.Series, label: str, counted: str) -> None:
-    if len(months):
-        axes.hist(months, bins=24, color="#4C6A85", edgecolor="white", linewidth=0.4)
+def _plot_bars(axes: Axes, bars: pd.DataFrame, label: str, counted: str) -> None:
+    if len(bars):
+        axes.bar(
+            bars["low"],
+            bars["count"],
+            width=bars["high"] - bars["low"],
+            align="edge",
+            color=BLUE,
+            edgecolor="white",
+            linewidth=0.6,
+        )
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
-        axes.text(0.5, 0.5, "one visit each", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "too few to show", ha="center", transform=axes.transAxes)
     axes.set(title=label.split(",")[0], xlabel=label, ylabel=counted)

@@ -13,7 +13,10 @@ _ROW = 1.0
 
 
 def plot_screening_flow(
-    screening_flow: pd.DataFrame, *, enrolled: tuple[str, int] | None = None
+    screening_flow: pd.DataFrame,
+    *,
+    enrolled: tuple[str, int] | None = None,
+    smallest: int = 1,
 ) -> Figure:
     """Return the flow from everyone screened, over each criterion, to the eligible and enrolled.
 
@@ -23,6 +26,8 @@ def plot_screening_flow(
         Table of `cohorts.schema`, one row a criterion.
     enrolled
         The last box: what it is called, and how many people it holds.
+    smallest
+        Counts of people who do not meet a criterion are not told where they are smaller.
     """
     steps = screening_flow.sort_values("step").to_dict("records")
     boxes = [("Screened", int(steps[0]["n_entering"]))]
@@ -40,7 +45,9 @@ def plot_screening_flow(
                 _draw_arrow(axes, (2.4, -place + 0.72), (2.4, -place + 0.3))
         for place, step in enumerate(steps):
             criterion = fill(label_text(step["criterion"], limit=70), 40)
-            text = f"{criterion}\nnot met: {step['n_failed']:,}"
+            failed = int(step["n_failed"])
+            told = f"fewer than {smallest}" if 0 < failed < smallest else f"{failed:,}"
+            text = f"{criterion}\nnot met: {told}"
             _draw_arrow(axes, (2.4, -place - 0.5), (4.6, -place - 0.5))
             _draw_box(axes, 4.75, -place - 0.5, text, MUTED, align="left")
     return figure

@@ -4,11 +4,14 @@ from datetime import datetime
 
 import pandas as pd
 
+from reports.errors import ReportError
 from reports.figures.style import mark_synthetic
 from reports.page.answer import describe_answer
 from reports.page.content import Page
 from reports.page.formats import show_now, show_text
 from reports.page.gather import StudyFacts
+from reports.page.masking import mask_facts
+from reports.page.privacy import NOBODY, Privacy
 from reports.page.sections.analysis import describe_analysis
 from reports.page.sections.comparison import describe_comparison
 from reports.page.sections.costs import describe_costs
@@ -31,6 +34,7 @@ def compose_page(
     title: str | None = None,
     anchors: pd.DataFrame | None = None,
     n_listed: int = 0,
+    privacy: Privacy = NOBODY,
 ) -> Page:
     """Return the page of a study.
 
@@ -46,13 +50,26 @@ def compose_page(
         Reference values and whether they pass, see `describe_limits`.
     n_listed
         How many of the selected people are named; by default none is.
+    privacy
+        What may be told of single people; by default nothing.
+
+    Raises
+    ------
+    ReportError
+        If people are to be named, but not to be identified.
     """
+    if n_listed and not privacy.identify:
+        raise ReportError(
+            "A list of people names them, and this report is to identify nobody: add --identify "
+            "for internal use, or leave out --list-people."
+        )
+    facts = facts if privacy.identify else mask_facts(facts)
     sections = (
-        describe_identity(facts),
+        describe_identity(facts, privacy),
         describe_estimand(facts),
-        describe_mechanism(facts),
-        describe_selection(facts, n_listed=n_listed),
-        describe_prediction(facts),
+        describe_mechanism(facts, privacy),
+        describe_selection(facts, privacy, n_listed=n_listed),
+        describe_prediction(facts, privacy),
         describe_comparison(facts),
         describe_analysis(facts),
         describe_power(facts),

@@ -11,6 +11,7 @@ from reports.page.compose import compose_page
 from reports.page.content import Page
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
+from reports.page.privacy import NOBODY, Privacy
 from reports.page.render.html import render_html
 from reports.page.render.markdown import render_markdown
 from reports.page.render.pdf import render_pdf
@@ -27,6 +28,7 @@ def write_report(
     anchors: pd.DataFrame | None = None,
     n_listed: int = 0,
     figures: Path | None = None,
+    privacy: Privacy = NOBODY,
 ) -> list[Path]:
     """Write the report of `study` to `path`; what was there before stays until the end.
 
@@ -47,6 +49,8 @@ def write_report(
         How many of the selected people are named; by default none is.
     figures
         A folder for every figure as SVG and PNG with its data as CSV.
+    privacy
+        What may be told of single people; by default nobody is identified in any format.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def write_report(
     Raises
     ------
     ReportError
-        If the study cannot be read, a folder cannot be written, or the disk is full.
+        If the study cannot be read, a folder cannot be written, the disk is full, or people are
+        to be listed but not to be identified.
     """
     page = compose_page(
         gather_study(study),
@@ -64,24 +69,36 @@ def write_report(
         title=title,
         anchors=anchors,
         n_listed=n_listed,
+        privacy=privacy,
     )
     folder = figures
     if report_format is ReportFormat.MARKDOWN and folder is None:
         folder = path.parent / f"{path.stem}_figures"
-    report = write_atomically(path, _render(page, report_format, path, folder))
+    beside = os.path.relpath(Path(folder or ".").absolute(), path.absolute().parent)
+    content = render_page(page, report_format, figures=Path(beside).as_posix())
+    report = write_atomically(path, content)
     return [report, *(_write_figures(page, folder) if folder else [])]
 
 
-def _render(page: Page, report_format: ReportFormat, path: Path, folder: Path | None) -> bytes:
+def render_page(page: Page, report_format: ReportFormat, *, figures: str) -> bytes:
+    """Return the file that a page makes in a format.
+
+    Parameters
+    ----------
+    page
+        The page.
+    report_format
+        The format.
+    figures
+        The folder with the figures of a Markdown page, relative to it.
+    """
     match report_format:
         case ReportFormat.HTML:
             return render_html(page).encode()
         case ReportFormat.PDF:
             return render_pdf(page)
         case ReportFormat.MARKDOWN:
-            beside = Path(folder or ".").absolute()
-            relative = os.path.relpath(beside, path.absolute().parent)
-            return render_markdown(page, figures=Path(relative).as_posix()).encode()
+            return render_markdown(page, figures=figures).encode()
 
 
 def _write_figures(page: Page, folder: Path) -> list[Path]:

@@ -99,3 +99,22 @@ SELECT model_id, region, horizon_months, count(*) AS n_people, min(n_samples) AS
        avg(100 * volume_sd_mm3 / nullif(baseline_volume_mm3, 0)) AS mean_uncertainty_percent
 FROM predictions WHERE run_id = ? GROUP BY ALL ORDER BY model_id, region, horizon_months
 """
+
+PEOPLE: Final = """
+SELECT participant_id AS name FROM participants UNION SELECT participant_id FROM visits
+UNION SELECT participant_id FROM volumes UNION SELECT participant_id FROM scan_volumes
+UNION SELECT participant_id FROM scan_checks UNION SELECT participant_id FROM predictions
+UNION SELECT participant_id FROM prediction_images UNION SELECT participant_id FROM scores
+UNION SELECT participant_id FROM selections UNION SELECT participant_id FROM predicted_changes
+ORDER BY name
+"""
+
+SESSIONS: Final = """
+SELECT session_id AS name FROM visits UNION SELECT session_id FROM scan_checks ORDER BY name
+"""
+
+PATHS: Final = """
+SELECT path AS name FROM run_files UNION SELECT path FROM prediction_images
+UNION SELECT image_path FROM visits WHERE image_path IS NOT NULL
+UNION SELECT segmentation_path FROM visits WHERE segmentation_path IS NOT NULL ORDER BY name
+"""

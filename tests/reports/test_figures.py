@@ -29,7 +29,9 @@ def at_forty_percent(tables: Tables) -> pd.DataFrame:
 
 
 DRAWN: dict[str, Callable[[Tables], Figure]] = {
-    "cohort": lambda t: figures.plot_cohort_overview(t["participants"], t["visits"]),
+    "cohort": lambda t: figures.plot_cohort_overview(
+        figures.count_cohort(t["participants"], t["visits"])
+    ),
     "screening": lambda t: figures.plot_screening_flow(t["screening_flow"]),
     "prediction": lambda t: figures.plot_predicted_versus_observed(t["predicted_changes"]),
     "capture": lambda t: figures.plot_capture_rates(t["capture_rates"]),

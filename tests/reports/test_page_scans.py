@@ -9,6 +9,7 @@ import pytest
 
 from reports.page.content import Paragraph, Picture
 from reports.page.gather import StudyFacts, gather_study
+from reports.page.privacy import Privacy
 from reports.page.sections.scans import describe_scans
 from reports.store.study import Study
 
@@ -51,13 +52,18 @@ def facts(tmp_path: Path) -> StudyFacts:
 
 
 def test_the_fastest_the_median_and_the_slowest_are_shown(facts: StudyFacts) -> None:
-    blocks = describe_scans(facts)
+    blocks = describe_scans(facts, Privacy(identify=True))
     titles = [block.title for block in blocks if isinstance(block, Picture)]
     assert [title.split()[3].rstrip(",") for title in titles] == ["sub-3", "sub-2", "sub-4"]
 
 
+def test_nobody_is_named_beside_a_scan(facts: StudyFacts) -> None:
+    titles = [block.title for block in describe_scans(facts, Privacy())]
+    assert [title.split()[4].rstrip(",") for title in titles] == ["A", "B", "C"]
+
+
 def test_a_scan_that_is_gone_is_told(facts: StudyFacts, tmp_path: Path) -> None:
     (tmp_path / "sub-3_predicted.nii.gz").unlink()
-    first = describe_scans(facts)[0]
+    first = describe_scans(facts, Privacy())[0]
     assert isinstance(first, Paragraph)
     assert "no longer where they were" in first.text

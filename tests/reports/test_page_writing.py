@@ -15,6 +15,7 @@ from reports.page.compose import compose_page
 from reports.page.content import Answer, Page, Paragraph
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
+from reports.page.privacy import Privacy
 from reports.page.render.html import render_html
 from reports.page.sections.limits import describe_limits
 from reports.page.writing import write_report
@@ -127,6 +128,7 @@ def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) 
 
 def test_flagged_scans_say_what_found_the_brain(html: str) -> None:
     flagged = html[html.index("Flagged scans") :]
+    assert "&lt;5" in flagged[: flagged.index("</table>")]
     assert "Brain found by" in flagged
     assert "template" in flagged[: flagged.index("</table>")]
 
@@ -191,7 +193,10 @@ def hostile_study(study_tables: Tables, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_hostile_text_stays_text_in_html(hostile_study: Study) -> None:
-    page = render_html(compose_page(gather_study(hostile_study), moment=MOMENT, n_listed=3))
+    facts = gather_study(hostile_study)
+    page = render_html(
+        compose_page(facts, moment=MOMENT, n_listed=3, privacy=Privacy(identify=True))
+    )
     assert parse(page).tags.count("script") == 1
     assert "&lt;script&gt;alert(1)" in page
     assert len(page) < 5_000_000

@@ -146,10 +146,10 @@ def describe(
 
 
 def _write_figure(found: "Cohort", path: Path) -> None:
-    from reports.figures.cohort import plot_cohort_overview
+    from reports.figures.cohort import count_cohort, plot_cohort_overview
     from reports.figures.export import write_figure
 
-    drawn = plot_cohort_overview(found.participants, found.visits)
+    drawn = plot_cohort_overview(count_cohort(found.participants, found.visits))
     drawn.suptitle(_title(found))
     for written in write_figure(drawn, path.parent, path.stem, {}):
         typer.echo(f"Wrote {written}", err=True)

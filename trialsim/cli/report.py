@@ -27,13 +27,21 @@ def report(
     ] = None,
     list_people: Annotated[
         int,
-        typer.Option(min=0, help="Name the first N selected people on the page; 0 names none."),
+        typer.Option(min=0, help="Name the first N selected people; needs --identify."),
     ] = 0,
+    identify: Annotated[
+        bool,
+        typer.Option("--identify", help="Show ids, sites and paths: for internal use only."),
+    ] = False,
+    smallest_cell: Annotated[
+        int, typer.Option(min=1, help="Hide counts of fewer people than this.")
+    ] = 5,
 ) -> None:
     """Write the page of a study: the answer, then everything a reviewer needs to check it.
 
     Example: trialsim report study.duckdb --out report.html
     """
+    from reports.page.privacy import Privacy
     from reports.page.writing import write_report
     from reports.store.study import Study
     from trialsim.analytic.anchors import check_anchors
@@ -47,6 +55,7 @@ def report(
         anchors=check_anchors(),
         n_listed=list_people,
         figures=figures,
+        privacy=Privacy(identify, smallest_cell),
     )
     typer.echo(written[0])
     if len(written) > 1:

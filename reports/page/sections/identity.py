@@ -1,5 +1,6 @@
 """Part 1: which runs, files and software made the numbers."""
 
+import hashlib
 import json
 
 import pandas as pd
@@ -8,16 +9,17 @@ from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Block, Listing, Section, Table
 from reports.page.formats import show_count, show_duration, show_text, show_time
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy
 
 
-def describe_identity(facts: StudyFacts) -> Section:
+def describe_identity(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return the runs, the commands that repeat them, versions, files with their checksums."""
     blocks: list[Block] = [
         _runs(facts),
         Listing("Commands that make these numbers again", _commands(facts)),
         _versions(facts),
         *_notes(facts),
-        *_files(facts),
+        *(_files(facts) if privacy.identify else _manifests(facts)),
         *_configs(facts),
     ]
     return Section(1, "Identity", tuple(blocks))
@@ -100,6 +102,42 @@ def _files(facts: StudyFacts) -> list[Block]:
             shown, rules, title="Files that were read", sources=facts.current_runs(), note=note
         )
     ]
+
+
+def _manifests(facts: StudyFacts) -> list[Block]:
+    """Return one line for all files of a kind that a run read: a person's scan names that person.
+
+    The manifest is the SHA-256 of the sorted checksums of the files, one a line, so that it says
+    whether the same contents were read, wherever they lay.
+    """
+    used = facts.study.files()
+    used = used[used["run_id"].isin(set(facts.written.values()))]
+    if used.empty:
+        return []
+    rows = [
+        {
+            "run_id": run_id,
+            "kind": kind,
+            "n": len(files),
+            "size_bytes": files["size_bytes"].sum(),
+            "manifest": hashlib.sha256("\n".join(sorted(files["sha256"])).encode()).hexdigest(),
+        }
+        for (run_id, kind), files in used.groupby(["run_id", "kind"])
+    ]
+    rules = [
+        words("run_id", "Run"),
+        words("kind", "Kind"),
+        number("n", "Files", show_count),
+        number("size_bytes", "Bytes", show_count),
+        words("manifest", "SHA-256 of the manifest"),
+    ]
+    note = (
+        "The manifest is the sorted list of the files' SHA-256 checksums. The list itself stays in "
+        "the study: `trialsim study verify` computes it again."
+    )
+    frame = pd.DataFrame(rows)
+    sources = facts.current_runs()
+    return [build_table(frame, rules, title="Files that were read", sources=sources, note=note)]
 
 
 def _configs(facts: StudyFacts) -> list[Block]:

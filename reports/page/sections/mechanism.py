@@ -3,11 +3,12 @@
 import pandas as pd
 
 from cohorts.schema import DIAGNOSES
-from reports.figures import plot_cohort_overview
+from reports.figures import count_cohort, plot_cohort_overview
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_number, show_share
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, describe_settings
 from reports.store import queries
 
@@ -22,11 +23,15 @@ _SETTINGS = (
 )
 
 
-def describe_mechanism(facts: StudyFacts) -> Section:
+def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return the cohort, its visits, and what the simulated trials assume."""
     blocks: list[Block] = [*describe_gap(facts, "participants", "visits", "volumes")]
     if facts.has("participants", "visits"):
-        blocks += [_people(facts), _visits(facts), _overview(facts)]
+        blocks += [
+            _people(facts, privacy),
+            _visits(facts, privacy),
+            _overview(facts, privacy),
+        ]
     if facts.has("operating_characteristics"):
         blocks += [
             describe_settings(
@@ -37,7 +42,7 @@ def describe_mechanism(facts: StudyFacts) -> Section:
     return Section(3, _TITLE, tuple(blocks))
 
 
-def _people(facts: StudyFacts) -> Table:
+def _people(facts: StudyFacts, privacy: Privacy) -> Table:
     people = facts.tables["participants"]
     baseline = _baseline_volume(facts)
     groups = [("All", people)] + [
@@ -61,7 +66,7 @@ def _people(facts: StudyFacts) -> Table:
         )
     rules = [
         words("group", "Diagnosis at baseline"),
-        number("n", "People", show_count),
+        number("n", "People", privacy.show_group),
         number("age", "Age, mean, years", show_number),
         number("age_sd", "Age, SD, years", show_number),
         number("women", "Women", show_share),
@@ -70,9 +75,10 @@ def _people(facts: StudyFacts) -> Table:
     ]
     name = facts.setting("cohort_name", "participants")
     title = f"People screened{f' ({name})' if name else ''}"
-    return build_table(
-        pd.DataFrame(rows), rules, title=title, sources=facts.sources("participants", "volumes")
-    )
+    everyone, by_diagnosis = pd.DataFrame(rows[:1]), pd.DataFrame(rows[1:])
+    shown = privacy.hide_groups(by_diagnosis, "n") if len(by_diagnosis) else by_diagnosis
+    sources = facts.sources("participants", "volumes")
+    return build_table(pd.concat([everyone, shown]), rules, title=title, sources=sources)
 
 
 def _baseline_volume(facts: StudyFacts) -> "pd.Series[float]":
@@ -83,7 +89,7 @@ def _baseline_volume(facts: StudyFacts) -> "pd.Series[float]":
     return found.set_index("participant_id")["volume_mm3"]
 
 
-def _visits(facts: StudyFacts) -> Table:
+def _visits(facts: StudyFacts, privacy: Privacy) -> Table:
     visits, n_people = facts.tables["visits"], len(facts.tables["participants"])
     planned = (visits["months_from_baseline"] / 6).round() * 6
     counts = visits.groupby(planned)["participant_id"].nunique()
@@ -92,9 +98,10 @@ def _visits(facts: StudyFacts) -> Table:
     )
     rules = [
         number("months", "Months from baseline", show_count),
-        number("n", "People with a visit", show_count),
+        number("n", "People with a visit", privacy.show_people),
         number("share", "Of those at baseline", show_share),
     ]
+    frame["share"] = frame["share"].mask(frame["n"].map(privacy.hides))
     return build_table(
         frame,
         rules,
@@ -104,15 +111,18 @@ def _visits(facts: StudyFacts) -> Table:
     )
 
 
-def _overview(facts: StudyFacts) -> Picture:
+def _overview(facts: StudyFacts, privacy: Privacy) -> Picture:
     people, visits = facts.tables["participants"], facts.tables["visits"]
+    counts = count_cohort(people, visits, smallest=privacy.least)
+    left_out = "" if privacy.least == 1 else f"; bars of fewer than {privacy.least} are not drawn"
     return Picture(
         "cohort-overview",
-        "The cohort: age, sex and diagnosis at baseline, follow-up, interval between visits",
-        f"Four histograms of {len(people):,} people: age by diagnosis, sex by diagnosis, months "
-        "of follow-up, months between visits.",
-        plot_cohort_overview(people, visits),
-        {"participants": people, "visits": visits},
+        "The cohort: age, sex and diagnosis at baseline, follow-up, interval between visits"
+        + left_out,
+        f"Four histograms of {len(people):,} people: age, sex by diagnosis, months of follow-up, "
+        "months between visits.",
+        plot_cohort_overview(counts),
+        {"cohort-overview": counts},
         facts.sources("participants", "visits"),
     )
 

@@ -7,7 +7,7 @@ import pandas as pd
 from reports.figures import plot_capture_rates, plot_predicted_versus_observed
 from reports.figures.labels import label_text, strategy_label
 from reports.page.columns import build_table, estimate, number, words
-from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.content import Block, Picture, Section, Table
 from reports.page.formats import (
     show_count,
     show_number,
@@ -16,7 +16,9 @@ from reports.page.formats import (
     show_text,
 )
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap
+from reports.page.sections.scan_checks import describe_scan_checks
 from reports.page.sections.scans import describe_scans
 from reports.store import queries
 
@@ -32,16 +34,14 @@ _METRICS = {
 _IN_THE_ENDPOINTS_UNIT = "calibration_intercept"
 _UNITS = {"mm3": "mm³", "percent": "%"}
 _EVERYONE = ("all", "everyone")
-_MOST_FLAGGED = 200
 _MOST_POINTS = 1500
-_LONGEST_REASONS = 2000
 
 
-def describe_prediction(facts: StudyFacts) -> Section:
+def describe_prediction(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return measures of prediction with intervals, capture rates, calibration, scan checks."""
     blocks: list[Block] = []
     if facts.has("predictor_performance"):
-        blocks += _performance(facts)
+        blocks += _performance(facts, privacy)
     if facts.has("predicted_changes"):
         blocks.append(_scatter(facts))
     if facts.has("capture_rates"):
@@ -49,11 +49,11 @@ def describe_prediction(facts: StudyFacts) -> Section:
     if facts.has("scores"):
         blocks.append(_coverage(facts))
     if facts.has("predictions"):
-        blocks.append(_predictions(facts))
+        blocks.append(_predictions(facts, privacy))
     if facts.has("prediction_images", "predictions"):
-        blocks += describe_scans(facts)
+        blocks += describe_scans(facts, privacy)
     if facts.has("scan_checks"):
-        blocks += _scan_checks(facts)
+        blocks += describe_scan_checks(facts, privacy)
     blocks += describe_gap(facts, "scores", "predictor_performance", "capture_rates")
     return Section(5, "Performance of the predictors", tuple(blocks))
 
@@ -69,7 +69,7 @@ def _metric_title(facts: StudyFacts, metric: str) -> str:
     return metric_label(metric) + of_unit
 
 
-def _performance(facts: StudyFacts) -> list[Block]:
+def _performance(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     table = facts.tables["predictor_performance"]
     whole = table["subgroup"].isin(_EVERYONE)
     note = (
@@ -80,7 +80,7 @@ def _performance(facts: StudyFacts) -> list[Block]:
     if whole.any():
         blocks.append(_measures(facts, table[whole], note))
     if not whole.all():
-        blocks.append(_subgroups(facts, table[~whole]))
+        blocks.append(_subgroups(facts, table[~whole], privacy))
     return blocks
 
 
@@ -109,7 +109,8 @@ def _measures(facts: StudyFacts, rows: pd.DataFrame, note: str) -> Table:
     )
 
 
-def _subgroups(facts: StudyFacts, rows: pd.DataFrame) -> Table:
+def _subgroups(facts: StudyFacts, rows: pd.DataFrame, privacy: Privacy) -> Table:
+    small = rows["n"].map(privacy.hides).astype(bool)
     rules = [
         words("subgroup", "People", lambda v: show_text(v, limit=80)),
         words("strategy", "Strategy", strategy_label),
@@ -118,10 +119,11 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame) -> Table:
         number("n", "n", show_count),
     ]
     return build_table(
-        rows,
+        rows[~small],
         rules,
         title="Measures of prediction in subgroups",
         sources=facts.sources("predictor_performance"),
+        note=f"Subgroups of fewer than {privacy.least} people are left out." if any(small) else "",
     )
 
 
@@ -135,6 +137,7 @@ def _scatter(facts: StudyFacts) -> Picture:
     people = changes["participant_id"].drop_duplicates()
     step = max(1, len(people) // _MOST_POINTS)
     shown = changes[changes["participant_id"].isin(set(people.iloc[::step]))]
+    shown = _without_people(shown)
     part = "" if step == 1 else f"; one person in {step} is drawn"
     truth = ", ".join(sorted(set(changes["truth"])))
     return Picture(
@@ -142,9 +145,15 @@ def _scatter(facts: StudyFacts) -> Picture:
         f"Predicted against observed change of hippocampal volume, percent ({truth} truth){part}",
         "One scatter plot for each strategy, with the line of equality and the calibration line.",
         plot_predicted_versus_observed(shown, _calibration(facts)),
-        {"predicted_changes": changes},
+        {"predicted_changes": _without_people(changes)},
         facts.sources("predicted_changes", "predictor_performance"),
     )
+
+
+def _without_people(changes: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of the figure, in an order that says nothing of whose they are."""
+    values = changes.drop(columns="participant_id")
+    return values.sort_values(list(values.columns), ignore_index=True)
 
 
 def _calibration(facts: StudyFacts) -> pd.DataFrame | None:
@@ -208,45 +217,21 @@ def _coverage(facts: StudyFacts) -> Table:
     return build_table(coverage, rules, title="Scores", sources=facts.sources("scores"))
 
 
-def _predictions(facts: StudyFacts) -> Table:
+def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
     rules = [
         words("model_id", "Model", lambda v: show_text(v, limit=80)),
         words("region", "Region"),
         number("horizon_months", "Horizon, months", show_number),
-        number("n_people", "People", show_count),
+        number("n_people", "People", privacy.show_people),
         number("n_samples", "Samples a person", show_count),
         number("mean_change_percent", "Predicted change, mean, %", show_number),
         number("sd_change_percent", "SD between people, %", show_number),
         number("mean_uncertainty_percent", "Uncertainty within a person, SD, %", show_number),
     ]
     summary = facts.ask(queries.PREDICTION_SUMMARY, "predictions")
+    measured = [name for name in summary.columns if name.endswith("_percent")]
+    small = summary["n_people"].map(privacy.hides).astype(bool)
+    summary[measured] = summary[measured].mask(small)
     return build_table(
         summary, rules, title="Predicted volumes", sources=facts.sources("predictions")
     )
-
-
-def _scan_checks(facts: StudyFacts) -> list[Block]:
-    checks = facts.tables["scan_checks"]
-    counts = checks["verdict"].value_counts()
-    passed, warned, failed = (show_count(counts.get(v, 0)) for v in ("pass", "warn", "fail"))
-    sources = facts.sources("scan_checks")
-    text = (
-        f"Scans checked: {show_count(len(checks))}; passed: {passed}; outside the model's training "
-        f"range, predicted all the same: {warned}; refused: {failed}."
-    )
-    blocks: list[Block] = [Paragraph(text, sources)]
-    flagged = checks[checks["verdict"] != "pass"]
-    if len(flagged):
-        rules = [
-            words("participant_id", "Participant"),
-            words("session_id", "Session"),
-            words("model_id", "Model", lambda v: show_text(v, limit=80)),
-            words("verdict", "Verdict"),
-            words("reasons", "Reasons", lambda v: show_text(v, limit=_LONGEST_REASONS)),
-        ]
-        if "brain_mask" in flagged:
-            rules.append(words("brain_mask", "Brain found by"))
-        note = "" if len(flagged) <= _MOST_FLAGGED else f"The first {_MOST_FLAGGED} are listed."
-        shown = flagged.head(_MOST_FLAGGED)
-        blocks.append(build_table(shown, rules, title="Flagged scans", sources=sources, note=note))
-    return blocks

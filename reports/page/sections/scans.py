@@ -11,18 +11,26 @@ from reports.figures.labels import label_text
 from reports.figures.scans import plot_scan_panel
 from reports.page.content import Block, Paragraph, Picture
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy, person_name
 
 _SHOWN: Final = ("fastest", "median", "slowest")
 _REGION: Final = "hippocampus"
 
 
-def describe_scans(facts: StudyFacts) -> list[Block]:
+def describe_scans(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     """Return a panel of scans for the fastest, the median and the slowest predicted decline."""
     images = facts.tables["prediction_images"]
     if images.empty:
         return []
     chosen = _choose(facts.study.read("predictions"), images)
-    return [_panel(facts, images, row, words) for words, row in chosen]
+    names = [
+        label_text(str(row["participant_id"])) if privacy.identify else person_name(place)
+        for place, (_, row) in enumerate(chosen)
+    ]
+    return [
+        _panel(facts, images, row, words, person)
+        for (words, row), person in zip(chosen, names, strict=True)
+    ]
 
 
 def _choose(predictions: pd.DataFrame, images: pd.DataFrame) -> list[tuple[str, dict[Any, Any]]]:
@@ -37,9 +45,8 @@ def _choose(predictions: pd.DataFrame, images: pd.DataFrame) -> list[tuple[str, 
 
 
 def _panel(
-    facts: StudyFacts, images: pd.DataFrame, row: dict[Any, Any], words: str
+    facts: StudyFacts, images: pd.DataFrame, row: dict[Any, Any], words: str, person: str
 ) -> Picture | Paragraph:
-    person = label_text(str(row["participant_id"]), limit=40)
     mine = images[
         (images["participant_id"] == row["participant_id"])
         & (images["horizon_months"] == row["horizon_months"])

@@ -12,6 +12,7 @@ from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_fraction, show_number, show_text
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, describe_settings
 from reports.store import queries
 
@@ -22,25 +23,27 @@ _SETTINGS = (
 )
 
 
-def describe_selection(facts: StudyFacts, *, n_listed: int) -> Section:
+def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) -> Section:
     """Return the flow of screening, the counts selected, and the differences to the left out.
 
     Parameters
     ----------
     facts
         The study.
+    privacy
+        Which groups are too small to be counted.
     n_listed
         How many of the people whom the chosen strategy selects are named.
     """
     blocks: list[Block] = [*describe_gap(facts, "screening_flow")]
     if facts.has("screening_flow"):
-        blocks.append(_flow(facts))
+        blocks.append(_flow(facts, privacy))
     blocks += [*describe_gap(facts, "selections", "group_differences")]
     if facts.has("selections"):
         blocks += [
             describe_settings(facts, "Rule of selection", _SETTINGS, "selections"),
             Paragraph("Equal scores are put in order by the seeded random generator."),
-            _counts(facts),
+            _counts(facts, privacy),
             *_people(facts, n_listed),
         ]
     if facts.has("group_differences"):
@@ -48,19 +51,42 @@ def describe_selection(facts: StudyFacts, *, n_listed: int) -> Section:
     return Section(4, "Selection", tuple(blocks))
 
 
-def _flow(facts: StudyFacts) -> Picture:
-    flow = facts.tables["screening_flow"].sort_values("step")
+def _flow(facts: StudyFacts, privacy: Privacy) -> Picture:
+    flow = _join_small_steps(facts.tables["screening_flow"].sort_values("step"), privacy)
     first, last = flow.iloc[0], flow.iloc[-1]
+    hidden = flow["n_failed"].mask(flow["n_failed"].map(privacy.hides))
     return Picture(
         "screening-flow",
         "Flow of screening",
         f"{show_count(first['n_entering'])} people screened, "
-        f"{show_count(flow['n_failed'].sum())} did not meet a criterion, "
+        f"{privacy.show_people(flow['n_failed'].sum())} did not meet a criterion, "
         f"{show_count(last['n_remaining'])} eligible.",
-        plot_screening_flow(flow, enrolled=_enrolled(facts)),
-        {"screening_flow": flow},
+        plot_screening_flow(flow, enrolled=_enrolled(facts), smallest=privacy.least),
+        {"screening_flow": flow.assign(n_failed=hidden)},
         facts.sources("screening_flow", "selections"),
     )
+
+
+def _join_small_steps(flow: pd.DataFrame, privacy: Privacy) -> pd.DataFrame:
+    """Count criteria that few people fail together with the next, until enough fail them."""
+    joined: list[dict[Any, Any]] = []
+    for step in flow.to_dict("records"):
+        if joined and privacy.hides(joined[-1]["n_failed"]):
+            step = _join(joined.pop(), step)
+        joined.append(step)
+    if len(joined) > 1 and privacy.hides(joined[-1]["n_failed"]):
+        last = joined.pop()
+        joined.append(_join(joined.pop(), last))
+    return pd.DataFrame(joined).assign(step=range(1, len(joined) + 1))
+
+
+def _join(first: dict[Any, Any], second: dict[Any, Any]) -> dict[Any, Any]:
+    return {
+        **second,
+        "criterion": f"{first['criterion']}; {second['criterion']}",
+        "n_entering": first["n_entering"],
+        "n_failed": first["n_failed"] + second["n_failed"],
+    }
 
 
 def _enrolled(facts: StudyFacts) -> tuple[str, int] | None:
@@ -76,11 +102,11 @@ def _enrolled(facts: StudyFacts) -> tuple[str, int] | None:
     return f"Selected: {describe_group(choice.best)}", int(counts.loc[same, "n_selected"].iloc[0])
 
 
-def _counts(facts: StudyFacts) -> Table:
+def _counts(facts: StudyFacts, privacy: Privacy) -> Table:
     counts = facts.ask(queries.SELECTED_COUNTS, "selections")
     wide = counts.pivot_table(index="fraction_enrolled", columns="strategy", values="n_selected")
     rules = [number("fraction_enrolled", "Fraction enrolled", show_fraction)]
-    rules += [number(name, strategy_label(name), show_count) for name in wide.columns]
+    rules += [number(name, strategy_label(name), privacy.show_people) for name in wide.columns]
     return build_table(
         wide.reset_index(),
         rules,
