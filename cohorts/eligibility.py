@@ -13,7 +13,8 @@ import pandas as pd
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.sources.records import is_missing, join_names, parse_numbers
+from cohorts.sources.records import join_names
+from cohorts.sources.values import is_missing, parse_numbers
 
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     ">=": operator.ge,

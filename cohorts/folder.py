@@ -76,7 +76,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         Where the file is no JSON object.
     """
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise CohortError(f"{folder / DESCRIPTION} could not be read as JSON: {error}.") from error
     if not isinstance(description, dict) or not isinstance(description.get("is_synthetic"), bool):

@@ -285,7 +285,7 @@ def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DesignError(f"{path} cannot be read as TOML: {error}.") from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,7 @@ from trialsim.costs import Costs
 from trialsim.design import TrialDesign, build_costs, build_design
 from trialsim.errors import DesignError
 
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Months = Annotated[float, Field(gt=0, le=600)]
 
@@ -59,7 +61,7 @@ class StudySection(Section):
 
     title: str = "Untitled study"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 20260101
-    output: Path = Path("results")
+    output: UserPath = Path("results")
 
 
 class CohortSection(Section):
@@ -69,13 +71,15 @@ class CohortSection(Section):
     fitted. Left out, they are cross-fitted on the screened people's own follow-ups.
     """
 
-    path: Path
-    training: Path | None = None
+    path: UserPath
+    training: UserPath | None = None
     map: dict[str, str] = {}
     age_unit: Literal["years", "months", "hundredths"] | None = None
     sex_coding: str | dict[str, str] | None = None
     diagnosis_coding: str | dict[str, str] | None = None
     diagnosis: Literal["CN", "MCI", "AD"] | None = None
+    missing: str | list[str | int | float] | None = None
+    ignore: list[str] = []
     quarantine: bool = False
     eligibility: list[str] = []
 
@@ -118,8 +122,8 @@ class SelectionSection(Section):
         "baseline_volume",
         "regression",
     ]
-    scores: Path | None = None
-    predictions: Path | None = None
+    scores: UserPath | None = None
+    predictions: UserPath | None = None
     fractions_enrolled: Annotated[list[Share], Field(min_length=1)] = [0.3, 0.5, 0.75, 1.0]
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     fast_progressor: FastProgressor = FastProgressor(top_fraction=0.3)
@@ -192,7 +196,7 @@ def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
         One sentence for each key that is unknown, missing or out of range.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DesignError(
             f"The protocol {path} cannot be read ({error.strerror}): `trialsim init` writes one."
@@ -265,7 +269,7 @@ def _anchor(protocol: Protocol, folder: Path) -> Protocol:
 
 def _anchor_model(section: PredictionSection, folder: Path) -> PredictionSection:
     # a name that is no folder is a bundled model's, or an error that names what was written
-    there = folder / section.model
+    there = folder / Path(section.model).expanduser()
     return section.model_copy(update={"model": str(there)}) if there.is_dir() else section
 
 

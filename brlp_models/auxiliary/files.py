@@ -24,7 +24,7 @@ def load_auxiliary(path: Path | str) -> AuxiliaryModel:
         Where the file is not JSON, or holds no auxiliary model.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path} is not a readable auxiliary model (JSON): {error}.") from error
     return parse_auxiliary(content, source=str(path))

@@ -45,7 +45,7 @@ def read_leaspy_file(path: Path) -> tuple[tuple[str, ...], CurveParameters]:
         Where the file is not JSON, is another kind of model, or lacks a parameter.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path} is not a readable Leaspy model file (JSON): {error}.") from error
     return parse_leaspy_model(content, source=str(path))

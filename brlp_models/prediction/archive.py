@@ -94,7 +94,7 @@ def write_text_at_once(path: Path, text: str) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, json.JSONDecodeError) as error:
         raise ModelError(f"{path} is damaged; delete it to have it made again.") from error
     return dict(content)

@@ -2,12 +2,15 @@
 
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.labels import SIDED_CODES
 from cohorts.schema import SIDES
 from cohorts.sources.columns import get_region, list_volume_columns, name_volume_column
-from cohorts.sources.interpretation import MONTHS_PER_YEAR, list_covariates
+from cohorts.sources.covariates import list_covariates
+from cohorts.sources.interpretation import MONTHS_PER_YEAR
 from cohorts.sources.records import VOLUME_SOURCE
 
 PERSON_COLUMNS: Final = ("participant_id", "sex", "age_years", "diagnosis")
@@ -53,7 +56,7 @@ def build_participants(frame: pd.DataFrame) -> pd.DataFrame:
 
 def build_visits(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row a visit; of the covariates, those that change between visits."""
-    covariates = [name for name in list_covariates(frame) if _changes_within_people(frame, name)]
+    covariates = _list_changing(frame, list_covariates(frame))
     return frame[[*VISIT_COLUMNS, *covariates]].reset_index(drop=True)
 
 
@@ -81,9 +84,18 @@ def find_baseline_rows(frame: pd.DataFrame) -> pd.Index:
     return rows
 
 
-def _changes_within_people(frame: pd.DataFrame, column: str) -> bool:
-    values = frame[column]
-    if values.notna().sum() < 2 or not frame["participant_id"].duplicated().any():
-        return False
-    first = values.groupby(frame["participant_id"]).transform("first")
-    return bool(((values != first) & values.notna()).any())
+def _list_changing(frame: pd.DataFrame, columns: list[str]) -> list[str]:
+    """Return the columns that differ between visits of one person."""
+    people, _ = pd.factorize(frame["participant_id"])
+    order = np.argsort(people, kind="stable")
+    same_person = people[order][1:] == people[order][:-1]
+    if not same_person.any():
+        return []
+    return [name for name in columns if _changes(frame[name].iloc[order], people[order])]
+
+
+def _changes(values: pd.Series, people: npt.NDArray[np.intp]) -> bool:
+    codes, _ = pd.factorize(values)
+    known = codes >= 0
+    codes, people = codes[known], people[known]
+    return bool(((codes[1:] != codes[:-1]) & (people[1:] == people[:-1])).any())

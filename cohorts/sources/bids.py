@@ -10,15 +10,17 @@ import pandas as pd
 from cohorts.errors import CohortError
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.freesurfer import read_aseg_stats
+from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
     PERSON_DIAGNOSIS,
     SOURCE_ROW,
     VOLUME_SOURCE,
     Problem,
     Records,
-    is_missing,
 )
 from cohorts.sources.table import read_table_records
+from cohorts.sources.text import read_header
+from cohorts.sources.values import is_missing
 
 _SINGLE_SESSION: Final = "ses-01"
 
@@ -28,7 +30,7 @@ def is_bids_dataset(path: Path) -> bool:
     return (path / "participants.tsv").is_file() and not (path / "aseg.stats").is_file()
 
 
-def read_bids_records(root: Path, *, column_map: Mapping[str, str]) -> Records:
+def read_bids_records(root: Path, *, reading: Reading) -> Records:
     """Return the visits of a BIDS dataset, with the paths of their images.
 
     A visit's own values (`sub-*_sessions.tsv`) win over those of the person
@@ -39,7 +41,7 @@ def read_bids_records(root: Path, *, column_map: Mapping[str, str]) -> Records:
     CohortError
         Where a table cannot be read.
     """
-    people = read_table_records(root / "participants.tsv", column_map=column_map)
+    people = read_table_records(root / "participants.tsv", reading=reading)
     described = _read_description(root)
     records = Records(
         people.frame,
@@ -50,9 +52,10 @@ def read_bids_records(root: Path, *, column_map: Mapping[str, str]) -> Records:
         notes=people.notes,
         has_unattended_visits=people.has_unattended_visits,
         is_synthetic=_is_synthetic(described),
+        missing_codes=reading.missing,
     )
     if any(root.glob("sub-*/")):
-        _read_visits(records, root, column_map)
+        _read_visits(records, root, reading)
     else:
         records.notes.append(f"{root.name} holds no scans: participants.tsv was read as a table.")
     return records
@@ -63,7 +66,7 @@ def _read_description(root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise CohortError(f"{path.name} could not be read as JSON: {error}.") from error
     return described if isinstance(described, dict) else {}
@@ -74,11 +77,11 @@ def _is_synthetic(described: Mapping[str, Any]) -> bool:
     return bool(described.get("IsSynthetic", False)) or "synthetic" in words
 
 
-def _read_visits(records: Records, root: Path, column_map: Mapping[str, str]) -> None:
+def _read_visits(records: Records, root: Path, reading: Reading) -> None:
     people = records.frame
     if "session_id" in people:
         people = people.assign(_wave=people.pop("session_id").str.extract(r"(\d+)$")[0].astype(int))
-    sessions = _list_visits(records, root, people, column_map)
+    sessions = _list_visits(records, root, people, reading)
     if sessions.empty:
         raise CohortError(f"{root} has no sub-*/ folder for anyone in participants.tsv.")
     records.frame = _join(people, sessions)
@@ -86,7 +89,7 @@ def _read_visits(records: Records, root: Path, column_map: Mapping[str, str]) ->
 
 
 def _list_visits(
-    records: Records, root: Path, people: pd.DataFrame, column_map: Mapping[str, str]
+    records: Records, root: Path, people: pd.DataFrame, reading: Reading
 ) -> pd.DataFrame:
     named = people["participant_id"].dropna().unique()
     for folder in sorted(root.glob("sub-*/")):
@@ -98,14 +101,14 @@ def _list_visits(
                     file="participants.tsv",
                 )
             )
-    rows = [row for person in named for row in _list_person(records, root, person, column_map)]
+    rows = [row for person in named for row in _list_person(records, root, person, reading)]
     return pd.DataFrame(rows)
 
 
 def _list_person(
-    records: Records, root: Path, person: str, column_map: Mapping[str, str]
+    records: Records, root: Path, person: str, reading: Reading
 ) -> list[dict[str, Any]]:
-    stated = _read_sessions_table(records, root, person, column_map)
+    stated = _read_sessions_table(records, root, person, reading)
     names: list[str | None] = [*dict.fromkeys([*stated, *list_sessions(root, person)])]
     return [
         {
@@ -119,13 +122,13 @@ def _list_person(
 
 
 def _read_sessions_table(
-    records: Records, root: Path, person: str, column_map: Mapping[str, str]
+    records: Records, root: Path, person: str, reading: Reading
 ) -> dict[str, dict[str, Any]]:
     path = root / person / f"{person}_sessions.tsv"
     if not path.is_file():
         return {}
-    used = {name: target for name, target in column_map.items() if name in _read_header(path)}
-    table = read_table_records(path, column_map=used, key="session_id")
+    used = reading.without(reading.list_absent(read_header(path)))
+    table = read_table_records(path, reading=used, key="session_id")
     records.sources.append(path)
     records.column_names = {**table.column_names, **records.column_names}
     records.volume_factors |= table.volume_factors
@@ -145,11 +148,6 @@ def _read_sessions_table(
         name: {str(key): value for key, value in row.items() if key != "session_id"}
         for name, row in zip(names, frame.to_dict("records"), strict=True)
     }
-
-
-def _read_header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return file.readline().rstrip("\n").split("\t")
 
 
 def _find_files(records: Records, root: Path, person: str, session: str | None) -> dict[str, Any]:

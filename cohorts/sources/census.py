@@ -1,6 +1,5 @@
 """How many people and which scans a source holds, told without reading a scan."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from cohorts.folder import is_cohort_folder, read_tables
 from cohorts.sources.loading import find_source, read_records
+from cohorts.sources.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,15 @@ class Census:
     scans: tuple[Path, ...]
 
 
-def take_census(path: Path, *, column_map: Mapping[str, str] | None = None) -> Census:
+def take_census(path: Path, *, reading: Reading | None = None) -> Census:
     """Count the people of the cohort at `path`, and list its scans.
 
     Parameters
     ----------
-    path, column_map
+    path
         As in `load_cohort`.
+    reading
+        What the user states about it.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def take_census(path: Path, *, column_map: Mapping[str, str] | None = None) -> C
         Where nothing readable is at `path`.
     """
     path = find_source(path)
-    visits = _read_visits(path, column_map or {})
+    visits = _read_visits(path, reading or Reading())
     people, images = visits["participant_id"], _list_paths(visits, "image_path")
     firsts = images.groupby(people.loc[images.index], sort=False).first()
     scans = pd.concat([images, _list_paths(visits, "segmentation_path")]).map(Path).unique()
@@ -54,10 +56,10 @@ def take_census(path: Path, *, column_map: Mapping[str, str] | None = None) -> C
     )
 
 
-def _read_visits(path: Path, column_map: Mapping[str, str]) -> pd.DataFrame:
+def _read_visits(path: Path, reading: Reading) -> pd.DataFrame:
     if is_cohort_folder(path):
         return read_tables(path)["visits"]
-    return read_records(path, column_map=column_map).frame
+    return read_records(path, reading=reading).frame
 
 
 def _list_paths(visits: pd.DataFrame, column: str) -> pd.Series:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.schema import DIAGNOSES, SEXES
-from cohorts.sources.records import Records, is_missing, join_names, parse_numbers, parse_text
+from cohorts.sources.records import Records, join_names
+from cohorts.sources.values import is_missing, is_number, parse_numbers, parse_text
 
 Coding = str | Mapping[str, str]
 """`0=M,1=F`, or the same as a mapping from the code in the file to the value here."""
@@ -138,7 +139,7 @@ def _decode(
     option = "sex" if column == "sex" else "diagnosis"
     found = [str(code) for code in codes.dropna().unique()]
     known = {code: words[code.lower()] for code in found if code.lower() in words}
-    numeric = [code for code in found if _is_number(code)]
+    numeric = [code for code in found if is_number(code)]
     if stated:
         known |= {code: stated[code] for code in found if code in stated}
     elif numeric:
@@ -189,17 +190,9 @@ def _read_codes(values: pd.Series) -> pd.Series:
 
 def _plain(code: str) -> str:
     code = code.strip()
-    return f"{float(code):.10g}" if _is_number(code) else code
+    return f"{float(code):.10g}" if is_number(code) else code
 
 
 def _split_pair(pair: str) -> tuple[str, str]:
     code, _, value = pair.rpartition("=")
     return code, value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

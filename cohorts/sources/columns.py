@@ -46,44 +46,13 @@ REGIONS: Final = frozenset(
     | {f"{side}_{region}" for side in SIDES for region in SIDED_CODES}
 )
 
+_SAYING_THE_SAME: Final = (
+    frozenset({"months_from_baseline", "years_from_baseline", "days_from_baseline", "visit_date"}),
+    frozenset({"age_years", "baseline_age_years"}),
+)
+"""Standard columns of which one is enough."""
+
 _HEAD_SIZE_NAMES: Final = frozenset({"head_size", "icv", "etiv", "intracranial_volume"})
-
-
-def apply_column_map(
-    names: Iterable[str], column_map: Mapping[str, str], *, file: str
-) -> dict[str, str]:
-    """Return name in the file -> name as the user states it.
-
-    Parameters
-    ----------
-    names
-        The columns of the file.
-    column_map
-        Name in the file -> standard name. A name without its wave (`MMSE` for `MMSE_W1`,
-        `MMSE_W2`) stands for all of its waves.
-    file
-        Named in errors.
-
-    Raises
-    ------
-    CohortError
-        For a stated column that the file lacks.
-    """
-    names, renames, problems = list(names), {}, []
-    for stated, target in column_map.items():
-        waves = [name for name in names if (match := WAVE.match(name)) and match[1] == stated]
-        if stated in names:
-            renames[stated] = target
-        elif waves:
-            renames |= {name: f"{target}{name[len(stated) :]}" for name in waves}
-        else:
-            problems.append(
-                f"{file} has no column {stated} to read as {target}: its columns are "
-                f"{', '.join(names)}."
-            )
-    if problems:
-        raise CohortError(*problems)
-    return renames
 
 
 def standardize_names(
@@ -122,6 +91,24 @@ def standardize_names(
     if problems:
         raise CohortError(*problems)
     return standard
+
+
+def list_superseded(standard: Mapping[str, str], *, stated: Collection[str]) -> list[str]:
+    """Return the columns that tell a time or an age for which the user states another column.
+
+    Parameters
+    ----------
+    standard
+        Column -> standard name.
+    stated
+        Standard names that the user gave to a column.
+    """
+    settled = [group for group in _SAYING_THE_SAME if group & set(stated)]
+    return [
+        name
+        for name, target in standard.items()
+        if target not in stated and any(target in group for group in settled)
+    ]
 
 
 def get_standard_name(name: str) -> str:

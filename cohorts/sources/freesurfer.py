@@ -8,8 +8,10 @@ from cohorts.errors import CohortError
 from cohorts.labels import FREESURFER_REGIONS, SIDED_CODES
 from cohorts.schema import BRAIN, SIDES
 from cohorts.sources.columns import name_volume_column
-from cohorts.sources.records import VOLUME_SOURCE, Records, parse_text
+from cohorts.sources.reading import Reading
+from cohorts.sources.records import VOLUME_SOURCE, Records
 from cohorts.sources.table import read_table_records
+from cohorts.sources.values import parse_text
 
 _TABLES: Final = ("participants.tsv", "participant.tsv")
 _IMAGES: Final = ("orig.mgz", "T1.mgz")
@@ -20,7 +22,7 @@ def is_freesurfer_folder(path: Path) -> bool:
     return (path / "aseg.stats").is_file() or any(path.glob("*/stats/aseg.stats"))
 
 
-def read_freesurfer_records(root: Path, *, column_map: Mapping[str, str]) -> Records:
+def read_freesurfer_records(root: Path, *, reading: Reading) -> Records:
     """Return the visits of FreeSurfer subjects, with the volumes of their `aseg.stats`.
 
     The table of people (`participants.tsv` in the same folder) says age and sex; a row belongs to
@@ -34,7 +36,7 @@ def read_freesurfer_records(root: Path, *, column_map: Mapping[str, str]) -> Rec
     tables = [root / name for name in _TABLES if (root / name).is_file()]
     if not tables:
         raise CohortError(f"{root} must hold participants.tsv, which says each subject's age, sex.")
-    records = read_table_records(tables[0], column_map=column_map)
+    records = read_table_records(tables[0], reading=reading)
     records.name = root.name
     frame = records.frame
     is_one_subject = (root / "aseg.stats").is_file()
@@ -99,7 +101,7 @@ def read_aseg_stats(path: Path) -> dict[str, float]:
         Where the file is no `aseg.stats`, breaks off, or holds a value that is no volume.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CohortError(f"{path} could not be read as text: {error}.") from error
     try:

@@ -10,18 +10,9 @@ from cohorts.errors import CohortError
 from cohorts.schema import DIAGNOSES
 from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns
-from cohorts.sources.records import (
-    PERSON_DIAGNOSIS,
-    PROVENANCE,
-    Records,
-    is_missing,
-    join_names,
-    parse_numbers,
-    parse_text,
-)
-
-NUMERIC_COVARIATES: Final = {"apoe4": (0, 2), "education_years": (0, 35), "mmse": (0, 30)}
-"""Covariates that are numbers, with their least and greatest value."""
+from cohorts.sources.covariates import STANDARD, read_covariates
+from cohorts.sources.records import PERSON_DIAGNOSIS, PROVENANCE, Records, join_names
+from cohorts.sources.values import is_missing, parse_numbers, parse_text
 
 MONTHS_PER_YEAR: Final = 12.0
 DAYS_PER_MONTH: Final = 365.25 / 12
@@ -32,17 +23,6 @@ MONTHS_IN: Final = {
     "days_from_baseline": 1 / DAYS_PER_MONTH,
 }
 """Column of a time since baseline -> months in one of its units."""
-
-STANDARD: Final = (
-    "participant_id",
-    "session_id",
-    "sex",
-    "age_years",
-    "diagnosis",
-    "months_from_baseline",
-    "image_path",
-    "segmentation_path",
-)
 
 
 @dataclass(frozen=True)
@@ -77,7 +57,7 @@ def interpret(records: Records, codings: Codings) -> None:
     _read_diagnosis(records, codings)
     _read_sessions(records)
     _read_volumes(records)
-    _read_covariates(records)
+    read_covariates(records)
 
 
 def _read_participants(records: Records) -> None:
@@ -215,31 +195,6 @@ def _read_volumes(records: Records) -> None:
         volumes, wrong = parse_numbers(records.frame[column])
         records.report(wrong, column, "got {value}, a volume in numbers is expected")
         records.frame[column] = volumes * records.volume_factors.get(column, 1.0)
-
-
-def _read_covariates(records: Records) -> None:
-    frame = records.frame
-    names = list_covariates(frame)
-    later = [name for name in names if AFTER_BASELINE.search(name)]
-    if later:
-        records.notes.append(
-            f"Left out, because they tell what happened after baseline: "
-            f"{', '.join(join_names(later))}."
-        )
-    records.frame = frame = frame.drop(columns=later)
-    for name in (name for name in names if name not in later):
-        numbers, wrong = parse_numbers(frame[name])
-        is_text = name == "site" or bool(wrong.any())
-        if name in NUMERIC_COVARIATES:
-            records.report(wrong, name, "got {value}, a number is expected")
-            is_text = False
-        frame[name] = parse_text(frame[name]) if is_text else numbers
-
-
-def list_covariates(frame: pd.DataFrame) -> list[str]:
-    """Return the columns that are neither standard ones nor volumes."""
-    known = {*STANDARD, *PROVENANCE, *list_volume_columns(frame)}
-    return [str(name) for name in frame if name not in known]
 
 
 def _report_absent(records: Records, column: str, hint: str = "") -> None:

@@ -1,6 +1,6 @@
 """Find, read and validate a cohort, whatever form it has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +21,11 @@ from cohorts.sources.checks.whole import check_records, separate_rejected
 from cohorts.sources.codings import Coding
 from cohorts.sources.freesurfer import is_freesurfer_folder, read_freesurfer_records
 from cohorts.sources.interpretation import Codings, interpret
+from cohorts.sources.reading import Reading
 from cohorts.sources.records import Records
 from cohorts.sources.scans import Progress, measure_scans
 from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_records
+from cohorts.sources.values import parse_codes
 
 
 def load_cohort(
@@ -34,6 +36,8 @@ def load_cohort(
     sex_coding: Coding | None = None,
     diagnosis_coding: Coding | None = None,
     diagnosis: str | None = None,
+    missing: str | Sequence[str | float] | None = None,
+    ignore: Sequence[str] = (),
     quarantine: bool = False,
     progress: Progress | None = None,
 ) -> Cohort:
@@ -52,6 +56,11 @@ def load_cohort(
         What codes mean, as `"0=M,1=F"` or a mapping; detected where only one reading is possible.
     diagnosis
         Everyone's diagnosis, for data without a diagnosis.
+    missing
+        Codes of missing values beyond the usual spellings, as `"-4,-9999"` or a list; `none`
+        states that there are none. Left out, numbers that look like codes are problems.
+    ignore
+        Columns to leave out.
     quarantine
         Let sound people go on and list the others in `Cohort.rejected`.
     progress
@@ -66,9 +75,10 @@ def load_cohort(
     """
     path = find_source(path)
     codings = Codings(age_unit, sex_coding, diagnosis_coding, diagnosis, is_brlp_csv(path))
+    reading = Reading(column_map or {}, parse_codes(missing), tuple(ignore))
     if is_cohort_folder(path):
-        return _load_imported(path, codings=codings, column_map=column_map, quarantine=quarantine)
-    records = read_records(path, column_map=column_map or {})
+        return _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)
+    records = read_records(path, reading=reading)
     interpret(records, codings)
     measure_scans(records, progress=progress)
     records.frame = complete_visits(records.frame)
@@ -85,13 +95,13 @@ def find_source(path: str | Path) -> Path:
     CohortError
         Where nothing is there.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise CohortError(f"{path} does not exist: give a cohort folder, BIDS dataset or table.")
     return path.resolve()
 
 
-def read_records(path: Path, *, column_map: Mapping[str, str]) -> Records:
+def read_records(path: Path, *, reading: Reading) -> Records:
     """Return the visits of a source that is not imported yet; its scans are found, not read.
 
     Raises
@@ -101,16 +111,16 @@ def read_records(path: Path, *, column_map: Mapping[str, str]) -> Records:
     """
     if path.is_dir():
         if is_bids_dataset(path):
-            return read_bids_records(path, column_map=column_map)
+            return read_bids_records(path, reading=reading)
         if is_freesurfer_folder(path):
-            return read_freesurfer_records(path, column_map=column_map)
+            return read_freesurfer_records(path, reading=reading)
         raise CohortError(
             f"{path} is no cohort: a folder needs cohort.json (an imported cohort), "
             "participants.tsv (BIDS), or aseg.stats (FreeSurfer)."
         )
     if is_brlp_csv(path):
-        return read_brlp_records(path, column_map=column_map)
-    return read_table_records(path, column_map=column_map)
+        return read_brlp_records(path, reading=reading)
+    return read_table_records(path, reading=reading)
 
 
 def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
@@ -132,13 +142,11 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
     )
 
 
-def _load_imported(
-    folder: Path, *, codings: Codings, column_map: Mapping[str, str] | None, quarantine: bool
-) -> Cohort:
-    if column_map or codings != Codings():
+def _load_imported(folder: Path, *, codings: Codings, reading: Reading, quarantine: bool) -> Cohort:
+    if reading != Reading() or codings != Codings():
         raise CohortError(
-            f"{folder} is an imported cohort: its columns and codings are settled, so "
-            "--map, --age-unit, --sex-coding, --diagnosis-coding and --diagnosis do not apply."
+            f"{folder} is an imported cohort: its columns and codings are settled, so what is "
+            "stated about those of its source (--map, --missing, --age-unit ...) does not apply."
         )
     description, tables = read_description(folder), read_tables(folder)
     problems = check_tables(tables)

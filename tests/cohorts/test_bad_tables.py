@@ -302,7 +302,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
         b"participant_id,age,age\na,70,71\n",
         "names columns twice: age",
     ),
-    "ragged": ("people.csv", b"participant_id,age\na,70\nb,71,F\n", "line 3"),
+    "ragged": ("people.csv", b"participant_id,age\na,70\nb,71,F\n", r"has 2 \(row 3: 3\)"),
     "not Parquet": ("people.parquet", b"participant_id,age\n", "could not be read as Parquet"),
     "spreadsheet": ("people.xlsx", b"PK", "must be a table that ends in .csv"),
     "broken description": ("cohort.json", b"{", "could not be read as JSON"),

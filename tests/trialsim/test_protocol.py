@@ -122,3 +122,29 @@ def test_a_protocol_without_its_cohort_says_so() -> None:
 def test_a_protocol_goes_into_json() -> None:
     protocol = build_protocol({"cohort": {"path": "x"}, "design": {"visits_months": [0, 12]}})
     assert Protocol.model_validate_json(protocol.model_dump_json()).design == protocol.design
+
+
+@pytest.mark.parametrize(("before", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n")])
+def test_byte_order_mark_and_windows_line_ends_are_read(
+    before: bytes, end: bytes, path: Path
+) -> None:
+    expected = read_protocol(path)
+    path.write_bytes(before + path.read_bytes().replace(b"\n", end))
+    assert read_protocol(path) == expected
+
+
+def test_tilde_is_the_home_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(path.parent / "home"))
+    protocol = read_protocol(path, ["cohort.path=~/people.csv", "study.output=~/results"])
+    assert protocol.cohort.path == path.parent / "home/people.csv"
+    assert protocol.study.output == path.parent / "home/results"
+
+
+def test_option_with_a_tilde_means_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["cohort", "describe", "--study=~/missing.duckdb"])
+    assert str(tmp_path / "missing.duckdb") in result.output
+    assert not (tmp_path / "~").exists()

@@ -4,6 +4,7 @@ A command's file imports only Typer at its top; pandas, torch and the rest are i
 command that needs them, so that `trialsim --help` answers at once.
 """
 
+from os.path import expanduser
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,14 @@ from trialsim.cli import (
 
 
 class ErrorReportingGroup(TyperGroup):
-    """A command group that turns a `TrialsimError` into sentences on stderr and exit code 1."""
+    """A command group that turns a `TrialsimError` into sentences on stderr and exit code 1.
+
+    It also reads `~/` as the home folder in `--option=~/path`, which shells leave as it is.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options before the command, and the rest."""
+        return super().parse_args(ctx, [_expand_home(argument) for argument in args])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -55,6 +63,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _expand_home(argument: str) -> str:
+    option, equals, value = argument.partition("=")
+    if option.startswith("--") and equals:
+        return f"{option}={expanduser(value)}"
+    return expanduser(argument)
 
 
 def _print_version(wanted: bool) -> None:

@@ -20,7 +20,9 @@ from trialsim.cli.source import (
     AgeUnitOption,
     DiagnosisCodingOption,
     DiagnosisOption,
+    IgnoreOption,
     MapOption,
+    MissingOption,
     QuarantineOption,
     SexCodingOption,
     SourceArgument,
@@ -48,6 +50,8 @@ def validate(
     sex_coding: SexCodingOption = None,
     diagnosis_coding: DiagnosisCodingOption = None,
     diagnosis: DiagnosisOption = None,
+    missing: MissingOption = None,
+    ignore: IgnoreOption = None,
     quarantine: QuarantineOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -64,6 +68,8 @@ def validate(
         sex_coding=sex_coding,
         diagnosis_coding=diagnosis_coding,
         diagnosis=diagnosis,
+        missing=missing,
+        ignore=ignore or (),
         quarantine=quarantine,
     )
     _print_summary(found, as_json=as_json)
@@ -78,6 +84,8 @@ def import_source(
     sex_coding: SexCodingOption = None,
     diagnosis_coding: DiagnosisCodingOption = None,
     diagnosis: DiagnosisOption = None,
+    missing: MissingOption = None,
+    ignore: IgnoreOption = None,
     eligibility: Annotated[
         list[str] | None,
         typer.Option(help="A criterion such as 'mmse between 20 and 28'; repeatable, in order."),
@@ -102,6 +110,8 @@ def import_source(
         sex_coding=sex_coding,
         diagnosis_coding=diagnosis_coding,
         diagnosis=diagnosis,
+        missing=missing,
+        ignore=ignore or (),
         quarantine=quarantine,
     )
     screening = screen_cohort(found, eligibility or [])

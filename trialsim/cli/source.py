@@ -33,6 +33,13 @@ DiagnosisOption = Annotated[
     str | None,
     typer.Option(help="Everyone's diagnosis (CN, MCI or AD), for data that hold none."),
 ]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(help="Codes of missing values, for example -4,-9999; none: there are none."),
+]
+IgnoreOption = Annotated[
+    list[str] | None, typer.Option(help="A column to leave out; repeatable.", metavar="COLUMN")
+]
 QuarantineOption = Annotated[
     bool,
     typer.Option("--quarantine", help="Let sound people go on; list the others with reasons."),

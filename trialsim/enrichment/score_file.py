@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohorts.errors import CohortError
+from cohorts.sources.table import read_typed_table
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.unfitted import GivenScores
 from trialsim.errors import DesignError
 
 
 def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScores]:
-    """Read a CSV of scores; each column beside `participant_id` is a strategy.
+    """Read a table of scores; each column beside `participant_id` is a strategy.
 
     A single column called `score` is named after the file. Higher scores mean faster decline.
     People whom the file does not name have no score; names that the cohort does not have are
@@ -19,7 +21,7 @@ def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScore
     Parameters
     ----------
     path
-        A CSV file with a header.
+        A CSV, TSV or Parquet file with a header.
     participants
         The screened people.
 
@@ -29,9 +31,9 @@ def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScore
         One sentence for each problem of the file.
     """
     try:
-        table = pd.read_csv(path, dtype={"participant_id": str})
-    except (OSError, ValueError) as error:
-        raise DesignError(f"The score file {path} cannot be read: {error}.") from error
+        table = read_typed_table(path, text=("participant_id",))
+    except CohortError as error:
+        raise DesignError(f"The score file {path} cannot be read: {error}") from error
     if "participant_id" not in table or len(table.columns) < 2:
         raise DesignError(
             f"The score file {path} must have a column participant_id and at least one column of "

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cohorts.sources.records import parse_text
+from cohorts.sources.values import parse_text
 from trialsim.errors import DesignError
 
 CONTROL, TREATMENT = "control", "treatment"

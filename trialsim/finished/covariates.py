@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cohorts.sources.records import is_missing, parse_numbers, parse_text
+from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
 
 _MAX_LEVELS = 8

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cohorts.sources.records import parse_numbers, parse_text
 from cohorts.sources.table import read_table
+from cohorts.sources.values import parse_numbers, parse_text
 from trialsim.errors import DesignError
 from trialsim.finished.trial import FinishedTrial, Floats, TwinPredictions
 

@@ -11,6 +11,7 @@ import numpy as np
 from cohorts.cohort import Cohort
 from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.reading import Reading
 from reports.store.study import Run, Study
 from trialsim.protocol import PredictionSection, Protocol
 
@@ -70,7 +71,8 @@ class Job:
 
     def count(self, path: Path) -> Census:
         """Count the people and list the scans of the cohort at `path`."""
-        return take_census(path, column_map=self.protocol.cohort.map)
+        section = self.protocol.cohort
+        return take_census(path, reading=Reading(section.map, ignored=tuple(section.ignore)))
 
     def rng(self, stream: str) -> np.random.Generator:
         """Return the generator of one part of the study; parts never share one."""
@@ -92,6 +94,8 @@ class Job:
             sex_coding=section.sex_coding,
             diagnosis_coding=section.diagnosis_coding,
             diagnosis=section.diagnosis,
+            missing=section.missing,
+            ignore=section.ignore,
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.sources.assembly import find_baseline_rows
-from cohorts.sources.interpretation import NUMERIC_COVARIATES
+from cohorts.sources.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
 
 

@@ -1,0 +1,78 @@
+"""What the user states about how a source is to be read."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from cohorts.errors import CohortError
+from cohorts.sources.columns import WAVE
+from cohorts.sources.records import join_names
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Statements about a source that hold before its values are understood.
+
+    Parameters
+    ----------
+    column_map
+        Name in the file -> standard name. A stated name wins over a recognized one.
+    missing
+        Codes that stand for a missing value (`-4`, `-9999`, `unknown`) in every column but those
+        that name people and visits. Empty states that there are none; None states nothing.
+    ignored
+        Columns to leave out, by their names in the file.
+    """
+
+    column_map: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] | None = None
+    ignored: tuple[str, ...] = ()
+
+    def apply_map(self, names: Iterable[str], *, file: str) -> dict[str, str]:
+        """Return name in the file -> name as the user states it.
+
+        A stated name without its wave (`MMSE` for `MMSE_W1`, `MMSE_W2`) stands for all of them.
+
+        Parameters
+        ----------
+        names
+            The columns of the file.
+        file
+            Named in errors.
+
+        Raises
+        ------
+        CohortError
+            For a stated or ignored column that the file lacks.
+        """
+        names, renames = list(names), {}
+        for stated, target in self.column_map.items():
+            waves = [name for name in names if (match := WAVE.match(name)) and match[1] == stated]
+            if stated in names:
+                renames[stated] = target
+            else:
+                renames |= {name: f"{target}{name[len(stated) :]}" for name in waves}
+        absent = self.list_absent(names)
+        if absent:
+            uses = {name: f"to read as {target}" for name, target in self.column_map.items()}
+            raise CohortError(
+                *(
+                    f"{file} has no column {name} {uses.get(name, 'to leave out')}: its columns "
+                    f"are {', '.join(join_names(names, limit=30))}."
+                    for name in absent
+                )
+            )
+        return renames
+
+    def list_absent(self, names: Iterable[str]) -> list[str]:
+        """Return the stated columns that are not among `names`, with or without a wave."""
+        known = set(names)
+        known |= {match[1] for name in known if (match := WAVE.match(name))}
+        return [name for name in (*self.column_map, *self.ignored) if name not in known]
+
+    def without(self, columns: Iterable[str]) -> Self:
+        """Return the same statements but for those about `columns`."""
+        left_out = set(columns)
+        kept = {name: to for name, to in self.column_map.items() if name not in left_out}
+        ignored = tuple(name for name in self.ignored if name not in left_out)
+        return replace(self, column_map=kept, ignored=ignored)

@@ -1,0 +1,161 @@
+"""Strict reading of text tables: every row has as many cells as the header, and none is lost.
+
+CSV follows RFC 4180. TSV follows BIDS: a tab ends a cell and a quote is a letter, except around a
+whole cell, where other programs write it.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cohorts.errors import CohortError
+from cohorts.sources.records import join_names
+
+SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+"""Ending of a text table -> what separates its cells."""
+
+_INVISIBLE: Final = str.maketrans({"\u00a0": " ", "\u202f": " ", "\ufeff": None, "\u200b": None})
+
+Row = tuple[int, list[str]]
+
+
+def read_text_table(path: Path) -> pd.DataFrame:
+    """Return a text table as text, each row under the number that it has in the file.
+
+    Parameters
+    ----------
+    path
+        A `.csv`, `.tsv` or `.txt` in UTF-8, with or without byte-order mark, with any line ends.
+
+    Returns
+    -------
+    DataFrame
+        Cells without surrounding space, indexed by the line that each row begins in (the header
+        is in line 1). Rows without any cell filled are left out.
+
+    Raises
+    ------
+    CohortError
+        Where the file cannot be read, is not UTF-8, has no header, names a column twice or not
+        at all; and for each row with another number of cells than the header.
+    """
+    separator = SEPARATORS[path.suffix.lower()]
+    text = _decode(path).translate(_INVISIBLE)
+    rows = list(_split_csv(text, path) if separator == "," else _split_tabs(text))
+    if not rows:
+        raise CohortError(f"{path.name} is empty: a header and rows are expected.")
+    (_, header), *body = rows
+    _check_separator(path, header, separator)
+    header, body = _drop_empty_ends(header, body)
+    _check_cells(path, header, body)
+    cells = np.array([row for _, row in body], dtype=object).reshape(len(body), len(header))
+    frame = pd.DataFrame(cells, index=[line for line, _ in body], columns=header, dtype=object)
+    return _name_columns(path, frame)
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a text table; empty where it has none."""
+    first = _decode(path).translate(_INVISIBLE).splitlines()[:1]
+    names = next(csv.reader(first, delimiter=SEPARATORS[path.suffix.lower()]), [])
+    return [name.strip() for name in names]
+
+
+def _decode(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CohortError(f"{path.name} could not be read: {error.strerror}.") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise CohortError(
+            f"{path.name} is not UTF-8 text (line {line}): save it as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise CohortError(f"{path.name} is not UTF-8 text, it holds zero bytes: save it as UTF-8.")
+    return text
+
+
+def _split_csv(text: str, path: Path) -> Iterator[Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, [cell.strip() for cell in cells]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CohortError(
+            f"{path.name} cannot be split into cells from line {line} on ({error}): a quote opens "
+            'a cell that must be closed before the next comma; write "" for a quote in a cell.'
+        ) from error
+
+
+def _split_tabs(text: str) -> Iterator[Row]:
+    for line, row in enumerate(io.StringIO(text, newline=None), start=1):
+        if row.strip():
+            yield line, [_unquote(cell.strip()) for cell in row.rstrip("\n").split("\t")]
+
+
+def _unquote(cell: str) -> str:
+    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return cell[1:-1].replace('""', '"').strip()
+    return cell
+
+
+def _check_separator(path: Path, header: list[str], separator: str) -> None:
+    if len(header) == 1 and any(mark in header[0] for mark in ",;\t"):
+        raise CohortError(
+            f"{path.name} has one column, '{header[0][:60]}': its cells must be separated by "
+            f"{'commas' if separator == ',' else 'tabs'}."
+        )
+
+
+def _drop_empty_ends(header: list[str], body: list[Row]) -> tuple[list[str], list[Row]]:
+    """Leave out cells at the end of every row that are empty in all and have no name."""
+    width = len(header)
+    while width and not header[width - 1]:
+        width -= 1
+    widths = {len(row) for _, row in body}
+    is_padded = len(widths) == 1 and widths.pop() > width
+    if not is_padded or any(any(row[width:]) for _, row in body):
+        return header, body
+    return header[:width], [(line, row[:width]) for line, row in body]
+
+
+def _check_cells(path: Path, header: list[str], body: list[Row]) -> None:
+    wrong = [(line, len(row)) for line, row in body if len(row) != len(header)]
+    if wrong:
+        shown = join_names(f"row {line}: {count}" for line, count in wrong)
+        raise CohortError(
+            f"{path.name} has {len(wrong)} row{'s' if len(wrong) > 1 else ''} with another number "
+            f"of cells than its header, which has {len(header)} ({', '.join(shown)}): each row "
+            "must have as many."
+        )
+
+
+def _name_columns(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    counts = Counter(name for name in frame.columns if name)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise CohortError(f"{path.name} names columns twice: {', '.join(join_names(twice))}.")
+    unnamed = [i for i, name in enumerate(frame.columns) if not name]
+    kept = [i for i in unnamed if not _numbers_rows(frame.iloc[:, i])]
+    if kept:
+        places = ", ".join(join_names(i + 1 for i in kept))
+        raise CohortError(f"{path.name} has a column without a name (column {places}): name it.")
+    return frame.iloc[:, [i for i in range(len(frame.columns)) if i not in set(unnamed)]]
+
+
+def _numbers_rows(column: pd.Series) -> bool:
+    """Return whether an unnamed column only counts rows, as pandas and R write it, or is empty."""
+    cells = column.tolist()
+    counts = [[str(i) for i in range(start, start + len(cells))] for start in (0, 1)]
+    return not any(cells) or cells in counts
