@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trialsim.analysis.adjusted import regress
 from trialsim.analysis.covariance import build_unstructured
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
 from trialsim.analysis.patterns import center_outcome, summarize
 from trialsim.analysis.reml import MeanModel, fit_reml
+from trialsim.analysis.residuals import estimate_residual_covariance
 from trialsim.analysis.result import FitResult, Floats, build_result
 from trialsim.errors import DesignError
 
@@ -86,23 +86,6 @@ def _fit(batch: Trials) -> FitResult:
     outcome = center_outcome(batch.outcome)
     statistics = summarize(outcome, batch.predictors)
     rows, columns = np.tril_indices(n_visits)
-    start = _estimate_start(outcome, batch.predictors, included)[:, rows, columns]
+    start = estimate_residual_covariance(outcome, batch.predictors, included)[:, rows, columns]
     fitted = fit_reml(statistics, mean, build_unstructured(n_visits), start)
     return build_result(fitted.estimate, fitted.variance, fitted.df, fitted.converged)
-
-
-def _estimate_start(outcome: Floats, predictors: Floats, included: np.ndarray) -> Floats:
-    """Return first covariances from the residuals of each visit's own regression."""
-    ones = np.ones(outcome.shape[:2])
-    fits = [
-        regress(outcome[..., j], predictors[..., included[j]], ones)
-        for j in range(outcome.shape[2])
-    ]
-    residual = np.stack([fit.residual for fit in fits], axis=2)
-    seen = (~np.isnan(outcome)).astype(float)
-    pairs = seen.transpose(0, 2, 1) @ seen
-    covariance = residual.transpose(0, 2, 1) @ residual / np.maximum(pairs, 1)
-    values, vectors = np.linalg.eigh(covariance)
-    # pairs of visits are seen in different people, so that the whole may not be a covariance
-    kept = np.maximum(values, 0.02 * values[:, -1:])
-    return np.asarray((vectors * kept[:, None, :]) @ vectors.transpose(0, 2, 1))
