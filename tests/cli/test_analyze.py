@@ -59,3 +59,22 @@ def test_a_problem_is_one_sentence_and_exit_code_1(trial: Path) -> None:
     assert refused.stderr.startswith("Error: arm must hold control and treatment")
     accepted = CliRunner().invoke(app, ["analyze", str(trial), "--control", "placebo"])
     assert accepted.exit_code == 0, accepted.output
+
+
+def test_checks_of_a_blinded_trial_and_no_effect(trial: Path) -> None:
+    pd.read_csv(trial).drop(columns="arm").to_csv(trial, index=False)
+    refused = CliRunner().invoke(app, ["analyze", str(trial)])
+    assert refused.exit_code == 1
+    assert "arms of this trial are blinded" in refused.stderr
+    checked = CliRunner().invoke(app, ["analyze", str(trial), "--checks"])
+    assert checked.exit_code == 0, checked.output
+    assert "hippocampus at baseline" in checked.stdout
+
+
+def test_output_holds_every_table(trial: Path, tmp_path: Path) -> None:
+    twins = str(trial.with_name("twins.csv"))
+    command = ["analyze", str(trial), "--twins", twins, "--output", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    written = {path.stem for path in (tmp_path / "out").glob("*.csv")}
+    assert {"trial_effects", "trial_assumptions", "individual_effects"} <= written

@@ -1,11 +1,14 @@
 """`trialsim analyze`: what the treatment did."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.recording import JsonOption, QuietOption
+from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
+
+if TYPE_CHECKING:
+    from trialsim.finished import FinishedTrial
 
 
 def analyze(
@@ -33,6 +36,17 @@ def analyze(
         str | None, typer.Option(help="Planned visits, with commas; by default all in the table.")
     ] = None,
     alpha: Annotated[float, typer.Option(help="Two-sided; intervals cover 1 - alpha.")] = 0.05,
+    checks: Annotated[
+        bool, typer.Option("--checks", help="Only baseline and missing visits; may be blinded.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for every table (CSV): what the missing may change, "
+            "individual effects, effects by predicted decline."
+        ),
+    ] = None,
+    seed: SeedOption = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -40,23 +54,63 @@ def analyze(
 
     Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
     """
-    from trialsim.cli.choosing import split, split_numbers
+    from reports.store.export import write_frame
     from trialsim.cli.printing import print_table
-    from trialsim.finished import add_twins, estimate_effects, read_trial, tabulate_effects
+    from trialsim.finished import (
+        add_twins,
+        estimate_effects,
+        read_trial,
+        tabulate_effects,
+    )
+    from trialsim.finished import analyze as analyze_all
 
     read = read_trial(
         trial,
         endpoint=endpoint,
         unit=unit,
-        covariates=None if covariates is None else split(covariates.removeprefix("none")),
+        covariates=None if covariates is None else _split(covariates.removeprefix("none")),
         control=control,
-        visits_months=None if visits_months is None else split_numbers(visits_months),
+        visits_months=None if visits_months is None else _split_months(visits_months),
     )
     if twins is not None:
         read = add_twins(read, twins)
-    effects = tabulate_effects(estimate_effects(read, primary=primary, alpha=alpha))
-    if not quiet:
-        for note in read.notes:
-            typer.echo(note, err=True)
-    shown = effects if as_json else effects.drop(columns=["estimand", "se_model", "se_robust"])
-    print_table(shown, as_json=as_json)
+    notes = [] if quiet else [*read.notes]
+    if checks:
+        _print_checks(read, as_json=as_json)
+    elif output is None:
+        effects = tabulate_effects(estimate_effects(read, primary=primary, alpha=alpha))
+        print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
+    else:
+        analysis = analyze_all(read, primary=primary, alpha=alpha, seed=seed)
+        for name, table in analysis.tables.items():
+            write_frame(table, output / f"{name}.csv")
+        effects = analysis.tables["trial_effects"]
+        print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
+        notes += [] if quiet else [*analysis.left_out]
+    for note in notes:
+        typer.echo(note, err=True)
+
+
+_SHOWN = [
+    "estimator", "effect", "estimate", "se", "df", "lower", "upper", "p_value", "is_primary",
+    "standard_error", "n_control", "n_treatment", "unit",
+]  # fmt: skip
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _split_months(text: str) -> list[float]:
+    try:
+        return [float(part) for part in _split(text)]
+    except ValueError as error:
+        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error
+
+
+def _print_checks(trial: "FinishedTrial", *, as_json: bool) -> None:
+    from trialsim.cli.printing import print_table
+    from trialsim.finished.checks import compare_baseline, count_missing
+
+    for table in (count_missing(trial), compare_baseline(trial)):
+        print_table(table, as_json=as_json)

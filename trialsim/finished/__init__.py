@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "TrialAnalysis": "trialsim.finished.analysis",
+    "analyze": "trialsim.finished.analysis",
     "EffectEstimate": "trialsim.finished.effects",
     "FinishedTrial": "trialsim.finished.trial",
     "add_twins": "trialsim.finished.twin_table",
