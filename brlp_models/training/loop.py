@@ -1,21 +1,26 @@
 """The training loop that every stage runs through."""
 
-import os
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.state import AcceleratorState
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from brlp_models.errors import ModelError
+from brlp_models.training.checkpoint import CHECKPOINT, keep_checkpoint, read_checkpoint
+from brlp_models.training.examples import Examples, ExampleSource, load_batches
 from brlp_models.training.metrics_log import MetricsLog
 
-CHECKPOINT = "checkpoint.pt"
+PATIENCE = timedelta(days=2)
+"""How long processes wait while one of them makes the volumes that all learn from."""
 
 
 class LoopSettings(BaseModel):
@@ -28,13 +33,21 @@ class LoopSettings(BaseModel):
     learning_rate
         The largest, reached after `warmup_steps`; then a cosine down to `final_fraction` of it.
     accumulation
-        Batches a step.
+        Batches a step, on each device.
     ema_decay
         The exported weights are the exponential moving average with this decay; 0: the last ones.
     checkpoint_every
         Steps between checkpoints.
     gradient_clip
         The largest norm of a gradient.
+    mixed_precision
+        Of the networks' passes; weights stay in full precision.
+    log_every
+        Steps between two looks at the losses; a GPU is waited for at each.
+    workers
+        Processes that draw examples; 0: the training's own. The same examples with any number.
+    compile
+        Whether networks are compiled first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +61,9 @@ class LoopSettings(BaseModel):
     checkpoint_every: Annotated[int, Field(ge=1)] = 100
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    log_every: Annotated[int, Field(ge=1)] = 1
+    workers: Annotated[int, Field(ge=0)] = 0
+    compile: bool = False
 
     def compute_learning_rate(self, step: int) -> float:
         """Return the learning rate of a step (counted from 0)."""
@@ -60,26 +76,7 @@ class LoopSettings(BaseModel):
         )
 
 
-@dataclass(frozen=True)
-class Draw:
-    """Every random number of one batch; made from (seed, step, batch, process) alone.
-
-    No state is carried from step to step, so a resumed run draws what an uninterrupted one draws.
-    """
-
-    step: int
-    rng: np.random.Generator
-    generator: torch.Generator
-
-    @classmethod
-    def of(cls, *, seed: int, step: int, batch: int = 0, process: int = 0) -> "Draw":
-        """Return the draw of one batch."""
-        first, second = np.random.SeedSequence((seed, step, batch, process)).spawn(2)
-        generator = torch.Generator().manual_seed(int(second.generate_state(1)[0]))
-        return cls(step, np.random.default_rng(first), generator)
-
-
-class Stage(Protocol):
+class Stage(ExampleSource, Protocol):
     """What a stage of training offers to the loop.
 
     `networks` are trained (the exported ones among them), `optimizers` has the same keys or fewer.
@@ -89,7 +86,9 @@ class Stage(Protocol):
     optimizers: dict[str, torch.optim.Optimizer]
     exported: tuple[str, ...]
 
-    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+    def train_batch(
+        self, examples: Examples, step: int, accelerator: Accelerator
+    ) -> dict[str, Tensor]:
         """Compute losses, run backward and step the optimizers; return what to log."""
         ...
 
@@ -138,35 +137,56 @@ def train_stage(
     folder
         Gets `checkpoint.pt`, `metrics.csv` and TensorBoard's files.
     seed
-        Everything random depends on it, the step, the batch and the process.
+        Everything random depends on it, the step, and the example's place in the step.
     accelerator
         Places the networks; `accelerate launch` gives it several devices.
     report
-        Called after each step with its number and metrics.
+        Called with each step's number and metrics, by every process.
 
     Returns
     -------
     dict
         The exported networks' weights (averaged where `ema_decay` is set).
     """
-    _prepare(stage, accelerator)
+    _prepare(stage, settings, accelerator)
     averages = Averages(settings.ema_decay)
-    start = _restore(stage, averages, folder / CHECKPOINT, accelerator)
-    main = accelerator.is_main_process
-    with MetricsLog(folder, first_step=start, enabled=main) as log:
+    start, best = _restore(stage, averages, folder / CHECKPOINT, accelerator)
+    batches = load_batches(
+        stage,
+        range(start, settings.steps),
+        accelerator,
+        seed=seed,
+        accumulation=settings.accumulation,
+        workers=settings.workers,
+    )
+    pending: list[dict[str, Tensor]] = []
+    recent: list[float] = []
+    with MetricsLog(folder, first_step=start, enabled=accelerator.is_main_process) as log:
         for step in range(start, settings.steps):
             _set_learning_rate(stage.optimizers.values(), settings, step)
-            metrics = _train_step(stage, settings, seed, step, accelerator)
+            pending.append(_train_step(stage, settings, batches, step, accelerator))
             if settings.ema_decay:
                 averages.update(_take_weights(stage, stage.exported, accelerator), step)
-            log.write(step, metrics)
-            report(step, metrics)
-            last = step + 1 == settings.steps
-            if main and (last or (step + 1) % settings.checkpoint_every == 0):
-                log.flush()
-                write_checkpoint(
-                    folder / CHECKPOINT, _collect(stage, averages, step + 1, accelerator)
-                )
+            n_done = step + 1
+            saves = n_done == settings.steps or n_done % settings.checkpoint_every == 0
+            if not saves and len(pending) < settings.log_every:
+                continue
+            for number, metrics in enumerate(_read(pending, accelerator), n_done - len(pending)):
+                recent.append(metrics["loss"])
+                log.write(number, metrics)
+                report(number, metrics)
+            pending.clear()
+            if saves:
+                loss = float(np.mean(recent))
+                recent.clear()
+                if accelerator.is_main_process:
+                    log.flush()
+                    state = _collect(stage, averages, n_done, accelerator)
+                    state["best_loss"] = min(best, loss)
+                    keep_checkpoint(folder, state, is_best=loss < best)
+                best = min(best, loss)
+    # nobody reads the checkpoint before it is whole
+    accelerator.wait_for_everyone()
     return averages.state or _take_weights(stage, stage.exported, accelerator)
 
 
@@ -187,24 +207,51 @@ def load_trained(folder: Path, *, steps: int) -> Weights:
     return weights
 
 
-def _prepare(stage: Stage, accelerator: Accelerator) -> None:
+def start_accelerator(settings: LoopSettings) -> Accelerator:
+    """Return what places a stage's networks, with the precision and accumulation of that stage.
+
+    The processes that `accelerate launch` started are joined once; what Accelerate remembers of
+    the stage before, it would otherwise hold against this one.
+    """
+    AcceleratorState._reset_state()
+    return Accelerator(
+        mixed_precision=settings.mixed_precision,
+        gradient_accumulation_steps=settings.accumulation,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+    )
+
+
+def _prepare(stage: Stage, settings: LoopSettings, accelerator: Accelerator) -> None:
     for name, network in stage.networks.items():
         stage.networks[name] = accelerator.prepare(network)
+        if settings.compile:
+            stage.networks[name].compile()
     for name, optimizer in stage.optimizers.items():
         stage.optimizers[name] = accelerator.prepare(optimizer)
 
 
 def _train_step(
-    stage: Stage, settings: LoopSettings, seed: int, step: int, accelerator: Accelerator
-) -> dict[str, float]:
-    totals: dict[str, float] = {}
-    for batch in range(settings.accumulation):
-        draw = Draw.of(seed=seed, step=step, batch=batch, process=accelerator.process_index)
+    stage: Stage,
+    settings: LoopSettings,
+    batches: Iterator[Examples],
+    step: int,
+    accelerator: Accelerator,
+) -> dict[str, Tensor]:
+    totals: dict[str, Tensor] = {}
+    for _ in range(settings.accumulation):
         with accelerator.accumulate(*stage.networks.values()):
-            for name, value in stage.train_batch(draw, accelerator).items():
-                mean = float(value.detach()) / settings.accumulation
-                totals[name] = totals.get(name, 0.0) + mean
+            for name, value in stage.train_batch(next(batches), step, accelerator).items():
+                mean = value.detach() / settings.accumulation
+                totals[name] = totals[name] + mean if name in totals else mean
     return totals
+
+
+def _read(pending: list[dict[str, Tensor]], accelerator: Accelerator) -> list[dict[str, float]]:
+    """Return metrics as numbers, averaged over processes; devices are waited for here alone."""
+    return [
+        {name: float(accelerator.reduce(value, "mean")) for name, value in metrics.items()}
+        for metrics in pending
+    ]
 
 
 def step_optimizer(
@@ -242,9 +289,12 @@ def _take_weights(stage: Stage, names: Iterable[str], accelerator: Accelerator) 
     return {name: accelerator.unwrap_model(stage.networks[name]).state_dict() for name in names}
 
 
-def _restore(stage: Stage, averages: Averages, path: Path, accelerator: Accelerator) -> int:
+def _restore(
+    stage: Stage, averages: Averages, path: Path, accelerator: Accelerator
+) -> tuple[int, float]:
+    """Return the step to go on with, and the smallest loss so far."""
     if not path.exists():
-        return 0
+        return 0, math.inf
     state = read_checkpoint(path)
     for name, network in stage.networks.items():
         accelerator.unwrap_model(network).load_state_dict(state["networks"][name])
@@ -254,32 +304,4 @@ def _restore(stage: Stage, averages: Averages, path: Path, accelerator: Accelera
         network: {name: value.to(accelerator.device) for name, value in values.items()}
         for network, values in state["averages"].items()
     }
-    return int(state["step"])
-
-
-def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that a crash leaves the old checkpoint or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; nothing in it is executed.
-
-    Raises
-    ------
-    ModelError
-        Where the file is damaged or is not a checkpoint of `write_checkpoint`.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(
-            f"{path} cannot be read as a training checkpoint ({type(error).__name__}); "
-            "delete it to train this stage again from its start."
-        ) from error
-    if not isinstance(state, dict) or "step" not in state:
-        raise ModelError(f"{path} is not a training checkpoint: it holds no step.")
-    return state
+    return int(state["step"]), float(state.get("best_loss", math.inf))

@@ -1,7 +1,7 @@
 """The stages of a training in their order, each taking up where it stopped."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -31,12 +31,13 @@ from brlp_models.training.banks.latents import (
 )
 from brlp_models.training.banks.pairs import VisitPairs, build_single_visits, build_visit_pairs
 from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.checkpoint import CHECKPOINT
 from brlp_models.training.loop import (
-    CHECKPOINT,
     LoopSettings,
     Stage,
     Weights,
     load_trained,
+    start_accelerator,
     train_stage,
 )
 from brlp_models.training.recipe import Recipe
@@ -74,15 +75,12 @@ class Training:
         What is made, and how.
     folder
         Holds the banks (`label_bank`, `scan_bank`), each stage's checkpoints, and cached latents.
-    accelerator
-        Places the networks.
     report
         Told of every step.
     """
 
     recipe: Recipe
     folder: Path
-    accelerator: Accelerator = field(default_factory=Accelerator)
     report: Report = lambda _stage, _step, _steps, _metrics: None
 
     def train(self, stage: StageName) -> Weights:
@@ -180,7 +178,7 @@ class Training:
             settings,
             self.folder / name / str(phase),
             seed=self.recipe.seed + 100 * STAGES.index(name) + phase,
-            accelerator=self.accelerator,
+            accelerator=start_accelerator(settings),
             report=lambda step, metrics: self.report(name, step, settings.steps, metrics),
         )
 
@@ -257,31 +255,36 @@ class Training:
         segmenter = self.recipe.model.segmenter
         if segmenter is None or region not in segmenter.labels:
             raise ModelError(f"volume_weight names {region}, which the segmenter does not label.")
-        if not path.exists():
+
+        def make(accelerator: Accelerator) -> None:
             networks = {name: self.load_network(name) for name in ("autoencoder", "segmenter")}
             write_volume_gradients(
                 networks,
                 segmenter.labels.index(region),
                 latents,
                 path,
-                self.accelerator,
+                accelerator,
                 self._count(f"{region}'s gradients", len(latents)),
             )
+
+        self._make_once(path, make)
         gradients = np.load(path, mmap_mode="r")
         return VolumeTerm.of(pairs, gradients, latents)
 
     def _train_refiner(self) -> Weights:
         network, config = self._build("refiner"), self.recipe.model.refiner
         bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
-        if not path.exists():
-            latents = self._cache_latents(bank)
-            write_decoded(
-                self._load_coder(),
+        latents = self._cache_latents(bank)
+        self._make_once(
+            path,
+            lambda accelerator: write_decoded(
+                self._load_coder(accelerator),
                 latents,
                 path,
-                self.accelerator,
+                accelerator,
                 self._count("decoding", len(latents)),
-            )
+            ),
+        )
         source = RenderingSource(bank, np.load(path, mmap_mode="r"))
         scale = config.change_scale if config is not None else 1.0
         weights: Weights = {}
@@ -299,20 +302,29 @@ class Training:
 
     def _cache_latents(self, bank: Bank) -> Latents:
         path = self.folder / LATENTS
-        if not path.exists():
-            write_latents(
-                self._load_coder(),
+        self._make_once(
+            path,
+            lambda accelerator: write_latents(
+                self._load_coder(accelerator),
                 bank,
                 path,
-                self.accelerator,
+                accelerator,
                 self._count("encoding", len(bank.images)),
-            )
+            ),
+        )
         return read_latents(path)
 
     def _count(self, name: str, n: int) -> Callable[[int], None]:
         return lambda row: self.report(name, row, n, {})
 
-    def _load_coder(self) -> BrlpModel:
+    def _make_once(self, path: Path, make: Callable[[Accelerator], None]) -> None:
+        """Have one process make a file that is not there yet, while the others wait."""
+        accelerator = start_accelerator(self.recipe.diffusion.loop)
+        if accelerator.is_main_process and not path.exists():
+            make(accelerator)
+        accelerator.wait_for_everyone()
+
+    def _load_coder(self, accelerator: Accelerator) -> BrlpModel:
         """Return a model that can encode and decode, but not predict."""
-        autoencoder = self.load_network("autoencoder").to(self.accelerator.device)
+        autoencoder = self.load_network("autoencoder").to(accelerator.device)
         return BrlpModel(self.recipe.model, {"autoencoder": autoencoder})

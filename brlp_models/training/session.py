@@ -1,12 +1,11 @@
 """A whole training from data to model folder, as the command line runs it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from accelerate import Accelerator
 from matplotlib.figure import Figure
 
 from brlp_models.errors import ModelError
@@ -17,6 +16,7 @@ from brlp_models.training.banks.scans import read_description
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.export import export_model, render_training_card
+from brlp_models.training.loop import start_accelerator
 from brlp_models.training.metrics_log import METRICS
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
 from brlp_models.training.recipe import PeopleRecipe, Recipe
@@ -68,29 +68,35 @@ class TrainingSession:
         recipe = _label(recipe, self._cohort)
         self._recipe, self._folder = recipe, folder
         self._label_maps, self._report = label_maps, report
-        precision = recipe.diffusion.loop.mixed_precision
-        accelerator = Accelerator(
-            mixed_precision=precision,
-            gradient_accumulation_steps=recipe.diffusion.loop.accumulation,
-        )
-        self._training = Training(recipe, folder, accelerator, report)
+        self._training = Training(recipe, folder, report)
 
     def run(self, stage: str) -> Path:
         """Train a stage, or `all` of them, and return the folder of what was made."""
-        self._make_banks()
+        self._once(self._make_banks)
         if stage == AUXILIARY:
-            self._fit_auxiliary()
+            self._once(self._fit_auxiliary)
             return self._folder / AUXILIARY
         if stage != "all":
             self._training.train(stage)  # type: ignore[arg-type]
             return self._folder / stage
         # first, since a cohort that is too small for it would be told after hours otherwise
-        self._fit_auxiliary()
+        self._once(self._fit_auxiliary)
         for name in self._training.stages:
             self._training.train(name)
+        self._once(self._export)
+        return self._folder / MODEL
+
+    def _once(self, make: Callable[[], None]) -> None:
+        """Have one process of the training make files, while the others wait."""
+        accelerator = start_accelerator(self._recipe.diffusion.loop)
+        if accelerator.is_main_process:
+            make()
+        accelerator.wait_for_everyone()
+
+    def _export(self) -> None:
         write_loss_curves(self._folder)
         card = render_training_card(self._recipe, self._folder)
-        return export_model(self._training, self._folder / MODEL, card=card)
+        export_model(self._training, self._folder / MODEL, card=card)
 
     def _make_banks(self) -> None:
         grid = Grid(self._recipe.model.shape, np.array(self._recipe.model.affine))

@@ -7,13 +7,16 @@ import pytest
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.utils.data import default_collate
 
 from brlp_models.errors import ModelError
 from brlp_models.model.networks import build_refiner
 from brlp_models.training.banks.crop_sources import RenderingSource
 from brlp_models.training.banks.latents import write_rows
 from brlp_models.training.banks.volumes import Bank
-from brlp_models.training.loop import Draw, LoopSettings, read_checkpoint
+from brlp_models.training.checkpoint import read_checkpoint
+from brlp_models.training.examples import Draw
+from brlp_models.training.loop import LoopSettings
 from brlp_models.training.pipeline import STAGES, Training
 from brlp_models.training.recipe import Recipe, load_recipe
 from brlp_models.training.split import check_no_leak, split_people
@@ -96,7 +99,7 @@ def write_banks(folder: Path) -> None:
 
 
 def make_training(folder: Path, recipe: Recipe | None = None) -> Training:
-    return Training(recipe or make_recipe(), folder, Accelerator(cpu=True))
+    return Training(recipe or make_recipe(), folder)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,10 @@ def test_an_untrained_refiner_adds_the_decoded_difference(tmp_path: Path) -> Non
         loop=LoopSettings(steps=1), batch_size=8, crop=(SIZE, SIZE, SIZE), perceptual_weight=0
     )
     stage = RefinerStage(network, RenderingSource(bank, bank.images), settings, change_scale=10)
-    metrics = stage.train_batch(Draw.of(seed=0, step=0), Accelerator(cpu=True))
+    examples = default_collate(
+        [stage.draw_example(Draw.of(seed=0, step=0, place=k)) for k in range(8)]
+    )
+    metrics = stage.train_batch(examples, 0, Accelerator(cpu=True))
     assert float(metrics["reconstruction"].detach()) < 1e-10
     assert torch.equal(metrics["reconstruction"], metrics["uncorrected"])
 
@@ -146,7 +152,10 @@ def test_crops_of_two_visits_show_the_same_place(tmp_path: Path) -> None:
     settings = RefinerSettings(
         loop=LoopSettings(steps=1), crop=(8, 8, 8), batch_size=12, medial_temporal_share=0
     )
-    images, weights = source.draw_crops(Draw.of(seed=0, step=0), settings)
+    rng = np.random.default_rng(0)
+    images, weights = map(
+        torch.stack, zip(*(source.draw_crop(rng, settings) for _ in range(12)), strict=True)
+    )
     assert images.shape == (12, 4, 8, 8, 8)
     # where the decoded latents are the scans themselves, each visit's are the same
     assert torch.equal(images[:, 0], images[:, 1])

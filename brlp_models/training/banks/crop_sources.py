@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from brlp_models.training.banks.crops import draw_crop
 from brlp_models.training.banks.volumes import MEDIAL_TEMPORAL, Bank
-from brlp_models.training.loop import Draw
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import SEGMENTED, TISSUES
 
@@ -27,7 +26,6 @@ class PlaceRequest(Protocol):
     """What a source needs to know of the stage's settings."""
 
     crop: tuple[int, int, int]
-    batch_size: int
     medial_temporal_share: float
     medial_temporal_weight: float
 
@@ -45,12 +43,8 @@ class SynthesisSource:
     bank: Bank
     synthesis: SynthesisSettings = _STRIPPED_T1W
 
-    def draw_crops(self, draw: Draw, settings: CropRequest) -> tuple[Tensor, Tensor]:
-        """Return scans (B, 1, x, y, z) and the weight of every voxel."""
-        pairs = [self._draw(draw.rng, settings) for _ in range(settings.batch_size)]
-        return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
-
-    def _draw(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
+    def draw_crop(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
+        """Return a scan (1, 1, x, y, z) and the weight of every voxel."""
         row = int(rng.choice(self.bank.rows))
         crop = [size * REFINEMENT for size in settings.crop]
         place = _draw_place(self.bank, row, crop, settings, rng)
@@ -58,7 +52,7 @@ class SynthesisSource:
         tissues = tissues[::-1].copy() if rng.random() < 0.5 else tissues
         scan, shares = synthesize_crop(tissues, factor=REFINEMENT, settings=self.synthesis, rng=rng)
         wanted = [SEGMENTED.index(name) for name in MEDIAL_TEMPORAL]
-        return scan, _compute_weights(shares[wanted].sum(0), settings)
+        return scan[None], _compute_weights(shares[wanted].sum(0), settings)[None]
 
 
 @dataclass(frozen=True)
@@ -73,19 +67,14 @@ class ScanSource:
 
     bank: Bank
 
-    def draw_crops(self, draw: Draw, settings: CropRequest) -> tuple[Tensor, Tensor]:
-        """Return scans (B, 1, x, y, z) and the weight of every voxel."""
-        crops = [
-            crop for _ in range(settings.batch_size) for crop in self._draw(draw.rng, settings)
-        ]
-        return torch.stack([a for a, _ in crops]), torch.stack([b for _, b in crops])
-
-    def _draw(self, rng: np.random.Generator, settings: CropRequest) -> list[tuple[Tensor, Tensor]]:
+    def draw_crop(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
+        """Return one or two visits' scans (visits, 1, x, y, z) and the weight of every voxel."""
         row = int(rng.choice(self.bank.rows))
         place = _draw_place(self.bank, row, settings.crop, settings, rng)
         mirrored = rng.random() < 0.5
         rows = [row, self._draw_other(row, rng)] if settings.change_weight else [row]
-        return [self._cut(r, place, settings, mirrored=mirrored) for r in rows]
+        crops = [self._cut(r, place, settings, mirrored=mirrored) for r in rows]
+        return torch.stack([a for a, _ in crops]), torch.stack([b for _, b in crops])
 
     @cached_property
     def _visits(self) -> dict[int, npt.NDArray[np.int64]]:
@@ -121,17 +110,13 @@ class RenderingSource:
     bank: Bank
     decoded: npt.NDArray[np.uint8]
 
-    def draw_crops(self, draw: Draw, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
-        """Return the images of pairs of visits, (B, 4, x, y, z), and every voxel's weight.
+    def draw_crop(self, rng: np.random.Generator, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
+        """Return the images of a pair of visits, (4, x, y, z), and every voxel's weight.
 
         The images are the first visit's scan, its decoded latent, the second visit's decoded
         latent and its scan. The second visit is earlier, later, or the first itself, so that
         losses, gains and no change are all learned.
         """
-        pairs = [self._draw(draw.rng, settings) for _ in range(settings.batch_size)]
-        return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
-
-    def _draw(self, rng: np.random.Generator, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
         row = int(rng.choice(self.bank.rows))
         other = int(rng.choice(self._visits[row]))
         place = _draw_place(self.bank, row, settings.crop, settings, rng)

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Protocol
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
@@ -9,7 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from brlp_models.training.banks.crops import CropSettings
-from brlp_models.training.loop import Draw, step_optimizer
+from brlp_models.training.examples import Draw, Examples
+from brlp_models.training.loop import step_optimizer
 from brlp_models.training.stages.losses import (
     compute_change_loss,
     compute_feature_loss,
@@ -50,8 +52,10 @@ class AutoencoderSettings(CropSettings):
 class CropSource(Protocol):
     """Where the autoencoder's crops come from."""
 
-    def draw_crops(self, draw: Draw, settings: AutoencoderSettings) -> tuple[Tensor, Tensor]:
-        """Return scans (B, 1, x, y, z) and the weight of every voxel, same shape."""
+    def draw_crop(
+        self, rng: np.random.Generator, settings: AutoencoderSettings
+    ) -> tuple[Tensor, Tensor]:
+        """Return scans (visits, 1, x, y, z) and the weight of every voxel, same shape."""
         ...
 
 
@@ -83,7 +87,7 @@ class AutoencoderStage:
     ) -> None:
         # channels last halves the time of a step on the CPU
         last: Any = {"memory_format": torch.channels_last_3d}
-        self.networks: dict[str, nn.Module] = {"autoencoder": network.to(**last)}
+        self.networks: dict[str, nn.Module] = {"autoencoder": _RoundTrip(network.to(**last))}
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "autoencoder": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
         }
@@ -93,18 +97,27 @@ class AutoencoderStage:
             self.optimizers["discriminator"] = torch.optim.Adam(
                 discriminator.parameters(), settings.loop.learning_rate
             )
+        self.batch_size = settings.batch_size
         self._source = source
         self._settings = settings
         self._judge = None if judge is None else judge.eval().requires_grad_(False)
 
-    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+    def draw_example(self, draw: Draw) -> Examples:
+        """Return crops of one or two visits, the weight of every voxel, a seed for the latent."""
+        images, weights = self._source.draw_crop(draw.rng, self._settings)
+        seed = torch.tensor(draw.generator.initial_seed())
+        return {"images": images, "weights": weights, "seed": seed}
+
+    def train_batch(
+        self, examples: Examples, step: int, accelerator: Accelerator
+    ) -> dict[str, Tensor]:
         """Step the autoencoder, then the discriminator."""
-        settings = self._settings
-        images, weights = self._source.draw_crops(draw, settings)
-        images = images.to(accelerator.device, memory_format=torch.channels_last_3d)
-        weights = weights.to(accelerator.device)
+        settings, device = self._settings, accelerator.device
+        images = examples["images"].flatten(0, 1)
+        images = images.to(device, memory_format=torch.channels_last_3d)
+        weights = examples["weights"].flatten(0, 1).to(device)
         with accelerator.autocast():
-            decoded, mean, sigma = self._pass(images, draw)
+            decoded, mean, sigma = self.networks["autoencoder"](images, examples["seed"].tolist())
         metrics = {
             "reconstruction": compute_reconstruction_loss(decoded.float(), images, weights),
             "kl": compute_kl_loss(mean.float(), sigma.float()),
@@ -118,7 +131,7 @@ class AutoencoderStage:
             with accelerator.autocast():
                 metrics["perceptual"] = compute_feature_loss(self._judge, decoded, images)
             loss = loss + settings.perceptual_weight * metrics["perceptual"]
-        adversarial = "discriminator" in self.networks and draw.step >= settings.adversarial_start
+        adversarial = "discriminator" in self.networks and step >= settings.adversarial_start
         if adversarial:
             metrics["adversarial"] = self._fool(decoded, accelerator)
             loss = loss + settings.adversarial_weight * metrics["adversarial"]
@@ -128,25 +141,20 @@ class AutoencoderStage:
             metrics["discriminator"] = self._discriminate(images, decoded.detach(), accelerator)
         return {"loss": loss, **metrics}
 
-    def _pass(self, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
-        network: Any = self.networks["autoencoder"]
-        inner = getattr(network, "module", network)
-        mean, sigma = inner.encode(images)
-        noise = torch.randn(mean.shape, generator=draw.generator).to(mean)
-        decoded: Tensor = inner.decode(mean + sigma * noise)
-        return decoded, mean, sigma
-
     def _fool(self, decoded: Tensor, accelerator: Accelerator) -> Tensor:
+        # its own gradients are not wanted here, nor gathered from other processes
+        discriminator = accelerator.unwrap_model(self.networks["discriminator"])
+        discriminator.requires_grad_(False)
         with accelerator.autocast():
-            verdict: Tensor = self.networks["discriminator"](decoded)[-1]
+            verdict: Tensor = discriminator(decoded)[-1]
+        discriminator.requires_grad_(True)
         fooled: Tensor = ((verdict.float() - 1) ** 2).mean()
         return fooled
 
     def _discriminate(self, images: Tensor, decoded: Tensor, accelerator: Accelerator) -> Tensor:
-        self.optimizers["discriminator"].zero_grad()
         with accelerator.autocast():
-            real = self.networks["discriminator"](images)[-1].float()
-            made = self.networks["discriminator"](decoded)[-1].float()
+            verdicts = self.networks["discriminator"](torch.cat([images, decoded]))[-1].float()
+        real, made = verdicts.chunk(2)
         loss: Tensor = 0.5 * (((real - 1) ** 2).mean() + (made**2).mean())
         accelerator.backward(self._settings.adversarial_weight * loss)
         self._step("discriminator", accelerator)
@@ -160,6 +168,33 @@ class AutoencoderStage:
             self.optimizers[name],
             self._settings.loop.gradient_clip,
         )
+
+
+class _RoundTrip(nn.Module):
+    """An autoencoder there and back in one forward pass, as training on several devices needs it.
+
+    Its state is that of the autoencoder.
+    """
+
+    def __init__(self, autoencoder: nn.Module) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, images: Tensor, seeds: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the decoded draw, the latent's mean and its sd; a seed draws for one example."""
+        network: Any = self.autoencoder
+        mean, sigma = network.encode(images)
+        shape = (len(mean) // len(seeds), *mean.shape[1:])
+        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(k)) for k in seeds]
+        return network.decode(mean + sigma * torch.cat(noise).to(mean)), mean, sigma
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the autoencoder's."""
+        return self.autoencoder.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load the autoencoder's."""
+        return self.autoencoder.load_state_dict(*args, **kwargs)
 
 
 def _build_discriminator(settings: AutoencoderSettings) -> nn.Module:

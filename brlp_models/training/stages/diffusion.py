@@ -15,7 +15,9 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import crop_latents, pad_latents
 from brlp_models.model.schedule import build_scheduler
 from brlp_models.training.banks.pairs import VisitPairs, as_age_plane
-from brlp_models.training.loop import Draw, LoopSettings, step_optimizer
+from brlp_models.training.examples import Draw, Examples
+from brlp_models.training.loop import LoopSettings, step_optimizer
+from brlp_models.training.stages.losses import average_over_processes
 from brlp_models.training.stages.volume_term import VolumeTerm
 from brlp_models.training.tissues import TISSUES
 
@@ -105,63 +107,85 @@ class DiffusionStage:
         }
         self._frozen = None if "unet" in self.networks else unet.eval().requires_grad_(False)
         self._config, self._latents, self._labels = config, latents, labels
+        self.batch_size = settings.batch_size
         self._pairs, self._settings = pairs, settings
         self._volume_terms = volume_terms or {}
         self._scheduler = build_scheduler(config.schedule)
 
-    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
-        """Add noise to targets at random timesteps and learn to take it away."""
-        settings, device = self._settings, accelerator.device
-        chosen = draw.rng.integers(0, len(self._pairs), settings.batch_size)
+    def draw_example(self, draw: Draw) -> Examples:
+        """Return a pair's latents and context, with noise and the timestep that it belongs to."""
+        chosen = draw.rng.integers(0, len(self._pairs), 1)
         baseline, target = self._take_latents(chosen)
         context = self._pairs.encode_context(
-            chosen, self._config.context, error_sd=settings.volume_error, rng=draw.rng
-        ).to(device)
-        noise = torch.randn(target.shape, generator=draw.generator)
-        timesteps = self._draw_timesteps(len(target), draw.generator)
+            chosen, self._config.context, error_sd=self._settings.volume_error, rng=draw.rng
+        )
+        example = {
+            "baseline": baseline[0],
+            "target": target[0],
+            "context": context[0],
+            "condition": self._condition(chosen, baseline)[0],
+            "weights": self._weigh(chosen)[0],
+            "noise": torch.randn(target[0].shape, generator=draw.generator),
+            "timesteps": self._draw_timestep(draw.generator),
+        }
+        for region, term in self._volume_terms.items():
+            gradient, change = term.take(int(chosen[0]))
+            example |= {f"gradient:{region}": gradient, f"change:{region}": change}
+        return example
+
+    def train_batch(
+        self, examples: Examples, _step: int, accelerator: Accelerator
+    ) -> dict[str, Tensor]:
+        """Add noise to targets at random timesteps and learn to take it away."""
+        settings = self._settings
+        batch = {
+            name: tensor.to(accelerator.device, non_blocking=True)
+            for name, tensor in examples.items()
+        }
+        target, noise, timesteps = batch["target"], batch["noise"], batch["timesteps"]
         noisy = self._scheduler.add_noise(target, noise, timesteps)
-        condition = self._condition(chosen, baseline).to(device)
         with accelerator.autocast():
-            output = self._denoise(noisy.to(device), timesteps.to(device), context, condition)
-        wanted = self._compute_wanted(target, noise, timesteps).to(device)
-        weights = self._weigh(chosen).to(device)
-        missed = (weights * (output.float() - wanted) ** 2).mean() / weights.mean()
-        metrics = {"latents": missed, **self._miss_volumes(chosen, output.float(), baseline)}
+            output = self._denoise(noisy, timesteps, batch["context"], batch["condition"])
+        wanted = self._compute_wanted(target, noise, timesteps)
+        weights = batch["weights"]
+        missed = (weights * (output.float() - wanted) ** 2).mean()
+        missed = missed / average_over_processes(weights.mean())
+        metrics = {"latents": missed, **self._miss_volumes(batch, output.float())}
         loss = missed + sum(
             (weight * metrics[region] for region, weight in settings.volume_weight.items()),
-            start=torch.zeros((), device=device),
+            start=torch.zeros((), device=accelerator.device),
         )
         accelerator.backward(loss)
         for name, network in self.networks.items():
             step_optimizer(accelerator, network, self.optimizers[name], settings.loop.gradient_clip)
         return {"loss": loss, **metrics}
 
-    def _miss_volumes(
-        self, chosen: npt.NDArray[np.int64], output: Tensor, baseline: Tensor
-    ) -> dict[str, Tensor]:
+    def _miss_volumes(self, batch: Examples, output: Tensor) -> dict[str, Tensor]:
         if not self._volume_terms:
             return {}
         if self._config.diffusion_target == "residual":
             change = output / self._config.residual_scale
         else:
-            change = (output - baseline.to(output)) / self._config.latent_scale
+            change = (output - batch["baseline"]) / self._config.latent_scale
         change = crop_latents(change, self._config)
         return {
-            region: term.compute_loss(chosen, change) for region, term in self._volume_terms.items()
+            region: term.compute_loss(
+                batch[f"gradient:{region}"], batch[f"change:{region}"], change
+            )
+            for region, term in self._volume_terms.items()
         }
 
-    def _draw_timesteps(self, n: int, generator: torch.Generator) -> Tensor:
+    def _draw_timestep(self, generator: torch.Generator) -> Tensor:
         steps = self._config.schedule.num_train_timesteps
-        anywhere = torch.randint(0, steps, (n,), generator=generator)
-        last_tenth = torch.randint(steps - steps // 10, steps, (n,), generator=generator)
-        high = torch.rand(n, generator=generator) < self._settings.high_noise_share
-        return torch.where(high, last_tenth, anywhere)
+        high = float(torch.rand((), generator=generator)) < self._settings.high_noise_share
+        low = steps - steps // 10 if high else 0
+        return torch.randint(low, steps, (), generator=generator)
 
     def _weigh(self, chosen: npt.NDArray[np.int64]) -> Tensor:
         """Return the weight of every voxel of the padded latents, (B, 1, *shape)."""
         weight = self._settings.medial_temporal_weight
         if weight == 1:
-            return torch.ones(1)
+            return torch.ones(1, 1, 1, 1, 1)
         labels = self._labels[self._pairs.rows[chosen, 0]]
         inside = torch.from_numpy(np.isin(labels, _MEDIAL_TEMPORAL).astype(np.float32))[:, None]
         near = functional.adaptive_max_pool3d(inside, self._config.latent_shape)

@@ -1,8 +1,26 @@
 """Losses of the training stages."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
+
+
+def average_over_processes(total: Tensor) -> Tensor:
+    """Return the mean of a batch's total over the processes of a training.
+
+    What a loss is divided by, where that differs between batches: the gradient is averaged over
+    processes, and is then that of one process with all of their examples.
+
+    Parameters
+    ----------
+    total
+        Depends on the data alone, not on a network.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return total
+    summed = total.detach().to(torch.float32).clone()
+    distributed.all_reduce(summed)
+    return summed / distributed.get_world_size()
 
 
 def compute_soft_segmentation_loss(
@@ -23,13 +41,14 @@ def compute_soft_segmentation_loss(
     """
     entropy = -(shares * logits.log_softmax(1)).sum(1).mean()
     probabilities = logits.softmax(1)
-    axes = (0, 2, 3, 4)
+    # crop by crop, so that it does not hang on how crops are dealt out to devices
+    axes = (2, 3, 4)
     present = shares.sum(axes) > 8
     # L1 Dice: unlike the product form, its optimum is the share itself where shares are fractions
     overlap = 1 - (probabilities - shares).abs().sum(axes) / (
         probabilities.sum(axes) + shares.sum(axes)
     ).clamp(min=1)
-    dice_loss = 1 - overlap[present].mean()
+    dice_loss = 1 - overlap[present].sum() / average_over_processes(present.sum().clamp(min=1))
     return entropy + dice_weight * dice_loss, {"cross_entropy": entropy, "dice_loss": dice_loss}
 
 
@@ -40,7 +59,7 @@ def compute_reconstruction_loss(
     difference = (decoded - images).abs()
     if weights is None:
         return difference.mean()
-    return (weights * difference).sum() / weights.sum()
+    return (weights * difference).sum() / average_over_processes(weights.sum())
 
 
 def compute_change_loss(decoded: Tensor, images: Tensor, weights: Tensor) -> Tensor:
@@ -57,7 +76,7 @@ def compute_change_loss(decoded: Tensor, images: Tensor, weights: Tensor) -> Ten
     missed = weights[::2] * (decoded[1::2] - decoded[::2] - true) ** 2
     # what rounding to 8 bits leaves of a difference that is none
     rounding = weights[::2] * 1e-5
-    return missed.sum() / (weights[::2] * true**2 + rounding).sum()
+    return missed.sum() / average_over_processes((weights[::2] * true**2 + rounding).sum())
 
 
 def compute_kl_loss(mean: Tensor, sigma: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from brlp_models.model.model import sharpen_change
 from brlp_models.training.banks.crop_sources import RenderingSource
 from brlp_models.training.banks.crops import CropSettings
-from brlp_models.training.loop import Draw, step_optimizer
-from brlp_models.training.stages.losses import compute_feature_loss
+from brlp_models.training.examples import Draw, Examples
+from brlp_models.training.loop import step_optimizer
+from brlp_models.training.stages.losses import average_over_processes, compute_feature_loss
 
 
 class RefinerSettings(CropSettings):
@@ -61,15 +62,24 @@ class RefinerStage:
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "refiner": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
         }
+        self.batch_size = settings.batch_size
         self._source, self._settings, self._scale = source, settings, change_scale
         self._judge = None if judge is None else judge.eval().requires_grad_(False)
 
-    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
+    def draw_example(self, draw: Draw) -> Examples:
+        """Return the images of a pair of visits and the weight of every voxel."""
+        images, weights = self._source.draw_crop(draw.rng, self._settings)
+        return {"images": images, "weights": weights}
+
+    def train_batch(
+        self, examples: Examples, _step: int, accelerator: Accelerator
+    ) -> dict[str, Tensor]:
         """Step the refiner."""
         images, weights = (
-            tensor.to(accelerator.device)
-            for tensor in self._source.draw_crops(draw, self._settings)
+            examples[name].to(accelerator.device, non_blocking=True)
+            for name in ("images", "weights")
         )
+        n_weights = average_over_processes(weights.sum())
         scan, reconstruction, decoded, wanted = torch.split(images, 1, dim=1)
         change, network = decoded - reconstruction, self.networks["refiner"]
         with accelerator.autocast():
@@ -77,9 +87,9 @@ class RefinerStage:
         rendered = scan + change + correction
         metrics = {
             # squares: most voxels do not change at all, and the least absolute error is to say so
-            "reconstruction": (weights * (rendered - wanted) ** 2).sum() / weights.sum(),
+            "reconstruction": (weights * (rendered - wanted) ** 2).sum() / n_weights,
             # to compare with: what the decoded change leaves without the refiner
-            "uncorrected": (weights * (scan + change - wanted) ** 2).sum() / weights.sum(),
+            "uncorrected": (weights * (scan + change - wanted) ** 2).sum() / n_weights,
         }
         loss = metrics["reconstruction"]
         if self._judge is not None and self._settings.perceptual_weight:

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from brlp_models.training.banks.crops import CropSettings, draw_crop
 from brlp_models.training.banks.volumes import Bank
-from brlp_models.training.loop import Draw, step_optimizer
+from brlp_models.training.examples import Draw, Examples
+from brlp_models.training.loop import step_optimizer
 from brlp_models.training.stages.losses import compute_soft_segmentation_loss
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import SEGMENTED, TISSUES
@@ -68,15 +69,22 @@ class SegmenterStage:
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "segmenter": torch.optim.AdamW(network.parameters(), settings.loop.learning_rate)
         }
+        self.batch_size = settings.batch_size
         self._bank, self._scans = bank, scans
         self._settings = settings
 
-    def train_batch(self, draw: Draw, accelerator: Accelerator) -> dict[str, Tensor]:
-        """Draw crops and learn the share of every class in each voxel."""
+    def draw_example(self, draw: Draw) -> Examples:
+        """Return a crop and the share of every class in each of its voxels."""
+        scan, shares = self._draw_crop(draw.rng)
+        return {"scan": scan, "shares": shares}
+
+    def train_batch(
+        self, examples: Examples, _step: int, accelerator: Accelerator
+    ) -> dict[str, Tensor]:
+        """Learn the share of every class in each voxel."""
         settings = self._settings
-        pairs = [self._draw_crop(draw.rng) for _ in range(settings.batch_size)]
-        scans = torch.stack([scan for scan, _ in pairs]).to(accelerator.device)
-        shares = torch.stack([share for _, share in pairs]).to(accelerator.device)
+        scans = examples["scan"].to(accelerator.device, non_blocking=True)
+        shares = examples["shares"].to(accelerator.device, non_blocking=True)
         network, optimizer = self.networks["segmenter"], self.optimizers["segmenter"]
         with accelerator.autocast():
             logits = network(scans)

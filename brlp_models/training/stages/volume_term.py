@@ -55,21 +55,25 @@ class VolumeTerm:
         ]
         return cls(gradients, pairs.rows, np.array(changes, dtype=float))
 
-    def compute_loss(self, chosen: npt.NDArray[np.int64], change: Tensor) -> Tensor:
+    def take(self, pair: int) -> tuple[Tensor, Tensor]:
+        """Return a pair's gradient (C, *latent_shape) and its true change of the log volume."""
+        # the mean of the two ends' gradients, by the trapezoidal rule
+        gradient = self.gradients[self.rows[pair]].mean(axis=0)
+        return torch.from_numpy(gradient), torch.tensor(self.changes[pair])
+
+    def compute_loss(self, gradient: Tensor, true: Tensor, change: Tensor) -> Tensor:
         """Return the share of the squared change that is missed: 1 where nothing is shown.
 
         Parameters
         ----------
-        chosen
-            Which pairs.
+        gradient, true
+            Of each pair, as taken.
         change
             Their predicted change of the latent, unscaled, (B, C, *latent_shape).
         """
-        # the mean of the two ends' gradients, by the trapezoidal rule
-        gradient = torch.from_numpy(self.gradients[self.rows[chosen]].mean(axis=1)).to(change)
-        shown = (gradient * change).flatten(1).sum(1)
-        true = torch.from_numpy(self.changes[chosen]).to(change)
-        return ((shown - true) ** 2).mean() / float(np.mean(self.changes**2))
+        shown = (gradient.to(change) * change).flatten(1).sum(1)
+        missed = ((shown - true.to(change)) ** 2).mean()
+        return missed / float(np.mean(self.changes**2))
 
 
 def write_volume_gradients(
