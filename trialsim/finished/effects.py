@@ -112,7 +112,7 @@ def _choose_primary(trial: FinishedTrial) -> str:
 
 
 def _list_fitting(trial: FinishedTrial) -> list[str]:
-    return [name for name, estimator in ESTIMATORS.items() if estimator.fits(trial)]
+    return [name for name, estimator in ESTIMATORS.items() if estimator.fits(trial.arrays)]
 
 
 def _refuse_unfit(names: Sequence[str], trial: FinishedTrial) -> None:
@@ -120,7 +120,7 @@ def _refuse_unfit(names: Sequence[str], trial: FinishedTrial) -> None:
     for name in names:
         if name not in ESTIMATORS:
             problems.append(f"{name} is no estimator; there are {', '.join(ESTIMATORS)}.")
-        elif not ESTIMATORS[name].fits(trial):
+        elif not ESTIMATORS[name].fits(trial.arrays):
             problems.append(_tell_need(name, ESTIMATORS[name]))
     if problems:
         raise DesignError(*problems)
@@ -135,7 +135,7 @@ def _tell_need(name: str, estimator: Estimator) -> str:
 
 def _estimate(name: str, trial: FinishedTrial, *, is_primary: bool, alpha: float) -> EffectEstimate:
     estimator = ESTIMATORS[name]
-    fits = {kind: estimator.fit(trial, kind) for kind in estimator.standard_errors}
+    fits = {kind: estimator.fit(trial.arrays, kind) for kind in estimator.standard_errors}
     kind = estimator.standard_errors[0]
     fit = fits[kind]
     estimate, se, df = float(fit.estimate[0]), float(fit.se[0]), float(fit.df[0])

@@ -10,13 +10,13 @@ from trialsim.analysis.adjusted import StandardError, fit_adjusted
 from trialsim.analysis.augmented import fit_augmented, fit_prediction_powered
 from trialsim.analysis.mmrm import fit_mmrm
 from trialsim.analysis.random_slope import fit_random_slope
-from trialsim.analysis.result import FitResult
+from trialsim.analysis.result import FitResult, Floats
 from trialsim.analysis.time_matched import fit_time_matched_mmrm
-from trialsim.finished.trial import FinishedTrial, Floats
+from trialsim.finished.arrays import TrialArrays
 
 MONTHS_PER_YEAR: Final = 12.0
 
-Fit = Callable[[FinishedTrial, StandardError], FitResult]
+Fit = Callable[[TrialArrays, StandardError], FitResult]
 
 _LAST_VISIT = "difference in means at the last visit in everyone randomized"
 _MAR = ", had nobody left and were outcomes missing at random given what was seen"
@@ -30,7 +30,7 @@ class Estimator:
     Attributes
     ----------
     fit
-        Returns the estimate of one trial.
+        Returns the estimate of each trial.
     standard_errors
         Which kinds the estimator has; the first is its default.
     estimand
@@ -51,89 +51,76 @@ class Estimator:
     needs_twin_sd: bool = False
     min_visits: int = 2
 
-    def fits(self, trial: FinishedTrial) -> bool:
+    def fits(self, trial: TrialArrays) -> bool:
         """Say whether the trial has what the estimator needs."""
-        twins = trial.twins
         return (
             len(trial.months) >= self.min_visits
-            and (not self.needs_twins or twins is not None)
-            and (not self.needs_twin_sd or (twins is not None and twins.sd is not None))
+            and (not self.needs_twins or trial.twin is not None)
+            and (not self.needs_twin_sd or trial.twin_sd is not None)
         )
 
 
-def _baseline(trial: FinishedTrial) -> Floats:
-    """Return the outcome at baseline and the covariates, (n, 1 + q)."""
-    return np.column_stack([trial.outcome[:, 0], trial.covariates.to_numpy(dtype=float)])
+def _known(trial: TrialArrays) -> Floats:
+    """Return the outcome at baseline and the covariates, (n_trials, n, 1 + q)."""
+    return np.concatenate([trial.outcome[..., :1], trial.covariates], axis=2)
 
 
-def _twin(trial: FinishedTrial) -> Floats:
-    """Return the predicted outcome at the last visit, (n, 1)."""
-    assert trial.twins is not None  # noqa: S101 - estimators are asked only where they fit
-    return trial.twins.predicted[:, -1:]
+def _known_with_twin(trial: TrialArrays) -> Floats:
+    """Return what is known with the predicted outcome at the last visit."""
+    return np.concatenate([_known(trial), trial.predicted[..., -1:]], axis=2)
 
 
-def _last(trial: FinishedTrial) -> Floats:
-    return trial.outcome[None, :, -1]
+def _fit_unadjusted(trial: TrialArrays, kind: StandardError) -> FitResult:
+    return fit_adjusted(trial.last, trial.treatment, standard_error=kind)
 
 
-def _fit_unadjusted(trial: FinishedTrial, kind: StandardError) -> FitResult:
-    return fit_adjusted(_last(trial), trial.arms, standard_error=kind)
+def _fit_change(trial: TrialArrays, kind: StandardError) -> FitResult:
+    change = trial.last - trial.outcome[..., 0]
+    return fit_adjusted(change, trial.treatment, standard_error=kind)
 
 
-def _fit_change(trial: FinishedTrial, kind: StandardError) -> FitResult:
-    change = _last(trial) - trial.outcome[None, :, 0]
-    return fit_adjusted(change, trial.arms, standard_error=kind)
+def _fit_ancova(trial: TrialArrays, kind: StandardError) -> FitResult:
+    return fit_adjusted(trial.last, trial.treatment, _known(trial), standard_error=kind)
 
 
-def _fit_ancova(trial: FinishedTrial, kind: StandardError) -> FitResult:
-    return fit_adjusted(_last(trial), trial.arms, _baseline(trial), standard_error=kind)
+def _fit_procova(trial: TrialArrays, kind: StandardError) -> FitResult:
+    columns = _known_with_twin(trial)
+    return fit_adjusted(trial.last, trial.treatment, columns, standard_error=kind)
 
 
-def _fit_procova(trial: FinishedTrial, kind: StandardError) -> FitResult:
-    columns = np.column_stack([_baseline(trial), _twin(trial)])
-    return fit_adjusted(_last(trial), trial.arms, columns, standard_error=kind)
+def _fit_procova_interacted(trial: TrialArrays, kind: StandardError) -> FitResult:
+    columns = _known_with_twin(trial)
+    return fit_adjusted(trial.last, trial.treatment, columns, n_interacted=1, standard_error=kind)
 
 
-def _fit_procova_interacted(trial: FinishedTrial, kind: StandardError) -> FitResult:
-    columns = np.column_stack([_baseline(trial), _twin(trial)])
-    return fit_adjusted(_last(trial), trial.arms, columns, n_interacted=1, standard_error=kind)
+def _fit_weighted(trial: TrialArrays, kind: StandardError) -> FitResult:
+    columns, weights = _known_with_twin(trial), trial.sd[..., -1] ** -2
+    return fit_adjusted(trial.last, trial.treatment, columns, weights=weights, standard_error=kind)
 
 
-def _fit_weighted(trial: FinishedTrial, kind: StandardError) -> FitResult:
-    assert trial.twins is not None and trial.twins.sd is not None  # noqa: S101, PT018
-    columns = np.column_stack([_baseline(trial), _twin(trial)])
-    weights = trial.twins.sd[:, -1] ** -2
-    return fit_adjusted(_last(trial), trial.arms, columns, weights=weights, standard_error=kind)
+def _fit_mmrm(trial: TrialArrays, _kind: StandardError) -> FitResult:
+    later, months = trial.outcome[..., 1:], trial.months[1:]
+    return fit_mmrm(later, trial.treatment, months, _known(trial))
 
 
-def _fit_mmrm(trial: FinishedTrial, _kind: StandardError) -> FitResult:
-    return fit_mmrm(trial.outcome[None, :, 1:], trial.arms, trial.months[1:], _baseline(trial))
+def _fit_procova_mmrm(trial: TrialArrays, _kind: StandardError) -> FitResult:
+    later, months = trial.outcome[..., 1:], trial.months[1:]
+    return fit_time_matched_mmrm(later, trial.treatment, months, trial.predicted, _known(trial))
 
 
-def _fit_procova_mmrm(trial: FinishedTrial, _kind: StandardError) -> FitResult:
-    assert trial.twins is not None  # noqa: S101
-    return fit_time_matched_mmrm(
-        trial.outcome[None, :, 1:],
-        trial.arms,
-        trial.months[1:],
-        trial.twins.predicted,
-        _baseline(trial),
-    )
-
-
-def _fit_random_slope(trial: FinishedTrial, _kind: StandardError) -> FitResult:
+def _fit_random_slope(trial: TrialArrays, _kind: StandardError) -> FitResult:
     years = trial.months / MONTHS_PER_YEAR
-    covariates = trial.covariates.to_numpy(dtype=float) if trial.covariates.shape[1] else None
-    return fit_random_slope(trial.outcome[None], trial.arms, years, covariates)
+    covariates = trial.covariates if trial.covariates.shape[2] else None
+    return fit_random_slope(trial.outcome, trial.treatment, years, covariates)
 
 
-def _fit_aipw(trial: FinishedTrial, _kind: StandardError) -> FitResult:
-    columns = [_baseline(trial)] + ([_twin(trial)] if trial.twins is not None else [])
-    return fit_augmented(_last(trial), trial.arms, np.column_stack(columns))
+def _fit_aipw(trial: TrialArrays, _kind: StandardError) -> FitResult:
+    columns = _known(trial) if trial.twin is None else _known_with_twin(trial)
+    return fit_augmented(trial.last, trial.treatment, columns)
 
 
-def _fit_ppi(trial: FinishedTrial, _kind: StandardError) -> FitResult:
-    return fit_prediction_powered(_last(trial), trial.arms, _twin(trial)[:, 0])
+def _fit_ppi(trial: TrialArrays, _kind: StandardError) -> FitResult:
+    return fit_prediction_powered(trial.last, trial.treatment, trial.predicted[..., -1])
 
 
 ESTIMATORS: Final[dict[str, Estimator]] = {

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialsim.errors import DesignError
+from trialsim.finished.arrays import TrialArrays
 
 Floats = NDArray[np.float64]
 
@@ -89,6 +90,25 @@ class FinishedTrial:
                 "baseline and missing visits need no arms (`trialsim analyze --checks`)."
             )
         return self.treatment
+
+    @property
+    def arrays(self) -> TrialArrays:
+        """Return what estimators take.
+
+        Raises
+        ------
+        DesignError
+            While the arms are blinded.
+        """
+        twins = self.twins
+        return TrialArrays(
+            outcome=self.outcome[None],
+            treatment=self.arms,
+            months=self.months,
+            covariates=self.covariates.to_numpy(dtype=float)[None],
+            twin=None if twins is None else twins.predicted[None],
+            twin_sd=None if twins is None or twins.sd is None else twins.sd[None],
+        )
 
     @property
     def allocation(self) -> float:
