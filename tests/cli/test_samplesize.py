@@ -97,3 +97,18 @@ def test_numbers_that_are_none_are_wrong_usage() -> None:
     code, _, err = run("slope", "--visit-times", "0,x", *SLOPE[5:])
     assert code == 2
     assert "expected numbers" in err
+
+
+def test_twins_spare_controls() -> None:
+    command = ["samplesize", "twins", "--delta", "0.4", "--sd", "1", "--power", "0.8"]
+    done = CliRunner().invoke(app, [*command, "--twin-correlation", "0.4,0.5", "--json"])
+    assert done.exit_code == 0, done.output
+    plan = {(row["estimator"], row["allocation_ratio"]): row for row in json.loads(done.stdout)}
+    assert plan["procova", 1.0]["n_control"] == pytest.approx(
+        0.75 * plan["ancova", 1.0]["n_control"]
+    )
+    none = CliRunner().invoke(
+        app, [*command, "--twin-correlation", "0.5", "--allocation-ratios", "inf"]
+    )
+    assert none.exit_code == 1
+    assert "without concurrent controls" in none.stderr

@@ -26,6 +26,7 @@ from trialsim.cli import (
     report,
     run,
     samplesize,
+    samplesize_twins,
     study,
     train,
 )
@@ -101,6 +102,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
+samplesize.app.command()(samplesize_twins.twins)
 app.add_typer(samplesize.app, name="samplesize")
 app.add_typer(study.app, name="study")
 

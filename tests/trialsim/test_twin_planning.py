@@ -1,0 +1,169 @@
+"""Plans with twins: closed form beside simulation, selection, errors of the model, borrowing."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from trialsim.analytic.correlation import exchangeable
+from trialsim.analytic.prognostic import compute_selected_decline
+from trialsim.errors import DesignError
+from trialsim.twins import (
+    TwinScenario,
+    measure_borrowing,
+    measure_estimators,
+    plan_with_twins,
+    restrict_to_selected,
+    simulate_plan,
+    simulate_twin_trials,
+)
+
+Floats = NDArray[np.float64]
+R = exchangeable(0.5, 3)
+RHO = np.array([0.3, 0.45, 0.6])
+RETENTION = np.array([0.95, 0.9, 0.85])
+VISITS = {"correlation": R, "twin_correlation": RHO, "retention": RETENTION}
+BASE = {"delta": 0.4, "sd": 1.0, **VISITS}
+
+
+def test_procova_needs_one_minus_rho_squared_of_ancova() -> None:
+    plan = plan_with_twins(**BASE, power=0.8, allocation_ratios=[1]).set_index("estimator")
+    n = plan["n_control"]
+    assert n["procova"] == pytest.approx((1 - 0.6**2) * n["ancova"])
+    assert n["procova_mmrm"] < n["procova"] < n["mmrm"] < n["ancova"]
+    assert plan.loc["procova", "controls_spared"] == pytest.approx(n["ancova"] - n["procova"])
+
+
+def test_unequal_arms_spare_controls_and_cost_people() -> None:
+    plan = plan_with_twins(**BASE, power=0.8).set_index(["estimator", "allocation_ratio"])
+    procova = plan.loc["procova"]
+    assert procova["n_control"].is_monotonic_decreasing
+    assert procova["n_total"].is_monotonic_increasing
+    # 1 + 1/r over 2
+    assert procova.loc[3, "n_control"] == pytest.approx(procova.loc[1, "n_control"] * 2 / 3)
+
+
+def test_closed_form_power_is_the_simulated_one() -> None:
+    names = ["ancova", "mmrm", "procova", "ppi", "aipw", "procova_mmrm"]
+    n_trials = 2000
+    simulated = measure_estimators(
+        TwinScenario(**VISITS, effect=0.4), n_control=70, n_treatment=140, n_trials=n_trials,
+        estimators=names, seed=20260101,
+    )  # fmt: skip
+    plan = plan_with_twins(**BASE, n_control=70, allocation_ratios=[2]).set_index("estimator")
+    for row in simulated.to_dict("records"):
+        expected = plan.loc[row["estimator"], "power"]
+        # the closed form takes normal quantiles, which is worth about .005 here
+        assert row["rejected"] == pytest.approx(expected, abs=4 * row["mcse"] + 0.01), row
+        assert abs(row["bias"]) < 4 * row["bias_mcse"]
+        assert row["n_failed_fits"] == 0
+
+
+def test_right_weights_gain_what_the_closed_form_says() -> None:
+    simulated = measure_estimators(
+        TwinScenario(**VISITS, error_spread=1.0), n_control=100, n_treatment=100, n_trials=1500,
+        estimators=["procova", "weighted_procova"], seed=1,
+    ).set_index(["estimator", "standard_error"])  # fmt: skip
+    spread = simulated["empirical_se"].xs("robust", level="standard_error")
+    ratio = (spread["procova"] / spread["weighted_procova"]) ** 2
+    assert ratio == pytest.approx(2.0, rel=0.2)
+
+
+def test_selection_restricts_the_range_as_for_one_outcome() -> None:
+    selected = restrict_to_selected(R, RHO, 0.3)
+    for visit, rho in enumerate(RHO):
+        single = compute_selected_decline(0.0, 1.0, rho, 0.3)
+        assert selected.sd[visit] == pytest.approx(float(single.sd))
+        assert selected.twin_correlation[visit] == pytest.approx(float(single.correlation))
+    rng = np.random.default_rng(20260101)
+    score = rng.standard_normal(400_000)
+    y = RHO * score[:, None] + rng.multivariate_normal(np.zeros(3), R - np.outer(RHO, RHO), 400_000)
+    top = y[score > np.quantile(score, 0.7)]
+    assert selected.correlation == pytest.approx(np.corrcoef(top.T), abs=0.01)
+    everyone = restrict_to_selected(R, RHO, 1.0)
+    assert everyone.twin_correlation == pytest.approx(RHO)
+
+
+def test_a_deflated_twin_needs_more_people() -> None:
+    full = plan_with_twins(**BASE, power=0.8, allocation_ratios=[1])
+    less = plan_with_twins(**BASE, power=0.8, allocation_ratios=[1], deflation=0.8)
+    at = {name: k for k, name in enumerate(full["estimator"])}
+    assert less["n_control"][at["ancova"]] == full["n_control"][at["ancova"]]
+    assert less["n_control"][at["procova"]] == pytest.approx(
+        full["n_control"][at["ancova"]] * (1 - 0.48**2)
+    )
+
+
+@pytest.mark.parametrize(
+    "twin", [{"slope": 0.0, "noise": 1.0}, {"slope": 0.4, "shift": 0.5}, {"site_shift": 1.0}]
+)
+def test_a_wrong_twin_keeps_alpha_and_adds_no_bias(twin: dict[str, float]) -> None:
+    found = measure_estimators(
+        TwinScenario(**VISITS, **twin), n_control=90, n_treatment=30, n_trials=2000,
+        estimators=["procova", "procova_interacted", "ppi", "procova_mmrm"], seed=20260101,
+    )  # fmt: skip
+    mcse = np.sqrt(0.05 * 0.95 / 2000)
+    assert (np.abs(found["rejected"] - 0.05) < 4 * mcse + 0.005).all()
+    assert (np.abs(found["bias"]) < 4 * found["bias_mcse"]).all()
+
+
+def test_borrowed_twins_lose_alpha_under_drift_and_covariates_do_not() -> None:
+    found = measure_borrowing(
+        TwinScenario(**VISITS), n_control=50, n_treatment=100, drifts=[0.0, 0.3], n_trials=1000
+    ).set_index(["analysis", "drift"])["rejected"]
+    assert found["synthetic_control", 0.0] == pytest.approx(0.05, abs=0.03)
+    assert found["synthetic_control", 0.3] > 0.5
+    assert found["pooled_control", 0.3] > 0.2
+    assert found["procova", 0.3] == found["procova", 0.0] == pytest.approx(0.05, abs=0.03)
+
+
+def test_trials_are_those_of_their_scenario() -> None:
+    scenario = TwinScenario(**VISITS, effect=0.5, slope=0.5, shift=0.2)
+    trials = simulate_twin_trials(
+        scenario, n_control=200, n_treatment=200, n_trials=50, rng=np.random.default_rng(1)
+    )
+    assert (~np.isnan(trials.outcome)).mean(axis=(0, 1)) == pytest.approx([1, *RETENTION], abs=0.01)
+    change = trials.outcome[..., 1:] - trials.outcome[..., :1]
+    control = change[:, :200].reshape(-1, 3)
+    complete = control[~np.isnan(control).any(axis=1)]
+    assert np.corrcoef(complete.T) == pytest.approx(R, abs=0.04)
+    said = (trials.predicted - trials.outcome[..., :1])[:, :200].reshape(-1, 3)[:, -1]
+    last = control[:, -1]
+    seen = ~np.isnan(last)
+    assert np.corrcoef(said[seen], last[seen])[0, 1] == pytest.approx(0.6, abs=0.03)
+    effect = np.nanmean(change[:, 200:, -1]) - np.nanmean(change[:, :200, -1])
+    assert effect == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"allocation_ratios": [np.inf]}, "without concurrent controls is not planned here"),
+        ({"allocation_ratios": [0.0]}, "allocation_ratios must hold numbers greater than 0"),
+        ({"deflation": 1.5}, "deflation must be greater than 0 and at most 1, got 1.5"),
+        ({"twin_correlation": [0.3, 0.6]}, "one number a visit"),
+        ({"twin_correlation": [0.9, 0.0, 0.9]}, "cannot correlate 0.9, 0, 0.9 with visits"),
+        ({"fraction_enrolled": 0.0}, "fraction_enrolled must be greater than 0"),
+        ({"sd": -1.0}, "sd must be greater than 0"),
+    ],
+)
+def test_impossible_plans_are_told(change: dict[str, object], words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        plan_with_twins(**{**BASE, "power": 0.8, **change})
+
+
+def test_an_estimator_of_the_slope_is_not_measured_at_the_last_visit() -> None:
+    with pytest.raises(DesignError, match="random_slope is no estimator of the difference"):
+        measure_estimators(
+            TwinScenario(**VISITS), n_control=50, n_treatment=50, estimators=["random_slope"]
+        )
+
+
+def test_a_plan_keeps_its_promise_in_simulated_trials() -> None:
+    whole = plan_with_twins(**BASE, power=0.8, allocation_ratios=[2], fraction_enrolled=0.5)
+    plan = whole[whole["estimator"].isin(["mmrm", "procova_mmrm"])]
+    found = simulate_plan(plan, **BASE, fraction_enrolled=0.5, n_simulations=1500, seed=20260101)
+    # rounding up and t quantiles move power by up to .015
+    assert found["simulated_power"].to_numpy() == pytest.approx([0.8, 0.8], abs=0.055)
+    assert found["type_one_error"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.025)
+    with pytest.raises(DesignError, match="n_simulations must be at least 100, got 5"):
+        simulate_plan(plan, **BASE, n_simulations=5)

@@ -1,0 +1,157 @@
+"""Sample size and power with twins, in closed form."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trialsim.analysis.result import Floats
+from trialsim.analytic.repeated_measures import MmrmPoint, mmrm
+from trialsim.errors import DesignError
+from trialsim.twins.scenario import check_twin_correlation
+from trialsim.twins.selection import restrict_to_selected
+
+PLANNED: Final = (
+    "ancova",
+    "mmrm",
+    "procova",
+    "ppi",
+    "aipw",
+    "weighted_procova",
+    "procova_mmrm",
+)
+"""The estimators that a plan compares, those without a twin first."""
+
+_COLUMNS: Final = [
+    "estimator", "allocation_ratio", "n_control", "n_treatment", "n_total", "power",
+]  # fmt: skip
+
+
+def plan_with_twins(
+    *,
+    delta: float,
+    sd: float,
+    correlation: npt.ArrayLike,
+    twin_correlation: npt.ArrayLike,
+    retention: npt.ArrayLike | None = None,
+    deflation: float = 1.0,
+    fraction_enrolled: float = 1.0,
+    error_spread: float = 0.0,
+    allocation_ratios: Sequence[float] = (1.0, 2.0, 3.0),
+    n_control: float | None = None,
+    power: float | None = None,
+    alpha: float = 0.05,
+    sides: int = 2,
+) -> pd.DataFrame:
+    """Return size or power of each estimator at each allocation.
+
+    All analyses adjust for baseline, so that correlations are those given baseline. Without the
+    twin the variance of the last visit is that of `trialsim.analytic.mmrm`; the twin takes
+    rho rho' off the covariance of the visits (PROCOVA: 1 - rho^2 of the last one, Schuler et al.
+    2022). PPI++ and AIPW have the variance of PROCOVA where the twin has seen the baseline, and
+    AIPW lives of the people seen at the last visit as PROCOVA does. Right weights divide it by
+    1 + (coefficient of variation of the error variance)^2.
+
+    Parameters
+    ----------
+    delta
+        Difference at the last visit.
+    sd
+        At the last visit given baseline, in everyone eligible.
+    correlation
+        Of the visits after baseline, given baseline, (n_visits, n_visits).
+    twin_correlation
+        Of the twin with each visit given baseline, (n_visits,), in everyone eligible.
+    retention
+        Share still in at each visit, (n_visits,); everyone when None.
+    deflation
+        The twin's correlation is multiplied by it: what the next trial keeps of what the last
+        promised, greater than 0 and at most 1.
+    fraction_enrolled
+        Top share by the twin's predicted decline that is enrolled.
+    error_spread
+        Coefficient of variation between people of the error variance (for weighted PROCOVA).
+    allocation_ratios
+        Treatment to control, each finite.
+    n_control, power
+        Exactly one: the other is solved for.
+    alpha, sides
+        Type I error in total.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `estimator`, `allocation_ratio`, `n_control`, `n_treatment`, `n_total`, `power`,
+        `controls_spared` (fewer than ANCOVA at 1:1 needs; where size was asked for).
+
+    Raises
+    ------
+    DesignError
+        Arguments that cannot be, a design without concurrent controls among them.
+    """
+    _check(deflation, error_spread, allocation_ratios)
+    rho = deflation * np.asarray(twin_correlation, dtype=float)
+    full = np.asarray(correlation, dtype=float)
+    check_twin_correlation(full, rho)
+    visits = restrict_to_selected(full, rho, fraction_enrolled)
+
+    def solve(own_sd: float, own_correlation: Floats, ratio: float) -> MmrmPoint:
+        return mmrm(
+            delta=delta,
+            sd=own_sd * sd * float(visits.sd[-1]),
+            correlation=own_correlation,
+            retention=retention,
+            n_control=n_control,
+            power=power,
+            alpha=alpha,
+            sides=sides,
+            allocation_ratio=ratio,
+        )
+
+    rows = []
+    for name in PLANNED:
+        left, residual = _describe(name, visits.correlation, visits.twin_correlation)
+        left /= np.sqrt(1 + error_spread**2) if name == "weighted_procova" else 1.0
+        for ratio in allocation_ratios:
+            point = solve(left, residual, ratio)
+            size = float(point.n_control)
+            rows.append((name, float(ratio), size, size * ratio, size * (1 + ratio), point.power))
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    if power is not None:
+        equal = solve(1.0, np.eye(len(rho)), 1.0)
+        table["controls_spared"] = float(equal.n_control) - table["n_control"]
+    return table
+
+
+def _describe(name: str, correlation: Floats, rho: Floats) -> tuple[float, Floats]:
+    """Return the last visit's residual sd in units of its sd, and the residual correlation."""
+    none = np.eye(len(rho))
+    if name == "ancova":
+        return 1.0, none
+    if name == "mmrm":
+        return 1.0, correlation
+    left = np.sqrt(1 - rho**2)
+    if name == "procova_mmrm":
+        residual = (correlation - np.outer(rho, rho)) / np.outer(left, left)
+        return float(left[-1]), residual
+    return float(left[-1]), none
+
+
+def _check(deflation: float, error_spread: float, ratios: Sequence[float]) -> None:
+    problems = []
+    if not 0 < deflation <= 1:
+        problems.append(f"deflation must be greater than 0 and at most 1, got {deflation:g}.")
+    if error_spread < 0:
+        problems.append(f"error_spread must be 0 or more, got {error_spread:g}.")
+    if not ratios or any(not ratio > 0 for ratio in ratios):
+        problems.append("allocation_ratios must hold numbers greater than 0.")
+    if any(np.isinf(ratio) for ratio in ratios):
+        problems.append(
+            "A trial without concurrent controls is not planned here: nothing then tells the "
+            "treatment from what the model gets wrong, and a drift of its predictions becomes an "
+            "effect; twins spare some controls and replace none."
+        )
+    if problems:
+        raise DesignError(*problems)
