@@ -5,7 +5,7 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.measurements import order_visits, select_volumes
-from cohorts.sources.interpretation import MONTHS_PER_YEAR
+from cohorts.sources.times import MONTHS_PER_YEAR
 
 
 def compute_measured_change(

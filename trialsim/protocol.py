@@ -78,6 +78,7 @@ class CohortSection(Section):
     sex_coding: str | dict[str, str] | None = None
     diagnosis_coding: str | dict[str, str] | None = None
     diagnosis: Literal["CN", "MCI", "AD"] | None = None
+    top_coded_age: Annotated[float, Field(ge=60, le=120)] | None = None
     missing: str | list[str | int | float] | None = None
     ignore: list[str] = []
     quarantine: bool = False

@@ -10,7 +10,6 @@ from cohorts.labels import SIDED_CODES
 from cohorts.schema import SIDES
 from cohorts.sources.columns import get_region, list_volume_columns, name_volume_column
 from cohorts.sources.covariates import list_covariates
-from cohorts.sources.interpretation import MONTHS_PER_YEAR
 from cohorts.sources.records import VOLUME_SOURCE
 
 PERSON_COLUMNS: Final = ("participant_id", "sex", "age_years", "diagnosis")
@@ -26,15 +25,9 @@ VISIT_COLUMNS: Final = (
 
 
 def complete_visits(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return visits with every standard column, months since baseline, in order of time.
-
-    Without a time of its own, a visit's months are its age less the person's lowest age.
-    """
-    first_age = frame.groupby("participant_id", sort=False)["age_years"].transform("min")
-    from_age = (frame["age_years"] - first_age) * MONTHS_PER_YEAR
-    stated = frame.get("months_from_baseline", from_age)
+    """Return visits with every standard column."""
     absent = {name: None for name in ("image_path", "segmentation_path") if name not in frame}
-    return frame.assign(**absent, months_from_baseline=stated.fillna(from_age))
+    return frame.assign(**absent)
 
 
 def add_both_sides(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,15 +4,18 @@ A coding is taken from the user, or detected where only one reading is possible;
 is noted for the user to see. Where two readings are possible, the error names the option.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.schema import DIAGNOSES, SEXES
 from cohorts.sources.records import Records, join_names
+from cohorts.sources.times import TOP_CODED
 from cohorts.sources.values import is_missing, is_number, parse_numbers, parse_text
 
 Coding = str | Mapping[str, str]
@@ -22,6 +25,14 @@ AGE_UNITS_YEARS: Final = {"years": 1.0, "months": 1 / 12, "hundredths": 100.0}
 """Age unit -> years. `hundredths` is BrLP's age / 100."""
 
 _ADULT_AGES: Final = (18.0, 110.0)
+
+_TOP_CODED: Final = r"^(?:>=?|≥)\s*(\d{2,3})$|^(\d{2,3})\s*(?:\+|or (?:older|more|above))$"
+"""An age that is only known to be at least so much, as privacy rules ask: `90+`, `>89`."""
+
+_LATER_LABEL: Final = re.compile(
+    r"convert|^[ps]mci$|^mci-?[cps]$|progress|stable| to |reversion|non-?convert", re.IGNORECASE
+)
+"""A label that says what became of a person: it is made from later visits."""
 
 _SEX_WORDS: Final = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
@@ -61,8 +72,21 @@ def parse_coding(coding: Coding | None, *, values: tuple[str, ...], option: str)
     return stated
 
 
-def read_ages(records: Records, column: str, *, age_unit: str | None) -> None:
-    """Turn an age column into years; the unit is stated or detected.
+def read_ages(
+    records: Records, column: str, *, age_unit: str | None, top: float | None = None
+) -> npt.NDArray[np.bool_]:
+    """Turn an age column into years, and return which ages are bounds such as `90+`.
+
+    Parameters
+    ----------
+    records
+        The visits.
+    column
+        `age_years` or `baseline_age_years`.
+    age_unit
+        The unit; None detects it.
+    top
+        The age in years that stands for a bound; None takes the bound itself.
 
     Raises
     ------
@@ -73,13 +97,26 @@ def read_ages(records: Records, column: str, *, age_unit: str | None) -> None:
         raise CohortError(
             f"--age-unit must be one of {', '.join(AGE_UNITS_YEARS)}, got '{age_unit}'."
         )
-    ages, wrong = parse_numbers(records.frame[column])
-    records.report(is_missing(records.frame[column]), column, "got nothing, an age is expected")
+    values = records.frame[column]
+    bounds = values.astype("str").str.strip().str.extract(_TOP_CODED)
+    is_bound = bounds.notna().any(axis=1).to_numpy()
+    ages, wrong = parse_numbers(values.mask(is_bound))
+    if column == "age_years" and "baseline_age_years" not in records.frame:
+        records.report(is_missing(values), column, "got nothing, an age is expected")
     records.report(wrong, column, "got {value}, an age in numbers is expected")
     unit = age_unit or _detect_age_unit(records, column, ages.to_numpy())
-    records.frame[column] = ages * AGE_UNITS_YEARS[unit]
+    years = ages * AGE_UNITS_YEARS[unit]
+    if is_bound.any():
+        years = years.mask(is_bound, bounds.bfill(axis=1)[0].astype(float) if top is None else top)
+        records.notes.append(
+            f"{int(is_bound.sum())} ages are bounds ({values[is_bound].iloc[0]}): they count as "
+            f"{years[is_bound].iloc[0]:g} years and are marked in {TOP_CODED}"
+            + (" (--top-coded-age states another)." if top is None else ".")
+        )
+    records.frame[column] = years
     if unit != "years" and age_unit is None:
         records.notes.append(f"Ages were read as {unit} (detected; --age-unit states it).")
+    return is_bound
 
 
 def _detect_age_unit(records: Records, column: str, ages: np.ndarray) -> str:
@@ -144,8 +181,16 @@ def _decode(
         known |= {code: stated[code] for code in found if code in stated}
     elif numeric:
         known |= _detect_form(records, column, numeric, option=option, forms=forms, values=values)
+    unknown = codes.notna() & ~codes.isin(list(known))
+    is_later = unknown & codes.astype("str").str.contains(_LATER_LABEL) & (option == "diagnosis")
     records.report(
-        (codes.notna() & ~codes.isin(list(known))).to_numpy(),
+        is_later,
+        column,
+        "got {value}, which tells what became of the person later; the diagnosis at this visit is "
+        "expected; --diagnosis-coding says what it was",
+    )
+    records.report(
+        unknown & ~is_later,
         column,
         f"got {{value}}, {', '.join(values)} is expected; --{option}-coding says what codes mean",
     )

@@ -15,6 +15,7 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "baseline_age_years": ("baseline_age", "age_at_baseline", "age_bl"),
     "sex": ("gender", "ptgender"),
     "diagnosis": ("dx",),
+    "baseline_diagnosis": ("dx_bl", "diagnosis_bl", "dx_baseline", "diagnosis_baseline"),
     "months_from_baseline": ("months", "month_bl"),
     "years_from_baseline": ("years_bl",),
     "days_from_baseline": (),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from cohorts.errors import CohortError
 from cohorts.schema import DIAGNOSES
@@ -12,17 +12,16 @@ from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns
 from cohorts.sources.covariates import STANDARD, read_covariates
 from cohorts.sources.records import PERSON_DIAGNOSIS, PROVENANCE, Records, join_names
+from cohorts.sources.times import (
+    MONTHS_PER_YEAR,
+    TOP_CODED,
+    merge_screening_visits,
+    read_stated_times,
+    settle_times,
+)
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 
-MONTHS_PER_YEAR: Final = 12.0
-DAYS_PER_MONTH: Final = 365.25 / 12
-
-MONTHS_IN: Final = {
-    "months_from_baseline": 1.0,
-    "years_from_baseline": MONTHS_PER_YEAR,
-    "days_from_baseline": 1 / DAYS_PER_MONTH,
-}
-"""Column of a time since baseline -> months in one of its units."""
+_AGES: Final = ("age_years", "baseline_age_years")
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class Codings:
         What the codes in the file mean.
     everyones_diagnosis
         The diagnosis of all people, for a source without any.
+    top_coded_age
+        The age in years that stands for a bound such as `90+`; None takes the bound itself.
     is_brlp
         Whether the file is one of BrLP's, which uses two known codings.
     """
@@ -45,17 +46,25 @@ class Codings:
     sex: Coding | None = None
     diagnosis: Coding | None = None
     everyones_diagnosis: str | None = None
+    top_coded_age: float | None = None
     is_brlp: bool = False
 
 
 def interpret(records: Records, codings: Codings) -> None:
     """Turn the values of `records` into typed ones; report each value that has no meaning."""
     _read_participants(records)
-    _read_times(records)
+    _drop_unattended(records)
+    if "session_id" in records.frame:
+        _read_sessions(records)
+        merge_screening_visits(records)
+    read_stated_times(records)
     _read_ages(records, codings)
+    if "session_id" not in records.frame:
+        _number_sessions(records)
+    settle_times(records)
+    _advance_ages(records)
     _read_sex(records, codings)
     _read_diagnosis(records, codings)
-    _read_sessions(records)
     _read_volumes(records)
     read_covariates(records)
 
@@ -69,53 +78,8 @@ def _read_participants(records: Records) -> None:
     records.report(unnamed, "participant_id", "got nothing, an identifier is expected")
 
 
-def _read_times(records: Records) -> None:
-    frame = records.frame
-    stated = [name for name in MONTHS_IN if name in frame]
-    if len(stated) > 1:
-        records.report_all(
-            stated[1], f"{' and '.join(stated)} say the same thing; keep one of the columns"
-        )
-    if stated:
-        times, wrong = parse_numbers(frame[stated[0]])
-        records.report(wrong, stated[0], "got {value}, a time in numbers is expected")
-        frame["months_from_baseline"] = times * MONTHS_IN[stated[0]]
-        name = records.get_source_name(stated[0]) or stated[0]
-        records.column_names["months_from_baseline"] = name
-    elif "visit_date" in frame:
-        _read_dates(records)
-    used = {*MONTHS_IN, "visit_date"} - {"months_from_baseline"}
-    records.frame = records.frame.drop(columns=[name for name in frame if name in used])
-
-
-def _read_dates(records: Records) -> None:
-    frame = records.frame
-    dates = pd.to_datetime(frame["visit_date"], errors="coerce", format="ISO8601")
-    missing = is_missing(frame["visit_date"])
-    records.report(
-        dates.isna().to_numpy() & ~missing,
-        "visit_date",
-        "got {value}, a date like 2024-03-31 is expected",
-    )
-    first = dates.groupby(frame["participant_id"]).transform("min")
-    if not missing.all():
-        frame["months_from_baseline"] = (dates - first).dt.days / DAYS_PER_MONTH
-
-
-def _read_ages(records: Records, codings: Codings) -> None:
-    if "age_years" in records.frame:
-        _drop_unattended(records)
-        read_ages(records, "age_years", age_unit=codings.age_unit)
-    elif "baseline_age_years" in records.frame:
-        read_ages(records, "baseline_age_years", age_unit=codings.age_unit)
-        _advance_baseline_ages(records)
-    else:
-        _report_absent(records, "age_years")
-        records.frame["age_years"] = np.nan
-
-
 def _drop_unattended(records: Records) -> None:
-    if not records.has_unattended_visits:
+    if not records.has_unattended_visits or "age_years" not in records.frame:
         return
     attended = ~is_missing(records.frame["age_years"])
     if not attended.all():
@@ -126,16 +90,30 @@ def _drop_unattended(records: Records) -> None:
     records.frame = records.frame[attended].reset_index(drop=True)
 
 
-def _advance_baseline_ages(records: Records) -> None:
+def _read_ages(records: Records, codings: Codings) -> None:
+    """Read the age at each visit and the age at baseline, whichever the source has."""
+    given = [name for name in _AGES if name in records.frame]
+    if not given:
+        _report_absent(records, "age_years")
+    top_coded = np.zeros(len(records.frame), dtype=bool)
+    for name in given:
+        top_coded |= read_ages(records, name, age_unit=codings.age_unit, top=codings.top_coded_age)
     frame = records.frame
-    if "months_from_baseline" not in frame and frame["participant_id"].duplicated().any():
-        records.report_all(
-            "baseline_age_years",
-            "visits have the age at baseline and no time; add a column months_from_baseline",
+    absent = {name: np.nan for name in _AGES if name not in frame}
+    records.frame = frame.assign(**absent, **{TOP_CODED: top_coded})
+
+
+def _advance_ages(records: Records) -> None:
+    """Fill the ages that a source gives at baseline alone: they grow with time."""
+    frame = records.frame
+    if frame["age_years"].isna().all():
+        records.column_names["age_years"] = records.column_names.get(
+            "baseline_age_years", "age_years"
         )
-    months = frame.get("months_from_baseline", pd.Series(0.0, index=frame.index))
-    frame["age_years"] = frame.pop("baseline_age_years") + months / MONTHS_PER_YEAR
-    records.column_names["age_years"] = records.column_names["baseline_age_years"]
+    later = frame["baseline_age_years"] + frame["months_from_baseline"] / MONTHS_PER_YEAR
+    frame = frame.assign(age_years=frame["age_years"].fillna(later))
+    dropped = ["baseline_age_years"] + ([] if frame[TOP_CODED].any() else [TOP_CODED])
+    records.frame = frame.drop(columns=dropped)
 
 
 def _read_sex(records: Records, codings: Codings) -> None:
@@ -150,6 +128,8 @@ def _read_diagnosis(records: Records, codings: Codings) -> None:
     everyones, frame = codings.everyones_diagnosis, records.frame
     if everyones is not None and everyones not in DIAGNOSES:
         raise CohortError(f"--diagnosis must be one of {', '.join(DIAGNOSES)}, got '{everyones}'.")
+    if "diagnosis" not in frame and "baseline_diagnosis" in frame:
+        frame["diagnosis"] = None
     if "diagnosis" not in frame:
         if everyones is None:
             hint = "; if all people have the same one, state it, for example --diagnosis CN"
@@ -168,25 +148,38 @@ def _read_diagnosis(records: Records, codings: Codings) -> None:
             "diagnosis",
             "this diagnosis is only known after baseline; name the diagnosis at baseline",
         )
+    is_unstated = is_missing(frame["diagnosis"])
     read_diagnosis(records, "diagnosis", coding=codings.diagnosis, is_brlp=codings.is_brlp)
+    if "baseline_diagnosis" in frame:
+        _fill_baseline_diagnosis(records, codings, is_unstated)
     if not is_missing(frame[PERSON_DIAGNOSIS]).all():
         read_diagnosis(records, PERSON_DIAGNOSIS, coding=codings.diagnosis, is_brlp=False)
 
 
-def _read_sessions(records: Records) -> None:
+def _fill_baseline_diagnosis(
+    records: Records, codings: Codings, is_unstated: npt.NDArray[np.bool_]
+) -> None:
+    """Fill the diagnosis of baseline visits that have none from the one stated for baseline."""
     frame = records.frame
-    if "session_id" in frame:
-        sessions = parse_text(frame["session_id"])
-        records.report(
-            sessions.isna(), "session_id", "got nothing, the name of a visit is expected"
-        )
-        frame["session_id"] = sessions.fillna("(none)")
-        return
-    # Visits without names are numbered in time; two rows of one time stay one name, so that
-    # the check for duplicates finds them.
-    time = frame["months_from_baseline" if "months_from_baseline" in frame else "age_years"]
+    is_open = (frame["months_from_baseline"] == 0) & is_unstated
+    frame["baseline_diagnosis"] = frame["baseline_diagnosis"].where(is_open)
+    read_diagnosis(records, "baseline_diagnosis", coding=codings.diagnosis, is_brlp=False)
+    frame["diagnosis"] = frame["diagnosis"].fillna(frame.pop("baseline_diagnosis"))
+
+
+def _read_sessions(records: Records) -> None:
+    sessions = parse_text(records.frame["session_id"])
+    records.report(sessions.isna(), "session_id", "got nothing, the name of a visit is expected")
+    records.frame["session_id"] = sessions.fillna("(none)")
+
+
+def _number_sessions(records: Records) -> None:
+    """Name visits by their order in time; two of one time stay one, as the check expects."""
+    frame = records.frame
+    months = frame["months_from_baseline"]
+    time = months if months.notna().any() else frame["age_years"]
     number = time.fillna(-1).groupby(frame["participant_id"]).rank(method="dense").astype(int)
-    frame["session_id"] = "ses-" + number.astype("str").str.zfill(2)
+    records.frame = frame.assign(session_id="ses-" + number.astype("str").str.zfill(2))
     records.has_named_sessions = False
 
 

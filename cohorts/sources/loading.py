@@ -36,6 +36,7 @@ def load_cohort(
     sex_coding: Coding | None = None,
     diagnosis_coding: Coding | None = None,
     diagnosis: str | None = None,
+    top_coded_age: float | None = None,
     missing: str | Sequence[str | float] | None = None,
     ignore: Sequence[str] = (),
     quarantine: bool = False,
@@ -56,6 +57,8 @@ def load_cohort(
         What codes mean, as `"0=M,1=F"` or a mapping; detected where only one reading is possible.
     diagnosis
         Everyone's diagnosis, for data without a diagnosis.
+    top_coded_age
+        The age in years that stands for a bound such as `90+`; left out, the bound itself.
     missing
         Codes of missing values beyond the usual spellings, as `"-4,-9999"` or a list; `none`
         states that there are none. Left out, numbers that look like codes are problems.
@@ -74,7 +77,9 @@ def load_cohort(
         With every problem of the data at once.
     """
     path = find_source(path)
-    codings = Codings(age_unit, sex_coding, diagnosis_coding, diagnosis, is_brlp_csv(path))
+    codings = Codings(
+        age_unit, sex_coding, diagnosis_coding, diagnosis, top_coded_age, is_brlp_csv(path)
+    )
     reading = Reading(column_map or {}, parse_codes(missing), tuple(ignore))
     if is_cohort_folder(path):
         return _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)

@@ -166,7 +166,23 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     ),
     "two sessions at one age": (
         put(1, age_years=70.0),
-        ["'ses-02' is not later than the visit before it"],
+        ["the time of the visit ses-02 is unknown", "sub-01"],
+    ),
+    "date missing": (
+        chain(add("visit_date", "2020-01-31", "2021-01-31"), put(1, visit_date="", age_years=70)),
+        ["the time of the visit ses-02 is unknown", "sub-01"],
+    ),
+    "date without a day": (add("visit_date", "2020-01"), ["got '2020-01', a date like"]),
+    "age at baseline at every visit": (
+        chain(
+            *(put(i, age_years=70) for i in range(6)),
+            add("months_from_baseline", 0, 24),
+        ),
+        ["nobody's age changes", "--map age_years=baseline_age_years"],
+    ),
+    "label of a later time": (
+        put(4, diagnosis="Converted"),
+        ["row 6, column diagnosis: got 'Converted', which tells what became of the person later"],
     ),
     "age against time": (
         chain(add("months_from_baseline", 0, 12), put(1, age_years=80)),
@@ -181,8 +197,8 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
         ["column months_from_baseline: got 'm12', a time in numbers is expected"],
     ),
     "two columns of time": (
-        chain(add("months_from_baseline", 0, 12), add("years_from_baseline", 0, 1)),
-        ["say the same thing"],
+        chain(add("months_from_baseline", 0, 12), add("years_from_baseline", 0, 2)),
+        ["say the same thing and differ", "--map months_from_baseline=months_from_baseline"],
     ),
     "date in another order": (
         chain(add("visit_date", "2020-01-31", "31/01/2021")),

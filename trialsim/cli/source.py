@@ -33,6 +33,9 @@ DiagnosisOption = Annotated[
     str | None,
     typer.Option(help="Everyone's diagnosis (CN, MCI or AD), for data that hold none."),
 ]
+TopCodedAgeOption = Annotated[
+    float | None, typer.Option(help="The age that a bound such as 90+ stands for, years.")
+]
 MissingOption = Annotated[
     str | None,
     typer.Option(help="Codes of missing values, for example -4,-9999; none: there are none."),

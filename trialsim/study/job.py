@@ -94,6 +94,7 @@ class Job:
             sex_coding=section.sex_coding,
             diagnosis_coding=section.diagnosis_coding,
             diagnosis=section.diagnosis,
+            top_coded_age=section.top_coded_age,
             missing=section.missing,
             ignore=section.ignore,
             quarantine=section.quarantine,

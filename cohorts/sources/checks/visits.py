@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cohorts.sources.assembly import find_baseline_rows
-from cohorts.sources.interpretation import MONTHS_PER_YEAR
 from cohorts.sources.records import Records
+from cohorts.sources.times import MONTHS_PER_YEAR, TOP_CODED
 
 BASELINE_WITHIN_MONTHS: Final = 1.0
 """How far from month 0 the first visit may be and still be the baseline."""
@@ -107,6 +107,16 @@ def _check_ages_against_time(records: Records) -> None:
     first_age = at_baseline.groupby(frame["participant_id"]).transform("first")
     expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
     differs = (frame["age_years"] - expected).abs() > AGE_AGREES_WITHIN_YEARS
+    if TOP_CODED in frame:
+        differs &= ~frame[TOP_CODED].fillna(0).astype(bool)
+    if differs.any() and _are_baseline_ages(frame):
+        name = records.get_source_name("age_years")
+        records.report_all(
+            "age_years",
+            "nobody's age changes between visits, though years pass; if it is the age at "
+            f"baseline, say so with --map {name}=baseline_age_years",
+        )
+        return
     years = (frame["months_from_baseline"] / MONTHS_PER_YEAR).round(2).astype("str")
     records.frame = frame.assign(_years=years, _expected=expected.round(1))
     records.report(
@@ -115,6 +125,14 @@ def _check_ages_against_time(records: Records) -> None:
         "got {value} years, {_expected:g} is expected {_years} years after baseline",
     )
     records.frame = frame
+
+
+def _are_baseline_ages(frame: pd.DataFrame) -> bool:
+    """Return whether all who were followed for more than a year have one age at all visits."""
+    groups = frame.groupby("participant_id", observed=True)
+    followed = groups["months_from_baseline"].max() > AGE_AGREES_WITHIN_YEARS * MONTHS_PER_YEAR
+    ages = groups["age_years"].nunique()
+    return bool(followed.sum() > 1 and (ages[followed] == 1).all())
 
 
 def _check_repeated_scans(records: Records) -> None:

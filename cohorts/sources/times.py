@@ -1,0 +1,213 @@
+"""When each visit took place: months since the person's baseline, by the best evidence there is.
+
+A stated time comes first, then dates, then ages, then names of visits that say a time (`m06`).
+Where none of them tells, the visit's time is unknown, which is a problem: never month 0.
+"""
+
+import re
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cohorts.sources.records import Records
+from cohorts.sources.values import is_missing, parse_numbers, parse_text
+
+MONTHS_PER_YEAR: Final = 12.0
+DAYS_PER_MONTH: Final = 365.25 / 12
+
+MONTHS_IN: Final = {
+    "days_from_baseline": 1 / DAYS_PER_MONTH,
+    "months_from_baseline": 1.0,
+    "years_from_baseline": MONTHS_PER_YEAR,
+}
+"""Column of a time since baseline -> months in one of its units; the finest first."""
+
+_AGREE_WITHIN_MONTHS: Final = 1.0
+_WHOLE_DATE: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}([T ].*)?")
+
+_BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
+_SCREENING_NAMES: Final = re.compile(r"(?:ses-)?(?:sc|scmri|screening)", re.IGNORECASE)
+_MONTH_NAMES: Final = re.compile(
+    r"(?:ses-)?(?:m(?:onths?)?[_-]?(\d{1,3})|(\d{1,3})(?:mo|months?))", re.IGNORECASE
+)
+_YEAR_NAMES: Final = re.compile(r"(?:ses-)?y(?:ears?)?[_-]?(\d{1,2})", re.IGNORECASE)
+_DATE_NAMES: Final = re.compile(r"(?:ses-)?((?:19|20)\d{2}-?[01]\d-?[0-3]\d)")
+
+
+def read_months_of_name(session: str) -> float | None:
+    """Return the month that the name of a visit says; None where it says none.
+
+    Parameters
+    ----------
+    session
+        `bl`, `sc`, `m06`, `ses-M012`, `ses-12mo`, `y2`, in any case; `ses-01` only counts.
+
+    Examples
+    --------
+    >>> [read_months_of_name(name) for name in ("bl", "m06", "ses-M012", "y2", "ses-02")]
+    [0.0, 6.0, 12.0, 24.0, None]
+    """
+    if _BASELINE_NAMES.fullmatch(session) or _SCREENING_NAMES.fullmatch(session):
+        return 0.0
+    if match := _MONTH_NAMES.fullmatch(session):
+        return float(match[1] or match[2])
+    if match := _YEAR_NAMES.fullmatch(session):
+        return MONTHS_PER_YEAR * float(match[1])
+    return None
+
+
+def read_stated_times(records: Records) -> None:
+    """Fill `months_from_baseline` from columns of times and dates; NaN where they tell nothing."""
+    frame = records.frame
+    stated = [name for name in MONTHS_IN if name in frame]
+    months = pd.Series(np.nan, index=frame.index)
+    if stated:
+        months = _read_durations(records, stated)
+        name = records.get_source_name(stated[0]) or stated[0]
+        records.column_names["months_from_baseline"] = name
+    elif "visit_date" in frame:
+        months = _read_dates(records)
+    used = {*MONTHS_IN, "visit_date"}
+    frame = records.frame.drop(columns=[name for name in records.frame if name in used])
+    records.frame = frame.assign(months_from_baseline=months)
+
+
+def _read_durations(records: Records, stated: list[str]) -> pd.Series:
+    found = {}
+    for name in stated:
+        times, wrong = parse_numbers(records.frame[name])
+        records.report(wrong, name, "got {value}, a time in numbers is expected")
+        found[name] = times * MONTHS_IN[name]
+    for name in stated[1:]:
+        if (found[name] - found[stated[0]]).abs().max() > _AGREE_WITHIN_MONTHS:
+            names = [records.get_source_name(one) or one for one in (stated[0], name)]
+            records.report_all(
+                name,
+                f"{' and '.join(names)} say the same thing and differ; state which one is right, "
+                f"for example --map {names[0]}={stated[0]}",
+            )
+    return found[stated[0]]
+
+
+def _read_dates(records: Records) -> pd.Series:
+    frame = records.frame
+    text = parse_text(frame["visit_date"])
+    whole = text.where(text.str.fullmatch(_WHOLE_DATE.pattern).fillna(False).astype(bool))
+    dates = pd.to_datetime(whole, errors="coerce", format="ISO8601", utc=True)
+    missing = is_missing(frame["visit_date"])
+    records.report(
+        dates.isna().to_numpy() & ~missing,
+        "visit_date",
+        "got {value}, a date like 2024-03-31 is expected",
+    )
+    # A visit without a date may be the first one, so the others' dates say nothing by themselves.
+    is_partial = dates.isna().groupby(frame["participant_id"]).transform("any")
+    first = dates.groupby(frame["participant_id"]).transform("min")
+    months: pd.Series = ((dates - first).dt.days / DAYS_PER_MONTH).mask(is_partial)
+    return months
+
+
+def merge_screening_visits(records: Records) -> None:
+    """Join a screening visit (`sc`) with the baseline visit (`bl`) of the same person.
+
+    What the baseline visit lacks is filled from the screening visit, as ADNI does: its first scan
+    and its MMSE were taken at screening.
+    """
+    frame = records.frame
+    names = frame["session_id"].astype("str")
+    is_screening = names.str.fullmatch(_SCREENING_NAMES.pattern, case=False)
+    is_baseline = names.str.fullmatch(_BASELINE_NAMES.pattern, case=False)
+    with_both = set(frame.loc[is_screening, "participant_id"]) & set(
+        frame.loc[is_baseline, "participant_id"]
+    )
+    if not with_both:
+        return
+    fill = frame[is_screening & frame["participant_id"].isin(with_both)]
+    fill = fill.drop_duplicates("participant_id").set_index("participant_id")
+    rows = frame.index[is_baseline & frame["participant_id"].isin(with_both)]
+    for name in fill:
+        own = frame.loc[rows, name]
+        other = fill[name].reindex(frame.loc[rows, "participant_id"]).set_axis(rows)
+        frame.loc[rows, name] = own.where(~is_missing(own), other)
+    dropped = is_screening & frame["participant_id"].isin(with_both)
+    records.frame = frame[~dropped].reset_index(drop=True)
+    records.notes.append(
+        f"{len(with_both)} people have a screening visit beside the baseline visit; it fills what "
+        "the baseline visit lacks."
+    )
+
+
+def settle_times(records: Records) -> None:
+    """Fill the months that no column states, from ages and names; report visits without a time."""
+    frame = records.frame
+    months, ages = frame["months_from_baseline"], frame["age_years"]
+    people = frame["participant_id"]
+    if records.has_named_sessions:
+        named = frame["session_id"].map(_read_name_or_nan)
+    else:
+        named = pd.Series(np.nan, index=frame.index)
+    is_single = ~people.duplicated(keep=False)
+    months = months.mask(is_single & months.isna(), 0.0)
+    is_open = months.isna()
+    if is_open.any() and ages.isna().all() and named.isna().all():
+        _report_no_times(records)
+        months = months.fillna(0.0)
+    sources = set()
+    unsettled = people[people.isin(people[months.isna()].unique())]
+    for where in unsettled.groupby(unsettled).groups.values():
+        own_ages = ages[where].mask(frame.loc[where, TOP_CODED].astype(bool))
+        months[where], how = _place(months[where], own_ages, named[where])
+        sources.add(how)
+    if "names" in sources:
+        records.notes.append("Times of visits were read from their names (m06 is month 6).")
+    if "whole years" in sources:
+        records.notes.append("Times of visits follow from ages in whole years: up to a year off.")
+    if records.has_named_sessions:
+        records.report(
+            months.isna(),
+            "session_id",
+            "the time of the visit {session_id} is unknown; months_from_baseline, visit_date or "
+            "an age at each visit is expected",
+        )
+    records.frame = records.frame.assign(months_from_baseline=months.fillna(0.0))
+
+
+def _report_no_times(records: Records) -> None:
+    records.report_all(
+        "baseline_age_years",
+        "visits have the age at baseline and no time; add a column months_from_baseline",
+    )
+
+
+TOP_CODED: Final = "age_is_top_coded"
+"""Whether an age is a bound such as 90+."""
+
+
+def _place(months: pd.Series, ages: pd.Series, named: pd.Series) -> tuple[pd.Series, str]:
+    """Return the months of one person's visits, with what they were read from."""
+    months = _place_baseline(months, ages)
+    if months.notna().all():
+        return months, "a stated time"
+    is_whole = bool((ages == ages.round()).all())
+    tells_order = bool(ages.notna().all() and not ages.duplicated().any())
+    if named.notna().all() and (is_whole or not tells_order):
+        return months.fillna(named), "names"
+    if tells_order:
+        start = float(months[ages == ages.min()].fillna(0.0).iloc[0])
+        placed = months.fillna((ages - ages.min()) * MONTHS_PER_YEAR + start)
+        return placed, "whole years" if is_whole else "ages"
+    return months, "nothing"
+
+
+def _place_baseline(months: pd.Series, ages: pd.Series) -> pd.Series:
+    """Return the months with 0 for the baseline visit, for which some tables state no time."""
+    unstated = months.isna()
+    if unstated.sum() != 1 or not (months.dropna() > 0).all() or ages.isna().any():
+        return months
+    return months.fillna(0.0) if ages[unstated].min() <= ages.min() else months
+
+
+def _read_name_or_nan(session: object) -> float:
+    found = read_months_of_name(str(session))
+    return np.nan if found is None else found

@@ -1,0 +1,142 @@
+"""When visits took place: dates, names of visits, whole-year ages, bounds such as 90+."""
+
+from pathlib import Path
+
+import pytest
+
+from cohorts.errors import CohortError
+from cohorts.sources.loading import load_cohort
+from cohorts.sources.times import read_months_of_name
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text("participant_id\tsex\tdiagnosis\t" + text.replace(" ", "\t"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "months"),
+    [
+        *(("bl", 0), ("sc", 0), ("ses-baseline", 0), ("m06", 6), ("M006", 6), ("ses-m120", 120)),
+        *(("12mo", 12), ("month24", 24), ("y2", 24), ("ses-01", None), ("W2", None)),
+        *(("followup", None), ("m", None), ("v06", None)),
+    ],
+)
+def test_month_of_a_visits_name(name: str, months: float | None) -> None:
+    assert read_months_of_name(name) == months
+
+
+def test_dates_of_mixed_time_zones_count_days(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "age_bl session_id acq_time\n"
+        "a F CN 70 ses-1 2020-02-02T15:02:49.685215Z\n"
+        "a F CN 70 ses-2 2021-02-02T15:15:03\n"
+        "b M CN 70 ses-1 2020-03-02T15:02:49+01:00\n"
+        "b M CN 70 ses-2 2021-03-05\n",
+    )
+    months = load_cohort(path).visits["months_from_baseline"]
+    assert months.tolist() == pytest.approx([0, 366 / 30.4375, 0, 367 / 30.4375], abs=0.04)
+
+
+def test_names_tell_the_time_where_ages_do_not(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "AGE VISCODE\na F CN 70.2 bl\na F CN 70.2 m06\na F CN 70.2 m12\nb M CN 71.5 bl\n",
+    )
+    cohort = load_cohort(path, column_map={"AGE": "baseline_age_years"})
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 6, 12, 0]
+    assert cohort.visits["age_years"].tolist() == pytest.approx([70.2, 70.7, 71.2, 71.5])
+
+
+def test_screening_visit_fills_the_baseline_visit(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "AGE VISCODE mmse hippocampus\na F CN 70.2 sc 27 7000\na F CN 70.2 bl n/a 6990\n"
+        "a F CN 70.2 m12 26 6900\n",
+    )
+    cohort = load_cohort(path, column_map={"AGE": "baseline_age_years"})
+    assert cohort.visits["session_id"].tolist() == ["bl", "m12"]
+    assert cohort.participants["mmse"].tolist() == [27]
+    assert cohort.volumes["volume_mm3"].tolist() == [6990, 6900]
+
+
+def test_whole_year_ages_keep_the_stated_time(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "age months\na F CN 70 0\na F CN 70 6\na F CN 71 12\nb F CN 80 0\n",
+    )
+    assert load_cohort(path).visits["months_from_baseline"].tolist() == [0, 6, 12, 0]
+
+
+def test_whole_year_ages_alone_are_said_to_be_rough(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.tsv", "age session_id\na F CN 70 ses-1\na F CN 72 ses-2\n")
+    cohort = load_cohort(path)
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 24]
+    assert any("whole years" in note for note in cohort.notes)
+
+
+@pytest.mark.parametrize(("bound", "value"), [("90+", 90), (">89", 89), (">=90", 90)])
+def test_age_that_is_a_bound_is_kept_and_marked(bound: str, value: float, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv", f"age months\na F CN {bound} 0\na F CN {bound} 24\nb M CN 70 0\n"
+    )
+    cohort = load_cohort(path)
+    assert cohort.participants["age_years"].tolist() == [value, 70]
+    assert cohort.participants["age_is_top_coded"].tolist() == [1, 0]
+    stated = load_cohort(path, top_coded_age=93)
+    assert stated.participants["age_years"].tolist() == [93, 70]
+
+
+def test_stated_column_wins_over_recognized_ones(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "age Years_bl Month_bl\na F CN 70 0 0\na F CN 71 9 12\n",
+    )
+    with pytest.raises(CohortError, match="say the same thing and differ"):
+        load_cohort(path)
+    cohort = load_cohort(path, column_map={"Month_bl": "months_from_baseline"})
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 12]
+
+
+def test_diagnosis_at_baseline_fills_an_empty_baseline_visit(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "participant_id,sex,age,months,DX_bl,DX\na,F,70,0,LMCI,\na,F,71,12,LMCI,AD\nb,M,70,0,AD,MCI\n"
+    )
+    cohort = load_cohort(path)
+    assert cohort.participants["diagnosis"].tolist() == ["MCI", "MCI"]
+    assert cohort.visits["diagnosis"].tolist() == ["MCI", "AD", "MCI"]
+
+
+@needs_cases
+def test_reported_cases_give_their_right_months() -> None:
+    dates = load_cohort(CASES / "26-T22-mixed-timezone-dates/a.tsv")
+    assert dates.visits["months_from_baseline"].round(1).tolist() == [0, 12.0, 0, 12.1]
+    for file, stated in (
+        ("31-T19-viscode-only/a.csv", {"AGE": "baseline_age_years"}),
+        (
+            "30-T18-adnimerge/ADNIMERGE.csv",
+            {"AGE": "baseline_age_years", "Month_bl": "months_from_baseline"},
+        ),
+    ):
+        cohort = load_cohort(CASES / file, column_map=stated, diagnosis_coding="Dementia=AD")
+        assert (len(cohort.participants), len(cohort.visits)) == (8, 32)
+        months = cohort.visits["months_from_baseline"].round().tolist()
+        assert months == [0, 6, 12, 24] * 8
+    with pytest.raises(CohortError, match="--map AGE=baseline_age_years"):
+        load_cohort(CASES / "31-T19-viscode-only/a.csv", diagnosis_coding="Dementia=AD")
+
+
+@needs_cases
+def test_reported_diagnosis_words_are_told_once() -> None:
+    path = CASES / "49-T17-adni-dx-words/p.tsv"
+    with pytest.raises(CohortError) as caught:
+        load_cohort(path)
+    assert len(caught.value.problems) == 3
+    assert all("--diagnosis-coding" in problem for problem in caught.value.problems)
+    stated = load_cohort(path, diagnosis_coding="Dementia=AD,SMC=CN,MCI to Dementia=AD")
+    assert stated.participants["diagnosis"].tolist() == ["CN", "MCI", "AD", "MCI", "CN", "AD"]
