@@ -126,7 +126,7 @@ def merge_screening_visits(records: Records) -> None:
     fill = frame[is_screening & frame["participant_id"].isin(with_both)]
     fill = fill.drop_duplicates("participant_id").set_index("participant_id")
     rows = frame.index[is_baseline & frame["participant_id"].isin(with_both)]
-    for name in fill:
+    for name in map(str, fill):
         own = frame.loc[rows, name]
         other = fill[name].reindex(frame.loc[rows, "participant_id"]).set_axis(rows)
         frame.loc[rows, name] = own.where(~is_missing(own), other)
