@@ -51,10 +51,11 @@ def main() -> None:
     start = time.process_time()
     simulate_looks(model, design, (100, 100), [0.4, 0.7], workers=1, **options)
     print(f"three looks over one analysis: {(time.process_time() - start) / single:.2f}")
+    noise = np.random.default_rng(12).normal(0, 80, len(people))
     mcse = np.sqrt(0.025 * 0.975 / len(replicates))
     for name, pool in (("everyone", people), ("fastest third", fast)):
         simulated = simulate_looks(
-            ResamplingModel(build_pool(pool, pool[:, 0] - pool[:, -1])),
+            ResamplingModel(build_pool(pool, pool[:, 0] - pool[:, -1] + noise[: len(pool)])),
             design.change(analyses=ANALYSES),
             (65, 65),
             [0.4, 0.7],

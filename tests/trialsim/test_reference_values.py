@@ -15,6 +15,14 @@ import pytest
 from scipy.stats import norm
 
 from trialsim import analytic
+from trialsim.adaptive import StageResults, analyze_stages, reestimate_blinded
+from trialsim.adaptive.combination import compute_conditional_power
+from trialsim.adaptive.enrichment import (
+    EnrichmentRule,
+    Population,
+    simulate_adaptive_enrichment,
+)
+from trialsim.analytic.assurance import assure_by_formula
 from trialsim.analytic.prognostic import compute_selected_decline
 
 PATH = Path(__file__).parents[3] / "shared" / "reference" / "statistics.json"
@@ -257,12 +265,58 @@ def published_plan(given: Inputs) -> Outputs:
 
 
 def non_inferiority(given: Inputs) -> Outputs:
-    # Its sample size is that of superiority by the distance from the margin.
-    distance = given["true"] - given["margin"]
-    point = analytic.means(
-        delta=distance, sd=given["sd"], power=given["power"], alpha=given["alpha"], sides=1
+    point = analytic.non_inferiority(
+        margin=-given["margin"],
+        delta=given["true"],
+        sd=given["sd"],
+        power=given["power"],
+        alpha=given["alpha"],
     )
     return {"N_total": point.n_total}
+
+
+def combined_stages(given: Inputs) -> Outputs:
+    design = analytic.group_sequential(list_rates(given), alpha=given["alpha"])
+    sizes = np.array([given["n1"], given["n2"]], dtype=float)
+    squares = (sizes - 1) * np.array([given["sds1"], given["sds2"]]) ** 2
+    df = sizes.sum(axis=0) - 2
+    se = np.sqrt(squares.sum(axis=0) / df * (1 / sizes).sum(axis=0))
+    estimate = np.subtract(given["means1"], given["means2"])
+    found = analyze_stages(design, StageResults(estimate, se, df))
+    next_drift = given["thetaH1"] / given["assumedStDev"] * math.sqrt(given["nPlanned"] / 4)
+    return {
+        "conditional_power_stage3": compute_conditional_power(design, 2, found.z[-1], next_drift),
+        "repeated_CI_lower": found.repeated_lower.tolist(),
+        "repeated_CI_upper": found.repeated_upper.tolist(),
+        "repeated_p": found.repeated_p.tolist(),
+        "overall_test_stat": found.z.tolist(),
+    }
+
+
+def blinded(given: Inputs) -> Outputs:
+    shared = {"delta": given["delta"], "alpha": given["alpha"], "power": given["power"]}
+    return {
+        name: reestimate_blinded(given["s2_total"], adjusted=adjusted, **shared).n_control
+        for name, adjusted in (("n_adjusted", True), ("n_unadjusted", False))
+    }
+
+
+def assurance(given: Inputs) -> Outputs:
+    prior = analytic.NormalPrior(given["prior_mean"], given["prior_sd"])
+    shared = {"alpha": given["alpha_one_sided"], "sides": 1}
+    drawn = analytic.assure(delta=prior, sd=given["sd"], n_control=given["n_per_arm"], **shared)
+    se = given["sd"] * math.sqrt(2 / given["n_per_arm"])
+    return {
+        "assurance": drawn.assurance,
+        "closed_form": assure_by_formula(prior, se=se, **shared),
+    }
+
+
+def schoenfeld(given: Inputs) -> Outputs:
+    events = analytic.logrank_events(
+        hazard_ratio=given["hr"], alpha=given["alpha_two_sided"], power=given["power"]
+    )
+    return {"events": events}
 
 
 def bonett_ancova(given: Inputs) -> Outputs:
@@ -759,6 +813,23 @@ def lrstat_looks(given: Inputs) -> Outputs:
     }
 
 
+def adaptive_enrichment(given: Inputs) -> Outputs:
+    # rpact stops at the look only once every hypothesis is rejected
+    first, last = given["planned"]
+    design = analytic.group_sequential([first / last, 1], alpha=given["alpha"])
+    rule = EnrichmentRule(design, test="simes", success="all")
+    found = [
+        simulate_adaptive_enrichment(
+            rule,
+            Population(given["prevalence_S"], *effects, given["sd"], given["sd"]),
+            n_total=last,
+        )
+        for effects in given["effects_S_and_rest"]
+    ]
+    assert [one.expected_n for one in found] == pytest.approx([300, 297.93, 291.36], abs=1.5)
+    return {"reject_at_least_one": [one.reject_any for one in found]}
+
+
 MAPPED: dict[str, Callable[[Inputs], Outputs]] = {
     "diggle-p29": diggle_slope,
     "diggle-p30": diggle_mean,
@@ -812,14 +883,14 @@ MAPPED: dict[str, Callable[[Inputs], Outputs]] = {
     "cond-power": conditional_power,
     "cp-": look_at_half,
     "predictive-power": look_at_half,
+    "analysis-inversenormal": combined_stages,
+    "blinded-ssr": blinded,
+    "assurance": assurance,
+    "schoenfeld": schoenfeld,
+    "rpact-adaptive": adaptive_enrichment,
 }
 
 NOT_MAPPED = {
-    "analysis-inversenormal": "combination of stages",
-    "rpact-adaptive": "adaptive design",
-    "blinded-ssr": "sample size re-estimation",
-    "assurance": "assurance",
-    "schoenfeld": "time-to-event endpoint",
     "pg-one": "one-sample test; every trial here has two arms",
     "dropout-inflate": "arithmetic that ignores what drop-outs were seen for",
     "mcse": "Monte Carlo error, part of the simulation",

@@ -10,14 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.analytic.anchors import check_anchors
+    from trialsim.analytic.assurance import Assurance, assure, assure_enrichment
     from trialsim.analytic.binary import (
         BinaryPoint,
         binary_enrichment,
         compute_binormal_event_rate,
         compute_observed_event_rate,
     )
+    from trialsim.analytic.conversion import (
+        Hazard,
+        conversion_enrichment,
+        conversion_trial,
+        estimate_hazard,
+        logrank_events,
+    )
     from trialsim.analytic.correlation import ar1, exchangeable
+    from trialsim.analytic.doses import dunnett
+    from trialsim.analytic.endpoints import several_endpoints
+    from trialsim.analytic.go_no_go import GoNoGo
+    from trialsim.analytic.margin import non_inferiority
     from trialsim.analytic.point import DesignPoint, RoundedSize
+    from trialsim.analytic.priors import Empirical, NormalPrior, elicit_prior, summarize_studies
     from trialsim.analytic.prognostic import (
         EnrichmentPoint,
         optimal_fraction,
@@ -59,36 +72,68 @@ _HOMES = {
     "SlopeEndpoint": "sequential.endpoint",
     "plan_looks": "sequential.plan",
     "LookPlan": "sequential.plan",
+    "Assurance": "assurance",
+    "Empirical": "priors",
+    "GoNoGo": "go_no_go",
+    "Hazard": "conversion",
+    "NormalPrior": "priors",
+    "assure": "assurance",
+    "assure_enrichment": "assurance",
+    "conversion_enrichment": "conversion",
+    "conversion_trial": "conversion",
+    "dunnett": "doses",
+    "elicit_prior": "priors",
+    "estimate_hazard": "conversion",
+    "logrank_events": "conversion",
+    "non_inferiority": "margin",
+    "several_endpoints": "endpoints",
+    "summarize_studies": "priors",
     "check_anchors": "anchors",
 }
 
 __all__ = [
     "Accrual",
+    "Assurance",
     "BinaryPoint",
     "DesignPoint",
+    "Empirical",
     "EnrichmentPoint",
+    "GoNoGo",
     "GroupSequentialDesign",
+    "Hazard",
     "LookPlan",
     "MmrmEndpoint",
     "MmrmPoint",
+    "NormalPrior",
     "RoundedSize",
     "SlopeEndpoint",
     "ancova",
     "ar1",
+    "assure",
+    "assure_enrichment",
     "binary_enrichment",
     "check_anchors",
     "compute_binormal_event_rate",
     "compute_observed_event_rate",
+    "conversion_enrichment",
+    "conversion_trial",
+    "dunnett",
+    "elicit_prior",
+    "estimate_hazard",
     "exchangeable",
     "group_sequential",
+    "logrank_events",
     "marginal_slope",
     "means",
     "mmrm",
+    "non_inferiority",
     "optimal_fraction",
     "plan_looks",
     "prognostic_ancova",
     "prognostic_enrichment",
     "random_slope",
+    "several_endpoints",
+    "summarize_studies",
     "time_averaged",
 ]
 

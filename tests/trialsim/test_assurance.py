@@ -1,0 +1,248 @@
+"""Beliefs, decisions, several endpoints, doses, margins, conversions."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from trialsim.analytic import (
+    Empirical,
+    GoNoGo,
+    Hazard,
+    NormalPrior,
+    assure,
+    assure_enrichment,
+    conversion_enrichment,
+    conversion_trial,
+    dunnett,
+    elicit_prior,
+    estimate_hazard,
+    logrank_events,
+    means,
+    non_inferiority,
+    prognostic_enrichment,
+    several_endpoints,
+    summarize_studies,
+)
+from trialsim.analytic.assurance import assure_by_formula
+from trialsim.analytic.conversion import compute_event_share
+from trialsim.errors import DesignError
+from trialsim.simulation.conversions import compute_logrank, simulate_conversion
+
+
+def test_assurance_of_a_certain_effect_is_its_power() -> None:
+    found = assure(delta=0.4, sd=1, n_control=100, distribution="t")
+    power = means(delta=0.4, sd=1, n_control=100).power
+    assert found.assurance == pytest.approx(power, abs=1e-6)
+    assert found.power_at_means == pytest.approx(found.assurance)
+
+
+@pytest.mark.parametrize("prior", [NormalPrior(0.4, 0.15), NormalPrior(0.1, 0.4)])
+def test_assurance_by_draws_is_that_of_the_formula(prior: NormalPrior) -> None:
+    drawn = assure(delta=prior, sd=2, n_control=80)
+    formula = assure_by_formula(prior, se=2 * np.sqrt(2 / 80), alpha=0.05, sides=2)
+    assert drawn.assurance == pytest.approx(formula, abs=2e-5)
+    assert drawn.benefit == pytest.approx(norm.cdf(prior.mean / prior.sd), abs=2e-4)
+
+
+def test_assurance_counts_every_uncertainty() -> None:
+    certain = assure(delta=0.4, sd=1, n_control=100, score_correlation=0.5, dropout=0.2)
+    unsure = assure(
+        delta=NormalPrior(0.4, 0.1),
+        sd=NormalPrior(1, 0.1),
+        n_control=100,
+        score_correlation=Empirical((0.3, 0.5, 0.7)),
+        dropout=NormalPrior(0.2, 0.05),
+    )
+    seen = means(delta=0.4, sd=np.sqrt(0.75), n_control=80, distribution="z").power
+    assert certain.assurance == pytest.approx(seen, abs=1e-6)
+    assert unsure.assurance < unsure.power_at_means
+    assert unsure.power_quantiles[0] < unsure.assurance < unsure.power_quantiles[-1]
+
+
+def test_assurance_of_enrichment_asks_how_good_the_score_will_be() -> None:
+    shared: dict[str, Any] = {"mean_decline": 100.0, "sd_decline": 90.0, "fraction_enrolled": 0.3}
+    planned = prognostic_enrichment(slowing=0.25, score_correlation=0.5, n_control=120, **shared)
+    known = assure_enrichment(slowing=0.25, score_correlation=0.5, n_control=120, **shared)
+    unsure = assure_enrichment(
+        slowing=0.25, score_correlation=Empirical((0.2, 0.35, 0.5)), n_control=120, **shared
+    )
+    assert known.assurance == pytest.approx(planned.power, abs=1e-6)
+    assert unsure.assurance < known.assurance - 0.02
+
+
+def test_a_meta_analysis_predicts_the_next_trial() -> None:
+    alike = summarize_studies([0.3, 0.3, 0.3], [0.1, 0.1, 0.1])
+    apart = summarize_studies([0.0, 0.3, 0.6], [0.1, 0.1, 0.1])
+    assert (alike.mean, alike.sd) == pytest.approx((0.3, 0.1 / np.sqrt(3)))
+    # variance of the three is .09, of which .01 is their own error
+    assert (apart.mean, apart.sd) == pytest.approx((0.3, np.sqrt(0.08 + 0.03)), abs=1e-6)
+
+
+def test_an_elicited_prior_has_the_expert_s_quantiles() -> None:
+    prior = elicit_prior([0.1, 0.9], [1.0, 3.0])
+    assert prior.quantile(np.array([0.1, 0.5, 0.9])) == pytest.approx([1, 2, 3])
+
+
+@pytest.mark.parametrize("prior", [None, NormalPrior(0.2, 0.3)])
+def test_decisions_are_as_frequent_as_simulated(prior: NormalPrior | None) -> None:
+    rule, se, n = GoNoGo(0.3, 0.1, prior=prior), 0.15, 100_000
+    table = rule.tabulate([0.25], se=se).iloc[0]
+    estimate = 0.25 + se * np.random.default_rng(4).standard_normal(n)
+    mean, sd = rule.compute_posterior(estimate, se)
+    go = norm.sf((0.3 - np.asarray(mean)) / sd) >= 0.8
+    stop = norm.sf((0.1 - np.asarray(mean)) / sd) <= 0.2
+    error = 4 * np.sqrt(0.25 / n)
+    assert table["go"] == pytest.approx(go.mean(), abs=error)
+    assert table["no_go"] == pytest.approx(stop.mean(), abs=error)
+    assert table[["go", "consider", "no_go"]].sum() == pytest.approx(1)
+
+
+def test_two_co_primary_endpoints_need_both() -> None:
+    free = several_endpoints([0.3, 0.3], [1, 1], 0.0, n_control=200).iloc[0]
+    single = means(delta=0.3, sd=1, n_control=200, distribution="z").power
+    assert free["power_all"] == pytest.approx(np.square(single), abs=1e-5)
+    asked = several_endpoints([0.3, 0.3], [1, 1], 0.6, power=0.9).iloc[0]
+    assert asked["power_all"] == pytest.approx(0.9, abs=1e-4)
+    assert asked["n_control"] > np.asarray(
+        means(delta=0.3, sd=1, power=0.9, distribution="z").n_control
+    )
+
+
+@pytest.mark.parametrize("procedure", ["co_primary", "hierarchical", "holm"])
+def test_several_endpoints_agree_with_simulation(procedure: Any) -> None:
+    n, deltas = 60_000, np.array([0.25, 0.35])
+    row = several_endpoints(deltas, [1, 1], 0.5, n_control=120, procedure=procedure).iloc[0]
+    rng = np.random.default_rng(8)
+    z = rng.multivariate_normal(deltas * np.sqrt(60), [[1, 0.5], [0.5, 1]], n)
+    p = 2 * norm.sf(z)
+    if procedure == "holm":
+        smaller = p.min(axis=1, keepdims=True) <= 0.025
+        rejected = (p <= 0.025) | (smaller & (p <= 0.05))
+    else:
+        rejected = p <= 0.05
+        if procedure == "hierarchical":
+            rejected[:, 1] &= rejected[:, 0]
+    error = 4 * np.sqrt(0.25 / n)
+    assert row["power_1"] == pytest.approx(rejected[:, 0].mean(), abs=error)
+    assert row["power_2"] == pytest.approx(rejected[:, 1].mean(), abs=error)
+    assert row["power_all"] == pytest.approx(rejected.all(axis=1).mean(), abs=error)
+
+
+def test_dunnett_holds_alpha_and_its_tables() -> None:
+    # one-sided 5 %, infinite degrees of freedom: Dunnett 1955, table 1a
+    for doses, printed in ((2, 1.92), (3, 2.06), (4, 2.16)):
+        row = dunnett([0.0] * doses, sd=1, n_per_arm=50, alpha=0.05).iloc[0]
+        assert row["critical_z"] == pytest.approx(printed, abs=0.005)
+        assert row["power_any"] == pytest.approx(0.05)
+    asked = dunnett([0.2, 0.4], sd=1, power=0.9).iloc[0]
+    again = dunnett([0.2, 0.4], sd=1, n_per_arm=asked["n_per_arm"]).iloc[0]
+    assert again["power_any"] == pytest.approx(0.9)
+
+
+def test_non_inferiority_is_a_test_from_the_margin() -> None:
+    point = non_inferiority(margin=0.3, delta=-0.1, sd=1, power=0.8)
+    assert point.n_control == pytest.approx(
+        means(delta=0.2, sd=1, power=0.8, alpha=0.025, sides=1).n_control
+    )
+
+
+def test_hazards_are_estimated_and_inverted() -> None:
+    hazard = Hazard((0.01, 0.03), (0.0, 12.0))
+    months = np.array([3.0, 12.0, 20.0, 40.0])
+    assert hazard.invert(hazard.accumulate(months)) == pytest.approx(months)
+    time = hazard.invert(np.random.default_rng(2).exponential(size=20_000))
+    end = np.minimum(time, 30.0)
+    again = estimate_hazard(end, time <= 30, (0.0, 12.0))
+    assert again.per_month == pytest.approx(hazard.per_month, rel=0.06)
+
+
+def test_share_that_converts_is_the_exponential_s() -> None:
+    share = compute_event_share(
+        Hazard((0.02,)), accrual_months=0, followup_months=24, dropout_per_month=0.01
+    )
+    assert share == pytest.approx(2 / 3 * (1 - np.exp(-0.03 * 24)))
+
+
+def test_logrank_power_agrees_with_simulation() -> None:
+    follow = {"accrual_months": 18.0, "followup_months": 18.0, "dropout_per_month": 0.005}
+    hazard = Hazard((0.01, 0.02), (0.0, 12.0))
+    plan = conversion_trial(hazard, hazard_ratio=0.6, power=0.85, **follow)
+    n = round(plan["n_control"])
+    arms = {"n_control": n, "n_treatment": n, "n_simulations": 3000}
+    found = simulate_conversion(hazard, hazard_ratio=0.6, **arms, **follow)
+    none = simulate_conversion(hazard, hazard_ratio=1.0, **arms, **follow)
+    assert found["mean_events"] == pytest.approx(plan["events"], rel=0.01)
+    assert found["power"] == pytest.approx(0.85, abs=4 * found["mcse"])
+    assert none["power"] == pytest.approx(0.025, abs=4 * 0.0029)
+
+
+def test_logrank_of_one_trial_is_the_textbook_s() -> None:
+    months = np.array([[6.0, 7.0, 10.0, 15.0, 19.0, 25.0]])
+    converted = np.array([[True, True, False, True, False, True]])
+    treated = np.array([False, True, True, False, True, True])
+    # treated at risk / at risk at 6, 7, 15, 25: 4/6, 4/5, 2/3, 1/1
+    expected = 4 / 6 + 4 / 5 + 2 / 3 + 1 - 2
+    variance = 4 / 6 * 2 / 6 + 4 / 5 * 1 / 5 + 2 / 3 * 1 / 3
+    assert compute_logrank(months, converted, treated)[0] == pytest.approx(
+        expected / np.sqrt(variance)
+    )
+
+
+def test_enrichment_of_conversions_needs_fewer_people_and_more_screening() -> None:
+    rng = np.random.default_rng(5)
+    score = rng.standard_normal(4000)
+    time = rng.exponential(np.exp(-0.7 * score) / 0.012)
+    table = conversion_enrichment(
+        np.minimum(time, 36),
+        time <= 36,
+        score,
+        [1.0, 0.5, 0.25],
+        hazard_ratio=0.7,
+        accrual_months=12,
+        followup_months=24,
+        screening_cost=1000,
+        participant_cost=20_000,
+    )
+    assert table["n_total"].is_monotonic_decreasing
+    assert table["n_to_screen"].is_monotonic_increasing
+    assert table["events"].nunique() == 1
+    assert table["cost"].iloc[0] == pytest.approx(20_000 * table["n_total"].iloc[0])
+
+
+BAD = [
+    (lambda: assure(delta=NormalPrior(-1, 0.1), sd=1, n_control=50), "no mass on benefit"),
+    (lambda: assure(delta=0.3, sd=NormalPrior(1, 1), n_control=50), "prior of the sd must stay"),
+    (lambda: assure(delta=0.3, sd=1, n_control=50, dropout=1.2), "drop-out must stay"),
+    (lambda: assure(delta=0.3, sd=1, n_control=50, score_correlation=1.0), "correlation must stay"),
+    (lambda: assure(delta=0.3, sd=1, n_control=0), "n_control must be greater than 0"),
+    (lambda: NormalPrior(0.0, 0.0), "an sd above 0"),
+    (lambda: Empirical((1.0,)), "two finite values or more, got 1"),
+    (lambda: elicit_prior([0.5, 0.4], [1, 2]), "must increase"),
+    (lambda: summarize_studies([0.1], [0.1]), "two studies or more"),
+    (lambda: GoNoGo(0.1, 0.3), "minimum must not lie above target"),
+    (lambda: several_endpoints([0.1], [1], 0.5, power=0.8), "2 to 4 endpoints"),
+    (lambda: several_endpoints([0.1, 0.2], [1, 1], -1.5, power=0.8), "positive definite"),
+    (lambda: several_endpoints([0.1, -0.2], [1, 1], 0.5, power=0.8), "deltas must be above 0"),
+    (lambda: several_endpoints([0.1, 0.2], [1, 1], 0.5), "Exactly one of n_control and power"),
+    (
+        lambda: several_endpoints([0.1, 0.2], [1, 1], 0.5, power=0.8, procedure="any"),  # type: ignore[arg-type]
+        "procedure must be",
+    ),
+    (lambda: dunnett([0.1], sd=1, power=0.8), "2 to 4 doses"),
+    (lambda: dunnett([0.0, -0.1], sd=1, power=0.8), "Some delta must be above 0"),
+    (lambda: non_inferiority(margin=-0.1, sd=1, power=0.8), "margin must be greater than 0"),
+    (lambda: non_inferiority(margin=0.1, delta=-0.2, sd=1, power=0.8), "above -margin"),
+    (lambda: Hazard((0.0,)), "above 0 somewhere"),
+    (lambda: Hazard((0.1, 0.2), (0.0,)), "one rate a period"),
+    (lambda: estimate_hazard([1.0, 2.0], [False, False]), "at least one who converted"),
+    (lambda: estimate_hazard([1.0, 2.0], [True, False], (0.0, 5.0)), "Nobody is followed"),
+    (lambda: logrank_events(hazard_ratio=1.0), "must differ from 1"),
+]
+
+
+@pytest.mark.parametrize(("ask", "words"), BAD)
+def test_impossible_questions_are_refused(ask: Any, words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        ask()

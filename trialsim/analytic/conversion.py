@@ -1,0 +1,305 @@
+"""Time to conversion, such as from MCI to AD, by the log-rank test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from trialsim.analytic.arguments import (
+    NOT_NEGATIVE,
+    OPEN_SHARE,
+    POSITIVE,
+    find_problems,
+    raise_problems,
+)
+from trialsim.analytic.point import FloatArray, Quantity, simplify
+from trialsim.errors import DesignError
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """A hazard that is constant within periods.
+
+    Attributes
+    ----------
+    per_month
+        Of each period, 0 or more; the last one goes on.
+    from_months
+        When each period starts, from 0.
+
+    Raises
+    ------
+    DesignError
+        Periods that do not start at 0 and increase, a hazard below 0, or 0 everywhere.
+    """
+
+    per_month: tuple[float, ...]
+    from_months: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        rates, starts = np.asarray(self.per_month), np.asarray(self.from_months)
+        problems = []
+        if rates.shape != starts.shape or not starts.size:
+            problems.append(
+                f"A hazard needs one rate a period, got {rates.size} and {starts.size} starts."
+            )
+        elif starts[0] != 0 or np.any(np.diff(starts) <= 0):
+            problems.append(f"Periods must start at month 0 and increase, got {starts.tolist()}.")
+        if not (np.all(np.isfinite(rates) & (rates >= 0)) and np.any(rates > 0)):
+            problems.append(
+                f"A hazard must be 0 or more, and above 0 somewhere, got {rates.tolist()}."
+            )
+        if problems:
+            raise DesignError(*problems)
+
+    def accumulate(self, months: npt.ArrayLike) -> FloatArray:
+        """Return the cumulative hazard."""
+        passed = np.asarray(months, dtype=float)[..., None] - np.asarray(self.from_months)
+        lengths = np.append(np.diff(self.from_months), np.inf)
+        return np.asarray((np.clip(passed, 0, lengths) * np.asarray(self.per_month)).sum(axis=-1))
+
+    def invert(self, cumulative: FloatArray) -> FloatArray:
+        """Return the months at which the cumulative hazard is reached; infinite for never."""
+        starts, rates = np.asarray(self.from_months), np.asarray(self.per_month)
+        before = np.append(0.0, np.cumsum(np.diff(starts) * rates[:-1]))
+        period = np.searchsorted(before, cumulative, side="right") - 1
+        with np.errstate(divide="ignore"):
+            return np.asarray(starts[period] + (cumulative - before[period]) / rates[period])
+
+    def multiply(self, ratio: float) -> "Hazard":
+        """Return the hazard under a hazard ratio."""
+        return Hazard(tuple(ratio * rate for rate in self.per_month), self.from_months)
+
+
+def estimate_hazard(
+    months: npt.ArrayLike, converted: npt.ArrayLike, from_months: Sequence[float] = (0.0,)
+) -> Hazard:
+    """Return conversions over person-months in each period.
+
+    Parameters
+    ----------
+    months
+        Until conversion or the last visit, (n_people,).
+    converted
+        Whether it was a conversion, (n_people,).
+    from_months
+        When periods start.
+
+    Raises
+    ------
+    DesignError
+        Nobody converted, a period without anybody in it.
+    """
+    time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
+    if time.shape != event.shape or time.ndim != 1 or not np.all(time > 0) or not event.any():
+        raise DesignError(
+            "Conversions need months above 0 for everyone and at least one who converted, got "
+            f"{time.size} people, {int(event.sum())} conversions."
+        )
+    starts = np.asarray(from_months, dtype=float)
+    ends = np.append(starts[1:], np.inf)
+    lived = np.clip(time[:, None] - starts, 0, ends - starts).sum(axis=0)
+    if np.any(lived == 0):
+        raise DesignError(
+            f"Nobody is followed in the period from month {starts[np.argmin(lived)]:g}."
+        )
+    within = (time[:, None] > starts) & (time[:, None] <= ends) & event[:, None]
+    return Hazard(tuple((within.sum(axis=0) / lived).tolist()), tuple(starts.tolist()))
+
+
+def logrank_events(
+    *,
+    hazard_ratio: Quantity,
+    power: Quantity = 0.8,
+    alpha: float = 0.05,
+    sides: int = 2,
+    allocation_ratio: float = 1.0,
+) -> Quantity:
+    """Return the conversions that a log-rank test needs.
+
+    d = (1 + r)^2 / r (z_{1-a} + z_{1-b})^2 / log(HR)^2 (Schoenfeld 1981, Biometrika 68:316).
+
+    Parameters
+    ----------
+    hazard_ratio
+        Treatment : control, other than 1.
+    power, alpha, sides, allocation_ratio
+        As in `trialsim.analytic.means`.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> round(logrank_events(hazard_ratio=0.8, power=0.9), 2)
+    844.09
+    """
+    _check_ratio(hazard_ratio, power, alpha, allocation_ratio)
+    quantiles = special.ndtri(power) - special.ndtri(alpha / sides)
+    share = (1 + allocation_ratio) ** 2 / allocation_ratio
+    return simplify(share * quantiles**2 / np.log(hazard_ratio) ** 2)
+
+
+def compute_event_share(
+    hazard: Hazard,
+    *,
+    accrual_months: float,
+    followup_months: float,
+    dropout_per_month: float = 0.0,
+) -> float:
+    """Return the share of an arm that is seen to convert.
+
+    Parameters
+    ----------
+    hazard
+        Of conversion.
+    accrual_months
+        During which people enter evenly.
+    followup_months
+        From the last person in to the end; others are followed longer.
+    dropout_per_month
+        Hazard of leaving.
+    """
+    raise_problems(
+        find_problems(
+            accrual_months=(accrual_months, NOT_NEGATIVE),
+            followup_months=(followup_months, POSITIVE),
+            dropout_per_month=(dropout_per_month, NOT_NEGATIVE),
+        )
+    )
+    end = accrual_months + followup_months
+    cuts = [cut for cut in (*hazard.from_months, followup_months, end) if cut <= end]
+    edges = np.unique([0.0, *cuts])
+    half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
+    month = (middle[:, None] + half[:, None] * _NODES).ravel()
+    weight = (half[:, None] * _WEIGHTS).ravel()
+    # those who entered early enough to be followed so long
+    followed = (
+        np.clip((end - month) / accrual_months, 0, 1)
+        if accrual_months > 0
+        else (month <= followup_months).astype(float)
+    )
+    starts = np.asarray(hazard.from_months)
+    rate = np.asarray(hazard.per_month)[np.searchsorted(starts, month, side="right") - 1]
+    survived = np.exp(-hazard.accumulate(month) - dropout_per_month * month)
+    return float(weight @ (rate * survived * followed))
+
+
+def conversion_trial(
+    hazard: Hazard,
+    *,
+    hazard_ratio: float,
+    accrual_months: float,
+    followup_months: float,
+    dropout_per_month: float = 0.0,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    sides: int = 2,
+    allocation_ratio: float = 1.0,
+) -> dict[str, float]:
+    """Return events and people of a trial with time to conversion.
+
+    Parameters
+    ----------
+    hazard
+        Of conversion in control; treatment multiplies it by `hazard_ratio`.
+    accrual_months, followup_months, dropout_per_month
+        As in `compute_event_share`.
+    power, alpha, sides, allocation_ratio
+        As in `logrank_events`.
+
+    Returns
+    -------
+    dict
+        events, share_control and share_treatment seen to convert, n_control, n_treatment, n_total
+        (not rounded).
+    """
+    events = logrank_events(
+        hazard_ratio=hazard_ratio,
+        power=power,
+        alpha=alpha,
+        sides=sides,
+        allocation_ratio=allocation_ratio,
+    )
+    follow = {
+        "accrual_months": accrual_months,
+        "followup_months": followup_months,
+        "dropout_per_month": dropout_per_month,
+    }
+    control = compute_event_share(hazard, **follow)
+    treatment = compute_event_share(hazard.multiply(hazard_ratio), **follow)
+    n_control = float(events) / (control + allocation_ratio * treatment)
+    return {
+        "events": float(events),
+        "share_control": control,
+        "share_treatment": treatment,
+        "n_control": n_control,
+        "n_treatment": n_control * allocation_ratio,
+        "n_total": n_control * (1 + allocation_ratio),
+    }
+
+
+def conversion_enrichment(
+    months: npt.ArrayLike,
+    converted: npt.ArrayLike,
+    score: npt.ArrayLike,
+    fractions_enrolled: Sequence[float],
+    *,
+    from_months: Sequence[float] = (0.0,),
+    screening_cost: float = 0.0,
+    participant_cost: float = 0.0,
+    **trial: float,
+) -> pd.DataFrame:
+    """Return the trial among the top fractions by a score, one row a fraction.
+
+    Parameters
+    ----------
+    months, converted, from_months
+        Of an archive, as in `estimate_hazard`.
+    score
+        (n_people,), higher = sooner.
+    fractions_enrolled
+        Shares of the archive, above 0 and at most 1.
+    screening_cost, participant_cost
+        A person screened (none where everyone is enrolled), enrolled.
+    trial
+        As in `conversion_trial`.
+
+    Raises
+    ------
+    DesignError
+        As in `estimate_hazard` and `conversion_trial`; a fraction that is no share.
+    """
+    time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
+    order = np.argsort(-np.asarray(score, dtype=float), kind="stable")
+    rows = []
+    for fraction in fractions_enrolled:
+        if not 0 < fraction <= 1:
+            raise DesignError(f"fractions_enrolled must lie above 0 and at most 1, got {fraction}.")
+        chosen = order[: max(1, round(fraction * time.size))]
+        hazard = estimate_hazard(time[chosen], event[chosen], from_months)
+        found = conversion_trial(hazard, **trial)  # type: ignore[arg-type]
+        screened = found["n_total"] / fraction
+        cost = participant_cost * found["n_total"]
+        cost += screening_cost * screened if fraction < 1 else 0.0
+        rows.append({"fraction_enrolled": fraction, **found, "n_to_screen": screened, "cost": cost})
+    return pd.DataFrame(rows)
+
+
+def _check_ratio(ratio: Quantity, power: Quantity, alpha: float, allocation: float) -> None:
+    problems = find_problems(
+        hazard_ratio=(ratio, POSITIVE),
+        power=(power, OPEN_SHARE),
+        alpha=(alpha, OPEN_SHARE),
+        allocation_ratio=(allocation, POSITIVE),
+    )
+    if np.any(np.equal(ratio, 1)):
+        problems.append("hazard_ratio must differ from 1: no number of events shows no effect.")
+    raise_problems(problems)

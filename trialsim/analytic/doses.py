@@ -1,0 +1,93 @@
+"""Several doses against one control, in closed form."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special
+
+from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
+from trialsim.analytic.point import FloatArray
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
+
+
+def dunnett(
+    deltas: Sequence[float],
+    *,
+    sd: float,
+    n_per_arm: float | None = None,
+    power: float | None = None,
+    alpha: float = 0.025,
+    allocation_ratio: float = 1.0,
+) -> pd.DataFrame:
+    """Compare 2-4 doses with one control, one-sided (Dunnett 1955, J Am Stat Assoc 50:1096).
+
+    Parameters
+    ----------
+    deltas
+        Difference of each dose from control; positive is benefit.
+    sd
+        Within an arm, known.
+    n_per_arm, power
+        People in control, or the probability that some dose is significant; one of them.
+    alpha
+        One-sided, of all comparisons together.
+    allocation_ratio
+        People on each dose : control.
+
+    Returns
+    -------
+    DataFrame
+        One row: critical_z, n_per_arm, n_total, power_any, and power_1, ... of each dose.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+    """
+    effects = np.asarray(deltas, dtype=float)
+    m = effects.size
+    problems = find_problems(
+        deltas=(effects, ANY),
+        sd=(sd, POSITIVE),
+        n_per_arm=(n_per_arm, POSITIVE),
+        power=(power, OPEN_SHARE),
+        alpha=(alpha, OPEN_SHARE),
+        allocation_ratio=(allocation_ratio, POSITIVE),
+    )
+    if not 2 <= m <= 4:
+        problems.append(f"deltas must hold 2 to 4 doses, got {m}.")
+    if (n_per_arm is None) == (power is None):
+        problems.append("Exactly one of n_per_arm and power must be given.")
+    if power is not None and not np.any(effects > 0):
+        problems.append(
+            "Some delta must be above 0: no number of people shows a benefit otherwise."
+        )
+    raise_problems(problems)
+    rho = allocation_ratio / (1 + allocation_ratio)
+    critical = optimize.brentq(
+        lambda z: _any_above(np.full(m, z), rho) - alpha, 0.0, 8.0, xtol=1e-12
+    )
+    unit = effects / (sd * np.sqrt(1 + 1 / allocation_ratio))
+
+    def any_power(log_n: float) -> float:
+        return _any_above(critical - unit * np.exp(log_n / 2), rho)
+
+    if power is not None:
+        wanted = power
+        found = optimize.brentq(lambda x: any_power(x) - wanted, -10.0, 25.0, xtol=1e-10)
+        n_per_arm = float(np.exp(found))
+    n = float(n_per_arm or 0.0)
+    each = special.ndtr(unit * np.sqrt(n) - critical)
+    row = {"critical_z": critical, "n_per_arm": n, "n_total": n * (1 + m * allocation_ratio)}
+    row["power_any"] = any_power(float(np.log(n)))
+    row |= {f"power_{i + 1}": float(each[i]) for i in range(m)}
+    return pd.DataFrame([row])
+
+
+def _any_above(bounds: FloatArray, correlation: float) -> float:
+    """Return P(some z is above its bound), all z sharing one factor."""
+    shared = np.sqrt(correlation) * _NODES
+    inside = special.ndtr((bounds[:, None] + shared) / np.sqrt(1 - correlation)).prod(axis=0)
+    return float(1 - inside @ _WEIGHTS / _WEIGHTS.sum())

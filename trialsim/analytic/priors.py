@@ -1,0 +1,161 @@
+"""What is believed of a quantity before the trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special, stats
+
+from trialsim.analytic.point import FloatArray
+from trialsim.errors import DesignError
+
+
+class Prior(Protocol):
+    """A belief, as a quantile function."""
+
+    def quantile(self, share: FloatArray) -> FloatArray:
+        """Return the quantiles of shares between 0 and 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class NormalPrior:
+    """A normal belief.
+
+    Attributes
+    ----------
+    mean, sd
+        Of the quantity.
+
+    Raises
+    ------
+    DesignError
+        An sd that is not positive.
+    """
+
+    mean: float
+    sd: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.mean) and 0 < self.sd < np.inf):
+            raise DesignError(
+                f"A normal prior needs a finite mean and an sd above 0, got {self.mean:g} and "
+                f"{self.sd:g}."
+            )
+
+    def quantile(self, share: FloatArray) -> FloatArray:
+        """Return the quantiles of shares between 0 and 1."""
+        return np.asarray(self.mean + self.sd * special.ndtri(share))
+
+
+@dataclass(frozen=True)
+class Empirical:
+    """Values that are equally likely, such as a bootstrap of the cohort.
+
+    Attributes
+    ----------
+    values
+        Two or more.
+    """
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) < 2 or not np.all(np.isfinite(self.values)):
+            raise DesignError(
+                f"An empirical prior needs two finite values or more, got {len(self.values)}."
+            )
+
+    def quantile(self, share: FloatArray) -> FloatArray:
+        """Return the quantiles of shares between 0 and 1."""
+        ordered = np.sort(np.asarray(self.values, dtype=float))
+        place = np.minimum((share * len(ordered)).astype(int), len(ordered) - 1)
+        return np.asarray(ordered[place])
+
+
+def elicit_prior(shares: Sequence[float], values: Sequence[float]) -> NormalPrior:
+    """Return the normal prior whose quantiles come closest to those an expert gave.
+
+    Parameters
+    ----------
+    shares
+        Such as [0.05, 0.5, 0.95]; two or more.
+    values
+        The expert's quantiles, as many.
+
+    Raises
+    ------
+    DesignError
+        Quantiles that do not increase with their shares.
+
+    Examples
+    --------
+    >>> prior = elicit_prior([0.25, 0.5, 0.75], [0.2, 0.3, 0.4])
+    >>> round(prior.mean, 3), round(prior.sd, 3)
+    (0.3, 0.148)
+    """
+    p, x = np.asarray(shares, dtype=float), np.asarray(values, dtype=float)
+    fine = p.shape == x.shape and p.ndim == 1 and p.size >= 2
+    if not (
+        fine and np.all((p > 0) & (p < 1)) and np.all(np.diff(p) > 0) and np.all(np.diff(x) > 0)
+    ):
+        raise DesignError(
+            "Elicited quantiles must increase with shares between 0 and 1, two or more, got "
+            f"{list(shares)} and {list(values)}."
+        )
+    sd, mean = np.polyfit(special.ndtri(p), x, 1)
+    return NormalPrior(float(mean), float(sd))
+
+
+def summarize_studies(estimates: npt.ArrayLike, ses: npt.ArrayLike) -> NormalPrior:
+    """Return the effect that a meta-analysis predicts for a new trial.
+
+    Random effects with Paule & Mandel's variance between studies (1982, J Res NBS 87:377); the
+    prior's variance holds that of the mean and that between studies.
+
+    Parameters
+    ----------
+    estimates, ses
+        One a study; two or more.
+
+    Raises
+    ------
+    DesignError
+        Fewer than two studies, a standard error that is not positive.
+    """
+    y, se = np.asarray(estimates, dtype=float), np.asarray(ses, dtype=float)
+    if y.shape != se.shape or y.ndim != 1 or y.size < 2 or not np.all(se > 0):
+        raise DesignError(
+            f"A meta-analysis needs two studies or more with standard errors above 0, got {y.size}."
+        )
+
+    def excess(variance: float) -> float:
+        weight = 1 / (se**2 + variance)
+        mean = weight @ y / weight.sum()
+        return float(weight @ (y - mean) ** 2) - (y.size - 1)
+
+    top = 100 * float(np.var(y) + np.max(se) ** 2)
+    between = optimize.brentq(excess, 0.0, top) if excess(0.0) > 0 else 0.0
+    weight = 1 / (se**2 + between)
+    return NormalPrior(float(weight @ y / weight.sum()), float(np.sqrt(between + 1 / weight.sum())))
+
+
+def draw_beliefs(beliefs: Sequence[Prior | float], n: int, seed: int) -> FloatArray:
+    """Return n joint draws, (n_beliefs, n), of independent beliefs; a number stays as it is.
+
+    Scrambled Sobol points, whose average errs far less than that of random draws.
+    """
+    engine = stats.qmc.Sobol(len(beliefs), rng=np.random.default_rng(seed))
+    shares = engine.random_base2(int(np.ceil(np.log2(n)))).T
+    # never exactly 0, where a normal quantile is infinite
+    shares = np.clip(shares, 1e-9, 1 - 1e-9)
+    return np.array(
+        [
+            np.full(shares.shape[1], float(belief))
+            if isinstance(belief, (int, float))
+            else belief.quantile(share)
+            for belief, share in zip(beliefs, shares, strict=True)
+        ]
+    )
