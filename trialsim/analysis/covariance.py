@@ -1,8 +1,10 @@
 """Covariance models whose entries are at most quadratic in their parameters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analysis.result import Flags, Floats
 
@@ -11,24 +13,43 @@ from trialsim.analysis.result import Flags, Floats
 class CovarianceModel:
     """Covariance of the visits, sum_a theta_a E_a with theta = L eta + eta' C eta / 2.
 
+    One covariance for everyone, or one for each arm: theta then holds the terms of the control arm
+    followed by those of the treatment arm.
+
     Attributes
     ----------
     basis
         E, (n_terms, n_visits, n_visits), symmetric.
     linear
-        L, (n_terms, n_parameters).
+        L, (n_blocks * n_terms, n_parameters).
     curvature
-        C, (n_terms, n_parameters, n_parameters), symmetric.
+        C, (n_blocks * n_terms, n_parameters, n_parameters), symmetric.
     """
 
     basis: Floats
     linear: Floats
     curvature: Floats
 
+    @property
+    def n_blocks(self) -> int:
+        """Number of covariances: 1, or 2 where each arm has its own."""
+        return len(self.linear) // len(self.basis)
+
+    def find_blocks(self, block: NDArray[np.intp]) -> list[NDArray[np.intp] | slice]:
+        """Return the patterns of each covariance, given which one each pattern has."""
+        if self.n_blocks == 1:
+            return [slice(None)]  # a view: the patterns need not be copied
+        return [np.flatnonzero(block == g) for g in range(self.n_blocks)]
+
     def compute_terms(self, eta: Floats) -> Floats:
         """Return theta of each trial, (n_trials, n_terms)."""
         quadratic = np.einsum("ti,aij,tj->ta", eta, self.curvature, eta)
         return np.asarray(eta @ self.linear.T + quadratic / 2)
+
+    def compute_covariances(self, eta: Floats) -> Floats:
+        """Return the covariance of the visits, (n_trials, n_blocks, n_visits, n_visits)."""
+        terms = self.compute_terms(eta).reshape(len(eta), self.n_blocks, len(self.basis))
+        return np.asarray(np.einsum("tga,aij->tgij", terms, self.basis))
 
     def compute_jacobian(self, eta: Floats) -> Floats:
         """Return d theta / d eta of each trial, (n_trials, n_terms, n_parameters)."""
@@ -48,6 +69,20 @@ def build_unstructured(n_visits: int) -> CovarianceModel:
     terms = np.arange(len(rows))
     basis[terms, rows, columns] = basis[terms, columns, rows] = 1.0
     return build_linear(basis)
+
+
+def join_blocks(models: Sequence[CovarianceModel]) -> CovarianceModel:
+    """Return the model in which each arm has a covariance of its own, with the same terms."""
+    n_terms = len(models[0].basis)
+    sizes = [model.linear.shape[1] for model in models]
+    linear = np.zeros((n_terms * len(models), sum(sizes)))
+    curvature = np.zeros((len(linear), sum(sizes), sum(sizes)))
+    for g, model in enumerate(models):
+        rows = slice(g * n_terms, (g + 1) * n_terms)
+        columns = slice(sum(sizes[:g]), sum(sizes[: g + 1]))
+        linear[rows, columns] = model.linear
+        curvature[rows, columns, columns] = model.curvature
+    return CovarianceModel(models[0].basis, linear, curvature)
 
 
 def invert_positive_definite(matrices: Floats) -> tuple[Floats, Floats, Flags]:

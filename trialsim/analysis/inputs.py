@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
 from trialsim.analysis.result import FitResult, Floats, join_results
 from trialsim.errors import DesignError
 
@@ -33,6 +34,14 @@ class Trials:
     outcome: Floats
     predictors: Floats
     visit_times: Floats
+
+    def center(self) -> "Trials":
+        """Return the trials with their grand mean taken off, which no effect depends on."""
+        return replace(self, outcome=center_outcome(self.outcome))
+
+    def summarize(self, *, by_arm: bool = False) -> PatternStatistics:
+        """Return the sufficient statistics of the trials."""
+        return summarize(self.outcome, self.predictors, by_arm=by_arm)
 
     def batches(self) -> Iterator["Trials"]:
         """Yield consecutive groups of trials."""

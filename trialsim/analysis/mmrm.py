@@ -1,13 +1,32 @@
 """Mixed model for repeated measures with an unstructured covariance."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trialsim.analysis.covariance import build_unstructured, invert_positive_definite
+from trialsim.analysis.covariance import (
+    CovarianceModel,
+    build_unstructured,
+    invert_positive_definite,
+    join_blocks,
+)
+from trialsim.analysis.inference import (
+    PLAIN,
+    Covariance,
+    DegreesOfFreedom,
+    Inference,
+    StandardError,
+)
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
-from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
-from trialsim.analysis.reml import MeanModel, fit_reml
-from trialsim.analysis.result import FitResult, Floats, build_result
+from trialsim.analysis.likelihood import MeanModel
+from trialsim.analysis.patterns import PatternStatistics
+from trialsim.analysis.reml import RemlFit, fit_reml
+from trialsim.analysis.result import FitResult, Flags, Floats, build_result
+from trialsim.analysis.sandwich import compute_sandwich
+
+_SINGULAR = 1e-3
+"""Smallest eigenvalue of a correlation at which a fit without a maximum was on its way to 0."""
 
 
 def fit_mmrm(
@@ -17,12 +36,16 @@ def fit_mmrm(
     covariates: ArrayLike | None = None,
     *,
     common_baseline: bool = False,
+    degrees_of_freedom: DegreesOfFreedom = "satterthwaite",
+    covariance: Covariance = "pooled",
+    standard_error: StandardError = "model",
     workers: int | None = None,
 ) -> FitResult:
     """Return the treatment difference at the last visit by an unstructured REML MMRM.
 
     Every given visit is an outcome. Means are free in each arm at each visit; covariates are
-    crossed with visit. Degrees of freedom are Satterthwaite's.
+    crossed with visit. A likelihood that is highest where the covariance is singular has no
+    maximum: its fit has not converged and has `boundary` set.
 
     Parameters
     ----------
@@ -36,47 +59,172 @@ def fit_mmrm(
         Known at baseline, (n_participants, q) or (n_trials, n_participants, q).
     common_baseline
         Whether the arms share their mean at the first visit (constrained longitudinal analysis).
+    degrees_of_freedom
+        "satterthwaite", or "kenward_roger" in the linear parametrization of the covariance, with
+        its standard error.
+    covariance
+        "pooled" over the arms, or "by_arm".
+    standard_error
+        From the "model", or clustered by participant ("cr0", "cr2"), with Bell & McCaffrey's
+        degrees of freedom.
     workers
         Threads; all cores when None. The result does not depend on it.
 
     Raises
     ------
     DesignError
-        Shapes that do not match, an empty arm, a visit that nobody has.
+        Shapes that do not match, an empty arm, a visit that nobody has, Kenward-Roger with a
+        clustered standard error.
 
     References
     ----------
-    Mallinckrodt et al. 2008 (Drug Inf J 42:303). Satterthwaite's df as in the R package mmrm.
+    Mallinckrodt et al. 2008 (Drug Inf J 42:303). Satterthwaite's and Kenward & Roger's methods as
+    in the R package mmrm ("Kenward-Roger-Linear").
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(20260101)
+    >>> volume = 100 + rng.normal(size=(1, 40, 3)).cumsum(axis=2)
+    >>> arm = np.arange(40) % 2
+    >>> fit = fit_mmrm(volume, arm, [0, 6, 12], degrees_of_freedom="kenward_roger")
+    >>> print(fit.converged, fit.df.round(1))
+    [ True] [38.]
     """
+    inference = Inference(degrees_of_freedom, covariance, standard_error)
     trials = read_trials(outcome, treatment, visit_times, covariates, min_visits=2)
 
     def fit(batch: Trials) -> FitResult:
-        statistics = summarize(center_outcome(batch.outcome), batch.predictors)
-        return fit_mmrm_statistics(statistics, common_baseline=common_baseline)
+        people = batch.center()
+        return fit_mmrm_statistics(
+            people.summarize(by_arm=inference.by_arm),
+            common_baseline=common_baseline,
+            inference=inference,
+            people=people,
+        )
 
     return fit_in_batches(trials, fit, workers)
 
 
 def fit_mmrm_statistics(
-    statistics: PatternStatistics, *, common_baseline: bool = False
+    statistics: PatternStatistics,
+    *,
+    common_baseline: bool = False,
+    inference: Inference = PLAIN,
+    people: Trials | None = None,
 ) -> FitResult:
     """Return the MMRM of trials given by their sufficient statistics.
 
-    The predictors are the intercept, the treatment, then covariates.
+    Parameters
+    ----------
+    statistics
+        The predictors are the intercept, the treatment, then covariates; by arm where the
+        covariance is.
+    people
+        Those that the statistics were made of; a clustered standard error needs them.
     """
+    mmrm = estimate_mmrm(statistics, common_baseline=common_baseline, inference=inference)
+    fit = mmrm.reml
+    variance, df = fit.variance, fit.df
+    if inference.is_clustered:
+        if people is None:
+            raise TypeError("A clustered standard error needs the people of the trials.")
+        corrected = inference.standard_error == "cr2"
+        variance, df = compute_sandwich(
+            people, statistics, mmrm.mean, mmrm.covariance, fit.eta, corrected=corrected
+        )
+    return build_result(fit.estimate, variance, df, fit.converged, mmrm.boundary)
+
+
+@dataclass(frozen=True)
+class MmrmFit:
+    """A REML fit with its model.
+
+    Attributes
+    ----------
+    reml
+        Its eta holds the lower triangle of the covariance, row by row; by arm, control's then
+        treatment's.
+    boundary
+        Whether the likelihood is highest where the covariance is singular, (n_trials,).
+    """
+
+    reml: RemlFit
+    mean: MeanModel
+    covariance: CovarianceModel
+    boundary: Flags
+
+
+def estimate_mmrm(
+    statistics: PatternStatistics, *, common_baseline: bool = False, inference: Inference = PLAIN
+) -> MmrmFit:
+    """Return the fit with its covariance."""
     n_visits = statistics.n_visits
     included = np.ones((n_visits, statistics.n_predictors), dtype=bool)
     included[0, 1] = not common_baseline
     mean = MeanModel(np.eye(n_visits), included, contrast=(n_visits - 1, 1))
     model = build_unstructured(n_visits)
-    rows, columns = np.tril_indices(n_visits)
-    start = _estimate_start(statistics)[:, rows, columns]
-    fitted = fit_reml(statistics, mean, model, start)
-    return build_result(fitted.estimate, fitted.variance, fitted.df, fitted.converged)
+    if inference.by_arm:
+        model = join_blocks([model, model])
+    fit = fit_reml(
+        statistics,
+        mean,
+        model,
+        _list_starts(statistics, inference),
+        fragile=_may_have_several_maxima(statistics),
+        kenward_roger="observed" if inference.kenward_roger else None,
+    )
+    return MmrmFit(fit, mean, model, _is_near_singular(model, fit))
+
+
+def _may_have_several_maxima(statistics: PatternStatistics) -> Flags:
+    """Return which trials are small and have visits missing in between.
+
+    With monotone drop-out there is one maximum. With gaps, several were seen only where fewer than
+    3 people a visit had every visit.
+    """
+    seen = statistics.seen
+    complete = statistics.counts[:, seen.all(axis=1)].sum(axis=1)
+    order = np.argsort(seen.sum(axis=1), kind="stable")
+    nested = (seen[order][:-1] <= seen[order][1:]).all()
+    return np.asarray((complete < 3 * statistics.n_visits) & ~nested)
+
+
+def _is_near_singular(model: CovarianceModel, fit: RemlFit) -> Flags:
+    """Return which fits without a maximum were on their way to a singular covariance."""
+    near = np.zeros(len(fit.eta), dtype=bool)
+    failed = np.flatnonzero(~fit.converged & np.isfinite(fit.eta).all(axis=1))
+    full = model.compute_covariances(fit.eta[failed])
+    deviation = np.sqrt(np.maximum(np.einsum("tgii->tgi", full), np.finfo(float).tiny))
+    correlation = full / deviation[..., :, None] / deviation[..., None, :]
+    near[failed] = np.linalg.eigvalsh(correlation)[..., 0].min(axis=1) < _SINGULAR
+    return near
+
+
+def _list_starts(statistics: PatternStatistics, inference: Inference) -> list[Floats]:
+    """Return first values of the covariance: estimated, then with a common correlation."""
+    rows, columns = np.tril_indices(statistics.n_visits)
+    if not inference.by_arm:
+        return [start[:, rows, columns] for start in _estimate_starts(statistics)]
+    # within an arm the treatment is constant
+    plain = [0, *range(2, statistics.n_predictors)]
+    arms = [_estimate_starts(statistics.select_block(arm).keep_predictors(plain)) for arm in (0, 1)]
+    return [
+        np.concatenate([start[:, rows, columns] for start in pair], axis=1)
+        for pair in zip(*arms, strict=True)
+    ]
+
+
+def _estimate_starts(statistics: PatternStatistics) -> list[Floats]:
+    variances = [_compute_marginal_variance(statistics, j) for j in range(statistics.n_visits)]
+    deviation = np.sqrt(np.maximum(np.stack(variances, axis=1), 0.0))
+    products = deviation[:, :, None] * deviation[:, None, :]
+    same = np.eye(statistics.n_visits)
+    alike = [products * (same + common * (1 - same)) for common in (0.5, 0.9)]
+    return [_estimate_start(statistics), *alike]
 
 
 def _estimate_start(statistics: PatternStatistics) -> Floats:
-    """Return first covariances, (t, visits, visits): exact REML for trials without missing visits.
+    """Return covariances, (t, visits, visits): exact REML for trials without missing visits.
 
     Each visit is regressed on the predictors and the earlier visits among people who have them all
     (Anderson 1957, J Am Stat Assoc 52:200): under monotone drop-out this is maximum likelihood.

@@ -1,6 +1,7 @@
 """Linear mixed model with a random intercept and a random slope."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,11 +10,22 @@ from trialsim.analysis.covariance import (
     CovarianceModel,
     build_linear,
     invert_positive_definite,
+    join_blocks,
+)
+from trialsim.analysis.inference import (
+    PLAIN,
+    Covariance,
+    DegreesOfFreedom,
+    Inference,
+    StandardError,
 )
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
-from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
-from trialsim.analysis.reml import MeanModel, RemlFit, fit_reml
+from trialsim.analysis.likelihood import MeanModel
+from trialsim.analysis.patterns import PatternStatistics
+from trialsim.analysis.reml import RemlFit, fit_reml
 from trialsim.analysis.result import FitResult, Flags, Floats, build_result
+from trialsim.analysis.sandwich import compute_sandwich
+from trialsim.analysis.small_sample import Information
 
 
 def fit_random_slope(
@@ -23,13 +35,17 @@ def fit_random_slope(
     covariates: ArrayLike | None = None,
     *,
     common_baseline: bool = False,
+    covariate_slopes: bool = False,
+    degrees_of_freedom: DegreesOfFreedom = "satterthwaite",
+    covariance: Covariance = "pooled",
+    standard_error: StandardError = "model",
     workers: int | None = None,
 ) -> FitResult:
     """Return the treatment difference in slope by a REML random-slope model.
 
     y_ij = (b0 + g0 G_i) + (b1 + d G_i) t_j + u_0i + u_1i t_j + e_ij with free covariance of (u_0,
-    u_1); the estimate is d. A covariate adds a main effect. Degrees of freedom are Satterthwaite's.
-    A fit whose random-effects covariance is singular is kept with `boundary` set.
+    u_1); the estimate is d. A covariate adds a main effect. A fit whose random-effects covariance
+    is singular is kept with `boundary` set.
 
     Parameters
     ----------
@@ -43,46 +59,106 @@ def fit_random_slope(
         Known at baseline, (n_participants, q) or (n_trials, n_participants, q).
     common_baseline
         Whether the arms share their intercept (g0 = 0).
+    covariate_slopes
+        Whether covariates are crossed with time, which explains slopes too.
+    degrees_of_freedom
+        "satterthwaite", or "kenward_roger" with its standard error.
+    covariance
+        Of the random effects, with the residual variance: "pooled" over the arms, or "by_arm".
+    standard_error
+        From the "model", or clustered by participant ("cr0", "cr2"), with Bell & McCaffrey's
+        degrees of freedom.
     workers
         Threads; all cores when None. The result does not depend on it.
 
     Raises
     ------
     DesignError
-        Shapes that do not match, an empty arm, fewer than 3 visits, a visit that nobody has.
+        Shapes that do not match, an empty arm, fewer than 3 visits, a visit that nobody has,
+        Kenward-Roger with a clustered standard error.
 
     References
     ----------
     Laird & Ware 1982 (Biometrics 38:963). Common baseline: Hu, Mackey & Thomas 2021 (Biom J
-    63:806).
+    63:806). Kenward & Roger's method as in the R package pbkrtest.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(20260101)
+    >>> times = np.array([0.0, 1.0, 2.0])
+    >>> slopes = rng.normal(-1.0, 0.5, size=(1, 40, 1))
+    >>> volume = 100 + slopes * times + rng.normal(scale=0.3, size=(1, 40, 3))
+    >>> fit = fit_random_slope(volume, np.arange(40) % 2, times)
+    >>> print(fit.converged, fit.df.round(1))
+    [ True] [38.]
     """
+    inference = Inference(degrees_of_freedom, covariance, standard_error)
     trials = read_trials(outcome, treatment, visit_times, covariates, min_visits=3)
 
     def fit(batch: Trials) -> FitResult:
-        statistics = summarize(center_outcome(batch.outcome), batch.predictors)
+        people = batch.center()
         return fit_random_slope_statistics(
-            statistics, trials.visit_times, common_baseline=common_baseline
+            people.summarize(by_arm=inference.by_arm),
+            trials.visit_times,
+            common_baseline=common_baseline,
+            covariate_slopes=covariate_slopes,
+            inference=inference,
+            people=people,
         )
 
     return fit_in_batches(trials, fit, workers)
 
 
 def fit_random_slope_statistics(
-    statistics: PatternStatistics, visit_times: Floats, *, common_baseline: bool = False
+    statistics: PatternStatistics,
+    visit_times: Floats,
+    *,
+    common_baseline: bool = False,
+    covariate_slopes: bool = False,
+    inference: Inference = PLAIN,
+    people: Trials | None = None,
 ) -> FitResult:
     """Return the random-slope model of trials given by their sufficient statistics.
 
-    The predictors are the intercept, the treatment, then covariates.
+    Parameters
+    ----------
+    statistics
+        The predictors are the intercept, the treatment, then covariates; by arm where the
+        covariance is.
+    people
+        Those that the statistics were made of; a clustered standard error needs them.
     """
-    fit = estimate_growth(statistics, visit_times, common_baseline=common_baseline)
-    return build_result(
-        fit.reml.estimate, fit.reml.variance, fit.reml.df, fit.reml.converged, fit.boundary
+    mean = _build_mean(
+        visit_times,
+        statistics.n_predictors,
+        common_baseline=common_baseline,
+        covariate_slopes=covariate_slopes,
     )
+    growth = _estimate(statistics, visit_times, mean, inference)
+    fit = growth.reml
+    variance, df = fit.variance, fit.df
+    if inference.is_clustered:
+        if people is None:
+            raise TypeError("A clustered standard error needs the people of the trials.")
+        model = _build_inner(visit_times, inference)
+        corrected = inference.standard_error == "cr2"
+        variance, df = compute_sandwich(
+            people, statistics, mean, model, growth.terms, corrected=corrected
+        )
+    return build_result(fit.estimate, variance, df, fit.converged, growth.boundary & fit.converged)
 
 
 @dataclass(frozen=True)
 class GrowthFit:
-    """A REML fit with its variance terms (d00, d01, d11, residual), (n_trials, 4)."""
+    """A REML fit with its variance terms.
+
+    Attributes
+    ----------
+    terms
+        (d00, d01, d11, residual), (n_trials, 4); by arm, control's then treatment's.
+    boundary
+        Whether the random-effects covariance is singular, (n_trials,).
+    """
 
     reml: RemlFit
     terms: Floats
@@ -93,44 +169,97 @@ def estimate_growth(
     statistics: PatternStatistics, visit_times: Floats, *, common_baseline: bool = False
 ) -> GrowthFit:
     """Return the fit with the variances of intercept, slope and residual."""
-    courses = np.column_stack([np.ones_like(visit_times), visit_times])
-    included = np.ones((2, statistics.n_predictors), dtype=bool)
+    mean = _build_mean(visit_times, statistics.n_predictors, common_baseline=common_baseline)
+    return _estimate(statistics, visit_times, mean, PLAIN)
+
+
+def _build_mean(
+    visit_times: Floats,
+    n_predictors: int,
+    *,
+    common_baseline: bool,
+    covariate_slopes: bool = False,
+) -> MeanModel:
+    included = np.ones((2, n_predictors), dtype=bool)
     included[0, 1] = not common_baseline
-    included[1, 2:] = False
-    mean = MeanModel(courses, included, contrast=(1, 1))
-    basis = _build_basis(visit_times)
-    start = _estimate_start(statistics, courses)
-    inside = fit_reml(statistics, mean, build_linear(basis), start)
-    terms = inside.eta
-    with np.errstate(invalid="ignore"):
-        d00, d01, d11 = terms[:, 0], terms[:, 1], terms[:, 2]
-        boundary = ~(inside.converged & (d00 >= 0) & (d11 >= 0) & (d00 * d11 >= d01**2))
+    included[1, 2:] = covariate_slopes
+    courses = np.column_stack([np.ones_like(visit_times), visit_times])
+    return MeanModel(courses, included, contrast=(1, 1))
+
+
+def _estimate(
+    statistics: PatternStatistics, visit_times: Floats, mean: MeanModel, inference: Inference
+) -> GrowthFit:
+    model = _build_inner(visit_times, inference)
+    start = _list_terms(statistics, mean, inference)
+    flat = start * np.tile([1.0, 0.0, 1.0, 1.0], model.n_blocks)
+    kenward_roger: Information | None = "expected" if inference.kenward_roger else None
+    fit = fit_reml(statistics, mean, model, [start, flat], kenward_roger=kenward_roger)
+    boundary = ~(fit.converged & _are_proper(fit.eta).all(axis=1))
     if boundary.any():
-        inside, terms = _refit_on_boundary(
-            statistics.select(boundary), mean, basis, inside, start, boundary
+        edge = _fit_on_boundary(
+            statistics.select(boundary), mean, model.basis, start[boundary], kenward_roger
         )
-    return GrowthFit(inside, terms, boundary)
+        fit.put(np.flatnonzero(boundary), edge)
+    return GrowthFit(fit, fit.eta, boundary)
 
 
-def _refit_on_boundary(
+def _are_proper(terms: Floats) -> Flags:
+    """Return whether each random-effects covariance can be one, (n_trials, n_blocks)."""
+    d00, d01, d11, _ = terms.reshape(len(terms), -1, 4).transpose(2, 0, 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((d00 >= 0) & (d11 >= 0) & (d00 * d11 >= d01**2))
+
+
+def _fit_on_boundary(
     statistics: PatternStatistics,
     mean: MeanModel,
     basis: Floats,
-    inside: RemlFit,
     start: Floats,
-    boundary: Flags,
-) -> tuple[RemlFit, Floats]:
-    model = _build_singular(basis)
-    d00, _, d11, residual = start[boundary].T
-    first = np.column_stack([np.sqrt(d00), np.sqrt(d11) / 3, residual])
-    edge = fit_reml(statistics, mean, model, first)
-    terms = inside.eta.copy()
-    terms[boundary] = model.compute_terms(edge.eta)
-    joined = {}
-    for name in ("beta", "estimate", "variance", "df", "converged"):
-        joined[name] = getattr(inside, name).copy()
-        joined[name][boundary] = getattr(edge, name)
-    return RemlFit(eta=terms, **joined), terms
+    kenward_roger: Information | None,
+) -> RemlFit:
+    """Return the highest fit, with terms as eta, in which some covariance is singular."""
+    free, singular = build_linear(basis), _build_singular(basis)
+    n_blocks = start.shape[1] // 4
+    fits = []
+    for edges in product((True, False), repeat=n_blocks):
+        if not any(edges):
+            continue
+        model = join_blocks([singular if edge else free for edge in edges])
+        starts = [
+            np.concatenate(
+                [
+                    _find_loading(own, sign) if edge else own
+                    for own, edge in zip(np.split(start, n_blocks, axis=1), edges, strict=True)
+                ],
+                axis=1,
+            )
+            for sign in (1.0, -1.0)
+        ]
+        # the sign of the loading is a choice between two hills
+        fragile = np.ones(len(start), dtype=bool)
+        fit = fit_reml(
+            statistics, mean, model, starts, fragile=fragile, kenward_roger=kenward_roger
+        )
+        terms = model.compute_terms(fit.eta)
+        proper = (_are_proper(terms) | np.array(edges)).all(axis=1)
+        fits.append(replace(fit, eta=terms, converged=fit.converged & proper))
+    best, *others = fits
+    for other in others:
+        best.improve(np.arange(len(start)), other)
+    return best
+
+
+def _find_loading(terms: Floats, sign: float) -> Floats:
+    """Return (l0, l1, residual) near the terms, with the loadings' signs alike or not."""
+    d00, _, d11, residual = terms.T
+    return np.column_stack([np.sqrt(d00), sign * np.sqrt(d11) / 3, residual])
+
+
+def _build_inner(visit_times: Floats, inference: Inference) -> CovarianceModel:
+    """Return the model whose random-effects covariances need not be positive definite."""
+    model = build_linear(_build_basis(visit_times))
+    return join_blocks([model, model]) if inference.by_arm else model
 
 
 def _build_basis(times: Floats) -> Floats:
@@ -149,6 +278,15 @@ def _build_singular(basis: Floats) -> CovarianceModel:
     curvature[0, 0, 0] = curvature[2, 1, 1] = 2.0
     curvature[1, 0, 1] = curvature[1, 1, 0] = 1.0
     return CovarianceModel(basis, linear, curvature)
+
+
+def _list_terms(statistics: PatternStatistics, mean: MeanModel, inference: Inference) -> Floats:
+    if not inference.by_arm:
+        return _estimate_start(statistics, mean.courses)
+    # within an arm the treatment is constant
+    plain = [0, *range(2, statistics.n_predictors)]
+    arms = [statistics.select_block(arm).keep_predictors(plain) for arm in (0, 1)]
+    return np.concatenate([_estimate_start(arm, mean.courses) for arm in arms], axis=1)
 
 
 def _estimate_start(statistics: PatternStatistics, courses: Floats) -> Floats:

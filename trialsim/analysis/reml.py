@@ -1,273 +1,207 @@
-"""Restricted maximum likelihood of Gaussian repeated measures, for many trials at once.
+"""Restricted maximum likelihood by Newton's method, for many trials at once.
 
-The model of person i is y_i = (B kron z_i') beta + e_i with cov(e_i) = sum_a theta_a E_a at the
-visits that were seen: z_i are predictors known at baseline, B the time courses that every
-predictor may take (the identity: a free mean at each visit; [1, t]: a straight line). Both the
-unstructured MMRM and the random-slope model have this form.
-
-Newton's method uses the exact observed information of the restricted likelihood. The same matrix
-gives Satterthwaite's degrees of freedom.
-
-References
-----------
-Harville 1977 (J Am Stat Assoc 72:320), the restricted likelihood with its derivatives.
-Fai & Cornelius 1996 (J Stat Comput Simul 54:363), Satterthwaite's method for mixed models.
+Steps use the exact observed information where it is positive definite and the expected information
+elsewhere, and are halved until the likelihood rises. A fit is accepted only at a maximum.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.analysis.covariance import CovarianceModel, invert_positive_definite
+from trialsim.analysis.likelihood import (
+    Derivatives,
+    MeanModel,
+    differentiate,
+    evaluate,
+)
 from trialsim.analysis.patterns import PatternStatistics
-from trialsim.analysis.result import Flags, Floats
+from trialsim.analysis.result import Flags, Floats, take_trials
+from trialsim.analysis.small_sample import Information, adjust_variance, compute_df
 
-_MAX_ITERATIONS = 60
+_MAX_ITERATIONS = 100
 _DECREMENT = 1e-9
-"""Newton decrement at which a step is the last one: it leaves an error of its square."""
-
-
-@dataclass(frozen=True)
-class MeanModel:
-    """Which time course each predictor takes.
-
-    Attributes
-    ----------
-    courses
-        B, (n_visits, m).
-    included
-        (m, p), False where a predictor's coefficient is fixed at 0.
-    contrast
-        (m, p) position of the coefficient that is reported.
-    """
-
-    courses: Floats
-    included: Flags
-    contrast: tuple[int, int]
-
-    @property
-    def free(self) -> NDArray[np.intp]:
-        """Positions of the free coefficients in the flattened (m, p)."""
-        return np.flatnonzero(self.included)
-
-    @property
-    def reported(self) -> int:
-        """Position of the reported coefficient in the flattened (m, p)."""
-        return int(self.contrast[0] * self.included.shape[1] + self.contrast[1])
+"""Newton decrement below which a fit is accepted: its last step leaves an error of its square."""
+_ROUNDING = 1e-7
+"""Fall of a log likelihood that may be rounding."""
+_SAME = 1e-6
+"""Difference of log likelihoods below which two maxima are the same one."""
 
 
 @dataclass(frozen=True)
 class RemlFit:
-    """Estimates of each trial: eta, beta (t, m, p), the reported coefficient with variance, df."""
+    """Estimates of each trial (t); those of a trial that has not converged mean nothing.
+
+    Attributes
+    ----------
+    eta
+        (t, n_parameters), the highest value tried where no maximum was found.
+    beta
+        (t, m, p).
+    estimate, variance, df
+        The reported coefficient, its model-based variance, its degrees of freedom, (t,).
+    log_likelihood
+        (t,).
+    converged
+        (t,), True at a maximum: Newton's decrement lay in [0, 1e-9) and the observed information
+        was positive definite before the last step.
+    """
 
     eta: Floats
     beta: Floats
     estimate: Floats
     variance: Floats
     df: Floats
+    log_likelihood: Floats
     converged: Flags
 
+    def put(self, trials: NDArray[np.intp], other: "RemlFit") -> None:
+        """Replace the fits of some trials."""
+        for name in RemlFit.__dataclass_fields__:
+            getattr(self, name)[trials] = getattr(other, name)
 
-@dataclass(frozen=True)
-class _State:
-    """Everything of the likelihood at one parameter value, per trial (t) and pattern (k)."""
-
-    inverse: Floats  # W, (t, k, visits, visits), 0 where unseen
-    weighted: Floats  # W B, (t, k, visits, m)
-    covariance: Floats  # (X'V^-1 X)^-1 with fixed coefficients as 0, (t, mp, mp)
-    beta: Floats  # (t, m, p)
-    residual: Floats  # sum r r', (t, k, visits, visits)
-    residual_by_predictor: Floats  # sum r z', (t, k, visits, p)
-    log_likelihood: Floats  # (t,), -inf where the covariance is not positive definite
+    def improve(self, trials: NDArray[np.intp], other: "RemlFit") -> None:
+        """Replace the fits of those trials for which `other` has a higher maximum."""
+        rises = other.log_likelihood > self.log_likelihood[trials] + _SAME
+        better = other.converged & (rises | ~self.converged[trials])
+        self.put(trials[better], take_trials(other, better))
 
 
 def fit_reml(
-    statistics: PatternStatistics, mean: MeanModel, covariance: CovarianceModel, start: Floats
+    statistics: PatternStatistics,
+    mean: MeanModel,
+    covariance: CovarianceModel,
+    starts: Sequence[Floats],
+    *,
+    fragile: Flags | None = None,
+    kenward_roger: Information | None = None,
 ) -> RemlFit:
     """Return the REML fit of each trial.
 
     Parameters
     ----------
-    start
-        (n_trials, n_parameters), first value of eta.
+    starts
+        First values of eta, (n_trials, n_parameters) each. The later ones are for trials in which
+        the earlier led to no maximum.
+    fragile
+        Trials that may have several maxima, (n_trials,): they are fitted from every start, and the
+        highest maximum is taken.
+    kenward_roger
+        Information that Kenward & Roger's adjustment uses; without it variances are not adjusted.
     """
-    n_trials = len(start)
-    eta, log_likelihood = start.copy(), np.full(n_trials, -np.inf)
-    step, df = np.zeros_like(start), np.full(n_trials, np.nan)
-    converged = np.zeros(n_trials, dtype=bool)
-    active = np.arange(n_trials)
+    first, *others = starts
+    fit = _fit(statistics, mean, covariance, first, kenward_roger)
+    for start in others:
+        again = ~fit.converged if fragile is None else ~fit.converged | fragile
+        if again.any():
+            other = _fit(statistics.select(again), mean, covariance, start[again], kenward_roger)
+            fit.improve(np.flatnonzero(again), other)
+    return fit
+
+
+def _fit(
+    statistics: PatternStatistics,
+    mean: MeanModel,
+    covariance: CovarianceModel,
+    start: Floats,
+    kenward_roger: Information | None,
+) -> RemlFit:
+    """Climb from `start`; trials drop out as they come to a maximum."""
+    fit = _prepare(start, mean)
+    eta, step = fit.eta, np.zeros_like(start)
+    active = np.arange(len(start))
     for _ in range(_MAX_ITERATIONS):
         part = statistics.select(active)
-        state = _evaluate(part, mean, covariance, eta[active])
-        improved = state.log_likelihood >= log_likelihood[active] - 1e-7
-        worse = ~(improved & np.isfinite(state.log_likelihood))
-        step[active[worse]] /= 2
-        eta[active[worse]] -= step[active[worse]]
-        good = active[~worse]
+        state = evaluate(part, mean, covariance, eta[active] + step[active])
+        rises = state.log_likelihood >= fit.log_likelihood[active] - _ROUNDING
+        rises &= np.isfinite(state.log_likelihood)
+        if not rises.all():
+            step[active[~rises]] /= 2
+            part, state = part.select(rises), take_trials(state, rises)
+        going = np.abs(step[active]).max(axis=1) > 0
+        good = active[rises]
         if good.size:
-            state, part = _select(state, ~worse), part.select(~worse)
-            log_likelihood[good] = state.log_likelihood
-            move, decrement, df[good] = _newton(part, mean, covariance, eta[good], state)
-            step[good] = move
-            eta[good] += move
-            converged[good] = decrement < _DECREMENT
-        stuck = ~(np.abs(step[active]).max(axis=1) > 0)
-        active = active[~(converged[active] | stuck)]
+            eta[good] += step[good]
+            fit.log_likelihood[good] = state.log_likelihood
+            slopes = differentiate(part, mean, covariance, state)
+            newton = _compute_step(covariance, eta[good], slopes)
+            step[good] = newton.step
+            top = newton.concave & (newton.decrement >= 0) & (newton.decrement < _DECREMENT)
+            going[rises] = ~top
+            if top.any():
+                found = _conclude(
+                    part.select(top),
+                    mean,
+                    covariance,
+                    eta[good[top]],
+                    take_trials(slopes, top),
+                    take_trials(newton, top),
+                    kenward_roger,
+                )
+                fit.put(good[top], found)
+        active = active[going]
         if not active.size:
             break
-    final = _evaluate(statistics, mean, covariance, eta)
-    at = mean.reported
-    converged &= np.isfinite(final.log_likelihood)
-    estimate = final.beta.reshape(n_trials, -1)[:, at]
-    return RemlFit(eta, final.beta, estimate, final.covariance[:, at, at], df, converged)
+    return fit
 
 
-def _select(state: _State, trials: Flags) -> _State:
-    return _State(*(getattr(state, name)[trials] for name in _State.__dataclass_fields__))
-
-
-def _evaluate(
-    statistics: PatternStatistics, mean: MeanModel, covariance: CovarianceModel, eta: Floats
-) -> _State:
-    p, n_trials = statistics.n_predictors, len(eta)
-    cross, seen = statistics.cross, statistics.seen
-    zz, zy, yy = cross[..., :p, :p], cross[..., :p, p:], cross[..., p:, p:]
-    inverse, log_det, fine = _invert_by_pattern(covariance, eta, seen)
-    weighted = inverse @ mean.courses
-    by_course = mean.courses.T @ weighted
-    n_courses = mean.courses.shape[1]
-    size = n_courses * p
-    information = _sum_kron(by_course[:, :, None], zz)[:, 0]
-    moment = (weighted.transpose(0, 1, 3, 2) @ zy.transpose(0, 1, 3, 2)).sum(axis=1)
-    free = mean.free
-    small, log_det_information, solvable = invert_positive_definite(
-        information[:, free[:, None], free[None, :]]
-    )
-    spread = np.zeros((n_trials, size, size))
-    spread[:, free[:, None], free[None, :]] = small
-    with np.errstate(all="ignore"):
-        beta = (spread @ moment.reshape(n_trials, size, 1)).reshape(n_trials, n_courses, p)
-        fitted = (mean.courses @ beta)[:, None] * seen[None, :, :, None]
-        explained = fitted @ zy
-        by_predictor = zy.transpose(0, 1, 3, 2) - fitted @ zz
-        residual = (
-            yy
-            - explained
-            - explained.transpose(0, 1, 3, 2)
-            + fitted @ zz @ fitted.transpose(0, 1, 3, 2)
-        )
-        log_likelihood = -0.5 * (
-            (statistics.counts * log_det).sum(axis=1)
-            + np.einsum("tkij,tkij->t", inverse, residual)
-            + log_det_information
-        )
-    usable = fine & solvable & np.isfinite(log_likelihood)
-    log_likelihood = np.where(usable, log_likelihood, -np.inf)
-    return _State(inverse, weighted, spread, beta, residual, by_predictor, log_likelihood)
-
-
-def _invert_by_pattern(
-    covariance: CovarianceModel, eta: Floats, seen: Flags
-) -> tuple[Floats, Floats, Flags]:
-    full = np.einsum("ta,aij->tij", covariance.compute_terms(eta), covariance.basis)
-    both = seen[:, :, None] & seen[:, None, :]
-    # unseen visits get a unit variance of their own: it adds nothing to the log determinant
-    padded = np.where(both, full[:, None], np.eye(seen.shape[1]))
-    inverse, log_det, fine = invert_positive_definite(padded)
-    return inverse * both, log_det, np.asarray(fine.all(axis=1))
-
-
-def _sum_kron(left: Floats, right: Floats) -> Floats:
-    """Return sum_k left[t,k,a] kron right[t,k]: (t, a, m p, m p)."""
-    n_trials, n_patterns, n_terms, m = left.shape[:4]
-    p = right.shape[-1]
-    flat = left.reshape(n_trials, n_patterns, -1).transpose(0, 2, 1)
-    blocks = flat @ right.reshape(n_trials, n_patterns, -1)
-    return (
-        blocks.reshape(n_trials, n_terms, m, m, p, p)
-        .transpose(0, 1, 2, 4, 3, 5)
-        .reshape(n_trials, n_terms, m * p, m * p)
+def _prepare(start: Floats, mean: MeanModel) -> RemlFit:
+    n_trials = len(start)
+    unknown = np.full((3, n_trials), np.nan)
+    beta = np.full((n_trials, *mean.included.shape), np.nan)
+    low = np.full(n_trials, -np.inf)
+    return RemlFit(
+        start.copy(), beta, unknown[0], unknown[1], unknown[2], low, np.zeros(n_trials, dtype=bool)
     )
 
 
-def _newton(
+def _conclude(
     statistics: PatternStatistics,
     mean: MeanModel,
     covariance: CovarianceModel,
     eta: Floats,
-    state: _State,
-) -> tuple[Floats, Floats, Floats]:
-    """Return the step, its decrement, and Satterthwaite's df of the reported coefficient."""
-    score, observed, expected, gradient = _differentiate(statistics, mean, covariance, state)
+    slopes: Derivatives,
+    newton: "_Step",
+    kenward_roger: Information | None,
+) -> RemlFit:
+    """Take the last step and return the fit there, with degrees of freedom of the step before."""
+    top = eta + newton.step
+    state = evaluate(statistics, mean, covariance, top)
+    variance = state.covariance[:, mean.reported, mean.reported]
+    if kenward_roger is None:
+        df = compute_df(variance, newton.gradient, newton.inverse)
+    else:
+        variance, df = adjust_variance(statistics, mean, covariance, state, slopes, kenward_roger)
+    estimate = state.beta.reshape(len(eta), -1)[:, mean.reported]
+    converged = np.isfinite(state.log_likelihood)
+    return RemlFit(top, state.beta, estimate, variance, df, state.log_likelihood, converged)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Newton's step in eta, its decrement, and what it was made from."""
+
+    step: Floats
+    decrement: Floats
+    gradient: Floats  # of the reported variance
+    inverse: Floats  # of the information used
+    concave: Flags  # whether that is the observed one
+
+
+def _compute_step(covariance: CovarianceModel, eta: Floats, slopes: Derivatives) -> _Step:
     jacobian = covariance.compute_jacobian(eta)
     back = jacobian.transpose(0, 2, 1)
-    score_eta = (back @ score[..., None])[..., 0]
-    gradient_eta = (back @ gradient[..., None])[..., 0]
-    bend = np.einsum("ta,aij->tij", score, covariance.curvature)
-    inverse, _, fine = invert_positive_definite(back @ observed @ jacobian - bend)
-    if not fine.all():
-        rest = ~fine
-        inverse[rest] = invert_positive_definite(back[rest] @ expected[rest] @ jacobian[rest])[0]
-    step = (inverse @ score_eta[..., None])[..., 0]
+    score = (back @ slopes.score[..., None])[..., 0]
+    gradient = (back @ slopes.gradient[..., None])[..., 0]
+    bend = np.einsum("ta,aij->tij", slopes.score, covariance.curvature)
+    inverse, _, concave = invert_positive_definite(back @ slopes.observed @ jacobian - bend)
+    if not concave.all():
+        rest = ~concave
+        expected = back[rest] @ slopes.expected[rest] @ jacobian[rest]
+        inverse[rest] = invert_positive_definite(expected)[0]
+    step = (inverse @ score[..., None])[..., 0]
     with np.errstate(all="ignore"):
-        decrement = np.einsum("ti,ti->t", step, score_eta)
-        spread = np.einsum("ti,tij,tj->t", gradient_eta, inverse, gradient_eta)
-        variance = state.covariance[:, mean.reported, mean.reported]
-        df = 2 * variance**2 / spread
-    return step, decrement, df
-
-
-def _differentiate(
-    statistics: PatternStatistics, mean: MeanModel, covariance: CovarianceModel, state: _State
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return score, observed and expected information of theta, gradient of the variance.
-
-    With P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1 and V_a = dV / d theta_a: the score is
-    -tr(P V_a)/2 + y'P V_a P y/2, the expected information tr(P V_a P V_b)/2, the observed one
-    y'P V_a P V_b P y minus the expected one.
-    """
-    p, basis = statistics.n_predictors, covariance.basis
-    zz = statistics.cross[..., :p, :p]
-    n_trials, n_patterns = state.inverse.shape[:2]
-    n_terms, n_courses = len(basis), mean.courses.shape[1]
-    size = n_courses * p
-    w, wb = state.inverse, state.weighted
-    wb_back = wb.transpose(0, 1, 3, 2)
-    blocks = state.covariance.reshape(n_trials, n_courses, p, n_courses, p)
-    leverage = np.einsum("tapbq,tkpq->tkab", blocks, zz, optimize=True)
-    lift = wb @ leverage @ wb_back
-    core = w @ state.residual @ w
-    scaled = statistics.counts[:, :, None, None] * w
-    score = 0.5 * np.einsum("aij,tij->ta", basis, (core + lift - scaled).sum(axis=1))
-
-    change = np.einsum("aij,tkjm->tkaim", basis, wb)
-    slopes = (wb_back[:, :, None] @ change).reshape(
-        n_trials, n_patterns, n_terms, n_courses, n_courses
-    )
-    moved = state.covariance[:, None] @ _sum_kron(slopes, zz)
-    second = moved.reshape(n_trials, n_terms, -1) @ moved.transpose(0, 1, 3, 2).reshape(
-        n_trials, n_terms, -1
-    ).transpose(0, 2, 1)
-    pull = (
-        (change.transpose(0, 1, 2, 4, 3) @ (w @ state.residual_by_predictor)[:, :, None])
-        .sum(axis=1)
-        .reshape(n_trials, n_terms, size)
-    )
-    spent = pull @ state.covariance @ pull.transpose(0, 2, 1)
-    traced = _trace_pairs(basis, w, core + lift - scaled / 2)
-    expected = _trace_pairs(basis, w, scaled / 2 - lift) + second / 2
-    observed = traced - second / 2 - spent
-    gradient = np.einsum(
-        "tax,tx->ta", moved[:, :, mean.reported], state.covariance[:, :, mean.reported]
-    )
-    return score, observed, expected, gradient
-
-
-def _trace_pairs(basis: Floats, left: Floats, right: Floats) -> Floats:
-    """Return sum_k tr(E_a left_k E_b right_k), (t, a, b), made symmetric in a and b."""
-    n_trials, n_terms = len(left), len(basis)
-    first = np.einsum("aij,tkjl->takil", basis, left).reshape(n_trials, n_terms, -1)
-    second = np.einsum("blj,tkji->tbkil", basis, right).reshape(n_trials, n_terms, -1)
-    traces = first @ second.transpose(0, 2, 1)
-    return np.asarray((traces + traces.transpose(0, 2, 1)) / 2)
+        decrement = np.einsum("ti,ti->t", step, score)
+    return _Step(step, decrement, gradient, inverse, concave)

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class FitResult:
     estimate
         Treatment minus control, in the unit of the outcome (a slope: per unit of time).
     se
-        Model-based standard error.
+        Standard error, model-based unless another was asked for.
     df
         Degrees of freedom of the t statistic.
     p_value
@@ -28,8 +33,8 @@ class FitResult:
     converged
         False where the fit failed; its estimate, se, df and p value are then NaN.
     boundary
-        True where a covariance estimate lies on the edge of what is possible (a singular
-        random-effects covariance); such a fit is kept.
+        True where the likelihood is highest on the edge of the possible covariances. A
+        random-slope fit there is kept; an unstructured one has no maximum and failed.
     """
 
     estimate: Floats
@@ -48,7 +53,7 @@ def build_result(
         ok = ok & np.isfinite(estimate) & (variance > 0) & np.isfinite(variance) & (df > 0)
         se = np.where(ok, np.sqrt(variance), np.nan)
     estimate, df = np.where(ok, estimate, np.nan), np.where(ok, df, np.nan)
-    edge = np.zeros_like(ok) if boundary is None else boundary & ok
+    edge = np.zeros_like(ok) if boundary is None else boundary
     return FitResult(estimate, se, df, compute_p_values(estimate / se, df), ok, edge)
 
 
@@ -62,3 +67,8 @@ def join_results(parts: Sequence[FitResult]) -> FitResult:
     """Return the results of consecutive batches of trials as one."""
     names = [field.name for field in fields(FitResult)]
     return FitResult(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def take_trials(record: Record, trials: Flags) -> Record:
+    """Return the part of a record of arrays, one row a trial, that belongs to some trials."""
+    return type(record)(*(getattr(record, field.name)[trials] for field in fields(record)))

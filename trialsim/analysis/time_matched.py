@@ -5,8 +5,9 @@ from numpy.typing import ArrayLike
 
 from trialsim.analysis.covariance import build_unstructured
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
+from trialsim.analysis.likelihood import MeanModel
 from trialsim.analysis.patterns import center_outcome, summarize
-from trialsim.analysis.reml import MeanModel, fit_reml
+from trialsim.analysis.reml import fit_reml
 from trialsim.analysis.residuals import estimate_residual_covariance
 from trialsim.analysis.result import FitResult, Floats, build_result
 from trialsim.errors import DesignError
@@ -87,5 +88,5 @@ def _fit(batch: Trials) -> FitResult:
     statistics = summarize(outcome, batch.predictors)
     rows, columns = np.tril_indices(n_visits)
     start = estimate_residual_covariance(outcome, batch.predictors, included)[:, rows, columns]
-    fitted = fit_reml(statistics, mean, build_unstructured(n_visits), start)
+    fitted = fit_reml(statistics, mean, build_unstructured(n_visits), [start])
     return build_result(fitted.estimate, fitted.variance, fitted.df, fitted.converged)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialsim.analysis.covariance import build_unstructured
+from trialsim.analysis.likelihood import MeanModel
 from trialsim.analysis.patterns import summarize
-from trialsim.analysis.reml import MeanModel, fit_reml
+from trialsim.analysis.reml import fit_reml
 from trialsim.analysis.residuals import estimate_residual_covariance
 from trialsim.analysis.result import Flags, Floats
 
@@ -64,6 +65,6 @@ def estimate_imputation_model(
         contrast=(n_visits - 1, 1),
     )
     covariance = build_unstructured(n_visits)
-    fit = fit_reml(summarize(outcome, predictors), mean, covariance, eta)
+    fit = fit_reml(summarize(outcome, predictors), mean, covariance, [eta])
     full = np.einsum("ta,aij->tij", fit.eta, covariance.basis)
     return ImputationModel(fit.beta, full, fit.converged)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from trialsim.analysis.patterns import PatternStatistics, summarize
+from trialsim.analysis.patterns import PatternStatistics, join_trials, summarize
 from trialsim.analysis.result import Floats
 from trialsim.analytic import Accrual
 from trialsim.design import TrialDesign
@@ -234,15 +234,13 @@ def _summarize(
     predictors[..., 2] = np.concatenate([arm.people.score for arm in arms], axis=1)
     patterns = get_monotone_patterns(len(job.design.times))
     visit = entry[..., None] + job.design.times
-    parts = [
-        summarize(np.where(visit <= month[:, None, None], outcome, np.nan), predictors, patterns)
-        for month in months
-    ]
-    return PatternStatistics(
-        patterns,
-        np.concatenate([part.counts for part in parts]),
-        np.concatenate([part.cross for part in parts]),
-        PREDICTORS,
+    return join_trials(
+        [
+            summarize(
+                np.where(visit <= month[:, None, None], outcome, np.nan), predictors, patterns
+            )
+            for month in months
+        ]
     )
 
 

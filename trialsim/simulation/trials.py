@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from trialsim.analysis.patterns import PatternStatistics, summarize
+from trialsim.analysis.patterns import PatternStatistics, join_trials, summarize
 from trialsim.analysis.result import FitResult, Flags, Floats
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
@@ -199,12 +199,7 @@ def _accumulate(sizes: Sizes, outcomes: list[Floats], scores: list[Floats]) -> P
         last = totals[-1] if totals else None
         totals.append(added if last is None else last.add(added))
         first = size
-    return PatternStatistics(
-        seen,
-        np.concatenate([total.counts for total in totals]),
-        np.concatenate([total.cross for total in totals]),
-        PREDICTORS,
-    )
+    return join_trials(totals)
 
 
 def _fit(job: _Job, statistics: PatternStatistics, n_replicates: int) -> dict[str, Fits]:

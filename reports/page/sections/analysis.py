@@ -60,7 +60,8 @@ def _failures(facts: StudyFacts) -> Paragraph:
     failed, fitted = rows["n_failed_fits"].sum(), rows["n_simulations"].sum()
     return Paragraph(
         f"{show_count(failed)} of {show_count(fitted)} fits failed. A failed fit counts as not "
-        "rejecting the null hypothesis; a fit on the boundary of its parameters is kept.",
+        "rejecting the null hypothesis; a random-slope fit on the boundary of its parameters is "
+        "kept.",
         facts.sources(_TABLE),
     )
 

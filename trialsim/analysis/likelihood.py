@@ -1,0 +1,247 @@
+"""The restricted likelihood of Gaussian repeated measures, for many trials at once.
+
+The model of person i is y_i = (B kron z_i') beta + e_i with cov(e_i) = sum_a theta_a E_a at the
+visits that were seen: z_i are predictors known at baseline, B the time courses that every
+predictor may take (the identity: a free mean at each visit; [1, t]: a straight line). Both the
+unstructured MMRM and the random-slope model have this form.
+
+References
+----------
+Harville 1977 (J Am Stat Assoc 72:320), the restricted likelihood with its derivatives.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.analysis.covariance import CovarianceModel, invert_positive_definite
+from trialsim.analysis.patterns import PatternStatistics
+from trialsim.analysis.result import Flags, Floats
+
+
+@dataclass(frozen=True)
+class MeanModel:
+    """Which time course each predictor takes.
+
+    Attributes
+    ----------
+    courses
+        B, (n_visits, m).
+    included
+        (m, p), False where a predictor's coefficient is fixed at 0.
+    contrast
+        (m, p) position of the coefficient that is reported.
+    """
+
+    courses: Floats
+    included: Flags
+    contrast: tuple[int, int]
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """Positions of the free coefficients in the flattened (m, p)."""
+        return np.flatnonzero(self.included)
+
+    @property
+    def reported(self) -> int:
+        """Position of the reported coefficient in the flattened (m, p)."""
+        return int(self.contrast[0] * self.included.shape[1] + self.contrast[1])
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything of the likelihood at one parameter value, per trial (t) and pattern (k)."""
+
+    inverse: Floats  # W, (t, k, visits, visits), 0 where unseen
+    weighted: Floats  # W B, (t, k, visits, m)
+    covariance: Floats  # (X'V^-1 X)^-1 with fixed coefficients as 0, (t, mp, mp)
+    beta: Floats  # (t, m, p)
+    residual: Floats  # sum r r', (t, k, visits, visits)
+    residual_by_predictor: Floats  # sum r z', (t, k, visits, p)
+    log_likelihood: Floats  # (t,), -inf where the covariance is not positive definite
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Derivatives by the terms theta (a) of each trial (t).
+
+    Attributes
+    ----------
+    score
+        (t, a).
+    observed, expected
+        Information, (t, a, a).
+    gradient
+        Of the reported coefficient's variance, (t, a).
+    carried
+        c' Phi X'V^-1 V_a V^-1 X with Phi = (X'V^-1 X)^-1 and c the reported coefficient,
+        (t, a, mp).
+    """
+
+    score: Floats
+    observed: Floats
+    expected: Floats
+    gradient: Floats
+    carried: Floats
+
+
+def evaluate(
+    statistics: PatternStatistics, mean: MeanModel, covariance: CovarianceModel, eta: Floats
+) -> State:
+    """Return the restricted likelihood at `eta`, (n_trials, n_parameters)."""
+    p, n_trials = statistics.n_predictors, len(eta)
+    cross, seen = statistics.cross, statistics.seen
+    zz, zy, yy = cross[..., :p, :p], cross[..., :p, p:], cross[..., p:, p:]
+    inverse, log_det, fine = _invert_by_pattern(covariance, eta, statistics)
+    weighted = inverse @ mean.courses
+    by_course = mean.courses.T @ weighted
+    n_courses = mean.courses.shape[1]
+    size = n_courses * p
+    information = sum_kron(by_course[:, :, None], zz)[:, 0]
+    moment = (weighted.transpose(0, 1, 3, 2) @ zy.transpose(0, 1, 3, 2)).sum(axis=1)
+    free = mean.free
+    small, log_det_information, solvable = invert_positive_definite(
+        information[:, free[:, None], free[None, :]]
+    )
+    spread = np.zeros((n_trials, size, size))
+    spread[:, free[:, None], free[None, :]] = small
+    with np.errstate(all="ignore"):
+        beta = (spread @ moment.reshape(n_trials, size, 1)).reshape(n_trials, n_courses, p)
+        fitted = (mean.courses @ beta)[:, None] * seen[None, :, :, None]
+        explained = fitted @ zy
+        by_predictor = zy.transpose(0, 1, 3, 2) - fitted @ zz
+        residual = (
+            yy
+            - explained
+            - explained.transpose(0, 1, 3, 2)
+            + fitted @ zz @ fitted.transpose(0, 1, 3, 2)
+        )
+        log_likelihood = -0.5 * (
+            (statistics.counts * log_det).sum(axis=1)
+            + np.einsum("tkij,tkij->t", inverse, residual)
+            + log_det_information
+        )
+    usable = fine & solvable & np.isfinite(log_likelihood)
+    log_likelihood = np.where(usable, log_likelihood, -np.inf)
+    return State(inverse, weighted, spread, beta, residual, by_predictor, log_likelihood)
+
+
+def _invert_by_pattern(
+    covariance: CovarianceModel, eta: Floats, statistics: PatternStatistics
+) -> tuple[Floats, Floats, Flags]:
+    seen = statistics.seen
+    full = covariance.compute_covariances(eta)[:, statistics.block]
+    both = seen[:, :, None] & seen[:, None, :]
+    # unseen visits get a unit variance of their own: it adds nothing to the log determinant
+    padded = np.where(both, full, np.eye(seen.shape[1]))
+    inverse, log_det, fine = invert_positive_definite(padded)
+    return inverse * both, log_det, np.asarray(fine.all(axis=1))
+
+
+def sum_kron(left: Floats, right: Floats) -> Floats:
+    """Return sum_k left[t,k,a] kron right[t,k]: (t, a, m p, m p)."""
+    n_trials, n_patterns, n_terms, m = left.shape[:4]
+    p = right.shape[-1]
+    flat = left.reshape(n_trials, n_patterns, -1).transpose(0, 2, 1)
+    blocks = flat @ right.reshape(n_trials, n_patterns, -1)
+    return (
+        blocks.reshape(n_trials, n_terms, m, m, p, p)
+        .transpose(0, 1, 2, 4, 3, 5)
+        .reshape(n_trials, n_terms, m * p, m * p)
+    )
+
+
+def differentiate(
+    statistics: PatternStatistics, mean: MeanModel, covariance: CovarianceModel, state: State
+) -> Derivatives:
+    """Return the derivatives of the restricted likelihood by theta.
+
+    With P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1 and V_a = dV / d theta_a: the score is
+    -tr(P V_a)/2 + y'P V_a P y/2, the expected information tr(P V_a P V_b)/2, the observed one
+    y'P V_a P V_b P y minus the expected one.
+    """
+    n_trials = len(state.covariance)
+    blocks = [
+        _differentiate_block(statistics, mean, covariance.basis, state, patterns)
+        for patterns in covariance.find_blocks(statistics.block)
+    ]
+    score, information, pull = (
+        np.concatenate([block[i] for block in blocks], axis=1) for i in range(3)
+    )
+    moved = state.covariance[:, None] @ information
+    n_terms = moved.shape[1]
+    second = moved.reshape(n_trials, n_terms, -1) @ moved.transpose(0, 1, 3, 2).reshape(
+        n_trials, n_terms, -1
+    ).transpose(0, 2, 1)
+    spent = pull @ state.covariance @ pull.transpose(0, 2, 1)
+    traced = join_diagonal([block[3] for block in blocks])
+    expected = join_diagonal([block[4] for block in blocks]) + second / 2
+    carried = moved[:, :, mean.reported]
+    gradient = np.einsum("tax,tx->ta", carried, state.covariance[:, :, mean.reported])
+    return Derivatives(score, traced - second / 2 - spent, expected, gradient, carried)
+
+
+def _differentiate_block(
+    statistics: PatternStatistics,
+    mean: MeanModel,
+    basis: Floats,
+    state: State,
+    patterns: NDArray[np.intp] | slice,
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return what the patterns of one covariance add.
+
+    The score; X'V^-1 V_a V^-1 X; X'V^-1 V_a V^-1 r; the traces of the observed and of the expected
+    information.
+    """
+    p = statistics.n_predictors
+    zz = statistics.cross[:, patterns, :p, :p]
+    w, wb = state.inverse[:, patterns], state.weighted[:, patterns]
+    n_trials, n_patterns = w.shape[:2]
+    n_terms, n_courses = len(basis), mean.courses.shape[1]
+    wb_back = wb.transpose(0, 1, 3, 2)
+    parts = state.covariance.reshape(n_trials, n_courses, p, n_courses, p)
+    leverage = np.einsum("tapbq,tkpq->tkab", parts, zz, optimize=True)
+    lift = wb @ leverage @ wb_back
+    core = w @ state.residual[:, patterns] @ w
+    scaled = statistics.counts[:, patterns, None, None] * w
+    score = 0.5 * np.einsum("aij,tij->ta", basis, (core + lift - scaled).sum(axis=1))
+
+    change = np.einsum("aij,tkjm->tkaim", basis, wb)
+    slopes = (wb_back[:, :, None] @ change).reshape(
+        n_trials, n_patterns, n_terms, n_courses, n_courses
+    )
+    pull = (
+        (
+            change.transpose(0, 1, 2, 4, 3)
+            @ (w @ state.residual_by_predictor[:, patterns])[:, :, None]
+        )
+        .sum(axis=1)
+        .reshape(n_trials, n_terms, n_courses * p)
+    )
+    observed = trace_pairs(basis, w, core + lift - scaled / 2)
+    expected = trace_pairs(basis, w, scaled / 2 - lift)
+    return score, sum_kron(slopes, zz), pull, observed, expected
+
+
+def trace_pairs(basis: Floats, left: Floats, right: Floats) -> Floats:
+    """Return sum_k tr(E_a left_k E_b right_k), (t, a, b), made symmetric in a and b."""
+    n_trials, n_terms = len(left), len(basis)
+    first = np.einsum("aij,tkjl->takil", basis, left).reshape(n_trials, n_terms, -1)
+    second = np.einsum("blj,tkji->tbkil", basis, right).reshape(n_trials, n_terms, -1)
+    traces = first @ second.transpose(0, 2, 1)
+    return np.asarray((traces + traces.transpose(0, 2, 1)) / 2)
+
+
+def join_diagonal(blocks: list[Floats]) -> Floats:
+    """Return block-diagonal matrices, (t, a, a), of each covariance's own."""
+    if len(blocks) == 1:
+        return blocks[0]
+    size = sum(block.shape[-1] for block in blocks)
+    joined = np.zeros((len(blocks[0]), size, size))
+    first = 0
+    for block in blocks:
+        part = slice(first, first + block.shape[-1])
+        joined[:, part, part] = block
+        first = part.stop
+    return joined
