@@ -4,13 +4,14 @@ A command's file imports only Typer at its top; pandas, torch and the rest are i
 command that needs them, so that `trialsim --help` answers at once.
 """
 
+import os
 from os.path import expanduser
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cohorts.errors import TrialsimError
 from trialsim import __version__
 from trialsim.cli import (
     analyze,
@@ -30,10 +31,12 @@ from trialsim.cli import (
     study,
     train,
 )
+from trialsim.cli.boundary import end_command
+from trialsim.cli.logs import start_logging
 
 
 class ErrorReportingGroup(TyperGroup):
-    """A command group that turns a `TrialsimError` into sentences on stderr and exit code 1.
+    """A command group that ends every command in sentences on stderr and an exit code.
 
     It also reads `~/` as the home folder in `--option=~/path`, which shells leave as it is.
     """
@@ -46,15 +49,13 @@ class ErrorReportingGroup(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except TrialsimError as error:
-            for problem in error.problems:
-                typer.echo(f"Error: {problem}", err=True)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt as error:
-            typer.echo(
-                "Interrupted. What was finished is kept; the same command goes on.", err=True
-            )
-            raise typer.Exit(130) from error
+        except typer.Abort:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            # those of Typer: the end of a command, or a mistake in its options
+            if hasattr(error, "exit_code"):
+                raise
+            raise typer.Exit(end_command(error, debug=bool(ctx.params.get("debug")))) from error
 
 
 app = typer.Typer(
@@ -85,8 +86,29 @@ def root(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
+    max_scan_gb: Annotated[
+        float | None,
+        typer.Option(help="Largest image that is read, GB of voxels; by default 2.", min=0.001),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log on stderr what is being done.")
+    ] = False,
+    log_file: Annotated[
+        Path | None, typer.Option(help="Log to the end of this file what is being done.")
+    ] = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log as JSON, one object a line.")
+    ] = False,
+    debug: Annotated[  # noqa: ARG001 - read where a command ends
+        bool, typer.Option("--debug", help="Show where a fault of this program arose.")
+    ] = False,
 ) -> None:
     """Decide whom to enroll: predicted hippocampal atrophy, selection, power, sample size, cost."""
+    start_logging(verbose=verbose, file=log_file, as_json=log_json)
+    if max_scan_gb is not None:
+        from cohorts.images import LARGEST_VARIABLE
+
+        os.environ[LARGEST_VARIABLE] = str(max_scan_gb)
 
 
 app.command()(init.init)
@@ -108,5 +130,6 @@ app.add_typer(study.app, name="study")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what it writes gives others than owner and group nothing."""
+    os.umask(os.umask(0) | 0o007)
     app()

@@ -1,0 +1,94 @@
+"""The last boundary: whatever a command raises ends in sentences on stderr and an exit code.
+
+A fault of this program is told in one sentence with a crash file, which can be passed on: it holds
+where the fault was, not what the data were.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+
+import typer
+
+from cohorts.errors import TrialsimError
+from trialsim import __version__
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def end_command(error: BaseException, *, debug: bool) -> int:
+    """Tell what ended a command, and return its exit code.
+
+    Parameters
+    ----------
+    error
+        What it raised.
+    debug
+        Whether a fault of this program is shown with its traceback.
+    """
+    match error:
+        case TrialsimError():
+            _tell(*error.problems)
+        case KeyboardInterrupt():
+            typer.echo(
+                "Interrupted. What was finished is kept; the same command goes on.", err=True
+            )
+            return INTERRUPTED
+        case BrokenPipeError():
+            # whoever read the output has closed it; nothing more can be written there
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case OSError() if error.strerror:
+            _tell(f"{error.filename or 'A file'} cannot be used: {error.strerror}.")
+        case MemoryError():
+            _tell("Memory does not suffice for this: use fewer people or fewer simulations.")
+        case RecursionError():
+            _tell("The input is nested too deeply to be read.")
+        case _:
+            _tell_fault(error, debug=debug)
+    return FAILED
+
+
+def write_crash_file(error: BaseException) -> str | None:
+    """Write where `error` arose, and return the file's path; None where no file can be written.
+
+    The file has types, files, lines and versions. It has no messages, arguments or values, which
+    may hold a person's data.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f"trialsim {__version__}, Python {platform.python_version()}, {platform.system()}",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        *(f"{type(cause).__module__}.{type(cause).__name__}" for cause in _list_causes(error)),
+        *(f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames),
+    ]
+    try:
+        handle, path = tempfile.mkstemp(prefix="trialsim-crash-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+    except OSError:
+        return None
+    return path
+
+
+def _list_causes(error: BaseException | None) -> list[BaseException]:
+    return [] if error is None else [error, *_list_causes(error.__cause__)]
+
+
+def _tell(*problems: str) -> None:
+    for problem in problems:
+        typer.echo(f"Error: {problem}", err=True)
+
+
+def _tell_fault(error: BaseException, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    path = write_crash_file(error)
+    where = f"{path} says where" if path else "no file could be written that says where"
+    _tell(
+        f"This is a fault of trialsim ({type(error).__name__}), not of your data; {where}. "
+        "Please report it with that file, or run with `trialsim --debug ...` to see more."
+    )
