@@ -4,19 +4,17 @@ A volume is the count of a region's voxels times the voxel's volume (the determi
 in the map's own space, so it depends neither on orientation nor on the order of axes.
 """
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
 from cohorts.errors import CohortError
+from cohorts.images import read_image
 from cohorts.labels import (
     HIGHEST_CODE,
     MIDLINE_CODES,
@@ -149,14 +147,11 @@ def compute_voxel_volume(affine: npt.NDArray[Any], *, name: str = "the image") -
 def _read_labels(
     image: str | Path | SpatialImage,
 ) -> tuple[str, npt.NDArray[Any], npt.NDArray[np.float64]]:
-    try:
-        loaded = nib.load(image) if isinstance(image, str | Path) else image
-        if not isinstance(loaded, SpatialImage):
-            raise CohortError(f"{image} must be a volume image, got {type(loaded).__name__}.")
-        name = str(loaded.get_filename() or "the label map")
-        return name, np.asanyarray(loaded.dataobj), loaded.affine
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
-        raise CohortError(f"{image} could not be read as a label map: {error}.") from error
+    if isinstance(image, str | Path):
+        found = read_image(Path(image))
+        return str(image), found.voxels, found.affine
+    name = str(image.get_filename() or "the label map")
+    return name, np.asanyarray(image.dataobj), image.affine
 
 
 def _one_sided_regions() -> list[str]:

@@ -5,9 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import nibabel as nib
 import torch
-from nibabel.filebasedimages import ImageFileError
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
@@ -17,6 +15,7 @@ from brlp_models.model.sampling import sample_latents
 from brlp_models.prediction.settings import Samples
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.segmentation import choose_segmenter
+from cohorts.images import ImageError, read_grid
 
 _PREPROCESSING: Final = 20.0
 """Seconds of bias field, registration, brain mask of one scan on one core."""
@@ -63,8 +62,8 @@ def measure_person(model: BrlpModel, *, n_horizons: int, samples: Samples) -> fl
 def is_on_grid(path: Path, config: ModelConfig) -> bool:
     """Say whether a scan, by its header, needs no preprocessing; an unreadable one does."""
     try:
-        return bool(Grid.of_image(nib.load(path)) == Grid.of_config(config))
-    except (OSError, ValueError, ImageFileError, ModelError):
+        return Grid(*read_grid(path)) == Grid.of_config(config)
+    except (ImageError, ModelError):
         return False
 
 

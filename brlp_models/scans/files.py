@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from brlp_models.errors import ScanError
 from brlp_models.scans.grid import Grid
+from cohorts.images import ImageError, VolumeImage, read_image
 
-SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
+_LARGEST_LABEL = 2**31 - 1
 _SMALLEST_SIDE_MM = 60.0
 _LARGEST_SIDE_MM = 600.0
 
@@ -46,15 +47,8 @@ def read_scan(path: Path | str) -> Scan:
         Where there is no such file, it is no image, has more than one volume, holds no contrast or
         values that are not finite, or its field of view cannot hold a head.
     """
-    image, data = _load_image(Path(path))
-    if data.ndim != 3:
-        raise ScanError(
-            f"{path} has {data.ndim} dimensions {data.shape}; one T1w volume "
-            "(three dimensions) is needed."
-        )
-    return make_scan(
-        data.astype(np.float32), image.affine, name=str(path), has_orientation=_is_oriented(image)
-    )
+    image = _read_image(path)
+    return make_scan(image.voxels, image.affine, name=str(path), has_orientation=image.is_oriented)
 
 
 def make_scan(
@@ -90,10 +84,10 @@ def read_labels(path: Path | str) -> tuple[NDArray[np.int32], Grid]:
     ScanError
         Where it cannot be read or has more than one volume.
     """
-    image, data = _load_image(Path(path))
-    if data.ndim != 3 or not np.isfinite(data).all():
-        raise ScanError(f"{path} is no three-dimensional segmentation, its shape is {data.shape}.")
-    return np.rint(data).astype(np.int32), Grid(data.shape, image.affine)
+    image = _read_image(path)
+    if not np.isfinite(image.voxels).all() or np.abs(image.voxels).max() > _LARGEST_LABEL:
+        raise ScanError(f"{path} is no segmentation: it holds values that are no label codes.")
+    return np.rint(image.voxels).astype(np.int32), Grid(image.voxels.shape, image.affine)
 
 
 def make_nifti(data: NDArray[Any], affine: NDArray[Any]) -> Any:
@@ -104,30 +98,11 @@ def make_nifti(data: NDArray[Any], affine: NDArray[Any]) -> Any:
     return nib.Nifti1Image(data.astype(kind), affine)  # type: ignore[no-untyped-call]
 
 
-def _load_image(path: Path) -> tuple[Any, NDArray[Any]]:
-    """Return the image and its voxels, without trailing axes of length 1."""
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-
-    if not path.exists():
-        raise ScanError(f"There is no file {path}.")
-    if not path.name.lower().endswith(SUFFIXES):
-        raise ScanError(f"{path} is not one of {', '.join(SUFFIXES)}; convert it to NIfTI first.")
+def _read_image(path: Path | str) -> VolumeImage:
     try:
-        image: Any = nib.load(path)
-        data = np.asanyarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError, IndexError) as error:
-        raise ScanError(f"{path} cannot be read as an image: {error}.") from error
-    if data.ndim > 3 and data.shape[3:] == (1,) * (data.ndim - 3):
-        data = data.reshape(data.shape[:3])
-    return image, data
-
-
-def _is_oriented(image: Any) -> bool:
-    header = image.header
-    if "sform_code" in header:
-        return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
-    return True
+        return read_image(Path(path))
+    except ImageError as error:
+        raise ScanError(*error.problems) from error
 
 
 def _side_problems(grid: Grid, name: str) -> list[str]:

@@ -1,21 +1,18 @@
 """Reading the images of a cohort once: their faults, and the volumes of their segmentations."""
 
 import os
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import SpatialImage
 
 from cohorts.errors import CohortError
+from cohorts.images import ImageError, VolumeImage, read_image
 from cohorts.labels import get_codes
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records
@@ -43,12 +40,6 @@ class ScanPair:
     image_faults: list[str] = field(default_factory=list)
     segmentation_faults: list[str] = field(default_factory=list)
     volumes_mm3: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Volume:
-    voxels: npt.NDArray[Any]
-    affine: npt.NDArray[np.float64]
 
 
 def inspect_pair(image_path: Path | None, segmentation_path: Path | None) -> ScanPair:
@@ -138,43 +129,32 @@ def _fill_volumes(records: Records, found: dict[int, ScanPair]) -> None:
     frame.loc[measured.index, VOLUME_SOURCE] = "label map"
 
 
-def _read(path: Path | None, faults: list[str]) -> _Volume | None:
+def _read(path: Path | None, faults: list[str]) -> VolumeImage | None:
     if path is None:
         return None
-    if not path.is_file():
-        faults.append(f"the file is missing; looked for {path}")
-        return None
     try:
-        image = nib.load(path)
-        if not isinstance(image, SpatialImage):
-            faults.append(f"got {type(image).__name__}, a volume image is expected")
-            return None
-        values = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
-        faults.append(f"the file cannot be read, it may be truncated ({_first_line(error)})")
+        image = read_image(path)
+    except ImageError as error:
+        faults.append(error.fault)
         return None
-    faults += _find_grid_faults(image, values)
-    return None if faults else _Volume(values, np.asarray(image.affine, dtype=float))
+    faults += _find_grid_faults(image)
+    return None if faults else image
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
-
-
-def _find_grid_faults(image: SpatialImage, values: npt.NDArray[Any]) -> list[str]:
-    if values.ndim != 3 or min(values.shape) < 2:
-        return [f"got an array of shape {values.shape}, a 3-D image is expected"]
+def _find_grid_faults(image: VolumeImage) -> list[str]:
+    if min(image.voxels.shape) < 2:
+        return [f"got an array of shape {image.voxels.shape}, a 3-D image is expected"]
     try:
         compute_voxel_volume(image.affine)
     except CohortError:
         return ["the affine is singular, so no voxel has a size; an invertible one is expected"]
-    thickest = float(np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0).max())
+    thickest = float(np.linalg.norm(image.affine[:3, :3], axis=0).max())
     if thickest > THICKEST_MM:
         return [f"got voxels of {thickest:.3g} mm, at most {THICKEST_MM:g} mm are expected"]
     return []
 
 
-def _find_intensity_faults(image: _Volume) -> list[str]:
+def _find_intensity_faults(image: VolumeImage) -> list[str]:
     low, high = float(image.voxels.min()), float(image.voxels.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         count = int((~np.isfinite(image.voxels)).sum())
@@ -182,7 +162,7 @@ def _find_intensity_faults(image: _Volume) -> list[str]:
     return [f"every voxel is {low:g}, a scan is expected"] if low == high else []
 
 
-def _measure(segmentation: _Volume, found: ScanPair) -> None:
+def _measure(segmentation: VolumeImage, found: ScanPair) -> None:
     try:
         volumes = compute_label_volumes(
             segmentation.voxels, compute_voxel_volume(segmentation.affine), name="the segmentation"
@@ -200,7 +180,7 @@ def _measure(segmentation: _Volume, found: ScanPair) -> None:
     found.volumes_mm3 = volumes
 
 
-def _find_flip(segmentation: _Volume) -> list[str]:
+def _find_flip(segmentation: VolumeImage) -> list[str]:
     left, right = (
         _mean_position(segmentation, f"{side}_hippocampus")[0] for side in ("left", "right")
     )
@@ -211,7 +191,7 @@ def _find_flip(segmentation: _Volume) -> list[str]:
     ]
 
 
-def _mean_position(segmentation: _Volume, region: str) -> npt.NDArray[np.float64]:
+def _mean_position(segmentation: VolumeImage, region: str) -> npt.NDArray[np.float64]:
     voxels = np.argwhere(np.isin(segmentation.voxels, get_codes(region)))
     return _to_world(segmentation.affine, voxels.mean(axis=0))
 
@@ -223,7 +203,7 @@ def _to_world(
     return world
 
 
-def _find_pair_faults(image: _Volume, segmentation: _Volume) -> list[str]:
+def _find_pair_faults(image: VolumeImage, segmentation: VolumeImage) -> list[str]:
     same_shape = image.voxels.shape == segmentation.voxels.shape
     if not same_shape or not np.allclose(image.affine, segmentation.affine, atol=GRID_TOLERANCE_MM):
         return [_describe_other_grid(image, segmentation)]
@@ -239,7 +219,7 @@ def _find_pair_faults(image: _Volume, segmentation: _Volume) -> list[str]:
     return []
 
 
-def _describe_other_grid(image: _Volume, segmentation: _Volume) -> str:
+def _describe_other_grid(image: VolumeImage, segmentation: VolumeImage) -> str:
     low, high = _bounds(image)
     other_low, other_high = _bounds(segmentation)
     if (other_high < low).any() or (other_low > high).any():
@@ -252,7 +232,7 @@ def _describe_other_grid(image: _Volume, segmentation: _Volume) -> str:
     )
 
 
-def _bounds(image: _Volume) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _bounds(image: VolumeImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     ends = [(0, size - 1) for size in image.voxels.shape]
     corners = np.array(np.meshgrid(*ends)).reshape(3, -1)
     world = _to_world(image.affine, corners.T)

@@ -11,6 +11,7 @@ from nibabel.processing import resample_to_output
 from scipy import ndimage
 
 from cohorts.errors import CohortError
+from cohorts.images import read_image
 from cohorts.labels import get_codes, get_intracranial_codes
 from cohorts.synthetic.resampling import GRID_STEP
 from cohorts.volumetry import count_labels
@@ -81,7 +82,11 @@ def read_anatomy(path: Path, *, whole_head: bool = False) -> BaseAnatomy:
     CohortError
         Where the map lacks a region that the generator deforms.
     """
-    image: Any = nib.as_closest_canonical(nib.load(path))  # type: ignore[no-untyped-call]
+    found = read_image(path)
+    kind: Any = nib.Nifti1Image
+    image: Any = nib.as_closest_canonical(  # type: ignore[no-untyped-call]
+        kind(found.voxels, found.affine, dtype=found.voxels.dtype)
+    )
     if not np.allclose(image.header.get_zooms()[:3], 1.0, atol=1e-3):
         image = resample_to_output(image, (1.0, 1.0, 1.0), order=0)  # type: ignore[no-untyped-call]
     labels = simplify_codes(np.asanyarray(image.dataobj), whole_head=whole_head, name=path.name)

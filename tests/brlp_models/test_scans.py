@@ -46,7 +46,7 @@ def test_header_without_orientation_is_noticed(tmp_path: Path) -> None:
     ("data", "words"),
     [
         (np.zeros((40, 40, 40), np.float32), "is empty"),
-        (ramp((40, 40, 40, 3)), "has 4 dimensions"),
+        (ramp((40, 40, 40, 3)), r"shape \(40, 40, 40, 3\), a 3-D"),
         (np.full((40, 40, 40), np.nan, np.float32), "not finite"),
         (ramp((10, 40, 40)), "covers 30 x 120 x 120 mm"),
         (ramp((400, 40, 40)), "covers 1200 x 120 x 120 mm"),
@@ -66,7 +66,7 @@ def write_truncated(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "write", "words"),
     [
-        ("absent.nii.gz", None, "There is no file"),
+        ("absent.nii.gz", None, "the file is missing"),
         ("scan.dcm", lambda path: path.write_bytes(b"DICM"), "convert it to NIfTI"),
         ("scan.nii.gz", lambda path: path.write_bytes(gzip.compress(b"x" * 999)), "cannot be read"),
         ("scan.nii", lambda path: path.write_bytes(b"nothing"), "cannot be read"),

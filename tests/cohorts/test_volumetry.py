@@ -138,5 +138,5 @@ def test_truncated_file_is_refused(tmp_path: Path) -> None:
     random_codes = np.random.default_rng(1).integers(0, 60, (30, 30, 30)).astype(np.uint8)
     nib.save(nib.Nifti1Image(random_codes, np.eye(4)), whole)
     cut.write_bytes(whole.read_bytes()[:5000])
-    with pytest.raises(CohortError, match="could not be read"):
+    with pytest.raises(CohortError, match="cannot be read"):
         compute_volumes(cut)

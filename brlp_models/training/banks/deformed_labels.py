@@ -20,6 +20,8 @@ from torch.nn import functional
 from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid
 from brlp_models.training.tissues import EXTRACEREBRAL_CODES, TISSUES
+from cohorts.atomic import write_folder
+from cohorts.images import read_image
 
 TEMPLATE_CENTROID_MM = (0.0, -21.99, 9.55)
 TEMPLATE_SD_MM = (33.49, 40.67, 31.51)
@@ -111,10 +113,14 @@ def load_base_anatomy(path: Path) -> BaseAnatomy:
 
     Raises
     ------
-    OSError
+    ImageError
         Where the file cannot be read.
     """
-    image: Any = nib.as_closest_canonical(nib.load(path))  # type: ignore[no-untyped-call]
+    found = read_image(path)
+    kind: Any = nib.Nifti1Image
+    image: Any = nib.as_closest_canonical(  # type: ignore[no-untyped-call]
+        kind(found.voxels, found.affine, dtype=found.voxels.dtype)
+    )
     labels = np.asarray(image.dataobj).astype(np.int32)
     brain = (labels > 0) & ~np.isin(labels, [24, *EXTRACEREBRAL_CODES])
     points = _apply(image.affine, np.argwhere(brain))
@@ -222,23 +228,23 @@ def write_label_bank(
     DataFrame
         `row`, `base_anatomy`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     bases = [load_base_anatomy(path) for path in label_maps]
-    labels = np.lib.format.open_memmap(
-        folder / "labels.npy", mode="w+", dtype=np.uint8, shape=(n_anatomies, *grid.shape)
-    )
-    for row in range(n_anatomies):
-        rng = np.random.default_rng([seed, row])
-        labels[row] = deform_anatomy(bases[row % len(bases)], grid, rng)
-        report(row)
-    labels.flush()
     index = pd.DataFrame(
         {
             "row": range(n_anatomies),
             "base_anatomy": [bases[row % len(bases)].name for row in range(n_anatomies)],
         }
     )
-    index.to_csv(folder / "index.csv", index=False)
+    with write_folder(folder) as partial:
+        labels = np.lib.format.open_memmap(
+            partial / "labels.npy", mode="w+", dtype=np.uint8, shape=(n_anatomies, *grid.shape)
+        )
+        for row in range(n_anatomies):
+            rng = np.random.default_rng([seed, row])
+            labels[row] = deform_anatomy(bases[row % len(bases)], grid, rng)
+            report(row)
+        labels.flush()
+        index.to_csv(partial / "index.csv", index=False)
     return index
 
 
