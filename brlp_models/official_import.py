@@ -18,9 +18,10 @@ from torch import Tensor
 from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
-from brlp_models.model.folder import compare_state_dicts, compute_checksum, write_model_folder
+from brlp_models.model.folder import compare_state_dicts, write_model_folder
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.prediction.context import SEVERAL_VISITS
+from cohorts.atomic import compute_sha256
 
 RENAMED = {"out_proj": "to_out.0", "postconv": "conv"}
 """MONAI's word in a tensor's name, then monai-generative's."""
@@ -137,7 +138,7 @@ def _render_auxiliary(paths: Mapping[str, Path]) -> str:
 
 
 def _render_card(config: ModelConfig, sources: Mapping[str, Path]) -> str:
-    rows = [f"| {part} | {p.name} | {compute_checksum(p)} |" for part, p in sources.items()]
+    rows = [f"| {part} | {p.name} | {compute_sha256(p)} |" for part, p in sources.items()]
     scale = f"{config.latent_scale:g}"
     return "\n".join(
         [

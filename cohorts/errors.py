@@ -5,6 +5,7 @@ The tree::
     TrialsimError                 anything whose message is written for the user
     |-- CohortError               a cohort cannot be read or used as asked
     |   `-- CohortValidationError the data has problems; all of them are listed
+    |-- StorageError              a file or a folder cannot be written
     |-- (brlp_models.errors)      model folders, scans, predictions
     |-- (trialsim.errors)         designs, strategies, simulations
     `-- (reports.errors)          study files, figures, pages
@@ -39,3 +40,7 @@ class CohortError(TrialsimError):
 
 class CohortValidationError(CohortError):
     """A cohort was read, and its data has problems; `problems` lists every one."""
+
+
+class StorageError(TrialsimError):
+    """A file or a folder cannot be written: the disk is full, read-only, or not one's own."""

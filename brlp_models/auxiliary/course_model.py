@@ -26,6 +26,7 @@ from brlp_models.auxiliary.leaspy_files import (
 )
 from brlp_models.auxiliary.visits import pad_visits
 from brlp_models.errors import ModelError
+from cohorts.atomic import write_file
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class LogisticProgression:
 
     def save(self, path: Path | str) -> None:
         """Write the model as a Leaspy 2.x JSON file."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        write_file(Path(path), (json.dumps(self.to_dict(), indent=1) + "\n").encode())
 
     @classmethod
     def fit(

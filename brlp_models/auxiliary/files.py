@@ -8,11 +8,12 @@ from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.auxiliary.protocol import AuxiliaryModel
 from brlp_models.errors import ModelError
+from cohorts.atomic import write_file
 
 
 def write_auxiliary(model: AuxiliaryModel, path: Path | str) -> None:
     """Write an auxiliary model as JSON."""
-    Path(path).write_text(json.dumps(model.to_dict(), indent=1) + "\n", encoding="utf-8")
+    write_file(Path(path), (json.dumps(model.to_dict(), indent=1) + "\n").encode())
 
 
 def load_auxiliary(path: Path | str) -> AuxiliaryModel:
@@ -25,7 +26,7 @@ def load_auxiliary(path: Path | str) -> AuxiliaryModel:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not a readable auxiliary model (JSON): {error}.") from error
     return parse_auxiliary(content, source=str(path))
 

@@ -46,7 +46,9 @@ from brlp_models.evaluation.truth import (
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
+from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
+from cohorts.table_files import write_table
 
 Progress = Callable[[str], None]
 Tables = dict[str, pd.DataFrame]
@@ -147,8 +149,9 @@ def evaluate_model(
     tables |= _summarize(people.cohort, tables, settings, factors)
     if settings.n_compared:
         tables |= _compare(model, people.cohort, at_horizon, compared, out, settings, report)
-    for name, table in tables.items():
-        table.assign(truth=kind).to_csv(out / f"{name}.csv", index=False)
+    with write_folder(out) as partial:
+        for name, table in tables.items():
+            write_table(table.assign(truth=kind), partial / f"{name}.csv")
     return tables
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from brlp_models.prediction.draws import Target, format_months
+from cohorts.atomic import write_file_with
 
 _STORED = {"image": np.float16, "voxel_sd": np.float16, "latent": np.float32, "start": np.float32}
 
@@ -65,12 +67,13 @@ class PredictedScans:
             arrays: dict[str, Any] = {
                 name: np.asarray(content[name], kind) for name, kind in _STORED.items()
             }
-            np.savez_compressed(
-                self._path(target.person.participant_id, target.horizon_months),
+            save = partial(
+                np.savez_compressed,
                 **arrays,
                 global_uncertainty=target.draws.global_uncertainty,
                 seconds=seconds,
             )
+            write_file_with(self._path(target.person.participant_id, target.horizon_months), save)
 
     def find(self, participant_id: str, horizon_months: float) -> PredictedScan | None:
         """Return a scan, or None where the person could not be predicted."""

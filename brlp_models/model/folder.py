@@ -4,7 +4,6 @@
 `MODEL_CARD.md`, and `SHA256SUMS`, which is verified whenever the folder is loaded.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from brlp_models.model.lean_autoencoder import save_memory
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.precision import Precision, choose_precision, halve_matrices
+from cohorts.atomic import compute_sha256, write_folder
 
 CONFIG, CARD, CHECKSUMS = "config.json", "MODEL_CARD.md", "SHA256SUMS"
 BUNDLED = ("mini",)
@@ -104,7 +104,7 @@ def verify_model_folder(folder: Path) -> dict[str, str]:
     if not path.is_file():
         raise ModelError(f"{folder} has no {CHECKSUMS}: the model cannot be verified.")
     listed = _read_checksums(path)
-    found = {name: compute_checksum(folder / name) for name in _list_files(folder)}
+    found = {name: compute_sha256(folder / name) for name in _list_files(folder)}
     problems = [f"{folder / name} is missing." for name in sorted(listed.keys() - found.keys())]
     problems += [
         f"{folder / name} is not listed in {CHECKSUMS}."
@@ -118,7 +118,7 @@ def verify_model_folder(folder: Path) -> dict[str, str]:
     ]
     if problems:
         raise ModelError(*problems)
-    return {**found, CHECKSUMS: compute_checksum(path)}
+    return {**found, CHECKSUMS: compute_sha256(path)}
 
 
 def write_model_folder(
@@ -130,12 +130,12 @@ def write_model_folder(
     auxiliary: Mapping[str, str] | None = None,
     dtype: torch.dtype | None = None,
 ) -> Path:
-    """Write a model folder, its checksums last.
+    """Write a model folder, whole or not at all.
 
     Parameters
     ----------
     folder
-        Made when absent; files of the same names are replaced.
+        Made when absent; another model in it is replaced.
     config
         Written as `config.json`.
     networks
@@ -146,18 +146,26 @@ def write_model_folder(
         The text of each file that `config.auxiliary` names.
     dtype
         Floating-point weights are stored in it, as they are by default.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds something else than a model.
+    StorageError
+        Where the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_config(folder, config)
-    (folder / CARD).write_text(card, encoding="utf-8")
-    for name, network in networks.items():
-        state = network.state_dict() if isinstance(network, nn.Module) else network
-        save_file(_storable(state, dtype), folder / f"{name}.safetensors")
-    for name, content in (auxiliary or {}).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    write_checksums(folder)
+    _refuse_others(folder)
+    with write_folder(folder, keeps_others=False) as partial:
+        _write_config(partial, config)
+        (partial / CARD).write_text(card, encoding="utf-8")
+        for name, network in networks.items():
+            state = network.state_dict() if isinstance(network, nn.Module) else network
+            _save_network(_storable(state, dtype), partial / f"{name}.safetensors")
+        for name, content in (auxiliary or {}).items():
+            path = partial / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        write_checksums(partial)
     return folder
 
 
@@ -170,9 +178,10 @@ def copy_model_folder(source: str | Path, folder: Path, config: ModelConfig) -> 
         Where the folder exists.
     """
     refuse_existing(folder)
-    shutil.copytree(find_model_folder(source), folder)
-    _write_config(folder, config)
-    write_checksums(folder)
+    with write_folder(folder) as partial:
+        shutil.copytree(find_model_folder(source), partial, dirs_exist_ok=True)
+        _write_config(partial, config)
+        write_checksums(partial)
     return folder
 
 
@@ -182,6 +191,18 @@ def refuse_existing(folder: Path) -> None:
         raise ModelError(f"{folder} exists already; choose another folder for the model.")
 
 
+def _refuse_others(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
+        raise ModelError(f"{folder} holds other files; choose another folder for the model.")
+
+
+def _save_network(state: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(state, path)
+    except SafetensorError as error:
+        raise OSError(f"{path.name}: {error}") from error
+
+
 def _write_config(folder: Path, config: ModelConfig) -> None:
     text = json.dumps(config.model_dump(mode="json"), indent=2) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
@@ -189,14 +210,8 @@ def _write_config(folder: Path, config: ModelConfig) -> None:
 
 def write_checksums(folder: Path) -> None:
     """Write `SHA256SUMS` for the files as they are."""
-    lines = [f"{compute_checksum(folder / name)}  {name}\n" for name in _list_files(folder)]
+    lines = [f"{compute_sha256(folder / name)}  {name}\n" for name in _list_files(folder)]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def compute_checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def compare_state_dicts(

@@ -5,7 +5,6 @@ the people in progress, and the same command goes on with the rest.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.prediction.start import find_start_visit
+from cohorts.atomic import write_file, write_file_with
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
+from cohorts.table_files import write_table
 
 SETTINGS, PEOPLE, IMAGES, SCANS = "settings.json", "people", "images", "scans"
 
@@ -58,7 +59,7 @@ class PredictionArchive:
                     )
                 )
         (self.folder / PEOPLE).mkdir(parents=True, exist_ok=True)
-        write_text_at_once(path, json.dumps(wanted, indent=2) + "\n")
+        write_file(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
     def read(self, participant_id: str) -> dict[str, Any] | None:
         """Return what is known of a finished person."""
@@ -67,35 +68,26 @@ class PredictionArchive:
 
     def write(self, participant_id: str, content: Mapping[str, Any]) -> None:
         """Keep a finished person."""
-        write_text_at_once(self._path(participant_id), json.dumps(content) + "\n")
+        write_file(self._path(participant_id), (json.dumps(content) + "\n").encode())
 
     def write_tables(self, predictions: pd.DataFrame, scan_checks: pd.DataFrame) -> None:
         """Write the tables of everyone as CSV."""
         for name, table in (("predictions", predictions), ("scan_checks", scan_checks)):
-            write_text_at_once(self.folder / f"{name}.csv", table.to_csv(index=False))
+            write_table(table, self.folder / f"{name}.csv")
 
-    def image_path(self, name: str) -> Path:
-        """Return where the image of that name goes."""
-        folder = self.folder / IMAGES
-        folder.mkdir(exist_ok=True)
-        return folder / f"{quote(name, safe='')}.nii.gz"
+    def write_image(self, name: str, image: Any) -> None:
+        """Keep a NIfTI image under that name."""
+        write_file_with(self.folder / IMAGES / f"{quote(name, safe='')}.nii.gz", image.to_filename)
 
     def _path(self, participant_id: str) -> Path:
         # quoted: a participant's name must not lead out of the folder
         return self.folder / PEOPLE / f"{quote(participant_id, safe='')}.json"
 
 
-def write_text_at_once(path: Path, text: str) -> None:
-    """Write a file so that readers see all of it or none."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged; delete it to have it made again.") from error
     return dict(content)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import torch
@@ -198,7 +197,7 @@ class PredictionJob:
             target.name.replace("_T1w", "_uncertainty"): target.draws.scans.sd for target in targets
         }
         for name, scan in {**scans, **maps}.items():
-            nib.save(restore(np.asarray(scan[0])), self.archive.image_path(name))
+            self.archive.write_image(name, restore(np.asarray(scan[0])))
 
     def _collect(
         self, finished: dict[str, dict[str, Any]], problems: dict[str, Sequence[str]]

@@ -19,6 +19,7 @@ from brlp_models.scans.files import Scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PREPROCESSING_VERSION, PreprocessedScan, VisitScan
 from brlp_models.scans.template import TEMPLATE_NAME
+from cohorts.atomic import compute_sha256
 
 _COMPUTED_BY: Final = ("SimpleITK", "nilearn", "numpy", "scipy")
 
@@ -85,8 +86,7 @@ def _digest(source: Scan | Path | str | None) -> str | None:
         content = source.data.tobytes() + source.grid.affine.tobytes()
         return hashlib.sha256(content).hexdigest()
     try:
-        with Path(source).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return compute_sha256(Path(source))
     except OSError as error:
         raise ScanError(f"{source} cannot be read: {error.strerror}.") from error
 

@@ -26,6 +26,7 @@ from brlp_models.training.stages.auxiliary import (
     fit_auxiliary,
     synthesize_training_table,
 )
+from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy import read_anatomy
@@ -161,9 +162,7 @@ class TrainingSession:
                 mni_head_size_mm3=estimate_mni_head_size(index),
             )
         for name, text in fit_auxiliary(cohort, self._recipe.model).items():
-            path = self._folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_file(self._folder / name, text.encode())
 
 
 def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:

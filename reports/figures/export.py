@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cohorts.atomic import write_file
+from cohorts.table_files import write_table
 from reports.figures.style import shared_style
-from reports.store.atomic import write_atomically
-from reports.store.export import write_frame
 
 PNG_DPI: Final = 200
 
@@ -71,10 +71,10 @@ def write_figure(
     ReportError
         If the folder cannot be written, or the disk is full.
     """
-    svg = write_atomically(folder / f"{name}.svg", render_svg(figure, prefix=name).encode())
-    png = write_atomically(folder / f"{name}.png", render_png(figure))
+    svg = write_file(folder / f"{name}.svg", render_svg(figure, prefix=name).encode())
+    png = write_file(folder / f"{name}.png", render_png(figure))
     tables = [
-        write_frame(frame, folder / f"{name}{'' if table == name else f'_{table}'}.csv")
+        write_table(frame, folder / f"{name}{'' if table == name else f'_{table}'}.csv")
         for table, frame in data.items()
     ]
     return [svg, png, *tables]

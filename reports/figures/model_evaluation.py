@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cohorts.atomic import write_folder
 from reports.figures.export import write_figure
 from reports.figures.style import (
     INK,
@@ -52,7 +53,6 @@ def write_evaluation_figures(
     is_synthetic
         Written on each figure.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     plots: dict[str, tuple[Callable[[pd.DataFrame], Figure], str]] = {
         "accuracy": (plot_model_accuracy, "accuracy"),
         "change": (plot_model_changes, "predicted"),
@@ -64,15 +64,16 @@ def write_evaluation_figures(
         "sexes": (plot_model_sexes, "sexes"),
     }
     written = []
-    for name, (plot, source) in plots.items():
-        table = tables.get(source)
-        if table is None or table.empty:
-            continue
-        figure = plot(table)
-        if is_synthetic:
-            mark_synthetic(figure)
-        written += write_figure(figure, folder, name, {name: table})
-    return written
+    with write_folder(folder) as partial:
+        for name, (plot, source) in plots.items():
+            table = tables.get(source)
+            if table is None or table.empty:
+                continue
+            figure = plot(table)
+            if is_synthetic:
+                mark_synthetic(figure)
+            written += write_figure(figure, partial, name, {name: table})
+    return [folder / path.name for path in written]
 
 
 def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohorts.atomic import write_file, write_folder
 from reports.figures.export import write_figure
 from reports.page.compose import compose_page
 from reports.page.content import Page
@@ -15,7 +16,6 @@ from reports.page.privacy import NOBODY, Privacy
 from reports.page.render.html import render_html
 from reports.page.render.markdown import render_markdown
 from reports.page.render.pdf import render_pdf
-from reports.store.atomic import write_atomically
 from reports.store.study import Study
 
 
@@ -76,7 +76,7 @@ def write_report(
         folder = path.parent / f"{path.stem}_figures"
     beside = os.path.relpath(Path(folder or ".").absolute(), path.absolute().parent)
     content = render_page(page, report_format, figures=Path(beside).as_posix())
-    report = write_atomically(path, content)
+    report = write_file(path, content)
     return [report, *(_write_figures(page, folder) if folder else [])]
 
 
@@ -102,8 +102,10 @@ def render_page(page: Page, report_format: ReportFormat, *, figures: str) -> byt
 
 
 def _write_figures(page: Page, folder: Path) -> list[Path]:
-    return [
-        path
-        for picture in page.pictures
-        for path in write_figure(picture.figure, folder, picture.name, picture.data)
-    ]
+    with write_folder(folder) as partial:
+        names = [
+            path.name
+            for picture in page.pictures
+            for path in write_figure(picture.figure, partial, picture.name, picture.data)
+        ]
+    return [folder / name for name in names]

@@ -17,6 +17,7 @@ from typing import Final
 import duckdb
 from filelock import FileLock, Timeout
 
+from cohorts.atomic import keep_rights
 from reports.errors import ReportError
 
 _SETTINGS: Final = {
@@ -64,6 +65,7 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         if target.exists():
             _copy_whole(target, copy)
         with _connect(copy, path, read_only=False) as connection:
+            keep_rights(target, copy)
             yield connection
             # told here, because closing says nothing of a disk that is full
             connection.execute("CHECKPOINT")
@@ -89,8 +91,28 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def writer_lock(path: Path) -> FileLock:
-    """Return the lock that makes one process the writer of the study file at `path`."""
-    return FileLock(path.with_name(path.name + ".lock"))
+    """Return the lock that makes one process the writer of the study file at `path`.
+
+    It lies beside the file itself, so that whoever comes through a symbolic link meets it too.
+    """
+    target = path.resolve()
+    return FileLock(target.with_name(f"{target.name}.lock"))
+
+
+def require_one_name(path: Path) -> None:
+    """Refuse a file that has several hard links: writing would part it from its other names.
+
+    Raises
+    ------
+    ReportError
+        If it has; such a file may be read.
+    """
+    count = path.stat().st_nlink if path.exists() else 1
+    if count > 1:
+        raise ReportError(
+            f"The study file {path} has {count} names (hard links, as snapshots make them), and "
+            "writing would change it under one name only: write to a copy of it (cp)."
+        )
 
 
 def has_writer(path: Path) -> bool:

@@ -1,14 +1,11 @@
 """Tables of a study as files that other programs read."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-import pandas as pd
-
-from reports.store.atomic import write_atomically
+from cohorts.atomic import write_folder
+from cohorts.table_files import write_table
 from reports.store.study import Study
-
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_study_tables(
@@ -23,39 +20,13 @@ def write_study_tables(
 
     Raises
     ------
-    ReportError
+    StorageError
         If the folder cannot be written.
     """
     frames = {name: study.read(name) for name in study.tables()["table_name"]}
     frames["runs"] = study.runs()
-    return [write_frame(frame, folder / f"{name}.{file_format}") for name, frame in frames.items()]
-
-
-def write_frame(frame: pd.DataFrame, path: Path) -> Path:
-    """Write `frame` as CSV or Parquet, by the ending of `path`; the old file stays until the end.
-
-    In CSV, text that a spreadsheet would run as a formula gets a leading apostrophe.
-
-    Raises
-    ------
-    ReportError
-        If the place cannot be written, or the disk is full.
-    """
-    if path.suffix == ".parquet":
-        content = frame.to_parquet(index=False)
-    else:
-        content = neutralize_formulas(frame).to_csv(index=False).encode()
-    return write_atomically(path, content)
-
-
-def neutralize_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return `frame` with an apostrophe before text that starts like a spreadsheet formula."""
-    safe = frame.rename(columns=lambda name: _neutralize(str(name)))
-    for name in safe.select_dtypes(["object", "str"]):
-        text = safe[name].astype("str")
-        safe[name] = safe[name].where(~text.str.startswith(_FORMULA_STARTS), "'" + text)
-    return safe
-
-
-def _neutralize(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    names = [f"{name}.{file_format}" for name in frames]
+    with write_folder(folder) as partial:
+        for name, frame in zip(names, frames.values(), strict=True):
+            write_table(frame, partial / name)
+    return [folder / name for name in names]

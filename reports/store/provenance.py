@@ -13,6 +13,7 @@ from typing import Final
 
 import pandas as pd
 
+from cohorts.atomic import compute_sha256
 from reports.errors import ReportError
 
 _PACKAGES: Final = (
@@ -59,12 +60,6 @@ def list_files(paths: Iterable[Path]) -> list[Path]:
         inside = sorted(child for child in path.rglob("*") if child.is_file())
         files |= dict.fromkeys(child.resolve() for child in (inside if path.is_dir() else [path]))
     return list(files)
-
-
-def compute_sha256(path: Path) -> str:
-    """Return the SHA-256 of the file at `path`, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe_files(paths: Iterable[Path], kind: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ Examples
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,12 +30,15 @@ from reports.store.database import (
     has_writer,
     open_for_reading,
     open_for_writing,
+    require_one_name,
     transaction,
     writer_lock,
 )
 from reports.store.migrations import MIGRATIONS, migrate, schema_version
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
 from reports.store.rows import checksum_rows, read_rows, write_rows
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 FILLED_BY: Final = {
     "participants": "trialsim cohort import",
@@ -165,11 +169,15 @@ class Study:
             files = files.drop_duplicates("path")
             run_id = self._begin(command, config, seed, fingerprint, files)
             run = Run(run_id, fingerprint, dict(config))
+            _LOGGER.info("run %s begins", run_id)
             try:
                 yield run
                 self._finish(run)
+                written = {table: len(frame) for table, frame in run.tables.items()}
+                _LOGGER.info("run %s is finished, rows written: %s", run_id, written)
             except BaseException as error:
                 stopped = isinstance(error, KeyboardInterrupt)
+                _LOGGER.warning("run %s ended with %s", run_id, type(error).__name__)
                 self._end(run.run_id, "interrupted" if stopped else "failed", str(error))
                 raise
 
@@ -180,7 +188,8 @@ class Study:
         Raises
         ------
         ReportError
-            If another process is writing, or the folder cannot be written.
+            If another process is writing, the folder cannot be written, or the file has several
+            hard links.
         """
         if self.read_only:
             raise ReportError(f"The study {self.path} was opened for reading only.")
@@ -194,6 +203,7 @@ class Study:
                 "choose another place with --study."
             ) from error
         try:
+            require_one_name(self.path)
             yield
         finally:
             self.lock.release()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohorts.atomic import compute_sha256
 from reports.store import queries
 from reports.store.database import open_for_reading
-from reports.store.provenance import compute_sha256
 from reports.store.rows import checksum_rows, find_repeated_keys
 from reports.store.study import Study
 

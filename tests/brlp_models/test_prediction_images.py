@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -40,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     names = [f"{ODD}_month-24_T1w", f"{ODD}_month-24_uncertainty", f"{ODD}_reconstructed_T1w"]
     names += [f"{OUTSIDE}_month-12.5_T1w", "stranger_month-24_T1w"]
     for name in names:
-        archive.image_path(name).write_bytes(b"")
+        archive.write_image(name, nib.Nifti1Image(np.zeros((1, 1, 1), np.uint8), np.eye(4)))
     return archive.folder
 
 

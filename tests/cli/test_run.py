@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.folder import write_cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from reports.errors import ReportError
 from reports.store.study import Study
@@ -235,11 +237,10 @@ def test_what_the_protocol_asks_of_absent_data_is_a_sentence(protocol: Path) -> 
 
 def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path) -> None:
     folder = protocol.parent / "screened"
-    for table in ("visits", "volumes"):
-        frame = pd.read_parquet(folder / f"{table}.parquet")
-        first = pd.read_parquet(folder / "visits.parquet").query("months_from_baseline == 0")
-        keep = frame["session_id"].isin(first["session_id"])
-        frame[keep].to_parquet(folder / f"{table}.parquet", index=False)
+    cohort = load_cohort(folder)
+    first = cohort.visits.query("months_from_baseline == 0")
+    volumes = cohort.volumes[cohort.volumes["session_id"].isin(first["session_id"])]
+    write_cohort(replace(cohort, visits=first, volumes=volumes), folder)
     result = RUNNER.invoke(app, ["run", str(protocol)])
     assert result.exit_code == 0, result.output
     assert "No trial was simulated" in result.stderr
@@ -257,7 +258,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_study_whole(
     def fail(*_args: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("reports.store.atomic.os.fsync", fail)
+    monkeypatch.setattr("cohorts.atomic.os.fsync", fail)
     result = RUNNER.invoke(app, ["run", str(protocol)])
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr

@@ -1,5 +1,6 @@
 """What is loaded does not depend on how it was written down; real data load."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -169,8 +170,19 @@ def test_folder_that_was_changed_is_refused(
     for column, value in change.items():
         frame = frame.drop(columns=column) if value is None else frame.assign(**{column: value})
     frame.to_parquet(path)
+    with pytest.raises(CohortError, match=f"{table}.parquet is not the one that was imported"):
+        load_cohort(tmp_path / "cohort")
+    forget_checksums(tmp_path / "cohort")
     with pytest.raises(CohortError, match=words):
         load_cohort(tmp_path / "cohort")
+
+
+def forget_checksums(folder: Path) -> None:
+    """Make the folder one of an earlier version, which recorded none."""
+    path = folder / "cohort.json"
+    description = json.loads(path.read_text())
+    del description["files"]
+    path.write_text(json.dumps(description))
 
 
 @needs_shared

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cohorts.atomic import write_file
+from cohorts.errors import StorageError
 from reports import figures
-from reports.errors import ReportError
 from reports.figures.export import html_id, render_png, render_svg, write_figure
 from reports.figures.labels import covariate_label, label_text, percent, strategy_label
-from reports.store.atomic import write_atomically
 
 Tables = dict[str, pd.DataFrame]
 
@@ -82,7 +82,7 @@ def test_strategies_and_covariates_have_words() -> None:
 
 
 def test_written_file_has_the_content_and_no_companion(tmp_path: Path) -> None:
-    path = write_atomically(tmp_path / "folder" / "a.txt", b"new")
+    path = write_file(tmp_path / "folder" / "a.txt", b"new")
     assert path.read_bytes() == b"new"
     assert os.listdir(path.parent) == ["a.txt"]
 
@@ -95,13 +95,13 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(ReportError, match=r"No space left on device.*unchanged"):
-        write_atomically(path, b"new")
+    with pytest.raises(StorageError, match=r"No space left on device.*unchanged"):
+        write_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ReportError, match="could not be written"):
-        write_atomically(tmp_path / "file" / "a.txt", b"new")
+    with pytest.raises(StorageError, match="could not be written"):
+        write_file(tmp_path / "file" / "a.txt", b"new")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from reports.errors import ReportError
+from cohorts.errors import StorageError
 from reports.page.compose import compose_page
 from reports.page.content import Answer, Page, Paragraph
 from reports.page.file_formats import ReportFormat
@@ -240,7 +240,7 @@ def test_full_disk_or_read_only_folder_leaves_the_old_report(
     empty = Page("Title", Answer("Nothing yet."), (), (), is_synthetic=False)
     monkeypatch.setattr("reports.page.writing.compose_page", lambda *_args, **_options: empty)
     monkeypatch.setattr(step, refuse)
-    with pytest.raises(ReportError, match=f"{problem}. The file that was there is unchanged"):
+    with pytest.raises(StorageError, match=f"{problem}. The file that was there is unchanged"):
         write_report(example_study, path)
     assert path.read_text() == "old"
 

@@ -16,9 +16,10 @@ import pytest
 
 from cohorts.errors import CohortValidationError, TrialsimError
 from cohorts.schema import TABLES
+from cohorts.table_files import neutralize_formulas, write_table
 from reports.errors import ReportError
 from reports.store.database import open_for_writing
-from reports.store.export import neutralize_formulas, write_frame, write_study_tables
+from reports.store.export import write_study_tables
 from reports.store.study import Study
 from reports.store.verification import verify_study
 
@@ -336,6 +337,42 @@ def test_two_writers_at_once_take_turns(tmp_path: Path) -> None:
     assert (verify_study(study)["verdict"] == "holds").all()
 
 
+def test_writers_through_a_symbolic_link_take_turns_with_others(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "study.duckdb", tmp_path / "link.duckdb"
+    real.parent.mkdir()
+    Study.open(real)
+    link.symlink_to(real)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_many, args=(path, "x", 6)) for path in (real, link)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    study = Study.open(link, read_only=True)
+    assert (study.runs()["status"] == "finished").sum() == 12
+    assert (verify_study(study)["verdict"] == "holds").all()
+    assert link.is_symlink()
+
+
+def test_a_file_with_a_second_name_is_read_and_not_written(study: Study, tmp_path: Path) -> None:
+    write_once(study, make_participants(3))
+    snapshot = tmp_path / "snapshot.duckdb"
+    os.link(study.path, snapshot)
+    for path in (study.path, snapshot):
+        assert len(Study.open(path, read_only=True).read("participants")) == 3
+        with pytest.raises(ReportError, match="2 names"):
+            write_once(Study.open(path), make_participants(4))
+    snapshot.unlink()
+    write_once(study, make_participants(4))
+
+
+def test_a_study_stays_as_widely_readable_as_it_was(study: Study) -> None:
+    assert study.path.stat().st_mode & 0o007 == 0
+    study.path.chmod(0o664)
+    write_once(study, make_participants(3))
+    assert study.path.stat().st_mode & 0o777 == 0o664
+
+
 def test_verify_notices_changed_rows_and_files(study: Study, tmp_path: Path) -> None:
     kept, changed, gone = (tmp_path / name for name in ("kept", "changed", "gone"))
     for path in (kept, changed, gone):
@@ -378,7 +415,7 @@ def test_numbers_stay_numbers_in_csv() -> None:
 
 
 def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
-    path = write_frame(pd.DataFrame({"x": [1]}), tmp_path / "x.csv")
+    path = write_table(pd.DataFrame({"x": [1]}), tmp_path / "x.csv")
     with pytest.raises(TrialsimError, match="could not be written"):
-        write_frame(pd.DataFrame({"x": [2]}), path / "inside-a-file.csv")
+        write_table(pd.DataFrame({"x": [2]}), path / "inside-a-file.csv")
     assert path.read_text() == "x\n1\n"

@@ -54,7 +54,7 @@ def analyze(
 
     Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
     """
-    from reports.store.export import write_frame
+    from cohorts.table_files import write_table
     from trialsim.cli.printing import print_table
     from trialsim.finished import (
         add_twins,
@@ -83,7 +83,7 @@ def analyze(
     else:
         analysis = analyze_all(read, primary=primary, alpha=alpha, seed=seed)
         for name, table in analysis.tables.items():
-            write_frame(table, output / f"{name}.csv")
+            write_table(table, output / f"{name}.csv")
         effects = analysis.tables["trial_effects"]
         print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
         notes += [] if quiet else [*analysis.left_out]

@@ -165,7 +165,7 @@ def write_labelled(figure: "Figure", folder: Path, name: str, people: "Cohort") 
 
 def write_tables(tables: "dict[str, pd.DataFrame]", folder: Path) -> None:
     """Write each table as CSV."""
-    from reports.store.export import write_frame
+    from cohorts.table_files import write_table
 
     for name, table in tables.items():
-        write_frame(table, folder / f"{name}.csv")
+        write_table(table, folder / f"{name}.csv")

@@ -104,7 +104,7 @@ def import_source(
     Example: trialsim cohort import bids/ screened/ --eligibility "age_years between 55 and 85"
     """
     from cohorts.eligibility import screen_cohort
-    from cohorts.folder import write_cohort, write_screening
+    from cohorts.folder import write_cohort
 
     found = load_source(
         source,
@@ -120,9 +120,7 @@ def import_source(
         quarantine=quarantine,
     )
     screening = screen_cohort(found, eligibility or [])
-    write_cohort(screening.eligible, folder)
-    if eligibility:
-        write_screening(screening, folder)
+    write_cohort(screening.eligible, folder, screening=screening if eligibility else None)
     with recorded_run(
         study, config={"eligibility": eligibility or []}, cohort=screening.eligible
     ) as run:

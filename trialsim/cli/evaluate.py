@@ -62,6 +62,7 @@ def evaluate(
     from brlp_models.evaluation.results_text import render_results
     from brlp_models.evaluation.settings import EvaluationSettings
     from brlp_models.model.folder import load_model
+    from cohorts.atomic import write_file
     from reports.figures.model_evaluation import write_evaluation_figures
 
     people = _load(cohort)
@@ -82,7 +83,7 @@ def evaluate(
         report=lambda text: None if quiet else typer.echo(text, err=True),
     )
     write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
-    (out / "results.md").write_text(render_results(tables), encoding="utf-8")
+    write_file(out / "results.md", render_results(tables).encode())
     shown = {name: table for name, table in tables.items() if name not in PER_PERSON}
     if as_json:
         content = {name: json.loads(t.to_json(orient="records")) for name, t in shown.items()}

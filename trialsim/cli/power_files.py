@@ -4,20 +4,26 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohorts.atomic import write_folder
+from cohorts.table_files import write_table
 from reports.figures.error_rates import plot_error_rates
 from reports.figures.export import write_figure
 from reports.figures.fractions import plot_costs, plot_sample_sizes
 from reports.figures.power import plot_power_curves
 from reports.figures.sensitivity import plot_sensitivity
-from reports.store.export import write_frame
 from trialsim.design import TrialDesign
 from trialsim.simulation.comparison import Comparison
 
 
 def write_power(found: Comparison, folder: Path, design: TrialDesign, currency: str) -> None:
     """Write every table as CSV, the figures of each analysis as SVG and PNG."""
+    with write_folder(folder) as partial:
+        _write_files(found, partial, design, currency)
+
+
+def _write_files(found: Comparison, folder: Path, design: TrialDesign, currency: str) -> None:
     for name, table in found.tables.items():
-        write_frame(table, folder / f"{name}.csv")
+        write_table(table, folder / f"{name}.csv")
     for analysis in design.analyses:
         tables = {
             name: table[table["analysis"] == analysis] for name, table in found.tables.items()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.store.provenance import compute_sha256, list_files
+from cohorts.atomic import compute_sha256
+from reports.store.provenance import list_files
 from reports.store.study import Run, Study
 from trialsim import __version__
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brlp_models.errors import ModelError
+from cohorts.atomic import write_file, write_file_with
 
 DESCRIPTION = "bank.json"
 
@@ -32,7 +33,6 @@ class BankWriter:
     def __init__(
         self, folder: Path, n_rows: int, shape: Sequence[int], description: Mapping[str, Any]
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._rows = folder, folder / "rows.jsonl"
         text = json.dumps(dict(description), sort_keys=True)
         note = folder / DESCRIPTION
@@ -41,24 +41,19 @@ class BankWriter:
                 f"{folder} holds training volumes of other settings; choose another folder or "
                 "delete it."
             )
-        note.write_text(text, encoding="utf-8")
-        mode = "r+" if (folder / "labels.npy").exists() else "w+"
+        write_file(note, text.encode())
         self._images, self._labels = (
-            np.lib.format.open_memmap(
-                folder / name,
-                mode=mode,
-                dtype=np.uint8 if mode == "w+" else None,
-                shape=(n_rows, *shape) if mode == "w+" else None,
-            )
-            for name in ("images.npy", "labels.npy")
+            _open(folder / name, (n_rows, *shape)) for name in ("images.npy", "labels.npy")
         )
+        # without the half row that a killed process may have left
+        write_file(self._rows, "".join(json.dumps(row) + "\n" for row in self.read_rows()).encode())
 
     def read_rows(self) -> list[dict[str, Any]]:
         """Return what is written already."""
         if not self._rows.exists():
             return []
-        lines = self._rows.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        lines = self._rows.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def add(
         self,
@@ -77,8 +72,19 @@ class BankWriter:
     def finish(self) -> pd.DataFrame:
         """Write `index.csv` and return it."""
         index = pd.DataFrame(self.read_rows()).sort_values("row", ignore_index=True)
-        index.to_csv(self._folder / "index.csv", index=False)
+        write_file(self._folder / "index.csv", index.to_csv(index=False).encode())
         return index
+
+
+def _open(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uint8]]":
+    """Return the stack at `path` for writing; make it, as a whole, where there is none."""
+    if not path.exists():
+        write_file_with(path, lambda partial: _make(partial, shape))
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def _make(path: Path, shape: tuple[int, ...]) -> None:
+    np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()
 
 
 def read_description(folder: Path) -> dict[str, Any]:
