@@ -21,12 +21,14 @@ from trialsim.cli import (
     evaluate,
     init,
     model,
+    monitor,
     power,
     predict,
     rank,
     report,
     run,
     samplesize,
+    samplesize_sequential,
     samplesize_twins,
     study,
     train,
@@ -119,12 +121,14 @@ app.command()(rank.rank)
 app.command()(compare.compare)
 app.command()(power.power)
 app.command()(analyze.analyze)
+app.command()(monitor.monitor)
 app.command()(report.report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
 samplesize.app.command()(samplesize_twins.twins)
+samplesize.app.command()(samplesize_sequential.sequential)
 app.add_typer(samplesize.app, name="samplesize")
 app.add_typer(study.app, name="study")
 

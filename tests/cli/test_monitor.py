@@ -1,0 +1,209 @@
+"""`trialsim samplesize sequential` plans looks, `trialsim monitor` judges them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from trialsim.analytic import group_sequential
+from trialsim.cli.app import app
+from trialsim.interim.judging import judge_look
+
+PLACED = ["--delta", "20", "--sd", "60", "--visits-months", "6,12", "--dropout", "0.2"]
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(words))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def plan_file(folder: Path, *words: str) -> str:
+    path = folder / "plan.json"
+    code, _, err = run("samplesize", "sequential", *words, "--write", str(path))
+    assert code == 0, err
+    return str(path)
+
+
+def judge(*words: str) -> dict[str, Any]:
+    code, out, err = run("monitor", *words, "--json")
+    assert code == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def write_trial(path: Path, n: int, effect: float, last: int) -> Path:
+    """People 0..last-1 have had the last visit."""
+    rng = np.random.default_rng(6)
+    level = rng.normal(3000, 300, n)
+    rows = []
+    for i in range(n):
+        arm = "treatment" if i % 2 else "control"
+        for month in (0, 6, 12):
+            if month == 12 and i >= last:
+                continue
+            gain = effect * month / 12 * (arm == "treatment")
+            volume = level[i] - 5 * month + gain + rng.normal(0, 40)
+            rows.append((f"p{i:03}", arm, month, volume))
+    names = ["participant_id", "arm", "months", "hippocampus_mm3"]
+    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
+    return path
+
+
+def test_bounds_printed_are_those_of_the_closed_form() -> None:
+    words = ["--looks", "0.5,0.75,1", "--power", "0.9", "--futility", "z=0,1", "--json"]
+    code, out, _ = run("samplesize", "sequential", *words)
+    design = group_sequential([0.5, 0.75, 1], power=0.9, futility={"z": [0, 1]})
+    found = json.loads(out)
+    assert code == 0
+    assert found["efficacy_z"] == pytest.approx(design.efficacy_z.tolist())
+    assert found["futility_z"][:2] == [0, 1]
+    assert found["inflation_factor"] == pytest.approx(design.inflation_factor)
+
+
+def test_looks_are_placed_in_months_and_people() -> None:
+    code, out, _ = run("samplesize", "sequential", *PLACED, "--json")
+    found = json.loads(out)
+    assert code == 0
+    first, last = found["looks"]
+    assert first["calendar_months"] < last["calendar_months"]
+    assert last["information_rate"] == 1
+    assert [row["effect"] for row in found["expectations"]] == [0, 0.5, 1]
+
+
+def test_paragraph_names_boundary_information_and_software() -> None:
+    _, out, _ = run("samplesize", "sequential", *PLACED, "--paragraph")
+    for words in (
+        "at most 2 times, at 50.0% and 100.0% of the maximum information",
+        "Lan-DeMets spending function of O'Brien-Fleming type",
+        "z of 2.963 and 1.969",
+        "There is no stopping for futility",
+        "with trialsim",
+    ):
+        assert words in out
+
+
+def test_a_look_is_judged_by_the_information_it_had(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.5,1", "--power", "0.9", "--futility", "z=0")
+    design = group_sequential([0.5, 1], power=0.9, futility={"z": [0.0]})
+    found = judge(plan, "--z", "1.5", "--information", "0.6")
+    assert found["decision"] == "go on"
+    assert found["efficacy_z"] == pytest.approx(design.adjust([0.6]).efficacy_z[0])
+    assert "conditional_power" not in found
+    assert "z" not in found
+    assert judge(plan, "--z", "3.2", "--information", "0.6")["decision"] == "stop for efficacy"
+    assert judge(plan, "--z", "-1", "--information", "0.6")["decision"] == "stop for futility"
+    assert (
+        judge(plan, "--z", "1.5,2.2", "--information", "0.6,0.95")["decision"] == "efficacy shown"
+    )
+
+
+def test_no_more_is_shown_than_asked(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.5,1", "--power", "0.9")
+    chances = judge(plan, "--z", "1.5", "--information", "0.5", "--show", "chances")
+    design = group_sequential([0.5, 1], power=0.9)
+    assert chances["conditional_power"]["as planned"] == pytest.approx(
+        design.conditional_power(1, 1.5)
+    )
+    assert chances["predictive_power"] == pytest.approx(design.predictive_power(1, 1.5))
+    assert "z" not in chances
+    everything = judge(plan, "--z", "3.1", "--information", "0.5", "--show", "all")
+    assert everything["stopped"]["stagewise_p"] == pytest.approx(0.000968, abs=1e-6)
+    _, text, _ = run("monitor", plan, "--z", "3.1", "--information", "0.5", "--show", "all")
+    assert "Stage-wise p 0.00097" in text
+
+
+def test_the_data_so_far_are_a_look(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, *PLACED)
+    table = write_trial(tmp_path / "trial.csv", 120, 60.0, 90)
+    found = judge(plan, "--data", str(table), "--show", "all")
+    assert found["look"] == 1
+    assert 0.2 < found["information_share"] < 1
+    assert found["z"] > 2
+    harmed = judge(plan, "--data", str(table), "--show", "all", "--benefit", "lower")
+    assert harmed["z"] == pytest.approx(-found["z"])
+
+
+def test_blinded_look_needs_no_arm(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, *PLACED)
+    table = write_trial(tmp_path / "trial.csv", 120, 0.0, 90)
+    frame = pd.read_csv(table)
+    blind = tmp_path / "blind.csv"
+    frame.drop(columns="arm").to_csv(blind, index=False)
+    found = [judge(plan, "--data", str(path), "--show", "blinded") for path in (table, blind)]
+    assert found[0] == found[1]
+    assert found[0]["people_at_last_visit"] == 90
+    # sd of the last visit given baseline, the same noise at both
+    assert found[0]["pooled_sd_given_baseline"] == pytest.approx(40 * np.sqrt(2), rel=0.2)
+
+
+def test_a_binding_bound_had_to_be_obeyed() -> None:
+    design = group_sequential([0.5, 1], futility={"z": [0.0]}, binding=True)
+    judged = judge_look(design, [-0.5], [0.5])
+    assert judged.decision == "stop for futility"
+    assert judged.conditional_power == {}
+    two_sided = group_sequential([0.5, 1], alpha=0.05, sides=2)
+    assert judge_look(two_sided, [-3.2], [0.5]).decision == "stop for harm"
+    assert judge_look(two_sided, [0.1, -2.5], [0.5, 1.0]).decision == "efficacy not shown"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--z", "1.5"], "one value a look, got 1 and 0"),
+        (["--z", "3.5,1", "--information", "0.5,1"], "crossed its efficacy bound at look 1"),
+        (["--z", "1", "--information", "0.5", "--se", "2"], "not both"),
+        (["--z", "1", "--se", "0"], "--se must be greater than 0"),
+        (["--z", "1", "--information", "0.5", "--show", "arms"], "--show must be"),
+        (["--show", "blinded"], "--show blinded needs --data"),
+        ([], "Give the looks held"),
+        (["--z", "1", "--information", "0.5", "--benefit", "more"], "--benefit must be"),
+    ],
+)
+def test_impossible_questions_end_in_one_sentence(
+    tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    plan = plan_file(tmp_path, *PLACED)
+    code, _, err = run("monitor", plan, *words)
+    assert code == 1
+    assert sentence in err
+
+
+def test_a_plan_without_people_cannot_read_data(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.5,1")
+    table = write_trial(tmp_path / "trial.csv", 60, 0.0, 40)
+    for words, sentence in (
+        (["--data", str(table)], "holds no maximum information"),
+        (["--data", str(table), "--show", "blinded"], "holds no design effect"),
+    ):
+        code, _, err = run("monitor", plan, *words)
+        assert code == 1
+        assert sentence in err
+    early = write_trial(tmp_path / "early.csv", 60, 0.0, 0)
+    placed = plan_file(tmp_path, *PLACED)
+    code, _, err = run("monitor", placed, "--data", str(early))
+    assert code == 1
+    assert "month 12" in err
+    code, _, err = run("monitor", str(table), "--z", "1", "--information", "0.5")
+    assert code == 1
+    assert "is no monitoring plan" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--looks", "0.5,0.9"], "end at 1"),
+        (["--by", "months", "--looks", "20"], "need --delta and --sd"),
+        (["--delta", "20"], "--delta and --sd go together"),
+        ([*PLACED, "--by", "months", "--looks", "3"], "before anyone has the visit at month 12"),
+        (["--delta", "20", "--sd", "60", "--dropout", "1"], "dropout must be a share"),
+        (["--efficacy", "z=1.9,1.9"], "must not spend more than alpha"),
+    ],
+)
+def test_impossible_plans_end_in_one_sentence(words: list[str], sentence: str) -> None:
+    code, _, err = run("samplesize", "sequential", *words)
+    assert code == 1
+    assert sentence in err
