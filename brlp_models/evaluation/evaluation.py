@@ -29,7 +29,7 @@ from brlp_models.evaluation.comparisons import (
 )
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
 from brlp_models.evaluation.image_accuracy import measure_images
-from brlp_models.evaluation.methods import KEY, MODEL
+from brlp_models.evaluation.methods import KEY, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
@@ -48,12 +48,19 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
 from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
+from cohorts.synthetic import synthesize_table
 from cohorts.table_files import write_table
 
 Progress = Callable[[str], None]
 Tables = dict[str, pd.DataFrame]
 PER_PERSON = ("floor", "predicted", "images", "variants", "told_diagnoses", "failures")
 """Tables with a row for each person; the others summarize these."""
+
+N_ARCHIVE = 4000
+"""Simulated people that the tabular reference learns from, as many as a large archive has."""
+
+FEWEST_CROSS_FITTED = 150
+"""Cross-fitted on fewer people, the tabular reference is weaker than a user's archive makes it."""
 
 _PREPROCESSED = "preprocessed"
 
@@ -101,7 +108,8 @@ def evaluate_model(
     settings
         How much.
     training
-        A cohort that the tabular reference is fitted on; without one it is cross-fitted.
+        A cohort that the tabular reference is fitted on. Without one it is fitted on 4,000
+        simulated people where the evaluated ones are simulated, and cross-fitted otherwise.
     calibration
         Other people, whose errors say how intervals are recalibrated; without them each half of
         the people tells it of the other.
@@ -112,7 +120,8 @@ def evaluate_model(
     -------
     dict
         `predicted`, `floor`, `images`, `failures` (by person), `floor_summary`, `accuracy`,
-        `sexes`, `ranking`, `calibration`, `uncertainty`, `voxel_uncertainty`, and with
+        `sexes`, `ranking`, `reference` (what the regression on the baseline table was fitted on),
+        `calibration`, `uncertainty`, `voxel_uncertainty`, and with
         `n_compared` people `variants`, `comparisons`, `told_diagnoses`, `wrong_diagnosis`,
         `several_visits`.
 
@@ -139,6 +148,9 @@ def evaluate_model(
         model, people.cohort, truth, at_horizon, found, settings, cache
     )
     tables["failures"] = found.failures
+    if training is None and people.cohort.is_synthetic:
+        training = _simulate_archive(settings)
+    tables["reference"] = _describe_reference(people, training)
     tables["predicted"] = _join_methods(
         model, people.cohort, at_horizon, found, tables["floor"], settings, training
     )
@@ -153,6 +165,26 @@ def evaluate_model(
         for name, table in tables.items():
             write_table(table.assign(truth=kind), partial / f"{name}.csv")
     return tables
+
+
+def _simulate_archive(settings: EvaluationSettings) -> EvaluatedCohort:
+    """Return simulated people as many as an archive has, with visits at the horizons."""
+    cohort, _ = synthesize_table(
+        N_ARCHIVE,
+        rng=np.random.default_rng([settings.seed, 2]),
+        visits_months=sorted({0.0, *settings.horizons_months}),
+        label="archive",
+    )
+    return EvaluatedCohort(cohort)
+
+
+def _describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None) -> pd.DataFrame:
+    fitted = people if training is None else training
+    n_people = len(fitted.cohort.participants)
+    how = "cross-fitted on the evaluated people" if training is None else "fitted on other people"
+    weak = training is None and n_people < FEWEST_CROSS_FITTED
+    note = f"fewer than {FEWEST_CROSS_FITTED}: weaker than an archive would make it" if weak else ""
+    return pd.DataFrame([{"method": REFERENCE, "n_people": n_people, "how": how, "note": note}])
 
 
 def _is_same(people: EvaluatedCohort, others: EvaluatedCohort) -> bool:

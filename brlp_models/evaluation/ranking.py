@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.statistics import (
     Array,
     Estimate,
@@ -40,7 +40,7 @@ def summarize_ranking(
     -------
     DataFrame
         `horizon_months`, `subgroup` (`all`, and each diagnosis), `method`, `measure` (`Spearman`;
-        for the model also its difference to the auxiliary model alone, paired by person), `value`,
+        for the model also its difference to each predictor without a scan, by person), `value`,
         `lower`, `upper`, `n`; NaN for fewer than four people.
     """
     rows = []
@@ -50,10 +50,11 @@ def summarize_ranking(
             for method in people.columns.drop("true"):
                 found = _rank(people, [method], rng, n_bootstrap)
                 rows.append({**key, "method": method, "measure": "Spearman", **vars(found)})
-            if {MODEL, AUXILIARY} <= set(people):
-                found = _rank(people, [MODEL, AUXILIARY], rng, n_bootstrap)
-                name = f"Spearman minus that of the {AUXILIARY}"
-                rows.append({**key, "method": MODEL, "measure": name, **vars(found)})
+            for other in (AUXILIARY, REFERENCE):
+                if {MODEL, other} <= set(people):
+                    found = _rank(people, [MODEL, other], rng, n_bootstrap)
+                    name = f"Spearman minus that of the {other}"
+                    rows.append({**key, "method": MODEL, "measure": name, **vars(found)})
     return pd.DataFrame(rows)
 
 

@@ -16,8 +16,8 @@ def render_results(tables: Mapping[str, pd.DataFrame]) -> str:
     Parameters
     ----------
     tables
-        `floor_summary`, `accuracy`, `ranking`, `calibration`, `comparisons`, `wrong_diagnosis`,
-        `several_visits`, `uncertainty`, `voxel_uncertainty`.
+        `floor_summary`, `accuracy`, `ranking`, `reference`, `calibration`, `comparisons`,
+        `wrong_diagnosis`, `several_visits`, `uncertainty`, `voxel_uncertainty`.
     """
     parts = ["95 % intervals in brackets, where more than one person was measured."]
     for name, (title, render) in _LAYOUTS.items():
@@ -58,6 +58,12 @@ def _render_voxels(table: pd.DataFrame) -> str:
     return _as_markdown(table[["horizon_months", "mean", "sd", "n"]].map(_show))
 
 
+def _render_reference(table: pd.DataFrame) -> str:
+    (row,) = table.to_dict("records")
+    note = f" ({row['note']})" if row["note"] else ""
+    return f"The {row['method']}: {row['how']}, {row['n_people']} in all{note}."
+
+
 _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
     "floor_summary": (
         "Floor: through autoencoder and segmenter",
@@ -68,6 +74,7 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
         "Ranking of people by their change of hippocampal volume",
         _wide(["horizon_months", "subgroup", "measure"], "method"),
     ),
+    "reference": ("The regression that BrLP is compared with", _render_reference),
     "calibration": ("Coverage of intervals", _render_calibration),
     "comparisons": ("Ablation, draws, steps", _wide(["comparison", "variant"], "measure")),
     "wrong_diagnosis": (

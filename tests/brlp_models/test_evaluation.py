@@ -17,7 +17,7 @@ from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.comparisons import read_diagnosis_as
-from brlp_models.evaluation.evaluation import EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.evaluation import N_ARCHIVE, EvaluatedCohort, evaluate_model
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people, select_people
 from brlp_models.evaluation.real_scan import segment_on
@@ -133,7 +133,7 @@ Evaluated = tuple[dict[str, pd.DataFrame], Path]
 def test_the_summaries_become_tables_of_a_model_card(evaluated: Evaluated) -> None:
     tables, _ = evaluated
     text = render_results(tables)
-    assert text.count("### ") == 9
+    assert text.count("### ") == 10
     accuracy = tables["accuracy"]
     mine = accuracy[
         (accuracy["method"] == MODEL)
@@ -165,13 +165,24 @@ def test_every_table_is_written(evaluated: Evaluated) -> None:
     wanted = {
         "floor", "floor_summary", "predicted", "images", "failures", "accuracy", "sexes", "ranking",
         "calibration", "uncertainty", "voxel_uncertainty", "variants", "comparisons",
-        "told_diagnoses", "wrong_diagnosis", "several_visits",
+        "told_diagnoses", "wrong_diagnosis", "several_visits", "reference",
     }  # fmt: skip
     assert set(tables) == {path.stem for path in out.glob("*.csv")} == wanted
     assert all(len(tables[name]) for name in wanted - {"failures"})
     methods = {MODEL, CARRY_FORWARD, AUXILIARY, REFERENCE}
     assert set(tables["accuracy"]["method"]) == methods
     assert {VOLUME_ERROR, "MSE", "SSIM"} == set(tables["accuracy"]["measure"])
+
+
+def test_simulated_people_are_compared_with_a_regression_on_an_archive(
+    evaluated: Evaluated,
+) -> None:
+    tables, _ = evaluated
+    (reference,) = tables["reference"].to_dict("records")
+    assert reference["n_people"] == N_ARCHIVE
+    assert reference["how"] == "fitted on other people"
+    measures = set(tables["ranking"].query("method == @MODEL")["measure"])
+    assert f"Spearman minus that of the {REFERENCE}" in measures
 
 
 def test_carrying_forward_uses_the_volumes_of_the_input_scan(

@@ -23,7 +23,10 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Draws for each person and horizon.")] = 4,
     train_on: Annotated[
         Path | None,
-        typer.Option(help="Cohort to fit the tabular reference on; cross-fitted when left out."),
+        typer.Option(
+            help="Cohort to fit the tabular reference on; left out, 4,000 simulated people for "
+            "simulated people, cross-fitting for others."
+        ),
     ] = None,
     calibrate_on: Annotated[
         Path | None,
