@@ -139,11 +139,14 @@ FREESURFER_REGIONS: Final[dict[str, str]] = {
     "lhCerebralWhiteMatterVol": "left_cerebral_white_matter",
     "rhCerebralWhiteMatterVol": "right_cerebral_white_matter",
     "CerebralWhiteMatterVol": "cerebral_white_matter",
-    "BrainSegVol": "brain",
+    "BrainSegVol": "brain_seg",
     "eTIV": "head_size_mm3",
+    "ICV": "head_size_mm3",
+    "IntraCranialVol": "head_size_mm3",
     "EstimatedTotalIntraCranialVol": "head_size_mm3",
 }
-"""FreeSurfer's name -> region; `lhCorticalWhiteMatterVol` of version 5 is left out on purpose.
+"""FreeSurfer's name -> region. `brain_seg` leaves the brain stem out, so it is not yet `brain`.
 
-Its measure excludes parts that later versions include.
+`lhCorticalWhiteMatterVol` of version 5 is left out on purpose: its measure excludes parts that
+later versions include.
 """

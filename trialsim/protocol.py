@@ -81,6 +81,8 @@ class CohortSection(Section):
     top_coded_age: Annotated[float, Field(ge=60, le=120)] | None = None
     missing: str | list[str | int | float] | None = None
     ignore: list[str] = []
+    pipeline: str | None = None
+    bids_filters: dict[str, dict[str, str | int | list[str | int] | None]] = {}
     quarantine: bool = False
     eligibility: list[str] = []
 

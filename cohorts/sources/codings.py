@@ -16,7 +16,7 @@ from cohorts.errors import CohortError
 from cohorts.schema import DIAGNOSES, SEXES
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.times import TOP_CODED
-from cohorts.sources.values import is_missing, is_number, parse_numbers, parse_text
+from cohorts.sources.values import is_number, parse_numbers, parse_text
 
 Coding = str | Mapping[str, str]
 """`0=M,1=F`, or the same as a mapping from the code in the file to the value here."""
@@ -101,8 +101,6 @@ def read_ages(
     bounds = values.astype("str").str.strip().str.extract(_TOP_CODED)
     is_bound = bounds.notna().any(axis=1).to_numpy()
     ages, wrong = parse_numbers(values.mask(is_bound))
-    if column == "age_years" and "baseline_age_years" not in records.frame:
-        records.report(is_missing(values), column, "got nothing, an age is expected")
     records.report(wrong, column, "got {value}, an age in numbers is expected")
     unit = age_unit or _detect_age_unit(records, column, ages.to_numpy())
     years = ages * AGE_UNITS_YEARS[unit]

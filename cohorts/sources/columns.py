@@ -9,7 +9,7 @@ from cohorts.labels import FREESURFER_REGIONS, MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, CONTEXT_REGIONS, HEAD_SIZE, REPORTED_REGIONS, SIDES
 
 SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
-    "participant_id": ("subject_id", "subject", "ptid", "patient_id", "id"),
+    "participant_id": ("subject_id", "subject", "ptid", "patient_id", "id", "measure:volume"),
     "session_id": ("session", "visit_id", "viscode", "image_uid"),
     "age_years": ("age", "age_at_visit", "age_at_scan"),
     "baseline_age_years": ("baseline_age", "age_at_baseline", "age_bl"),
@@ -53,7 +53,16 @@ _SAYING_THE_SAME: Final = (
 )
 """Standard columns of which one is enough."""
 
-_HEAD_SIZE_NAMES: Final = frozenset({"head_size", "icv", "etiv", "intracranial_volume"})
+_REGION_NAMES: Final = {
+    **dict.fromkeys(
+        ("head_size", "icv", "etiv", "intracranial_volume", "total_intracranial"), HEAD_SIZE
+    ),
+    "3rd_ventricle": "third_ventricle",
+    "4th_ventricle": "fourth_ventricle",
+    "left_accumbens_area": "left_accumbens",
+    "right_accumbens_area": "right_accumbens",
+}
+"""Names of regions in lower case -> ours; SynthSeg's table has the last ones."""
 
 
 def standardize_names(
@@ -151,7 +160,6 @@ def split_volume_name(name: str) -> tuple[str, float] | None:
     stem, _, unit = plain.rpartition("_")
     if unit not in VOLUME_UNITS_MM3:
         stem, unit = plain, "mm3"
-        if stem not in REGIONS | _HEAD_SIZE_NAMES:
+        if stem not in REGIONS and stem not in _REGION_NAMES:
             return None
-    region = HEAD_SIZE if stem in _HEAD_SIZE_NAMES else stem
-    return region, VOLUME_UNITS_MM3[unit]
+    return _REGION_NAMES.get(stem, stem), VOLUME_UNITS_MM3[unit]

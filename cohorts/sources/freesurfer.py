@@ -1,25 +1,47 @@
 """FreeSurfer subjects with a table of people: `SUBJECTS_DIR`, or the files of one subject."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cohorts.errors import CohortError
-from cohorts.labels import FREESURFER_REGIONS, SIDED_CODES
-from cohorts.schema import BRAIN, SIDES
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.reading import Reading
-from cohorts.sources.records import VOLUME_SOURCE, Records
+from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records
+from cohorts.sources.stats_files import STATS_NAMES, read_stats
 from cohorts.sources.table import read_table_records
 from cohorts.sources.values import parse_text
 
-_TABLES: Final = ("participants.tsv", "participant.tsv")
+_TABLES: Final = ("participants.tsv", "participant.tsv", "participants.csv")
 _IMAGES: Final = ("orig.mgz", "T1.mgz")
+_MAPS: Final = ("aseg.mgz", "aparc.DKTatlas+aseg.deep.mgz")
+
+LONGITUDINAL: Final = "longitudinal"
+CROSS_SECTIONAL: Final = "cross-sectional"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The FreeSurfer results of one visit.
+
+    Parameters
+    ----------
+    folder
+        The subject's folder.
+    stream
+        `longitudinal` (`<visit>.long.<base>`) or `cross-sectional`.
+    """
+
+    folder: Path
+    stream: str = CROSS_SECTIONAL
 
 
 def is_freesurfer_folder(path: Path) -> bool:
     """Return whether `path` holds one subject's `aseg.stats`, or subjects that have one."""
-    return (path / "aseg.stats").is_file() or any(path.glob("*/stats/aseg.stats"))
+    return _find_stats(path) is not None or any(
+        any(path.glob(f"*/stats/{name}")) for name in STATS_NAMES
+    )
 
 
 def read_freesurfer_records(root: Path, *, reading: Reading) -> Records:
@@ -31,7 +53,7 @@ def read_freesurfer_records(root: Path, *, reading: Reading) -> Records:
     Raises
     ------
     CohortError
-        Where the table of people or an `aseg.stats` is missing or cannot be read.
+        Where the table of people is missing or cannot be read.
     """
     tables = [root / name for name in _TABLES if (root / name).is_file()]
     if not tables:
@@ -39,98 +61,170 @@ def read_freesurfer_records(root: Path, *, reading: Reading) -> Records:
     records = read_table_records(tables[0], reading=reading)
     records.name = root.name
     frame = records.frame
-    is_one_subject = (root / "aseg.stats").is_file()
-    if is_one_subject and len(frame) != 1:
-        raise CohortError(
-            f"{root} holds the files of one subject, and {tables[0].name} has {len(frame)} rows: "
-            "one is expected."
-        )
-    found = [
-        _read_subject(records, root if is_one_subject else _find_subject(root, row))
-        for row in frame.assign(participant_id=parse_text(frame["participant_id"])).to_dict(
-            "records"
-        )
-    ]
+    if _find_stats(root) is not None:
+        if len(frame) != 1:
+            raise CohortError(
+                f"{root} holds the files of one subject, and {tables[0].name} has {len(frame)} "
+                "rows: one is expected."
+            )
+        found = [read_subject(records, Subject(root), frame.iloc[0].to_dict())]
+    else:
+        found = _read_subjects(records, root)
     for name in dict.fromkeys(name for row in found for name in row):
         frame[name] = [row.get(name) for row in found]
     return records
 
 
-def _find_subject(root: Path, row: Mapping[Any, Any]) -> Path:
-    person, session = row["participant_id"], row.get("session_id")
-    names = [f"{person}_{session}", str(session), str(person)] if session else [str(person)]
-    for name in names:
-        if (root / name / "stats" / "aseg.stats").is_file():
-            return root / name
-    raise CohortError(
-        f"{root} has no {names[0]}/stats/aseg.stats for the participant {person}: one is expected "
-        "for each row of the table of people."
+def _read_subjects(records: Records, root: Path) -> list[dict[str, Any]]:
+    rows = records.frame.assign(participant_id=parse_text(records.frame["participant_id"]))
+    if "session_id" not in rows:
+        rows["session_id"] = None
+    else:
+        rows["session_id"] = parse_text(rows["session_id"]).astype(object)
+    found: list[dict[str, Any]] = [{} for _ in range(len(rows))]
+    for person, indices in rows.groupby("participant_id", sort=False).indices.items():
+        own = rows.iloc[indices].to_dict("records")
+        sessions = [
+            None if row["session_id"] != row["session_id"] else row["session_id"] for row in own
+        ]
+        subjects = find_subjects([root], str(person), sessions)
+        for i, row, session, subject in zip(indices, own, sessions, subjects, strict=True):
+            if isinstance(subject, str):
+                records.problems.append(
+                    Problem(subject, str(person), row[SOURCE_FILE], row[SOURCE_ROW])
+                )
+            elif subject is None:
+                name = f"{person}_{session}" if session else str(person)
+                records.problems.append(
+                    Problem(
+                        f"no {name}/stats/aseg.stats; one is expected for each row of the table "
+                        "of people",
+                        str(person),
+                        row[SOURCE_FILE],
+                        row[SOURCE_ROW],
+                    )
+                )
+            else:
+                found[i] = read_subject(records, subject, row)
+    return found
+
+
+def find_subjects(
+    roots: Iterable[Path], person: str, sessions: list[str | None]
+) -> list[Subject | str | None]:
+    """Return the subject of each visit of a person, all of one processing stream.
+
+    The longitudinal stream is taken where it has every visit that any stream has; else the
+    cross-sectional one where that has; two streams of one person differ by more than a year's
+    atrophy (Reuter et al. 2012, NeuroImage 61:1402).
+
+    Parameters
+    ----------
+    roots
+        Folders of FreeSurfer subjects.
+    person, sessions
+        Whose visits; None is the one visit of a person without named visits.
+
+    Returns
+    -------
+    list
+        For each visit its subject, None where it has none, or why it must not be used.
+    """
+    crossed, longed = {}, {}
+    for session in sessions:
+        crossed[session] = _find_cross(roots, person, session, n_visits=len(sessions))
+        longed[session] = _find_long(roots, person, session)
+    present = [s for s in sessions if isinstance(crossed[s], Subject) or longed[s] is not None]
+    if present and all(longed[session] is not None for session in present):
+        return [longed[session] or crossed[session] for session in sessions]
+    if all(isinstance(crossed[session], Subject) for session in present):
+        return [crossed[session] for session in sessions]
+    return [
+        longed[session]
+        or (
+            f"{session} has no longitudinal aseg.stats, other visits of the person have no other; "
+            "one stream for all visits is expected"
+            if session in present
+            else crossed[session]
+        )
+        for session in sessions
+    ]
+
+
+def _find_cross(
+    roots: Iterable[Path], person: str, session: str | None, *, n_visits: int
+) -> Subject | str | None:
+    for root in roots:
+        for name in _name_visit(person, session):
+            if _find_stats(root / name) is not None:
+                return Subject(root / name)
+        if n_visits == 1 and _find_stats(root / person) is not None:
+            if _is_template(root, person):
+                return (
+                    f"{person} is the template of a longitudinal run (-base), no visit; its "
+                    f"visits are expected as {person}_<session>"
+                )
+            return Subject(root / person)
+    return None
+
+
+def _find_long(roots: Iterable[Path], person: str, session: str | None) -> Subject | None:
+    for root in roots:
+        for name in _name_visit(person, session):
+            for folder in sorted(root.glob(f"{name}.long.*")):
+                if _find_stats(folder) is not None:
+                    return Subject(folder, LONGITUDINAL)
+    return None
+
+
+def _name_visit(person: str, session: str | None) -> list[str]:
+    if session is None:
+        return []
+    plain = session.removeprefix("ses-")
+    names = [f"{person}_{session}", f"{person}_ses-{plain}", f"{person}_{plain}"]
+    return [*names, session] if person.removeprefix("sub-") in session else names
+
+
+def _is_template(root: Path, person: str) -> bool:
+    """Return whether a subject was made from several visits (`recon-all -base`)."""
+    return (
+        (root / person / "base-tps").exists()
+        or any(root.glob(f"*.long.{person}"))
+        or any(root.glob(f"{person}_ses-*/stats/"))
     )
 
 
-def _read_subject(records: Records, folder: Path) -> dict[str, Any]:
-    stats = _find(folder, ("aseg.stats",), "stats")
-    image, segmentation = _find(folder, _IMAGES, "mri"), _find(folder, ("aseg.mgz",), "mri")
+def read_subject(records: Records, subject: Subject, row: dict[Any, Any]) -> dict[str, Any]:
+    """Return volumes and images of one subject; a file that cannot be read is a problem."""
+    stats = _find_stats(subject.folder)
     if stats is None:
-        raise CohortError(f"{folder} has no aseg.stats.")
+        return {}
     records.sources.append(stats)
-    volumes = read_aseg_stats(stats)
-    return {
+    image, segmentation = _find(subject.folder, _IMAGES), _find(subject.folder, _MAPS)
+    found: dict[str, Any] = {
         "image_path": str(image) if image else None,
         "segmentation_path": str(segmentation) if segmentation else None,
-        VOLUME_SOURCE: "aseg.stats",
-        **{name_volume_column(region): volume for region, volume in volumes.items()},
     }
+    try:
+        read = read_stats(stats)
+    except CohortError as error:
+        records.problems += [
+            Problem(text.rstrip("."), row["participant_id"], row.get(SOURCE_FILE))
+            for text in error.problems
+        ]
+        return found
+    if read.lacking:
+        records.notes.append(f"{stats} lacks {', '.join(read.lacking)}.")
+    stream = f", {LONGITUDINAL}" if subject.stream == LONGITUDINAL else ""
+    volumes = {name_volume_column(name): volume for name, volume in read.volumes_mm3.items()}
+    return {**found, VOLUME_SOURCE: f"{stats.name} ({read.tool}{stream})", **volumes}
 
 
-def _find(folder: Path, names: tuple[str, ...], part: str) -> Path | None:
-    places = [place / name for name in names for place in (folder, folder / part)]
+def _find_stats(folder: Path) -> Path | None:
+    places = [folder / part / name for name in STATS_NAMES for part in ("", "stats")]
     return next((path for path in places if path.is_file()), None)
 
 
-def read_aseg_stats(path: Path) -> dict[str, float]:
-    """Return region -> volume in mm3, corrected for partial volume as FreeSurfer does.
-
-    `brain` is FreeSurfer's BrainSegVol plus the brain stem, which it leaves out, less the fluid
-    outside the ventricles, so that it means the same as for a label map. `head_size_mm3` is eTIV,
-    which comes from the registration to the template and is not a count of voxels.
-
-    Raises
-    ------
-    CohortError
-        Where the file is no `aseg.stats`, breaks off, or holds a value that is no volume.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CohortError(f"{path} could not be read as text: {error}.") from error
-    try:
-        named = dict(pair for line in lines if (pair := _read_line(line)))
-    except (ValueError, IndexError) as error:
-        raise CohortError(f"{path} has a line that is no volume: {error}.") from error
-    if "left_hippocampus" not in named or "right_hippocampus" not in named:
-        raise CohortError(f"{path} must list Left-Hippocampus and Right-Hippocampus: is it whole?")
-    return _complete(named)
-
-
-def _read_line(line: str) -> tuple[str, float] | None:
-    if line.startswith("# Measure "):
-        fields = [field.strip() for field in line.removeprefix("# Measure ").split(",")]
-        name, volume = fields[1], fields[3]
-    elif line.startswith("#") or not line.strip():
-        return None
-    else:
-        cells = line.split()
-        name, volume = cells[4], cells[3]
-    region = FREESURFER_REGIONS.get(name)
-    return None if region is None else (region, float(volume))
-
-
-def _complete(volumes: dict[str, float]) -> dict[str, float]:
-    for region in SIDED_CODES:
-        sides = [f"{side}_{region}" for side in SIDES]
-        if region not in volumes and all(side in volumes for side in sides):
-            volumes[region] = sum(volumes[side] for side in sides)
-    if BRAIN in volumes:
-        volumes[BRAIN] += volumes.get("brain_stem", 0.0) - volumes.get("csf", 0.0)
-    return {region: volume for region, volume in volumes.items() if volume > 0}
+def _find(folder: Path, names: tuple[str, ...]) -> Path | None:
+    places = [place / name for name in names for place in (folder, folder / "mri")]
+    return next((path for path in places if path.is_file()), None)

@@ -7,11 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 from cohorts.errors import CohortError
-from cohorts.schema import DIAGNOSES
+from cohorts.labels import MIDLINE_CODES, SIDED_CODES
+from cohorts.schema import BRAIN, DIAGNOSES, SIDES
 from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
-from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns
+from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
 from cohorts.sources.covariates import STANDARD, read_covariates
-from cohorts.sources.records import PERSON_DIAGNOSIS, PROVENANCE, Records, join_names
+from cohorts.sources.records import (
+    AT_BASELINE,
+    PERSON_DIAGNOSIS,
+    PROVENANCE,
+    Records,
+    join_names,
+)
+from cohorts.sources.stats_files import BRAIN_SEG
 from cohorts.sources.times import (
     MONTHS_PER_YEAR,
     TOP_CODED,
@@ -20,6 +28,12 @@ from cohorts.sources.times import (
     settle_times,
 )
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
+
+BRAIN_PARTS: Final = (
+    *(f"{side}_{region}" for side in SIDES for region in SIDED_CODES),
+    *(region for region in MIDLINE_CODES if region != "csf"),
+)
+"""The regions whose volumes add up to `brain`."""
 
 _AGES: Final = ("age_years", "baseline_age_years")
 
@@ -110,8 +124,19 @@ def _advance_ages(records: Records) -> None:
         records.column_names["age_years"] = records.column_names.get(
             "baseline_age_years", "age_years"
         )
+    told = {
+        problem.participant_id
+        for problem in records.problems
+        if problem.column in {records.get_source_name(name) for name in _AGES}
+    }
     later = frame["baseline_age_years"] + frame["months_from_baseline"] / MONTHS_PER_YEAR
     frame = frame.assign(age_years=frame["age_years"].fillna(later))
+    if not frame["age_years"].isna().all():
+        records.report(
+            frame["age_years"].isna() & ~frame["participant_id"].isin(told),
+            "age_years",
+            "got nothing, an age is expected",
+        )
     dropped = ["baseline_age_years"] + ([] if frame[TOP_CODED].any() else [TOP_CODED])
     records.frame = frame.drop(columns=dropped)
 
@@ -186,8 +211,52 @@ def _number_sessions(records: Records) -> None:
 def _read_volumes(records: Records) -> None:
     for column in list_volume_columns(records.frame):
         volumes, wrong = parse_numbers(records.frame[column])
+        own = column.removeprefix(AT_BASELINE)
         records.report(wrong, column, "got {value}, a volume in numbers is expected")
-        records.frame[column] = volumes * records.volume_factors.get(column, 1.0)
+        records.frame[column] = volumes * records.volume_factors.get(own, 1.0)
+    _place_baseline_volumes(records)
+    _complete_brain(records)
+
+
+def _place_baseline_volumes(records: Records) -> None:
+    """Give a person's volumes to the baseline visit: they were measured once."""
+    frame = records.frame
+    held = [name for name in list_volume_columns(frame) if name.startswith(AT_BASELINE)]
+    if not held:
+        return
+    at_baseline = frame["months_from_baseline"] == 0
+    placed = {}
+    for name in held:
+        own = name.removeprefix(AT_BASELINE)
+        stated = frame[name].where(at_baseline)
+        placed[own] = frame[own].fillna(stated) if own in frame else stated
+    records.frame = frame.drop(columns=held).assign(**placed)
+    records.notes.append(
+        "Volumes that a table gives once a person were taken for the baseline visit: "
+        f"{', '.join(join_names(placed))}."
+    )
+
+
+def _complete_brain(records: Records) -> None:
+    """Make `brain` of its parts where a table has those of FreeSurfer or of SynthSeg.
+
+    FreeSurfer's BrainSegVol leaves the brain stem out and counts fluid in; SynthSeg's table has
+    every part and no sum.
+    """
+    frame, brain = records.frame, name_volume_column(BRAIN)
+    whole, stem, fluid = (name_volume_column(name) for name in (BRAIN_SEG, "brain_stem", "csf"))
+    if whole in frame:
+        if brain not in frame and {stem, fluid} <= set(frame):
+            frame[brain] = frame[whole] + frame[stem] - frame[fluid]
+        elif brain not in frame:
+            records.notes.append(
+                "BrainSegVol was left out: it lacks the brain stem, which the table does not give."
+            )
+        records.frame = frame.drop(columns=whole)
+        return
+    parts = [name_volume_column(name) for name in BRAIN_PARTS]
+    if brain not in frame and set(parts) <= set(frame):
+        frame[brain] = frame[parts].sum(axis=1, skipna=False)
 
 
 def _report_absent(records: Records, column: str, hint: str = "") -> None:

@@ -15,7 +15,8 @@ from cohorts.sources.assembly import (
     build_volumes,
     complete_visits,
 )
-from cohorts.sources.bids import is_bids_dataset, read_bids_records
+from cohorts.sources.bids import holds_images, is_bids_dataset, read_bids_records
+from cohorts.sources.bids_files import Filter
 from cohorts.sources.checks.imported import check_tables
 from cohorts.sources.checks.whole import check_records, separate_rejected
 from cohorts.sources.codings import Coding
@@ -39,6 +40,8 @@ def load_cohort(
     top_coded_age: float | None = None,
     missing: str | Sequence[str | float] | None = None,
     ignore: Sequence[str] = (),
+    pipeline: str | None = None,
+    bids_filters: Mapping[str, Filter] | None = None,
     quarantine: bool = False,
     progress: Progress | None = None,
 ) -> Cohort:
@@ -64,6 +67,10 @@ def load_cohort(
         states that there are none. Left out, numbers that look like codes are problems.
     ignore
         Columns to leave out.
+    pipeline
+        Which folder under `derivatives/` of a BIDS dataset gives segmentations and volumes.
+    bids_filters
+        `t1w` and `dseg` -> entities that such files must have, as fMRIPrep's filter file says it.
     quarantine
         Let sound people go on and list the others in `Cohort.rejected`.
     progress
@@ -80,7 +87,9 @@ def load_cohort(
     codings = Codings(
         age_unit, sex_coding, diagnosis_coding, diagnosis, top_coded_age, is_brlp_csv(path)
     )
-    reading = Reading(column_map or {}, parse_codes(missing), tuple(ignore))
+    reading = Reading(
+        column_map or {}, parse_codes(missing), tuple(ignore), pipeline, bids_filters or {}
+    )
     if is_cohort_folder(path):
         return _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)
     records = read_records(path, reading=reading)
@@ -115,13 +124,13 @@ def read_records(path: Path, *, reading: Reading) -> Records:
         Where nothing readable is at `path`, or a column cannot be told.
     """
     if path.is_dir():
+        if is_freesurfer_folder(path) and not holds_images(path):
+            return read_freesurfer_records(path, reading=reading)
         if is_bids_dataset(path):
             return read_bids_records(path, reading=reading)
-        if is_freesurfer_folder(path):
-            return read_freesurfer_records(path, reading=reading)
         raise CohortError(
             f"{path} is no cohort: a folder needs cohort.json (an imported cohort), "
-            "participants.tsv (BIDS), or aseg.stats (FreeSurfer)."
+            "participants.tsv or sub-*/anat (BIDS), or <subject>/stats/aseg.stats (FreeSurfer)."
         )
     if is_brlp_csv(path):
         return read_brlp_records(path, reading=reading)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cohorts.errors import CohortError
+from cohorts.sources.bids_files import Filter
 from cohorts.sources.columns import WAVE
 from cohorts.sources.records import join_names
 
@@ -22,11 +23,18 @@ class Reading:
         that name people and visits. Empty states that there are none; None states nothing.
     ignored
         Columns to leave out, by their names in the file.
+    pipeline
+        The folder under `derivatives/` of a BIDS dataset whose segmentations and volumes are
+        taken; None where there is only one.
+    filters
+        `t1w` and `dseg` -> the entities that such files of a BIDS dataset must have.
     """
 
     column_map: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] | None = None
     ignored: tuple[str, ...] = ()
+    pipeline: str | None = None
+    filters: Mapping[str, Filter] = field(default_factory=dict)
 
     def apply_map(self, names: Iterable[str], *, file: str) -> dict[str, str]:
         """Return name in the file -> name as the user states it.

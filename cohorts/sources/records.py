@@ -9,11 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.sources.values import says_nothing
+
 SOURCE_FILE: Final = "source_file"
 SOURCE_ROW: Final = "source_row"
 VOLUME_SOURCE: Final = "volume_source"
 PERSON_DIAGNOSIS: Final = "person_diagnosis"
 """The diagnosis that a table of people holds, beside that of the visit."""
+
+AT_BASELINE: Final = "at baseline: "
+"""What begins the name of a column that holds a person's volume at baseline, on every row."""
 
 PROVENANCE: Final = (SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, PERSON_DIAGNOSIS)
 
@@ -127,7 +132,7 @@ class Records:
             message.format(**{str(name): item for name, item in row.items()}, value=value),
             participant_id=row["participant_id"],
             file=row.get(SOURCE_FILE),
-            row=row.get(SOURCE_ROW),
+            row=None if says_nothing(row.get(SOURCE_ROW)) else int(row[SOURCE_ROW]),
             column=self.get_source_name(column),
         )
 

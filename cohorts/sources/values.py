@@ -25,7 +25,7 @@ def is_missing(values: pd.Series) -> npt.NDArray[np.bool_]:
     """Return where a column has no value."""
     if pd.api.types.is_numeric_dtype(values):
         return values.isna().to_numpy(dtype=bool)
-    return np.array([_says_nothing(value) for value in values], dtype=bool)
+    return np.array([says_nothing(value) for value in values], dtype=bool)
 
 
 def parse_numbers(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
@@ -45,7 +45,7 @@ def parse_block(values: pd.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDAr
     numbers = np.asarray(pd.to_numeric(cells.ravel(), errors="coerce"), dtype=float)
     numbers = numbers.reshape(cells.shape)
     wrong = np.isnan(numbers)
-    wrong[wrong] = [not _says_nothing(cell) for cell in cells[wrong]]
+    wrong[wrong] = [not says_nothing(cell) for cell in cells[wrong]]
     return numbers, wrong
 
 
@@ -140,7 +140,8 @@ def parse_codes(text: str | Sequence[str | float] | None) -> tuple[str, ...] | N
     return () if [code.lower() for code in codes] == ["none"] else codes
 
 
-def _says_nothing(value: object) -> bool:
+def says_nothing(value: object) -> bool:
+    """Return whether a cell has no value."""
     if isinstance(value, str):
         return value.strip().lower() in MISSING_SPELLINGS
     return value is None or value is pd.NA or value is pd.NaT or value != value

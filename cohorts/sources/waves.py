@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cohorts.sources.columns import SPELLINGS, WAVE, get_standard_name, split_volume_name
+from cohorts.sources.records import AT_BASELINE
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,17 @@ def split_waves(frame: pd.DataFrame, waves: Waves) -> pd.DataFrame:
     -------
     DataFrame
         With `session_id` (`W1`) and one column for each measurement; columns without a wave are
-        repeated. The input where there are no waves.
+        repeated, volumes among them as those at baseline. The input where there are no waves.
     """
     if not waves:
         return frame
     common = frame.drop(columns=list(waves.columns))
+    once = {
+        str(name): f"{AT_BASELINE}{name}"
+        for name in common
+        if split_volume_name(str(name)) is not None
+    }
+    common = common.rename(columns=once)
     visits = []
     for number, session in zip(waves.numbers, waves.sessions, strict=True):
         own = {name: stem for name, (stem, of) in waves.columns.items() if of == number}

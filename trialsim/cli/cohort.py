@@ -18,17 +18,20 @@ from trialsim.cli.recording import (
 )
 from trialsim.cli.source import (
     AgeUnitOption,
+    BidsFilterOption,
     DiagnosisCodingOption,
     DiagnosisOption,
     IgnoreOption,
     MapOption,
     MissingOption,
+    PipelineOption,
     QuarantineOption,
     SexCodingOption,
     SourceArgument,
     TopCodedAgeOption,
     load_source,
     parse_column_map,
+    read_bids_filters,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ def validate(
     top_coded_age: TopCodedAgeOption = None,
     missing: MissingOption = None,
     ignore: IgnoreOption = None,
+    pipeline: PipelineOption = None,
+    bids_filter_file: BidsFilterOption = None,
     quarantine: QuarantineOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -73,6 +78,8 @@ def validate(
         top_coded_age=top_coded_age,
         missing=missing,
         ignore=ignore or (),
+        pipeline=pipeline,
+        bids_filters=read_bids_filters(bids_filter_file),
         quarantine=quarantine,
     )
     _print_summary(found, as_json=as_json)
@@ -90,6 +97,8 @@ def import_source(
     top_coded_age: TopCodedAgeOption = None,
     missing: MissingOption = None,
     ignore: IgnoreOption = None,
+    pipeline: PipelineOption = None,
+    bids_filter_file: BidsFilterOption = None,
     eligibility: Annotated[
         list[str] | None,
         typer.Option(help="A criterion such as 'mmse between 20 and 28'; repeatable, in order."),
@@ -117,6 +126,8 @@ def import_source(
         top_coded_age=top_coded_age,
         missing=missing,
         ignore=ignore or (),
+        pipeline=pipeline,
+        bids_filters=read_bids_filters(bids_filter_file),
         quarantine=quarantine,
     )
     screening = screen_cohort(found, eligibility or [])

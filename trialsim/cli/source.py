@@ -43,6 +43,14 @@ MissingOption = Annotated[
 IgnoreOption = Annotated[
     list[str] | None, typer.Option(help="A column to leave out; repeatable.", metavar="COLUMN")
 ]
+PipelineOption = Annotated[
+    str | None,
+    typer.Option(help="The folder under derivatives/ that gives segmentations and volumes."),
+]
+BidsFilterOption = Annotated[
+    Path | None,
+    typer.Option("--bids-filter-file", help="JSON of entities for t1w and dseg, as fMRIPrep's."),
+]
 QuarantineOption = Annotated[
     bool,
     typer.Option("--quarantine", help="Let sound people go on; list the others with reasons."),
@@ -70,6 +78,34 @@ def parse_column_map(pairs: list[str] | None) -> dict[str, str]:
             *(f"--map must read COLUMN=standard_name, got '{pair}'." for pair in wrong)
         )
     return {name.strip(): target.strip() for name, _, target in split}
+
+
+def read_bids_filters(path: Path | None) -> dict[str, Any]:
+    """Return the entities that a filter file asks for, by kind of file.
+
+    Raises
+    ------
+    CohortError
+        Where the file is no JSON object of objects, or speaks of neither t1w nor dseg.
+    """
+    import json
+
+    from cohorts.errors import CohortError
+
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise CohortError(f"{path} could not be read as JSON: {error}.") from error
+    kinds = ("t1w", "dseg")
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(k, {}), dict) for k in kinds
+    ):
+        raise CohortError(f'{path} must be an object like {{"t1w": {{"acquisition": "highres"}}}}.')
+    if not set(kinds) & set(content):
+        raise CohortError(f"{path} must say something of t1w or dseg, got {', '.join(content)}.")
+    return {kind: content[kind] for kind in kinds if kind in content}
 
 
 def load_source(path: Path, *, quiet: bool = False, **stated: Any) -> "Cohort":

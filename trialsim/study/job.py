@@ -72,7 +72,13 @@ class Job:
     def count(self, path: Path) -> Census:
         """Count the people and list the scans of the cohort at `path`."""
         section = self.protocol.cohort
-        return take_census(path, reading=Reading(section.map, ignored=tuple(section.ignore)))
+        reading = Reading(
+            section.map,
+            ignored=tuple(section.ignore),
+            pipeline=section.pipeline,
+            filters=section.bids_filters,
+        )
+        return take_census(path, reading=reading)
 
     def rng(self, stream: str) -> np.random.Generator:
         """Return the generator of one part of the study; parts never share one."""
@@ -97,6 +103,8 @@ class Job:
             top_coded_age=section.top_coded_age,
             missing=section.missing,
             ignore=section.ignore,
+            pipeline=section.pipeline,
+            bids_filters=section.bids_filters,
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),
         )

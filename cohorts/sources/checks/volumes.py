@@ -9,7 +9,7 @@ from cohorts.labels import SIDED_CODES
 from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
 from cohorts.sources.assembly import find_baseline_rows
 from cohorts.sources.columns import list_volume_columns, name_volume_column
-from cohorts.sources.records import Records
+from cohorts.sources.records import VOLUME_SOURCE, Records
 
 PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
     "hippocampus": (1_000, 14_500),
@@ -38,6 +38,7 @@ def check_volumes(records: Records) -> None:
         _check_sides(records, region)
     _check_swapped_sides(records)
     _check_parts(records)
+    _check_sources(records)
 
 
 def _check_positive(records: Records, column: str) -> None:
@@ -155,3 +156,25 @@ def _check_parts(records: Records) -> None:
             brain,
             f"got {{value}}, no more than the head size is expected ({{{head}:.10g}})",
         )
+
+
+def _check_sources(records: Records) -> None:
+    """Report visits whose volumes another tool measured than those of the person's first visit.
+
+    Tools and versions differ by several percent, as much as years of atrophy.
+    """
+    frame = records.frame
+    columns = list_volume_columns(frame)
+    if VOLUME_SOURCE not in frame or not columns:
+        return
+    source = frame[VOLUME_SOURCE].where(frame[columns].notna().any(axis=1))
+    ordered = source.reindex(frame["months_from_baseline"].sort_values(kind="stable").index)
+    first = ordered.groupby(frame["participant_id"]).transform("first").reindex(frame.index)
+    records.frame = frame.assign(_first=first)
+    records.report(
+        source.notna() & (source != first),
+        None,
+        f"the volumes of {{session_id}} are from {{{VOLUME_SOURCE}}}, those of the first visit "
+        "from {_first}; one tool for all visits of a person is expected",
+    )
+    records.frame = frame
