@@ -61,8 +61,13 @@ def _flag() -> pa.Column:
     return pa.Column(bool, coerce=True)
 
 
-def _table(name: str, key: list[str], columns: dict[str, pa.Column]) -> pa.DataFrameSchema:
-    return pa.DataFrameSchema(columns, name=name, unique=key, strict=False)
+def _table(
+    name: str, command: str, key: list[str], columns: dict[str, pa.Column]
+) -> pa.DataFrameSchema:
+    """Return a table's schema; `command` is the one that fills it first."""
+    return pa.DataFrameSchema(
+        columns, name=name, unique=key, strict=False, metadata={"command": command}
+    )
 
 
 _SHARE = (0.0, 1.0)
@@ -73,6 +78,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         # --- what is screened -----------------------------------------------------------
         _table(
             "participants",
+            "trialsim cohort import",
             ["participant_id"],
             {
                 "participant_id": _text(),
@@ -83,6 +89,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "visits",
+            "trialsim cohort import",
             ["participant_id", "session_id"],
             {
                 "participant_id": _text(),
@@ -96,6 +103,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "volumes",
+            "trialsim cohort import",
             ["participant_id", "session_id", "region", "source"],
             {
                 "participant_id": _text(),
@@ -107,6 +115,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "screening_flow",
+            "trialsim cohort import",
             ["step"],
             {
                 "step": _count(),
@@ -119,6 +128,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         # --- what the model says --------------------------------------------------------
         _table(
             "scan_volumes",
+            "trialsim predict",
             ["participant_id", "session_id", "region"],
             {
                 "participant_id": _text(),
@@ -130,6 +140,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "scan_checks",
+            "trialsim predict",
             ["participant_id", "session_id", "model_id"],
             {
                 "participant_id": _text(),
@@ -141,6 +152,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "predictions",
+            "trialsim predict",
             ["participant_id", "model_id", "horizon_months", "region"],
             {
                 "participant_id": _text(),
@@ -155,6 +167,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "prediction_images",
+            "trialsim predict",
             ["participant_id", "model_id", "horizon_months", "kind"],
             {
                 "participant_id": _text(),
@@ -167,6 +180,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         # --- who would be enrolled ------------------------------------------------------
         _table(
             "scores",
+            "trialsim rank",
             ["participant_id", "strategy"],
             {
                 "participant_id": _text(),
@@ -177,6 +191,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "selections",
+            "trialsim rank",
             ["participant_id", "strategy", "fraction_enrolled"],
             {
                 "participant_id": _text(),
@@ -188,6 +203,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "capture_rates",
+            "trialsim compare",
             ["strategy", "n_selected", "definition", "truth"],
             {
                 "strategy": _text(),
@@ -204,6 +220,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "capture_differences",
+            "trialsim compare",
             ["strategy", "reference_strategy", "n_selected"],
             {
                 "strategy": _text(),
@@ -216,6 +233,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "predictor_performance",
+            "trialsim compare",
             ["strategy", "metric", "subgroup"],
             {
                 "strategy": _text(),
@@ -229,6 +247,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "predicted_changes",
+            "trialsim compare",
             ["participant_id", "strategy"],
             {
                 "participant_id": _text(),
@@ -240,6 +259,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "group_differences",
+            "trialsim rank",
             ["strategy", "fraction_enrolled", "covariate"],
             {
                 "strategy": _text(),
@@ -253,6 +273,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         # --- what each choice buys ------------------------------------------------------
         _table(
             "operating_characteristics",
+            "trialsim power",
             ["strategy", "fraction_enrolled", "analysis", "n_control", "n_treatment"],
             {
                 "strategy": _text(),
@@ -284,6 +305,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "sample_sizes",
+            "trialsim power",
             ["strategy", "fraction_enrolled", "analysis", "target_power"],
             {
                 "strategy": _text(),
@@ -309,6 +331,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "sample_size_savings",
+            "trialsim power",
             ["strategy", "reference_strategy", "fraction_enrolled", "analysis"],
             {
                 "strategy": _text(),
@@ -326,6 +349,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "power_differences",
+            "trialsim power",
             [
                 "strategy",
                 "reference_strategy",
@@ -350,6 +374,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "cheapest_fractions",
+            "trialsim power",
             ["choice", "strategy", "analysis"],
             {
                 # "fraction" of each strategy, or "strategy and fraction" of all attainable ones
@@ -369,6 +394,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
         ),
         _table(
             "sensitivity",
+            "trialsim power",
             ["parameter"],
             {
                 "parameter": _text(),
@@ -379,9 +405,25 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "n_control_at_base": _number(0, nullable=True),
             },
         ),
+        _table(
+            "study_description",
+            "trialsim rank",
+            ["key"],
+            {
+                # a key of the protocol with its section: design.slowing
+                "key": _text(),
+                # as JSON
+                "value": _text(),
+            },
+        ),
     )
 }
 """Every table that passes between rooms, by name."""
+
+
+def find_command(table: str) -> str:
+    """Return the command that fills a table of `TABLES` first."""
+    return str((TABLES[table].metadata or {})["command"])
 
 
 def validate_table(frame: pd.DataFrame, table: str) -> pd.DataFrame:

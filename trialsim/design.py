@@ -1,11 +1,9 @@
 """Designs of two-arm trials with repeated measurements."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -21,9 +19,6 @@ __all__ = [
     "TrialDesign",
     "build_costs",
     "build_design",
-    "read_costs",
-    "read_design",
-    "read_plan",
 ]
 
 ANALYSES: Final = ("change", "ancova", "ancova_score", "random_slope", "mmrm")
@@ -135,7 +130,7 @@ class TrialDesign:
         One sentence for each attribute that cannot be.
     """
 
-    visits_months: tuple[float, ...]
+    visits_months: tuple[float, ...] = (0.0, 12.0, 24.0)
     endpoint: str = "hippocampus"
     unit: Literal["mm3", "percent"] = "mm3"
     arms: tuple[str, str] = ("control", "treatment")
@@ -196,72 +191,19 @@ class TrialDesign:
         return asdict(self)
 
 
-def read_plan(
-    path: Path | None, design: Mapping[str, Any], costs: Mapping[str, Any]
-) -> tuple[TrialDesign, Costs]:
-    """Read design and costs of a TOML file, with some values stated besides.
-
-    Parameters
-    ----------
-    path
-        As for `read_design`; None for no file.
-    design, costs
-        Values that go before those of the file; None counts as not stated.
-
-    Raises
-    ------
-    DesignError
-        As in `read_design`.
-    """
-    source = "the design" if path is None else str(path)
-    table = {} if path is None else _read_table(path, "design")
-    prices = {} if path is None else _read_toml(path).get("costs", {})
-    stated = ({k: v for k, v in values.items() if v is not None} for values in (design, costs))
-    own_design, own_costs = stated
-    return (
-        build_design({**table, **own_design}, source=source),
-        build_costs({**prices, **own_costs}, source=source),
-    )
-
-
-def read_design(path: Path) -> TrialDesign:
-    """Read the `[design]` table of a TOML file, or the whole file where it has none.
-
-    Raises
-    ------
-    DesignError
-        The file cannot be read, a key is unknown, a value cannot be.
-    """
-    return build_design(_read_table(path, "design"), source=str(path))
-
-
-def read_costs(path: Path) -> Costs:
-    """Read the `[costs]` table of a TOML file; the defaults where it has none.
-
-    Raises
-    ------
-    DesignError
-        As in `read_design`.
-    """
-    document = _read_toml(path)
-    return build_costs(document.get("costs", {}), source=str(path))
-
-
 def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialDesign:
     """Return the design of plain values; `dropout` may be one share for both arms.
 
     Raises
     ------
     DesignError
-        A key is unknown or missing, a value cannot be.
+        A key is unknown, a value cannot be.
     """
     plain = dict(values)
     left = plain.get("dropout", {})
     table = left if isinstance(left, Mapping) else {"control": left}
     _refuse_unknown(table, DropOut, f"{source}, dropout")
     _refuse_unknown(plain, TrialDesign, source)
-    if "visits_months" not in plain:
-        raise DesignError(f"{source}: visits_months is missing; list the visits, such as [0, 12].")
     try:
         return TrialDesign(**{**plain, "dropout": DropOut(**table)})
     except (TypeError, ValueError) as error:
@@ -281,19 +223,6 @@ def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
         return Costs(**values)
     except (TypeError, ValueError) as error:
         raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DesignError(f"{path} cannot be read as TOML: {error}.") from error
-
-
-def _read_table(path: Path, name: str) -> Mapping[str, Any]:
-    document = _read_toml(path)
-    table = document.get(name, document)
-    return table if isinstance(table, Mapping) else document
 
 
 def _refuse_unknown(values: Mapping[str, Any], kind: type[Any], source: str) -> None:

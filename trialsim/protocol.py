@@ -1,8 +1,7 @@
-"""The protocol file: one study's whole question, checked as a whole before anything runs."""
+"""The protocol: one study's whole question, with all defaults, checked before anything runs."""
 
 import json
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -21,22 +20,13 @@ from pydantic import (
 from cohorts.schema import CONTEXT_REGIONS, REPORTED_REGIONS
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign, build_costs, build_design
+from trialsim.enrichment.registry import STRATEGIES
 from trialsim.errors import DesignError
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Months = Annotated[float, Field(gt=0, le=600)]
 
-STRATEGIES: Final = (
-    "random",
-    "baseline_volume",
-    "regression",
-    "boosting",
-    "auxiliary",
-    "brlp",
-    "stacked",
-    "oracle",
-)
 REGIONS: Final = tuple(dict.fromkeys((*REPORTED_REGIONS, *CONTEXT_REGIONS)))
 
 
@@ -88,13 +78,27 @@ class CohortSection(Section):
 
 
 class PredictionSection(Section):
-    """How brains are predicted; without this section no scan is read and no model is loaded."""
+    """How brains are predicted; without this section no scan is read and no model is loaded.
+
+    `sampler` and `num_inference_steps` are the model's own when left out; `batch_size` and
+    `memory_gb` are what memory holds. `measure = false` writes scans without volumes, to segment
+    elsewhere; `segmentations` is the folder of label maps that were made of them.
+    """
 
     model: str = "mini"
     horizons_months: Annotated[list[Months], Field(min_length=1)] = [24.0]
     samples: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = 4
     device: str = "cpu"
     save_images: bool = True
+    measure: bool = True
+    segmentations: UserPath | None = None
+    until_months: Annotated[float, Field(ge=0, le=600)] = 0.0
+    tolerance_percent: Annotated[float, Field(gt=0, le=100)] = 0.25
+    sampler: Literal["ddim", "dpm-solver++"] | None = None
+    num_inference_steps: Annotated[int, Field(ge=1)] | None = None
+    precision: Literal["auto", "full", "bf16"] = "auto"
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
 
 
 class FastProgressor(Section):
@@ -118,6 +122,9 @@ class SelectionSection(Section):
 
     `predictions` is a table of predicted volumes that were made elsewhere, beside those of
     [prediction]; rows whose `model_id` starts with "auxiliary" were made without an image.
+    `n_selected` are the numbers of people at which capture rates are measured, tenths of those
+    whose decline is known when left out; `truth` is the decline that strategies are judged by:
+    latent (synthetic people), measured, or auto, which is latent where it is known.
     """
 
     strategies: Annotated[list[str], Field(min_length=1)] = [
@@ -130,6 +137,8 @@ class SelectionSection(Section):
     fractions_enrolled: Annotated[list[Share], Field(min_length=1)] = [0.3, 0.5, 0.75, 1.0]
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     fast_progressor: FastProgressor = FastProgressor(top_fraction=0.3)
+    n_selected: list[int] | None = None
+    truth: Literal["auto", "latent", "measured"] = "auto"
 
     @model_validator(mode="after")
     def _known_strategies(self) -> Self:
@@ -167,7 +176,9 @@ class Protocol(Section):
     cohort: CohortSection
     prediction: PredictionSection | None = None
     selection: SelectionSection = SelectionSection()
-    design: Annotated[InstanceOf[TrialDesign], BeforeValidator(partial(_build, build_design))]
+    design: Annotated[InstanceOf[TrialDesign], BeforeValidator(partial(_build, build_design))] = (
+        TrialDesign()
+    )
     costs: Annotated[InstanceOf[Costs], BeforeValidator(partial(_build, build_costs))] = Costs()
     simulation: SimulationSection = SimulationSection()
 
@@ -177,38 +188,9 @@ class Protocol(Section):
         if wanting and self.prediction is None and self.selection.predictions is None:
             raise ValueError(
                 f"the strategies {', '.join(sorted(wanting))} need a [prediction] section, or "
-                "selection.predictions"
+                "selection.predictions; or run `trialsim predict` first"
             )
         return self
-
-
-def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
-    """Read the protocol at `path`; relative paths in it are relative to its folder.
-
-    Parameters
-    ----------
-    path
-        A TOML file.
-    overrides
-        `key=value` with a dotted key, for example `simulation.n_simulations=500`; the value is
-        read as TOML, and as text where it is none. `none` takes a key or a section out.
-
-    Raises
-    ------
-    DesignError
-        One sentence for each key that is unknown, missing or out of range.
-    """
-    try:
-        content = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DesignError(
-            f"The protocol {path} cannot be read ({error.strerror}): `trialsim init` writes one."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DesignError(f"The protocol {path} is not valid TOML: {error}.") from error
-    for override in overrides:
-        _apply(content, override)
-    return _anchor(build_protocol(content, name=str(path)), path.absolute().parent)
 
 
 def build_protocol(content: Mapping[str, Any], *, name: str = "protocol") -> Protocol:
@@ -224,56 +206,6 @@ def build_protocol(content: Mapping[str, Any], *, name: str = "protocol") -> Pro
     except ValidationError as error:
         problems = [s for problem in error.errors() for s in _sentences(name, problem)]
         raise DesignError(*problems) from error
-
-
-def _apply(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise DesignError(f"--set takes key=value, for example study.seed=7; got {override!r}.")
-    *sections, last = key.strip().split(".")
-    place = content
-    for section in sections:
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise DesignError(f"--set {override}: {section} is a value, not a section.")
-    if text.strip() == "none":
-        place.pop(last, None)
-    else:
-        place[last] = _read_value(text.strip())
-
-
-def _read_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _anchor(protocol: Protocol, folder: Path) -> Protocol:
-    cohort = protocol.cohort.model_copy(
-        update={
-            "path": folder / protocol.cohort.path,
-            "training": protocol.cohort.training and folder / protocol.cohort.training,
-        }
-    )
-    selection = protocol.selection.model_copy(
-        update={
-            "scores": protocol.selection.scores and folder / protocol.selection.scores,
-            "predictions": protocol.selection.predictions
-            and folder / protocol.selection.predictions,
-        }
-    )
-    study = protocol.study.model_copy(update={"output": folder / protocol.study.output})
-    prediction = protocol.prediction and _anchor_model(protocol.prediction, folder)
-    return protocol.model_copy(
-        update={"cohort": cohort, "selection": selection, "study": study, "prediction": prediction}
-    )
-
-
-def _anchor_model(section: PredictionSection, folder: Path) -> PredictionSection:
-    # a name that is no folder is a bundled model's, or an error that names what was written
-    there = folder / Path(section.model).expanduser()
-    return section.model_copy(update={"model": str(there)}) if there.is_dir() else section
 
 
 def _sentences(name: str, problem: Mapping[str, Any]) -> Iterator[str]:

@@ -20,8 +20,8 @@ import pandas as pd
 from brlp_models.auxiliary.course_model import LogisticProgression
 from cohorts.cohort import Cohort
 from cohorts.folder import write_cohort
-from trialsim.protocol import read_protocol
-from trialsim.study.whole import run_protocol
+from trialsim.study.making import run_protocol
+from trialsim.study.question import read_protocol
 
 RATIO = "Hippocampus volume ratio"
 HORIZON_MONTHS = 24.0

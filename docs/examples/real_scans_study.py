@@ -22,9 +22,10 @@ import nibabel as nib
 import numpy as np
 import typer
 
+from cohorts.errors import TrialsimError
 from reports.store.study import Study
-from trialsim.protocol import read_protocol
-from trialsim.study.whole import STUDY, run_protocol
+from trialsim.study.making import STUDY, run_protocol
+from trialsim.study.question import read_protocol
 
 MS01: Final = "open_ms_longitudinal_patient01"
 SCANS: Final = {
@@ -125,7 +126,11 @@ def main(data: Path, out: Path, model: str = "mini") -> None:
         typer.echo(f"ASSUMPTION: {assumption}.", err=True)
     (out / "protocol.toml").write_text(PROTOCOL.format(model=model), encoding="utf-8")
     protocol = read_protocol(out / "protocol.toml")
-    run_protocol(protocol, command=f"trialsim run {out / 'protocol.toml'}")
+    try:
+        run_protocol(protocol, command=f"trialsim run {out / 'protocol.toml'}")
+    except TrialsimError as error:
+        # four people are predicted and ranked, but stand for no trial
+        typer.echo(str(error), err=True)
     draw_pictures(out)
 
 

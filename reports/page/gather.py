@@ -3,28 +3,18 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import pandas as pd
 
 from cohorts.schema import TABLES
 from reports.page.content import RunReference
-from reports.store.study import FILLED_BY, Study
+from reports.store.staleness import describe_stale_tables
+from reports.store.study import Study
 
 _LARGE: Final = ("volumes", "scan_volumes", "predictions", "selections", "scores")
 """Tables that the page asks questions about, but never reads whole."""
-
-_MADE_FROM: Final = {
-    "scan_volumes": ("participants",),
-    "scan_checks": ("participants",),
-    "predictions": ("participants", "volumes", "scan_volumes"),
-    "scores": ("participants", "volumes", "predictions"),
-    "selections": ("scores",),
-    "capture_rates": ("scores",),
-    "predictor_performance": ("scores",),
-    "operating_characteristics": ("participants", "volumes"),
-    "sample_sizes": ("participants", "volumes"),
-}
 
 
 @dataclass(frozen=True)
@@ -104,15 +94,10 @@ class StudyFacts:
         rates = self.tables.get("capture_rates", pd.DataFrame({"truth": []}))
         return marked or bool((rates["truth"] == "latent").any())
 
-    def outdated(self) -> list[str]:
-        """Return one sentence for each table that is older than what it is made from."""
-        return [
-            f"The table {name} (run {self.writers[name]}) is older than {parent} "
-            f"(run {self.writers[parent]}); `{FILLED_BY[name]}` brings it up to date."
-            for name, parents in _MADE_FROM.items()
-            for parent in parents
-            if self.has(name, parent) and self.writers[parent] > self.writers[name]
-        ]
+    @cached_property
+    def stale(self) -> dict[str, str]:
+        """One sentence for each table that is older than what it is made from."""
+        return describe_stale_tables(self.runs, self.written)
 
 
 def gather_study(study: Study) -> StudyFacts:

@@ -125,6 +125,17 @@ def add_scan_volumes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["scan_volumes"]))
 
 
+def add_parents(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let runs record which tables of which runs they read, and the folder that they ran in."""
+    connection.execute("ALTER TABLE runs ADD COLUMN parents VARCHAR")
+    connection.execute("ALTER TABLE runs ADD COLUMN folder VARCHAR")
+
+
+def add_study_description(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of what was asked of the study."""
+    connection.execute(_create_statement(TABLES["study_description"]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -155,4 +166,6 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
     add_scan_volumes,
+    add_parents,
+    add_study_description,
 )

@@ -6,14 +6,14 @@ NEXT_RUN_NUMBER: Final = "SELECT coalesce(max(CAST(substr(run_id, 2) AS BIGINT))
 
 BEGIN_RUN: Final = """
 INSERT INTO runs (run_id, command, config, seed, fingerprint, versions, git_commit, process_id,
-                  started_at, status)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')
+                  started_at, folder, status)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')
 """
 
 END_RUN: Final = "UPDATE runs SET status = ?, ended_at = ?, problem = ? WHERE run_id = ?"
 
 FINISH_RUN: Final = """
-UPDATE runs SET status = 'finished', ended_at = ?, config = ? WHERE run_id = ?
+UPDATE runs SET status = 'finished', ended_at = ?, config = ?, parents = ? WHERE run_id = ?
 """
 
 CLOSE_DEAD_RUNS: Final = """
@@ -29,7 +29,7 @@ WHERE status = 'running' ORDER BY run_id DESC LIMIT 1
 RUNS: Final = """
 SELECT r.run_id, r.command, r.config, r.seed, r.fingerprint, r.versions, r.git_commit,
        coalesce(f.inputs, '[]') AS inputs, coalesce(f.weights, '[]') AS weights,
-       r.started_at, r.ended_at, r.status, r.problem
+       r.started_at, r.ended_at, r.status, r.problem, r.parents, r.folder
 FROM runs AS r
 LEFT JOIN (
     SELECT run_id,

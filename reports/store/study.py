@@ -23,7 +23,7 @@ import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from cohorts.schema import TABLES, validate_table
+from cohorts.schema import TABLES, find_command, validate_table
 from reports.errors import ReportError
 from reports.store import queries
 from reports.store.database import (
@@ -40,30 +40,8 @@ from reports.store.rows import checksum_rows, read_rows, write_rows
 
 _LOGGER: Final = logging.getLogger(__name__)
 
-FILLED_BY: Final = {
-    "participants": "trialsim cohort import",
-    "visits": "trialsim cohort import",
-    "volumes": "trialsim cohort import",
-    "screening_flow": "trialsim cohort import",
-    "scan_volumes": "trialsim run",
-    "scan_checks": "trialsim predict",
-    "predictions": "trialsim predict",
-    "prediction_images": "trialsim predict",
-    "scores": "trialsim rank",
-    "selections": "trialsim rank",
-    "capture_rates": "trialsim compare",
-    "capture_differences": "trialsim compare",
-    "predictor_performance": "trialsim compare",
-    "predicted_changes": "trialsim compare",
-    "group_differences": "trialsim compare",
-    "operating_characteristics": "trialsim power",
-    "sample_sizes": "trialsim power",
-    "sample_size_savings": "trialsim power",
-    "power_differences": "trialsim power",
-    "cheapest_fractions": "trialsim power",
-    "sensitivity": "trialsim power",
-}
-"""Which command writes a table first."""
+DESCRIPTION: Final = "study_description"
+"""The table of what was asked, which every step writes beside its own."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +49,23 @@ class Run:
     """One command's writing to a study; nothing is in the file before the command has finished."""
 
     run_id: str
+    study: "Study"
     fingerprint: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+
+    def read(self, table: str) -> pd.DataFrame:
+        """Return the latest rows of `table`; the run that wrote them becomes a parent of this one.
+
+        Raises
+        ------
+        ReportError
+            If no finished run has written the table.
+        """
+        found = self.study.read(table)
+        self.parents[table] = self.study.writers()[table]
+        return found
 
     def note(self, **facts: Any) -> None:
         """Add to the recorded configuration what is only known once the command has worked."""
@@ -111,6 +103,8 @@ class Study:
     def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
         """Open the study file at `path`; make it if there is none and `read_only` is False.
 
+        A file of an older version is brought up to date, whatever it is opened for.
+
         Raises
         ------
         ReportError
@@ -118,10 +112,8 @@ class Study:
         """
         study = cls(Path(path), read_only)
         if read_only:
-            with open_for_reading(study.path) as connection:
-                _require_tables(study.path, connection)
-        else:
-            study._prepare()
+            study._require_tables()
+        study._prepare()
         return study
 
     def __enter__(self) -> Self:
@@ -168,7 +160,7 @@ class Study:
         with self.as_only_writer():
             files = files.drop_duplicates("path")
             run_id = self._begin(command, config, seed, fingerprint, files)
-            run = Run(run_id, fingerprint, dict(config))
+            run = Run(run_id, self, fingerprint, dict(config))
             _LOGGER.info("run %s begins", run_id)
             try:
                 yield run
@@ -219,11 +211,16 @@ class Study:
         written = self.tables() if run_id is None else self._tables_of(run_id)
         rows = written[written["table_name"] == table]
         if rows.empty:
-            command = FILLED_BY.get(table, "another command")
+            command = find_command(table)
             raise ReportError(f"The study {self.path} has no {table} yet; `{command}` writes them.")
         found = rows.iloc[0]
         with self._reading() as connection:
             return read_rows(connection, table, found["run_id"], list(found["column_names"]))
+
+    def writers(self) -> dict[str, str]:
+        """Return which run wrote each table that `read` gives."""
+        written = self.tables()
+        return dict(zip(written["table_name"], written["run_id"], strict=True))
 
     def has(self, table: str) -> bool:
         """Say whether a finished run has written `table`."""
@@ -254,8 +251,8 @@ class Study:
         run_id = self.find_finished(fingerprint)
         if run_id is None:
             return False
-        latest = self.tables().set_index("table_name")["run_id"]
-        return all(latest[table] == run_id for table in self._tables_of(run_id)["table_name"])
+        latest, own = self.writers(), set(self._tables_of(run_id)["table_name"])
+        return all(latest[table] == run_id for table in own - {DESCRIPTION})
 
     def query(self, sql: str, values: Iterable[object] = ()) -> pd.DataFrame:
         """Return the rows of one SELECT; `values` fill its question marks.
@@ -281,8 +278,16 @@ class Study:
             with self._reading() as connection:
                 if schema_version(connection) == len(MIGRATIONS):
                     return
-        with self.as_only_writer(), open_for_writing(self.path) as connection:
+        with Study(self.path).as_only_writer(), open_for_writing(self.path) as connection:
             migrate(connection)
+
+    def _require_tables(self) -> None:
+        with self._reading() as connection:
+            if not schema_version(connection):
+                raise ReportError(
+                    f"The study {self.path} is empty; `trialsim cohort import` or `trialsim rank` "
+                    "writes to it."
+                )
 
     def _describe_writer(self) -> str:
         busy = f"Another process is writing to the study {self.path}"
@@ -308,7 +313,13 @@ class Study:
             row = connection.execute(queries.NEXT_RUN_NUMBER).fetchone()
             run_id = f"r{row[0] if row else 1:06d}"
             values = [run_id, command, json.dumps(config, default=str), seed, fingerprint]
-            made_by = [json.dumps(collect_versions()), find_git_commit(), os.getpid(), _now()]
+            made_by = [
+                json.dumps(collect_versions()),
+                find_git_commit(),
+                os.getpid(),
+                _now(),
+                os.getcwd(),
+            ]
             connection.execute(queries.BEGIN_RUN, values + made_by)
             write_rows(connection, "run_files", run_id, files)
         return run_id
@@ -320,8 +331,8 @@ class Study:
                 digest = checksum_rows(connection, table, run.run_id, list(frame.columns))
                 record = [run.run_id, table, list(frame.columns), len(frame), digest]
                 connection.execute(queries.RECORD_TABLE, record)
-            config = json.dumps(run.config, default=str)
-            connection.execute(queries.FINISH_RUN, [_now(), config, run.run_id])
+            config, parents = (json.dumps(one, default=str) for one in (run.config, run.parents))
+            connection.execute(queries.FINISH_RUN, [_now(), config, parents, run.run_id])
 
     def _end(self, run_id: str, status: str, problem: str) -> None:
         with open_for_writing(self.path) as connection:
@@ -330,14 +341,6 @@ class Study:
     def _tables_of(self, run_id: str) -> pd.DataFrame:
         written = self.query(queries.ALL_TABLES)
         return written[written["run_id"] == run_id]
-
-
-def _require_tables(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    if schema_version(connection) < len(MIGRATIONS):
-        raise ReportError(
-            f"The study {path} is empty or of an older version; open it once for writing, "
-            "for example with `trialsim cohort import`."
-        )
 
 
 def _now() -> datetime:

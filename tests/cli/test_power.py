@@ -99,7 +99,7 @@ def test_json_holds_every_table(cohort: Path, tmp_path: Path) -> None:
     [
         (["--visits-months", "0,36"], "visit at month 36, but nobody in the cohort has one"),
         (["--visits-months", "0,24", "--slowing", "1.5"], "slowing must lie between 0 and 1"),
-        ([], "visits_months is missing"),
+        (["--visits-months", "6,12"], "visits_months must start at 0"),
         (["--visits-months", "0,24", "--endpoint", "amygdala"], "'amygdala' is not a region"),
     ],
 )

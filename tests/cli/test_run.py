@@ -24,8 +24,9 @@ from reports.errors import ReportError
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from trialsim.cli.app import app
-from trialsim.protocol import Protocol, read_protocol
-from trialsim.study.whole import run_protocol
+from trialsim.protocol import Protocol
+from trialsim.study.making import run_protocol
+from trialsim.study.question import read_protocol
 
 RUNNER = CliRunner()
 RESULTS = ("scores", "selections", "capture_rates", "operating_characteristics", "sample_sizes")
@@ -79,7 +80,7 @@ def make_study(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = make_study(tmp_path_factory.mktemp("finished"))
-    run_protocol(read_protocol(path), command="trialsim run protocol.toml", quiet=True)
+    run_protocol(read_protocol(path), command="trialsim run protocol.toml")
     return path
 
 
@@ -94,7 +95,7 @@ def read_results(path: Path) -> dict[str, pd.DataFrame]:
 
 
 def run_quietly(protocol: Protocol) -> None:
-    run_protocol(protocol, command="trialsim run", quiet=True)
+    run_protocol(protocol, command="trialsim run")
 
 
 def test_the_job_ends_with_its_answer_and_its_report(finished: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
 
 def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trialsim.study.whole", "trialsim.study.steps"])
+    context.set_forkserver_preload(["trialsim.study.making", "trialsim.study.steps"])
     process = context.Process(target=work, args=arguments)
     process.start()
     return process
@@ -217,7 +218,7 @@ def test_another_price_leaves_the_scores_alone(protocol: Path) -> None:
     run_quietly(read_protocol(protocol))
     result = RUNNER.invoke(app, ["run", str(protocol), "--set", "costs.screening=100"])
     assert result.stderr.count("unchanged") == 3
-    assert "because costs was" in result.stderr
+    assert "because costs.screening was 1500.0, is 100.0" in result.stderr
 
 
 def test_two_runs_on_one_study_do_not_mix(protocol: Path) -> None:
@@ -242,10 +243,12 @@ def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path
     volumes = cohort.volumes[cohort.volumes["session_id"].isin(first["session_id"])]
     write_cohort(replace(cohort, visits=first, volumes=volumes), folder)
     result = RUNNER.invoke(app, ["run", str(protocol)])
-    assert result.exit_code == 0, result.output
-    assert "No trial was simulated" in result.stderr
+    assert result.exit_code == 1, result.output
+    assert result.stderr.count("Error: No trial was simulated") == 1
+    assert "nobody in the cohort has one" in result.stderr.lower()
     study = Study.open(protocol.parent / "results/study.duckdb")
     assert study.has("selections")
+    assert (protocol.parent / "results/report.html").is_file()
     assert not study.has("sample_sizes")
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.errors import StorageError
+from cohorts.schema import find_command
 from reports.page.compose import compose_page
 from reports.page.content import Answer, Page, Paragraph
 from reports.page.file_formats import ReportFormat
@@ -19,7 +20,7 @@ from reports.page.privacy import Privacy
 from reports.page.render.html import render_html
 from reports.page.sections.limits import describe_limits
 from reports.page.writing import write_report
-from reports.store.study import FILLED_BY, Study
+from reports.store.study import Study
 from trialsim.cli.app import app
 
 Tables = dict[str, pd.DataFrame]
@@ -91,7 +92,7 @@ def test_same_study_gives_the_same_page(example_study: Study, html: str) -> None
 def test_part_without_data_names_the_command_that_fills_it(tmp_path: Path) -> None:
     page = render_html(compose_page(gather_study(Study.open(tmp_path / "e.duckdb")), moment=MOMENT))
     shown = {"participants", "scores", "capture_rates", "operating_characteristics"}
-    for command in {FILLED_BY[table] for table in shown}:
+    for command in {find_command(table) for table in shown}:
         assert f"<code>{command}</code>" in page
 
 
@@ -106,7 +107,7 @@ def test_study_of_empty_tables_names_the_commands_and_draws_nothing(
     html = render_html(page)
     assert (page.title, len(page.sections), page.pictures) == ("Empty", 13, ())
     assert all(section.blocks for section in page.sections)
-    for command in {FILLED_BY[name] for name in study_tables} - {"trialsim predict"}:
+    for command in {find_command(name) for name in study_tables} - {"trialsim predict"}:
         assert f"<code>{command}</code>, which fills this part, has run and wrote no rows" in html
 
 

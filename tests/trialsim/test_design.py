@@ -1,12 +1,11 @@
 """Designs and costs say what cannot be, in one sentence each."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from trialsim.design import Costs, DropOut, TrialDesign, build_design, read_plan
+from trialsim.design import Costs, DropOut, TrialDesign, build_design
 from trialsim.errors import DesignError
 
 MONTHS = (0, 12, 24)
@@ -83,18 +82,3 @@ def test_people_who_are_not_chosen_by_a_scan_cost_no_scan() -> None:
 def test_costs_that_cannot_be_are_refused(values: dict[str, float], words: str) -> None:
     with pytest.raises(DesignError, match=words):
         Costs(**values)
-
-
-def test_stated_values_go_before_those_of_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "trial.toml"
-    file.write_text("[design]\nvisits_months = [0, 12]\nslowing = 0.2\n[costs]\nscreening = 9\n")
-    design, costs = read_plan(file, {"slowing": 0.4, "alpha": None}, {"participant": 5.0})
-    assert (design.slowing, design.alpha, design.visits_months) == (0.4, 0.05, (0.0, 12.0))
-    assert (costs.screening, costs.participant) == (9, 5.0)
-
-
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "trial.toml"
-    file.write_text("slowing is 0.3")
-    with pytest.raises(DesignError, match=r"trial\.toml cannot be read as TOML"):
-        read_plan(file, {}, {})

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from trialsim.cli.app import app
 from trialsim.errors import DesignError
-from trialsim.protocol import Protocol, build_protocol, read_protocol
+from trialsim.protocol import Protocol, build_protocol
+from trialsim.study.question import ask, read_protocol
 
 MINIMAL = """
 [cohort]
@@ -148,3 +149,22 @@ def test_option_with_a_tilde_means_the_home_folder(
     result = CliRunner().invoke(app, ["cohort", "describe", "--study=~/missing.duckdb"])
     assert str(tmp_path / "missing.duckdb") in result.output
     assert not (tmp_path / "~").exists()
+
+
+def test_stated_values_go_before_those_of_the_file(path: Path) -> None:
+    path.write_text(f"{MINIMAL}slowing = 0.2\n[costs]\nscreening = 9\n")
+    protocol = read_protocol(path, ["design.slowing=0.4", "costs.participant=5"])
+    design, costs = protocol.design, protocol.costs
+    assert (design.slowing, design.alpha, design.visits_months) == (0.4, 0.05, (0.0, 12.0, 24.0))
+    assert (costs.screening, costs.participant) == (9, 5.0)
+
+
+def test_a_bound_takes_the_place_of_a_top_fraction(tmp_path: Path) -> None:
+    stated = {"cohort.path": "people", "selection.fast_progressor.rate_below": -3.0}
+    fast = ask(tmp_path / "study.duckdb", stated).protocol.selection.fast_progressor
+    assert (fast.rate_below, fast.top_fraction) == (-3.0, None)
+
+
+def test_a_study_without_a_cohort_asks_for_one(tmp_path: Path) -> None:
+    with pytest.raises(DesignError, match="records no cohort"):
+        ask(tmp_path / "study.duckdb", {"design.slowing": 0.4})

@@ -1,11 +1,15 @@
 """How tables are printed: for people as columns, for scripts as JSON."""
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from trialsim.study.result import StudyResult
 
 
 def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | None = 70) -> None:
@@ -16,3 +20,22 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
         typer.echo("(no rows)")
     else:
         typer.echo(frame.to_string(index=False, na_rep="", max_colwidth=widest))
+
+
+def print_tables(tables: "Mapping[str, pd.DataFrame]", *, notes: Sequence[str]) -> None:
+    """Print tables by name as JSON, with what a reader must know."""
+    records = {name: json.loads(one.to_json(orient="records")) for name, one in tables.items()}
+    typer.echo(json.dumps({**records, "notes": list(notes)}, indent=2))
+
+
+def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
+    """Print what a study says, with the paths of its files."""
+    parts = result.answer_in_parts
+    paths = {"report": str(result.report_path), "study": str(result.path)}
+    if as_json:
+        found = {"answer": parts.headline, "details": list(parts.details)}
+        typer.echo(json.dumps({**found, **paths}, indent=2))
+        return
+    typer.echo(result.answer)
+    typer.echo(f"Report: {paths['report']}")
+    typer.echo(f"Study:  {paths['study']}")

@@ -1,5 +1,6 @@
 """How the commands share one study: the cohort they read, the run they write."""
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ CohortArgument = Annotated[
 StudyOption = Annotated[Path, typer.Option("--study", help="The study file to read and write.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="The seed of everything random.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+OutputOption = Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 
 DEFAULT_STUDY = Path("study.duckdb")
@@ -39,32 +41,9 @@ def load_screened(cohort: Path | None, study: Path) -> "Cohort":
 
         return load_cohort(cohort)
     from reports.store.study import Study
+    from trialsim.study.cohort_step import read_cohort
 
-    with Study.open(study, read_only=True) as opened:
-        return read_cohort(opened)
-
-
-def read_cohort(study: "Study") -> "Cohort":
-    """Return the cohort that `study` holds, with its name and its mark as synthetic or real."""
-    import json
-
-    from cohorts.cohort import Cohort
-
-    participants, visits, volumes = (
-        study.read(table) for table in ("participants", "visits", "volumes")
-    )
-    runs = study.runs()
-    run = runs[runs["run_id"] == _cohort_run(study)].iloc[0]
-    config = json.loads(str(run["config"]))
-    files = tuple(Path(file["path"]) for file in json.loads(str(run["inputs"])))
-    return Cohort(
-        participants,
-        visits,
-        volumes,
-        name=str(config.get("cohort_name", "cohort")),
-        is_synthetic=bool(config.get("is_synthetic", False)),
-        sources=files,
-    )
+    return read_cohort(Study.open(study, read_only=True))
 
 
 @contextmanager
@@ -86,7 +65,7 @@ def recorded_run(
     with Study.open(study) as opened:
         if cohort is not None:
             record_cohort(opened, cohort)
-        command = " ".join(["trialsim", *sys.argv[1:]])
+        command = shlex.join(["trialsim", *sys.argv[1:]])
         files = [*inputs, *(cohort.sources if cohort is not None else ())]
         with opened.run(
             command=command, config=config, seed=seed, inputs=files, weights=weights
@@ -105,7 +84,7 @@ def record_cohort(study: "Study", cohort: "Cohort") -> None:
         return
     config = {"cohort_name": cohort.name, "is_synthetic": cohort.is_synthetic}
     with study.run(
-        command=" ".join(["trialsim", *sys.argv[1:]]),
+        command=shlex.join(["trialsim", *sys.argv[1:]]),
         config=config,
         inputs=cohort.sources,
         fingerprint=fingerprint,

@@ -42,17 +42,13 @@ def report(
     Example: trialsim report study.duckdb --out report.html
     """
     from reports.page.privacy import Privacy
-    from reports.page.writing import write_report
-    from reports.store.study import Study
-    from trialsim.analytic.anchors import check_anchors
+    from trialsim.study.result import StudyResult
 
     chosen = report_format or ReportFormat.of(out or Path())
-    written = write_report(
-        Study.open(study, read_only=True),
+    written = StudyResult(study).report(
         out or Path(f"report.{chosen.value}"),
         report_format=chosen,
         title=title,
-        anchors=check_anchors(),
         n_listed=list_people,
         figures=figures,
         privacy=Privacy(identify, smallest_cell),

@@ -1,5 +1,6 @@
 """`trialsim run`: the whole job of a protocol, resumable at any moment."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +29,18 @@ def run(
 
     Example: trialsim run protocol.toml --set simulation.n_simulations=500
     """
-    from trialsim.protocol import read_protocol
+    from trialsim.cli.printing import print_answer
+    from trialsim.cli.progress import show_progress
+    from trialsim.study.making import run_protocol
     from trialsim.study.plan import describe_plan
-    from trialsim.study.whole import run_protocol
+    from trialsim.study.question import read_protocol
 
     question = read_protocol(protocol, settings or [])
     if dry_run:
         typer.echo(describe_plan(question, as_json=as_json))
         return
-    words = ["trialsim run", str(protocol), *(f"--set {setting}" for setting in settings or [])]
-    run_protocol(question, command=" ".join(words), as_json=as_json, quiet=quiet)
+    words = ["trialsim", "run", str(protocol)]
+    words += [word for setting in settings or [] for word in ("--set", setting)]
+    with show_progress(quiet=quiet) as listener:
+        result = run_protocol(question, command=shlex.join(words), listener=listener)
+    print_answer(result, as_json=as_json)

@@ -1,13 +1,13 @@
 """The synthetic people of the demonstration: screened by scan, or known from their history."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
-import typer
 
 from brlp_models.evaluation.truth import TRUTH
 from brlp_models.model.folder import find_model_folder, read_config
@@ -67,7 +67,9 @@ workers = 2
 """
 
 
-def write_demonstration(folder: Path, *, n_people: int, seed: int, quiet: bool) -> Path:
+def write_demonstration(
+    folder: Path, *, n_people: int, seed: int, tell: Callable[[str], None]
+) -> Path:
     """Write the screened people, those with a history and the protocol; return the protocol.
 
     What is finished stays, so that an interrupted demonstration goes on.
@@ -75,8 +77,7 @@ def write_demonstration(folder: Path, *, n_people: int, seed: int, quiet: bool) 
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in (("history", write_history), ("screened", write_screened)):
         if not is_cohort_folder(folder / name):
-            if not quiet:
-                typer.echo(f"Making SYNTHETIC people: {name}", err=True)
+            tell(f"Making SYNTHETIC people: {name}")
             write(folder / name, n_people, seed)
     protocol = folder / "protocol.toml"
     protocol.write_text(PROTOCOL.format(seed=seed), encoding="utf-8")

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ from typing import Any
 import pandas as pd
 
 from cohorts.atomic import compute_sha256
+from cohorts.errors import StorageError, TrialsimError
+from reports.errors import ReportError
 from reports.store.provenance import list_files
-from reports.store.study import Run, Study
+from reports.store.study import DESCRIPTION, Run, Study
 from trialsim import __version__
 
 
@@ -46,11 +50,24 @@ class Step:
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What became of a step: its name, whether it ran, and what had changed since it last ran."""
+    """What became of a step.
+
+    Attributes
+    ----------
+    name
+        Of the step.
+    has_run
+        Whether it ran; False where it was current, or could not be done.
+    changes
+        What had changed since it last ran.
+    problems
+        Why it could not be done.
+    """
 
     name: str
     has_run: bool
     changes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,18 +79,22 @@ class PlannedStep:
     seconds: float
 
 
-def plan_steps(study: Study | None, steps: Sequence[Step], *, seed: int) -> list[PlannedStep]:
+def plan_steps(
+    study: Study | None, steps: Sequence[Step], *, seed: int, folder: Path
+) -> list[PlannedStep]:
     """Return what `run_steps` would do; a step that is current takes no time.
 
     Parameters
     ----------
     study
         Only read; None where there is no study yet.
+    folder
+        Where it lies, or will.
     """
     fingerprints: dict[str, str] = {}
     planned = []
     for step in steps:
-        fingerprint = compute_step_fingerprint(step, fingerprints, seed=seed)
+        fingerprint = compute_step_fingerprint(step, fingerprints, seed=seed, folder=folder)
         fingerprints[step.name] = fingerprint
         is_current = study is not None and study.is_current(fingerprint)
         planned.append(PlannedStep(step.name, is_current, 0.0 if is_current else step.estimate()))
@@ -87,8 +108,11 @@ def run_steps(
     command: str,
     seed: int,
     announce: Callable[[int, Step, bool], None],
+    description: pd.DataFrame | None = None,
 ) -> Iterator[StepOutcome]:
     """Do every step that is not current; a study that is interrupted goes on where it stopped.
+
+    A step that cannot answer leaves the others alone, but for those that stand on it.
 
     Parameters
     ----------
@@ -96,34 +120,59 @@ def run_steps(
         Where the steps are recorded; no other process may write to it meanwhile.
     announce
         Called before each step with its position, the step, whether it will run.
+    description
+        What was asked of the study, kept with each step that runs.
 
     Raises
     ------
-    TrialsimError
-        Whatever a step raises; the steps before it stay done.
+    ReportError
+        Where the study cannot be written.
     """
     fingerprints: dict[str, str] = {}
+    undone: set[str] = set()
     with study.as_only_writer():
         for position, step in enumerate(steps):
-            fingerprint = compute_step_fingerprint(step, fingerprints, seed=seed)
+            if undone & set(step.stands_on):
+                undone.add(step.name)
+                continue
+            fingerprint = compute_step_fingerprint(
+                step, fingerprints, seed=seed, folder=_home(study)
+            )
             fingerprints[step.name] = fingerprint
             is_current = study.is_current(fingerprint)
             announce(position, step, not is_current)
-            changes = () if is_current else find_changes(study, step)
-            if not is_current:
-                _record(study, step, command, seed, fingerprint, changes)
-            yield StepOutcome(step.name, not is_current, changes)
+            if is_current:
+                yield StepOutcome(step.name, has_run=False)
+                continue
+            changes = find_changes(study, step)
+            try:
+                with _record(study, step, command, seed, fingerprint, changes) as run:
+                    step.work(run)
+                    if description is not None:
+                        run.write(DESCRIPTION, description)
+            except (ReportError, StorageError):
+                raise
+            except TrialsimError as error:
+                undone.add(step.name)
+                yield StepOutcome(step.name, False, changes, tuple(error.problems))
+            else:
+                yield StepOutcome(step.name, True, changes)
 
 
-def compute_step_fingerprint(step: Step, earlier: Mapping[str, str], *, seed: int) -> str:
-    """Return the SHA-256 of everything that the step's result depends on."""
+def compute_step_fingerprint(
+    step: Step, earlier: Mapping[str, str], *, seed: int, folder: Path
+) -> str:
+    """Return the SHA-256 of everything that the step's result depends on.
+
+    Paths count relative to `folder`, so that a folder that was moved has the same.
+    """
     files = list_files([*step.inputs, *step.weights])
     parts = {
         "step": step.name,
         "version": __version__,
         "seed": seed,
         "config": step.config,
-        "files": {str(path): compute_sha256(path) for path in files},
+        "files": {os.path.relpath(path, folder): compute_sha256(path) for path in files},
         "stands_on": {name: earlier[name] for name in step.stands_on},
     }
     text = json.dumps(parts, sort_keys=True, default=str)
@@ -144,8 +193,12 @@ def find_changes(study: Study, step: Step) -> tuple[str, ...]:
     last = runs[mine].iloc[-1]
     return (
         *_changed_config(configs[mine].iloc[-1], _plain(step.config)),
-        *_changed_files(last, [*step.inputs, *step.weights]),
+        *_changed_files(last, [*step.inputs, *step.weights], _home(study)),
     )
+
+
+def _home(study: Study) -> Path:
+    return study.path.absolute().parent
 
 
 def _record(
@@ -155,17 +208,15 @@ def _record(
     seed: int,
     fingerprint: str,
     changes: tuple[str, ...],
-) -> None:
-    config = {**_plain(step.config), "step": step.name, "changes": list(changes)}
-    with study.run(
+) -> AbstractContextManager[Run]:
+    return study.run(
         command=command,
-        config=config,
+        config={**_plain(step.config), "step": step.name, "changes": list(changes)},
         seed=seed,
         inputs=step.inputs,
         weights=step.weights,
         fingerprint=fingerprint,
-    ) as run:
-        step.work(run)
+    )
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,15 +225,18 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _changed_config(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted(now):
-        if key in before and before[key] != now[key]:
-            yield f"{key} was {json.dumps(before[key])}, is {json.dumps(now[key])}"
+        old, new = before.get(key), now[key]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from (f"{key}.{text}" for text in _changed_config(old, new))
+        elif key in before and old != new:
+            yield f"{key} was {json.dumps(old)}, is {json.dumps(new)}"
 
 
-def _changed_files(last: "pd.Series[Any]", paths: Sequence[Path]) -> Iterator[str]:
+def _changed_files(last: "pd.Series[Any]", paths: Sequence[Path], folder: Path) -> Iterator[str]:
     recorded = json.loads(last["inputs"]) + json.loads(last["weights"])
     before = {file["path"]: file["sha256"] for file in recorded}
     now = {str(path): compute_sha256(path) for path in list_files(paths)}
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
             word = "new" if path not in before else "gone" if path not in now else "changed"
-            yield f"{path} is {word}"
+            yield f"{os.path.relpath(path, folder)} is {word}"

@@ -1,10 +1,10 @@
 """What every step of a study works with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from cohorts.cohort import Cohort
 from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.reading import Reading
-from reports.store.study import Run, Study
+from reports.store.study import Run
 from trialsim.protocol import PredictionSection, Protocol
+from trialsim.study.question import describe, nest
 
 if TYPE_CHECKING:
     from brlp_models.model.model import BrlpModel
@@ -29,12 +30,12 @@ STREAMS: Final = ("scores", "ties", "capture rates")
 class Job:
     """One study's work.
 
-    Parameters
+    Attributes
     ----------
     protocol
-        The whole question.
-    study
-        The file that steps read from.
+        The whole question, with absolute paths.
+    folder
+        Where the study file lies, with everything else that the study writes.
     on_progress
         Called while a step works.
     notes
@@ -42,19 +43,14 @@ class Job:
     """
 
     protocol: Protocol
-    study: Study
-    on_progress: Progress
+    folder: Path
+    on_progress: Progress = lambda *_: None
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def output(self) -> Path:
-        """The folder of everything that the study writes."""
-        return self.protocol.study.output
 
     @property
     def scans(self) -> Path:
         """The folder of preprocessed scans, which steps and later runs share."""
-        return self.output / "scans"
+        return self.folder / "scans"
 
     @cached_property
     def model(self) -> "BrlpModel":
@@ -62,7 +58,7 @@ class Job:
         from brlp_models.model.folder import load_model
 
         section = self.protocol.prediction or PredictionSection()
-        return load_model(section.model, device=section.device, precision="auto")
+        return load_model(section.model, device=section.device, precision=section.precision)
 
     @cached_property
     def census(self) -> Census:
@@ -79,6 +75,30 @@ class Job:
             filters=section.bids_filters,
         )
         return take_census(path, reading=reading)
+
+    def config(self, *keys: str, without: Iterable[str] = ()) -> dict[str, Any]:
+        """Return the protocol's values under `keys` (or sections), nested as the protocol is.
+
+        Parameters
+        ----------
+        *keys
+            Such as "selection" or "design.endpoint".
+        without
+            Keys that are left out.
+        """
+        left_out = tuple(without)
+        return nest(
+            {
+                key: value
+                for key, value in self.description.items()
+                if _is_among(key, keys) and not _is_among(key, left_out)
+            }
+        )
+
+    @cached_property
+    def description(self) -> Mapping[str, Any]:
+        """Everything that was asked, by dotted key, with paths relative to the study."""
+        return describe(self.protocol, self.folder)
 
     def rng(self, stream: str) -> np.random.Generator:
         """Return the generator of one part of the study; parts never share one."""
@@ -108,3 +128,7 @@ class Job:
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),
         )
+
+
+def _is_among(key: str, keys: Iterable[str]) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in keys)

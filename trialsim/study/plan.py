@@ -10,8 +10,9 @@ from trialsim.protocol import Protocol
 from trialsim.study.durations import estimate_report, show_seconds
 from trialsim.study.engine import PlannedStep, plan_steps
 from trialsim.study.job import Job
+from trialsim.study.making import STUDY
+from trialsim.study.result import StudyResult
 from trialsim.study.steps import list_steps
-from trialsim.study.whole import REPORT, STUDY
 
 
 def describe_plan(protocol: Protocol, *, as_json: bool = False) -> str:
@@ -23,9 +24,9 @@ def describe_plan(protocol: Protocol, *, as_json: bool = False) -> str:
         If the cohort or the model is not there.
     """
     path = protocol.study.output / STUDY
-    job = Job(protocol, Study(path), lambda *_: None)
+    job = Job(protocol, protocol.study.output)
     study = Study.open(path, read_only=True) if path.exists() else None
-    steps = plan_steps(study, list_steps(job), seed=protocol.study.seed)
+    steps = plan_steps(study, list_steps(job), seed=protocol.study.seed, folder=job.folder)
     steps.append(PlannedStep("report", is_current=False, seconds=estimate_report()))
     if as_json:
         return json.dumps(_list_facts(protocol, steps, job), indent=2)
@@ -38,8 +39,8 @@ def _list_facts(protocol: Protocol, steps: list[PlannedStep], job: Job) -> dict[
         "n_people": job.census.n_people,
         "steps": [asdict(step) for step in steps],
         "seconds": sum(step.seconds for step in steps),
-        "study": str(job.output / STUDY),
-        "report": str(job.output / REPORT),
+        "study": str(job.folder / STUDY),
+        "report": str(StudyResult(job.folder / STUDY).report_path),
     }
 
 
@@ -56,4 +57,4 @@ def _list_times(steps: list[PlannedStep], job: Job) -> Iterator[str]:
         yield f"{step.name:<10} {'unchanged' if step.is_current else show_seconds(step.seconds)}"
     total = show_seconds(sum(step.seconds for step in steps))
     yield f"In all about {total}, if this machine stays as busy as it is now."
-    yield f"Report: {job.output / REPORT}"
+    yield f"Report: {StudyResult(job.folder / STUDY).report_path}"

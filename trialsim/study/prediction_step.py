@@ -5,11 +5,12 @@ from dataclasses import replace
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from reports.store.study import Run, Study
-from trialsim.cli.recording import read_cohort
+from reports.store.study import Run
 from trialsim.protocol import PredictionSection
+from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
+from trialsim.study.question import relate
 
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
@@ -19,7 +20,8 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
     return Step(
         "predict",
         lambda run: predict(job, section, run),
-        {"prediction": section.model_dump(mode="json", exclude={"device"})},
+        job.config("prediction"),
+        inputs=[section.segmentations] if section.segmentations else [],
         weights=[find_model_folder(section.model)],
         stands_on=stands_on,
         estimate=lambda: estimate(job, section),
@@ -44,8 +46,8 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     from brlp_models.prediction.cohort import predict_cohort
 
     # another seed, scan or model has another fingerprint: finished people are never mixed up
-    folder = job.output / "predictions" / str(run.fingerprint)[:12]
-    model, cohort = job.model, add_scan_volumes(read_cohort(job.study), job.study)
+    folder = job.folder / "predictions" / str(run.fingerprint)[:12]
+    model, cohort = job.model, add_scan_volumes(read_cohort(run.study, run.read), run)
     total, done = len(cohort.participants) * len(section.horizons_months), 0.0
 
     def advance(amount: float) -> None:
@@ -60,22 +62,35 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         section.samples,
         out=folder,
         seed=job.protocol.study.seed,
-        save_images=section.save_images,
+        sampler=section.sampler,
+        num_inference_steps=section.num_inference_steps,
+        tolerance_percent=section.tolerance_percent,
+        until_months=section.until_months,
+        segmentations=section.segmentations,
         scan_cache=job.scans,
+        save_images=section.save_images,
+        measure=section.measure,
+        batch_size=section.batch_size,
+        memory_gb=section.memory_gb,
         on_progress=advance,
     )
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
-    run.write("prediction_images", list_prediction_images(cohort, folder, model.model_id))
+    images = list_prediction_images(
+        cohort, folder, model.model_id, until_months=section.until_months
+    )
+    run.write("prediction_images", images)
     run.note(
-        model_id=model.model_id, folder=str(folder), failures=found.failures.to_dict("records")
+        model_id=model.model_id,
+        folder=relate(folder, job.folder),
+        failures=found.failures.to_dict("records"),
     )
     job.tell(run, _describe(found.failures, found.scan_checks))
 
 
-def add_scan_volumes(cohort: Cohort, study: Study) -> Cohort:
+def add_scan_volumes(cohort: Cohort, run: Run) -> Cohort:
     """Return the cohort with the volumes that were measured in scans that came without."""
-    measured = [cohort.volumes, study.read("scan_volumes")]
+    measured = [cohort.volumes, run.read("scan_volumes")]
     return replace(cohort, volumes=pd.concat(measured, ignore_index=True))
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from reports.store.study import Run
-from trialsim.cli.recording import read_cohort
 from trialsim.protocol import PredictionSection
+from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 
@@ -40,7 +40,7 @@ def preprocess(job: Job, run: Run) -> None:
     from brlp_models.prediction.preparation import preprocess_cohort
     from brlp_models.scans.cache import ScanCache
 
-    cohort = read_cohort(job.study)
+    cohort = read_cohort(run.study, run.read)
     advance = _count(job, "Preprocessing", len(cohort.participants))
     found = preprocess_cohort(job.model, cohort, ScanCache(job.scans), on_scan=advance)
     run.note(
@@ -56,14 +56,14 @@ def segment(job: Job, run: Run) -> None:
     from brlp_models.scans.cache import ScanCache
     from brlp_models.scans.segmentation import choose_segmenter
 
-    cohort, model = read_cohort(job.study), job.model
+    cohort, model = read_cohort(run.study, run.read), job.model
     volumes = segment_cohort(
         model,
         choose_segmenter(model),
         cohort,
         ScanCache(job.scans),
         # another scan or model has another fingerprint: finished people are never mixed up
-        out=job.output / "segmentations" / str(run.fingerprint)[:12],
+        out=job.folder / "segmentations" / str(run.fingerprint)[:12],
         on_scan=_count(job, "Segmenting", len(cohort.participants)),
     )
     run.write("scan_volumes", volumes)

@@ -7,8 +7,6 @@ import pandas as pd
 from cohorts.schema import validate_table
 from cohorts.synthetic.truth import read_true_volumes
 from reports.store.study import Run
-from trialsim.cli.choosing import read_table
-from trialsim.cli.recording import read_cohort
 from trialsim.enrichment import (
     FastProgressorDefinition,
     Strategy,
@@ -21,9 +19,20 @@ from trialsim.enrichment import (
 )
 from trialsim.enrichment.evaluation import evaluate_scores
 from trialsim.enrichment.screening import Screening
+from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
+from trialsim.errors import DesignError
+from trialsim.study.cohort_step import read_cohort
 from trialsim.study.durations import estimate_comparing, estimate_scoring
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
+
+_OF_COMPARISON = (
+    "selection.n_selected",
+    "selection.truth",
+    "selection.fast_progressor.top_fraction",
+    "selection.fast_progressor.rate_below",
+)
+"""What decides how strategies are judged, but not how they score people."""
 
 
 def make_score_step(job: Job, stands_on: list[str]) -> Step:
@@ -31,7 +40,7 @@ def make_score_step(job: Job, stands_on: list[str]) -> Step:
     return Step(
         "score",
         lambda run: score(job, run),
-        _config(job),
+        job.config("selection", "design.endpoint", "cohort.training", without=_OF_COMPARISON),
         _files(job),
         stands_on=stands_on,
         estimate=lambda: estimate_scoring(job),
@@ -43,7 +52,7 @@ def make_compare_step(job: Job, stands_on: list[str]) -> Step:
     return Step(
         "compare",
         lambda run: compare(job, run),
-        _config(job),
+        job.config("selection", "design.endpoint", "cohort.training"),
         _files(job),
         stands_on=stands_on,
         estimate=lambda: estimate_comparing(job),
@@ -52,62 +61,69 @@ def make_compare_step(job: Job, stands_on: list[str]) -> Step:
 
 def score(job: Job, run: Run) -> None:
     """Score everyone, say whom each strategy would enroll, and who is left out."""
-    screening = build_screening(job)
+    screening = build_screening(job, run)
     strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
     fractions = job.protocol.selection.fractions_enrolled
     selections = select_people(scores, fractions, job.rng("ties"))
     run.write("scores", scores)
     run.write("selections", selections)
-    participants = job.study.read("participants")
-    run.write("group_differences", compute_group_differences(selections, participants))
+    run.write("group_differences", compute_group_differences(selections, run.read("participants")))
 
 
 def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
-    truth = build_screening(job).truth
-    if truth is None:
-        job.tell(run, [_describe_missing_truth(job)])
-        return
+    truth = choose_truth(job, run)
     tables = evaluate_scores(
-        job.study.read("scores"),
-        read_cohort(job.study),
+        run.read("scores"),
+        read_cohort(run.study, run.read),
         truth,
-        _definition(job),
+        define_fast_progressors(job),
+        job.protocol.selection.n_selected,
         region=job.protocol.design.endpoint,
         rng=job.rng("capture rates"),
     )
     for name, table in tables.items():
         run.write(name, table)
     run.note(truth=truth.kind, n_left_out=truth.n_left_out)
+    left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
+    job.tell(run, [f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"])
 
 
-def build_screening(job: Job) -> Screening:
+def build_screening(job: Job, run: Run) -> Screening:
     """Put together what strategies may see, from the study file and the training people."""
     region = job.protocol.design.endpoint
     return build_screening_tables(
-        read_cohort(job.study),
-        _definition(job),
+        read_cohort(run.study, run.read),
+        define_fast_progressors(job),
         region=region,
         latent_volumes=read_true_volumes(job.protocol.cohort.path),
-        predictions=_read_predictions(job),
+        predictions=_read_predictions(job, run),
         training=_build_training(job),
         n_folds=job.protocol.selection.folds,
     )
 
 
-def _read_predictions(job: Job) -> pd.DataFrame | None:
-    given = job.protocol.selection.predictions
-    tables = [job.study.read("predictions")] if job.protocol.prediction else []
-    tables += [validate_table(read_table(given), "predictions")] if given else []
-    return pd.concat(tables, ignore_index=True) if tables else None
+def choose_truth(job: Job, run: Run) -> TrueDecline:
+    """Return the decline that strategies are judged by.
 
-
-def _build_training(job: Job) -> Screening | None:
-    path, region = job.protocol.cohort.training, job.protocol.design.endpoint
-    if path is None:
-        return None
-    return build_screening_tables(job.load(path), _definition(job), region=region)
+    Raises
+    ------
+    DesignError
+        Where it is not known of anyone.
+    """
+    wanted = job.protocol.selection.truth
+    found = build_screening(job, run).truth
+    cohort = read_cohort(run.study, run.read)
+    if wanted == "latent" and (found is None or found.kind != "latent"):
+        raise DesignError(
+            f"The latent decline of {cohort.name} is not known; only synthetic cohorts have a "
+            "truth/ folder."
+        )
+    if found is None or wanted == "measured":
+        region = job.protocol.design.endpoint
+        return compute_measured_decline(cohort, define_fast_progressors(job), region=region)
+    return found
 
 
 def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
@@ -118,25 +134,47 @@ def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
     return [*build_strategies([n for n in section.strategies if n not in own]), *given]
 
 
-def _describe_missing_truth(job: Job) -> str:
-    definition = _definition(job)
-    return (
-        f"Nobody's {job.protocol.design.endpoint} is measured both at baseline and within "
-        f"{definition.window_months:g} months of month {definition.horizon_months:g}: capture "
-        "rates cannot be computed."
-    )
-
-
-def _definition(job: Job) -> FastProgressorDefinition:
+def define_fast_progressors(job: Job) -> FastProgressorDefinition:
+    """Return who counts as a fast progressor."""
     return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
 
 
-def _config(job: Job) -> dict[str, object]:
-    return {
-        "selection": job.protocol.selection.model_dump(mode="json"),
-        "endpoint": job.protocol.design.endpoint,
-        "training": str(job.protocol.cohort.training or ""),
-    }
+def read_predictions_file(path: Path) -> pd.DataFrame:
+    """Read predictions from CSV or Parquet.
+
+    Raises
+    ------
+    DesignError
+        Where the file cannot be read.
+    CohortValidationError
+        Where it is no table of predictions.
+    """
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype={"participant_id": str, "model_id": str})
+    except (OSError, ValueError) as error:
+        raise DesignError(f"The predictions {path} cannot be read: {error}.") from error
+    return validate_table(table, "predictions")
+
+
+def _read_predictions(job: Job, run: Run) -> pd.DataFrame | None:
+    given = job.protocol.selection.predictions
+    tables = [run.read("predictions")] if job.protocol.prediction else []
+    tables += [read_predictions_file(given)] if given else []
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _build_training(job: Job) -> Screening | None:
+    path, region = job.protocol.cohort.training, job.protocol.design.endpoint
+    if path is None:
+        return None
+    return build_screening_tables(job.load(path), define_fast_progressors(job), region=region)
+
+
+def _horizon(job: Job) -> float:
+    return job.protocol.selection.fast_progressor.horizon_months
 
 
 def _files(job: Job) -> list[Path]:

@@ -1,13 +1,15 @@
 """The step that simulates the trials of each choice."""
 
-from dataclasses import asdict
+import pandas as pd
 
+from cohorts.cohort import Cohort
 from reports.store.study import Run
-from trialsim.cli.recording import read_cohort
+from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation import build_trajectories, compare_strategies
-from trialsim.simulation.cohort_power import add_normal_change
 from trialsim.simulation.refitting import build_rescore, widen_scores
+from trialsim.simulation.trajectories import estimate_normal_change
+from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.selection_steps import build_screening, list_strategies
@@ -16,33 +18,33 @@ from trialsim.study.simulation_timing import estimate_simulation
 
 def make_simulation_step(job: Job, stands_on: list[str]) -> Step:
     """Return the step that finds power, sample size and cost."""
-    protocol = job.protocol
-    config = {
-        "design": protocol.design.to_dict(),
-        "costs": asdict(protocol.costs),
-        "simulation": protocol.simulation.model_dump(mode="json", exclude={"workers"}),
-        "fractions_enrolled": protocol.selection.fractions_enrolled,
-    }
     return Step(
         "simulate",
         lambda run: simulate(job, run),
-        config,
+        job.config("design", "costs", "simulation", "selection.fractions_enrolled"),
         stands_on=stands_on,
-        estimate=lambda: estimate_simulation(protocol),
+        estimate=lambda: estimate_simulation(job.protocol),
     )
 
 
 def simulate(job: Job, run: Run) -> None:
-    """Simulate trials of the people that each strategy enrolls."""
-    cohort, section = read_cohort(job.study), job.protocol.simulation
+    """Simulate trials of the people that each strategy enrolls.
+
+    Raises
+    ------
+    DesignError
+        Where the cohort cannot stand for the design's trials.
+    """
+    cohort, section = read_cohort(run.study, run.read), job.protocol.simulation
     try:
         trajectories = build_trajectories(cohort.visits, cohort.volumes, job.protocol.design)
+        design = add_normal_change(job.protocol.design, cohort, trajectories)
     except DesignError as error:
-        job.tell(run, [*error.problems, "No trial was simulated."])
-        return
-    design = add_normal_change(job.protocol.design, cohort, trajectories)
-    screening = build_screening(job)
-    scores = widen_scores(job.study.read("scores"))
+        raise DesignError(
+            *(f"No trial was simulated: {text}" for text in error.problems)
+        ) from error
+    screening = build_screening(job, run)
+    scores = widen_scores(run.read("scores"))
     found = compare_strategies(
         trajectories,
         scores.loc[screening.tables.index],
@@ -60,3 +62,23 @@ def simulate(job: Job, run: Run) -> None:
     for name, table in found.tables.items():
         run.write(name, table)
     job.tell(run, found.notes)
+
+
+def add_normal_change(
+    design: TrialDesign, cohort: Cohort, trajectories: pd.DataFrame
+) -> TrialDesign:
+    """Return the design with the cohort's own normal ageing where the design takes it off.
+
+    It is the mean change of the people who are CN at baseline, unless the design states it.
+
+    Raises
+    ------
+    DesignError
+        Too few people who are CN at baseline have follow-up.
+    """
+    if design.relative_to == "all decline" or design.normal_change_per_year is not None:
+        return design
+    people = cohort.participants
+    normal = people.loc[people["diagnosis"] == "CN", "participant_id"]
+    change = estimate_normal_change(trajectories.loc[trajectories.index.isin(normal)], design)
+    return design.change(normal_change_per_year=change)

@@ -5,8 +5,15 @@ from trialsim.study.engine import Step
 from trialsim.study.job import Job
 
 
-def list_steps(job: Job) -> list[Step]:
+def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
     """Return the steps of a study; a step's module is imported only if it is asked for.
+
+    Parameters
+    ----------
+    job
+        The study's work.
+    until
+        The step whose result is wanted, with those that it stands on; all when None.
 
     Raises
     ------
@@ -19,7 +26,13 @@ def list_steps(job: Job) -> list[Step]:
     steps = [make_load_step(job), *_list_scan_steps(job)]
     steps.append(make_score_step(job, [step.name for step in steps]))
     earlier = [step.name for step in steps]
-    return [*steps, make_compare_step(job, earlier), make_simulation_step(job, earlier)]
+    steps += [make_compare_step(job, earlier), make_simulation_step(job, earlier)]
+    return steps if until is None else _take_until(steps, until)
+
+
+def _take_until(steps: list[Step], name: str) -> list[Step]:
+    needed = {name, *next(step.stands_on for step in steps if step.name == name)}
+    return [step for step in steps if step.name in needed]
 
 
 def _list_scan_steps(job: Job) -> list[Step]:

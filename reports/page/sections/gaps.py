@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from cohorts.schema import find_command
 from reports.figures.labels import strategy_label
 from reports.page.columns import build_facts
 from reports.page.content import Block, Paragraph, Table
 from reports.page.formats import Format, show_count, show_fraction, show_text
 from reports.page.gather import StudyFacts
-from reports.store.study import FILLED_BY
 
 NOT_RECORDED = "not recorded"
 
@@ -28,7 +28,7 @@ def describe_gap(facts: StudyFacts, *tables: str) -> tuple[Block, ...]:
     commands: dict[tuple[str, bool], list[str]] = {}
     for table in tables:
         if not facts.has(table):
-            commands.setdefault((FILLED_BY[table], table in facts.empty), []).append(table)
+            commands.setdefault((find_command(table), table in facts.empty), []).append(table)
     return tuple(
         Paragraph(_gap_sentence(command, names, has_run), facts.sources(*names))
         for (command, has_run), names in commands.items()

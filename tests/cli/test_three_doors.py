@@ -1,0 +1,126 @@
+"""Commands, `trialsim run` and Python give the same tables for the same question, bit for bit."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from reports.store.study import Study
+from trialsim.cli.app import app
+from trialsim.protocol import build_protocol
+from trialsim.study.making import STUDY, make_study
+from trialsim.study.question import anchor, nest
+from trialsim.study.result import StudyResult
+
+COMMANDS = (
+    "cohort synthesize archive --participants 120 --label archive --seed 1",
+    "cohort synthesize other --participants 120 --label other --seed 3",
+    "cohort synthesize screened --participants 120 --label screened --seed 2",
+)
+QUESTION = {
+    "cohort.path": "screened",
+    "cohort.training": "archive",
+    "selection.strategies": ["random", "baseline_volume", "regression"],
+    "design.visits_months": [0, 12, 24],
+    "design.slowing": 0.3,
+    "design.analyses": ["ancova"],
+    "simulation.sample_sizes": [60, 120],
+    "simulation.n_simulations": 100,
+    "simulation.n_bootstrap": 2,
+}
+RANK = "--strategies random,baseline_volume,regression --train-on archive"
+POWER = (
+    "--visits-months 0,12,24 --slowing 0.3 --analyses ancova --sample-sizes 60,120 "
+    "--n-simulations 100 --n-bootstrap 2"
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the people, which every door reads."""
+    folder = tmp_path_factory.mktemp("doors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for line in COMMANDS:
+            command(line)
+    return folder
+
+
+def command(line: str) -> str:
+    result = CliRunner().invoke(app, shlex.split(line))
+    assert result.exit_code == 0, f"trialsim {line}\n{result.output}"
+    return result.stderr
+
+
+def ask_by_commands(study: Path, rank: str = "", compare: str = "", power: str = "") -> Study:
+    where = f"--study {study}"
+    command(f"rank screened {where} {RANK} {rank}")
+    command(f"compare screened {where} --strategies random,baseline_volume,regression {compare}")
+    command(f"power screened {where} {POWER} {power}")
+    return Study.open(study, read_only=True)
+
+
+def ask_by_protocol(folder: Path, changes: dict[str, Any]) -> Study:
+    asked = {**QUESTION, **changes}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in asked.items() if value is not None]
+    Path("protocol.toml").write_text("\n".join([*lines, f'study.output = "{folder}"']))
+    command("run protocol.toml --quiet")
+    return Study.open(folder / STUDY, read_only=True)
+
+
+def ask_by_python(folder: Path, changes: dict[str, Any]) -> Study:
+    protocol = anchor(build_protocol(nest({**QUESTION, **changes})), Path.cwd())
+    make_study(protocol, folder / STUDY, command="")
+    return Study.open(folder / STUDY, read_only=True)
+
+
+def assert_same_tables(studies: Sequence[Study]) -> None:
+    first, *others = studies
+    names = set(first.writers())
+    assert {"participants", "scores", "capture_rates", "sample_sizes", "study_description"} <= names
+    for other in others:
+        assert set(other.writers()) == names
+        for name in names:
+            pd.testing.assert_frame_equal(other.read(name), first.read(name), check_exact=True)
+
+
+CHANGES = [
+    ({}, {}),
+    (
+        {"design.unit": "percent", "cohort.training": "other", "study.seed": 7},
+        {"rank": "--train-on other --seed 7", "power": "--unit percent"},
+    ),
+    (
+        {
+            "design.endpoint": "amygdala",
+            "cohort.training": None,
+            "selection.folds": 4,
+            "selection.fast_progressor.unit": "mm3",
+            "selection.fast_progressor.top_fraction": 0.3,
+        },
+        {
+            "rank": "--endpoint amygdala --set cohort.training=none --folds 4 --decline-unit mm3",
+            "power": "--endpoint amygdala",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), CHANGES)
+def test_every_door_gives_the_same_tables(
+    home: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: dict[str, str]
+) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(StudyResult, "report", lambda *_, **__: [])
+    place = Path(f"change-{CHANGES.index((changes, words))}")
+    studies = [
+        ask_by_commands(place / "commands" / STUDY, **words),
+        ask_by_protocol(place / "run", changes),
+        ask_by_python(place / "python", changes),
+    ]
+    assert_same_tables(studies)

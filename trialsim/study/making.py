@@ -1,0 +1,146 @@
+"""A study is made: the steps of a protocol, from the first to the one that is asked for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cohorts.errors import TrialsimError
+from reports.store.staleness import find_stale_tables
+from reports.store.study import Study
+from trialsim.protocol import Protocol
+from trialsim.study.engine import Step, run_steps
+from trialsim.study.job import Job, Progress
+from trialsim.study.phrasing import phrase_command
+from trialsim.study.question import ask, describe_as_table
+from trialsim.study.result import StudyResult
+from trialsim.study.steps import list_steps
+
+STUDY: Final = "study.duckdb"
+
+VERBS: Final = {"predict": "predict", "rank": "score", "compare": "compare", "power": "simulate"}
+"""The step that each command ends with."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how the work goes.
+
+    Attributes
+    ----------
+    tell
+        Takes a sentence.
+    on_progress
+        Called while a step works.
+    """
+
+    tell: Callable[[str], None] = lambda _: None
+    on_progress: Progress = lambda *_: None
+
+
+def answer(
+    verb: str,
+    path: Path,
+    stated: Mapping[str, Any],
+    *,
+    settings: Iterable[str] = (),
+    listener: Listener | None = None,
+) -> StudyResult:
+    """Make a study as far as a command goes; what is not stated is the study's, then the default.
+
+    Parameters
+    ----------
+    verb
+        Of `VERBS`.
+    path
+        The study file.
+    stated, settings
+        See `trialsim.study.question.ask`.
+    listener
+        Who is told, also of what was not stated.
+
+    Raises
+    ------
+    TrialsimError
+        One sentence for each thing that cannot be.
+    """
+    listener = listener or Listener()
+    question = ask(path, stated, settings=settings, predicts=verb == "predict")
+    for sentence in question.tell_unstated(stated):
+        listener.tell(sentence)
+    command = phrase_command(verb, question.protocol, path)
+    return make_study(
+        question.protocol, path, command=command, until=VERBS[verb], listener=listener
+    )
+
+
+def make_study(
+    protocol: Protocol,
+    path: Path,
+    *,
+    command: str,
+    until: str | None = None,
+    listener: Listener | None = None,
+) -> StudyResult:
+    """Do every step that is not current, then write the report where the whole job is asked for.
+
+    Parameters
+    ----------
+    protocol
+        The whole question, with absolute paths.
+    path
+        The study file.
+    command
+        The command line that repeats it.
+    until
+        The last step, see `list_steps`; the whole job and its report when None.
+    listener
+        Who is told.
+
+    Raises
+    ------
+    TrialsimError
+        One sentence for each step that cannot answer; whatever is finished is kept.
+    """
+    listener = listener or Listener()
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    study = Study.open(path)
+    job = Job(protocol, path.absolute().parent, listener.on_progress)
+    steps = list_steps(job, until=until)
+    total = len(steps) + (until is None)
+
+    def announce(position: int, step: Step, will_run: bool) -> None:
+        state = "" if will_run else ": unchanged since the last run"
+        listener.tell(f"[{position + 1}/{total}] {step.name}{state}")
+
+    problems: list[str] = []
+    outcomes = run_steps(
+        study,
+        steps,
+        command=command,
+        seed=protocol.study.seed,
+        announce=announce,
+        description=describe_as_table(protocol, job.folder),
+    )
+    for outcome in outcomes:
+        for change in outcome.changes:
+            listener.tell(f"      because {change}")
+        problems += outcome.problems
+    result = StudyResult(path)
+    if until is None and study.has("selections"):
+        listener.tell(f"[{total}/{total}] report")
+        result.report(result.report_path, title=protocol.study.title)
+    for note in job.notes:
+        listener.tell(f"Note: {note}")
+    for sentence in find_stale_tables(study).values():
+        listener.tell(f"Note: {sentence}")
+    if problems:
+        raise TrialsimError(*problems)
+    return result
+
+
+def run_protocol(
+    protocol: Protocol, *, command: str, listener: Listener | None = None
+) -> StudyResult:
+    """Do the whole job of a protocol in its output folder; see `make_study`."""
+    return make_study(protocol, protocol.study.output / STUDY, command=command, listener=listener)

@@ -1,0 +1,47 @@
+"""The command line that asks a question again, as a shell takes it."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trialsim.protocol import Protocol
+from trialsim.study.question import describe, parse_value, relate
+
+
+def phrase_command(verb: str, protocol: Protocol, path: Path) -> str:
+    """Return the command line that gives the tables of `verb` again, in the working folder.
+
+    Parameters
+    ----------
+    verb
+        Such as "rank".
+    protocol
+        With absolute paths.
+    path
+        The study file.
+    """
+    here = Path.cwd()
+    asked, usual = describe(protocol, here), describe(Protocol(cohort=protocol.cohort), here)
+    stated = {key: value for key, value in asked.items() if _is_stated(key, value, usual)}
+    words = ["trialsim", verb, relate(protocol.cohort.path, here)]
+    words += ["--study", relate(path.absolute(), here)]
+    for key, value in stated.items():
+        words += ["--set", f"{key}={_phrase(value)}"]
+    return shlex.join(words)
+
+
+def _is_stated(key: str, value: Any, usual: Mapping[str, Any]) -> bool:
+    # a cohort's own keys are its section's defaults only where they say nothing
+    if key.startswith("cohort."):
+        return key != "cohort.path" and bool(value)
+    return key == "prediction.model" or usual.get(key) != value
+
+
+def _phrase(value: Any) -> str:
+    if isinstance(value, str) and parse_value(value) == value and value != "none":
+        return value
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_phrase(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value)

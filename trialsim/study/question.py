@@ -1,0 +1,289 @@
+"""From what is stated, what the study recorded and the defaults to one protocol."""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from reports.store.study import DESCRIPTION, Study
+from trialsim.errors import DesignError
+from trialsim.protocol import Protocol, SelectionSection, build_protocol
+
+PATHS: Final = (
+    "study.output",
+    "cohort.path",
+    "cohort.training",
+    "selection.scores",
+    "selection.predictions",
+    "prediction.segmentations",
+)
+"""The keys whose values are paths."""
+
+_NESTED: Final = ("selection.fast_progressor", "design.dropout")
+_ALTERNATIVES: Final = {
+    "selection.fast_progressor.top_fraction": "selection.fast_progressor.rate_below",
+    "selection.fast_progressor.rate_below": "selection.fast_progressor.top_fraction",
+}
+
+Values = dict[str, Any]
+"""A protocol's values by their dotted keys."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A whole protocol, and what of it was not stated.
+
+    Attributes
+    ----------
+    protocol
+        Every path in it is absolute.
+    stated
+        The dotted keys that were stated.
+    recorded
+        The values that were taken from the study, by dotted key.
+    """
+
+    protocol: Protocol
+    stated: tuple[str, ...]
+    recorded: Mapping[str, Any]
+
+    def tell_unstated(self, options: Iterable[str]) -> Iterator[str]:
+        """Yield where the values of the options came from that were left out.
+
+        Parameters
+        ----------
+        options
+            The dotted keys that could have been stated.
+        """
+        values = describe(self.protocol, Path.cwd())
+        recorded, usual = [], []
+        for key, value in values.items():
+            if any(key == one or key.startswith(f"{one}.") for one in options):
+                if key in self.recorded:
+                    recorded.append(f"{key} = {_show(value)}")
+                elif key not in self.stated:
+                    usual.append(f"{key} = {_show(value)}")
+        if recorded:
+            yield f"From the study: {'; '.join(recorded)}."
+        if usual:
+            yield f"By default: {'; '.join(usual)}."
+
+
+def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
+    """Read the protocol at `path`; relative paths in it are relative to its folder.
+
+    Parameters
+    ----------
+    path
+        A TOML file.
+    overrides
+        `key=value` with a dotted key, for example `simulation.n_simulations=500`; the value is
+        read as TOML, and as text where it is none. `none` takes a key or a section out.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each key that is unknown, missing or out of range.
+    """
+    try:
+        content = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DesignError(
+            f"The protocol {path} cannot be read ({error.strerror}): `trialsim init` writes one."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DesignError(f"The protocol {path} is not valid TOML: {error}.") from error
+    for key, value in map(parse_setting, overrides):
+        _put(content, key, value)
+    return anchor(build_protocol(content, name=str(path)), path.absolute().parent)
+
+
+def ask(
+    study: Path,
+    stated: Mapping[str, Any],
+    *,
+    settings: Iterable[str] = (),
+    predicts: bool = False,
+) -> Question:
+    """Return the protocol of what is stated, then what the study recorded, then the defaults.
+
+    Parameters
+    ----------
+    study
+        The study file, whether it is there yet or not.
+    stated
+        Values by dotted key; None counts as not stated. Relative paths are relative to the working
+        folder.
+    settings
+        Further values as `key=value`, see `read_protocol`.
+    predicts
+        Whether brains are to be predicted, even where nothing is stated of it.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each value that cannot be, or where no cohort is named.
+    """
+    recorded = read_recorded(study)
+    fastest = SelectionSection().fast_progressor.top_fraction
+    content: dict[str, Any] = {"selection": {"fast_progressor": {"top_fraction": fastest}}}
+    if predicts:
+        content["prediction"] = {}
+    for key, value in recorded.items():
+        _put(content, key, value)
+    own = {key: value for key, value in stated.items() if value is not None}
+    own |= dict(map(parse_setting, settings))
+    for key, value in own.items():
+        _put(content, key, _anchor_value(key, value, Path.cwd()))
+    if "path" not in content.get("cohort", {}):
+        raise DesignError(
+            f"The study {study} records no cohort: name a cohort folder, BIDS dataset or table."
+        )
+    _put(content, "study.output", study.absolute().parent)
+    kept = {key: value for key, value in recorded.items() if not _is_covered(key, own)}
+    return Question(build_protocol(content, name="the question"), tuple(own), kept)
+
+
+def describe(protocol: Protocol, folder: Path) -> Values:
+    """Return every value that is set by its dotted key, with paths relative to `folder`.
+
+    Where the study lies is no part of it, nor is on what hardware and with how many workers it is
+    made.
+    """
+    found = dict(_flatten(json.loads(protocol.model_dump_json())))
+    found = {key: value for key, value in found.items() if key not in _WAYS and value is not None}
+    for key in found.keys() & set(PATHS):
+        found[key] = relate(Path(found[key]), folder)
+    return found
+
+
+_WAYS: Final = (
+    "study.output",
+    "prediction.device",
+    "prediction.batch_size",
+    "prediction.memory_gb",
+    "simulation.workers",
+)
+
+
+def describe_as_table(protocol: Protocol, folder: Path) -> pd.DataFrame:
+    """Return the table `study_description` of `describe`."""
+    values = describe(protocol, folder)
+    return pd.DataFrame(
+        {"key": list(values), "value": [json.dumps(value) for value in values.values()]},
+        dtype="str",
+    )
+
+
+def read_recorded(study: Path) -> Values:
+    """Return what was asked of the study last, by dotted key, with absolute paths."""
+    if not study.exists():
+        return {}
+    opened = Study.open(study, read_only=True)
+    if not opened.has(DESCRIPTION):
+        return {}
+    rows = opened.read(DESCRIPTION)
+    values = {key: json.loads(text) for key, text in zip(rows["key"], rows["value"], strict=True)}
+    folder = study.absolute().parent
+    return {key: _anchor_value(key, value, folder) for key, value in values.items()}
+
+
+def nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by dotted key, nested as the protocol is."""
+    content: dict[str, Any] = {}
+    for key, value in values.items():
+        _put(content, key, value)
+    return content
+
+
+def relate(path: Path, folder: Path) -> str:
+    """Return `path` relative to `folder`, with forward slashes."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return key and value of `key=value`; None for `none`, text where the value is no TOML.
+
+    Raises
+    ------
+    DesignError
+        For text of another form.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise DesignError(f"--set takes key=value, for example study.seed=7; got {text!r}.")
+    return key.strip(), None if value.strip() == "none" else parse_value(value.strip())
+
+
+def parse_value(text: str) -> Any:
+    """Return the value of text as TOML, or the text where it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def anchor(protocol: Protocol, folder: Path) -> Protocol:
+    """Return the protocol with the paths in it relative to `folder`, made absolute."""
+    updates: dict[str, dict[str, Any]] = {}
+    for key in (*PATHS, "prediction.model"):
+        name, last = key.split(".")
+        section = getattr(protocol, name)
+        value = None if section is None else getattr(section, last)
+        if value is not None:
+            updates.setdefault(name, {})[last] = _anchor_value(key, value, folder)
+    sections = {
+        name: getattr(protocol, name).model_copy(update=values) for name, values in updates.items()
+    }
+    return protocol.model_copy(update=sections)
+
+
+def _anchor_value(key: str, value: Any, folder: Path) -> Any:
+    if key in PATHS and isinstance(value, str | Path):
+        return Path(os.path.abspath(folder / Path(value).expanduser()))
+    if key == "prediction.model":
+        # a name that is no folder is a bundled model's, or an error that names what was written
+        there = folder / Path(str(value)).expanduser()
+        return os.path.abspath(there) if there.is_dir() else value
+    return value
+
+
+def _put(content: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise DesignError(f"--set {key}: {section} is a value, not a section.")
+    if value is None:
+        place.pop(last, None)
+        return
+    place[last] = value
+    if key in _ALTERNATIVES:
+        place.pop(_ALTERNATIVES[key].rpartition(".")[2], None)
+
+
+def _is_covered(key: str, stated: Mapping[str, Any]) -> bool:
+    taken = {key, _ALTERNATIVES.get(key, key)}
+    return any(one == own or one.startswith(f"{own}.") for one in taken for own in stated)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flatten(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for section, values in content.items():
+        for name, value in (values or {}).items():
+            key = f"{section}.{name}"
+            if key in _NESTED:
+                yield from ((f"{key}.{inner}", one) for inner, one in value.items())
+            else:
+                yield key, value

@@ -1,0 +1,112 @@
+"""What a study found: its answer, tables, figures and report."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from reports.page.answer import describe_answer
+from reports.page.content import Answer
+from reports.page.file_formats import ReportFormat
+from reports.page.gather import gather_study
+from reports.page.privacy import Privacy
+from reports.page.writing import write_report
+from reports.store.study import Study
+from trialsim.analytic.anchors import check_anchors
+from trialsim.protocol import Protocol, build_protocol
+from trialsim.study.question import nest, read_recorded
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study file, read.
+
+    Attributes
+    ----------
+    path
+        The study file.
+    """
+
+    path: Path
+
+    @property
+    def report_path(self) -> Path:
+        """Where the whole job writes its report."""
+        return self.path.with_name("report.html")
+
+    @cached_property
+    def study(self) -> Study:
+        """The study file, open for reading."""
+        return Study.open(self.path, read_only=True)
+
+    @cached_property
+    def answer_in_parts(self) -> Answer:
+        """The answer with its details and key numbers."""
+        return describe_answer(gather_study(self.study))
+
+    @property
+    def answer(self) -> str:
+        """What the study says, in sentences."""
+        found = self.answer_in_parts
+        return " ".join([found.headline, *found.details])
+
+    @property
+    def protocol(self) -> Protocol:
+        """What was asked of the study, with absolute paths."""
+        return build_protocol(nest(read_recorded(self.path)), name=str(self.path))
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables that the study holds."""
+        return list(self.study.writers())
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether any person in the study is simulated."""
+        return gather_study(self.study).is_synthetic
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table of the study, with the columns of `cohorts.schema`.
+
+        Raises
+        ------
+        ReportError
+            Where the study does not hold it.
+        """
+        return self.study.read(name)
+
+    def notes(self, table: str) -> list[str]:
+        """Return what was noted while a table was made."""
+        runs = self.study.runs().set_index("run_id")
+        config = json.loads(str(runs.loc[self.study.writers()[table], "config"]))
+        return list(config.get("notes") or ())
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        report_format: ReportFormat | None = None,
+        title: str | None = None,
+        n_listed: int = 0,
+        figures: Path | None = None,
+        privacy: Privacy | None = None,
+    ) -> list[Path]:
+        """Write the page of the study; see `reports.page.writing.write_report`.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files written, the report first.
+        """
+        return write_report(
+            self.study,
+            Path(path),
+            report_format=report_format or ReportFormat.of(Path(path)),
+            title=title,
+            anchors=check_anchors(),
+            n_listed=n_listed,
+            figures=figures,
+            privacy=privacy or Privacy(),
+        )
