@@ -209,9 +209,8 @@ def test_a_changed_cohort_is_noticed_and_told(protocol: Path) -> None:
     assert "unchanged" not in result.stderr
     study = Study.open(protocol.parent / "results/study.duckdb")
     assert len(study.read("participants")) <= 100
-    assert (
-        "participants.parquet is changed" in (protocol.parent / "results/report.html").read_text()
-    )
+    # a page of nobody's names has no names of files either
+    assert ".parquet is changed" in (protocol.parent / "results/report.html").read_text()
 
 
 def test_another_price_leaves_the_scores_alone(protocol: Path) -> None:

@@ -40,9 +40,7 @@ def simulate(job: Job, run: Run) -> None:
         trajectories = build_trajectories(cohort.visits, cohort.volumes, job.protocol.design)
         design = add_normal_change(job.protocol.design, cohort, trajectories)
     except DesignError as error:
-        raise DesignError(
-            *(f"No trial was simulated: {text}" for text in error.problems)
-        ) from error
+        raise DesignError(f"No trial was simulated: {' '.join(error.problems)}") from error
     screening = build_screening(job, run)
     scores = widen_scores(run.read("scores"))
     found = compare_strategies(
