@@ -26,6 +26,7 @@ LARGEST_VARIABLE: Final = "TRIALSIM_MAX_SCAN_GB"
 """The environment variable with another bound, so that worker processes have it too."""
 
 _THICKEST_VOXEL_MM: Final = 1000.0
+_SAME_PLACE_MM: Final = 5.0
 _HEADER_BYTES: Final = 1 << 20
 """Room for a header with its extensions."""
 
@@ -58,11 +59,15 @@ class VolumeImage:
         (4, 4), voxel indices to mm.
     is_oriented
         False where the header says nothing about the patient's left and right.
+    has_one_orientation
+        False where it says two things: a NIfTI's sform and qform differ in the directions of the
+        axes, or, for one space, in place.
     """
 
     voxels: npt.NDArray[Any]
     affine: npt.NDArray[np.float64]
     is_oriented: bool = True
+    has_one_orientation: bool = True
 
 
 def read_image(path: Path) -> VolumeImage:
@@ -77,7 +82,8 @@ def read_image(path: Path) -> VolumeImage:
     with _open_image(path) as image:
         shape = _judge(image, path)
         voxels = np.asanyarray(image.dataobj).reshape(shape)
-        return VolumeImage(voxels, np.asarray(image.affine, dtype=float), _is_oriented(image))
+        affine = np.asarray(image.affine, dtype=float)
+        return VolumeImage(voxels, affine, _is_oriented(image), _has_one_orientation(image, shape))
 
 
 def read_grid(path: Path) -> tuple[tuple[int, int, int], npt.NDArray[np.float64]]:
@@ -208,6 +214,19 @@ def _is_oriented(image: Any) -> bool:
     if "sform_code" in header:
         return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
     return True
+
+
+def _has_one_orientation(image: Any, shape: tuple[int, int, int]) -> bool:
+    header = image.header
+    if "sform_code" not in header or not (header["sform_code"] > 0 and header["qform_code"] > 0):
+        return True
+    sform, qform = header.get_sform(), header.get_qform()
+    if nib.aff2axcodes(sform) != nib.aff2axcodes(qform):  # type: ignore[no-untyped-call]
+        return False
+    if header["sform_code"] != header["qform_code"]:
+        return True
+    middle = np.array([*(side / 2 for side in shape), 1.0])
+    return bool(np.linalg.norm((sform - qform) @ middle) <= _SAME_PLACE_MM)
 
 
 def _first_line(error: Exception) -> str:

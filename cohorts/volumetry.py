@@ -6,7 +6,7 @@ in the map's own space, so it depends neither on orientation nor on the order of
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,10 @@ from cohorts.labels import (
 from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
 
 _CHUNK_VOXELS = 1 << 18
+
+CODE_TOLERANCE: Final = 0.05
+"""How far a value may be from a whole number and still be its code: files saved with scale factors
+hold 16.9999 for 17."""
 
 
 def compute_volumes(image: str | Path | SpatialImage) -> pd.DataFrame:
@@ -161,14 +165,17 @@ def _one_sided_regions() -> list[str]:
 def _iterate_codes(labels: npt.NDArray[Any], name: str) -> Iterator[npt.NDArray[np.intp]]:
     # Small chunks stay in the cache while bincount widens them: four times as fast as the whole.
     flat = labels.ravel(order="K")
+    is_whole = labels.dtype.kind in "iub"
     for start in range(0, flat.size, _CHUNK_VOXELS):
         values = flat[start : start + _CHUNK_VOXELS]
         with np.errstate(invalid="ignore"):
-            codes = values.astype(np.intp)
-        if not np.array_equal(codes, values) or codes.min() < 0:
-            wrong = values[(codes != values) | (codes < 0)][0]
+            codes = (values if is_whole else np.rint(values)).astype(np.intp)
+        is_wrong = codes < 0
+        if not is_whole:
+            is_wrong |= ~(np.abs(values - codes) <= CODE_TOLERANCE)
+        if is_wrong.any():
             raise CohortError(
-                f"{name} must hold whole label codes from 0 up, got {wrong}: "
-                "is it a scan or a probability map?"
+                f"{name} must hold whole label codes from 0 up, got {values[is_wrong][0]}: "
+                "is it a scan or a probability map, or were codes saved with scale factors?"
             )
         yield codes

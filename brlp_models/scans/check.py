@@ -265,9 +265,8 @@ def _judge(name: str, value: float, limit: Limit) -> tuple[Verdict, str]:
 
 
 def _judge_orientation(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
-    if preprocessed.provenance.get("orientation", "given") == "given":
-        return "pass", ""
-    return "warn", "the file's header does not say which side is the patient's left"
+    told = preprocessed.provenance.get("orientation", "given")
+    return ("pass", "") if told == "given" else ("warn", told)
 
 
 def _judge_mask(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:

@@ -1,6 +1,6 @@
 """T1w scans from files, checked on the way in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,15 @@ class Scan:
         How messages name it.
     has_orientation
         False where the file's header says nothing about the patient's left and right.
+    has_one_orientation
+        False where the header's sform and qform disagree about it.
     """
 
     data: NDArray[np.float32]
     grid: Grid
     name: str = "scan"
     has_orientation: bool = True
+    has_one_orientation: bool = True
 
 
 def read_scan(path: Path | str) -> Scan:
@@ -48,7 +51,8 @@ def read_scan(path: Path | str) -> Scan:
         values that are not finite, or its field of view cannot hold a head.
     """
     image = _read_image(path)
-    return make_scan(image.voxels, image.affine, name=str(path), has_orientation=image.is_oriented)
+    scan = make_scan(image.voxels, image.affine, name=str(path), has_orientation=image.is_oriented)
+    return replace(scan, has_one_orientation=image.has_one_orientation)
 
 
 def make_scan(

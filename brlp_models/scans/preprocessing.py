@@ -271,6 +271,14 @@ def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
             "template": TEMPLATE_NAME,
             "mask": prepared.mask.source,
             "mask_doubt": prepared.mask.doubt,
-            "orientation": "given" if scan.has_orientation else "not given by the file",
+            "orientation": _tell_orientation(scan),
         },
     )
+
+
+def _tell_orientation(scan: Scan) -> str:
+    if not scan.has_orientation:
+        return "the file's header does not say which side is the patient's left"
+    if not scan.has_one_orientation:
+        return "the header's sform and qform disagree about the patient's left or place"
+    return "given"

@@ -132,7 +132,7 @@ class Records:
             message.format(**{str(name): item for name, item in row.items()}, value=value),
             participant_id=row["participant_id"],
             file=row.get(SOURCE_FILE),
-            row=None if says_nothing(row.get(SOURCE_ROW)) else int(row[SOURCE_ROW]),
+            row=as_row_number(row.get(SOURCE_ROW)),
             column=self.get_source_name(column),
         )
 
@@ -140,6 +140,11 @@ class Records:
         if SOURCE_FILE not in self.frame or self.frame.empty:
             return self.sources[0].name if self.sources else None
         return ", ".join(join_names(self.frame[SOURCE_FILE].unique()))
+
+
+def as_row_number(value: Any) -> int | None:
+    """Return the number of a row, which tables with gaps hold as a float; None for a gap."""
+    return None if says_nothing(value) else int(value)
 
 
 def show(value: object) -> str:

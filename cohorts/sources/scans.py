@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,23 @@ import pandas as pd
 from cohorts.errors import CohortError
 from cohorts.images import ImageError, VolumeImage, read_image
 from cohorts.labels import get_codes
-from cohorts.sources.columns import name_volume_column
-from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records
+from cohorts.sources.columns import list_volume_columns, name_volume_column
+from cohorts.sources.records import (
+    SOURCE_FILE,
+    SOURCE_ROW,
+    VOLUME_SOURCE,
+    Problem,
+    Records,
+    as_row_number,
+    join_names,
+)
 from cohorts.volumetry import compute_label_volumes, compute_voxel_volume
 
 Progress = Callable[[int, int], None]
 
 THICKEST_MM: Final = 4.0
 OVERLAP_LEAST: Final = 0.5
-GRID_TOLERANCE_MM: Final = 0.01
+SAMPLED_VOXELS: Final = 100_000
 
 
 @dataclass
@@ -35,11 +43,14 @@ class ScanPair:
         One message a fault.
     volumes_mm3
         Region -> volume; empty without a readable segmentation.
+    warnings
+        What is doubtful though it can be used.
     """
 
     image_faults: list[str] = field(default_factory=list)
     segmentation_faults: list[str] = field(default_factory=list)
     volumes_mm3: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def inspect_pair(image_path: Path | None, segmentation_path: Path | None) -> ScanPair:
@@ -53,6 +64,12 @@ def inspect_pair(image_path: Path | None, segmentation_path: Path | None) -> Sca
     found = ScanPair()
     image = _read(image_path, found.image_faults)
     segmentation = _read(segmentation_path, found.segmentation_faults)
+    for path, volume in ((image_path, image), (segmentation_path, segmentation)):
+        if path is not None and volume is not None and not volume.has_one_orientation:
+            found.warnings.append(
+                f"{path.name}: its header's sform and qform disagree about the patient's left or "
+                "place; the sform was taken."
+            )
     if image is not None:
         found.image_faults += _find_intensity_faults(image)
     if segmentation is not None and not found.segmentation_faults:
@@ -81,6 +98,7 @@ def measure_scans(records: Records, *, progress: Progress | None = None) -> None
                 progress(len(found), len(jobs))
     for row, pair in found.items():
         _report(records, row, pair)
+        records.notes += pair.warnings
     _fill_volumes(records, found)
 
 
@@ -105,7 +123,7 @@ def _report(records: Records, row: int, pair: ScanPair) -> None:
                 f"{Path(visit[column]).name}: {fault}",
                 participant_id=visit["participant_id"],
                 file=visit[SOURCE_FILE],
-                row=visit[SOURCE_ROW],
+                row=as_row_number(visit[SOURCE_ROW]),
                 column=records.get_source_name(column),
             )
             for fault in faults
@@ -113,6 +131,7 @@ def _report(records: Records, row: int, pair: ScanPair) -> None:
 
 
 def _fill_volumes(records: Records, found: dict[int, ScanPair]) -> None:
+    """Add the volumes of label maps where the source gives none; one source for each person."""
     frame = records.frame
     measured = pd.DataFrame.from_dict(
         {row: pair.volumes_mm3 for row, pair in found.items() if pair.volumes_mm3}, orient="index"
@@ -120,13 +139,26 @@ def _fill_volumes(records: Records, found: dict[int, ScanPair]) -> None:
     if measured.empty:
         return
     measured.columns = [name_volume_column(str(region)) for region in measured]
-    given = [name for name in measured if name in frame]
-    has_own = frame[given].notna().any(axis=1) if given else pd.Series(False, index=frame.index)
-    measured = measured[~has_own.reindex(measured.index)]
+    given = list_volume_columns(frame)
+    has_own = frame[given].notna().any(axis=1)
+    is_measured = pd.Series(frame.index.isin(measured.index), index=frame.index)
+    # Where the source lacks a visit that has a map, all of the person's visits are measured alike.
+    people = frame["participant_id"]
+    can_be = (is_measured | ~has_own).groupby(people).transform("all")
+    must_be = (is_measured & ~has_own).groupby(people).transform("any")
+    is_taken = is_measured & (~has_own | (can_be & must_be))
+    told = people[is_taken & has_own].unique()
+    if len(told):
+        records.notes.append(
+            f"Label maps were measured at all visits of {', '.join(join_names(told))}, because "
+            "the other volumes lack a visit."
+        )
+    rows = frame.index[is_taken]
+    frame.loc[rows, [name for name in given if name not in measured]] = np.nan
     for column in measured:
         own = frame[column] if column in frame else pd.Series(np.nan, index=frame.index)
-        frame[column] = own.where(~frame.index.isin(measured.index), measured[column])
-    frame.loc[measured.index, VOLUME_SOURCE] = "label map"
+        frame[column] = own.where(~is_taken, measured[column])
+    frame.loc[rows, VOLUME_SOURCE] = "label map"
 
 
 def _read(path: Path | None, faults: list[str]) -> VolumeImage | None:
@@ -192,8 +224,14 @@ def _find_flip(segmentation: VolumeImage) -> list[str]:
 
 
 def _mean_position(segmentation: VolumeImage, region: str) -> npt.NDArray[np.float64]:
-    voxels = np.argwhere(np.isin(segmentation.voxels, get_codes(region)))
+    voxels = np.argwhere(np.isin(_round(segmentation), get_codes(region)))
     return _to_world(segmentation.affine, voxels.mean(axis=0))
+
+
+def _round(segmentation: VolumeImage) -> npt.NDArray[Any]:
+    """Return codes without what scale factors in the file add to them."""
+    voxels = segmentation.voxels
+    return voxels if voxels.dtype.kind in "iub" else np.rint(voxels)
 
 
 def _to_world(
@@ -204,13 +242,18 @@ def _to_world(
 
 
 def _find_pair_faults(image: VolumeImage, segmentation: VolumeImage) -> list[str]:
-    same_shape = image.voxels.shape == segmentation.voxels.shape
-    if not same_shape or not np.allclose(image.affine, segmentation.affine, atol=GRID_TOLERANCE_MM):
-        return [_describe_other_grid(image, segmentation)]
-    inside = segmentation.voxels > 0
-    step = tuple(slice(None, None, 2) for _ in range(3))
-    bright = image.voxels > 0.1 * np.percentile(image.voxels[step], 99)
-    share = float(bright[inside].mean()) if inside.any() else 0.0
+    """Compare the two in space, whatever their grids, order of axes and voxel sizes."""
+    low, high = _bounds(image)
+    other_low, other_high = _bounds(segmentation)
+    if (other_high < low).any() or (other_low > high).any():
+        return [
+            "it does not overlap the T1w image in space; a segmentation of this image is expected"
+        ]
+    inside = np.argwhere(_round(segmentation) > 0)
+    if not len(inside):
+        return []
+    sampled = _to_world(segmentation.affine, inside[:: 1 + len(inside) // SAMPLED_VOXELS])
+    share = float(_is_on_tissue(image, sampled).mean())
     if share < OVERLAP_LEAST:
         return [
             f"only {share:.0%} of it lies on tissue of the T1w image; the two do not overlap, "
@@ -219,17 +262,16 @@ def _find_pair_faults(image: VolumeImage, segmentation: VolumeImage) -> list[str
     return []
 
 
-def _describe_other_grid(image: VolumeImage, segmentation: VolumeImage) -> str:
-    low, high = _bounds(image)
-    other_low, other_high = _bounds(segmentation)
-    if (other_high < low).any() or (other_low > high).any():
-        return (
-            "it does not overlap the T1w image in space; a segmentation of this image is expected"
-        )
-    return (
-        f"it is on another grid than the T1w image (shape {segmentation.voxels.shape} against "
-        f"{image.voxels.shape}, or another affine); resample it onto the image's grid"
-    )
+def _is_on_tissue(image: VolumeImage, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return which points in space have a bright voxel of the image; none lie outside of it."""
+    to_voxel = np.asarray(np.linalg.inv(image.affine), dtype=np.float64)
+    voxels = np.rint(_to_world(to_voxel, points_mm)).astype(int)
+    is_within = ((voxels >= 0) & (voxels < image.voxels.shape)).all(axis=1)
+    step = tuple(slice(None, None, 2) for _ in range(3))
+    darkest = 0.1 * np.percentile(image.voxels[step], 99)
+    found = np.zeros(len(points_mm), dtype=bool)
+    found[is_within] = image.voxels[tuple(voxels[is_within].T)] > darkest
+    return found
 
 
 def _bounds(image: VolumeImage) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -14,6 +14,8 @@ import pytest
 from cohorts.baseline import build_baseline_table
 from cohorts.errors import CohortError, CohortValidationError
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.scans import inspect_pair
+from cohorts.volumetry import compute_volumes
 
 Array = npt.NDArray[np.float32]
 
@@ -171,8 +173,6 @@ BAD_IMAGES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "infinite": (lambda image, _: save(image, change(SCAN, (1, 1, 1), np.inf)), "1 voxels that"),
     "singular": (lambda image, _: flatten(image), "the affine is singular"),
     "thick": (lambda image, _: save(image, SCAN, tilt(1.5)), "voxels of 6 mm, at most 4 mm"),
-    "other grid": (lambda _, labels: save(labels, LABELS[1:]), "on another grid than the T1w"),
-    "other affine": (lambda _, labels: save(labels, LABELS, tilt(0.9)), "on another grid"),
     "elsewhere": (lambda _, labels: save(labels, LABELS, away()), "does not overlap the T1w"),
     "no overlap": (
         lambda image, _: save(image, np.where(LABELS > 0, 0, SCAN + 90)),
@@ -206,6 +206,81 @@ def test_bad_image_gets_its_sentence(name: str, dataset: Path) -> None:
     with pytest.raises(CohortValidationError, match=words) as caught:
         load_cohort(dataset)
     assert "sub-01" in str(caught.value)
+
+
+GRIDS: dict[str, tuple[Array, npt.NDArray[np.float64]]] = {
+    "finer": (
+        np.kron(LABELS, np.ones((2, 2, 2), np.float32)),
+        np.array([[2, 0, 0, -49], [0, 2, 0, -49], [0, 0, 2, -49], [0, 0, 0, 1]], dtype=float),
+    ),
+    "axes in another order": (
+        LABELS.transpose(2, 0, 1).copy(),
+        AFFINE @ np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=float),
+    ),
+    "a fourth axis of length 1": (LABELS[..., None], AFFINE),
+    "saved with scale factors": (LABELS * np.float32(1.000002) + np.float32(0.0001), AFFINE),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_map_in_the_space_of_the_image_is_measured_on_its_own_grid(
+    name: str, dataset: Path
+) -> None:
+    for session in ("ses-01", "ses-02"):
+        save(dseg(dataset, "sub-01", session), *GRIDS[name])
+    table = build_baseline_table(load_cohort(dataset))
+    assert table["left_hippocampus_mm3"].to_numpy() == pytest.approx([3200, 3200])
+
+
+def test_header_that_says_two_orientations_is_told(dataset: Path) -> None:
+    image = nib.Nifti1Image(SCAN, AFFINE)
+    image.set_sform(AFFINE, 1)
+    image.set_qform(np.diag([-1.0, 1, 1, 1]) @ AFFINE, 1)
+    nib.save(image, t1w(dataset, "sub-01", "ses-01"))
+    notes = load_cohort(dataset).notes
+    assert [note for note in notes if "sform and qform disagree" in note]
+
+
+def test_volumes_of_a_person_come_from_one_tool(dataset: Path) -> None:
+    path = dataset / "sub-01" / "sub-01_sessions.tsv"
+    path.write_text(
+        "session_id\tage\tdiagnosis\tleft_hippocampus\nses-01\t70.0\tMCI\t3000\n"
+        "ses-02\t71.5\tAD\tn/a\n"
+    )
+    volumes = load_cohort(dataset).volumes
+    own = volumes[volumes["participant_id"] == "sub-01"]
+    assert set(own["source"]) == {"label map"}
+    left = own.loc[own["region"] == "left_hippocampus", "volume_mm3"]
+    assert left.to_numpy() == pytest.approx([3200, 3200])
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
+@pytest.mark.parametrize("case", ["23-I01-4d-one-volume", "41-I10-label-float-drift"])
+def test_reported_label_map_has_its_right_volume(case: str) -> None:
+    volumes = compute_volumes(CASES / case / "s.nii.gz").set_index("region")["volume_mm3"]
+    assert volumes["hippocampus"] == pytest.approx(7280)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
+def test_reported_images_are_accepted_told_or_refused() -> None:
+    pairs = {
+        name: inspect_pair(CASES / name / "t.nii.gz", CASES / name / "s.nii.gz")
+        for name in ("27-I06-rgb", "42-I03-sq-disagree")
+    }
+    assert "colors" in pairs["27-I06-rgb"].image_faults[0]
+    assert "disagree" in pairs["42-I03-sq-disagree"].warnings[0]
+    one_mm = CASES / "21-B24-synthseg-1mm" / "ds"
+    stem = Path("sub-img0001/ses-m00/anat/sub-img0001_ses-m00")
+    found = inspect_pair(
+        one_mm / f"{stem}_T1w.nii.gz",
+        one_mm / "derivatives/trialsim-synthetic" / f"{stem}_dseg.nii.gz",
+    )
+    assert not found.image_faults
+    assert not found.segmentation_faults
+    assert found.volumes_mm3["hippocampus"] > 0
 
 
 def test_table_with_image_paths_reads_them_beside_it(dataset: Path) -> None:
