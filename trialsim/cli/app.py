@@ -18,6 +18,7 @@ from trialsim.cli import (
     cohort,
     compare,
     demo,
+    doctor,
     evaluate,
     init,
     model,
@@ -125,6 +126,7 @@ app.command()(monitor.monitor)
 app.command()(report.report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(doctor.doctor)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
 samplesize.app.command()(samplesize_twins.twins)

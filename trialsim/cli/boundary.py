@@ -15,6 +15,7 @@ import typer
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
+from trialsim.cli.extras import describe_missing_extra
 
 FAILED = 1
 INTERRUPTED = 130
@@ -41,6 +42,8 @@ def end_command(error: BaseException, *, debug: bool) -> int:
         case BrokenPipeError():
             # whoever read the output has closed it; nothing more can be written there
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case ModuleNotFoundError() if (missing := describe_missing_extra(error)):
+            _tell(missing)
         case OSError() if error.strerror:
             _tell(f"{error.filename or 'A file'} cannot be used: {error.strerror}.")
         case MemoryError():
