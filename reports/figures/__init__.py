@@ -14,6 +14,7 @@ _HOMES: Final = {
     "plot_capture_rates": "capture",
     "plot_power_curves": "power",
     "plot_sample_sizes": "fractions",
+    "plot_choices": "choices",
     "plot_costs": "fractions",
     "plot_error_rates": "error_rates",
     "plot_group_differences": "selection",

@@ -130,7 +130,10 @@ def _plot_bars(axes: Axes, bars: pd.DataFrame, label: str, counted: str) -> None
             edgecolor="white",
             linewidth=0.6,
         )
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if len(bars) == 1:  # a single bar would fill the panel
+            low, high = bars["low"].iloc[0], bars["high"].iloc[0]
+            axes.set_xlim(low - 2 * (high - low), high + 2 * (high - low))
     else:
         axes.text(0.5, 0.5, "too few to show", ha="center", transform=axes.transAxes)
     axes.set(title=label.split(",")[0], xlabel=label, ylabel=counted)

@@ -122,4 +122,4 @@ def use_percent(axis: Any) -> None:
 
 def use_thousands(axis: Any) -> None:
     """Show large numbers of an axis with a thin space between thousands."""
-    axis.set_major_formatter(lambda value, _place: f"{value:,.0f}".replace(",", "\u2009"))
+    axis.set_major_formatter(lambda value, _place: f"{value:,.6g}".replace(",", "\u2009"))

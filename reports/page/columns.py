@@ -81,12 +81,30 @@ def build_table(
     title: str,
     sources: tuple[RunReference, ...] = (),
     note: str = "",
+    is_data: bool = True,
 ) -> Table:
-    """Return `frame` as a table of the page, one column a rule."""
+    """Return `frame` as a table of the page, one column a rule.
+
+    A column, but the first, that says the same in all of several rows becomes a line of the note.
+    """
     rules = tuple(rules)
-    rows = tuple(tuple(rule.cell(row) for rule in rules) for row in frame.to_dict("records"))
-    heads = tuple(rule.head for rule in rules)
-    return Table(html_id(title), title, heads, rows, sources, note)
+    rows = [tuple(rule.cell(row) for rule in rules) for row in frame.to_dict("records")]
+    texts = [{row[place].text for row in rows} for place in range(len(rules))]
+    same = [place for place, found in enumerate(texts) if place and len(rows) > 1 == len(found)]
+    if len(same) == len(rules) - 1:  # a table of names alone would say nothing
+        same = []
+    kept = [place for place in range(len(rules)) if place not in same]
+    said = [f"{rules[place].head.title}: {rows[0][place].text}" for place in same]
+    in_all = f"In all rows: {'; '.join(said)}." if said else ""
+    return Table(
+        html_id(title),
+        title,
+        tuple(rules[place].head for place in kept),
+        tuple(tuple(row[place] for place in kept) for row in rows),
+        sources,
+        " ".join(filter(None, (in_all, note))),
+        is_data,
+    )
 
 
 def build_facts(
@@ -99,7 +117,7 @@ def build_facts(
     """Return pairs of a name and a value as a table."""
     frame = pd.DataFrame(list(facts), columns=["name", "value"])
     rules = [words("name", "What"), words("value", "Value", lambda v: show_text(v, limit=600))]
-    return build_table(frame, rules, title=title, sources=sources, note=note)
+    return build_table(frame, rules, title=title, sources=sources, note=note, is_data=False)
 
 
 def _sort(value: Any) -> float | str:

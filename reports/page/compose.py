@@ -1,5 +1,6 @@
-"""The whole page: from the facts of a study to its thirteen parts."""
+"""The whole page: from the facts of a study to its sections, in a reader's order."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -7,19 +8,24 @@ import pandas as pd
 from reports.errors import ReportError
 from reports.figures.style import mark_synthetic
 from reports.page.answer import describe_answer
-from reports.page.content import Page
+from reports.page.content import Page, Paragraph, Section
 from reports.page.formats import show_now, show_text
 from reports.page.gather import StudyFacts
+from reports.page.labels import label_blocks, number_sections
 from reports.page.masking import mask_facts
 from reports.page.privacy import NOBODY, Privacy
+from reports.page.sections.all_rows import describe_all_rows
 from reports.page.sections.analysis import describe_analysis
 from reports.page.sections.comparison import describe_comparison
 from reports.page.sections.costs import describe_costs
+from reports.page.sections.decision import draw_decision
 from reports.page.sections.estimand import describe_estimand
 from reports.page.sections.identity import describe_identity
+from reports.page.sections.index import describe_index
 from reports.page.sections.interim import describe_interim
-from reports.page.sections.limits import describe_limits
+from reports.page.sections.limits import describe_limits, describe_reference_values
 from reports.page.sections.mechanism import describe_mechanism
+from reports.page.sections.paragraphs import describe_paragraphs
 from reports.page.sections.power import describe_power
 from reports.page.sections.prediction import describe_prediction
 from reports.page.sections.selection import describe_selection
@@ -64,28 +70,35 @@ def compose_page(
             "for internal use, or leave out --list-people."
         )
     facts = facts if privacy.identify else mask_facts(facts)
-    sections = (
-        describe_identity(facts, privacy),
-        describe_estimand(facts),
-        describe_mechanism(facts, privacy),
-        describe_selection(facts, privacy, n_listed=n_listed),
-        describe_prediction(facts, privacy),
-        describe_comparison(facts),
-        describe_analysis(facts),
-        describe_power(facts),
-        describe_interim(facts),
-        describe_sensitivity(facts),
-        describe_simulation(facts),
-        describe_costs(facts),
-        describe_limits(facts, anchors),
+    sections = number_sections(
+        (
+            describe_comparison(facts),
+            describe_selection(facts, privacy, n_listed=n_listed),
+            describe_prediction(facts, privacy),
+            describe_power(facts),
+            describe_sensitivity(facts),
+            describe_costs(facts),
+            describe_estimand(facts),
+            describe_mechanism(facts, privacy),
+            describe_analysis(facts),
+            describe_simulation(facts),
+            describe_interim(facts),
+            describe_paragraphs(facts),
+            describe_limits(facts, anchors),
+            describe_identity(facts, privacy),
+            describe_reference_values(anchors),
+            describe_all_rows(facts),
+        )
     )
+    sections = number_sections((*sections, describe_index(sections)))
+    picture = draw_decision(facts)
+    answer = replace(describe_answer(facts), notes=_list_notes(facts, sections), picture=picture)
     page = Page(
         title=show_text(title or facts.setting("title") or "Report of a trial design", limit=300),
-        answer=describe_answer(facts),
+        answer=answer,
         sections=sections,
         runs=facts.current_runs(),
         is_synthetic=facts.is_synthetic,
-        warnings=tuple(facts.stale.values()),
         facts=(
             ("Study file", facts.study.path.name),
             ("Runs on this page", str(len(facts.current_runs()))),
@@ -93,6 +106,18 @@ def compose_page(
         ),
     )
     if page.is_synthetic:
-        for picture in page.pictures:
-            mark_synthetic(picture.figure)
-    return page
+        for drawn in page.pictures:
+            mark_synthetic(drawn.figure)
+    return label_blocks(page)
+
+
+def _list_notes(facts: StudyFacts, sections: tuple[Section, ...]) -> tuple[str, ...]:
+    """Return what changes how the answer is to be read, wherever on the page it stands."""
+    outdated = [f"Out of date: {sentence}" for sentence in facts.stale.values()]
+    warned = [
+        block.text
+        for section in sections
+        for block in section.blocks
+        if isinstance(block, Paragraph) and block.is_warning
+    ]
+    return tuple(dict.fromkeys([*outdated, *warned]))

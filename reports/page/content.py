@@ -59,7 +59,25 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that can be sorted and copied."""
+    """A table that can be sorted and copied.
+
+    Parameters
+    ----------
+    name
+        For links and files.
+    title
+        What stands above it.
+    columns, rows
+        The heads, and one tuple of cells a row.
+    sources
+        The runs that its numbers came from.
+    note
+        What stands below it.
+    is_data
+        Whether it tells of people, real or synthetic, and not of the software or the method.
+    label
+        `Table 3`, given when the page is complete.
+    """
 
     name: str
     title: str
@@ -67,11 +85,16 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     sources: tuple[RunReference, ...] = ()
     note: str = ""
+    is_data: bool = True
+    label: str = ""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its caption, its description for those who cannot see it, and its data."""
+    """A figure with its caption, its description for those who cannot see it, and its data.
+
+    The label, `Figure 3`, is given when the page is complete.
+    """
 
     name: str
     title: str
@@ -79,6 +102,7 @@ class Picture:
     figure: Figure
     data: Mapping[str, pd.DataFrame]
     sources: tuple[RunReference, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,16 +118,17 @@ Block = Paragraph | Table | Picture | Listing
 
 @dataclass(frozen=True)
 class Section:
-    """One numbered part of the page."""
+    """One part of the page; its number, `3` or `A`, is given when the page is complete."""
 
-    number: int
     title: str
     blocks: tuple[Block, ...]
+    number: str = ""
+    is_appendix: bool = False
 
     @property
     def anchor(self) -> str:
         """The id that links point to."""
-        return f"section-{self.number}"
+        return f"section-{self.number.lower()}"
 
 
 class KeyNumber(NamedTuple):
@@ -116,12 +141,28 @@ class KeyNumber(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the study says, in sentences."""
+    """What the study says, in sentences, beside the figure that decides.
+
+    Parameters
+    ----------
+    headline, details
+        The first sentence, and the others.
+    sources
+        The runs that the numbers came from.
+    numbers
+        The most important numbers.
+    picture
+        What each choice needs and costs.
+    notes
+        What changes how the answer is to be read.
+    """
 
     headline: str
     details: tuple[str, ...] = ()
     sources: tuple[RunReference, ...] = ()
     numbers: tuple[KeyNumber, ...] = ()
+    picture: Picture | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,11 +174,11 @@ class Page:
     sections: tuple[Section, ...]
     runs: tuple[RunReference, ...]
     is_synthetic: bool
-    warnings: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """Every figure of the page, in its order."""
+        first = [self.answer.picture] if self.answer.picture else []
         blocks = (block for section in self.sections for block in section.blocks)
-        return tuple(block for block in blocks if isinstance(block, Picture))
+        return (*first, *(block for block in blocks if isinstance(block, Picture)))

@@ -1,6 +1,6 @@
 """Numbers as text: units, digits, intervals; a missing value is a dash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import ceil, isnan, log10
 from typing import Any, Final
@@ -89,7 +89,7 @@ def show_money(value: Any, currency: str = "") -> str:
 
 
 def show_interval(low: Any, high: Any, form: Format) -> str:
-    """Return `low to high`; an en dash joins them only where no sign can be mistaken for it.
+    """Return `low to high`, the one form of an interval on a page.
 
     An end that is missing was not reached: `190 or more`.
     """
@@ -100,13 +100,29 @@ def show_interval(low: Any, high: Any, form: Format) -> str:
     if is_missing(low):
         return f"up to {form(high)}"
     left, right = form(low), form(high)
-    joint = "\u2013" if low >= 0 else " to "
     for unit in ("\u00a0%", "\u00a0million"):
         if left.endswith(unit) and right.endswith(unit):
             left = left.removesuffix(unit)
-        elif right.endswith(unit):
-            joint = " to "
-    return f"{left}{joint}{right}"
+    return f"{left} to {right}"
+
+
+def money_format(amounts: Iterable[Any], currency: str = "") -> tuple[Format, str]:
+    """Return how the amounts of one table are shown, and their one unit in words.
+
+    Examples
+    --------
+    >>> form, unit = money_format([352_710, 6_310_000], "EUR")
+    >>> form(352_710), unit
+    ('0.35', 'million EUR')
+    """
+    largest = max((abs(amount) for amount in amounts if not is_missing(amount)), default=0.0)
+    if largest < 1e6:
+        return show_count, currency
+    return _show_millions, f"million {currency}".strip()
+
+
+def _show_millions(amount: Any) -> str:
+    return MISSING if is_missing(amount) else f"{amount / 1e6:,.2f}".replace("-", "\u2212")
 
 
 def show_time(value: Any) -> str:

@@ -62,7 +62,7 @@ def test_saving_has_its_own_paired_interval(facts: StudyFacts, study_tables: Tab
     ].iloc[0]
     low, high = round(row["saving_n_control_lower"]), round(row["saving_n_control_upper"])
     text = " ".join(describe_answer(facts).details)
-    assert f"paired 95 % interval {low}\u2013{high}" in text
+    assert f"paired 95 % interval {low} to {high}" in text
 
 
 def test_number_to_screen_has_the_interval_of_the_sample_size(
@@ -74,8 +74,8 @@ def test_number_to_screen_has_the_interval_of_the_sample_size(
         int(np.ceil(best["n_to_screen"] * best[f"n_control_{end}_cohort"] / best["n_control"]))
         for end in ("lower", "upper")
     )
-    assert f"must be screened (95 % interval {low}\u2013{high})" in " ".join(answer.details)
-    assert answer.numbers[1].interval == f"{low}\u2013{high}"
+    assert f"must be screened (95 % interval {low} to {high})" in " ".join(answer.details)
+    assert answer.numbers[1].interval == f"{low} to {high}"
 
 
 def test_answer_says_that_the_choice_was_repeated(facts: StudyFacts) -> None:

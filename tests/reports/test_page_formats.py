@@ -65,7 +65,7 @@ def test_money_is_in_millions_where_it_is_that_large(
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (0.1, 0.2, f"10.0\u201320.0{NBSP}%"),
+        (0.1, 0.2, f"10.0 to 20.0{NBSP}%"),
         (-0.1, 0.2, f"\u221210.0 to 20.0{NBSP}%"),
         (0.1, np.nan, f"10.0{NBSP}% or more"),
         (np.nan, 0.2, f"up to 20.0{NBSP}%"),

@@ -87,7 +87,7 @@ def test_every_figure_is_visible(wide: Any) -> None:
         "[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect())"
         ".map(box => [box.width, box.height])"
     )
-    assert len(sizes) == 10
+    assert len(sizes) == 11
     assert all(width > 300 and height > 100 for width, height in sizes)
 
 
@@ -100,13 +100,13 @@ def read_column(page: Any, table: str, column: int) -> list[float]:
 
 
 def test_numbers_sort_as_numbers_both_ways(wide: Any) -> None:
-    before = read_column(wide, "sample-sizes", 8)
-    head = wide.locator("[data-name=sample-sizes] th").nth(8)
+    before = read_column(wide, "sample-sizes", 7)
+    head = wide.locator("[data-name=sample-sizes] th").nth(7)
     head.locator("button").click()
-    assert read_column(wide, "sample-sizes", 8) == sorted(before)
+    assert read_column(wide, "sample-sizes", 7) == sorted(before)
     assert head.get_attribute("aria-sort") == "ascending"
     head.locator("button").press("Enter")
-    assert read_column(wide, "sample-sizes", 8) == sorted(before, reverse=True)
+    assert read_column(wide, "sample-sizes", 7) == sorted(before, reverse=True)
     assert "descending" in wide.locator("#status").inner_text()
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -54,9 +55,40 @@ def html(example_study: Study) -> str:
     return render_html(compose_page(gather_study(example_study), moment=MOMENT))
 
 
-def test_page_has_thirteen_parts_in_order(html: str) -> None:
-    numbers = re.findall(r"<h2[^>]*>(\d+)\. ", html)
-    assert numbers == [str(number) for number in range(1, 14)]
+def test_page_is_in_a_readers_order(html: str) -> None:
+    titles = re.findall(r"<h2[^>]*>(?:Appendix )?(\w+)\. ([^<]+)", html)
+    assert [number for number, _ in titles] == [*map(str, range(1, 14)), *"ABCD"]
+    assert [title for _, title in titles][:5] == [
+        "The choices side by side",
+        "Who is enrolled, and who is not",
+        "How good the prediction is",
+        "Power and type I error",
+        "Sensitivity",
+    ]
+
+
+def test_tables_and_figures_are_numbered_as_they_are_read(html: str) -> None:
+    for word in ("Table", "Figure"):
+        numbers = re.findall(rf'<span class="label">{word} (\d+)\.</span>', html)
+        assert len(numbers) > 8
+        assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_a_reviewers_index_leads_to_numbered_sections(html: str) -> None:
+    index = html[html.index("Appendix D.") :]
+    for item in ("ICH E9(R1): population", "type I error, bias", "ADEMP: data-generating"):
+        assert item in index
+    assert "7. Estimand" in index
+
+
+def test_paragraphs_to_paste_hold_the_answers_numbers(html: str, study_tables: Tables) -> None:
+    sizes = study_tables["sample_sizes"].query("analysis == 'mmrm' and strategy != 'oracle'")
+    best = sizes.loc[sizes["cost"].idxmin()]
+    text = html[html.index("Protocol, sample size") :][:3000]
+    total = int(np.ceil(best["n_control"] + best["n_treatment"] - 1e-9))
+    assert f"A total of {total} participants" in text
+    assert "two-sided type I error of 5\u00a0%" in text
+    assert "seed 7 (run r000005 of the study file)" in text
 
 
 def test_ids_are_unique_and_links_lead_somewhere(html: str) -> None:
@@ -74,7 +106,9 @@ def test_synthetic_data_are_called_that_everywhere(html: str) -> None:
     page = parse(html)
     marks = html.count('class="synthetic"')
     assert "SYNTHETIC DATA." in html
-    assert marks == page.tags.count("table") + page.tags.count("figure")
+    of_the_method = len(re.findall(r'<h3 id="table[^>]*>(?!.*class="synthetic")', html))
+    assert of_the_method > 5
+    assert marks == page.tags.count("table") - of_the_method + page.tags.count("figure")
 
 
 def test_every_table_with_numbers_names_its_run(html: str) -> None:
@@ -82,7 +116,7 @@ def test_every_table_with_numbers_names_its_run(html: str) -> None:
     nameless = {name for name, title in re.findall(r'<table data-name="([^"]+)"([^>]*)>', html)
                 if "Run r" not in title}  # fmt: skip
     assert tables
-    assert nameless == {"runs-in-this-study-file"}
+    assert nameless == {"runs-in-this-study-file", "items"}
 
 
 def test_same_study_gives_the_same_page(example_study: Study, html: str) -> None:
@@ -105,8 +139,8 @@ def test_study_of_empty_tables_names_the_commands_and_draws_nothing(
             run.write(name, frame.head(0))
     page = compose_page(gather_study(study), moment=MOMENT)
     html = render_html(page)
-    assert (page.title, len(page.sections), page.pictures) == ("Empty", 13, ())
-    assert all(section.blocks for section in page.sections)
+    assert (page.title, len(page.sections), page.pictures) == ("Empty", 17, ())
+    assert all(section.blocks for section in page.sections if section.title != "All rows")
     for command in {find_command(name) for name in study_tables} - {"trialsim predict"}:
         assert f"<code>{command}</code>, which fills this part, has run and wrote no rows" in html
 
@@ -124,7 +158,7 @@ def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) 
     tables = {name: frame for name, frame in facts.tables.items() if name not in left_out}
     writers = {name: run for name, run in facts.writers.items() if name not in left_out}
     changed = type(facts)(facts.study, tables, facts.runs, writers)
-    assert len(compose_page(changed, moment=MOMENT).sections) == 13
+    assert len(compose_page(changed, moment=MOMENT).sections) == 17
 
 
 def test_flagged_scans_say_what_found_the_brain(html: str) -> None:

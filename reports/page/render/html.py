@@ -46,6 +46,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["kind"] = block_kind
+    environment.filters["anchor"] = html_id
     environment.filters["code"] = mark_code
     environment.filters["svg"] = _svg
     environment.filters["run_anchor"] = run_anchor

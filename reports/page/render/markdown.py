@@ -26,7 +26,9 @@ def render_markdown(page: Page, *, figures: str) -> str:
     parts += ["; ".join(f"{name}: {_escape(value)}" for name, value in page.facts), "## Answer"]
     parts += [f"**{_escape(page.answer.headline)}**{_sources(page.answer.sources)}"]
     parts += [_escape(sentence) for sentence in page.answer.details]
-    parts += [f"> **Out of date:** {_escape(warning)}" for warning in page.warnings]
+    parts += [f"> **Note:** {_escape(note)}" for note in page.answer.notes]
+    if page.answer.picture:
+        parts.append(_render_block(page.answer.picture, figures))
     for section in page.sections:
         parts.append(f"## {section.number}. {_escape(section.title)}")
         parts += [_render_block(block, figures) for block in section.blocks]
@@ -46,7 +48,7 @@ def _render_block(block: Block, figures: str) -> str:
             path = f"{figures}/{block.name}.svg".replace(" ", "%20")
             return (
                 f"![{_escape(block.description)}]({path})\n\n"
-                f"*{_escape(block.title)}*{_sources(block.sources)}"
+                f"*{block.label}. {_escape(block.title)}*{_sources(block.sources)}"
             )
         case Listing():
             fence = "~~~~"
@@ -60,7 +62,7 @@ def _render_table(table: Table) -> str:
     rows = [[_escape(cell.text) for cell in row] for row in table.rows]
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)]
     note = f"\n\n{_escape(table.note)}" if table.note else ""
-    title = f"**{_escape(table.title)}**{_sources(table.sources)}"
+    title = f"**{table.label}. {_escape(table.title)}**{_sources(table.sources)}"
     return f"{title}\n\n" + "\n".join(lines) + note
 
 

@@ -131,8 +131,10 @@ def _lay_out(page: Page) -> Iterator[Flowable]:
     yield _text(page.answer.headline, "headline", page.answer.sources)
     for sentence in page.answer.details:
         yield _text(sentence)
-    for warning in page.warnings:
-        yield _text(f"Out of date: {warning}", "warning")
+    for note in page.answer.notes:
+        yield _text(f"Note: {note}", "warning")
+    if page.answer.picture:
+        yield from _lay_out_block(page.answer.picture)
     for section in page.sections:
         yield from _lay_out_heading(section)
         for block in section.blocks:
@@ -161,7 +163,7 @@ def _lay_out_block(block: Block) -> Iterator[Flowable]:
             image = _image(block)
             image.keepWithNext = 1
             yield image
-            yield _text(block.title, "small", block.sources)
+            yield _text(f"{block.label}. {block.title}", "small", block.sources)
         case Listing():
             yield CondPageBreak(_CAPTION_ROOM)
             yield _text(block.title, "caption")
@@ -172,7 +174,7 @@ def _lay_out_block(block: Block) -> Iterator[Flowable]:
 
 def _lay_out_table(table: Table) -> Iterator[Flowable]:
     yield CondPageBreak(_CAPTION_ROOM)
-    yield _text(table.title, "caption", table.sources)
+    yield _text(f"{table.label}. {table.title}", "caption", table.sources)
     numeric = [column.is_number for column in table.columns]
     head = [
         _text(column.title, "number" if column.is_number else "cell") for column in table.columns

@@ -1,4 +1,4 @@
-"""Part 7: the analysis models, their failed fits, the closed form beside the simulation."""
+"""The analysis models, their failed fits, the closed form beside the simulation."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ _MODELS: Final = {
 def describe_analysis(facts: StudyFacts) -> Section:
     """Return each analysis in words, failed fits, and the agreement with the closed form."""
     if not facts.has(_TABLE):
-        return Section(7, "Analysis model", describe_gap(facts, _TABLE))
+        return Section("Analysis model", describe_gap(facts, _TABLE))
     rows = facts.tables[_TABLE]
     models = [
         (analysis_label(name), _MODELS.get(name, "see the configuration of the run"))
@@ -52,7 +52,7 @@ def describe_analysis(facts: StudyFacts) -> Section:
             _agreement(facts, compared),
             _closed_form(facts, pick_best_fractions(facts, compared)),
         ]
-    return Section(7, "Analysis model", tuple(blocks))
+    return Section("Analysis model", tuple(blocks))
 
 
 def _failures(facts: StudyFacts) -> Paragraph:
@@ -98,5 +98,5 @@ def _closed_form(facts: StudyFacts, rows: pd.DataFrame) -> Table:
         rules,
         title="Simulation beside closed form",
         sources=facts.sources(_TABLE),
-        note="Each strategy at its cheapest fraction; every point is in part 8.",
+        note="Each strategy at its cheapest fraction; every point is in the appendix.",
     )

@@ -1,4 +1,6 @@
-"""Part 6: the strategies side by side, with paired differences."""
+"""The strategies side by side, with paired differences."""
+
+import pandas as pd
 
 from reports.figures.labels import analysis_label, strategy_label
 from reports.page.choice import (
@@ -11,9 +13,9 @@ from reports.page.choice import (
 from reports.page.columns import build_table, estimate, number, simulated, words
 from reports.page.content import Block, Paragraph, Section, Table
 from reports.page.formats import (
+    money_format,
     show_count,
     show_fraction,
-    show_money,
     show_number,
     show_share,
     show_size,
@@ -42,12 +44,13 @@ def describe_comparison(facts: StudyFacts) -> Section:
     if facts.has("capture_differences"):
         blocks.append(_capture_differences(facts))
     blocks += describe_gap(facts, "sample_sizes", "sample_size_savings", "capture_differences")
-    return Section(6, "Comparison of the strategies", tuple(blocks))
+    return Section("The choices side by side", tuple(blocks))
 
 
 def _strategies(facts: StudyFacts) -> Table:
     best = best_fractions(facts)
     by = cheapest_by(best)
+    money, unit = money_format(best["cost"], find_currency(facts))
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
@@ -60,9 +63,12 @@ def _strategies(facts: StudyFacts) -> Table:
         ),
         number("n_treatment", "Treatment arm, people", show_size),
         number("n_to_screen", "To screen, people", show_size),
-        estimate("cost", "cost_lower", "cost_upper", _cost_title(facts), show_money),
-        number("months_to_enroll", "Enrollment, months", show_number),
     ]
+    if by == "cost":
+        title = f"Cost, {unit} (95 % interval)"
+        rules.append(estimate("cost", "cost_lower", "cost_upper", title, money))
+    if best["months_to_enroll"].notna().any():
+        rules.append(number("months_to_enroll", "Enrollment, months", show_number))
     power, analysis = best["target_power"].iloc[0], analysis_label(best["analysis"].iloc[0])
     note = (
         f"For {show_fraction(power)} power with {analysis}, each strategy at its "
@@ -74,16 +80,24 @@ def _strategies(facts: StudyFacts) -> Table:
     return build_table(best, rules, title="Strategies at their best", sources=sources, note=note)
 
 
-def _cost_title(facts: StudyFacts) -> str:
-    currency = facts.setting("currency", "sample_sizes")
-    return (
-        f"Cost, {show_text(currency, limit=12)} (95 % interval)"
-        if currency
-        else "Cost (95 % interval)"
-    )
+def find_currency(facts: StudyFacts) -> str:
+    """Return the currency of the costs, empty where none was given."""
+    return show_text(facts.setting("currency", "sample_sizes") or "", limit=12)
 
 
 def _savings(facts: StudyFacts) -> Table:
+    table = facts.tables["sample_size_savings"]
+    rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
+    note = (
+        "Both strategies see the same simulated people, so the difference has less error than "
+        "either sample size. Each strategy at its cheapest fraction."
+    )
+    return build_savings(facts, rows, title="Paired savings", note=note)
+
+
+def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: str = "") -> Table:
+    """Return rows of `sample_size_savings` as a table."""
+    money, unit = money_format(rows["saving_cost"], find_currency(facts))
     rules = [
         words("strategy", "Strategy", strategy_label),
         words("reference_strategy", "Instead of", strategy_label),
@@ -96,21 +110,12 @@ def _savings(facts: StudyFacts) -> Table:
             "People saved in the control arm (paired 95 % interval)",
             show_count,
         ),
-        estimate(
-            "saving_cost",
-            "saving_cost_lower",
-            "saving_cost_upper",
-            "Cost saved (paired 95 % interval)",
-            show_money,
-        ),
     ]
+    if (rows["saving_cost"].fillna(0) != 0).any():
+        head = f"Cost saved, {unit} (paired 95 % interval)"
+        rules.append(estimate("saving_cost", "saving_cost_lower", "saving_cost_upper", head, money))
     return build_table(
-        facts.tables["sample_size_savings"],
-        rules,
-        title="Paired savings",
-        sources=facts.sources("sample_size_savings"),
-        note="Both strategies see the same simulated people, so the difference has less error "
-        "than either sample size.",
+        rows, rules, title=title, sources=facts.sources("sample_size_savings"), note=note
     )
 
 

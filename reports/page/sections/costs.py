@@ -1,12 +1,13 @@
-"""Part 12: what the trial costs, where it is cheapest, how flat the cost is there."""
+"""What the trial costs, where it is cheapest, how flat the cost is there."""
 
 from reports.figures import plot_costs
 from reports.figures.labels import strategy_label
 from reports.page.choice import primary_analysis, primary_sizes
 from reports.page.columns import build_table, estimate, number, words
 from reports.page.content import Block, Paragraph, Picture, Section
-from reports.page.formats import show_fraction, show_money, show_share, show_text
+from reports.page.formats import money_format, show_fraction, show_share
 from reports.page.gather import StudyFacts
+from reports.page.sections.comparison import find_currency
 from reports.page.sections.gaps import describe_gap, describe_settings
 
 _TABLE = "sample_sizes"
@@ -22,16 +23,17 @@ _UNIT_COSTS = (
 def describe_costs(facts: StudyFacts) -> Section:
     """Return unit costs, the cheapest fraction of each strategy, and the curve."""
     if not facts.has(_TABLE, "cheapest_fractions"):
-        return Section(12, "Costs", describe_gap(facts, _TABLE, "cheapest_fractions"))
+        return Section("Costs", describe_gap(facts, _TABLE, "cheapest_fractions"))
     sizes = primary_sizes(facts)
     unit_costs = describe_settings(facts, "Unit costs", _UNIT_COSTS, _TABLE)
     if not (sizes["cost"] > 0).any():
         text = "No costs were given: `trialsim power` takes them from the protocol's [costs]."
-        return Section(12, "Costs", (unit_costs, Paragraph(text)))
+        return Section("Costs", (unit_costs, Paragraph(text)))
     table = facts.tables["cheapest_fractions"]
     found = table[table["analysis"] == primary_analysis(facts)]
     cheapest = found[found["choice"] == "fraction"]
-    currency = show_text(facts.setting("currency", _TABLE) or "", limit=12)
+    currency = find_currency(facts)
+    money, unit = money_format(cheapest["cost"], currency)
     sources = facts.sources("cheapest_fractions")
     rules = [
         words("strategy", "Strategy", strategy_label),
@@ -40,8 +42,8 @@ def describe_costs(facts: StudyFacts) -> Section:
             "cost",
             "cost_lower",
             "cost_upper",
-            f"Cost{', ' if currency else ''}{currency} (95 % interval)",
-            show_money,
+            f"Cost, {unit} (95 % interval)",
+            money,
         ),
         number("share_chosen", "Chosen again", show_share),
         number("flat_from", "Within 5\u00a0%: from", show_fraction),
@@ -51,9 +53,9 @@ def describe_costs(facts: StudyFacts) -> Section:
         unit_costs,
         Picture(
             "cost-by-fraction",
-            "Cost of the trial against the fraction enrolled; star: cheapest; bands: 95 % "
-            "intervals",
-            "One curve a strategy with its cheapest point marked, and the cost of enrolling at "
+            "Cost of the trial against the fraction enrolled, a panel a strategy (gray: the "
+            "others); star: cheapest; bands: 95 % intervals",
+            "One panel a strategy with its cheapest point marked, and the cost of enrolling at "
             "random as a horizontal line; the values are in the next table.",
             plot_costs(sizes, cheapest, currency=currency),
             {"costs": sizes, "cheapest": cheapest},
@@ -69,4 +71,4 @@ def describe_costs(facts: StudyFacts) -> Section:
             "fraction is nearly as cheap, and easier to recruit and to generalize from.",
         ),
     )
-    return Section(12, "Costs", blocks)
+    return Section("Costs", blocks)

@@ -1,4 +1,4 @@
-"""Part 2: what is estimated, in whom, under which hypotheses (ICH E9(R1))."""
+"""What is estimated, in whom, under which hypotheses (ICH E9(R1))."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _TABLE = "operating_characteristics"
 def describe_estimand(facts: StudyFacts) -> Section:
     """Return the five attributes of the estimand, the hypotheses, and a word on enrichment."""
     if not facts.has(_TABLE):
-        return Section(2, "Estimand", describe_gap(facts, _TABLE))
+        return Section("Estimand", describe_gap(facts, _TABLE))
     blocks: tuple[Block, ...] = (
         build_facts("Estimand and hypotheses", _attributes(facts), sources=facts.sources(_TABLE)),
         Paragraph(
@@ -26,7 +26,7 @@ def describe_estimand(facts: StudyFacts) -> Section:
             "is; the relative effect is assumed to be the same."
         ),
     )
-    return Section(2, "Estimand", blocks)
+    return Section("Estimand", blocks)
 
 
 def _attributes(facts: StudyFacts) -> list[tuple[str, str]]:

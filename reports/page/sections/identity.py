@@ -1,4 +1,4 @@
-"""Part 1: which runs, files and software made the numbers."""
+"""The appendix on which runs, files and software made the numbers."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def describe_identity(facts: StudyFacts, privacy: Privacy) -> Section:
         *(_files(facts) if privacy.identify else _manifests(facts)),
         *_configs(facts),
     ]
-    return Section(1, "Identity", tuple(blocks))
+    return Section("Runs, software, configuration, files", tuple(blocks), is_appendix=True)
 
 
 def _commands(facts: StudyFacts) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def _runs(facts: StudyFacts) -> Table:
         words("tables", "Tables on this page", lambda v: v or "none"),
     ]
     note = "A run that is not finished has written nothing."
-    return build_table(frame, rules, title="Runs in this study file", note=note)
+    return build_table(frame, rules, title="Runs in this study file", note=note, is_data=False)
 
 
 def _notes(facts: StudyFacts) -> list[Block]:
@@ -66,9 +66,8 @@ def _notes(facts: StudyFacts) -> list[Block]:
         return []
     frame = pd.DataFrame(notes[:_MOST_NOTES], columns=["run_id", "note"])
     rules = [words("run_id", "Run"), words("note", "Note", lambda v: show_text(v, limit=400))]
-    return [
-        build_table(frame, rules, title="What the commands noted", sources=facts.current_runs())
-    ]
+    title, sources = "What the commands noted", facts.current_runs()
+    return [build_table(frame, rules, title=title, sources=sources, is_data=False)]
 
 
 def _versions(facts: StudyFacts) -> Table:
@@ -93,15 +92,12 @@ def _files(facts: StudyFacts) -> list[Block]:
         words("sha256", "SHA-256"),
         number("size_bytes", "Bytes", show_count),
     ]
-    note = "`trialsim study verify` computes the checksums again. Rows read are in part 3."
+    note = "`trialsim study verify` computes the checksums again."
     shown = first.head(_MOST_FILES)
     if len(first) > _MOST_FILES:
         note = f"The first {_MOST_FILES} of {len(first)} files. {note}"
-    return [
-        build_table(
-            shown, rules, title="Files that were read", sources=facts.current_runs(), note=note
-        )
-    ]
+    title, sources = "Files that were read", facts.current_runs()
+    return [build_table(shown, rules, title=title, sources=sources, note=note, is_data=False)]
 
 
 def _manifests(facts: StudyFacts) -> list[Block]:
@@ -137,7 +133,8 @@ def _manifests(facts: StudyFacts) -> list[Block]:
     )
     frame = pd.DataFrame(rows)
     sources = facts.current_runs()
-    return [build_table(frame, rules, title="Files that were read", sources=sources, note=note)]
+    title = "Files that were read"
+    return [build_table(frame, rules, title=title, sources=sources, note=note, is_data=False)]
 
 
 def _configs(facts: StudyFacts) -> list[Block]:

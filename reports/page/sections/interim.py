@@ -1,4 +1,4 @@
-"""Part 9: group-sequential looks."""
+"""Group-sequential looks."""
 
 from reports.page.content import Paragraph, Section
 from reports.page.gather import StudyFacts
@@ -17,4 +17,4 @@ def describe_interim(facts: StudyFacts) -> Section:
             f"The design names interim looks ({recorded}), which this version does not compute: "
             "every number on this page is for one analysis at the end."
         )
-    return Section(9, "Group-sequential design", (Paragraph(text, is_warning=bool(recorded)),))
+    return Section("Interim looks", (Paragraph(text, is_warning=bool(recorded)),))

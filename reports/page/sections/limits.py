@@ -1,4 +1,4 @@
-"""Part 13: what the page does not show, and how the software was checked."""
+"""What the page does not show, and how the software was checked."""
 
 import pandas as pd
 
@@ -25,8 +25,14 @@ def describe_limits(facts: StudyFacts, anchors: pd.DataFrame | None) -> Section:
         `anchor`, `source`, `expected`, `computed`, `tolerance`, `passes`; None where not checked.
     """
     blocks: list[Block] = [Paragraph(text) for text in _limits(facts)]
-    blocks += _anchors(anchors)
-    return Section(13, "Limits, regulatory note, reference values", tuple(blocks))
+    blocks += _anchors(anchors)[:1]
+    return Section("Limits and regulatory note", tuple(blocks))
+
+
+def describe_reference_values(anchors: pd.DataFrame | None) -> Section:
+    """Return the published values with those that this installation computes."""
+    title = "Published values, computed again"
+    return Section(title, tuple(_anchors(anchors)), is_appendix=True)
 
 
 def _limits(facts: StudyFacts) -> list[str]:
@@ -39,8 +45,8 @@ def _limits(facts: StudyFacts) -> list[str]:
     return [
         *synthetic,
         "The results hold for people like those of the cohort, scanned and measured as they were. "
-        "A trial that enrolls fast decliners says little about slow ones: part 4 shows who is "
-        "left out, and labeling may follow the population studied.",
+        "A trial that enrolls fast decliners says little about slow ones: the section on selection "
+        "shows who is left out, and labeling may follow the population studied.",
         "The FDA guidance on covariates leaves repeated-measures models and covariates made by "
         "machine learning out of its scope; a score from a brain-MRI model, and a mixed model for "
         "repeated measures, are such. The score must be frozen before unblinding, with cut-off "
@@ -67,5 +73,5 @@ def _anchors(anchors: pd.DataFrame | None) -> list[Block]:
         number("tolerance", "Tolerance", lambda v: show_number(v, digits=2)),
         words("verdict", "Verdict"),
     ]
-    table = build_table(frame, rules, title="Reference values")
+    table = build_table(frame, rules, title="Reference values", is_data=False)
     return [Paragraph(text, is_warning=passed < len(anchors)), table]

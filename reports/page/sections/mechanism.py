@@ -1,4 +1,4 @@
-"""Part 3: where the data come from: people, visits, drop-out, the effect put in."""
+"""Where the data come from: people, visits, drop-out, the effect put in."""
 
 import pandas as pd
 
@@ -39,7 +39,7 @@ def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
             ),
             *_pools(facts),
         ]
-    return Section(3, _TITLE, tuple(blocks))
+    return Section(_TITLE, tuple(blocks))
 
 
 def _people(facts: StudyFacts, privacy: Privacy) -> Table:

@@ -1,4 +1,4 @@
-"""Part 8: power, sample size, type I error, bias, coverage."""
+"""Power, sample size, type I error, bias, coverage."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import pandas as pd
 from reports.figures import plot_error_rates, plot_power_curves, plot_sample_sizes
 from reports.figures.labels import analysis_label, percent, strategy_label
 from reports.page.choice import (
+    best_fractions,
     choose,
     pick_best_fractions,
     primary_analysis,
@@ -36,11 +37,15 @@ def describe_power(facts: StudyFacts) -> Section:
     if facts.has(_TABLE):
         blocks.append(_curves(facts))
     if facts.has("sample_sizes"):
-        blocks += [_proposed(facts), _sizes_figure(facts), _sizes(facts)]
+        best = best_fractions(facts)
+        title = "Sample sizes, each strategy at its cheapest fraction"
+        blocks += [_proposed(facts), _sizes_figure(facts), build_sizes(facts, best, title=title)]
     if facts.has(_TABLE):
-        blocks += [*_errors(facts), _characteristics(facts)]
+        nearest = _nearest_rows(facts)
+        title = "Operating characteristics near the proposed sample size"
+        blocks += [*_errors(facts), build_characteristics(facts, nearest, title=title)]
     blocks += describe_gap(facts, _TABLE, "sample_sizes")
-    return Section(8, "Power and sample size", tuple(blocks))
+    return Section("Power and type I error", tuple(blocks))
 
 
 def _curves(facts: StudyFacts) -> Picture:
@@ -53,7 +58,7 @@ def _curves(facts: StudyFacts) -> Picture:
         f"Power against sample size ({analysis}), each strategy at its cheapest fraction; bands: "
         "95 % Monte Carlo intervals",
         "One curve a strategy, rising with the total sample size, with the target power as a "
-        "horizontal line; the values are in the table of operating characteristics below.",
+        "horizontal line; the values are in the appendix.",
         plot_power_curves(shown, target_power=power),
         {"power_curves": shown},
         facts.sources(_TABLE),
@@ -102,17 +107,27 @@ def _sizes_figure(facts: StudyFacts) -> Picture:
     rows = primary_sizes(facts)
     return Picture(
         "sample-size-by-fraction",
-        "Sample size of the control arm and number to screen against the fraction enrolled; bands: "
-        "95 % intervals",
-        "Two panels: the sample size falls and the number to screen rises as fewer people are "
-        "enrolled; the values are in the next table.",
+        "Sample size of the control arm against the fraction enrolled, a panel a strategy (gray: "
+        "the others); bands: 95 % intervals",
+        "One panel a strategy: the sample size falls as fewer people are enrolled; the values are "
+        "in the appendix.",
         plot_sample_sizes(rows),
         {"sample_sizes": rows},
         facts.sources("sample_sizes"),
     )
 
 
-def _sizes(facts: StudyFacts) -> Table:
+def _nearest_rows(facts: StudyFacts) -> pd.DataFrame:
+    """Return a design point a strategy, that of the size nearest to the proposed one."""
+    rows = pick_best_fractions(facts, _primary_rows(facts))
+    choice = choose(facts)
+    wanted = choice.best["n_control"] if choice else rows["n_control"].max()
+    ordered = rows.assign(apart=(rows["n_control"] - wanted).abs())
+    return ordered.sort_values("apart", kind="stable").drop_duplicates("strategy")
+
+
+def build_sizes(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
+    """Return rows of `sample_sizes` as a table."""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction", show_fraction),
@@ -137,9 +152,9 @@ def _sizes(facts: StudyFacts) -> Table:
         number("n_to_screen", "To screen", show_size),
     ]
     return build_table(
-        facts.tables["sample_sizes"],
+        rows,
         rules,
-        title="Sample sizes",
+        title=title,
         sources=facts.sources("sample_sizes"),
         note="People, with 95 % intervals in brackets. A dash: the target is not reached, or the "
         "number was not computed.",
@@ -168,7 +183,8 @@ def _errors(facts: StudyFacts) -> list[Block]:
     ]
 
 
-def _characteristics(facts: StudyFacts) -> Table:
+def build_characteristics(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
+    """Return rows of `operating_characteristics` as a table."""
     unit = facts.setting("unit", _TABLE)
     of_unit = f", {show_text(unit, limit=20)}" if unit else ""
     rules = [
@@ -185,9 +201,9 @@ def _characteristics(facts: StudyFacts) -> Table:
         simulated("coverage", "coverage_mcse", "Coverage ± MCSE", _show_rate),
     ]
     return build_table(
-        facts.tables[_TABLE],
+        rows,
         rules,
-        title="Operating characteristics",
+        title=title,
         sources=facts.sources(_TABLE),
         note="MCSE: Monte Carlo standard error; it is 0 where every trial rejects, or none. Bias "
         "is the estimate minus the difference that complete outcomes would show.",

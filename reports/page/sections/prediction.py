@@ -1,4 +1,4 @@
-"""Part 5: how well the scores predict, out of sample; which scans the model could read."""
+"""How well the scores predict, out of sample; which scans the model could read."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def describe_prediction(facts: StudyFacts, privacy: Privacy) -> Section:
     if facts.has("scan_checks"):
         blocks += describe_scan_checks(facts, privacy)
     blocks += describe_gap(facts, "scores", "predictor_performance", "capture_rates")
-    return Section(5, "Performance of the predictors", tuple(blocks))
+    return Section("How good the prediction is", tuple(blocks))
 
 
 def metric_label(metric: str) -> str:
@@ -178,13 +178,21 @@ def _capture(facts: StudyFacts) -> list[Block]:
                 "capture-rate" if not place else f"capture-rate-{place + 1}",
                 f"Share of the fastest progressors captured ({label_text(definition, limit=90)}; "
                 f"{truth} truth), bands: 95 % intervals",
-                "Capture rate against the number of people selected, one line a strategy, and the "
-                "rate expected by chance; the values are in the next table.",
+                "Capture rate against the number of people selected, one panel a strategy, and the "
+                "rate expected by chance; the values are in the appendix.",
                 plot_capture_rates(rows),
                 {"capture_rates": rows},
                 sources,
             )
         )
+    middle = sorted(set(table["n_selected"]))[table["n_selected"].nunique() // 2]
+    shown = table[table["n_selected"] == middle]
+    title = f"Capture rates with {show_count(middle)} people selected"
+    return [*blocks, build_capture_rates(facts, shown, title=title)]
+
+
+def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
+    """Return rows of `capture_rates` as a table."""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("n_selected", "Selected", show_count),
@@ -202,8 +210,8 @@ def _capture(facts: StudyFacts) -> list[Block]:
         words("truth", "Truth"),
     ]
     note = "Chance: drawing the same number without replacement. p: one-sided, exact."
-    blocks.append(build_table(table, rules, title="Capture rates", sources=sources, note=note))
-    return blocks
+    sources = facts.sources("capture_rates")
+    return build_table(rows, rules, title=title, sources=sources, note=note)
 
 
 def _coverage(facts: StudyFacts) -> Table:

@@ -1,4 +1,4 @@
-"""The checks of scans in part 5: how many the model could read, and why not the rest."""
+"""The checks of scans: how many the model could read, and why not the rest."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The scans of part 5: what the model predicts for single people."""
+"""Scans of single people: what the model predicts for single people."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Part 4: who is selected, who fails screening, how the selected differ from the rest."""
+"""Who is selected, who fails screening, how the selected differ from the rest."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) ->
         ]
     if facts.has("group_differences"):
         blocks += _differences(facts)
-    return Section(4, "Selection", tuple(blocks))
+    return Section("Who is enrolled, and who is not", tuple(blocks))
 
 
 def _flow(facts: StudyFacts, privacy: Privacy) -> Picture:

@@ -1,4 +1,4 @@
-"""Part 10: how the sample size moves with its assumptions."""
+"""How the sample size moves with its assumptions."""
 
 from reports.figures import plot_sensitivity
 from reports.figures.labels import label_text
@@ -14,7 +14,7 @@ _TABLE = "sensitivity"
 def describe_sensitivity(facts: StudyFacts) -> Section:
     """Return the tornado with its numbers."""
     if not facts.has(_TABLE):
-        return Section(10, "Sensitivity", describe_gap(facts, _TABLE))
+        return Section("Sensitivity", describe_gap(facts, _TABLE))
     rows = facts.tables[_TABLE]
     rules = [
         words("parameter", "Assumption", lambda v: label_text(v, limit=80)),
@@ -31,7 +31,7 @@ def describe_sensitivity(facts: StudyFacts) -> Section:
     )
     drawable = rows.dropna(subset=["n_control_at_low", "n_control_at_high", "n_control_at_base"])
     if drawable.empty:
-        return Section(10, "Sensitivity", (table,))
+        return Section("Sensitivity", (table,))
     picture = Picture(
         "sensitivity",
         "Sensitivity of the sample size of the control arm",
@@ -41,4 +41,4 @@ def describe_sensitivity(facts: StudyFacts) -> Section:
         {"sensitivity": rows},
         sources,
     )
-    return Section(10, "Sensitivity", (picture, table))
+    return Section("Sensitivity", (picture, table))

@@ -1,4 +1,4 @@
-"""Part 11: the simulation study as ADEMP (Morris, White & Crowther 2019, Stat Med 38:2074)."""
+"""The simulation study as ADEMP (Morris, White & Crowther 2019, Stat Med 38:2074)."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ _TABLE = "operating_characteristics"
 def describe_simulation(facts: StudyFacts) -> Section:
     """Return the ADEMP table, then the numbers of the simulation."""
     if not facts.has(_TABLE):
-        return Section(11, "Simulation study", describe_gap(facts, _TABLE))
-    return Section(11, "Simulation study", (_ademp(facts), _numbers(facts)))
+        return Section("Simulation study", describe_gap(facts, _TABLE))
+    return Section("Simulation study", (_ademp(facts), _numbers(facts)))
 
 
 def _ademp(facts: StudyFacts) -> Table:
@@ -35,14 +35,14 @@ def _ademp(facts: StudyFacts) -> Table:
             "Data-generating mechanisms",
             f"{show_count(len(rows))} design points: {len(dict.fromkeys(rows['strategy']))} "
             f"strategies ({strategies}), {rows['fraction_enrolled'].nunique()} fractions "
-            f"enrolled, {rows['n_control'].nunique()} sample sizes; assumptions in part 3",
+            f"enrolled, {rows['n_control'].nunique()} sample sizes",
         ),
-        ("Estimands", "Treatment difference as in part 2"),
-        ("Methods", f"{analyses}; models in part 7"),
+        ("Estimands", "Treatment difference as in the estimand above"),
+        ("Methods", f"{analyses}; models under Analysis model"),
         (
             "Performance measures",
             "Power, type I error, bias, empirical and model standard error, coverage, each with "
-            "its Monte Carlo standard error (part 8)",
+            "its Monte Carlo standard error",
         ),
     ]
     return build_facts("ADEMP", pairs, sources=facts.sources(_TABLE))

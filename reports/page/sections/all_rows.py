@@ -1,0 +1,25 @@
+"""The appendix with every row of which the sections show one a choice."""
+
+from reports.page.content import Block, Section
+from reports.page.gather import StudyFacts
+from reports.page.sections.comparison import build_savings
+from reports.page.sections.power import build_characteristics, build_sizes
+from reports.page.sections.prediction import build_capture_rates
+
+
+def describe_all_rows(facts: StudyFacts) -> Section:
+    """Return the long tables: sample sizes, savings, operating characteristics, capture rates."""
+    tables = facts.tables
+    blocks: list[Block] = []
+    if facts.has("sample_sizes"):
+        blocks.append(build_sizes(facts, tables["sample_sizes"], title="Sample sizes"))
+    if facts.has("sample_size_savings"):
+        rows = tables["sample_size_savings"]
+        blocks.append(build_savings(facts, rows, title="Paired savings, all rows"))
+    if facts.has("operating_characteristics"):
+        rows = tables["operating_characteristics"]
+        blocks.append(build_characteristics(facts, rows, title="Operating characteristics"))
+    if facts.has("capture_rates"):
+        rows = tables["capture_rates"]
+        blocks.append(build_capture_rates(facts, rows, title="Capture rates"))
+    return Section("All rows", tuple(blocks), is_appendix=True)

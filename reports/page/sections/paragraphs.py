@@ -1,0 +1,134 @@
+"""Sentences to paste into the sample-size section of a protocol and into the analysis plan."""
+
+import json
+from typing import Any
+
+from reports.figures.labels import analysis_label
+from reports.page.answer import describe_group, describe_size, describe_uncertainty
+from reports.page.choice import Choice, choose, pick_best_fractions, primary_analysis
+from reports.page.content import Block, Listing, Section
+from reports.page.formats import (
+    is_missing,
+    show_count,
+    show_fraction,
+    show_number,
+    show_share,
+    show_size,
+    show_text,
+)
+from reports.page.gather import StudyFacts
+from reports.page.sections.gaps import describe_gap, show_setting
+
+_TITLE = "Text for the protocol and the analysis plan"
+_TABLE = "operating_characteristics"
+
+
+def describe_paragraphs(facts: StudyFacts) -> Section:
+    """Return one paragraph for the sample-size section and one for the analysis plan."""
+    choice = choose(facts)
+    if choice is None or not facts.has(_TABLE):
+        return Section(_TITLE, describe_gap(facts, "sample_sizes", _TABLE))
+    protocol = " ".join([*_sample_size(facts, choice), *_effect(facts), _software(facts)])
+    plan = " ".join([*_analysis(facts), *_performance(facts, choice), _software(facts)])
+    blocks: tuple[Block, ...] = (
+        Listing("Protocol, sample size", (protocol,)),
+        Listing("Statistical analysis plan, simulation and analysis", (plan,)),
+    )
+    return Section(_TITLE, blocks)
+
+
+def _sample_size(facts: StudyFacts, choice: Choice) -> list[str]:
+    best, reference = choice.best, choice.reference
+    total = show_size(best["n_control"] + best["n_treatment"])
+    sentences = [
+        f"A total of {total} participants ({describe_size(best)}; {describe_uncertainty(best)}) "
+        f"gives {show_fraction(best['target_power'])} power {_error(facts)}.",
+        f"Participants are {describe_group(best)}: {show_size(best['n_to_screen'])} people have to "
+        "be screened.",
+    ]
+    if choice.is_enriched and reference is not None:
+        sentences.append(
+            f"Without this selection (prognostic enrichment) the trial would need "
+            f"{describe_size(reference)}."
+        )
+    if not is_missing(best["closed_form_n_control"]):
+        closed = show_size(best["closed_form_n_control"])
+        sentences.append(f"The closed form gives {closed} in the control arm.")
+    return sentences
+
+
+def _effect(facts: StudyFacts) -> list[str]:
+    slowing, relative = (facts.setting(key, _TABLE) for key in ("slowing", "relative_to"))
+    effect = show_fraction(slowing) if isinstance(slowing, int | float) else show_setting(slowing)
+    what = show_text(relative or "the decline")
+    endpoint = show_setting(facts.setting("endpoint", _TABLE)).replace("_", " ")
+    visits = show_setting(facts.setting("visits_months", _TABLE))
+    dropout = show_setting(facts.setting("dropout", _TABLE), "dropout")
+    return [
+        f"The treatment is assumed to slow {what} of the volume ({endpoint}) by {effect}, with "
+        f"visits at months {visits} and a drop-out of {dropout} by the last visit, which is part "
+        "of the simulation.",
+    ]
+
+
+def _error(facts: StudyFacts) -> str:
+    alpha, sides = facts.setting("alpha", _TABLE), facts.setting("sides", _TABLE)
+    level = show_fraction(alpha) if isinstance(alpha, int | float) else "the nominal level"
+    return f"at a {({1: 'one-sided', 2: 'two-sided'}).get(sides, '')} type I error of {level}"
+
+
+def _analysis(facts: StudyFacts) -> list[str]:
+    analysis = primary_analysis(facts)
+    rows = facts.tables[_TABLE]
+    measure = ""
+    if "estimand" in rows:
+        named = rows.loc[rows["analysis"] == analysis, "estimand"].iloc[0]
+        measure = f" Its summary measure is the {str(named)[:1].lower()}{str(named)[1:]}."
+    return [
+        f"The primary analysis is {analysis_label(analysis)}, tested {_error(facts)}.{measure}",
+        "The score that selects participants, its cut-off and its software version are frozen "
+        "before unblinding.",
+    ]
+
+
+def _performance(facts: StudyFacts, choice: Choice) -> list[str]:
+    table = facts.tables[_TABLE]
+    rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
+    mine: dict[Any, Any] = (
+        rows[rows["strategy"] == choice.best["strategy"]]
+        .assign(apart=lambda r: (r["n_control"] - choice.best["n_control"]).abs())
+        .sort_values("apart", kind="stable")
+        .iloc[0]
+        .to_dict()
+    )
+    sentences = [
+        f"Operating characteristics were simulated with {show_count(mine['n_simulations'])} "
+        f"trials a design point (Monte Carlo standard error of power at most "
+        f"{show_share(rows['mcse'].max(), digits=2)}): with {show_count(mine['n_control'])} in the "
+        f"control arm the power is {show_share(mine['power'])}"
+    ]
+    if not is_missing(mine["type_one_error"]):
+        error, mcse = (show_share(mine[name], digits=2) for name in _ERRORS)
+        sentences[0] += f", the type I error without an effect {error} (standard error {mcse})"
+    if not is_missing(mine["bias"]):
+        sentences[0] += f", the bias {show_number(mine['bias'], digits=2)}"
+    if not is_missing(mine["coverage"]):
+        sentences[0] += f", the coverage of the interval {show_share(mine['coverage'])}"
+    sentences[0] += "."
+    failed, fitted = rows["n_failed_fits"].sum(), rows["n_simulations"].sum()
+    sentences.append(
+        f"{show_count(failed)} of {show_count(fitted)} fits failed and count as not rejecting."
+    )
+    return sentences
+
+
+def _software(facts: StudyFacts) -> str:
+    run_id = facts.writers[_TABLE]
+    run = facts.runs.loc[facts.runs["run_id"] == run_id].iloc[0]
+    version = json.loads(str(run["versions"])).get("trialsim", "")
+    seed = facts.reference(run_id).seed
+    seeded = "" if seed is None else f", seed {seed}"
+    return f"Computed with trialsim {version}{seeded} (run {run_id} of the study file)."
+
+
+_ERRORS = ("type_one_error", "type_one_error_mcse")
