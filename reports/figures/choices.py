@@ -1,6 +1,5 @@
 """The figure that decides: what each choice needs and costs, beside enrolling everyone."""
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -63,7 +62,7 @@ def plot_choices(choices: pd.DataFrame, *, currency: str = "", power: bool = Fal
     return figure
 
 
-def _list_quantities(choices: pd.DataFrame, currency: str, *, power: bool) -> Iterable[Quantity]:
+def _list_quantities(choices: pd.DataFrame, currency: str, *, power: bool) -> list[Quantity]:
     found = []
     if power:
         at = f"{choices['power_at'].iloc[0]:,.0f}"

@@ -42,7 +42,7 @@ def end_command(error: BaseException, *, debug: bool) -> int:
         case BrokenPipeError():
             # whoever read the output has closed it; nothing more can be written there
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        case ModuleNotFoundError() if (missing := describe_missing_extra(error)):
+        case ModuleNotFoundError() if missing := describe_missing_extra(error):
             _tell(missing)
         case OSError() if error.strerror:
             _tell(f"{error.filename or 'A file'} cannot be used: {error.strerror}.")

@@ -49,7 +49,7 @@ def _simulated_power(facts: StudyFacts, wanted: float) -> pd.DataFrame | None:
         return None
     table = facts.tables["operating_characteristics"]
     rows = table[table["analysis"] == primary_analysis(facts)]
-    sizes = rows["n_control"].drop_duplicates()
-    nearest = sizes.loc[(sizes - wanted).abs().idxmin()]
-    at = rows.loc[rows["n_control"] == nearest, [*_KEYS, *_POWER]].drop_duplicates(_KEYS)
-    return at.assign(power_at=nearest)
+    nearest = min(rows["n_control"], key=lambda size: abs(float(size) - wanted))
+    at = rows[rows["n_control"] == nearest].drop_duplicates(_KEYS)
+    shown: pd.DataFrame = at[[*_KEYS, *_POWER]]
+    return shown.assign(power_at=nearest)
