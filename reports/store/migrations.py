@@ -136,6 +136,16 @@ def add_study_description(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["study_description"]))
 
 
+def add_finished_trials(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of twins and of what a finished trial says."""
+    for name in (
+        "twins", "trial_effects", "trial_visits", "trial_baseline", "trial_assumptions",
+        "trial_tipping_point", "trial_findings", "twin_outcomes", "individual_effects",
+        "effects_by_decline",
+    ):  # fmt: skip
+        connection.execute(_create_statement(TABLES[name]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -168,4 +178,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_scan_volumes,
     add_parents,
     add_study_description,
+    add_finished_trials,
 )

@@ -1,14 +1,16 @@
 """`trialsim analyze`: what the treatment did."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
 
 if TYPE_CHECKING:
-    from trialsim.finished import FinishedTrial
+    from collections.abc import Mapping
+
+    import pandas as pd
 
 
 def analyze(
@@ -42,10 +44,17 @@ def analyze(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for every table (CSV): what the missing may change, "
-            "individual effects, effects by predicted decline."
+            help="Folder for every table (CSV): what the missing may change, individual effects, "
+            "effects by predicted decline."
         ),
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Study file: take its frozen twins, keep every table.")
+    ] = None,
+    accept_late_twins: Annotated[
+        bool,
+        typer.Option("--accept-late-twins", help="Take twins made after outcomes were known."),
+    ] = False,
     seed: SeedOption = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -54,40 +63,40 @@ def analyze(
 
     Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
     """
-    from cohorts.table_files import write_table
+    from trialsim import finished
     from trialsim.cli.printing import print_table
-    from trialsim.finished import (
-        add_twins,
-        estimate_effects,
-        read_trial,
-        tabulate_effects,
-    )
-    from trialsim.finished import analyze as analyze_all
 
-    read = read_trial(
-        trial,
-        endpoint=endpoint,
-        unit=unit,
-        covariates=None if covariates is None else _split(covariates.removeprefix("none")),
-        control=control,
-        visits_months=None if visits_months is None else _split_months(visits_months),
-    )
-    if twins is not None:
-        read = add_twins(read, twins)
-    notes = [] if quiet else [*read.notes]
+    reading: dict[str, Any] = {
+        "endpoint": endpoint,
+        "unit": unit,
+        "covariates": None if covariates is None else _split(covariates.removeprefix("none")),
+        "control": control,
+        "visits_months": None if visits_months is None else _split_months(visits_months),
+    }
     if checks:
-        _print_checks(read, as_json=as_json)
-    elif output is None:
-        effects = tabulate_effects(estimate_effects(read, primary=primary, alpha=alpha))
-        print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
+        for table in _check(trial, twins, reading):
+            print_table(table, as_json=as_json)
+        return
+    chosen: dict[str, Any] = {"primary": primary, "alpha": alpha, "seed": seed}
+    if study is not None:
+        from trialsim.study.trial_analysis import analyze_in_study
+
+        analysis, notes = analyze_in_study(
+            trial,
+            study,
+            twins=twins,
+            accept_late_twins=accept_late_twins,
+            reading=reading,
+            **chosen,
+        )
     else:
-        analysis = analyze_all(read, primary=primary, alpha=alpha, seed=seed)
-        for name, table in analysis.tables.items():
-            write_table(table, output / f"{name}.csv")
-        effects = analysis.tables["trial_effects"]
-        print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
-        notes += [] if quiet else [*analysis.left_out]
-    for note in notes:
+        analysis = finished.analyze(trial, twins=twins, **chosen, **reading)
+        notes = [*analysis.trial.notes, *analysis.left_out]
+    if output is not None:
+        _write(analysis.tables, output)
+    effects = analysis.tables["trial_effects"]
+    print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
+    for note in () if quiet else notes:
         typer.echo(note, err=True)
 
 
@@ -108,9 +117,17 @@ def _split_months(text: str) -> list[float]:
         raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error
 
 
-def _print_checks(trial: "FinishedTrial", *, as_json: bool) -> None:
-    from trialsim.cli.printing import print_table
+def _check(trial: Path, twins: Path | None, reading: dict[str, Any]) -> "list[pd.DataFrame]":
+    from trialsim.finished import add_twins, read_trial
     from trialsim.finished.checks import compare_baseline, count_missing
 
-    for table in (count_missing(trial), compare_baseline(trial)):
-        print_table(table, as_json=as_json)
+    read = read_trial(trial, **reading)
+    read = read if twins is None else add_twins(read, twins)
+    return [count_missing(read), compare_baseline(read)]
+
+
+def _write(tables: "Mapping[str, pd.DataFrame]", folder: Path) -> None:
+    from cohorts.table_files import write_table
+
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.csv")

@@ -33,6 +33,7 @@ from trialsim.cli import (
     samplesize_twins,
     study,
     train,
+    twins,
 )
 from trialsim.cli.boundary import end_command
 from trialsim.cli.logs import start_logging
@@ -121,6 +122,7 @@ app.command()(predict.predict)
 app.command()(rank.rank)
 app.command()(compare.compare)
 app.command()(power.power)
+app.command()(twins.twins)
 app.command()(analyze.analyze)
 app.command()(monitor.monitor)
 app.command()(report.report)

@@ -36,6 +36,19 @@ def synthesize(
     label: Annotated[
         str, typer.Option(help="Begins everyone's name, so that two cohorts share none.")
     ] = "synth",
+    trial: Annotated[
+        bool,
+        typer.Option("--trial", help="A finished trial: trial.csv with arms, an effect, drop-out."),
+    ] = False,
+    slowing: Annotated[
+        float, typer.Option(help="With --trial: share of decline that treatment prevents.")
+    ] = 0.3,
+    share_treated: Annotated[
+        float, typer.Option(help="With --trial: share randomized to treatment.")
+    ] = 0.5,
+    dropout: Annotated[
+        float, typer.Option(help="With --trial: share gone by the last visit.")
+    ] = 0.2,
     seed: SeedOption = 1,
     quiet: QuietOption = False,
 ) -> None:
@@ -60,6 +73,18 @@ def synthesize(
             workers=workers,
             label=label,
             seed=seed,
+        )
+        return
+    if trial:
+        _write_trial(
+            folder,
+            participants,
+            months,
+            seed,
+            slowing=slowing,
+            share_treated=share_treated,
+            dropout=dropout,
+            label=label,
         )
         return
     if label_maps is not None or whole_head:
@@ -88,6 +113,24 @@ def _write_tables(folder: Path, n: int, months: list[float] | None, seed: int, l
     write_cohort(cohort, folder)
     write_truth(truth, folder)
     typer.echo(f"{folder}: {n} SYNTHETIC people, {len(cohort.visits)} visits; truth in truth/.")
+
+
+def _write_trial(
+    folder: Path, n: int, months: list[float] | None, seed: int, **settings: Any
+) -> None:
+    import numpy as np
+
+    from cohorts.synthetic.trial import TRIAL_VISITS_MONTHS, synthesize_trial, write_trial
+
+    planned = months or TRIAL_VISITS_MONTHS
+    rng = np.random.default_rng(seed)
+    made = synthesize_trial(n, rng=rng, visits_months=planned, **settings)
+    write_trial(made, folder)
+    effect = made.effects["effect_mm3"].mean()
+    typer.echo(
+        f"{folder}: SYNTHETIC trial of {n} people, true effect {effect:.1f} mm3 at month "
+        f"{planned[-1]:g}; baseline in the same folder, truth in truth/."
+    )
 
 
 def _write_images(
