@@ -103,8 +103,8 @@ def synthesize_trial(
     whole = first.volumes[first.volumes["region"] == "hippocampus"]
     volume[:, 0] = whole.set_index("participant_id")["volume_mm3"].loc[people]
     table = _tabulate(cohort, arm, volume, visits_months)
-    leaves = rng.exponential(size=n_participants) / -np.log1p(-dropout) if dropout else np.inf
-    gone = table["months"] / visits_months[-1] > np.repeat(leaves, len(visits_months))
+    hazard = -np.log1p(-dropout) * table["months"] / visits_months[-1]
+    gone = hazard > np.repeat(rng.exponential(size=n_participants), len(visits_months))
     effects = pd.DataFrame(
         {
             "participant_id": people,

@@ -75,3 +75,13 @@ def test_scores_of_another_shape_are_told() -> None:
     y, arm, twin, base = simulate()
     with pytest.raises(DesignError, match="scores must have the shape"):
         fit_time_matched_mmrm(y, arm, TIMES, twin[..., :2], base)
+
+
+def test_a_clustered_error_is_that_of_the_mmrm_where_scores_follow_time() -> None:
+    y, arm, _, base = simulate()
+    score = np.random.default_rng(1).normal(size=(*y.shape[:2], 1))
+    matched = fit_time_matched_mmrm(y, arm, TIMES, score * TIMES, base, standard_error="cr2")
+    columns = np.concatenate([base, score], axis=2)
+    crossed = fit_mmrm(y, arm, TIMES, columns, standard_error="cr2")
+    assert matched.se == pytest.approx(crossed.se, rel=1e-4)
+    assert matched.df == pytest.approx(crossed.df, rel=1e-3)

@@ -85,7 +85,7 @@ def test_predictions_are_put_on_the_measured_baseline(trial: SyntheticTrial) -> 
     assert person["predicted_mm3"].to_numpy() == pytest.approx(
         first[ids[0]] * np.array([0.95, 0.9]), rel=1e-4
     )
-    with pytest.raises(DesignError, match=r"1 predictions are missing .*month 24\): predict everyone"):
+    with pytest.raises(DesignError, match=r"1 predictions are missing .*at month 24"):
         build_twins(trial.baseline, predictions.drop(index=1), months=MONTHS)
     two = pd.concat([predictions, predictions.assign(model_id="other")])
     with pytest.raises(DesignError, match="one model for hippocampus, got brlp-mini, other"):

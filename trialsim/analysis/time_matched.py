@@ -4,12 +4,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trialsim.analysis.covariance import build_unstructured
+from trialsim.analysis.inference import StandardError
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
 from trialsim.analysis.likelihood import MeanModel
-from trialsim.analysis.patterns import center_outcome, summarize
 from trialsim.analysis.reml import fit_reml
 from trialsim.analysis.residuals import estimate_residual_covariance
 from trialsim.analysis.result import FitResult, Floats, build_result
+from trialsim.analysis.sandwich import compute_sandwich
 from trialsim.errors import DesignError
 
 
@@ -20,6 +21,7 @@ def fit_time_matched_mmrm(
     scores: ArrayLike,
     covariates: ArrayLike | None = None,
     *,
+    standard_error: StandardError = "model",
     workers: int | None = None,
 ) -> FitResult:
     """Return the treatment difference at the last visit by an MMRM with a score of each visit.
@@ -41,6 +43,8 @@ def fit_time_matched_mmrm(
     covariates
         Known at baseline and crossed with visit, (n_participants, q) or (n_trials, n_participants,
         q).
+    standard_error
+        From the "model", or clustered by participant ("cr0", "cr2").
     workers
         Threads; all cores when None. The result does not depend on it.
 
@@ -61,7 +65,7 @@ def fit_time_matched_mmrm(
     trials = read_trials(
         y, treatment, visit_times, _join(covariates, matched, y.shape), min_visits=1
     )
-    return fit_in_batches(trials, _fit, workers)
+    return fit_in_batches(trials, lambda batch: _fit(batch, standard_error), workers)
 
 
 def _join(covariates: ArrayLike | None, scores: Floats, shape: tuple[int, ...]) -> Floats:
@@ -79,14 +83,19 @@ def _join(covariates: ArrayLike | None, scores: Floats, shape: tuple[int, ...]) 
     return np.concatenate(parts, axis=2)
 
 
-def _fit(batch: Trials) -> FitResult:
+def _fit(batch: Trials, standard_error: StandardError) -> FitResult:
     n_visits, p = batch.outcome.shape[2], batch.predictors.shape[2]
     included = np.ones((n_visits, p), dtype=bool)
     included[:, p - n_visits :] = np.eye(n_visits, dtype=bool)
     mean = MeanModel(np.eye(n_visits), included, contrast=(n_visits - 1, 1))
-    outcome = center_outcome(batch.outcome)
-    statistics = summarize(outcome, batch.predictors)
+    people, covariance = batch.center(), build_unstructured(n_visits)
+    statistics = people.summarize()
     rows, columns = np.tril_indices(n_visits)
-    start = estimate_residual_covariance(outcome, batch.predictors, included)[:, rows, columns]
-    fitted = fit_reml(statistics, mean, build_unstructured(n_visits), [start])
-    return build_result(fitted.estimate, fitted.variance, fitted.df, fitted.converged)
+    start = estimate_residual_covariance(people.outcome, people.predictors, included)
+    fitted = fit_reml(statistics, mean, covariance, [start[:, rows, columns]])
+    variance, df = fitted.variance, fitted.df
+    if standard_error != "model":
+        variance, df = compute_sandwich(
+            people, statistics, mean, covariance, fitted.eta, corrected=standard_error == "cr2"
+        )
+    return build_result(fitted.estimate, variance, df, fitted.converged)

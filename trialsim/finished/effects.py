@@ -136,7 +136,9 @@ def _tell_need(name: str, estimator: Estimator) -> str:
 def _estimate(name: str, trial: FinishedTrial, *, is_primary: bool, alpha: float) -> EffectEstimate:
     estimator = ESTIMATORS[name]
     fits = {kind: estimator.fit(trial.arrays, kind) for kind in estimator.standard_errors}
-    kind = estimator.standard_errors[0]
+    # a model's error assumes one variance in both arms, which unequal arms do not forgive
+    unequal = "robust" in fits and not trial.is_balanced
+    kind: StandardError = "robust" if unequal else estimator.standard_errors[0]
     fit = fits[kind]
     estimate, se, df = float(fit.estimate[0]), float(fit.se[0]), float(fit.df[0])
     reach = float(stats.t.isf(alpha / 2, df)) * se

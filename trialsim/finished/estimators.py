@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from trialsim.analysis import inference
 from trialsim.analysis.adjusted import StandardError, fit_adjusted
 from trialsim.analysis.augmented import fit_augmented, fit_prediction_powered
 from trialsim.analysis.mmrm import fit_mmrm
@@ -17,6 +18,12 @@ from trialsim.finished.arrays import TrialArrays
 MONTHS_PER_YEAR: Final = 12.0
 
 Fit = Callable[[TrialArrays, StandardError], FitResult]
+
+_CLUSTERED: Final[dict[StandardError, inference.StandardError]] = {
+    "model": "model",
+    "robust": "cr2",
+}
+"""What a standard error is called where visits are clustered by person."""
 
 _LAST_VISIT = "difference in means at the last visit in everyone randomized"
 _MAR = ", had nobody left and were outcomes missing at random given what was seen"
@@ -32,7 +39,7 @@ class Estimator:
     fit
         Returns the estimate of each trial.
     standard_errors
-        Which kinds the estimator has; the first is its default.
+        Which kinds the estimator has; the first is its default, where arms are of about one size.
     estimand
         What is estimated, in words.
     effect
@@ -98,14 +105,21 @@ def _fit_weighted(trial: TrialArrays, kind: StandardError) -> FitResult:
     return fit_adjusted(trial.last, trial.treatment, columns, weights=weights, standard_error=kind)
 
 
-def _fit_mmrm(trial: TrialArrays, _kind: StandardError) -> FitResult:
+def _fit_mmrm(trial: TrialArrays, kind: StandardError) -> FitResult:
     later, months = trial.outcome[..., 1:], trial.months[1:]
-    return fit_mmrm(later, trial.treatment, months, _known(trial))
+    return fit_mmrm(later, trial.treatment, months, _known(trial), standard_error=_CLUSTERED[kind])
 
 
-def _fit_procova_mmrm(trial: TrialArrays, _kind: StandardError) -> FitResult:
+def _fit_procova_mmrm(trial: TrialArrays, kind: StandardError) -> FitResult:
     later, months = trial.outcome[..., 1:], trial.months[1:]
-    return fit_time_matched_mmrm(later, trial.treatment, months, trial.predicted, _known(trial))
+    return fit_time_matched_mmrm(
+        later,
+        trial.treatment,
+        months,
+        trial.predicted,
+        _known(trial),
+        standard_error=_CLUSTERED[kind],
+    )
 
 
 def _fit_random_slope(trial: TrialArrays, _kind: StandardError) -> FitResult:
@@ -161,9 +175,9 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
     "ppi": Estimator(
         _fit_ppi, ("robust",), _LAST_VISIT + _SEEN, needs_twins=True
     ),
-    "mmrm": Estimator(_fit_mmrm, ("model",), _LAST_VISIT + _MAR),
+    "mmrm": Estimator(_fit_mmrm, ("model", "robust"), _LAST_VISIT + _MAR),
     "procova_mmrm": Estimator(
-        _fit_procova_mmrm, ("model",), _LAST_VISIT + _MAR, needs_twins=True
+        _fit_procova_mmrm, ("model", "robust"), _LAST_VISIT + _MAR, needs_twins=True
     ),
     "random_slope": Estimator(
         _fit_random_slope,
