@@ -9,11 +9,13 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.analysis.inference import Covariance, DegreesOfFreedom, Inference, StandardError
 from trialsim.costs import Costs
 from trialsim.errors import DesignError
 
 __all__ = [
     "ANALYSES",
+    "Analysis",
     "Costs",
     "DropOut",
     "TrialDesign",
@@ -21,8 +23,43 @@ __all__ = [
     "build_design",
 ]
 
-ANALYSES: Final = ("change", "ancova", "ancova_score", "random_slope", "mmrm")
-"""The change score, the same adjusted for baseline, with a score besides, the mixed models."""
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an analysis fits.
+
+    Attributes
+    ----------
+    model
+        The change score, the last visit adjusted for baseline, or a mixed model of all visits.
+    uses_score
+        Whether the prognostic score is a covariate besides, crossed with time in a mixed model.
+    """
+
+    model: Literal["change", "ancova", "random_slope", "mmrm"]
+    uses_score: bool = False
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it is a mixed model."""
+        return self.model in {"random_slope", "mmrm"}
+
+    @property
+    def compares_slopes(self) -> bool:
+        """Whether it estimates a difference in slope, rather than at the last visit."""
+        return self.model == "random_slope"
+
+
+ANALYSES: Final[dict[str, Analysis]] = {
+    "change": Analysis("change"),
+    "ancova": Analysis("ancova"),
+    "ancova_score": Analysis("ancova", uses_score=True),
+    "random_slope": Analysis("random_slope"),
+    "mmrm": Analysis("mmrm"),
+    "random_slope_score": Analysis("random_slope", uses_score=True),
+    "mmrm_score": Analysis("mmrm", uses_score=True),
+}
+"""What a design may list as its analyses."""
 
 UNITS: Final = ("mm3", "percent")
 RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
@@ -123,6 +160,12 @@ class TrialDesign:
         Names in `ANALYSES`.
     common_baseline
         Whether the random-slope model lets the arms share their intercept.
+    degrees_of_freedom
+        Of the mixed models: "satterthwaite", or "kenward_roger" with its standard error.
+    covariance
+        Of the mixed models: "pooled" over the arms, or "by_arm".
+    standard_error
+        Of the mixed models: from the "model", or clustered by participant ("cr0", "cr2").
 
     Raises
     ------
@@ -147,6 +190,9 @@ class TrialDesign:
     dropout: DropOut = field(default_factory=DropOut)
     analyses: tuple[str, ...] = ("mmrm",)
     common_baseline: bool = False
+    degrees_of_freedom: DegreesOfFreedom = "satterthwaite"
+    covariance: Covariance = "pooled"
+    standard_error: StandardError = "model"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "visits_months", tuple(float(m) for m in self.visits_months))
@@ -154,8 +200,14 @@ class TrialDesign:
         object.__setattr__(self, "arms", tuple(self.arms))
         problems = [*_find_schedule_problems(self), *_find_choice_problems(self)]
         problems += [*_find_number_problems(self), *self.dropout.find_problems()]
+        problems += _find_inference_problems(self)
         if problems:
             raise DesignError(*problems)
+
+    @property
+    def inference(self) -> Inference:
+        """How the mixed models judge the effect."""
+        return Inference(self.degrees_of_freedom, self.covariance, self.standard_error)
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -238,11 +290,10 @@ def _find_schedule_problems(design: TrialDesign) -> list[str]:
     months = design.visits_months
     if len(months) < 2 or months[0] != 0 or any(b <= a for a, b in pairwise(months)):
         return [f"visits_months must start at 0 and increase, got {list(months)}."]
-    needs = {"random_slope": 3}
     return [
-        f"The analysis {name} needs at least {needs[name]} visits, got {len(months)}."
+        f"The analysis {name} needs at least 3 visits, got {len(months)}."
         for name in design.analyses
-        if len(months) < needs.get(name, 2)
+        if name in ANALYSES and ANALYSES[name].compares_slopes and len(months) < 3
     ]
 
 
@@ -275,6 +326,20 @@ def _find_choice_problems(design: TrialDesign) -> list[str]:
             "noise, and no treatment slows noise."
         )
     return problems
+
+
+def _find_inference_problems(design: TrialDesign) -> list[str]:
+    try:
+        changes = design.inference.list_changes()
+    except DesignError as error:
+        return list(error.problems)
+    if any(ANALYSES[name].is_mixed for name in design.analyses if name in ANALYSES):
+        return []
+    return [
+        f"{change} is for mixed models (random_slope, mmrm): the analyses hold none, got "
+        f"{', '.join(design.analyses)}."
+        for change in changes
+    ]
 
 
 def _find_number_problems(design: TrialDesign) -> list[str]:

@@ -19,7 +19,13 @@ _STRATEGIES: Final = {
     "stacked": "Stacked score",
 }
 
-_ANALYSES: Final = {"mmrm": "MMRM", "ancova": "ANCOVA", "ancova_score": "ANCOVA + score"}
+_ANALYSES: Final = {
+    "mmrm": "MMRM",
+    "mmrm_score": "MMRM + score",
+    "ancova": "ANCOVA",
+    "ancova_score": "ANCOVA + score",
+    "random_slope_score": "Random slope + score",
+}
 
 _COVARIATES: Final = {
     "age_years": "Age, years",

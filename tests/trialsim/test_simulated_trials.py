@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 MONTHS = (0.0, 6.0, 12.0, 18.0, 24.0)
 SEED = 20260101
 SIZES = [(40, 40), (70, 70), (100, 100)]
-DESIGN = TrialDesign(MONTHS, slowing=0.3, dropout=DropOut(0.3), analyses=ANALYSES)
+DESIGN = TrialDesign(MONTHS, slowing=0.3, dropout=DropOut(0.3), analyses=tuple(ANALYSES))
 
 
 def build_model(months: tuple[float, ...] = MONTHS) -> GrowthModel:

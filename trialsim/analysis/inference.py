@@ -54,6 +54,11 @@ class Inference:
         if problems:
             raise DesignError(*problems)
 
+    def list_changes(self) -> list[str]:
+        """Return, as the protocol writes it, what differs from a plain mixed model."""
+        plain = vars(PLAIN)
+        return [f'{name} = "{own}"' for name, own in vars(self).items() if own != plain[name]]
+
     @property
     def kenward_roger(self) -> bool:
         """Whether the variance is Kenward & Roger's."""

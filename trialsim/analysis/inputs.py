@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
-from trialsim.analysis.result import FitResult, Floats, join_results
+from trialsim.analysis.result import FitResult, Flags, Floats, join_results
 from trialsim.errors import DesignError
 
 _BATCH_VALUES = 400_000
@@ -39,9 +39,29 @@ class Trials:
         """Return the trials with their grand mean taken off, which no effect depends on."""
         return replace(self, outcome=center_outcome(self.outcome))
 
-    def summarize(self, *, by_arm: bool = False) -> PatternStatistics:
-        """Return the sufficient statistics of the trials."""
-        return summarize(self.outcome, self.predictors, by_arm=by_arm)
+    def use_baseline_as_predictor(self) -> "Trials":
+        """Return the trials with the first visit moved from the outcomes to the predictors.
+
+        People whose first visit is missing lose the others too, as in
+        `PatternStatistics.use_baseline_as_predictor`.
+        """
+        baseline = self.outcome[..., :1]
+        shape = (*baseline.shape[:2], self.predictors.shape[2])
+        return Trials(
+            np.where(np.isnan(baseline), np.nan, self.outcome[..., 1:]),
+            np.concatenate(
+                [np.broadcast_to(self.predictors, shape), np.nan_to_num(baseline)], axis=2
+            ),
+            self.visit_times[1:],
+        )
+
+    def keep_predictors(self, columns: list[int]) -> "Trials":
+        """Return the trials with some of the predictors only."""
+        return replace(self, predictors=self.predictors[..., columns])
+
+    def summarize(self, seen: Flags | None = None, *, by_arm: bool = False) -> PatternStatistics:
+        """Return the sufficient statistics of the trials, as `patterns.summarize` does."""
+        return summarize(self.outcome, self.predictors, seen, by_arm=by_arm)
 
     def batches(self) -> Iterator["Trials"]:
         """Yield consecutive groups of trials."""

@@ -78,7 +78,10 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "dropout": Option(float, "Share of each arm that has left by the last visit."),
     "outcomes": Option(str, "resampling or parametric."),
     "analyses": Option(
-        str, "Of change, ancova, ancova_score, random_slope, mmrm; with commas.", is_list=True
+        str,
+        "Of change, ancova, random_slope, mmrm; ancova_score, random_slope_score, mmrm_score; "
+        "with commas.",
+        is_list=True,
     ),
     "sample_sizes": Option(str, "People in both arms together, with commas.", is_list=True),
     "screening": Option(float, "Cost of a person screened."),

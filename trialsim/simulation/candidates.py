@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialsim.analysis.result import Floats
-from trialsim.design import TrialDesign
+from trialsim.design import ANALYSES, TrialDesign
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.selection import count_selected, rank_scores
 from trialsim.errors import DesignError
@@ -118,12 +118,13 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
 
 
 def keep_possible_analyses(design: TrialDesign, pool: Pool) -> TrialDesign:
-    """Return the design without the score-adjusted analysis where the pool has no score."""
-    if pool.has_score or "ancova_score" not in design.analyses:
+    """Return the design without the score-adjusted analyses where the pool has no score."""
+    possible = tuple(name for name in design.analyses if not ANALYSES[name].uses_score)
+    if pool.has_score or possible == design.analyses:
         return design
-    possible = tuple(name for name in design.analyses if name != "ancova_score")
     if not possible:
-        raise DesignError("ancova_score needs a prognostic score; the strategy has none.")
+        names = ", ".join(design.analyses)
+        raise DesignError(f"{names}: a prognostic score is needed; the strategy has none.")
     return design.change(analyses=possible)
 
 

@@ -8,7 +8,7 @@ from scipy import special
 
 from trialsim import analytic
 from trialsim.analysis.result import Floats
-from trialsim.design import TrialDesign
+from trialsim.design import ANALYSES, Analysis, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.effects import Estimand, compute_shift
 from trialsim.simulation.outcomes import GrowthModel, fit_growth_model
@@ -37,7 +37,7 @@ class Moments:
 def compute_pool_moments(pool: Pool, design: TrialDesign) -> Moments:
     """Return the moments of a resampled pool, which is its own population."""
     table = np.column_stack([pool.outcome, pool.score])
-    needs_growth = "random_slope" in design.analyses
+    needs_growth = any(ANALYSES[name].compares_slopes for name in design.analyses)
     growth = fit_growth_model(pool, design.times) if needs_growth else None
     return Moments(pool.mean_change, np.cov(table, rowvar=False, ddof=0), growth)
 
@@ -65,7 +65,7 @@ def has_closed_form(analysis: str, design: TrialDesign) -> bool:
     ignorable = not (
         dropout.depends_on_outcome or dropout.unseen_shift_control or dropout.unseen_shift_treatment
     )
-    fits = analysis != "random_slope" or design.effect == "slope"
+    fits = not ANALYSES[analysis].compares_slopes or design.effect == "slope"
     return ignorable and fits and design.effect_model == "shift"
 
 
@@ -131,30 +131,31 @@ def _ask(
         "distribution": distribution,
     }
     retention, retained = design.compute_retention(0), design.compute_retention(1)
-    if analysis in {"mmrm", "random_slope"}:
+    kind = ANALYSES[analysis]
+    if kind.is_mixed:
         common |= {"retention_treatment": retained, "allocation_ratio": ratio, **given}
-        if analysis == "mmrm":
-            return _ask_mmrm(moments.covariance, retention, common)
-        return _ask_random_slope(moments.growth, design, retention, common)
+        if kind.model == "mmrm":
+            return _ask_mmrm(kind, moments.covariance, retention, common)
+        return _ask_random_slope(kind, moments.growth, design, retention, common)
     if "n_control" in given:
         given = {"n_control": given["n_control"] * retention[-1]}
     common |= {"allocation_ratio": ratio * retained[-1] / retention[-1], **given}
-    return _ask_complete(analysis, moments.covariance, common)
+    return _ask_complete(kind, moments.covariance, common)
 
 
 def _count_randomized(analysis: str, n_control: float, design: TrialDesign) -> float:
-    if analysis in {"mmrm", "random_slope"}:
+    if ANALYSES[analysis].is_mixed:
         return n_control
     return n_control / float(design.compute_retention(0)[-1])
 
 
-def _ask_complete(analysis: str, covariance: Floats, common: dict[str, Any]) -> Any:
+def _ask_complete(kind: Analysis, covariance: Floats, common: dict[str, Any]) -> Any:
     """Analyses of the people who complete."""
     last = len(covariance) - 2
     change = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
-    if analysis == "change":
+    if kind.model == "change":
         return analytic.means(sd=float(np.sqrt(change)), **common)
-    covariates = [0] if analysis == "ancova" else [0, last + 1]
+    covariates = _list_covariates(kind, covariance)
     target = covariance[covariates, last]
     explained = target @ np.linalg.solve(covariance[np.ix_(covariates, covariates)], target)
     correlation = float(np.sqrt(explained / covariance[last, last]))
@@ -166,11 +167,17 @@ def _ask_complete(analysis: str, covariance: Floats, common: dict[str, Any]) -> 
     )
 
 
-def _ask_mmrm(covariance: Floats, retention: Floats, common: dict[str, Any]) -> Any:
-    """MMRM of the later visits given baseline."""
-    later = covariance[1:-1, 1:-1]
-    with_baseline = covariance[0, 1:-1]
-    residual = later - np.outer(with_baseline, with_baseline) / covariance[0, 0]
+def _list_covariates(kind: Analysis, covariance: Floats) -> list[int]:
+    """Return the places of baseline, and of the score where it is used."""
+    return [0, len(covariance) - 1] if kind.uses_score else [0]
+
+
+def _ask_mmrm(kind: Analysis, covariance: Floats, retention: Floats, common: dict[str, Any]) -> Any:
+    """MMRM of the later visits given baseline, and the score where it is used."""
+    known = _list_covariates(kind, covariance)
+    shared = covariance[1:-1, known]
+    explained = shared @ np.linalg.solve(covariance[np.ix_(known, known)], shared.T)
+    residual = covariance[1:-1, 1:-1] - explained
     sd = np.sqrt(np.diag(residual))
     common["retention_treatment"] = common["retention_treatment"][1:]
     return analytic.mmrm(
@@ -182,11 +189,15 @@ def _ask_mmrm(covariance: Floats, retention: Floats, common: dict[str, Any]) -> 
 
 
 def _ask_random_slope(
-    growth: GrowthModel | None, design: TrialDesign, retention: Floats, common: dict[str, Any]
+    kind: Analysis,
+    growth: GrowthModel | None,
+    design: TrialDesign,
+    retention: Floats,
+    common: dict[str, Any],
 ) -> Any:
     if growth is None:
         raise DesignError("The closed form of the random-slope model needs its variances.")
-    total = growth.total_covariance
+    total = growth.covariance if kind.uses_score else growth.total_covariance
     return analytic.random_slope(
         visit_times=design.times,
         slope_variance=float(total[1, 1]),

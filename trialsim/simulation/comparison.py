@@ -87,7 +87,7 @@ def compare_strategies(
     reference_strategy
         What the others are compared with, if it is among them.
     prognostic_score
-        What the analysis "ancova_score" adjusts for, index `participant_id`; each strategy's own
+        What the score-adjusted analyses adjust for, index `participant_id`; each strategy's own
         score when None.
     rescore
         Draws a bootstrap sample of people and fits the strategies again; without it the scores stay
@@ -191,7 +191,7 @@ def _list_notes(
         if pool.n_incomplete
     ]
     notes += [
-        f"{run.candidate.strategy}: it has no score to adjust for, so ancova_score is left out."
+        f"{run.candidate.strategy}: it has no score to adjust for, so analyses that do are left out."
         for run in runs
         if len(run.design.analyses) < max(len(other.design.analyses) for other in runs)
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialsim.analysis.result import Floats
-from trialsim.design import TrialDesign
+from trialsim.design import ANALYSES, TrialDesign
 from trialsim.errors import DesignError
 
 
@@ -68,7 +68,7 @@ class Estimand:
 
     def get_value(self, analysis: str) -> float:
         """Return the true value of what an analysis estimates: last visit, or slope a month."""
-        if analysis != "random_slope":
+        if not ANALYSES[analysis].compares_slopes:
             return float(self.difference[-1])
         centered = self.times - self.times.mean()
         return float(centered @ self.difference / (centered @ centered))
@@ -76,7 +76,7 @@ class Estimand:
     @staticmethod
     def describe(analysis: str) -> str:
         """Return the estimand in words."""
-        what = "slope a month" if analysis == "random_slope" else "last visit"
+        what = "slope a month" if ANALYSES[analysis].compares_slopes else "last visit"
         return f"difference in complete outcomes had nobody left ({what}, treatment - control)"
 
 

@@ -8,14 +8,15 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from trialsim.analysis.patterns import PatternStatistics, join_trials, summarize
+from trialsim.analysis.inputs import Trials
+from trialsim.analysis.patterns import join_trials
 from trialsim.analysis.result import Floats
 from trialsim.analytic import Accrual
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.batches import run_batches
 from trialsim.simulation.effects import Estimand, build_estimand, compute_shift
-from trialsim.simulation.fitting import PREDICTORS, fit_analysis, get_monotone_patterns
+from trialsim.simulation.fitting import PREDICTORS, Observed, fit_analysis, get_monotone_patterns
 from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
 from trialsim.simulation.streams import draw_entries
@@ -177,7 +178,7 @@ def _run_batch(job: _Job, replicates: range) -> _Part:
     entry = _draw_entry(job, replicates)
     outcome, share_left = _join_arms(job, arms, job.shift)
     months = _place_looks(job, entry, outcome)
-    effect = _fit(job, _summarize(job, arms, outcome, entry, months), n)
+    effect = _fit(job, _observe_at(job, arms, outcome, entry, months), n)
     if null_is_a_shift(job.design):
         null = {
             name: remove(fits, get_shift(job.design, job.shift, name))
@@ -185,7 +186,7 @@ def _run_batch(job: _Job, replicates: range) -> _Part:
         }
     else:
         plain, _ = _join_arms(job, arms, np.zeros_like(job.shift))
-        null = _fit(job, _summarize(job, arms, plain, entry, months), n)
+        null = _fit(job, _observe_at(job, arms, plain, entry, months), n)
     done = ~np.isnan(outcome[..., -1]) & (entry + job.design.times[-1] <= months[..., None])
     per_arm = [part.sum(axis=-1) for part in np.split(done, [job.size[0]], axis=-1)]
     enrolled = (entry <= months[..., None]).sum(axis=-1).astype(float)
@@ -225,27 +226,26 @@ def _place_looks(job: _Job, entry: Floats, outcome: Floats) -> Floats:
     return np.concatenate([np.minimum(early, last), last[None]])
 
 
-def _summarize(
+def _observe_at(
     job: _Job, arms: tuple[Arm, Arm], outcome: Floats, entry: Floats, months: Floats
-) -> PatternStatistics:
-    """Return statistics of (n_looks x n_replicates) trials."""
+) -> Observed:
+    """Return (n_looks x n_replicates) trials."""
     predictors = np.ones((*entry.shape, PREDICTORS))
     predictors[..., 1] = np.arange(entry.shape[1]) >= job.size[0]
     predictors[..., 2] = np.concatenate([arm.people.score for arm in arms], axis=1)
     patterns = get_monotone_patterns(len(job.design.times))
     visit = entry[..., None] + job.design.times
-    return join_trials(
-        [
-            summarize(
-                np.where(visit <= month[:, None, None], outcome, np.nan), predictors, patterns
-            )
-            for month in months
-        ]
-    )
+    times, inference = job.design.times, job.design.inference
+    looks = [
+        Trials(np.where(visit <= month[:, None, None], outcome, np.nan), predictors, times)
+        for month in months
+    ]
+    parts = [look.summarize(patterns, by_arm=inference.by_arm) for look in looks]
+    return Observed(join_trials(parts), looks if inference.is_clustered else [])
 
 
-def _fit(job: _Job, statistics: PatternStatistics, n_replicates: int) -> dict[str, Fits]:
+def _fit(job: _Job, observed: Observed, n_replicates: int) -> dict[str, Fits]:
     return {
-        name: fold(fit_analysis(name, statistics, job.design), n_replicates)
+        name: fold(fit_analysis(name, observed, job.design), n_replicates)
         for name in job.design.analyses
     }

@@ -6,13 +6,14 @@ from functools import partial
 
 import numpy as np
 
-from trialsim.analysis.patterns import PatternStatistics, join_trials, summarize
+from trialsim.analysis.inputs import Trials
+from trialsim.analysis.patterns import PatternStatistics, join_trials
 from trialsim.analysis.result import FitResult, Flags, Floats
-from trialsim.design import TrialDesign
+from trialsim.design import ANALYSES, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.batches import run_batches
 from trialsim.simulation.effects import Estimand, build_estimand, compute_shift
-from trialsim.simulation.fitting import PREDICTORS, fit_analysis, get_monotone_patterns
+from trialsim.simulation.fitting import PREDICTORS, Observed, fit_analysis, get_monotone_patterns
 from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
 
@@ -134,7 +135,8 @@ def null_is_a_shift(design: TrialDesign) -> bool:
 
     It then has the same standard errors, and its fits need not be repeated.
     """
-    taken_out = design.effect == "slope" or "random_slope" not in design.analyses
+    slopes = any(ANALYSES[name].compares_slopes for name in design.analyses)
+    taken_out = design.effect == "slope" or not slopes
     same_for_all = design.effect_model == "shift"
     return taken_out and same_for_all and not design.dropout.depends_on_outcome
 
@@ -155,8 +157,8 @@ def _check_sizes(sizes: Sizes, replicates: range) -> None:
 
 def _run_batch(job: _Job, replicates: range) -> _Part:
     people = (_draw_people(job, replicates, 0), _draw_people(job, replicates, 1))
-    statistics, share_left = _observe(job, people, job.shift)
-    effect = _fit(job, statistics, len(replicates))
+    observed, share_left = _observe(job, people, job.shift)
+    effect = _fit(job, observed, len(replicates))
     if null_is_a_shift(job.design):
         null = {
             name: remove(fits, get_shift(job.design, job.shift, name))
@@ -178,33 +180,48 @@ def _draw_people(job: _Job, replicates: range, arm: int) -> Arm:
     )
 
 
-def _observe(job: _Job, arms: tuple[Arm, Arm], shift: Floats) -> tuple[PatternStatistics, Floats]:
-    """Return statistics of (n_sizes x n_replicates) trials, and who has left, (2, n_visits)."""
+def _observe(job: _Job, arms: tuple[Arm, Arm], shift: Floats) -> tuple[Observed, Floats]:
+    """Return (n_sizes x n_replicates) trials, and who has left, (2, n_visits)."""
     outcomes, share_left = observe(job.model, job.design, arms, shift)
-    return _accumulate(job.sizes, outcomes, [arm.people.score for arm in arms]), share_left
+    scores = [arm.people.score for arm in arms]
+    statistics = _accumulate(job, outcomes, scores)
+    people = []
+    if job.design.inference.is_clustered:
+        everyone = [(slice(n_control), slice(n_treatment)) for n_control, n_treatment in job.sizes]
+        people = [_gather(job, outcomes, scores, part) for part in everyone]
+    return Observed(statistics, people), share_left
 
 
-def _accumulate(sizes: Sizes, outcomes: list[Floats], scores: list[Floats]) -> PatternStatistics:
+def _accumulate(job: _Job, outcomes: list[Floats], scores: list[Floats]) -> PatternStatistics:
     """Return statistics of every size; a larger trial adds people to the one before."""
     seen = get_monotone_patterns(outcomes[0].shape[-1])
     totals: list[PatternStatistics] = []
     first = (0, 0)
-    for size in sizes:
-        blocks = [slice(a, b) for a, b in zip(first, size, strict=True)]
-        y = np.concatenate([outcomes[arm][:, blocks[arm]] for arm in (0, 1)], axis=1)
-        z = np.ones((*y.shape[:2], PREDICTORS))
-        z[..., 1] = np.arange(y.shape[1]) >= blocks[0].stop - blocks[0].start
-        z[..., 2] = np.concatenate([scores[arm][:, blocks[arm]] for arm in (0, 1)], axis=1)
-        added = summarize(y, z, seen)
+    for size in job.sizes:
+        new = _gather(
+            job, outcomes, scores, [slice(a, b) for a, b in zip(first, size, strict=True)]
+        )
+        added = new.summarize(seen, by_arm=job.design.inference.by_arm)
         last = totals[-1] if totals else None
         totals.append(added if last is None else last.add(added))
         first = size
     return join_trials(totals)
 
 
-def _fit(job: _Job, statistics: PatternStatistics, n_replicates: int) -> dict[str, Fits]:
+def _gather(
+    job: _Job, outcomes: list[Floats], scores: list[Floats], parts: Sequence[slice]
+) -> Trials:
+    """Return trials of part of each arm's people."""
+    y = np.concatenate([outcomes[arm][:, parts[arm]] for arm in (0, 1)], axis=1)
+    z = np.ones((*y.shape[:2], PREDICTORS))
+    z[..., 2] = np.concatenate([scores[arm][:, parts[arm]] for arm in (0, 1)], axis=1)
+    z[..., 1] = np.arange(y.shape[1]) >= outcomes[0][:, parts[0]].shape[1]
+    return Trials(y, z, job.design.times)
+
+
+def _fit(job: _Job, observed: Observed, n_replicates: int) -> dict[str, Fits]:
     return {
-        name: fold(fit_analysis(name, statistics, job.design), n_replicates)
+        name: fold(fit_analysis(name, observed, job.design), n_replicates)
         for name in job.design.analyses
     }
 

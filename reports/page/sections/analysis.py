@@ -8,7 +8,7 @@ from reports.figures.labels import analysis_label, strategy_label
 from reports.page.choice import pick_best_fractions
 from reports.page.columns import build_facts, build_table, number, simulated, words
 from reports.page.content import Block, Paragraph, Section, Table
-from reports.page.formats import show_count, show_fraction, show_number, show_share
+from reports.page.formats import show_count, show_fraction, show_number, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
 
@@ -23,13 +23,29 @@ _MODELS: Final = {
     "ancova_score": (
         "Last visit on arm, baseline and the strategy's score, ordinary least squares (PROCOVA)"
     ),
-    "random_slope": (
-        "Random intercept and slope, difference of mean slopes, REML, Satterthwaite df"
+    "random_slope": "Random intercept and slope, difference of mean slopes, REML",
+    "random_slope_score": (
+        "Random intercept and slope, the strategy's score and score by time, difference of mean "
+        "slopes, REML"
     ),
     "mmrm": (
-        "Change from baseline: arm by visit, baseline by visit, unstructured covariance, REML, "
-        "Satterthwaite df; difference at the last visit"
+        "Change from baseline: arm by visit, baseline by visit, unstructured covariance, REML; "
+        "difference at the last visit"
     ),
+    "mmrm_score": (
+        "Change from baseline: arm by visit, baseline by visit, the strategy's score by visit, "
+        "unstructured covariance, REML; difference at the last visit"
+    ),
+}
+
+_INFERENCE: Final = {
+    "satterthwaite": "Satterthwaite's degrees of freedom",
+    "kenward_roger": "Kenward and Roger's standard error and degrees of freedom",
+    "pooled": "one covariance for both arms",
+    "by_arm": "a covariance for each arm",
+    "model": "the model's standard error",
+    "cr0": "standard errors clustered by participant (CR0), Bell and McCaffrey's df",
+    "cr2": "standard errors clustered by participant (CR2), Bell and McCaffrey's df",
 }
 
 
@@ -42,6 +58,8 @@ def describe_analysis(facts: StudyFacts) -> Section:
         (analysis_label(name), _MODELS.get(name, "see the configuration of the run"))
         for name in dict.fromkeys(rows["analysis"])
     ]
+    if any("mmrm" in name or "random_slope" in name for name in rows["analysis"]):
+        models.append(("Mixed models", _describe_inference(facts)))
     blocks: list[Block] = [
         build_facts("Analyses", models, sources=facts.sources(_TABLE)),
         _failures(facts),
@@ -53,6 +71,15 @@ def describe_analysis(facts: StudyFacts) -> Section:
             _closed_form(facts, pick_best_fractions(facts, compared)),
         ]
     return Section("Analysis model", tuple(blocks))
+
+
+def _describe_inference(facts: StudyFacts) -> str:
+    standard_error = facts.setting("standard_error", _TABLE) or "model"
+    covariance = facts.setting("covariance", _TABLE) or "pooled"
+    named = [covariance, standard_error]
+    if standard_error == "model":
+        named.append(facts.setting("degrees_of_freedom", _TABLE) or "satterthwaite")
+    return "; ".join(_INFERENCE.get(word, show_text(word)) for word in named)
 
 
 def _failures(facts: StudyFacts) -> Paragraph:
