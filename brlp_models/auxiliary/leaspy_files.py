@@ -1,4 +1,8 @@
-"""Model files of Leaspy 1.x and 2.x, which are JSON."""
+"""Model files of Leaspy 1.0 to 2.x, which are JSON.
+
+Version 1.5 keeps the noise outside of the parameters (`noise_model.scale`); versions before 1.4
+have no velocity in univariate models, whose mean log acceleration stands for it.
+"""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brlp_models.auxiliary.course_curve import CurveParameters
+from brlp_models.auxiliary.course_curve import CurveParameters, compute_metric
 from brlp_models.errors import ModelError
 
 _NAMES = {
@@ -22,6 +26,7 @@ _NAMES = {
 }
 """Our name of each parameter, then Leaspy's: version 2 first, version 1 last."""
 
+_KINDS = ("logistic", "univariate_logistic")
 _NOISE_KEYS = ("obs_models", "obs_model", "noise_model", "loss")
 _GAUSSIAN = {
     "gaussian-diagonal",
@@ -34,7 +39,7 @@ _GAUSSIAN = {
 
 
 def read_leaspy_file(path: Path) -> tuple[tuple[str, ...], CurveParameters]:
-    """Read the features and the parameters of a multivariate logistic model.
+    """Read the features and the parameters of a logistic model, of one feature or several.
 
     The stored mixing matrix is not used: versions differ in its orientation, and it follows from
     the other parameters.
@@ -70,14 +75,18 @@ def parse_leaspy_model(
     """
     if not isinstance(content, Mapping) or not isinstance(content.get("parameters"), Mapping):
         raise ModelError(f"{source} holds no `parameters`; a Leaspy model file is needed.")
-    if content.get("name") != "logistic":
+    if content.get("name") not in _KINDS:
         raise ModelError(
-            f"{source} is a model of the kind {content.get('name')!r}; only 'logistic' is read."
+            f"{source} is a model of the kind {content.get('name')!r}; only "
+            f"{' and '.join(map(repr, _KINDS))} are read."
         )
     _check_noise(content, source)
     found = {ours: _find(content["parameters"], ours) for ours in _NAMES}
     if found["betas"] is None and not content.get("source_dimension"):
         found["betas"] = []
+    if found["noise_std"] is None and isinstance(content.get("noise_model"), Mapping):
+        found["noise_std"] = content["noise_model"].get("scale")
+    _settle_velocity(found, content, source)
     missing = [_NAMES[ours][0] for ours, value in found.items() if value is None]
     if missing:
         raise ModelError(*(f"{source} lacks the parameter {name!r}." for name in missing))
@@ -93,6 +102,23 @@ def _check_noise(content: Mapping[str, Any], source: str) -> None:
         named = named[0] if named else None
     if named not in _GAUSSIAN:
         raise ModelError(f"{source} has the noise {named!r}; only Gaussian noise is read.")
+
+
+def _settle_velocity(found: dict[str, Any], content: Mapping[str, Any], source: str) -> None:
+    """Put the mean log acceleration into the velocity, so that accelerations have mean 0.
+
+    Without a velocity, a univariate model is 1 / (1 + g exp(-exp(xi) (t - tau))), which is the
+    multivariate curve with M v = 1.
+    """
+    try:
+        mean = float(content["parameters"].get("xi_mean", 0.0))
+        if found["log_v0"] is not None:
+            found["log_v0"] = (torch.tensor(found["log_v0"], dtype=torch.float64) + mean).tolist()
+        elif content["name"] == "univariate_logistic" and found["log_g"] is not None:
+            log_g = torch.tensor(found["log_g"], dtype=torch.float64).reshape(-1)
+            found["log_v0"] = (mean - compute_metric(log_g).log()).tolist()
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{source} holds a parameter that is no number: {error}.") from error
 
 
 def _find(parameters: Mapping[str, Any], ours: str) -> Any:
