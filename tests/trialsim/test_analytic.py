@@ -362,3 +362,34 @@ def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(DesignError) as caught:
         analytic.means(delta=0, sd=-1, power=2, alpha=7)
     assert len(caught.value.problems) == 5
+
+
+def test_drop_out_divides_the_sample_size() -> None:
+    whole = analytic.means(delta=0.9, sd=1, power=0.8)
+    shared = analytic.means(delta=0.9, sd=1, power=0.8, retention=0.8)
+    assert shared.n_control == pytest.approx(whole.n_control / 0.8)
+    assert analytic.means(delta=0.9, sd=1, n_control=50, retention=0.8).power == pytest.approx(
+        analytic.means(delta=0.9, sd=1, n_control=40).power
+    )
+
+
+def test_drop_out_of_one_arm_is_that_of_fewer_people_there() -> None:
+    shared = analytic.ancova(
+        delta=0.5, sd=1, correlation=0.6, n_control=60, retention=0.9, retention_treatment=0.6
+    )
+    direct = analytic.ancova(
+        delta=0.5, sd=1, correlation=0.6, n_control=54, allocation_ratio=36 / 54
+    )
+    assert shared.power == pytest.approx(direct.power)
+    assert (shared.n_control, shared.n_treatment) == (60, 60)
+
+
+def test_huge_effect_is_not_shown_by_one_person_an_arm() -> None:
+    point = analytic.means(delta=50, sd=1, power=0.8, distribution="z")
+    assert point.rounded().n_control == 2
+    assert point.power == pytest.approx(1)
+
+
+def test_retention_must_be_a_share() -> None:
+    with pytest.raises(DesignError, match="retention"):
+        analytic.means(delta=0.5, sd=1, power=0.8, retention=1.2)

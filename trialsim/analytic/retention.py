@@ -1,9 +1,53 @@
-"""Who is still in at each visit."""
+"""Who is still in at each visit, or at the only one."""
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from trialsim.analytic.point import FloatArray
+from trialsim.analytic.point import FloatArray, Quantity, simplify
+from trialsim.analytic.solver import Question
+
+
+def count_measured(
+    question: Question, retention: Quantity, retention_treatment: Quantity | None
+) -> Question:
+    """Return the question about the people whose outcome is measured.
+
+    Parameters
+    ----------
+    question
+        About the people enrolled.
+    retention, retention_treatment
+        Share measured, in the treatment arm if it differs; missing completely at random.
+    """
+    treated = retention if retention_treatment is None else retention_treatment
+    measured = None if question.n_control is None else np.multiply(question.n_control, retention)
+    ratio = np.multiply(question.allocation_ratio, np.divide(treated, retention))
+    return replace(question, n_control=measured, allocation_ratio=ratio)
+
+
+def count_enrolled(
+    answered: dict[str, Quantity], question: Question, retention: Quantity
+) -> dict[str, Quantity]:
+    """Return an answer about measured people as one about the enrolled: n / retention.
+
+    Parameters
+    ----------
+    answered
+        What `answer` gave for `count_measured`.
+    question
+        About the people enrolled.
+    retention
+        Share measured in the control arm.
+    """
+    n_control = np.divide(answered["n_control"], retention)
+    n_treatment = np.multiply(n_control, question.allocation_ratio)
+    return answered | {
+        "n_control": simplify(n_control),
+        "n_treatment": simplify(n_treatment),
+        "n_total": simplify(n_control + n_treatment),
+    }
 
 
 def complete_retention(retention: npt.ArrayLike | None, n_visits: int) -> FloatArray:

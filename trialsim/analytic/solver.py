@@ -121,8 +121,7 @@ def _solve(question: Question, comparison: Comparison) -> tuple[FloatArray, Floa
     elif question.n_control is None:
         n = _solve_n_control(power, delta, comparison, kind)
         # Where two people an arm are more than enough, the power attained is above the target.
-        if kind == "t":
-            power = np.maximum(power, compute_power(n, delta, comparison, distribution=kind))
+        power = np.maximum(power, compute_power(n, delta, comparison, distribution=kind))
     else:
         delta = _solve_delta(power, n, comparison, kind)
     return n, power, delta
@@ -147,9 +146,9 @@ def _solve_n_control(
 ) -> FloatArray:
     quantiles = _sum_of_quantiles(power, comparison)
     by_z = np.asarray(comparison.unit_variance * (quantiles / delta) ** 2)
-    if kind == "z":
-        return by_z
     low = comparison.smallest_n_control()
+    if kind == "z":
+        return np.maximum(by_z, low)
     high = 4 * by_z + 20 * low + 10 * comparison.n_covariates
     return _find_root(_power_by_n_control, low, high, power, delta, comparison)
 

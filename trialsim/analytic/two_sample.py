@@ -11,6 +11,7 @@ from trialsim.analytic.arguments import (
 )
 from trialsim.analytic.comparison import Distribution
 from trialsim.analytic.point import DesignPoint, Quantity
+from trialsim.analytic.retention import count_enrolled, count_measured
 from trialsim.analytic.solver import Question, answer
 
 
@@ -19,6 +20,8 @@ def means(
     delta: Quantity | None = None,
     sd: Quantity,
     sd_treatment: Quantity | None = None,
+    retention: Quantity = 1.0,
+    retention_treatment: Quantity | None = None,
     n_control: Quantity | None = None,
     power: Quantity | None = None,
     alpha: Quantity = 0.05,
@@ -39,6 +42,9 @@ def means(
         Standard deviation in the control arm, same units; in both arms unless `sd_treatment`.
     sd_treatment
         Standard deviation in the treatment arm.
+    retention, retention_treatment
+        Share of the enrolled whose outcome is measured, in the treatment arm if it differs: n is
+        that of the measured, divided by it.
     n_control
         Participants in the control arm.
     power
@@ -63,16 +69,21 @@ def means(
     63.7656
     """
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
-    question.check(sd=(sd, POSITIVE), sd_treatment=(sd_treatment, POSITIVE))
+    question.check(
+        sd=(sd, POSITIVE),
+        sd_treatment=(sd_treatment, POSITIVE),
+        retention=(retention, SHARE_TO_1),
+        retention_treatment=(retention_treatment, SHARE_TO_1),
+    )
+    measured = count_measured(question, retention, retention_treatment)
     variance = np.square(sd)
     treated = variance if sd_treatment is None else np.square(sd_treatment)
-    return DesignPoint(
-        **answer(
-            question,
-            unit_variance=variance + np.divide(treated, allocation_ratio),
-            control_variance=np.nan if sd_treatment is None else variance,
-        )
+    answered = answer(
+        measured,
+        unit_variance=variance + np.divide(treated, measured.allocation_ratio),
+        control_variance=np.nan if sd_treatment is None else variance,
     )
+    return DesignPoint(**count_enrolled(answered, question, retention))
 
 
 def ancova(
@@ -81,6 +92,8 @@ def ancova(
     sd: Quantity,
     correlation: Quantity,
     n_covariates: Quantity = 1,
+    retention: Quantity = 1.0,
+    retention_treatment: Quantity | None = None,
     n_control: Quantity | None = None,
     power: Quantity | None = None,
     alpha: Quantity = 0.05,
@@ -105,7 +118,7 @@ def ancova(
         Multiple correlation of the covariates with the outcome within an arm.
     n_covariates
         Number q of covariates.
-    n_control, power, alpha, sides, allocation_ratio, distribution
+    retention, retention_treatment, n_control, power, alpha, sides, allocation_ratio, distribution
         As in `means`.
 
     Raises
@@ -118,15 +131,17 @@ def ancova(
         sd=(sd, POSITIVE),
         correlation=(correlation, CORRELATION),
         n_covariates=(n_covariates, NOT_NEGATIVE),
+        retention=(retention, SHARE_TO_1),
+        retention_treatment=(retention_treatment, SHARE_TO_1),
     )
+    measured = count_measured(question, retention, retention_treatment)
     residual = np.square(sd) * (1 - np.square(correlation))
-    return DesignPoint(
-        **answer(
-            question,
-            unit_variance=residual * (1 + np.divide(1, allocation_ratio)),
-            n_covariates=n_covariates,
-        )
+    answered = answer(
+        measured,
+        unit_variance=residual * (1 + np.divide(1, measured.allocation_ratio)),
+        n_covariates=n_covariates,
     )
+    return DesignPoint(**count_enrolled(answered, question, retention))
 
 
 def prognostic_ancova(
@@ -137,6 +152,8 @@ def prognostic_ancova(
     deflation: Quantity = 1.0,
     inflation: Quantity = 1.0,
     n_covariates: Quantity = 1,
+    retention: Quantity = 1.0,
+    retention_treatment: Quantity | None = None,
     n_control: Quantity | None = None,
     power: Quantity | None = None,
     alpha: Quantity = 0.05,
@@ -164,7 +181,7 @@ def prognostic_ancova(
         Factor on the historical standard deviation.
     n_covariates
         Number of covariates, the score included.
-    n_control, power, alpha, sides, allocation_ratio, distribution
+    retention, retention_treatment, n_control, power, alpha, sides, allocation_ratio, distribution
         As in `means`.
 
     Raises
@@ -179,12 +196,14 @@ def prognostic_ancova(
         deflation=(deflation, SHARE_TO_1),
         inflation=(inflation, POSITIVE),
         n_covariates=(n_covariates, NOT_NEGATIVE),
+        retention=(retention, SHARE_TO_1),
+        retention_treatment=(retention_treatment, SHARE_TO_1),
     )
+    measured = count_measured(question, retention, retention_treatment)
     residual = np.square(np.multiply(inflation, sd)) * (1 - np.square(deflation) * r_squared)
-    return DesignPoint(
-        **answer(
-            question,
-            unit_variance=residual * (1 + np.divide(1, allocation_ratio)),
-            n_covariates=n_covariates,
-        )
+    answered = answer(
+        measured,
+        unit_variance=residual * (1 + np.divide(1, measured.allocation_ratio)),
+        n_covariates=n_covariates,
     )
+    return DesignPoint(**count_enrolled(answered, question, retention))

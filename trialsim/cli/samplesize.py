@@ -38,12 +38,22 @@ RetentionTreatment = Annotated[
     str | None, typer.Option(help="The same in the treatment arm, if it differs.")
 ]
 
+Measured = Annotated[
+    float, typer.Option("--retention", help="Share of the enrolled who are measured, 0 to 1.")
+]
+MeasuredTreatment = Annotated[
+    float | None,
+    typer.Option("--retention-treatment", help="The same in the treatment arm, if it differs."),
+]
+
 
 @app.command()
 def means(
     sd: Sd,
     delta: Delta = None,
     sd_treatment: SdTreatment = None,
+    retention: Measured = 1.0,
+    retention_treatment: MeasuredTreatment = None,
     n_control: NControl = None,
     power: Power = None,
     alpha: Alpha = 0.05,
@@ -61,6 +71,7 @@ def means(
 
     test = _test(n_control, power, alpha, sides, allocation_ratio, distribution)
     model = {"sd": sd, "sd_treatment": sd_treatment}
+    model |= {"retention": retention, "retention_treatment": retention_treatment}
     _answer(analytic.means, "delta", model | test | {"delta": delta}, as_json, plot)
 
 
@@ -74,6 +85,8 @@ def ancova(
         float, typer.Option(help="Factor on a historical correlation, at most 1.")
     ] = 1.0,
     inflation: Annotated[float, typer.Option(help="Factor on a historical sd.")] = 1.0,
+    retention: Measured = 1.0,
+    retention_treatment: MeasuredTreatment = None,
     n_control: NControl = None,
     power: Power = None,
     alpha: Alpha = 0.05,
@@ -92,6 +105,7 @@ def ancova(
     test = _test(n_control, power, alpha, sides, allocation_ratio, distribution)
     model = {"sd": sd, "r_squared": correlation**2, "n_covariates": n_covariates}
     model |= {"deflation": deflation, "inflation": inflation}
+    model |= {"retention": retention, "retention_treatment": retention_treatment}
     _answer(analytic.prognostic_ancova, "delta", model | test | {"delta": delta}, as_json, plot)
 
 
