@@ -103,7 +103,8 @@ def ancova(
     from trialsim import analytic
 
     test = _test(n_control, power, alpha, sides, allocation_ratio, distribution)
-    model = {"sd": sd, "r_squared": correlation**2, "n_covariates": n_covariates}
+    model: dict[str, float | None] = {"sd": sd, "r_squared": correlation**2}
+    model |= {"n_covariates": n_covariates}
     model |= {"deflation": deflation, "inflation": inflation}
     model |= {"retention": retention, "retention_treatment": retention_treatment}
     _answer(analytic.prognostic_ancova, "delta", model | test | {"delta": delta}, as_json, plot)
