@@ -1,19 +1,22 @@
 """Simulated cohorts whose truth is known, labelled synthetic wherever they are written."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "synthesize_table": "cohorts.synthetic.tabular",
-    "synthesize_images": "cohorts.synthetic.images",
-    "Truth": "cohorts.synthetic.truth",
-    "read_truth": "cohorts.synthetic.truth",
-    "write_truth": "cohorts.synthetic.truth",
-    "GeneratorParameters": "cohorts.synthetic.parameters",
-}
+from cohorts.lazy import attach
 
+if TYPE_CHECKING:
+    from cohorts.synthetic.images import synthesize_images
+    from cohorts.synthetic.parameters import GeneratorParameters
+    from cohorts.synthetic.tabular import synthesize_table
+    from cohorts.synthetic.truth import Truth, read_truth, write_truth
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__all__ = [
+    "GeneratorParameters",
+    "Truth",
+    "read_truth",
+    "synthesize_images",
+    "synthesize_table",
+    "write_truth",
+]

@@ -3,31 +3,37 @@
 The functions neither save nor show; `reports.figures.export` writes SVG, PNG and CSV.
 """
 
-from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING
 
-_HOMES: Final = {
-    "count_cohort": "cohort",
-    "plot_cohort_overview": "cohort",
-    "plot_screening_flow": "screening",
-    "plot_predicted_versus_observed": "prediction",
-    "plot_capture_rates": "capture",
-    "plot_power_curves": "power",
-    "plot_sample_sizes": "fractions",
-    "plot_choices": "choices",
-    "plot_costs": "fractions",
-    "plot_error_rates": "error_rates",
-    "plot_group_differences": "selection",
-    "plot_sensitivity": "sensitivity",
-    "plot_scan_panel": "scans",
-}
+from cohorts.lazy import attach
 
+if TYPE_CHECKING:
+    from reports.figures.capture import plot_capture_rates
+    from reports.figures.choices import plot_choices
+    from reports.figures.cohort import count_cohort, plot_cohort_overview
+    from reports.figures.error_rates import plot_error_rates
+    from reports.figures.fractions import plot_costs, plot_sample_sizes
+    from reports.figures.power import plot_power_curves
+    from reports.figures.prediction import plot_predicted_versus_observed
+    from reports.figures.scans import plot_scan_panel
+    from reports.figures.screening import plot_screening_flow
+    from reports.figures.selection import plot_group_differences
+    from reports.figures.sensitivity import plot_sensitivity
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOMES)
+__all__ = [
+    "count_cohort",
+    "plot_capture_rates",
+    "plot_choices",
+    "plot_cohort_overview",
+    "plot_costs",
+    "plot_error_rates",
+    "plot_group_differences",
+    "plot_power_curves",
+    "plot_predicted_versus_observed",
+    "plot_sample_sizes",
+    "plot_scan_panel",
+    "plot_screening_flow",
+    "plot_sensitivity",
+]

@@ -31,7 +31,7 @@ def raise_in_a_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) ->
     def fail(*_args: object, **_options: object) -> None:
         raise error
 
-    monkeypatch.setattr("trialsim.protocol.read_protocol", fail)
+    monkeypatch.setattr("trialsim.study.question.read_protocol", fail)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from reports.errors import ReportError
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from trialsim.cli.app import app
-from trialsim.protocol import Protocol
 from trialsim.study.making import run_protocol
+from trialsim.study.protocol import Protocol
 from trialsim.study.question import read_protocol
 
 RUNNER = CliRunner()

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from reports.store.study import Study
 from trialsim.cli.app import app
-from trialsim.protocol import build_protocol
 from trialsim.study.making import STUDY, make_study
+from trialsim.study.protocol import build_protocol
 from trialsim.study.question import anchor, nest
 from trialsim.study.result import StudyResult
 

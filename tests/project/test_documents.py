@@ -1,9 +1,11 @@
 """The command reference is the one that the commands give, and every command shown runs."""
 
 import html
+import importlib.util
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer.main
@@ -15,7 +17,7 @@ from trialsim.cli.app import app
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SHOWN = [ROOT / "README.md", DOCS / "tutorial.md"]
-OTHERS = sorted(set(DOCS.glob("*.md")) - {*SHOWN, DOCS / "cli.md"})
+OTHERS = sorted(set(DOCS.glob("*.md")) - {*SHOWN, DOCS / "cli.md", DOCS / "api.md"})
 
 
 def test_the_command_reference_is_up_to_date() -> None:
@@ -26,16 +28,33 @@ def test_the_command_reference_is_up_to_date() -> None:
     assert html.unescape(written).strip() == html.unescape(text).strip(), "run `make docs`"
 
 
+def test_the_reference_of_functions_is_up_to_date() -> None:
+    written = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert written == load_writer().describe_functions(), "run `make docs`"
+
+
 @pytest.mark.parametrize("document", SHOWN, ids=lambda path: path.name)
 def test_every_command_shown_runs(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = re.findall(r"^\$ trialsim (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    text, globals_of_script = document.read_text(encoding="utf-8"), dict[str, object]()
+    lines = re.findall(r"^\$ trialsim (.+)$", text, re.MULTILINE)
     assert lines
     for line in lines:
         result = CliRunner().invoke(app, shlex.split(line))
         assert result.exit_code == 0, f"trialsim {line}\n{result.output}"
+    for block in re.findall(r"^```python\n(.+?)^```", text, re.MULTILINE | re.DOTALL):
+        exec(block, globals_of_script)  # the script that a reader types
+
+
+def load_writer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("write_api", DOCS / "write_api.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def list_blocks(document: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from trialsim.cli.app import app
 from trialsim.errors import DesignError
-from trialsim.protocol import Protocol, build_protocol
+from trialsim.study.protocol import Protocol, build_protocol
 from trialsim.study.question import ask, read_protocol
 
 MINIMAL = """

@@ -1,25 +1,31 @@
 """Decisions during a trial: sizes, populations, doses changed at a look, with alpha kept."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "EnrichmentRule": "enrichment",
-    "Population": "enrichment",
-    "PromisingZone": "promising",
-    "StageResults": "combination",
-    "analyze_stages": "combination",
-    "combine_stages": "combination",
-    "reestimate_blinded": "blinded",
-    "simulate_adaptive_enrichment": "enrichment",
-    "simulate_blinded_reestimation": "blinded",
-    "simulate_dose_selection": "doses",
-}
+from cohorts.lazy import attach
 
-__all__ = [*sorted(_HOMES)]
+if TYPE_CHECKING:
+    from trialsim.adaptive.blinded import reestimate_blinded, simulate_blinded_reestimation
+    from trialsim.adaptive.combination import StageResults, analyze_stages, combine_stages
+    from trialsim.adaptive.doses import simulate_dose_selection
+    from trialsim.adaptive.enrichment import (
+        EnrichmentRule,
+        Population,
+        simulate_adaptive_enrichment,
+    )
+    from trialsim.adaptive.promising import PromisingZone
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = [
+    "EnrichmentRule",
+    "Population",
+    "PromisingZone",
+    "StageResults",
+    "analyze_stages",
+    "combine_stages",
+    "reestimate_blinded",
+    "simulate_adaptive_enrichment",
+    "simulate_blinded_reestimation",
+    "simulate_dose_selection",
+]

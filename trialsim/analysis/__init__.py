@@ -1,20 +1,21 @@
 """Analyses of simulated trials, each fitted to thousands of trials at once."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "FitResult": "trialsim.analysis.result",
-    "fit_ancova": "trialsim.analysis.regression",
-    "fit_change": "trialsim.analysis.regression",
-    "fit_mmrm": "trialsim.analysis.mmrm",
-    "fit_random_slope": "trialsim.analysis.random_slope",
-}
+from cohorts.lazy import attach
 
-__all__ = [*sorted(_HOMES)]
+if TYPE_CHECKING:
+    from trialsim.analysis.mmrm import fit_mmrm
+    from trialsim.analysis.random_slope import fit_random_slope
+    from trialsim.analysis.regression import fit_ancova, fit_change
+    from trialsim.analysis.result import FitResult
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__all__ = [
+    "FitResult",
+    "fit_ancova",
+    "fit_change",
+    "fit_mmrm",
+    "fit_random_slope",
+]

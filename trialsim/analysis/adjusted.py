@@ -66,7 +66,7 @@ def fit_adjusted(
     --------
     >>> y, arm = [[1.0, 2.0, 3.0, 2.0, 4.0, 6.0]], [0, 0, 0, 1, 1, 1]
     >>> fit = fit_adjusted(y, arm)
-    >>> float(fit.estimate[0]), round(float(fit.se[0]), 4)
+    >>> round(float(fit.estimate[0]), 4), round(float(fit.se[0]), 4)
     (2.0, 1.291)
     """
     y = np.asarray(response, dtype=float)

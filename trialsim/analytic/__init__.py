@@ -5,8 +5,9 @@ Every function is keyword-only, takes scalars or arrays that broadcast, leaves e
 returns a frozen `DesignPoint`. Each public name is imported when it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cohorts.lazy import attach
 
 if TYPE_CHECKING:
     from trialsim.analytic.anchors import check_anchors
@@ -44,52 +45,8 @@ if TYPE_CHECKING:
     from trialsim.analytic.sequential.plan import LookPlan, plan_looks
     from trialsim.analytic.slopes import random_slope
     from trialsim.analytic.two_sample import ancova, means, prognostic_ancova
-
-_HOMES = {
-    "DesignPoint": "point",
-    "RoundedSize": "point",
-    "means": "two_sample",
-    "ancova": "two_sample",
-    "prognostic_ancova": "two_sample",
-    "random_slope": "slopes",
-    "marginal_slope": "repeated_measures",
-    "time_averaged": "repeated_measures",
-    "mmrm": "repeated_measures",
-    "MmrmPoint": "repeated_measures",
-    "ar1": "correlation",
-    "exchangeable": "correlation",
-    "prognostic_enrichment": "prognostic",
-    "optimal_fraction": "prognostic",
-    "EnrichmentPoint": "prognostic",
-    "binary_enrichment": "binary",
-    "compute_binormal_event_rate": "binary",
-    "compute_observed_event_rate": "binary",
-    "BinaryPoint": "binary",
-    "group_sequential": "sequential.group_sequential",
-    "GroupSequentialDesign": "sequential.design",
-    "Accrual": "sequential.accrual",
-    "MmrmEndpoint": "sequential.endpoint",
-    "SlopeEndpoint": "sequential.endpoint",
-    "plan_looks": "sequential.plan",
-    "LookPlan": "sequential.plan",
-    "Assurance": "assurance",
-    "Empirical": "priors",
-    "GoNoGo": "go_no_go",
-    "Hazard": "conversion",
-    "NormalPrior": "priors",
-    "assure": "assurance",
-    "assure_enrichment": "assurance",
-    "conversion_enrichment": "conversion",
-    "conversion_trial": "conversion",
-    "dunnett": "doses",
-    "elicit_prior": "priors",
-    "estimate_hazard": "conversion",
-    "logrank_events": "conversion",
-    "non_inferiority": "margin",
-    "several_endpoints": "endpoints",
-    "summarize_studies": "priors",
-    "check_anchors": "anchors",
-}
+else:
+    __getattr__, __dir__ = attach(__name__)
 
 __all__ = [
     "Accrual",
@@ -136,9 +93,3 @@ __all__ = [
     "summarize_studies",
     "time_averaged",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trialsim.study.planning import StudyPlan
     from trialsim.study.result import StudyResult
 
 
@@ -39,3 +40,12 @@ def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
     typer.echo(result.answer)
     typer.echo(f"Report: {paths['report']}")
     typer.echo(f"Study:  {paths['study']}")
+
+
+def print_plan(plan: "StudyPlan", *, as_json: bool = False) -> None:
+    """Print what a run would do; exit 1 with what the data cannot carry, if there is any."""
+    typer.echo(json.dumps(plan.to_dict(), indent=2) if as_json else str(plan))
+    for problem in plan.problems:
+        typer.echo(f"Error: {problem}", err=True)
+    if plan.problems:
+        raise typer.Exit(1)

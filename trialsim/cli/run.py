@@ -29,15 +29,15 @@ def run(
 
     Example: trialsim run protocol.toml --set simulation.n_simulations=500
     """
-    from trialsim.cli.printing import print_answer
+    from trialsim.cli.printing import print_answer, print_plan
     from trialsim.cli.progress import show_progress
     from trialsim.study.making import run_protocol
-    from trialsim.study.plan import describe_plan
+    from trialsim.study.planning import plan_study
     from trialsim.study.question import read_protocol
 
     question = read_protocol(protocol, settings or [])
     if dry_run:
-        typer.echo(describe_plan(question, as_json=as_json))
+        print_plan(plan_study(question), as_json=as_json)
         return
     words = ["trialsim", "run", str(protocol)]
     words += [word for setting in settings or [] for word in ("--set", setting)]

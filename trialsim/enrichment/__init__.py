@@ -1,10 +1,8 @@
-"""Whom each strategy would enroll, how many of the fast progressors it finds, whom it leaves out.
+"""Whom each strategy would enroll, how many fast progressors it finds, whom it leaves out."""
 
-Each public name is imported when it is first used.
-"""
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from cohorts.lazy import attach
 
 if TYPE_CHECKING:
     from trialsim.enrichment.capture import capture_rate, compute_capture_rates
@@ -20,24 +18,8 @@ if TYPE_CHECKING:
     from trialsim.enrichment.screening import build_screening_tables
     from trialsim.enrichment.selection import count_selected, select_people
     from trialsim.enrichment.strategy import ScreeningTables, Strategy
-
-_HOMES = {
-    "capture_rate": "capture",
-    "compute_capture_rates": "capture",
-    "FastProgressorDefinition": "definition",
-    "compute_group_differences": "generalizability",
-    "compute_predicted_changes": "performance",
-    "compute_predictor_performance": "performance",
-    "STRATEGIES": "registry",
-    "build_strategies": "registry",
-    "read_score_strategies": "score_file",
-    "score_people": "scoring",
-    "build_screening_tables": "screening",
-    "count_selected": "selection",
-    "select_people": "selection",
-    "ScreeningTables": "strategy",
-    "Strategy": "strategy",
-}
+else:
+    __getattr__, __dir__ = attach(__name__)
 
 __all__ = [
     "STRATEGIES",
@@ -56,9 +38,3 @@ __all__ = [
     "score_people",
     "select_people",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,24 +1,27 @@
 """What the treatment did in a finished or running trial."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "TrialAnalysis": "trialsim.finished.analysis",
-    "analyze": "trialsim.finished.analysis",
-    "EffectEstimate": "trialsim.finished.effects",
-    "FinishedTrial": "trialsim.finished.trial",
-    "add_twins": "trialsim.finished.twin_table",
-    "estimate_effects": "trialsim.finished.effects",
-    "estimate_twin_gain": "trialsim.finished.twin_gain",
-    "read_trial": "trialsim.finished.reading",
-    "tabulate_effects": "trialsim.finished.effects",
-}
+from cohorts.lazy import attach
 
-__all__ = [*sorted(_HOMES)]
+if TYPE_CHECKING:
+    from trialsim.finished.analysis import TrialAnalysis, analyze
+    from trialsim.finished.effects import EffectEstimate, estimate_effects, tabulate_effects
+    from trialsim.finished.reading import read_trial
+    from trialsim.finished.trial import FinishedTrial
+    from trialsim.finished.twin_gain import estimate_twin_gain
+    from trialsim.finished.twin_table import add_twins
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__all__ = [
+    "EffectEstimate",
+    "FinishedTrial",
+    "TrialAnalysis",
+    "add_twins",
+    "analyze",
+    "estimate_effects",
+    "estimate_twin_gain",
+    "read_trial",
+    "tabulate_effects",
+]

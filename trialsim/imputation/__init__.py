@@ -1,22 +1,24 @@
 """Missing outcomes imputed under a named assumption, for many trials at once."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "ImputationModel": "trialsim.imputation.model",
-    "STRATEGIES": "trialsim.imputation.strategies",
-    "TippingPoint": "trialsim.imputation.tipping_point",
-    "estimate_imputation_model": "trialsim.imputation.model",
-    "find_tipping_point": "trialsim.imputation.tipping_point",
-    "fit_imputed": "trialsim.imputation.estimation",
-    "impute": "trialsim.imputation.imputing",
-}
+from cohorts.lazy import attach
 
-__all__ = [*sorted(_HOMES)]
+if TYPE_CHECKING:
+    from trialsim.imputation.estimation import fit_imputed
+    from trialsim.imputation.imputing import impute
+    from trialsim.imputation.model import ImputationModel, estimate_imputation_model
+    from trialsim.imputation.strategies import STRATEGIES
+    from trialsim.imputation.tipping_point import TippingPoint, find_tipping_point
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__all__ = [
+    "STRATEGIES",
+    "ImputationModel",
+    "TippingPoint",
+    "estimate_imputation_model",
+    "find_tipping_point",
+    "fit_imputed",
+    "impute",
+]

@@ -1,27 +1,30 @@
 """Simulated trials: power, type I error, sample size of each way to choose people."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "Comparison": "comparison",
-    "Estimand": "effects",
-    "GrowthModel": "outcomes",
-    "Pool": "pool",
-    "ResamplingModel": "outcomes",
-    "SimulatedTrials": "trials",
-    "build_pool": "pool",
-    "build_trajectories": "trajectories",
-    "compare_strategies": "comparison",
-    "estimate_normal_change": "trajectories",
-    "fit_growth_model": "outcomes",
-    "simulate_trials": "trials",
-}
+from cohorts.lazy import attach
 
-__all__ = [*sorted(_HOMES)]
+if TYPE_CHECKING:
+    from trialsim.simulation.comparison import Comparison, compare_strategies
+    from trialsim.simulation.effects import Estimand
+    from trialsim.simulation.outcomes import GrowthModel, ResamplingModel, fit_growth_model
+    from trialsim.simulation.pool import Pool, build_pool
+    from trialsim.simulation.trajectories import build_trajectories, estimate_normal_change
+    from trialsim.simulation.trials import SimulatedTrials, simulate_trials
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = [
+    "Comparison",
+    "Estimand",
+    "GrowthModel",
+    "Pool",
+    "ResamplingModel",
+    "SimulatedTrials",
+    "build_pool",
+    "build_trajectories",
+    "compare_strategies",
+    "estimate_normal_change",
+    "fit_growth_model",
+    "simulate_trials",
+]

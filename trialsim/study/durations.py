@@ -6,8 +6,8 @@ for the steps that take most of the time, which are measured where they will run
 
 from typing import Final
 
-from trialsim.protocol import Protocol
 from trialsim.study.job import Job
+from trialsim.study.protocol import Protocol
 
 _READING: Final = 0.5
 _PER_SCAN: Final = 0.2

@@ -13,7 +13,7 @@ from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.reading import Reading
 from reports.store.study import Run
-from trialsim.protocol import PredictionSection, Protocol
+from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe, nest
 
 if TYPE_CHECKING:

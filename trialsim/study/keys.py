@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _BY_SECTION: Final = {
-    "study": ("title", "seed"),
+    "study": ("title", "seed", "output"),
     "cohort": (
         "age_unit",
         "sex_coding",
@@ -14,6 +14,8 @@ _BY_SECTION: Final = {
         "ignore",
         "top_coded_age",
         "missing",
+        "pipeline",
+        "bids_filters",
         "eligibility",
         "training",
     ),

@@ -8,10 +8,10 @@ from typing import Any, Final
 from cohorts.errors import TrialsimError
 from reports.store.staleness import find_stale_tables
 from reports.store.study import Study
-from trialsim.protocol import Protocol
 from trialsim.study.engine import Step, run_steps
 from trialsim.study.job import Job, Progress
 from trialsim.study.phrasing import phrase_command
+from trialsim.study.protocol import Protocol
 from trialsim.study.question import ask, describe_as_table
 from trialsim.study.result import StudyResult
 from trialsim.study.steps import list_steps

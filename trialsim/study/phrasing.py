@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trialsim.protocol import Protocol
+from trialsim.study.protocol import Protocol
 from trialsim.study.question import describe, parse_value, relate
 
 

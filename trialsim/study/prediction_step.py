@@ -6,10 +6,10 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from reports.store.study import Run
-from trialsim.protocol import PredictionSection
 from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
+from trialsim.study.protocol import PredictionSection
 from trialsim.study.question import relate
 
 

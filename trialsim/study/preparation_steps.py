@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from reports.store.study import Run
-from trialsim.protocol import PredictionSection
 from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
+from trialsim.study.protocol import PredictionSection
 
 
 def make_preprocess_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from reports.store.study import DESCRIPTION, Study
 from trialsim.errors import DesignError
-from trialsim.protocol import Protocol, SelectionSection, build_protocol
+from trialsim.study.protocol import Protocol, SelectionSection, build_protocol
 
 PATHS: Final = (
     "study.output",
@@ -130,8 +130,7 @@ def ask(
         One sentence for each value that cannot be, or where no cohort is named.
     """
     recorded = read_recorded(study)
-    fastest = SelectionSection().fast_progressor.top_fraction
-    content: dict[str, Any] = {"selection": {"fast_progressor": {"top_fraction": fastest}}}
+    content = _start()
     if predicts:
         content["prediction"] = {}
     for key, value in recorded.items():
@@ -147,6 +146,29 @@ def ask(
     _put(content, "study.output", study.absolute().parent)
     kept = {key: value for key, value in recorded.items() if not _is_covered(key, own)}
     return Question(build_protocol(content, name="the question"), tuple(own), kept)
+
+
+def build_stated(stated: Mapping[str, Any]) -> Protocol:
+    """Return the protocol of values by dotted key, the defaults where they are None.
+
+    Relative paths are relative to the working folder.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each value that cannot be.
+    """
+    content = _start()
+    for key, value in stated.items():
+        if value is not None:
+            _put(content, key, value)
+    return anchor(build_protocol(content), Path.cwd())
+
+
+def _start() -> dict[str, Any]:
+    # one of two keys is needed, so that the section of these has no defaults of its own
+    fastest = SelectionSection().fast_progressor.top_fraction
+    return {"selection": {"fast_progressor": {"top_fraction": fastest}}}
 
 
 def describe(protocol: Protocol, folder: Path) -> Values:

@@ -2,20 +2,25 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from reports.errors import ReportError
 from reports.page.answer import describe_answer
-from reports.page.content import Answer
+from reports.page.compose import compose_page
+from reports.page.content import Answer, Page
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
 from reports.page.privacy import Privacy
 from reports.page.writing import write_report
 from reports.store.study import Study
 from trialsim.analytic.anchors import check_anchors
-from trialsim.protocol import Protocol, build_protocol
+from trialsim.study.protocol import Protocol, build_protocol
 from trialsim.study.question import nest, read_recorded
 
 
@@ -82,6 +87,35 @@ class StudyResult:
         runs = self.study.runs().set_index("run_id")
         config = json.loads(str(runs.loc[self.study.writers()[table], "config"]))
         return list(config.get("notes") or ())
+
+    def plot(self, name: str) -> Figure:
+        """Return a figure of the page, by its name: `power_curves`, `cost_by_fraction`.
+
+        Raises
+        ------
+        ReportError
+            Where the study has no such figure; the sentence lists those that it has.
+        """
+        pictures = {one.name.replace("-", "_"): one.figure for one in self._page.pictures}
+        if name not in pictures:
+            raise ReportError(
+                f"The study {self.path} has no figure {name!r}; it has "
+                f"{', '.join(pictures) or 'none yet'}."
+            )
+        return pictures[name]
+
+    @cached_property
+    def _page(self) -> Page:
+        return compose_page(gather_study(self.study), moment=datetime.now(UTC))
+
+    def _repr_html_(self) -> str:
+        """Return the answer and what the study holds, for notebooks."""
+        rows = "".join(f"<li>{escape(name)}</li>" for name in self.tables)
+        mark = "<p><strong>SYNTHETIC people.</strong></p>" if self.is_synthetic else ""
+        return (
+            f"<div>{mark}<p>{escape(self.answer)}</p><details><summary>{escape(str(self.path))}"
+            f"</summary><ul>{rows}</ul></details></div>"
+        )
 
     def report(
         self,

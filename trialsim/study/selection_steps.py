@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.synthetic.truth import read_true_volumes
 from reports.store.study import Run
@@ -73,10 +74,11 @@ def score(job: Job, run: Run) -> None:
 
 def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
-    truth = choose_truth(job, run)
+    cohort = read_cohort(run.study, run.read)
+    truth = choose_truth(job, cohort, build_screening(job, run))
     tables = evaluate_scores(
         run.read("scores"),
-        read_cohort(run.study, run.read),
+        cohort,
         truth,
         define_fast_progressors(job),
         job.protocol.selection.n_selected,
@@ -92,19 +94,27 @@ def compare(job: Job, run: Run) -> None:
 
 def build_screening(job: Job, run: Run) -> Screening:
     """Put together what strategies may see, from the study file and the training people."""
-    region = job.protocol.design.endpoint
+    tables = [run.read("predictions")] if job.protocol.prediction else []
+    given = read_given_predictions(job)
+    tables += [] if given is None else [given]
+    predictions = pd.concat(tables, ignore_index=True) if tables else None
+    return assemble_screening(job, read_cohort(run.study, run.read), predictions)
+
+
+def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | None) -> Screening:
+    """Put together what strategies may see of a cohort."""
     return build_screening_tables(
-        read_cohort(run.study, run.read),
+        cohort,
         define_fast_progressors(job),
-        region=region,
+        region=job.protocol.design.endpoint,
         latent_volumes=read_true_volumes(job.protocol.cohort.path),
-        predictions=_read_predictions(job, run),
+        predictions=predictions,
         training=_build_training(job),
         n_folds=job.protocol.selection.folds,
     )
 
 
-def choose_truth(job: Job, run: Run) -> TrueDecline:
+def choose_truth(job: Job, cohort: Cohort, screening: Screening) -> TrueDecline:
     """Return the decline that strategies are judged by.
 
     Raises
@@ -112,9 +122,7 @@ def choose_truth(job: Job, run: Run) -> TrueDecline:
     DesignError
         Where it is not known of anyone.
     """
-    wanted = job.protocol.selection.truth
-    found = build_screening(job, run).truth
-    cohort = read_cohort(run.study, run.read)
+    wanted, found = job.protocol.selection.truth, screening.truth
     if wanted == "latent" and (found is None or found.kind != "latent"):
         raise DesignError(
             f"The latent decline of {cohort.name} is not known; only synthetic cohorts have a "
@@ -139,8 +147,8 @@ def define_fast_progressors(job: Job) -> FastProgressorDefinition:
     return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
 
 
-def read_predictions_file(path: Path) -> pd.DataFrame:
-    """Read predictions from CSV or Parquet.
+def read_given_predictions(job: Job) -> pd.DataFrame | None:
+    """Return the predictions that were made elsewhere, from CSV or Parquet; None for no file.
 
     Raises
     ------
@@ -149,6 +157,9 @@ def read_predictions_file(path: Path) -> pd.DataFrame:
     CohortValidationError
         Where it is no table of predictions.
     """
+    path = job.protocol.selection.predictions
+    if path is None:
+        return None
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
@@ -157,13 +168,6 @@ def read_predictions_file(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DesignError(f"The predictions {path} cannot be read: {error}.") from error
     return validate_table(table, "predictions")
-
-
-def _read_predictions(job: Job, run: Run) -> pd.DataFrame | None:
-    given = job.protocol.selection.predictions
-    tables = [run.read("predictions")] if job.protocol.prediction else []
-    tables += [read_predictions_file(given)] if given else []
-    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _build_training(job: Job) -> Screening | None:

@@ -7,12 +7,12 @@ import numpy as np
 
 from trialsim.analysis.inputs import count_cores
 from trialsim.design import TrialDesign
-from trialsim.protocol import Protocol
 from trialsim.simulation.candidate_runs import build_model
 from trialsim.simulation.candidates import list_candidates
 from trialsim.simulation.pool import Pool, build_pool
 from trialsim.simulation.trials import simulate_trials
 from trialsim.study.durations import estimate_fits
+from trialsim.study.protocol import Protocol
 
 _TRIALS: Final = 100
 _SEARCH: Final = 1.5

@@ -1,22 +1,26 @@
 """Trials planned with digital twins: predicted untreated outcomes as covariates."""
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "TwinScenario": "trialsim.twins.scenario",
-    "measure_borrowing": "trialsim.twins.borrowing",
-    "measure_estimators": "trialsim.twins.operating",
-    "plan_with_twins": "trialsim.twins.planning",
-    "restrict_to_selected": "trialsim.twins.selection",
-    "simulate_plan": "trialsim.twins.plan_simulation",
-    "simulate_twin_trials": "trialsim.twins.simulation",
-}
+from cohorts.lazy import attach
 
-__all__ = [*sorted(_HOMES)]
+if TYPE_CHECKING:
+    from trialsim.twins.borrowing import measure_borrowing
+    from trialsim.twins.operating import measure_estimators
+    from trialsim.twins.plan_simulation import simulate_plan
+    from trialsim.twins.planning import plan_with_twins
+    from trialsim.twins.scenario import TwinScenario
+    from trialsim.twins.selection import restrict_to_selected
+    from trialsim.twins.simulation import simulate_twin_trials
+else:
+    __getattr__, __dir__ = attach(__name__)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__all__ = [
+    "TwinScenario",
+    "measure_borrowing",
+    "measure_estimators",
+    "plan_with_twins",
+    "restrict_to_selected",
+    "simulate_plan",
+    "simulate_twin_trials",
+]

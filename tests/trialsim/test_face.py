@@ -1,0 +1,114 @@
+"""`import trialsim as ts`: small, typed, documented, light."""
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trialsim as ts
+from reports.errors import ReportError
+from trialsim.study.keys import KEYS
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = [
+    "trialsim",
+    "trialsim.adaptive",
+    "trialsim.analysis",
+    "trialsim.analytic",
+    "trialsim.enrichment",
+    "trialsim.finished",
+    "trialsim.imputation",
+    "trialsim.simulation",
+    "trialsim.twins",
+    "cohorts.synthetic",
+    "reports.figures",
+]
+FUNCTIONS = [name for name in ts.__all__ if inspect.isfunction(getattr(ts, name))]
+WRONG = {
+    "protocol": "ts.protocol(cohort='x', slowing='much')",
+    "run": "ts.run('protocol.toml')",
+    "plan": "ts.plan(ts.protocol('x'), such=1)",
+    "rank": "ts.rank()",
+    "compare": "ts.compare('no', such=1)",
+    "power": "ts.power(1)",
+    "predict": "ts.predict(None)",
+    "open_study": "ts.open_study(3)",
+    "load_cohort": "ts.load_cohort(1)",
+    "load_model": "ts.load_model(precision='half')",
+    "TrialDesign": "ts.TrialDesign(visits_months='0,12')",
+    "Costs": "ts.Costs(money=1)",
+    "StudyResult": "ts.open_study('x').plot(1)",
+    "analytic": "ts.analytic.means(mean='no')",
+    "compare_strategies": "compare_strategies('no', such=1)",
+    "no_such_name": "ts.no_such_name",
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_lists_is_there(package: str) -> None:
+    module = sys.modules.get(package) or __import__(package, fromlist=["__all__"])
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing
+
+
+def test_no_module_bears_the_name_of_a_function() -> None:
+    taken = {path.stem for path in (ROOT / "trialsim").iterdir() if path.suffix != ".toml"}
+    assert taken.isdisjoint(FUNCTIONS)
+
+
+def test_importing_is_light() -> None:
+    code = (
+        "import sys, trialsim\ndir(trialsim)\n"
+        "found = {'torch', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_is_documented_whole(name: str) -> None:
+    function = getattr(ts, name)
+    text = inspect.getdoc(function) or ""
+    for part in ("Parameters", "Returns", "Raises", "Examples"):
+        assert f"\n{part}\n---" in text, part
+    listed = re.split(r"\n(?:Returns|Raises|Examples)\n-", text.split("Parameters\n", 1)[1])[0]
+    heads = re.findall(r"^(\w[\w, ]*)$", listed, re.MULTILINE)
+    named = {word for head in heads for word in head.split(", ")}
+    assert set(inspect.signature(function).parameters) <= named
+
+
+def test_a_protocol_is_stated_with_the_names_of_its_keys() -> None:
+    names = set(inspect.signature(ts.protocol).parameters)
+    assert names <= set(KEYS)
+    asked = ts.protocol("people", rate_below=-3.0, dropout=0.2, model="mini", unit="percent")
+    fast = asked.selection.fast_progressor
+    assert (fast.rate_below, fast.top_fraction) == (-3.0, None)
+    assert (asked.design.dropout.control, asked.design.unit) == (0.2, "percent")
+    assert asked.prediction is not None
+    assert asked.cohort.path == Path.cwd() / "people"
+
+
+def test_a_users_script_sees_real_types(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    lines = ["import trialsim as ts", "from trialsim.simulation import compare_strategies"]
+    lines += ["study = ts.run(ts.protocol(cohort='x', strategies=['random']), output='results')"]
+    lines += ["print(study.answer.upper(), study.table('scores').shape, study.plot('x').axes)"]
+    first = len(lines) + 1
+    script.write_text("\n".join([*lines, *WRONG.values()]) + "\n")
+    words = [sys.executable, "-m", "mypy", "--strict", str(script)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = {int(line) for line in re.findall(r"script\.py:(\d+): error", done.stdout)}
+    assert found == set(range(first, first + len(WRONG))), done.stdout
+
+
+def test_a_figure_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="There is no study file"):
+        ts.open_study(tmp_path / "none")

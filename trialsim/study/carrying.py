@@ -1,0 +1,86 @@
+"""Whether the data can carry every step and strategy of a protocol, told before anything runs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.eligibility import screen_cohort
+from cohorts.errors import TrialsimError
+from trialsim.enrichment import Strategy, score_people
+from trialsim.enrichment.screening import Screening
+from trialsim.simulation import build_trajectories
+from trialsim.simulation.candidates import gather_pool, list_candidates, read_screened
+from trialsim.simulation.refitting import widen_scores
+from trialsim.simulation.trajectories import convert_unit
+from trialsim.study.job import Job
+from trialsim.study.selection_steps import (
+    assemble_screening,
+    choose_truth,
+    list_strategies,
+    read_given_predictions,
+)
+from trialsim.study.simulation_step import add_normal_change
+
+
+def find_problems(job: Job) -> Iterator[str]:
+    """Yield one sentence for each thing that a run would stop at.
+
+    What only a prediction can tell is not among them: its scans are counted, not read.
+    """
+    try:
+        found = job.load(job.protocol.cohort.path)
+        cohort = screen_cohort(found, job.protocol.cohort.eligibility).eligible
+        screening = assemble_screening(job, cohort, read_given_predictions(job))
+        strategies = list_strategies(job, screening)
+    except TrialsimError as error:
+        yield from error.problems
+        return
+    if job.protocol.prediction and not job.census.first_images:
+        yield "The protocol asks for predictions, but nobody in the cohort has a scan."
+    scores: list[pd.DataFrame] = []
+    for strategy in strategies:
+        yield from _try_strategy(job, strategy, screening, scores)
+    yield from _try_comparison(job, cohort, screening)
+    yield from _try_simulation(job, cohort, scores)
+
+
+def _try_strategy(
+    job: Job, strategy: Strategy, screening: Screening, scores: list[pd.DataFrame]
+) -> Iterator[str]:
+    """Score people where that takes no prediction that is still to be made."""
+    tables = screening.tables
+    if "predictions" in strategy.needs and tables.predictions is None and job.protocol.prediction:
+        learns = tables if tables.training is None else tables.training
+        if "outcome" in strategy.needs and learns.outcome is None:
+            yield f"{strategy.name}: nobody's decline is measured, so there is nothing to fit on."
+        return
+    try:
+        scores.append(score_people([strategy], tables, job.rng("scores")))
+    except TrialsimError as error:
+        yield from error.problems
+
+
+def _try_comparison(job: Job, cohort: Cohort, screening: Screening) -> Iterator[str]:
+    try:
+        choose_truth(job, cohort, screening)
+    except TrialsimError as error:
+        yield from error.problems
+
+
+def _try_simulation(job: Job, cohort: Cohort, scores: list[pd.DataFrame]) -> Iterator[str]:
+    design = job.protocol.design
+    try:
+        trajectories = build_trajectories(cohort.visits, cohort.volumes, design)
+        design = add_normal_change(design, cohort, trajectories)
+        if not scores:
+            return
+        wide = widen_scores(pd.concat(scores, ignore_index=True))
+        people = pd.Index(trajectories.index)
+        screened = read_screened(convert_unit(trajectories, design), people, wide, None)
+        fractions = job.protocol.selection.fractions_enrolled
+        for candidate in list_candidates(list(screened.scores), fractions):
+            gather_pool(candidate, screened, np.random.default_rng(0))
+    except TrialsimError as error:
+        yield from (f"No trial can be simulated: {text}" for text in error.problems)

@@ -1,0 +1,145 @@
+"""A protocol stated in one call, with keyword arguments for its keys."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from trialsim.study.keys import KEYS
+from trialsim.study.protocol import Protocol
+from trialsim.study.question import build_stated
+
+
+def protocol(
+    cohort: str | Path,
+    *,
+    training: str | Path | None = None,
+    title: str | None = None,
+    seed: int | None = None,
+    output: str | Path | None = None,
+    column_map: Mapping[str, str] | None = None,
+    age_unit: Literal["years", "months", "hundredths"] | None = None,
+    sex_coding: str | Mapping[str, str] | None = None,
+    diagnosis_coding: str | Mapping[str, str] | None = None,
+    diagnosis: Literal["CN", "MCI", "AD"] | None = None,
+    top_coded_age: float | None = None,
+    missing: str | Sequence[str | int | float] | None = None,
+    ignore: Sequence[str] | None = None,
+    quarantine: bool | None = None,
+    eligibility: Sequence[str] | None = None,
+    model: str | Path | None = None,
+    horizons_months: Sequence[float] | None = None,
+    samples: int | Literal["auto"] | None = None,
+    device: str | None = None,
+    save_images: bool | None = None,
+    strategies: Sequence[str] | None = None,
+    scores: str | Path | None = None,
+    predictions: str | Path | None = None,
+    fractions_enrolled: Sequence[float] | None = None,
+    folds: int | None = None,
+    n_selected: Sequence[int] | None = None,
+    truth: Literal["auto", "latent", "measured"] | None = None,
+    top_fraction: float | None = None,
+    rate_below: float | None = None,
+    decline_unit: Literal["percent", "mm3"] | None = None,
+    horizon_months: float | None = None,
+    window_months: float | None = None,
+    endpoint: str | None = None,
+    unit: Literal["mm3", "percent"] | None = None,
+    visits_months: Sequence[float] | None = None,
+    allocation_ratio: float | None = None,
+    alpha: float | None = None,
+    sides: Literal[1, 2] | None = None,
+    target_power: float | None = None,
+    slowing: float | None = None,
+    relative_to: Literal["all decline", "decline above normal ageing"] | None = None,
+    normal_change_per_year: float | None = None,
+    effect: Literal["slope", "offset"] | None = None,
+    effect_model: Literal["shift", "proportional"] | None = None,
+    outcomes: Literal["resampling", "parametric"] | None = None,
+    dropout: float | Mapping[str, float] | None = None,
+    analyses: Sequence[str] | None = None,
+    currency: str | None = None,
+    screening: float | None = None,
+    participant: float | None = None,
+    per_month: float | None = None,
+    screening_rate_per_month: float | None = None,
+    sample_sizes: Sequence[int] | None = None,
+    n_simulations: int | None = None,
+    n_bootstrap: int | None = None,
+    workers: int | None = None,
+) -> Protocol:
+    """Return a protocol; what is left out (None) takes the default of `Protocol`.
+
+    Relative paths are relative to the working folder.
+
+    Parameters
+    ----------
+    cohort
+        The screened people: a cohort folder, a BIDS dataset or a table.
+    training
+        Another cohort with follow-up, to fit strategies on; without it they are cross-fitted.
+    title, seed, output
+        The study's name, the seed of everything random (0 to 2^63 - 1), its folder.
+    column_map, age_unit, sex_coding, diagnosis_coding, diagnosis, top_coded_age, missing, ignore
+        How a source is read, see `load_cohort`.
+    quarantine
+        Whether people with bad data are left out and listed.
+    eligibility
+        Criteria such as "age_years between 55 and 85", in the order in which they are checked.
+    model, horizons_months, samples, device, save_images
+        How brains are predicted: "mini" or a model folder, months after baseline (above 0), draws
+        a person (1 to 1024, or "auto"). With none of these no scan is read.
+    strategies
+        Names of built-in strategies, or of columns of `scores`.
+    scores, predictions
+        Files with your own scores, and with volumes predicted elsewhere.
+    fractions_enrolled
+        Shares of the screened people, above 0 and at most 1.
+    folds
+        For cross-fitting, 2 to 50.
+    n_selected
+        Numbers of people at which capture rates are measured.
+    truth
+        The decline that strategies are judged by.
+    top_fraction, rate_below
+        Who is a fast progressor: this share (0 to 1), or a change a year below this (negative).
+    decline_unit, horizon_months, window_months
+        Unit of that decline, when it is measured, how far from then a visit may be (months).
+    endpoint, unit
+        The region that is followed, in mm3 or in percent (100 x the logarithm of the volume).
+    visits_months
+        Months of the visits, from 0.
+    allocation_ratio
+        Treatment : control.
+    alpha, sides, target_power
+        Total type I error (0 to 1), 1 or 2 sides, the power that sample sizes are sought for.
+    slowing, relative_to, normal_change_per_year, effect, effect_model
+        The treatment's effect, see `TrialDesign`.
+    outcomes, dropout, analyses
+        How outcomes arise, the share that leaves (0 to below 1), what is fitted.
+    currency, screening, participant, per_month, screening_rate_per_month
+        Costs of a person screened, a person enrolled, a month; people screened a month.
+    sample_sizes
+        People in both arms together, at least two numbers of at least 4.
+    n_simulations, n_bootstrap, workers
+        Trials at each point (at least 100), bootstrap samples of people, threads.
+
+    Returns
+    -------
+    Protocol
+        Checked as a whole, with absolute paths.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each value that cannot be.
+
+    Examples
+    --------
+    >>> import trialsim as ts
+    >>> asked = ts.protocol(cohort="screened", slowing=0.3, rate_below=-3.0)
+    >>> asked.design.slowing, asked.selection.fast_progressor.top_fraction
+    (0.3, None)
+    """
+    stated = dict(locals())
+    return build_stated({KEYS[name]: value for name, value in stated.items()})
