@@ -37,9 +37,13 @@ def _list_parts() -> Iterator[str]:
 
 def _list_sections(kind: type) -> Iterator[str]:
     for section, field in getattr(kind, "model_fields", {}).items():
-        home = next((one for one in (field.annotation, *get_args(field.annotation)) if one), None)
-        keys = getattr(home, "model_fields", None) or getattr(home, "__dataclass_fields__", {})
+        homes = (field.annotation, *get_args(field.annotation))
+        keys = [key for home in homes for key in _list_keys(home)]
         yield f"- `{section}`: {', '.join(f'`{key}`' for key in keys)}"
+
+
+def _list_keys(home: object) -> list[str]:
+    return list(getattr(home, "model_fields", getattr(home, "__dataclass_fields__", {})))
 
 
 def _list_members(owner: str, kind: type) -> Iterator[str]:

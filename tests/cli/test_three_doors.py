@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import trialsim as ts
 from reports.store.study import Study
 from trialsim.cli.app import app
-from trialsim.study.making import STUDY, make_study
-from trialsim.study.protocol import build_protocol
-from trialsim.study.question import anchor, nest
+from trialsim.study.keys import KEYS
+from trialsim.study.making import STUDY
 from trialsim.study.result import StudyResult
 
 COMMANDS = (
@@ -74,9 +74,9 @@ def ask_by_protocol(folder: Path, changes: dict[str, Any]) -> Study:
 
 
 def ask_by_python(folder: Path, changes: dict[str, Any]) -> Study:
-    protocol = anchor(build_protocol(nest({**QUESTION, **changes})), Path.cwd())
-    make_study(protocol, folder / STUDY, command="")
-    return Study.open(folder / STUDY, read_only=True)
+    asked = {**QUESTION, **changes}
+    stated = {name: asked[key] for name, key in KEYS.items() if key in asked}
+    return ts.run(ts.protocol(**stated), output=folder).study
 
 
 def assert_same_tables(studies: Sequence[Study]) -> None:
