@@ -191,7 +191,7 @@ def _list_notes(
         if pool.n_incomplete
     ]
     notes += [
-        f"{run.candidate.strategy}: it has no score to adjust for, so analyses that do are left out."
+        f"{run.candidate.strategy}: it has no score, so analyses that adjust for one are left out."
         for run in runs
         if len(run.design.analyses) < max(len(other.design.analyses) for other in runs)
     ]
