@@ -117,3 +117,15 @@ def test_predicted_changes_are_losses_in_percent(
         oracle["observed_change_percent"].to_numpy()
     )
     assert oracle["observed_change_percent"].mean() < 0
+
+
+@pytest.mark.parametrize("unit", ["percent", "mm3"])
+@pytest.mark.parametrize("strategy", ["random", "baseline_volume"])
+def test_strategy_that_predicts_no_decline_gives_no_predicted_changes(
+    people: ScreeningTables, truth: TrueDecline, rng: np.random.Generator, strategy: str, unit: str
+) -> None:
+    scores = score_people(build_strategies([strategy]), people, rng)
+    changes = compute_predicted_changes(scores, truth, unit=unit)
+    assert validate_table(changes, "predicted_changes").empty
+    nobody = compute_predicted_changes(scores.iloc[:0], truth, unit=unit)
+    assert list(nobody) == list(changes)

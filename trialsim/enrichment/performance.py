@@ -107,13 +107,16 @@ def compute_predicted_changes(
     rows = scores[scores["strategy"].isin(predicting) & scores["score"].notna()]
     rows = rows[rows["participant_id"].isin(truth.decline.index)]
     person = rows["participant_id"]
-    to_percent = 1.0 if unit == "percent" else 100 / person.map(truth.baseline_volume)
+    # Not Series.map: of no rows at all it makes text, which has no sign.
+    observed = truth.decline.reindex(person).to_numpy(dtype=float)
+    baseline = truth.baseline_volume.reindex(person).to_numpy(dtype=float)
+    to_percent = 1.0 if unit == "percent" else 100 / baseline
     return pd.DataFrame(
         {
             "participant_id": person,
             "strategy": rows["strategy"],
-            "predicted_change_percent": -rows["score"] * to_percent,
-            "observed_change_percent": -person.map(truth.decline) * to_percent,
+            "predicted_change_percent": -rows["score"].to_numpy(dtype=float) * to_percent,
+            "observed_change_percent": -observed * to_percent,
             "truth": truth.kind,
         }
     ).reset_index(drop=True)
