@@ -99,6 +99,7 @@ def compose_page(
         sections=sections,
         runs=facts.current_runs(),
         is_synthetic=facts.is_synthetic,
+        written=moment,
         facts=(
             ("Study file", facts.study.path.name),
             ("Runs on this page", str(len(facts.current_runs()))),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 import pandas as pd
@@ -175,6 +176,7 @@ class Page:
     runs: tuple[RunReference, ...]
     is_synthetic: bool
     facts: tuple[tuple[str, str], ...] = ()
+    written: datetime | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

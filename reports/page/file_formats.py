@@ -4,6 +4,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from reports.errors import ReportError
+
 
 class ReportFormat(StrEnum):
     """The format of a report; the value is the ending of its file."""
@@ -11,10 +13,26 @@ class ReportFormat(StrEnum):
     HTML = "html"
     PDF = "pdf"
     MARKDOWN = "md"
+    JSON = "json"
+    RTF = "rtf"
+    WORD = "docx"
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Return the format that the ending of `path` names; HTML where it names none."""
+        """Return the format that the ending of `path` names; HTML where it has no ending.
+
+        Raises
+        ------
+        ReportError
+            If no report is written with that ending.
+        """
         ending = path.suffix.lower().lstrip(".")
-        known = {"markdown": "md", **{choice.value: choice.value for choice in cls}}
-        return cls(known.get(ending, "html"))
+        known = {"": "html", "htm": "html", "markdown": "md"}
+        known |= {choice.value: choice.value for choice in cls}
+        if ending not in known:
+            listed = ", ".join(f".{choice.value}" for choice in cls)
+            raise ReportError(
+                f"No report is written as .{ending} ({path.name}): end the name with one of "
+                f"{listed}, or choose with --format."
+            )
+        return cls(known[ending])

@@ -13,9 +13,12 @@ from reports.page.content import Page
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
 from reports.page.privacy import NOBODY, Privacy
+from reports.page.render.data import render_json
 from reports.page.render.html import render_html
 from reports.page.render.markdown import render_markdown
 from reports.page.render.pdf import render_pdf
+from reports.page.render.rtf import render_rtf
+from reports.page.render.word import render_word
 from reports.store.study import Study
 
 
@@ -99,6 +102,12 @@ def render_page(page: Page, report_format: ReportFormat, *, figures: str) -> byt
             return render_pdf(page)
         case ReportFormat.MARKDOWN:
             return render_markdown(page, figures=figures).encode()
+        case ReportFormat.JSON:
+            return render_json(page).encode()
+        case ReportFormat.RTF:
+            return render_rtf(page).encode("ascii")
+        case ReportFormat.WORD:
+            return render_word(page)
 
 
 def _write_figures(page: Page, folder: Path) -> list[Path]:

@@ -282,7 +282,7 @@ def test_full_disk_or_read_only_folder_leaves_the_old_report(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.html", "html"), ("a.PDF", "pdf"), ("a.markdown", "md"), ("a", "html"), ("a.x", "html")],
+    [("a.html", "html"), ("a.PDF", "pdf"), ("a.markdown", "md"), ("a", "html"), ("a.json", "json")],
 )
 def test_ending_names_the_format(name: str, expected: str) -> None:
     assert ReportFormat.of(Path(name)).value == expected

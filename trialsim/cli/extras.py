@@ -11,6 +11,8 @@ EXTRA_OF: Final = {
     "nilearn": "imaging",
     "accelerate": "train",
     "tensorboard": "train",
+    "typst": "documents",
+    "docx": "documents",
 }
 """The extra that brings a package which `pip install trialsim` alone does not install."""
 

@@ -18,6 +18,7 @@ ROOMS: Final = ("cohorts", "brlp_models", "trialsim", "reports")
 EXTRAS: Final = {
     "imaging": ("torch", "monai", "einops", "safetensors", "SimpleITK", "nilearn"),
     "train": ("accelerate", "tensorboard"),
+    "documents": ("typst", "docx"),
 }
 _LEAST_MEMORY_GIB: Final = 4.0
 _LEAST_DISK_GIB: Final = 2.0

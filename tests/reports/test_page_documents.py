@@ -1,0 +1,129 @@
+"""Reports for print and for word processors, read back by other programs' parsers."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import docx
+import pytest
+from pypdf import PdfReader
+from striprtf.striprtf import rtf_to_text
+from typer.testing import CliRunner
+
+from reports.page.compose import compose_page
+from reports.page.content import Answer, Cell, Column, Page, Section, Table
+from reports.page.file_formats import ReportFormat
+from reports.page.gather import gather_study
+from reports.page.render.rtf import escape, render_rtf
+from reports.page.render.word import render_word
+from reports.page.writing import render_page
+from reports.store.study import Study
+from trialsim.cli.app import app
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOSTILE = "\x1b[31m{\\rtf1 \\par} <b>&\U0001f9e0\x00 #let x = 1 $x$ \u202e"
+
+
+@pytest.fixture(scope="module")
+def page(example_study: Study) -> Page:
+    return compose_page(gather_study(example_study), moment=MOMENT)
+
+
+@pytest.fixture(scope="module")
+def pdf(page: Page) -> PdfReader:
+    return PdfReader(BytesIO(render_page(page, ReportFormat.PDF, figures="")))
+
+
+def list_tables(page: Page) -> Iterator[Table]:
+    for section in page.sections:
+        yield from (block for block in section.blocks if isinstance(block, Table))
+
+
+def hostile_page() -> Page:
+    table = Table("t", HOSTILE, (Column(HOSTILE),), ((Cell(HOSTILE, ""),),), label="Table 1")
+    answer = Answer(HOSTILE)
+    return Page(HOSTILE, answer, (Section(HOSTILE, (table,), "1"),), (), True, written=MOMENT)
+
+
+def test_pdf_is_tagged_dated_and_has_an_outline(pdf: PdfReader, page: Page) -> None:
+    assert pdf.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert pdf.trailer["/Root"]["/Lang"] == "en"
+    assert b"pdfuaid:part" in pdf.trailer["/Root"]["/Metadata"].get_data()
+    assert pdf.metadata is not None
+    assert pdf.metadata.creation_date == MOMENT
+    titles = [entry["/Title"] for entry in pdf.outline]
+    assert titles[0] == "Answer"
+    assert len(titles) == len(page.sections) + 2
+
+
+def test_the_answer_and_a_table_are_on_the_first_page(pdf: PdfReader, page: Page) -> None:
+    text = " ".join(pdf.pages[0].extract_text().split())
+    headline = " ".join(page.answer.headline.split(" (")[0].split())
+    assert headline in text
+    assert "Figure 1." in text
+    assert f"1 of {len(pdf.pages)}" in text
+
+
+def test_word_holds_every_table_with_title_footnote_and_source(page: Page) -> None:
+    document = docx.Document(BytesIO(render_word(page)))
+    tables = list(list_tables(page))
+    assert len(document.tables) == len(tables)
+    first = document.tables[0]
+    assert [cell.text for cell in first.rows[0].cells] == [c.title for c in tables[0].columns]
+    assert first.rows[1].cells[0].text == tables[0].rows[0][0].text
+    texts = [paragraph.text for paragraph in document.paragraphs]
+    assert f"{tables[0].label}. {tables[0].title}" in texts
+    assert sum(text.startswith("Source: study study.duckdb") for text in texts) == len(tables)
+    assert document.core_properties.created.year == 2026
+
+
+def test_rtf_holds_every_table_with_title_footnote_and_source(page: Page) -> None:
+    text = rtf_to_text(render_rtf(page))
+    for table in list_tables(page):
+        assert f"{table.label}. " in text
+        assert table.columns[0].title.split()[0] in text
+    assert text.count("Source: study study.duckdb") == len(list(list_tables(page)))
+    assert "A total of" in text
+
+
+def test_json_holds_every_number_of_the_page(page: Page) -> None:
+    data = json.loads(render_page(page, ReportFormat.JSON, figures=""))
+    assert data["answer"]["headline"] == page.answer.headline
+    tables = [b for s in data["sections"] for b in s["blocks"] if b["kind"] == "table"]
+    assert [table["label"] for table in tables] == [t.label for t in list_tables(page)]
+
+
+@pytest.mark.parametrize("report_format", [ReportFormat.PDF, ReportFormat.RTF, ReportFormat.WORD])
+def test_hostile_text_is_text_in_every_document(report_format: ReportFormat) -> None:
+    content = render_page(hostile_page(), report_format, figures="")
+    match report_format:
+        case ReportFormat.PDF:
+            text = PdfReader(BytesIO(content)).pages[0].extract_text()
+        case ReportFormat.RTF:
+            text = rtf_to_text(content.decode("ascii"))
+        case _:
+            text = docx.Document(BytesIO(content)).tables[0].rows[1].cells[0].text
+    assert "\\par}" in text.replace(" ", "")
+    assert "<b>&" in text
+    assert "\x1b" not in text
+
+
+def test_signs_beyond_16_bits_are_pairs_in_rtf() -> None:
+    assert escape("\U0001f9e0") == "\\u-10178?\\u-8736?"
+    assert escape("\u2013\x1b\x00") == "\\u8211?"
+
+
+def test_an_unknown_ending_is_refused(example_study: Study, tmp_path: Path) -> None:
+    path = tmp_path / "report.odt"
+    done = CliRunner().invoke(app, ["report", str(example_study.path), "--out", str(path)])
+    assert (done.exit_code, path.exists()) == (1, False)
+    assert "No report is written as .odt" in done.stderr
+    assert ".docx" in done.stderr
+
+
+def test_an_empty_page_is_printed() -> None:
+    empty = replace(hostile_page(), sections=(), written=None)
+    assert render_page(empty, ReportFormat.PDF, figures="").startswith(b"%PDF-")
