@@ -22,6 +22,8 @@ compare --strategies random,regression
 power --visits-months 0,12,24 --slowing 0.3 --n-simulations 20 --n-bootstrap 0
 report study.duckdb --out report.html
 report study.duckdb --out report.md
+report study.duckdb --out report.rtf
+report study.duckdb --out report.json
 study info
 study runs
 study tables sample_sizes
@@ -32,6 +34,8 @@ samplesize means --delta 1.5 --sd 4 --power 0.8
 doctor
 """
 NEEDING = {
+    "report study.duckdb --out report.pdf": "documents",
+    "report study.duckdb --out report.docx": "documents",
     "predict screened": "imaging",
     "model verify mini": "imaging",
     "evaluate screened": "imaging",
