@@ -217,9 +217,9 @@ ANCHORS = (
     Anchor("N, random slope, common baseline, drop-out", _HU, 430.3265, 0.0001, _hu_total),
     Anchor(
         "power, unequal sds 1.6 and 1.25, 1:2, N = 200",
-        "gsDesign, nNormal example",
-        0.95,
-        0.005,
+        "gsDesign 3.11, nNormal example",
+        0.9467,
+        0.00005,
         _unequal_sds_power,
     ),
     Anchor(
