@@ -11,6 +11,9 @@ from trialsim.enrichment.strategy import ScreeningTables
 # A column that fewer have would cost more people than it is worth.
 _MIN_COVERAGE = 0.9
 
+GROWTH_PREDICTORS = ("age_years", "is_female", "is_mci", "is_ad", HEAD_SIZE)
+"""Columns of `build_all_features` that a growth model of everyone takes into account."""
+
 _EXTRA_COVARIATES = ("apoe4", "education_years", "mmse")
 
 
@@ -59,3 +62,16 @@ def build_features(tables: ScreeningTables, columns: Sequence[str]) -> pd.DataFr
     }
     features |= {name: pd.to_numeric(baseline[name], errors="coerce") for name in columns}
     return pd.DataFrame(features, index=tables.index).astype(float)
+
+
+def build_all_features(tables: ScreeningTables) -> pd.DataFrame:
+    """Return everything numeric that is known at baseline, without the endpoint's own region.
+
+    Parameters
+    ----------
+    tables
+        Only their baseline table is read.
+    """
+    own = name_volume_column(tables.region)
+    columns = [name for name in list_volumes(tables) if name != own]
+    return build_features(tables, columns + list_covariates(tables))

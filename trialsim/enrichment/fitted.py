@@ -1,13 +1,13 @@
 """Strategies that learn from measured change, never from a person's own."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from trialsim.enrichment.features import build_features, list_covariates, list_volumes
-from trialsim.enrichment.folds import fit_out_of_sample
+from trialsim.enrichment.folds import Fit, FloatArray, Samples, fit_out_of_sample
+from trialsim.enrichment.huber import fit_huber
 from trialsim.enrichment.predicted import compute_predicted_decline
 from trialsim.enrichment.strategy import ScreeningTables, make_scores
 
@@ -33,15 +33,26 @@ class Regression:
         DesignError
             Where too few people have a measured change.
         """
+        return _make_scores(tables, self._fit(tables, rng))
+
+    def score_samples(
+        self, tables: ScreeningTables, samples: Samples, rng: np.random.Generator
+    ) -> FloatArray:
+        """Return everyone's score by the model of each sample, (n_samples, n_people)."""
+        return self._fit(tables, rng, samples).prediction
+
+    def _fit(
+        self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
+    ) -> Fit:
         columns = list_volumes(tables)
-        fit = fit_out_of_sample(
+        return fit_out_of_sample(
             tables,
             lambda people: build_features(people, columns),
-            build_huber,
+            learn_huber,
             name=self.name,
             rng=rng,
+            samples=samples,
         )
-        return make_scores(fit.prediction, fit.fold)
 
 
 @dataclass(frozen=True)
@@ -62,15 +73,26 @@ class Boosting:
         DesignError
             Where too few people have a measured change.
         """
+        return _make_scores(tables, self._fit(tables, rng))
+
+    def score_samples(
+        self, tables: ScreeningTables, samples: Samples, rng: np.random.Generator
+    ) -> FloatArray:
+        """Return everyone's score by the model of each sample, (n_samples, n_people)."""
+        return self._fit(tables, rng, samples).prediction
+
+    def _fit(
+        self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
+    ) -> Fit:
         columns = list_volumes(tables) + list_covariates(tables)
-        fit = fit_out_of_sample(
+        return fit_out_of_sample(
             tables,
             lambda people: build_features(people, columns),
-            lambda: _build_trees(rng),
+            learn_trees,
             name=self.name,
             rng=rng,
+            samples=samples,
         )
-        return make_scores(fit.prediction, fit.fold)
 
 
 @dataclass(frozen=True)
@@ -94,8 +116,18 @@ class Stacked:
         DesignError
             Where predictions are missing, or too few people have a measured change.
         """
-        if tables.training is not None and tables.training.predictions is None:
-            tables = replace(tables, training=None)
+        return _make_scores(tables, self._fit(tables, rng))
+
+    def score_samples(
+        self, tables: ScreeningTables, samples: Samples, rng: np.random.Generator
+    ) -> FloatArray:
+        """Return everyone's score by the model of each sample, (n_samples, n_people)."""
+        return self._fit(tables, rng, samples).prediction
+
+    def _fit(
+        self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
+    ) -> Fit:
+        tables = choose_training(tables)
         columns = list_volumes(tables)
 
         def build(people: ScreeningTables) -> pd.DataFrame:
@@ -106,8 +138,9 @@ class Stacked:
                 features["predicted_sd"] = predicted["sd"]
             return features
 
-        fit = fit_out_of_sample(tables, build, build_huber, name=self.name, rng=rng)
-        return make_scores(fit.prediction, fit.fold)
+        return fit_out_of_sample(
+            tables, build, learn_huber, name=self.name, rng=rng, samples=samples
+        )
 
     def _has_sd(self, tables: ScreeningTables) -> bool:
         cohorts = [tables] if tables.training is None else [tables, tables.training]
@@ -117,25 +150,42 @@ class Stacked:
         )
 
 
-def build_huber() -> Any:
-    """Return a Huber regression that standardizes what it is given."""
-    from sklearn.compose import TransformedTargetRegressor
-    from sklearn.linear_model import HuberRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    # Volumes of 10^5 mm3 beside 0/1 flags keep L-BFGS from converging unless they are scaled.
-    model = make_pipeline(StandardScaler(), HuberRegressor(max_iter=2000))
-    return TransformedTargetRegressor(model, transformer=StandardScaler())
+def choose_training(tables: ScreeningTables) -> ScreeningTables:
+    """Return the tables without training people who have no predictions to learn from."""
+    if tables.training is not None and tables.training.predictions is None:
+        return replace(tables, training=None)
+    return tables
 
 
-def _build_trees(rng: np.random.Generator) -> Any:
+def learn_huber(
+    features: FloatArray, outcome: FloatArray, weights: FloatArray, targets: FloatArray
+) -> FloatArray:
+    """Return predictions by Huber regression; a `Learner`."""
+    return fit_huber(features, outcome, weights).predict(targets)
+
+
+def learn_trees(
+    features: FloatArray, outcome: FloatArray, weights: FloatArray, targets: FloatArray
+) -> FloatArray:
+    """Return predictions by gradient-boosted trees; a `Learner`."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return HistGradientBoostingRegressor(
-        max_iter=100,
-        learning_rate=0.05,
-        max_leaf_nodes=8,
-        early_stopping=False,
-        random_state=int(rng.integers(2**31)),
-    )
+    predictions = np.empty((len(weights), len(targets)))
+    for row, weight in zip(predictions, weights, strict=True):
+        trees = HistGradientBoostingRegressor(
+            max_iter=100,
+            learning_rate=0.05,
+            max_leaf_nodes=8,
+            early_stopping=False,
+            random_state=0,
+        )
+        # copies rather than weights: the least number of people in a leaf counts copies
+        copies = np.repeat(np.arange(len(weight)), weight.astype(int))
+        row[:] = trees.fit(features[copies], outcome[copies]).predict(targets)
+    return predictions
+
+
+def _make_scores(tables: ScreeningTables, fit: Fit) -> pd.DataFrame:
+    score = pd.Series(fit.prediction[0], index=tables.index)
+    fold = None if fit.folds is None else pd.Series(fit.folds[0], index=tables.index)
+    return make_scores(score, fold)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,22 @@ import pandas as pd
 from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.errors import DesignError
 
-Regressor = Any
-"""An object with `fit(features, outcome)` and `predict(features)`."""
+FloatArray = npt.NDArray[np.float64]
 
 _MIN_PEOPLE = 20
+
+
+class Learner(Protocol):
+    """Learns an outcome from features, in many weighted samples of the same people."""
+
+    def __call__(
+        self, features: FloatArray, outcome: FloatArray, weights: FloatArray, targets: FloatArray
+    ) -> FloatArray:
+        """Return predictions for `targets` (n, p) by each sample's model, (n_samples, n).
+
+        `features` (k, p) and `outcome` (k,) are learned from with `weights` (n_samples, k).
+        """
+        ...
 
 
 def assign_folds(tables: ScreeningTables, rng: np.random.Generator) -> pd.Series:
@@ -43,22 +55,44 @@ class Fit:
     Attributes
     ----------
     prediction
-        By row; NaN where a feature is missing.
-    fold
-        By row; None where the model was fitted on other people.
+        (n_samples, n_people); NaN where a feature is missing.
+    folds
+        (n_samples, n_people); None where the model was fitted on other people.
     """
 
-    prediction: pd.Series
-    fold: pd.Series | None
+    prediction: FloatArray
+    folds: npt.NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """How often each person is in each sample; None for one sample that holds everyone once.
+
+    Attributes
+    ----------
+    people
+        (n_samples, n_people), the screened; None keeps them.
+    training
+        (n_samples, n_training), the people to fit on; None keeps them.
+    """
+
+    people: FloatArray | None = None
+    training: FloatArray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return max(len(one) for one in (self.people, self.training, [1]) if one is not None)
 
 
 def fit_out_of_sample(
     tables: ScreeningTables,
     build_features: Callable[[ScreeningTables], pd.DataFrame],
-    build_model: Callable[[], Regressor],
+    learner: Learner,
     *,
     name: str,
     rng: np.random.Generator,
+    samples: Samples | None = None,
 ) -> Fit:
     """Predict everyone's decline by models that never saw it.
 
@@ -68,50 +102,62 @@ def fit_out_of_sample(
         Screened people; `tables.training` to fit on instead, where it is given.
     build_features
         Makes the numeric features, one row a person.
-    build_model
-        Makes a new model for each fold.
+    learner
+        Fits the models.
     name
         The strategy, for error messages.
     rng
-        Assigns folds.
+        Assigns folds, anew in each sample.
+    samples
+        Resampled people, whose models predict all of the screened; everyone once when None.
 
     Raises
     ------
     DesignError
         Where too few people have both features and an outcome.
     """
+    samples = samples or Samples()
     features = build_features(tables)
-    prediction = pd.Series(np.nan, index=tables.index)
-    usable = features.notna().all(axis=1)
+    usable = features.notna().all(axis=1).to_numpy()
+    targets = features.to_numpy()[usable]
+    prediction = np.full((samples.n, len(tables.index)), np.nan)
     if tables.training is not None:
-        known, outcome = _take_known(tables.training, build_features(tables.training), name)
-        model = build_model().fit(known[features.columns].to_numpy(), outcome)
-        prediction[usable] = model.predict(features[usable].to_numpy())
+        known, outcome, rows = _take_known(
+            tables.training, build_features(tables.training)[list(features.columns)], name
+        )
+        weights = _weigh(samples.training, len(tables.training.index))[:, rows]
+        prediction[:, usable] = learner(known, outcome, weights, targets)
         return Fit(prediction, None)
-    known, outcome = _take_known(tables, features, name)
-    fold = assign_folds(tables, rng)
-    own = fold[known.index].to_numpy()
-    for held_out in np.unique(fold[usable]):
-        seen = own != held_out
-        _require(int(seen.sum()), name)
-        model = build_model().fit(known.to_numpy()[seen], outcome[seen])
-        rows = usable & (fold == held_out)
-        prediction[rows] = model.predict(features[rows].to_numpy())
-    return Fit(prediction, fold)
+    known, outcome, rows = _take_known(tables, features, name)
+    weights = _weigh(samples.people, len(tables.index))[:, rows]
+    folds = np.stack([assign_folds(tables, rng).to_numpy(dtype=np.int64)
+                      for _ in range(samples.n)])  # fmt: skip
+    for held_out in range(tables.n_folds):
+        others = folds[:, rows] != held_out
+        if samples.people is None:
+            _require(int(others.sum()), name)
+        predicted = np.full(prediction.shape, np.nan)
+        predicted[:, usable] = learner(known, outcome, weights * others, targets)
+        prediction = np.where(folds == held_out, predicted, prediction)
+    return Fit(prediction, folds)
+
+
+def _weigh(counts: FloatArray | None, n_people: int) -> FloatArray:
+    return np.ones((1, n_people)) if counts is None else counts
 
 
 def _take_known(
     tables: ScreeningTables, features: pd.DataFrame, name: str
-) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
     if tables.outcome is None:
         raise DesignError(
             f"{name}: no measured change to fit on; nobody has a visit near the horizon of "
             f"{tables.horizon_months:g} months (--train-on names other people to fit on)."
         )
-    outcome = tables.outcome.reindex(tables.index)
-    known = features.notna().all(axis=1) & outcome.notna()
-    _require(int(known.sum()), name)
-    return features[known], outcome[known].to_numpy(dtype=float)
+    outcome = tables.outcome.reindex(tables.index).to_numpy(dtype=float)
+    rows = np.flatnonzero(features.notna().all(axis=1).to_numpy() & np.isfinite(outcome))
+    _require(len(rows), name)
+    return features.to_numpy()[rows], outcome[rows], rows
 
 
 def _require(count: int, name: str) -> None:

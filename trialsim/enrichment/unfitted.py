@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.schema import HEAD_SIZE
+from trialsim.enrichment.folds import FloatArray, Samples
 from trialsim.enrichment.strategy import ScreeningTables, make_scores
 from trialsim.errors import DesignError
 
@@ -42,7 +43,7 @@ class BaselineVolume:
     is_attainable: bool = True
     enrolls_everyone: bool = False
 
-    def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
+    def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
         """Return minus the head-size adjusted volume, mm3.
 
         Raises
@@ -50,6 +51,16 @@ class BaselineVolume:
         DesignError
             Where the region or the head size was not measured in at least three people.
         """
+        score = self.score_samples(tables, Samples(), rng)[0]
+        return make_scores(pd.Series(score, index=tables.index))
+
+    def score_samples(
+        self,
+        tables: ScreeningTables,
+        samples: Samples,
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> FloatArray:
+        """Return everyone's score with each sample's regression on head size."""
         volumes = [get_volume(tables, f"{tables.region}_mm3"), get_volume(tables, HEAD_SIZE)]
         volume, head = (column.to_numpy(dtype=float) for column in volumes)
         known = np.isfinite(volume) & np.isfinite(head)
@@ -58,9 +69,14 @@ class BaselineVolume:
                 f"baseline_volume: {tables.region} and {HEAD_SIZE} must be measured at baseline "
                 f"in at least 3 people with different head sizes, got {int(known.sum())} people."
             )
-        slope = np.polyfit(head[known], volume[known], 1)[0]
-        adjusted = volume - slope * (head - head[known].mean())
-        return make_scores(pd.Series(-adjusted, index=tables.index))
+        counts = np.ones((1, len(head))) if samples.people is None else samples.people
+        weights = counts[:, known] / counts[:, known].sum(axis=1, keepdims=True)
+        mean_head = weights @ head[known]
+        offset = head[known] - mean_head[:, None]
+        square = (weights * offset**2).sum(axis=1)
+        product = (weights * offset) @ volume[known]
+        slope = np.divide(product, square, out=np.zeros_like(square), where=square > 0)
+        return np.asarray(slope[:, None] * (head - mean_head[:, None]) - volume)
 
 
 @dataclass(frozen=True)
