@@ -315,18 +315,66 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 # nullable: a target that no sample size of the grid reaches
                 "n_control": _number(0, nullable=True),
                 "n_treatment": _number(0, nullable=True),
+                # the arms rounded up; number to screen, cost and months are theirs
+                "n_control_whole": _number(0, nullable=True),
+                "n_treatment_whole": _number(0, nullable=True),
                 # Monte Carlo error alone
                 "n_control_lower": _number(0, nullable=True),
                 "n_control_upper": _number(0, nullable=True),
-                # error of the cohort and of the prediction model (bootstrap of people)
+                # error of the cohort: people drawn again, strategies that learn from them refitted
                 "n_control_lower_cohort": _number(0, nullable=True),
                 "n_control_upper_cohort": _number(0, nullable=True),
+                # standard deviations of ln(n): between cohorts, between archives; Monte Carlo
+                # standard error of ln of an interval's end
+                "ln_n_sd_cohort": _number(0, nullable=True),
+                "ln_n_sd_archive": _number(0, nullable=True),
+                "ln_n_end_mcse": _number(0, nullable=True),
                 "closed_form_n_control": _number(0, nullable=True),
                 "n_to_screen": _number(0, nullable=True),
                 "cost": _number(0, nullable=True),
                 "cost_lower": _number(0, nullable=True),
                 "cost_upper": _number(0, nullable=True),
                 "months_to_enroll": _number(0, nullable=True),
+                "pool_size": _count(),
+            },
+        ),
+        _table(
+            "proposed_sizes",
+            "trialsim power",
+            ["analysis"],
+            {
+                # the cheapest attainable choice of an analysis (the smallest, where nothing costs)
+                "analysis": _text(),
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "target_power": _number(*_SHARE),
+                # as found, then after the winner's curse, rounded up
+                "n_control": _number(0),
+                "n_control_proposed": _number(0),
+                "n_treatment_proposed": _number(0),
+                # of the proposed arms
+                "n_to_screen": _number(0),
+                "cost": _number(0),
+                "months_to_enroll": _number(0, nullable=True),
+                "optimism_factor": _number(0, nullable=True),
+                # over the error of cohort and choice: of the size as found, of the proposed one
+                "uncorrected_power": _number(*_SHARE, nullable=True),
+                "expected_power": _number(*_SHARE, nullable=True),
+                "low_power_probability": _number(*_SHARE, nullable=True),
+                # power at least .70 with probability at least .90
+                "n_control_assured": _number(0, nullable=True),
+                "n_treatment_assured": _number(0, nullable=True),
+                "share_chosen": _number(*_SHARE, nullable=True),
+                "truly_cheapest_rate": _number(*_SHARE, nullable=True),
+                "pool_size": _count(),
+                # against the reference; people of the control arm where nothing costs
+                "saving_cost": _number(nullable=True),
+                "saving_cost_lower": _number(nullable=True),
+                "saving_cost_upper": _number(nullable=True),
+                "n_screened_to_settle": _number(0, nullable=True),
+                "is_settled": _flag(),
+                # sentences; empty where the choice is settled
+                "doubts": _text(),
             },
         ),
         _table(
@@ -345,6 +393,10 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "saving_cost": _number(nullable=True),
                 "saving_cost_lower": _number(nullable=True),
                 "saving_cost_upper": _number(nullable=True),
+                # power for the money that the reference's trial costs at the target power
+                "power_equal_budget": _number(*_SHARE, nullable=True),
+                "power_equal_budget_lower": _number(*_SHARE, nullable=True),
+                "power_equal_budget_upper": _number(*_SHARE, nullable=True),
             },
         ),
         _table(
@@ -368,8 +420,9 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 # power of the strategy minus that of the reference, in the same simulated trials
                 "difference": _number(-1, 1),
                 "mcse": _number(0),
-                "difference_lower": _number(-1, 1),
-                "difference_upper": _number(-1, 1),
+                # no interval where the trials never differ
+                "difference_lower": _number(-1, 1, nullable=True),
+                "difference_upper": _number(-1, 1, nullable=True),
             },
         ),
         _table(
@@ -384,10 +437,10 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "fraction_enrolled": _number(*_SHARE),
                 "n_control": _number(0),
                 "cost": _number(0),
-                # both layers of error, the choice repeated in every bootstrap sample
+                # both layers of error, around the cost after the winner's curse
                 "cost_lower": _number(0, nullable=True),
                 "cost_upper": _number(0, nullable=True),
-                "share_chosen": _number(*_SHARE),
+                "share_chosen": _number(*_SHARE, nullable=True),
                 "flat_from": _number(*_SHARE),
                 "flat_to": _number(*_SHARE),
             },

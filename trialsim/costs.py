@@ -45,14 +45,24 @@ class Costs:
             raise DesignError(*problems)
 
     def compute_enrollment(
-        self, n_total: float, *, fraction_enrolled: float, is_screened: bool, months: float
+        self, n_total: int, *, fraction_enrolled: float, is_screened: bool, months: float
     ) -> "Enrollment":
         """Return what it takes to enroll `n_total` people and follow them for `months`.
 
-        Where nobody is chosen by a scan (`is_screened` False) everyone screened is enrolled, and no
-        screening scan is charged.
+        People are whole: as many are screened as let the fraction fill the trial. Where nobody is
+        chosen by a scan (`is_screened` False) everyone screened is enrolled, and no screening scan
+        is charged.
+
+        Examples
+        --------
+        >>> costs = Costs(screening=1000, participant=20_000)
+        >>> costs.compute_enrollment(
+        ...     116, fraction_enrolled=0.5, is_screened=True, months=24
+        ... ).n_to_screen
+        232
         """
-        n_to_screen = n_total / fraction_enrolled if is_screened else n_total
+        # a fraction such as 0.3 is no exact binary number: 30 / 0.3 must stay 100
+        n_to_screen = math.ceil(n_total / fraction_enrolled - 1e-9) if is_screened else n_total
         rate = self.screening_rate_per_month
         months_to_enroll = math.nan if rate is None else n_to_screen / rate
         cost = n_total * self.participant + (n_to_screen * self.screening if is_screened else 0.0)
@@ -60,11 +70,21 @@ class Costs:
             cost += self.per_month * (months_to_enroll + months)
         return Enrollment(n_to_screen, cost, months_to_enroll)
 
+    def compute_cost_line(
+        self, *, fraction_enrolled: float, is_screened: bool, months: float
+    ) -> tuple[float, float]:
+        """Return the cost of a trial without people, and what each person enrolled adds to it."""
+        screened = 1 / fraction_enrolled if is_screened else 1.0
+        per_person = self.participant + (screened * self.screening if is_screened else 0.0)
+        if self.per_month and self.screening_rate_per_month is not None:
+            per_person += self.per_month * screened / self.screening_rate_per_month
+        return self.per_month * months, per_person
+
 
 @dataclass(frozen=True)
 class Enrollment:
     """Number to screen, cost, months to enroll (NaN when the screening rate is unknown)."""
 
-    n_to_screen: float
+    n_to_screen: int
     cost: float
     months_to_enroll: float

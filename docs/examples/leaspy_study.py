@@ -46,7 +46,7 @@ participant = 25000
 [simulation]
 sample_sizes = [100, 200, 400]
 n_simulations = 1000
-n_bootstrap = 20
+n_bootstrap = 500
 """
 
 

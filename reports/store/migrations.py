@@ -146,6 +146,11 @@ def add_finished_trials(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_create_statement(TABLES[name]))
 
 
+def add_proposed_sizes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of sizes to propose, which earlier files lack."""
+    connection.execute(_create_statement(TABLES["proposed_sizes"]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -179,4 +184,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_parents,
     add_study_description,
     add_finished_trials,
+    add_proposed_sizes,
 )

@@ -173,7 +173,7 @@ def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(read_results(protocol)["sample_sizes"]["strategy"]) > {"my_score"}
-    assert "my_score" in (protocol.parent / "results/report.html").read_text().lower()
+    assert "my score" in (protocol.parent / "results/report.html").read_text().lower()
 
 
 def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:

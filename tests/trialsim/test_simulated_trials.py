@@ -226,5 +226,5 @@ def test_trials_that_cannot_be_are_refused(
 def test_a_pool_of_few_complete_people_is_refused() -> None:
     outcome = np.full((30, 5), 1.0) * np.arange(30)[:, None]
     outcome[9:, 2] = np.nan
-    with pytest.raises(DesignError, match="only 9 of 30 people have every visit"):
+    with pytest.raises(DesignError, match="only 9 people, 9 of them with"):
         build_pool(outcome)

@@ -87,7 +87,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "screening": Option(float, "Cost of a person screened."),
     "participant": Option(float, "Cost of a person enrolled."),
     "n_simulations": Option(int, "Trials simulated at each point."),
-    "n_bootstrap": Option(int, "Bootstrap samples of people for the error of the cohort; 0: none."),
+    "n_bootstrap": Option(int, "Bootstrap samples of people; fewer than 200 give no interval."),
     "workers": Option(int, "Threads; the same results with any number."),
 }
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from trialsim.simulation.effects import Estimand
     from trialsim.simulation.outcomes import GrowthModel, ResamplingModel, fit_growth_model
     from trialsim.simulation.pool import Pool, build_pool
-    from trialsim.simulation.trajectories import build_trajectories, estimate_normal_change
+    from trialsim.simulation.trajectories import build_trajectories
     from trialsim.simulation.trials import SimulatedTrials, simulate_trials
 else:
     __getattr__, __dir__ = attach(__name__)
@@ -24,7 +24,6 @@ __all__ = [
     "build_pool",
     "build_trajectories",
     "compare_strategies",
-    "estimate_normal_change",
     "fit_growth_model",
     "simulate_trials",
 ]

@@ -202,7 +202,7 @@ def _complete_row(
         **row,
         "closed_form_power": expected,
         "difference_in_mcse": distance,
-        "n_to_screen": enrollment.n_to_screen,
+        "n_to_screen": float(enrollment.n_to_screen),
         "cost": enrollment.cost,
         "months_to_enroll": enrollment.months_to_enroll,
         "pool_size": pool.size,

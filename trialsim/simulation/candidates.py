@@ -2,17 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialsim.analysis.result import Floats
+from trialsim.analysis.result import Flags, Floats
 from trialsim.design import ANALYSES, TrialDesign
+from trialsim.enrichment.features import GROWTH_PREDICTORS
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.selection import count_selected, rank_scores
 from trialsim.errors import DesignError
+from trialsim.simulation.growth import (
+    ExpectedOutcomes,
+    center,
+    expect_outcomes,
+    fit_growth,
+    remove_own_volume,
+)
 from trialsim.simulation.pool import Pool, build_pool
+from trialsim.simulation.trajectories import convert_unit
+
+EVERYONE: Final = "everyone"
+"""What is expected of people without regard to a score."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,12 @@ class Candidate:
         return known is None or not known.enrolls_everyone
 
     @property
+    def expectation(self) -> str:
+        """Which of `Screened.expected` holds: the strategy's own where it leaves someone out."""
+        leaves_out = self.is_screened and self.fraction_enrolled < 1
+        return self.strategy if leaves_out else EVERYONE
+
+    @property
     def is_attainable(self) -> bool:
         """Whether a trial could do this: the oracle is shown, never chosen."""
         known = STRATEGIES.get(self.strategy)
@@ -37,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Screened:
-    """The screened people: outcomes, scores of each strategy, the score that ANCOVA adjusts for.
+    """The screened people: outcomes, what is expected of them, scores of each strategy.
 
     Attributes
     ----------
@@ -46,17 +65,33 @@ class Screened:
     scores
         Strategy -> (n_people,), NaN where missing.
     prognostic
-        (n_people,); None: each strategy's own score is adjusted for.
+        Score that ANCOVA adjusts for, (n_people,); None: each strategy's own.
+    expected
+        Strategy -> what is expected of everyone given all their visits and its score; `EVERYONE`
+        -> the same without a score.
+    weights
+        (n_people,), how many people each stands for.
+    is_normal
+        (n_people,), whose change is normal ageing; None where nobody's is known.
     """
 
     outcome: Floats
     scores: dict[str, Floats]
     prognostic: Floats | None
+    expected: dict[str, ExpectedOutcomes]
+    weights: Floats
+    is_normal: Flags | None = None
 
-    def resample(self, people: NDArray[np.intp], scores: dict[str, Floats]) -> "Screened":
-        """Return a bootstrap sample with scores of its own."""
-        prognostic = None if self.prognostic is None else self.prognostic[people]
-        return Screened(self.outcome[people], scores, prognostic)
+    @property
+    def was_seen(self) -> Flags:
+        """Whether a person has any visit."""
+        return np.asarray(np.isfinite(self.outcome).any(axis=1))
+
+    def get_prognostic(self, candidate: Candidate) -> Floats | None:
+        """Return the score that a trial of the candidate's people could adjust for."""
+        if self.prognostic is not None:
+            return self.prognostic
+        return self.scores[candidate.strategy] if candidate.is_screened else None
 
 
 def list_candidates(strategies: Sequence[str], fractions: Sequence[float]) -> list[Candidate]:
@@ -107,14 +142,19 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
     Raises
     ------
     DesignError
-        As in `select_people`, or too few of them have every visit.
+        As in `select_people`, or too few of them have the first and the last visit.
     """
     chosen = select_people(candidate, screened, rng)
-    score = screened.prognostic
-    if score is None:
-        score = screened.scores[candidate.strategy] if candidate.is_screened else None
-    name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
-    return build_pool(screened.outcome[chosen], None if score is None else score[chosen], name=name)
+    chosen = chosen[screened.was_seen[chosen]]
+    score = screened.get_prognostic(candidate)
+    return build_pool(
+        screened.outcome[chosen],
+        None if score is None else score[chosen],
+        expected=screened.expected[candidate.expectation].select(chosen),
+        weights=screened.weights[chosen],
+        rng=rng,
+        name=f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled",
+    )
 
 
 def keep_possible_analyses(design: TrialDesign, pool: Pool) -> TrialDesign:
@@ -129,15 +169,32 @@ def keep_possible_analyses(design: TrialDesign, pool: Pool) -> TrialDesign:
 
 
 def read_screened(
-    outcome: Floats, people: pd.Index, scores: pd.DataFrame, prognostic: "pd.Series[float] | None"
+    trajectories: pd.DataFrame,
+    scores: pd.DataFrame,
+    design: TrialDesign,
+    *,
+    baseline: pd.DataFrame | None = None,
+    prognostic: "pd.Series[float] | None" = None,
+    normal_people: pd.Index | None = None,
+    weights: "pd.Series[float] | None" = None,
 ) -> Screened:
     """Return the screened people, everyone who has a row of scores.
+
+    Parameters
+    ----------
+    trajectories, scores, baseline, normal_people, weights
+        As in `compare_strategies`.
+    design
+        Its visits and its unit.
+    prognostic
+        `prognostic_score` of `compare_strategies`.
 
     Raises
     ------
     DesignError
         Fewer than 10 people, repeated people, no strategy, or a person without a trajectory row.
     """
+    people = pd.Index(trajectories.index)
     problems = []
     if scores.index.has_duplicates or people.has_duplicates:
         problems.append("Each participant may have one row of scores and one trajectory.")
@@ -152,9 +209,62 @@ def read_screened(
         problems.append(f"A comparison needs at least 10 screened people, got {len(scores)}.")
     if problems:
         raise DesignError(*problems)
-    rows = people.get_indexer(scores.index)
+    outcome = convert_unit(trajectories, design)[people.get_indexer(scores.index)]
     table = {str(name): scores[name].to_numpy(dtype=float) for name in scores.columns}
-    given = None
-    if prognostic is not None:
-        given = np.asarray(prognostic.reindex(scores.index), dtype=float)
-    return Screened(outcome[rows], table, given)
+    own = np.ones(len(scores)) if weights is None else _align(weights, scores.index)
+    if not (np.isfinite(own) & (own >= 0)).all() or not own.any():
+        raise DesignError("weights must be 0 or more for everyone, and above 0 for someone.")
+    return Screened(
+        outcome,
+        table,
+        None if prognostic is None else _align(prognostic, scores.index),
+        expect_each(outcome, table, design.times, _align_features(baseline, scores.index), own),
+        own,
+        None if normal_people is None else np.asarray(scores.index.isin(normal_people)),
+    )
+
+
+def expect_each(
+    outcome: Floats,
+    scores: dict[str, Floats],
+    times: Floats,
+    baseline: pd.DataFrame | None,
+    weights: Floats,
+) -> dict[str, ExpectedOutcomes]:
+    """Return what is expected of everyone given their visits, and each strategy's score besides.
+
+    Parameters
+    ----------
+    outcome
+        (n_people, n_visits).
+    scores
+        Strategy -> (n_people,).
+    times
+        Months, (n_visits,).
+    baseline
+        What else scores read, as numbers, one row a person; None where it is not known.
+    weights
+        (n_people,).
+    """
+    features = None if baseline is None else baseline.to_numpy(dtype=float)
+    shared = np.empty((len(outcome), 0))
+    if baseline is not None:
+        names = [name for name in GROWTH_PREDICTORS if name in baseline]
+        shared = center(baseline[names].to_numpy(dtype=float))
+    known = {EVERYONE: shared}
+    for name, score in scores.items():
+        if Candidate(name, 1.0).is_screened:
+            own = remove_own_volume(score, outcome[:, 0], features)
+            known[name] = np.column_stack([own, shared])
+    return {
+        name: expect_outcomes(fit_growth(outcome, times, x, weights), outcome, x)
+        for name, x in known.items()
+    }
+
+
+def _align(values: "pd.Series[float]", people: pd.Index) -> Floats:
+    return np.asarray(values.reindex(people), dtype=float)
+
+
+def _align_features(baseline: pd.DataFrame | None, people: pd.Index) -> pd.DataFrame | None:
+    return None if baseline is None else baseline.reindex(people)

@@ -1,10 +1,9 @@
 """Closed forms for the people of a pool, to stand beside the simulation."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy import special
 
 from trialsim import analytic
 from trialsim.analysis.result import Floats
@@ -21,15 +20,15 @@ class Moments:
 
     Attributes
     ----------
-    mean_change
-        Mean change from baseline at each visit, (n_visits,).
+    true_change
+        Mean change of the true volume from baseline at each visit, (n_visits,).
     covariance
         Of the outcomes at the visits followed by the score, (n_visits + 1, n_visits + 1).
     growth
         The random-slope model of the same people; None where no analysis needs it.
     """
 
-    mean_change: Floats
+    true_change: Floats
     covariance: Floats
     growth: GrowthModel | None
 
@@ -39,7 +38,9 @@ def compute_pool_moments(pool: Pool, design: TrialDesign) -> Moments:
     table = np.column_stack([pool.outcome, pool.score])
     needs_growth = any(ANALYSES[name].compares_slopes for name in design.analyses)
     growth = fit_growth_model(pool, design.times) if needs_growth else None
-    return Moments(pool.mean_change, np.cov(table, rowvar=False, ddof=0), growth)
+    # deviations of a pool are widened already, so its own variance is the unbiased one
+    covariance = np.cov(table, rowvar=False, ddof=0, aweights=pool.weights)
+    return Moments(pool.true_change, covariance, growth)
 
 
 def compute_model_moments(model: GrowthModel) -> Moments:
@@ -52,7 +53,7 @@ def compute_model_moments(model: GrowthModel) -> Moments:
     covariance = np.block(
         [[visits, (loading * variance)[:, None]], [loading * variance, np.array([[variance]])]]
     )
-    return Moments(model.slope * model.times, covariance, model)
+    return Moments(model.compute_expectations().true_change, covariance, model)
 
 
 def has_closed_form(analysis: str, design: TrialDesign) -> bool:
@@ -90,45 +91,20 @@ def compute_sample_size(analysis: str, moments: Moments, design: TrialDesign) ->
     return _count_randomized(analysis, float(point.n_control), design)
 
 
-def compute_size_ratio(
-    analysis: str, moments: Moments, design: TrialDesign, n_control: float
-) -> float:
-    """Return people needed relative to `n_control` by the normal approximation.
-
-    Power Phi(b sqrt(n) - z) is evaluated once and inverted, which takes a seventh of the time of
-    solving for n. Infinite where the people do not decline.
-
-    Parameters
-    ----------
-    n_control
-        Near the answer, so that power is far from 0 and from 1.
-    """
-    ratio = design.allocation_ratio
-    try:
-        point = _ask(analysis, moments, design, ratio, distribution="z", n_control=n_control)
-    except DesignError:
-        return np.inf
-    critical = special.ndtri(1 - design.alpha / design.sides)
-    drift = special.ndtri(float(point.power)) + critical
-    target = special.ndtri(design.target_power) + critical
-    return float((target / drift) ** 2) if drift > 0 else np.inf
-
-
 def _ask(
     analysis: str,
     moments: Moments,
     design: TrialDesign,
     ratio: float,
-    distribution: Literal["t", "z"] = "t",
     **given: float,
 ) -> Any:
-    shift = compute_shift(design, moments.mean_change)
+    shift = compute_shift(design, moments.true_change)
     estimand = Estimand(shift, design.times)
     common: dict[str, Any] = {
         "delta": estimand.get_value(analysis),
         "alpha": design.alpha,
         "sides": design.sides,
-        "distribution": distribution,
+        "distribution": "t",
     }
     retention, retained = design.compute_retention(0), design.compute_retention(1)
     kind = ANALYSES[analysis]

@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from cohorts.schema import validate_table
-from trialsim.analysis.result import Floats
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
-from trialsim.simulation.candidate_runs import CandidateRun, Simulation, run_candidate
-from trialsim.simulation.candidates import Candidate, gather_pool, list_candidates, read_screened
-from trialsim.simulation.cohort_error import Rescore, bootstrap_size_ratios
+from trialsim.simulation.candidate_runs import Simulation, run_candidate
+from trialsim.simulation.candidates import (
+    EVERYONE,
+    Screened,
+    gather_pool,
+    list_candidates,
+    read_screened,
+)
+from trialsim.simulation.cohort_error import Rescore, bootstrap_sizes
 from trialsim.simulation.comparison_tables import (
     tabulate_characteristics,
     tabulate_cheapest,
@@ -21,10 +27,14 @@ from trialsim.simulation.comparison_tables import (
     tabulate_sample_sizes,
     tabulate_savings,
 )
-from trialsim.simulation.pool import SMALL_POOL, Pool
+from trialsim.simulation.intervals import MIN_SAMPLES
+from trialsim.simulation.notes import list_notes
+from trialsim.simulation.proposal import tabulate_proposals
 from trialsim.simulation.search import draw_replicate_weights
 from trialsim.simulation.sensitivity import tabulate_sensitivity
-from trialsim.simulation.trajectories import convert_unit
+from trialsim.simulation.size_errors import SizeErrors
+
+_MIN_NORMAL: Final = 10
 
 Progress = Callable[[int, int, str], None]
 """Told what is done, what there is to do, the name of the work."""
@@ -38,9 +48,9 @@ class Comparison:
     ----------
     tables
         By name: operating_characteristics, power_differences, sample_sizes, sample_size_savings,
-        cheapest_fractions, sensitivity.
+        cheapest_fractions, proposed_sizes, sensitivity.
     notes
-        What a reader must know: small pools, people left out, what has no closed form.
+        What a reader must know: small pools, people who lack a visit, whose error is included.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -56,11 +66,14 @@ def compare_strategies(
     sample_sizes: Sequence[int],
     fractions_enrolled: Sequence[float],
     n_simulations: int = 5000,
-    n_bootstrap: int = 200,
+    n_bootstrap: int = 500,
     seed: int = 1,
     workers: int | None = None,
     reference_strategy: str = "random",
     prognostic_score: "pd.Series[float] | None" = None,
+    baseline: pd.DataFrame | None = None,
+    normal_people: pd.Index | None = None,
+    weights: "pd.Series[float] | None" = None,
     rescore: Rescore | None = None,
     on_progress: Progress | None = None,
 ) -> Comparison:
@@ -81,7 +94,8 @@ def compare_strategies(
     n_simulations
         Trials simulated at each point.
     n_bootstrap
-        Bootstrap samples of people for the error of the cohort; 0 for none.
+        Bootstrap samples of people for the error of the cohort. Fewer than 200 carry no interval,
+        and none is given.
     seed
         Root of every random stream, 0 to 2^64 - 1.
     reference_strategy
@@ -89,9 +103,18 @@ def compare_strategies(
     prognostic_score
         What the score-adjusted analyses adjust for, index `participant_id`; each strategy's own
         score when None.
+    baseline
+        What is known at baseline, as numbers without the endpoint's own region, index
+        `participant_id` (`trialsim.enrichment.features.build_all_features`). With it the part of a
+        selection that is measurement error of the baseline is told from the rest.
+    normal_people
+        Whose change is normal ageing, for `relative_to` "decline above normal ageing" without
+        `normal_change_per_year`; estimated again in each bootstrap sample.
+    weights
+        How many people each screened person stands for, index `participant_id`; equal when None.
     rescore
-        Draws a bootstrap sample of people and fits the strategies again; without it the scores stay
-        as given, so the error of the prediction model is left out.
+        Fits the strategies again to samples (`trialsim.simulation.refitting.build_rescore`);
+        without it the scores stay as given.
 
     Raises
     ------
@@ -100,8 +123,16 @@ def compare_strategies(
     """
     _check_counts(sample_sizes, n_simulations, n_bootstrap, seed)
     costs = costs or Costs()
-    people = pd.Index(trajectories.index)
-    screened = read_screened(convert_unit(trajectories, design), people, scores, prognostic_score)
+    screened = read_screened(
+        trajectories,
+        scores,
+        design,
+        baseline=baseline,
+        prognostic=prognostic_score,
+        normal_people=normal_people,
+        weights=weights,
+    )
+    design = add_normal_change(design, screened)
     candidates = list_candidates(list(screened.scores), fractions_enrolled)
     rng = np.random.default_rng([seed, 0])
     pools = [gather_pool(candidate, screened, rng) for candidate in candidates]
@@ -111,24 +142,56 @@ def compare_strategies(
         workers,
         draw_replicate_weights(n_simulations, np.random.default_rng([seed, 2])),
     )
-    report = _Reporter(on_progress, len(candidates) * n_simulations + n_bootstrap)
+    n_used = n_bootstrap if n_bootstrap >= MIN_SAMPLES else 0
+    report = _Reporter(on_progress, len(candidates) * n_simulations + n_used)
     sizes = [design.split(n) for n in sorted(set(sample_sizes))]
     runs = []
     for candidate, pool in zip(candidates, pools, strict=True):
         report.name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%}"
         runs.append(run_candidate(candidate, pool, design, costs, sizes, simulation, report))
     report.name = "error of the cohort"
-    ratios = bootstrap_size_ratios(
+    cohort = bootstrap_sizes(
         screened,
         candidates,
         design,
-        n_bootstrap=n_bootstrap,
+        n_bootstrap=n_used,
         seed=seed,
         rescore=rescore,
         on_progress=report,
     )
-    tables = _tabulate(runs, ratios, costs, reference_strategy)
-    return Comparison(tables, tuple(_list_notes(runs, pools, candidates, rescore is not None)))
+    errors = SizeErrors(runs, cohort)
+    tables = _tabulate(errors, costs, reference_strategy)
+    notes = list_notes(
+        errors,
+        tables["proposed_sizes"],
+        noise_sd=screened.expected[EVERYONE].noise_sd,
+        n_bootstrap=n_bootstrap,
+        rescore=rescore,
+    )
+    return Comparison(tables, tuple(notes))
+
+
+def add_normal_change(design: TrialDesign, screened: Screened) -> TrialDesign:
+    """Return the design with the normal ageing of the people in whom it is known, where asked for.
+
+    Raises
+    ------
+    DesignError
+        Fewer than 10 of them have the first and the last visit.
+    """
+    if design.relative_to == "all decline" or screened.is_normal is None:
+        return design
+    ends = np.isfinite(screened.outcome[:, [0, -1]]).all(axis=1)
+    n_known = int((ends & screened.is_normal).sum())
+    if n_known < _MIN_NORMAL:
+        raise DesignError(
+            f"Normal ageing needs at least {_MIN_NORMAL} people with the first and last visit, "
+            f"got {n_known}; give normal_change_per_year instead."
+        )
+    people = screened.is_normal & screened.was_seen
+    true_change = screened.expected[EVERYONE].true_change[people, -1]
+    change = np.average(true_change, weights=screened.weights[people])
+    return design.change(normal_change_per_year=float(change * 12 / design.duration_months))
 
 
 class _Reporter:
@@ -157,47 +220,15 @@ def _check_counts(
         raise DesignError(*problems)
 
 
-def _tabulate(
-    runs: list[CandidateRun], ratios: dict[str, Floats], costs: Costs, reference: str
-) -> dict[str, pd.DataFrame]:
-    sizes = tabulate_sample_sizes(runs, ratios, costs)
+def _tabulate(errors: SizeErrors, costs: Costs, reference: str) -> dict[str, pd.DataFrame]:
+    sizes = tabulate_sample_sizes(errors, costs)
     tables = {
-        "operating_characteristics": tabulate_characteristics(runs),
-        "power_differences": tabulate_power_differences(runs, reference),
+        "operating_characteristics": tabulate_characteristics(errors.runs),
+        "power_differences": tabulate_power_differences(errors.runs, reference),
         "sample_sizes": sizes,
-        "sample_size_savings": tabulate_savings(runs, ratios, costs, reference),
-        "cheapest_fractions": tabulate_cheapest(runs, ratios, costs, sizes),
-        "sensitivity": tabulate_sensitivity(runs, sizes),
+        "sample_size_savings": tabulate_savings(errors, costs, reference),
+        "cheapest_fractions": tabulate_cheapest(errors, costs),
+        "proposed_sizes": tabulate_proposals(errors, costs, reference),
+        "sensitivity": tabulate_sensitivity(errors.runs, sizes),
     }
     return {name: validate_table(table, name) for name, table in tables.items()}
-
-
-def _list_notes(
-    runs: list[CandidateRun], pools: list[Pool], candidates: list[Candidate], is_refitted: bool
-) -> list[str]:
-    small = [
-        f"{candidate.strategy} at {candidate.fraction_enrolled:.0%} {pool.size}"
-        for candidate, pool in zip(candidates, pools, strict=True)
-        if pool.size < SMALL_POOL
-    ]
-    notes = [
-        f"Fewer than {SMALL_POOL} people stand for those who would be enrolled, so trials repeat "
-        f"them: {', '.join(small)}."
-    ] * bool(small)
-    notes += [
-        f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled: {pool.n_incomplete} "
-        "people lack a visit of the design and are left out of the resampled trajectories."
-        for candidate, pool in zip(candidates, pools, strict=True)
-        if pool.n_incomplete
-    ]
-    notes += [
-        f"{run.candidate.strategy}: it has no score, so analyses that adjust for one are left out."
-        for run in runs
-        if len(run.design.analyses) < max(len(other.design.analyses) for other in runs)
-    ]
-    if not is_refitted:
-        notes.append(
-            "The bootstrap of people keeps the scores as given: the error of fitting a prediction "
-            "model is not part of the intervals."
-        )
-    return notes

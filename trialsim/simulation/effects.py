@@ -9,13 +9,13 @@ from trialsim.design import ANALYSES, TrialDesign
 from trialsim.errors import DesignError
 
 
-def compute_shift(design: TrialDesign, mean_change: Floats) -> Floats:
+def compute_shift(design: TrialDesign, true_change: Floats) -> Floats:
     """Return the mean difference treatment minus control at each visit, (n_visits,).
 
     Parameters
     ----------
-    mean_change
-        Mean change from baseline of the people enrolled, (n_visits,); a loss is negative.
+    true_change
+        Mean change of the true volume of the people enrolled, (n_visits,); a loss is negative.
 
     Raises
     ------
@@ -23,11 +23,11 @@ def compute_shift(design: TrialDesign, mean_change: Floats) -> Floats:
         The people enrolled do not lose volume (more than normal ageing does, where that is taken
         off), or the change of normal ageing is not known.
     """
-    prevented = -design.slowing * (mean_change[-1] - compute_normal_change(design)[-1])
+    prevented = -design.slowing * (true_change[-1] - compute_normal_change(design)[-1])
     if not prevented > 0:
         what = design.relative_to.removeprefix("all ")
         raise DesignError(
-            f"The people enrolled change by {mean_change[-1]:g} {design.unit} on average to the "
+            f"The people enrolled change by {true_change[-1]:g} {design.unit} on average to the "
             f"last visit, so there is no {what} to slow."
         )
     times = design.times

@@ -5,10 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
-from trialsim.analysis.patterns import summarize
 from trialsim.analysis.random_slope import estimate_growth
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
+from trialsim.simulation.growth import scale_weights, summarize_weighted
 from trialsim.simulation.pool import Pool
 from trialsim.simulation.streams import Draws
 
@@ -41,12 +41,15 @@ class Expectations:
     baseline
         Mean at baseline.
     mean_change, sd_change
-        Of the change from baseline at each visit, (n_visits,).
+        Of the measured change from baseline at each visit, (n_visits,).
+    true_change
+        Mean change of the true volume at each visit, (n_visits,).
     """
 
     baseline: float
     mean_change: Floats
     sd_change: Floats
+    true_change: Floats
 
 
 class OutcomeModel(Protocol):
@@ -71,6 +74,7 @@ class ResamplingModel:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self._until = np.cumsum(pool.weights)
 
     @property
     def n_normals(self) -> int:
@@ -79,14 +83,18 @@ class ResamplingModel:
 
     def simulate(self, draws: Draws) -> People:
         """Return one person of the pool for each draw."""
-        who = (draws.person * self.pool.size).astype(np.intp)
+        who = np.searchsorted(self._until, draws.person * self._until[-1], side="right")
         return People(self.pool.outcome[who], self.pool.score[who], None)
 
     def compute_expectations(self) -> Expectations:
         """Return the means of untreated people."""
-        change = self.pool.outcome - self.pool.outcome[:, :1]
+        change, weights = self.pool.outcome - self.pool.outcome[:, :1], self.pool.weights
+        mean = weights @ change
         return Expectations(
-            float(self.pool.outcome[:, 0].mean()), change.mean(axis=0), change.std(axis=0)
+            float(weights @ self.pool.outcome[:, 0]),
+            mean,
+            np.sqrt(weights @ (change - mean) ** 2),
+            self.pool.true_change,
         )
 
 
@@ -110,6 +118,9 @@ class GrowthModel:
         Months of the visits, (n_visits,).
     scores
         Scores to draw from, mean 0.
+    true_change
+        Mean change of the true volume at each visit, (n_visits,); that of the lines when None.
+        People selected by a measured baseline differ: part of it is error.
     """
 
     intercept: float
@@ -120,6 +131,7 @@ class GrowthModel:
     residual_variance: float
     times: Floats
     scores: Floats
+    true_change: Floats | None = None
 
     @property
     def n_normals(self) -> int:
@@ -146,11 +158,13 @@ class GrowthModel:
         """Return the means of untreated people."""
         noise = 2 * self.residual_variance * (self.times > 0)
         variance = self.total_covariance[1, 1] * self.times**2 + noise
-        return Expectations(self.intercept, self.slope * self.times, np.sqrt(variance))
+        change = self.slope * self.times
+        true_change = change if self.true_change is None else self.true_change
+        return Expectations(self.intercept, change, np.sqrt(variance), true_change)
 
 
 def fit_growth_model(pool: Pool, times: Floats) -> GrowthModel:
-    """Return the growth model fitted to a pool by REML.
+    """Return the growth model fitted to all visits of a pool's people by REML.
 
     Raises
     ------
@@ -164,8 +178,9 @@ def fit_growth_model(pool: Pool, times: Floats) -> GrowthModel:
     # without a score any column of no meaning keeps the fit solvable; its part is then left out
     column = pool.score if pool.has_score else np.resize([-1.0, 1.0], pool.size)
     predictors = np.column_stack([np.ones(pool.size), column])
-    center = pool.outcome.mean()
-    fit = estimate_growth(summarize(pool.outcome[None] - center, predictors[None]), times)
+    center = float(np.nanmean(pool.observed))
+    weights = scale_weights(pool.weights)
+    fit = estimate_growth(summarize_weighted(pool.observed - center, predictors, weights), times)
     if not fit.reml.converged[0]:
         raise DesignError("The parametric model of outcomes could not be fitted to the people.")
     d00, d01, d11, residual = fit.terms[0]
@@ -179,6 +194,7 @@ def fit_growth_model(pool: Pool, times: Floats) -> GrowthModel:
         residual,
         times,
         pool.score,
+        pool.true_change,
     )
 
 

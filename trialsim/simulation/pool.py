@@ -1,11 +1,12 @@
-"""The people that a strategy would enroll, with their observed trajectories."""
+"""The people that a strategy would enroll, with their trajectories."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from trialsim.analysis.result import Flags, Floats
+from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
+from trialsim.simulation.growth import ExpectedOutcomes
 
 SMALL_POOL = 50
 """Below this many people a resampled trial repeats the same persons often; a warning is given."""
@@ -20,18 +21,25 @@ class Pool:
     Attributes
     ----------
     outcome
-        (n_people, n_visits), complete, in the unit of the endpoint, ordered by change to the last
-        visit. Strategies that share random numbers then draw people of like change, which makes
-        their differences precise.
+        (n_people, n_visits), in the unit of the endpoint, ordered by change to the last visit.
+        Strategies that share random numbers then draw people of like change, which makes their
+        differences precise. A missed visit holds what it may have been; deviations from the mean
+        are widened so that the pool's own variances are unbiased estimates (`widen`).
+    observed
+        (n_people, n_visits), as measured, NaN where missing.
     score
         (n_people,), prognostic score with mean 0; all 0 where there is none.
-    n_incomplete
-        People who would be enrolled but lack a visit, and so are left out.
+    true_change
+        Mean change from the true baseline at each visit, (n_visits,): what a treatment slows.
+    weights
+        (n_people,), how many people each stands for; they add up to 1.
     """
 
     outcome: Floats
+    observed: Floats
     score: Floats
-    n_incomplete: int = 0
+    true_change: Floats
+    weights: Floats
 
     @property
     def size(self) -> int:
@@ -39,18 +47,31 @@ class Pool:
         return len(self.outcome)
 
     @property
+    def effective_size(self) -> float:
+        """Number of people of equal weight that would say as much, 1 / sum w^2."""
+        return float(1 / (self.weights**2).sum())
+
+    @property
+    def n_incomplete(self) -> int:
+        """People who lack a visit."""
+        return int((~np.isfinite(self.observed).all(axis=1)).sum())
+
+    @property
     def has_score(self) -> bool:
         """Whether the scores differ between people."""
         return bool(np.ptp(self.score) > 0)
 
-    @property
-    def mean_change(self) -> Floats:
-        """Mean change from baseline at each visit, (n_visits,)."""
-        return np.asarray((self.outcome - self.outcome[:, :1]).mean(axis=0))
 
-
-def build_pool(outcome: Floats, score: Floats | None = None, *, name: str = "pool") -> Pool:
-    """Return the pool of the people with every visit.
+def build_pool(
+    outcome: Floats,
+    score: Floats | None = None,
+    *,
+    expected: ExpectedOutcomes | None = None,
+    weights: Floats | None = None,
+    rng: np.random.Generator | None = None,
+    name: str = "pool",
+) -> Pool:
+    """Return the pool of some people.
 
     Parameters
     ----------
@@ -58,33 +79,82 @@ def build_pool(outcome: Floats, score: Floats | None = None, *, name: str = "poo
         (n_people, n_visits), NaN where a visit is missing.
     score
         (n_people,); missing scores count as the mean of the others.
+    expected
+        Of the same people. When None, only people with every visit enter, and their measured
+        change counts as the true one.
+    weights
+        (n_people,), equal when None.
+    rng
+        Draws missed visits; they stay at their expectation when None.
     name
         What the pool is called in an error.
 
     Raises
     ------
     DesignError
-        Fewer than 10 people have every visit, or their outcomes do not vary.
+        Fewer than 10 people, fewer than 5 with the first and the last visit, or outcomes that do
+        not vary.
     """
-    complete = np.asarray(np.isfinite(outcome).all(axis=1))
-    if complete.sum() < _MIN_POOL:
+    weights = np.ones(len(outcome)) if weights is None else weights
+    if expected is None:
+        kept = np.isfinite(outcome).all(axis=1)
+        outcome, weights = outcome[kept], weights[kept]
+        score = None if score is None else score[kept]
+        unseen = np.zeros((*outcome.shape, outcome.shape[1]))
+        unknown = np.full(len(outcome), np.nan)
+        expected = ExpectedOutcomes(outcome, unseen, outcome[:, 0], unknown, noise_sd=0.0)
+    both = np.isfinite(outcome[:, 0]) & np.isfinite(outcome[:, -1])
+    if len(both) < _MIN_POOL or both.sum() < _MIN_POOL / 2:
         raise DesignError(
-            f"{name}: only {complete.sum()} of {len(outcome)} people have every visit of the "
-            f"design; a simulation needs at least {_MIN_POOL}."
+            f"{name}: only {len(both)} people, {both.sum()} of them with the first and the last "
+            f"visit of the design; a simulation needs at least {_MIN_POOL} people, "
+            f"{_MIN_POOL // 2} of them with both."
         )
-    kept = outcome[complete]
-    if np.ptp(kept[:, -1] - kept[:, 0]) == 0:
+    weights = weights / weights.sum()
+    filled = fill_score(score, len(outcome), weights)
+    whole = expected.outcome if rng is None else expected.draw(rng, weights)
+    change = whole[:, -1] - whole[:, 0]
+    if np.ptp(change[both]) == 0:
         raise DesignError(f"{name}: everyone has the same change, so there is nothing to simulate.")
-    order = np.argsort(kept[:, -1] - kept[:, 0], kind="stable")
+    order = np.argsort(change, kind="stable")
+    widened, wide_score = widen(whole, filled, weights)
     return Pool(
-        kept[order], _fill_score(score, complete)[order], int(len(outcome) - complete.sum())
+        widened[order],
+        outcome[order],
+        wide_score[order],
+        weights @ expected.true_change,
+        weights[order],
     )
 
 
-def _fill_score(score: Floats | None, complete: Flags) -> Floats:
-    if score is None:
-        return np.zeros(int(complete.sum()))
-    known = np.asarray(score, dtype=float)[complete]
-    if not np.isfinite(known).any():
-        return np.zeros(len(known))
-    return np.asarray(np.where(np.isfinite(known), known, np.nanmean(known)) - np.nanmean(known))
+def fill_score(score: Floats | None, n_people: int, weights: Floats) -> Floats:
+    """Return the score minus its mean, a missing one at the mean; 0 where there is none."""
+    known = np.zeros(n_people, dtype=bool) if score is None else np.isfinite(score)
+    if score is None or not known.any():
+        return np.zeros(n_people)
+    mean = np.average(score[known], weights=weights[known])
+    return np.asarray(np.where(known, score - mean, 0.0))
+
+
+def widen(outcome: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return outcomes and scores whose deviations make up for what estimated means took from them.
+
+    A sample is less spread around its own mean, and around its own regression line, than its
+    population. The baseline is stretched by sqrt(n / (n - 1)), what is left of later visits and of
+    the score given the baseline by sqrt(n / (n - 2)), n the effective number of people.
+    """
+    first, second = compute_widening(float(1 / (weights**2).sum()))
+    everything = np.column_stack([outcome, score])
+    mean = weights @ everything
+    start = everything[:, 0] - mean[0]
+    later = everything[:, 1:] - mean[1:]
+    slopes = (weights * start) @ later / max(float(weights @ start**2), 1e-300)
+    own = start * np.sqrt(first)
+    residual = (later - np.outer(start, slopes)) * np.sqrt(second)
+    wide = mean[1:] + np.outer(own, slopes) + residual
+    return np.column_stack([mean[0] + own, wide[:, :-1]]), wide[:, -1]
+
+
+def compute_widening(n: float) -> tuple[float, float]:
+    """Return factors of the variance of the baseline, and of what is left given it."""
+    return n / (n - 1), n / (n - 2)

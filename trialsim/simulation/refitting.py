@@ -1,36 +1,81 @@
-"""Strategies fitted again to bootstrap samples of the screened people."""
+"""Strategies fitted again to samples of the screened people, or of the archive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from trialsim.enrichment.scoring import score_people
+from trialsim.analysis.result import Floats
+from trialsim.enrichment.fitted import choose_training
+from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.strategy import ScreeningTables, Strategy
-from trialsim.simulation.cohort_error import Rescore
 
 
-def build_rescore(strategies: Sequence[Strategy], tables: ScreeningTables) -> Rescore:
-    """Return the callback of `compare_strategies` that draws people and scores them anew.
+@runtime_checkable
+class Refittable(Protocol):
+    """A strategy whose scores change with the people it learns from."""
+
+    @property
+    def needs(self) -> frozenset[str]: ...  # noqa: D102
+
+    def score_samples(
+        self, tables: ScreeningTables, samples: Samples, rng: np.random.Generator
+    ) -> Floats:
+        """Return everyone's score by the model of each sample, (n_samples, n_people)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Refitting:
+    """The strategies that learn, with the people they learn from; a `Rescore`.
+
+    Attributes
+    ----------
+    strategies
+        By name.
+    tables
+        The screened people, in the order of the scores' rows.
+    """
+
+    strategies: Mapping[str, Refittable]
+    tables: ScreeningTables
+
+    @property
+    def n_training(self) -> int:
+        """People of the archive that strategies are fitted on; 0 without one."""
+        return 0 if self.tables.training is None else len(self.tables.training.index)
+
+    def uses_archive(self, name: str) -> bool:
+        """Whether a strategy learns from the archive rather than from the screened people."""
+        strategy = self.strategies.get(name)
+        if strategy is None or "outcome" not in strategy.needs:
+            return False
+        own = choose_training(self.tables) if "predictions" in strategy.needs else self.tables
+        return own.training is not None
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
+        """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""
+        return {
+            name: strategy.score_samples(self.tables, samples, rng)
+            for name, strategy in self.strategies.items()
+            if self.uses_archive(name) == (samples.people is None)
+        }
+
+
+def build_rescore(strategies: Sequence[Strategy], tables: ScreeningTables) -> Refitting:
+    """Return what `compare_strategies` needs to fit strategies again.
 
     Parameters
     ----------
     strategies
-        Those to be fitted again; a score of random enrollment is never needed.
+        All of them; those that learn nothing are left out.
     tables
-        The screened people, in the order of the scores' rows. Copies of a person share a fold.
+        The screened people, in the order of the scores' rows.
     """
-    scored = [strategy for strategy in strategies if not strategy.enrolls_everyone]
-
-    def rescore(rng: np.random.Generator) -> tuple[NDArray[np.intp], pd.DataFrame]:
-        sample = tables.resample(rng)
-        people = tables.index.get_indexer(pd.Index(sample.get_person()))
-        if not scored:
-            return people, pd.DataFrame(index=sample.index)
-        return people, widen_scores(score_people(scored, sample, rng)).loc[sample.index]
-
-    return rescore
+    learning = {one.name: one for one in strategies if isinstance(one, Refittable)}
+    return Refitting(learning, tables)
 
 
 def widen_scores(scores: pd.DataFrame) -> pd.DataFrame:

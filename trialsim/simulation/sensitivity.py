@@ -149,5 +149,5 @@ def _change_dropout(design: TrialDesign, left: float) -> TrialDesign:
 
 def _deflate(moments: Moments, everyone: Moments, share: float) -> Moments:
     """Return moments that keep a share of what selection changed in the mean decline."""
-    mean = everyone.mean_change + share * (moments.mean_change - everyone.mean_change)
-    return replace(moments, mean_change=mean)
+    mean = everyone.true_change + share * (moments.true_change - everyone.true_change)
+    return replace(moments, true_change=mean)

@@ -104,27 +104,3 @@ def _take_columns(trajectories: pd.DataFrame, months: Sequence[float]) -> Floats
             )
         )
     return trajectories[[known[m] for m in months]].to_numpy(dtype=float)
-
-
-def estimate_normal_change(trajectories: pd.DataFrame, design: TrialDesign) -> float:
-    """Return the mean change a year, in the design's unit, of people who age normally.
-
-    Parameters
-    ----------
-    trajectories
-        Of these people alone, as from `build_trajectories`.
-
-    Raises
-    ------
-    DesignError
-        Fewer than 10 of them have both the first and the last visit.
-    """
-    outcome = convert_unit(trajectories, design)
-    change = outcome[:, -1] - outcome[:, 0]
-    known = change[np.isfinite(change)]
-    if len(known) < 10:
-        raise DesignError(
-            f"Normal ageing needs at least 10 people with the first and last visit, got "
-            f"{len(known)}; give normal_change_per_year instead."
-        )
-    return float(known.mean() * 12 / design.duration_months)

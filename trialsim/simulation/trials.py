@@ -90,7 +90,7 @@ def simulate_trials(
         An arm of fewer than 5 people, sizes out of order, no replicates, no decline to slow.
     """
     _check_sizes(sizes, replicates)
-    shift = compute_shift(design, model.compute_expectations().mean_change)
+    shift = compute_shift(design, model.compute_expectations().true_change)
     job = _Job(model, design, sizes, seed, scenario, shift)
     parts = []
     batches = run_batches(

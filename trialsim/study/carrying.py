@@ -12,8 +12,8 @@ from trialsim.enrichment import Strategy, score_people
 from trialsim.enrichment.screening import Screening
 from trialsim.simulation import build_trajectories
 from trialsim.simulation.candidates import gather_pool, list_candidates, read_screened
+from trialsim.simulation.comparison import add_normal_change
 from trialsim.simulation.refitting import widen_scores
-from trialsim.simulation.trajectories import convert_unit
 from trialsim.study.job import Job
 from trialsim.study.selection_steps import (
     assemble_screening,
@@ -21,7 +21,7 @@ from trialsim.study.selection_steps import (
     list_strategies,
     read_given_predictions,
 )
-from trialsim.study.simulation_step import add_normal_change
+from trialsim.study.simulation_step import find_normal_people
 
 
 def find_problems(job: Job) -> Iterator[str]:
@@ -73,12 +73,12 @@ def _try_simulation(job: Job, cohort: Cohort, scores: list[pd.DataFrame]) -> Ite
     design = job.protocol.design
     try:
         trajectories = build_trajectories(cohort.visits, cohort.volumes, design)
-        design = add_normal_change(design, cohort, trajectories)
         if not scores:
             return
         wide = widen_scores(pd.concat(scores, ignore_index=True))
-        people = pd.Index(trajectories.index)
-        screened = read_screened(convert_unit(trajectories, design), people, wide, None)
+        normal = find_normal_people(cohort, design)
+        screened = read_screened(trajectories, wide, design, normal_people=normal)
+        add_normal_change(design, screened)
         fractions = job.protocol.selection.fractions_enrolled
         for candidate in list_candidates(list(screened.scores), fractions):
             gather_pool(candidate, screened, np.random.default_rng(0))

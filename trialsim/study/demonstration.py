@@ -62,7 +62,7 @@ participant = 25000
 [simulation]
 sample_sizes = [50, 100, 150, 200, 300, 400]
 n_simulations = 1000
-n_bootstrap = 20
+n_bootstrap = 500
 workers = 2
 """
 

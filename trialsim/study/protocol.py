@@ -165,7 +165,7 @@ class SimulationSection(Section):
         600,
     ]
     n_simulations: Annotated[int, Field(ge=100)] = 2000
-    n_bootstrap: Annotated[int, Field(ge=0)] = 50
+    n_bootstrap: Annotated[int, Field(ge=0)] = 500
     workers: Annotated[int, Field(ge=1, le=256)] = 1
 
 

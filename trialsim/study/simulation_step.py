@@ -5,10 +5,10 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from reports.store.study import Run
 from trialsim.design import TrialDesign
+from trialsim.enrichment.features import build_all_features
 from trialsim.errors import DesignError
 from trialsim.simulation import build_trajectories, compare_strategies
 from trialsim.simulation.refitting import build_rescore, widen_scores
-from trialsim.simulation.trajectories import estimate_normal_change
 from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
@@ -36,9 +36,9 @@ def simulate(job: Job, run: Run) -> None:
         Where the cohort cannot stand for the design's trials.
     """
     cohort, section = read_cohort(run.study, run.read), job.protocol.simulation
+    design = job.protocol.design
     try:
-        trajectories = build_trajectories(cohort.visits, cohort.volumes, job.protocol.design)
-        design = add_normal_change(job.protocol.design, cohort, trajectories)
+        trajectories = build_trajectories(cohort.visits, cohort.volumes, design)
     except DesignError as error:
         raise DesignError(f"No trial was simulated: {' '.join(error.problems)}") from error
     screening = build_screening(job, run)
@@ -54,6 +54,8 @@ def simulate(job: Job, run: Run) -> None:
         n_bootstrap=section.n_bootstrap,
         seed=job.protocol.study.seed,
         workers=section.workers,
+        baseline=build_all_features(screening.tables),
+        normal_people=find_normal_people(cohort, design),
         rescore=build_rescore(list_strategies(job, screening), screening.tables),
         on_progress=lambda done, total, name: job.on_progress(name, done, total),
     )
@@ -62,21 +64,13 @@ def simulate(job: Job, run: Run) -> None:
     job.tell(run, found.notes)
 
 
-def add_normal_change(
-    design: TrialDesign, cohort: Cohort, trajectories: pd.DataFrame
-) -> TrialDesign:
-    """Return the design with the cohort's own normal ageing where the design takes it off.
+def find_normal_people(cohort: Cohort, design: TrialDesign) -> pd.Index | None:
+    """Return the people whose change is normal ageing, those CN at baseline, where it is asked for.
 
-    It is the mean change of the people who are CN at baseline, unless the design states it.
-
-    Raises
-    ------
-    DesignError
-        Too few people who are CN at baseline have follow-up.
+    None where the design takes no normal ageing off, or states it.
     """
     if design.relative_to == "all decline" or design.normal_change_per_year is not None:
-        return design
+        return None
     people = cohort.participants
-    normal = people.loc[people["diagnosis"] == "CN", "participant_id"]
-    change = estimate_normal_change(trajectories.loc[trajectories.index.isin(normal)], design)
-    return design.change(normal_change_per_year=change)
+    normal: pd.Series[str] = people.loc[people["diagnosis"] == "CN", "participant_id"]
+    return pd.Index(normal)

@@ -11,15 +11,17 @@ from trialsim.simulation.candidate_runs import build_model
 from trialsim.simulation.candidates import list_candidates
 from trialsim.simulation.pool import Pool, build_pool
 from trialsim.simulation.trials import simulate_trials
-from trialsim.study.durations import estimate_fits
 from trialsim.study.protocol import Protocol
 
 _TRIALS: Final = 100
 _SEARCH: Final = 1.5
 """Times the trials of the sample sizes asked for: some target lies outside, and is searched for."""
 
-_PER_CLOSED_FORM: Final = 0.002
+_PER_CLOSED_FORM: Final = 0.0004
 """Seconds of a candidate's sample size by formula, which each bootstrap sample computes anew."""
+
+_PER_REFIT: Final = {"regression": 0.0005, "boosting": 0.05, "stacked": 0.0005}
+"""Seconds of fitting a strategy to one of many samples that are fitted together."""
 
 
 def estimate_simulation(protocol: Protocol) -> float:
@@ -28,7 +30,9 @@ def estimate_simulation(protocol: Protocol) -> float:
     candidates = list_candidates(selection.strategies, selection.fractions_enrolled)
     trials = _SEARCH * len(candidates) * section.n_simulations * measure_trial(protocol)
     formulas = len(candidates) * len(protocol.design.analyses) * _PER_CLOSED_FORM
-    return trials + section.n_bootstrap * (estimate_fits(protocol) + formulas)
+    folds = 1 if protocol.cohort.training else selection.folds
+    refits = folds * sum(_PER_REFIT.get(name, 0.0) for name in selection.strategies)
+    return trials + section.n_bootstrap * (refits + formulas)
 
 
 def measure_trial(protocol: Protocol) -> float:

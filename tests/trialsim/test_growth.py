@@ -1,0 +1,126 @@
+"""A growth model of everyone tells error from decline, and misses nobody."""
+
+import numpy as np
+import pytest
+
+from trialsim.errors import DesignError
+from trialsim.simulation.growth import (
+    expect_outcomes,
+    fit_growth,
+    remove_own_volume,
+    scale_weights,
+)
+
+TIMES = np.array([0.0, 12.0, 24.0])
+
+
+def simulate(n: int, noise: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return measured outcomes, true ones, and a covariate that knows part of the slope."""
+    rng = np.random.default_rng(seed)
+    known, own = rng.normal(size=(2, n))
+    level = 880 + 12 * rng.normal(size=n)
+    slope = -0.2 - 0.08 * known - 0.08 * own - 0.004 * (880 - level)
+    truth = level[:, None] + slope[:, None] * TIMES
+    return truth + noise * rng.normal(size=truth.shape), truth, known
+
+
+def select_lowest(outcome: np.ndarray, share: float = 0.25) -> np.ndarray:
+    return outcome[:, 0] <= np.quantile(outcome[:, 0], share)
+
+
+def compute_decline(outcome: np.ndarray) -> np.ndarray:
+    return outcome[:, 0] - outcome[:, -1]
+
+
+@pytest.mark.parametrize("noise", [1.0, 2.0, 3.0, 5.0])
+def test_decline_of_people_selected_by_a_measured_baseline_is_their_true_one(noise: float) -> None:
+    outcome, truth, known = simulate(40_000, noise)
+    chosen = select_lowest(outcome)
+    score = remove_own_volume(-outcome[:, 0], outcome[:, 0], known[:, None])
+    x = np.column_stack([score, known])
+    expected = expect_outcomes(fit_growth(outcome, TIMES, x), outcome, x)
+    right = compute_decline(truth)[chosen].mean()
+    found = -expected.true_change[chosen, -1].mean()
+    measured = compute_decline(outcome)[chosen].mean()
+    # standard error of the mean over 10,000 people: at most 0.08
+    assert found == pytest.approx(right, abs=0.25)
+    if noise >= 3:
+        assert abs(measured - right) > 3 * abs(found - right)
+
+
+def test_variances_are_those_that_the_people_were_drawn_with() -> None:
+    outcome, _, known = simulate(20_000, 2.0)
+    growth = fit_growth(outcome, TIMES, known[:, None])
+    assert growth.residual_variance == pytest.approx(4.0, rel=0.05)
+    assert growth.lines[1, 0] == pytest.approx(-0.08, abs=0.004)
+
+
+def test_a_missed_visit_is_expected_where_it_would_have_been() -> None:
+    outcome, _, known = simulate(20_000, 1.0)
+    seen = outcome.copy()
+    # those who declined fastest in the first year are the ones who leave
+    seen[outcome[:, 0] - outcome[:, 1] > 3, 2] = np.nan
+    x = known[:, None]
+    expected = expect_outcomes(fit_growth(seen, TIMES, x), seen, x)
+    missed = np.isnan(seen[:, 2])
+    assert missed.mean() > 0.3
+    completers = seen[~missed, 2].mean()
+    assert abs(completers - outcome[:, 2].mean()) > 1
+    assert expected.outcome[:, 2].mean() == pytest.approx(outcome[:, 2].mean(), abs=0.1)
+    drawn = expected.draw(np.random.default_rng(2), np.ones(len(seen)))
+    assert drawn[missed, 2].std() == pytest.approx(outcome[missed, 2].std(), rel=0.03)
+    assert (drawn[~missed] == outcome[~missed]).all()
+
+
+def test_two_visits_leave_measured_change_as_it_is() -> None:
+    outcome, _, _ = simulate(50, 1.0)
+    pair = outcome[:, [0, 2]]
+    x = np.empty((50, 0))
+    expected = expect_outcomes(fit_growth(pair, TIMES[[0, 2]], x), pair, x)
+    assert expected.noise_sd == 0
+    assert expected.true_change[:, 1] == pytest.approx(pair[:, 1] - pair[:, 0])
+
+
+def test_weights_count_as_people() -> None:
+    outcome, _, known = simulate(60, 1.0)
+    weights = np.where(np.arange(60) < 20, 2.0, 1.0)
+    copies = np.repeat(np.arange(60), weights.astype(int))
+    x = known[:, None]
+    weighted = fit_growth(outcome, TIMES, x, weights)
+    repeated = fit_growth(outcome[copies], TIMES, x[copies])
+    # the means are the same; REML of fewer effective people differs in the variances alone
+    assert weighted.means == pytest.approx(repeated.means, abs=0.02)
+    assert scale_weights(weights).sum() == pytest.approx(80**2 / 120)
+
+
+def test_the_part_of_a_score_that_reads_the_baseline_is_taken_off() -> None:
+    rng = np.random.default_rng(1)
+    baseline, head = rng.normal(size=(2, 200))
+    baseline = baseline + head
+    score = -2 * baseline + 3 * head
+    found = remove_own_volume(score, baseline, head[:, None])
+    assert np.ptp(found - 3 * (head - head.mean())) < 1e-9
+    kept = remove_own_volume(score, baseline, None)
+    assert kept == pytest.approx(score - score.mean())
+
+
+def test_the_expectations_move_with_the_people_they_are_estimated_from() -> None:
+    outcome, _, known = simulate(80, 1.0)
+    outcome[:20, 2] = np.nan
+    x = known[:, None]
+    expected = expect_outcomes(fit_growth(outcome, TIMES, x), outcome, x)
+    assert expected.refit is not None
+    assert np.abs(expected.refit.move(np.ones((1, 80)))).max() < 1e-3
+    only = np.zeros((1, 80))
+    only[0, 30:] = 1
+    moved = expected.outcome[:20, 2] + expected.refit.move(only)[0, :20, 2]
+    growth = fit_growth(outcome[30:], TIMES, x[30:])
+    again = expect_outcomes(growth, outcome[:20], x[:20]).outcome[:, 2]
+    assert moved == pytest.approx(again, abs=0.3)
+
+
+def test_too_few_people_with_follow_up_are_refused() -> None:
+    outcome, _, _ = simulate(30, 1.0)
+    outcome[9:, 2] = np.nan
+    with pytest.raises(DesignError, match="Only 9 of 30 people have the first and the last visit"):
+        fit_growth(outcome, TIMES, np.empty((30, 0)))
