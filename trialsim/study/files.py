@@ -56,10 +56,9 @@ def write_power(result: StudyResult, folder: Path) -> None:
     """Write every table of the simulation as CSV, the figures of each analysis as SVG and PNG."""
     write_tables(result, POWER_TABLES, folder)
     for analysis in result.protocol.design.analyses:
-        tables = {
-            name: result.table(name).query("analysis == @analysis")
-            for name in ("operating_characteristics", "sample_sizes", "cheapest_fractions")
-        }
+        names = ("operating_characteristics", "sample_sizes", "cheapest_fractions")
+        whole = {name: result.table(name) for name in names}
+        tables = {name: table[table["analysis"] == analysis] for name, table in whole.items()}
         _write_power_curves(result, tables["operating_characteristics"], folder, analysis)
         _write_figures_of_sizes(result, tables, folder, analysis)
     if not result.table("sensitivity").empty:
