@@ -52,7 +52,7 @@ def _list_incomplete(errors: SizeErrors) -> list[str]:
 def _list_missing_scores(errors: SizeErrors) -> list[str]:
     most = max(len(run.design.analyses) for run in errors.runs)
     return [
-        f"{run.candidate.strategy}: it has no score, so analyses that adjust for one are left out."
+        f"{run.candidate.strategy}: it has no score to adjust for; analyses that do are left out."
         for run in errors.runs
         if len(run.design.analyses) < most
     ]
