@@ -32,6 +32,7 @@ study export --format csv --out tables
 study verify
 samplesize means --delta 1.5 --sd 4 --power 0.8
 doctor
+qualify --out qualification.html
 """
 NEEDING = {
     "report study.duckdb --out report.pdf": "documents",

@@ -25,6 +25,7 @@ from trialsim.cli import (
     monitor,
     power,
     predict,
+    qualify,
     rank,
     report,
     run,
@@ -129,6 +130,7 @@ app.command()(report.report)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(doctor.doctor)
+app.command()(qualify.qualify)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
 samplesize.app.command()(samplesize_twins.twins)
