@@ -34,6 +34,7 @@ _ALPHA: Final = 0.05
 _MOST_ERRORS: Final = 3.5
 """A correct analysis lies further off once in two thousand checks."""
 
+_LINE: Final = "_" * 24
 _ANALYSES: Final = {"change": fit_change, "ancova": fit_ancova, "mmrm": fit_mmrm}
 
 
@@ -147,7 +148,7 @@ def _describe_simulations(simulated: pd.DataFrame) -> Section:
 
 def _describe_signatures() -> Section:
     roles = ("Installed by", "Checked by", "Approved by")
-    frame = pd.DataFrame({"role": roles, "name": "", "date": " ", "signature": "  "})
+    frame = pd.DataFrame({"role": roles, "name": _LINE, "date": _LINE, "signature": _LINE})
     rules = [words(name, name.capitalize(), lambda text: str(text)) for name in frame.columns]
     return Section("Signatures", (build_table(frame, rules, title="Signatures", is_data=False),))
 
