@@ -1,6 +1,6 @@
 """Find, read and validate a cohort, whatever form it has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,8 +22,9 @@ from cohorts.sources.checks.whole import check_records, separate_rejected
 from cohorts.sources.codings import Coding
 from cohorts.sources.freesurfer import is_freesurfer_folder, read_freesurfer_records
 from cohorts.sources.interpretation import Codings, interpret
+from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
-from cohorts.sources.records import Records
+from cohorts.sources.records import PROVENANCE, Records, show
 from cohorts.sources.scans import Progress, measure_scans
 from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_records
 from cohorts.sources.values import parse_codes
@@ -42,6 +43,8 @@ def load_cohort(
     ignore: Sequence[str] = (),
     pipeline: str | None = None,
     bids_filters: Mapping[str, Filter] | None = None,
+    profile: str | Path | None = None,
+    on_reading: Callable[[pd.DataFrame], None] | None = None,
     quarantine: bool = False,
     progress: Progress | None = None,
 ) -> Cohort:
@@ -71,6 +74,13 @@ def load_cohort(
         Which folder under `derivatives/` of a BIDS dataset gives segmentations and volumes.
     bids_filters
         `t1w` and `dseg` -> entities that such files must have, as fMRIPrep's filter file says it.
+    profile
+        How the tables of a known study or tool are written: a name of
+        `cohorts.sources.profile.list_profiles`, or the path of a TOML file. What else is stated
+        wins.
+    on_reading
+        Called with what each column was understood as: `column`, `read_as`, `n_known`,
+        `first_value`.
     quarantine
         Let sound people go on and list the others in `Cohort.rejected`.
     progress
@@ -97,21 +107,45 @@ def load_cohort(
     80
     """
     path = find_source(path)
+    known = read_profile(profile)
     codings = Codings(
-        age_unit, sex_coding, diagnosis_coding, diagnosis, top_coded_age, is_brlp_csv(path)
+        age_unit or known.age_unit,
+        sex_coding or known.sex_coding,
+        diagnosis_coding or known.diagnosis_coding,
+        diagnosis,
+        top_coded_age,
+        is_brlp_csv(path),
     )
     reading = Reading(
-        column_map or {}, parse_codes(missing), tuple(ignore), pipeline, bids_filters or {}
+        column_map or {}, parse_codes(missing), tuple(ignore), pipeline, bids_filters or {}, known
     )
     if is_cohort_folder(path):
         return _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)
     records = read_records(path, reading=reading)
     interpret(records, codings)
+    if on_reading is not None:
+        on_reading(explain_reading(records))
     measure_scans(records, progress=progress)
     records.frame = complete_visits(records.frame)
     check_records(records)
     rejected = separate_rejected(records.problems, quarantine=quarantine)
     return _build_cohort(records, rejected)
+
+
+def explain_reading(records: Records) -> pd.DataFrame:
+    """Return what each column of a source was understood as.
+
+    Returns
+    -------
+    DataFrame
+        `column` in the source, `read_as` here, `n_known` values, the `first_value` of them.
+    """
+    rows = []
+    for name in records.frame.drop(columns=[*PROVENANCE], errors="ignore"):
+        known = records.frame[name].dropna()
+        first = show(known.iloc[0]) if len(known) else "n/a"
+        rows.append((records.get_source_name(str(name)), str(name), len(known), first))
+    return pd.DataFrame(rows, columns=["column", "read_as", "n_known", "first_value"])
 
 
 def find_source(path: str | Path) -> Path:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Self
 
 from cohorts.errors import CohortError
 from cohorts.sources.bids_files import Filter
 from cohorts.sources.columns import WAVE
+from cohorts.sources.profile import Profile
 from cohorts.sources.records import join_names
 
 
@@ -26,6 +28,8 @@ class Reading:
     pipeline
         The folder under `derivatives/` of a BIDS dataset whose segmentations and volumes are
         taken; None where there is only one.
+    profile
+        What holds where the user states nothing.
     filters
         `t1w` and `dseg` -> the entities that such files of a BIDS dataset must have.
     """
@@ -35,6 +39,7 @@ class Reading:
     ignored: tuple[str, ...] = ()
     pipeline: str | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
+    profile: Profile = field(default_factory=Profile)
 
     def apply_map(self, names: Iterable[str], *, file: str) -> dict[str, str]:
         """Return name in the file -> name as the user states it.
@@ -54,6 +59,11 @@ class Reading:
             For a stated or ignored column that the file lacks.
         """
         names, renames = list(names), {}
+        taken = set(self.column_map.values())
+        for name, target in self.profile.columns.items():
+            if name in names and name not in self.column_map and target not in taken:
+                renames[name] = target
+                taken.add(target)
         for stated, target in self.column_map.items():
             waves = [name for name in names if (match := WAVE.match(name)) and match[1] == stated]
             if stated in names:
@@ -71,6 +81,16 @@ class Reading:
                 )
             )
         return renames
+
+    def list_ignored(self, names: Iterable[str]) -> list[str]:
+        """Return the columns to leave out: the user's, and the profile's that nobody maps."""
+        kept = {*self.column_map, *self.profile.columns}
+        return [
+            name
+            for name in names
+            if name in self.ignored
+            or (name not in kept and any(fnmatchcase(name, one) for one in self.profile.ignore))
+        ]
 
     def list_absent(self, names: Iterable[str]) -> list[str]:
         """Return the stated columns that are not among `names`, with or without a wave."""

@@ -85,6 +85,8 @@ class Records:
         Whether any person is simulated.
     missing_codes
         Codes of missing values that the user declared; None where nothing was stated.
+    session_time, starts_at_first_visit
+        As in `cohorts.sources.profile.Profile`.
     """
 
     frame: pd.DataFrame
@@ -99,6 +101,8 @@ class Records:
     has_unattended_visits: bool = False
     is_synthetic: bool = False
     missing_codes: tuple[str, ...] | None = None
+    session_time: str | None = None
+    starts_at_first_visit: bool = False
 
     def report(self, rows: npt.ArrayLike, column: str | None, message: str) -> None:
         """Add one problem for each of `rows`.

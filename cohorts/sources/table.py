@@ -108,14 +108,21 @@ def read_table_records(path: Path, *, reading: Reading, key: str = "participant_
         }
     )
     frame = pd.concat([frame.reset_index(drop=True), provenance], axis=1)
-    records = Records(frame, name=path.stem, sources=[path], missing_codes=reading.missing)
+    records = Records(
+        frame,
+        name=path.stem,
+        sources=[path],
+        missing_codes=reading.missing,
+        session_time=reading.profile.session_time,
+        starts_at_first_visit=reading.profile.starts_at_first_visit,
+    )
     _standardize_columns(records, reading=reading, file=path.name)
     if key not in records.frame:
         raise CohortError(
             f"{path.name} has no column {key} (columns: {', '.join(join_names(own))}): "
             f"name the column that holds it with --map COLUMN={key}."
         )
-    _blank_missing(records)
+    _blank_missing(records, reading.profile.missing)
     _resolve_paths(records.frame, path.parent)
     return records
 
@@ -124,11 +131,11 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     """Give columns their standard names, waves their own rows; leave out what is to be ignored."""
     frame = records.frame
     stated = reading.apply_map(_list_own(frame), file=file)
-    frame = frame.drop(columns=[name for name in reading.ignored if name in frame])
+    frame = _blank_by_column(frame, reading).drop(columns=reading.list_ignored(_list_own(frame)))
     frame = frame.rename(columns=stated)
     standard = standardize_names(_list_own(frame), stated=stated.values(), file=file)
     if "session_id" not in standard.values():
-        waves = find_waves(_list_own(frame))
+        waves = find_waves(_list_own(frame), stated=stated.values())
         later = list_later_waves(_list_own(frame), waves, kept=stated.values())
         frame = split_waves(frame.drop(columns=later), waves)
         records.has_unattended_visits = bool(waves)
@@ -157,11 +164,17 @@ def _list_own(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame if name not in PROVENANCE]
 
 
-def _blank_missing(records: Records) -> None:
+def _blank_by_column(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    own = {name: codes for name, codes in reading.profile.missing_in.items() if name in frame}
+    blanked = {name: blank_missing(frame[[name]], codes)[name] for name, codes in own.items()}
+    return frame.assign(**blanked)
+
+
+def _blank_missing(records: Records, codes: Collection[str]) -> None:
     kept = {*PROVENANCE, *_NAMES_OF_ROWS}
     named = [name for name in records.frame if name in kept]
     values = records.frame.drop(columns=named)
-    blanked = blank_missing(values, records.missing_codes or ())
+    blanked = blank_missing(values, (*(records.missing_codes or ()), *codes))
     records.frame = pd.concat([records.frame[named], blanked], axis=1)
 
 

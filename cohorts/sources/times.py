@@ -144,7 +144,7 @@ def settle_times(records: Records) -> None:
     months, ages = frame["months_from_baseline"], frame["age_years"]
     people = frame["participant_id"]
     if records.has_named_sessions:
-        named = frame["session_id"].map(_read_name_or_nan)
+        named = frame["session_id"].map(lambda name: _read_name_or_nan(name, records.session_time))
     else:
         named = pd.Series(np.nan, index=frame.index)
     is_single = ~people.duplicated(keep=False)
@@ -170,7 +170,10 @@ def settle_times(records: Records) -> None:
             "the time of the visit {session_id} is unknown; months_from_baseline, visit_date or "
             "an age at each visit is expected",
         )
-    records.frame = records.frame.assign(months_from_baseline=months.fillna(0.0))
+    months = months.fillna(0.0)
+    if records.starts_at_first_visit:
+        months = months - months.groupby(people).transform("min")
+    records.frame = records.frame.assign(months_from_baseline=months)
 
 
 def _report_no_times(records: Records) -> None:
@@ -208,6 +211,9 @@ def _place_baseline(months: pd.Series, ages: pd.Series) -> pd.Series:
     return months.fillna(0.0) if ages[unstated].min() <= ages.min() else months
 
 
-def _read_name_or_nan(session: object) -> float:
+def _read_name_or_nan(session: object, pattern: str | None) -> float:
+    if pattern is not None and (match := re.search(pattern, str(session))):
+        units = {"days": 1 / DAYS_PER_MONTH, "months": 1.0, "years": MONTHS_PER_YEAR}
+        return sum(float(value) * units[unit] for unit, value in match.groupdict().items())
     found = read_months_of_name(str(session))
     return np.nan if found is None else found

@@ -39,12 +39,12 @@ class Waves:
         return self.columns[column][0] if column in self.columns else column
 
 
-def find_waves(names: Sequence[str]) -> Waves:
+def find_waves(names: Sequence[str], *, stated: Collection[str] = ()) -> Waves:
     """Return the waves among the columns of a table.
 
     A number at the end of a name is a wave where something that visits are known by, an age, a
     time, a volume, a usual covariate, has two numbers of that spelling (`age_W1`, `age_W2`);
-    `consent_V2` alone is the second version of a form.
+    `consent_V2` alone is the second version of a form. What the user names as a wave is one.
     """
     found = [(name, *parts) for name in names if (parts := _split(name))]
     repeated: dict[str, set[int]] = {}
@@ -53,7 +53,12 @@ def find_waves(names: Sequence[str]) -> Waves:
         for _, stem, own, number in found:
             if own == spelling and _is_known(stem):
                 stems.setdefault(stem, set()).add(number)
-        repeated[spelling] = set().union(*(own for own in stems.values() if len(own) > 1))
+        named = {
+            number
+            for name, stem, own, number in found
+            if own == spelling and name in stated and _is_known(stem)
+        }
+        repeated[spelling] = named.union(*(own for own in stems.values() if len(own) > 1))
     return Waves(
         {
             name: (stem, number)

@@ -25,8 +25,10 @@ from trialsim.cli.source import (
     MapOption,
     MissingOption,
     PipelineOption,
+    ProfileOption,
     QuarantineOption,
     SexCodingOption,
+    ShowReadingOption,
     SourceArgument,
     TopCodedAgeOption,
     load_source,
@@ -49,6 +51,7 @@ def cohort() -> None:
 @app.command()
 def validate(
     source: SourceArgument,
+    profile: ProfileOption = None,
     column_map: MapOption = None,
     age_unit: AgeUnitOption = None,
     sex_coding: SexCodingOption = None,
@@ -60,6 +63,7 @@ def validate(
     pipeline: PipelineOption = None,
     bids_filter_file: BidsFilterOption = None,
     quarantine: QuarantineOption = False,
+    show_reading: ShowReadingOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -79,6 +83,8 @@ def validate(
         missing=missing,
         ignore=ignore or (),
         pipeline=pipeline,
+        profile=profile,
+        on_reading=print_table if show_reading else None,
         bids_filters=read_bids_filters(bids_filter_file),
         quarantine=quarantine,
     )
@@ -89,6 +95,7 @@ def validate(
 def import_source(
     source: SourceArgument,
     folder: Annotated[Path, typer.Argument(help="Where the Parquet tables go.")],
+    profile: ProfileOption = None,
     column_map: MapOption = None,
     age_unit: AgeUnitOption = None,
     sex_coding: SexCodingOption = None,
@@ -127,6 +134,7 @@ def import_source(
         missing=missing,
         ignore=ignore or (),
         pipeline=pipeline,
+        profile=profile,
         bids_filters=read_bids_filters(bids_filter_file),
         quarantine=quarantine,
     )

@@ -43,6 +43,13 @@ MissingOption = Annotated[
 IgnoreOption = Annotated[
     list[str] | None, typer.Option(help="A column to leave out; repeatable.", metavar="COLUMN")
 ]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(help="A known study or tool (adnimerge, oasis3, nacc ...), or a TOML file."),
+]
+ShowReadingOption = Annotated[
+    bool, typer.Option("--show-reading", help="Print what each column was understood as.")
+]
 PipelineOption = Annotated[
     str | None,
     typer.Option(help="The folder under derivatives/ that gives segmentations and volumes."),

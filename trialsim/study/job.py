@@ -11,6 +11,7 @@ import numpy as np
 from cohorts.cohort import Cohort
 from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
 from reports.store.study import Run
 from trialsim.study.protocol import PredictionSection, Protocol
@@ -73,6 +74,7 @@ class Job:
             ignored=tuple(section.ignore),
             pipeline=section.pipeline,
             filters=section.bids_filters,
+            profile=read_profile(section.profile),
         )
         return take_census(path, reading=reading)
 
@@ -124,6 +126,7 @@ class Job:
             missing=section.missing,
             ignore=section.ignore,
             pipeline=section.pipeline,
+            profile=section.profile,
             bids_filters=section.bids_filters,
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),

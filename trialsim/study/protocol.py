@@ -72,6 +72,7 @@ class CohortSection(Section):
     missing: str | list[str | int | float] | None = None
     ignore: list[str] = []
     pipeline: str | None = None
+    profile: str | None = None
     bids_filters: dict[str, dict[str, str | int | list[str | int] | None]] = {}
     quarantine: bool = False
     eligibility: list[str] = []

@@ -1,5 +1,7 @@
 """What must hold before a cohort is trusted: every problem at once, then a refusal."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from cohorts.errors import CohortValidationError
@@ -48,7 +50,7 @@ def separate_rejected(problems: list[Problem], *, quarantine: bool) -> pd.DataFr
     """
     of_everyone = [problem for problem in problems if problem.participant_id is None]
     if problems and (not quarantine or of_everyone):
-        raise CohortValidationError(*(str(problem) for problem in problems))
+        raise CohortValidationError(*group_problems(problems))
     return pd.DataFrame(
         {
             "participant_id": [problem.participant_id for problem in problems],
@@ -56,3 +58,29 @@ def separate_rejected(problems: list[Problem], *, quarantine: bool) -> pd.DataFr
         },
         dtype="str",
     )
+
+
+def group_problems(problems: list[Problem], *, n_shown: int = 3) -> list[str]:
+    """Return one sentence for each different problem, with its first rows where there are many.
+
+    Parameters
+    ----------
+    problems
+        In the order in which they were found.
+    n_shown
+        How many rows are named.
+    """
+    groups: dict[tuple[str, str | None, str | None], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.message, problem.file, problem.column), []).append(problem)
+    return [_tell(group, n_shown) for group in groups.values()]
+
+
+def _tell(group: list[Problem], n_shown: int) -> str:
+    if len(group) == 1:
+        return str(group[0])
+    rows = [problem.row for problem in group if problem.row is not None][:n_shown]
+    people = list(dict.fromkeys(problem.participant_id for problem in group))
+    named = f", first {', '.join(map(str, rows))}" if rows else ""
+    count = f"{len(group)} rows{named}; {len(people)} people, first {people[0]}"
+    return str(replace(group[0], participant_id=None, row=None)).removesuffix(".") + f" ({count})."

@@ -1,0 +1,112 @@
+"""Profiles: how the tables of a known study or tool are written, one TOML file each."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from cohorts.errors import CohortError
+
+_FOLDER: Final = files("cohorts.sources").joinpath("profiles")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is stated about a source before the user states anything; the user wins.
+
+    Parameters
+    ----------
+    description
+        What the profile is for.
+    columns
+        Name in the file -> standard name, where the file has the column.
+    ignore
+        Columns to leave out, with `*` for any letters, where the file has them.
+    missing, missing_in
+        Codes of missing values everywhere, and those of single columns.
+    age_unit, sex_coding, diagnosis_coding
+        As the options of these names.
+    session_time
+        A regular expression with a group `days`, `months` or `years`, which tells the time in the
+        name of a visit.
+    starts_at_first_visit
+        Whether times are counted from something before the first visit, such as entry.
+    """
+
+    description: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    missing_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    age_unit: str | None = None
+    sex_coding: Mapping[str, str] | None = None
+    diagnosis_coding: Mapping[str, str] | None = None
+    session_time: str | None = None
+    starts_at_first_visit: bool = False
+
+
+def list_profiles() -> list[str]:
+    """Return the names of the profiles that come with the package."""
+    names = (Path(entry.name) for entry in _FOLDER.iterdir())
+    return sorted(name.stem for name in names if name.suffix == ".toml")
+
+
+def read_profile(name: str | Path | None) -> Profile:
+    """Return a profile by its name, or one of the user's by its path.
+
+    Raises
+    ------
+    CohortError
+        For a name that is not known, or a file that is no profile.
+
+    Examples
+    --------
+    >>> read_profile("adnimerge").columns["AGE"]
+    'baseline_age_years'
+    """
+    if name is None:
+        return Profile()
+    if str(name) in list_profiles():
+        content = tomllib.loads(_FOLDER.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+        return _build(content, str(name))
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise CohortError(
+            f"There is no profile {name}: give the path of a TOML file, or one of "
+            f"{', '.join(list_profiles())}."
+        )
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CohortError(f"The profile {path} is not valid TOML: {error}.") from error
+    return _build(content, str(path))
+
+
+def _build(content: Mapping[str, Any], name: str) -> Profile:
+    kinds = {
+        **dict.fromkeys(("description", "age_unit", "session_time"), str),
+        **dict.fromkeys(("columns", "missing_in", "sex_coding", "diagnosis_coding"), dict),
+        **dict.fromkeys(("ignore", "missing"), list),
+        "starts_at_first_visit": bool,
+    }
+    known = [entry.name for entry in fields(Profile)]
+    problems = [
+        f"The profile {name} has no key {key}: it takes {', '.join(known)}."
+        for key in content
+        if key not in known
+    ]
+    problems += [
+        f"The profile {name}, {key}: a {kind.__name__} is expected, got {content[key]!r}."
+        for key, kind in kinds.items()
+        if key in content and not isinstance(content[key], kind)
+    ]
+    if problems:
+        raise CohortError(*problems)
+    values = {key: tuple(map(str, v)) if isinstance(v, list) else v for key, v in content.items()}
+    by_column = {
+        column: tuple(map(str, codes if isinstance(codes, list) else [codes]))
+        for column, codes in content.get("missing_in", {}).items()
+    }
+    return Profile(**values | {"missing_in": by_column})

@@ -1,0 +1,306 @@
+"""Each profile reads a table of its study's or tool's shape, and the user's statements win."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.baseline import build_baseline_table
+from cohorts.errors import CohortError
+from cohorts.sources.loading import load_cohort
+from cohorts.sources.profile import list_profiles, read_profile
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+
+
+def make_adnimerge() -> pd.DataFrame:
+    """Two people in ADNIMERGE's columns; the age is that at baseline, DX is empty at baseline."""
+    visits = [("bl", 0.0), ("m06", 5.97), ("m12", 12.3), ("m24", 24.1)]
+    rows: list[dict[str, Any]] = []
+    for person, dx_bl, dx in (("001_S_1", "SMC", "CN"), ("002_S_2", "LMCI", "Dementia")):
+        for code, months in visits:
+            rows.append(
+                {
+                    "RID": person[-1],
+                    "PTID": person,
+                    "VISCODE": code,
+                    "SITE": 11,
+                    "EXAMDATE": "2005-09-10",
+                    "DX_bl": dx_bl,
+                    "AGE": 70.3,
+                    "PTGENDER": "Female",
+                    "PTEDUCAT": 16,
+                    "APOE4": 1,
+                    "ABETA": ">1700",
+                    "MMSE": 28,
+                    "Ventricles": 34000,
+                    "Hippocampus": 7000 - months,
+                    "WholeBrain": 1_050_000,
+                    "Entorhinal": 3500,
+                    "Fusiform": 16000,
+                    "MidTemp": 19000,
+                    "ICV": 1_500_000,
+                    "DX": "" if code == "bl" else dx,
+                    "MMSE_bl": 28,
+                    "Years_bl": months / 12.03,
+                    "Month_bl": months,
+                    "Month": round(months),
+                    "M": round(months),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[float], list[str]]] = {
+    "adnimerge": (make_adnimerge(), {}, [0, 6, 12.3, 24.1] * 2, ["CN", "MCI"]),
+    "oasis2": (
+        pd.DataFrame(
+            {
+                "Subject ID": ["OAS2_1", "OAS2_1", "OAS2_2", "OAS2_2"],
+                "MRI ID": ["OAS2_1_MR1", "OAS2_1_MR2", "OAS2_2_MR1", "OAS2_2_MR2"],
+                "Group": ["Nondemented", "Nondemented", "Converted", "Converted"],
+                "Visit": [1, 2, 1, 2],
+                "MR Delay": [0, 457, 0, 560],
+                "M/F": ["M", "M", "F", "F"],
+                "Hand": "R",
+                "Age": [87, 88, 75, 76],
+                "EDUC": [14, 14, 12, 12],
+                "SES": [2, 2, np.nan, np.nan],
+                "MMSE": [27, 30, 23, 28],
+                "CDR": [0, 0, 0, 0.5],
+                "eTIV": [1987, 2004, 1678, 1738],
+                "nWBV": [0.696, 0.681, 0.736, 0.713],
+                "ASF": [0.883, 0.876, 1.046, 1.010],
+            }
+        ),
+        {},
+        [0, 15.01, 0, 18.4],
+        ["CN", "CN"],
+    ),
+    "oasis3": (
+        pd.DataFrame(
+            {
+                "OASISID": ["OAS30001", "OAS30001"],
+                "Session": ["OAS30001_MR_d0129", "OAS30001_MR_d0860"],
+                "AgeatEntry": [65.2, 65.2],
+                "GENDER": [2, 2],
+                "CDRTOT": [0, 0.5],
+                "IntraCranialVol": [1.4e6, 1.4e6],
+                "Left-Hippocampus_volume": [3600, 3500],
+                "Right-Hippocampus_volume": [3650, 3550],
+            }
+        ),
+        {},
+        [0, (860 - 129) / 30.4375],
+        ["CN"],
+    ),
+    "nacc": (
+        pd.DataFrame(
+            {
+                "NACCID": ["NACC1", "NACC1", "NACC2"],
+                "NACCVNUM": [1, 2, 1],
+                "NACCAGE": [70, 71, 80],
+                "VISITYR": [2010, 2011, 2010],
+                "SEX": [1, 1, 2],
+                "EDUC": [16, 16, 99],
+                "NACCUDSD": [1, 3, 4],
+                "NACCMMSE": [29, 88, -4],
+                "NACCNE4S": [0, 0, 9],
+                "LHIPPO": [3.2, 3.1, 88.8888],
+                "RHIPPO": [3.3, 3.2, 88.8888],
+            }
+        ),
+        {},
+        [0, 12, 0],
+        ["CN", "AD"],
+    ),
+    "aibl": (
+        pd.DataFrame(
+            {
+                "RID": [2, 2, 3],
+                "VISCODE": ["bl", "m18", "bl"],
+                "AGE": [71.5, 71.5, 66],
+                "PTGENDER": [1, 1, 2],
+                "DXCURREN": [1, 2, 3],
+                "MMSCORE": [29, 28, -4],
+                "EXAMDATE": ["-4", "-4", "01/02/2010"],
+            }
+        ),
+        {},
+        [0, 18, 0],
+        ["CN", "AD"],
+    ),
+    "ukb": (
+        pd.DataFrame(
+            {
+                "eid": [1, 2],
+                "31-0.0": [0, 1],
+                "21003-0.0": [55, 58],
+                "21003-2.0": [60, 64],
+                "21003-3.0": [63, np.nan],
+                "25019-2.0": [3700.1, 3800.2],
+                "25019-3.0": [3650.1, np.nan],
+                "25020-2.0": [3750, 3850],
+                "25020-3.0": [3700, np.nan],
+                "20016-2.0": [6, -1],
+            }
+        ),
+        {"diagnosis": "CN"},
+        [0, 36, 0],
+        ["CN", "CN"],
+    ),
+    "clinica": (
+        pd.DataFrame(
+            {
+                "participant_id": ["sub-1", "sub-1"],
+                "session_id": ["ses-M000", "ses-M006"],
+                "sex": ["F", "F"],
+                "age_bl": [70.0, 70.0],
+                "diagnosis_bl": ["LMCI", "LMCI"],
+                "diagnosis": ["MCI", "AD"],
+                "education_level": [16, 16],
+                "MMS": [27, 26],
+            }
+        ),
+        {},
+        [0, 6],
+        ["MCI"],
+    ),
+    "freesurfer": (
+        pd.DataFrame(
+            {
+                "Measure:volume": ["sub-1"],
+                "age": [70],
+                "sex": ["F"],
+                "diagnosis": ["CN"],
+                "Left-Hippocampus": [3400.1],
+                "Right-Hippocampus": [3500.2],
+                "BrainSegVol": [1.05e6],
+                "Brain-Stem": [21000],
+                "CSF": [1200],
+                "EstimatedTotalIntraCranialVol": [1.5e6],
+            }
+        ),
+        {},
+        [0],
+        ["CN"],
+    ),
+    "synthseg": (
+        pd.DataFrame(
+            {
+                "subject": ["sub-1"],
+                "age": [70],
+                "sex": ["F"],
+                "diagnosis": ["CN"],
+                "total intracranial": [1.5e6],
+                "left hippocampus": [3400.1],
+                "right hippocampus": [3500.2],
+                "3rd ventricle": [1500],
+                "left accumbens area": [450],
+            }
+        ),
+        {},
+        [0],
+        ["CN"],
+    ),
+}
+TABLES["fastsurfer"] = TABLES["freesurfer"]
+TABLES["adni-bids"] = TABLES["clinica"]
+
+
+@pytest.mark.parametrize("name", list_profiles())
+def test_profile_reads_a_table_of_its_shape(name: str, tmp_path: Path) -> None:
+    table, stated, months, diagnoses = TABLES[name]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile=name, **stated)
+    assert cohort.visits["months_from_baseline"].to_numpy() == pytest.approx(months, abs=0.1)
+    assert cohort.participants["diagnosis"].tolist() == diagnoses
+
+
+def test_adnimerge_has_its_volumes_and_ages() -> None:
+    profile = read_profile("adnimerge")
+    assert profile.columns["WholeBrain"] == "whole_brain_mm3"
+
+
+def test_ages_advance_and_volumes_have_names(tmp_path: Path) -> None:
+    make_adnimerge().to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="adnimerge")
+    assert cohort.visits["age_years"].iloc[:4].tolist() == pytest.approx(
+        [70.3, 70.3 + 5.97 / 12, 70.3 + 12.3 / 12, 70.3 + 24.1 / 12]
+    )
+    regions = set(cohort.volumes["region"])
+    assert {"hippocampus", "ventricles", "whole_brain", "entorhinal"} <= regions
+    assert {"fusiform", "middle_temporal", "head_size_mm3"} <= regions
+    assert "MMSE_bl" not in cohort.participants
+
+
+def test_codes_of_one_column_are_values_in_others(tmp_path: Path) -> None:
+    TABLES["nacc"][0].assign(weight=[88, 80, 70]).to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="nacc")
+    assert cohort.participants["weight"].tolist() == [88, 70]
+    assert cohort.participants["mmse"].isna().tolist() == [False, True]
+    assert build_baseline_table(cohort)["left_hippocampus_mm3"].dropna().tolist() == [3200]
+
+
+def test_what_the_user_states_wins(tmp_path: Path) -> None:
+    TABLES["aibl"][0].assign(DX2=[3, 3, 3]).to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="aibl", column_map={"DX2": "diagnosis"})
+    assert cohort.participants["diagnosis"].tolist() == ["AD", "AD"]
+
+
+def test_profile_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'missing = [-7]\nsex_coding = { w = "F" }\n[columns]\nwho = "participant_id"\n'
+    )
+    (tmp_path / "t.csv").write_text("who,sex,age,dx,score\na,w,70,CN,-7\nb,w,71,CN,3\n")
+    cohort = load_cohort(tmp_path / "t.csv", profile=tmp_path / "mine.toml")
+    assert cohort.participants["sex"].tolist() == ["F", "F"]
+    assert cohort.participants["score"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("colums = {}", "has no key colums: it takes description, columns"),
+        ("columns = 3", "columns: a dict is expected, got 3"),
+        ("columns = ", "is not valid TOML"),
+    ],
+)
+def test_bad_profile_gets_its_sentence(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(CohortError, match=words):
+        read_profile(tmp_path / "mine.toml")
+
+
+def test_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(CohortError, match=r"There is no profile adni: .*adnimerge"):
+        read_profile("adni")
+
+
+def test_same_problems_are_told_once_with_their_rows(tmp_path: Path) -> None:
+    rows = "".join(f"s{i},F,70,Dementia\n" for i in range(86))
+    (tmp_path / "t.csv").write_text("id,sex,age,dx\n" + rows)
+    with pytest.raises(CohortError) as caught:
+        load_cohort(tmp_path / "t.csv")
+    assert len(caught.value.problems) == 1
+    assert "(86 rows, first 2, 3, 4; 86 people, first s0)" in caught.value.problems[0]
+
+
+def test_reading_says_what_each_column_is(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("PTID,sex,AGE,dx,HippVol\na,F,70,CN,7\n")
+    told: list[pd.DataFrame] = []
+    load_cohort(
+        tmp_path / "t.csv", column_map={"HippVol": "hippocampus_ml"}, on_reading=told.append
+    )
+    read = told[0].set_index("column")
+    assert read.loc["HippVol", ["read_as", "first_value"]].tolist() == ["hippocampus_mm3", "7000"]
+    assert read.loc["PTID", "read_as"] == "participant_id"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
+def test_reported_adnimerge_goes_in_with_the_profile_alone() -> None:
+    cohort = load_cohort(CASES / "30-T18-adnimerge" / "ADNIMERGE.csv", profile="adnimerge")
+    assert (len(cohort.participants), len(cohort.visits)) == (8, 32)
+    assert cohort.visits["months_from_baseline"].round().tolist() == [0, 6, 12, 24] * 8
