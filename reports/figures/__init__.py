@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cohorts.lazy import attach
 
 if TYPE_CHECKING:
+    from reports.figures.bounds import plot_bounds
     from reports.figures.capture import plot_capture_rates
     from reports.figures.choices import plot_choices
     from reports.figures.cohort import count_cohort, plot_cohort_overview
@@ -24,6 +25,7 @@ else:
 
 __all__ = [
     "count_cohort",
+    "plot_bounds",
     "plot_capture_rates",
     "plot_choices",
     "plot_cohort_overview",

@@ -151,6 +151,12 @@ def add_proposed_sizes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["proposed_sizes"]))
 
 
+def add_interim_looks(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of interim looks and adaptive enrichment."""
+    for name in ("looks", "look_expectations", "adaptive_enrichment"):
+        connection.execute(_create_statement(TABLES[name]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -185,4 +191,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_study_description,
     add_finished_trials,
     add_proposed_sizes,
+    add_interim_looks,
 )

@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from trialsim.analytic.repeated_measures import MmrmPoint, marginal_slope, mmrm, time_averaged
     from trialsim.analytic.sequential.accrual import Accrual
     from trialsim.analytic.sequential.design import GroupSequentialDesign
-    from trialsim.analytic.sequential.endpoint import MmrmEndpoint, SlopeEndpoint
+    from trialsim.analytic.sequential.endpoint import (
+        CompleterEndpoint,
+        MmrmEndpoint,
+        SlopeEndpoint,
+    )
     from trialsim.analytic.sequential.group_sequential import group_sequential
     from trialsim.analytic.sequential.plan import LookPlan, plan_looks
     from trialsim.analytic.slopes import random_slope
@@ -52,6 +56,7 @@ __all__ = [
     "Accrual",
     "Assurance",
     "BinaryPoint",
+    "CompleterEndpoint",
     "DesignPoint",
     "Empirical",
     "EnrichmentPoint",

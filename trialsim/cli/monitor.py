@@ -10,7 +10,7 @@ from trialsim.cli.samplesize_sequential import split_numbers
 
 if TYPE_CHECKING:
     from trialsim.interim.judging import Judgement
-    from trialsim.interim.plan import MonitoringPlan
+    from trialsim.interim.monitoring import MonitoringPlan
 
 
 def monitor(
@@ -53,7 +53,7 @@ def monitor(
     Example: trialsim monitor plan.json --data trial.csv --show blinded
     """
     from trialsim.errors import DesignError
-    from trialsim.interim.plan import read_monitoring_plan
+    from trialsim.interim.monitoring import read_monitoring_plan
 
     planned = read_monitoring_plan(plan)
     if show not in ("decision", "chances", "all", "blinded"):

@@ -74,7 +74,7 @@ def sequential(
     Example: trialsim samplesize sequential --looks 0.5,1 --delta 20 --sd 60 --dropout 0.2
     """
     from trialsim import __version__
-    from trialsim.interim.plan import MonitoringPlan
+    from trialsim.interim.monitoring import MonitoringPlan
     from trialsim.interim.wording import describe_family, write_paragraph
 
     boundaries: dict[str, Any] = {

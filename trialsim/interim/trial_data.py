@@ -10,7 +10,7 @@ from trialsim.adaptive import reestimate_blinded
 from trialsim.analysis import fit_mmrm
 from trialsim.errors import DesignError
 from trialsim.finished import FinishedTrial, read_trial
-from trialsim.interim.plan import MonitoringPlan
+from trialsim.interim.monitoring import MonitoringPlan
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def simulate_looks(
     """
     wanted = np.asarray(looks, dtype=float)
     _check(size, wanted, by, replicates)
-    shift = compute_shift(design, model.compute_expectations().mean_change)
+    shift = compute_shift(design, model.compute_expectations().true_change)
     job = _Job(model, design, size, wanted, by, Accrual.at(accrual), seed, scenario, shift)
     parts = list(
         run_batches(

@@ -71,6 +71,7 @@ _BY_SECTION: Final = {
 KEYS: Final[Mapping[str, str]] = {
     "cohort": "cohort.path",
     "column_map": "cohort.map",
+    "interim": "interim",
     "decline_unit": "selection.fast_progressor.unit",
     **{name: f"{section}.{name}" for section, names in _BY_SECTION.items() for name in names},
 }

@@ -22,6 +22,7 @@ from trialsim.costs import Costs
 from trialsim.design import TrialDesign, build_costs, build_design
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.errors import DesignError
+from trialsim.interim.plan import InterimPlan, build_interim
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -181,6 +182,9 @@ class Protocol(Section):
         TrialDesign()
     )
     costs: Annotated[InstanceOf[Costs], BeforeValidator(partial(_build, build_costs))] = Costs()
+    interim: (
+        Annotated[InstanceOf[InterimPlan], BeforeValidator(partial(_build, build_interim))] | None
+    ) = None
     simulation: SimulationSection = SimulationSection()
 
     @model_validator(mode="after")

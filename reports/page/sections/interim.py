@@ -1,20 +1,223 @@
 """Group-sequential looks."""
 
-from reports.page.content import Paragraph, Section
+import pandas as pd
+
+from reports.figures import plot_bounds
+from reports.figures.labels import analysis_label, strategy_label
+from reports.page.choice import choose
+from reports.page.columns import build_table, number, simulated, words
+from reports.page.content import Block, Listing, Paragraph, Picture, Section, Table
+from reports.page.formats import (
+    is_missing,
+    show_count,
+    show_fraction,
+    show_money,
+    show_number,
+    show_share,
+    show_size,
+)
 from reports.page.gather import StudyFacts
+
+_LOOKS = "looks"
+_EXPECTED = "look_expectations"
+_ADAPTIVE = "adaptive_enrichment"
 
 
 def describe_interim(facts: StudyFacts) -> Section:
-    """Return what the design says on interim looks."""
-    recorded = facts.setting("interim_looks", "operating_characteristics")
-    text = (
-        "The design has one analysis, at the end: no interim looks, all of alpha spent there, and "
-        "the sample size above is the maximum and the expected one. This version computes no "
-        "group-sequential designs."
-    )
-    if recorded:
+    """Return bounds, stopping probabilities, expected size, and a paragraph for the protocol."""
+    title = "Interim looks"
+    if not facts.has(_LOOKS, _EXPECTED):
         text = (
-            f"The design names interim looks ({recorded}), which this version does not compute: "
-            "every number on this page is for one analysis at the end."
+            "The design has one analysis, at the end: no interim looks, all of alpha spent there, "
+            "and the sample size above is the maximum and the expected one. A section [interim] of "
+            "the protocol plans looks."
         )
-    return Section("Interim looks", (Paragraph(text, is_warning=bool(recorded)),))
+        return Section(title, (Paragraph(text),))
+    looks, expected = _pick(facts, _LOOKS), _pick(facts, _EXPECTED)
+    unit = str(facts.setting("unit", _LOOKS) or "")
+    blocks: list[Block] = [
+        _summarize(facts, looks, expected),
+        _draw(facts, looks, unit),
+        _tabulate_looks(facts, looks, unit),
+        _tabulate_stops(facts, looks),
+        _tabulate_expectations(facts),
+    ]
+    if facts.has(_ADAPTIVE):
+        blocks += _compare_enriching(facts)
+    paragraph = str(expected["paragraph"].iloc[0])
+    blocks.append(Listing("For the protocol's section on interim analyses", (paragraph,)))
+    return Section(title, tuple(blocks))
+
+
+def _pick(facts: StudyFacts, table: str) -> pd.DataFrame:
+    """Return the rows of the proposed choice; of the first strategy where none is proposed."""
+    rows: pd.DataFrame = facts.tables[table]
+    choice = choose(facts)
+    strategy = rows["strategy"].iloc[0] if choice is None else choice.best["strategy"]
+    mine: pd.DataFrame = rows[rows["strategy"] == strategy]
+    return mine if len(mine) else rows[rows["strategy"] == rows["strategy"].iloc[0]]
+
+
+def _name(row: pd.Series) -> str:
+    share = show_fraction(row["fraction_enrolled"])
+    return f"{strategy_label(row['strategy'])}, {share} enrolled, {analysis_label(row['analysis'])}"
+
+
+def _summarize(facts: StudyFacts, looks: pd.DataFrame, expected: pd.DataFrame) -> Paragraph:
+    by_effect = expected.set_index("effect")
+    none, whole = by_effect.loc["none"], by_effect.loc["whole"]
+    early = looks.iloc[:-1]
+    stops = {
+        effect: (early[f"stop_efficacy_{effect}"] + early[f"stop_futility_{effect}"]).sum()
+        for effect in ("none", "whole")
+    }
+    enrolled = looks["n_enrolled"].iloc[0] / looks["n_enrolled"].iloc[-1]
+    text = (
+        f"Of {_name(looks.iloc[0])}: {len(looks)} analyses, at most "
+        f"{show_size(whole['maximum_n'])} people and "
+        f"{show_number(whole['maximum_months'])} months. "
+        f"The trial stops before its last look with a probability of {show_share(stops['none'])} "
+        f"without an effect and {show_share(stops['whole'])} with the whole one; on average it "
+        f"enrolls {show_size(none['expected_n'])} and {show_size(whole['expected_n'])} people and "
+        f"takes {show_number(none['expected_months'])} and "
+        f"{show_number(whole['expected_months'])} months. By the first look "
+        f"{show_share(enrolled)} of the people are enrolled"
+    )
+    text += (
+        ", so early stopping saves time, not people."
+        if enrolled > 0.99
+        else ", so early stopping saves people too."
+    )
+    simulated_power = whole["simulated_power"]
+    text += (
+        f" Simulated trials, every look analyzed from the data of its day, reject in "
+        f"{show_share(simulated_power)} with the whole effect and "
+        f"{show_share(none['simulated_power'])} without one; by integration it is "
+        f"{show_share(whole['power'])} and {show_share(none['power'])}"
+        f"{' where futility bounds are followed' if _has_futility(looks) else ''}."
+    )
+    return Paragraph(text, facts.sources(_LOOKS, _EXPECTED))
+
+
+def _has_futility(looks: pd.DataFrame) -> bool:
+    return bool(looks["futility_z"].iloc[:-1].notna().any())
+
+
+def _draw(facts: StudyFacts, looks: pd.DataFrame, unit: str) -> Picture:
+    return Picture(
+        "interim-bounds",
+        f"Bounds of {_name(looks.iloc[0])}",
+        "Three panels against the share of the information: the bounds of z, of the difference "
+        "between the arms, of the p value; the values are in the next table.",
+        plot_bounds(looks, unit=unit),
+        {"interim_bounds": looks},
+        facts.sources(_LOOKS),
+    )
+
+
+def _tabulate_looks(facts: StudyFacts, looks: pd.DataFrame, unit: str) -> Table:
+    def show_z(value: object) -> str:
+        return "none" if is_missing(value) else show_number(value, digits=4)
+
+    shown = looks.copy()
+    if not _has_futility(looks):
+        shown["futility_z"] = float("nan")
+    difference = f"Efficacy difference{f', {unit}' if unit else ''}"
+    rules = [
+        number("look", "Look", show_count),
+        number("calendar_months", "Month", show_number),
+        number("n_enrolled", "Enrolled", show_size),
+        number("n_completers", "Completers", show_size),
+        number("information_rate", "Information", show_share),
+        number("efficacy_z", "Efficacy z", show_z),
+        number("efficacy_p", "Efficacy p", lambda v: show_number(v, digits=2)),
+        number("efficacy_effect", difference, show_z),
+        number("futility_z", "Futility z", show_z),
+        number("cumulative_alpha", "Alpha spent", lambda v: show_number(v, digits=3)),
+    ]
+    return build_table(
+        shown,
+        rules,
+        title="Looks of the proposed trial",
+        sources=facts.sources(_LOOKS),
+        note="Month: since the first person is randomized. Completers: people who have had their "
+        "last visit. Information: 1 / variance of the estimated difference, as a share of that at "
+        "the end; not the share of people."
+        + (" The last futility bound is the efficacy bound." if _has_futility(looks) else ""),
+    )
+
+
+def _tabulate_stops(facts: StudyFacts, looks: pd.DataFrame) -> Table:
+    rules = [number("look", "Look", show_count)]
+    for effect, words_ in (("none", "no"), ("half", "half the"), ("whole", "the whole")):
+        rules.append(number(f"stop_efficacy_{effect}", f"Efficacy, {words_} effect", show_share))
+        rules.append(number(f"stop_futility_{effect}", f"Futility, {words_} effect", show_share))
+    rules.append(
+        simulated(
+            "simulated_stop_efficacy_whole",
+            "simulated_stop_efficacy_whole_mcse",
+            "Efficacy simulated, the whole effect",
+            show_share,
+        )
+    )
+    return build_table(
+        looks,
+        rules,
+        title="Probability to stop at each look",
+        sources=facts.sources(_LOOKS),
+        note="By numerical integration; the last column from simulated trials, ± Monte Carlo "
+        "standard error. Futility at the last look: the trial ends without having shown efficacy.",
+    )
+
+
+def _tabulate_expectations(facts: StudyFacts) -> Table:
+    currency = str(facts.setting("currency", _EXPECTED) or "")
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Enrolled", show_fraction),
+        words("effect", "Effect"),
+        number("power", "Rejects", show_share),
+        simulated("simulated_power", "simulated_power_mcse", "Rejects, simulated", show_share),
+        number("expected_n", "People expected", show_size),
+        number("maximum_n", "People at most", show_size),
+        number("expected_months", "Months expected", show_number),
+        number("maximum_months", "Months at most", show_number),
+        number("expected_cost", "Cost expected", lambda v: show_money(v, currency)),
+    ]
+    return build_table(
+        facts.tables[_EXPECTED],
+        rules,
+        title="Expected size, duration, cost of each strategy with looks",
+        sources=facts.sources(_EXPECTED),
+        note="People enrolled, and months since the first of them; each strategy at its cheapest "
+        "fraction.",
+    )
+
+
+def _compare_enriching(facts: StudyFacts) -> list[Block]:
+    rows = facts.tables[_ADAPTIVE]
+    currency = str(facts.setting("currency", _ADAPTIVE) or "")
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Fraction", show_fraction),
+        words("design", "Design"),
+        simulated("reject_any", "mcse", "Rejects", show_share),
+        number("type_one_error", "Rejects without effect", show_share),
+        number("chose_selected", "Goes on with the fraction", show_share),
+        number("chose_everyone", "Goes on with everyone", show_share),
+        number("stopped_early", "Stops at the look", show_share),
+        number("expected_n", "People", show_size),
+        number("expected_screened", "Screened", show_size),
+        number("expected_cost", "Cost", lambda v: show_money(v, currency)),
+        number("expected_months", "Months", show_number),
+    ]
+    table = build_table(
+        rows,
+        rules,
+        title="Choosing the population at the look, beside enriching from the start",
+        sources=facts.sources(_ADAPTIVE),
+        note="Both with as many people as enriching from the start needs. Stages are combined by "
+        "the inverse normal, hypotheses by a closed test (Spiessens-Debois), so alpha is kept "
+        "whatever is chosen. Summary-level simulation; numbers on average.",
+    )
+    return [table]

@@ -170,6 +170,51 @@ class SlopeEndpoint:
         )
 
 
+@dataclass(frozen=True)
+class CompleterEndpoint:
+    """The difference at the last visit among those who have it, adjusted for baseline or not.
+
+    Attributes
+    ----------
+    last_visit_months
+        Month of the last visit.
+    sd
+        Of what is compared, within an arm: the change, or what baseline covariates leave of it.
+
+    Raises
+    ------
+    DesignError
+        A month or an sd that is not positive.
+    """
+
+    last_visit_months: float
+    sd: float
+
+    def __post_init__(self) -> None:
+        raise_problems(
+            find_problems(
+                last_visit_months=(self.last_visit_months, POSITIVE), sd=(self.sd, POSITIVE)
+            )
+        )
+
+    @property
+    def visit_months(self) -> FloatArray:
+        """The last visit alone."""
+        return np.array([self.last_visit_months])
+
+    @property
+    def n_visits_needed(self) -> int:
+        """That one."""
+        return 1
+
+    def compute_unit_variance(
+        self, seen_control: FloatArray, seen_treatment: FloatArray, allocation_ratio: float
+    ) -> float:
+        """Return the variance of the estimate times the size of the control arm."""
+        people = 1 / seen_control[-1] + 1 / (allocation_ratio * seen_treatment[-1])
+        return float(self.sd**2 * people)
+
+
 def _find_month_problems(months: FloatArray) -> list[str]:
     if months.ndim != 1 or not months.size or not np.all(np.isfinite(months)):
         return [f"visit_months must list the visits, got {months.tolist()}."]

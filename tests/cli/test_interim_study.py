@@ -1,0 +1,89 @@
+"""A study with looks and adaptive enrichment, from its protocol to the page."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cohorts.folder import write_cohort
+from cohorts.synthetic.tabular import synthesize_table
+from reports.store.study import Study
+from trialsim.cli.app import app
+from trialsim.errors import DesignError
+from trialsim.study.question import read_protocol
+
+PROTOCOL = """
+[study]
+title = "Looks"
+seed = 5
+[cohort]
+path = "screened"
+[selection]
+strategies = ["random", "regression"]
+fractions_enrolled = [0.4, 1.0]
+[design]
+visits_months = [0, 12, 24]
+unit = "percent"
+slowing = 0.4
+alpha = 0.025
+sides = 1
+analyses = ["ancova"]
+[costs]
+screening = 1500
+participant = 25000
+screening_rate_per_month = 20
+[interim]
+looks = [0.5, 1]
+futility = { z = [0.0] }
+enrichment = "adaptive"
+[simulation]
+sample_sizes = [60, 120, 240]
+n_simulations = 200
+n_bootstrap = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("looks")
+    cohort, _ = synthesize_table(150, rng=np.random.default_rng(3))
+    write_cohort(cohort, where / "screened")
+    (where / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
+    result = CliRunner().invoke(app, ["run", str(where / "protocol.toml")])
+    assert result.exit_code == 0, result.output
+    return where
+
+
+def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:
+    study = Study.open(folder / "results" / "study.duckdb", read_only=True)
+    looks = study.read("looks")
+    assert set(looks["strategy"]) == {"random", "regression"}
+    assert (looks.groupby("strategy")["look"].max() == 2).all()
+    expected = study.read("look_expectations")
+    assert sorted(expected["effect"].unique()) == ["half", "none", "whole"]
+    whole = expected[expected["effect"] == "whole"]
+    assert whole["power"].between(0.79, 0.84).all()
+    adaptive = study.read("adaptive_enrichment")
+    assert set(adaptive["strategy"]) == {"regression"}
+    assert len(adaptive) == 2
+
+
+def test_the_page_tells_of_the_looks(folder: Path) -> None:
+    page = (folder / "results" / "report.html").read_text(encoding="utf-8")
+    for words in (
+        "Looks of the proposed trial",
+        "Probability to stop at each look",
+        "Choosing the population at the look",
+        "The primary endpoint will be analyzed at most 2 times",
+        "numerical integration (Jennison &amp; Turnbull 2000, ch. 19)",
+        "interim-bounds",
+    ):
+        assert words in page, words
+
+
+def test_a_wrong_section_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "protocol.toml"
+    path.write_text(PROTOCOL.replace("looks = [0.5, 1]", "look = [0.5, 1]"), encoding="utf-8")
+    with pytest.raises(DesignError, match="look is not known"):
+        read_protocol(path)

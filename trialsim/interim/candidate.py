@@ -1,0 +1,338 @@
+"""The looks of a trial of the people that a strategy enrolls."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trialsim import __version__
+from trialsim.adaptive.enrichment import (
+    EnrichmentRule,
+    Population,
+    compare_with_enriching_from_the_start,
+)
+from trialsim.analysis.result import Floats
+from trialsim.analytic import (
+    CompleterEndpoint,
+    LookPlan,
+    MmrmEndpoint,
+    SlopeEndpoint,
+    group_sequential,
+    plan_looks,
+)
+from trialsim.analytic.sequential.endpoint import Endpoint
+from trialsim.costs import Costs
+from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
+from trialsim.interim.plan import InterimPlan
+from trialsim.interim.wording import describe_family, write_paragraph
+from trialsim.simulation.closed_form import Moments
+from trialsim.simulation.effects import Estimand, compute_shift
+from trialsim.simulation.looks import SimulatedLooks, simulate_looks
+from trialsim.simulation.outcomes import OutcomeModel
+from trialsim.simulation.stopping import tabulate_stops
+
+EFFECT_NAMES = {0.0: "none", 0.5: "half", 1.0: "whole"}
+
+_ANALYSES = {
+    "change": "the comparison of changes",
+    "ancova": "ANCOVA of completers",
+    "ancova_score": "ANCOVA of completers with the prognostic score",
+    "random_slope": "the random-slope model",
+    "mmrm": "the MMRM at the last visit",
+}
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """The people that a strategy enrolls, and what it takes to find them.
+
+    Attributes
+    ----------
+    strategy, fraction_enrolled
+        Who they are.
+    is_screened
+        Whether a scan chooses them.
+    model
+        Draws their outcomes.
+    moments
+        What closed forms know of them.
+    """
+
+    strategy: str
+    fraction_enrolled: float
+    is_screened: bool
+    model: OutcomeModel
+    moments: Moments
+
+    def get_accrual(self, interim: InterimPlan, costs: Costs) -> float:
+        """Return the people randomized a month.
+
+        Raises
+        ------
+        DesignError
+            Neither accrual nor the screening rate is known.
+        """
+        if interim.accrual_per_month is not None:
+            return interim.accrual_per_month
+        if costs.screening_rate_per_month is None:
+            raise DesignError(
+                "interim.accrual_per_month, or costs.screening_rate_per_month, must say how fast "
+                "people are enrolled: looks take place in calendar time."
+            )
+        share = self.fraction_enrolled if self.is_screened else 1.0
+        return costs.screening_rate_per_month * share
+
+
+def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endpoint:
+    """Return what an analysis estimates, with its variances among the people enrolled.
+
+    Raises
+    ------
+    DesignError
+        The variances of the random-slope model are not known.
+    """
+    covariance, times = moments.covariance, design.times
+    if analysis == "random_slope":
+        if moments.growth is None:
+            raise DesignError("The closed form of the random-slope model needs its variances.")
+        total = moments.growth.total_covariance
+        return SlopeEndpoint(
+            times,
+            float(total[1, 1]),
+            float(moments.growth.residual_variance),
+            float(total[0, 0]),
+            float(total[0, 1]),
+            "common" if design.common_baseline else "free",
+        )
+    last = len(covariance) - 2
+    if analysis == "change":
+        variance = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
+        return CompleterEndpoint(times[-1], float(np.sqrt(variance)))
+    known = [0, last + 1] if analysis == "ancova_score" else [0]
+    given = _condition(covariance, known, list(range(1, last + 1)))
+    sd = np.sqrt(np.diag(given))
+    if analysis in ("ancova", "ancova_score"):
+        return CompleterEndpoint(times[-1], float(sd[-1]))
+    return MmrmEndpoint(times[1:], sd=float(sd[-1]), correlation=given / np.outer(sd, sd))
+
+
+def _condition(covariance: Floats, known: list[int], rest: list[int]) -> Floats:
+    """Return the covariance of some variables given others."""
+    shared = covariance[np.ix_(known, rest)]
+    explained = shared.T @ np.linalg.solve(covariance[np.ix_(known, known)], shared)
+    return np.asarray(covariance[np.ix_(rest, rest)] - explained)
+
+
+def plan_candidate(
+    people: Enrolled, design: TrialDesign, interim: InterimPlan, costs: Costs
+) -> LookPlan:
+    """Return the looks of the trial with the target power, in months and people.
+
+    Raises
+    ------
+    DesignError
+        As in `plan_looks`.
+    """
+    analysis = design.analyses[0]
+    shift = compute_shift(design, people.moments.true_change)
+    endpoint = build_endpoint(analysis, people.moments, design)
+    options: dict[str, Any] = {
+        "by": interim.by,
+        "delta": Estimand(shift, design.times).get_value(analysis),
+        "accrual": people.get_accrual(interim, costs),
+        "allocation_ratio": design.allocation_ratio,
+        "dropout_per_month": design.compute_hazard(0),
+        "dropout_per_month_treatment": design.compute_hazard(1),
+        "alpha": design.alpha,
+        "sides": design.sides,
+        "power": design.target_power,
+        **interim.boundaries,
+    }
+    needed = plan_looks(endpoint, interim.looks, **options)
+    # each arm is rounded up, as everywhere else
+    whole = sum(np.ceil(size - 1e-9) for size in (needed.n_control, needed.n_treatment))
+    return plan_looks(endpoint, interim.looks, n_total=float(whole), **options)
+
+
+def simulate_candidate(
+    people: Enrolled,
+    plan: LookPlan,
+    design: TrialDesign,
+    interim: InterimPlan,
+    costs: Costs,
+    *,
+    n_simulations: int,
+    seed: int,
+    workers: int | None,
+) -> SimulatedLooks:
+    """Return every look of simulated trials of the planned size, at the planned months."""
+    return simulate_looks(
+        people.model,
+        design.change(analyses=design.analyses[:1]),
+        design.split(round(plan.n_total)),
+        plan.months[:-1],
+        accrual=people.get_accrual(interim, costs),
+        seed=seed,
+        replicates=range(n_simulations),
+        workers=workers,
+    )
+
+
+def tabulate_candidate_looks(
+    people: Enrolled,
+    plan: LookPlan,
+    simulated: SimulatedLooks,
+    design: TrialDesign,
+    interim: InterimPlan,
+) -> pd.DataFrame:
+    """Return rows of the table `looks`."""
+    table = plan.tabulate_looks()
+    stops = _stop(plan, simulated, design, interim)
+    for effect, name in ((0.0, "none"), (1.0, "whole")):
+        rows = stops[stops["effect"] == effect]
+        for kind in ("efficacy", "futility"):
+            for ending in ("", "_mcse"):
+                column = f"simulated_stop_{kind}_{name}{ending}"
+                table[column] = rows[f"stop_{kind}{ending}"].to_numpy()
+    finite = table.select_dtypes("number").replace([np.inf, -np.inf], np.nan)
+    table[finite.columns] = finite
+    table.insert(0, "strategy", people.strategy)
+    table.insert(1, "fraction_enrolled", people.fraction_enrolled)
+    table.insert(2, "analysis", design.analyses[0])
+    return table
+
+
+def tabulate_candidate_expectations(
+    people: Enrolled,
+    plan: LookPlan,
+    simulated: SimulatedLooks,
+    design: TrialDesign,
+    interim: InterimPlan,
+    costs: Costs,
+) -> pd.DataFrame:
+    """Return rows of the table `look_expectations`: power, people, months, cost by effect."""
+    paragraph = write_paragraph(
+        plan.design,
+        efficacy=describe_family(interim.efficacy, interim.efficacy_parameter),
+        futility=None
+        if interim.futility is None
+        else describe_family(interim.futility, interim.futility_parameter),
+        version=__version__,
+        plan=plan,
+        analysis=_ANALYSES[design.analyses[0]],
+        unit=design.unit,
+    )
+    table = plan.tabulate_expectations()
+    stops = _stop(plan, simulated, design, interim)
+    by_effect = stops.groupby("effect")
+    rejected = by_effect["reject_by_look"].last()
+    mcse = by_effect["reject_by_look_mcse"].last()
+    n_simulations = simulated.months.shape[1]
+    table["simulated_power"] = table["effect"].map(rejected)
+    table["simulated_power_mcse"] = table["effect"].map(mcse)
+    table["expected_cost"] = [
+        _price(people, costs, row["expected_n"], row["expected_months"])
+        for _, row in table.iterrows()
+    ]
+    table["maximum_n"] = plan.n_total
+    table["maximum_months"] = plan.months[-1]
+    table["n_simulations"] = n_simulations
+    table["paragraph"] = paragraph
+    table["effect"] = table["effect"].map(EFFECT_NAMES)
+    table.insert(0, "strategy", people.strategy)
+    table.insert(1, "fraction_enrolled", people.fraction_enrolled)
+    table.insert(2, "analysis", design.analyses[0])
+    return table
+
+
+def _stop(
+    plan: LookPlan, simulated: SimulatedLooks, design: TrialDesign, interim: InterimPlan
+) -> pd.DataFrame:
+    return tabulate_stops(
+        simulated,
+        plan.design,
+        design.analyses[0],
+        bounds=interim.bounds,
+        maximum_information=float(plan.information[-1]),
+    )
+
+
+def _price(people: Enrolled, costs: Costs, n: float, months: float) -> float:
+    screened = n / people.fraction_enrolled if people.is_screened else 0.0
+    return costs.participant * n + costs.screening * screened + costs.per_month * months
+
+
+def compare_enriching(
+    selected: Enrolled,
+    everyone: Enrolled,
+    design: TrialDesign,
+    interim: InterimPlan,
+    costs: Costs,
+    *,
+    seed: int,
+    n_simulations: int = 20_000,
+) -> pd.DataFrame:
+    """Return rows of the table `adaptive_enrichment`: choosing at the look, or from the start.
+
+    Both have as many people as enriching from the start needs for the target power.
+
+    Raises
+    ------
+    DesignError
+        Everyone is selected, so that there is nothing to choose.
+    """
+    fraction = selected.fraction_enrolled
+    if not selected.is_screened or fraction >= 1:
+        raise DesignError(
+            f'interim.enrichment "adaptive" needs a strategy that leaves someone out, got '
+            f"{selected.strategy} at {fraction:.0%}."
+        )
+    effects, sds = [], []
+    for people in (selected, everyone):
+        shift = compute_shift(design, people.moments.true_change)
+        endpoint = build_endpoint(design.analyses[0], people.moments, design)
+        retained = [np.exp(-design.compute_hazard(arm) * endpoint.visit_months) for arm in (0, 1)]
+        effects.append(Estimand(shift, design.times).get_value(design.analyses[0]))
+        sds.append(
+            float(np.sqrt(endpoint.compute_unit_variance(retained[0], retained[1], 1.0) / 2))
+        )
+    rest = 1 - fraction
+    variance_rest = (sds[1] ** 2 - fraction * sds[0] ** 2) / rest
+    population = Population(
+        fraction,
+        effects[0],
+        (effects[1] - fraction * effects[0]) / rest,
+        sds[0],
+        float(np.sqrt(variance_rest)) if variance_rest > 0 else sds[1],
+    )
+    rule = EnrichmentRule(
+        group_sequential(
+            interim.looks,
+            alpha=design.alpha / design.sides,
+            power=design.target_power,
+            efficacy=interim.efficacy,  # type: ignore[arg-type]
+            efficacy_parameter=interim.efficacy_parameter,
+        ),
+        stop_below=0.0,
+    )
+    effect = effects[0] / (sds[0] * 2)
+    n_total = int(2 * np.ceil((rule.design.drift / effect) ** 2 / 2))
+    table = compare_with_enriching_from_the_start(
+        rule,
+        population,
+        n_total=n_total,
+        followup_months=design.duration_months,
+        costs=costs,
+        n_simulations=n_simulations,
+        seed=seed,
+    )
+    none = Population(fraction, 0.0, 0.0, population.sd_selected, population.sd_rest)
+    table["type_one_error"] = compare_with_enriching_from_the_start(
+        rule, none, n_total=n_total, n_simulations=n_simulations, seed=seed
+    )["reject_any"]
+    table.insert(0, "strategy", selected.strategy)
+    table.insert(1, "fraction_enrolled", fraction)
+    table.insert(2, "maximum_n", n_total)
+    return table
