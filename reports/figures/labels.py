@@ -27,6 +27,20 @@ _ANALYSES: Final = {
     "random_slope_score": "Random slope + score",
 }
 
+_ESTIMATORS: Final = {
+    "unadjusted": "Unadjusted",
+    "change": "Change from baseline",
+    "ancova": "ANCOVA",
+    "procova": "PROCOVA (ANCOVA + twin)",
+    "procova_interacted": "PROCOVA, twin x arm",
+    "weighted_procova": "Weighted PROCOVA",
+    "aipw": "AIPW",
+    "ppi": "PPI++",
+    "mmrm": "MMRM",
+    "procova_mmrm": "PROCOVA-MMRM",
+    "random_slope": "Random slope",
+}
+
 _COVARIATES: Final = {
     "age_years": "Age, years",
     "education_years": "Education, years",
@@ -68,6 +82,11 @@ def strategy_words(strategy: str) -> str:
 def analysis_label(analysis: str) -> str:
     """Return the words for an analysis: `mmrm` is MMRM."""
     return _ANALYSES.get(analysis) or label_text(_sentence_case(analysis))
+
+
+def estimator_label(estimator: str) -> str:
+    """Return the words for an estimator of a finished trial: `ppi` is PPI++."""
+    return _ESTIMATORS.get(estimator) or label_text(_sentence_case(estimator))
 
 
 def covariate_label(covariate: str, *, limit: int = 40) -> str:

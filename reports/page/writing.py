@@ -19,6 +19,7 @@ from reports.page.render.markdown import render_markdown
 from reports.page.render.pdf import render_pdf
 from reports.page.render.rtf import render_rtf
 from reports.page.render.word import render_word
+from reports.page.trial.compose import compose_trial_page
 from reports.store.study import Study
 
 
@@ -66,14 +67,13 @@ def write_report(
         If the study cannot be read, a folder cannot be written, the disk is full, or people are
         to be listed but not to be identified.
     """
-    page = compose_page(
-        gather_study(study),
-        moment=datetime.now(UTC),
-        title=title,
-        anchors=anchors,
-        n_listed=n_listed,
-        privacy=privacy,
-    )
+    facts, moment = gather_study(study), datetime.now(UTC)
+    if facts.has("trial_effects"):
+        page = compose_trial_page(facts, moment=moment, title=title, privacy=privacy)
+    else:
+        page = compose_page(
+            facts, moment=moment, title=title, anchors=anchors, n_listed=n_listed, privacy=privacy
+        )
     folder = figures
     if report_format is ReportFormat.MARKDOWN and folder is None:
         folder = path.parent / f"{path.stem}_figures"

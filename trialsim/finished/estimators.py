@@ -27,7 +27,8 @@ _CLUSTERED: Final[dict[StandardError, inference.StandardError]] = {
 
 _LAST_VISIT = "difference in means at the last visit in everyone randomized"
 _MAR = ", had nobody left and were outcomes missing at random given what was seen"
-_SEEN = ", were the people seen at the last visit like those not seen"
+_SEEN = ", were people who left like those seen"
+_SEEN_LIKE = ", were people who left like those seen with the same baseline"
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,18 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
         "difference in mean change to the last visit in everyone randomized" + _SEEN,
     ),
     "ancova": Estimator(
-        _fit_ancova, ("robust", "model"), _LAST_VISIT + _SEEN + " of the same baseline"
+        _fit_ancova, ("robust", "model"), _LAST_VISIT + _SEEN_LIKE
     ),
     "procova": Estimator(
         _fit_procova,
         ("robust", "model"),
-        _LAST_VISIT + _SEEN + " of the same baseline and twin",
+        _LAST_VISIT + _SEEN_LIKE + " and twin",
         needs_twins=True,
     ),
     "procova_interacted": Estimator(
         _fit_procova_interacted,
         ("robust",),
-        _LAST_VISIT + _SEEN + " of the same baseline and twin; the effect may differ with the twin",
+        _LAST_VISIT + _SEEN_LIKE + " and twin; the effect may differ with the twin",
         needs_twins=True,
     ),
     "weighted_procova": Estimator(

@@ -48,7 +48,7 @@ def find_tipping_point(
     strategy
         What delta is added to.
     largest
-        Largest size of delta; five times the effect over the share of treated people imputed when
+        Largest size of delta; twice the effect over the share of treated people imputed when
         None.
     n_points
         Points of the curve.
@@ -65,7 +65,7 @@ def find_tipping_point(
     if found.full[1, 0] == 0:
         raise DesignError("No treated person lacks the last visit: there is no tipping point.")
     effect, share = found.full[:, 0]
-    reach = largest or 5 * abs(effect) / share
+    reach = largest or 2 * abs(effect) / share
     against = -np.sign(effect)
     rows = [_describe(found, against * size, alpha) for size in np.linspace(0, reach, n_points)]
     curve = pd.DataFrame(rows)

@@ -1,0 +1,91 @@
+"""The answer of a finished trial, in sentences."""
+
+from reports.figures.labels import estimator_label
+from reports.page.content import Answer, KeyNumber
+from reports.page.formats import show_count, show_interval, show_p_value
+from reports.page.gather import StudyFacts
+from reports.page.trial.findings import (
+    EFFECTS,
+    find,
+    get_primary,
+    get_unit,
+    show_effect,
+    show_estimate,
+)
+
+
+def describe_trial_answer(facts: StudyFacts) -> Answer:
+    """Return what the pre-specified analysis says, and what it hangs on."""
+    primary, unit = get_primary(facts), get_unit(facts)
+    months = facts.setting("visits_months", EFFECTS) or []
+    when = f"month {months[-1]:g}" if months else "the last visit"
+    held = primary["lower"] <= 0 <= primary["upper"]
+    said = "does not show a difference" if held else "shows a difference"
+    headline = (
+        f"The trial {said} at {when}: treatment minus control is {show_estimate(primary)} {unit} "
+        f"by {estimator_label(primary['estimator'])}, p {_show_p(primary['p_value'])}."
+    )
+    details = [_tell_missing(facts, unit), _tell_gain(facts), _tell_decline(facts)]
+    numbers = (
+        KeyNumber(
+            f"Effect, {unit}",
+            show_effect(primary["estimate"]),
+            show_interval(primary["lower"], primary["upper"], show_effect),
+        ),
+        KeyNumber(
+            "People at the last visit",
+            f"{show_count(primary['n_control'])} + {show_count(primary['n_treatment'])}",
+            "control + treatment",
+        ),
+        *_gain_number(facts),
+    )
+    sources = facts.sources(EFFECTS)
+    return Answer(headline, tuple(filter(None, details)), sources, numbers)
+
+
+def _show_p(value: float) -> str:
+    shown = show_p_value(value)
+    return shown if shown.startswith("<") else f"= {shown}"
+
+
+def _tell_missing(facts: StudyFacts, unit: str) -> str:
+    tip = find(facts, "tipping_point")
+    if tip is None:
+        return ""
+    if tip["value"] == 0:
+        return "Without any assumption about the missing the difference is not significant."
+    if abs(tip["value"]) == float("inf"):
+        return "No assumption that was tried about treated people who left takes the effect away."
+    return (
+        "The conclusion would fall if treated people who left had fared worse than those who "
+        f"stayed by {show_effect(abs(tip['value']))} {unit} or more each."
+    )
+
+
+def _tell_gain(facts: StudyFacts) -> str:
+    gain = find(facts, "twin_gain")
+    if gain is None:
+        return ""
+    shown = show_estimate(gain, value="value")
+    return f"The twin is worth {shown} times the people, beside baseline and covariates."
+
+
+def _tell_decline(facts: StudyFacts) -> str:
+    slope = find(facts, "effect_by_decline")
+    if slope is None:
+        return ""
+    if slope["lower"] <= 0 <= slope["upper"]:
+        return (
+            "Whether fast and slow progressors gain alike is not known: the interval of what "
+            "predicted decline adds to the effect holds 0."
+        )
+    more = "more" if slope["value"] > 0 else "less"
+    return f"People whose twin declines faster gain {more}."
+
+
+def _gain_number(facts: StudyFacts) -> tuple[KeyNumber, ...]:
+    gain = find(facts, "twin_gain")
+    if gain is None:
+        return ()
+    interval = show_interval(gain["lower"], gain["upper"], show_effect)
+    return (KeyNumber("Twin's gain, times the people", show_effect(gain["value"]), interval),)

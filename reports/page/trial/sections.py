@@ -1,0 +1,232 @@
+"""The parts of a finished trial's page."""
+
+from reports.figures.labels import covariate_label, estimator_label
+from reports.figures.trial import (
+    plot_individual_effects,
+    plot_tipping_point,
+    plot_trial_effects,
+    plot_twins,
+)
+from reports.page.columns import beside, build_facts, build_table, estimate, number, words
+from reports.page.content import Block, Paragraph, Picture, Section
+from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
+from reports.page.gather import StudyFacts
+from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
+
+_REGULATION = (
+    "FDA's guidance on covariates (2023) covers baseline covariates in linear and nonlinear "
+    "models; it leaves out repeated measures, covariates made by machine learning, Bayesian "
+    "methods and covariates for missing data. EMA (2022) qualified PROCOVA, a prognostic score in "
+    "a linear model, for continuous endpoints of phase 2 and 3 trials. A twin's mixed model, its "
+    "weights and individual effects are outside both. Nothing here is qualified by a regulator."
+)
+
+
+def describe_effects(facts: StudyFacts) -> Section:
+    """Return the primary analysis with every other estimator beside it."""
+    frame, unit, sources = facts.tables[EFFECTS], get_unit(facts), facts.sources(EFFECTS)
+    rules = [
+        words("estimator", "Estimator", estimator_label),
+        words("effect", "Effect"),
+        estimate("estimate", "lower", "upper", "Treatment minus control", show_effect),
+        number("se_robust", "Robust error", show_effect),
+        number("se_model", "Model-based error", show_effect),
+        words("standard_error", "Interval from"),
+        number("df", "Df", lambda v: show_number(v, digits=4)),
+        number("p_value", "p", show_p_value),
+        beside("n_control", "n_treatment", "People, control / treatment", show_count),
+    ]
+    note = (
+        f"In {unit}; a slope: a year. The first row was pre-specified; the others show how far it "
+        "hangs on its model, and are no second chances."
+    )
+    picture = Picture(
+        "trial_effects",
+        "Effect at the last visit by each estimator",
+        "One interval an estimator; the pre-specified one stands on top.",
+        plot_trial_effects(frame, unit=unit),
+        {"trial_effects": frame},
+        sources,
+    )
+    table = build_table(frame, rules, title="Effects", sources=sources, note=note)
+    return Section("What the treatment did", (picture, table))
+
+
+def describe_trial_estimand(facts: StudyFacts) -> Section:
+    """Return the attributes that ICH E9(R1) asks for, and each estimator's estimand."""
+    primary, sources = get_primary(facts), facts.sources(EFFECTS)
+    endpoint = show_text(facts.setting("endpoint", EFFECTS))
+    months = facts.setting("visits_months", EFFECTS) or []
+    rows = [
+        ("Population", "Everyone randomized whose outcome at baseline is known"),
+        ("Treatment", "Treatment against control, as randomized"),
+        ("Variable", f"Volume, {endpoint}, {get_unit(facts)}, at months "
+                     + ", ".join(f"{month:g}" for month in months)),
+        ("Intercurrent events", "Leaving the trial: hypothetical strategy in the primary analysis; "
+                                "the part on missing data shows others"),
+        ("Summary measure", show_text(primary["estimand"], limit=400)),
+    ]  # fmt: skip
+    each = build_table(
+        facts.tables[EFFECTS],
+        [
+            words("estimator", "Estimator", estimator_label),
+            words("estimand", "What it estimates", lambda v: show_text(v, limit=400)),
+        ],
+        title="Estimand of each estimator",
+        sources=sources,
+    )
+    return Section("Estimand", (build_facts("Estimand", rows, sources=sources), each))
+
+
+def describe_people(facts: StudyFacts) -> Section:
+    """Return who was randomized, who was seen, and how alike the arms are."""
+    seen, baseline = facts.tables["trial_visits"], facts.tables["trial_baseline"]
+    flow = build_table(
+        seen,
+        [
+            words("arm", "Arm"),
+            number("months", "Month", lambda v: f"{v:g}"),
+            number("n", "Randomized", show_count),
+            number("n_seen", "Seen", show_count),
+            number("share_seen", "Share seen", show_share),
+        ],
+        title="People by arm and visit",
+        sources=facts.sources("trial_visits"),
+    )
+    rules = [
+        words("covariate", "At baseline", covariate_label),
+        number("mean_control", "Control", show_effect),
+        number("mean_treatment", "Treatment", show_effect),
+        number("sd", "Sd", show_effect),
+        number("standardized_difference", "Difference, sd", lambda v: show_number(v, digits=2)),
+    ]
+    alike = build_table(
+        baseline,
+        rules,
+        title="Arms at baseline",
+        sources=facts.sources("trial_baseline"),
+        note="No p values: randomization makes every difference one of chance.",
+    )
+    return Section("Who was randomized, who was seen", (flow, alike))
+
+
+def describe_missing(facts: StudyFacts) -> Section:
+    """Return the effect under other assumptions about people who left, and the tipping point."""
+    unit = get_unit(facts)
+    rules = [
+        words("strategy", "Treated people who left", lambda v: show_text(v).replace("_", " ")),
+        words("assumption", "Assumption", lambda v: show_text(v, limit=200)),
+        estimate("estimate", "lower", "upper", f"Effect, {unit}", show_effect),
+        number("se", "Jackknife error", show_effect),
+        number("se_rubin", "Rubin's error", show_effect),
+        number("p_value", "p", show_p_value),
+    ]
+    note = (
+        "Conditional means with jackknife errors; Rubin's errors are too large for the strategies "
+        "that borrow from the control arm. Control people who left are imputed at random "
+        "missingness. Model: unstructured, pooled covariance; baseline, covariates and twin."
+    )
+    blocks: list[Block] = [
+        build_table(
+            facts.tables["trial_assumptions"],
+            rules,
+            title="Assumptions about the missing",
+            sources=facts.sources("trial_assumptions"),
+            note=note,
+        )
+    ]
+    tip = find(facts, "tipping_point")
+    if tip is not None and facts.has("trial_tipping_point"):
+        curve = facts.tables["trial_tipping_point"]
+        blocks.append(
+            Picture(
+                "trial_tipping_point",
+                "How much worse treated people who left must have fared",
+                "The effect falls as a number is added to their imputed outcomes.",
+                plot_tipping_point(curve, tips_at=float(tip["value"]), unit=unit),
+                {"trial_tipping_point": curve},
+                facts.sources("trial_tipping_point"),
+            )
+        )
+    return Section("What the missing may change", tuple(blocks))
+
+
+def describe_twins(facts: StudyFacts) -> Section:
+    """Return twins beside what was observed, individual effects, effects by predicted decline."""
+    if not facts.has("twin_outcomes"):
+        text = "This trial was analysed without twins: `trialsim twins` makes them from baseline."
+        return Section("Twins and individual effects", (Paragraph(text),))
+    unit = get_unit(facts)
+    outcomes = facts.tables["twin_outcomes"].drop(columns="participant_id")
+    blocks: list[Block] = [
+        Picture(
+            "twins",
+            "Observed and twin at the last visit",
+            "Where treatment works its people lie above the line, controls on it.",
+            plot_twins(outcomes, unit=unit),
+            {"twins": outcomes},
+            facts.sources("twin_outcomes"),
+        )
+    ]
+    blocks += _individuals(facts, unit) + _by_decline(facts, unit)
+    return Section("Twins and individual effects", tuple(blocks))
+
+
+def _individuals(facts: StudyFacts, unit: str) -> list[Block]:
+    if not facts.has("individual_effects"):
+        return [Paragraph("No individual effects: too few observed controls to calibrate them.")]
+    people = facts.tables["individual_effects"].drop(columns="participant_id")
+    telling = int(people["says_something"].sum())
+    text = (
+        f"Of {len(people)} treated people, {telling} have an interval of their own effect that "
+        "leaves out 0; of the others nothing is said. The intervals cover 95 % of treated people "
+        "together, not each; this needs a twin that was not tuned on these controls, randomization "
+        "that does not depend on covariates, and the same reasons for leaving in both arms."
+    )
+    picture = Picture(
+        "individual_effects",
+        "Observed minus twin of each treated person",
+        "Split-conformal intervals, calibrated on the trial's controls.",
+        plot_individual_effects(people, unit=unit),
+        {"individual_effects": people},
+        facts.sources("individual_effects"),
+    )
+    return [Paragraph(text, facts.sources("individual_effects")), picture]
+
+
+def _by_decline(facts: StudyFacts, unit: str) -> list[Block]:
+    if not facts.has("effects_by_decline"):
+        return []
+    rules = [
+        number("predicted_decline", f"Predicted decline, {unit}", show_effect),
+        estimate("effect", "lower", "upper", f"Effect there, {unit}", show_effect),
+    ]
+    note = (
+        "At the quartiles of predicted decline; robust errors. The twin's error shrinks the trend."
+    )
+    frame, sources = facts.tables["effects_by_decline"], facts.sources("effects_by_decline")
+    title = "Effect by predicted decline"
+    return [build_table(frame, rules, title=title, sources=sources, note=note)]
+
+
+def describe_trial_limits(facts: StudyFacts) -> Section:
+    """Return what the analysis does not show, with the regulatory facts."""
+    notes = facts.setting("notes", EFFECTS) or []
+    late = [text for text in notes if "after outcomes had been seen" in text]
+    synthetic = (
+        [Paragraph("The people of this trial are simulated: nothing here is about patients.")]
+        if facts.is_synthetic
+        else []
+    )
+    blocks: list[Block] = [
+        *synthetic,
+        *(Paragraph(text, is_warning=True) for text in late),
+        *(Paragraph(str(text)) for text in notes if text not in late),
+        Paragraph(
+            "Estimators of the people seen at the last visit take those who left to be like them; "
+            "mixed models take outcomes to be missing at random given what was seen. Neither can "
+            "be tested from these data."
+        ),
+        Paragraph(_REGULATION),
+    ]
+    return Section("Limits and regulatory note", tuple(blocks))

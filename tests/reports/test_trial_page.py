@@ -1,0 +1,116 @@
+"""The page of a finished trial: the pre-specified answer first, nobody named."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.page.file_formats import ReportFormat
+from reports.page.writing import write_report
+from reports.store.study import Study
+
+
+def make_tables(*, tips_at: float = -120.0) -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(20260101)
+    effect = {
+        "effect": "last visit", "estimate": 40.0, "se": 10.0, "df": 90.0, "lower": 20.1,
+        "upper": 59.9, "p_value": 0.0001, "is_primary": False, "standard_error": "robust",
+        "se_model": 10.5, "se_robust": 10.0, "n_control": 45, "n_treatment": 44, "unit": "mm3",
+        "estimand": "difference in means",
+    }  # fmt: skip
+    n = 40
+    twin = rng.normal(6000, 800, n)
+    arm = np.where(np.arange(n) < 20, "control", "treatment")
+    observed = twin + rng.normal(0, 60, n) + 40 * (arm == "treatment")
+    people = pd.DataFrame(
+        {
+            "participant_id": [f"secret-{i:03d}" for i in range(n)],
+            "arm": arm,
+            "months": 24.0,
+            "observed": observed,
+            "twin": twin,
+        }
+    )
+    treated = people[20:].drop(columns=["arm", "months"])
+    difference = treated["observed"] - treated["twin"]
+    curve = pd.DataFrame({"delta": [0.0, -100.0, -200.0], "estimate": [40.0, 25.0, 10.0]})
+    curve = curve.assign(se=10.0, lower=curve["estimate"] - 20, upper=curve["estimate"] + 20)
+    return {
+        "trial_effects": pd.DataFrame(
+            [
+                {"estimator": "procova", **effect, "is_primary": True},
+                {"estimator": "unadjusted", **effect, "lower": -5.0},
+            ]
+        ),
+        "trial_visits": pd.DataFrame(
+            {"arm": ["control", "treatment"], "months": 24.0, "n": 50, "n_seen": [45, 44],
+             "share_seen": [0.9, 0.88]}
+        ),
+        "trial_baseline": pd.DataFrame(
+            {"covariate": ["age_years"], "mean": 73.0, "sd": 7.0, "mean_control": 72.0,
+             "mean_treatment": 74.0, "standardized_difference": 0.28}
+        ),
+        "trial_assumptions": pd.DataFrame(
+            {"strategy": ["jump_to_reference"], "estimate": 30.0, "se": 9.0, "lower": 12.0,
+             "upper": 48.0, "p_value": 0.001, "estimate_rubin": 30.0, "se_rubin": 11.0,
+             "n_imputed_control": 5, "n_imputed_treatment": 6, "assumption": "the effect is lost"}
+        ),
+        "trial_tipping_point": curve.assign(p_value=[0.0001, 0.01, 0.3]),
+        "trial_findings": pd.DataFrame(
+            {"finding": ["tipping_point", "twin_gain", "effect_by_decline"],
+             "value": [tips_at, 1.4, 0.3], "lower": [np.nan, 1.2, -0.1],
+             "upper": [np.nan, 1.7, 0.7],
+             "p_value": [np.nan, np.nan, 0.2]}
+        ),
+        "twin_outcomes": people,
+        "individual_effects": treated.assign(
+            difference=difference, lower=difference - 130, upper=difference + 130,
+            says_something=np.abs(difference) > 130,
+        ),
+        "effects_by_decline": pd.DataFrame(
+            {"predicted_decline": [100.0, 200.0], "effect": [30.0, 50.0], "lower": [5.0, 20.0],
+             "upper": [55.0, 80.0]}
+        ),
+    }  # fmt: skip
+
+
+def write(path: Path, tables: dict[str, pd.DataFrame], notes: list[str]) -> str:
+    config = {"endpoint": "hippocampus", "unit": "mm3", "visits_months": [0, 24], "notes": notes}
+    with Study.open(path / "study.duckdb") as study:
+        with study.run(command="trialsim analyze trial.csv", config=config, seed=1) as run:
+            for name, table in tables.items():
+                run.write(name, table)
+        report = path / "report.md"
+        write_report(study, report, report_format=ReportFormat.MARKDOWN)
+    return report.read_text(encoding="utf-8")
+
+
+def test_the_page_answers_with_the_primary_analysis_and_names_nobody(tmp_path: Path) -> None:
+    text = write(tmp_path, make_tables(), ["Late twins, made after outcomes had been seen."])
+    assert "The trial shows a difference at month 24" in text
+    assert "40.0 (95 % interval 20.1 to 59.9) mm³ by PROCOVA" in text
+    assert "fared worse than those who stayed by 120 mm³ or more" in text
+    assert "Whether fast and slow progressors gain alike is not known" in text
+    # a warning stands in the answer, before the first part
+    assert text.index("after outcomes had been seen") < text.index("## 1.")
+    assert "leaves out repeated measures" in text
+    everything = text + "".join(
+        path.read_text(encoding="utf-8") for path in (tmp_path / "report_figures").glob("*.csv")
+    )
+    assert "secret" not in everything
+
+
+@pytest.mark.parametrize(
+    ("tips_at", "words"),
+    [(0.0, "the difference is not significant"), (-np.inf, "No assumption that was tried")],
+)
+def test_the_tipping_point_is_told_in_words(tips_at: float, words: str, tmp_path: Path) -> None:
+    assert words in write(tmp_path, make_tables(tips_at=tips_at), [])
+
+
+def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:
+    tables = make_tables()
+    for name in ("twin_outcomes", "individual_effects", "effects_by_decline"):
+        del tables[name]
+    assert "analysed without twins" in write(tmp_path, tables, [])
