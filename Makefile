@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check docs clean
+.PHONY: demo test test-faults check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -17,6 +17,9 @@ demo: $(STAMP) ## synthesize a cohort, predict, compare, write the report
 # one thread a worker: more of them than cores wait for each other
 test: $(STAMP) check ## style, types, tests
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-faults: $(STAMP) ## kill every command, damage every file: minutes
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal faults
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -124,7 +125,7 @@ class GivenSegmentations:
 
     def measure(self, images: Tensor, names: Sequence[str]) -> list[Volumes]:  # noqa: ARG002
         """Return the volumes of the label map `<name>.nii.gz` of each scan."""
-        return [_measure_map(_find_map(self.folder, f"{name}.*"), name) for name in names]
+        return [_measure_map(_find_map(self.folder, f"{escape(name)}.*"), name) for name in names]
 
 
 def choose_segmenter(model: BrlpModel, segmentations: Path | None = None) -> Segmenter:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cohorts.errors import CohortError
+from cohorts.identifiers import find_fault
 from cohorts.sources.bids_files import Pair, choose_structures, list_files, pair_files
 from cohorts.sources.bids_tables import DatasetTables, Row, read_scan_time
 from cohorts.sources.freesurfer import Subject, find_subjects, is_freesurfer_folder, read_subject
@@ -18,6 +19,7 @@ from cohorts.sources.records import (
     VOLUME_SOURCE,
     Problem,
     Records,
+    show,
 )
 
 _SINGLE_SESSION: Final = "ses-01"
@@ -141,7 +143,14 @@ def _read_visits(records: Records, tables: DatasetTables, derivatives: _Derivati
             )
     if not any((root / person).is_dir() for person in people):
         raise CohortError(f"{root} has no sub-*/ folder for anyone in participants.tsv.")
-    rows = [row for person in people for row in _list_person(records, tables, derivatives, person)]
+    faults = {person: find_fault(person) for person in people}
+    records.problems += [
+        Problem(f"got the name {show(person)}: {fault}", person, "participants.tsv")
+        for person, fault in faults.items()
+        if fault is not None
+    ]
+    sound = (person for person, fault in faults.items() if fault is None)
+    rows = [row for person in sound for row in _list_person(records, tables, derivatives, person)]
     records.frame = pd.DataFrame(rows).reset_index(drop=True)
     for name in (VOLUME_SOURCE, PERSON_DIAGNOSIS, "image_path", "segmentation_path"):
         if name not in records.frame:
@@ -154,8 +163,13 @@ def _list_person(
     records: Records, tables: DatasetTables, derivatives: _Derivatives, person: str
 ) -> list[Row]:
     folders = sorted(path.name for path in (tables.root / person).glob("ses-*/"))
-    names: list[str | None] = [*dict.fromkeys([*tables.list_sessions(person), *folders])]
-    names = names or [None]
+    stated = dict.fromkeys([*tables.list_sessions(person), *folders])
+    records.problems += [
+        Problem(f"got the visit {show(name)}: {fault}", person, f"{person}_sessions.tsv")
+        for name in stated
+        if (fault := find_fault(name)) is not None
+    ]
+    names: list[str | None] = [name for name in stated if find_fault(name) is None] or [None]
     rows = []
     for name, subject in zip(
         names, find_subjects(derivatives.subjects, person, names), strict=True

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cohorts.errors import CohortError
+from cohorts.identifiers import find_fault
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.reading import Reading
-from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records
+from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records, show
 from cohorts.sources.stats_files import STATS_NAMES, read_stats
 from cohorts.sources.table import read_table_records
 from cohorts.sources.values import parse_text
@@ -130,6 +131,9 @@ def find_subjects(
     list
         For each visit its subject, None where it has none, or why it must not be used.
     """
+    fault = find_fault(person)
+    if fault is not None:
+        return [f"got the name {show(person)}: {fault}" for _ in sessions]
     crossed, longed = {}, {}
     for session in sessions:
         crossed[session] = _find_cross(roots, person, session, n_visits=len(sessions))
@@ -182,7 +186,8 @@ def _name_visit(person: str, session: str | None) -> list[str]:
         return []
     plain = session.removeprefix("ses-")
     names = [f"{person}_{session}", f"{person}_ses-{plain}", f"{person}_{plain}"]
-    return [*names, session] if person.removeprefix("sub-") in session else names
+    names += [session] if person.removeprefix("sub-") in session else []
+    return [name for name in names if find_fault(name) is None]
 
 
 def _is_template(root: Path, person: str) -> bool:

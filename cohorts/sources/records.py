@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.identifiers import show_plainly
 from cohorts.sources.values import says_nothing
 
 SOURCE_FILE: Final = "source_file"
@@ -50,7 +51,8 @@ class Problem:
         place += [f"column {self.column}"] if self.column is not None else []
         where = ", ".join(part for part in place if part)
         whom = f" (participant {self.participant_id})" if self.participant_id is not None else ""
-        return f"{where}: {self.message}{whom}." if where else f"{self.message}{whom}."
+        text = f"{where}: {self.message}{whom}." if where else f"{self.message}{whom}."
+        return show_plainly(text)
 
 
 @dataclass

@@ -8,6 +8,7 @@ held for the whole run and released by the operating system however the process 
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +20,19 @@ from filelock import FileLock, Timeout
 
 from cohorts.atomic import keep_rights
 from reports.errors import ReportError
+from reports.store import queries
 
 _SETTINGS: Final = {
     "enable_external_access": "false",
+    "memory_limit": "4GB",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "lock_configuration": "true",
 }
 _PATIENCE_SECONDS: Final = 20.0
+_LEAST_FREE_SHARE: Final = 0.25
+_LEAST_FREE_BYTES: Final = 2**20
 
 
 @contextmanager
@@ -69,6 +74,9 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
             # told here, because closing says nothing of a disk that is full
             connection.execute("CHECKPOINT")
+            ((free, whole),) = connection.execute(queries.FREE_SPACE).fetchall()
+        if free > max(_LEAST_FREE_SHARE * whole, _LEAST_FREE_BYTES):
+            _compact(copy)
         os.replace(copy, target)
     except OSError as error:
         raise ReportError(
@@ -76,6 +84,7 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
     finally:
         _discard(copy)
+        _discard(_compacted(copy))
 
 
 @contextmanager
@@ -130,14 +139,33 @@ def has_writer(path: Path) -> bool:
 
 
 @contextmanager
+def time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt what the connection does in the block when `seconds` have passed.
+
+    Raises
+    ------
+    ReportError
+        If they have.
+    """
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise ReportError(f"The query took more than {seconds:g} seconds and was ended.") from error
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def _connect(path: Path, study: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """Connect to `path`; what fails is told of `study`."""
     connection = _connect_patiently(path, read_only=read_only)
     try:
         yield connection
-    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:
         raise ReportError(
-            f"The study file {study} could not be used: {_first_line(error)}"
+            f"The study file {study} could not be used, it may be damaged: {_first_line(error)}"
         ) from error
     finally:
         connection.close()
@@ -149,6 +177,22 @@ def _copy_whole(path: Path, copy: Path) -> None:
         _connect_patiently(path, read_only=False).close()
     with _connect(path, path, read_only=True):
         shutil.copy(path, copy)
+
+
+def _compact(path: Path) -> None:
+    """Write the file at `path` anew, without the space that removed rows have left."""
+    fresh = _compacted(path)
+    with duckdb.connect() as connection:
+        for place, name in ((path, "old"), (fresh, "fresh")):
+            text = str(place).replace("'", "''")
+            connection.execute(f"ATTACH '{text}' AS {name}")
+        connection.execute("COPY FROM DATABASE old TO fresh")
+    keep_rights(path, fresh)
+    os.replace(fresh, path)
+
+
+def _compacted(path: Path) -> Path:
+    return path.with_name(f"{path.name}.compact")
 
 
 def _discard(path: Path) -> None:

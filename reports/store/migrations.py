@@ -14,6 +14,7 @@ import pandera.pandas as pa
 
 from cohorts.schema import TABLES
 from reports.errors import ReportError
+from reports.store import queries
 from reports.store.database import transaction
 
 _SQL_TYPES: Final = {"str": "VARCHAR", "float": "DOUBLE", "int": "BIGINT", "bool": "BOOLEAN"}
@@ -93,16 +94,27 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     }
     if not tables:
         return 0
+    _refuse_foreign_code(connection)
     if "migrations" not in tables:
         raise ReportError("This is a DuckDB file of another program, not a study of trialsim.")
-    row = connection.execute("SELECT max(number) FROM migrations").fetchone()
-    applied = int(row[0]) if row and row[0] is not None else 0
+    ((newest,),) = connection.execute("SELECT max(number) FROM migrations").fetchall()
+    applied = int(newest or 0)
     if applied > len(MIGRATIONS):
         raise ReportError(
             f"The study file has version {applied}, this trialsim knows versions up to "
             f"{len(MIGRATIONS)}: install a newer trialsim to read it."
         )
     return applied
+
+
+def _refuse_foreign_code(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse views and functions, which could answer in place of a study's tables."""
+    found = [name for (name,) in connection.execute(queries.FOREIGN_CODE).fetchall()]
+    if found:
+        raise ReportError(
+            f"The file has views or functions of its own ({', '.join(found[:5])}), which no study "
+            "has: it is not read."
+        )
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -157,6 +169,14 @@ def add_interim_looks(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_create_statement(TABLES[name]))
 
 
+def add_chain(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the chain of finished runs; those that have finished before are not in it."""
+    connection.execute(
+        "CREATE TABLE run_chain (position BIGINT NOT NULL, run_id VARCHAR NOT NULL, "
+        "content VARCHAR NOT NULL, seal VARCHAR NOT NULL)"
+    )
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -192,4 +212,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_finished_trials,
     add_proposed_sizes,
     add_interim_looks,
+    add_chain,
 )

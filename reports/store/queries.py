@@ -118,3 +118,34 @@ SELECT path AS name FROM run_files UNION SELECT path FROM prediction_images
 UNION SELECT image_path FROM visits WHERE image_path IS NOT NULL
 UNION SELECT segmentation_path FROM visits WHERE segmentation_path IS NOT NULL ORDER BY name
 """
+
+RUN_CONTENT: Final = "SELECT * FROM runs WHERE run_id = ?"
+
+FILES_CONTENT: Final = """
+SELECT kind, path, sha256, size_bytes FROM run_files WHERE run_id = ? ORDER BY path
+"""
+
+TABLES_CONTENT: Final = """
+SELECT table_name, column_names, n_rows, checksum FROM run_tables WHERE run_id = ?
+ORDER BY table_name
+"""
+
+CHAIN: Final = "SELECT position, run_id, content, seal FROM run_chain ORDER BY position"
+
+APPEND_LINK: Final = "INSERT INTO run_chain VALUES (?, ?, ?, ?)"
+
+STATUSES: Final = "SELECT run_id, status FROM runs ORDER BY run_id"
+
+PRUNINGS: Final = """
+SELECT config FROM runs WHERE status = 'finished' AND json_exists(config, '$.pruned')
+"""
+
+FREE_SPACE: Final = """
+SELECT free_blocks * block_size, total_blocks * block_size FROM pragma_database_size()
+"""
+
+FOREIGN_CODE: Final = """
+SELECT view_name AS name FROM duckdb_views() WHERE NOT internal
+UNION SELECT function_name FROM duckdb_functions() WHERE NOT internal
+ORDER BY name
+"""

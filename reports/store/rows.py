@@ -1,5 +1,7 @@
 """Rows of a study table, in and out of DuckDB without a loop over them."""
 
+from collections.abc import Sequence
+
 import duckdb
 import pandas as pd
 import pyarrow as pa
@@ -52,6 +54,11 @@ def read_rows(
     return found.astype(text)
 
 
+def drop_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str) -> None:
+    """Remove the rows of `table` that the run `run_id` wrote."""
+    connection.execute(f"DELETE FROM {quote(table)} WHERE run_id = ?", [run_id])  # noqa: S608 - quoted identifiers
+
+
 def checksum_rows(
     connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
 ) -> str:
@@ -60,23 +67,30 @@ def checksum_rows(
     MD5 of each row's text, added up: DuckDB's own `hash` may differ between its versions.
     """
     listed = ", ".join(quote(name) for name in columns)
-    row = connection.execute(
+    ((found,),) = connection.execute(
         f"SELECT sum(md5_number_lower(row({listed})::VARCHAR)::HUGEINT) "  # noqa: S608 - quoted identifiers
         f"FROM {quote(table)} WHERE run_id = ?",
         [run_id],
-    ).fetchone()
-    return f"{row[0] if row and row[0] is not None else 0:x}"
+    ).fetchall()
+    return f"{found or 0:x}"
+
+
+def iterate_batches(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] = ()
+) -> pa.RecordBatchReader:
+    """Return the rows of a SELECT as Arrow batches, so that they are never all in memory."""
+    return pa.RecordBatchReader.from_stream(connection.sql(sql, params=list(values)))
 
 
 def find_repeated_keys(connection: duckdb.DuckDBPyConnection, table: str, run_id: str) -> int:
     """Return how many keys of `table` occur more than once among the rows of the run `run_id`."""
     key = ", ".join(quote(name) for name in TABLES[table].unique or [])
-    row = connection.execute(
+    ((found,),) = connection.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {quote(table)} WHERE run_id = ? "  # noqa: S608 - quoted identifiers
         f"GROUP BY {key} HAVING count(*) > 1)",
         [run_id],
-    ).fetchone()
-    return int(row[0]) if row else 0
+    ).fetchall()
+    return int(found)
 
 
 def _to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:

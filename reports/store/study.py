@@ -26,18 +26,21 @@ from filelock import FileLock, Timeout
 from cohorts.schema import TABLES, find_command, validate_table
 from reports.errors import ReportError
 from reports.store import queries
+from reports.store.chain import append_link, digest_rows, read_chain, read_pruned
 from reports.store.database import (
     has_writer,
     open_for_reading,
     open_for_writing,
     require_one_name,
+    time_limit,
     transaction,
     writer_lock,
 )
 from reports.store.migrations import MIGRATIONS, migrate, schema_version
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
-from reports.store.rows import checksum_rows, read_rows, write_rows
+from reports.store.rows import drop_rows, read_rows, write_rows
 
+LONGEST_QUERY_SECONDS: Final = 600.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 DESCRIPTION: Final = "study_description"
@@ -53,6 +56,7 @@ class Run:
     fingerprint: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
     parents: dict[str, str] = field(default_factory=dict)
 
     def read(self, table: str) -> pd.DataFrame:
@@ -70,6 +74,11 @@ class Run:
     def note(self, **facts: Any) -> None:
         """Add to the recorded configuration what is only known once the command has worked."""
         self.config.update(facts)
+
+    def drop(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Remove, when this run finishes, the rows of each (run, table); their digests stay."""
+        self.dropped.extend(rows)
+        self.note(pruned=[list(names) for names in self.dropped])
 
     def write(self, table: str, frame: pd.DataFrame) -> None:
         """Put `frame` aside for the table `table` of `cohorts.schema`, after checking it.
@@ -215,6 +224,11 @@ class Study:
             raise ReportError(f"The study {self.path} has no {table} yet; `{command}` writes them.")
         found = rows.iloc[0]
         with self._reading() as connection:
+            if (found["run_id"], table) in read_pruned(connection):
+                raise ReportError(
+                    f"The rows of {table} that {found['run_id']} wrote were dropped by "
+                    "`trialsim study prune`."
+                )
             return read_rows(connection, table, found["run_id"], list(found["column_names"]))
 
     def writers(self) -> dict[str, str]:
@@ -237,6 +251,12 @@ class Study:
             runs["status"] = runs["status"].replace("running", "interrupted")
         return runs
 
+    def head(self) -> str | None:
+        """Return the last link of the chain of finished runs (`reports.store.chain`), if any."""
+        with self._reading() as connection:
+            links = read_chain(connection)
+        return links[-1].seal if links else None
+
     def files(self) -> pd.DataFrame:
         """Return `run_id`, `kind`, `path`, `sha256`, `size_bytes` of the files that runs read."""
         return self.query(queries.RUN_FILES)
@@ -254,18 +274,28 @@ class Study:
         latest, own = self.writers(), set(self._tables_of(run_id)["table_name"])
         return all(latest[table] == run_id for table in own - {DESCRIPTION})
 
-    def query(self, sql: str, values: Iterable[object] = ()) -> pd.DataFrame:
+    def query(
+        self, sql: str, values: Iterable[object] = (), *, seconds: float = LONGEST_QUERY_SECONDS
+    ) -> pd.DataFrame:
         """Return the rows of one SELECT; `values` fill its question marks.
 
         Raises
         ------
         ReportError
-            If DuckDB refuses the statement; the file is never changed.
+            If DuckDB refuses the statement, or it takes more than `seconds`; the file is never
+            changed.
         """
-        with self._reading() as connection:
+        if not sql.strip():
+            raise ReportError("The query is empty: one SELECT statement is expected.")
+        with self._reading() as connection, time_limit(connection, seconds):
             try:
-                return connection.execute(sql, list(values)).df()
-            except duckdb.Error as error:
+                found = connection.execute(sql, list(values))
+                if found is None or found.description is None:
+                    raise ReportError("The query gives no rows: one SELECT statement is expected.")
+                return found.df()
+            except duckdb.InterruptException:
+                raise
+            except (duckdb.Error, UnicodeError, ValueError, OverflowError) as error:
                 raise ReportError(f"The query failed: {error}") from error
 
     @contextmanager
@@ -310,8 +340,8 @@ class Study:
     ) -> str:
         with open_for_writing(self.path) as connection, transaction(connection):
             connection.execute(queries.CLOSE_DEAD_RUNS)
-            row = connection.execute(queries.NEXT_RUN_NUMBER).fetchone()
-            run_id = f"r{row[0] if row else 1:06d}"
+            ((number,),) = connection.execute(queries.NEXT_RUN_NUMBER).fetchall()
+            run_id = f"r{number:06d}"
             values = [run_id, command, json.dumps(config, default=str), seed, fingerprint]
             made_by = [
                 json.dumps(collect_versions()),
@@ -328,11 +358,14 @@ class Study:
         with open_for_writing(self.path) as connection, transaction(connection):
             for table, frame in run.tables.items():
                 write_rows(connection, table, run.run_id, frame)
-                digest = checksum_rows(connection, table, run.run_id, list(frame.columns))
+                digest = digest_rows(connection, table, run.run_id, list(frame.columns))
                 record = [run.run_id, table, list(frame.columns), len(frame), digest]
                 connection.execute(queries.RECORD_TABLE, record)
+            for run_id, table in run.dropped:
+                drop_rows(connection, table, run_id)
             config, parents = (json.dumps(one, default=str) for one in (run.config, run.parents))
             connection.execute(queries.FINISH_RUN, [_now(), config, parents, run.run_id])
+            append_link(connection, run.run_id)
 
     def _end(self, run_id: str, status: str, problem: str) -> None:
         with open_for_writing(self.path) as connection:

@@ -65,6 +65,9 @@ def tables(
 def sql(
     statement: Annotated[str, typer.Argument(help="One SELECT statement.")],
     study: StudyArgument = Path("study.duckdb"),
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which the query is ended.", min=0.001)
+    ] = 60.0,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question in SQL; the file is opened for reading only.
@@ -73,7 +76,9 @@ def sql(
     """
     from reports.store.study import Study
 
-    print_table(Study.open(study, read_only=True).query(statement), as_json=as_json)
+    print_table(
+        Study.open(study, read_only=True).query(statement, seconds=timeout), as_json=as_json
+    )
 
 
 @app.command()
@@ -83,32 +88,101 @@ def export(
     file_format: Annotated[
         FileFormat, typer.Option("--format", help="The format of the files.")
     ] = FileFormat.PARQUET,
+    bundle: Annotated[
+        bool,
+        typer.Option("--bundle", help="Write the whole study with a manifest, to mail or sign."),
+    ] = False,
 ) -> None:
-    """Write every table as a file that other programs read.
+    """Write every table as a file that other programs read, or the study as a bundle.
 
     Example: trialsim study export study.duckdb --format csv --out tables
     """
+    from reports.store.bundle import MANIFEST, write_bundle
     from reports.store.export import write_study_tables
     from reports.store.study import Study
 
     opened = Study.open(study, read_only=True)
+    if bundle:
+        head = write_bundle(opened, out).head
+        typer.echo(out / MANIFEST)
+        typer.echo(f"Head of the chain of runs: {head}", err=True)
+        return
     for path in write_study_tables(opened, out, file_format=file_format.value):
         typer.echo(path)
 
 
+@app.command("import-bundle")
+def import_bundle_(
+    bundle: Annotated[Path, typer.Argument(help="The folder of `study export --bundle`.")],
+    study: Annotated[Path, typer.Argument(help="The study file to make.")],
+) -> None:
+    """Make a study file of a bundle, once its files, rows and chain of runs have been checked.
+
+    Example: trialsim study import-bundle mailed/ study.duckdb
+    """
+    from reports.store.bundle import import_bundle
+
+    made = import_bundle(bundle, study)
+    typer.echo(made.path)
+    typer.echo(f"Head of the chain of runs: {made.head()}", err=True)
+
+
 @app.command()
-def verify(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = False) -> None:
-    """Check rows, inputs and model weights against their recorded checksums; exit 1 if any differs.
+def prune(
+    study: StudyArgument = Path("study.duckdb"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Drop the rows that later runs have replaced; what a page needs stays, and every digest.
+
+    Example: trialsim study prune study.duckdb --dry-run
+    """
+    from reports.store.pruning import list_prunable, prune_study
+    from reports.store.study import Study
+
+    before = study.stat().st_size if study.exists() else 0
+    opened = Study.open(study, read_only=dry_run)
+    if dry_run:
+        print_table(list_prunable(opened), as_json=as_json)
+        return
+    going = prune_study(opened, command=f"trialsim study prune {study}")
+    print_table(going, as_json=as_json)
+    after = study.stat().st_size
+    typer.echo(
+        f"{going['n_rows'].sum():,} rows dropped; {before / 1e6:.1f} MB are {after / 1e6:.1f} MB.",
+        err=True,
+    )
+
+
+@app.command()
+def verify(
+    study: StudyArgument = Path("study.duckdb"),
+    head: Annotated[
+        str | None,
+        typer.Option(help="A head of the chain that you know, from a report or a bundle."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check runs, rows, inputs and weights against what was recorded; exit 1 if any differs.
+
+    Whoever can write the file can seal it anew: give --head to find that out, too.
 
     Example: trialsim study verify study.duckdb
     """
     from reports.store.study import Study
     from reports.store.verification import verify_study
 
-    found = verify_study(Study.open(study, read_only=True))
+    opened = Study.open(study, read_only=True)
+    found = verify_study(opened, head=head)
     broken = found[found["verdict"] != "holds"]
     # a path that is cut does not say which file it is
     print_table(found if as_json else broken, as_json=as_json, widest=None)
-    typer.echo(f"{len(found) - len(broken)} of {len(found)} tables and files hold.", err=True)
+    typer.echo(
+        f"{len(found) - len(broken)} of {len(found)} runs, tables and files hold. "
+        f"Head of the chain: {opened.head() or 'none'}.",
+        err=True,
+    )
     if len(broken):
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cohorts.identifiers import PLAIN, find_fault
 from cohorts.sources.assembly import find_baseline_rows
 from cohorts.sources.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
@@ -18,6 +19,8 @@ def check_people(records: Records) -> None:
 
 
 def _check_identifiers(records: Records) -> None:
+    for column in ("participant_id", "session_id"):
+        _check_names(records, column)
     people = pd.Series(records.frame["participant_id"].unique()).astype("str")
     plain = people.str.lower()
     alike = people[plain.duplicated(keep=False)]
@@ -29,6 +32,16 @@ def _check_identifiers(records: Records) -> None:
         "participant_id",
         "{value} differs from another identifier only in upper or lower case",
     )
+
+
+def _check_names(records: Records, column: str) -> None:
+    names = records.frame[column]
+    known = pd.Series(names.dropna().unique(), dtype="str")
+    for name in known[~known.str.fullmatch(PLAIN)]:
+        fault = find_fault(str(name))
+        if fault is not None:
+            # braces in the name itself are not fields of the message
+            records.report(names == name, column, f"got {{value}}: {fault}")
 
 
 def _check_sex(records: Records) -> None:

@@ -16,6 +16,7 @@ def describe_identity(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return the runs, the commands that repeat them, versions, files with their checksums."""
     blocks: list[Block] = [
         _runs(facts),
+        _chain(facts),
         Listing("Commands that make these numbers again", _commands(facts)),
         _versions(facts),
         *_notes(facts),
@@ -53,6 +54,15 @@ def _runs(facts: StudyFacts) -> Table:
     ]
     note = "A run that is not finished has written nothing."
     return build_table(frame, rules, title="Runs in this study file", note=note, is_data=False)
+
+
+def _chain(facts: StudyFacts) -> Table:
+    head = facts.study.head() or "none: no run has finished since there is a chain"
+    note = (
+        "Each finished run is sealed together with all before it. `trialsim study verify --head` "
+        "with this link says whether the file is still the one that this page was made from."
+    )
+    return build_facts("Chain of runs", [("Head (SHA-256)", head)], note=note)
 
 
 def _notes(facts: StudyFacts) -> list[Block]:

@@ -1,0 +1,129 @@
+"""Every command that writes is killed at random moments; nothing is lost, and it goes on."""
+
+import multiprocessing
+import os
+import shutil
+import time
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.folder import is_cohort_folder
+from cohorts.sources.loading import load_cohort
+from cohorts.synthetic.tabular import synthesize_table
+from reports.store.bundle import read_manifest
+from reports.store.study import Study
+from reports.store.verification import verify_study
+
+KILLS = 20
+COMMANDS = {
+    "synthesize": "cohort synthesize made -n 60 --seed 1",
+    "import": "cohort import people.csv screened --age-unit years",
+    "rank": "rank screened --strategies random,baseline_volume --output ranked",
+    "compare": "compare screened --strategies random,baseline_volume --output compared",
+    "power": "power screened --strategies random --n-simulations 50 --output powers",
+    "report": "report study.duckdb --out report.html --figures figures",
+    "export": "study export study.duckdb --out tables",
+    "bundle": "study export study.duckdb --bundle --out bundle",
+    "import-bundle": "study import-bundle bundle again.duckdb",
+    "prune": "study prune study.duckdb",
+}
+
+
+def run_command(folder: Path, words: list[str]) -> None:
+    os.chdir(folder)
+    from trialsim.cli.app import app
+
+    with (folder / "output.txt").open("w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+        app(words)
+
+
+def start(folder: Path, words: list[str]) -> ForkServerProcess:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trialsim.cli.app", "reports.page.writing", "trialsim.study"])
+    process = context.Process(target=run_command, args=(folder, words))
+    process.start()
+    return process
+
+
+def finish(folder: Path, words: list[str]) -> float:
+    began = time.monotonic()
+    process = start(folder, words)
+    process.join()
+    assert process.exitcode == 0, (words, (folder / "output.txt").read_text()[-2000:])
+    return time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return, for each command, a folder in which all commands before it have been done."""
+    base = tmp_path_factory.mktemp("prepared")
+    cohort, _ = synthesize_table(60, rng=np.random.default_rng(3))
+    wide = cohort.volumes.pivot_table(
+        index=["participant_id", "session_id"], columns="region", values="volume_mm3"
+    ).add_suffix("_mm3")
+    wide = wide.rename(columns={"head_size_mm3_mm3": "head_size_mm3"}).reset_index()
+    sex = cohort.participants[["participant_id", "sex"]]
+    people = cohort.visits.drop(columns=["image_path", "segmentation_path"]).merge(sex)
+    people.merge(wide).to_csv(base / "people.csv", index=False)
+    folders = {}
+    for name, line in COMMANDS.items():
+        folders[name] = base.parent / f"before-{name}"
+        shutil.copytree(base, folders[name])
+        finish(base, line.split())
+    return folders
+
+
+def check_whole(folder: Path) -> None:
+    """Everything that is there can be read, and is what a finished command has written."""
+    for path in folder.glob("*.duckdb"):
+        found = verify_study(Study.open(path, read_only=True))
+        assert (found["verdict"] == "holds").all(), found
+    for path in filter(is_cohort_folder, (folder / "made", folder / "screened")):
+        load_cohort(path)
+    if (folder / "bundle").exists():
+        read_manifest(folder / "bundle")
+    for table in folder.glob("tables/*.parquet"):
+        pd.read_parquet(table)
+    if (folder / "report.html").exists():
+        assert (folder / "report.html").read_text().rstrip().endswith("</html>")
+
+
+def read_results(folder: Path) -> dict[str, pd.DataFrame]:
+    if not (folder / "study.duckdb").exists():
+        return {}
+    study = Study.open(folder / "study.duckdb", read_only=True)
+    return {name: study.read(name) for name in study.tables()["table_name"]}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_loses_nothing_and_goes_on(
+    name: str, prepared: dict[str, Path], tmp_path: Path, share: float
+) -> None:
+    words = COMMANDS[name].split()
+    unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
+    for folder in (unkilled, killed):
+        shutil.copytree(prepared[name], folder)
+    seconds = finish(unkilled, words)
+    rng = np.random.default_rng(len(name))
+    for delay in rng.uniform(0, 1.1 * seconds, size=round(KILLS * share)):
+        if name == "import-bundle":
+            (killed / "again.duckdb").unlink(missing_ok=True)
+        before = read_results(killed)
+        process = start(killed, words)
+        process.join(timeout=float(delay))
+        process.kill()
+        process.join()
+        check_whole(killed)
+        assert set(before) <= set(read_results(killed))
+    if name == "import-bundle":
+        (killed / "again.duckdb").unlink(missing_ok=True)
+    finish(killed, words)
+    expected = read_results(unkilled)
+    for table, frame in read_results(killed).items():
+        pd.testing.assert_frame_equal(frame, expected[table])
