@@ -4,7 +4,7 @@ The BrLP paper calls it efficacy. Chance is drawing without replacement: S of N 
 share S / N of any group, with the hypergeometric distribution around it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,15 +15,12 @@ from scipy import stats
 
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, draw_people
+from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, iterate_counts
 from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
 
 N_BOOTSTRAP = 1000
-
-# Rows of the bootstrap that are ranked at once hold about this many numbers.
-_CHUNK = 4_000_000
 
 
 class CaptureTables(NamedTuple):
@@ -81,8 +78,8 @@ def capture_rate(
             f"shapes {values.shape} and {true.shape}, {int((~np.isfinite(true)).sum())} missing."
         )
     truth_rank = rank_scores(true, rng)
-    drawn = draw_people(true.size, n_bootstrap, rng)
-    curve = _Curve.estimate(rank_scores(values, rng), truth_rank, flags, sizes, drawn)
+    ranks = [rank_scores(values, rng)]
+    (curve,) = _estimate(ranks, truth_rank, flags, sizes, n_bootstrap, rng)
     return _tabulate(curve, sizes, true.size, flags)
 
 
@@ -128,18 +125,19 @@ def compute_capture_rates(
     if not definition.is_top_selected:
         flags = definition.find_fast(decline, truth.annual_decline[people].to_numpy())
     truth_rank = rank_scores(decline, rng)
-    drawn = draw_people(len(people), n_bootstrap, rng)
-    by_strategy = {
-        str(strategy): rows.set_index("participant_id")["score"].reindex(people)
+    ranks = {
+        str(strategy): rank_scores(
+            rows.set_index("participant_id")["score"].reindex(people).to_numpy(float), rng
+        )
         for strategy, rows in scores.groupby("strategy", sort=False)
+        if not is_chance(str(strategy))
     }
-    curves: dict[str, _Curve] = {}
-    for strategy, score in by_strategy.items():
-        if is_chance(strategy):
-            curves[strategy] = _Curve.expect(sizes, len(people), flags, n_bootstrap)
-        else:
-            ranks = rank_scores(score.to_numpy(dtype=float), rng)
-            curves[strategy] = _Curve.estimate(ranks, truth_rank, flags, sizes, drawn)
+    estimated = _estimate([*ranks.values()], truth_rank, flags, sizes, n_bootstrap, rng)
+    found = dict(zip(ranks, estimated, strict=True))
+    curves = {
+        strategy: found.get(strategy) or _Curve.expect(sizes, len(people), flags, n_bootstrap)
+        for strategy in map(str, scores["strategy"].unique())
+    }
     rates = [
         _tabulate(curve, sizes, len(people), flags).assign(strategy=strategy)
         for strategy, curve in curves.items()
@@ -183,24 +181,6 @@ class _Curve(NamedTuple):
     is_expectation: bool
 
     @classmethod
-    def estimate(
-        cls,
-        ranks: IntArray,
-        truth_ranks: IntArray,
-        flags: npt.NDArray[np.bool_] | None,
-        sizes: IntArray,
-        drawn: IntArray,
-    ) -> "_Curve":
-        everyone = np.arange(ranks.size)[None, :]
-        observed = _compute_rates(ranks, truth_ranks, flags, sizes, everyone)[0]
-        parts = [
-            _compute_rates(ranks, truth_ranks, flags, sizes, rows)
-            for rows in _split(drawn, ranks.size)
-        ]
-        resampled = np.concatenate(parts) if parts else np.empty((0, sizes.size))
-        return cls(observed, *compute_interval(resampled), resampled, False)
-
-    @classmethod
     def expect(
         cls, sizes: IntArray, n_people: int, flags: npt.NDArray[np.bool_] | None, n_bootstrap: int
     ) -> "_Curve":
@@ -211,39 +191,68 @@ class _Curve(NamedTuple):
         return cls(chance, lower, upper, np.tile(chance, (n_bootstrap, 1)), True)
 
 
-def _split(drawn: IntArray, n_people: int) -> Iterator[IntArray]:
-    step = max(1, _CHUNK // n_people)
-    for start in range(0, len(drawn), step):
-        yield drawn[start : start + step]
-
-
-def _compute_rates(
-    ranks: IntArray,
+def _estimate(
+    ranks: Sequence[IntArray],
     truth_ranks: IntArray,
     flags: npt.NDArray[np.bool_] | None,
     sizes: IntArray,
-    rows: IntArray,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> list[_Curve]:
+    """Return the curve of each ranking; all see the same resampled people, a few at a time."""
+    n_people = truth_ranks.size
+    orders = [np.argsort(rank) for rank in ranks]
+    truth_order = np.argsort(truth_ranks)
+    everyone = np.ones((n_people, 1), dtype=np.int32)
+    observed = [_compute_rates(everyone, order, truth_order, flags, sizes)[0] for order in orders]
+    # of its own, so that it can be drawn piece by piece
+    (draws,) = rng.spawn(1)
+    resampled = [np.empty((n_bootstrap, sizes.size)) for _ in orders]
+    for rows, counts in iterate_counts(n_people, n_bootstrap, draws):
+        for order, rates in zip(orders, resampled, strict=True):
+            rates[rows] = _compute_rates(counts, order, truth_order, flags, sizes)
+    return [
+        _Curve(one, *compute_interval(rates), rates, False)
+        for one, rates in zip(observed, resampled, strict=True)
+    ]
+
+
+def _compute_rates(
+    counts: npt.NDArray[np.int32],
+    order: IntArray,
+    truth_order: IntArray,
+    flags: npt.NDArray[np.bool_] | None,
+    sizes: IntArray,
 ) -> FloatArray:
-    """Return (n_resamples, n_sizes) capture rates of the people in `rows`."""
-    selected_at = _rank_again(ranks, rows)
+    """Return (n_resamples, n_sizes) capture rates where each person counts `counts` times.
+
+    The copies of someone with w of them take the places A + 1 ... A + w of a ranking that has A
+    before them, so at S selected clip(S - A, 0, w) of them are. A copy is captured from the S on
+    that both rankings have reached. No resample is sorted.
+    """
+    before = _count_before(counts, order)
     if flags is None:
-        # Someone is captured from the S on that both rankings have reached.
-        captured_at = np.maximum(selected_at, _rank_again(truth_ranks, rows))
-        return np.stack([(captured_at <= size).sum(axis=1) / size for size in sizes], axis=1)
-    fast = flags[rows]
-    counts = np.stack([(fast & (selected_at <= size)).sum(axis=1) for size in sizes], axis=1)
-    n_fast = fast.sum(axis=1, keepdims=True)
-    return np.where(n_fast > 0, counts / np.maximum(n_fast, 1), np.nan)
+        before = np.maximum(before, _count_before(counts, truth_order))
+        return np.stack([_count_until(before, counts, size) / size for size in sizes], axis=1)
+    fast = np.where(flags[:, None], counts, 0)
+    found = np.stack([_count_until(before, fast, size) for size in sizes], axis=1)
+    n_fast = fast.sum(axis=0)[:, None]
+    return np.where(n_fast > 0, found / np.maximum(n_fast, 1), np.nan)
 
 
-def _rank_again(ranks: IntArray, rows: IntArray) -> IntArray:
-    drawn = ranks[rows]
-    # NumPy sorts 16-bit integers by radix, several times faster.
-    small = drawn.astype(np.uint16) if ranks.size < 2**16 else drawn
-    order = np.argsort(small, axis=1, kind="stable")
-    again = np.empty_like(order)
-    np.put_along_axis(again, order, np.arange(1, rows.shape[1] + 1)[None, :], axis=1)
-    return again
+def _count_before(counts: npt.NDArray[np.int32], order: IntArray) -> npt.NDArray[np.int32]:
+    """Return how many copies stand before each person's in a ranking."""
+    ordered = counts[order]
+    until = np.cumsum(ordered, axis=0, dtype=np.int32) - ordered
+    before = np.empty_like(until)
+    before[order] = until
+    return before
+
+
+def _count_until(
+    before: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], size: int
+) -> IntArray:
+    return np.asarray(np.minimum(np.maximum(size - before, 0), counts).sum(axis=0))
 
 
 def _tabulate(

@@ -1,6 +1,7 @@
 """How well scores predict decline, out of sample."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import pandas as pd
 
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, draw_people
+from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, iterate_counts
 from trialsim.enrichment.truth import TrueDecline
 
 N_BOOTSTRAP = 1000
@@ -17,7 +18,6 @@ SUBGROUPS = ("site", "diagnosis", "sex")
 # Below this many people a subgroup's interval would say nothing.
 _MIN_PEOPLE = 30
 _MIN_PEOPLE_TO_MEASURE = 3
-_CHUNK = 500_000
 _OF_PREDICTIONS = {"calibration_slope", "calibration_intercept", "r_squared"}
 
 
@@ -62,26 +62,41 @@ def compute_predictor_performance(
     people = truth.decline.index.intersection(pd.Index(scores["participant_id"].unique()))
     decline = truth.decline[people].to_numpy()
     fast = definition.find_fast(decline, truth.annual_decline[people].to_numpy())
-    groups = [
-        (subgroup, members, _draw_counts(int(members.sum()), n_bootstrap, rng))
-        for subgroup, members in _list_groups(people, participants)
-    ]
+    predicted = {
+        str(strategy): rows.set_index("participant_id")["score"].reindex(people).to_numpy(float)
+        for strategy, rows in scores.groupby("strategy", sort=False)
+        if not _is_random(str(strategy))
+    }
     frames = []
-    for strategy, rows in scores.groupby("strategy", sort=False):
-        built_in = STRATEGIES.get(str(strategy))
-        if built_in is not None and built_in.enrolls_everyone:
-            continue
-        predicts = built_in is not None and built_in.predicts_decline
-        score = rows.set_index("participant_id")["score"].reindex(people).to_numpy(dtype=float)
-        for subgroup, members, counts in groups:
-            table = _measure(score[members], decline[members], fast[members], counts)
-            if not predicts:
+    for subgroup, members in _list_groups(people, participants):
+        samples = [
+            _Sample.take(score[members], decline[members], fast[members])
+            for score in predicted.values()
+        ]
+        # each subgroup has draws of its own, and everyone's scores see the same ones
+        (draws,) = rng.spawn(1)
+        resampled = _resample(samples, int(members.sum()), n_bootstrap, draws)
+        for strategy, sample, metrics in zip(predicted, samples, resampled, strict=True):
+            table = sample.tabulate(metrics)
+            if not _predicts(strategy):
                 table = table[~table["metric"].isin(_OF_PREDICTIONS)]
             frames.append(table.assign(strategy=strategy, subgroup=subgroup))
     columns = ["strategy", "metric", "subgroup", "value", "value_lower", "value_upper", "n"]
-    return (
-        pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
-    )
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    order = {strategy: place for place, strategy in enumerate(predicted)}
+    found = pd.concat(frames, ignore_index=True)[columns]
+    return found.sort_values(
+        "strategy", key=lambda names: names.map(order), kind="stable"
+    ).reset_index(drop=True)
+
+
+def _is_random(strategy: str) -> bool:
+    return strategy in STRATEGIES and STRATEGIES[strategy].enrolls_everyone
+
+
+def _predicts(strategy: str) -> bool:
+    return strategy in STRATEGIES and STRATEGIES[strategy].predicts_decline
 
 
 def compute_predicted_changes(
@@ -136,77 +151,135 @@ def _list_groups(
                 yield f"{covariate} {level}", members
 
 
-def _draw_counts(n_people: int, n_bootstrap: int, rng: np.random.Generator) -> IntArray:
-    """Return how often each person is in each resample, (n_bootstrap, n_people)."""
-    drawn = draw_people(n_people, n_bootstrap, rng) + n_people * np.arange(n_bootstrap)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=n_bootstrap * n_people)
-    return counts.reshape(n_bootstrap, n_people)
+@dataclass(frozen=True)
+class _Ties:
+    """Where values of people in order repeat: each value's last place, and how many have it."""
+
+    last: IntArray
+    sizes: IntArray
+
+    @classmethod
+    def find(cls, ordered: FloatArray) -> "_Ties | None":
+        last = np.flatnonzero(np.append(np.diff(ordered) > 0, True))
+        return None if last.size == ordered.size else cls(last, np.diff(last, prepend=-1))
 
 
-def _measure(
-    score: FloatArray, decline: FloatArray, fast: npt.NDArray[np.bool_], counts: IntArray
-) -> pd.DataFrame:
-    known = np.isfinite(score)
-    n = int(known.sum())
-    rows = [("missing_score_rate", 1 - known.mean(), np.nan, np.nan, len(score))]
-    if n >= _MIN_PEOPLE_TO_MEASURE:
-        x, y, event = score[known], decline[known], fast[known]
-        observed = _compute_metrics(x, y, event, np.ones((1, n)))
-        step = max(1, _CHUNK // n)
-        parts = [
-            _compute_metrics(x, y, event, counts[start : start + step][:, known])
-            for start in range(0, len(counts), step)
-        ]
-        for name, value in observed.items():
-            resampled = np.concatenate([part[name] for part in parts])
-            lower, upper = (float(bound) for bound in compute_interval(resampled))
-            rows.append((name, float(value[0]), lower, upper, n))
-    return pd.DataFrame(rows, columns=["metric", "value", "value_lower", "value_upper", "n"])
+@dataclass(frozen=True)
+class _Sample:
+    """Scores and declines of those whose score is known, ordered once for all resamples.
+
+    Parameters
+    ----------
+    n_people
+        With and without a score.
+    by_score, by_decline
+        Rows of the people with a score, the lowest first.
+    from_decline
+        Where a person, in the order of scores, stands in the order of declines.
+    score_ties, decline_ties
+        None where no value repeats.
+    event
+        Who is a fast progressor, in the order of scores.
+    sums
+        (8, n) what is added up over a resample, in the order of scores.
+    """
+
+    n_people: int
+    by_score: IntArray
+    by_decline: IntArray
+    from_decline: IntArray
+    score_ties: _Ties | None
+    decline_ties: _Ties | None
+    event: FloatArray
+    sums: FloatArray
+
+    @classmethod
+    def take(cls, score: FloatArray, decline: FloatArray, fast: npt.NDArray[np.bool_]) -> "_Sample":
+        known = np.flatnonzero(np.isfinite(score))
+        by_score = known[np.argsort(score[known], kind="stable")]
+        by_decline = known[np.argsort(decline[known], kind="stable")]
+        place = np.empty(score.size, dtype=np.int64)
+        place[by_decline] = np.arange(known.size)
+        x, y = score[by_score], decline[by_score]
+        # centered first, so that the sums of squares lose no digits
+        x_offset, y_offset = x - x.mean() if x.size else x, y - y.mean() if y.size else y
+        sums = [(y - x) ** 2, x, y, x_offset, y_offset, x_offset**2, y_offset**2]
+        return cls(
+            score.size,
+            by_score,
+            by_decline,
+            place[by_score],
+            _Ties.find(x) if x.size else None,
+            _Ties.find(decline[by_decline]) if x.size else None,
+            fast[by_score].astype(float),
+            np.stack([*sums, x_offset * y_offset]),
+        )
+
+    def measure(self, counts: FloatArray) -> dict[str, FloatArray]:
+        """Return each metric, (n_resamples,), with each person as often as `counts` says."""
+        weight = counts[self.by_score]
+        n = weight.sum(axis=0)
+        score_rank = _rank_ordered(weight, self.score_ties)
+        of_decline = _rank_ordered(counts[self.by_decline], self.decline_ties)
+        decline_rank = of_decline[self.from_decline]
+        n_fast, rank_sum = self.event @ weight, self.event @ (weight * score_rank)
+        residual, x_sum, y_sum, x_off, y_off, x_squares, y_squares, products = self.sums @ weight
+        x_square, y_square = x_squares - x_off**2 / n, y_squares - y_off**2 / n
+        product = products - x_off * y_off / n
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = product / x_square
+            return {
+                "spearman": _correlate(score_rank, decline_rank, weight),
+                "pearson": product / np.sqrt(x_square * y_square),
+                # Mann-Whitney; undefined where everybody or nobody is fast.
+                "auc": (rank_sum - n_fast * (n_fast + 1) / 2) / (n_fast * (n - n_fast)),
+                "calibration_slope": slope,
+                # Of changes, which are minus the declines.
+                "calibration_intercept": slope * x_sum / n - y_sum / n,
+                "r_squared": 1 - residual / y_square,
+            }
+
+    def tabulate(self, resampled: dict[str, FloatArray]) -> pd.DataFrame:
+        """Return one row a metric: its value in these people, its interval over resamples."""
+        n = self.by_score.size
+        missing = 1 - n / self.n_people if self.n_people else np.nan
+        rows = [("missing_score_rate", missing, np.nan, np.nan, self.n_people)]
+        if n >= _MIN_PEOPLE_TO_MEASURE:
+            for name, value in self.measure(np.ones((self.n_people, 1))).items():
+                lower, upper = (float(bound) for bound in compute_interval(resampled[name]))
+                rows.append((name, float(value[0]), lower, upper, n))
+        return pd.DataFrame(rows, columns=["metric", "value", "value_lower", "value_upper", "n"])
 
 
-def _compute_metrics(
-    x: FloatArray, y: FloatArray, event: npt.NDArray[np.bool_], counts: npt.ArrayLike
-) -> dict[str, FloatArray]:
-    """Return each metric, (n_resamples,), with each person as often as `counts` says."""
-    weight = np.asarray(counts, dtype=float)
-    n = weight.sum(axis=1)
-    score_rank, decline_rank = _rank_by_count(x, weight), _rank_by_count(y, weight)
-    n_fast = weight @ event
-    rank_sum = (weight * score_rank) @ event
-    residual = weight @ (y - x) ** 2
-    x_mean, y_mean = weight @ x / n, weight @ y / n
-    # Centered first, so that the sums of squares lose no digits.
-    x_offset, y_offset = x - x.mean(), y - y.mean()
-    x_square = weight @ x_offset**2 - (weight @ x_offset) ** 2 / n
-    y_square = weight @ y_offset**2 - (weight @ y_offset) ** 2 / n
-    product = weight @ (x_offset * y_offset) - (weight @ x_offset) * (weight @ y_offset) / n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = product / x_square
-        return {
-            "spearman": _correlate(score_rank, decline_rank, weight),
-            "pearson": product / np.sqrt(x_square * y_square),
-            # Mann-Whitney; undefined where everybody or nobody is fast.
-            "auc": (rank_sum - n_fast * (n_fast + 1) / 2) / (n_fast * (n - n_fast)),
-            "calibration_slope": slope,
-            # Of changes, which are minus the declines.
-            "calibration_intercept": slope * x_mean - y_mean,
-            "r_squared": 1 - residual / y_square,
-        }
+def _resample(
+    samples: Sequence[_Sample], n_people: int, n_bootstrap: int, rng: np.random.Generator
+) -> list[dict[str, FloatArray]]:
+    """Return each sample's metrics over the same resamples of people; few are held at once."""
+    parts: list[dict[str, list[FloatArray]]] = [{} for _ in samples]
+    for _, drawn in iterate_counts(n_people, n_bootstrap, rng):
+        counts = drawn.astype(float)
+        for sample, found in zip(samples, parts, strict=True):
+            if sample.by_score.size >= _MIN_PEOPLE_TO_MEASURE:
+                for name, values in sample.measure(counts).items():
+                    found.setdefault(name, []).append(values)
+    return [{name: np.concatenate(values) for name, values in p.items()} for p in parts]
 
 
-def _rank_by_count(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return mean ranks, (n_resamples, n_people), where each person counts `weight` times."""
-    _, group = np.unique(values, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    last = np.flatnonzero(np.diff(group[order], append=group.size))
-    until = np.cumsum(weight[:, order], axis=1)[:, last]
-    before = np.pad(until, ((0, 0), (1, 0)))[:, :-1]
-    return np.asarray(((before + until + 1) / 2)[:, group])
+def _rank_ordered(weight: FloatArray, ties: _Ties | None) -> FloatArray:
+    """Return mean ranks, (n, n_resamples), of people in order, each counting `weight` times."""
+    until = np.cumsum(weight, axis=0)
+    if ties is None:
+        return until - (weight - 1) / 2
+    until = until[ties.last]
+    before = np.pad(until, ((1, 0), (0, 0)))[:-1]
+    return np.repeat((before + until + 1) / 2, ties.sizes, axis=0)
 
 
 def _correlate(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
-    n = weight.sum(axis=1, keepdims=True)
-    left = x - (weight * x).sum(axis=1, keepdims=True) / n
-    right = y - (weight * y).sum(axis=1, keepdims=True) / n
-    squares = (weight * left**2).sum(axis=1) * (weight * right**2).sum(axis=1)
-    return np.asarray((weight * left * right).sum(axis=1) / np.sqrt(squares))
+    n = weight.sum(axis=0)
+    # ranks are centered in place: they are not needed again
+    x -= (weight * x).sum(axis=0) / n
+    y -= (weight * y).sum(axis=0) / n
+    weighted = weight * x
+    squares = (weighted * x).sum(axis=0) * (weight * y * y).sum(axis=0)
+    return np.asarray((weighted * y).sum(axis=0) / np.sqrt(squares))

@@ -1,5 +1,7 @@
 """Intervals by resampling people."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,9 +11,24 @@ IntArray = npt.NDArray[np.int64]
 LEVEL = 0.95
 
 
-def draw_people(n_people: int, n_bootstrap: int, rng: np.random.Generator) -> IntArray:
-    """Return (n_bootstrap, n_people) rows drawn with replacement."""
-    return rng.integers(n_people, size=(n_bootstrap, n_people))
+# Counts of people that are held at once.
+_CHUNK = 1_000_000
+
+
+def iterate_counts(
+    n_people: int, n_bootstrap: int, rng: np.random.Generator
+) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
+    """Yield which resamples come next, and how often each person is in each of them.
+
+    Never all at once: (n_people, n_resamples) counts of a few resamples, one a column, because
+    numbers of the same person lie side by side then, and people are put in order by whole rows.
+    """
+    step = max(1, _CHUNK // n_people)
+    for start in range(0, n_bootstrap, step):
+        n = min(step, n_bootstrap - start)
+        cells = rng.integers(n_people, size=(n_people, n)) * n + np.arange(n)
+        counts = np.bincount(cells.ravel(), minlength=n_people * n).astype(np.int32)
+        yield slice(start, start + n), counts.reshape(n_people, n)
 
 
 def compute_interval(values: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
