@@ -1,46 +1,49 @@
-"""MRI panel: the baseline scan, the predicted one, their difference, the uncertainty."""
+"""Scans of one person: baseline, prediction, difference and uncertainty, through the hippocampi."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import nibabel as nib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from reports.errors import ReportError
 from reports.figures.labels import label_text
-from reports.figures.style import INK, shared_style
+from reports.figures.style import INK, MUTED, new_figure, shared_style
 
-_ROW_INCHES = 1.75
+_ROW_INCHES: Final = 1.55
+_HIPPOCAMPUS_MM: Final = (27.0, -21.0, -15.0)
+"""The middle of the right hippocampus in MNI152; a coronal and an axial cut show both."""
+
+_AROUND_MM: Final = ((-58.0, 58.0), (-66.0, 26.0), (-52.0, 26.0))
+_SMOOTHING_MM: Final = 4.0
+_SD_OF_FWHM: Final = 2.3548
+_PLANES: Final = (("Sagittal", 0), ("Coronal", 1), ("Axial", 2))
+
+
+class ScanScale(NamedTuple):
+    """The ends of the color scales, one for all people of a page, in the unit of the scans."""
+
+    intensity: float
+    difference: float
+    uncertainty: float
 
 
 class _Row(NamedTuple):
     name: str
-    image: nib.Nifti1Image
+    values: NDArray[np.float64]
     colors: str
     low: float
     high: float
+    is_whole: bool = False
 
 
-def plot_scan_panel(
-    baseline: nib.Nifti1Image,
-    predicted: nib.Nifti1Image,
-    uncertainty: nib.Nifti1Image | None = None,
-    *,
-    title: str = "",
-    cut_mm: tuple[float, float, float] | None = None,
-) -> Figure:
-    """Return a coronal, sagittal and axial slice of each image in world space, left on the left.
-
-    Parameters
-    ----------
-    baseline, predicted
-        3-D images of one person on one grid, intensities in the same unit.
-    uncertainty
-        Standard deviation of the predicted intensity at each voxel, in the same unit.
-    title
-        For example the participant and the horizon.
-    cut_mm
-        Where to cut, world millimeters; by default where nilearn finds the middle of the brain.
+def measure_scale(
+    baseline: nib.Nifti1Image, predicted: nib.Nifti1Image, uncertainty: nib.Nifti1Image | None
+) -> ScanScale:
+    """Return the scale that one person's images need; the largest of several fits all of them.
 
     Raises
     ------
@@ -48,60 +51,141 @@ def plot_scan_panel(
         If the images are not on one grid.
     """
     _require_one_grid(baseline, predicted, uncertainty)
-    # nilearn takes seconds to import, and only this figure needs it
-    from nilearn.plotting import find_xyz_cut_coords, plot_img
+    before, after = _values(baseline), _values(predicted)
+    spread = 1.0 if uncertainty is None else _reach(_smooth(uncertainty))
+    return ScanScale(_reach(before), _reach(_smooth(predicted, after - before)), spread)
 
-    rows = _make_rows(baseline, predicted, uncertainty)
-    center = cut_mm or tuple(find_xyz_cut_coords(baseline))
-    head = 0.35
-    height = _ROW_INCHES * len(rows) + head
+
+def plot_scan_panel(
+    baseline: nib.Nifti1Image,
+    predicted: nib.Nifti1Image,
+    uncertainty: nib.Nifti1Image | None = None,
+    *,
+    scan: nib.Nifti1Image | None = None,
+    scale: ScanScale | None = None,
+    title: str = "",
+    cut_mm: tuple[float, float, float] = _HIPPOCAMPUS_MM,
+) -> Figure:
+    """Return three planes through the hippocampi of each image, in world space, left on the left.
+
+    The first row is the whole brain with the cuts, the others are a zoom. Difference and
+    uncertainty are smoothed (4 mm full width at half maximum), so that they can be read.
+
+    Parameters
+    ----------
+    baseline, predicted
+        3-D images of one person in MNI152 on one grid, intensities in the same unit; the baseline
+        as the model decodes it, so that what decoding leaves out is no difference.
+    uncertainty
+        Standard deviation of the predicted intensity at each voxel, in the same unit.
+    scan
+        The scan that the prediction started from, on the same grid; shown as the baseline.
+    scale
+        The color scales; by default those of this person.
+    title
+        For example the person and the horizon.
+    cut_mm
+        Where to cut, world millimeters; by default in the middle of the right hippocampus.
+
+    Raises
+    ------
+    ReportError
+        If the images are not on one grid.
+    """
+    _require_one_grid(baseline, predicted, uncertainty, scan)
+    ends = scale or measure_scale(baseline, predicted, uncertainty)
+    shown = _values(baseline if scan is None else scan)
+    after = _values(predicted)
+    difference = _smooth(predicted, after - _values(baseline))
+    rows = [
+        _Row("Baseline", shown, "gray", 0.0, ends.intensity, is_whole=True),
+        _Row("Baseline,\nzoom", shown, "gray", 0.0, ends.intensity),
+        _Row("Predicted", after, "gray", 0.0, ends.intensity),
+        _Row("Difference", difference, "RdBu_r", -ends.difference, ends.difference),
+    ]
+    if uncertainty is not None:
+        spread = _smooth(uncertainty)
+        rows.append(_Row("Uncertainty,\nSD", spread, "cividis", 0.0, ends.uncertainty))
+    places = _list_places(baseline)
     with shared_style():
-        figure = Figure(figsize=(7.2, height), facecolor="white")
-        figure.text(0.01, 1 - 0.22 / height, label_text(title, limit=80), weight="bold", color=INK)
-        for place, row in enumerate(rows):
-            bottom = 1 - (head + (place + 1) * _ROW_INCHES) / height
-            size = _ROW_INCHES / height
-            figure.text(0.015, bottom + size / 2, row.name, rotation=90, va="center", color=INK)
-            plot_img(
-                row.image,
-                cut_coords=center,
-                figure=figure,
-                axes=figure.add_axes((0.05, bottom, 0.93, 0.96 * size)),
-                cmap=row.colors,
-                vmin=row.low,
-                vmax=row.high,
-                colorbar=True,
-                annotate=place == 0,
-                draw_cross=False,
-                black_bg=False,
-                interpolation="nearest",
-            )
+        figure = new_figure(6.4, _ROW_INCHES * len(rows) + 0.3)
+        grid = figure.subplots(len(rows), 3, squeeze=False)
+        for line, row in zip(grid, rows, strict=True):
+            for axes, (plane, axis) in zip(line, _PLANES, strict=True):
+                drawn = _draw_slice(axes, row, places, axis, cut_mm)
+                if row.is_whole:
+                    axes.set_title(f"{plane}, {'xyz'[axis]} = {cut_mm[axis]:g} mm", fontsize=8)
+            line[0].set_ylabel(row.name, color=INK, fontsize=8.5)
+            figure.colorbar(drawn, ax=list(line), shrink=0.8, pad=0.01).ax.tick_params(labelsize=7)
+        figure.suptitle(label_text(title, limit=80), fontsize=10, color=INK)
     return figure
 
 
-def _make_rows(
-    baseline: nib.Nifti1Image, predicted: nib.Nifti1Image, uncertainty: nib.Nifti1Image | None
-) -> list[_Row]:
-    before, after = _values(baseline), _values(predicted)
-    difference = nib.nifti1.Nifti1Image(after - before, baseline.affine)  # type: ignore[no-untyped-call]
-    top, reach = _reach(before), _reach(after - before)
-    rows = [
-        _Row("Baseline", baseline, "gray", 0.0, top),
-        _Row("Predicted", predicted, "gray", 0.0, top),
-        _Row("Difference", difference, "RdBu_r", -reach, reach),
+def _draw_slice(
+    axes: Axes,
+    row: _Row,
+    places: list[NDArray[np.float64]],
+    axis: int,
+    cut_mm: tuple[float, float, float],
+) -> Any:
+    across, up = (other for other in range(3) if other != axis)
+    nearest = int(np.abs(places[axis] - cut_mm[axis]).argmin())
+    step = [abs(float(place[1] - place[0])) / 2 for place in places]
+    extent = (
+        places[across][0] - step[across],
+        places[across][-1] + step[across],
+        places[up][0] - step[up],
+        places[up][-1] + step[up],
+    )
+    drawn = axes.imshow(
+        np.take(row.values, nearest, axis=axis).T,
+        origin="lower",
+        extent=extent,
+        cmap=row.colors,
+        vmin=row.low,
+        vmax=row.high,
+        interpolation="nearest",
+    )
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    if row.is_whole:
+        axes.axvline(cut_mm[across], color=MUTED, lw=0.5)
+        axes.axhline(cut_mm[up], color=MUTED, lw=0.5)
+    else:
+        axes.set(xlim=_AROUND_MM[across], ylim=_AROUND_MM[up])
+    return drawn
+
+
+def _list_places(image: nib.Nifti1Image) -> list[NDArray[np.float64]]:
+    """Return the world coordinates along each axis of the image in canonical orientation."""
+    canonical = _canonical(image)
+    return [
+        canonical.affine[axis, 3] + canonical.affine[axis, axis] * np.arange(size)
+        for axis, size in enumerate(canonical.shape[:3])
     ]
-    if uncertainty is not None:
-        spread = _reach(_values(uncertainty))
-        rows.append(_Row("Uncertainty, SD", uncertainty, "cividis", 0.0, spread))
-    return rows
 
 
-def _values(image: nib.Nifti1Image) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.asarray(image.dataobj, dtype=np.float64)
+def _canonical(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return the image with its axes from left to right, back to front, bottom to top."""
+    return nib.funcs.as_closest_canonical(image)  # type: ignore[no-untyped-call]
 
 
-def _reach(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
-    inside = np.abs(values[np.isfinite(values) & (values != 0)])
+def _values(image: nib.Nifti1Image) -> NDArray[np.float64]:
+    canonical = _canonical(image)
+    return np.asarray(canonical.dataobj, dtype=np.float64)
+
+
+def _smooth(
+    image: nib.Nifti1Image, values: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    array = np.nan_to_num(_values(image) if values is None else values)
+    voxel = np.diag(_canonical(image).affine)[:3]
+    smoothed: NDArray[np.float64] = gaussian_filter(array, _SMOOTHING_MM / _SD_OF_FWHM / voxel)
+    return smoothed
+
+
+def _reach(values: NDArray[np.float64]) -> float:
+    inside = np.abs(values[np.isfinite(values) & (np.abs(values) > 1e-6)])
     return float(np.percentile(inside, 99.5)) if inside.size else 1.0
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from reports import figures
 from reports.errors import ReportError
 from reports.figures.export import render_svg
+from reports.figures.scans import ScanScale
 
 Tables = dict[str, pd.DataFrame]
 HOSTILE = "_<script>alert('$x^{$\\frac')</script>\n=1+1 \U0001f9e0 " + "x" * 10_000
@@ -106,8 +107,40 @@ def test_scan_panel_has_a_row_for_each_image() -> None:
     figure = figures.plot_scan_panel(
         make_image(0), make_image(1), make_image(2), title=HOSTILE, cut_mm=(0, 0, 0)
     )
-    words = {text.get_text() for text in figure.texts}
+    words = {axes.get_ylabel().replace("\n", " ") for axes in figure.axes}
     assert {"Baseline", "Predicted", "Difference", "Uncertainty, SD"} <= words
+
+
+def test_scan_panel_cuts_through_the_hippocampi() -> None:
+    axes = figures.plot_scan_panel(make_image(0), make_image(1)).axes[0]
+    assert axes.get_title("left") == "Sagittal, x = 27 mm"
+    # world millimeters 25 to 29 are voxel 15 of the grid that starts at -32 - 2 mm
+    expected = np.asarray(make_image(0).dataobj)[15].T
+    np.testing.assert_allclose(np.asarray(axes.images[0].get_array()), expected)
+
+
+def test_scan_panel_of_a_flipped_grid_is_the_same() -> None:
+    def flip(image: nib.nifti1.Nifti1Image) -> nib.nifti1.Nifti1Image:
+        affine = image.affine @ np.diag([-1.0, 1, 1, 1])
+        affine[0, 3] = image.affine[0, 3] + 15 * 4
+        values = np.asarray(image.dataobj)[::-1]
+        return nib.nifti1.Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
+
+    drawn = [
+        figures.plot_scan_panel(*images).axes[1].images[0].get_array()
+        for images in (
+            (make_image(0), make_image(1)),
+            (flip(make_image(0)), flip(make_image(1))),
+        )
+    ]
+    np.testing.assert_allclose(np.asarray(drawn[0]), np.asarray(drawn[1]))
+
+
+def test_one_scale_is_used_for_everyone() -> None:
+    scale = ScanScale(0.5, 0.25, 0.125)
+    figure = figures.plot_scan_panel(make_image(0), make_image(1), make_image(2), scale=scale)
+    limits = {axes.images[0].get_clim() for axes in figure.axes if axes.images}
+    assert limits >= {(0.0, 0.5), (-0.25, 0.25), (0.0, 0.125)}
 
 
 def test_scan_panel_refuses_images_on_two_grids() -> None:

@@ -1,20 +1,43 @@
-"""Scans of single people: what the model predicts for single people."""
+"""Scans of single people: what the model predicts for them."""
 
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import nibabel as nib
+import numpy as np
 import pandas as pd
 
 from reports.figures.labels import label_text
-from reports.figures.scans import plot_scan_panel
+from reports.figures.scans import ScanScale, measure_scale, plot_scan_panel
 from reports.page.content import Block, Paragraph, Picture
+from reports.page.formats import is_missing, show_interval, show_number
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy, person_name
 
 _SHOWN: Final = ("fastest", "median", "slowest")
 _REGION: Final = "hippocampus"
+_Z_95: Final = 1.959964
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Someone whose scans are shown: the name on the page, the prediction, the files."""
+
+    name: str
+    which: str
+    row: dict[Any, Any]
+    paths: dict[str, Path]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every file that a panel needs is where it was."""
+        present = all(path.is_file() for path in self.paths.values())
+        return present and {"reconstructed", "predicted"} <= set(self.paths)
+
+    def read(self, kind: str) -> Any:
+        """Return an image, None where there is none of this kind."""
+        return nib.load(self.paths[kind]) if kind in self.paths else None
 
 
 def describe_scans(facts: StudyFacts, privacy: Privacy) -> list[Block]:
@@ -22,15 +45,32 @@ def describe_scans(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     images = facts.tables["prediction_images"]
     if images.empty:
         return []
-    chosen = _choose(facts.study.read("predictions"), images)
-    names = [
-        label_text(str(row["participant_id"])) if privacy.identify else person_name(place)
-        for place, (_, row) in enumerate(chosen)
+    people = _find_people(facts.study.read("predictions"), images, privacy)
+    scales = [
+        measure_scale(
+            person.read("reconstructed"), person.read("predicted"), person.read("uncertainty")
+        )
+        for person in people
+        if person.is_whole
     ]
-    return [
-        _panel(facts, images, row, words, person)
-        for (words, row), person in zip(chosen, names, strict=True)
-    ]
+    # one scale for all, so that the slowest does not look like the fastest
+    scale = ScanScale(*np.max(scales, axis=0)) if scales else None
+    return [_panel(facts, person, scale) for person in people]
+
+
+def _find_people(
+    predictions: pd.DataFrame, images: pd.DataFrame, privacy: Privacy
+) -> list[_Person]:
+    found = []
+    for place, (which, row) in enumerate(_choose(predictions, images)):
+        mine = images[
+            (images["participant_id"] == row["participant_id"])
+            & (images["horizon_months"] == row["horizon_months"])
+        ]
+        paths = {str(kind): Path(path) for kind, path in mine[["kind", "path"]].to_numpy()}
+        own = label_text(str(row["participant_id"]))
+        found.append(_Person(own if privacy.identify else person_name(place), which, row, paths))
+    return found
 
 
 def _choose(predictions: pd.DataFrame, images: pd.DataFrame) -> list[tuple[str, dict[Any, Any]]]:
@@ -44,33 +84,38 @@ def _choose(predictions: pd.DataFrame, images: pd.DataFrame) -> list[tuple[str, 
     return [(words, ordered[place]) for words, place in zip(_SHOWN, places, strict=False)]
 
 
-def _panel(
-    facts: StudyFacts, images: pd.DataFrame, row: dict[Any, Any], words: str, person: str
-) -> Picture | Paragraph:
-    mine = images[
-        (images["participant_id"] == row["participant_id"])
-        & (images["horizon_months"] == row["horizon_months"])
-    ]
-    paths = {str(kind): Path(path) for kind, path in mine[["kind", "path"]].to_numpy()}
+def _panel(facts: StudyFacts, person: _Person, scale: ScanScale | None) -> Picture | Paragraph:
     sources = facts.sources("prediction_images")
-    absent = [path for path in paths.values() if not path.is_file()]
-    if absent or not {"reconstructed", "predicted"} <= set(paths):
-        return Paragraph(f"The predicted scans of {person} are no longer where they were.", sources)
-    title = f"Predicted scan of {person}, {words} of those with scans"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nilearn tells of its own defaults
-        figure = plot_scan_panel(
-            _read(paths["reconstructed"]),
-            _read(paths["predicted"]),
-            _read(paths["uncertainty"]) if "uncertainty" in paths else None,
-        )
-    description = (
-        f"Baseline as the model decodes it, the scan predicted {row['horizon_months']:g} months "
-        f"later, their difference and the uncertainty; predicted hippocampal change "
-        f"{row['change']:.1f} %."
+    if not person.is_whole:
+        text = f"The predicted scans of {person.name} are no longer where they were."
+        return Paragraph(text, sources)
+    baseline, scan = person.read("reconstructed"), person.read("baseline")
+    is_on_grid = scan is not None and scan.shape == baseline.shape
+    figure = plot_scan_panel(
+        baseline,
+        person.read("predicted"),
+        person.read("uncertainty"),
+        scan=scan if is_on_grid and np.allclose(scan.affine, baseline.affine) else None,
+        scale=scale,
     )
-    return Picture(f"scans-{words}", title, description, figure, {}, sources)
+    title = (
+        f"Predicted scan of {person.name}, {person.which} of those with scans, "
+        f"{person.row['horizon_months']:g} months after baseline: hippocampus "
+        f"{_describe_change(person.row)}"
+    )
+    description = (
+        "Three planes through the hippocampi: baseline, its zoom, the predicted scan, their "
+        "difference and the uncertainty, both smoothed; one color scale for all people."
+    )
+    return Picture(f"scans-{person.which}", title, description, figure, {}, sources)
 
 
-def _read(path: Path) -> Any:
-    return nib.load(path)
+def _describe_change(row: dict[Any, Any]) -> str:
+    def show(change: float) -> str:
+        return show_number(change, digits=2) + "\u00a0%"
+
+    if is_missing(row["volume_sd_mm3"]):
+        return show(row["change"])
+    half = 100 * _Z_95 * row["volume_sd_mm3"] / row["baseline_volume_mm3"]
+    interval = show_interval(row["change"] - half, row["change"] + half, show)
+    return f"{show(row['change'])} (95\u00a0% interval {interval})"
