@@ -167,7 +167,8 @@ def _list_places(image: nib.Nifti1Image) -> list[NDArray[np.float64]]:
 
 def _canonical(image: nib.Nifti1Image) -> nib.Nifti1Image:
     """Return the image with its axes from left to right, back to front, bottom to top."""
-    return nib.funcs.as_closest_canonical(image)  # type: ignore[no-untyped-call]
+    turned: nib.Nifti1Image = nib.funcs.as_closest_canonical(image)  # type: ignore[no-untyped-call]
+    return turned
 
 
 def _values(image: nib.Nifti1Image) -> NDArray[np.float64]:
