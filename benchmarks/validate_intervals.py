@@ -37,6 +37,7 @@ from trialsim.simulation.candidates import (
     expect_each,
     gather_pool,
     list_candidates,
+    share_weights,
 )
 from trialsim.simulation.chosen_size import LOW_POWER, correct_choice
 from trialsim.simulation.closed_form import Moments, compute_pool_moments, compute_sample_size
@@ -113,9 +114,10 @@ def build_population(
     seeds: tuple[int, ...] = POPULATION_SEEDS,
     n_people: int = PEOPLE_PER_POPULATION,
     noise: float | None = None,
+    parameters: CohortParameters | None = None,
 ) -> Population:
     """Return synthetic populations as one; `noise` is the relative error of a hippocampus."""
-    parameters = CohortParameters()
+    parameters = parameters or CohortParameters()
     if noise is not None:
         hippocampus, *others = parameters.regions
         regions = (replace(hippocampus, measurement_sd=noise), *others)
@@ -170,7 +172,7 @@ def run_cohort(
     strategies = (BaselineVolume(), Regression())
     scores = {"random": rng.random(len(own))}
     scores |= {one.name: one.score(tables, rng)["score"].to_numpy() for one in strategies}
-    outcome, weights = population.measured[own], np.ones(len(own))
+    outcome, weights = population.measured[own], share_weights(np.ones(len(own)), scores)
     expected = expect_each(outcome, scores, DESIGN.times, build_all_features(tables), weights)
     screened = Screened(outcome, scores, None, expected, weights)
     candidates = list_candidates(list(scores), FRACTIONS)

@@ -55,7 +55,7 @@ class Setting:
             sides=self.sides,
             alpha=0.05 if self.sides == 2 else 0.025,
             analyses=(analysis,),
-            outcomes="parametric",
+            trajectories="parametric",
             common_baseline=self.common_baseline,
         )
 

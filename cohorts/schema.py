@@ -426,6 +426,42 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
             },
         ),
         _table(
+            "decisions",
+            "trialsim power",
+            ["strategy", "fraction_enrolled", "analysis"],
+            {
+                "analysis": _text(),
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                # people in control where nothing costs; over the bootstrap of cohort and models
+                "cost": _number(0),
+                "probability_cheapest": _number(*_SHARE),
+                "expected_cost": _number(0),
+                # cost minus that of the best choice of the same sample
+                "expected_regret": _number(0),
+                # against enrolling everyone
+                "probability_saves": _number(*_SHARE, nullable=True),
+                "is_least_regret": _flag(),
+            },
+        ),
+        _table(
+            "archive_balance",
+            "trialsim power",
+            ["strategy", "covariate"],
+            {
+                # a strategy whose score was balanced besides, or "everyone"
+                "strategy": _text(),
+                "covariate": _text(),
+                # archive minus screened people, in standard deviations of the screened
+                "difference_unweighted": _number(),
+                "difference_weighted": _number(),
+                "n_archive": _number(0),
+                "effective_size": _number(0),
+                # screened people beyond the archive's range in some covariate
+                "n_outside": _number(0),
+            },
+        ),
+        _table(
             "cheapest_fractions",
             "trialsim power",
             ["choice", "strategy", "analysis"],

@@ -65,7 +65,8 @@ UNITS: Final = ("mm3", "percent")
 RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
 EFFECT_SHAPES: Final = ("slope", "offset")
 EFFECT_MODELS: Final = ("shift", "proportional")
-OUTCOME_MODELS: Final = ("resampling", "parametric")
+OUTCOMES: Final = ("auto", "observed", "archive")
+TRAJECTORIES: Final = ("resampling", "parametric")
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,12 @@ class TrialDesign:
         "shift": every treated person is shifted by the same amount; "proportional": each one's own
         decline is slowed (parametric outcomes only).
     outcomes
-        "resampling" the observed trajectories, or a "parametric" model fitted to them.
+        Where the outcomes of a simulated trial come from: "observed", the screened people's own
+        follow-up; "archive", other people who were followed, weighted to agree with the screened;
+        "auto", observed where at least half of the people have the first and the last visit, else
+        the archive.
+    trajectories
+        How they are drawn: by "resampling" people, or from a "parametric" model fitted to them.
     dropout
         How people leave.
     analyses
@@ -186,7 +192,8 @@ class TrialDesign:
     normal_change_per_year: float | None = None
     effect: Literal["slope", "offset"] = "slope"
     effect_model: Literal["shift", "proportional"] = "shift"
-    outcomes: Literal["resampling", "parametric"] = "resampling"
+    outcomes: Literal["auto", "observed", "archive"] = "auto"
+    trajectories: Literal["resampling", "parametric"] = "resampling"
     dropout: DropOut = field(default_factory=DropOut)
     analyses: tuple[str, ...] = ("mmrm",)
     common_baseline: bool = False
@@ -303,7 +310,7 @@ def _find_choice_problems(design: TrialDesign) -> list[str]:
         "relative_to": RELATIVE_TO,
         "effect": EFFECT_SHAPES,
         "effect_model": EFFECT_MODELS,
-        "outcomes": OUTCOME_MODELS,
+        "trajectories": TRAJECTORIES,
         "sides": (1, 2),
     }
     problems = [
@@ -320,9 +327,10 @@ def _find_choice_problems(design: TrialDesign) -> list[str]:
         problems.append(f"analyses must list each analysis once, got {list(design.analyses)}.")
     if len(design.arms) != 2:
         problems.append(f"arms must name two arms, got {list(design.arms)}.")
-    if design.effect_model == "proportional" and design.outcomes != "parametric":
+    problems += _find_outcome_problems(design.outcomes)
+    if design.effect_model == "proportional" and design.trajectories != "parametric":
         problems.append(
-            'effect_model "proportional" needs outcomes "parametric": a measured change holds '
+            'effect_model "proportional" needs trajectories "parametric": a measured change holds '
             "noise, and no treatment slows noise."
         )
     return problems
@@ -340,6 +348,17 @@ def _find_inference_problems(design: TrialDesign) -> list[str]:
         f"{', '.join(design.analyses)}."
         for change in changes
     ]
+
+
+def _find_outcome_problems(outcomes: str) -> list[str]:
+    if outcomes in TRAJECTORIES:
+        return [
+            f"outcomes says where outcomes come from ({', '.join(OUTCOMES)}); how they are drawn "
+            f'is trajectories = "{outcomes}".'
+        ]
+    if outcomes not in OUTCOMES:
+        return [f"outcomes must be one of {', '.join(OUTCOMES)}, got {outcomes!r}."]
+    return []
 
 
 def _find_number_problems(design: TrialDesign) -> list[str]:

@@ -42,7 +42,8 @@ def _lay_out(figure: Figure) -> None:
     FigureCanvasAgg(figure)
     engine = figure.get_layout_engine()
     if engine is not None:
-        engine.execute(figure)
+        if figure.axes:
+            engine.execute(figure)
         figure.set_layout_engine("none")
 
 

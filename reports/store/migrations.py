@@ -177,6 +177,12 @@ def add_chain(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def add_decisions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of decisions, and of how well an archive agrees with the screened people."""
+    for name in ("decisions", "archive_balance"):
+        connection.execute(_create_statement(TABLES[name]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -213,4 +219,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_proposed_sizes,
     add_interim_looks,
     add_chain,
+    add_decisions,
 )

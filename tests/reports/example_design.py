@@ -1,6 +1,7 @@
 """Operating characteristics that agree with a truncated normal, for the tests of the page."""
 
 import itertools
+import math
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,9 @@ def make_design_tables(
                 "saving_cost": money,
                 "saving_cost_lower": money - 2.1e6,
                 "saving_cost_upper": money + 2.4e6,
+                "power_equal_budget": 0.86,
+                "power_equal_budget_lower": 0.82,
+                "power_equal_budget_upper": 0.90,
             }
         )
     return {
@@ -131,16 +135,22 @@ def size_row(strategy: str, fraction: float, analysis: str, n: float) -> dict[st
         "target_power": 0.8,
         "n_control": n,
         "n_treatment": n,
+        "n_control_whole": math.ceil(n),
+        "n_treatment_whole": math.ceil(n),
         "n_control_lower": n * 0.98,
         "n_control_upper": n * 1.02,
         "n_control_lower_cohort": n * 0.9,
         "n_control_upper_cohort": n * 1.13,
+        "ln_n_sd_cohort": 0.06,
+        "ln_n_sd_archive": 0.0,
+        "ln_n_end_mcse": 0.01,
         "closed_form_n_control": n * 1.004,
         "n_to_screen": 2 * n / fraction,
         "cost": cost,
         "cost_lower": cost * 0.9,
         "cost_upper": cost * 1.13,
         "months_to_enroll": 2 * n / fraction / 40,
+        "pool_size": 150,
     }
 
 

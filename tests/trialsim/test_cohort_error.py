@@ -6,7 +6,13 @@ from scipy import stats
 
 from trialsim.costs import Costs
 from trialsim.design import ANALYSES, DropOut, TrialDesign
-from trialsim.simulation.candidates import EVERYONE, Candidate, Screened, expect_each
+from trialsim.simulation.candidates import (
+    EVERYONE,
+    Candidate,
+    Screened,
+    expect_each,
+    share_weights,
+)
 from trialsim.simulation.chosen_size import LOW_POWER, compute_optimism, correct_choice
 from trialsim.simulation.closed_form import Moments, compute_sample_size
 from trialsim.simulation.cohort_error import bootstrap_sizes, take_top
@@ -34,7 +40,8 @@ def draw_people(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
 
 def screen(n: int, rng: np.random.Generator) -> Screened:
     outcome, score = draw_people(n, rng)
-    scores, weights = {"mine": score, "random": rng.random(n)}, np.ones(n)
+    scores = {"mine": score, "random": rng.random(n)}
+    weights = share_weights(np.ones(n), scores)
     expected = expect_each(outcome, scores, TIMES, None, weights)
     return Screened(outcome, scores, None, expected, weights)
 
@@ -97,11 +104,12 @@ def test_weights_of_people_count_in_pool_and_bootstrap() -> None:
     screened = screen(40, np.random.default_rng(1))
     copies = np.r_[np.arange(40), np.arange(10)]
     weights = np.where(np.arange(40) < 10, 2.0, 1.0)
+    by_name = share_weights(weights, screened.scores)
     weighted = build_pool(screened.outcome, weights=weights)
     repeated = build_pool(screened.outcome[copies])
     assert weighted.true_change == pytest.approx(repeated.true_change)
     assert weighted.effective_size == pytest.approx(50**2 / 70)
-    heavy = Screened(screened.outcome, screened.scores, None, screened.expected, weights)
+    heavy = Screened(screened.outcome, screened.scores, None, screened.expected, by_name)
     found = bootstrap_sizes(heavy, [Candidate("mine", 0.5)], DESIGN, n_bootstrap=200, seed=1)
     assert np.isfinite(found.log_ratios["ancova"]).all()
 
@@ -180,7 +188,7 @@ def test_people_who_were_never_seen_are_not_drawn() -> None:
     rng = np.random.default_rng(1)
     outcome, score = draw_people(60, rng)
     outcome[50:] = np.nan
-    weights = np.ones(60)
+    weights = share_weights(np.ones(60), ["mine"])
     expected = expect_each(outcome, {"mine": score}, TIMES, None, weights)
     assert isinstance(expected[EVERYONE], ExpectedOutcomes)
     screened = Screened(outcome, {"mine": score}, None, expected, weights)

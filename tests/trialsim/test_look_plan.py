@@ -40,7 +40,7 @@ def simulate(
     design = TrialDesign(
         visits_months=tuple(MONTHS),
         dropout=DropOut(control=0.2),
-        outcomes="parametric",
+        trajectories="parametric",
         slowing=0.3,
         **options,
     )
@@ -136,7 +136,7 @@ def test_the_last_look_is_the_trial_without_looks() -> None:
     design = TrialDesign(
         visits_months=tuple(MONTHS),
         dropout=DropOut(control=0.2),
-        outcomes="parametric",
+        trajectories="parametric",
         slowing=0.3,
     )
     model = GrowthModel(3000.0, -5.0, 0.0, 0.0, RANDOM, RESIDUAL, MONTHS, np.zeros(10))

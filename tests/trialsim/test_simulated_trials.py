@@ -152,7 +152,7 @@ def test_outcomes_that_nobody_saw_belong_to_the_estimand() -> None:
 def test_proportional_slowing_has_the_mean_effect() -> None:
     model, size = build_model(), [(150, 150)]
     design = TrialDesign(
-        MONTHS, slowing=0.5, outcomes="parametric", effect_model="proportional",
+        MONTHS, slowing=0.5, trajectories="parametric", effect_model="proportional",
         analyses=("random_slope",),
     )  # fmt: skip
     trials = simulate_trials(model, design, size, seed=SEED, replicates=range(400))

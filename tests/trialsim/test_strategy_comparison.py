@@ -177,7 +177,7 @@ def test_small_pools_and_people_left_out_are_told() -> None:
 
 
 def test_outcomes_may_come_from_a_model_in_percent() -> None:
-    design = DESIGN.change(outcomes="parametric", unit="percent", analyses=("random_slope",))
+    design = DESIGN.change(trajectories="parametric", unit="percent", analyses=("random_slope",))
     found = compare(design=design, n_bootstrap=0)
     row = pick(found.tables["operating_characteristics"], "mine", 1.0, "random_slope")
     assert abs(row["difference_in_mcse"]) < 4

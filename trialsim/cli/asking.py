@@ -76,7 +76,8 @@ OPTIONS: Final[Mapping[str, Option]] = {
         float, "Change a year in normal ageing; that of the cohort's CN when left out."
     ),
     "dropout": Option(float, "Share of each arm that has left by the last visit."),
-    "outcomes": Option(str, "resampling or parametric."),
+    "outcomes": Option(str, "Where outcomes come from: auto, observed or archive (--train-on)."),
+    "trajectories": Option(str, "How they are drawn: resampling or parametric."),
     "analyses": Option(
         str,
         "Of change, ancova, random_slope, mmrm; ancova_score, random_slope_score, mmrm_score; "

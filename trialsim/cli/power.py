@@ -18,6 +18,7 @@ from trialsim.cli.asking import Asked, asking
     "normal_change_per_year",
     "dropout",
     "outcomes",
+    "trajectories",
     "analyses",
     "strategies",
     "scores",

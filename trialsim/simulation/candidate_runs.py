@@ -129,7 +129,7 @@ def run_candidate(
 
 def build_model(pool: Pool, design: TrialDesign) -> OutcomeModel:
     """Return the outcome model that the design asks for."""
-    if design.outcomes == "parametric":
+    if design.trajectories == "parametric":
         return fit_growth_model(pool, design.times)
     return ResamplingModel(pool)
 

@@ -1,6 +1,6 @@
 """The choices under comparison: a strategy with the fraction that it enrolls."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,12 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Flags, Floats
 from trialsim.design import ANALYSES, TrialDesign
+from trialsim.enrichment.balancing import compute_effective_size
 from trialsim.enrichment.features import GROWTH_PREDICTORS
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.selection import count_selected, rank_scores
 from trialsim.errors import DesignError
+from trialsim.simulation.archive import (
+    FEWEST_EFFECTIVE,
+    ScreenedPeople,
+    Target,
+    build_target,
+)
 from trialsim.simulation.growth import (
     ExpectedOutcomes,
     center,
@@ -70,17 +78,25 @@ class Screened:
         Strategy -> what is expected of everyone given all their visits and its score; `EVERYONE`
         -> the same without a score.
     weights
-        (n_people,), how many people each stands for.
+        What is expected -> (n_people,), how many people each stands for.
     is_normal
         (n_people,), whose change is normal ageing; None where nobody's is known.
+    target
+        The screened people, where these are an archive that stands for them.
     """
 
     outcome: Floats
     scores: dict[str, Floats]
     prognostic: Floats | None
     expected: dict[str, ExpectedOutcomes]
-    weights: Floats
+    weights: dict[str, Floats]
     is_normal: Flags | None = None
+    target: Target | None = None
+
+    @property
+    def n_screened(self) -> int:
+        """People screened."""
+        return len(self.outcome) if self.target is None else self.target.size
 
     @property
     def was_seen(self) -> Flags:
@@ -128,6 +144,8 @@ def select_people(
     if not candidate.is_screened:
         return np.arange(n_people)
     score = screened.scores[candidate.strategy]
+    if screened.target is not None:
+        return _select_beyond_cutoff(candidate, screened.target, score)
     known = score[np.isfinite(score)]
     n_selected = count_selected(candidate.fraction_enrolled, n_people)
     if n_selected < n_people and (not known.size or np.ptp(known) == 0):
@@ -136,24 +154,43 @@ def select_people(
     return np.flatnonzero(rank_scores(score, rng) <= n_selected)
 
 
+def _select_beyond_cutoff(candidate: Candidate, target: Target, score: Floats) -> NDArray[np.intp]:
+    if candidate.expectation == EVERYONE:
+        return np.arange(len(score))
+    own = target.scores[candidate.strategy]
+    one_each = np.ones((1, target.size))
+    cutoff = target.find_cutoffs(candidate.fraction_enrolled, one_each, own)
+    return np.flatnonzero(score >= cutoff[0])
+
+
 def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generator) -> Pool:
     """Return the pool of the people enrolled.
 
     Raises
     ------
     DesignError
-        As in `select_people`, or too few of them have the first and the last visit.
+        As in `select_people`, or too few of them have the first and the last visit; fewer than 20
+        effective people of an archive beyond the cut-off.
     """
     chosen = select_people(candidate, screened, rng)
     chosen = chosen[screened.was_seen[chosen]]
+    weights = screened.weights[candidate.expectation][chosen]
+    name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
+    effective = float(compute_effective_size(weights)) if len(weights) else 0.0
+    if screened.target is not None and effective < FEWEST_EFFECTIVE:
+        raise DesignError(
+            f"{name}: {len(chosen)} people of the archive lie beyond the cut-off, and weighted to "
+            f"agree with the screened people they say as much as {effective:.0f}; at least "
+            f"{FEWEST_EFFECTIVE} are needed to stand for those who would be enrolled."
+        )
     score = screened.get_prognostic(candidate)
     return build_pool(
         screened.outcome[chosen],
         None if score is None else score[chosen],
         expected=screened.expected[candidate.expectation].select(chosen),
-        weights=screened.weights[chosen],
+        weights=weights,
         rng=rng,
-        name=f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled",
+        name=name,
     )
 
 
@@ -177,12 +214,13 @@ def read_screened(
     prognostic: "pd.Series[float] | None" = None,
     normal_people: pd.Index | None = None,
     weights: "pd.Series[float] | None" = None,
+    stands_for: ScreenedPeople | None = None,
 ) -> Screened:
     """Return the screened people, everyone who has a row of scores.
 
     Parameters
     ----------
-    trajectories, scores, baseline, normal_people, weights
+    trajectories, scores, baseline, normal_people, weights, stands_for
         As in `compare_strategies`.
     design
         Its visits and its unit.
@@ -214,14 +252,31 @@ def read_screened(
     own = np.ones(len(scores)) if weights is None else _align(weights, scores.index)
     if not (np.isfinite(own) & (own >= 0)).all() or not own.any():
         raise DesignError("weights must be 0 or more for everyone, and above 0 for someone.")
+    features = _align_features(baseline, scores.index)
+    target: Target | None = None
+    by_name: dict[str, Floats] = {}
+    if stands_for is not None:
+        measured = pd.DataFrame(index=scores.index) if features is None else features
+        start = trajectories.loc[scores.index, trajectories.columns[0]]
+        measured = measured.assign(**{name_volume_column(design.endpoint): start})
+        target = build_target(table, measured, stands_for, everyone=EVERYONE)
+        counts = own[None], np.ones((1, target.size))
+        by_name = {name: target.weigh(name, *counts)[0] for name in target.covariates}
+    by_name = share_weights(own, table) | by_name
     return Screened(
         outcome,
         table,
         None if prognostic is None else _align(prognostic, scores.index),
-        expect_each(outcome, table, design.times, _align_features(baseline, scores.index), own),
-        own,
+        expect_each(outcome, table, design.times, features, by_name),
+        by_name,
         None if normal_people is None else np.asarray(scores.index.isin(normal_people)),
+        target,
     )
+
+
+def share_weights(weights: Floats, strategies: Iterable[str]) -> dict[str, Floats]:
+    """Return the same weights for everyone and whatever strategy."""
+    return dict.fromkeys((EVERYONE, *strategies), weights)
 
 
 def expect_each(
@@ -229,7 +284,7 @@ def expect_each(
     scores: dict[str, Floats],
     times: Floats,
     baseline: pd.DataFrame | None,
-    weights: Floats,
+    weights: Mapping[str, Floats],
 ) -> dict[str, ExpectedOutcomes]:
     """Return what is expected of everyone given their visits, and each strategy's score besides.
 
@@ -244,7 +299,7 @@ def expect_each(
     baseline
         What else scores read, as numbers, one row a person; None where it is not known.
     weights
-        (n_people,).
+        Strategy, or `EVERYONE` -> (n_people,).
     """
     features = None if baseline is None else baseline.to_numpy(dtype=float)
     shared = np.empty((len(outcome), 0))
@@ -257,7 +312,7 @@ def expect_each(
             own = remove_own_volume(score, outcome[:, 0], features)
             known[name] = np.column_stack([own, shared])
     return {
-        name: expect_outcomes(fit_growth(outcome, times, x, weights), outcome, x)
+        name: expect_outcomes(fit_growth(outcome, times, x, weights[name]), outcome, x)
         for name, x in known.items()
     }
 

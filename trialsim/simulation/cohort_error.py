@@ -26,6 +26,7 @@ from trialsim.analysis.result import Floats
 from trialsim.design import ANALYSES, TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
+from trialsim.simulation.archive import Target
 from trialsim.simulation.candidates import EVERYONE, Candidate, Screened
 from trialsim.simulation.effects import compute_normal_change
 from trialsim.simulation.normal_sizes import compute_log_sizes
@@ -104,9 +105,10 @@ def bootstrap_sizes(
     n_bootstrap
         Samples of the screened people.
     n_archive
-        Samples of the archive, where `rescore` fits strategies on one.
+        Samples of the archive, where `rescore` fits strategies on one. Where an archive stands for
+        the screened people, both are drawn again in every one of the `n_bootstrap` samples.
     """
-    n_people = len(screened.outcome)
+    n_people, target = len(screened.outcome), screened.target
     job = _Job(screened, candidates, design, np.random.default_rng([seed, 0]).permutation(n_people))
     base = job.compute(np.ones((1, n_people)), {})
     parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
@@ -116,7 +118,8 @@ def bootstrap_sizes(
         counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
         weights = counts.astype(float)
         fresh = {} if rescore is None else rescore(Samples(people=weights), rng)
-        parts.append(job.compute(weights, fresh, widenings=2))
+        again = None if target is None else _draw_target(target, weights, rng)
+        parts.append(job.compute(weights, fresh, widenings=2, target=again))
         if on_progress is not None:
             on_progress(size)
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in base}
@@ -125,8 +128,32 @@ def bootstrap_sizes(
         _bootstrap_archive(job, base, rescore, seed, n_archive if n_bootstrap else 0),
         job.estimate_freedom(),
         job.effective_sizes,
-        n_people,
+        screened.n_screened,
     )
+
+
+@dataclass(frozen=True)
+class _TargetSample:
+    """Samples of the screened people whom an archive stands for.
+
+    Attributes
+    ----------
+    counts
+        (n_samples, n_screened).
+    scores
+        Strategy -> (n_samples, n_screened), of the strategies that samples of the archive change.
+    """
+
+    counts: Floats
+    scores: dict[str, Floats]
+
+
+def _draw_target(target: Target, archive: Floats, rng: np.random.Generator) -> _TargetSample:
+    """Draw the screened people again, scored by strategies fitted to samples of the archive."""
+    shares = np.full(target.size, 1 / target.size)
+    counts = rng.multinomial(target.size, shares, size=len(archive)).astype(float)
+    scores = {} if target.rescore is None else target.rescore(Samples(training=archive), rng)
+    return _TargetSample(counts, scores)
 
 
 Sizes = dict[str, Floats]
@@ -147,13 +174,21 @@ class _Job:
         # chance decides ties once, by the order in which people are looked at
         self.order = order
         one_each = np.ones((1, len(screened.outcome)))
-        self.everyone = one_each * screened.weights
-        self.base = [self._select(c, one_each, screened.scores[c.strategy]) for c in candidates]
+        self.everyone = self._weigh(one_each, None)
+        self.base = [
+            self._select(c, self.everyone, screened.scores[c.strategy], None) for c in candidates
+        ]
         self.effective_sizes = np.array(
             [float(w.sum() ** 2 / (w**2).sum()) if w.any() else 0.0 for w in self.base]
         )
 
-    def compute(self, counts: Floats, scores: dict[str, Floats], widenings: int = 1) -> Sizes:
+    def compute(
+        self,
+        counts: Floats,
+        scores: dict[str, Floats],
+        widenings: int = 1,
+        target: _TargetSample | None = None,
+    ) -> Sizes:
         """Return the sizes of each candidate in each sample.
 
         Parameters
@@ -165,21 +200,23 @@ class _Job:
         widenings
             How often estimated means took from the variances: once in the cohort, twice in a
             sample of it.
+        target
+            The screened people whom an archive stands for, drawn again; as they are when None.
         """
         n_samples = max([len(counts), *(len(score) for score in scores.values())])
-        everyone = counts * self.screened.weights
+        everyone = self._weigh(counts, target)
         people = {
-            name: PersonMoments.take(expected, self.screened.was_seen, everyone)
+            name: PersonMoments.take(expected, self.screened.was_seen, everyone[name])
             for name, expected in self.screened.expected.items()
         }
-        normal = self._estimate_normal(everyone, people[EVERYONE])
+        normal = self._estimate_normal(everyone[EVERYONE], people[EVERYONE])
         sizes = {
             name: np.full((len(self.candidates), n_samples), np.nan)
             for name in self.design.analyses
         }
         for row, candidate in enumerate(self.candidates):
             score = scores.get(candidate.strategy, self.screened.scores[candidate.strategy])
-            weights = self._select(candidate, counts, score)
+            weights = self._select(candidate, everyone, score, target)
             prognostic = self._get_prognostic(candidate, score)
             moments = compute_moments(people[candidate.expectation], weights, _fill(prognostic))
             covariance = moments.get_covariance()
@@ -193,10 +230,10 @@ class _Job:
     def estimate_freedom(self) -> dict[str, Floats]:
         """Return the degrees of freedom of the standard error of ln size of each candidate."""
         people = {
-            name: PersonMoments.take(expected, self.screened.was_seen, self.everyone)
+            name: PersonMoments.take(expected, self.screened.was_seen, self.everyone[name])
             for name, expected in self.screened.expected.items()
         }
-        normal = self._estimate_normal(self.everyone, people[EVERYONE])
+        normal = self._estimate_normal(self.everyone[EVERYONE], people[EVERYONE])
         freedom = {name: np.ones(len(self.candidates)) for name in self.design.analyses}
         for row, candidate in enumerate(self.candidates):
             weights, own = self.base[row], people[candidate.expectation]
@@ -208,7 +245,7 @@ class _Job:
                     name, own, moments, weights, score, normal, self.design
                 )
                 freedom[name][row] = _compute_freedom(
-                    influence[0], weights[0], self.screened.weights
+                    influence[0], weights[0], self.screened.weights[candidate.expectation]
                 )
         return freedom
 
@@ -221,11 +258,34 @@ class _Job:
         has_score = self.screened.get_prognostic(candidate) is not None
         return [name for name in self.design.analyses if has_score or not ANALYSES[name].uses_score]
 
-    def _select(self, candidate: Candidate, counts: Floats, score: Floats) -> Floats:
+    def _weigh(self, counts: Floats, again: _TargetSample | None) -> dict[str, Floats]:
+        """Return everyone's weight in each sample by what is expected, (n_samples, n_people)."""
+        target = self.screened.target
+        if target is None:
+            return {name: counts * weight for name, weight in self.screened.weights.items()}
+        screened = np.ones((1, target.size)) if again is None else again.counts
+        return {
+            name: target.weigh(name, *_repeat(counts, screened)) for name in self.screened.weights
+        }
+
+    def _select(
+        self,
+        candidate: Candidate,
+        everyone: dict[str, Floats],
+        score: Floats,
+        again: _TargetSample | None,
+    ) -> Floats:
         """Return the weight of each person among those enrolled, (n_samples, n_people)."""
-        weights = counts * self.screened.weights
-        if candidate.is_screened and candidate.fraction_enrolled < 1:
-            n_people = counts.shape[1]
+        weights, target = everyone[candidate.expectation], self.screened.target
+        if candidate.expectation != EVERYONE and target is not None:
+            counts = np.ones((1, target.size)) if again is None else again.counts
+            own = target.scores[candidate.strategy]
+            own = own if again is None else again.scores.get(candidate.strategy, own)
+            fraction = candidate.fraction_enrolled
+            cutoffs = target.find_cutoffs(fraction, counts, own)
+            weights = weights * (score >= cutoffs[:, None])
+        elif candidate.expectation != EVERYONE:
+            n_people = weights.shape[1]
             share = count_selected(candidate.fraction_enrolled, n_people) / n_people
             weights = take_top(weights, score, share, self.order)
         return np.asarray(weights * self.screened.was_seen)
@@ -269,6 +329,14 @@ def take_top(
     return taken
 
 
+def _repeat(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Return both with as many rows as the longer one has."""
+    n = max(len(first), len(second))
+    return np.broadcast_to(first, (n, first.shape[1])), np.broadcast_to(
+        second, (n, second.shape[1])
+    )
+
+
 def _fill(score: Floats | None) -> Floats:
     """Return the score around its mean, a missing one at the mean; 0 where there is none."""
     if score is None:
@@ -296,7 +364,9 @@ def _bootstrap_archive(
     job: _Job, base: Sizes, rescore: Rescore | None, seed: int, n_samples: int
 ) -> dict[str, Floats]:
     none = np.zeros(len(job.candidates))
-    if rescore is None or not rescore.n_training or not n_samples:
+    # of an archive that stands for the screened people, the people were drawn again already
+    drawn_already = job.screened.target is not None
+    if rescore is None or not rescore.n_training or not n_samples or drawn_already:
         return dict.fromkeys(base, none)
     rng = np.random.default_rng([seed, 2])
     n = rescore.n_training

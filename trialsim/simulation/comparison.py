@@ -11,9 +11,11 @@ from cohorts.schema import validate_table
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
+from trialsim.simulation.archive import ScreenedPeople, tabulate_balance
 from trialsim.simulation.candidate_runs import Simulation, run_candidate
 from trialsim.simulation.candidates import (
     EVERYONE,
+    Candidate,
     Screened,
     gather_pool,
     list_candidates,
@@ -27,8 +29,10 @@ from trialsim.simulation.comparison_tables import (
     tabulate_sample_sizes,
     tabulate_savings,
 )
+from trialsim.simulation.decision import tabulate_decisions
 from trialsim.simulation.intervals import MIN_SAMPLES
 from trialsim.simulation.notes import list_notes
+from trialsim.simulation.pool import Pool
 from trialsim.simulation.proposal import tabulate_proposals
 from trialsim.simulation.search import draw_replicate_weights
 from trialsim.simulation.sensitivity import tabulate_sensitivity
@@ -48,7 +52,8 @@ class Comparison:
     ----------
     tables
         By name: operating_characteristics, power_differences, sample_sizes, sample_size_savings,
-        cheapest_fractions, proposed_sizes, sensitivity.
+        archive_balance (with an archive), cheapest_fractions, proposed_sizes, decisions,
+        sensitivity.
     notes
         What a reader must know: small pools, people who lack a visit, whose error is included.
     """
@@ -74,6 +79,7 @@ def compare_strategies(
     baseline: pd.DataFrame | None = None,
     normal_people: pd.Index | None = None,
     weights: "pd.Series[float] | None" = None,
+    stands_for: ScreenedPeople | None = None,
     rescore: Rescore | None = None,
     on_progress: Progress | None = None,
 ) -> Comparison:
@@ -112,6 +118,10 @@ def compare_strategies(
         `normal_change_per_year`; estimated again in each bootstrap sample.
     weights
         How many people each screened person stands for, index `participant_id`; equal when None.
+    stands_for
+        The screened people, where those with trajectories are an archive of others who were
+        followed: the cut-offs are found on the screened people, and the archive is weighted to
+        agree with them (`baseline` is then needed).
     rescore
         Fits the strategies again to samples (`trialsim.simulation.refitting.build_rescore`);
         without it the scores stay as given.
@@ -131,11 +141,12 @@ def compare_strategies(
         prognostic=prognostic_score,
         normal_people=normal_people,
         weights=weights,
+        stands_for=stands_for,
     )
     design = add_normal_change(design, screened)
     candidates = list_candidates(list(screened.scores), fractions_enrolled)
     rng = np.random.default_rng([seed, 0])
-    pools = [gather_pool(candidate, screened, rng) for candidate in candidates]
+    candidates, pools, refusals = _gather_pools(candidates, screened, rng)
     simulation = Simulation(
         n_simulations,
         seed,
@@ -161,6 +172,9 @@ def compare_strategies(
     )
     errors = SizeErrors(runs, cohort)
     tables = _tabulate(errors, costs, reference_strategy)
+    if screened.target is not None:
+        balance = tabulate_balance(screened.target, screened.weights)
+        tables["archive_balance"] = validate_table(balance, "archive_balance")
     notes = list_notes(
         errors,
         tables["proposed_sizes"],
@@ -168,7 +182,30 @@ def compare_strategies(
         n_bootstrap=n_bootstrap,
         rescore=rescore,
     )
-    return Comparison(tables, tuple(notes))
+    return Comparison(tables, (*refusals, *notes))
+
+
+def _gather_pools(
+    candidates: list[Candidate], screened: Screened, rng: np.random.Generator
+) -> tuple[list[Candidate], list[Pool], list[str]]:
+    """Return the candidates with their pools, and a sentence for each that an archive lacks."""
+    kept: list[Candidate] = []
+    pools: list[Pool] = []
+    refusals: list[str] = []
+    for candidate in candidates:
+        try:
+            pool = gather_pool(candidate, screened, rng)
+        except DesignError as error:
+            # an archive may hold few of the people beyond one cut-off and enough beyond another
+            if screened.target is None:
+                raise
+            refusals += error.problems
+            continue
+        kept.append(candidate)
+        pools.append(pool)
+    if not kept:
+        raise DesignError(*refusals)
+    return kept, pools, refusals
 
 
 def add_normal_change(design: TrialDesign, screened: Screened) -> TrialDesign:
@@ -190,7 +227,7 @@ def add_normal_change(design: TrialDesign, screened: Screened) -> TrialDesign:
         )
     people = screened.is_normal & screened.was_seen
     true_change = screened.expected[EVERYONE].true_change[people, -1]
-    change = np.average(true_change, weights=screened.weights[people])
+    change = np.average(true_change, weights=screened.weights[EVERYONE][people])
     return design.change(normal_change_per_year=float(change * 12 / design.duration_months))
 
 
@@ -229,6 +266,7 @@ def _tabulate(errors: SizeErrors, costs: Costs, reference: str) -> dict[str, pd.
         "sample_size_savings": tabulate_savings(errors, costs, reference),
         "cheapest_fractions": tabulate_cheapest(errors, costs),
         "proposed_sizes": tabulate_proposals(errors, costs, reference),
+        "decisions": tabulate_decisions(errors, costs, reference),
         "sensitivity": tabulate_sensitivity(errors.runs, sizes),
     }
     return {name: validate_table(table, name) for name, table in tables.items()}

@@ -31,9 +31,10 @@ def list_notes(
 
 def _list_small_pools(errors: SizeErrors) -> list[str]:
     small = [
-        f"{run.candidate.strategy} at {run.candidate.fraction_enrolled:.0%} {run.pool.size}"
+        f"{run.candidate.strategy} at {run.candidate.fraction_enrolled:.0%} "
+        f"{run.pool.effective_size:.0f}"
         for run in errors.runs
-        if run.pool.size < SMALL_POOL
+        if run.pool.effective_size < SMALL_POOL - 0.5
     ]
     return [
         f"Fewer than {SMALL_POOL} people stand for those who would be enrolled, so trials repeat "

@@ -129,10 +129,10 @@ def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate)
             f"Whether this choice saves anything against enrolling everyone cannot be told with "
             f"{errors.n_screened} people screened{settle}."
         )
-    if run.pool.size < SMALL_POOL:
+    if run.pool.effective_size < SMALL_POOL - 0.5:
         share = SMALL_POOL / run.candidate.fraction_enrolled
         doubts.append(
-            f"Only {run.pool.size} people stand for those who would be enrolled; "
+            f"Only {run.pool.effective_size:.0f} people stand for those who would be enrolled; "
             f"{share:.0f} people screened would give the {SMALL_POOL} that a size needs."
         )
     if repeated.share_chosen < SETTLED:

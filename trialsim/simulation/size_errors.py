@@ -162,10 +162,7 @@ class SizeErrors:
         nothing = ChosenSize(*[np.nan] * 5)
         if not self.has_intervals:
             return RepeatedChoice(place, np.nan, nothing)
-        samples = np.array(
-            [self._minimize(i, analysis, costs, self._draw(i, analysis)) for i in members]
-        )
-        samples = np.nan_to_num(samples, nan=np.inf, posinf=np.inf)
+        samples = np.array([self.draw_cost(i, analysis, costs) for i in members])
         size = correct_choice(
             best,
             np.array([self._draw(i, analysis) for i in members]),
@@ -174,6 +171,11 @@ class SizeErrors:
             self.runs[place].design,
         )
         return RepeatedChoice(place, float((samples.argmin(axis=0) == best).mean()), size)
+
+    def draw_cost(self, place: int, analysis: str, costs: Costs) -> Floats:
+        """Return the cost in each bootstrap sample; people in control where nothing costs."""
+        drawn = self._minimize(place, analysis, costs, self._draw(place, analysis))
+        return np.nan_to_num(drawn, nan=np.inf, posinf=np.inf)
 
     def _minimize(
         self, place: int, analysis: str, costs: Costs, log_ratio: Floats | float

@@ -9,19 +9,16 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
 from trialsim.enrichment import Strategy, score_people
+from trialsim.enrichment.features import build_all_features
 from trialsim.enrichment.screening import Screening
-from trialsim.simulation import build_trajectories
 from trialsim.simulation.candidates import gather_pool, list_candidates, read_screened
 from trialsim.simulation.comparison import add_normal_change
 from trialsim.simulation.refitting import widen_scores
+from trialsim.study.archive import load_archive
 from trialsim.study.job import Job
-from trialsim.study.selection_steps import (
-    assemble_screening,
-    choose_truth,
-    list_strategies,
-    read_given_predictions,
-)
-from trialsim.study.simulation_step import find_normal_people
+from trialsim.study.screening import assemble_screening, list_strategies, read_given_predictions
+from trialsim.study.selection_steps import choose_truth, is_judged_on_archive
+from trialsim.study.simulation_step import find_normal_people, find_outcomes
 
 
 def find_problems(job: Job) -> Iterator[str]:
@@ -32,7 +29,8 @@ def find_problems(job: Job) -> Iterator[str]:
     try:
         found = job.load(job.protocol.cohort.path)
         cohort = screen_cohort(found, job.protocol.cohort.eligibility).eligible
-        screening = assemble_screening(job, cohort, read_given_predictions(job))
+        predictions = read_given_predictions(job)
+        screening = assemble_screening(job, cohort, predictions)
         strategies = list_strategies(job, screening)
     except TrialsimError as error:
         yield from error.problems
@@ -43,7 +41,7 @@ def find_problems(job: Job) -> Iterator[str]:
     for strategy in strategies:
         yield from _try_strategy(job, strategy, screening, scores)
     yield from _try_comparison(job, cohort, screening)
-    yield from _try_simulation(job, cohort, scores)
+    yield from _try_simulation(job, cohort, screening, scores, predictions)
 
 
 def _try_strategy(
@@ -64,20 +62,34 @@ def _try_strategy(
 
 def _try_comparison(job: Job, cohort: Cohort, screening: Screening) -> Iterator[str]:
     try:
+        if is_judged_on_archive(job, screening):
+            cohort, screening = load_archive(job, None)
         choose_truth(job, cohort, screening)
     except TrialsimError as error:
         yield from error.problems
 
 
-def _try_simulation(job: Job, cohort: Cohort, scores: list[pd.DataFrame]) -> Iterator[str]:
+def _try_simulation(
+    job: Job,
+    cohort: Cohort,
+    screening: Screening,
+    scores: list[pd.DataFrame],
+    predictions: pd.DataFrame | None,
+) -> Iterator[str]:
     design = job.protocol.design
+    if not scores:
+        return
     try:
-        trajectories = build_trajectories(cohort.visits, cohort.volumes, design)
-        if not scores:
-            return
         wide = widen_scores(pd.concat(scores, ignore_index=True))
-        normal = find_normal_people(cohort, design)
-        screened = read_screened(trajectories, wide, design, normal_people=normal)
+        source = find_outcomes(job, cohort, screening, wide, predictions)
+        screened = read_screened(
+            source.trajectories,
+            source.scores,
+            design,
+            baseline=build_all_features(source.tables),
+            normal_people=find_normal_people(source.cohort, design),
+            stands_for=source.stands_for,
+        )
         add_normal_change(design, screened)
         fractions = job.protocol.selection.fractions_enrolled
         for candidate in list_candidates(list(screened.scores), fractions):

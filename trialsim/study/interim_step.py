@@ -28,7 +28,7 @@ from trialsim.simulation.refitting import widen_scores
 from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.selection_steps import build_screening
+from trialsim.study.screening import build_screening
 from trialsim.study.simulation_step import find_normal_people
 
 _SECONDS_A_TRIAL = 0.002

@@ -60,6 +60,7 @@ _BY_SECTION: Final = {
         "effect",
         "effect_model",
         "outcomes",
+        "trajectories",
         "dropout",
         "analyses",
         "common_baseline",

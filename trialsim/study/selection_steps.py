@@ -2,19 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from cohorts.cohort import Cohort
-from cohorts.schema import validate_table
-from cohorts.synthetic.truth import read_true_volumes
 from reports.store.study import Run
 from trialsim.enrichment import (
-    FastProgressorDefinition,
-    Strategy,
-    build_screening_tables,
-    build_strategies,
     compute_group_differences,
-    read_score_strategies,
     score_people,
     select_people,
 )
@@ -22,10 +13,17 @@ from trialsim.enrichment.evaluation import evaluate_scores
 from trialsim.enrichment.screening import Screening
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
 from trialsim.errors import DesignError
+from trialsim.study.archive import score_archive
 from trialsim.study.cohort_step import read_cohort
 from trialsim.study.durations import estimate_comparing, estimate_scoring
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
+from trialsim.study.screening import (
+    build_screening,
+    define_fast_progressors,
+    list_strategies,
+    read_predictions,
+)
 
 _OF_COMPARISON = (
     "selection.n_selected",
@@ -73,11 +71,21 @@ def score(job: Job, run: Run) -> None:
 
 
 def compare(job: Job, run: Run) -> None:
-    """Measure capture rates, and how well scores predict the decline."""
-    cohort = read_cohort(run.study, run.read)
-    truth = choose_truth(job, cohort, build_screening(job, run))
+    """Measure capture rates, and how well scores predict the decline.
+
+    People who were only screened have no decline to find: the strategies are then judged on the
+    archive, where what learns is cross-fitted.
+    """
+    cohort, scores = read_cohort(run.study, run.read), run.read("scores")
+    screening, notes = build_screening(job, run), []
+    if is_judged_on_archive(job, screening):
+        archive = score_archive(job, read_predictions(job, run))
+        cohort, scores, screening = archive.cohort, archive.scores, archive.screening
+        whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
+        notes = [f"Nobody screened was followed: strategies are judged on {whom}."]
+    truth = choose_truth(job, cohort, screening)
     tables = evaluate_scores(
-        run.read("scores"),
+        scores,
         cohort,
         truth,
         define_fast_progressors(job),
@@ -89,29 +97,13 @@ def compare(job: Job, run: Run) -> None:
         run.write(name, table)
     run.note(truth=truth.kind, n_left_out=truth.n_left_out)
     left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
-    job.tell(run, [f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"])
+    known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
+    job.tell(run, [*notes, known])
 
 
-def build_screening(job: Job, run: Run) -> Screening:
-    """Put together what strategies may see, from the study file and the training people."""
-    tables = [run.read("predictions")] if job.protocol.prediction else []
-    given = read_given_predictions(job)
-    tables += [] if given is None else [given]
-    predictions = pd.concat(tables, ignore_index=True) if tables else None
-    return assemble_screening(job, read_cohort(run.study, run.read), predictions)
-
-
-def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | None) -> Screening:
-    """Put together what strategies may see of a cohort."""
-    return build_screening_tables(
-        cohort,
-        define_fast_progressors(job),
-        region=job.protocol.design.endpoint,
-        latent_volumes=read_true_volumes(job.protocol.cohort.path),
-        predictions=predictions,
-        training=_build_training(job),
-        n_folds=job.protocol.selection.folds,
-    )
+def is_judged_on_archive(job: Job, screening: Screening) -> bool:
+    """Return whether nobody screened was followed, and others were."""
+    return job.protocol.cohort.training is not None and screening.truth is None
 
 
 def choose_truth(job: Job, cohort: Cohort, screening: Screening) -> TrueDecline:
@@ -132,49 +124,6 @@ def choose_truth(job: Job, cohort: Cohort, screening: Screening) -> TrueDecline:
         region = job.protocol.design.endpoint
         return compute_measured_decline(cohort, define_fast_progressors(job), region=region)
     return found
-
-
-def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
-    """Return the strategies that the protocol names, the user's own scores after them."""
-    section = job.protocol.selection
-    given = read_score_strategies(section.scores, screening.tables.index) if section.scores else []
-    own = {strategy.name for strategy in given}
-    return [*build_strategies([n for n in section.strategies if n not in own]), *given]
-
-
-def define_fast_progressors(job: Job) -> FastProgressorDefinition:
-    """Return who counts as a fast progressor."""
-    return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
-
-
-def read_given_predictions(job: Job) -> pd.DataFrame | None:
-    """Return the predictions that were made elsewhere, from CSV or Parquet; None for no file.
-
-    Raises
-    ------
-    DesignError
-        Where the file cannot be read.
-    CohortValidationError
-        Where it is no table of predictions.
-    """
-    path = job.protocol.selection.predictions
-    if path is None:
-        return None
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype={"participant_id": str, "model_id": str})
-    except (OSError, ValueError) as error:
-        raise DesignError(f"The predictions {path} cannot be read: {error}.") from error
-    return validate_table(table, "predictions")
-
-
-def _build_training(job: Job) -> Screening | None:
-    path, region = job.protocol.cohort.training, job.protocol.design.endpoint
-    if path is None:
-        return None
-    return build_screening_tables(job.load(path), define_fast_progressors(job), region=region)
 
 
 def _horizon(job: Job) -> float:

@@ -55,7 +55,8 @@ def protocol(
     normal_change_per_year: float | None = None,
     effect: Literal["slope", "offset"] | None = None,
     effect_model: Literal["shift", "proportional"] | None = None,
-    outcomes: Literal["resampling", "parametric"] | None = None,
+    outcomes: Literal["auto", "observed", "archive"] | None = None,
+    trajectories: Literal["resampling", "parametric"] | None = None,
     dropout: float | Mapping[str, float] | None = None,
     analyses: Sequence[str] | None = None,
     currency: str | None = None,
@@ -115,8 +116,10 @@ def protocol(
         Total type I error (0 to 1), 1 or 2 sides, the power that sample sizes are sought for.
     slowing, relative_to, normal_change_per_year, effect, effect_model
         The treatment's effect, see `TrialDesign`.
-    outcomes, dropout, analyses
-        How outcomes arise, the share that leaves (0 to below 1), what is fitted.
+    outcomes, trajectories
+        Whose outcomes become trials, and how they are drawn.
+    dropout, analyses
+        The share that leaves (0 to below 1), what is fitted.
     currency, screening, participant, per_month, screening_rate_per_month
         Costs of a person screened, a person enrolled, a month; people screened a month.
     sample_sizes

@@ -15,6 +15,7 @@ from reports.store import queries
 _TITLE = "Data-generating mechanism"
 _SETTINGS = (
     ("Outcomes of the simulated trials", "outcomes"),
+    ("Trajectories are drawn by", "trajectories"),
     ("Effect over time", "effect"),
     ("Slowing", "slowing"),
     ("Slowing is a share of", "relative_to"),

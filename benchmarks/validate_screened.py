@@ -1,0 +1,253 @@
+"""Sizes for people who were only screened, found in an archive of others, against the truth.
+
+Screened people have their baseline visit alone; an archive of other people was followed. Everything
+is computed by the functions that `trialsim power` uses, but for the simulated trials (the closed
+form stands for them, as in `validate_intervals.py`, whose populations and truth these are). The
+truth is that of the rule which this draw produced: its fitted model and its fraction, applied to
+the whole population, everyone counted, effect on the latent decline. Seeds were stated before
+anything was looked at and are never changed; nothing is tuned on them.
+
+    python benchmarks/validate_screened.py [--draws 400] [--n-bootstrap 200] [--markdown FILE]
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from validate_intervals import (
+    DESIGN,
+    FRACTIONS,
+    PEOPLE_PER_POPULATION,
+    POPULATION_SEEDS,
+    Population,
+    build_population,
+    compute_true_size,
+    describe_choice,
+    show,
+)
+
+from cohorts.synthetic.parameters import CohortParameters
+from trialsim.enrichment.features import build_all_features, build_features, list_volumes
+from trialsim.enrichment.fitted import Regression, learn_huber
+from trialsim.enrichment.selection import count_selected
+from trialsim.enrichment.unfitted import BaselineVolume
+from trialsim.errors import DesignError
+from trialsim.simulation.archive import ScreenedPeople
+from trialsim.simulation.candidates import gather_pool, list_candidates, read_screened
+from trialsim.simulation.closed_form import compute_pool_moments, compute_sample_size
+from trialsim.simulation.cohort_error import bootstrap_sizes
+from trialsim.simulation.intervals import compute_size_interval
+from trialsim.simulation.refitting import build_rescore
+
+DRAW_SEED = 2026120300
+ARCHIVE_SEEDS = (2026120301, 2026120302)
+STAND_IN_CORRELATION = 0.6
+"""Of the stand-in for an image model with the true decline."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table."""
+
+    name: str
+    n_screened: int
+    n_archive: int
+    is_shifted: bool = False
+    is_weighted: bool = True
+
+
+ROWS = (
+    Row("a: 200 screened, archive of 400", 200, 400),
+    Row("b: archive 5 years older, AD .10", 200, 400, is_shifted=True),
+    Row("b, unweighted", 200, 400, is_shifted=True, is_weighted=False),
+    Row("e: archive of 40", 200, 40),
+)
+
+
+def shift(parameters: CohortParameters) -> CohortParameters:
+    """Return the parameters of people whose groups are 5 years older, a tenth of them with AD."""
+    shares = {"CN": 0.45, "MCI": 0.45, "AD": 0.10}
+    groups = tuple(
+        replace(group, age_mean_years=group.age_mean_years + 5, share=shares[group.diagnosis])
+        for group in parameters.groups
+    )
+    return replace(parameters, groups=groups)
+
+
+@dataclass(frozen=True)
+class World:
+    """The screened people's population, and the archive's, each with its stand-in scores."""
+
+    screened: Population
+    archive: Population
+    stand_ins: tuple[np.ndarray, np.ndarray]
+
+
+def draw_stand_in(population: Population, seed: int) -> np.ndarray:
+    """Return a score that is correlated with the true decline as stated."""
+    decline = population.latent[:, 0] - population.latent[:, -1]
+    standard = (decline - decline.mean()) / decline.std()
+    noise = np.random.default_rng(seed).standard_normal(len(standard))
+    return np.asarray(
+        STAND_IN_CORRELATION * standard + np.sqrt(1 - STAND_IN_CORRELATION**2) * noise
+    )
+
+
+def run_draw(
+    row: Row, world: World, number: int, n_bootstrap: int
+) -> tuple[list[dict[str, object]], dict[str, object] | None]:
+    """Return one line for each choice, and one for the cheapest; none where all are refused."""
+    rng = np.random.default_rng([DRAW_SEED, ROWS.index(row), number])
+    here = rng.choice(world.screened.size, row.n_screened, replace=False)
+    there = rng.choice(world.archive.size, row.n_archive, replace=False)
+    archive = world.archive.screen(there)
+    screened = replace(world.screened.screen(here), outcome=None, training=archive)
+    strategies = (BaselineVolume(), Regression())
+    scores = pd.DataFrame({"random": rng.random(len(there))}, index=archive.index)
+    theirs = pd.DataFrame({"random": rng.random(len(here))}, index=screened.index)
+    for one in strategies:
+        scores[one.name] = one.score(archive, rng)["score"]
+        theirs[one.name] = one.score(screened, rng)["score"]
+    scores["stand_in"] = world.stand_ins[1][there]
+    theirs["stand_in"] = world.stand_ins[0][here]
+    features = build_all_features(screened)
+    own_volume = screened.baseline["hippocampus_mm3"]
+    stands_for = ScreenedPeople(
+        theirs,
+        features.assign(hippocampus_mm3=own_volume),
+        build_rescore(strategies, screened),
+    )
+    volumes = np.exp(world.archive.measured[there] / 100)
+    people = read_screened(
+        pd.DataFrame(volumes, index=archive.index, columns=list(DESIGN.visits_months)),
+        scores,
+        DESIGN,
+        baseline=build_all_features(archive),
+        stands_for=stands_for if row.is_weighted else None,
+    )
+    candidates, found = [], []
+    for candidate in list_candidates(list(scores), FRACTIONS):
+        try:
+            pool = gather_pool(candidate, people, rng)
+        except DesignError:
+            continue
+        size = compute_sample_size("ancova", compute_pool_moments(pool, DESIGN), DESIGN)
+        candidates.append(candidate)
+        found.append(size)
+    if not candidates:
+        return [], None
+    error = bootstrap_sizes(
+        people, candidates, DESIGN, n_bootstrap=n_bootstrap, seed=number,
+        rescore=build_rescore(strategies, archive),
+    )  # fmt: skip
+    true = np.array([compute_truth(c.strategy, c.fraction_enrolled, c.is_screened, world, screened)
+                     for c in candidates])  # fmt: skip
+    ratios, freedom = error.log_ratios["ancova"], error.degrees_of_freedom["ancova"]
+    sizes = np.array(found)
+    factors = np.array(
+        [compute_size_interval(*values) for values in zip(ratios, freedom, strict=True)]
+    )
+    lines: list[dict[str, object]] = [
+        {"row": row.name, "rule": f"{c.strategy}, {c.fraction_enrolled:.0%}",
+         "ratio": sizes[i] / true[i],
+         "covers": np.log(factors[i, 0]) <= np.log(true[i] / sizes[i]) <= np.log(factors[i, 1])}
+        for i, c in enumerate(candidates)
+    ]  # fmt: skip
+    return lines, describe_choice(row, candidates, sizes, true, ratios, freedom, factors)  # type: ignore[arg-type]
+
+
+def compute_truth(
+    strategy: str, fraction: float, is_screened: bool, world: World, screened: object
+) -> float:
+    """Return the true size of the rule that this draw produced."""
+    population = world.screened
+    if not is_screened:
+        return population.size_of_everyone
+    score = compute_scores(strategy, world, screened)
+    count = count_selected(fraction, population.size)
+    return compute_true_size(population, np.argpartition(-score, count - 1)[:count])
+
+
+def compute_scores(strategy: str, world: World, screened: object) -> np.ndarray:
+    """Return the score of everyone in the population by the rule that the screened people got."""
+    population = world.screened
+    if strategy == "stand_in":
+        return world.stand_ins[0]
+    tables = screened
+    if strategy == "baseline_volume":
+        volume, head = (tables.baseline[name].to_numpy(dtype=float)  # type: ignore[attr-defined]
+                        for name in ("hippocampus_mm3", "head_size_mm3"))  # fmt: skip
+        return np.asarray(np.polyfit(head, volume, 1)[0] * population.head - population.volume)
+    learned = tables.training  # type: ignore[attr-defined]
+    features = build_features(learned, list_volumes(learned)).to_numpy()
+    outcome = learned.outcome.reindex(learned.index).to_numpy(dtype=float)
+    known = np.isfinite(outcome)
+    fitted: np.ndarray = learn_huber(
+        features[known], outcome[known], np.ones((1, known.sum())), population.features
+    )[0]
+    return fitted
+
+
+def tabulate(lines: pd.DataFrame, choices: pd.DataFrame, n_draws: int) -> dict[str, pd.DataFrame]:
+    """Return bias and coverage by rule, and the power of the proposed trials by row."""
+    sizes = lines.groupby(["row", "rule"], sort=False).agg(
+        answered=("ratio", lambda x: len(x) / n_draws),
+        median_ratio=("ratio", "median"),
+        covers=("covers", "mean"),
+    )
+    power = choices.groupby("row", sort=False).agg(
+        draws=("power_found", "size"),
+        power_found=("power_found", "mean"),
+        power_proposed=("power_proposed", "mean"),
+        low_proposed=("power_proposed", lambda x: (x < 0.70).mean()),
+    )
+    return {"Sizes": sizes.reset_index(), "Power": power.reset_index()}
+
+
+def run(
+    rows: tuple[Row, ...], world_of: Callable[[Row], World], n_draws: int, n_bootstrap: int,
+    on_draw: Callable[[int, pd.DataFrame, pd.DataFrame], None] = lambda *_: None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Return the lines of every draw; rows take turns."""
+    lines: list[dict[str, object]] = []
+    choices: list[dict[str, object]] = []
+    for number in range(n_draws):
+        for row in rows:
+            own, choice = run_draw(row, world_of(row), number, n_bootstrap)
+            lines += own
+            choices += [choice] if choice is not None else []
+        on_draw(number + 1, pd.DataFrame(lines), pd.DataFrame(choices))
+    return pd.DataFrame(lines), pd.DataFrame(choices)
+
+
+def main() -> None:
+    """Print the tables; every 10 draws the file holds what there is."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--n-bootstrap", type=int, default=200)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    same = build_population(POPULATION_SEEDS)
+    other = build_population(
+        ARCHIVE_SEEDS, PEOPLE_PER_POPULATION, parameters=shift(CohortParameters())
+    )
+    mine, theirs = draw_stand_in(same, DRAW_SEED), draw_stand_in(other, DRAW_SEED + 1)
+    worlds = {
+        False: World(same, same, (mine, mine)), True: World(same, other, (mine, theirs)),
+    }  # fmt: skip
+
+    def write(done: int, lines: pd.DataFrame, choices: pd.DataFrame) -> None:
+        if arguments.markdown and (done % 10 == 0 or done == arguments.draws):
+            arguments.markdown.write_text(show(tabulate(lines, choices, done)), encoding="utf-8")
+
+    found = run(
+        ROWS, lambda row: worlds[row.is_shifted], arguments.draws, arguments.n_bootstrap, write
+    )
+    print(show(tabulate(*found, arguments.draws)))
+
+
+if __name__ == "__main__":
+    main()

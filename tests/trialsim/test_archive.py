@@ -1,0 +1,116 @@
+"""An archive that stands for screened people who were not followed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
+from trialsim.simulation import compare_strategies
+from trialsim.simulation.archive import ScreenedPeople
+
+DESIGN = TrialDesign(visits_months=(0, 12, 24), unit="percent", slowing=0.3, analyses=("ancova",))
+SIZES = [100, 200]
+
+
+def draw_people(n: int, rng: np.random.Generator, *, older: float = 0.0, label: str = "a"):
+    """Return trajectories, score, baseline of people who decline faster with age and a marker."""
+    age = rng.normal(72 + older, 6, n)
+    marker = rng.normal(0, 1, n)
+    speed = np.maximum(2 + 0.15 * (age - 72) + 1.0 * marker + rng.normal(0, 1, n), -1)
+    start = np.log(3500) - 0.01 * (age - 72) + rng.normal(0, 0.1, n)
+    months = np.array([0, 12, 24])
+    log_volume = start[:, None] - speed[:, None] / 100 * months / 12 + rng.normal(0, 0.01, (n, 3))
+    index = pd.Index([f"{label}{k}" for k in range(n)], name="participant_id")
+    trajectories = pd.DataFrame(np.exp(log_volume), index=index, columns=[0.0, 12.0, 24.0])
+    baseline = pd.DataFrame({"age_years": age}, index=index)
+    scores = pd.DataFrame({"random": rng.random(n), "marker": marker}, index=index)
+    return trajectories, scores, baseline
+
+
+def find_sizes(n_bootstrap: int = 0, **options) -> pd.DataFrame:
+    found = compare_strategies(
+        sample_sizes=SIZES, fractions_enrolled=[0.5], n_simulations=400, n_bootstrap=n_bootstrap,
+        design=DESIGN, workers=1, **options,
+    )  # fmt: skip
+    table = found.tables["sample_sizes"].set_index(["strategy", "fraction_enrolled"])
+    return table.loc[[("random", 1.0), ("marker", 0.5)]]
+
+
+def compare_with_archive(older: float, *, weighted: bool, n_bootstrap: int = 0) -> pd.Series:
+    archive = draw_people(3000, np.random.default_rng(1), label="a")
+    screened = draw_people(3000, np.random.default_rng(2), older=older, label="s")
+    stands_for = ScreenedPeople(screened[1], screened[2])
+    truth = find_sizes(trajectories=screened[0], scores=screened[1], baseline=screened[2])
+    options = {"stands_for": stands_for} if weighted else {}
+    mine = find_sizes(
+        trajectories=archive[0], scores=archive[1], baseline=archive[2],
+        n_bootstrap=n_bootstrap, **options,
+    )  # fmt: skip
+    return mine["closed_form_n_control"] / truth["closed_form_n_control"]
+
+
+def test_an_archive_of_the_same_people_gives_the_same_sizes() -> None:
+    ratio = compare_with_archive(0.0, weighted=True)
+    # sd of ln n with 3,000 and 1,500 people is about .04 each
+    assert ratio.between(0.88, 1.14).all()
+
+
+def test_weights_mend_an_archive_of_younger_people() -> None:
+    weighted = np.log(compare_with_archive(5.0, weighted=True))
+    plain = np.log(compare_with_archive(5.0, weighted=False))
+    assert (plain > 0.3).all()
+    assert (weighted.abs() < 0.17).all()
+
+
+def test_the_cut_off_is_that_of_the_screened_people() -> None:
+    archive = draw_people(400, np.random.default_rng(3), label="a")
+    screened = draw_people(400, np.random.default_rng(4), label="s")
+    higher = screened[1].assign(marker=screened[1]["marker"] + 0.5)
+    found = compare_strategies(
+        archive[0], archive[1], DESIGN, sample_sizes=SIZES, fractions_enrolled=[0.5],
+        n_simulations=100, n_bootstrap=0, workers=1, baseline=archive[2],
+        stands_for=ScreenedPeople(higher, screened[2]),
+    )  # fmt: skip
+    balance = found.tables["archive_balance"].set_index(["strategy", "covariate"])
+    score = balance.loc[("marker", "score")]
+    assert score["difference_unweighted"] == pytest.approx(-0.5, abs=0.2)
+    assert abs(score["difference_weighted"]) < 0.01
+    assert balance["effective_size"].between(100, 400).all()
+
+
+def test_intervals_hold_the_error_of_both_groups() -> None:
+    archive = draw_people(150, np.random.default_rng(5), label="a")
+    screened = draw_people(150, np.random.default_rng(6), label="s")
+    options = {"trajectories": archive[0], "scores": archive[1], "baseline": archive[2]}
+    own = find_sizes(n_bootstrap=200, **options)
+    both = find_sizes(
+        n_bootstrap=200, **options, stands_for=ScreenedPeople(screened[1], screened[2])
+    )
+    for table in (own, both):
+        assert np.isfinite(table["n_control_lower_cohort"]).all()
+    width = [np.log(t["n_control_upper_cohort"] / t["n_control_lower_cohort"]) for t in (own, both)]
+    # the archive's own error is in both; drawing the screened people again adds some
+    assert (width[1] > 0.85 * width[0]).all()
+
+
+def test_few_effective_people_beyond_a_cut_off_are_refused_with_the_number() -> None:
+    archive = draw_people(60, np.random.default_rng(7), label="a")
+    screened = draw_people(300, np.random.default_rng(8), label="s")
+    above = screened[1].assign(marker=screened[1]["marker"] + 2.5)
+    with pytest.raises(DesignError, match=r"say as much as \d+; at least 20 are needed"):
+        compare_strategies(
+            archive[0], archive[1][["marker"]], DESIGN, sample_sizes=SIZES,
+            fractions_enrolled=[0.25], n_simulations=100, n_bootstrap=0, workers=1,
+            baseline=archive[2], stands_for=ScreenedPeople(above, screened[2]),
+        )  # fmt: skip
+
+
+def test_a_strategy_that_scores_the_archive_alone_is_refused() -> None:
+    archive = draw_people(100, np.random.default_rng(9), label="a")
+    screened = draw_people(100, np.random.default_rng(10), label="s")
+    with pytest.raises(DesignError, match="marker: it scores the archive, but not the screened"):
+        compare_strategies(
+            archive[0], archive[1], DESIGN, sample_sizes=SIZES, fractions_enrolled=[0.5],
+            baseline=archive[2], stands_for=ScreenedPeople(screened[1][["random"]], screened[2]),
+        )  # fmt: skip

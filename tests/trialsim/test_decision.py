@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from tests.trialsim.test_archive import DESIGN, draw_people
+from trialsim.costs import Costs
+from trialsim.simulation import compare_strategies
+from trialsim.simulation.decision import compute_regret, weigh_cheapest
+
+
+def test_probabilities_are_shares_of_samples_with_ties_shared() -> None:
+    samples = np.array([[1.0, 5.0, 2.0, 4.0], [2.0, 3.0, 2.0, np.inf]])
+    assert weigh_cheapest(samples).tolist() == [0.625, 0.375]
+
+
+def test_regret_is_what_a_choice_costs_above_the_best_of_the_same_sample() -> None:
+    samples = np.array([[1.0, 5.0, 2.0], [2.0, 3.0, 2.0]])
+    assert compute_regret(samples) == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_a_choice_that_never_reaches_the_power_is_regretted_without_end() -> None:
+    samples = np.array([[1.0, 2.0, np.inf], [np.inf, 3.0, np.inf]])
+    assert compute_regret(samples).tolist() == [0.0, np.inf]
+
+
+@pytest.mark.parametrize("costs", [Costs(), Costs(screening=1500, participant=25_000)])
+def test_a_useful_score_is_likely_the_cheapest_and_saves(costs: Costs) -> None:
+    trajectories, scores, baseline = draw_people(300, np.random.default_rng(11))
+    found = compare_strategies(
+        trajectories, scores, DESIGN, costs, sample_sizes=[100, 200], fractions_enrolled=[0.5],
+        n_simulations=200, n_bootstrap=200, workers=1, baseline=baseline,
+    )  # fmt: skip
+    table = found.tables["decisions"].set_index(["strategy", "fraction_enrolled"])
+    assert table["probability_cheapest"].sum() == pytest.approx(1)
+    marker, everyone = table.loc[("marker", 0.5)], table.loc[("random", 1.0)]
+    assert marker["probability_cheapest"] > 0.9
+    assert marker["probability_saves"] > 0.9
+    assert marker["is_least_regret"]
+    assert marker["expected_regret"] < everyone["expected_regret"]
+    assert np.isnan(everyone["probability_saves"])
+
+
+def test_without_samples_enough_nothing_is_decided() -> None:
+    trajectories, scores, baseline = draw_people(60, np.random.default_rng(12))
+    found = compare_strategies(
+        trajectories, scores, DESIGN, sample_sizes=[100, 200], fractions_enrolled=[0.5],
+        n_simulations=100, n_bootstrap=20, workers=1, baseline=baseline,
+    )  # fmt: skip
+    assert found.tables["decisions"].empty

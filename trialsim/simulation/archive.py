@@ -1,0 +1,185 @@
+"""People who were followed, standing for screened people who were not.
+
+Every strategy scores both alike. The rule that the trial would use, the cut-off at which the wanted
+share of the screened people is enrolled, is applied to the archive, whose people carry weights that
+make their baseline (score, age, sex, diagnosis, volumes) agree with that of the screened people.
+Weights are made over the whole archive and cut afterwards: balancing inside a selection fails where
+few people are left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from trialsim.analysis.result import Floats
+from trialsim.enrichment.balancing import Covariates, align_covariates, balance
+from trialsim.enrichment.folds import Samples
+from trialsim.enrichment.selection import count_selected
+from trialsim.errors import DesignError
+
+FEWEST_EFFECTIVE = 20
+"""Effective people above a cut-off below which an archive cannot stand for the selected."""
+
+
+class Rescore(Protocol):
+    """Scores everyone by strategies that are fitted to samples."""
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
+        """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScreenedPeople:
+    """The people whom an archive stands for, as `compare_strategies` takes them.
+
+    Attributes
+    ----------
+    scores
+        Index `participant_id`, one column a strategy: the strategies that score the archive.
+    baseline
+        What is known of them at baseline, as numbers, same index; the endpoint's own volume is in a
+        column of its usual name (`hippocampus_mm3`).
+    rescore
+        Scores them by strategies fitted to samples of the archive; None where none learns from it.
+    """
+
+    scores: pd.DataFrame
+    baseline: pd.DataFrame
+    rescore: Rescore | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The screened people, with the covariates that both groups share.
+
+    Attributes
+    ----------
+    scores
+        Strategy -> (n_screened,), NaN where missing.
+    covariates
+        Name of an expectation (a strategy, or everyone) -> covariates of archive and screened.
+    rescore
+        As in `ScreenedPeople`.
+    """
+
+    scores: Mapping[str, Floats]
+    covariates: Mapping[str, Covariates]
+    rescore: Rescore | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of screened people."""
+        return len(next(iter(self.scores.values())))
+
+    def weigh(self, name: str, archive: Floats, screened: Floats) -> Floats:
+        """Return weights of the archive in each sample, (n_samples, n_archive), adding up to 1.
+
+        Parameters
+        ----------
+        name
+            A strategy, or everyone.
+        archive, screened
+            How often each person is in each sample, (n_samples, n_archive) and
+            (n_samples, n_screened).
+        """
+        own = self.covariates[name]
+        share = screened / screened.sum(axis=1, keepdims=True)
+        return balance(own.own, share @ own.target, archive)
+
+    def find_cutoffs(self, fraction: float, counts: Floats, score: Floats) -> Floats:
+        """Return the score from which on people are enrolled in each sample, (n_samples,).
+
+        Parameters
+        ----------
+        counts
+            (n_samples, n_screened).
+        score
+            (n_screened,) or (n_samples, n_screened); people without one come last.
+        """
+        score = np.broadcast_to(score, counts.shape)
+        order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
+        until = np.cumsum(np.take_along_axis(counts, order, axis=1), axis=1)
+        wanted = count_selected(fraction, self.size)
+        place = (until >= wanted - 1e-9).argmax(axis=1)
+        ranked = np.take_along_axis(score, order, axis=1)
+        return np.asarray(ranked[np.arange(len(score)), place])
+
+
+def build_target(
+    archive_scores: Mapping[str, Floats],
+    archive_baseline: pd.DataFrame,
+    screened: ScreenedPeople,
+    *,
+    everyone: str,
+) -> Target:
+    """Return the target of an archive.
+
+    Parameters
+    ----------
+    archive_scores
+        Strategy -> (n_archive,).
+    archive_baseline
+        As `ScreenedPeople.baseline`, of the archive.
+    everyone
+        Name of the weights that regard no score.
+
+    Raises
+    ------
+    DesignError
+        A strategy scores one of the two groups only.
+    """
+    lacking = [name for name in archive_scores if name not in screened.scores]
+    if lacking:
+        raise DesignError(
+            *(f"{name}: it scores the archive, but not the screened people." for name in lacking)
+        )
+    theirs = screened.baseline.reindex(screened.scores.index)
+    covariates = {everyone: align_covariates(archive_baseline, theirs)}
+    scores = {name: screened.scores[name].to_numpy(dtype=float) for name in archive_scores}
+    for name, score in archive_scores.items():
+        covariates[name] = align_covariates(
+            archive_baseline.assign(**{_SCORE: score}), theirs.assign(**{_SCORE: scores[name]})
+        )
+    return Target(scores, covariates, screened.rescore)
+
+
+_SCORE = "score"
+
+
+def tabulate_balance(target: Target, weights: Mapping[str, Floats]) -> pd.DataFrame:
+    """Return the standardized difference of each covariate before and after weighting.
+
+    Parameters
+    ----------
+    weights
+        Name -> (n_archive,).
+
+    Returns
+    -------
+    DataFrame
+        `strategy`, `covariate`, `difference_unweighted`, `difference_weighted` (archive minus
+        screened, in standard deviations of the screened), `n_archive`, `effective_size`,
+        `n_outside` (screened people beyond the archive's range).
+    """
+    rows = []
+    for name, own in target.covariates.items():
+        weight = weights[name]
+        middle = own.target.mean(axis=0)
+        before, after = own.own.mean(axis=0) - middle, weight @ own.own - middle
+        rows += [
+            {
+                "strategy": name,
+                "covariate": covariate,
+                "difference_unweighted": before[k],
+                "difference_weighted": after[k],
+                "n_archive": len(weight),
+                "effective_size": float(1 / (weight**2).sum()),
+                "n_outside": own.n_outside,
+            }
+            for k, covariate in enumerate(own.names)
+        ]
+    return pd.DataFrame(rows)
