@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults check docs clean
+.PHONY: demo test test-faults audit licenses check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -20,6 +20,13 @@ test: $(STAMP) check ## style, types, tests
 
 test-faults: $(STAMP) ## kill every command, damage every file: minutes
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal faults
+
+audit: $(STAMP) ## known vulnerabilities; what could not be looked up counts as one
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip_audit --strict --skip-editable
+
+licenses: $(STAMP) ## licenses of dependencies and bundled data
+	$(BIN)/python audits/licenses.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

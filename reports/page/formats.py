@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cohorts.identifiers import show_plainly
 from reports.figures.labels import percent
 
 MISSING: Final = "\u2013"
@@ -25,10 +26,10 @@ def is_missing(value: Any) -> bool:
 
 
 def show_text(value: Any, *, limit: int = 200) -> str:
-    """Return text on one line, cut to `limit` characters."""
+    """Return text on one line, cut to `limit` characters, invisible ones written out."""
     if is_missing(value):
         return MISSING
-    line = " ".join(str(value).split())
+    line = show_plainly(" ".join(str(value).split()))
     return line if len(line) <= limit else line[: limit - 1] + "\u2026"
 
 

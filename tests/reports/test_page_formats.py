@@ -120,6 +120,7 @@ def test_moments_name_their_zone() -> None:
 def test_text_is_one_line_of_limited_length() -> None:
     assert formats.show_text("a\nb\tc") == "a b c"
     assert len(formats.show_text("x" * 10_000)) == 200
+    assert formats.show_text("a\x1b[31mb\u202ec\u200b") == r"a\x1b[31mb\u202ec\u200b"
 
 
 def test_code_is_marked_after_escaping() -> None:
