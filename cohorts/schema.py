@@ -215,6 +215,7 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "capture_rate_lower": _number(*_SHARE, nullable=True),
                 "capture_rate_upper": _number(*_SHARE, nullable=True),
                 "chance_rate": _number(*_SHARE),
+                # adjusted over all rows of a table of several strategies (max-T)
                 "chance_p_value": _number(*_SHARE),
             },
         ),
@@ -227,8 +228,9 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "reference_strategy": _text(),
                 "n_selected": _count(1),
                 "difference": _number(-1, 1),
-                "difference_lower": _number(-1, 1),
-                "difference_upper": _number(-1, 1),
+                # no interval where no resample differs
+                "difference_lower": _number(-1, 1, nullable=True),
+                "difference_upper": _number(-1, 1, nullable=True),
             },
         ),
         _table(

@@ -139,11 +139,40 @@ def test_difference_of_equal_strategies_is_zero_and_of_paired_ones_is_narrow(
     found = compute_capture_rates(scores, truth, TOP_S, 60, rng=rng)
     pairs = found.differences.set_index(["strategy", "reference_strategy"])
     same = pairs.loc[("same", "one")]
-    assert same[["difference", "difference_lower", "difference_upper"]].eq(0).all()
+    assert same["difference"] == 0
+    assert same[["difference_lower", "difference_upper"]].isna().all()
     near = pairs.loc[("close", "one")]
     width = near["difference_upper"] - near["difference_lower"]
     one = found.rates.set_index("strategy").loc["one"]
     assert width < 0.6 * (one["capture_rate_upper"] - one["capture_rate_lower"])
+
+
+def test_an_interval_is_never_of_no_width_and_needs_200_resamples(rng: np.random.Generator) -> None:
+    decline = rng.normal(size=100)
+    whole = capture_rate(decline, decline, [30, 100], rng=rng)
+    # Wilson's interval of 30 of 30; nothing varies where everyone is selected
+    assert whole["capture_rate_lower"].iloc[0] == pytest.approx(30 / (30 + 1.96**2), abs=1e-3)
+    assert whole["capture_rate_upper"].iloc[0] == pytest.approx(1)
+    assert whole[["capture_rate_lower", "capture_rate_upper"]].iloc[1].isna().all()
+    few = capture_rate(decline, rng.normal(size=100), 30, rng=rng, n_bootstrap=199)
+    assert few[["capture_rate_lower", "capture_rate_upper"]].isna().all(axis=None)
+
+
+def test_p_values_of_many_strategies_are_one_family() -> None:
+    smallest = []
+    for k in range(60):
+        rng = np.random.default_rng(k)
+        truth = make_truth(rng.normal(size=80))
+        columns = {f"s{j}": rng.normal(size=80) for j in range(6)}
+        found = compute_capture_rates(
+            make_scores(truth, **columns), truth, TOP_S, [20, 30, 40], rng=rng, n_bootstrap=200
+        )
+        smallest.append(found.rates["chance_p_value"].min())
+    # scores of chance: 5 % of the families reject anything; a binomial of 60 stays below 10
+    assert (np.array(smallest) < 0.05).sum() < 10
+    strong = make_scores(truth, mine=truth.decline.to_numpy() + 0.3 * rng.normal(size=80))
+    found = compute_capture_rates(strong, truth, TOP_S, [30], rng=rng)
+    assert found.rates["chance_p_value"].item() < 0.01
 
 
 def test_people_without_known_decline_are_left_out(rng: np.random.Generator) -> None:

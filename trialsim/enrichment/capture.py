@@ -15,7 +15,14 @@ from scipy import stats
 
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, iterate_counts
+from trialsim.enrichment.resampling import (
+    MIN_SAMPLES,
+    FloatArray,
+    IntArray,
+    compute_interval,
+    compute_score_interval,
+    iterate_counts,
+)
 from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
@@ -60,8 +67,10 @@ def capture_rate(
     -------
     pandas.DataFrame
         `n_selected`, `n_evaluated`, `capture_rate`, its 95 % percentile interval
-        (`capture_rate_lower`, `capture_rate_upper`), `chance_rate` = S / N, and `chance_p_value`,
-        the exact hypergeometric probability to capture as many or more by chance.
+        (`capture_rate_lower`, `capture_rate_upper`; Wilson's where no resample differs; none from
+        fewer than 200 resamples, or where everyone is selected), `chance_rate` = S / N, and
+        `chance_p_value`, the exact hypergeometric probability to capture as many or more by
+        chance.
 
     Raises
     ------
@@ -96,7 +105,8 @@ def compute_capture_rates(
 
     Random enrollment is shown at its expectation S / N with the central 95 % range of the
     hypergeometric distribution, not at one draw of it. All strategies see the same resampled
-    people, so the interval of a difference is paired.
+    people, so the interval of a difference is paired. The p-values of all strategies and sizes
+    are one family: `chance_p_value` is adjusted by the largest statistic of each resample.
 
     Parameters
     ----------
@@ -142,6 +152,7 @@ def compute_capture_rates(
         _tabulate(curve, sizes, len(people), flags).assign(strategy=strategy)
         for strategy, curve in curves.items()
     ]
+    rates = _adjust_p_values(rates, curves)
     labels = {"definition": f"{definition.text}{truth.suffix}", "truth": truth.kind}
     table = pd.concat(rates, ignore_index=True).assign(**labels)
     return CaptureTables(table, _tabulate_differences(curves, sizes))
@@ -211,10 +222,23 @@ def _estimate(
     for rows, counts in iterate_counts(n_people, n_bootstrap, draws):
         for order, rates in zip(orders, resampled, strict=True):
             rates[rows] = _compute_rates(counts, order, truth_order, flags, sizes)
+    n_fast = sizes if flags is None else np.full_like(sizes, flags.sum())
     return [
-        _Curve(one, *compute_interval(rates), rates, False)
+        _Curve(one, *_find_interval(one, rates, sizes, n_people, n_fast), rates, False)
         for one, rates in zip(observed, resampled, strict=True)
     ]
+
+
+def _find_interval(
+    observed: FloatArray, resampled: FloatArray, sizes: IntArray, n_people: int, n_fast: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    lower, upper = compute_interval(resampled)
+    if len(resampled) < MIN_SAMPLES:
+        return lower, upper
+    # resamples of a rate of 0 or 1 never differ, yet the rate is not sure
+    alike = np.isnan(lower) & (sizes < n_people)
+    score = compute_score_interval(observed * n_fast, n_fast)
+    return np.where(alike, score[0], lower), np.where(alike, score[1], upper)
 
 
 def _compute_rates(
@@ -272,6 +296,40 @@ def _tabulate(
             "chance_p_value": 1.0 if curve.is_expectation else np.minimum(p_value, 1.0),
         }
     )
+
+
+def _adjust_p_values(rates: list[pd.DataFrame], curves: dict[str, _Curve]) -> list[pd.DataFrame]:
+    """Return the tables with p-values adjusted over all strategies and sizes together.
+
+    Westfall & Young 1993, Resampling-Based Multiple Testing, single-step max-T: a rate's distance
+    from chance over its resampled standard deviation is held against the largest such distance
+    that resamples have from their own rate. Without 200 resamples, Bonferroni's.
+    """
+    tested = {name: curve for name, curve in curves.items() if not curve.is_expectation}
+    n_samples = min((len(curve.resampled) for curve in tested.values()), default=0)
+    n_tests = sum(curve.observed.size for curve in tested.values())
+    if n_samples < MIN_SAMPLES:
+        return [
+            table.assign(chance_p_value=np.minimum(table["chance_p_value"] * max(n_tests, 1), 1.0))
+            for table in rates
+        ]
+    largest = np.full(n_samples, -np.inf)
+    spreads = {}
+    for name, curve in tested.items():
+        spread = np.nanstd(curve.resampled, axis=0, ddof=1)
+        spreads[name] = np.where(spread > 0, spread, np.nan)
+        distance = (curve.resampled - curve.observed) / spreads[name]
+        largest = np.fmax(largest, np.nanmax(np.nan_to_num(distance, nan=-np.inf), axis=1))
+    adjusted = []
+    for name, table in zip(curves, rates, strict=True):
+        if name in tested:
+            distance = (table["capture_rate"] - table["chance_rate"]).to_numpy() / spreads[name]
+            beyond = (largest[:, None] >= distance).sum(axis=0)
+            own = np.where(np.isfinite(distance), (1 + beyond) / (1 + n_samples), np.nan)
+            exact = np.minimum(table["chance_p_value"] * n_tests, 1.0)
+            table = table.assign(chance_p_value=np.where(np.isnan(own), exact, own))
+        adjusted.append(table)
+    return adjusted
 
 
 def _tabulate_differences(curves: dict[str, _Curve], sizes: IntArray) -> pd.DataFrame:

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 LEVEL = 0.95
+
+MIN_SAMPLES = 200
+"""Fewer samples carry no 95 % interval: five of them lie beyond each end of 200."""
 
 
 # Counts of people that are held at once.
@@ -32,7 +36,9 @@ def iterate_counts(
 
 
 def compute_interval(values: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
-    """Return the percentile interval over the first axis, ignoring NaN; NaN where all are.
+    """Return the percentile interval over the first axis, ignoring NaN.
+
+    NaN where all are, where fewer than 200 samples were drawn, where nothing varies.
 
     Parameters
     ----------
@@ -42,8 +48,25 @@ def compute_interval(values: FloatArray, *, level: float = LEVEL) -> tuple[Float
         Coverage, 0-1.
     """
     tail = (1 - level) / 2
-    if values.size == 0 or np.isnan(values).all():
+    if len(values) < MIN_SAMPLES or np.isnan(values).all():
         nothing = np.full(values.shape[1:], np.nan)
         return nothing, nothing
     low, high = np.nanquantile(values, [tail, 1 - tail], axis=0)
-    return np.asarray(low), np.asarray(high)
+    varies = np.nanmax(values, axis=0) > np.nanmin(values, axis=0)
+    return np.where(varies, low, np.nan), np.where(varies, high, np.nan)
+
+
+def compute_score_interval(
+    successes: FloatArray, trials: IntArray, *, level: float = LEVEL
+) -> tuple[FloatArray, FloatArray]:
+    """Return Wilson's score interval of shares, which is never of no width.
+
+    References
+    ----------
+    Wilson 1927 (J Am Stat Assoc 22:209).
+    """
+    z = float(stats.norm.ppf((1 + level) / 2))
+    share, total = successes / trials, trials + z**2
+    center = (successes + z**2 / 2) / total
+    half = z / total * np.sqrt(trials * share * (1 - share) + z**2 / 4)
+    return np.maximum(center - half, 0.0), np.minimum(center + half, 1.0)

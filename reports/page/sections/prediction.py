@@ -205,7 +205,7 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
             show_share,
         ),
         number("chance_rate", "Chance", show_share),
-        number("chance_p_value", "p (hypergeometric)", show_p_value),
+        number("chance_p_value", "p (adjusted)", show_p_value),
         words("definition", "Fast progressor", lambda v: show_text(v, limit=90)),
         words("truth", "Truth"),
     ]
