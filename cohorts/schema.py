@@ -331,6 +331,8 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
                 "ln_n_sd_cohort": _number(0, nullable=True),
                 "ln_n_sd_archive": _number(0, nullable=True),
                 "ln_n_end_mcse": _number(0, nullable=True),
+                # with the decline from the next visit on, which shares no scan with the selection
+                "n_control_next_visit": _number(0, nullable=True),
                 "closed_form_n_control": _number(0, nullable=True),
                 "n_to_screen": _number(0, nullable=True),
                 "cost": _number(0, nullable=True),

@@ -16,7 +16,7 @@ from trialsim.simulation.candidates import (
 from trialsim.simulation.chosen_size import LOW_POWER, compute_optimism, correct_choice
 from trialsim.simulation.closed_form import Moments, compute_sample_size
 from trialsim.simulation.cohort_error import bootstrap_sizes, take_top
-from trialsim.simulation.growth import ExpectedOutcomes
+from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.intervals import (
     compute_percentiles,
     compute_size_interval,

@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 
 from trialsim.errors import DesignError
-from trialsim.simulation.growth import (
-    expect_outcomes,
-    fit_growth,
-    remove_own_volume,
-    scale_weights,
-)
+from trialsim.simulation.expectations import expect_outcomes
+from trialsim.simulation.growth import fit_growth, scale_weights
+from trialsim.simulation.own_volume import remove_own_volume
 
 TIMES = np.array([0.0, 12.0, 24.0])
 

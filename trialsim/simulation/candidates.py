@@ -22,13 +22,9 @@ from trialsim.simulation.archive import (
     Target,
     build_target,
 )
-from trialsim.simulation.growth import (
-    ExpectedOutcomes,
-    center,
-    expect_outcomes,
-    fit_growth,
-    remove_own_volume,
-)
+from trialsim.simulation.expectations import ExpectedOutcomes, expect_outcomes
+from trialsim.simulation.growth import fit_growth
+from trialsim.simulation.own_volume import center, remove_own_volume
 from trialsim.simulation.pool import Pool, build_pool
 from trialsim.simulation.trajectories import convert_unit
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from trialsim.costs import Costs
 from trialsim.simulation.candidate_runs import CandidateRun
-from trialsim.simulation.effects import Estimand
+from trialsim.simulation.effects import Estimand, compute_normal_change
 from trialsim.simulation.size_errors import SizeErrors
 from trialsim.simulation.whole_sizes import enroll_whole
 
@@ -78,6 +78,7 @@ def tabulate_sample_sizes(errors: SizeErrors, costs: Costs) -> pd.DataFrame:
                     "ln_n_sd_cohort": errors.get_cohort_sd(place, analysis),
                     "ln_n_sd_archive": errors.get_archive_sd(place, analysis),
                     "ln_n_end_mcse": errors.get_end_error(place, analysis),
+                    "n_control_next_visit": size.n_control * compare_later_decline(run),
                     "closed_form_n_control": run.closed_form_sizes[analysis],
                     "n_to_screen": whole.n_to_screen,
                     "cost": whole.cost,
@@ -89,6 +90,29 @@ def tabulate_sample_sizes(errors: SizeErrors, costs: Costs) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def compare_later_decline(run: CandidateRun) -> float:
+    """Return the factor of a sample size if decline were that from the next visit on.
+
+    It shares no scan with the selection, so it is free of regression to the mean, but has half the
+    visits; a check of the decline used. NaN with two visits, or where such a decline is not seen.
+    """
+    pool, times = run.pool, run.design.times
+    if len(times) < 3:
+        return np.nan
+    change = pool.observed[:, -1] - pool.observed[:, 1]
+    seen = np.isfinite(change)
+    if not seen.any():
+        return np.nan
+    later = (
+        np.average(change[seen], weights=pool.weights[seen]) * times[-1] / (times[-1] - times[1])
+    )
+    normal = compute_normal_change(run.design)[-1]
+    preventable = later - normal
+    return (
+        float(((pool.true_change[-1] - normal) / preventable) ** 2) if preventable < 0 else np.nan
+    )
 
 
 def tabulate_savings(errors: SizeErrors, costs: Costs, reference: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
-from trialsim.simulation.growth import ExpectedOutcomes
+from trialsim.simulation.expectations import ExpectedOutcomes
 
 SMALL_POOL = 50
 """Below this many people a resampled trial repeats the same persons often; a warning is given."""

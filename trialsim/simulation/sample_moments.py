@@ -7,7 +7,7 @@ import numpy as np
 
 from trialsim.analysis.result import Flags, Floats
 from trialsim.design import ANALYSES, TrialDesign
-from trialsim.simulation.growth import ExpectedOutcomes, compare_spread
+from trialsim.simulation.expectations import ExpectedOutcomes, compare_spread
 from trialsim.simulation.normal_sizes import compute_log_sizes
 from trialsim.simulation.pool import compute_widening
 

@@ -1,0 +1,200 @@
+"""What is expected of each person given all their visits: true baseline, missed visits.
+
+Nobody is dropped for lacking a visit: it is expected where the growth model of everyone puts it
+given the visits that were seen (best linear unbiased prediction), and so is the baseline without
+its measurement error, whose part in a selection is not decline.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.analysis.patterns import encode_patterns
+from trialsim.analysis.result import Floats
+from trialsim.simulation.growth import Growth
+
+
+@dataclass(frozen=True)
+class ExpectedOutcomes:
+    """What is expected of each person given all their visits.
+
+    Attributes
+    ----------
+    outcome
+        (n_people, n_visits): as measured, a visit that was missed at its conditional expectation.
+    covariance
+        (n_people, n_visits, n_visits), conditional covariance of the missed visits; 0 elsewhere.
+    true_baseline
+        (n_people,), conditional expectation of the baseline without its measurement error.
+    surprise
+        (n_people,), square of the last visit's distance from what the earlier ones let expect, over
+        its variance in the model; NaN where the last or every earlier visit is missing. Its mean in
+        a group says how much more (or less) varied the group is than the model of everyone.
+    noise_sd
+        Standard deviation of the measurement error; 0 where it is not known.
+    refit
+        How the expectations move with the people that the model's means are estimated from; None
+        where nothing is estimated.
+    """
+
+    outcome: Floats
+    covariance: Floats
+    true_baseline: Floats
+    surprise: Floats
+    noise_sd: float
+    refit: "Refit | None" = None
+
+    @property
+    def true_change(self) -> Floats:
+        """Change from the expected true baseline to each visit, (n_people, n_visits).
+
+        The errors of later visits had no part in a selection at baseline: they average to 0.
+        """
+        change = self.outcome - self.true_baseline[:, None]
+        change[:, 0] = 0.0
+        return np.asarray(change)
+
+    def select(self, people: NDArray[np.intp]) -> "ExpectedOutcomes":
+        """Return those of some people."""
+        return replace(
+            self,
+            outcome=self.outcome[people],
+            covariance=self.covariance[people],
+            true_baseline=self.true_baseline[people],
+            surprise=self.surprise[people],
+            refit=None,
+        )
+
+    def draw(self, rng: np.random.Generator, weights: Floats) -> Floats:
+        """Return outcomes whose missed visits are drawn from what they may have been.
+
+        Parameters
+        ----------
+        weights
+            (n_people,), of the group whose own variability counts.
+        """
+        values, vectors = np.linalg.eigh(self.covariance * compare_spread(self.surprise, weights))
+        root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
+        normal = rng.standard_normal(self.outcome.shape)
+        return np.asarray(self.outcome + (root @ normal[..., None])[..., 0])
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Generalized least squares of the means and lines, person by person; variances are kept.
+
+    Attributes
+    ----------
+    information
+        X'V^-1 X of each person's visits, (n_people, p, p).
+    score
+        X'V^-1 r at the fit to everyone, (n_people, p).
+    response
+        Derivative of the expected outcomes, then of the true baseline, (n_people, n_visits + 1, p).
+    """
+
+    information: Floats
+    score: Floats
+    response: Floats
+
+    def move(self, weights: Floats) -> Floats:
+        """Return what is added to each expectation in samples, (n_samples, n_people, n_visits + 1).
+
+        Parameters
+        ----------
+        weights
+            (n_samples, n_people).
+        """
+        n_people, n_terms = self.score.shape
+        flat = self.information.reshape(n_people, -1)
+        information = (weights @ flat).reshape(-1, n_terms, n_terms)
+        # a sample may lack a diagnosis altogether: its term then stays
+        diagonal = np.maximum(flat.mean(axis=0).reshape(n_terms, n_terms).diagonal(), 1e-300)
+        information += 1e-6 * np.diag(diagonal)
+        moved = np.linalg.solve(information, (weights @ self.score)[..., None])[..., 0]
+        return np.asarray(np.tensordot(moved, self.response, axes=(1, 2)))
+
+
+def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> ExpectedOutcomes:
+    """Return each person's conditional expectations given all their visits and predictors.
+
+    Parameters
+    ----------
+    growth
+        The growth model of everyone.
+    outcome
+        (n_people, n_visits), NaN where missing.
+    predictors
+        As the model was fitted with, (n_people, n_predictors).
+    """
+    n_people, n_visits = outcome.shape
+    design = _build_design(growth, predictors)
+    fitted = growth.means + predictors @ (growth.courses @ growth.lines).T
+    total = growth.visit_covariance
+    expected, spread = np.array(outcome), np.zeros((n_people, n_visits, n_visits))
+    error, surprise = np.zeros(n_people), np.full(n_people, np.nan)
+    size = design.shape[2]
+    information, score = np.zeros((n_people, size, size)), np.zeros((n_people, size))
+    response = np.zeros((n_people, n_visits + 1, size))
+    codes = encode_patterns(outcome)
+    for code in np.unique(codes[codes > 0]):
+        people = np.flatnonzero(codes == code)
+        seen = (code >> np.arange(n_visits)) % 2 == 1
+        lacks = np.flatnonzero(~seen)
+        inverse = np.linalg.pinv(total[np.ix_(seen, seen)], hermitian=True)
+        gain = total[:, seen] @ inverse
+        own = design[people][:, seen]
+        off = outcome[people][:, seen] - fitted[people][:, seen]
+        expected[np.ix_(people, lacks)] = (fitted[people] + off @ gain.T)[:, lacks]
+        left = total - gain @ total[seen]
+        spread[people] = np.where(~seen[:, None] & ~seen[None, :], left, 0.0)
+        back = own.transpose(0, 2, 1) @ inverse
+        information[people] = back @ own
+        score[people] = (back @ off[..., None])[..., 0]
+        response[np.ix_(people, lacks)] = (design[people] - gain @ own)[:, lacks]
+        if seen[-1] and seen[:-1].any():
+            before = np.flatnonzero(seen)[:-1]
+            step = np.linalg.pinv(total[np.ix_(before, before)], hermitian=True) @ total[before, -1]
+            ahead = off[:, -1] - off[:, :-1] @ step
+            variance = total[-1, -1] - total[-1, before] @ step
+            surprise[people] = ahead**2 / variance
+        if seen[0]:
+            share = growth.residual_variance * inverse[0]
+            error[people] = off @ share
+            response[people, -1] = share @ own
+        else:
+            response[people, -1] = response[people, 0]
+    return ExpectedOutcomes(
+        expected,
+        spread,
+        expected[:, 0] - error,
+        surprise,
+        float(np.sqrt(growth.residual_variance)),
+        Refit(information, score, response),
+    )
+
+
+def compare_spread(surprise: Floats, weights: Floats) -> Floats:
+    """Return how much more varied weighted groups are than the model says; 1 where unknown.
+
+    Parameters
+    ----------
+    surprise
+        (n_people,), see `ExpectedOutcomes`.
+    weights
+        (..., n_people).
+    """
+    known = np.isfinite(surprise)
+    total = weights @ known.astype(float)
+    own = weights @ np.where(known, surprise, 0.0)
+    return np.asarray(np.divide(own, total, out=np.ones_like(own), where=total > 0))
+
+
+def _build_design(growth: Growth, predictors: Floats) -> Floats:
+    """Return X of each person: the means, then a line for each predictor that has one."""
+    n_people, n_visits = len(predictors), len(growth.times)
+    used = predictors[:, growth.lines.any(axis=0)]
+    lines = used[:, None, :, None] * growth.courses[None, :, None, :]
+    means = np.broadcast_to(np.eye(n_visits), (n_people, n_visits, n_visits))
+    return np.concatenate([means, lines.reshape(n_people, n_visits, -1)], axis=2)
