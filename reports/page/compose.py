@@ -93,6 +93,7 @@ def compose_page(
     sections = number_sections((*sections, describe_index(sections)))
     picture = draw_decision(facts)
     answer = replace(describe_answer(facts), notes=_list_notes(facts, sections), picture=picture)
+    sections = tuple(_warn(section, facts) for section in sections)
     page = Page(
         title=show_text(title or facts.setting("title") or "Report of a trial design", limit=300),
         answer=answer,
@@ -122,3 +123,11 @@ def _list_notes(facts: StudyFacts, sections: tuple[Section, ...]) -> tuple[str, 
         if isinstance(block, Paragraph) and block.is_warning
     ]
     return tuple(dict.fromkeys([*outdated, *warned]))
+
+
+def _warn(section: Section, facts: StudyFacts) -> Section:
+    """Return the section with a warning before tables that were made from replaced rows."""
+    behind = {facts.written[table]: text for table, text in facts.stale.items()}
+    shown = {run.run_id for block in section.blocks for run in getattr(block, "sources", ())}
+    said = [Paragraph(behind[run], is_warning=True) for run in sorted(shown & behind.keys())]
+    return replace(section, blocks=(*said, *section.blocks))

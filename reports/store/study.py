@@ -37,6 +37,7 @@ from reports.store.database import (
     writer_lock,
 )
 from reports.store.migrations import MIGRATIONS, migrate, schema_version
+from reports.store.places import relate_paths, resolve_paths
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
 from reports.store.rows import drop_rows, read_rows, write_rows
 
@@ -229,7 +230,13 @@ class Study:
                     f"The rows of {table} that {found['run_id']} wrote were dropped by "
                     "`trialsim study prune`."
                 )
-            return read_rows(connection, table, found["run_id"], list(found["column_names"]))
+            rows = read_rows(connection, table, found["run_id"], list(found["column_names"]))
+        return resolve_paths(rows, table, self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where the study file lies; the paths in it are relative to this folder."""
+        return self.path.resolve().parent
 
     def writers(self) -> dict[str, str]:
         """Return which run wrote each table that `read` gives."""
@@ -259,7 +266,7 @@ class Study:
 
     def files(self) -> pd.DataFrame:
         """Return `run_id`, `kind`, `path`, `sha256`, `size_bytes` of the files that runs read."""
-        return self.query(queries.RUN_FILES)
+        return resolve_paths(self.query(queries.RUN_FILES), "run_files", self.folder)
 
     def find_finished(self, fingerprint: str) -> str | None:
         """Return the latest finished run with this fingerprint, if there is one."""
@@ -351,12 +358,15 @@ class Study:
                 os.getcwd(),
             ]
             connection.execute(queries.BEGIN_RUN, values + made_by)
-            write_rows(connection, "run_files", run_id, files)
+            write_rows(
+                connection, "run_files", run_id, relate_paths(files, "run_files", self.folder)
+            )
         return run_id
 
     def _finish(self, run: Run) -> None:
         with open_for_writing(self.path) as connection, transaction(connection):
-            for table, frame in run.tables.items():
+            for table, given in run.tables.items():
+                frame = relate_paths(given, table, self.folder)
                 write_rows(connection, table, run.run_id, frame)
                 digest = digest_rows(connection, table, run.run_id, list(frame.columns))
                 record = [run.run_id, table, list(frame.columns), len(frame), digest]

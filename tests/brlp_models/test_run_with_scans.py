@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from reports.store.study import Study
+from reports.store.verification import verify_study
 from trialsim.cli.app import app
 
 # the tiny model's grid is refused on reading: its voxels of 9 mm hold no hippocampus
@@ -73,13 +74,22 @@ def run(protocol: Path, *settings: str, options: Sequence[str] = ()) -> Result:
     return CliRunner().invoke(app, ["run", str(protocol), *words, *options])
 
 
+def assert_done(result: Result) -> None:
+    """Nobody has follow-up: all is done but what needs it, and that is told."""
+    problems = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.exit_code == 1, result.output
+    assert len(problems) == 2, result.output
+    assert "no volumes of hippocampus" in problems[0]
+    assert "No trial was simulated" in problems[1]
+
+
 def read(protocol: Path, table: str) -> pd.DataFrame:
     return Study.open(protocol.parent / "results/study.duckdb", read_only=True).read(table)
 
 
 def test_a_person_outside_of_the_models_range_is_flagged_and_shown(protocol: Path) -> None:
     result = run(protocol)
-    assert result.exit_code == 0, result.output
+    assert_done(result)
     checks = read(protocol, "scan_checks").set_index("participant_id")["verdict"]
     assert checks.to_dict() == {"sub-1": "pass", "sub-2": "pass", "sub-young": "warn"}
     assert "Check the scan of sub-young: age_years" in result.stderr
@@ -88,7 +98,7 @@ def test_a_person_outside_of_the_models_range_is_flagged_and_shown(protocol: Pat
 
 
 def test_scans_are_prepared_once_for_all_predictions(protocol: Path) -> None:
-    assert run(protocol).exit_code == 0
+    assert_done(run(protocol))
     measured = read(protocol, "scan_volumes").set_index(["participant_id", "region"])["volume_mm3"]
     predicted = read(protocol, "predictions").set_index(["participant_id", "region"])
     started_from = predicted["baseline_volume_mm3"]
@@ -96,7 +106,7 @@ def test_scans_are_prepared_once_for_all_predictions(protocol: Path) -> None:
         measured.loc[started_from.index], started_from, check_names=False
     )
     again = run(protocol, "prediction.samples=2")
-    assert again.exit_code == 0, again.output
+    assert_done(again)
     for step in ("load", "preprocess", "segment"):
         assert f"{step}: unchanged since the last run" in again.stderr
     assert "predict: unchanged" not in again.stderr
@@ -109,14 +119,14 @@ def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:
     assert refused.exit_code == 1
     assert "sub-2.nii.gz: the file cannot be read" in refused.stderr
     result = run(protocol, "cohort.quarantine=true")
-    assert result.exit_code == 0, result.output
+    assert_done(result)
     assert "Left out: " in result.stderr
     assert set(read(protocol, "predictions")["participant_id"]) == {"sub-1", "sub-young"}
     assert "Left out: " in (protocol.parent / "results/report.html").read_text()
 
 
 def test_an_altered_model_is_noticed(protocol: Path) -> None:
-    assert run(protocol).exit_code == 0
+    assert_done(run(protocol))
     weights = protocol.parent / "model/unet.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -131,7 +141,7 @@ def test_an_altered_model_is_noticed(protocol: Path) -> None:
 
 
 def test_another_scan_under_the_same_name_is_predicted_anew(protocol: Path) -> None:
-    assert run(protocol).exit_code == 0
+    assert_done(run(protocol))
     before = read(protocol, "predictions")
     write_scan(protocol.parent / "scans/sub-1.nii.gz", seed=9)
     result = run(protocol)
@@ -148,7 +158,23 @@ def test_more_draws_take_longer(protocol: Path) -> None:
     for samples in (1, 1000):
         options = ("--dry-run", "--json")
         result = run(protocol, f"prediction.samples={samples}", options=options)
-        assert result.exit_code == 0, result.output
+        assert "No trial can be simulated" in result.stderr
         steps = {step["name"]: step["seconds"] for step in json.loads(result.stdout)["steps"]}
         seconds.append(steps["predict"])
     assert seconds[1] > 50 * seconds[0] > 0
+
+
+def test_a_moved_folder_still_finds_its_pictures(protocol: Path, tmp_path: Path) -> None:
+    assert_done(run(protocol, "prediction.save_images=true"))
+    (tmp_path / "elsewhere").mkdir()
+    moved = tmp_path / "elsewhere/study"
+    moved.mkdir()
+    for name in ("results", "scans", "tables", "model", "protocol.toml"):
+        shutil.move(protocol.parent / name, moved / name)
+    study = Study.open(moved / "results/study.duckdb", read_only=True)
+    paths = [Path(path) for path in study.read("prediction_images")["path"]]
+    assert len(paths) > len(PEOPLE)
+    assert all(path.is_file() and path.is_relative_to(moved) for path in paths)
+    assert (verify_study(study)["verdict"] == "holds").all()
+    again = run(moved / "protocol.toml", "prediction.save_images=true")
+    assert again.stderr.count("unchanged since the last run") == 5

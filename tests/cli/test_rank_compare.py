@@ -140,3 +140,23 @@ def test_what_cannot_be_done_is_one_sentence(
     assert out == ""
     assert sentence in err
     assert err.count("Error:") == 1
+
+
+def test_rank_takes_the_people_that_were_imported(folder: Path) -> None:
+    study = ["--study", str(folder / "study.duckdb")]
+    imported = ["cohort", "import", str(folder / "cohort"), str(folder / "mine"), *study]
+    assert CliRunner().invoke(app, imported).exit_code == 0
+    result = CliRunner().invoke(app, ["rank", *study, "--strategies", "random"])
+    assert result.exit_code == 0, result.output
+    assert "From the study: cohort.path = " in result.stderr
+    assert len(read(folder, "scores")) == N
+
+
+def test_what_hangs_on_other_scores_is_called_out_of_date(folder: Path) -> None:
+    run(folder, "compare", "--strategies", "random,baseline_volume")
+    _, _, err = run(folder, "rank", "--strategies", "random")
+    assert "capture_rates (run r000003) was made from scores of run r000002" in err
+    code, _, err = run(folder, "compare")
+    assert code == 0
+    assert "selection.strategies = random" in err
+    assert "was made from" not in err

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from cohorts.cohort import Cohort
 from reports.store.study import Study
 from trialsim.cli.app import app
-from trialsim.cli.recording import load_screened, recorded_run
+from trialsim.study.recording import load_screened, recorded_run
 
 RUNNER = CliRunner()
 

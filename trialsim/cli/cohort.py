@@ -13,8 +13,6 @@ from trialsim.cli.recording import (
     JsonOption,
     QuietOption,
     StudyOption,
-    load_screened,
-    recorded_run,
 )
 from trialsim.cli.source import (
     AgeUnitOption,
@@ -121,6 +119,7 @@ def import_source(
     """
     from cohorts.eligibility import screen_cohort
     from cohorts.folder import write_cohort
+    from trialsim.study.recording import recorded_run
 
     found = load_source(
         source,
@@ -140,9 +139,8 @@ def import_source(
     )
     screening = screen_cohort(found, eligibility or [])
     write_cohort(screening.eligible, folder, screening=screening if eligibility else None)
-    with recorded_run(
-        study, config={"eligibility": eligibility or []}, cohort=screening.eligible
-    ) as run:
+    config = {"eligibility": eligibility or []}
+    with recorded_run(study, config=config, cohort=screening.eligible, place=folder) as run:
         if eligibility:
             run.write("screening_flow", screening.flow)
     if eligibility and not as_json:
@@ -165,6 +163,7 @@ def describe(
     Example: trialsim cohort describe screened/ --figure cohort.png
     """
     from cohorts.demographics import compute_demographics, format_demographics
+    from trialsim.study.recording import load_screened
 
     found = load_screened(cohort, study)
     table = compute_demographics(found)

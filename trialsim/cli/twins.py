@@ -36,7 +36,7 @@ def twins(
     """
     from cohorts.sources.loading import load_cohort
     from trialsim.cli.printing import print_table
-    from trialsim.cli.recording import recorded_run
+    from trialsim.study.recording import recorded_run
     from trialsim.study.twin_making import make_twins
 
     people = load_cohort(trial)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
+from reports.store.places import resolve
 from reports.store.study import Run, Study
 from trialsim.study.durations import estimate_loading
 from trialsim.study.engine import Step
@@ -59,7 +60,9 @@ def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None)
     runs = study.runs().set_index("run_id")
     run = runs.loc[study.writers()["participants"]]
     config = json.loads(str(run["config"]))
-    files = tuple(Path(file["path"]) for file in json.loads(str(run["inputs"])))
+    files = tuple(
+        Path(resolve(file["path"], study.folder)) for file in json.loads(str(run["inputs"]))
+    )
     return Cohort(
         participants,
         visits,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pandas as pd
 from cohorts.atomic import compute_sha256
 from cohorts.errors import StorageError, TrialsimError
 from reports.errors import ReportError
+from reports.store.places import relate
 from reports.store.provenance import list_files
 from reports.store.study import DESCRIPTION, Run, Study
 from trialsim import __version__
@@ -136,7 +136,7 @@ def run_steps(
                 undone.add(step.name)
                 continue
             fingerprint = compute_step_fingerprint(
-                step, fingerprints, seed=seed, folder=_home(study)
+                step, fingerprints, seed=seed, folder=study.folder
             )
             fingerprints[step.name] = fingerprint
             is_current = study.is_current(fingerprint)
@@ -172,7 +172,7 @@ def compute_step_fingerprint(
         "version": __version__,
         "seed": seed,
         "config": step.config,
-        "files": {os.path.relpath(path, folder): compute_sha256(path) for path in files},
+        "files": {relate(path, folder): compute_sha256(path) for path in files},
         "stands_on": {name: earlier[name] for name in step.stands_on},
     }
     text = json.dumps(parts, sort_keys=True, default=str)
@@ -193,12 +193,8 @@ def find_changes(study: Study, step: Step) -> tuple[str, ...]:
     last = runs[mine].iloc[-1]
     return (
         *_changed_config(configs[mine].iloc[-1], _plain(step.config)),
-        *_changed_files(last, [*step.inputs, *step.weights], _home(study)),
+        *_changed_files(last, [*step.inputs, *step.weights], study.folder),
     )
-
-
-def _home(study: Study) -> Path:
-    return study.path.absolute().parent
 
 
 def _record(
@@ -235,8 +231,8 @@ def _changed_config(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterat
 def _changed_files(last: "pd.Series[Any]", paths: Sequence[Path], folder: Path) -> Iterator[str]:
     recorded = json.loads(last["inputs"]) + json.loads(last["weights"])
     before = {file["path"]: file["sha256"] for file in recorded}
-    now = {str(path): compute_sha256(path) for path in list_files(paths)}
+    now = {relate(path, folder): compute_sha256(path) for path in list_files(paths)}
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
             word = "new" if path not in before else "gone" if path not in now else "changed"
-            yield f"{os.path.relpath(path, folder)} is {word}"
+            yield f"{path} is {word}"

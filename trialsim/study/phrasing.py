@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reports.store.places import relate
 from trialsim.study.protocol import Protocol
-from trialsim.study.question import describe, parse_value, relate
+from trialsim.study.question import describe, parse_value
 
 
 def phrase_command(verb: str, protocol: Protocol, path: Path) -> str:

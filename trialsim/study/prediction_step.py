@@ -5,12 +5,12 @@ from dataclasses import replace
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from reports.store.places import relate
 from reports.store.study import Run
 from trialsim.study.cohort_step import read_cohort
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
-from trialsim.study.question import relate
 
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:

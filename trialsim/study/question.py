@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
 from trialsim.errors import DesignError
 from trialsim.study.protocol import Protocol, SelectionSection, build_protocol
@@ -195,7 +196,28 @@ _WAYS: Final = (
 
 def describe_as_table(protocol: Protocol, folder: Path) -> pd.DataFrame:
     """Return the table `study_description` of `describe`."""
-    values = describe(protocol, folder)
+    return _tabulate(describe(protocol, folder))
+
+
+def add_cohort(study: Path, place: Path) -> pd.DataFrame:
+    """Return the table `study_description` with the cohort at `place` in place of the one before.
+
+    Parameters
+    ----------
+    study
+        The study file, which may have a description already.
+    place
+        Where the people are; whatever was stated of how to read another source is left out.
+    """
+    kept = read_recorded(study).items()
+    values = {key: value for key, value in kept if not key.startswith("cohort.")}
+    folder = study.absolute().parent
+    for key in values.keys() & set(PATHS):
+        values[key] = relate(Path(values[key]), folder)
+    return _tabulate({**values, "cohort.path": relate(place.absolute(), folder)})
+
+
+def _tabulate(values: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {"key": list(values), "value": [json.dumps(value) for value in values.values()]},
         dtype="str",
@@ -221,11 +243,6 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         _put(content, key, value)
     return content
-
-
-def relate(path: Path, folder: Path) -> str:
-    """Return `path` relative to `folder`, with forward slashes."""
-    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -40,6 +40,7 @@ def _runs(facts: StudyFacts) -> Table:
             show_duration(row["started_at"], row["ended_at"])
             for row in facts.runs.to_dict("records")
         ],
+        made_from=facts.runs["parents"].map(_describe_parents),
         tables=[", ".join(written.get(run_id, ())) for run_id in facts.runs["run_id"]],
     )
     rules = [
@@ -51,6 +52,7 @@ def _runs(facts: StudyFacts) -> Table:
         words("duration", "Run time"),
         words("git_commit", "Commit", lambda v: "none" if pd.isna(v) else show_text(v, limit=12)),
         words("tables", "Tables on this page", lambda v: v or "none"),
+        words("made_from", "Made from"),
     ]
     note = "A run that is not finished has written nothing."
     return build_table(frame, rules, title="Runs in this study file", note=note, is_data=False)
@@ -63,6 +65,12 @@ def _chain(facts: StudyFacts) -> Table:
         "with this link says whether the file is still the one that this page was made from."
     )
     return build_facts("Chain of runs", [("Head (SHA-256)", head)], note=note)
+
+
+def _describe_parents(parents: object) -> str:
+    if not isinstance(parents, str):
+        return "parents not recorded"
+    return ", ".join(sorted(set(json.loads(parents).values()))) or "no other run"
 
 
 def _notes(facts: StudyFacts) -> list[Block]:

@@ -1,0 +1,80 @@
+"""How a command that makes no study of a protocol keeps its people and tables in a study file."""
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cohorts.cohort import Cohort
+from cohorts.sources.loading import load_cohort
+from reports.store.provenance import compute_fingerprint
+from reports.store.study import DESCRIPTION, Run, Study
+from trialsim.study.cohort_step import COHORT_TABLES, read_cohort
+from trialsim.study.question import add_cohort
+
+
+def load_screened(cohort: Path | None, study: Path) -> Cohort:
+    """Return the cohort at `cohort`, or the one that the study file holds.
+
+    Raises
+    ------
+    TrialsimError
+        If neither can be read.
+    """
+    if cohort is not None:
+        return load_cohort(cohort)
+    return read_cohort(Study.open(study, read_only=True))
+
+
+@contextmanager
+def recorded_run(
+    study: Path,
+    *,
+    config: dict[str, Any],
+    cohort: Cohort | None = None,
+    place: Path | None = None,
+    seed: int | None = None,
+    inputs: Iterable[Path] = (),
+    weights: Iterable[Path] = (),
+) -> Iterator[Run]:
+    """Record the running command in the study file; what it writes is kept when the block ends.
+
+    Parameters
+    ----------
+    study
+        The study file.
+    config, seed, inputs, weights
+        As in `Study.run`.
+    cohort
+        The people, written first where the study does not hold them yet.
+    place
+        Where the people can be loaded from, so that later commands find them.
+    """
+    opened = Study.open(study)
+    command = shlex.join(["trialsim", *sys.argv[1:]])
+    if cohort is not None:
+        _record_cohort(opened, cohort, command)
+    files = [*inputs, *(cohort.sources if cohort is not None else ())]
+    with opened.run(
+        command=command, config=config, seed=seed, inputs=files, weights=weights
+    ) as run:
+        yield run
+        if place is not None:
+            run.write(DESCRIPTION, add_cohort(study, place))
+
+
+def _record_cohort(study: Study, cohort: Cohort, command: str) -> None:
+    """Write the cohort's tables into `study`, unless the study already holds just these."""
+    tables = {table: getattr(cohort, table) for table in COHORT_TABLES}
+    fingerprint = compute_fingerprint(tables)
+    current = study.writers().get("participants")
+    if current is not None and current == study.find_finished(fingerprint):
+        return
+    config = {"cohort_name": cohort.name, "is_synthetic": cohort.is_synthetic}
+    with study.run(
+        command=command, config=config, inputs=cohort.sources, fingerprint=fingerprint
+    ) as run:
+        for table, frame in tables.items():
+            run.write(table, frame)
