@@ -1,5 +1,6 @@
 """The looks of the people that a strategy enrolls, beside the sample size of one analysis."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from trialsim.errors import DesignError
 from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
+    describe_reestimation,
     plan_candidate,
     simulate_candidate,
     tabulate_candidate_expectations,
@@ -90,6 +92,16 @@ def test_accrual_follows_from_screening_unless_it_is_stated() -> None:
     assert half.get_accrual(InterimPlan((0.5, 1.0), accrual_per_month=7.0), COSTS) == 7
     with pytest.raises(DesignError, match="how fast"):
         half.get_accrual(InterimPlan((0.5, 1.0)), Costs())
+
+
+def test_reestimation_is_told_with_its_type_one_error() -> None:
+    plan = plan_candidate(people(), design(), InterimPlan((0.5, 1.0)), COSTS)
+    told = describe_reestimation(people(), plan, design(), seed=2, n_simulations=4000)
+    kept, planned = (float(share) for share in re.findall(r"(\d+\.\d)%", told))
+    error = float(re.findall(r"one side is (\S+)", told)[0])
+    assert kept == pytest.approx(80, abs=4)
+    assert planned < 72
+    assert error == pytest.approx(0.025, abs=4 * 0.0025)
 
 
 def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from trialsim import __version__
+from trialsim.adaptive.blinded import simulate_blinded_reestimation
 from trialsim.adaptive.enrichment import (
     EnrichmentRule,
     Population,
@@ -116,6 +117,44 @@ def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endp
     if analysis in ("ancova", "ancova_score"):
         return CompleterEndpoint(times[-1], float(sd[-1]))
     return MmrmEndpoint(times[1:], sd=float(sd[-1]), correlation=given / np.outer(sd, sd))
+
+
+def describe_reestimation(
+    people: Enrolled, plan: LookPlan, design: TrialDesign, *, seed: int, n_simulations: int = 20_000
+) -> str:
+    """Return what re-estimating the size from the pooled variance of the first look does.
+
+    Summary-level trials whose outcomes vary a fifth more than planned.
+    """
+    sd = _get_sd(build_endpoint(design.analyses[0], people.moments, design), design)
+    share = float(plan.n_completers[0]) / plan.n_total
+    first = max(2, round(min(plan.n_control, plan.n_treatment) * share))
+    table = simulate_blinded_reestimation(
+        sd=1.2 * sd,
+        planned_sd=sd,
+        delta=abs(plan.delta),
+        first_stage=first,
+        alpha=design.alpha,
+        sides=design.sides,
+        power=design.target_power,
+        effects=(0.0, 1.0),
+        n_simulations=n_simulations,
+        seed=seed,
+    )
+    none, whole = (row for _, row in table.iterrows())
+    return (
+        f"{people.strategy}: were the standard deviation 20 % above the plan, re-estimating the "
+        f"size at the first look from the pooled variance would give "
+        f"{whole['power_reestimated']:.1%} power with {whole['mean_n_per_arm']:.0f} per arm on "
+        f"average, the planned size {whole['power_planned']:.1%}; the type I error of one side is "
+        f"{none['power_reestimated']:.4f} (Monte Carlo error {none['mcse']:.4f})."
+    )
+
+
+def _get_sd(endpoint: Endpoint, design: TrialDesign) -> float:
+    """Return the sd within an arm of a comparison of means that is as precise."""
+    retained = [np.exp(-design.compute_hazard(arm) * endpoint.visit_months) for arm in (0, 1)]
+    return float(np.sqrt(endpoint.compute_unit_variance(retained[0], retained[1], 1.0) / 2))
 
 
 def _condition(covariance: Floats, known: list[int], rest: list[int]) -> Floats:
@@ -293,11 +332,8 @@ def compare_enriching(
     for people in (selected, everyone):
         shift = compute_shift(design, people.moments.true_change)
         endpoint = build_endpoint(design.analyses[0], people.moments, design)
-        retained = [np.exp(-design.compute_hazard(arm) * endpoint.visit_months) for arm in (0, 1)]
         effects.append(Estimand(shift, design.times).get_value(design.analyses[0]))
-        sds.append(
-            float(np.sqrt(endpoint.compute_unit_variance(retained[0], retained[1], 1.0) / 2))
-        )
+        sds.append(_get_sd(endpoint, design))
     rest = 1 - fraction
     variance_rest = (sds[1] ** 2 - fraction * sds[0] ** 2) / rest
     population = Population(

@@ -12,6 +12,7 @@ from trialsim.errors import DesignError
 from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
+    describe_reestimation,
     plan_candidate,
     simulate_candidate,
     tabulate_candidate_expectations,
@@ -82,6 +83,8 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         expectations.append(
             tabulate_candidate_expectations(people, plan, simulated, design, interim, costs)
         )
+        if interim.reestimation == "blinded":
+            notes.append(describe_reestimation(people, plan, design, seed=amount["seed"]))
         if interim.enrichment == "adaptive":
             if not candidate.is_screened or candidate.fraction_enrolled >= 1:
                 notes.append(
