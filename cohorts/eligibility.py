@@ -3,7 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -141,22 +141,7 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> Screening:
         raise CohortError(
             f"Nobody of {len(people)} people is eligible; each criterion alone excludes {counts}."
         )
-    return Screening(restrict_cohort(cohort, ids), flow, _list_failures(parsed, met, people))
-
-
-def restrict_cohort(cohort: Cohort, participant_ids: Sequence[str] | pd.Index) -> Cohort:
-    """Return the cohort of some of its people."""
-    tables = {
-        name: table[table["participant_id"].isin(participant_ids)].reset_index(drop=True)
-        for name in ("participants", "visits", "volumes")
-        for table in [getattr(cohort, name)]
-    }
-    return replace(
-        cohort,
-        participants=tables["participants"],
-        visits=tables["visits"],
-        volumes=tables["volumes"],
-    )
+    return Screening(cohort.select(ids), flow, _list_failures(parsed, met, people))
 
 
 def _order_limits(criterion: Criterion) -> Criterion:

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.errors import CohortError
 
 
 def select_volumes(cohort: Cohort, *, region: str | None = None) -> pd.DataFrame:
@@ -14,24 +13,7 @@ def select_volumes(cohort: Cohort, *, region: str | None = None) -> pd.DataFrame
     CohortError
         For a region that nobody has, and where several segmentations measured the same volume.
     """
-    volumes = cohort.volumes
-    if region is not None:
-        known = sorted(volumes["region"].unique())
-        volumes = volumes[volumes["region"] == region]
-        if volumes.empty:
-            raise CohortError(
-                f"The cohort {cohort.name} has no volumes of {region}: it has "
-                f"{', '.join(known) or 'none'}."
-            )
-    if (
-        len(volumes["source"].unique()) > 1
-        and volumes.duplicated(["participant_id", "session_id", "region"]).any()
-    ):
-        raise CohortError(
-            f"The cohort {cohort.name} has volumes of the same visit from several sources "
-            f"({', '.join(sorted(volumes['source'].unique()))}): keep one."
-        )
-    return volumes
+    return cohort.get_volumes(region)
 
 
 def order_visits(cohort: Cohort) -> pd.DataFrame:

@@ -106,7 +106,7 @@ def _predict(
     scale: float,
     horizons_months: Sequence[float],
 ) -> pd.DataFrame:
-    volumes = person.volumes.merge(seen[["participant_id", "session_id"]])
+    volumes = person.get_volumes().merge(seen[["participant_id", "session_id"]])
     measured = [column for column in map(str, table.columns) if column.endswith("_mm3")]
     long = model.predict_volumes(
         table.assign(**{column: table[column] * scale for column in measured}),

@@ -36,7 +36,8 @@ def build_trajectories(
     Raises
     ------
     DesignError
-        The region is not in the cohort, or nobody has one of the planned visits.
+        The region is not in the cohort, several tools measured it at one visit, or nobody has one
+        of the planned visits.
     """
     region = volumes[volumes["region"] == design.endpoint]
     if region.empty:
@@ -44,8 +45,8 @@ def build_trajectories(
         raise DesignError(
             f"The endpoint {design.endpoint!r} is not a region of the cohort; there are {known}."
         )
-    rows = region.groupby(["participant_id", "session_id"], as_index=False)["volume_mm3"].mean()
-    rows = rows.merge(
+    _refuse_two_measurements(region, design.endpoint)
+    rows = region[["participant_id", "session_id", "volume_mm3"]].merge(
         visits[["participant_id", "session_id", "months_from_baseline"]],
         on=["participant_id", "session_id"],
     )
@@ -55,6 +56,15 @@ def build_trajectories(
     table = pd.DataFrame(columns, index=pd.Index(visits["participant_id"].unique()))
     _refuse_absent_visits(table, window_months)
     return table.rename_axis("participant_id")
+
+
+def _refuse_two_measurements(region: pd.DataFrame, endpoint: str) -> None:
+    if region.duplicated(["participant_id", "session_id"]).any():
+        sources = ", ".join(sorted(region["source"].unique()))
+        raise DesignError(
+            f"The {endpoint} of one visit was measured by several tools ({sources}): keep one, "
+            "with Cohort.select(source=...) or by importing the volumes of one."
+        )
 
 
 def _pick_nearest(rows: pd.DataFrame, months: float, window: float) -> "pd.Series[float]":

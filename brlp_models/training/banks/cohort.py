@@ -42,7 +42,7 @@ def write_cohort_bank(
     visits = cohort.visits.sort_values(["participant_id", "months_from_baseline"])
     _check_files(visits)
     table = build_baseline_table(cohort)
-    volumes = cohort.volumes.pivot_table(
+    volumes = cohort.get_volumes().pivot_table(
         index=["participant_id", "session_id"],
         columns="region",
         values="volume_mm3",

@@ -53,14 +53,15 @@ def fit_auxiliary(
     huber = HuberAuxiliary.fit(
         table,
         cohort.visits,
-        cohort.volumes,
+        cohort.get_volumes(),
         regions=regions,
         covariates=covariates,
         volume_space="mni",
     )
     some = table.index[:n_progression]
     visits = cohort.visits[cohort.visits["participant_id"].isin(some)]
-    volumes = cohort.volumes[cohort.volumes["participant_id"].isin(some)]
+    volumes = cohort.get_volumes()
+    volumes = volumes[volumes["participant_id"].isin(some)]
     progression = ProgressionAuxiliary.fit(
         table.loc[some], visits, volumes, regions=regions, volume_space="mni"
     )
