@@ -30,13 +30,13 @@ def damage(content: bytes, rng: np.random.Generator) -> bytes:
         case 0:  # one bit
             data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
         case 1:  # a sector of zeros
-            place = int(rng.integers(len(data) - 512))
-            data[place : place + 512] = bytes(512)
+            place = int(rng.integers(len(data)))
+            data[place : place + 512] = bytes(len(data[place : place + 512]))
         case 2:  # cut
             del data[int(rng.integers(len(data))) :]
         case _:  # random bytes
-            place = int(rng.integers(len(data) - 64))
-            data[place : place + 64] = rng.bytes(64)
+            place = int(rng.integers(len(data)))
+            data[place : place + 64] = rng.bytes(len(data[place : place + 64]))
     return bytes(data)
 
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "import": "cohort import people.csv screened --age-unit years",
     "rank": "rank screened --strategies random,baseline_volume --output ranked",
     "compare": "compare screened --strategies random,baseline_volume --output compared",
-    "power": "power screened --strategies random --n-simulations 50 --output powers",
+    "power": "power screened --strategies random --n-simulations 100 --output powers",
     "report": "report study.duckdb --out report.html --figures figures",
     "export": "study export study.duckdb --out tables",
     "bundle": "study export study.duckdb --bundle --out bundle",

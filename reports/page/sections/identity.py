@@ -64,7 +64,8 @@ def _chain(facts: StudyFacts) -> Table:
         "Each finished run is sealed together with all before it. `trialsim study verify --head` "
         "with this link says whether the file is still the one that this page was made from."
     )
-    return build_facts("Chain of runs", [("Head (SHA-256)", head)], note=note)
+    rows = [("Head (SHA-256)", head)]
+    return build_facts("Chain of runs", rows, sources=facts.current_runs(), note=note)
 
 
 def _describe_parents(parents: object) -> str:
