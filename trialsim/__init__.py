@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trialsim import analytic
     from trialsim.costs import Costs
     from trialsim.design import TrialDesign
+    from trialsim.finished.analysis import TrialAnalysis, analyze
     from trialsim.study.planning import StudyPlan
     from trialsim.study.protocol import Protocol
     from trialsim.study.result import StudyResult
@@ -46,9 +47,11 @@ __all__ = [
     "Protocol",
     "StudyPlan",
     "StudyResult",
+    "TrialAnalysis",
     "TrialDesign",
     "__version__",
     "analytic",
+    "analyze",
     "compare",
     "load_cohort",
     "load_model",
