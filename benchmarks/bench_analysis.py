@@ -2,14 +2,16 @@
 
     python benchmarks/bench_analysis.py [--trials 10000]
 
-Prints wall and CPU seconds, and how many times faster a trial is fitted than by the peer in the
-same run. The peer's time is that of a few fits.
+Prints wall and CPU seconds, how many times faster a trial is fitted than by the peer in the same
+run (the peer's time is that of a few fits), and what the other ways of judging an effect cost
+relative to the plain fit.
 """
 
 import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -90,6 +92,22 @@ def compare(
     )
 
 
+def compare_inference(name: str, y: Floats, times: Floats, fit: Callable[..., object]) -> None:
+    """Print how many times as long as the plain fit the other ways of judging an effect take."""
+    arm = np.arange(y.shape[1]) % 2.0
+    _, plain = measure(lambda: fit(y, arm, times))
+    ways: dict[str, dict[str, str]] = {
+        "Kenward-Roger": {"degrees_of_freedom": "kenward_roger"},
+        "by arm": {"covariance": "by_arm"},
+        "CR2": {"standard_error": "cr2"},
+    }
+    ratios = []
+    for way, words in ways.items():
+        _, cpu = measure(partial(fit, y, arm, times, **words))
+        ratios.append(f"{way} {cpu / plain:.2f}")
+    print(f"{name}, CPU time relative to the plain fit: {', '.join(ratios)}")
+
+
 def main() -> None:
     """Print every comparison."""
     parser = argparse.ArgumentParser()
@@ -98,6 +116,8 @@ def main() -> None:
     compare("random slope", *simulate(n, 500, 5, 0.3), fit_random_slope, fit_peer_mixed, 5)
     # statsmodels has no unstructured MMRM: its mixed model is the nearest that it fits
     compare("MMRM", *simulate(n, 200, 4, 0.3), fit_mmrm, fit_peer_mixed, 5)
+    compare_inference("random slope", *simulate(n // 4, 500, 5, 0.3), fit_random_slope)
+    compare_inference("MMRM", *simulate(n, 200, 4, 0.3), fit_mmrm)
     compare("ANCOVA", *simulate(2 * n, 200, 2, 0.3), fit_ancova, fit_peer_ols, 200)
 
 
