@@ -20,7 +20,26 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
     elif frame.empty:
         typer.echo("(no rows)")
     else:
-        typer.echo(frame.to_string(index=False, na_rep="", max_colwidth=widest))
+        typer.echo(_show_numbers(frame).to_string(index=False, na_rep="", max_colwidth=widest))
+
+
+def _show_numbers(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the table as it is read: fractions as given, costs only where there are any.
+
+    pandas rounds a whole column to what its longest number needs, and shows 0.25 as 0.2.
+    """
+    free = [name for name in frame if "cost" in str(name) and not frame[name].fillna(0).any()]
+    shown = frame.drop(columns=free)
+    for name in shown.select_dtypes("float"):
+        is_p = str(name).endswith("p_value")
+        shown[name] = [_show_number(value, is_p=is_p) for value in shown[name]]
+    return shown
+
+
+def _show_number(value: float, *, is_p: bool) -> str:
+    if value != value:
+        return ""
+    return "<0.001" if is_p and value < 0.001 else f"{value:.6g}"
 
 
 def print_tables(tables: "Mapping[str, pd.DataFrame]", *, notes: Sequence[str]) -> None:

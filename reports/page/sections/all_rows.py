@@ -2,7 +2,11 @@
 
 from reports.page.content import Block, Section
 from reports.page.gather import StudyFacts
-from reports.page.sections.comparison import build_savings
+from reports.page.sections.comparison import (
+    build_capture_differences,
+    build_power_differences,
+    build_savings,
+)
 from reports.page.sections.power import build_characteristics, build_sizes
 from reports.page.sections.prediction import build_capture_rates
 
@@ -22,4 +26,11 @@ def describe_all_rows(facts: StudyFacts) -> Section:
     if facts.has("capture_rates"):
         rows = tables["capture_rates"]
         blocks.append(build_capture_rates(facts, rows, title="Capture rates"))
+    if facts.has("power_differences"):
+        rows = tables["power_differences"]
+        blocks.append(build_power_differences(facts, rows, title="Differences in power, all rows"))
+    if facts.has("capture_differences"):
+        rows = tables["capture_differences"]
+        title = "Differences in capture rate, all rows"
+        blocks.append(build_capture_differences(facts, rows, title=title))
     return Section("All rows", tuple(blocks), is_appendix=True)

@@ -7,6 +7,7 @@ from reports.page.choice import (
     UNATTAINABLE,
     best_fractions,
     cheapest_by,
+    choose,
     pick_best_fractions,
     primary_analysis,
 )
@@ -23,6 +24,8 @@ from reports.page.formats import (
 )
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
+
+_PAIR = ["strategy", "reference_strategy"]
 
 
 def describe_comparison(facts: StudyFacts) -> Section:
@@ -122,24 +125,45 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
 def _power_differences(facts: StudyFacts) -> Table:
     table = facts.tables["power_differences"]
     rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
+    choice = choose(facts)
+    if choice is not None:
+        wanted = choice.best["n_control"]
+        rows = rows.assign(apart=(rows["n_control"] - wanted).abs())
+        rows = rows.sort_values("apart", kind="stable").drop_duplicates(_PAIR)
+    note = (
+        f"{analysis_label(primary_analysis(facts))}, each strategy at its cheapest fraction and "
+        "the simulated size nearest to the proposed one; paired: the same simulated trials. "
+        "Differences are in percentage points."
+    )
+    title = "Differences in power at equal sample size"
+    return build_power_differences(facts, rows, title=title, note=note)
+
+
+def build_power_differences(
+    facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: str = ""
+) -> Table:
+    """Return rows of `power_differences` as a table."""
     rules = [
         words("strategy", "Strategy", strategy_label),
         words("reference_strategy", "Minus", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        words("analysis", "Analysis", analysis_label),
         number("n_control", "Control arm, people", show_count),
         simulated("difference", "mcse", "Difference in power ± MCSE", show_share),
     ]
-    return build_table(
-        rows,
-        rules,
-        title="Differences in power at equal sample size",
-        sources=facts.sources("power_differences"),
-        note=f"{analysis_label(primary_analysis(facts))}, each strategy at its cheapest fraction; "
-        "paired: the same simulated trials. Differences are in percentage points.",
-    )
+    sources = facts.sources("power_differences")
+    return build_table(rows, rules, title=title, sources=sources, note=note)
 
 
 def _capture_differences(facts: StudyFacts) -> Table:
+    table = facts.tables["capture_differences"]
+    sizes = sorted(set(table["n_selected"]))
+    rows = table[table["n_selected"] == sizes[len(sizes) // 2]]
+    return build_capture_differences(facts, rows, title="Differences in capture rate")
+
+
+def build_capture_differences(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
+    """Return rows of `capture_differences` as a table."""
     rules = [
         words("strategy", "Strategy", strategy_label),
         words("reference_strategy", "Minus", strategy_label),
@@ -153,9 +177,9 @@ def _capture_differences(facts: StudyFacts) -> Table:
         ),
     ]
     return build_table(
-        facts.tables["capture_differences"],
+        rows,
         rules,
-        title="Differences in capture rate",
+        title=title,
         sources=facts.sources("capture_differences"),
         note="Differences are in percentage points; both strategies select among the same people.",
     )
