@@ -135,6 +135,7 @@ def size_row(strategy: str, fraction: float, analysis: str, n: float) -> dict[st
         "target_power": 0.8,
         "n_control": n,
         "n_treatment": n,
+        "n_control_next_visit": n / 0.96,
         "n_control_whole": math.ceil(n),
         "n_treatment_whole": math.ceil(n),
         "n_control_lower": n * 0.98,
