@@ -159,8 +159,14 @@ def add_finished_trials(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def add_proposed_sizes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table of sizes to propose, which earlier files lack."""
+    """Make the table of sizes to propose; let what has no interval be written without one."""
     connection.execute(_create_statement(TABLES["proposed_sizes"]))
+    for table, column in (
+        ("capture_differences", "difference_lower"), ("capture_differences", "difference_upper"),
+        ("power_differences", "difference_lower"), ("power_differences", "difference_upper"),
+        ("cheapest_fractions", "share_chosen"),
+    ):  # fmt: skip
+        connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
 
 
 def add_interim_looks(connection: duckdb.DuckDBPyConnection) -> None:
