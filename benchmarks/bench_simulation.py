@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from trialsim.comparison.comparison import compare_strategies
 from trialsim.design import DropOut, TrialDesign
-from trialsim.simulation.comparison import compare_strategies
 from trialsim.simulation.outcomes import ResamplingModel
 from trialsim.simulation.pool import build_pool
 from trialsim.simulation.trials import simulate_trials

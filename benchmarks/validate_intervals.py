@@ -24,14 +24,7 @@ from scipy import special
 from cohorts.baseline import build_baseline_table
 from cohorts.synthetic import synthesize_table
 from cohorts.synthetic.parameters import CohortParameters
-from trialsim.costs import Costs
-from trialsim.design import DropOut, TrialDesign
-from trialsim.enrichment.features import build_all_features, build_features, list_volumes
-from trialsim.enrichment.fitted import Regression, learn_huber
-from trialsim.enrichment.selection import count_selected
-from trialsim.enrichment.strategy import ScreeningTables
-from trialsim.enrichment.unfitted import BaselineVolume
-from trialsim.simulation.candidates import (
+from trialsim.comparison.candidates import (
     Candidate,
     Screened,
     expect_each,
@@ -39,11 +32,18 @@ from trialsim.simulation.candidates import (
     list_candidates,
     share_weights,
 )
-from trialsim.simulation.chosen_size import LOW_POWER, correct_choice
-from trialsim.simulation.closed_form import Moments, compute_pool_moments, compute_sample_size
-from trialsim.simulation.cohort_error import bootstrap_sizes
-from trialsim.simulation.intervals import compute_size_interval
-from trialsim.simulation.refitting import build_rescore
+from trialsim.comparison.chosen_size import LOW_POWER, correct_choice
+from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_size
+from trialsim.comparison.cohort_error import bootstrap_sizes
+from trialsim.comparison.intervals import compute_size_interval
+from trialsim.comparison.refitting import build_rescore
+from trialsim.costs import Costs
+from trialsim.design import DropOut, TrialDesign
+from trialsim.enrichment.features import build_all_features, build_features, list_volumes
+from trialsim.enrichment.fitted import Regression, learn_huber
+from trialsim.enrichment.selection import count_selected
+from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.enrichment.unfitted import BaselineVolume
 
 POPULATION_SEEDS = tuple(range(2026120101, 2026120109))
 COHORT_SEED = 2026120200

@@ -30,17 +30,17 @@ from validate_intervals import (
 )
 
 from cohorts.synthetic.parameters import CohortParameters
+from trialsim.comparison.archive import ScreenedPeople
+from trialsim.comparison.candidates import gather_pool, list_candidates, read_screened
+from trialsim.comparison.closed_form import compute_pool_moments, compute_sample_size
+from trialsim.comparison.cohort_error import bootstrap_sizes
+from trialsim.comparison.intervals import compute_size_interval
+from trialsim.comparison.refitting import build_rescore
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes
 from trialsim.enrichment.fitted import Regression, learn_huber
 from trialsim.enrichment.selection import count_selected
 from trialsim.enrichment.unfitted import BaselineVolume
 from trialsim.errors import DesignError
-from trialsim.simulation.archive import ScreenedPeople
-from trialsim.simulation.candidates import gather_pool, list_candidates, read_screened
-from trialsim.simulation.closed_form import compute_pool_moments, compute_sample_size
-from trialsim.simulation.cohort_error import bootstrap_sizes
-from trialsim.simulation.intervals import compute_size_interval
-from trialsim.simulation.refitting import build_rescore
 
 DRAW_SEED = 2026120300
 ARCHIVE_SEEDS = (2026120301, 2026120302)

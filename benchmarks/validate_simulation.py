@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trialsim.design import DropOut, TrialDesign
-from trialsim.simulation.closed_form import (
+from trialsim.comparison.closed_form import (
     Moments,
     compute_model_moments,
     compute_pool_moments,
     compute_power,
 )
+from trialsim.design import DropOut, TrialDesign
 from trialsim.simulation.outcomes import GrowthModel, OutcomeModel, ResamplingModel
 from trialsim.simulation.performance import compute_characteristics
 from trialsim.simulation.pool import build_pool

@@ -178,7 +178,7 @@ def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
 
 def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trialsim.study.making", "trialsim.study.steps"])
+    context.set_forkserver_preload(["trialsim.study.making", "trialsim.study.steps.order"])
     process = context.Process(target=work, args=arguments)
     process.start()
     return process
@@ -292,7 +292,7 @@ def test_an_interrupt_says_how_to_go_on(protocol: Path, monkeypatch: pytest.Monk
     def interrupt(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trialsim.study.selection_steps.score", interrupt)
+    monkeypatch.setattr("trialsim.study.steps.selection.score", interrupt)
     result = RUNNER.invoke(app, ["run", str(protocol)])
     assert result.exit_code == 130
     assert "same command" in result.stderr

@@ -39,3 +39,60 @@ def test_room_imports_only_what_stands_below_it(path: Path) -> None:
 def test_only_the_models_know_torch(path: Path) -> None:
     if path.relative_to(ROOT).parts[0] != "brlp_models":
         assert not imported_packages(path) & TORCH
+
+
+FLOORS = {
+    "brlp_models": (
+        "errors", "model", "scans", "auxiliary", "prediction", "evaluation", "training",
+    ),
+    "reports": ("errors", "store", "figures", "page"),
+    "trialsim": (
+        "errors", "costs", "analysis", "analytic", "imputation", "finished", "adaptive", "design",
+        "enrichment", "simulation", "comparison", "twins", "interim", "study", "cli",
+    ),
+}  # fmt: skip
+"""Rooms of a package from the ground up: a room takes from itself and from those below."""
+
+
+def list_imports(path: Path) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = tuple(node.module.split("."))
+            names = [alias.name for alias in node.names]
+            found |= {(*parts, name) for name in names} if len(parts) == 1 else {parts}
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if len(path.relative_to(ROOT).parts) > 2],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_room_takes_nothing_from_a_room_above_it(path: Path) -> None:
+    package, room, *_ = path.relative_to(ROOT).parts
+    floors = FLOORS.get(package, ())
+    if room not in floors:
+        return
+    above = set(floors[floors.index(room) + 1 :])
+    taken = {parts[1] for parts in list_imports(path) if parts[0] == package and len(parts) > 1}
+    assert not taken & above
+
+
+def test_every_file_of_the_architecture_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    room, missing = ROOT, []
+    for line in text.splitlines():
+        if line.startswith("`"):
+            room = ROOT / line.split("`")[1]
+        elif line.startswith("|") and "question" not in line:
+            cell = line.rstrip(" |").rpartition("|")[2]
+            names = [name for name in cell.split("`")[1::2] if name.endswith(".py")]
+            missing += [f"{room.name}/{name}" for name in names if not (room / name).is_file()]
+    assert not missing
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rooms = {path.parent for path in (ROOT / "trialsim").glob("*/__init__.py")}
+    assert not [room.name for room in rooms if f"trialsim/{room.name}" not in text]

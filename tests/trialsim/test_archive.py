@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trialsim.comparison import compare_strategies
+from trialsim.comparison.archive import ScreenedPeople
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
-from trialsim.simulation import compare_strategies
-from trialsim.simulation.archive import ScreenedPeople
 
 DESIGN = TrialDesign(visits_months=(0, 12, 24), unit="percent", slowing=0.3, analyses=("ancova",))
 SIZES = [100, 200]

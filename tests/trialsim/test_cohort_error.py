@@ -4,27 +4,27 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trialsim.costs import Costs
-from trialsim.design import ANALYSES, DropOut, TrialDesign
-from trialsim.simulation.candidates import (
+from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
     Screened,
     expect_each,
     share_weights,
 )
-from trialsim.simulation.chosen_size import LOW_POWER, compute_optimism, correct_choice
-from trialsim.simulation.closed_form import Moments, compute_sample_size
-from trialsim.simulation.cohort_error import bootstrap_sizes, take_top
-from trialsim.simulation.expectations import ExpectedOutcomes
-from trialsim.simulation.intervals import (
+from trialsim.comparison.chosen_size import LOW_POWER, compute_optimism, correct_choice
+from trialsim.comparison.closed_form import Moments, compute_sample_size
+from trialsim.comparison.cohort_error import bootstrap_sizes, take_top
+from trialsim.comparison.intervals import (
     compute_percentiles,
     compute_size_interval,
 )
-from trialsim.simulation.normal_sizes import compute_log_sizes
+from trialsim.comparison.normal_sizes import compute_log_sizes
+from trialsim.comparison.proposal import count_to_settle
+from trialsim.costs import Costs
+from trialsim.design import ANALYSES, DropOut, TrialDesign
+from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.pool import build_pool
-from trialsim.simulation.proposal import count_to_settle
 
 TIMES = np.array([0.0, 12.0, 24.0])
 DESIGN = TrialDesign((0, 12, 24), unit="percent", slowing=0.3, dropout=DropOut(0.2),

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tests.trialsim.test_archive import DESIGN, draw_people
+from trialsim.comparison import compare_strategies
+from trialsim.comparison.decision import compute_regret, weigh_cheapest
 from trialsim.costs import Costs
-from trialsim.simulation import compare_strategies
-from trialsim.simulation.decision import compute_regret, weigh_cheapest
 
 
 def test_probabilities_are_shares_of_samples_with_ties_shared() -> None:

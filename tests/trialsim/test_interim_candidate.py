@@ -8,6 +8,7 @@ import pytest
 
 from cohorts.schema import validate_table
 from trialsim.analytic import group_sequential
+from trialsim.comparison.closed_form import compute_model_moments, compute_sample_size
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
@@ -22,7 +23,6 @@ from trialsim.interim.candidate import (
 )
 from trialsim.interim.plan import InterimPlan, build_interim
 from trialsim.simulation import GrowthModel
-from trialsim.simulation.closed_form import compute_model_moments, compute_sample_size
 
 MONTHS = (0.0, 6.0, 12.0, 18.0)
 COSTS = Costs(screening=1000, participant=20_000, screening_rate_per_month=30)

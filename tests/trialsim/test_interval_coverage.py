@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trialsim.simulation.candidates import Screened, expect_each, gather_pool, list_candidates
-from trialsim.simulation.candidates import select_people as choose
+from trialsim.comparison.candidates import Screened, expect_each, gather_pool, list_candidates
+from trialsim.comparison.candidates import select_people as choose
 
 N_COHORTS = 24
 

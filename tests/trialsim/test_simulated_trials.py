@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trialsim.design import ANALYSES, DropOut, TrialDesign
-from trialsim.errors import DesignError
-from trialsim.simulation.closed_form import (
+from trialsim.comparison.closed_form import (
     compute_model_moments,
     compute_power,
     compute_sample_size,
 )
+from trialsim.design import ANALYSES, DropOut, TrialDesign
+from trialsim.errors import DesignError
 from trialsim.simulation.dropout import compute_seen
 from trialsim.simulation.effects import compute_shift
 from trialsim.simulation.outcomes import GrowthModel, ResamplingModel, fit_growth_model

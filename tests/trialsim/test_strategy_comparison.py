@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from cohorts.schema import validate_table
+from trialsim.comparison.comparison import Comparison, compare_strategies
 from trialsim.design import Costs, DropOut, TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.errors import DesignError
-from trialsim.simulation.comparison import Comparison, compare_strategies
 from trialsim.simulation.trajectories import build_trajectories, convert_unit
 
 MONTHS = (0.0, 12.0, 24.0)

@@ -13,9 +13,9 @@ from cohorts.synthetic.tabular import synthesize_table
 from cohorts.synthetic.trial import SyntheticTrial, synthesize_trial
 from reports.store.study import Study
 from trialsim.errors import DesignError
-from trialsim.study.frozen_twins import read_frozen_twins
-from trialsim.study.trial_analysis import analyze_in_study
-from trialsim.study.twin_making import MadeTwins, make_twins
+from trialsim.study.trials.analysis import analyze_in_study
+from trialsim.study.trials.frozen_twins import read_frozen_twins
+from trialsim.study.trials.twin_making import MadeTwins, make_twins
 from trialsim.twins.archive import predict_from_archive
 from trialsim.twins.from_predictions import build_twins
 

@@ -14,30 +14,27 @@ from typer.core import TyperGroup
 
 from trialsim import __version__
 from trialsim.cli import (
-    analyze,
-    cohort,
     compare,
     demo,
     doctor,
-    evaluate,
     init,
-    model,
-    monitor,
     power,
     predict,
     qualify,
     rank,
     report,
     run,
-    samplesize,
-    samplesize_sequential,
-    samplesize_twins,
     study,
-    train,
-    twins,
 )
 from trialsim.cli.boundary import end_command
+from trialsim.cli.cohort import commands as cohort
 from trialsim.cli.logs import start_logging
+from trialsim.cli.model import commands as model
+from trialsim.cli.model import evaluate, train
+from trialsim.cli.samplesize import calculators as samplesize
+from trialsim.cli.samplesize import sequential as samplesize_sequential
+from trialsim.cli.samplesize import twins as samplesize_twins
+from trialsim.cli.trial import analyze, monitor, twins
 
 
 class ErrorReportingGroup(TyperGroup):

@@ -23,12 +23,12 @@ from trialsim.analytic import (
     plan_looks,
 )
 from trialsim.analytic.sequential.endpoint import Endpoint
+from trialsim.comparison.closed_form import Moments
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.interim.plan import InterimPlan
 from trialsim.interim.wording import describe_family, write_paragraph
-from trialsim.simulation.closed_form import Moments
 from trialsim.simulation.effects import Estimand, compute_shift
 from trialsim.simulation.looks import SimulatedLooks, simulate_looks
 from trialsim.simulation.outcomes import OutcomeModel

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from cohorts.lazy import attach
 
 if TYPE_CHECKING:
-    from trialsim.simulation.comparison import Comparison, compare_strategies
     from trialsim.simulation.effects import Estimand
     from trialsim.simulation.outcomes import GrowthModel, ResamplingModel, fit_growth_model
     from trialsim.simulation.pool import Pool, build_pool
@@ -15,7 +14,6 @@ else:
     __getattr__, __dir__ = attach(__name__)
 
 __all__ = [
-    "Comparison",
     "Estimand",
     "GrowthModel",
     "Pool",
@@ -23,7 +21,6 @@ __all__ = [
     "SimulatedTrials",
     "build_pool",
     "build_trajectories",
-    "compare_strategies",
     "fit_growth_model",
     "simulate_trials",
 ]

@@ -14,7 +14,7 @@ from trialsim.study.phrasing import phrase_command
 from trialsim.study.protocol import Protocol
 from trialsim.study.question import ask, describe_as_table
 from trialsim.study.result import StudyResult
-from trialsim.study.steps import list_steps
+from trialsim.study.steps.order import list_steps
 
 STUDY: Final = "study.duckdb"
 

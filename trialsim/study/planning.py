@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from reports.store.study import Study
-from trialsim.study.carrying import find_problems
-from trialsim.study.durations import estimate_report, show_seconds
 from trialsim.study.engine import PlannedStep, plan_steps
 from trialsim.study.job import Job
 from trialsim.study.making import STUDY
 from trialsim.study.protocol import Protocol
 from trialsim.study.result import StudyResult
-from trialsim.study.steps import list_steps
+from trialsim.study.steps.carrying import find_problems
+from trialsim.study.steps.durations import estimate_report, show_seconds
+from trialsim.study.steps.order import list_steps
 
 
 @dataclass(frozen=True)

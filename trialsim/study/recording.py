@@ -11,8 +11,8 @@ from cohorts.cohort import Cohort
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
 from reports.store.study import DESCRIPTION, Run, Study
-from trialsim.study.cohort_step import COHORT_TABLES, read_cohort
 from trialsim.study.question import add_cohort
+from trialsim.study.steps.cohort import COHORT_TABLES, read_cohort
 
 
 def load_screened(cohort: Path | None, study: Path) -> Cohort:

@@ -1,0 +1,76 @@
+"""`trialsim samplesize twins`: how many controls digital twins spare."""
+
+from typing import Annotated, Any
+
+import typer
+
+from trialsim.cli.samplesize.calculators import Alpha, Json, NControl, Power, Retention, Sides
+
+
+def twins(
+    delta: Annotated[float, typer.Option(help="Difference between the arms at the last visit.")],
+    sd: Annotated[float, typer.Option(help="Sd at the last visit given baseline.")],
+    twin_correlation: Annotated[
+        str,
+        typer.Option(help="Of twin and outcome given baseline at each visit, for example 0.4,0.5."),
+    ],
+    visit_correlation: Annotated[
+        float, typer.Option(help="Of any two visits given baseline.")
+    ] = 0.5,
+    retention: Retention = None,
+    deflation: Annotated[
+        float, typer.Option(help="What the twin keeps of its correlation, at most 1.")
+    ] = 1.0,
+    fraction_enrolled: Annotated[
+        float, typer.Option(help="Top share by predicted decline that is enrolled.")
+    ] = 1.0,
+    allocation_ratios: Annotated[
+        str, typer.Option(help="Treatment : control, with commas.")
+    ] = "1,2,3",
+    n_control: NControl = None,
+    power: Power = None,
+    alpha: Alpha = 0.05,
+    sides: Sides = 2,
+    n_simulations: Annotated[
+        int, typer.Option(help="Trials simulated beside the closed form; 0: none.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="The seed of the simulation.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Plan a trial whose analysis takes twins as covariates: size, or power at a size.
+
+    Example: trialsim samplesize twins --delta 0.4 --sd 1 --twin-correlation 0.5 --power 0.8
+    """
+    from trialsim.analytic.correlation import exchangeable
+    from trialsim.cli.printing import print_table
+    from trialsim.twins.plan_simulation import simulate_plan
+    from trialsim.twins.planning import plan_with_twins
+
+    rho = _split(twin_correlation)
+    visits: dict[str, Any] = {
+        "delta": delta,
+        "sd": sd,
+        "correlation": exchangeable(visit_correlation, len(rho)),
+        "twin_correlation": rho,
+        "retention": None if retention is None else _split(retention),
+        "deflation": deflation,
+        "fraction_enrolled": fraction_enrolled,
+    }
+    plan = plan_with_twins(
+        **visits,
+        allocation_ratios=_split(allocation_ratios),
+        n_control=n_control,
+        power=power,
+        alpha=alpha,
+        sides=sides,
+    )
+    if n_simulations:
+        plan = simulate_plan(plan, **visits, n_simulations=n_simulations, alpha=alpha, seed=seed)
+    print_table(plan if as_json else plan.round(4), as_json=as_json)
+
+
+def _split(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error

@@ -1,0 +1,1 @@
+"""The commands for a running or finished trial."""

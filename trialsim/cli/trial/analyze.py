@@ -1,0 +1,133 @@
+"""`trialsim analyze`: what the treatment did."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+
+def analyze(
+    trial: Annotated[Path, typer.Argument(help="The trial's table, one row a person and visit.")],
+    endpoint: Annotated[str, typer.Option(help="The outcome, a column ENDPOINT_mm3.")] = (
+        "hippocampus"
+    ),
+    twins: Annotated[
+        Path | None,
+        typer.Option(help="Predicted untreated outcomes: participant_id, months, predicted_mm3."),
+    ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(help="The pre-specified estimator; by default PROCOVA, without twins ANCOVA."),
+    ] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(help="Columns to adjust for, with commas, or none; by default all others."),
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="The control's name in the column arm, if not control.")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="mm3, or percent (100 ln volume).")] = "mm3",
+    visits_months: Annotated[
+        str | None, typer.Option(help="Planned visits, with commas; by default all in the table.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Two-sided; intervals cover 1 - alpha.")] = 0.05,
+    checks: Annotated[
+        bool, typer.Option("--checks", help="Only baseline and missing visits; may be blinded.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for every table (CSV): what the missing may change, individual effects, "
+            "effects by predicted decline."
+        ),
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Study file: take its frozen twins, keep every table.")
+    ] = None,
+    accept_late_twins: Annotated[
+        bool,
+        typer.Option("--accept-late-twins", help="Take twins made after outcomes were known."),
+    ] = False,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Estimate the effect of a trial by every estimator, the pre-specified one first.
+
+    Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
+    """
+    from trialsim import finished
+    from trialsim.cli.printing import print_table
+
+    reading: dict[str, Any] = {
+        "endpoint": endpoint,
+        "unit": unit,
+        "covariates": None if covariates is None else _split(covariates.removeprefix("none")),
+        "control": control,
+        "visits_months": None if visits_months is None else _split_months(visits_months),
+    }
+    if checks:
+        for table in _check(trial, twins, reading):
+            print_table(table, as_json=as_json)
+        return
+    chosen: dict[str, Any] = {"primary": primary, "alpha": alpha, "seed": seed}
+    if study is not None:
+        from trialsim.study.trials.analysis import analyze_in_study
+
+        analysis, notes = analyze_in_study(
+            trial,
+            study,
+            twins=twins,
+            accept_late_twins=accept_late_twins,
+            reading=reading,
+            **chosen,
+        )
+    else:
+        analysis = finished.analyze(trial, twins=twins, **chosen, **reading)
+        notes = [*analysis.trial.notes, *analysis.left_out]
+    if output is not None:
+        _write(analysis.tables, output)
+    effects = analysis.tables["trial_effects"]
+    print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
+    for note in () if quiet else notes:
+        typer.echo(note, err=True)
+
+
+_SHOWN = [
+    "estimator", "effect", "estimate", "se", "df", "lower", "upper", "p_value", "is_primary",
+    "standard_error", "n_control", "n_treatment", "unit",
+]  # fmt: skip
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _split_months(text: str) -> list[float]:
+    try:
+        return [float(part) for part in _split(text)]
+    except ValueError as error:
+        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error
+
+
+def _check(trial: Path, twins: Path | None, reading: dict[str, Any]) -> "list[pd.DataFrame]":
+    from trialsim.finished import add_twins, read_trial
+    from trialsim.finished.checks import compare_baseline, count_missing
+
+    read = read_trial(trial, **reading)
+    read = read if twins is None else add_twins(read, twins)
+    return [count_missing(read), compare_baseline(read)]
+
+
+def _write(tables: "Mapping[str, pd.DataFrame]", folder: Path) -> None:
+    from cohorts.table_files import write_table
+
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.csv")

@@ -1,0 +1,65 @@
+"""`trialsim twins`: what each person of a trial would have become untreated."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialsim.cli.recording import DEFAULT_STUDY, JsonOption, QuietOption, StudyOption
+
+
+def twins(
+    trial: Annotated[Path, typer.Argument(help="The trial's people at baseline: a cohort.")],
+    visits_months: Annotated[
+        str, typer.Option(help="The trial's visits after baseline, with commas.")
+    ],
+    train_on: Annotated[
+        Path | None, typer.Option(help="Archive of untreated people with follow-up to learn from.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Predicted volumes (CSV, Parquet); left out, those of the study."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Which model, where the predictions are of several.")
+    ] = None,
+    endpoint: Annotated[str, typer.Option(help="Region whose volume is predicted.")] = (
+        "hippocampus"
+    ),
+    study: StudyOption = DEFAULT_STUDY,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Predict everybody's untreated course from baseline alone, and freeze it in the study.
+
+    Example: trialsim twins trial --train-on archive --visits-months 6,12,24
+    """
+    from cohorts.sources.loading import load_cohort
+    from trialsim.cli.printing import print_table
+    from trialsim.study.recording import recorded_run
+    from trialsim.study.trials.twin_making import make_twins
+
+    people = load_cohort(trial)
+    made = make_twins(
+        people,
+        months=_split_months(visits_months),
+        endpoint=endpoint,
+        archive=None if train_on is None else load_cohort(train_on),
+        predictions=predictions,
+        model_id=model,
+        study=study,
+    )
+    files = [path for path in (predictions, train_on) if path is not None]
+    with recorded_run(study, config=made.record, cohort=people, inputs=files) as run:
+        run.write("twins", made.table)
+    shown = made.table.groupby("months", as_index=False)[["predicted_mm3", "sd_mm3"]].mean()
+    print_table(made.table if as_json else shown.round(1), as_json=as_json)
+    if not quiet:
+        typer.echo(f"Twins of {len(people.participants)} people frozen in {study}.", err=True)
+
+
+def _split_months(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error

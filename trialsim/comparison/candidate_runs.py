@@ -1,0 +1,209 @@
+"""Simulation of one candidate: its power at each size, the size that reaches the target."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trialsim.analysis.result import Flags, Floats
+from trialsim.comparison.candidates import Candidate, keep_possible_analyses
+from trialsim.comparison.closed_form import (
+    Moments,
+    compute_model_moments,
+    compute_pool_moments,
+    compute_power,
+    compute_sample_size,
+    has_closed_form,
+)
+from trialsim.comparison.search import SizeEstimate, estimate_sample_size
+from trialsim.costs import Costs
+from trialsim.design import TrialDesign
+from trialsim.simulation.outcomes import (
+    GrowthModel,
+    OutcomeModel,
+    ResamplingModel,
+    fit_growth_model,
+)
+from trialsim.simulation.performance import compute_characteristics, compute_rejections
+from trialsim.simulation.pool import Pool
+from trialsim.simulation.trials import Sizes, simulate_trials
+
+_AROUND = (0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.4)
+_MAX_ROUNDS = 4
+_LARGEST_TRIAL = 20_000
+_SMALLEST_ARM = 8
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """How trials are simulated.
+
+    Attributes
+    ----------
+    n_simulations
+        Replicates of each trial.
+    seed
+        Root of every stream.
+    workers
+        Threads, all cores when None.
+    weights
+        Bootstrap weights of the replicates, the same for every candidate.
+    """
+
+    n_simulations: int
+    seed: int
+    workers: int | None
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class CandidateRun:
+    """What was found for one candidate.
+
+    Attributes
+    ----------
+    characteristics
+        Rows of the table `operating_characteristics`.
+    rejected
+        Analysis -> (n_sizes, n_replicates), with the treatment's effect.
+    sizes
+        Analysis -> people needed in control.
+    closed_form_sizes
+        Analysis -> the same by formula; NaN where there is none.
+    """
+
+    candidate: Candidate
+    design: TrialDesign
+    pool: Pool
+    moments: Moments
+    characteristics: list[dict[str, Any]]
+    rejected: dict[str, Flags]
+    sizes: dict[str, SizeEstimate]
+    closed_form_sizes: dict[str, float]
+
+
+def run_candidate(
+    candidate: Candidate,
+    pool: Pool,
+    design: TrialDesign,
+    costs: Costs,
+    sizes: Sizes,
+    simulation: Simulation,
+    on_progress: Callable[[int], None] | None = None,
+) -> CandidateRun:
+    """Return the simulation of one candidate at every size, then its search for the target."""
+    design = keep_possible_analyses(design, pool)
+    model = build_model(pool, design)
+    moments = (
+        compute_model_moments(model)
+        if isinstance(model, GrowthModel)
+        else compute_pool_moments(pool, design)
+    )
+    trials = simulate_trials(
+        model,
+        design,
+        sizes,
+        seed=simulation.seed,
+        replicates=range(simulation.n_simulations),
+        workers=simulation.workers,
+        on_progress=on_progress,
+    )
+    rows: list[dict[str, Any]] = []
+    rejected, found, formula = {}, {}, {}
+    for name in design.analyses:
+        rejected[name] = compute_rejections(trials, name, design).effect
+        formula[name] = compute_sample_size(name, moments, design)
+        for row in compute_characteristics(trials, name, design):
+            rows.append(_complete_row(row, name, candidate, pool, design, costs, moments))
+        n_control = np.array([size[0] for size in sizes], dtype=float)
+        found[name] = estimate_sample_size(
+            n_control, rejected[name], design.target_power, simulation.weights
+        )
+        if np.isnan(found[name].n_control):
+            found[name] = _search(model, design, name, formula[name], simulation)
+        if not has_closed_form(name, design):
+            formula[name] = np.nan
+    return CandidateRun(candidate, design, pool, moments, rows, rejected, found, formula)
+
+
+def build_model(pool: Pool, design: TrialDesign) -> OutcomeModel:
+    """Return the outcome model that the design asks for."""
+    if design.trajectories == "parametric":
+        return fit_growth_model(pool, design.times)
+    return ResamplingModel(pool)
+
+
+def _search(
+    model: OutcomeModel,
+    design: TrialDesign,
+    analysis: str,
+    guess: float,
+    simulation: Simulation,
+) -> SizeEstimate:
+    """Return the size that reaches the target, looked for around a guess."""
+    unknown = np.full(len(simulation.weights), np.nan)
+    estimate = SizeEstimate(np.nan, np.nan, np.nan, unknown)
+    single = design.change(analyses=(analysis,))
+    for _ in range(_MAX_ROUNDS):
+        if not np.isfinite(guess) or guess * (1 + design.allocation_ratio) > _LARGEST_TRIAL:
+            break
+        sizes = _list_sizes_around(guess, design)
+        trials = simulate_trials(
+            model,
+            single,
+            sizes,
+            seed=simulation.seed,
+            replicates=range(simulation.n_simulations),
+            workers=simulation.workers,
+        )
+        rejected = compute_rejections(trials, analysis, single).effect
+        n_control = np.array([size[0] for size in sizes], dtype=float)
+        estimate = estimate_sample_size(
+            n_control, rejected, design.target_power, simulation.weights
+        )
+        if np.isfinite(estimate.n_control) or sizes[0][0] <= _SMALLEST_ARM:
+            break
+        guess *= 2.0 if rejected[-1].mean() < design.target_power else 0.5
+    return estimate
+
+
+def _list_sizes_around(guess: float, design: TrialDesign) -> list[tuple[int, int]]:
+    smallest = max(_SMALLEST_ARM, _SMALLEST_ARM / design.allocation_ratio)
+    controls = sorted({round(max(guess * factor, smallest)) for factor in _AROUND})
+    return [(n, max(_SMALLEST_ARM, round(n * design.allocation_ratio))) for n in controls]
+
+
+def _complete_row(
+    row: dict[str, float],
+    analysis: str,
+    candidate: Candidate,
+    pool: Pool,
+    design: TrialDesign,
+    costs: Costs,
+    moments: Moments,
+) -> dict[str, Any]:
+    n_control, n_treatment = int(row["n_control"]), int(row["n_treatment"])
+    expected, distance = np.nan, np.nan
+    if has_closed_form(analysis, design):
+        expected = compute_power(analysis, moments, design, n_control, n_treatment)
+        spread = np.sqrt(max(expected * (1 - expected), 1e-12) / row["n_simulations"])
+        distance = (row["power"] - expected) / spread
+    enrollment = costs.compute_enrollment(
+        n_control + n_treatment,
+        fraction_enrolled=candidate.fraction_enrolled,
+        is_screened=candidate.is_screened,
+        months=design.duration_months,
+    )
+    return {
+        "strategy": candidate.strategy,
+        "fraction_enrolled": candidate.fraction_enrolled,
+        "analysis": analysis,
+        **row,
+        "closed_form_power": expected,
+        "difference_in_mcse": distance,
+        "n_to_screen": float(enrollment.n_to_screen),
+        "cost": enrollment.cost,
+        "months_to_enroll": enrollment.months_to_enroll,
+        "pool_size": pool.size,
+    }

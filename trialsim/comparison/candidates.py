@@ -1,0 +1,321 @@
+"""The choices under comparison: a strategy with the fraction that it enrolls."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohorts.sources.columns import name_volume_column
+from trialsim.analysis.result import Flags, Floats
+from trialsim.comparison.archive import (
+    FEWEST_EFFECTIVE,
+    ScreenedPeople,
+    Target,
+    build_target,
+)
+from trialsim.design import ANALYSES, TrialDesign
+from trialsim.enrichment.balancing import compute_effective_size
+from trialsim.enrichment.features import GROWTH_PREDICTORS
+from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.selection import count_selected, rank_scores
+from trialsim.errors import DesignError
+from trialsim.simulation.expectations import ExpectedOutcomes, expect_outcomes
+from trialsim.simulation.growth import fit_growth
+from trialsim.simulation.own_volume import center, remove_own_volume
+from trialsim.simulation.pool import Pool, build_pool
+from trialsim.simulation.trajectories import convert_unit
+
+EVERYONE: Final = "everyone"
+"""What is expected of people without regard to a score."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strategy at one fraction enrolled."""
+
+    strategy: str
+    fraction_enrolled: float
+
+    @property
+    def is_screened(self) -> bool:
+        """Whether people are chosen by a scan, rather than everyone eligible enrolled."""
+        known = STRATEGIES.get(self.strategy)
+        return known is None or not known.enrolls_everyone
+
+    @property
+    def expectation(self) -> str:
+        """Which of `Screened.expected` holds: the strategy's own where it leaves someone out."""
+        leaves_out = self.is_screened and self.fraction_enrolled < 1
+        return self.strategy if leaves_out else EVERYONE
+
+    @property
+    def is_attainable(self) -> bool:
+        """Whether a trial could do this: the oracle is shown, never chosen."""
+        known = STRATEGIES.get(self.strategy)
+        return known is None or known.is_attainable
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The screened people: outcomes, what is expected of them, scores of each strategy.
+
+    Attributes
+    ----------
+    outcome
+        (n_people, n_visits), unit of the design, NaN where missing.
+    scores
+        Strategy -> (n_people,), NaN where missing.
+    prognostic
+        Score that ANCOVA adjusts for, (n_people,); None: each strategy's own.
+    expected
+        Strategy -> what is expected of everyone given all their visits and its score; `EVERYONE`
+        -> the same without a score.
+    weights
+        What is expected -> (n_people,), how many people each stands for.
+    is_normal
+        (n_people,), whose change is normal ageing; None where nobody's is known.
+    target
+        The screened people, where these are an archive that stands for them.
+    """
+
+    outcome: Floats
+    scores: dict[str, Floats]
+    prognostic: Floats | None
+    expected: dict[str, ExpectedOutcomes]
+    weights: dict[str, Floats]
+    is_normal: Flags | None = None
+    target: Target | None = None
+
+    @property
+    def n_screened(self) -> int:
+        """People screened."""
+        return len(self.outcome) if self.target is None else self.target.size
+
+    @property
+    def was_seen(self) -> Flags:
+        """Whether a person has any visit."""
+        return np.asarray(np.isfinite(self.outcome).any(axis=1))
+
+    def get_prognostic(self, candidate: Candidate) -> Floats | None:
+        """Return the score that a trial of the candidate's people could adjust for."""
+        if self.prognostic is not None:
+            return self.prognostic
+        return self.scores[candidate.strategy] if candidate.is_screened else None
+
+
+def list_candidates(strategies: Sequence[str], fractions: Sequence[float]) -> list[Candidate]:
+    """Return every strategy at every fraction; a strategy that screens nobody out, once.
+
+    Raises
+    ------
+    DesignError
+        A fraction outside (0, 1], or none at all.
+    """
+    wrong = [f for f in fractions if not 0 < f <= 1]
+    if wrong or not fractions:
+        got = ", ".join(f"{f:g}" for f in wrong) or "none"
+        raise DesignError(f"fractions_enrolled must lie above 0 and at most at 1, got {got}.")
+    candidates = []
+    for strategy in strategies:
+        everyone = Candidate(strategy, 1.0)
+        own = fractions if everyone.is_screened else [1.0]
+        candidates += [Candidate(strategy, float(fraction)) for fraction in own]
+    return candidates
+
+
+def select_people(
+    candidate: Candidate, screened: Screened, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return the positions of the people enrolled, ties broken by chance.
+
+    Raises
+    ------
+    DesignError
+        All known scores are equal although someone is to be left out.
+    """
+    n_people = len(screened.outcome)
+    if not candidate.is_screened:
+        return np.arange(n_people)
+    score = screened.scores[candidate.strategy]
+    if screened.target is not None:
+        return _select_beyond_cutoff(candidate, screened.target, score)
+    known = score[np.isfinite(score)]
+    n_selected = count_selected(candidate.fraction_enrolled, n_people)
+    if n_selected < n_people and (not known.size or np.ptp(known) == 0):
+        what = f"every score is {known[0]:g}" if known.size else "nobody has a score"
+        raise DesignError(f"{candidate.strategy}: {what}, so it cannot choose whom to enroll.")
+    return np.flatnonzero(rank_scores(score, rng) <= n_selected)
+
+
+def _select_beyond_cutoff(candidate: Candidate, target: Target, score: Floats) -> NDArray[np.intp]:
+    if candidate.expectation == EVERYONE:
+        return np.arange(len(score))
+    own = target.scores[candidate.strategy]
+    one_each = np.ones((1, target.size))
+    cutoff = target.find_cutoffs(candidate.fraction_enrolled, one_each, own)
+    return np.flatnonzero(score >= cutoff[0])
+
+
+def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generator) -> Pool:
+    """Return the pool of the people enrolled.
+
+    Raises
+    ------
+    DesignError
+        As in `select_people`, or too few of them have the first and the last visit; fewer than 20
+        effective people of an archive beyond the cut-off.
+    """
+    chosen = select_people(candidate, screened, rng)
+    chosen = chosen[screened.was_seen[chosen]]
+    weights = screened.weights[candidate.expectation][chosen]
+    name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
+    effective = float(compute_effective_size(weights)) if len(weights) else 0.0
+    if screened.target is not None and effective < FEWEST_EFFECTIVE:
+        raise DesignError(
+            f"{name}: {len(chosen)} people of the archive lie beyond the cut-off, and weighted to "
+            f"agree with the screened people they say as much as {effective:.0f}; at least "
+            f"{FEWEST_EFFECTIVE} are needed to stand for those who would be enrolled."
+        )
+    score = screened.get_prognostic(candidate)
+    return build_pool(
+        screened.outcome[chosen],
+        None if score is None else score[chosen],
+        expected=screened.expected[candidate.expectation].select(chosen),
+        weights=weights,
+        rng=rng,
+        name=name,
+    )
+
+
+def keep_possible_analyses(design: TrialDesign, pool: Pool) -> TrialDesign:
+    """Return the design without the score-adjusted analyses where the pool has no score."""
+    possible = tuple(name for name in design.analyses if not ANALYSES[name].uses_score)
+    if pool.has_score or possible == design.analyses:
+        return design
+    if not possible:
+        names = ", ".join(design.analyses)
+        raise DesignError(f"{names}: a prognostic score is needed; the strategy has none.")
+    return design.change(analyses=possible)
+
+
+def read_screened(
+    trajectories: pd.DataFrame,
+    scores: pd.DataFrame,
+    design: TrialDesign,
+    *,
+    baseline: pd.DataFrame | None = None,
+    prognostic: "pd.Series[float] | None" = None,
+    normal_people: pd.Index | None = None,
+    weights: "pd.Series[float] | None" = None,
+    stands_for: ScreenedPeople | None = None,
+) -> Screened:
+    """Return the screened people, everyone who has a row of scores.
+
+    Parameters
+    ----------
+    trajectories, scores, baseline, normal_people, weights, stands_for
+        As in `compare_strategies`.
+    design
+        Its visits and its unit.
+    prognostic
+        `prognostic_score` of `compare_strategies`.
+
+    Raises
+    ------
+    DesignError
+        Fewer than 10 people, repeated people, no strategy, or a person without a trajectory row.
+    """
+    people = pd.Index(trajectories.index)
+    problems = []
+    if scores.index.has_duplicates or people.has_duplicates:
+        problems.append("Each participant may have one row of scores and one trajectory.")
+    if scores.empty:
+        problems.append("There are no scores: give at least one strategy and its people.")
+    unknown = scores.index.difference(people)
+    if len(unknown):
+        problems.append(
+            f"{len(unknown)} scored participants have no trajectory, such as {unknown[0]}."
+        )
+    if 0 < len(scores) < 10:
+        problems.append(f"A comparison needs at least 10 screened people, got {len(scores)}.")
+    if problems:
+        raise DesignError(*problems)
+    outcome = convert_unit(trajectories, design)[people.get_indexer(scores.index)]
+    table = {str(name): scores[name].to_numpy(dtype=float) for name in scores.columns}
+    own = np.ones(len(scores)) if weights is None else _align(weights, scores.index)
+    if not (np.isfinite(own) & (own >= 0)).all() or not own.any():
+        raise DesignError("weights must be 0 or more for everyone, and above 0 for someone.")
+    features = _align_features(baseline, scores.index)
+    target: Target | None = None
+    by_name: dict[str, Floats] = {}
+    if stands_for is not None:
+        measured = pd.DataFrame(index=scores.index) if features is None else features
+        start = trajectories.loc[scores.index, trajectories.columns[0]]
+        measured = measured.assign(**{name_volume_column(design.endpoint): start})
+        target = build_target(table, measured, stands_for, everyone=EVERYONE)
+        counts = own[None], np.ones((1, target.size))
+        by_name = {name: target.weigh(name, *counts)[0] for name in target.covariates}
+    by_name = share_weights(own, table) | by_name
+    return Screened(
+        outcome,
+        table,
+        None if prognostic is None else _align(prognostic, scores.index),
+        expect_each(outcome, table, design.times, features, by_name),
+        by_name,
+        None if normal_people is None else np.asarray(scores.index.isin(normal_people)),
+        target,
+    )
+
+
+def share_weights(weights: Floats, strategies: Iterable[str]) -> dict[str, Floats]:
+    """Return the same weights for everyone and whatever strategy."""
+    return dict.fromkeys((EVERYONE, *strategies), weights)
+
+
+def expect_each(
+    outcome: Floats,
+    scores: dict[str, Floats],
+    times: Floats,
+    baseline: pd.DataFrame | None,
+    weights: Mapping[str, Floats],
+) -> dict[str, ExpectedOutcomes]:
+    """Return what is expected of everyone given their visits, and each strategy's score besides.
+
+    Parameters
+    ----------
+    outcome
+        (n_people, n_visits).
+    scores
+        Strategy -> (n_people,).
+    times
+        Months, (n_visits,).
+    baseline
+        What else scores read, as numbers, one row a person; None where it is not known.
+    weights
+        Strategy, or `EVERYONE` -> (n_people,).
+    """
+    features = None if baseline is None else baseline.to_numpy(dtype=float)
+    shared = np.empty((len(outcome), 0))
+    if baseline is not None:
+        names = [name for name in GROWTH_PREDICTORS if name in baseline]
+        shared = center(baseline[names].to_numpy(dtype=float))
+    known = {EVERYONE: shared}
+    for name, score in scores.items():
+        if Candidate(name, 1.0).is_screened:
+            own = remove_own_volume(score, outcome[:, 0], features)
+            known[name] = np.column_stack([own, shared])
+    return {
+        name: expect_outcomes(fit_growth(outcome, times, x, weights[name]), outcome, x)
+        for name, x in known.items()
+    }
+
+
+def _align(values: "pd.Series[float]", people: pd.Index) -> Floats:
+    return np.asarray(values.reindex(people), dtype=float)
+
+
+def _align_features(baseline: pd.DataFrame | None, people: pd.Index) -> pd.DataFrame | None:
+    return None if baseline is None else baseline.reindex(people)

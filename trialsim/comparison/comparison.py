@@ -1,0 +1,272 @@
+"""Comparison of strategies: what each choice of people buys."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cohorts.schema import validate_table
+from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
+from trialsim.comparison.candidate_runs import Simulation, run_candidate
+from trialsim.comparison.candidates import (
+    EVERYONE,
+    Candidate,
+    Screened,
+    gather_pool,
+    list_candidates,
+    read_screened,
+)
+from trialsim.comparison.cohort_error import Rescore, bootstrap_sizes
+from trialsim.comparison.decision import tabulate_decisions
+from trialsim.comparison.intervals import MIN_SAMPLES
+from trialsim.comparison.notes import list_notes
+from trialsim.comparison.proposal import tabulate_proposals
+from trialsim.comparison.search import draw_replicate_weights
+from trialsim.comparison.sensitivity import tabulate_sensitivity
+from trialsim.comparison.size_errors import SizeErrors
+from trialsim.comparison.tables import (
+    tabulate_characteristics,
+    tabulate_cheapest,
+    tabulate_power_differences,
+    tabulate_sample_sizes,
+    tabulate_savings,
+)
+from trialsim.costs import Costs
+from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
+from trialsim.simulation.pool import Pool
+
+_MIN_NORMAL: Final = 10
+
+Progress = Callable[[int, int, str], None]
+"""Told what is done, what there is to do, the name of the work."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything found, as tables.
+
+    Attributes
+    ----------
+    tables
+        By name: operating_characteristics, power_differences, sample_sizes, sample_size_savings,
+        archive_balance (with an archive), cheapest_fractions, proposed_sizes, decisions,
+        sensitivity.
+    notes
+        What a reader must know: small pools, people who lack a visit, whose error is included.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    notes: tuple[str, ...]
+
+
+def compare_strategies(
+    trajectories: pd.DataFrame,
+    scores: pd.DataFrame,
+    design: TrialDesign,
+    costs: Costs | None = None,
+    *,
+    sample_sizes: Sequence[int],
+    fractions_enrolled: Sequence[float],
+    n_simulations: int = 5000,
+    n_bootstrap: int = 500,
+    seed: int = 1,
+    workers: int | None = None,
+    reference_strategy: str = "random",
+    prognostic_score: "pd.Series[float] | None" = None,
+    baseline: pd.DataFrame | None = None,
+    normal_people: pd.Index | None = None,
+    weights: "pd.Series[float] | None" = None,
+    stands_for: ScreenedPeople | None = None,
+    rescore: Rescore | None = None,
+    on_progress: Progress | None = None,
+) -> Comparison:
+    """Return power, sample size and cost of enrolling whom each strategy chooses.
+
+    Parameters
+    ----------
+    trajectories
+        Volumes in mm3, index `participant_id`, one column a visit (months), NaN where missing.
+    scores
+        Index `participant_id` (everyone screened), one column a strategy, higher = faster predicted
+        decline, NaN where missing.
+    sample_sizes
+        People in both arms together, for the power curves. A sample size that is searched for may
+        lie outside: further trials are then simulated.
+    fractions_enrolled
+        Shares of the screened people, each above 0 and at most 1.
+    n_simulations
+        Trials simulated at each point.
+    n_bootstrap
+        Bootstrap samples of people for the error of the cohort. Fewer than 200 carry no interval,
+        and none is given.
+    seed
+        Root of every random stream, 0 to 2^64 - 1.
+    reference_strategy
+        What the others are compared with, if it is among them.
+    prognostic_score
+        What the score-adjusted analyses adjust for, index `participant_id`; each strategy's own
+        score when None.
+    baseline
+        What is known at baseline, as numbers without the endpoint's own region, index
+        `participant_id` (`trialsim.enrichment.features.build_all_features`). With it the part of a
+        selection that is measurement error of the baseline is told from the rest.
+    normal_people
+        Whose change is normal ageing, for `relative_to` "decline above normal ageing" without
+        `normal_change_per_year`; estimated again in each bootstrap sample.
+    weights
+        How many people each screened person stands for, index `participant_id`; equal when None.
+    stands_for
+        The screened people, where those with trajectories are an archive of others who were
+        followed: the cut-offs are found on the screened people, and the archive is weighted to
+        agree with them (`baseline` is then needed).
+    rescore
+        Fits the strategies again to samples (`trialsim.comparison.refitting.build_rescore`);
+        without it the scores stay as given.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each input that cannot be.
+    """
+    _check_counts(sample_sizes, n_simulations, n_bootstrap, seed)
+    costs = costs or Costs()
+    screened = read_screened(
+        trajectories,
+        scores,
+        design,
+        baseline=baseline,
+        prognostic=prognostic_score,
+        normal_people=normal_people,
+        weights=weights,
+        stands_for=stands_for,
+    )
+    design = add_normal_change(design, screened)
+    candidates = list_candidates(list(screened.scores), fractions_enrolled)
+    rng = np.random.default_rng([seed, 0])
+    candidates, pools, refusals = _gather_pools(candidates, screened, rng)
+    simulation = Simulation(
+        n_simulations,
+        seed,
+        workers,
+        draw_replicate_weights(n_simulations, np.random.default_rng([seed, 2])),
+    )
+    n_used = n_bootstrap if n_bootstrap >= MIN_SAMPLES else 0
+    report = _Reporter(on_progress, len(candidates) * n_simulations + n_used)
+    sizes = [design.split(n) for n in sorted(set(sample_sizes))]
+    runs = []
+    for candidate, pool in zip(candidates, pools, strict=True):
+        report.name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%}"
+        runs.append(run_candidate(candidate, pool, design, costs, sizes, simulation, report))
+    report.name = "error of the cohort"
+    cohort = bootstrap_sizes(
+        screened,
+        candidates,
+        design,
+        n_bootstrap=n_used,
+        seed=seed,
+        rescore=rescore,
+        on_progress=report,
+    )
+    errors = SizeErrors(runs, cohort)
+    tables = _tabulate(errors, costs, reference_strategy)
+    if screened.target is not None:
+        balance = tabulate_balance(screened.target, screened.weights)
+        tables["archive_balance"] = validate_table(balance, "archive_balance")
+    notes = list_notes(
+        errors,
+        tables["proposed_sizes"],
+        noise_sd=screened.expected[EVERYONE].noise_sd,
+        n_bootstrap=n_bootstrap,
+        rescore=rescore,
+    )
+    return Comparison(tables, (*refusals, *notes))
+
+
+def _gather_pools(
+    candidates: list[Candidate], screened: Screened, rng: np.random.Generator
+) -> tuple[list[Candidate], list[Pool], list[str]]:
+    """Return the candidates with their pools, and a sentence for each that an archive lacks."""
+    kept: list[Candidate] = []
+    pools: list[Pool] = []
+    refusals: list[str] = []
+    for candidate in candidates:
+        try:
+            pool = gather_pool(candidate, screened, rng)
+        except DesignError as error:
+            # an archive may hold few of the people beyond one cut-off and enough beyond another
+            if screened.target is None:
+                raise
+            refusals += error.problems
+            continue
+        kept.append(candidate)
+        pools.append(pool)
+    if not kept:
+        raise DesignError(*refusals)
+    return kept, pools, refusals
+
+
+def add_normal_change(design: TrialDesign, screened: Screened) -> TrialDesign:
+    """Return the design with the normal ageing of the people in whom it is known, where asked for.
+
+    Raises
+    ------
+    DesignError
+        Fewer than 10 of them have the first and the last visit.
+    """
+    if design.relative_to == "all decline" or screened.is_normal is None:
+        return design
+    ends = np.isfinite(screened.outcome[:, [0, -1]]).all(axis=1)
+    n_known = int((ends & screened.is_normal).sum())
+    if n_known < _MIN_NORMAL:
+        raise DesignError(
+            f"Normal ageing needs at least {_MIN_NORMAL} people with the first and last visit, "
+            f"got {n_known}; give normal_change_per_year instead."
+        )
+    people = screened.is_normal & screened.was_seen
+    true_change = screened.expected[EVERYONE].true_change[people, -1]
+    change = np.average(true_change, weights=screened.weights[EVERYONE][people])
+    return design.change(normal_change_per_year=float(change * 12 / design.duration_months))
+
+
+class _Reporter:
+    def __init__(self, on_progress: Progress | None, total: int) -> None:
+        self.on_progress, self.total, self.done, self.name = on_progress, total, 0, ""
+
+    def __call__(self, finished: int) -> None:
+        self.done += finished
+        if self.on_progress is not None:
+            self.on_progress(self.done, self.total, self.name)
+
+
+def _check_counts(
+    sample_sizes: Sequence[int], n_simulations: int, n_bootstrap: int, seed: int
+) -> None:
+    problems = []
+    if not len(sample_sizes):
+        problems.append("sample_sizes must list at least one number of people, got none.")
+    if n_simulations < 2:
+        problems.append(f"n_simulations must be at least 2, got {n_simulations}.")
+    if n_bootstrap < 0:
+        problems.append(f"n_bootstrap must be 0 or more, got {n_bootstrap}.")
+    if not 0 <= seed < 2**64:
+        problems.append(f"seed must lie between 0 and 2^64 - 1, got {seed}.")
+    if problems:
+        raise DesignError(*problems)
+
+
+def _tabulate(errors: SizeErrors, costs: Costs, reference: str) -> dict[str, pd.DataFrame]:
+    sizes = tabulate_sample_sizes(errors, costs)
+    tables = {
+        "operating_characteristics": tabulate_characteristics(errors.runs),
+        "power_differences": tabulate_power_differences(errors.runs, reference),
+        "sample_sizes": sizes,
+        "sample_size_savings": tabulate_savings(errors, costs, reference),
+        "cheapest_fractions": tabulate_cheapest(errors, costs),
+        "proposed_sizes": tabulate_proposals(errors, costs, reference),
+        "decisions": tabulate_decisions(errors, costs, reference),
+        "sensitivity": tabulate_sensitivity(errors.runs, sizes),
+    }
+    return {name: validate_table(table, name) for name, table in tables.items()}

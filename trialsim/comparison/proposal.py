@@ -1,0 +1,144 @@
+"""What to propose: the cheapest attainable choice, its size, and what is not known about it."""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from trialsim.comparison.size_errors import Estimate, RepeatedChoice, SizeErrors
+from trialsim.comparison.tables import pair_with_reference
+from trialsim.comparison.whole_sizes import enroll_whole
+from trialsim.costs import Costs
+from trialsim.simulation.pool import SMALL_POOL
+
+SETTLED: Final = 0.70
+"""Share of the samples in which a choice must come out the same to count as settled."""
+
+TRULY_CHEAPEST: Final = ((0.40, 0.36), (0.55, 0.48), (0.70, 0.67), (0.85, 0.81), (1.0, 0.86))
+"""Up to which share of samples a choice is truly the cheapest how often, as measured."""
+
+_COLUMNS = [
+    "analysis", "strategy", "fraction_enrolled", "target_power", "n_control", "n_control_proposed",
+    "n_treatment_proposed", "n_to_screen", "cost", "months_to_enroll", "optimism_factor",
+    "uncorrected_power", "expected_power", "low_power_probability", "n_control_assured",
+    "n_treatment_assured", "share_chosen", "truly_cheapest_rate", "pool_size", "saving_cost",
+    "saving_cost_lower", "saving_cost_upper", "n_screened_to_settle", "is_settled", "doubts",
+]  # fmt: skip
+
+
+def tabulate_proposals(errors: SizeErrors, costs: Costs, reference: str) -> pd.DataFrame:
+    """Return the table `proposed_sizes`: one row an analysis.
+
+    The proposed arms are those of the choice after the winner's curse, with expected power at the
+    target, rounded up; number to screen, cost and months follow from them. Where nothing costs, the
+    smallest trial is chosen and the saving is counted in people of the control arm.
+    """
+    rows = [_propose(errors, analysis, costs, reference) for analysis in errors.analyses]
+    return pd.DataFrame([row for row in rows if row], columns=_COLUMNS)
+
+
+def _propose(
+    errors: SizeErrors, analysis: str, costs: Costs, reference: str
+) -> dict[str, Any] | None:
+    places = [
+        i
+        for i in errors.list_places(analysis)
+        if errors.runs[i].candidate.is_attainable
+        and np.isfinite(errors.runs[i].sizes[analysis].n_control)
+    ]
+    if not places:
+        return None
+    repeated = errors.repeat_choice(places, analysis, costs)
+    run = errors.runs[repeated.place]
+    n_control = run.sizes[analysis].n_control
+    whole = enroll_whole(run, n_control * repeated.proposed, costs)
+    assured = enroll_whole(run, n_control * repeated.size.assured, costs)
+    saving = _compare(errors, repeated.place, analysis, costs, reference)
+    doubts = _list_doubts(errors, repeated, saving)
+    return {
+        "analysis": analysis,
+        "strategy": run.candidate.strategy,
+        "fraction_enrolled": run.candidate.fraction_enrolled,
+        "target_power": run.design.target_power,
+        "n_control": n_control,
+        "n_control_proposed": whole.n_control,
+        "n_treatment_proposed": whole.n_treatment,
+        "n_to_screen": whole.n_to_screen,
+        "cost": whole.cost,
+        "months_to_enroll": whole.months_to_enroll,
+        "optimism_factor": repeated.size.optimism,
+        "uncorrected_power": repeated.size.uncorrected_power,
+        "expected_power": run.design.target_power if errors.has_intervals else np.nan,
+        "low_power_probability": repeated.size.low_power_probability,
+        "n_control_assured": assured.n_control,
+        "n_treatment_assured": assured.n_treatment,
+        "share_chosen": repeated.share_chosen,
+        "truly_cheapest_rate": get_truly_cheapest_rate(repeated.share_chosen),
+        "pool_size": run.pool.size,
+        "saving_cost": saving[0],
+        "saving_cost_lower": saving[1],
+        "saving_cost_upper": saving[2],
+        "n_screened_to_settle": count_to_settle(saving, errors.n_screened),
+        "is_settled": not doubts,
+        "doubts": " ".join(doubts),
+    }
+
+
+def get_truly_cheapest_rate(share_chosen: float) -> float:
+    """Return how often a choice that came out in this share of samples truly was the cheapest.
+
+    Measured on synthetic cohorts of 60 and 200 people (methods-simulation.md); NaN where the share
+    is not known.
+    """
+    return next((rate for upper, rate in TRULY_CHEAPEST if share_chosen <= upper), np.nan)
+
+
+def count_to_settle(saving: Estimate, n_screened: int) -> float:
+    """Return how many more people must be screened for the saving's interval to leave out 0.
+
+    The half width of an interval falls with the root of the number of people:
+    M = N ((half width / saving)^2 - 1); NaN where the saving is not above 0 or has no interval, 0
+    where the interval leaves 0 out already.
+    """
+    value, low, _ = saving
+    if not np.isfinite(low) or value <= 0:
+        return np.nan
+    return float(np.ceil(max(n_screened * (((value - low) / value) ** 2 - 1), 0.0)))
+
+
+def _compare(
+    errors: SizeErrors, place: int, analysis: str, costs: Costs, reference: str
+) -> Estimate:
+    for base, run, name in pair_with_reference(errors.runs, reference):
+        if run is errors.runs[place] and name == analysis:
+            pair = (place, next(i for i, one in enumerate(errors.runs) if one is base))
+            if costs.participant or costs.screening or costs.per_month:
+                return errors.compare_costs(*pair, analysis, costs)
+            return errors.compare_sizes(*pair, analysis)
+    return np.nan, np.nan, np.nan
+
+
+def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate) -> list[str]:
+    run, doubts = errors.runs[repeated.place], []
+    if not errors.has_intervals:
+        return ["How sure this choice is was not computed: it takes 200 bootstrap samples or more."]
+    if run.candidate.is_screened and saving[1] <= 0:
+        more = count_to_settle(saving, errors.n_screened)
+        settle = f"; about {more:.0f} more would settle it" if more > 0 else ""
+        doubts.append(
+            f"Whether this choice saves anything against enrolling everyone cannot be told with "
+            f"{errors.n_screened} people screened{settle}."
+        )
+    if run.pool.effective_size < SMALL_POOL - 0.5:
+        share = SMALL_POOL / run.candidate.fraction_enrolled
+        doubts.append(
+            f"Only {run.pool.effective_size:.0f} people stand for those who would be enrolled; "
+            f"{share:.0f} people screened would give the {SMALL_POOL} that a size needs."
+        )
+    if repeated.share_chosen < SETTLED:
+        rate = get_truly_cheapest_rate(repeated.share_chosen)
+        doubts.append(
+            f"The same choice came out in {repeated.share_chosen:.0%} of the samples; of choices "
+            f"that came out as often, about {rate:.0%} truly were the cheapest."
+        )
+    return doubts

@@ -1,0 +1,121 @@
+"""The archive of people who were followed, scored as the screened people are."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.sources.columns import name_volume_column
+from trialsim.comparison.archive import ScreenedPeople
+from trialsim.comparison.refitting import Refitting, build_rescore
+from trialsim.enrichment import build_screening_tables, score_people
+from trialsim.enrichment.features import build_all_features
+from trialsim.enrichment.screening import Screening
+from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.errors import DesignError
+from trialsim.study.job import Job
+from trialsim.study.steps.screening import define_fast_progressors, list_strategies
+
+
+@dataclass(frozen=True)
+class Archive:
+    """People who were followed, for whom nothing is screened.
+
+    Attributes
+    ----------
+    cohort
+        Everything known of them.
+    screening
+        What strategies see of them. There are no others to fit on: what learns is cross-fitted.
+    scores
+        The table of their scores.
+    rescore
+        Scores them again by strategies fitted to samples of them.
+    """
+
+    cohort: Cohort
+    screening: Screening
+    scores: pd.DataFrame
+    rescore: Refitting
+
+
+def load_archive(job: Job, predictions: pd.DataFrame | None) -> tuple[Cohort, Screening]:
+    """Return the people of the archive that the protocol names, and what strategies see of them.
+
+    Parameters
+    ----------
+    predictions
+        Predicted volumes, of the archive's people too where a strategy reads them.
+
+    Raises
+    ------
+    DesignError
+        The protocol names none.
+    """
+    path = job.protocol.cohort.training
+    if path is None:
+        raise DesignError(
+            'outcomes "archive" need people who were followed: name them in cohort.training '
+            "(--train-on)."
+        )
+    cohort = job.load(path)
+    return cohort, build_screening_tables(
+        cohort,
+        define_fast_progressors(job),
+        region=job.protocol.design.endpoint,
+        predictions=predictions,
+        n_folds=job.protocol.selection.folds,
+    )
+
+
+def score_archive(
+    job: Job, predictions: pd.DataFrame | None, *, names: Collection[str] | None = None
+) -> Archive:
+    """Return the archive, scored by the strategies of the protocol.
+
+    Parameters
+    ----------
+    predictions
+        As in `load_archive`.
+    names
+        The strategies that are wanted; all when None.
+
+    Raises
+    ------
+    DesignError
+        There is none, or a strategy cannot score its people.
+    """
+    cohort, screening = load_archive(job, predictions)
+    strategies = [
+        one for one in list_strategies(job, screening) if names is None or one.name in names
+    ]
+    try:
+        scores = score_people(strategies, screening.tables, job.rng("scores"))
+    except DesignError as error:
+        raise DesignError(*(f"In the archive, {text}" for text in error.problems)) from error
+    return Archive(cohort, screening, scores, build_rescore(strategies, screening.tables))
+
+
+def describe_screened(job: Job, screening: Screening, scores: pd.DataFrame) -> ScreenedPeople:
+    """Return the screened people as an archive stands for them.
+
+    Parameters
+    ----------
+    screening
+        What strategies see of them.
+    scores
+        Index `participant_id`, one column a strategy.
+    """
+    tables = screening.tables
+    learning = [one for one in list_strategies(job, screening) if one.name in scores]
+    return ScreenedPeople(
+        scores.loc[tables.index],
+        build_all_features(tables).assign(**_take_own_volume(tables)),
+        build_rescore(learning, tables),
+    )
+
+
+def _take_own_volume(tables: ScreeningTables) -> dict[str, pd.Series]:
+    column = name_volume_column(tables.region)
+    return {column: tables.baseline[column]} if column in tables.baseline else {}

@@ -1,0 +1,73 @@
+"""The step that reads the screened people."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.eligibility import screen_cohort
+from reports.store.places import resolve
+from reports.store.study import Run, Study
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.steps.durations import estimate_loading
+
+COHORT_TABLES = ("participants", "visits", "volumes")
+
+
+def make_load_step(job: Job) -> Step:
+    """Return the step that reads, checks and screens the cohort."""
+    return Step(
+        "load",
+        lambda run: load(job, run),
+        job.config("cohort", without=["cohort.training"]),
+        inputs=[job.protocol.cohort.path, *job.census.scans],
+        estimate=lambda: estimate_loading(job),
+    )
+
+
+def load(job: Job, run: Run) -> None:
+    """Read the screened people, leave out who is not eligible, keep the tables of the others."""
+    section = job.protocol.cohort
+    found = job.load(section.path)
+    screening = screen_cohort(found, section.eligibility)
+    eligible = screening.eligible
+    run.note(
+        cohort_name=eligible.name,
+        is_synthetic=eligible.is_synthetic,
+        rejected=found.rejected.to_dict("records"),
+    )
+    for table in COHORT_TABLES:
+        run.write(table, getattr(eligible, table))
+    if section.eligibility:
+        run.write("screening_flow", screening.flow)
+    job.tell(run, [*found.notes, *(f"Left out: {text}" for text in found.rejected["problem"])])
+
+
+def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None) -> Cohort:
+    """Return the cohort that `study` holds, with its name and its mark as synthetic or real.
+
+    Parameters
+    ----------
+    study
+        That holds the people.
+    read
+        Reads a table: `Run.read` of a run that is made from the cohort, the study's own otherwise.
+    """
+    participants, visits, volumes = map(read or study.read, COHORT_TABLES)
+    runs = study.runs().set_index("run_id")
+    run = runs.loc[study.writers()["participants"]]
+    config = json.loads(str(run["config"]))
+    files = tuple(
+        Path(resolve(file["path"], study.folder)) for file in json.loads(str(run["inputs"]))
+    )
+    return Cohort(
+        participants,
+        visits,
+        volumes,
+        name=str(config.get("cohort_name", "cohort")),
+        is_synthetic=bool(config.get("is_synthetic", False)),
+        sources=files,
+    )

@@ -1,0 +1,133 @@
+"""The step that plans and simulates the looks of each strategy's trial."""
+
+import numpy as np
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.schema import validate_table
+from reports.store.study import Run
+from trialsim.comparison.candidate_runs import build_model
+from trialsim.comparison.candidates import Candidate, Screened, gather_pool, read_screened
+from trialsim.comparison.closed_form import compute_model_moments, compute_pool_moments
+from trialsim.comparison.comparison import add_normal_change
+from trialsim.comparison.refitting import widen_scores
+from trialsim.design import TrialDesign
+from trialsim.enrichment.features import build_all_features
+from trialsim.errors import DesignError
+from trialsim.interim.candidate import (
+    Enrolled,
+    compare_enriching,
+    describe_reestimation,
+    plan_candidate,
+    simulate_candidate,
+    tabulate_candidate_expectations,
+    tabulate_candidate_looks,
+)
+from trialsim.interim.plan import InterimPlan
+from trialsim.simulation import build_trajectories
+from trialsim.simulation.outcomes import GrowthModel
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.screening import build_screening
+from trialsim.study.steps.simulation import find_normal_people
+
+_SECONDS_A_TRIAL = 0.002
+
+
+def make_interim_step(job: Job, interim: InterimPlan, stands_on: list[str]) -> Step:
+    """Return the step that finds bounds, stopping probabilities, expected size and duration."""
+    protocol = job.protocol
+    n_trials = protocol.simulation.n_simulations * len(protocol.selection.strategies)
+    return Step(
+        "interim",
+        lambda run: plan_interim(job, interim, run),
+        job.config("interim", "design", "costs", "simulation.n_simulations"),
+        stands_on=stands_on,
+        estimate=lambda: n_trials * _SECONDS_A_TRIAL,
+    )
+
+
+def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
+    """Plan the looks of every strategy at its cheapest fraction.
+
+    Raises
+    ------
+    DesignError
+        A look before anyone has the endpoint's visit, bounds that spend more than alpha.
+    """
+    cohort, costs = read_cohort(run.study, run.read), job.protocol.costs
+    screened = _read_screened(job, run, cohort)
+    design = add_normal_change(job.protocol.design, screened)
+    cheapest = run.read("cheapest_fractions")
+    chosen = cheapest[
+        (cheapest["choice"] == "fraction") & (cheapest["analysis"] == design.analyses[0])
+    ]
+    if chosen.empty:
+        raise DesignError(
+            "No looks were planned: no strategy reaches the target power at any sample size tried."
+        )
+    rng = np.random.default_rng([job.protocol.study.seed, 9])
+    looks, expectations, adaptive, notes = [], [], [], []
+    amount = {"n_simulations": job.protocol.simulation.n_simulations}
+    amount |= {"seed": job.protocol.study.seed}
+    for done, row in enumerate(chosen.to_dict("records")):
+        candidate = Candidate(str(row["strategy"]), float(row["fraction_enrolled"]))
+        job.on_progress(f"looks of {candidate.strategy}", done, len(chosen))
+        people = _gather(candidate, screened, design, rng)
+        plan = plan_candidate(people, design, interim, costs)
+        simulated = simulate_candidate(
+            people, plan, design, interim, costs, workers=job.protocol.simulation.workers, **amount
+        )
+        looks.append(tabulate_candidate_looks(people, plan, simulated, design, interim))
+        expectations.append(
+            tabulate_candidate_expectations(people, plan, simulated, design, interim, costs)
+        )
+        if interim.reestimation == "blinded":
+            notes.append(describe_reestimation(people, plan, design, seed=amount["seed"]))
+        if interim.enrichment == "adaptive":
+            if not candidate.is_screened or candidate.fraction_enrolled >= 1:
+                notes.append(
+                    f"{candidate.strategy} leaves nobody out, so there is nothing to choose at a "
+                    "look."
+                )
+                continue
+            everyone = _gather(Candidate(candidate.strategy, 1.0), screened, design, rng)
+            adaptive.append(
+                compare_enriching(people, everyone, design, interim, costs, seed=amount["seed"])
+            )
+    for name, tables in (
+        ("looks", looks),
+        ("look_expectations", expectations),
+        ("adaptive_enrichment", adaptive),
+    ):
+        if tables:
+            run.write(name, validate_table(pd.concat(tables, ignore_index=True), name))
+    job.tell(run, notes)
+
+
+def _read_screened(job: Job, run: Run, cohort: Cohort) -> Screened:
+    design = job.protocol.design
+    tables = build_screening(job, run).tables
+    return read_screened(
+        build_trajectories(cohort.visits, cohort.volumes, design),
+        widen_scores(run.read("scores")).loc[tables.index],
+        design,
+        baseline=build_all_features(tables),
+        normal_people=find_normal_people(cohort, design),
+    )
+
+
+def _gather(
+    candidate: Candidate, screened: Screened, design: TrialDesign, rng: np.random.Generator
+) -> Enrolled:
+    pool = gather_pool(candidate, screened, rng)
+    model = build_model(pool, design)
+    moments = (
+        compute_model_moments(model)
+        if isinstance(model, GrowthModel)
+        else compute_pool_moments(pool, design)
+    )
+    return Enrolled(
+        candidate.strategy, candidate.fraction_enrolled, candidate.is_screened, model, moments
+    )

@@ -1,0 +1,53 @@
+"""The steps that a protocol asks for, in their order."""
+
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.steps.cohort import make_load_step
+
+
+def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
+    """Return the steps of a study; a step's module is imported only if it is asked for.
+
+    Parameters
+    ----------
+    job
+        The study's work.
+    until
+        The step whose result is wanted, with those that it stands on; all when None.
+
+    Raises
+    ------
+    ModelError
+        If the protocol names a model that is not there.
+    """
+    from trialsim.study.steps.selection import make_compare_step, make_score_step
+    from trialsim.study.steps.simulation import make_simulation_step
+
+    steps = [make_load_step(job), *_list_scan_steps(job)]
+    steps.append(make_score_step(job, [step.name for step in steps]))
+    earlier = [step.name for step in steps]
+    steps += [make_compare_step(job, earlier), make_simulation_step(job, earlier)]
+    if job.protocol.interim is not None:
+        from trialsim.study.steps.interim import make_interim_step
+
+        steps.append(make_interim_step(job, job.protocol.interim, [*earlier, "simulate"]))
+    return steps if until is None else _take_until(steps, until)
+
+
+def _take_until(steps: list[Step], name: str) -> list[Step]:
+    needed = {name, *next(step.stands_on for step in steps if step.name == name)}
+    return [step for step in steps if step.name in needed]
+
+
+def _list_scan_steps(job: Job) -> list[Step]:
+    section = job.protocol.prediction
+    if section is None:
+        return []
+    from trialsim.study.steps.prediction import make_prediction_step
+    from trialsim.study.steps.preparation import make_preprocess_step, make_segment_step
+
+    return [
+        make_preprocess_step(job, section, ["load"]),
+        make_segment_step(job, section, ["load", "preprocess"]),
+        make_prediction_step(job, section, ["load", "preprocess", "segment"]),
+    ]

@@ -1,0 +1,102 @@
+"""The step that predicts what the screened people's brains will look like."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from reports.store.places import relate
+from reports.store.study import Run
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.protocol import PredictionSection
+from trialsim.study.steps.cohort import read_cohort
+
+
+def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
+    """Return the step that predicts volumes, with the scans behind them."""
+    from brlp_models.model.folder import find_model_folder
+
+    return Step(
+        "predict",
+        lambda run: predict(job, section, run),
+        job.config("prediction"),
+        inputs=[section.segmentations] if section.segmentations else [],
+        weights=[find_model_folder(section.model)],
+        stands_on=stands_on,
+        estimate=lambda: estimate(job, section),
+    )
+
+
+def estimate(job: Job, section: PredictionSection) -> float:
+    """Return the seconds of predicting everyone who has a scan, measured by one draw of noise."""
+    from brlp_models.prediction.timing import measure_person
+
+    n_scans = len(job.census.first_images)
+    if not n_scans:
+        return 0.0
+    return n_scans * measure_person(
+        job.model, n_horizons=len(section.horizons_months), samples=section.samples
+    )
+
+
+def predict(job: Job, section: PredictionSection, run: Run) -> None:
+    """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
+    from brlp_models.prediction.archive import list_prediction_images
+    from brlp_models.prediction.cohort import predict_cohort
+
+    # another seed, scan or model has another fingerprint: finished people are never mixed up
+    folder = job.folder / "predictions" / str(run.fingerprint)[:12]
+    model, cohort = job.model, add_scan_volumes(read_cohort(run.study, run.read), run)
+    total, done = len(cohort.participants) * len(section.horizons_months), 0.0
+
+    def advance(amount: float) -> None:
+        nonlocal done
+        done += amount
+        job.on_progress("Predicting", done, total)
+
+    found = predict_cohort(
+        model,
+        cohort,
+        section.horizons_months,
+        section.samples,
+        out=folder,
+        seed=job.protocol.study.seed,
+        sampler=section.sampler,
+        num_inference_steps=section.num_inference_steps,
+        tolerance_percent=section.tolerance_percent,
+        until_months=section.until_months,
+        segmentations=section.segmentations,
+        scan_cache=job.scans,
+        save_images=section.save_images,
+        measure=section.measure,
+        batch_size=section.batch_size,
+        memory_gb=section.memory_gb,
+        on_progress=advance,
+    )
+    run.write("predictions", found.predictions)
+    run.write("scan_checks", found.scan_checks)
+    images = list_prediction_images(
+        cohort, folder, model.model_id, until_months=section.until_months
+    )
+    run.write("prediction_images", images)
+    run.note(
+        model_id=model.model_id,
+        folder=relate(folder, job.folder),
+        failures=found.failures.to_dict("records"),
+    )
+    job.tell(run, _describe(found.failures, found.scan_checks))
+
+
+def add_scan_volumes(cohort: Cohort, run: Run) -> Cohort:
+    """Return the cohort with the volumes that were measured in scans that came without."""
+    measured = [cohort.volumes, run.read("scan_volumes")]
+    return replace(cohort, volumes=pd.concat(measured, ignore_index=True))
+
+
+def _describe(failures: pd.DataFrame, checks: pd.DataFrame) -> list[str]:
+    warned = checks[checks["verdict"] == "warn"]
+    return [
+        *(f"Not predicted: {row.participant_id}: {row.problem}" for row in failures.itertuples()),
+        *(f"Check the scan of {row.participant_id}: {row.reasons}" for row in warned.itertuples()),
+    ]

@@ -1,0 +1,97 @@
+"""The steps that make of the screened people's scans what predictions start from."""
+
+from collections.abc import Callable
+
+from reports.store.study import Run
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.protocol import PredictionSection
+from trialsim.study.steps.cohort import read_cohort
+
+
+def make_preprocess_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
+    """Return the step that brings every baseline scan onto the model's grid."""
+    from brlp_models.model.folder import find_model_folder
+
+    return Step(
+        "preprocess",
+        lambda run: preprocess(job, run),
+        weights=[find_model_folder(section.model)],
+        stands_on=stands_on,
+        estimate=lambda: estimate_preprocess(job),
+    )
+
+
+def make_segment_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
+    """Return the step that measures the baseline scans that come without volumes."""
+    from brlp_models.model.folder import find_model_folder
+
+    return Step(
+        "segment",
+        lambda run: segment(job, run),
+        weights=[find_model_folder(section.model)],
+        stands_on=stands_on,
+        estimate=lambda: estimate_segment(job),
+    )
+
+
+def preprocess(job: Job, run: Run) -> None:
+    """Preprocess everyone; who cannot be is noted here, and told by the step that predicts."""
+    from brlp_models.prediction.preparation import preprocess_cohort
+    from brlp_models.scans.cache import ScanCache
+
+    cohort = read_cohort(run.study, run.read)
+    advance = _count(job, "Preprocessing", len(cohort.participants))
+    found = preprocess_cohort(job.model, cohort, ScanCache(job.scans), on_scan=advance)
+    run.note(
+        n_on_grid=found.n_on_grid,
+        n_preprocessed=found.n_preprocessed,
+        failures=found.failures.to_dict("records"),
+    )
+
+
+def segment(job: Job, run: Run) -> None:
+    """Measure the volumes that the cohort lacks."""
+    from brlp_models.prediction.preparation import segment_cohort
+    from brlp_models.scans.cache import ScanCache
+    from brlp_models.scans.segmentation import choose_segmenter
+
+    cohort, model = read_cohort(run.study, run.read), job.model
+    volumes = segment_cohort(
+        model,
+        choose_segmenter(model),
+        cohort,
+        ScanCache(job.scans),
+        # another scan or model has another fingerprint: finished people are never mixed up
+        out=job.folder / "segmentations" / str(run.fingerprint)[:12],
+        on_scan=_count(job, "Segmenting", len(cohort.participants)),
+    )
+    run.write("scan_volumes", volumes)
+    run.note(n_segmented=volumes["participant_id"].nunique())
+
+
+def estimate_preprocess(job: Job) -> float:
+    """Return the seconds of preprocessing every scan that is not on the model's grid."""
+    from brlp_models.prediction.timing import estimate_preprocessing
+
+    images = job.census.first_images
+    return estimate_preprocessing(job.model.config, images) if images else 0.0
+
+
+def estimate_segment(job: Job) -> float:
+    """Return the seconds of segmenting every scan; those that have volumes take none."""
+    from brlp_models.prediction.timing import measure_segmenting
+
+    n_scans = len(job.census.first_images)
+    return n_scans * measure_segmenting(job.model) if n_scans else 0.0
+
+
+def _count(job: Job, name: str, total: int) -> Callable[[], None]:
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        job.on_progress(name, done, total)
+
+    return advance

@@ -1,0 +1,88 @@
+"""What strategies may see of the people of a study, and which strategies it compares."""
+
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.schema import validate_table
+from cohorts.synthetic.truth import read_true_volumes
+from reports.store.study import Run
+from trialsim.enrichment import (
+    FastProgressorDefinition,
+    Strategy,
+    build_screening_tables,
+    build_strategies,
+    read_score_strategies,
+)
+from trialsim.enrichment.screening import Screening
+from trialsim.errors import DesignError
+from trialsim.study.job import Job
+from trialsim.study.steps.cohort import read_cohort
+
+
+def build_screening(job: Job, run: Run) -> Screening:
+    """Put together what strategies may see, from the study file and the training people."""
+    return assemble_screening(job, read_cohort(run.study, run.read), read_predictions(job, run))
+
+
+def read_predictions(job: Job, run: Run) -> pd.DataFrame | None:
+    """Return the volumes that were predicted in this study and elsewhere; None without any."""
+    tables = [run.read("predictions")] if job.protocol.prediction else []
+    given = read_given_predictions(job)
+    tables += [] if given is None else [given]
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | None) -> Screening:
+    """Put together what strategies may see of a cohort."""
+    return build_screening_tables(
+        cohort,
+        define_fast_progressors(job),
+        region=job.protocol.design.endpoint,
+        latent_volumes=read_true_volumes(job.protocol.cohort.path),
+        predictions=predictions,
+        training=_build_training(job),
+        n_folds=job.protocol.selection.folds,
+    )
+
+
+def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
+    """Return the strategies that the protocol names, the user's own scores after them."""
+    section = job.protocol.selection
+    given = read_score_strategies(section.scores, screening.tables.index) if section.scores else []
+    own = {strategy.name for strategy in given}
+    return [*build_strategies([n for n in section.strategies if n not in own]), *given]
+
+
+def define_fast_progressors(job: Job) -> FastProgressorDefinition:
+    """Return who counts as a fast progressor."""
+    return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
+
+
+def read_given_predictions(job: Job) -> pd.DataFrame | None:
+    """Return the predictions that were made elsewhere, from CSV or Parquet; None for no file.
+
+    Raises
+    ------
+    DesignError
+        Where the file cannot be read.
+    CohortValidationError
+        Where it is no table of predictions.
+    """
+    path = job.protocol.selection.predictions
+    if path is None:
+        return None
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype={"participant_id": str, "model_id": str})
+    except (OSError, ValueError) as error:
+        raise DesignError(f"The predictions {path} cannot be read: {error}.") from error
+    return validate_table(table, "predictions")
+
+
+def _build_training(job: Job) -> Screening | None:
+    path, region = job.protocol.cohort.training, job.protocol.design.endpoint
+    if path is None:
+        return None
+    return build_screening_tables(job.load(path), define_fast_progressors(job), region=region)

@@ -1,0 +1,138 @@
+"""The steps that choose people: scores, capture rates."""
+
+from pathlib import Path
+
+from cohorts.cohort import Cohort
+from reports.store.study import Run
+from trialsim.enrichment import (
+    compute_group_differences,
+    score_people,
+    select_people,
+)
+from trialsim.enrichment.evaluation import evaluate_scores
+from trialsim.enrichment.screening import Screening
+from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
+from trialsim.errors import DesignError
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.steps.archive import score_archive
+from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
+from trialsim.study.steps.screening import (
+    build_screening,
+    define_fast_progressors,
+    list_strategies,
+    read_predictions,
+)
+
+_OF_COMPARISON = (
+    "selection.n_selected",
+    "selection.truth",
+    "selection.fast_progressor.top_fraction",
+    "selection.fast_progressor.rate_below",
+)
+"""What decides how strategies are judged, but not how they score people."""
+
+
+def make_score_step(job: Job, stands_on: list[str]) -> Step:
+    """Return the step that scores everyone with every strategy."""
+    return Step(
+        "score",
+        lambda run: score(job, run),
+        job.config("selection", "design.endpoint", "cohort.training", without=_OF_COMPARISON),
+        _files(job),
+        stands_on=stands_on,
+        estimate=lambda: estimate_scoring(job),
+    )
+
+
+def make_compare_step(job: Job, stands_on: list[str]) -> Step:
+    """Return the step that measures how well strategies find the fast progressors."""
+    return Step(
+        "compare",
+        lambda run: compare(job, run),
+        job.config("selection", "design.endpoint", "cohort.training"),
+        _files(job),
+        stands_on=stands_on,
+        estimate=lambda: estimate_comparing(job),
+    )
+
+
+def score(job: Job, run: Run) -> None:
+    """Score everyone, say whom each strategy would enroll, and who is left out."""
+    screening = build_screening(job, run)
+    strategies = list_strategies(job, screening)
+    scores = score_people(strategies, screening.tables, job.rng("scores"))
+    fractions = job.protocol.selection.fractions_enrolled
+    selections = select_people(scores, fractions, job.rng("ties"))
+    run.write("scores", scores)
+    run.write("selections", selections)
+    run.write("group_differences", compute_group_differences(selections, run.read("participants")))
+
+
+def compare(job: Job, run: Run) -> None:
+    """Measure capture rates, and how well scores predict the decline.
+
+    People who were only screened have no decline to find: the strategies are then judged on the
+    archive, where what learns is cross-fitted.
+    """
+    cohort, scores = read_cohort(run.study, run.read), run.read("scores")
+    screening, notes = build_screening(job, run), []
+    if is_judged_on_archive(job, screening):
+        archive = score_archive(job, read_predictions(job, run))
+        cohort, scores, screening = archive.cohort, archive.scores, archive.screening
+        whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
+        notes = [f"Nobody screened was followed: strategies are judged on {whom}."]
+    truth = choose_truth(job, cohort, screening)
+    tables = evaluate_scores(
+        scores,
+        cohort,
+        truth,
+        define_fast_progressors(job),
+        job.protocol.selection.n_selected,
+        region=job.protocol.design.endpoint,
+        rng=job.rng("capture rates"),
+    )
+    for name, table in tables.items():
+        run.write(name, table)
+    run.note(truth=truth.kind, n_left_out=truth.n_left_out)
+    left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
+    known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
+    job.tell(run, [*notes, known])
+
+
+def is_judged_on_archive(job: Job, screening: Screening) -> bool:
+    """Return whether nobody screened was followed, and others were."""
+    return job.protocol.cohort.training is not None and screening.truth is None
+
+
+def choose_truth(job: Job, cohort: Cohort, screening: Screening) -> TrueDecline:
+    """Return the decline that strategies are judged by.
+
+    Raises
+    ------
+    DesignError
+        Where it is not known of anyone.
+    """
+    wanted, found = job.protocol.selection.truth, screening.truth
+    if wanted == "latent" and (found is None or found.kind != "latent"):
+        raise DesignError(
+            f"The latent decline of {cohort.name} is not known; only synthetic cohorts have a "
+            "truth/ folder."
+        )
+    if found is None or wanted == "measured":
+        region = job.protocol.design.endpoint
+        return compute_measured_decline(cohort, define_fast_progressors(job), region=region)
+    return found
+
+
+def _horizon(job: Job) -> float:
+    return job.protocol.selection.fast_progressor.horizon_months
+
+
+def _files(job: Job) -> list[Path]:
+    section, training = job.protocol.selection, job.protocol.cohort.training
+    truth = job.protocol.cohort.path / "truth"
+    found = [training, section.scores, section.predictions, truth if truth.is_dir() else None]
+    scans = job.count(training).scans if training else ()
+    return [path for path in (*found, *scans) if path is not None]

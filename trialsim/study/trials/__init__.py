@@ -1,0 +1,1 @@
+"""A trial in a study file: twins frozen beforehand, its analysis afterwards."""

@@ -1,0 +1,88 @@
+"""Twins of a trial's people, from an archive or from predictions, with what is recorded of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.schema import validate_table
+from cohorts.sources.table import read_table
+from reports.store.study import Study
+from trialsim.errors import DesignError
+from trialsim.study.trials.frozen_twins import describe_frozen
+from trialsim.twins.archive import predict_from_archive
+from trialsim.twins.from_predictions import build_twins
+
+
+@dataclass(frozen=True)
+class MadeTwins:
+    """Twins and what their run records."""
+
+    table: pd.DataFrame
+    record: dict[str, object]
+
+
+def make_twins(
+    people: Cohort,
+    *,
+    months: Sequence[float],
+    endpoint: str = "hippocampus",
+    archive: Cohort | None = None,
+    predictions: Path | None = None,
+    model_id: str | None = None,
+    study: Path | None = None,
+) -> MadeTwins:
+    """Return twins from an archive where one is given, else from predictions.
+
+    Parameters
+    ----------
+    people
+        The trial's people; only their baseline is read.
+    months
+        Visits after baseline, greater than 0.
+    endpoint
+        A region.
+    archive
+        Untreated people with follow-up.
+    predictions
+        A file of the table `predictions`; those of `study` when None.
+    model_id
+        Which model of the predictions.
+    study
+        Where predictions are looked for.
+
+    Raises
+    ------
+    DesignError
+        No months, months at or before baseline, both sources, or what the sources refuse.
+    ReportError
+        If the study has no predictions.
+    """
+    if not months or min(months) <= 0:
+        raise DesignError("visits_months must list the visits after baseline, such as 6,12,24.")
+    if archive is not None and predictions is not None:
+        raise DesignError("Twins come from an archive or from predictions: give one of them.")
+    if archive is not None:
+        made = predict_from_archive(people, archive, months=months, endpoint=endpoint)
+        model = f"ridge regression on {archive.name}"
+        further = {
+            "n_archive": {f"{month:g}": n for month, n in made.n_people.items()},
+            "error_correlation": made.error_correlation.round(4).tolist(),
+        }
+        record = describe_frozen(people, made.table, model=model, endpoint=endpoint)
+        return MadeTwins(made.table, record | further)
+    rows = _read_predictions(predictions, study)
+    table = build_twins(people, rows, months=months, endpoint=endpoint, model_id=model_id)
+    model = model_id or str(rows.loc[rows["region"] == endpoint, "model_id"].iloc[0])
+    return MadeTwins(table, describe_frozen(people, table, model=model, endpoint=endpoint))
+
+
+def _read_predictions(path: Path | None, study: Path | None) -> pd.DataFrame:
+    if path is not None:
+        return validate_table(read_table(path), "predictions")
+    if study is None:
+        raise DesignError("Twins need an archive to learn from, or predictions.")
+    with Study.open(study, read_only=True) as opened:
+        return opened.read("predictions")
