@@ -180,8 +180,9 @@ def describe(protocol: Protocol, folder: Path) -> Values:
     """
     found = dict(_flatten(json.loads(protocol.model_dump_json())))
     found = {key: value for key, value in found.items() if key not in _WAYS and value is not None}
-    for key in found.keys() & set(PATHS):
-        found[key] = relate(Path(found[key]), folder)
+    # a model is a folder's path, or the name of a bundled one
+    for key in found.keys() & {*PATHS, "prediction.model"}:
+        found[key] = relate(found[key], folder)
     return found
 
 
@@ -212,8 +213,8 @@ def add_cohort(study: Path, place: Path) -> pd.DataFrame:
     kept = read_recorded(study).items()
     values = {key: value for key, value in kept if not key.startswith("cohort.")}
     folder = study.absolute().parent
-    for key in values.keys() & set(PATHS):
-        values[key] = relate(Path(values[key]), folder)
+    for key in values.keys() & {*PATHS, "prediction.model"}:
+        values[key] = relate(values[key], folder)
     return _tabulate({**values, "cohort.path": relate(place.absolute(), folder)})
 
 
