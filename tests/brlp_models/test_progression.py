@@ -153,7 +153,7 @@ def test_every_spelling_of_gaussian_noise_is_read(noise: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"name": "univariate_logistic"}, "only 'logistic' is read"),
+        ({"name": "linear"}, "'linear'"),
         ({"name": "joint"}, "'joint'"),
         ({"obs_models": {"y": "bernoulli"}}, "'bernoulli'"),
         ({"features": ["a", "b"]}, "2 features need"),

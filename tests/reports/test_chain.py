@@ -56,7 +56,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(template: Path, tmp_path: Path) -> Study:
+    # paths in a study are relative to it: the files go with it
     shutil.copy(template, tmp_path / "study.duckdb")
+    shutil.copy(template.with_name("source.csv"), tmp_path)
     return Study.open(tmp_path / "study.duckdb")
 
 
