@@ -51,7 +51,7 @@ class Setting:
         for words in self.words:
             for analysis in ("mmrm", "random_slope"):
                 design = TrialDesign(
-                    MONTHS, outcomes="parametric", analyses=(analysis,), **self.design, **words
+                    MONTHS, trajectories="parametric", analyses=(analysis,), **self.design, **words
                 )
                 trials = simulate_trials(
                     MODEL, design, [self.size], seed=SEED, replicates=range(n),

@@ -128,8 +128,10 @@ def test_reconstruction_error_is_held_against_training(error: float, verdict: st
 
 def test_unknown_side_warns() -> None:
     scan = make_preprocessed()
-    scan.provenance["orientation"] = "not given by the file"
-    assert "patient's left" in check_scan(scan).reason_text
+    scan.provenance["orientation"] = "the file's header does not say which side is left"
+    check = check_scan(scan)
+    assert check.verdict == "warn"
+    assert "which side is left" in check.reason_text
 
 
 def test_picture_shows_nine_slices() -> None:

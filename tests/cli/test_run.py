@@ -241,7 +241,8 @@ def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path
     first = cohort.visits.query("months_from_baseline == 0")
     volumes = cohort.volumes[cohort.volumes["session_id"].isin(first["session_id"])]
     write_cohort(replace(cohort, visits=first, volumes=volumes), folder)
-    result = RUNNER.invoke(app, ["run", str(protocol)])
+    own = ["--set", "design.outcomes=observed"]
+    result = RUNNER.invoke(app, ["run", str(protocol), *own])
     assert result.exit_code == 1, result.output
     assert result.stderr.count("Error: No trial was simulated") == 1
     assert "nobody in the cohort has one" in result.stderr.lower()

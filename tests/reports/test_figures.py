@@ -70,7 +70,8 @@ def test_hostile_names_stay_text(name: str, study_tables: Tables) -> None:
 
 def test_capture_figure_draws_the_chance_of_the_table(study_tables: Tables) -> None:
     rates = study_tables["capture_rates"]
-    chance = figures.plot_capture_rates(rates).axes[0].lines[0]
+    lines = figures.plot_capture_rates(rates).axes[0].lines
+    (chance,) = [line for line in lines if str(line.get_label()).startswith("Chance")]
     expected = rates.drop_duplicates("n_selected").sort_values("n_selected")["chance_rate"]
     np.testing.assert_allclose(np.asarray(chance.get_ydata(), float), expected)
 

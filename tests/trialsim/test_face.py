@@ -80,7 +80,7 @@ def test_every_function_is_documented_whole(name: str) -> None:
     for part in ("Parameters", "Returns", "Raises", "Examples"):
         assert f"\n{part}\n---" in text, part
     listed = re.split(r"\n(?:Returns|Raises|Examples)\n-", text.split("Parameters\n", 1)[1])[0]
-    heads = re.findall(r"^(\w[\w, ]*)$", listed, re.MULTILINE)
+    heads = re.findall(r"^\*{0,2}(\w[\w, ]*)$", listed, re.MULTILINE)
     named = {word for head in heads for word in head.split(", ")}
     assert set(inspect.signature(function).parameters) <= named
 
@@ -98,7 +98,7 @@ def test_a_protocol_is_stated_with_the_names_of_its_keys() -> None:
 
 def test_a_users_script_sees_real_types(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    lines = ["import trialsim as ts", "from trialsim.simulation import compare_strategies"]
+    lines = ["import trialsim as ts", "from trialsim.comparison import compare_strategies"]
     lines += ["study = ts.run(ts.protocol(cohort='x', strategies=['random']), output='results')"]
     lines += ["print(study.answer.upper(), study.table('scores').shape, study.plot('x').axes)"]
     first = len(lines) + 1

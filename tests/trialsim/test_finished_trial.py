@@ -246,3 +246,21 @@ def test_other_endpoints_are_no_covariates() -> None:
     trial = read_trial(long.assign(amygdala_mm3=long["hippocampus_mm3"] / 3))
     assert list(trial.covariates) == ["age_years", "sex=M"]
     assert "amygdala_mm3 changes after baseline" in trial.notes[0]
+
+
+def test_one_visit_after_baseline_is_enough() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.normal(3500, 300, 60)
+    arms = np.repeat(["control", "treatment"], 30)
+    end = start - 150 + 60 * (arms == "treatment") + rng.normal(0, 30, 60)
+    table = pd.DataFrame(
+        {
+            "participant_id": np.tile([f"p{k}" for k in range(60)], 2),
+            "arm": np.tile(arms, 2),
+            "months": np.repeat([0, 24], 60),
+            "hippocampus_mm3": np.concatenate([start, end]),
+        }
+    )
+    found = {effect.estimator for effect in estimate_effects(read_trial(table))}
+    assert {"ancova", "change", "unadjusted"} <= found
+    assert "mmrm" not in found

@@ -32,7 +32,7 @@ def design(analysis: str = "mmrm", **changes: Any) -> TrialDesign:
     return TrialDesign(
         visits_months=MONTHS,
         dropout=DropOut(control=0.2),
-        outcomes="parametric",
+        trajectories="parametric",
         slowing=0.3,
         alpha=0.025,
         sides=1,

@@ -38,7 +38,7 @@ def run(*, batch_size: int | None = None, **words: str) -> SimulatedTrials:
         MONTHS,
         slowing=0.3,
         dropout=DropOut(0.3),
-        outcomes="parametric",
+        trajectories="parametric",
         analyses=MIXED,
         **words,  # type: ignore[arg-type]
     )

@@ -78,12 +78,35 @@ def analyze(
     **reading
         Further arguments of `read_trial`, where a table is given.
 
+    Returns
+    -------
+    TrialAnalysis
+        The effects, the pre-specified one first, with everything that they hang on as tables.
+
     Raises
     ------
     DesignError
         The table or the twins have problems, the arms are blinded, too few people are left.
     CohortError
         If a file cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> start = rng.normal(3500, 300, 60)
+    >>> arms = np.repeat(["control", "treatment"], 30)
+    >>> end = start - 150 + 60 * (arms == "treatment") + rng.normal(0, 30, 60)
+    >>> table = pd.DataFrame({
+    ...     "participant_id": np.tile([f"p{k}" for k in range(60)], 2),
+    ...     "arm": np.tile(arms, 2),
+    ...     "months": np.repeat([0, 24], 60),
+    ...     "hippocampus_mm3": np.concatenate([start, end]),
+    ... })
+    >>> found = analyze(table, n_imputations=20)
+    >>> found.primary.estimator
+    'ancova'
     """
     if not isinstance(trial, FinishedTrial):
         trial = read_trial(_locate(trial), **reading)

@@ -176,9 +176,14 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
     "ppi": Estimator(
         _fit_ppi, ("robust",), _LAST_VISIT + _SEEN, needs_twins=True
     ),
-    "mmrm": Estimator(_fit_mmrm, ("model", "robust"), _LAST_VISIT + _MAR),
+    # with one visit after baseline they are ANCOVA and PROCOVA
+    "mmrm": Estimator(_fit_mmrm, ("model", "robust"), _LAST_VISIT + _MAR, min_visits=3),
     "procova_mmrm": Estimator(
-        _fit_procova_mmrm, ("model", "robust"), _LAST_VISIT + _MAR, needs_twins=True
+        _fit_procova_mmrm,
+        ("model", "robust"),
+        _LAST_VISIT + _MAR,
+        needs_twins=True,
+        min_visits=3,
     ),
     "random_slope": Estimator(
         _fit_random_slope,
