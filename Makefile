@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults audit licenses check docs clean
+DEMO_STAMP := $(VENV)/.installed-demo
+
+.PHONY: demo test test-faults package audit licenses check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -11,7 +13,14 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(STAMP)
 
-demo: $(STAMP) ## synthesize a cohort, predict, compare, write the report
+# what the demonstration needs, and no type checkers
+$(DEMO_STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[imaging]'
+	touch $(DEMO_STAMP)
+
+demo: $(DEMO_STAMP) ## synthesize a cohort, predict, compare, write the report
 	$(BIN)/trialsim demo
 
 # one thread a worker: more of them than cores wait for each other
@@ -20,6 +29,9 @@ test: $(STAMP) check ## style, types, tests
 
 test-faults: $(STAMP) ## kill every command, damage every file: minutes
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal faults
+
+package: $(STAMP) ## wheel and sdist, and every command of the bare wheel in an environment of its own
+	bash .ci/package
 
 audit: $(STAMP) ## known vulnerabilities; what could not be looked up counts as one
 	$(BIN)/python -m pip install --quiet pip-audit
