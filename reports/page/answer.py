@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from reports.figures.labels import analysis_label, strategy_words
+from reports.figures.labels import analysis_label
 from reports.page.choice import Choice, choose, scale_interval
 from reports.page.content import Answer, KeyNumber
 from reports.page.formats import (
     MISSING,
+    Format,
     is_missing,
     show_count,
     show_fraction,
@@ -17,6 +18,18 @@ from reports.page.formats import (
     show_text,
 )
 from reports.page.gather import StudyFacts
+from reports.page.proposed import (
+    describe_assured,
+    describe_budget,
+    describe_doubts,
+    describe_found,
+    describe_outcomes,
+    describe_proposed,
+    describe_regret,
+    describe_true_rate,
+    list_proposed_numbers,
+)
+from reports.page.size_words import describe_group, describe_size, describe_uncertainty
 
 Row = dict[Any, Any]
 
@@ -34,6 +47,8 @@ def describe_answer(facts: StudyFacts) -> Answer:
             sources=sources,
         )
     currency = show_text(facts.setting("currency", "sample_sizes") or "", limit=12)
+    if choice.proposal is not None:
+        return _describe_proposal(facts, choice, currency)
     details = [
         _saving_sentence(choice),
         _screening_sentence(choice, currency),
@@ -44,36 +59,25 @@ def describe_answer(facts: StudyFacts) -> Answer:
     return Answer(_headline(choice), tuple(filter(None, details)), sources, numbers)
 
 
-def describe_group(row: Row) -> str:
-    """Return the words for a strategy at a fraction: `the top 40 % by BrLP`."""
-    if row["fraction_enrolled"] >= 1:
-        return "everyone eligible"
-    fraction = show_fraction(row["fraction_enrolled"])
-    return f"the top {fraction} by {strategy_words(row['strategy'])}"
-
-
-def describe_size(row: Row) -> str:
-    """Return the sample size in words: per arm where the arms are equal."""
-    control, treatment = show_size(row["n_control"]), show_size(row["n_treatment"])
-    if control == treatment:
-        return f"{control} per arm"
-    return f"{control} in the control arm and {treatment} in the treatment arm"
-
-
-def describe_uncertainty(row: Row) -> str:
-    """Return the interval of the sample size, with the sources of error that it includes."""
-    arm = "" if row["n_control"] == row["n_treatment"] else " of the control arm"
-    narrow = show_interval(row["n_control_lower"], row["n_control_upper"], show_size)
-    wide = show_interval(row["n_control_lower_cohort"], row["n_control_upper_cohort"], show_size)
-    if narrow == wide == MISSING:
-        return "no interval was computed"
-    if wide == MISSING:
-        return (
-            f"95 % interval{arm} {narrow} for the error of the simulation; that of cohort and "
-            "prediction model was not computed"
-        )
-    simulated = "" if narrow == MISSING else f", {narrow} for that of the simulation"
-    return f"95 % interval{arm} {wide} for the error of cohort and prediction model{simulated}"
+def _describe_proposal(facts: StudyFacts, choice: Choice, currency: str) -> Answer:
+    """Return the answer of a study that proposes whole numbers, its doubts first."""
+    sentences = [
+        describe_doubts(choice),
+        describe_proposed(choice),
+        describe_outcomes(facts, choice),
+        describe_found(choice),
+        describe_assured(choice),
+        _saving_sentence(choice),
+        _screening_sentence(choice, currency),
+        describe_budget(choice),
+        _design_sentence(facts, choice),
+        _choice_sentence(choice),
+        describe_regret(facts, choice, currency),
+    ]
+    headline, *details = filter(None, sentences)
+    tables = ("sample_sizes", "sample_size_savings", "proposed_sizes", "decisions")
+    numbers = list_proposed_numbers(choice, currency)
+    return Answer(headline, tuple(details), facts.sources(*tables), numbers)
 
 
 def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
@@ -85,8 +89,8 @@ def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
         KeyNumber("To screen, people", show_size(best["n_to_screen"]), screened),
     ]
     if choice.by == "cost":
-        interval = show_interval(best["cost_lower"], best["cost_upper"], show_money)
-        found.append(KeyNumber("Cost", show_money(best["cost"], currency), interval))
+        shown = show_money(best["cost"], currency)
+        found.append(KeyNumber("Cost", shown, _cost_interval(best)))
     if choice.is_enriched and not is_missing(saving.get("saving_n_control")):
         low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
         shown = show_count(saving["saving_n_control"])
@@ -121,7 +125,8 @@ def _saving_sentence(choice: Choice) -> str:
     equal = choice.best["n_control"] == choice.best["n_treatment"]
     arm = "per arm" if equal else "in the control arm"
     low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
-    start = f"The saving is {show_count(saving['saving_n_control'])} {arm}"
+    found = "The saving" if choice.proposal is None else "The saving between sizes as found"
+    start = f"{found} is {show_count(saving['saving_n_control'])} {arm}"
     if is_missing(low):
         return f"{start}; its paired interval was not computed."
     doubt = "" if low > 0 else "; the interval does not exclude that nothing is saved"
@@ -129,17 +134,28 @@ def _saving_sentence(choice: Choice) -> str:
 
 
 def _screening_sentence(choice: Choice, currency: str) -> str:
-    best = choice.best
-    screened = _bracket(show_interval(*scale_interval(best, "n_to_screen"), show_size))
-    parts = [f"{show_size(best['n_to_screen'])} people must be screened{screened}"]
-    if not is_missing(best["cost"]) and best["cost"] > 0:
-        interval = _bracket(show_interval(best["cost_lower"], best["cost_upper"], show_money))
-        parts.append(f"the trial costs {show_money(best['cost'], currency)}{interval}")
+    trial = choice.trial
+    parts = [f"{show_size(trial['n_to_screen'])} people must be screened"]
+    parts[0] += _scaled(choice, "n_to_screen", show_size)
+    if not is_missing(trial["cost"]) and trial["cost"] > 0:
+        interval = "" if choice.proposal else _bracket(_cost_interval(choice.best))
+        parts.append(f"the trial costs {show_money(trial['cost'], currency)}{interval}")
         parts += _cost_saving(choice, currency)
-    if not is_missing(best["months_to_enroll"]):
-        months = _bracket(show_interval(*scale_interval(best, "months_to_enroll"), _show_months))
-        parts.append(f"enrollment takes {_show_months(best['months_to_enroll'])} months{months}")
+    if not is_missing(trial["months_to_enroll"]):
+        months = _scaled(choice, "months_to_enroll", _show_months)
+        parts.append(f"enrollment takes {_show_months(trial['months_to_enroll'])} months{months}")
     return "; ".join(parts) + "."
+
+
+def _scaled(choice: Choice, name: str, form: Format) -> str:
+    """Return the interval of what is proportional to a size found; a proposed size is decided."""
+    if choice.proposal is not None:
+        return ""
+    return _bracket(show_interval(*scale_interval(choice.best, name), form))
+
+
+def _cost_interval(row: Row) -> str:
+    return show_interval(row["cost_lower"], row["cost_upper"], show_money)
 
 
 def _bracket(interval: str) -> str:
@@ -158,7 +174,8 @@ def _cost_saving(choice: Choice, currency: str) -> list[str]:
     bracket = (
         "" if is_missing(low) else f" (paired 95 % interval {show_interval(low, high, show_money)})"
     )
-    return [f"{show_money(saving['saving_cost'], currency)} less than at random{bracket}"]
+    found = "" if choice.proposal is None else "as found, "
+    return [f"{found}{show_money(saving['saving_cost'], currency)} less than at random{bracket}"]
 
 
 def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
@@ -185,9 +202,10 @@ def _choice_sentence(choice: Choice) -> str:
     repeated = choice.repeated
     if repeated is None or is_missing(repeated["cost_lower"]):
         return f"{start} The best of several looks better than it is."
-    interval = show_interval(repeated["cost_lower"], repeated["cost_upper"], show_money)
     return (
         f"{start} The best of several looks better than it is: with the choice repeated among "
-        f"other people of the same kind, the cost has the 95 % interval {interval}, and the same "
-        f"choice came out in {show_fraction(round(repeated['share_chosen'], 2))} of the samples."
+        f"other people of the same kind, the cost has the 95 % interval "
+        f"{_cost_interval(repeated)}, and the same choice came out in "
+        f"{show_fraction(round(repeated['share_chosen'], 2))} of the samples"
+        f"{describe_true_rate(choice)}."
     )

@@ -23,6 +23,8 @@ class Choice:
         Its row of `sample_sizes`.
     reference
         The row of enrolling at random, where the study has one.
+    proposal
+        The row of `proposed_sizes`, where the study has one.
     saving
         The row of `sample_size_savings` against the reference, where there is one.
     repeated
@@ -36,6 +38,7 @@ class Choice:
 
     best: Row
     reference: Row | None
+    proposal: Row | None
     saving: Row | None
     repeated: Row | None
     n_compared: int
@@ -45,6 +48,20 @@ class Choice:
     def is_enriched(self) -> bool:
         """Whether the cheapest way is another than enrolling everyone."""
         return bool(self.best["strategy"] != REFERENCE)
+
+    @property
+    def trial(self) -> Row:
+        """The trial to carry out: arms, number to screen, cost and months that agree.
+
+        The proposed whole numbers; where a study has none, those of the sample size as found.
+        """
+        if self.proposal is None:
+            return self.best
+        return {
+            **self.proposal,
+            "n_control": self.proposal["n_control_proposed"],
+            "n_treatment": self.proposal["n_treatment_proposed"],
+        }
 
 
 def primary_sizes(facts: StudyFacts) -> pd.DataFrame:
@@ -80,11 +97,15 @@ def choose(facts: StudyFacts) -> Choice | None:
     if reached.empty:
         return None
     by = cheapest_by(sizes)
-    best = reached.sort_values(by, kind="stable").iloc[0].to_dict()
+    proposal = _find_proposal(facts, reached)
+    # costs of whole people may tie or turn where those of the sizes sought do not
+    proposed = reached if proposal is None else _pick(reached, proposal)
+    best = proposed.sort_values(by, kind="stable").iloc[0].to_dict()
     everyone = reached[reached["strategy"] == REFERENCE].to_dict("records")
     return Choice(
         best=best,
         reference=everyone[0] if everyone else None,
+        proposal=proposal,
         saving=_find_saving(facts, best),
         repeated=_find_repeated(facts, best),
         n_compared=len(reached),
@@ -124,17 +145,22 @@ def pick_best_fractions(facts: StudyFacts, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["fraction_enrolled"] == wanted]
 
 
+def _find_proposal(facts: StudyFacts, reached: pd.DataFrame) -> Row | None:
+    if not facts.has("proposed_sizes"):
+        return None
+    table = facts.tables["proposed_sizes"]
+    same = (table["analysis"] == primary_analysis(facts)) & (
+        table["target_power"] == target_power(facts)
+    )
+    found = [row for row in table[same].to_dict("records") if len(_pick(reached, row))]
+    return found[0] if found else None
+
+
 def _find_saving(facts: StudyFacts, best: Row) -> Row | None:
     if not facts.has("sample_size_savings"):
         return None
     table = facts.tables["sample_size_savings"]
-    same = (
-        (table["strategy"] == best["strategy"])
-        & (table["reference_strategy"] == REFERENCE)
-        & (table["analysis"] == best["analysis"])
-        & (table["fraction_enrolled"] == best["fraction_enrolled"])
-    )
-    found = table[same].to_dict("records")
+    found = _pick(table[table["reference_strategy"] == REFERENCE], best).to_dict("records")
     return found[0] if found else None
 
 
@@ -142,11 +168,11 @@ def _find_repeated(facts: StudyFacts, best: Row) -> Row | None:
     if not facts.has("cheapest_fractions"):
         return None
     table = facts.tables["cheapest_fractions"]
-    same = (
-        (table["choice"] == "strategy and fraction")
-        & (table["strategy"] == best["strategy"])
-        & (table["analysis"] == best["analysis"])
-        & (table["fraction_enrolled"] == best["fraction_enrolled"])
-    )
-    found = table[same].to_dict("records")
+    found = _pick(table[table["choice"] == "strategy and fraction"], best).to_dict("records")
     return found[0] if found else None
+
+
+def _pick(table: pd.DataFrame, choice: Row) -> pd.DataFrame:
+    """Return the rows of a table that are about a choice."""
+    keys = ["strategy", "fraction_enrolled", "analysis"]
+    return table[(table[keys] == [choice[key] for key in keys]).all(axis=1)]

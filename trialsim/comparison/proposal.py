@@ -121,13 +121,16 @@ def _compare(
 def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate) -> list[str]:
     run, doubts = errors.runs[repeated.place], []
     if not errors.has_intervals:
-        return ["How sure this choice is was not computed: it takes 200 bootstrap samples or more."]
+        return [
+            "How sure the cheapest choice is was not computed: it takes 200 bootstrap samples or "
+            "more."
+        ]
     if run.candidate.is_screened and saving[1] <= 0:
         more = count_to_settle(saving, errors.n_screened)
         settle = f"; about {more:.0f} more would settle it" if more > 0 else ""
         doubts.append(
-            f"Whether this choice saves anything against enrolling everyone cannot be told with "
-            f"{errors.n_screened} people screened{settle}."
+            f"Whether the cheapest choice saves anything against enrolling everyone cannot be told "
+            f"with {errors.n_screened} people screened{settle}."
         )
     if run.pool.effective_size < SMALL_POOL - 0.5:
         share = SMALL_POOL / run.candidate.fraction_enrolled

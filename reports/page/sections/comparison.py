@@ -23,7 +23,9 @@ from reports.page.formats import (
     show_text,
 )
 from reports.page.gather import StudyFacts
+from reports.page.sections.balance import describe_balance
 from reports.page.sections.gaps import describe_gap
+from reports.page.sections.regret import describe_regret_table
 
 _PAIR = ["strategy", "reference_strategy"]
 
@@ -40,12 +42,16 @@ def describe_comparison(facts: StudyFacts) -> Section:
                     "strategy can reach, not an option."
                 )
             )
+    if facts.has("sample_sizes", "decisions"):
+        blocks.append(describe_regret_table(facts, find_currency(facts)))
     if facts.has("sample_size_savings"):
         blocks.append(_savings(facts))
     if facts.has("power_differences"):
         blocks.append(_power_differences(facts))
     if facts.has("capture_differences"):
         blocks.append(_capture_differences(facts))
+    if facts.has("archive_balance"):
+        blocks.append(describe_balance(facts))
     blocks += describe_gap(facts, "sample_sizes", "sample_size_savings", "capture_differences")
     return Section("The choices side by side", tuple(blocks))
 
@@ -117,6 +123,16 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
     if (rows["saving_cost"].fillna(0) != 0).any():
         head = f"Cost saved, {unit} (paired 95 % interval)"
         rules.append(estimate("saving_cost", "saving_cost_lower", "saving_cost_upper", head, money))
+    if rows["power_equal_budget"].notna().any():
+        rules.append(
+            estimate(
+                "power_equal_budget",
+                "power_equal_budget_lower",
+                "power_equal_budget_upper",
+                "Power for the cost of the other (95 % interval)",
+                show_share,
+            )
+        )
     return build_table(
         rows, rules, title=title, sources=facts.sources("sample_size_savings"), note=note
     )
@@ -127,7 +143,7 @@ def _power_differences(facts: StudyFacts) -> Table:
     rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
     choice = choose(facts)
     if choice is not None:
-        wanted = choice.best["n_control"]
+        wanted = choice.trial["n_control"]
         rows = rows.assign(apart=(rows["n_control"] - wanted).abs())
         rows = rows.sort_values("apart", kind="stable").drop_duplicates(_PAIR)
     note = (

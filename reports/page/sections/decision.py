@@ -27,7 +27,7 @@ def draw_decision(facts: StudyFacts) -> Picture | None:
         return None
     best = best_fractions(facts)
     rows = best[best["n_control"].notna() & ~best["strategy"].isin(UNATTAINABLE)]
-    simulated = _simulated_power(facts, float(choice.best["n_control"]))
+    simulated = _simulated_power(facts, float(choice.trial["n_control"]))
     if simulated is not None:
         rows = rows.merge(simulated, on=_KEYS, how="left")
     analysis, power = analysis_label(primary_analysis(facts)), show_fraction(target_power(facts))

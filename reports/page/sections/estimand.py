@@ -3,13 +3,13 @@
 from typing import Any
 
 from reports.figures.labels import analysis_label
-from reports.page.answer import describe_group
 from reports.page.choice import choose
 from reports.page.columns import build_facts
 from reports.page.content import Block, Paragraph, Section
 from reports.page.formats import show_fraction, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import NOT_RECORDED, describe_gap, show_setting
+from reports.page.size_words import describe_group
 
 _TABLE = "operating_characteristics"
 

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from reports.figures.labels import analysis_label
-from reports.page.answer import describe_group, describe_size, describe_uncertainty
 from reports.page.choice import Choice, choose, pick_best_fractions, primary_analysis
 from reports.page.content import Block, Listing, Section
 from reports.page.formats import (
@@ -18,6 +17,7 @@ from reports.page.formats import (
 )
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap, show_setting
+from reports.page.size_words import describe_group, describe_size, describe_uncertainty
 
 _TITLE = "Text for the protocol and the analysis plan"
 _TABLE = "operating_characteristics"
@@ -38,13 +38,16 @@ def describe_paragraphs(facts: StudyFacts) -> Section:
 
 
 def _sample_size(facts: StudyFacts, choice: Choice) -> list[str]:
-    best, reference = choice.best, choice.reference
-    total = show_size(best["n_control"] + best["n_treatment"])
+    best, trial, reference = choice.best, choice.trial, choice.reference
+    total = show_size(trial["n_control"] + trial["n_treatment"])
+    sure = describe_uncertainty(best)
+    if choice.proposal is not None:
+        sure = f"as found {describe_size(best)}, {sure}"
     sentences = [
-        f"A total of {total} participants ({describe_size(best)}; {describe_uncertainty(best)}) "
+        f"A total of {total} participants ({describe_size(trial)}; {sure}) "
         f"gives {show_fraction(best['target_power'])} power {_error(facts)}.",
-        f"Participants are {describe_group(best)}: {show_size(best['n_to_screen'])} people have to "
-        "be screened.",
+        f"Participants are {describe_group(best)}: {show_size(trial['n_to_screen'])} people have "
+        "to be screened.",
     ]
     if choice.is_enriched and reference is not None:
         sentences.append(
@@ -96,7 +99,7 @@ def _performance(facts: StudyFacts, choice: Choice) -> list[str]:
     rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
     mine: dict[Any, Any] = (
         rows[rows["strategy"] == choice.best["strategy"]]
-        .assign(apart=lambda r: (r["n_control"] - choice.best["n_control"]).abs())
+        .assign(apart=lambda r: (r["n_control"] - choice.trial["n_control"]).abs())
         .sort_values("apart", kind="stable")
         .iloc[0]
         .to_dict()

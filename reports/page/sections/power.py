@@ -84,16 +84,17 @@ def _proposed(facts: StudyFacts) -> Paragraph:
         if _has_dropout(dropout)
         else "No drop-out is assumed: a trial that loses people needs more."
     )
-    best = choice.best
+    best, trial = choice.best, choice.trial
+    corrected = "" if choice.proposal is None else ", as found before its optimism is taken off"
     closed = best["closed_form_n_control"]
     second = (
         "" if is_missing(closed) else f" The closed form gives {show_number(closed, digits=4)}."
     )
     return Paragraph(
-        f"{rule}Proposed: {show_size(best['n_control'])} in the control and "
-        f"{show_size(best['n_treatment'])} in the treatment arm "
+        f"{rule}Proposed: {show_size(trial['n_control'])} in the control and "
+        f"{show_size(trial['n_treatment'])} in the treatment arm "
         f"(unrounded {show_number(best['n_control'], digits=4)} and "
-        f"{show_number(best['n_treatment'], digits=4)}).{second} {left}",
+        f"{show_number(best['n_treatment'], digits=4)}{corrected}).{second} {left}",
         facts.sources("sample_sizes"),
     )
 
@@ -121,7 +122,7 @@ def _nearest_rows(facts: StudyFacts) -> pd.DataFrame:
     """Return a design point a strategy, that of the size nearest to the proposed one."""
     rows = pick_best_fractions(facts, _primary_rows(facts))
     choice = choose(facts)
-    wanted = choice.best["n_control"] if choice else rows["n_control"].max()
+    wanted = choice.trial["n_control"] if choice else rows["n_control"].max()
     ordered = rows.assign(apart=(rows["n_control"] - wanted).abs())
     return ordered.sort_values("apart", kind="stable").drop_duplicates("strategy")
 

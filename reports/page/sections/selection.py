@@ -6,7 +6,6 @@ import pandas as pd
 
 from reports.figures import plot_group_differences, plot_screening_flow
 from reports.figures.labels import covariate_label, percent, strategy_label
-from reports.page.answer import describe_group
 from reports.page.choice import choose
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
@@ -14,6 +13,7 @@ from reports.page.formats import show_count, show_fraction, show_number, show_te
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, describe_settings
+from reports.page.size_words import describe_group
 from reports.store import queries
 
 _SETTINGS = (

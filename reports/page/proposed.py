@@ -1,0 +1,191 @@
+"""What a study proposes and how sure it is of it, in sentences."""
+
+from typing import Final
+
+from reports.figures.labels import strategy_words
+from reports.page.choice import REFERENCE, Choice, primary_analysis
+from reports.page.content import KeyNumber
+from reports.page.formats import (
+    Format,
+    is_missing,
+    show_count,
+    show_fraction,
+    show_interval,
+    show_money,
+    show_share,
+    show_size,
+    show_text,
+)
+from reports.page.gather import StudyFacts
+from reports.page.size_words import describe_group, describe_size, describe_uncertainty
+
+OUTCOMES: Final = {
+    "observed": "Outcomes come from the screened people's own follow-up",
+    "archive": "Outcomes come from an archive: {n} other people who were followed stand for those "
+    "who were only screened, weighted to agree with them at baseline",
+}
+"""Where the outcomes of simulated trials come from, by what the run noted."""
+
+_LOW_POWER: Final = "70\u00a0%"
+_SETTLED: Final = 0.70
+
+
+def describe_doubts(choice: Choice) -> str:
+    """Return what is not known of the choice and what would settle it; empty where it is settled.
+
+    The sentences were written beside the numbers that they are about.
+    """
+    proposal = choice.proposal or {}
+    return "" if proposal["is_settled"] else show_text(proposal["doubts"], limit=800)
+
+
+def describe_proposed(choice: Choice) -> str:
+    """Return the proposed size, the one found, and the power to be expected of it."""
+    proposal, reference = choice.proposal or {}, choice.reference
+    arms = f"{describe_size(choice.trial)} ({show_size(choice.best['n_control'])} as found)"
+    if is_missing(proposal["expected_power"]):
+        arms = f"{describe_size(choice.trial)} for {show_fraction(proposal['target_power'])} power"
+        power = "how sure that is was not computed"
+    else:
+        power = (
+            f"expected power {show_share(proposal['expected_power'], digits=0)} over the error of "
+            f"cohort and model, {_show_chance(proposal['low_power_probability'])} chance that it "
+            f"is below {_LOW_POWER}"
+        )
+    enrolling = "Enrolling" if proposal["is_settled"] else "The cheapest point: enrolling"
+    start = f"{enrolling} {describe_group(choice.best)} takes {arms}: {power}"
+    if not choice.is_enriched:
+        return f"{start}; no strategy that selects people costs less."
+    if reference is None:
+        return f"{start}."
+    return f"{start}; enrolling at random takes {describe_size(reference)} as found."
+
+
+def describe_outcomes(facts: StudyFacts, choice: Choice) -> str:
+    """Return where outcomes come from, and how many people stand for those to be enrolled."""
+    n_pool = show_count((choice.proposal or {})["pool_size"])
+    stand = f"{n_pool} people stand for those who would be enrolled."
+    source = OUTCOMES.get(facts.config(facts.writers["sample_sizes"]).get("outcomes", ""))
+    if source is None:
+        return stand
+    balance = facts.tables.get("archive_balance")
+    n_archive = "" if balance is None else show_count(balance["n_archive"].iloc[0])
+    return " ".join(f"{source.format(n=n_archive)}; {stand}".split())
+
+
+def describe_found(choice: Choice) -> str:
+    """Return the size as found, with its intervals and the power to be expected of it."""
+    power = (choice.proposal or {})["uncorrected_power"]
+    if is_missing(power):
+        return f"The size as found has the {describe_uncertainty(choice.best)}."
+    return (
+        f"As found, before the optimism of having chosen the cheapest is taken off, the size is "
+        f"{describe_size(choice.best)} ({describe_uncertainty(choice.best)}), whose expected power "
+        f"is {show_share(power, digits=0)}."
+    )
+
+
+def describe_assured(choice: Choice) -> str:
+    """Return the size that is large enough with a probability of 90 %; empty where not known."""
+    proposal = choice.proposal or {}
+    if is_missing(proposal["n_control_assured"]):
+        return ""
+    arms = {name: proposal[f"{name}_assured"] for name in ("n_control", "n_treatment")}
+    return (
+        f"Assured: {describe_size(arms)}, whose power is at least {_LOW_POWER} with a probability "
+        "of 90\u00a0%."
+    )
+
+
+def describe_budget(choice: Choice) -> str:
+    """Return the power of the choice for the money that enrolling everyone costs."""
+    saving = choice.saving
+    if saving is None or not choice.is_enriched or is_missing(saving["power_equal_budget"]):
+        return ""
+    low, high = saving["power_equal_budget_lower"], saving["power_equal_budget_upper"]
+    bracket = "" if is_missing(low) else f" (95 % interval {show_interval(low, high, show_share)})"
+    return (
+        f"For what enrolling everyone costs at {show_fraction(choice.best['target_power'])} power, "
+        f"this choice has {show_share(saving['power_equal_budget'])} power as found{bracket}."
+    )
+
+
+def describe_true_rate(choice: Choice) -> str:
+    """Return how often a choice that came out as often truly is the cheapest.
+
+    Empty where the doubts say it already.
+    """
+    proposal = choice.proposal
+    if proposal is None or is_missing(proposal["truly_cheapest_rate"]):
+        return ""
+    if proposal["share_chosen"] < _SETTLED:
+        return ""
+    rate = show_share(proposal["truly_cheapest_rate"], digits=0)
+    return f"; of choices that came out as often, about {rate} truly were the cheapest"
+
+
+def describe_regret(facts: StudyFacts, choice: Choice, currency: str) -> str:
+    """Return the choice of least expected regret, and how likely it is the cheapest."""
+    if not facts.has("decisions"):
+        return ""
+    table = facts.tables["decisions"]
+    rows = table[table["is_least_regret"] & (table["analysis"] == primary_analysis(facts))]
+    if rows.empty:
+        return ""
+    least = rows.iloc[0].to_dict()
+    lost = show_amount(choice, currency)(least["expected_regret"])
+    words = f"{strategy_words(least['strategy'])} at {show_fraction(least['fraction_enrolled'])}"
+    saves = "" if least["strategy"] == REFERENCE else _describe_saves(least["probability_saves"])
+    return (
+        f"The least expected regret has {words}: {lost} above the best choice of each sample on "
+        f"average; it is the cheapest with a probability of "
+        f"{_show_chance(least['probability_cheapest'])}{saves}."
+    )
+
+
+def show_amount(choice: Choice, currency: str) -> Format:
+    """Return how what is to be small is shown: money, or people in the control arm."""
+    if choice.by == "cost":
+        return lambda value: show_money(value, currency)
+    return lambda value: f"{show_size(value)} people in the control arm"
+
+
+def list_proposed_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
+    """Return the most important numbers of a proposal, all of the same whole people."""
+    proposal, best = choice.proposal or {}, choice.best
+    saving = choice.saving or {}
+    wide = show_interval(best["n_control_lower_cohort"], best["n_control_upper_cohort"], show_size)
+    found = [
+        KeyNumber("Proposed control arm, people", show_size(proposal["n_control_proposed"]), ""),
+        KeyNumber("Control arm as found", show_size(best["n_control"]), wide),
+        KeyNumber("To screen, people", show_size(proposal["n_to_screen"]), ""),
+    ]
+    if choice.by == "cost":
+        found.append(KeyNumber("Cost", show_money(proposal["cost"], currency), ""))
+    if not is_missing(proposal["low_power_probability"]):
+        chance = _show_chance(proposal["low_power_probability"])
+        found.append(KeyNumber(f"Chance of power below {_LOW_POWER}", chance, ""))
+    if not is_missing(proposal["n_control_assured"]):
+        assured = show_size(proposal["n_control_assured"])
+        found.append(KeyNumber("Assured control arm, people", assured, ""))
+    if choice.is_enriched and not is_missing(saving.get("saving_n_control")):
+        low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
+        shown = show_count(saving["saving_n_control"])
+        paired = show_interval(low, high, show_count)
+        found.append(KeyNumber("Saved in the control arm, as found", shown, paired))
+    return tuple(found)
+
+
+def _describe_saves(probability: float) -> str:
+    if is_missing(probability):
+        return ""
+    return f", cheaper than enrolling everyone with {_show_chance(probability)}"
+
+
+def _show_chance(probability: float) -> str:
+    """Return a probability known from hundreds of samples: never 0 % or 100 %."""
+    if is_missing(probability):
+        return show_share(probability)
+    if probability < 0.005:
+        return "under 1\u00a0%"
+    return "over 99\u00a0%" if probability > 0.995 else show_share(probability, digits=0)

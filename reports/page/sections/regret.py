@@ -1,0 +1,45 @@
+"""What each choice may lose: how likely it is the cheapest, its expected cost and regret."""
+
+import numpy as np
+
+from reports.figures.labels import strategy_label
+from reports.page.choice import cheapest_by, primary_analysis, primary_sizes
+from reports.page.columns import build_table, number, words
+from reports.page.content import Table
+from reports.page.formats import Format, money_format, show_fraction, show_share, show_size
+from reports.page.gather import StudyFacts
+
+_AMOUNTS = ["cost", "expected_cost", "expected_regret"]
+
+
+def describe_regret_table(facts: StudyFacts, currency: str) -> Table:
+    """Return the attainable choices, that of least expected regret first."""
+    table = facts.tables["decisions"]
+    rows = table[table["analysis"] == primary_analysis(facts)].copy()
+    # a size that some sample does not reach has no expectation
+    rows[_AMOUNTS] = rows[_AMOUNTS].replace(np.inf, np.nan)
+    form: Format = show_size
+    unit, what = "people in the control arm", "size"
+    if cheapest_by(primary_sizes(facts)) == "cost":
+        form, unit = money_format([*rows["cost"], *rows["expected_cost"]], currency)
+        what = "cost"
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Fraction enrolled", show_fraction),
+        number("probability_cheapest", "Probability to be the cheapest", show_share),
+        number("probability_saves", "Probability to save against enrolling everyone", show_share),
+        number("expected_cost", f"Expected {what}, {unit}", form),
+        number("expected_regret", f"Expected regret, {unit}", form),
+    ]
+    note = (
+        "Over the error of cohort and models (bootstrap). Regret: what a choice takes beyond the "
+        "best choice of the same sample; the first row regrets least. A dash: some samples do not "
+        "reach the power, or nothing to compare with."
+    )
+    return build_table(
+        rows.sort_values("expected_regret", kind="stable"),
+        rules,
+        title="Decision",
+        sources=facts.sources("decisions"),
+        note=note,
+    )

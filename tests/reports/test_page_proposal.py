@@ -1,0 +1,192 @@
+"""A study that proposes whole numbers answers with them, its doubts first."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.schema import validate_table
+from reports.page.answer import describe_answer
+from reports.page.choice import choose
+from reports.page.content import Table
+from reports.page.gather import StudyFacts, gather_study
+from reports.page.sections.comparison import describe_comparison
+from reports.page.sections.paragraphs import describe_paragraphs
+from reports.store.study import Study
+
+DOUBT = "Whether it saves anything cannot be told with 60 people screened; about 90 more would."
+PROPOSED = 120
+
+
+def make_proposals() -> pd.DataFrame:
+    """Return a proposal of BrLP at 40 %, which is not the least cost in `sample_sizes`."""
+    row = {
+        "analysis": "mmrm", "strategy": "brlp", "fraction_enrolled": 0.4, "target_power": 0.8,
+        "n_control": 101.2, "n_control_proposed": PROPOSED, "n_treatment_proposed": PROPOSED,
+        "n_to_screen": 600.0, "cost": 15_000_000.0, "months_to_enroll": 15.0,
+        "optimism_factor": 1.1, "uncorrected_power": 0.74, "expected_power": 0.8,
+        "low_power_probability": 0.17, "n_control_assured": 141.0, "n_treatment_assured": 141.0,
+        "share_chosen": 0.82, "truly_cheapest_rate": 0.81, "pool_size": 77, "saving_cost": 1e6,
+        "saving_cost_lower": 1e5, "saving_cost_upper": 2e6, "n_screened_to_settle": np.nan,
+        "is_settled": True, "doubts": "",
+    }  # fmt: skip
+    return validate_table(pd.DataFrame([row]), "proposed_sizes")
+
+
+def make_decisions() -> pd.DataFrame:
+    rows = [("random", 1.0, 0.1, 2e7, 5e6, np.nan), ("brlp", 0.4, 0.9, 1.5e7, 3e5, 0.96)]
+    names = [
+        "strategy", "fraction_enrolled", "probability_cheapest", "expected_cost",
+        "expected_regret", "probability_saves",
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=names)
+    table["is_least_regret"] = table["strategy"] == "brlp"
+    return validate_table(table.assign(analysis="mmrm", cost=1.6e7), "decisions")
+
+
+def make_balance() -> pd.DataFrame:
+    row = {
+        "strategy": "brlp", "covariate": "age_years", "difference_unweighted": 0.62,
+        "difference_weighted": -0.001, "n_archive": 350.0, "effective_size": 143.4,
+        "n_outside": 4.0,
+    }  # fmt: skip
+    return validate_table(pd.DataFrame([row]), "archive_balance")
+
+
+@pytest.fixture
+def facts_of(example_study: Study) -> Callable[..., StudyFacts]:
+    """Return the example with a proposal, some of its values and the run's facts changed."""
+
+    def build(outcomes: str = "archive", **changes: Any) -> StudyFacts:
+        facts = gather_study(example_study)
+        proposals = make_proposals().assign(**changes)
+        added = {
+            "proposed_sizes": proposals,
+            "decisions": make_decisions(),
+            "archive_balance": make_balance(),
+        }
+        writer = facts.writers["sample_sizes"]
+        told = {**facts.config(writer), "outcomes": outcomes}
+        config = facts.runs["config"].mask(facts.runs["run_id"] == writer, json.dumps(told))
+        return replace(
+            facts,
+            tables={**facts.tables, **added},
+            writers={**facts.writers, **dict.fromkeys(added, writer)},
+            runs=facts.runs.assign(config=config),
+        )
+
+    return build
+
+
+def test_the_proposed_size_leads_with_the_size_found_beside_it(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of()
+    found = choose(facts)
+    assert found is not None
+    raw = math.ceil(found.best["n_control"])
+    answer = describe_answer(facts)
+    assert answer.headline.startswith("Enrolling the top 40\u00a0% by BrLP takes 120 per arm")
+    assert f"({raw} as found)" in answer.headline
+    assert "expected power 80\u00a0%" in answer.headline
+    assert "17\u00a0% chance that it is below 70\u00a0%" in answer.headline
+    text = " ".join(answer.details)
+    assert "Assured: 141 per arm" in text
+    assert "whose expected power is 74\u00a0%" in text
+
+
+def test_how_often_such_a_choice_truly_is_the_cheapest_is_said(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of()
+    repeated = facts.tables["cheapest_fractions"].query(
+        "choice == 'strategy and fraction' and analysis == 'mmrm'"
+    )
+    same = {name: repeated[name].iloc[0] for name in ("strategy", "fraction_enrolled")}
+    text = " ".join(describe_answer(facts_of(**same)).details)
+    assert "about 81\u00a0% truly were the cheapest" in text
+
+
+def test_screened_and_cost_are_those_of_the_proposed_people(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    answer = describe_answer(facts_of())
+    text = " ".join(answer.details)
+    assert "600 people must be screened; the trial costs EUR 15.0\u00a0million" in text
+    values = {number.label: number.value for number in answer.numbers}
+    assert values["Proposed control arm, people"] == "120"
+    assert values["To screen, people"] == "600"
+    protocol = describe_paragraphs(facts_of()).blocks[0]
+    assert "A total of 240 participants (120 per arm; as found" in str(protocol)
+    assert "600 people have to be screened" in str(protocol)
+
+
+def test_doubts_come_before_the_cheapest_point(facts_of: Callable[..., StudyFacts]) -> None:
+    answer = describe_answer(facts_of(is_settled=False, doubts=DOUBT, share_chosen=0.5))
+    assert answer.headline == DOUBT
+    assert answer.details[0].startswith("The cheapest point: enrolling the top 40\u00a0% by BrLP")
+    assert "truly were the cheapest" not in " ".join(answer.details)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ("archive", "350 other people who were followed stand for those who were only screened"),
+        ("observed", "Outcomes come from the screened people's own follow-up; 77 people"),
+    ],
+)
+def test_where_outcomes_come_from_stands_on_top(
+    facts_of: Callable[..., StudyFacts], outcomes: str, expected: str
+) -> None:
+    first = describe_answer(facts_of(outcomes)).details[0]
+    assert expected in first
+    assert "77 people stand for those who would be enrolled" in first
+
+
+def test_without_bootstrap_no_power_is_expected(facts_of: Callable[..., StudyFacts]) -> None:
+    unknown = ["expected_power", "low_power_probability", "uncorrected_power",
+               "n_control_assured", "n_treatment_assured", "share_chosen",
+               "truly_cheapest_rate"]  # fmt: skip
+    doubt = "How sure the cheapest choice is was not computed."
+    answer = describe_answer(
+        facts_of(**dict.fromkeys(unknown, np.nan), is_settled=False, doubts=doubt)
+    )
+    text = " ".join([answer.headline, *answer.details])
+    assert text.startswith(doubt)
+    assert "120 per arm for 80\u00a0% power: how sure that is was not computed" in text
+    assert "expected power" not in text
+    assert "nan" not in text
+    assert "Assured" not in text
+
+
+def test_least_regret_and_equal_budget_stand_in_the_answer(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    text = " ".join(describe_answer(facts_of()).details)
+    assert "The least expected regret has BrLP at 40\u00a0%: EUR 0.300\u00a0million" in text
+    assert "cheaper than enrolling everyone with 96\u00a0%" in text
+    assert "this choice has 86.0\u00a0% power as found (95 % interval 82.0 to 90.0\u00a0%)" in text
+
+
+def test_decision_and_archive_stand_with_the_choices(facts_of: Callable[..., StudyFacts]) -> None:
+    blocks = describe_comparison(facts_of()).blocks
+    tables = {block.title: block for block in blocks if isinstance(block, Table)}
+    decision = tables["Decision"]
+    assert [row[0].text for row in decision.rows] == ["BrLP", "Random"]
+    assert decision.rows[0][2].text == "90.0\u00a0%"
+    assert decision.rows[0][5].text == "0.30"
+    balance = tables["Archive and screened people at baseline"].rows[0]
+    assert [cell.text for cell in balance[1:]] == ["Age, years", "0.62", "0.00", "350", "143", "4"]
+
+
+def test_proposal_of_a_choice_that_the_study_lacks_is_passed_over(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    found = choose(facts_of(strategy="another"))
+    assert found is not None
+    assert found.proposal is None
