@@ -66,7 +66,9 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     target = path.resolve()
     copy = target.with_name(f"{target.name}.writing")
     try:
+        # what a process that was killed has left
         _discard(copy)
+        _discard(_compacted(copy))
         if target.exists():
             _copy_whole(target, copy)
         with _connect(copy, path, read_only=False) as connection:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -256,6 +257,18 @@ def test_no_kill_loses_a_finished_run(tmp_path: Path) -> None:
         assert_kept(path, promised)
     assert len(promised) >= 30
     assert (verify_study(Study.open(path, read_only=True))["verdict"] == "holds").all()
+
+
+def test_what_a_killed_compaction_left_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.store.database._LEAST_FREE_SHARE", -1)
+    monkeypatch.setattr("reports.store.database._LEAST_FREE_BYTES", -1)
+    study = Study.open(tmp_path / "study.duckdb")
+    shutil.copy(study.path, tmp_path / "study.duckdb.writing.compact")
+    write_once(study, make_participants(3))
+    assert len(study.read("participants")) == 3
+    assert not list(tmp_path.glob("*.compact*"))
 
 
 def assert_kept(path: Path, promised: dict[str, int]) -> None:
