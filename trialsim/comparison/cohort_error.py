@@ -372,7 +372,7 @@ def _bootstrap_archive(
     n = rescore.n_training
     counts = rng.multinomial(n, np.full(n, 1 / n), size=n_samples).astype(float)
     scores = rescore(Samples(training=counts), rng)
-    found = job.compute(np.ones((1, len(job.screened.outcome))), scores)
+    found = job.compute(np.ones((n_samples, len(job.screened.outcome))), scores)
     return {name: _spread(log_size - base[name]) for name, log_size in found.items()}
 
 
