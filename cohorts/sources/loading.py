@@ -156,7 +156,7 @@ def find_source(path: str | Path) -> Path:
     CohortError
         Where nothing is there.
     """
-    path = Path(path).expanduser()
+    path = Path(path).expanduser().absolute()
     if not path.exists():
         raise CohortError(f"{path} does not exist: give a cohort folder, BIDS dataset or table.")
     return path.resolve()

@@ -224,3 +224,13 @@ def test_both_sides_are_left_plus_right_where_only_those_are_given(tmp_path: Pat
     first = table.drop_duplicates("participant_id")
     sides = first["left_hippocampus_mm3"] + first["right_hippocampus_mm3"]
     assert both.to_numpy() == pytest.approx(sides.to_numpy())
+
+
+def test_paths_of_scans_do_not_hang_on_the_folder_that_they_were_read_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("participant_id,age,sex,diagnosis\np1,70,F,CN\n")
+    monkeypatch.chdir(tmp_path)
+    (source,) = load_cohort("people.csv").sources
+    assert source == table

@@ -74,6 +74,8 @@ def write_demonstration(
 
     What is finished stays, so that an interrupted demonstration goes on.
     """
+    # paths in a cohort stay what they are, wherever a study that reads it lies
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     for name, write in (("history", write_history), ("screened", write_screened)):
         if not is_cohort_folder(folder / name):

@@ -87,8 +87,8 @@ def _list_visits(index: pd.DataFrame, scans: Path) -> pd.DataFrame:
     stems = index["participant_id"] + "_" + index["session_id"]
     columns = ["participant_id", "session_id", "age_years", "months_from_baseline", "diagnosis"]
     return index[columns].assign(
-        image_path=[str(scans / f"{stem}_T1w.nii.gz") for stem in stems],
-        segmentation_path=[str(scans / f"{stem}_dseg.nii.gz") for stem in stems],
+        image_path=[str(scans.absolute() / f"{stem}_T1w.nii.gz") for stem in stems],
+        segmentation_path=[str(scans.absolute() / f"{stem}_dseg.nii.gz") for stem in stems],
     )
 
 
