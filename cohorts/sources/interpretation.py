@@ -16,6 +16,7 @@ from cohorts.sources.records import (
     AT_BASELINE,
     PERSON_DIAGNOSIS,
     PROVENANCE,
+    SOURCE_ROW,
     Records,
     join_names,
 )
@@ -87,7 +88,7 @@ def _read_participants(records: Records) -> None:
     frame = records.frame
     people = parse_text(frame["participant_id"])
     unnamed = people.isna()
-    stand_in = "(none, row " + frame["source_row"].astype("str") + ")"
+    stand_in = "(none, row " + frame[SOURCE_ROW].astype("str") + ")"
     frame["participant_id"] = people.mask(unnamed, stand_in)
     records.report(unnamed, "participant_id", "got nothing, an identifier is expected")
 

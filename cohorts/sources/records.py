@@ -12,10 +12,12 @@ import pandas as pd
 from cohorts.identifiers import show_plainly
 from cohorts.sources.values import says_nothing
 
-SOURCE_FILE: Final = "source_file"
-SOURCE_ROW: Final = "source_row"
-VOLUME_SOURCE: Final = "volume_source"
-PERSON_DIAGNOSIS: Final = "person_diagnosis"
+# A name of ours begins with a character that no header holds, so that no column of a file is taken
+# for it.
+SOURCE_FILE: Final = "\0source_file"
+SOURCE_ROW: Final = "\0source_row"
+VOLUME_SOURCE: Final = "\0volume_source"
+PERSON_DIAGNOSIS: Final = "\0person_diagnosis"
 """The diagnosis that a table of people holds, beside that of the visit."""
 
 AT_BASELINE: Final = "at baseline: "
@@ -63,8 +65,8 @@ class Records:
     ----------
     frame
         One row a visit, with a `RangeIndex`. Columns have the names of `cohorts.schema`, volumes
-        are columns `<region>_mm3`; `source_file` and `source_row` say where a row came from, and
-        `volume_source` what measured its volumes.
+        are columns `<region>_mm3`; `SOURCE_FILE` and `SOURCE_ROW` say where a row came from, and
+        `VOLUME_SOURCE` what measured its volumes.
     name
         Name of the cohort.
     sources

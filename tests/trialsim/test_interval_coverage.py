@@ -11,7 +11,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trialsim.comparison.candidates import Screened, expect_each, gather_pool, list_candidates
+from trialsim.comparison.candidates import (
+    Screened,
+    expect_each,
+    gather_pool,
+    list_candidates,
+    share_weights,
+)
 from trialsim.comparison.candidates import select_people as choose
 
 N_COHORTS = 24
@@ -70,8 +76,10 @@ def test_n_is_that_of_true_decline_whatever_the_measurement_error(
     scores = {"baseline_volume": validate.BaselineVolume().score(tables, rng)["score"].to_numpy()}
     features = validate.build_all_features(tables)
     weights = np.ones(population.size)
-    expected = expect_each(population.measured, scores, validate.DESIGN.times, features, weights)
-    screened = Screened(population.measured, scores, None, expected, weights)
+    expected = expect_each(
+        population.measured, scores, validate.DESIGN.times, features, share_weights(weights, scores)
+    )
+    screened = Screened(population.measured, scores, None, expected, share_weights(weights, scores))
     (candidate,) = list_candidates(["baseline_volume"], [0.5])
     pool = gather_pool(candidate, screened, rng)
     moments = validate.compute_pool_moments(pool, validate.DESIGN)
