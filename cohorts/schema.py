@@ -559,6 +559,29 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
             },
         ),
         _table(
+            "reestimation",
+            "trialsim run",
+            ["strategy", "fraction_enrolled", "sd_factor", "effect"],
+            {
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "analysis": _text(),
+                "rule": _text(values=("blinded", "promising")),
+                # the true standard deviation over the planned one
+                "sd_factor": _number(0),
+                "effect": _text(values=("none", "half", "whole")),
+                "power_reestimated": _number(*_SHARE),
+                "mcse": _number(0),
+                "power_planned": _number(*_SHARE),
+                "expected_n": _number(0),
+                "planned_n": _number(0),
+                "maximum_n": _number(0),
+                # nullable: blinded sizes always move
+                "share_enlarged": _number(*_SHARE, nullable=True),
+                "n_simulations": _count(1),
+            },
+        ),
+        _table(
             "adaptive_enrichment",
             "trialsim run",
             ["strategy", "fraction_enrolled", "design"],

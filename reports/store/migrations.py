@@ -215,6 +215,11 @@ def _check(column: str, check: pa.Check) -> str:
     raise NotImplementedError(f"no SQL for the check {check.name} of {column}")
 
 
+def add_reestimation(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of what re-estimating the sample size does."""
+    connection.execute(_create_statement(TABLES["reestimation"]))
+
+
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
@@ -226,4 +231,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_interim_looks,
     add_chain,
     add_decisions,
+    add_reestimation,
 )

@@ -1,6 +1,7 @@
 """Group-sequential designs against a second program, simulation and what must hold of any."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,72 @@ def test_bounds_spend_what_the_function_says() -> None:
     assert group_sequential(RATES, **HSD, power=0.9).cumulative_beta == pytest.approx(
         0.1 * np.expm1(2 * t) / np.expm1(2)
     )
+
+
+RULES: list[dict[str, Any]] = [
+    {"conditional_power": 0.2},
+    {"conditional_power": [0.1, 0.2], "effect": "observed"},
+    {"predictive_power": 0.1, "prior": (0.5, 0.5)},
+    {"posterior": 0.3, "minimum": 0.5},
+    {"posterior": [0.2, np.nan], "prior": (0.5, 0.5)},
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("binding", [False, True])
+def test_a_futility_rule_stops_where_its_chance_is_the_threshold(
+    rule: dict[str, Any], binding: bool
+) -> None:
+    design = group_sequential([0.4, 0.7, 1], futility=rule, binding=binding)
+    assert design.power == 0.8
+    assert design.stop_probabilities().efficacy.sum() == pytest.approx(0.8, abs=1e-8)
+    assert design.cumulative_alpha[-1] == pytest.approx(0.025, abs=1e-8)
+    measure = next(iter(rule))
+    wanted = np.broadcast_to(rule[measure], 2)
+    # conditional and predictive power ignore futility at later looks
+    known = replace(design, futility_z=np.full(3, -np.inf))
+    for look, below in enumerate(wanted, start=1):
+        z = design.futility_z[look - 1]
+        if np.isnan(below):
+            assert z == -np.inf
+        elif measure == "conditional_power":
+            effect = rule.get("effect", 1.0)
+            assert known.conditional_power(look, z, effect) == pytest.approx(below, abs=1e-6)
+        elif measure == "predictive_power":
+            found = known.predictive_power(look, z, rule["prior"])
+            assert found == pytest.approx(below, abs=1e-6)
+        else:
+            assert _believe(design, look, z, rule) == pytest.approx(below, abs=1e-3)
+
+
+def _believe(design: Any, look: int, z: float, rule: dict[str, Any]) -> float:
+    """Return P(effect > minimum | z) by a sum over effects."""
+    effects = np.linspace(-6, 6, 24_001)
+    mean, sd = rule.get("prior", (0.0, 1e6))
+    weight = norm.pdf(z, effects * design.drift * np.sqrt(design.information_rates[look - 1]))
+    weight *= norm.pdf(effects, mean, sd)
+    return float(weight[effects > rule.get("minimum", 0.0)].sum() / weight.sum())
+
+
+def test_correlated_bounds_are_the_usual_ones_with_independent_increments() -> None:
+    options: list[dict[str, Any]] = [
+        {},
+        {"sides": 2, "alpha": 0.05, "efficacy": "pocock"},
+        {"futility": {"z": [0.0, 0.5]}, "binding": True},
+    ]
+    rates = np.array([0.4, 0.7, 1.0])
+    ratio = np.sqrt(np.divide.outer(rates, rates))
+    for rules in options:
+        design = group_sequential(rates, **rules)
+        same = design.correlate(np.minimum(ratio, 1 / ratio))
+        assert same.efficacy_z == pytest.approx(design.efficacy_z, abs=5e-4)
+        assert same.power == pytest.approx(design.power, abs=2e-4)
+        # nearly the same statistic at every look leaves more alpha to the last one
+        alike = design.correlate(np.full((3, 3), 0.98) + 0.02 * np.eye(3))
+        assert alike.efficacy_z[2] < design.efficacy_z[2]
+        assert alike.cumulative_alpha[-1] == pytest.approx(design.cumulative_alpha[-1], abs=1e-6)
+    with pytest.raises(DesignError, match="positive definite"):
+        design.correlate([[1, 2, 0], [2, 1, 0], [0, 0, 1]])
 
 
 def test_looks_close_together_are_as_exact_as_others() -> None:
@@ -264,6 +331,12 @@ def test_bounds_of_looks_held_do_not_depend_on_those_to_come() -> None:
 
 
 BAD = [
+    ([0.5, 1], {"futility": {"posterior": 1.2}}, "needs a threshold between 0 and 1"),
+    ([0.5, 1], {"futility": {"posterior": 0.2, "effect": 1}}, "takes minimum, prior beside its"),
+    ([0.5, 1], {"futility": {"posterior": 0.2, "prior": [0.5, 0]}}, "prior must be above 0"),
+    ([0.5, 1], {"futility": {"posterior": 0.2, "prior": (-9, 0.5)}}, "gives a benefit less than"),
+    ([0.5, 1], {"futility": {"conditional_power": 0.2, "effect": "half"}}, 'or "observed", got'),
+    ([0.5, 1], {"futility": {"conditional_power": 0.999}}, "lower the threshold of futility"),
     ([0.5, 0.4, 1], {}, "information_rates must be greater than 0, increase and end at 1"),
     ([0.5, 0.9], {}, "end at 1, got \\[0.5, 0.9\\]"),
     ([], {}, "must list the looks"),

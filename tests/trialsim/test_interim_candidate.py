@@ -1,13 +1,12 @@
 """The looks of the people that a strategy enrolls, beside the sample size of one analysis."""
 
-import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cohorts.schema import validate_table
-from trialsim.analytic import group_sequential
+from trialsim.analytic import LookPlan, group_sequential
 from trialsim.comparison.closed_form import compute_model_moments, compute_sample_size
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
@@ -15,14 +14,19 @@ from trialsim.errors import DesignError
 from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
-    describe_reestimation,
     plan_candidate,
     simulate_candidate,
     tabulate_candidate_expectations,
     tabulate_candidate_looks,
 )
+from trialsim.interim.increments import correlate_plan, find_dependence
 from trialsim.interim.plan import InterimPlan, build_interim
+from trialsim.interim.reestimation import tabulate_reestimation
 from trialsim.simulation import GrowthModel
+from trialsim.simulation.effects import Estimand
+from trialsim.simulation.looks import SimulatedLooks
+from trialsim.simulation.stopping import find_stops
+from trialsim.simulation.trials import Fits
 
 MONTHS = (0.0, 6.0, 12.0, 18.0)
 COSTS = Costs(screening=1000, participant=20_000, screening_rate_per_month=30)
@@ -94,14 +98,46 @@ def test_accrual_follows_from_screening_unless_it_is_stated() -> None:
         half.get_accrual(InterimPlan((0.5, 1.0)), Costs())
 
 
-def test_reestimation_is_told_with_its_type_one_error() -> None:
-    plan = plan_candidate(people(), design(), InterimPlan((0.5, 1.0)), COSTS)
-    told = describe_reestimation(people(), plan, design(), seed=2, n_simulations=4000)
-    kept, planned = (float(share) for share in re.findall(r"(\d+\.\d)%", told))
-    error = float(re.findall(r"one side is (\S+)", told)[0])
-    assert kept == pytest.approx(80, abs=4)
-    assert planned < 72
-    assert error == pytest.approx(0.025, abs=4 * 0.0025)
+@pytest.mark.parametrize("rule", ["blinded", "promising"])
+def test_reestimation_keeps_alpha_and_shows_it(rule: str) -> None:
+    interim = build_interim({"looks": [0.5, 1], "reestimation": rule})
+    plan = plan_candidate(people(), design(), interim, COSTS)
+    table = tabulate_reestimation(people(), plan, design(), interim, seed=2, n_simulations=4000)
+    validate_table(table, "reestimation")
+    none, whole = (table[table["effect"] == effect] for effect in ("none", "whole"))
+    assert none["power_reestimated"].to_numpy() == pytest.approx(0.025, abs=4 * 0.0025)
+    if rule == "blinded":
+        # a fifth more spread: the planned size loses power, the re-estimated one does not
+        assert whole["power_reestimated"].to_numpy() == pytest.approx(0.8, abs=0.04)
+        assert whole["power_planned"].iloc[1] < 0.72
+    else:
+        assert whole["power_reestimated"].iloc[0] > whole["power_planned"].iloc[0] + 0.02
+        assert plan.n_total < whole["expected_n"].iloc[0] < table["maximum_n"].iloc[0]
+
+
+def test_bounds_follow_the_correlation_of_an_estimator_that_is_not_efficient() -> None:
+    interim = InterimPlan((0.5, 1.0), efficacy="lan_demets_pocock")
+    plan = plan_candidate(people(), design(), interim, COSTS)
+    # Z at half of the information would correlate .71 with the last one were it efficient
+    n, truth = 60_000, np.array([[1.0, 0.3], [0.3, 1.0]])
+    z = np.linalg.cholesky(truth) @ np.random.default_rng(4).standard_normal((2, n))
+    fits = Fits(z, np.ones((2, n)), np.full((2, n), np.inf), z > -99, z > 99)
+    estimand = Estimand(np.zeros(4), np.array(MONTHS))
+    simulated = SimulatedLooks({}, {"mmrm": fits}, z, z, np.stack([z, z], axis=-1), estimand)
+    followed = correlate_plan(plan, simulated, "mmrm")
+    error = np.sqrt(0.025 * 0.975 / n)
+
+    def count_errors(bounds: LookPlan) -> float:
+        stops = find_stops(z, bounds.design.efficacy_z, np.full(2, -np.inf))
+        return float(stops.efficacy.mean())
+
+    assert count_errors(plan) > 0.025 + 4 * error
+    assert count_errors(followed) == pytest.approx(0.025, abs=4 * error)
+    told = find_dependence(plan, simulated, "mmrm")
+    assert told is not None
+    assert "Z at looks 1 and 2 correlates" in told
+    with pytest.raises(DesignError, match="need independent increments"):
+        followed.design.conditional_power(1, 1.0)
 
 
 def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
@@ -128,6 +164,9 @@ def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
         ({"looks": ["early"]}, "wrong type"),
         ({"looks": [0.5, 1], "accrual_per_month": 0}, "accrual_per_month must be greater than 0"),
         ({"looks": [0.3, 0.6, 1], "enrichment": "adaptive"}, "chooses at one look"),
+        ({"looks": [0.3, 0.6, 1], "reestimation": "promising"}, "at its only look before the last"),
+        ({"looks": [0.5, 1], "reestimation_lowest": 0.95}, "must lie below reestimation_target"),
+        ({"looks": [0.5, 1], "reestimation_maximum": 0.9}, "must be 1 or more, got 0.9"),
     ],
 )
 def test_impossible_sections_are_refused(values: dict[str, Any], words: str) -> None:

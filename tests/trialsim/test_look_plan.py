@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from trialsim import analytic
-from trialsim.analytic import Accrual, MmrmEndpoint, SlopeEndpoint, group_sequential, plan_looks
+from trialsim.analytic import (
+    Accrual,
+    CompleterEndpoint,
+    MmrmEndpoint,
+    SlopeEndpoint,
+    group_sequential,
+    plan_looks,
+)
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation import GrowthModel, simulate_trials
@@ -191,6 +198,42 @@ def test_simulated_trials_stop_where_integration_says() -> None:
     null = observed[observed["effect"] == 0]
     assert null["reject_by_look"].iloc[-1] == pytest.approx(0.025, abs=4 * 0.004)
     assert null["stop_futility"].iloc[0] == 0
+
+
+BOUNDARIES: list[dict[str, Any]] = [
+    {},
+    {"efficacy": "pocock", "sides": 2, "alpha": 0.05},
+    {"efficacy": "wang_tsiatis", "efficacy_parameter": 0.25},
+    {"futility": {"z": [0.0, 0.5]}, "binding": True},
+]
+
+
+def test_designs_stop_where_integration_says_and_conditional_power_comes_true() -> None:
+    """A short form of `benchmarks/check_looks.py`."""
+    options = {"delta": DELTA, "accrual": 20, "dropout_per_month": LEAVING, "n_total": 400}
+    sd = 1 / np.sqrt(2 / endpoint().compute_unit_variance(np.ones(3), np.ones(3), 1.0))
+    plans = [
+        plan_looks(CompleterEndpoint(18.0, sd), [0.4, 0.7, 1], **options, **rules)
+        for rules in BOUNDARIES
+    ]
+    n, looks = 2000, plans[0].months[:-1].tolist()
+    simulated = simulate((200, 200), looks, n=n, analyses=("ancova",))
+    for plan in plans:
+        table = tabulate_stops(simulated, plan.design, "ancova").set_index(["effect", "look"])
+        for effect in (0.0, 1.0):
+            expected = np.concatenate(plan.design.stop_probabilities(effect))
+            found = table.loc[effect, ["stop_efficacy", "stop_futility"]].to_numpy().T.ravel()
+            error = np.sqrt(np.maximum(expected * (1 - expected), 1 / n) / n)
+            assert np.all(np.abs(found - expected) < 4 * error)
+    design = plans[0].design
+    for effect, fits in ((0.0, simulated.null), (1.0, simulated.effect)):
+        z = compute_z(fits["ancova"])
+        going_on = z[0] < design.efficacy_z[0]
+        stops = find_stops(z[:, going_on], design.efficacy_z, design.futility_z)
+        said = np.asarray(design.conditional_power(1, z[0, going_on], effect))
+        for group in np.array_split(np.argsort(said), 3):
+            error = np.sqrt((said[group] * (1 - said[group])).sum()) / len(group)
+            assert stops.efficacy[group].mean() == pytest.approx(said[group].mean(), abs=4 * error)
 
 
 def test_a_t_statistic_meets_bounds_by_its_p_value() -> None:

@@ -7,26 +7,17 @@ import numpy as np
 import pandas as pd
 
 from trialsim import __version__
-from trialsim.adaptive.blinded import simulate_blinded_reestimation
 from trialsim.adaptive.enrichment import (
     EnrichmentRule,
     Population,
     compare_with_enriching_from_the_start,
 )
-from trialsim.analysis.result import Floats
-from trialsim.analytic import (
-    CompleterEndpoint,
-    LookPlan,
-    MmrmEndpoint,
-    SlopeEndpoint,
-    group_sequential,
-    plan_looks,
-)
-from trialsim.analytic.sequential.endpoint import Endpoint
+from trialsim.analytic import LookPlan, group_sequential, plan_looks
 from trialsim.comparison.closed_form import Moments
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
+from trialsim.interim.endpoint import build_endpoint, get_sd
 from trialsim.interim.plan import InterimPlan
 from trialsim.interim.wording import describe_family, write_paragraph
 from trialsim.simulation.effects import Estimand, compute_shift
@@ -84,84 +75,6 @@ class Enrolled:
             )
         share = self.fraction_enrolled if self.is_screened else 1.0
         return costs.screening_rate_per_month * share
-
-
-def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endpoint:
-    """Return what an analysis estimates, with its variances among the people enrolled.
-
-    Raises
-    ------
-    DesignError
-        The variances of the random-slope model are not known.
-    """
-    covariance, times = moments.covariance, design.times
-    if analysis == "random_slope":
-        if moments.growth is None:
-            raise DesignError("The closed form of the random-slope model needs its variances.")
-        total = moments.growth.total_covariance
-        return SlopeEndpoint(
-            times,
-            float(total[1, 1]),
-            float(moments.growth.residual_variance),
-            float(total[0, 0]),
-            float(total[0, 1]),
-            "common" if design.common_baseline else "free",
-        )
-    last = len(covariance) - 2
-    if analysis == "change":
-        variance = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
-        return CompleterEndpoint(times[-1], float(np.sqrt(variance)))
-    known = [0, last + 1] if analysis == "ancova_score" else [0]
-    given = _condition(covariance, known, list(range(1, last + 1)))
-    sd = np.sqrt(np.diag(given))
-    if analysis in ("ancova", "ancova_score"):
-        return CompleterEndpoint(times[-1], float(sd[-1]))
-    return MmrmEndpoint(times[1:], sd=float(sd[-1]), correlation=given / np.outer(sd, sd))
-
-
-def describe_reestimation(
-    people: Enrolled, plan: LookPlan, design: TrialDesign, *, seed: int, n_simulations: int = 20_000
-) -> str:
-    """Return what re-estimating the size from the pooled variance of the first look does.
-
-    Summary-level trials whose outcomes vary a fifth more than planned.
-    """
-    sd = _get_sd(build_endpoint(design.analyses[0], people.moments, design), design)
-    share = float(plan.n_completers[0]) / plan.n_total
-    first = max(2, round(min(plan.n_control, plan.n_treatment) * share))
-    table = simulate_blinded_reestimation(
-        sd=1.2 * sd,
-        planned_sd=sd,
-        delta=abs(plan.delta),
-        first_stage=first,
-        alpha=design.alpha,
-        sides=design.sides,
-        power=design.target_power,
-        effects=(0.0, 1.0),
-        n_simulations=n_simulations,
-        seed=seed,
-    )
-    none, whole = (row for _, row in table.iterrows())
-    return (
-        f"{people.strategy}: were the standard deviation 20 % above the plan, re-estimating the "
-        f"size at the first look from the pooled variance would give "
-        f"{whole['power_reestimated']:.1%} power with {whole['mean_n_per_arm']:.0f} per arm on "
-        f"average, the planned size {whole['power_planned']:.1%}; the type I error of one side is "
-        f"{none['power_reestimated']:.4f} (Monte Carlo error {none['mcse']:.4f})."
-    )
-
-
-def _get_sd(endpoint: Endpoint, design: TrialDesign) -> float:
-    """Return the sd within an arm of a comparison of means that is as precise."""
-    retained = [np.exp(-design.compute_hazard(arm) * endpoint.visit_months) for arm in (0, 1)]
-    return float(np.sqrt(endpoint.compute_unit_variance(retained[0], retained[1], 1.0) / 2))
-
-
-def _condition(covariance: Floats, known: list[int], rest: list[int]) -> Floats:
-    """Return the covariance of some variables given others."""
-    shared = covariance[np.ix_(known, rest)]
-    explained = shared.T @ np.linalg.solve(covariance[np.ix_(known, known)], shared)
-    return np.asarray(covariance[np.ix_(rest, rest)] - explained)
 
 
 def plan_candidate(
@@ -293,7 +206,8 @@ def _stop(
         simulated,
         plan.design,
         design.analyses[0],
-        bounds=interim.bounds,
+        # bounds at an estimated covariance are already those of the plan
+        bounds="observed" if interim.bounds == "observed" else "planned",
         maximum_information=float(plan.information[-1]),
     )
 
@@ -333,7 +247,7 @@ def compare_enriching(
         shift = compute_shift(design, people.moments.true_change)
         endpoint = build_endpoint(design.analyses[0], people.moments, design)
         effects.append(Estimand(shift, design.times).get_value(design.analyses[0]))
-        sds.append(_get_sd(endpoint, design))
+        sds.append(get_sd(endpoint, design))
     rest = 1 - fraction
     variance_rest = (sds[1] ** 2 - fraction * sds[0] ** 2) / rest
     population = Population(

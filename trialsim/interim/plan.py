@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any, Literal
 
 from trialsim.errors import DesignError
@@ -24,11 +25,17 @@ class InterimPlan:
         As in `trialsim.analytic.group_sequential`.
     bounds
         "planned": bounds at the planned information; "observed": alpha is spent at what was
-        observed.
+        observed; "covariance": alpha is spent at the covariance over looks that simulated trials
+        show, for estimators without independent increments.
     accrual_per_month
         People randomized a month; None takes what screening gives.
     reestimation
-        "none", or "blinded": the sample size follows the pooled variance at the first look.
+        "none"; "blinded": the sample size follows the pooled variance at the first look;
+        "promising": it grows where conditional power at the first look is promising.
+    reestimation_target, reestimation_lowest
+        Conditional power aimed at, and from which a result is promising.
+    reestimation_maximum
+        Cap of the people, as a multiple of those planned.
     enrichment
         "none", or "adaptive": the first look chooses between everyone and the top fraction.
 
@@ -45,17 +52,20 @@ class InterimPlan:
     futility: Boundary | None = None
     futility_parameter: float | None = None
     binding: bool = False
-    bounds: Literal["planned", "observed"] = "planned"
+    bounds: Literal["planned", "observed", "covariance"] = "planned"
     accrual_per_month: float | None = None
-    reestimation: Literal["none", "blinded"] = "none"
+    reestimation: Literal["none", "blinded", "promising"] = "none"
+    reestimation_target: float = 0.9
+    reestimation_lowest: float = 0.4
+    reestimation_maximum: float = 2.0
     enrichment: Literal["none", "adaptive"] = "none"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "looks", tuple(float(look) for look in self.looks))
         choices = {
             "by": ("months", "completers", "information"),
-            "bounds": ("planned", "observed"),
-            "reestimation": ("none", "blinded"),
+            "bounds": ("planned", "observed", "covariance"),
+            "reestimation": ("none", "blinded", "promising"),
             "enrichment": ("none", "adaptive"),
         }
         problems = [
@@ -71,6 +81,20 @@ class InterimPlan:
             problems.append(
                 'enrichment "adaptive" chooses at one look before the last: give two looks as '
                 f"shares, such as [0.5, 1], got {list(self.looks)} by {self.by}."
+            )
+        if self.reestimation == "promising" and len(self.looks) != 2 - (self.by == "months"):
+            problems.append(
+                'reestimation "promising" enlarges the trial at its only look before the last: '
+                f"give two looks, such as [0.5, 1], got {list(self.looks)} by {self.by}."
+            )
+        if not 0 < self.reestimation_lowest < self.reestimation_target < 1:
+            problems.append(
+                "reestimation_lowest must lie below reestimation_target, both between 0 and 1, got "
+                f"{self.reestimation_lowest:g} and {self.reestimation_target:g}."
+            )
+        if not 1 <= self.reestimation_maximum < inf:
+            problems.append(
+                f"reestimation_maximum must be 1 or more, got {self.reestimation_maximum:g}."
             )
         if problems:
             raise DesignError(*problems)

@@ -1,9 +1,13 @@
 """A protocol's paragraph on interim analyses."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from trialsim.analytic import GroupSequentialDesign, LookPlan
 from trialsim.analytic.point import FloatArray
+from trialsim.analytic.sequential.futility import MEASURES, is_rule
 
 FAMILIES = {
     "obrien_fleming": "O'Brien-Fleming bounds",
@@ -19,10 +23,31 @@ FAMILIES = {
 
 def describe_family(boundary: object, parameter: float | None) -> str:
     """Return a boundary in words."""
+    if is_rule(boundary):
+        return _describe_rule(boundary)
     if not isinstance(boundary, str):
         return "the bounds listed"
     default = 3.0 if boundary == "haybittle_peto" else 0.0
     return FAMILIES[boundary].format(parameter=default if parameter is None else parameter)
+
+
+def _describe_rule(values: Mapping[str, Any]) -> str:
+    measure = next(name for name in MEASURES if name in values)
+    below = [f"{share:.1%}" for share in np.ravel(values[measure])]
+    prior = values.get("prior")
+    believed = "a flat prior"
+    if prior is not None:
+        believed = f"a normal prior of mean {prior[0]:g} and sd {prior[1]:g} x design effect"
+    if measure == "conditional_power":
+        effect = values.get("effect", 1.0)
+        known = "the observed effect" if effect == "observed" else f"{effect:g} x design effect"
+        return f"conditional power at {known} below {_list(below)}"
+    if measure == "predictive_power":
+        return f"predictive power with {believed} below {_list(below)}"
+    return (
+        f"a posterior probability of an effect above {values.get('minimum', 0.0):g} x design "
+        f"effect, with {believed}, below {_list(below)}"
+    )
 
 
 def write_paragraph(
@@ -98,10 +123,17 @@ def write_paragraph(
             f"{design.expected_information(0.0).of_maximum:.1%} and "
             f"{design.expected_information(1.0).of_maximum:.1%} of the maximum."
         )
+    computed = (
+        "Bounds were computed by numerical integration (Jennison & Turnbull 2000, ch. 19)"
+        if design.correlation is None
+        else "Bounds were computed by integrating the multivariate normal distribution (Genz 1992) "
+        "at the correlation over looks that simulated trials of this analysis without an effect "
+        "have"
+    )
     sentences.append(
         "If a look comes at other information than planned, alpha is spent at the information "
-        "observed; looks are judged by an independent committee. Bounds were computed by numerical "
-        f"integration (Jennison & Turnbull 2000, ch. 19) with trialsim {version}."
+        "observed; looks are judged by an independent committee. "
+        f"{computed} with trialsim {version}."
     )
     return " ".join(sentences)
 

@@ -20,6 +20,7 @@ from reports.page.gather import StudyFacts
 
 _LOOKS = "looks"
 _EXPECTED = "look_expectations"
+_SIZES = "reestimation"
 _ADAPTIVE = "adaptive_enrichment"
 
 
@@ -42,6 +43,8 @@ def describe_interim(facts: StudyFacts) -> Section:
         _tabulate_stops(facts, looks),
         _tabulate_expectations(facts),
     ]
+    if facts.has(_SIZES):
+        blocks.append(_tabulate_sizes(facts))
     if facts.has(_ADAPTIVE):
         blocks += _compare_enriching(facts)
     paragraph = str(expected["paragraph"].iloc[0])
@@ -191,6 +194,41 @@ def _tabulate_expectations(facts: StudyFacts) -> Table:
         sources=facts.sources(_EXPECTED),
         note="People enrolled, and months since the first of them; each strategy at its cheapest "
         "fraction.",
+    )
+
+
+_RULES = {
+    "blinded": "Blinded: the size follows the pooled standard deviation of the people seen by the "
+    "first look (Kieser & Friede 2003), which needs no arm.",
+    "promising": "Promising zone (Mehta & Pocock 2011): the second stage grows where conditional "
+    "power at the effect observed is promising; stages keep their planned weights (Cui, Hung & "
+    "Wang 1999), so alpha is kept whatever the size becomes. Conditional power is known to whoever "
+    "knows the size: only an independent committee should.",
+}
+
+
+def _tabulate_sizes(facts: StudyFacts) -> Table:
+    rows = facts.tables[_SIZES]
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Enrolled", show_fraction),
+        number("sd_factor", "True sd over planned", show_number),
+        words("effect", "Effect"),
+        simulated("power_reestimated", "mcse", "Rejects", show_share),
+        number("power_planned", "Rejects at the planned size", show_share),
+        number("expected_n", "People expected", show_size),
+        number("planned_n", "People planned", show_size),
+        number("maximum_n", "People at most", show_size),
+    ]
+    if rows["share_enlarged"].notna().any():
+        rules.append(number("share_enlarged", "Trials enlarged", show_share))
+    return build_table(
+        rows,
+        rules,
+        title="Re-estimating the sample size at the first look",
+        sources=facts.sources(_SIZES),
+        note=f"{_RULES[rows['rule'].iloc[0]]} Rejections with no effect are the type I error of "
+        "one side, ± Monte Carlo standard error. Summary-level simulation.",
     )
 
 

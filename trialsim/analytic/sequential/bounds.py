@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -93,32 +94,43 @@ def _get_known_lower(looks: Looks) -> FloatArray:
 
 
 def _solve_jointly(looks: Looks, level: float, power: float) -> Solution:
-    def solve_with(efficacy: Rule) -> Solution:
-        return _search_drift(lambda drift: find_bounds(looks, efficacy, None, Drift(drift)), power)
-
-    shape = looks.efficacy.shape
+    efficacy, shape = looks.efficacy, looks.efficacy.shape
     if shape is None:
-        return solve_with(looks.efficacy)
+        return _search_drift(lambda drift: find_bounds(looks, efficacy, None, Drift(drift)), power)
+    drift = float(special.ndtri(power) - special.ndtri(level))
+
+    def solve_with(constant: float) -> Solution:
+        nonlocal drift
+        upper = constant * shape
+        # the drift hardly moves from one constant to the next
+        found = _search_drift(lambda tried: find_lower_bounds(looks, upper, tried), power, drift)
+        drift = found.drift
+        return found
 
     def compute_error(constant: float) -> float:
-        tried = solve_with(Rule.from_z(constant * shape))
+        tried = solve_with(constant)
         return _compute_error(looks.rates, tried.lower, tried.upper)
 
     # Binding futility bounds save some alpha, so the constant is below that without them.
     free = replace(looks, futility=None)
     high = scale_shape(shape, free, np.full(len(shape), -np.inf), level)[-1] / shape[-1]
     constant = _find_root(compute_error, level, 0.7 * high, high * (1 + 1e-9))
-    return solve_with(Rule.from_z(constant * shape))
+    return solve_with(constant)
 
 
-def _search_drift(follow: Callable[[float], Bounds], power: float) -> Solution:
+def _search_drift(
+    follow: Callable[[float], Bounds], power: float, near: float = 3.0, *, width: float = 0.25
+) -> Solution:
+    @cache
     def compute_power(drift: float) -> float:
         return follow(drift).power
 
-    high = 4.0
+    low, high = max(near - width, 0.0), near + width
     while compute_power(high) < power:
-        high *= 2
-    drift = _find_root(compute_power, power, high / 2 if high > 4 else 0.0, high)
+        low, high, width = high, high + 4 * width, 4 * width
+    while low > 0 and compute_power(low) > power:
+        low, high, width = max(low - 4 * width, 0.0), low, 4 * width
+    drift = _find_root(compute_power, power, low, high)
     bounds = follow(drift)
     return Solution(bounds.upper, bounds.lower, drift)
 

@@ -4,14 +4,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from trialsim.analytic.arguments import ANY, POSITIVE, find_problems, raise_problems
+from trialsim.analytic.correlation import find_correlation_problems
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
 from trialsim.analytic.sequential.adjusting import respend
 from trialsim.analytic.sequential.bounds import Looks
+from trialsim.analytic.sequential.correlated import (
+    compute_correlated_crossings,
+    find_correlated_bounds,
+)
 from trialsim.analytic.sequential.inference import StoppedTrial, infer
-from trialsim.analytic.sequential.walk import Drift, compute_crossings
+from trialsim.analytic.sequential.walk import Crossings, Drift, compute_crossings
 from trialsim.errors import DesignError
 
 Effect = Quantity | Literal["observed"]
@@ -74,6 +80,8 @@ class GroupSequentialDesign:
         Mean of Z at the maximum information under the design effect.
     looks
         The rules that the bounds follow.
+    correlation
+        Of Z over looks, (n_looks, n_looks), where increments are not independent; else None.
     """
 
     information_rates: FloatArray
@@ -85,6 +93,7 @@ class GroupSequentialDesign:
     futility_z: FloatArray
     drift: float
     looks: Looks = field(repr=False)
+    correlation: FloatArray | None = field(default=None, repr=False)
 
     @property
     def n_looks(self) -> int:
@@ -104,10 +113,7 @@ class GroupSequentialDesign:
     @property
     def cumulative_alpha(self) -> FloatArray:
         """Type I error spent by each look, both sides together."""
-        crossings = compute_crossings(
-            self.information_rates, self._null_lower_z, self.efficacy_z, Drift(0.0)
-        )
-        return np.asarray(self.sides * np.cumsum(crossings.above))
+        return np.asarray(self.sides * np.cumsum(self._cross(self._null_lower_z, 0.0).above))
 
     @property
     def cumulative_beta(self) -> FloatArray:
@@ -139,12 +145,7 @@ class GroupSequentialDesign:
         [0.0015, 0.0235]
         """
         raise_problems(find_problems(effect=(effect, ANY)))
-        crossings = compute_crossings(
-            self.information_rates,
-            self.futility_z,
-            self.efficacy_z,
-            Drift(np.multiply(effect, self.drift)[..., None]),
-        )
+        crossings = self._cross(self.futility_z, effect)
         return StopProbabilities(crossings.above, crossings.below)
 
     def expected_information(self, effect: Quantity = 1.0) -> ExpectedInformation:
@@ -271,6 +272,7 @@ class GroupSequentialDesign:
         is_final
             Whether the last value is the last look all the same.
         """
+        self._refuse_correlation()
         looks, bounds, drift = respend(
             self.looks,
             alpha_spent=self.cumulative_alpha / self.sides,
@@ -288,6 +290,36 @@ class GroupSequentialDesign:
             drift=drift,
             looks=looks,
         )
+
+    def correlate(self, correlation: npt.ArrayLike) -> "GroupSequentialDesign":
+        """Return the design with bounds that spend the same alpha at another correlation of Z.
+
+        Increments are independent, Cov(Z_j, Z_k) = sqrt(t_j / t_k), for efficient estimators only.
+        For others the correlation over looks is estimated, as by
+        `trialsim.simulation.stopping.estimate_correlation`. The futility bounds and the mean of Z,
+        which follows the standard errors, stay.
+
+        Parameters
+        ----------
+        correlation
+            Of Z over looks without an effect, (n_looks, n_looks).
+
+        Raises
+        ------
+        DesignError
+            No correlation matrix of that size.
+        """
+        problems = find_correlation_problems(correlation, self.n_looks)
+        raise_problems(problems)
+        matrix = np.asarray(correlation, dtype=float)
+        upper = find_correlated_bounds(
+            matrix, self.cumulative_alpha / self.sides, self._null_lower_z, self.sides
+        )
+        lower = -upper if self.sides == 2 else np.append(self.futility_z[:-1], upper[-1])
+        moved = replace(
+            self, correlation=matrix, efficacy_z=upper, futility_z=np.minimum(lower, upper)
+        )
+        return moved.at_drift(self.drift)
 
     def at_drift(self, drift: float) -> "GroupSequentialDesign":
         """Return the same bounds with the power that they have at another drift."""
@@ -312,11 +344,34 @@ class GroupSequentialDesign:
         counts = self.binding or self.sides == 2
         return self.futility_z if counts else np.full(self.n_looks, -np.inf)
 
+    def _cross(self, lower: FloatArray, effect: Quantity) -> Crossings:
+        drift = np.multiply(effect, self.drift)
+        if self.correlation is None:
+            return compute_crossings(
+                self.information_rates, lower, self.efficacy_z, Drift(drift[..., None])
+            )
+        each = [
+            compute_correlated_crossings(
+                self.correlation, one * np.sqrt(self.information_rates), lower, self.efficacy_z
+            )
+            for one in np.atleast_1d(drift)
+        ]
+        above, below = np.array([one.above for one in each]), np.array([one.below for one in each])
+        return Crossings(above, below) if drift.ndim else Crossings(above[0], below[0])
+
     def _get_time(self, look: int, z: Quantity) -> float:
         self._check_look(look, z, last_allowed=False)
         return float(self.information_rates[look - 1])
 
+    def _refuse_correlation(self) -> None:
+        if self.correlation is not None:
+            raise DesignError(
+                "Conditional power, inference after stopping and adjusted bounds need independent "
+                "increments: ask the design without an estimated correlation."
+            )
+
     def _check_look(self, look: int, z: Quantity, *, last_allowed: bool) -> None:
+        self._refuse_correlation()
         last = self.n_looks if last_allowed else self.n_looks - 1
         problems = find_problems(z=(z, ANY))
         if look != int(look) or not 1 <= look <= last:

@@ -1,6 +1,8 @@
 """Group-sequential designs: when a trial may stop early, and what that costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from trialsim.analytic.arguments import OPEN_SHARE, find_problems, raise_problem
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.sequential.bounds import Looks, Solution, solve
 from trialsim.analytic.sequential.design import GroupSequentialDesign
+from trialsim.analytic.sequential.futility import FutilityRule, is_rule, read_rule
 from trialsim.analytic.sequential.spending import (
     BoundaryName,
     Bounds,
@@ -22,6 +25,10 @@ _CLOSEST = 1e-4
 
 _ROUNDING = 1e-9
 
+_TURNS = 60
+
+_SETTLED = 1e-7
+
 _PRINTED = 1 + 2e-4
 """Bounds printed with four decimals spend their alpha to about this factor."""
 
@@ -34,7 +41,7 @@ def group_sequential(
     power: float = 0.8,
     efficacy: BoundaryName | Bounds = "lan_demets_obrien_fleming",
     efficacy_parameter: float | None = None,
-    futility: BoundaryName | Bounds | None = None,
+    futility: BoundaryName | Bounds | Mapping[str, Any] | None = None,
     futility_parameter: float | None = None,
     binding: bool = False,
     spending_times: Sequence[float] | FloatArray | None = None,
@@ -66,7 +73,10 @@ def group_sequential(
         Of the families named with one.
     futility
         A spending function of 1 - power, or explicit bounds; None for none. The last futility bound
-        is the efficacy bound and may be left out. Not with `sides=2`.
+        is the efficacy bound and may be left out. Or a chance below which to stop, one or one a
+        look: `{"conditional_power": 0.2, "effect": 1}` (or "observed"), `{"predictive_power": 0.1,
+        "prior": (mean, sd)}`, `{"posterior": 0.1, "minimum": 0.5}`: the probability that the effect
+        exceeds the minimum; all in multiples of the design effect. Not with `sides=2`.
     futility_parameter
         Of its family.
     binding
@@ -96,6 +106,17 @@ def group_sequential(
     rates = _read_times(information_rates, "information_rates")
     times = None if spending_times is None else _read_times(spending_times, "spending_times")
     raise_problems(_find_problems(rates, times, alpha, sides, power, futility, binding))
+    if is_rule(futility):
+        return follow_rule(
+            read_rule(futility, rates.size),
+            rates,
+            alpha=alpha,
+            power=power,
+            efficacy=efficacy,
+            efficacy_parameter=efficacy_parameter,
+            binding=binding,
+            spending_times=spending_times,
+        )
     level = alpha / sides
     looks = Looks(
         rates,
@@ -120,6 +141,46 @@ def group_sequential(
         futility_z=solution.lower,
         drift=solution.drift,
         looks=looks,
+    )
+
+
+def follow_rule(
+    rule: FutilityRule,
+    information_rates: FloatArray,
+    *,
+    drift: float | None = None,
+    binding: bool = False,
+    **rules: Any,
+) -> GroupSequentialDesign:
+    """Return the design whose futility bounds are where the rule's chance is at its threshold.
+
+    The drift needed for the power follows from the bounds, and they from the drift: each moves the
+    other little, so that taking turns settles them.
+
+    Parameters
+    ----------
+    drift
+        Mean of Z at the maximum under the design effect; None takes what the power needs.
+    binding, rules
+        As in `group_sequential`.
+
+    Raises
+    ------
+    DesignError
+        Bounds that do not settle.
+    """
+    design, before = group_sequential(information_rates, **rules), np.empty(0)
+    for _ in range(_TURNS):
+        known = design if drift is None else design.at_drift(drift)
+        z = rule.find_z(replace(known, futility_z=np.full(design.n_looks, -np.inf)))
+        if before.size and np.allclose(z, before, rtol=0, atol=_SETTLED):
+            return known
+        given = {"z": z[:-1].tolist()}
+        design = group_sequential(information_rates, futility=given, binding=binding, **rules)
+        before = z
+    raise DesignError(
+        "The futility bounds do not settle: with a chance of stopping as high as this the power "
+        "asked for is out of reach; lower the threshold of futility."
     )
 
 

@@ -13,7 +13,8 @@ from trialsim.analytic.point import FloatArray
 from trialsim.analytic.sequential.accrual import Accrual
 from trialsim.analytic.sequential.design import GroupSequentialDesign
 from trialsim.analytic.sequential.endpoint import Endpoint
-from trialsim.analytic.sequential.group_sequential import group_sequential
+from trialsim.analytic.sequential.futility import is_rule, read_rule
+from trialsim.analytic.sequential.group_sequential import follow_rule, group_sequential
 from trialsim.errors import DesignError
 
 LookUnit = Literal["months", "completers", "information"]
@@ -235,7 +236,8 @@ class _Planner:
         if whole_people:
             n = float(np.ceil(n - 1e-9))
         months, information = self._place(n)
-        design = group_sequential(information / information[-1], **self.boundaries)
+        drift = abs(self.delta) * float(information[-1]) ** 0.5
+        design = self._design(information / information[-1], drift)
         trial = self.trial
         n_control = n / (1 + trial.allocation_ratio)
         plan = LookPlan(
@@ -249,9 +251,15 @@ class _Planner:
             information=information,
         )
         # power and drift are those of the people there are, at this effect
-        return replace(
-            plan, design=design.at_drift(abs(self.delta) * float(information[-1]) ** 0.5)
-        )
+        return replace(plan, design=design.at_drift(drift))
+
+    def _design(self, rates: FloatArray, drift: float) -> GroupSequentialDesign:
+        futility = self.boundaries.get("futility")
+        if not is_rule(futility):
+            return group_sequential(rates, **self.boundaries)
+        # a chance of success is that of the people there are, not of those with the power asked for
+        rules = {key: value for key, value in self.boundaries.items() if "futility" not in key}
+        return follow_rule(read_rule(futility, rates.size), rates, drift=drift, **rules)
 
     def _find_size(self) -> float:
         """Return the people with whom the information at the end is what the drift needs."""

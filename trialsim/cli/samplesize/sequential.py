@@ -28,7 +28,11 @@ def sequential(
         float | None, typer.Option(help="Delta, gamma or rho of the family; z of Haybittle-Peto.")
     ] = None,
     futility: Annotated[
-        str | None, typer.Option(help="A spending function, or z=0 or spent=0.1,0.2.")
+        str | None,
+        typer.Option(
+            help="A spending function, or z=0 or spent=0.1,0.2, or a chance below which to stop: "
+            "conditional_power=0.2, predictive_power=0.1, 'posterior=0.1;minimum=0.5'."
+        ),
     ] = None,
     futility_parameter: Annotated[
         float | None, typer.Option(help="gamma or rho of the futility function.")
@@ -72,8 +76,11 @@ def sequential(
     --futility hwang_shih_decani --futility-parameter=-2
 
     Example: trialsim samplesize sequential --looks 0.5,1 --delta 20 --sd 60 --dropout 0.2
+
+    Example: trialsim samplesize sequential --futility 'posterior=0.1;minimum=0.5'
     """
     from trialsim import __version__
+    from trialsim.analytic.sequential.futility import is_rule
     from trialsim.interim.monitoring import MonitoringPlan
     from trialsim.interim.wording import describe_family, write_paragraph
 
@@ -102,12 +109,16 @@ def sequential(
         rules,
     )
     if write is not None:
+        held = boundaries
+        if is_rule(boundaries["futility"]):
+            # a rule's bounds are fixed with the plan: z that a committee can look up
+            held = boundaries | {"futility": {"z": design.to_dict()["futility_z"][:-1]}}
         MonitoringPlan(
             tuple(design.information_rates.tolist()),
             alpha,
             sides,
             power,
-            boundaries,
+            held,
             delta,
             None if plan is None else float(plan.information[-1]),
             None if plan is None else tuple(split_numbers(visits_months)),
@@ -127,10 +138,17 @@ def sequential(
         typer.echo(f"\n{text}")
 
 
-def read_boundary(text: str) -> str | dict[str, list[float]]:
-    """Return a family's name, or the explicit bounds of `z=3,2` or `spent=0.001,0.025`."""
-    kind, equals, numbers = text.partition("=")
-    return {kind.strip(): split_numbers(numbers)} if equals else text
+def read_boundary(text: str) -> str | dict[str, Any]:
+    """Return a family's name, or what `z=3,2` or `posterior=0.1;minimum=0.5` state."""
+    if "=" not in text:
+        return text
+    stated: dict[str, Any] = {}
+    for part in text.split(";"):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        stated[key] = value if value == "observed" else split_numbers(value)
+        if key in ("effect", "minimum") and value != "observed":
+            stated[key] = stated[key][0]
+    return stated
 
 
 def split_numbers(text: str) -> list[float]:

@@ -17,13 +17,14 @@ from trialsim.errors import DesignError
 from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
-    describe_reestimation,
     plan_candidate,
     simulate_candidate,
     tabulate_candidate_expectations,
     tabulate_candidate_looks,
 )
+from trialsim.interim.increments import correlate_plan, find_dependence
 from trialsim.interim.plan import InterimPlan
+from trialsim.interim.reestimation import tabulate_reestimation
 from trialsim.simulation import build_trajectories
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.study.engine import Step
@@ -68,7 +69,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
             "No looks were planned: no strategy reaches the target power at any sample size tried."
         )
     rng = np.random.default_rng([job.protocol.study.seed, 9])
-    looks, expectations, adaptive, notes = [], [], [], []
+    looks, expectations, sizes, adaptive, notes = [], [], [], [], []
     amount = {"n_simulations": job.protocol.simulation.n_simulations}
     amount |= {"seed": job.protocol.study.seed}
     for done, row in enumerate(chosen.to_dict("records")):
@@ -79,12 +80,17 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         simulated = simulate_candidate(
             people, plan, design, interim, costs, workers=job.protocol.simulation.workers, **amount
         )
+        dependent = find_dependence(plan, simulated, design.analyses[0])
+        if interim.bounds == "covariance":
+            plan = correlate_plan(plan, simulated, design.analyses[0])
+        elif dependent is not None:
+            notes.append(f"{candidate.strategy}: {dependent}")
         looks.append(tabulate_candidate_looks(people, plan, simulated, design, interim))
         expectations.append(
             tabulate_candidate_expectations(people, plan, simulated, design, interim, costs)
         )
-        if interim.reestimation == "blinded":
-            notes.append(describe_reestimation(people, plan, design, seed=amount["seed"]))
+        if interim.reestimation != "none":
+            sizes.append(tabulate_reestimation(people, plan, design, interim, seed=amount["seed"]))
         if interim.enrichment == "adaptive":
             if not candidate.is_screened or candidate.fraction_enrolled >= 1:
                 notes.append(
@@ -99,6 +105,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     for name, tables in (
         ("looks", looks),
         ("look_expectations", expectations),
+        ("reestimation", sizes),
         ("adaptive_enrichment", adaptive),
     ):
         if tables:

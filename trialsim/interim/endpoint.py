@@ -1,0 +1,56 @@
+"""What an analysis of the people enrolled estimates, for closed forms of its looks."""
+
+import numpy as np
+
+from trialsim.analysis.result import Floats
+from trialsim.analytic import CompleterEndpoint, MmrmEndpoint, SlopeEndpoint
+from trialsim.analytic.sequential.endpoint import Endpoint
+from trialsim.comparison.closed_form import Moments
+from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
+
+
+def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endpoint:
+    """Return what an analysis estimates, with its variances among the people enrolled.
+
+    Raises
+    ------
+    DesignError
+        The variances of the random-slope model are not known.
+    """
+    covariance, times = moments.covariance, design.times
+    if analysis == "random_slope":
+        if moments.growth is None:
+            raise DesignError("The closed form of the random-slope model needs its variances.")
+        total = moments.growth.total_covariance
+        return SlopeEndpoint(
+            times,
+            float(total[1, 1]),
+            float(moments.growth.residual_variance),
+            float(total[0, 0]),
+            float(total[0, 1]),
+            "common" if design.common_baseline else "free",
+        )
+    last = len(covariance) - 2
+    if analysis == "change":
+        variance = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
+        return CompleterEndpoint(times[-1], float(np.sqrt(variance)))
+    known = [0, last + 1] if analysis == "ancova_score" else [0]
+    given = _condition(covariance, known, list(range(1, last + 1)))
+    sd = np.sqrt(np.diag(given))
+    if analysis in ("ancova", "ancova_score"):
+        return CompleterEndpoint(times[-1], float(sd[-1]))
+    return MmrmEndpoint(times[1:], sd=float(sd[-1]), correlation=given / np.outer(sd, sd))
+
+
+def get_sd(endpoint: Endpoint, design: TrialDesign) -> float:
+    """Return the sd within an arm of a comparison of means that is as precise."""
+    retained = [np.exp(-design.compute_hazard(arm) * endpoint.visit_months) for arm in (0, 1)]
+    return float(np.sqrt(endpoint.compute_unit_variance(retained[0], retained[1], 1.0) / 2))
+
+
+def _condition(covariance: Floats, known: list[int], rest: list[int]) -> Floats:
+    """Return the covariance of some variables given others."""
+    shared = covariance[np.ix_(known, rest)]
+    explained = shared.T @ np.linalg.solve(covariance[np.ix_(known, known)], shared)
+    return np.asarray(covariance[np.ix_(rest, rest)] - explained)
