@@ -1,11 +1,10 @@
-"""Tables of people (CSV, TSV, Parquet): one row a visit, or one row a person."""
+"""Tables of people (text, Parquet, SAS, SPSS, Stata, Excel): one row a visit or a person."""
 
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
-import pyarrow
 
 from cohorts.errors import CohortError
 from cohorts.sources.columns import list_superseded, split_volume_name, standardize_names
@@ -20,10 +19,11 @@ from cohorts.sources.records import (
     join_names,
 )
 from cohorts.sources.text import SEPARATORS, read_header, read_text_table
+from cohorts.sources.typed_files import TYPED_SUFFIXES, read_typed_file
 from cohorts.sources.values import blank_missing, parse_numbers, parse_text
 from cohorts.sources.waves import find_waves, list_later_waves, split_waves
 
-TABLE_SUFFIXES: Final = (*SEPARATORS, ".parquet")
+TABLE_SUFFIXES: Final = (*SEPARATORS, *TYPED_SUFFIXES)
 
 _NAMES_OF_ROWS: Final = ("participant_id", "session_id")
 
@@ -50,7 +50,7 @@ def _read_numbered(path: Path) -> pd.DataFrame:
             f"got '{path.suffix}'."
         )
     is_text = path.suffix.lower() in SEPARATORS
-    frame = read_text_table(path) if is_text else _read_parquet(path)
+    frame = read_text_table(path) if is_text else read_typed_file(path)
     if frame.empty:
         raise CohortError(f"{path.name} has no rows below its header: people are expected.")
     return frame
@@ -188,31 +188,6 @@ def _resolve_paths(frame: pd.DataFrame, folder: Path) -> None:
                 for path in given.dropna().unique()
             }
             frame[column] = given.map(known)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
-        raise CohortError(f"{path.name} could not be read as Parquet: {error}.") from error
-    named = [str(name) for name in frame.index.names if name is not None]
-    if named or not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index()
-    frame.columns = [str(name).strip() for name in frame.columns]
-    twice = frame.columns[frame.columns.duplicated()].unique()
-    if len(twice):
-        raise CohortError(f"{path.name} names columns twice: {', '.join(join_names(twice))}.")
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return pd.concat([_simplify(frame[name]) for name in frame], axis=1)
-
-
-def _simplify(column: pd.Series) -> pd.Series:
-    """Return a column of a typed table as numbers or text."""
-    if pd.api.types.is_bool_dtype(column):
-        return column.astype("float")
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return column.map(lambda time: time.isoformat(), na_action="ignore").astype(object)
-    return column if pd.api.types.is_numeric_dtype(column) else column.astype(object)
 
 
 COLUMNS: Final = {"subject_id", "image_uid", "age", "sex", "image_path", "segm_path"}

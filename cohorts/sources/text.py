@@ -23,6 +23,7 @@ SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _INVISIBLE: Final = str.maketrans({"\u00a0": " ", "\u202f": " ", "\ufeff": None, "\u200b": None})
 
 Row = tuple[int, list[str]]
+"""The number of a row in its file, and its cells."""
 
 
 def read_text_table(path: Path) -> pd.DataFrame:
@@ -48,10 +49,30 @@ def read_text_table(path: Path) -> pd.DataFrame:
     separator = SEPARATORS[path.suffix.lower()]
     text = _decode(path).translate(_INVISIBLE)
     rows = list(_split_csv(text, path) if separator == "," else _split_tabs(text))
+    if rows:
+        _check_separator(path, rows[0][1], separator)
+    return build_text_table(path, rows)
+
+
+def build_text_table(path: Path, rows: list[Row]) -> pd.DataFrame:
+    """Return the table of a header and rows, each row under its number.
+
+    Parameters
+    ----------
+    path
+        Where they come from; named in errors.
+    rows
+        The number and the cells of each, without surrounding space.
+
+    Raises
+    ------
+    CohortError
+        Without rows, for a column that is named twice or not at all; and for each row with another
+        number of cells than the header.
+    """
     if not rows:
         raise CohortError(f"{path.name} is empty: a header and rows are expected.")
     (_, header), *body = rows
-    _check_separator(path, header, separator)
     header, body = _drop_empty_ends(header, body)
     _check_cells(path, header, body)
     cells = np.array([row for _, row in body], dtype=object).reshape(len(body), len(header))

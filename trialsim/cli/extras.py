@@ -13,6 +13,9 @@ EXTRA_OF: Final = {
     "tensorboard": "train",
     "typst": "documents",
     "docx": "documents",
+    "pyreadstat": "tables",
+    "openpyxl": "tables",
+    "dcm2niix": "dicom",
 }
 """The extra that brings a package which `pip install trialsim` alone does not install."""
 
