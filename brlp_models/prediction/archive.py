@@ -5,23 +5,23 @@ the people in progress, and the same command goes on with the rest.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import pandas as pd
 
 from brlp_models.errors import ModelError
+from brlp_models.prediction.dataset import find_predicted_scans
 from brlp_models.prediction.start import find_start_visit
-from cohorts.atomic import write_file, write_file_with
+from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.table_files import write_table
 
-SETTINGS, PEOPLE, IMAGES, SCANS = "settings.json", "people", "images", "scans"
+SETTINGS, PEOPLE, SCANS = "settings.json", "people", "scans"
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,6 @@ class PredictionArchive:
         for name, table in (("predictions", predictions), ("scan_checks", scan_checks)):
             write_table(table, self.folder / f"{name}.csv")
 
-    def write_image(self, name: str, image: Any) -> None:
-        """Keep a NIfTI image under that name."""
-        write_file_with(self.folder / IMAGES / f"{quote(name, safe='')}.nii.gz", image.to_filename)
-
     def _path(self, participant_id: str) -> Path:
         # quoted: a participant's name must not lead out of the folder
         return self.folder / PEOPLE / f"{quote(participant_id, safe='')}.json"
@@ -92,8 +88,6 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-_ENDING: Final = ".nii.gz"
-_AT_HORIZON: Final = re.compile(r"(.+)_month-([0-9.]+)_(T1w|uncertainty)", re.DOTALL)
 _COLUMNS: Final = ["participant_id", "model_id", "horizon_months", "kind", "path"]
 
 
@@ -121,27 +115,25 @@ def list_prediction_images(
     CohortValidationError
         Where the rows do not fit the table.
     """
-    people = set(cohort.participants["participant_id"])
-    rows: list[tuple[str, str, float, str, str]] = []
-    for path in sorted((folder / IMAGES).absolute().glob(f"*{_ENDING}")):
-        found = _AT_HORIZON.fullmatch(unquote(path.name.removesuffix(_ENDING)))
-        if found is None or found[1] not in people:
-            continue
-        name, months = found[1], float(found[2])
-        if found[3] == "uncertainty":
-            rows.append((name, model_id, months, "uncertainty", str(path)))
-            continue
-        shown = {"predicted": path, **dict(_find_start(cohort, name, path, until_months))}
-        rows += [(name, model_id, months, kind, str(file)) for kind, file in shown.items()]
+    rows = [
+        (name, model_id, months, kind, str(file))
+        for name in sorted(cohort.participants["participant_id"])
+        for months, path in find_predicted_scans(folder, name)
+        for kind, file in _list_kinds(cohort, name, path, until_months)
+    ]
     return validate_table(pd.DataFrame(rows, columns=_COLUMNS), "prediction_images")
 
 
-def _find_start(
+def _list_kinds(
     cohort: Cohort, participant_id: str, predicted: Path, until_months: float
 ) -> Iterator[tuple[str, Path]]:
-    """Yield the images of the start that exist, each with its kind."""
-    prefix, _, _ = predicted.name.rpartition("_month-")
-    reconstructed = predicted.with_name(f"{prefix}_reconstructed_T1w{_ENDING}")
+    """Yield the images of a prediction that exist, each with its kind."""
+    yield "predicted", predicted
+    prefix, _, rest = predicted.name.partition("_desc-")
+    uncertainty = predicted.with_name(f"{prefix}_stat-sd_desc-{rest}")
+    if uncertainty.is_file():
+        yield "uncertainty", uncertainty
+    reconstructed = predicted.with_name(f"{prefix}_desc-reconstructed_T1w.nii.gz")
     if reconstructed.is_file():
         yield "reconstructed", reconstructed
     try:

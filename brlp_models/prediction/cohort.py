@@ -9,6 +9,7 @@ from brlp_models.model.sampling import Sampler
 from brlp_models.prediction.archive import SCANS, PredictionArchive
 from brlp_models.prediction.batches import BatchSize, choose_batch_sizes
 from brlp_models.prediction.context import AuxiliaryModels
+from brlp_models.prediction.dataset import PredictedDataset
 from brlp_models.prediction.draws import Drawing
 from brlp_models.prediction.job import CohortPrediction, OnPerson, OnProgress, PredictionJob
 from brlp_models.prediction.settings import PredictionSettings, Samples
@@ -58,7 +59,7 @@ def predict_cohort(
         other horizons or by another model of the same grid, do not register a scan again.
     save_images
         Whether predicted scans, reconstructed baselines and maps of uncertainty are written, in
-        each person's own space.
+        each person's own space; `out` is then a BIDS derivative dataset.
     measure
         False writes images without volumes, to be segmented elsewhere.
     batch_size
@@ -107,12 +108,15 @@ def predict_cohort(
             "samples auto needs a segmenter that measures single draws; give a number."
         )
     archive = PredictionArchive(out, settings.describe(model))
+    dataset = PredictedDataset(out, model, seed, cohort.is_synthetic)
+    dataset.describe()
     job = PredictionJob(
         model,
         cohort,
         settings,
         drawing,
         archive,
+        dataset,
         ScanCache(scan_cache or out / SCANS),
         auxiliary or AuxiliaryModels.load(model),
         save_images,

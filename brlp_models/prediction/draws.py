@@ -60,7 +60,9 @@ class Target:
     @property
     def name(self) -> str:
         """What its scan is called, without the ending of the file."""
-        return f"{self.person.participant_id}_month-{format_months(self.horizon_months)}_T1w"
+        month, age = format_months(self.horizon_months), f"{self.age_years:.1f}".removesuffix(".0")
+        when = f"Month{month}Age{age}".replace(".", "p")
+        return f"{self.person.start.prefix}_desc-predicted{when}_T1w"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.archive import PredictionArchive
 from brlp_models.prediction.batches import told_when_out_of_memory
 from brlp_models.prediction.context import AuxiliaryModels, build_context_values
+from brlp_models.prediction.dataset import PredictedDataset
 from brlp_models.prediction.draws import Drawing, Person, Target
 from brlp_models.prediction.settings import PredictionSettings
 from brlp_models.prediction.start import (
@@ -68,6 +69,7 @@ class PredictionJob:
     settings: PredictionSettings
     drawing: Drawing
     archive: PredictionArchive
+    dataset: PredictedDataset
     cache: ScanCache
     auxiliary: AuxiliaryModels
     save_images: bool
@@ -159,12 +161,15 @@ class PredictionJob:
         means = torch.stack([target.draws.latents.mean for target in targets])
         baseline, decoded = person.reconstruction, self.drawing.decode(means)
         scans = list(self.drawing.render(person, decoded))
-        names = [f"{name}_reconstructed_T1w", *(target.name for target in targets)]
+        names = [person.start.reconstruction_name, *(target.name for target in targets)]
         self.on_person(targets, scans)
         if self.save_images:
             # beside the predicted scans lies a baseline of their sharpness
-            start = self.drawing.render(person, baseline[None])
-            self._save(targets, dict(zip(names, [*start, *scans], strict=True)))
+            (start,) = self.drawing.render(person, baseline[None])
+            self.dataset.write_start(person, np.asarray(start[0]))
+            for target, scan in zip(targets, scans, strict=True):
+                sd = np.asarray(target.draws.scans.sd[0])
+                self.dataset.write_prediction(target, np.asarray(scan[0]), sd)
         rows: list[dict[str, Any]] = []
         if self.drawing.segmenter is not None:
             images = torch.cat([baseline[None], decoded])
@@ -191,14 +196,6 @@ class PredictionJob:
             "brain_mask": person.scan.brain_mask,
         }
 
-    def _save(self, targets: Sequence[Target], scans: dict[str, torch.Tensor]) -> None:
-        restore = targets[0].person.scan.restore
-        maps = {
-            target.name.replace("_T1w", "_uncertainty"): target.draws.scans.sd for target in targets
-        }
-        for name, scan in {**scans, **maps}.items():
-            self.archive.write_image(name, restore(np.asarray(scan[0])))
-
     def _collect(
         self, finished: dict[str, dict[str, Any]], problems: dict[str, Sequence[str]]
     ) -> CohortPrediction:
@@ -213,6 +210,7 @@ class PredictionJob:
             pd.DataFrame(failures.items(), columns=["participant_id", "problem"], dtype=str),
         )
         self.archive.write_tables(found.predictions, found.scan_checks)
+        self.dataset.write_tables(self.cohort, found.predictions)
         return found
 
     def _refusal(self, name: str, problem: str) -> dict[str, Any]:

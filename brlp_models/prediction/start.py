@@ -17,7 +17,7 @@ from brlp_models.scans.brain_network import choose_brain_segmenter
 from brlp_models.scans.cache import ScanCache, compute_key
 from brlp_models.scans.check import check_scan, reconstruct_image
 from brlp_models.scans.files import Scan, read_scan
-from brlp_models.scans.grid import Grid
+from brlp_models.scans.grid import Affine, Grid
 from brlp_models.scans.preprocessing import (
     PreprocessedScan,
     VisitScan,
@@ -25,6 +25,7 @@ from brlp_models.scans.preprocessing import (
     to_native_space,
 )
 from brlp_models.scans.segmentation import Segmenter, make_image
+from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
 from cohorts.measurements import select_volumes
 from cohorts.volumetry import compute_volumes
@@ -54,6 +55,21 @@ class StartVisit:
     image_path: Path
     segmentation_path: Path | None
 
+    @property
+    def prefix(self) -> str:
+        """What begins the names of all files of the visit, as BIDS has it."""
+        return f"sub-{format_label(self.participant_id)}_ses-{format_label(self.session_id)}"
+
+    @property
+    def anat_folder(self) -> Path:
+        """Where the visit's images lie in a BIDS dataset."""
+        return Path(*self.prefix.split("_"), "anat")
+
+    @property
+    def reconstruction_name(self) -> str:
+        """What the decoded starting scan is called, without the ending of the file."""
+        return f"{self.prefix}_desc-reconstructed_T1w"
+
 
 @dataclass(frozen=True)
 class StartScan:
@@ -63,8 +79,8 @@ class StartScan:
     ----------
     image
         (1, *shape), intensities 0 to 1.
-    determinant
-        MNI-space volume over native volume.
+    native_to_mni
+        Matrix from the scan's world to MNI152 (RAS, mm); None where the scan is there already.
     restore
         Takes an array on the model's grid back to the person's own space.
     warnings
@@ -75,10 +91,17 @@ class StartScan:
     """
 
     image: Tensor
-    determinant: float
+    native_to_mni: Affine | None
     restore: Callable[[np.ndarray], Any]
     warnings: str = ""
     brain_mask: str = "preprocessed before"
+
+    @property
+    def determinant(self) -> float:
+        """MNI-space volume over native volume."""
+        if self.native_to_mni is None:
+            return 1.0
+        return float(np.linalg.det(self.native_to_mni[:3, :3]))
 
 
 def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float) -> StartVisit:
@@ -128,7 +151,7 @@ def load_start_scan(
     scan = read_scan(visit.image_path)
     if is_preprocessed(scan, model.config):
         image = torch.from_numpy(scan.data)[None]
-        return StartScan(image, 1.0, lambda array: make_image(array, model.config))
+        return StartScan(image, None, lambda array: make_image(array, model.config))
     return _check(model, visit, preprocess_start(model, cohort, visit, cache))
 
 
@@ -178,7 +201,7 @@ def measure_start(
         raise ModelError(
             f"{visit.participant_id} has neither volumes nor a segmentation at {visit.session_id}."
         )
-    (found,) = segmenter.measure(scan.image[None], [f"{visit.participant_id}_input_T1w"])
+    (found,) = segmenter.measure(scan.image[None], [f"{visit.prefix}_T1w"])
     return {region: volume / scan.determinant for region, volume in found.items()}, segmenter.name
 
 
@@ -214,7 +237,7 @@ def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> Start
         raise ModelError(f"{visit.image_path} was refused: {check.reason_text}.")
     return StartScan(
         torch.from_numpy(scan.image)[None],
-        scan.determinant,
+        scan.native_to_mni,
         lambda array: to_native_space(array, scan),
         check.reason_text,
         check.brain_mask,

@@ -125,7 +125,8 @@ class GivenSegmentations:
 
     def measure(self, images: Tensor, names: Sequence[str]) -> list[Volumes]:  # noqa: ARG002
         """Return the volumes of the label map `<name>.nii.gz` of each scan."""
-        return [_measure_map(_find_map(self.folder, f"{escape(name)}.*"), name) for name in names]
+        patterns = {name: f"**/{escape(name)}.*" for name in names}
+        return [_measure_map(_find_map(self.folder, patterns[name]), name) for name in names]
 
 
 def choose_segmenter(model: BrlpModel, segmentations: Path | None = None) -> Segmenter:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from brlp_models.scans.grid import Affine, Grid, make_grid, resample
 
 TEMPLATE_NAME: Final = "ICBM 2009a nonlinear symmetric, 1 mm, skull-stripped (nilearn)"
+TEMPLATE_SPACE: Final = "MNI152NLin2009aSym"
+"""The template's name in BIDS."""
 
 _SHELL_MM = 10.0
 _COARSE_MM = 2.0

@@ -4,19 +4,18 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from cohorts.bids_output import SCANNER, describe_dataset, find_version, make_image, write_json
 from cohorts.errors import CohortError
 from cohorts.synthetic.scans import SyntheticScan
 from cohorts.synthetic.truth import TRUTH_FOLDER
 
 PIPELINE: Final = "trialsim-synthetic"
-_BIDS_VERSION: Final = "1.10.0"
 _PARTIAL: Final = ".partial"
 _README: Final = """\
 SYNTHETIC brain scans: nobody was scanned.
@@ -35,9 +34,8 @@ def start_dataset(root: Path, plan: Mapping[str, Any]) -> None:
         Where the folder holds something else.
     """
     path = root / "dataset_description.json"
-    described = _describe(plan)
     if path.is_file():
-        if json.loads(path.read_text()) != described:
+        if _read_plan(path) != dict(plan):
             raise CohortError(
                 f"{root} holds a dataset that was made with other options; "
                 "choose another folder, or the same options to complete it."
@@ -45,13 +43,22 @@ def start_dataset(root: Path, plan: Mapping[str, Any]) -> None:
         return
     if root.exists() and any(root.iterdir()):
         raise CohortError(f"{root} is not empty and holds no synthetic dataset.")
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "README").write_text(_README.format(pipeline=PIPELINE))
-    (root / ".bidsignore").write_text(f"{TRUTH_FOLDER}/\n{_PARTIAL}/\n")
     derivative = root / "derivatives" / PIPELINE
     derivative.mkdir(parents=True)
-    _write_json(derivative / "dataset_description.json", described | {"DatasetType": "derivative"})
-    _write_json(path, described)
+    for folder in (root, derivative):
+        (folder / "README").write_text(_README.format(pipeline=PIPELINE))
+    (root / ".bidsignore").write_text(f"{TRUTH_FOLDER}\n{_PARTIAL}\n")
+    write_json(root / "participants.json", _OF_PEOPLE)
+    write_json(root / "sessions.json", _OF_VISITS)
+    write_json(derivative / "dataset_description.json", _describe(plan, "derivative"))
+    write_json(path, _describe(plan, "raw"))
+
+
+def _read_plan(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["GeneratedBy"][0]["Plan"]
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def is_finished(root: Path, participant_id: str) -> bool:
@@ -71,9 +78,14 @@ def write_person(
         maps = partial / "maps" / session / "anat"
         anat.mkdir(parents=True)
         maps.mkdir(parents=True)
-        _write_image(anat / f"{name}_T1w.nii.gz", np.rint(scan.t1w).astype(np.int16), scan.affine)
-        _write_json(anat / f"{name}_T1w.json", {"Modality": "MR", "IsSynthetic": True})
-        _write_image(maps / f"{name}_dseg.nii.gz", scan.labels, scan.affine)
+        t1w = make_image(
+            np.rint(scan.t1w).astype(np.int16), scan.affine, descrip=_DESCRIP, space=SCANNER
+        )
+        nib.save(t1w, anat / f"{name}_T1w.nii.gz")
+        write_json(anat / f"{name}_T1w.json", _OF_SCANS | {"SoftwareVersions": find_version()})
+        labels = make_image(scan.labels, scan.affine, descrip=_DESCRIP, space=SCANNER)
+        nib.save(labels, maps / f"{name}_dseg.nii.gz")
+        write_json(maps / f"{name}_dseg.json", _OF_MAPS)
     sessions.to_csv(
         partial / "raw" / f"{participant_id}_sessions.tsv", sep="\t", index=False, na_rep="n/a"
     )
@@ -89,48 +101,78 @@ def finish_dataset(root: Path, participants: pd.DataFrame) -> int:
     shutil.rmtree(root / _PARTIAL, ignore_errors=True)
     there = participants[[is_finished(root, name) for name in participants["participant_id"]]]
     there.to_csv(root / "participants.tsv", sep="\t", index=False, na_rep="n/a")
-    _write_json(root / "participants.json", _COLUMNS)
     return len(there)
 
 
-_COLUMNS: Final = {
+_DESCRIP: Final = "SYNTHETIC"
+_NONE: Final = "none (simulated)"
+
+_OF_SCANS: Final = {
+    "Modality": "MR",
+    "IsSynthetic": True,
+    "Manufacturer": _NONE,
+    "ManufacturersModelName": _NONE,
+    "DeviceSerialNumber": _NONE,
+    "StationName": _NONE,
+    "InstitutionName": _NONE,
+    "InstitutionAddress": _NONE,
+    "InstitutionalDepartmentName": _NONE,
+    "ReceiveCoilName": _NONE,
+    "ReceiveCoilActiveElements": _NONE,
+    "MatrixCoilMode": _NONE,
+    "CoilCombinationMethod": _NONE,
+    "ScanningSequence": _NONE,
+    "SequenceVariant": _NONE,
+    "SequenceName": _NONE,
+    "PulseSequenceType": _NONE,
+    "PulseSequenceDetails": "Intensities drawn for each label, with bias field, blur and noise.",
+    "MRAcquisitionType": "3D",
+    "NonlinearGradientCorrection": False,
+}
+"""What is known of a scan that nobody acquired; echo time, flip angle and field are not."""
+
+_OF_MAPS: Final = {
+    "Description": "The labels that the T1w scan was simulated from, as FreeSurfer codes them.",
+    "SpatialReference": "orig",
+    "Manual": False,
+    "IsSynthetic": True,
+}
+
+_DIAGNOSES: Final = {
+    "CN": "cognitively normal",
+    "MCI": "mild cognitive impairment",
+    "AD": "Alzheimer's disease dementia",
+}
+
+_OF_PEOPLE: Final = {
+    "Description": "Simulated people at baseline",
     "sex": {"Levels": {"F": "female", "M": "male"}},
     "age_years": {"Description": "age at baseline", "Units": "years"},
-    "diagnosis": {
-        "Description": "diagnosis at baseline",
-        "Levels": {
-            "CN": "cognitively normal",
-            "MCI": "mild cognitive impairment",
-            "AD": "Alzheimer's disease dementia",
-        },
-    },
+    "diagnosis": {"Description": "diagnosis at baseline", "Levels": _DIAGNOSES},
     "apoe4": {"Description": "number of APOE4 alleles"},
     "education_years": {"Description": "years of education", "Units": "years"},
     "mmse": {"Description": "Mini-Mental State Examination at baseline, 0 to 30"},
     "site": {"Description": "study site"},
 }
 
-
-def _describe(plan: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "Name": "SYNTHETIC cohort (simulated people, simulated scans)",
-        "BIDSVersion": _BIDS_VERSION,
-        "DatasetType": "raw",
-        "License": "CC0",
-        "IsSynthetic": True,
-        "Keywords": ["synthetic"],
-        "GeneratedBy": [
-            {"Name": "trialsim", "Description": "trialsim cohort synthesize", "Plan": dict(plan)}
-        ],
-    }
+_OF_VISITS: Final = {
+    "Description": "Visits of simulated people",
+    "age_years": {"Description": "age at the visit", "Units": "years"},
+    "months_from_baseline": {"Description": "time since the first visit", "Units": "months"},
+    "diagnosis": {"Description": "diagnosis at the visit", "Levels": _DIAGNOSES},
+}
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+def _describe(plan: Mapping[str, Any], kind: Literal["raw", "derivative"]) -> dict[str, Any]:
+    return describe_dataset(
+        "SYNTHETIC cohort (simulated people, simulated scans)",
+        kind=kind,
+        description="trialsim cohort synthesize",
+        is_synthetic=True,
+        made_with={"Plan": dict(plan)},
+        sources=[{"URL": _TEMPLATE} for name in plan["anatomies"] if name.startswith("MNI152")],
+    )
 
 
-def _write_image(path: Path, data: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> None:
-    image = nib.Nifti1Image(data, affine)  # type: ignore[no-untyped-call]
-    image.header["descrip"] = b"SYNTHETIC"
-    image.set_qform(affine, code=1)  # type: ignore[no-untyped-call]
-    nib.save(image, path)
+_TEMPLATE: Final = "https://nist.mni.mcgill.ca/icbm-152-nonlinear-atlases-2009/"
+"""Where the anatomy that people are drawn from came from, but for label maps of the user's."""

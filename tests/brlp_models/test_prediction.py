@@ -239,15 +239,22 @@ def test_ages_in_one_rounded_year_stay_apart(predict: Predict, tmp_path: Path) -
     table = predict(horizons_months=[23.0, 24.0, 24.5], save_images=True).predictions
     rows = table[table["region"] == "hippocampus"]
     assert rows.groupby("participant_id")["volume_mm3"].nunique().tolist() == [3, 3, 3]
-    names = {path.name for path in (tmp_path / "out" / "images").glob("sub-1_month-*_T1w.nii.gz")}
-    assert names == {f"sub-1_month-{m}_T1w.nii.gz" for m in ("23", "24", "24.5")}
+    names = {path.name for path in (tmp_path / "out").rglob("sub-1_ses-*_desc-pred*_T1w.nii.gz")}
+    months = {
+        name.partition("Month")[2].partition("Age")[0] for name in names if "_stat-" not in name
+    }
+    assert months == {"23", "24", "24p5"}
 
 
 def test_images_lie_where_the_scan_lies(predict: Predict, model: BrlpModel, tmp_path: Path) -> None:
     predict(save_images=True)
-    folder = tmp_path / "out" / "images"
-    for kind in ("month-24_T1w", "month-24_uncertainty", "reconstructed_T1w"):
-        image: Any = nib.load(folder / f"sub-1_{kind}.nii.gz")
+    for kind in ("_desc-predictedMonth24", "_stat-sd_desc-predictedMonth24", "_desc-recon"):
+        (path,) = (
+            path
+            for path in (tmp_path / "out").rglob(f"sub-1_ses-*{kind}*.nii.gz")
+            if ("_stat-" in path.name) == ("_stat-" in kind)
+        )
+        image: Any = nib.load(path)
         assert np.allclose(image.affine, model.config.affine)
         assert image.shape == model.config.shape
         assert image.get_fdata().max() > 0
@@ -314,7 +321,7 @@ def test_failure_of_a_draws_segmentation_leaves_the_rest(
     measure = prediction_draws.Drawing.measure
 
     def fail(self: Any, scans: torch.Tensor, names: Sequence[str]) -> Any:
-        if names[0].startswith("sub-1_month"):
+        if names[0].startswith("sub-1_") and "predicted" in names[0]:
             raise ModelError("no segmentation of sub-1")
         return measure(self, scans, names)
 
@@ -501,7 +508,7 @@ def test_the_baseline_beside_a_shown_change_is_as_sharp_as_the_scan(
     config = model.config.model_copy(update={"decoding": "difference"})
     people = only(cohort, ["sub-1"])
     predict(people, model=replace(model, config=config), out=tmp_path / "shown", save_images=True)
-    (path,) = (tmp_path / "shown").rglob("sub-1_reconstructed_T1w.nii.gz")
+    (path,) = (tmp_path / "shown").rglob("sub-1_*_desc-reconstructed_T1w.nii.gz")
     first = people.visits.sort_values("months_from_baseline")["image_path"].iloc[0]
     scan = nib.load(first).get_fdata()
     np.testing.assert_allclose(nib.load(path).get_fdata(), scan, atol=1e-5)

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brlp_models.prediction.archive import PredictionArchive, list_prediction_images
+from brlp_models.prediction.archive import list_prediction_images
+from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
 
 # a name that looks like a file of another person, and one that leads out of the folder
-ODD = "a_month-6_T1w"
+ODD = "a_desc-predictedMonth6Age70_T1w"
 OUTSIDE = "../b"
 
 
@@ -38,12 +39,22 @@ def cohort() -> Cohort:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    archive = PredictionArchive(tmp_path / "out", {})
-    names = [f"{ODD}_month-24_T1w", f"{ODD}_month-24_uncertainty", f"{ODD}_reconstructed_T1w"]
-    names += [f"{OUTSIDE}_month-12.5_T1w", "stranger_month-24_T1w"]
-    for name in names:
-        archive.write_image(name, nib.Nifti1Image(np.zeros((1, 1, 1), np.uint8), np.eye(4)))
-    return archive.folder
+    for person, stems in {
+        ODD: (
+            "desc-predictedMonth24Age72_T1w",
+            "stat-sd_desc-predictedMonth24Age72_T1w",
+            "desc-reconstructed_T1w",
+        ),
+        OUTSIDE: ("desc-predictedMonth12p5Age71p1_T1w",),
+        "stranger": ("desc-predictedMonth24Age72_T1w",),
+    }.items():
+        label = format_label(person)
+        anat = tmp_path / "out" / f"sub-{label}" / "ses-baseline" / "anat"
+        anat.mkdir(parents=True)
+        for stem in stems:
+            image = nib.Nifti1Image(np.zeros((1, 1, 1), np.uint8), np.eye(4))
+            image.to_filename(anat / f"sub-{label}_ses-baseline_{stem}.nii.gz")
+    return tmp_path / "out"
 
 
 def kinds(table: pd.DataFrame, name: str) -> dict[str, str]:
@@ -54,11 +65,12 @@ def kinds(table: pd.DataFrame, name: str) -> dict[str, str]:
 def test_images_of_a_person_stand_at_their_horizon(cohort: Cohort, folder: Path) -> None:
     table = list_prediction_images(cohort, folder, "mini")
     assert set(table["horizon_months"]) == {24.0, 12.5}
+    prefix = f"sub-{format_label(ODD)}_ses-baseline"
     assert kinds(table, ODD) == {
         "baseline": "first.nii.gz",
-        "predicted": f"{ODD}_month-24_T1w.nii.gz",
-        "reconstructed": f"{ODD}_reconstructed_T1w.nii.gz",
-        "uncertainty": f"{ODD}_month-24_uncertainty.nii.gz",
+        "predicted": f"{prefix}_desc-predictedMonth24Age72_T1w.nii.gz",
+        "reconstructed": f"{prefix}_desc-reconstructed_T1w.nii.gz",
+        "uncertainty": f"{prefix}_stat-sd_desc-predictedMonth24Age72_T1w.nii.gz",
     }
 
 

@@ -1,0 +1,39 @@
+"""What tests of several rooms share."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Issue = tuple[str, str, str]
+"""Severity, code, and what it is about."""
+
+
+@pytest.fixture(scope="session")
+def find_bids_issues() -> Callable[[Path], set[Issue]]:
+    """Return what the official BIDS validator says of a dataset and its derivatives."""
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    if not validator.is_file():
+        pytest.skip("bids-validator-deno is not installed: pip install bids-validator-deno")
+
+    def validate(root: Path) -> set[Issue]:
+        options = ["--recursive", "--format", "json", "--no-color"]
+        done = subprocess.run(
+            [validator, root, *options], capture_output=True, text=True, check=False
+        )
+        found = json.loads(done.stdout)
+        parts = [found, *(found.get("derivativesSummary") or {}).values()]
+        return {
+            (
+                issue["severity"],
+                issue["code"],
+                issue.get("subCode") or (issue["location"] if issue["severity"] == "error" else ""),
+            )
+            for part in parts
+            for issue in part["issues"]["issues"]
+        }
+
+    return validate
