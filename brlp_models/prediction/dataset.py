@@ -106,7 +106,7 @@ class PredictedDataset:
             return
         stem = f"{person.start.prefix}_from-T1w_to-{TEMPLATE_SPACE}_mode-image_xfm"
         # ITK resamples by taking points of the output to the input
-        transform = to_itk_transform(np.linalg.inv(matrix))
+        transform = to_itk_transform(np.asarray(np.linalg.inv(matrix), dtype=float))
         write_file_with(
             self._find(person.start, f"{stem}.txt"),
             lambda path: load_simpleitk().WriteTransform(transform, str(path)),

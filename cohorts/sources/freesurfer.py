@@ -11,15 +11,13 @@ from cohorts.sources.columns import name_volume_column
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records, show
 from cohorts.sources.stats_files import STATS_NAMES, read_stats
+from cohorts.sources.streams import CROSS_SECTIONAL, LONGITUDINAL
 from cohorts.sources.table import read_table_records
 from cohorts.sources.values import parse_text
 
 _TABLES: Final = ("participants.tsv", "participant.tsv", "participants.csv")
 _IMAGES: Final = ("orig.mgz", "T1.mgz")
 _MAPS: Final = ("aseg.mgz", "aparc.DKTatlas+aseg.deep.mgz")
-
-LONGITUDINAL: Final = "longitudinal"
-CROSS_SECTIONAL: Final = "cross-sectional"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -79,8 +80,8 @@ def load_cohort(
         `cohorts.sources.profile.list_profiles`, or the path of a TOML file. What else is stated
         wins.
     on_reading
-        Called with what each column was understood as: `column`, `read_as`, `n_known`,
-        `first_value`.
+        Called with what each column was understood as and the first visits as they were read; see
+        `explain_reading`.
     quarantine
         Let sound people go on and list the others in `Cohort.rejected`.
     progress
@@ -133,19 +134,30 @@ def load_cohort(
 
 
 def explain_reading(records: Records) -> pd.DataFrame:
-    """Return what each column of a source was understood as.
+    """Return what each column of a source was understood as, beside the first rows of the table.
 
     Returns
     -------
     DataFrame
-        `column` in the source, `read_as` here, `n_known` values, the `first_value` of them.
+        `column` in the source, `read_as` here, `n_known` values, and `visit 1` to `visit 5`: the
+        first visits as they are after reading, one column a visit.
     """
-    rows = []
-    for name in records.frame.drop(columns=[*PROVENANCE], errors="ignore"):
-        known = records.frame[name].dropna()
-        first = show(known.iloc[0]) if len(known) else "n/a"
-        rows.append((records.get_source_name(str(name)), str(name), len(known), first))
-    return pd.DataFrame(rows, columns=["column", "read_as", "n_known", "first_value"])
+    own = records.frame.drop(columns=[*PROVENANCE], errors="ignore")
+    first = own.head(_SHOWN_VISITS)
+    rows = [
+        (
+            records.get_source_name(str(name)),
+            str(name),
+            int(own[name].notna().sum()),
+            *map(show, first[name]),
+        )
+        for name in own
+    ]
+    visits = [f"visit {i + 1}" for i in range(len(first))]
+    return pd.DataFrame(rows, columns=["column", "read_as", "n_known", *visits])
+
+
+_SHOWN_VISITS: Final = 5
 
 
 def find_source(path: str | Path) -> Path:

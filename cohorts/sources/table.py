@@ -18,6 +18,7 @@ from cohorts.sources.records import (
     Records,
     join_names,
 )
+from cohorts.sources.streams import settle_streams
 from cohorts.sources.text import SEPARATORS, read_header, read_text_table
 from cohorts.sources.typed_files import TYPED_SUFFIXES, read_typed_file
 from cohorts.sources.values import blank_missing, parse_numbers, parse_text
@@ -122,6 +123,7 @@ def read_table_records(path: Path, *, reading: Reading, key: str = "participant_
             f"{path.name} has no column {key} (columns: {', '.join(join_names(own))}): "
             f"name the column that holds it with --map COLUMN={key}."
         )
+    settle_streams(records)
     _blank_missing(records, reading.profile.missing)
     _resolve_paths(records.frame, path.parent)
     return records

@@ -62,18 +62,18 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _read_statistics(path: Path) -> pd.DataFrame:
     import pyreadstat
 
-    reader = {
+    readers: dict[str, Any] = {
         ".sas7bdat": pyreadstat.read_sas7bdat,
         ".xpt": pyreadstat.read_xport,
         ".sav": pyreadstat.read_sav,
         ".zsav": pyreadstat.read_sav,
         ".por": pyreadstat.read_por,
         ".dta": pyreadstat.read_dta,
-    }[path.suffix.lower()]
+    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frame, meta = reader(str(path))
+            frame, meta = readers[path.suffix.lower()](str(path))
     # pyreadstat raises a kind of its own for what the C library refuses, others for odd dates
     except Exception as error:
         raise CohortError(

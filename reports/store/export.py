@@ -1,11 +1,15 @@
 """Tables of a study as files that other programs read."""
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from cohorts.atomic import write_folder
+from cohorts.dictionary import describe_tables, format_dictionary
 from cohorts.table_files import write_table
 from reports.store.study import Study
+
+DICTIONARY: Final = "data_dictionary"
 
 
 def write_study_tables(
@@ -13,10 +17,12 @@ def write_study_tables(
 ) -> list[Path]:
     """Write what `study.read` gives for every table, with the runs, into `folder`.
 
+    The data dictionary lies beside them, as JSON and as Markdown.
+
     Returns
     -------
     list of pathlib.Path
-        The files written, one a table.
+        The files written: one a table, then the dictionary.
 
     Raises
     ------
@@ -29,4 +35,7 @@ def write_study_tables(
     with write_folder(folder) as partial:
         for name, frame in zip(names, frames.values(), strict=True):
             write_table(frame, partial / name)
-    return [folder / name for name in names]
+        dictionary = describe_tables(frames)
+        (partial / f"{DICTIONARY}.json").write_text(json.dumps(dictionary, indent=2) + "\n")
+        (partial / f"{DICTIONARY}.md").write_text(format_dictionary(dictionary))
+    return [folder / name for name in (*names, f"{DICTIONARY}.json", f"{DICTIONARY}.md")]

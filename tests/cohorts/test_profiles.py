@@ -295,7 +295,7 @@ def test_reading_says_what_each_column_is(tmp_path: Path) -> None:
         tmp_path / "t.csv", column_map={"HippVol": "hippocampus_ml"}, on_reading=told.append
     )
     read = told[0].set_index("column")
-    assert read.loc["HippVol", ["read_as", "first_value"]].tolist() == ["hippocampus_mm3", "7000"]
+    assert read.loc["HippVol", ["read_as", "visit 1"]].tolist() == ["hippocampus_mm3", "7000"]
     assert read.loc["PTID", "read_as"] == "participant_id"
 
 

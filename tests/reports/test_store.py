@@ -410,7 +410,10 @@ def test_export_gives_every_table(study: Study, tmp_path: Path) -> None:
     write_once(study, frame)
     write_study_tables(study, tmp_path / "parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parquet/participants.parquet"), frame)
-    write_study_tables(study, tmp_path / "csv", file_format="csv")
+    *_, as_json, as_markdown = write_study_tables(study, tmp_path / "csv", file_format="csv")
+    said = json.loads(as_json.read_text())["participants"]["columns"]
+    assert said["age_years"]["unit"] == "years"
+    assert "| site |" in as_markdown.read_text()
     assert pd.read_csv(tmp_path / "csv/participants.csv")["site"].tolist()[:2] == ["'=1+1", "plain"]
 
 

@@ -19,6 +19,8 @@ EXTRAS: Final = {
     "imaging": ("torch", "monai", "einops", "safetensors", "SimpleITK", "nilearn"),
     "train": ("accelerate", "tensorboard"),
     "documents": ("typst", "docx"),
+    "tables": ("pyreadstat", "openpyxl"),
+    "dicom": ("dcm2niix",),
 }
 _LEAST_MEMORY_GIB: Final = 4.0
 _LEAST_DISK_GIB: Final = 2.0

@@ -48,7 +48,11 @@ ProfileOption = Annotated[
     typer.Option(help="A known study or tool (adnimerge, oasis3, nacc ...), or a TOML file."),
 ]
 ShowReadingOption = Annotated[
-    bool, typer.Option("--show-reading", help="Print what each column was understood as.")
+    bool,
+    typer.Option(
+        "--show-reading",
+        help="Print what each column was understood as, beside the first visits as read.",
+    ),
 ]
 PipelineOption = Annotated[
     str | None,

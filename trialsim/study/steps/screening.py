@@ -3,7 +3,9 @@
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from cohorts.schema import validate_table
+from cohorts.sources.table import read_typed_table
 from cohorts.synthetic.truth import read_true_volumes
 from reports.store.study import Run
 from trialsim.enrichment import (
@@ -59,7 +61,7 @@ def define_fast_progressors(job: Job) -> FastProgressorDefinition:
 
 
 def read_given_predictions(job: Job) -> pd.DataFrame | None:
-    """Return the predictions that were made elsewhere, from CSV or Parquet; None for no file.
+    """Return the predictions that were made elsewhere, from any table; None for no file.
 
     Raises
     ------
@@ -72,12 +74,9 @@ def read_given_predictions(job: Job) -> pd.DataFrame | None:
     if path is None:
         return None
     try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype={"participant_id": str, "model_id": str})
-    except (OSError, ValueError) as error:
-        raise DesignError(f"The predictions {path} cannot be read: {error}.") from error
+        table = read_typed_table(path, text=("participant_id", "model_id"))
+    except CohortError as error:
+        raise DesignError(f"The predictions {path} cannot be read: {error}") from error
     return validate_table(table, "predictions")
 
 
