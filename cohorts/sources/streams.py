@@ -1,7 +1,7 @@
 """FreeSurfer's table of all subjects (`asegstats2table`): its names hold visit and stream."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -92,7 +92,7 @@ def _split_visit(visit: str, base: str | None) -> tuple[str, str | None]:
 
 def _list_dropped(
     records: Records, rows: pd.Index, visits: pd.Series, is_long: pd.Series
-) -> Iterable[int]:
+) -> pd.Index:
     """Return a person's rows that are of the stream not taken; report a person without one."""
     of_long, of_cross = rows[is_long[rows]], rows[~is_long[rows]]
     longed, crossed = set(visits[of_long]), set(visits[of_cross])
