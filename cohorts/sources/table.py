@@ -134,7 +134,11 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     frame = records.frame
     stated = reading.apply_map(_list_own(frame), file=file)
     frame = _blank_by_column(frame, reading).drop(columns=reading.list_ignored(_list_own(frame)))
-    frame = frame.rename(columns=stated)
+    # a stated name wins over a column that bears it
+    beaten = [name for name in _list_own(frame) if name in stated.values() and name not in stated]
+    if beaten:
+        records.notes.append(f"Left out beside the stated column: {', '.join(beaten)}.")
+    frame = frame.drop(columns=beaten).rename(columns=stated)
     standard = standardize_names(_list_own(frame), stated=stated.values(), file=file)
     if "session_id" not in standard.values():
         waves = find_waves(_list_own(frame), stated=stated.values())

@@ -299,6 +299,13 @@ def test_reading_says_what_each_column_is(tmp_path: Path) -> None:
     assert read.loc["PTID", "read_as"] == "participant_id"
 
 
+def test_a_stated_name_wins_over_a_column_that_bears_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,sex,age,diagnosis,dx2\na,F,70,AD,CN\nb,M,71,AD,MCI\n")
+    found = load_cohort(tmp_path / "t.csv", column_map={"dx2": "diagnosis"})
+    assert found.participants["diagnosis"].tolist() == ["CN", "MCI"]
+    assert "Left out beside the stated column: diagnosis." in found.notes
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
 def test_reported_adnimerge_goes_in_with_the_profile_alone() -> None:
     cohort = load_cohort(CASES / "30-T18-adnimerge" / "ADNIMERGE.csv", profile="adnimerge")
