@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.figures.labels import label_text
 from reports.figures.style import (
@@ -40,6 +41,9 @@ def plot_bounds(looks: pd.DataFrame, *, unit: str = "") -> Figure:
         p = looks["efficacy_p"].to_numpy(dtype=float)
         axes[2].plot(rate, p, color=BLUE, marker="o")
         axes[2].set_yscale("log")
+        # the usual labels of powers are mathematics, which texts of figures do not set
+        axes[2].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes[2].yaxis.set_minor_formatter(NullFormatter())
         axes[2].set(ylabel="Nominal p value for efficacy")
         for axis in axes:
             use_percent(axis.xaxis)

@@ -80,6 +80,8 @@ def test_the_page_tells_of_the_looks(folder: Path) -> None:
         "interim-bounds",
     ):
         assert words in page, words
+    # the committee reads p values, not mathematics that was not set
+    assert "mathdefault" not in page
 
 
 def test_a_wrong_section_is_one_sentence(tmp_path: Path) -> None:

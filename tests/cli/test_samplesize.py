@@ -112,3 +112,17 @@ def test_twins_spare_controls() -> None:
     )
     assert none.exit_code == 1
     assert "without concurrent controls" in none.stderr
+
+
+def test_doses_and_endpoints_show_closed_form_and_simulation() -> None:
+    doses = ["doses", "--deltas", "0.2,0.4", "--sd", "1", "--power", "0.8"]
+    scales = ["endpoints", "--deltas", "0.35,0.3", "--sds", "1,1", "--correlation", "0.4"]
+    scales += ["--procedure", "hierarchical", "--power", "0.8"]
+    for words, wanted in ((doses, "power_any"), (scales, "power_all")):
+        code, out, _ = run(*words, "--n-simulations", "4000", "--json")
+        row = json.loads(out)[0]
+        assert code == 0
+        assert row[wanted] == pytest.approx(0.8, abs=1e-4)
+        assert row[f"simulated_{wanted}"] == pytest.approx(0.8, abs=4 * 0.0064)
+    code, _, problem = run(*doses[:2], "0.2", *doses[3:])
+    assert (code, problem) == (1, "Error: deltas must hold 2 to 4 doses, got 1.\n")

@@ -29,6 +29,7 @@ from trialsim.analytic.assurance import assure_by_formula
 from trialsim.analytic.conversion import compute_event_share
 from trialsim.errors import DesignError
 from trialsim.simulation.conversions import compute_logrank, simulate_conversion
+from trialsim.simulation.multiple_tests import simulate_doses, simulate_endpoints
 
 
 def test_assurance_of_a_certain_effect_is_its_power() -> None:
@@ -111,23 +112,25 @@ def test_two_co_primary_endpoints_need_both() -> None:
 
 
 @pytest.mark.parametrize("procedure", ["co_primary", "hierarchical", "holm"])
-def test_several_endpoints_agree_with_simulation(procedure: Any) -> None:
-    n, deltas = 60_000, np.array([0.25, 0.35])
-    row = several_endpoints(deltas, [1, 1], 0.5, n_control=120, procedure=procedure).iloc[0]
-    rng = np.random.default_rng(8)
-    z = rng.multivariate_normal(deltas * np.sqrt(60), [[1, 0.5], [0.5, 1]], n)
-    p = 2 * norm.sf(z)
-    if procedure == "holm":
-        smaller = p.min(axis=1, keepdims=True) <= 0.025
-        rejected = (p <= 0.025) | (smaller & (p <= 0.05))
-    else:
-        rejected = p <= 0.05
-        if procedure == "hierarchical":
-            rejected[:, 1] &= rejected[:, 0]
-    error = 4 * np.sqrt(0.25 / n)
-    assert row["power_1"] == pytest.approx(rejected[:, 0].mean(), abs=error)
-    assert row["power_2"] == pytest.approx(rejected[:, 1].mean(), abs=error)
-    assert row["power_all"] == pytest.approx(rejected.all(axis=1).mean(), abs=error)
+@pytest.mark.parametrize("deltas", [[0.15, 0.2], [0.0, 0.2]])
+def test_several_endpoints_agree_with_simulation(procedure: Any, deltas: list[float]) -> None:
+    n = 40_000
+    asked: dict[str, Any] = {"n_control": 400, "procedure": procedure, "allocation_ratio": 1.5}
+    row = several_endpoints(deltas, [1, 1.2], 0.5, **asked).iloc[0]
+    found = simulate_endpoints(deltas, [1, 1.2], 0.5, n_simulations=n, seed=8, **asked).iloc[0]
+    for name in ("power_1", "power_2", "power_all", "power_any"):
+        # t against z at 1,000 people, and four Monte Carlo errors
+        assert found[name] == pytest.approx(row[name], abs=4 * found[f"{name}_mcse"] + 0.002)
+
+
+def test_dunnett_agrees_with_simulation_and_keeps_alpha_at_few_people() -> None:
+    asked: dict[str, Any] = {"sd": 2.0, "n_control": 300, "allocation_ratio": 0.5}
+    row = dunnett([0.2, 0.5, 0.0], sd=2.0, n_per_arm=300, allocation_ratio=0.5).iloc[0]
+    found = simulate_doses([0.2, 0.5, 0.0], seed=2, **asked).iloc[0]
+    for name in ("power_1", "power_2", "power_3", "power_any"):
+        assert found[name] == pytest.approx(row[name], abs=4 * found[f"{name}_mcse"] + 0.002)
+    few = simulate_doses([0.0, 0.0], sd=1, n_control=12, n_simulations=40_000).iloc[0]
+    assert few["power_any"] == pytest.approx(0.025, abs=4 * few["power_any_mcse"] + 0.001)
 
 
 def test_dunnett_holds_alpha_and_its_tables() -> None:

@@ -32,6 +32,7 @@ from trialsim.cli.logs import start_logging
 from trialsim.cli.model import commands as model
 from trialsim.cli.model import evaluate, train
 from trialsim.cli.samplesize import calculators as samplesize
+from trialsim.cli.samplesize import multiple as samplesize_multiple
 from trialsim.cli.samplesize import sequential as samplesize_sequential
 from trialsim.cli.samplesize import twins as samplesize_twins
 from trialsim.cli.trial import analyze, monitor, twins
@@ -132,6 +133,8 @@ app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
 samplesize.app.command()(samplesize_twins.twins)
 samplesize.app.command()(samplesize_sequential.sequential)
+samplesize.app.command()(samplesize_multiple.doses)
+samplesize.app.command()(samplesize_multiple.endpoints)
 app.add_typer(samplesize.app, name="samplesize")
 app.add_typer(study.app, name="study")
 

@@ -23,6 +23,9 @@ _EXPECTED = "look_expectations"
 _SIZES = "reestimation"
 _ADAPTIVE = "adaptive_enrichment"
 
+_FEWEST = 20
+"""Completers an arm at the first look from which bounds keep alpha in simulated trials."""
+
 
 def describe_interim(facts: StudyFacts) -> Section:
     """Return bounds, stopping probabilities, expected size, and a paragraph for the protocol."""
@@ -99,6 +102,13 @@ def _summarize(facts: StudyFacts, looks: pd.DataFrame, expected: pd.DataFrame) -
         f"{show_share(whole['power'])} and {show_share(none['power'])}"
         f"{' where futility bounds are followed' if _has_futility(looks) else ''}."
     )
+    completers = looks["n_completers"].iloc[0]
+    if completers < 2 * _FEWEST:
+        text += (
+            f" At the first look only {show_size(completers)} people of both arms have had their "
+            f"last visit: the type I error over looks was checked from {_FEWEST} an arm on; look "
+            "later."
+        )
     return Paragraph(text, facts.sources(_LOOKS, _EXPECTED))
 
 
