@@ -44,6 +44,8 @@ def plot_bounds(looks: pd.DataFrame, *, unit: str = "") -> Figure:
         # the usual labels of powers are mathematics, which texts of figures do not set
         axes[2].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes[2].yaxis.set_minor_formatter(NullFormatter())
+        _label(axes[2], rate, p, ".2g")
+        axes[2].margins(y=0.15)
         axes[2].set(ylabel="Nominal p value for efficacy")
         for axis in axes:
             use_percent(axis.xaxis)
@@ -69,10 +71,15 @@ def _draw(axes: Axes, rate: np.ndarray, looks: pd.DataFrame, column: str) -> Non
             ls="--",
             label="Stop for futility below",
         )
-    for x, value in zip(rate, upper, strict=True):
+    _label(axes, rate, upper, "#.3g")
+    axes.margins(y=0.15)
+
+
+def _label(axes: Axes, rate: np.ndarray, values: np.ndarray, kind: str) -> None:
+    for x, value in zip(rate, values, strict=True):
         if np.isfinite(value):
             axes.annotate(
-                f"{value:#.3g}".rstrip("."),
+                f"{value:{kind}}".rstrip("."),
                 (x, value),
                 xytext=(0, 5),
                 textcoords="offset points",
@@ -80,4 +87,3 @@ def _draw(axes: Axes, rate: np.ndarray, looks: pd.DataFrame, column: str) -> Non
                 fontsize=8,
                 color=INK,
             )
-    axes.margins(y=0.15)

@@ -94,13 +94,17 @@ def _follow_promising_zone(
     drawn = [
         zone.simulate(effect, n_simulations=n_simulations, seed=seed) for effect in EFFECT_NAMES
     ]
+    stops = plan.design.stop_probabilities(np.array(list(EFFECT_NAMES)))
+    stopped = (stops.efficacy + stops.futility)[:, 0]
+    # a trial that stops has enrolled whoever came by then, not the share whose information it has
+    early = float(plan.n_enrolled[0]) - plan.design.information_rates[0] * plan.n_total
     return pd.DataFrame(
         {
             "effect": table["effect"],
             "power_reestimated": [one["power"] for one in drawn],
             "mcse": [one["mcse"] for one in drawn],
             "power_planned": table["power_planned"],
-            "expected_n": table["expected_information"] * plan.n_total,
+            "expected_n": table["expected_information"] * plan.n_total + stopped * early,
             "planned_n": plan.n_total,
             "maximum_n": np.ceil(zone.maximum * plan.n_total),
             "share_enlarged": table["share_promising"],

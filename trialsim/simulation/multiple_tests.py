@@ -74,7 +74,8 @@ def simulate_endpoints(
     p = special.stdtr(df, -estimate / np.sqrt(variance * unit))
     rejected = _reject(p, alpha / sides, procedure)
     # co-primary endpoints claim nothing unless all of them win
-    return _summarize(rejected, rejected.all(axis=1) if procedure == "co_primary" else None)
+    all_win = np.asarray(rejected.all(axis=1))
+    return _summarize(rejected, all_win if procedure == "co_primary" else None)
 
 
 def _reject(p: Floats, level: float, procedure: str) -> Flags:
