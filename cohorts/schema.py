@@ -382,6 +382,22 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
             },
         ),
         _table(
+            "pool_moments",
+            "trialsim power",
+            ["strategy", "fraction_enrolled", "quantity", "other"],
+            {
+                # "month 0", "month 12" ..., "score"; "intercept", "slope", "residual" of lines
+                "strategy": _text(),
+                "fraction_enrolled": _number(*_SHARE),
+                "quantity": _text(),
+                "other": _text(),
+                "covariance": _number(nullable=True),
+                # mean change of the true volume from baseline, of `quantity` where it is a visit
+                "true_change": _number(nullable=True),
+                "pool_size": _count(),
+            },
+        ),
+        _table(
             "sample_size_savings",
             "trialsim power",
             ["strategy", "reference_strategy", "fraction_enrolled", "analysis"],

@@ -189,6 +189,11 @@ def add_decisions(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_create_statement(TABLES[name]))
 
 
+def add_pool_moments(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of the moments of each choice's people."""
+    connection.execute(_create_statement(TABLES["pool_moments"]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -232,4 +237,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_chain,
     add_decisions,
     add_reestimation,
+    add_pool_moments,
 )

@@ -17,6 +17,7 @@ from trialsim.cli import (
     compare,
     demo,
     doctor,
+    explore,
     init,
     power,
     predict,
@@ -25,6 +26,7 @@ from trialsim.cli import (
     report,
     run,
     study,
+    view,
 )
 from trialsim.cli.boundary import end_command
 from trialsim.cli.cohort import commands as cohort
@@ -125,6 +127,8 @@ app.command()(twins.twins)
 app.command()(analyze.analyze)
 app.command()(monitor.monitor)
 app.command()(report.report)
+app.command()(explore.explore)
+app.command()(view.view)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(doctor.doctor)

@@ -16,6 +16,9 @@ EXTRA_OF: Final = {
     "pyreadstat": "tables",
     "openpyxl": "tables",
     "dcm2niix": "dicom",
+    "shiny": "explore",
+    "starlette": "explore",
+    "uvicorn": "explore",
 }
 """The extra that brings a package which `pip install trialsim` alone does not install."""
 

@@ -22,6 +22,7 @@ from trialsim.comparison.cohort_error import Rescore, bootstrap_sizes
 from trialsim.comparison.decision import tabulate_decisions
 from trialsim.comparison.intervals import MIN_SAMPLES
 from trialsim.comparison.notes import list_notes
+from trialsim.comparison.pool_moments import tabulate_moments
 from trialsim.comparison.proposal import tabulate_proposals
 from trialsim.comparison.search import draw_replicate_weights
 from trialsim.comparison.sensitivity import tabulate_sensitivity
@@ -53,7 +54,7 @@ class Comparison:
     tables
         By name: operating_characteristics, power_differences, sample_sizes, sample_size_savings,
         archive_balance (with an archive), cheapest_fractions, proposed_sizes, decisions,
-        sensitivity.
+        sensitivity, pool_moments.
     notes
         What a reader must know: small pools, people who lack a visit, whose error is included.
     """
@@ -268,5 +269,6 @@ def _tabulate(errors: SizeErrors, costs: Costs, reference: str) -> dict[str, pd.
         "proposed_sizes": tabulate_proposals(errors, costs, reference),
         "decisions": tabulate_decisions(errors, costs, reference),
         "sensitivity": tabulate_sensitivity(errors.runs, sizes),
+        "pool_moments": tabulate_moments(errors.runs),
     }
     return {name: validate_table(table, name) for name, table in tables.items()}

@@ -51,8 +51,8 @@ def _propose(
     repeated = errors.repeat_choice(places, analysis, costs)
     run = errors.runs[repeated.place]
     n_control = run.sizes[analysis].n_control
-    whole = enroll_whole(run, n_control * repeated.proposed, costs)
-    assured = enroll_whole(run, n_control * repeated.size.assured, costs)
+    whole = enroll_whole(run.candidate, run.design, n_control * repeated.proposed, costs)
+    assured = enroll_whole(run.candidate, run.design, n_control * repeated.size.assured, costs)
     saving = _compare(errors, repeated.place, analysis, costs, reference)
     doubts = _list_doubts(errors, repeated, saving)
     return {

@@ -60,7 +60,7 @@ def tabulate_sample_sizes(errors: SizeErrors, costs: Costs) -> pd.DataFrame:
         for analysis, size in run.sizes.items():
             low, high = errors.get_cohort_factors(place, analysis)
             cost = errors.scale_cost(place, analysis, costs)
-            whole = enroll_whole(run, size.n_control, costs)
+            whole = enroll_whole(run.candidate, run.design, size.n_control, costs)
             rows.append(
                 {
                     "strategy": run.candidate.strategy,

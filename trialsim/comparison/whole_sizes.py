@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from trialsim.comparison.candidate_runs import CandidateRun
+from trialsim.comparison.candidates import Candidate
 from trialsim.costs import Costs
+from trialsim.design import TrialDesign
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,19 @@ class WholeTrial:
     months_to_enroll: float
 
 
-def enroll_whole(run: CandidateRun, n_control: float, costs: Costs) -> WholeTrial:
+def enroll_whole(
+    candidate: Candidate, design: TrialDesign, n_control: float, costs: Costs
+) -> WholeTrial:
     """Return the trial of a candidate's people whose arms are at least as large as asked for."""
     if not math.isfinite(n_control):
         return WholeTrial(*[math.nan] * 5)
     # a size that is whole but for its last digits stays
     control = math.ceil(n_control - 1e-9)
-    treatment = math.ceil(n_control * run.design.allocation_ratio - 1e-9)
+    treatment = math.ceil(n_control * design.allocation_ratio - 1e-9)
     needed = costs.compute_enrollment(
         control + treatment,
-        fraction_enrolled=run.candidate.fraction_enrolled,
-        is_screened=run.candidate.is_screened,
-        months=run.design.duration_months,
+        fraction_enrolled=candidate.fraction_enrolled,
+        is_screened=candidate.is_screened,
+        months=design.duration_months,
     )
     return WholeTrial(control, treatment, needed.n_to_screen, needed.cost, needed.months_to_enroll)

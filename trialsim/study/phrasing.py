@@ -29,7 +29,7 @@ def phrase_command(verb: str, protocol: Protocol, path: Path) -> str:
     words = ["trialsim", verb, relate(protocol.cohort.path, here)]
     words += ["--study", relate(path.absolute(), here)]
     for key, value in stated.items():
-        words += ["--set", f"{key}={_phrase(value)}"]
+        words += ["--set", f"{key}={phrase_value(value)}"]
     return shlex.join(words)
 
 
@@ -40,9 +40,14 @@ def _is_stated(key: str, value: Any, usual: Mapping[str, Any]) -> bool:
     return key == "prediction.model" or usual.get(key) != value
 
 
-def _phrase(value: Any) -> str:
+def phrase_value(value: Any) -> str:
+    """Return a value as TOML, or as the text that `--set` takes it for."""
     if isinstance(value, str) and parse_value(value) == value and value != "none":
         return value
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {_phrase(v)}" for k, v in value.items()) + " }"
+        return (
+            "{ "
+            + ", ".join(f"{json.dumps(k)} = {phrase_value(v)}" for k, v in value.items())
+            + " }"
+        )
     return json.dumps(value)

@@ -1,0 +1,44 @@
+"""The explorer's page, assembled from its views."""
+
+from importlib.resources import files
+
+from shiny import App, Inputs, Outputs, Session, ui
+from shiny.ui import Tag
+
+from trialsim.explorer.contents import Contents
+from trialsim.explorer.design_view import design_server, design_ui
+from trialsim.explorer.people_view import people_server, people_ui
+from trialsim.explorer.prediction_view import prediction_server, prediction_ui
+
+
+def build_app(contents: Contents | None) -> App:
+    """Return the application of a study; the calculator alone for None."""
+
+    def serve(_input: Inputs, _output: Outputs, _session: Session) -> None:
+        design_server("design", contents)
+        if contents is not None:
+            people_server("people", contents)
+            prediction_server("prediction", contents)
+
+    return App(_lay_out(contents), serve)
+
+
+def _lay_out(contents: Contents | None) -> Tag:
+    panels = [ui.nav_panel("Design", design_ui("design", contents))]
+    if contents is not None:
+        panels.append(ui.nav_panel("People", people_ui("people", contents)))
+        panels.append(ui.nav_panel("Prediction", prediction_ui("prediction", contents)))
+    style = files("trialsim.explorer").joinpath("explorer.css").read_text(encoding="utf-8")
+    is_synthetic = contents is not None and contents.result.is_synthetic
+    title = "trialsim explore" if contents is None else contents.protocol.study.title
+    return ui.page_fillable(
+        ui.tags.head(ui.tags.style(style), ui.tags.meta(name="robots", content="noindex")),
+        ui.tags.main(
+            ui.tags.h1(title),
+            *([ui.p("SYNTHETIC people", class_="synthetic")] if is_synthetic else []),
+            ui.navset_tab(*panels),
+        ),
+        title=title,
+        lang="en",
+        fillable=False,
+    )

@@ -1,0 +1,111 @@
+"""What a study holds for the explorer."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cohorts.baseline import build_baseline_table
+from cohorts.sources.columns import name_volume_column
+from reports.store.study import Study
+from trialsim.comparison.refitting import widen_scores
+from trialsim.errors import DesignError
+from trialsim.explorer.scenario import StudySource
+from trialsim.study.protocol import Protocol
+from trialsim.study.result import StudyResult
+from trialsim.study.steps.cohort import read_cohort
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A study file, read for looking at.
+
+    Attributes
+    ----------
+    path
+        The study file.
+    is_identified
+        Whether people keep their names; otherwise they are numbered in the order of their scores.
+    """
+
+    path: Path
+    is_identified: bool = False
+
+    def __post_init__(self) -> None:
+        missing = [name for name in ("scores", "pool_moments") if not self.result.study.has(name)]
+        if missing:
+            raise DesignError(
+                f"The study {self.path} holds no {' and no '.join(missing)}: `trialsim power` "
+                "makes what is explored."
+            )
+
+    @cached_property
+    def result(self) -> StudyResult:
+        """The study, open for reading."""
+        return StudyResult(self.path)
+
+    @property
+    def study(self) -> Study:
+        """The study file."""
+        return self.result.study
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """What was asked of the study last."""
+        return self.result.protocol
+
+    @cached_property
+    def source(self) -> StudySource:
+        """The moments of its choices."""
+        return StudySource.read(self.study.read("pool_moments"))
+
+    @cached_property
+    def sizes(self) -> pd.DataFrame:
+        """Its simulated sample sizes."""
+        return self.study.read("sample_sizes")
+
+    @cached_property
+    def strategies(self) -> list[str]:
+        """The strategies that scored people."""
+        return [str(name) for name in self.study.read("scores")["strategy"].unique()]
+
+    def has(self, table: str) -> bool:
+        """Whether the study holds rows of a table."""
+        return self.study.has(table)
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """One row a person: who, what is known at baseline, a score a strategy.
+
+        The index is the participant's id, which is shown only where people are identified.
+        """
+        scores = widen_scores(self.study.read("scores"))
+        known = build_baseline_table(read_cohort(self.study, self.study.read))
+        wanted = [
+            "age_years",
+            "sex",
+            "diagnosis",
+            name_volume_column(self.protocol.design.endpoint),
+        ]
+        table = known[[name for name in wanted if name in known]].join(scores, how="right")
+        numbered = [f"person {place}" for place in np.arange(len(table)) + 1]
+        names = list(table.index) if self.is_identified else numbered
+        table.insert(0, "person", names)
+        return table
+
+    @cached_property
+    def seen(self) -> frozenset[str]:
+        """The participants whose predicted scans are there."""
+        if not self.has("prediction_images"):
+            return frozenset()
+        return frozenset(map(str, self.study.read("prediction_images")["participant_id"]))
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Predicted volumes of the endpoint's region; no rows where nothing was predicted."""
+        if not self.has("predictions"):
+            return pd.DataFrame()
+        table = self.study.read("predictions")
+        return table[table["region"] == self.protocol.design.endpoint]

@@ -1,0 +1,313 @@
+"""The design: sliders, what each choice would need, pinned scenarios, simulation."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from shiny import Inputs, Outputs, Session, module, reactive, render, req, ui
+from shiny.ui import Tag, TagList
+
+from cohorts.errors import TrialsimError
+from reports.figures.export import render_png
+from reports.figures.labels import analysis_label, percent, strategy_label
+from reports.figures.what_if import plot_what_if
+from trialsim.costs import Costs
+from trialsim.design import DropOut, TrialDesign
+from trialsim.explorer.contents import Contents
+from trialsim.explorer.downloads import DOWNLOADS, build_page, describe_ways, render_as
+from trialsim.explorer.scenario import ASSUMED, AssumedSource, Scenario
+from trialsim.explorer.simulating import Simulating, state_settings
+from trialsim.explorer.tables import lay_beside, show_choices, show_figure, show_pinned
+from trialsim.explorer.wording import describe_choice
+
+_CALCULATED = ("change", "ancova_score")
+"""The analyses of the calculator: of the change alone, or with the score besides."""
+
+
+def list_choices(contents: Contents | None) -> tuple[list[str], list[float]]:
+    """Return the strategies and fractions that can be looked at."""
+    if contents is None:
+        return [ASSUMED], list(AssumedSource().fractions)
+    pools = contents.source.pools
+    strategies = list(dict.fromkeys(strategy for strategy, _ in pools))
+    return strategies, sorted({fraction for _, fraction in pools})
+
+
+@module.ui
+def design_ui(contents: Contents | None) -> Tag:
+    """Return the sliders at the side, the answer beside them."""
+    design = TrialDesign(unit="percent") if contents is None else contents.protocol.design
+    costs = (
+        Costs(screening=1500, participant=25_000) if contents is None else contents.protocol.costs
+    )
+    strategies, fractions = list_choices(contents)
+    analyses = list(_CALCULATED) if contents is None else contents.source.list_analyses()
+    months = [] if contents is None else contents.source.months
+    people = [
+        ui.input_numeric("mean_decline", "Mean decline to the last visit", 4.0, min=0.01, step=0.1),
+        ui.input_numeric("sd_decline", "SD of decline", 4.0, min=0.01, step=0.1),
+        ui.input_slider("correlation", "Correlation of score and decline", 0, 0.95, 0.4, step=0.01),
+    ]
+    controls = [
+        *([] if contents else people),
+        ui.input_slider("slowing", "Slowing, %", 1, 95, round(100 * design.slowing), step=1),
+        ui.input_slider("power", "Power, %", 50, 99, round(100 * design.target_power), step=1),
+        ui.input_numeric("alpha", "Type I error", design.alpha, min=1e-6, max=0.5, step=0.01),
+        ui.input_slider("dropout", "Drop-out by the last visit, %", 0, 80,
+                        round(100 * design.dropout.control), step=1),
+        ui.input_numeric("ratio", "Treatment : control", design.allocation_ratio, min=0.1, max=10,
+                         step=0.5),
+        ui.input_select("analysis", "Analysis", {name: analysis_label(name) for name in analyses},
+                        selected=design.analyses[0] if design.analyses[0] in analyses else None),
+        ui.input_select("strategy", "Choice looked at",
+                        {name: strategy_label(name) for name in strategies},
+                        selected=strategies[-1]),
+        ui.input_select("fraction", "Fraction enrolled",
+                        {f"{value:g}": percent(value) for value in fractions}),
+        *([ui.input_checkbox_group("months", "Visits, months", [f"{m:g}" for m in months[1:]],
+                                   selected=[f"{m:g}" for m in months[1:]], inline=True)]
+          if months else []),
+        ui.input_numeric("screening", f"A person screened, {costs.currency}", costs.screening,
+                         min=0),
+        ui.input_numeric("participant", f"A person enrolled, {costs.currency}", costs.participant,
+                         min=0),
+    ]  # fmt: skip
+    return lay_beside(
+        "Design",
+        controls,
+        ui.output_ui("headline"),
+        ui.output_ui("figure"),
+        ui.output_ui("choices"),
+        *_list_actions(contents),
+        ui.output_ui("pinned"),
+        ui.h2("The same from elsewhere"),
+        ui.output_ui("ways"),
+    )
+
+
+def _list_actions(contents: Contents | None) -> list[Tag]:
+    buttons: list[Tag] = [ui.input_action_button("pin", "Pin this scenario")]
+    buttons += [ui.input_action_button("unpin", "Remove the pins")]
+    if contents is not None:
+        buttons += [
+            ui.input_action_button("simulate", "Simulate this"),
+            ui.input_action_button("stop", "Stop the simulation"),
+        ]
+    buttons += [ui.download_button(f"as_{kind}", kind.upper()) for kind in DOWNLOADS]
+    row = ui.div(*buttons, class_="actions")
+    return [row, ui.output_ui("simulation")]
+
+
+@module.server
+def design_server(
+    input: Inputs,  # noqa: A002 - the name that shiny gives
+    output: Outputs,
+    session: Session,
+    contents: Contents | None,
+) -> None:
+    """Answer every move of the sliders of one browser tab."""
+    pins: reactive.Value[list[tuple[Scenario, pd.DataFrame]]] = reactive.value([])
+    work: reactive.Value[Simulating | None] = reactive.value(None)
+    simulated: reactive.Value[tuple[dict[str, Any], pd.DataFrame] | None] = reactive.value(None)
+    base = TrialDesign(unit="percent") if contents is None else contents.protocol.design
+    money = Costs() if contents is None else contents.protocol.costs
+
+    @reactive.calc
+    def scenario() -> Scenario:
+        numbers = ("alpha", "ratio", "screening", "participant")
+        req(*(input[name]() is not None for name in numbers))
+        months = base.visits_months
+        if contents is not None:
+            req(input.months())
+            months = (0.0, *sorted(float(month) for month in input.months()))
+        design = replace(
+            base,
+            visits_months=months,
+            slowing=input.slowing() / 100,
+            target_power=input.power() / 100,
+            alpha=input.alpha(),
+            allocation_ratio=input.ratio(),
+            dropout=replace(base.dropout, control=input.dropout() / 100, treatment=None)
+            if contents
+            else DropOut(input.dropout() / 100),
+            analyses=(input.analysis(),),
+        )
+        costs = replace(money, screening=input.screening(), participant=input.participant())
+        return Scenario(design, costs, input.strategy(), float(input.fraction()))
+
+    @reactive.calc
+    def answer() -> tuple[Scenario, pd.DataFrame] | str:
+        try:
+            asked = scenario()
+            return asked, _ask(contents, asked, input)
+        except TrialsimError as error:
+            return " ".join(error.problems)
+
+    def found() -> tuple[Scenario, pd.DataFrame]:
+        given = answer()
+        req(not isinstance(given, str))
+        assert not isinstance(given, str)  # noqa: S101 - req has ended this call otherwise
+        return given
+
+    def points() -> pd.DataFrame | None:
+        asked, _ = found()
+        own = simulated()
+        if own is not None and own[0] == state_settings(asked):
+            return own[1]
+        if contents is None or not _is_as_stored(contents, asked):
+            return None
+        return contents.sizes[contents.sizes["analysis"] == asked.analysis]
+
+    @render.ui
+    def headline() -> Tag:
+        given = answer()
+        if isinstance(given, str):
+            return ui.p(given, class_="problem", role="alert")
+        asked, table = given
+        return ui.p(describe_choice(asked, table), class_="headline", **{"aria-live": "polite"})
+
+    @render.ui
+    def figure() -> Tag:
+        asked, table = found()
+        at = (asked.strategy, asked.fraction_enrolled)
+        drawn = plot_what_if(table, simulated=points(), looked_at=at, currency=money.currency)
+        return show_figure(drawn, "Control arm and cost by fraction enrolled: the table below")
+
+    @render.ui
+    def choices() -> Tag:
+        asked, table = found()
+        return show_choices(table, points(), asked.costs.currency)
+
+    @reactive.effect
+    @reactive.event(input.pin)
+    def _pin() -> None:
+        pins.set([*pins(), found()])
+
+    @reactive.effect
+    @reactive.event(input.unpin)
+    def _unpin() -> None:
+        pins.set([])
+
+    @render.ui
+    def pinned() -> TagList | Tag:
+        return show_pinned([*pins(), found()]) if pins() else TagList()
+
+    @render.ui
+    def ways() -> TagList:
+        asked, _ = found()
+        assumed = _read_assumed(input) if contents is None else None
+        return ui.TagList(
+            *(ui.div(ui.h3(title), ui.pre(text)) for title, text in
+              describe_ways(contents, asked, assumed))
+        )  # fmt: skip
+
+    if contents is not None:
+        _serve_simulation(input, session, contents, found, work, simulated)
+    _serve_downloads(input, output, contents, found)
+
+
+def _ask(contents: Contents | None, asked: Scenario, given: Inputs) -> pd.DataFrame:
+    if contents is not None:
+        return contents.source.compute_choices(asked)
+    return _read_assumed(given).compute_choices(asked)
+
+
+def _read_assumed(given: Inputs) -> AssumedSource:
+    req(given.mean_decline() is not None, given.sd_decline() is not None)
+    return AssumedSource(given.mean_decline(), given.sd_decline(), given.correlation())
+
+
+def _is_as_stored(contents: Contents, asked: Scenario) -> bool:
+    design = contents.protocol.design
+    own = design.change(analyses=(asked.analysis,))
+    same_people = replace(asked.design, dropout=own.dropout) == own
+    return same_people and asked.design.dropout.control == own.dropout.control
+
+
+def _serve_simulation(
+    given: Inputs,
+    session: Session,
+    contents: Contents,
+    found: Callable[[], tuple[Scenario, pd.DataFrame]],
+    work: "reactive.Value[Simulating | None]",
+    simulated: "reactive.Value[tuple[dict[str, Any], pd.DataFrame] | None]",
+) -> None:
+    """Start, follow and stop the simulation of this tab; it ends with the tab."""
+    told: reactive.Value[str] = reactive.value("")
+
+    @reactive.effect
+    @reactive.event(given.simulate)
+    def _start() -> None:
+        running = work()
+        if running is not None:
+            running.stop()
+        asked, _ = found()
+        started = Simulating(contents.path.absolute(), state_settings(asked), 500)
+        started.start()
+        work.set(started)
+
+    @reactive.effect
+    @reactive.event(given.stop)
+    def _stop() -> None:
+        running = work()
+        if running is not None:
+            running.stop()
+            work.set(None)
+            told.set("The simulation was stopped.")
+
+    @reactive.effect
+    def _follow() -> None:
+        running = work()
+        if running is None:
+            return
+        if running.is_running:
+            told.set(f"Simulating: {percent(running.share_done)} done.")
+            reactive.invalidate_later(0.5)
+            return
+        if running.found is None:
+            told.set(running.problem)
+        else:
+            analysis = str(running.settings["design.analyses"][0])
+            sizes = running.found[running.found["analysis"] == analysis]
+            simulated.set((dict(running.settings), sizes))
+            told.set("Simulated: 500 trials at each point.")
+        work.set(None)
+
+    @render.ui
+    def simulation() -> Tag:
+        return ui.p(told(), role="status")
+
+    @session.on_ended
+    def _end() -> None:
+        with reactive.isolate():
+            running = work()
+        if running is not None:
+            running.stop()
+
+
+def _serve_downloads(
+    given: Inputs,
+    output: Outputs,
+    contents: Contents | None,
+    found: Callable[[], tuple[Scenario, pd.DataFrame]],
+) -> None:
+    """Serve the state as a file of each kind."""
+
+    def write(kind: str) -> bytes:
+        asked, table = found()
+        if kind == "png":
+            at = (asked.strategy, asked.fraction_enrolled)
+            return render_png(plot_what_if(table, looked_at=at, currency=asked.costs.currency))
+        assumed = _read_assumed(given) if contents is None else None
+        return render_as(kind, build_page(contents, asked, table, assumed), table)
+
+    def serve(kind: str) -> None:
+        @render.download_button(filename=f"scenario.{kind}")
+        def download() -> Iterator[bytes]:
+            yield write(kind)
+
+        output(id=f"as_{kind}")(download)
+
+    for kind in DOWNLOADS:
+        serve(kind)

@@ -1,0 +1,133 @@
+"""The state of the sliders as a document, and how to ask the same by command and in Python."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pandas as pd
+
+from reports.figures.labels import strategy_label
+from reports.figures.what_if import plot_what_if
+from reports.page.columns import build_table, number, words
+from reports.page.content import Answer, Listing, Page, Paragraph, Picture, Section
+from reports.page.file_formats import ReportFormat
+from reports.page.formats import show_count, show_fraction
+from reports.page.writing import render_page
+from trialsim.explorer.contents import Contents
+from trialsim.explorer.scenario import AssumedSource, Scenario
+from trialsim.explorer.simulating import state_settings
+from trialsim.explorer.wording import describe_choice
+from trialsim.study.keys import KEYS
+from trialsim.study.phrasing import phrase_command, phrase_value
+
+DOWNLOADS: Final = ("html", "rtf", "csv", "png")
+"""The kinds of file that a state is downloaded as."""
+
+
+def describe_ways(
+    contents: Contents | None, asked: Scenario, assumed: AssumedSource | None
+) -> list[tuple[str, str]]:
+    """Return the same question as protocol, command and Python, each with its title."""
+    if contents is None:
+        return _describe_assumed(asked, assumed or AssumedSource())
+    values = state_settings(asked)
+    design = asked.design
+    protocol = contents.protocol.model_copy(update={"design": design, "costs": asked.costs})
+    command = phrase_command("power", protocol, contents.path)
+    names = {key: name for name, key in KEYS.items()}
+    stated = {names[key]: value for key, value in values.items() if key in names}
+    own = ", ".join(f"{name}={value!r}" for name, value in stated.items())
+    cohort = str(protocol.cohort.path.name)
+    lines = [f"{key.partition('.')[2]} = {phrase_value(value)}" for key, value in values.items()]
+    split = [key.partition(".")[0] for key in values]
+    text = "\n".join(
+        f"[{section}]\n" + "\n".join(line for line, at in zip(lines, split, strict=True)
+                                     if at == section)
+        for section in dict.fromkeys(split)
+    )  # fmt: skip
+    python = f"import trialsim as ts\nstudy = ts.power(ts.protocol({cohort!r}, {own}))"
+    return [("Protocol", text), ("Command", command), ("Python", python)]
+
+
+def _describe_assumed(asked: Scenario, assumed: AssumedSource) -> list[tuple[str, str]]:
+    design, costs = asked.design, asked.costs
+    arguments: dict[str, Any] = {
+        "mean_decline": assumed.mean_decline,
+        "sd_decline": assumed.sd_decline,
+        "score_correlation": assumed.score_correlation,
+        "fraction_enrolled": asked.fraction_enrolled,
+        "slowing": design.slowing,
+        "power": design.target_power,
+        "alpha": design.alpha,
+        "allocation_ratio": design.allocation_ratio,
+        "screening_cost": costs.screening,
+        "participant_cost": costs.participant,
+        "distribution": "t",
+    }
+    own = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    options = " ".join(
+        f"--{name.replace('_', '-')} {value}" for name, value in arguments.items()
+    ).replace("--fraction-enrolled", "--fractions")
+    python = f"import trialsim as ts\nts.analytic.prognostic_enrichment({own})"
+    return [("Command", f"trialsim samplesize enrichment {options}"), ("Python", python)]
+
+
+def build_page(
+    contents: Contents | None,
+    asked: Scenario,
+    table: pd.DataFrame,
+    assumed: AssumedSource | None = None,
+) -> Page:
+    """Return the state as a page: what is answered, every choice, the same from elsewhere."""
+    at = (asked.strategy, asked.fraction_enrolled)
+    design, currency = asked.design, asked.costs.currency
+    rules = [
+        words("strategy", "Strategy", strategy_label),
+        number("fraction_enrolled", "Enrolled of the screened", show_fraction),
+        number("n_control", "Control", show_count),
+        number("n_treatment", "Treatment", show_count),
+        number("n_to_screen", "Screened", show_count),
+        number("cost", f"Cost, {currency}", show_count),
+    ]
+    picture = Picture(
+        "what-if",
+        "What each choice needs",
+        "Control arm and cost against the fraction enrolled, a line a strategy.",
+        plot_what_if(table, looked_at=at, currency=currency),
+        {"choices": table},
+    )
+    about = Paragraph(
+        "Closed form of the people of the study; it carries no error of cohort and prediction "
+        "model, which the study's own report tells."
+        if contents
+        else "Closed form for assumed numbers: score and decline are bivariate normal."
+    )
+    ways = tuple(
+        Listing(title, tuple(text.splitlines()))
+        for title, text in describe_ways(contents, asked, assumed)
+    )
+    sections = (
+        Section("Every choice", (about, build_table(table, rules, title="Every choice"))),
+        Section("The same from elsewhere", ways),
+    )
+    facts = (
+        ("Slowing", f"{design.slowing:.0%}"),
+        ("Power", f"{design.target_power:.0%}"),
+        ("Type I error", f"{design.alpha:g}"),
+        ("Drop-out by the last visit", f"{design.dropout.control:.0%}"),
+    )
+    return Page(
+        "A scenario",
+        Answer(describe_choice(asked, table), picture=picture),
+        sections,
+        (),
+        contents is not None and contents.result.is_synthetic,
+        facts,
+        datetime.now(UTC),
+    )
+
+
+def render_as(kind: str, page: Page, table: pd.DataFrame) -> bytes:
+    """Return the file of one of `DOWNLOADS`, but for the figure alone."""
+    if kind == "csv":
+        return table.to_csv(index=False).encode()
+    return render_page(page, ReportFormat(kind), figures=".")
