@@ -1,15 +1,16 @@
-// One canvas, every image loaded once; what is shown is a matter of opacity.
+// One canvas, every image read once; what is shown is a background with at most one layer on it.
 const canvas = document.getElementById("scan");
 const horizon = document.getElementById("horizon");
 const told = document.getElementById("told");
 const kinds = Array.from(document.querySelectorAll("input[name=kind]"));
+const loaded = [];
 const viewer = new niivue.Niivue({
   backColor: [1, 1, 1, 1],
   crosshairColor: [0.85, 0.37, 0, 0.8],
   crosshairWidth: 0.7,
-  show3Dcrosshair: false,
+  multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
   isColorbar: true,
-  fontColor: [0.1, 0.1, 0.1, 1],
+  fontColor: [0.45, 0.45, 0.45, 1],
   dragAndDropEnabled: false,
   logLevel: "error",
 });
@@ -22,7 +23,9 @@ function isShown(image) {
 }
 
 function show() {
-  trialsim.images.forEach((image, place) => viewer.setOpacity(place, isShown(image) ? 1 : 0));
+  viewer.volumes = loaded.filter((volume, place) => isShown(trialsim.images[place]));
+  [viewer.back, ...viewer.overlays] = viewer.volumes;
+  viewer.updateGLVolume();
   const months = trialsim.horizons[horizon.value];
   document.getElementById("months").textContent = months + " months after baseline";
 }
@@ -35,22 +38,22 @@ async function start() {
       base64: image.data,
       name: image.kind + ".nii.gz",
     });
-    volume.cal_min = image.kind === "difference" ? image.reach * 0.1 : 0;
+    // a color map resets the range, so the range comes after it
+    const isDifference = image.kind === "difference";
+    const isColored = isDifference || image.kind === "uncertainty";
+    volume.colormap = isDifference ? "warm" : isColored ? "viridis" : "gray";
+    if (isDifference) volume.colormapNegative = "winter";
+    volume.cal_min = isColored ? image.reach * 0.25 : 0;
     volume.cal_max = image.reach;
-    if (image.kind === "difference") {
-      volume.colormap = "warm";
-      volume.colormapNegative = "winter";
-      volume.cal_minNeg = -image.reach;
-      volume.cal_maxNeg = -image.reach * 0.1;
-    } else if (image.kind === "uncertainty") {
-      volume.colormap = "viridis";
-      volume.cal_min = image.reach * 0.1;
-    }
-    viewer.addVolume(volume);
+    volume.cal_minNeg = -image.reach;
+    volume.cal_maxNeg = -image.reach * 0.25;
+    volume.colorbarVisible = isColored;
+    loaded.push(volume);
   }
+  show();
   // the middle of the right hippocampus in MNI space
   viewer.scene.crosshairPos = viewer.mm2frac([27, -21, -15]);
-  show();
+  viewer.drawScene();
   told.textContent = "";
 }
 
