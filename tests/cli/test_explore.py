@@ -138,7 +138,7 @@ def test_sliders_move_the_answer_in_silence(page: Any) -> None:
 def test_axe_finds_nothing_and_the_page_fits(page: Any, tab: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
     page.get_by_role("tab", name=tab).click()
-    page.wait_for_function("!document.querySelector('.recalculating')")
+    page.wait_for_function("!document.querySelector('.tab-pane.active .recalculating')")
     found = axe.Axe().run(page).response["violations"]
     assert not [(one["id"], one["nodes"][0]["html"][:120]) for one in found]
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
