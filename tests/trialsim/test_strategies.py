@@ -10,7 +10,6 @@ import pytest
 from cohorts.schema import validate_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
 from trialsim.enrichment.folds import assign_folds
-from trialsim.enrichment.registry import list_possible_strategies
 from trialsim.enrichment.scoring import count_missing_scores
 from trialsim.enrichment.unfitted import GivenScores
 from trialsim.errors import DesignError
@@ -147,12 +146,6 @@ def test_only_the_oracle_is_unattainable() -> None:
     unattainable = [name for name, each in STRATEGIES.items() if not each.is_attainable]
     assert unattainable == ["oracle"]
     assert [name for name, each in STRATEGIES.items() if each.enrolls_everyone] == ["random"]
-
-
-def test_strategies_are_offered_where_their_needs_are_met(people: ScreeningTables) -> None:
-    poor = replace(people, outcome=None, truth=None, predictions=None)
-    assert list_possible_strategies(poor) == ["random", "baseline_volume"]
-    assert set(list_possible_strategies(people)) == set(BUILT_IN)
 
 
 def few(tables: ScreeningTables, count: int) -> ScreeningTables:

@@ -118,7 +118,7 @@ def compute_predicted_changes(
     pandas.DataFrame
         The `predicted_changes` table; losses are negative.
     """
-    predicting = [name for name, strategy in STRATEGIES.items() if strategy.predicts_decline]
+    predicting = [name for name in scores["strategy"].unique() if _predicts(name)]
     rows = scores[scores["strategy"].isin(predicting) & scores["score"].notna()]
     rows = rows[rows["participant_id"].isin(truth.decline.index)]
     person = rows["participant_id"]

@@ -1,16 +1,20 @@
-"""The strategies by name."""
+"""The strategies by name: those of this package, and those that other packages bring."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from cohorts.schema import HEAD_SIZE
 from trialsim.enrichment.fitted import Boosting, Regression, Stacked
 from trialsim.enrichment.predicted import PredictedDecline
-from trialsim.enrichment.strategy import ScreeningTables, Strategy
+from trialsim.enrichment.strategy import Strategy
 from trialsim.enrichment.unfitted import BaselineVolume, Oracle, RandomEnrollment
 from trialsim.errors import DesignError
 
-STRATEGIES: Final[dict[str, Strategy]] = {
+ENTRY_POINTS: Final = "trialsim.strategies"
+"""The group of entry points under which another package's metadata name its strategies."""
+
+_OWN: Final[Mapping[str, Strategy]] = {
     strategy.name: strategy
     for strategy in (
         RandomEnrollment(),
@@ -23,7 +27,46 @@ STRATEGIES: Final[dict[str, Strategy]] = {
         Oracle(),
     )
 }
-"""Every built-in strategy, in the order in which tables list them."""
+
+_ATTRIBUTES: Final = (
+    "name",
+    "needs",
+    "predicts_decline",
+    "is_attainable",
+    "enrolls_everyone",
+    "score",
+)
+
+
+class Strategies(Mapping[str, Strategy]):
+    """Every strategy by its name; another package's is imported when it is asked for by name.
+
+    Raises
+    ------
+    DesignError
+        Where another package's strategy is asked for and cannot be used, or two packages bring
+        one of the same name.
+    """
+
+    def __getitem__(self, name: str) -> Strategy:
+        """Return a strategy."""
+        return _OWN[name] if name in _OWN else _load(_find_entry_points()[name])
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is such a strategy, without importing it."""
+        return name in _OWN or name in _find_entry_points()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names in the order in which tables list strategies."""
+        yield from _OWN
+        yield from (name for name in _find_entry_points() if name not in _OWN)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return sum(1 for _ in self)
+
+
+STRATEGIES: Final = Strategies()
 
 
 def build_strategies(names: Sequence[str]) -> list[Strategy]:
@@ -32,7 +75,7 @@ def build_strategies(names: Sequence[str]) -> list[Strategy]:
     Raises
     ------
     DesignError
-        Naming each name that is not known, or given twice.
+        Naming each name that is not known, or given twice, or whose package cannot be used.
     """
     problems = [
         f"There is no strategy {name!r}; known are {', '.join(STRATEGIES)}."
@@ -46,22 +89,42 @@ def build_strategies(names: Sequence[str]) -> list[Strategy]:
     return [STRATEGIES[name] for name in names]
 
 
-def list_possible_strategies(tables: ScreeningTables) -> list[str]:
-    """Return the names of the strategies whose needs `tables` meets."""
-    return [name for name, strategy in STRATEGIES.items() if _is_possible(strategy, tables)]
+def list_packages(names: Sequence[str]) -> dict[str, str]:
+    """Return the package and version of each strategy among `names` that another package brings."""
+    found = _find_entry_points()
+    return {name: _describe(found[name]) for name in names if name in found and name not in _OWN}
 
 
-def _is_possible(strategy: Strategy, tables: ScreeningTables) -> bool:
-    if tables.training is None or "outcome" not in strategy.needs:
-        return all(_has(tables, need) for need in strategy.needs)
-    # Features are needed of both cohorts, outcomes of the training cohort alone.
-    features = strategy.needs - {"outcome"}
-    return all(_has(tables, need) for need in features) and all(
-        _has(tables.training, need) for need in strategy.needs
-    )
+@cache
+def _find_entry_points() -> Mapping[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise DesignError(
+                f"The packages {_describe(other)} and {_describe(entry)} both bring a strategy "
+                f"{entry.name!r}: remove one of them."
+            )
+    return found
 
 
-def _has(tables: ScreeningTables, need: str) -> bool:
-    if need == "head_size":
-        return {f"{tables.region}_mm3", HEAD_SIZE} <= set(tables.baseline)
-    return getattr(tables, need) is not None
+@cache
+def _load(entry: EntryPoint) -> Strategy:
+    """Return the strategy behind an entry point, which names a strategy or a class of one."""
+    whose = f"The strategy {entry.name!r} of {_describe(entry)}"
+    try:
+        found = entry.load()
+        strategy: Strategy = found() if isinstance(found, type) else found
+    except Exception as error:  # whatever another package's code may raise
+        raise DesignError(f"{whose} cannot be imported from {entry.value}: {error}.") from error
+    missing = [name for name in _ATTRIBUTES if not hasattr(strategy, name)]
+    if missing:
+        raise DesignError(f"{whose} has no {', '.join(missing)}: see trialsim.enrichment.Strategy.")
+    if strategy.name != entry.name:
+        raise DesignError(f"{whose} calls itself {strategy.name!r}: both names must be the same.")
+    return strategy
+
+
+def _describe(entry: EntryPoint) -> str:
+    package = entry.dist
+    return "an unnamed package" if package is None else f"{package.name} {package.version}"
