@@ -1,20 +1,22 @@
-"""How long predicting takes on this machine, from one draw made of noise."""
+"""How long predicting takes on this machine, counted from a model's configuration.
 
+No network is loaded: multiplications are counted from the channels of each level, and the machine
+is timed by one product of matrices. Counts leave out attention and whatever multiplies little, so
+that an estimate may be half or twice the time.
+"""
+
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import torch
+import numpy as np
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
-from brlp_models.model.model import BrlpModel
-from brlp_models.model.precision import autocast
-from brlp_models.model.sampling import sample_latents
-from brlp_models.prediction.settings import Samples
 from brlp_models.scans.grid import Grid
-from brlp_models.scans.segmentation import choose_segmenter
 from cohorts.images import ImageError, read_grid
 
 _PREPROCESSING: Final = 20.0
@@ -26,37 +28,61 @@ _SYNTHSEG: Final = 60.0
 _AUTO_DRAWS: Final = 8
 """Draws that `auto` often ends with."""
 
+_EFFICIENCY: Final = 0.4
+"""Multiplications a second of BrLP-mini's convolutions, as a share of a product of matrices'."""
+
+_STEP: Final = 0.2
+"""Seconds of a denoising step beside its multiplications, on one core."""
+
+_GPU: Final = 100.0
+"""How many times as fast as this machine's processor a GPU is taken to be."""
+
+_KERNEL: Final = 27
+"""Voxels of a convolution's kernel."""
+
 
 def estimate_preprocessing(config: ModelConfig, images: Sequence[Path]) -> float:
     """Return the seconds of preprocessing those of `images` that are not on the model's grid."""
     return sum(not is_on_grid(path, config) for path in images) * _PREPROCESSING
 
 
-def measure_segmenting(model: BrlpModel) -> float:
+def estimate_segmenting(config: ModelConfig, *, device: str = "cpu") -> float:
     """Return the seconds of segmenting one scan."""
-    if model.config.segmenter is None:
+    if config.segmenter is None:
         return _SYNTHSEG
-    segmenter, image = choose_segmenter(model), torch.rand(1, 1, *model.config.shape)
-    seconds, _ = _time(lambda: segmenter.measure(image, ["noise"]))
-    return seconds
+    return _count_image_network(config.segmenter.args, config) / _measure_rate(device)
 
 
-def measure_person(model: BrlpModel, *, n_horizons: int, samples: Samples) -> float:
+def estimate_person(
+    config: ModelConfig,
+    *,
+    n_horizons: int,
+    samples: int | str,
+    num_inference_steps: int | None = None,
+    device: str = "cpu",
+) -> float:
     """Return the seconds of one person whose scan is on the model's grid.
 
-    One scan is encoded, denoised by one step, decoded and segmented; what a person needs of each
-    is counted from the horizons, the draws and the steps.
+    Parameters
+    ----------
+    config
+        Of the model.
+    n_horizons
+        Times at which the person is predicted.
+    samples
+        Draws at each, or "auto".
+    num_inference_steps
+        Denoising steps of a draw; the model's own when None.
+    device
+        Where the networks are: "cpu", "cuda".
     """
-    config = model.config
-    encoding, latent = _time(lambda: model.encode(torch.rand(1, 1, *config.shape)))
-    denoising, drawn = _time(lambda: _denoise_once(model, latent))
-    reading, _ = _time(lambda: _read(model, drawn))
-    with autocast(model.precision, model.device):
-        reading_draw, _ = _time(lambda: _read(model, drawn))
-    elsewhere = 0.0 if config.segmenter is not None else _SYNTHSEG
-    draws = _AUTO_DRAWS if samples == "auto" else samples
-    draw = config.num_inference_steps * denoising + reading_draw + elsewhere
-    return encoding + (1 + n_horizons) * (reading + elsewhere) + n_horizons * draws * draw
+    rate, steps = _measure_rate(device), num_inference_steps or config.num_inference_steps
+    encoding, decoding = (_count_autoencoder(config, side) / rate for side in ("in", "out"))
+    refining = _count_image_network(config.refiner.args, config) / rate if config.refiner else 0.0
+    reading = decoding + refining + estimate_segmenting(config, device=device)
+    step = _count_step(config) / rate + _STEP
+    draws = _AUTO_DRAWS if samples == "auto" else int(samples)
+    return encoding + (1 + n_horizons) * reading + n_horizons * draws * (steps * step + reading)
 
 
 def is_on_grid(path: Path, config: ModelConfig) -> bool:
@@ -67,28 +93,58 @@ def is_on_grid(path: Path, config: ModelConfig) -> bool:
         return False
 
 
-def _read(model: BrlpModel, latent: torch.Tensor) -> None:
-    """Decode, show and measure one latent, as a prediction does."""
-    decoded = model.decode(latent)
-    model.render(decoded, scan=decoded[0], reconstruction=decoded[0])
-    if model.config.segmenter is not None:
-        choose_segmenter(model).measure(decoded, ["noise"])
+def _count_autoencoder(config: ModelConfig, side: str) -> float:
+    """Count the multiplications of encoding, or of decoding, which convolves what it enlarges."""
+    channels: list[int] = config.autoencoder["channels"]
+    blocks = _as_list(config.autoencoder["num_res_blocks"], len(channels))
+    voxels = math.prod(config.shape)
+    total = 0.0
+    for level, (width, n_blocks) in enumerate(zip(channels, blocks, strict=True)):
+        coarser = channels[min(level + 1, len(channels) - 1)]
+        enlarging = coarser**2 if side == "out" else 0
+        total += (2 * n_blocks * width**2 + enlarging) * voxels / 8**level
+    return _KERNEL * total
 
 
-def _denoise_once(model: BrlpModel, latent: torch.Tensor) -> torch.Tensor:
-    config = model.config
-    return sample_latents(
-        model,
-        latent,
-        torch.tensor([70.0]),
-        torch.zeros(1, 1, len(config.context)),
-        torch.randn(1, config.latent_channels, *config.padded_latent_shape),
-        1,
-        config.sampler,
-    )
+def _count_step(config: ModelConfig) -> float:
+    """Count the multiplications of UNet and ControlNet for one latent."""
+    channels: list[int] = config.unet["channels"]
+    blocks = _as_list(config.unet["num_res_blocks"], len(channels))
+    voxels, total = math.prod(config.padded_latent_shape), 0.0
+    for level, (width, n_blocks) in enumerate(zip(channels, blocks, strict=True)):
+        # two convolutions a block on the way down, which the ControlNet repeats; on the way up
+        # there is one block more, whose first convolution takes twice the channels
+        convolutions = 2 * 2 * n_blocks + 3 * (n_blocks + 1)
+        total += convolutions * width**2 * voxels / 8**level
+    return _KERNEL * total
 
 
-def _time(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
+def _count_image_network(args: Mapping[str, Any], config: ModelConfig) -> float:
+    """Count the multiplications of a segmenter or refiner, by the widths of its levels."""
+    first = args.get("init_filters", 32)
+    default = [first, 2 * first, 4 * first, 8 * first]
+    widths = args.get("channels") or args.get("features") or args.get("filters") or default
+    strides = args.get("strides") or [1] + [2] * (len(widths) - 1)
+    total, voxels = 0.0, float(math.prod(config.shape))
+    for level, width in enumerate(widths):
+        stride = _as_list(strides[level], 3) if level < len(strides) else [1]
+        voxels /= math.prod(stride) if len(stride) == 3 else 1
+        total += 4.0 * width**2 * voxels
+    return _KERNEL * total
+
+
+def _as_list(value: Any, length: int) -> list[int]:
+    return list(value) if isinstance(value, list | tuple) else [value] * length
+
+
+@cache
+def _measure_rate(device: str) -> float:
+    """Return the multiplications a second that convolutions reach here."""
+    size, best = 512, math.inf
+    matrix = np.ones((size, size), dtype=np.float32)
+    for _ in range(3):
+        start = time.perf_counter()
+        _ = matrix @ matrix
+        best = min(best, time.perf_counter() - start)
+    rate = _EFFICIENCY * size**3 / best
+    return rate if device == "cpu" else _GPU * rate

@@ -9,13 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from brlp_models.errors import ModelError
-from brlp_models.model.folder import (
-    load_model,
-    read_config,
-    verify_model_folder,
-    write_checksums,
-    write_model_folder,
-)
+from brlp_models.model.files import read_config, verify_model_folder, write_checksums
+from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 
 

@@ -1,7 +1,10 @@
 """`trialsim run` on scans: what is broken, altered or out of range is told, and nothing reused."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -162,6 +165,47 @@ def test_more_draws_take_longer(protocol: Path) -> None:
         steps = {step["name"]: step["seconds"] for step in json.loads(result.stdout)["steps"]}
         seconds.append(steps["predict"])
     assert seconds[1] > 50 * seconds[0] > 0
+
+
+def plan_quietly(protocol: Path, *settings: str) -> list[str]:
+    result = run(protocol, *settings, options=("--dry-run",))
+    assert result.exit_code == 1, result.output
+    return [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+
+
+def test_a_plan_loads_no_network(protocol: Path) -> None:
+    words = ["run", str(protocol), "--dry-run"]
+    code = (
+        "import sys\nfrom trialsim.cli.app import app\n"
+        f"try: app({words!r})\nexcept SystemExit: pass\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^predict +\d+ s$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("prediction.horizons_months=[60]", "brlp: the nearest prediction is for 60 months"),
+        ("prediction.measure=false", "brlp: there are no predicted volumes"),
+        ("prediction.segmentations=nowhere", "nowhere does not exist"),
+        ("design.endpoint=pallidum", "brlp: the predictions hold no volume of pallidum"),
+        ("prediction.model=mimi", "mimi is no model folder"),
+    ],
+)
+def test_a_plan_tells_what_predictions_cannot_carry(
+    protocol: Path, setting: str, told: str
+) -> None:
+    assert not any(told in line for line in plan_quietly(protocol))
+    assert any(told in line for line in plan_quietly(protocol, setting))
+
+
+def test_a_plan_notices_an_altered_model(protocol: Path) -> None:
+    with (protocol.parent / "model/unet.safetensors").open("ab") as file:
+        file.write(b"0")
+    assert any("unet.safetensors was altered" in line for line in plan_quietly(protocol))
 
 
 def test_a_moved_folder_still_finds_its_pictures(protocol: Path, tmp_path: Path) -> None:

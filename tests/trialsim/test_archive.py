@@ -31,7 +31,7 @@ def draw_people(n: int, rng: np.random.Generator, *, older: float = 0.0, label: 
 def find_sizes(n_bootstrap: int = 0, **options) -> pd.DataFrame:
     found = compare_strategies(
         sample_sizes=SIZES, fractions_enrolled=[0.5], n_simulations=400, n_bootstrap=n_bootstrap,
-        design=DESIGN, workers=1, **options,
+        design=DESIGN, seed=1, **options,
     )  # fmt: skip
     table = found.tables["sample_sizes"].set_index(["strategy", "fraction_enrolled"])
     return table.loc[[("random", 1.0), ("marker", 0.5)]]
@@ -69,7 +69,7 @@ def test_the_cut_off_is_that_of_the_screened_people() -> None:
     higher = screened[1].assign(marker=screened[1]["marker"] + 0.5)
     found = compare_strategies(
         archive[0], archive[1], DESIGN, sample_sizes=SIZES, fractions_enrolled=[0.5],
-        n_simulations=100, n_bootstrap=0, workers=1, baseline=archive[2],
+        n_simulations=100, n_bootstrap=0, seed=1, baseline=archive[2],
         stands_for=ScreenedPeople(higher, screened[2]),
     )  # fmt: skip
     balance = found.tables["archive_balance"].set_index(["strategy", "covariate"])

@@ -27,7 +27,7 @@ def test_a_useful_score_is_likely_the_cheapest_and_saves(costs: Costs) -> None:
     trajectories, scores, baseline = draw_people(300, np.random.default_rng(11))
     found = compare_strategies(
         trajectories, scores, DESIGN, costs, sample_sizes=[100, 200], fractions_enrolled=[0.5],
-        n_simulations=200, n_bootstrap=200, workers=1, baseline=baseline,
+        n_simulations=200, n_bootstrap=200, seed=1, baseline=baseline,
     )  # fmt: skip
     table = found.tables["decisions"].set_index(["strategy", "fraction_enrolled"])
     assert table["probability_cheapest"].sum() == pytest.approx(1)
@@ -43,6 +43,6 @@ def test_without_samples_enough_nothing_is_decided() -> None:
     trajectories, scores, baseline = draw_people(60, np.random.default_rng(12))
     found = compare_strategies(
         trajectories, scores, DESIGN, sample_sizes=[100, 200], fractions_enrolled=[0.5],
-        n_simulations=100, n_bootstrap=20, workers=1, baseline=baseline,
+        n_simulations=100, n_bootstrap=20, seed=1, baseline=baseline,
     )  # fmt: skip
     assert found.tables["decisions"].empty

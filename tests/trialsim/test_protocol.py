@@ -1,14 +1,17 @@
 """The protocol file is checked as a whole, and says which key is wrong and what is allowed."""
 
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from trialsim.cli.app import app
+from trialsim.comparison import compare_strategies
+from trialsim.enrichment import build_screening_tables
 from trialsim.errors import DesignError
-from trialsim.study.protocol import Protocol, build_protocol
+from trialsim.study.protocol import CohortSection, Protocol, build_protocol
 from trialsim.study.question import ask, read_protocol
 
 MINIMAL = """
@@ -118,6 +121,25 @@ def test_a_missing_file_points_to_init(tmp_path: Path) -> None:
 def test_a_protocol_without_its_cohort_says_so() -> None:
     with pytest.raises(DesignError, match="cohort: this key is missing"):
         build_protocol({"design": {"visits_months": [0, 12]}})
+
+
+def test_functions_take_the_defaults_of_the_protocol() -> None:
+    protocol = Protocol(cohort=CohortSection(path=Path("people")))
+    asked = {
+        **protocol.simulation.model_dump(),
+        "seed": protocol.study.seed,
+        "fractions_enrolled": protocol.selection.fractions_enrolled,
+    }
+    taken = {
+        name: parameter.default
+        for name, parameter in signature(compare_strategies).parameters.items()
+        if name in asked
+    }
+    plain = {n: list(v) if isinstance(v, tuple) else v for n, v in taken.items()}
+    assert plain == asked
+    assert signature(build_screening_tables).parameters["n_folds"].default == (
+        protocol.selection.folds
+    )
 
 
 def test_a_protocol_goes_into_json() -> None:

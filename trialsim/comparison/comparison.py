@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.schema import validate_table
+from trialsim import defaults
 from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
 from trialsim.comparison.candidate_runs import Simulation, run_candidate
 from trialsim.comparison.candidates import (
@@ -69,12 +70,12 @@ def compare_strategies(
     design: TrialDesign,
     costs: Costs | None = None,
     *,
-    sample_sizes: Sequence[int],
-    fractions_enrolled: Sequence[float],
-    n_simulations: int = 5000,
-    n_bootstrap: int = 500,
-    seed: int = 1,
-    workers: int | None = None,
+    sample_sizes: Sequence[int] = defaults.SAMPLE_SIZES,
+    fractions_enrolled: Sequence[float] = defaults.FRACTIONS_ENROLLED,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    n_bootstrap: int = defaults.N_BOOTSTRAP,
+    seed: int = defaults.SEED,
+    workers: int | None = defaults.WORKERS,
     reference_strategy: str = "random",
     prognostic_score: "pd.Series[float] | None" = None,
     baseline: pd.DataFrame | None = None,
@@ -105,6 +106,8 @@ def compare_strategies(
         and none is given.
     seed
         Root of every random stream, 0 to 2^64 - 1.
+    workers
+        Threads; as many as there are cores when None. The results are the same with any number.
     reference_strategy
         What the others are compared with, if it is among them.
     prognostic_score
@@ -147,7 +150,7 @@ def compare_strategies(
     design = add_normal_change(design, screened)
     candidates = list_candidates(list(screened.scores), fractions_enrolled)
     rng = np.random.default_rng([seed, 0])
-    candidates, pools, refusals = _gather_pools(candidates, screened, rng)
+    candidates, pools, refusals = gather_pools(candidates, screened, rng)
     simulation = Simulation(
         n_simulations,
         seed,
@@ -186,10 +189,16 @@ def compare_strategies(
     return Comparison(tables, (*refusals, *notes))
 
 
-def _gather_pools(
+def gather_pools(
     candidates: list[Candidate], screened: Screened, rng: np.random.Generator
 ) -> tuple[list[Candidate], list[Pool], list[str]]:
-    """Return the candidates with their pools, and a sentence for each that an archive lacks."""
+    """Return the candidates with their pools, and a sentence for each that an archive lacks.
+
+    Raises
+    ------
+    DesignError
+        A pool is too small, or an archive has none.
+    """
     kept: list[Candidate] = []
     pools: list[Pool] = []
     refusals: list[str] = []

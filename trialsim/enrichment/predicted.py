@@ -12,6 +12,11 @@ from trialsim.errors import DesignError
 # A prediction for another time ranks people alike, but its size is not that of the endpoint.
 _MAX_HORIZON_GAP_MONTHS = 6.0
 
+_MENDED_BY = {
+    "predictions": "run `trialsim predict` first",
+    "auxiliary": "give them as selection.predictions, with a model_id that starts with auxiliary",
+}
+
 
 @dataclass(frozen=True)
 class PredictedDecline:
@@ -71,7 +76,7 @@ def compute_predicted_decline(tables: ScreeningTables, source: str, *, name: str
     """
     rows: pd.DataFrame | None = getattr(tables, source)
     if rows is None or rows.empty:
-        raise DesignError(f"{name}: there are no predicted volumes; run `trialsim predict` first.")
+        raise DesignError(f"{name}: there are no predicted volumes; {_MENDED_BY[source]}.")
     rows = _take_horizon(_take_region(rows, tables.region, name), tables.horizon_months, name)
     baseline = rows["baseline_volume_mm3"]
     unit = 100 / baseline if tables.unit == "percent" else 1.0

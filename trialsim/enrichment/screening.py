@@ -1,5 +1,6 @@
 """What strategies may see of a cohort, put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from trialsim import defaults
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.enrichment.truth import TrueDecline, compute_latent_decline, compute_measured_decline
@@ -40,7 +42,7 @@ def build_screening_tables(
     latent_volumes: pd.DataFrame | None = None,
     predictions: pd.DataFrame | None = None,
     training: "Screening | None" = None,
-    n_folds: int = 5,
+    n_folds: int = defaults.N_FOLDS,
 ) -> Screening:
     """Put together what strategies may see.
 
@@ -68,10 +70,12 @@ def build_screening_tables(
     DesignError
         Where training people are among the screened ones.
     """
-    measured = _try_measured(cohort, definition, region)
-    truth = measured
-    if latent_volumes is not None:
-        truth = compute_latent_decline(cohort, latent_volumes, definition, region=region)
+    measured = _try(lambda: compute_measured_decline(cohort, definition, region=region))
+    latent = latent_volumes
+    truth = None
+    if latent is not None:
+        truth = _try(lambda: compute_latent_decline(cohort, latent, definition, region=region))
+    truth = truth or measured
     image, auxiliary = _split_predictions(predictions, cohort)
     tables = ScreeningTables(
         baseline=build_baseline_table(cohort),
@@ -90,12 +94,10 @@ def build_screening_tables(
     return Screening(tables, truth)
 
 
-def _try_measured(
-    cohort: Cohort, definition: FastProgressorDefinition, region: str
-) -> TrueDecline | None:
+def _try(compute: Callable[[], TrueDecline]) -> TrueDecline | None:
     # People are also screened who were never seen again; whoever needs their decline says so.
     try:
-        return compute_measured_decline(cohort, definition, region=region)
+        return compute()
     except (CohortError, DesignError):
         return None
 

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from trialsim import defaults
 from trialsim.enrichment.definition import Unit
 from trialsim.errors import DesignError
 
@@ -54,7 +55,7 @@ class ScreeningTables:
     folds: pd.Series | None = None
     person: pd.Series | None = None
     training: "ScreeningTables | None" = None
-    n_folds: int = 5
+    n_folds: int = defaults.N_FOLDS
 
     def __post_init__(self) -> None:
         repeated = self.baseline.index[self.baseline.index.duplicated()].unique()

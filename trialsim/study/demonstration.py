@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.evaluation.truth import TRUTH
-from brlp_models.model.folder import find_model_folder, read_config
+from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank

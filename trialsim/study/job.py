@@ -18,6 +18,7 @@ from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe, nest
 
 if TYPE_CHECKING:
+    from brlp_models.model.config import ModelConfig
     from brlp_models.model.model import BrlpModel
 
 Progress = Callable[[str, float, float], None]
@@ -53,12 +54,37 @@ class Job:
         """The folder of preprocessed scans, which steps and later runs share."""
         return self.folder / "scans"
 
+    @property
+    def prediction(self) -> PredictionSection:
+        """How brains are predicted, by default where the protocol does not say."""
+        return self.protocol.prediction or PredictionSection()
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the model that predicts.
+
+        Raises
+        ------
+        ModelError
+            Where there is none.
+        """
+        from brlp_models.model.files import find_model_folder
+
+        return find_model_folder(self.prediction.model)
+
+    @cached_property
+    def model_config(self) -> "ModelConfig":
+        """What the model's folder says of it, read without PyTorch."""
+        from brlp_models.model.files import read_config
+
+        return read_config(self.model_folder)
+
     @cached_property
     def model(self) -> "BrlpModel":
         """The model that predicts, loaded when the first step asks for it."""
         from brlp_models.model.folder import load_model
 
-        section = self.protocol.prediction or PredictionSection()
+        section = self.prediction
         return load_model(section.model, device=section.device, precision=section.precision)
 
     @cached_property

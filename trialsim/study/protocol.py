@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from cohorts.schema import CONTEXT_REGIONS, REPORTED_REGIONS
+from trialsim import defaults
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign, build_costs, build_design
 from trialsim.enrichment.registry import STRATEGIES
@@ -51,7 +52,7 @@ class StudySection(Section):
     """What the study is called, where its results go, the seed of everything random."""
 
     title: str = "Untitled study"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 20260101
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = defaults.SEED
     output: UserPath = Path("results")
 
 
@@ -136,8 +137,8 @@ class SelectionSection(Section):
     ]
     scores: UserPath | None = None
     predictions: UserPath | None = None
-    fractions_enrolled: Annotated[list[Share], Field(min_length=1)] = [0.3, 0.5, 0.75, 1.0]
-    folds: Annotated[int, Field(ge=2, le=50)] = 5
+    fractions_enrolled: Annotated[list[Share], Field(min_length=1)] = [*defaults.FRACTIONS_ENROLLED]
+    folds: Annotated[int, Field(ge=2, le=50)] = defaults.N_FOLDS
     fast_progressor: FastProgressor = FastProgressor(top_fraction=0.3)
     n_selected: list[int] | None = None
     truth: Literal["auto", "latent", "measured"] = "auto"
@@ -157,18 +158,11 @@ class SimulationSection(Section):
     """How much is simulated."""
 
     sample_sizes: Annotated[list[Annotated[int, Field(ge=4)]], Field(min_length=2)] = [
-        50,
-        100,
-        150,
-        200,
-        300,
-        400,
-        500,
-        600,
+        *defaults.SAMPLE_SIZES
     ]
-    n_simulations: Annotated[int, Field(ge=100)] = 2000
-    n_bootstrap: Annotated[int, Field(ge=0)] = 500
-    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    n_simulations: Annotated[int, Field(ge=100)] = defaults.N_SIMULATIONS
+    n_bootstrap: Annotated[int, Field(ge=0)] = defaults.N_BOOTSTRAP
+    workers: Annotated[int, Field(ge=1, le=256)] = defaults.WORKERS
 
 
 class Protocol(Section):

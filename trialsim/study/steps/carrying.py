@@ -1,6 +1,11 @@
-"""Whether the data can carry every step and strategy of a protocol, told before anything runs."""
+"""Whether the data can carry every step and strategy of a protocol, told before anything runs.
+
+Every step is tried on the data themselves, with predictions that are still to be made replaced by
+made-up ones of the same people, times and regions. No network is loaded.
+"""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -8,95 +13,146 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
-from trialsim.comparison.candidates import gather_pool, list_candidates, read_screened
-from trialsim.comparison.comparison import add_normal_change
+from cohorts.schema import validate_table
+from trialsim.comparison.candidates import Candidate, list_candidates, read_screened
+from trialsim.comparison.comparison import add_normal_change, gather_pools
 from trialsim.comparison.refitting import widen_scores
-from trialsim.enrichment import Strategy, score_people
+from trialsim.enrichment import score_people
 from trialsim.enrichment.features import build_all_features
 from trialsim.enrichment.screening import Screening
+from trialsim.interim.candidate import plan_candidate
+from trialsim.interim.plan import InterimPlan
 from trialsim.study.job import Job
-from trialsim.study.steps.archive import load_archive
+from trialsim.study.protocol import PredictionSection
+from trialsim.study.steps.interim import gather_enrolled, read_followed
 from trialsim.study.steps.screening import (
     assemble_screening,
     list_strategies,
     read_given_predictions,
 )
-from trialsim.study.steps.selection import choose_truth, is_judged_on_archive
+from trialsim.study.steps.selection import judge_scores
 from trialsim.study.steps.simulation import find_normal_people, find_outcomes
 
 
 def find_problems(job: Job) -> Iterator[str]:
     """Yield one sentence for each thing that a run would stop at.
 
-    What only a prediction can tell is not among them: its scans are counted, not read.
+    What only networks can tell is not among them: scans are counted, not predicted.
     """
     try:
         found = job.load(job.protocol.cohort.path)
         cohort = screen_cohort(found, job.protocol.cohort.eligibility).eligible
         predictions = read_given_predictions(job)
+        if job.protocol.prediction is not None:
+            yield from _find_problems_of_prediction(job, job.protocol.prediction, cohort)
+            made_up = _make_up_predictions(job, job.protocol.prediction, cohort)
+            given = [] if predictions is None else [predictions]
+            predictions = pd.concat([made_up, *given], ignore_index=True)
         screening = assemble_screening(job, cohort, predictions)
         strategies = list_strategies(job, screening)
     except TrialsimError as error:
         yield from error.problems
         return
-    if job.protocol.prediction and not job.census.first_images:
-        yield "The protocol asks for predictions, but nobody in the cohort has a scan."
-    scores: list[pd.DataFrame] = []
+    scored: list[pd.DataFrame] = []
     for strategy in strategies:
-        yield from _try_strategy(job, strategy, screening, scores)
-    yield from _try_comparison(job, cohort, screening)
-    yield from _try_simulation(job, cohort, screening, scores, predictions)
-
-
-def _try_strategy(
-    job: Job, strategy: Strategy, screening: Screening, scores: list[pd.DataFrame]
-) -> Iterator[str]:
-    """Score people where that takes no prediction that is still to be made."""
-    tables = screening.tables
-    if "predictions" in strategy.needs and tables.predictions is None and job.protocol.prediction:
-        learns = tables if tables.training is None else tables.training
-        if "outcome" in strategy.needs and learns.outcome is None:
-            yield f"{strategy.name}: nobody's decline is measured, so there is nothing to fit on."
+        try:
+            scored.append(score_people([strategy], screening.tables, job.rng("scores")))
+        except TrialsimError as error:
+            yield from error.problems
+    if not scored:
         return
+    scores = pd.concat(scored, ignore_index=True)
     try:
-        scores.append(score_people([strategy], tables, job.rng("scores")))
+        judge_scores(job, cohort, screening, scores, predictions)
+    except TrialsimError as error:
+        yield from error.problems
+    try:
+        _try_simulation(job, cohort, screening, scores, predictions)
+    except TrialsimError as error:
+        yield from (f"No trial can be simulated: {text}" for text in error.problems)
+    if job.protocol.interim is not None:
+        try:
+            _try_interim(job, job.protocol.interim, cohort, screening, scores)
+        except TrialsimError as error:
+            yield from (f"No looks can be planned: {text}" for text in error.problems)
+
+
+def _find_problems_of_prediction(
+    job: Job, section: PredictionSection, cohort: Cohort
+) -> Iterator[str]:
+    from brlp_models.model.files import verify_model_folder
+
+    if find_spec("torch") is None:
+        yield (
+            "Predictions need torch, which is not installed: pip install 'trialsim[imaging]' "
+            "brings it."
+        )
+    if not len(_list_scanned(cohort)):
+        yield "The protocol asks for predictions, but nobody in the cohort has a scan."
+    try:
+        verify_model_folder(job.model_folder)
     except TrialsimError as error:
         yield from error.problems
 
 
-def _try_comparison(job: Job, cohort: Cohort, screening: Screening) -> Iterator[str]:
-    try:
-        if is_judged_on_archive(job, screening):
-            cohort, screening = load_archive(job, None)
-        choose_truth(job, cohort, screening)
-    except TrialsimError as error:
-        yield from error.problems
+def _list_scanned(cohort: Cohort) -> pd.Index:
+    has_scan = cohort.visits["image_path"].notna()
+    people: pd.Series[str] = cohort.visits.loc[has_scan, "participant_id"]
+    return pd.Index(people.drop_duplicates())
+
+
+def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -> pd.DataFrame:
+    """Return a table of predictions as the protocol's would be, with declines drawn at random."""
+    people = _list_scanned(cohort)
+    measures = section.measure or section.segmentations is not None
+    regions = job.model_config.regions if measures else ()
+    keys = pd.MultiIndex.from_product(
+        [people, section.horizons_months, regions],
+        names=["participant_id", "horizon_months", "region"],
+    )
+    table = keys.to_frame(index=False)
+    rng, n_samples = np.random.default_rng(0), section.samples
+    table = table.assign(
+        model_id=job.model_config.name,
+        baseline_volume_mm3=1000.0,
+        volume_mm3=rng.uniform(800, 1000, len(table)),
+        volume_sd_mm3=np.nan if n_samples == 1 else 10.0,
+        n_samples=1 if n_samples == "auto" else n_samples,
+    )
+    return validate_table(table, "predictions")
 
 
 def _try_simulation(
     job: Job,
     cohort: Cohort,
     screening: Screening,
-    scores: list[pd.DataFrame],
+    scores: pd.DataFrame,
     predictions: pd.DataFrame | None,
-) -> Iterator[str]:
+) -> None:
     design = job.protocol.design
-    if not scores:
-        return
-    try:
-        wide = widen_scores(pd.concat(scores, ignore_index=True))
-        source = find_outcomes(job, cohort, screening, wide, predictions)
-        screened = read_screened(
-            source.trajectories,
-            source.scores,
-            design,
-            baseline=build_all_features(source.tables),
-            normal_people=find_normal_people(source.cohort, design),
-            stands_for=source.stands_for,
-        )
-        add_normal_change(design, screened)
-        fractions = job.protocol.selection.fractions_enrolled
-        for candidate in list_candidates(list(screened.scores), fractions):
-            gather_pool(candidate, screened, np.random.default_rng(0))
-    except TrialsimError as error:
-        yield from (f"No trial can be simulated: {text}" for text in error.problems)
+    source = find_outcomes(job, cohort, screening, widen_scores(scores), predictions)
+    screened = read_screened(
+        source.trajectories,
+        source.scores,
+        design,
+        baseline=build_all_features(source.tables),
+        normal_people=find_normal_people(source.cohort, design),
+        stands_for=source.stands_for,
+    )
+    add_normal_change(design, screened)
+    fractions = job.protocol.selection.fractions_enrolled
+    candidates = list_candidates(list(screened.scores), fractions)
+    gather_pools(candidates, screened, np.random.default_rng(0))
+
+
+def _try_interim(
+    job: Job, interim: InterimPlan, cohort: Cohort, screening: Screening, scores: pd.DataFrame
+) -> None:
+    """Plan the looks of the largest fraction of each strategy."""
+    screened = read_followed(job, cohort, screening.tables, scores)
+    design = add_normal_change(job.protocol.design, screened)
+    fraction, rng = max(job.protocol.selection.fractions_enrolled), np.random.default_rng(0)
+    for strategy in screened.scores:
+        candidate = Candidate(str(strategy), fraction)
+        people = gather_enrolled(candidate, screened, design, rng)
+        plan_candidate(people, design, interim, job.protocol.costs)

@@ -13,6 +13,7 @@ from trialsim.comparison.comparison import add_normal_change
 from trialsim.comparison.refitting import widen_scores
 from trialsim.design import TrialDesign
 from trialsim.enrichment.features import build_all_features
+from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.errors import DesignError
 from trialsim.interim.candidate import (
     Enrolled,
@@ -58,7 +59,8 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         A look before anyone has the endpoint's visit, bounds that spend more than alpha.
     """
     cohort, costs = read_cohort(run.study, run.read), job.protocol.costs
-    screened = _read_screened(job, run, cohort)
+    tables = build_screening(job, run).tables
+    screened = read_followed(job, cohort, tables, run.read("scores"))
     design = add_normal_change(job.protocol.design, screened)
     cheapest = run.read("cheapest_fractions")
     chosen = cheapest[
@@ -75,7 +77,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     for done, row in enumerate(chosen.to_dict("records")):
         candidate = Candidate(str(row["strategy"]), float(row["fraction_enrolled"]))
         job.on_progress(f"looks of {candidate.strategy}", done, len(chosen))
-        people = _gather(candidate, screened, design, rng)
+        people = gather_enrolled(candidate, screened, design, rng)
         plan = plan_candidate(people, design, interim, costs)
         simulated = simulate_candidate(
             people, plan, design, interim, costs, workers=job.protocol.simulation.workers, **amount
@@ -98,36 +100,52 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
                     "look."
                 )
                 continue
-            everyone = _gather(Candidate(candidate.strategy, 1.0), screened, design, rng)
+            everyone = gather_enrolled(Candidate(candidate.strategy, 1.0), screened, design, rng)
             adaptive.append(
                 compare_enriching(people, everyone, design, interim, costs, seed=amount["seed"])
             )
-    for name, tables in (
+    for name, made in (
         ("looks", looks),
         ("look_expectations", expectations),
         ("reestimation", sizes),
         ("adaptive_enrichment", adaptive),
     ):
-        if tables:
-            run.write(name, validate_table(pd.concat(tables, ignore_index=True), name))
+        if made:
+            run.write(name, validate_table(pd.concat(made, ignore_index=True), name))
     job.tell(run, notes)
 
 
-def _read_screened(job: Job, run: Run, cohort: Cohort) -> Screened:
+def read_followed(
+    job: Job, cohort: Cohort, tables: ScreeningTables, scores: pd.DataFrame
+) -> Screened:
+    """Return the screened people with their own follow-up.
+
+    Parameters
+    ----------
+    tables
+        What strategies see of them.
+    scores
+        The table of their scores.
+
+    Raises
+    ------
+    DesignError
+        Nobody has the visits of the design.
+    """
     design = job.protocol.design
-    tables = build_screening(job, run).tables
     return read_screened(
         build_trajectories(cohort.visits, cohort.volumes, design),
-        widen_scores(run.read("scores")).loc[tables.index],
+        widen_scores(scores).loc[tables.index],
         design,
         baseline=build_all_features(tables),
         normal_people=find_normal_people(cohort, design),
     )
 
 
-def _gather(
+def gather_enrolled(
     candidate: Candidate, screened: Screened, design: TrialDesign, rng: np.random.Generator
 ) -> Enrolled:
+    """Return the people whom a strategy enrolls at a fraction, with what draws their outcomes."""
     pool = gather_pool(candidate, screened, rng)
     model = build_model(pool, design)
     moments = (

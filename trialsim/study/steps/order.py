@@ -47,7 +47,7 @@ def _list_scan_steps(job: Job) -> list[Step]:
     from trialsim.study.steps.preparation import make_preprocess_step, make_segment_step
 
     return [
-        make_preprocess_step(job, section, ["load"]),
-        make_segment_step(job, section, ["load", "preprocess"]),
+        make_preprocess_step(job, ["load"]),
+        make_segment_step(job, ["load", "preprocess"]),
         make_prediction_step(job, section, ["load", "preprocess", "segment"]),
     ]

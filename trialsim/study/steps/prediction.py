@@ -15,29 +15,29 @@ from trialsim.study.steps.cohort import read_cohort
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that predicts volumes, with the scans behind them."""
-    from brlp_models.model.folder import find_model_folder
-
     return Step(
         "predict",
         lambda run: predict(job, section, run),
         job.config("prediction"),
         inputs=[section.segmentations] if section.segmentations else [],
-        weights=[find_model_folder(section.model)],
+        weights=[job.model_folder],
         stands_on=stands_on,
         estimate=lambda: estimate(job, section),
     )
 
 
 def estimate(job: Job, section: PredictionSection) -> float:
-    """Return the seconds of predicting everyone who has a scan, measured by one draw of noise."""
-    from brlp_models.prediction.timing import measure_person
+    """Return the seconds of predicting everyone who has a scan, counted from the networks."""
+    from brlp_models.prediction.timing import estimate_person
 
-    n_scans = len(job.census.first_images)
-    if not n_scans:
-        return 0.0
-    return n_scans * measure_person(
-        job.model, n_horizons=len(section.horizons_months), samples=section.samples
+    seconds = estimate_person(
+        job.model_config,
+        n_horizons=len(section.horizons_months),
+        samples=section.samples,
+        num_inference_steps=section.num_inference_steps,
+        device=section.device,
     )
+    return len(job.census.first_images) * seconds
 
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:

@@ -5,31 +5,26 @@ from collections.abc import Callable
 from reports.store.study import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.cohort import read_cohort
 
 
-def make_preprocess_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
+def make_preprocess_step(job: Job, stands_on: list[str]) -> Step:
     """Return the step that brings every baseline scan onto the model's grid."""
-    from brlp_models.model.folder import find_model_folder
-
     return Step(
         "preprocess",
         lambda run: preprocess(job, run),
-        weights=[find_model_folder(section.model)],
+        weights=[job.model_folder],
         stands_on=stands_on,
         estimate=lambda: estimate_preprocess(job),
     )
 
 
-def make_segment_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
+def make_segment_step(job: Job, stands_on: list[str]) -> Step:
     """Return the step that measures the baseline scans that come without volumes."""
-    from brlp_models.model.folder import find_model_folder
-
     return Step(
         "segment",
         lambda run: segment(job, run),
-        weights=[find_model_folder(section.model)],
+        weights=[job.model_folder],
         stands_on=stands_on,
         estimate=lambda: estimate_segment(job),
     )
@@ -74,16 +69,15 @@ def estimate_preprocess(job: Job) -> float:
     """Return the seconds of preprocessing every scan that is not on the model's grid."""
     from brlp_models.prediction.timing import estimate_preprocessing
 
-    images = job.census.first_images
-    return estimate_preprocessing(job.model.config, images) if images else 0.0
+    return estimate_preprocessing(job.model_config, job.census.first_images)
 
 
 def estimate_segment(job: Job) -> float:
     """Return the seconds of segmenting every scan; those that have volumes take none."""
-    from brlp_models.prediction.timing import measure_segmenting
+    from brlp_models.prediction.timing import estimate_segmenting
 
-    n_scans = len(job.census.first_images)
-    return n_scans * measure_segmenting(job.model) if n_scans else 0.0
+    seconds = estimate_segmenting(job.model_config, device=job.prediction.device)
+    return len(job.census.first_images) * seconds
 
 
 def _count(job: Job, name: str, total: int) -> Callable[[], None]:

@@ -1,6 +1,11 @@
 """The steps that choose people: scores, capture rates."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from cohorts.cohort import Cohort
 from reports.store.study import Run
@@ -10,6 +15,7 @@ from trialsim.enrichment import (
     select_people,
 )
 from trialsim.enrichment.evaluation import evaluate_scores
+from trialsim.enrichment.registry import list_packages
 from trialsim.enrichment.screening import Screening
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
 from trialsim.errors import DesignError
@@ -39,11 +45,18 @@ def make_score_step(job: Job, stands_on: list[str]) -> Step:
     return Step(
         "score",
         lambda run: score(job, run),
-        job.config("selection", "design.endpoint", "cohort.training", without=_OF_COMPARISON),
+        _configure_scores(job),
         _files(job),
         stands_on=stands_on,
         estimate=lambda: estimate_scoring(job),
     )
+
+
+def _configure_scores(job: Job) -> dict[str, Any]:
+    config = job.config("selection", "design.endpoint", "cohort.training", without=_OF_COMPARISON)
+    # another version of another package may score otherwise
+    packages = list_packages(job.protocol.selection.strategies)
+    return config | ({"packages": packages} if packages else {})
 
 
 def make_compare_step(job: Job, stands_on: list[str]) -> Step:
@@ -71,18 +84,68 @@ def score(job: Job, run: Run) -> None:
 
 
 def compare(job: Job, run: Run) -> None:
-    """Measure capture rates, and how well scores predict the decline.
+    """Measure capture rates, and how well scores predict the decline."""
+    screening, predictions = build_screening(job, run), read_predictions(job, run)
+    cohort = read_cohort(run.study, run.read)
+    judged = judge_scores(job, cohort, screening, run.read("scores"), predictions)
+    for name, table in judged.tables.items():
+        run.write(name, table)
+    truth = judged.truth
+    run.note(truth=truth.kind, n_left_out=truth.n_left_out)
+    left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
+    known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
+    job.tell(run, [*judged.notes, known])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How well strategies find fast progressors.
+
+    Attributes
+    ----------
+    tables
+        Of `evaluate_scores`.
+    truth
+        The decline that they are judged by.
+    notes
+        On whom, where these are not the screened people.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    truth: TrueDecline
+    notes: tuple[str, ...] = ()
+
+
+def judge_scores(
+    job: Job,
+    cohort: Cohort,
+    screening: Screening,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame | None,
+) -> Judged:
+    """Measure how well scores find the fast progressors.
 
     People who were only screened have no decline to find: the strategies are then judged on the
     archive, where what learns is cross-fitted.
+
+    Parameters
+    ----------
+    cohort, screening, scores
+        The screened people, what strategies see of them, their table of scores.
+    predictions
+        Predicted volumes, of the archive's people too where a strategy reads them.
+
+    Raises
+    ------
+    DesignError
+        Nobody's decline is known, or a strategy cannot score the archive.
     """
-    cohort, scores = read_cohort(run.study, run.read), run.read("scores")
-    screening, notes = build_screening(job, run), []
+    notes: tuple[str, ...] = ()
     if is_judged_on_archive(job, screening):
-        archive = score_archive(job, read_predictions(job, run))
+        archive = score_archive(job, predictions)
         cohort, scores, screening = archive.cohort, archive.scores, archive.screening
         whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
-        notes = [f"Nobody screened was followed: strategies are judged on {whom}."]
+        notes = (f"Nobody screened was followed: strategies are judged on {whom}.",)
     truth = choose_truth(job, cohort, screening)
     tables = evaluate_scores(
         scores,
@@ -93,12 +156,7 @@ def compare(job: Job, run: Run) -> None:
         region=job.protocol.design.endpoint,
         rng=job.rng("capture rates"),
     )
-    for name, table in tables.items():
-        run.write(name, table)
-    run.note(truth=truth.kind, n_left_out=truth.n_left_out)
-    left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
-    known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
-    job.tell(run, [*notes, known])
+    return Judged(tables, truth, notes)
 
 
 def is_judged_on_archive(job: Job, screening: Screening) -> bool:

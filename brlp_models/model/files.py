@@ -1,0 +1,90 @@
+"""The files of a model folder: found, read and verified without PyTorch.
+
+`config.json`, one `*.safetensors` file a network, auxiliary models as JSON under `auxiliary/`,
+`MODEL_CARD.md`, and `SHA256SUMS`, which is verified whenever the folder is loaded.
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
+from cohorts.atomic import compute_sha256
+
+CONFIG, CARD, CHECKSUMS = "config.json", "MODEL_CARD.md", "SHA256SUMS"
+BUNDLED = ("mini",)
+
+
+def find_model_folder(source: str | Path) -> Path:
+    """Return the folder of a bundled model's name or of a path."""
+    bundled = Path(__file__).parents[1] / str(source)
+    folder = bundled if str(source) in BUNDLED else Path(source)
+    if not (folder / CONFIG).is_file():
+        names = ", ".join(BUNDLED)
+        raise ModelError(f"{folder} is no model folder (no {CONFIG}); the bundled ones: {names}.")
+    return folder
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Return the validated `config.json` of a model folder."""
+    path = folder / CONFIG
+    try:
+        return ModelConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+        raise ModelError(*(f"{path}: {key or 'config'}: {text}." for key, text in where)) from error
+
+
+def verify_model_folder(folder: Path) -> dict[str, str]:
+    """Compare every file with `SHA256SUMS`.
+
+    Returns
+    -------
+    dict
+        The checksum of each file, and of `SHA256SUMS` itself.
+
+    Raises
+    ------
+    ModelError
+        One sentence for each file that is missing, altered or not listed.
+    """
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        raise ModelError(f"{folder} has no {CHECKSUMS}: the model cannot be verified.")
+    listed = _read_checksums(path)
+    found = {name: compute_sha256(folder / name) for name in _list_files(folder)}
+    problems = [f"{folder / name} is missing." for name in sorted(listed.keys() - found.keys())]
+    problems += [
+        f"{folder / name} is not listed in {CHECKSUMS}."
+        for name in sorted(found.keys() - listed.keys())
+    ]
+    problems += [
+        f"{folder / name} was altered or truncated: its SHA-256 is {found[name]}, "
+        f"{CHECKSUMS} says {listed[name]}."
+        for name in sorted(listed.keys() & found.keys())
+        if listed[name] != found[name]
+    ]
+    if problems:
+        raise ModelError(*problems)
+    return {**found, CHECKSUMS: compute_sha256(path)}
+
+
+def write_checksums(folder: Path) -> None:
+    """Write `SHA256SUMS` for the files as they are."""
+    lines = [f"{compute_sha256(folder / name)}  {name}\n" for name in _list_files(folder)]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _list_files(folder: Path) -> list[str]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def _read_checksums(path: Path) -> dict[str, str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("  ", 1) for line in lines if line.strip())
+    try:
+        return {name: digest for digest, name in pairs}
+    except ValueError as error:
+        raise ModelError(f"{path} must hold lines of `<SHA-256>  <file>`.") from error
