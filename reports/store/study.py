@@ -156,6 +156,8 @@ class Study:
             The command line that repeats it.
         config
             The resolved configuration; must go into JSON.
+        seed
+            Of everything random in it, if anything is.
         inputs, weights
             Files, or folders of files, whose SHA-256 is recorded.
         fingerprint

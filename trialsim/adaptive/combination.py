@@ -124,6 +124,8 @@ def compute_conditional_power(
 
     Parameters
     ----------
+    design
+        With its bounds.
     look
         From 1; the look held.
     z

@@ -180,6 +180,10 @@ def simulate_adaptive_enrichment(
 
     Parameters
     ----------
+    rule
+        How a trial is enriched.
+    population
+        Whom it enrolls, and what the treatment does for them.
     n_total
         People of both arms by the end of a trial that does not stop; a share of them, the design's
         first information rate, before the look. Arms are equal.
@@ -368,6 +372,10 @@ def compare_with_enriching_from_the_start(
     ----------
     options
         As in `simulate_adaptive_enrichment`, without `start`.
+    rule
+        How a trial is enriched.
+    population
+        Whom it enrolls, and what the treatment does for them.
     """
     rows = []
     for name, start in (("adaptive", "everyone"), ("enriched from the start", "selected")):

@@ -45,10 +45,16 @@ def draw_sample(
 
     Parameters
     ----------
+    rng
+        Source of randomness.
     shape
         Of the result.
     n
         People, at least 2; may differ between trials.
+    mean
+        Of the outcomes.
+    sd
+        Of the outcomes, above 0.
     """
     people = np.broadcast_to(np.asarray(n, dtype=float), shape)
     drawn = mean + np.asarray(sd) / np.sqrt(people) * rng.standard_normal(shape)

@@ -150,6 +150,8 @@ def regress(response: Floats, design: Floats, weights: Floats) -> Regression:
     ----------
     response
         NaN where missing.
+    design
+        Columns of the regression, (t or 1, n, p).
     weights
         (t, n).
     """

@@ -119,6 +119,10 @@ def fit_mmrm_statistics(
     statistics
         The predictors are the intercept, the treatment, then covariates; by arm where the
         covariance is.
+    common_baseline
+        Whether both arms share their mean at baseline.
+    inference
+        Degrees of freedom and standard error, see `trialsim.analysis.inference`.
     people
         Those that the statistics were made of; a clustered standard error needs them.
     """

@@ -160,6 +160,8 @@ def find_members(
 
     Parameters
     ----------
+    statistics
+        Of the trials' patterns of visits.
     outcome, predictors
         The people that `statistics` were made of, as in `summarize`.
     """

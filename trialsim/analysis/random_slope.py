@@ -125,6 +125,14 @@ def fit_random_slope_statistics(
     statistics
         The predictors are the intercept, the treatment, then covariates; by arm where the
         covariance is.
+    visit_times
+        Of all visits, (n_visits,), in the unit of the slope.
+    common_baseline
+        Whether both arms share their mean at baseline.
+    covariate_slopes
+        Whether covariates are crossed with time.
+    inference
+        Degrees of freedom and standard error, see `trialsim.analysis.inference`.
     people
         Those that the statistics were made of; a clustered standard error needs them.
     """

@@ -116,6 +116,8 @@ def _fit_least_squares(cross: Floats, n: Floats, predictors: Floats, response: F
     ----------
     cross
         (n_trials, c, c) cross-products of all columns.
+    n
+        People in each trial.
     predictors, response
         Rows that pick or combine the columns.
     """

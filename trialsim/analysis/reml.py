@@ -82,6 +82,12 @@ def fit_reml(
 
     Parameters
     ----------
+    statistics
+        Of the trials' patterns of visits.
+    mean
+        Of the expected outcome.
+    covariance
+        Of the outcomes of a person.
     starts
         First values of eta, (n_trials, n_parameters) each. The later ones are for trials in which
         the earlier led to no maximum.

@@ -39,6 +39,12 @@ def compute_sandwich(
     ----------
     people
         Those that `statistics` were made of.
+    statistics
+        Of the trials' patterns of visits.
+    mean
+        Of the expected outcome.
+    covariance
+        Of the outcomes of a person.
     eta
         Where the likelihood is highest, (n_trials, n_parameters).
     corrected

@@ -210,6 +210,8 @@ def conversion_trial(
     ----------
     hazard
         Of conversion in control; treatment multiplies it by `hazard_ratio`.
+    hazard_ratio
+        Treatment : control, above 0.
     accrual_months, followup_months, dropout_per_month
         As in `compute_event_share`.
     power, alpha, sides, allocation_ratio

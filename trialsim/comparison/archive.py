@@ -95,6 +95,8 @@ class Target:
 
         Parameters
         ----------
+        fraction
+            Share enrolled, above 0 and at most 1.
         counts
             (n_samples, n_screened).
         score
@@ -124,6 +126,8 @@ def build_target(
         Strategy -> (n_archive,).
     archive_baseline
         As `ScreenedPeople.baseline`, of the archive.
+    screened
+        Whom the archive stands for.
     everyone
         Name of the weights that regard no score.
 
@@ -155,6 +159,8 @@ def tabulate_balance(target: Target, weights: Mapping[str, Floats]) -> pd.DataFr
 
     Parameters
     ----------
+    target
+        What the archive is weighted to agree with.
     weights
         Name -> (n_archive,).
 

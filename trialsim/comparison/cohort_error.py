@@ -102,11 +102,23 @@ def bootstrap_sizes(
 
     Parameters
     ----------
+    screened
+        The people who are resampled.
+    candidates
+        Strategies at their fractions.
+    design
+        The trial's design.
     n_bootstrap
         Samples of the screened people.
+    seed
+        Root of every random stream.
+    rescore
+        Fits the strategies again to samples; scores stay as given when None.
     n_archive
         Samples of the archive, where `rescore` fits strategies on one. Where an archive stands for
         the screened people, both are drawn again in every one of the `n_bootstrap` samples.
+    on_progress
+        Told what is done.
     """
     n_people, target = len(screened.outcome), screened.target
     job = _Job(screened, candidates, design, np.random.default_rng([seed, 0]).permutation(n_people))

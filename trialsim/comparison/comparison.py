@@ -94,6 +94,10 @@ def compare_strategies(
     scores
         Index `participant_id` (everyone screened), one column a strategy, higher = faster predicted
         decline, NaN where missing.
+    design
+        The trial that is planned.
+    costs
+        Of screening and enrolling; nothing costs when None.
     sample_sizes
         People in both arms together, for the power curves. A sample size that is searched for may
         lie outside: further trials are then simulated.
@@ -129,6 +133,8 @@ def compare_strategies(
     rescore
         Fits the strategies again to samples (`trialsim.comparison.refitting.build_rescore`);
         without it the scores stay as given.
+    on_progress
+        Told what is done.
 
     Raises
     ------

@@ -148,10 +148,20 @@ def compute_influences(
 
     Parameters
     ----------
+    analysis
+        Of `ANALYSES`.
+    people
+        What each person adds to the moments.
+    moments
+        Of each sample.
     weights
         That the moments were computed with, (n_samples, n_people).
+    score
+        What the score-adjusted analyses adjust for, (n_people,).
     normal
         Change of normal ageing to the last visit, (n_samples,).
+    design
+        The trial's design.
     """
     spread = np.sqrt(np.diagonal(moments.get_covariance(), axis1=1, axis2=2))
     spread = np.where(spread > 0, spread, 1.0)

@@ -48,6 +48,8 @@ def estimate_sample_size(
         People in control at each size, (n_sizes,).
     rejected
         (n_sizes, n_replicates).
+    target_power
+        Power that is sought, 0 to 1.
     weights
         From `draw_replicate_weights`; the same for strategies that are to be compared.
     """

@@ -31,6 +31,8 @@ def read_covariates(
         The trial's table.
     long
         `participant_id` and `visit` of its rows.
+    people
+        Whose, in the order of the rows.
     chosen
         Columns to adjust for; every further column when None, but for volumes that change after
         baseline, which are other endpoints.

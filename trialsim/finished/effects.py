@@ -70,6 +70,8 @@ def estimate_effects(
 
     Parameters
     ----------
+    trial
+        As `read_trial` returns it.
     primary
         The pre-specified estimator. When None: PROCOVA where there are twins (with a twin x arm
         term where the arms are unequal), else ANCOVA.

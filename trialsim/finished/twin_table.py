@@ -19,6 +19,8 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
 
     Parameters
     ----------
+    trial
+        As `read_trial` returns it.
     table
         A file or frame: `participant_id`, `months`, `predicted_mm3` (untreated, from baseline
         alone), optional `sd_mm3` of its error. Where it has a column `region`, that of the trial's

@@ -29,6 +29,8 @@ def impute(
         (n_trials or 1, n_people, n_visits) after baseline, NaN where missing.
     predictors
         (n_trials or 1, n_people, p), as in `estimate_imputation_model`.
+    model
+        What outcomes are expected from what was seen.
     strategy
         A name in `trialsim.imputation.strategies.STRATEGIES`.
     rng

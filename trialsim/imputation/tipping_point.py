@@ -47,6 +47,8 @@ def find_tipping_point(
         (n_people, p): 1, treatment, covariates.
     strategy
         What delta is added to.
+    alpha
+        Two-sided, 0 to 1.
     largest
         Largest size of delta; twice the effect over the share of treated people imputed when
         None.

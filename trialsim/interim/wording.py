@@ -64,6 +64,8 @@ def write_paragraph(
 
     Parameters
     ----------
+    design
+        With its bounds.
     efficacy, futility
         The boundaries in words, from `describe_family`; None for no futility.
     version

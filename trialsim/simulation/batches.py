@@ -24,6 +24,10 @@ def run_batches(
 
     Parameters
     ----------
+    run
+        Does the replicates of one range.
+    replicates
+        Numbers of the replicates, from 0.
     values_each
         Outcomes of one replicate.
     workers

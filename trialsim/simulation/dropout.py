@@ -22,6 +22,10 @@ def compute_seen(
 
     Parameters
     ----------
+    design
+        The trial's design.
+    arm
+        0 for control, 1 for treatment.
     leave
         (n_trials, n_people), cumulative hazard at which each person leaves.
     outcome

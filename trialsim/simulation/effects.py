@@ -14,6 +14,8 @@ def compute_shift(design: TrialDesign, true_change: Floats) -> Floats:
 
     Parameters
     ----------
+    design
+        The trial's design.
     true_change
         Mean change of the true volume of the people enrolled, (n_visits,); a loss is negative.
 
@@ -89,6 +91,10 @@ def build_estimand(
 
     Parameters
     ----------
+    design
+        The trial's design.
+    shift
+        Mean difference at each visit, (n_visits,).
     share_left
         Share of control, of treatment that has left at each visit, (n_visits,) each.
     """

@@ -71,6 +71,8 @@ class ExpectedOutcomes:
 
         Parameters
         ----------
+        rng
+            Source of randomness.
         weights
             (n_people,), of the group whose own variability counts.
         """

@@ -43,6 +43,10 @@ def fit_analysis(name: str, observed: Observed, design: TrialDesign) -> FitResul
     ----------
     name
         A name in `trialsim.design.ANALYSES`.
+    observed
+        What was seen of each trial.
+    design
+        The trial's design.
     """
     kind = ANALYSES[name]
     if not (kind.is_mixed and observed.people):

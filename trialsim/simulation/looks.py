@@ -70,6 +70,10 @@ def simulate_looks(
 
     Parameters
     ----------
+    model
+        Draws outcomes.
+    design
+        The trial's design.
     size
         People in control, in treatment.
     looks

@@ -51,6 +51,12 @@ def observe(
 
     Parameters
     ----------
+    model
+        Draws outcomes.
+    design
+        The trial's design.
+    arms
+        Control and treatment.
     shift
         What the treatment adds on average at each visit, (n_visits,).
 

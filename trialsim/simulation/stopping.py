@@ -66,6 +66,8 @@ def adjust_bounds(
 
     Parameters
     ----------
+    design
+        With the bounds as planned.
     information
         (n_looks, n_replicates), 1 / se^2; a missing one counts as planned.
     maximum
@@ -104,6 +106,10 @@ def tabulate_stops(
 
     Parameters
     ----------
+    simulated
+        Every trial at every look.
+    design
+        With its bounds.
     analysis
         A name among the simulated ones.
     bounds

@@ -46,10 +46,14 @@ def draw_arm(
 
     Parameters
     ----------
+    replicates
+        Numbers of the replicates, from 0.
     seed
         0 to 2^64 - 1.
     arm
         0 control, 1 treatment.
+    n_people
+        Of the arm.
     n_normals
         Standard normals a person.
     scenario

@@ -70,9 +70,15 @@ def simulate_trials(
 
     Parameters
     ----------
+    model
+        Draws outcomes.
+    design
+        The trial's design.
     sizes
         (n_control, n_treatment) of each trial size. The people of a smaller trial are the first of
         a larger one.
+    seed
+        Root of every random stream.
     replicates
         Which replicates. Each has its own stream, so any can be simulated alone.
     scenario

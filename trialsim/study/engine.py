@@ -88,6 +88,10 @@ def plan_steps(
     ----------
     study
         Only read; None where there is no study yet.
+    steps
+        In their order.
+    seed
+        Of everything random.
     folder
         Where it lies, or will.
     """
@@ -118,6 +122,12 @@ def run_steps(
     ----------
     study
         Where the steps are recorded; no other process may write to it meanwhile.
+    steps
+        In their order.
+    command
+        The command line that repeats it.
+    seed
+        Of everything random.
     announce
         Called before each step with its position, the step, whether it will run.
     description

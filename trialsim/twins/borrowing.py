@@ -33,8 +33,18 @@ def measure_borrowing(
     ----------
     scenario
         Its mean effect and shift are set to 0 and to the drift.
+    n_control
+        People in the control arm.
+    n_treatment
+        People in the treatment arm.
     drifts
         In standard deviations of the outcome given baseline.
+    n_trials
+        Trials simulated.
+    alpha
+        Two-sided type I error, 0 to 1.
+    seed
+        Root of every random stream.
 
     Returns
     -------

@@ -28,6 +28,14 @@ def measure_estimators(
 
     Parameters
     ----------
+    scenario
+        What outcomes and twins are drawn from.
+    n_control
+        People in the control arm.
+    n_treatment
+        People in the treatment arm.
+    n_trials
+        Trials simulated.
     estimators
         Names in `trialsim.finished.estimators.ESTIMATORS`; each is measured with every standard
         error that it has. Those of the slope have no true value here and are refused.

@@ -28,6 +28,8 @@ def simulate_twin_trials(
         People of each arm, at least 5.
     n_trials
         At least 1.
+    rng
+        Source of randomness.
 
     Raises
     ------

@@ -93,6 +93,10 @@ def compute_feature_loss(network: nn.Module, decoded: Tensor, images: Tensor) ->
     network
         A segmenter with frozen weights; the distance is between its class probabilities, so it
         weighs what moves a boundary rather than what moves a grey value.
+    decoded
+        Reconstructions, (B, 1, x, y, z).
+    images
+        What they should be, of the same shape.
     """
     with torch.no_grad():
         target = network(images).float().softmax(1)

@@ -71,6 +71,8 @@ def solve(looks: Looks, level: float, power: float) -> Solution:
 
     Parameters
     ----------
+    looks
+        When the trial is looked at.
     level
         Type I error of one side, which a boundary of given shape uses up.
     power
@@ -140,8 +142,14 @@ def scale_shape(shape: FloatArray, looks: Looks, lower: FloatArray, level: float
 
     Parameters
     ----------
+    shape
+        Bounds up to a factor, (n_looks,).
+    looks
+        When the trial is looked at.
     lower
         Lower bounds that the type I error counts on; the mirrored ones are taken with two sides.
+    level
+        Type I error of the side, 0 to 1.
     """
 
     def compute_error(constant: float) -> float:
@@ -173,6 +181,8 @@ def find_bounds(looks: Looks, efficacy: Rule, lower: FloatArray | None, drift: D
 
     Parameters
     ----------
+    looks
+        When the trial is looked at.
     efficacy
         Rule of the upper bounds, without a constant left to be found.
     lower

@@ -45,6 +45,8 @@ def load_archive(job: Job, predictions: pd.DataFrame | None) -> tuple[Cohort, Sc
 
     Parameters
     ----------
+    job
+        The study's work.
     predictions
         Predicted volumes, of the archive's people too where a strategy reads them.
 
@@ -76,6 +78,8 @@ def score_archive(
 
     Parameters
     ----------
+    job
+        The study's work.
     predictions
         As in `load_archive`.
     names
@@ -102,6 +106,8 @@ def describe_screened(job: Job, screening: Screening, scores: pd.DataFrame) -> S
 
     Parameters
     ----------
+    job
+        The study's work.
     screening
         What strategies see of them.
     scores

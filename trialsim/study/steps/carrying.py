@@ -44,7 +44,7 @@ def find_problems(job: Job) -> Iterator[str]:
         cohort = screen_cohort(found, job.protocol.cohort.eligibility).eligible
         predictions = read_given_predictions(job)
         if job.protocol.prediction is not None:
-            yield from _find_problems_of_prediction(job, job.protocol.prediction, cohort)
+            yield from _find_problems_of_prediction(job, cohort)
             made_up = _make_up_predictions(job, job.protocol.prediction, cohort)
             given = [] if predictions is None else [predictions]
             predictions = pd.concat([made_up, *given], ignore_index=True)
@@ -77,9 +77,7 @@ def find_problems(job: Job) -> Iterator[str]:
             yield from (f"No looks can be planned: {text}" for text in error.problems)
 
 
-def _find_problems_of_prediction(
-    job: Job, section: PredictionSection, cohort: Cohort
-) -> Iterator[str]:
+def _find_problems_of_prediction(job: Job, cohort: Cohort) -> Iterator[str]:
     from brlp_models.model.files import verify_model_folder
 
     if find_spec("torch") is None:

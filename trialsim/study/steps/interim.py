@@ -122,6 +122,10 @@ def read_followed(
 
     Parameters
     ----------
+    job
+        The study's work.
+    cohort
+        The screened people.
     tables
         What strategies see of them.
     scores

@@ -130,6 +130,8 @@ def judge_scores(
 
     Parameters
     ----------
+    job
+        The study's work.
     cohort, screening, scores
         The screened people, what strategies see of them, their table of scores.
     predictions

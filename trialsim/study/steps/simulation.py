@@ -116,6 +116,8 @@ def find_outcomes(
 
     Parameters
     ----------
+    job
+        The study's work.
     cohort, screening
         The screened people, and what strategies see of them.
     scores
