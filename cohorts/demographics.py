@@ -1,5 +1,6 @@
-"""The table of who a cohort's people are."""
+"""Who a cohort's people are, as a table and in short."""
 
+import json
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
@@ -104,3 +105,23 @@ def _format(row: Mapping[Hashable, Any]) -> str:
     digits = 0 if row["mean"] >= 1000 else 1
     spread = "" if pd.isna(row["sd"]) else f" ({row['sd']:,.{digits}f})"
     return f"{row['mean']:,.{digits}f}{spread}"
+
+
+def name_cohort(cohort: Cohort) -> str:
+    """Return the cohort's name, marked where its people are synthetic and it does not say so."""
+    is_marked = not cohort.is_synthetic or "synthetic" in cohort.name.lower()
+    return cohort.name if is_marked else f"{cohort.name} (SYNTHETIC people)"
+
+
+def summarize_cohort(cohort: Cohort) -> dict[str, Any]:
+    """Return how much a cohort holds, and who was left out and why, as plain values."""
+    return {
+        "cohort": cohort.name,
+        "is_synthetic": cohort.is_synthetic,
+        "n_participants": len(cohort.participants),
+        "n_visits": len(cohort.visits),
+        "n_volumes": len(cohort.volumes),
+        "n_rejected": int(cohort.rejected["participant_id"].nunique(dropna=False)),
+        "notes": list(cohort.notes),
+        "rejected": json.loads(cohort.rejected.to_json(orient="records")),
+    }

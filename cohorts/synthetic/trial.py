@@ -46,6 +46,11 @@ class SyntheticTrial:
     truth: Truth
     effects: pd.DataFrame
 
+    @property
+    def last_month(self) -> float:
+        """Month of the last planned visit."""
+        return float(self.truth.volumes["months_from_baseline"].max())
+
 
 def synthesize_trial(
     n_participants: int,

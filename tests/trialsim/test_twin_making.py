@@ -13,7 +13,7 @@ from cohorts.synthetic.tabular import synthesize_table
 from cohorts.synthetic.trial import SyntheticTrial, synthesize_trial
 from reports.store.study import Study
 from trialsim.errors import DesignError
-from trialsim.study.trials.analysis import analyze_in_study
+from trialsim.study.trials.analysis import analyze_trial
 from trialsim.study.trials.frozen_twins import read_frozen_twins
 from trialsim.study.trials.twin_making import MadeTwins, make_twins
 from trialsim.twins.archive import predict_from_archive
@@ -105,15 +105,15 @@ def test_frozen_twins_are_used_and_late_ones_refused(
     trial.table.to_csv(table, index=False)
     made = make_twins(trial.baseline, months=MONTHS, archive=archive)
     freeze(study, made)
-    analysis, said = analyze_in_study(table, study, reading={})
+    analysis, said = analyze_trial(table, study, reading={})
     assert analysis.primary.estimator == "procova"
     assert any("before any outcome" in sentence for sentence in said)
     with Study.open(study, read_only=True) as opened:
         assert set(analysis.tables) <= set(opened.tables()["table_name"])
     freeze(study, made)
     with pytest.raises(DesignError, match="after run r000002 had read outcomes"):
-        analyze_in_study(table, study, reading={})
-    _, said = analyze_in_study(table, study, reading={}, accept_late_twins=True)
+        analyze_trial(table, study, reading={})
+    _, said = analyze_trial(table, study, reading={}, accept_late_twins=True)
     assert any("after outcomes had been seen" in sentence for sentence in said)
 
 

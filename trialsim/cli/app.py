@@ -5,12 +5,10 @@ command that needs them, so that `trialsim --help` answers at once.
 """
 
 import os
-from os.path import expanduser
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from trialsim import __version__
 from trialsim.cli import (
@@ -25,43 +23,16 @@ from trialsim.cli import (
     rank,
     report,
     run,
-    study,
     view,
 )
-from trialsim.cli.boundary import end_command
 from trialsim.cli.cohort import commands as cohort
+from trialsim.cli.group import ErrorReportingGroup
 from trialsim.cli.logs import start_logging
 from trialsim.cli.model import commands as model
 from trialsim.cli.model import evaluate, train
-from trialsim.cli.samplesize import calculators as samplesize
-from trialsim.cli.samplesize import multiple as samplesize_multiple
-from trialsim.cli.samplesize import sequential as samplesize_sequential
-from trialsim.cli.samplesize import twins as samplesize_twins
+from trialsim.cli.samplesize import commands as samplesize
+from trialsim.cli.study import commands as study
 from trialsim.cli.trial import analyze, monitor, twins
-
-
-class ErrorReportingGroup(TyperGroup):
-    """A command group that ends every command in sentences on stderr and an exit code.
-
-    It also reads `~/` as the home folder in `--option=~/path`, which shells leave as it is.
-    """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the options before the command, and the rest."""
-        return super().parse_args(ctx, [_expand_home(argument) for argument in args])
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the chosen command."""
-        try:
-            return super().invoke(ctx)
-        except typer.Abort:
-            raise
-        except (Exception, KeyboardInterrupt) as error:
-            # those of Typer: the end of a command, or a mistake in its options
-            if hasattr(error, "exit_code"):
-                raise
-            raise typer.Exit(end_command(error, debug=bool(ctx.params.get("debug")))) from error
-
 
 app = typer.Typer(
     name="trialsim",
@@ -70,13 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _expand_home(argument: str) -> str:
-    option, equals, value = argument.partition("=")
-    if option.startswith("--") and equals:
-        return f"{option}={expanduser(value)}"
-    return expanduser(argument)
 
 
 def _print_version(wanted: bool) -> None:
@@ -135,10 +99,6 @@ app.command()(doctor.doctor)
 app.command()(qualify.qualify)
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(model.app, name="model")
-samplesize.app.command()(samplesize_twins.twins)
-samplesize.app.command()(samplesize_sequential.sequential)
-samplesize.app.command()(samplesize_multiple.doses)
-samplesize.app.command()(samplesize_multiple.endpoints)
 app.add_typer(samplesize.app, name="samplesize")
 app.add_typer(study.app, name="study")
 

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trialsim.study.calculators.looks import PlannedLooks
     from trialsim.study.planning import StudyPlan
     from trialsim.study.result import StudyResult
 
@@ -68,3 +69,14 @@ def print_plan(plan: "StudyPlan", *, as_json: bool = False) -> None:
         typer.echo(f"Error: {problem}", err=True)
     if plan.problems:
         raise typer.Exit(1)
+
+
+def print_looks(planned: "PlannedLooks", *, paragraph: bool, as_json: bool) -> None:
+    """Print looks with their bounds, and a paragraph for the protocol where it is asked for."""
+    if as_json:
+        typer.echo(json.dumps(planned.to_dict(), indent=2))
+        return
+    print_table(planned.tabulate())
+    typer.echo("\n".join(planned.phrase()))
+    if paragraph:
+        typer.echo(f"\n{planned.write_paragraph()}")

@@ -6,8 +6,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cohorts.cohort import Cohort
+from cohorts.demographics import name_cohort
 from cohorts.table_files import write_table
 from reports.figures.capture import plot_capture_rates
+from reports.figures.cohort import count_cohort, plot_cohort_overview
 from reports.figures.error_rates import plot_error_rates
 from reports.figures.export import write_figure
 from reports.figures.fractions import plot_costs, plot_sample_sizes
@@ -96,3 +99,10 @@ def _write(result: StudyResult, figure: Figure, folder: Path, name: str) -> None
     if result.is_synthetic:
         figure.suptitle("Synthetic people", fontsize=9, x=0.99, ha="right")
     write_figure(figure, folder, name, {})
+
+
+def write_cohort_overview(cohort: Cohort, path: Path) -> list[Path]:
+    """Draw who the people of a cohort are; return the files written."""
+    drawn = plot_cohort_overview(count_cohort(cohort.participants, cohort.visits))
+    drawn.suptitle(name_cohort(cohort))
+    return write_figure(drawn, path.parent, path.stem, {})

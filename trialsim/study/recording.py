@@ -2,12 +2,14 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cohorts.cohort import Cohort
+from cohorts.eligibility import Screening, screen_cohort
+from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
 from reports.store.study import DESCRIPTION, Run, Study
@@ -26,6 +28,36 @@ def load_screened(cohort: Path | None, study: Path) -> Cohort:
     if cohort is not None:
         return load_cohort(cohort)
     return read_cohort(Study.open(study, read_only=True))
+
+
+def import_cohort(
+    found: Cohort, folder: Path, study: Path, eligibility: Sequence[str] = ()
+) -> Screening:
+    """Screen people, keep their tables in a folder and in a study file.
+
+    Parameters
+    ----------
+    found
+        Everyone.
+    folder
+        Where the tables of who is eligible go.
+    study
+        The study file.
+    eligibility
+        Criteria, in the order in which they are checked.
+
+    Raises
+    ------
+    TrialsimError
+        Where a criterion cannot be checked, or nothing can be written.
+    """
+    screening = screen_cohort(found, eligibility)
+    write_cohort(screening.eligible, folder, screening=screening if eligibility else None)
+    config = {"eligibility": list(eligibility)}
+    with recorded_run(study, config=config, cohort=screening.eligible, place=folder) as run:
+        if eligibility:
+            run.write("screening_flow", screening.flow)
+    return screening
 
 
 @contextmanager

@@ -83,6 +83,8 @@ def find_correlated_bounds(
         Cumulative error of one side by each look, (n_looks,).
     lower
         Lower bounds that the type I error counts on; with two sides the bounds mirror each other.
+    sides
+        1 or 2.
     """
     walk = CorrelatedWalk(correlation, np.zeros(len(spent)))
     upper, used = np.empty(len(spent)), 0.0

@@ -159,6 +159,10 @@ def follow_rule(
 
     Parameters
     ----------
+    rule
+        What stops for futility.
+    information_rates
+        Shares of the maximum, ending at 1.
     drift
         Mean of Z at the maximum under the design effect; None takes what the power needs.
     binding, rules

@@ -1,30 +1,14 @@
 """The commands under `trialsim cohort`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.cohort.source import (
-    AgeUnitOption,
-    BidsFilterOption,
-    DiagnosisCodingOption,
-    DiagnosisOption,
-    IgnoreOption,
-    MapOption,
-    MissingOption,
-    PipelineOption,
-    ProfileOption,
-    QuarantineOption,
-    SexCodingOption,
-    ShowReadingOption,
-    SourceArgument,
-    TopCodedAgeOption,
-    load_source,
-    parse_column_map,
-    read_bids_filters,
-)
+from trialsim.cli.cohort.source import READING, SourceArgument, load_source
 from trialsim.cli.cohort.synthesize import synthesize
+from trialsim.cli.options import Given, sharing
 from trialsim.cli.printing import print_table
 from trialsim.cli.recording import (
     DEFAULT_STUDY,
@@ -47,102 +31,53 @@ def cohort() -> None:
 
 
 @app.command()
+@sharing("reading", READING)
 def validate(
     source: SourceArgument,
-    profile: ProfileOption = None,
-    column_map: MapOption = None,
-    age_unit: AgeUnitOption = None,
-    sex_coding: SexCodingOption = None,
-    diagnosis_coding: DiagnosisCodingOption = None,
-    diagnosis: DiagnosisOption = None,
-    top_coded_age: TopCodedAgeOption = None,
-    missing: MissingOption = None,
-    ignore: IgnoreOption = None,
-    pipeline: PipelineOption = None,
-    bids_filter_file: BidsFilterOption = None,
-    quarantine: QuarantineOption = False,
-    show_reading: ShowReadingOption = False,
+    show_reading: Annotated[
+        bool,
+        typer.Option(
+            "--show-reading",
+            help="Print what each column was understood as, beside the first visits as read.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    reading: Given,
 ) -> None:
     """Read a cohort, tables, images; name every problem at once; exit 1 if there is any.
 
     Example: trialsim cohort validate people.csv --map AGE=age_years --sex-coding 1=M,2=F
     """
-    found = load_source(
-        source,
-        quiet=quiet,
-        column_map=parse_column_map(column_map),
-        age_unit=age_unit,
-        sex_coding=sex_coding,
-        diagnosis_coding=diagnosis_coding,
-        diagnosis=diagnosis,
-        top_coded_age=top_coded_age,
-        missing=missing,
-        ignore=ignore or (),
-        pipeline=pipeline,
-        profile=profile,
-        on_reading=print_table if show_reading else None,
-        bids_filters=read_bids_filters(bids_filter_file),
-        quarantine=quarantine,
-    )
+    shown = print_table if show_reading else None
+    found = load_source(source, reading, quiet=quiet, on_reading=shown)
     _print_summary(found, as_json=as_json)
 
 
 @app.command("import")
+@sharing("reading", READING)
 def import_source(
     source: SourceArgument,
     folder: Annotated[Path, typer.Argument(help="Where the Parquet tables go.")],
-    profile: ProfileOption = None,
-    column_map: MapOption = None,
-    age_unit: AgeUnitOption = None,
-    sex_coding: SexCodingOption = None,
-    diagnosis_coding: DiagnosisCodingOption = None,
-    diagnosis: DiagnosisOption = None,
-    top_coded_age: TopCodedAgeOption = None,
-    missing: MissingOption = None,
-    ignore: IgnoreOption = None,
-    pipeline: PipelineOption = None,
-    bids_filter_file: BidsFilterOption = None,
     eligibility: Annotated[
         list[str] | None,
         typer.Option(help="A criterion such as 'mmse between 20 and 28'; repeatable, in order."),
     ] = None,
-    quarantine: QuarantineOption = False,
     study: StudyOption = DEFAULT_STUDY,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    reading: Given,
 ) -> None:
     """Check a cohort, screen it, keep its tables in a folder as well as in the study file.
 
     Example: trialsim cohort import bids/ screened/ --eligibility "age_years between 55 and 85"
     """
-    from cohorts.eligibility import screen_cohort
-    from cohorts.folder import write_cohort
-    from trialsim.study.recording import recorded_run
+    from trialsim.study.recording import import_cohort
 
-    found = load_source(
-        source,
-        quiet=quiet,
-        column_map=parse_column_map(column_map),
-        age_unit=age_unit,
-        sex_coding=sex_coding,
-        diagnosis_coding=diagnosis_coding,
-        diagnosis=diagnosis,
-        top_coded_age=top_coded_age,
-        missing=missing,
-        ignore=ignore or (),
-        pipeline=pipeline,
-        profile=profile,
-        bids_filters=read_bids_filters(bids_filter_file),
-        quarantine=quarantine,
-    )
-    screening = screen_cohort(found, eligibility or [])
-    write_cohort(screening.eligible, folder, screening=screening if eligibility else None)
-    config = {"eligibility": eligibility or []}
-    with recorded_run(study, config=config, cohort=screening.eligible, place=folder) as run:
-        if eligibility:
-            run.write("screening_flow", screening.flow)
+    found = load_source(source, reading, quiet=quiet)
+    screening = import_cohort(found, folder, study, eligibility or [])
     if eligibility and not as_json:
         print_table(screening.flow)
     _print_summary(screening.eligible, as_json=as_json)
@@ -162,53 +97,31 @@ def describe(
 
     Example: trialsim cohort describe screened/ --figure cohort.png
     """
-    from cohorts.demographics import compute_demographics, format_demographics
+    from cohorts.demographics import compute_demographics, format_demographics, name_cohort
+    from trialsim.study.files import write_cohort_overview
     from trialsim.study.recording import load_screened
 
     found = load_screened(cohort, study)
     table = compute_demographics(found)
-    if figure is not None:
-        _write_figure(found, figure)
+    for written in [] if figure is None else write_cohort_overview(found, figure):
+        typer.echo(f"Wrote {written}", err=True)
     if as_json:
         print_table(table, as_json=True)
         return
-    typer.echo(_title(found))
+    typer.echo(name_cohort(found))
     print_table(format_demographics(table))
 
 
-def _write_figure(found: "Cohort", path: Path) -> None:
-    from reports.figures.cohort import count_cohort, plot_cohort_overview
-    from reports.figures.export import write_figure
-
-    drawn = plot_cohort_overview(count_cohort(found.participants, found.visits))
-    drawn.suptitle(_title(found))
-    for written in write_figure(drawn, path.parent, path.stem, {}):
-        typer.echo(f"Wrote {written}", err=True)
-
-
 def _print_summary(found: "Cohort", *, as_json: bool) -> None:
-    import pandas as pd
+    from cohorts.demographics import name_cohort, summarize_cohort
 
-    n_rejected = len(found.rejected["participant_id"].unique())
-    if not as_json:
-        typer.echo(
-            f"{_title(found)}: sound. {len(found.participants):,} people, {len(found.visits):,} "
-            f"visits, {len(found.volumes):,} volumes; {n_rejected:,} people left out."
-        )
+    said = summarize_cohort(found)
+    if as_json:
+        typer.echo(json.dumps([said], indent=2))
         return
-    summary: dict[str, object] = {
-        "cohort": found.name,
-        "is_synthetic": found.is_synthetic,
-        "n_participants": len(found.participants),
-        "n_visits": len(found.visits),
-        "n_volumes": len(found.volumes),
-        "n_rejected": n_rejected,
-        "notes": list(found.notes),
-        "rejected": found.rejected.to_dict("records"),
-    }
-    print_table(pd.DataFrame([summary]), as_json=True)
-
-
-def _title(found: "Cohort") -> str:
-    is_marked = not found.is_synthetic or "synthetic" in found.name.lower()
-    return found.name if is_marked else f"{found.name} (SYNTHETIC people)"
+    counts = (said[key] for key in ("n_participants", "n_visits", "n_volumes", "n_rejected"))
+    people, visits, volumes, rejected = counts
+    typer.echo(
+        f"{name_cohort(found)}: sound. {people:,} people, {visits:,} visits, {volumes:,} volumes; "
+        f"{rejected:,} people left out."
+    )

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from trialsim.cli.options import split_numbers
+from trialsim.cli.progress import count_items
 from trialsim.cli.recording import QuietOption, SeedOption
 
 
@@ -60,101 +62,40 @@ def synthesize(
 
     if not label.isalnum():
         raise CohortError(f"--label takes letters and digits, got {label!r}.")
-    months = _parse_months(visits)
-    if images:
-        _write_images(
-            folder,
-            participants,
-            months,
-            quiet,
-            resolution_mm=resolution,
-            label_maps=label_maps,
-            whole_head=whole_head,
-            workers=workers,
-            label=label,
-            seed=seed,
-        )
-        return
-    if trial:
-        _write_trial(
-            folder,
-            participants,
-            months,
-            seed,
-            slowing=slowing,
-            share_treated=share_treated,
-            dropout=dropout,
-            label=label,
-        )
-        return
-    if label_maps is not None or whole_head:
+    if (label_maps is not None or whole_head) and not images:
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
-    _write_tables(folder, participants, months, seed, label)
+    asked: dict[str, Any] = {"seed": seed, "label": label}
+    asked["visits_months"] = split_numbers(visits) or None
+    if images:
+        scans = {"resolution_mm": resolution, "label_maps": label_maps, "whole_head": whole_head}
+        _write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
+        return
+    from cohorts.synthetic.folders import write_finished_trial, write_people
+
+    if trial:
+        course: dict[str, Any] = {
+            "slowing": slowing,
+            "share_treated": share_treated,
+            "dropout": dropout,
+        }
+        made = write_finished_trial(folder, participants, **course, **asked)
+        typer.echo(
+            f"{folder}: SYNTHETIC trial of {participants} people, true effect "
+            f"{made.effects['effect_mm3'].mean():.1f} mm3 at month {made.last_month:g}; baseline "
+            "in the same folder, truth in truth/."
+        )
+        return
+    n_visits = len(write_people(folder, participants, **asked).visits)
+    typer.echo(f"{folder}: {participants} SYNTHETIC people, {n_visits} visits; truth in truth/.")
 
 
-def _parse_months(text: str) -> list[float] | None:
-    from cohorts.errors import CohortError
-
-    try:
-        return [float(part) for part in text.split(",")] if text else None
-    except ValueError as error:
-        raise CohortError(f"--visits must be numbers such as 0,12,24, got {text!r}.") from error
-
-
-def _write_tables(folder: Path, n: int, months: list[float] | None, seed: int, label: str) -> None:
-    import numpy as np
-
-    from cohorts.folder import write_cohort
-    from cohorts.synthetic.tabular import VISITS_MONTHS, synthesize_table
-    from cohorts.synthetic.truth import write_truth
-
-    rng = np.random.default_rng(seed)
-    cohort, truth = synthesize_table(n, rng=rng, visits_months=months or VISITS_MONTHS, label=label)
-    write_cohort(cohort, folder)
-    write_truth(truth, folder)
-    typer.echo(f"{folder}: {n} SYNTHETIC people, {len(cohort.visits)} visits; truth in truth/.")
-
-
-def _write_trial(
-    folder: Path, n: int, months: list[float] | None, seed: int, **settings: Any
-) -> None:
-    import numpy as np
-
-    from cohorts.synthetic.trial import TRIAL_VISITS_MONTHS, synthesize_trial, write_trial
-
-    planned = months or TRIAL_VISITS_MONTHS
-    rng = np.random.default_rng(seed)
-    made = synthesize_trial(n, rng=rng, visits_months=planned, **settings)
-    write_trial(made, folder)
-    effect = made.effects["effect_mm3"].mean()
-    typer.echo(
-        f"{folder}: SYNTHETIC trial of {n} people, true effect {effect:.1f} mm3 at month "
-        f"{planned[-1]:g}; baseline in the same folder, truth in truth/."
-    )
-
-
-def _write_images(
-    folder: Path,
-    n: int,
-    months: list[float] | None,
-    quiet: bool,
-    **settings: Any,
-) -> None:
-    from rich.console import Console
-    from rich.progress import Progress
-
+def _write_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> None:
     from cohorts.synthetic.images import VISITS_MONTHS, synthesize_images
 
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("synthesizing people", total=n)
+    asked["visits_months"] = asked["visits_months"] or VISITS_MONTHS
+    with count_items("synthesizing people", n_people, quiet=quiet) as step:
         try:
-            n_done = synthesize_images(
-                folder,
-                n,
-                visits_months=months or VISITS_MONTHS,
-                **settings,
-                on_person=lambda: bar.advance(task),
-            )
+            n_done = synthesize_images(folder, n_people, on_person=step, **asked)
         except KeyboardInterrupt:
             typer.echo(
                 f"Interrupted: the people in {folder} are complete; "

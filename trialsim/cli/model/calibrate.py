@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.progress import count_items
 from trialsim.cli.recording import QuietOption, SeedOption
 
 
@@ -32,9 +33,6 @@ def calibrate(
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from brlp_models.evaluation.evaluation import EvaluatedCohort
     from brlp_models.evaluation.volume_error import measure_volume_error
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
@@ -43,8 +41,8 @@ def calibrate(
     refuse_existing(out)
     loaded = load_model(model, device=device, precision="auto")
     people, unfinished = load_cohort(on), out.with_name(f"{out.name}.partial")
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("predicting", total=len(people.participants) * len(horizon))
+    total = len(people.participants) * len(horizon)
+    with count_items("predicting", total, quiet=quiet) as step:
         errors = measure_volume_error(
             loaded,
             EvaluatedCohort(people, on),
@@ -52,7 +50,7 @@ def calibrate(
             horizons_months=horizon,
             samples=samples,
             seed=seed,
-            on_progress=lambda done: bar.advance(task, done),
+            on_progress=step,
         )
     shutil.rmtree(unfinished)
     config = loaded.config.model_copy(update={"volume_error": errors})

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.progress import show_bar
 from trialsim.cli.recording import QuietOption
 
 
@@ -43,15 +44,12 @@ def evaluation_people(
 
     Example: trialsim model evaluation-people --label-maps label_maps --out people
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from brlp_models.training.banks.evaluation_people import write_evaluation_people
     from brlp_models.training.recipe import load_recipe
 
     recipe = load_recipe(config)
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("making people", total=n_people or recipe.evaluation.n_people)
+    total = n_people or recipe.evaluation.n_people
+    with show_bar(quiet=quiet) as advance:
         cohort = write_evaluation_people(
             recipe,
             label_maps,
@@ -60,6 +58,6 @@ def evaluation_people(
             n_people=n_people,
             seed=seed,
             workers=workers or os.cpu_count() or 1,
-            report=lambda done: bar.update(task, completed=done),
+            report=lambda done: advance("making people", done, total),
         )
     typer.echo(f"{out}: {len(cohort.participants)} SYNTHETIC people, {len(cohort.visits)} visits.")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.samplesize.calculators import Alpha, Json, NControl, Power, Ratio, Sides
-from trialsim.cli.samplesize.sequential import split_numbers
+from trialsim.cli.options import split_numbers
+from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Ratio, Sides
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.samplesize.calculators import Json
+from trialsim.cli.options import split_numbers
+from trialsim.cli.samplesize.answering import Json
 
 if TYPE_CHECKING:
-    from trialsim.analytic import GroupSequentialDesign, LookPlan
+    from trialsim.study.calculators.looks import Calendar
 
 
 def sequential(
@@ -79,10 +80,8 @@ def sequential(
 
     Example: trialsim samplesize sequential --futility 'posterior=0.1;minimum=0.5'
     """
-    from trialsim import __version__
-    from trialsim.analytic.sequential.futility import is_rule
-    from trialsim.interim.monitoring import MonitoringPlan
-    from trialsim.interim.wording import describe_family, write_paragraph
+    from trialsim.cli.printing import print_looks
+    from trialsim.study.calculators.looks import plan_sequential
 
     boundaries: dict[str, Any] = {
         "efficacy": read_boundary(efficacy),
@@ -91,51 +90,17 @@ def sequential(
         "futility_parameter": futility_parameter,
         "binding": binding,
     }
-    rules = boundaries | {"alpha": alpha, "sides": sides, "power": power}
-    times = {
-        "accrual": accrual_per_month,
-        "n_total": n_total,
-        "allocation_ratio": allocation_ratio,
-    }
-    design, plan = _plan(
-        split_numbers(looks),
+    visits, people = split_numbers(visits_months, gaps=True), (accrual_per_month, n_total)
+    planned = plan_sequential(
+        split_numbers(looks, gaps=True),
         by,
-        delta,
-        sd,
-        split_numbers(visits_months),
-        rho,
-        dropout,
-        times,
-        rules,
+        boundaries,
+        {"alpha": alpha, "sides": sides, "power": power},
+        _place(delta, sd, visits, rho, dropout, *people, allocation_ratio),
     )
     if write is not None:
-        held = boundaries
-        if is_rule(boundaries["futility"]):
-            # a rule's bounds are fixed with the plan: z that a committee can look up
-            held = boundaries | {"futility": {"z": design.to_dict()["futility_z"][:-1]}}
-        MonitoringPlan(
-            tuple(design.information_rates.tolist()),
-            alpha,
-            sides,
-            power,
-            held,
-            delta,
-            None if plan is None else float(plan.information[-1]),
-            None if plan is None else tuple(split_numbers(visits_months)),
-        ).write(write)
-    _print(design, plan, as_json=as_json)
-    if paragraph and not as_json:
-        text = write_paragraph(
-            design,
-            efficacy=describe_family(boundaries["efficacy"], efficacy_parameter),
-            futility=None
-            if boundaries["futility"] is None
-            else describe_family(boundaries["futility"], futility_parameter),
-            version=__version__,
-            plan=plan,
-            analysis="the MMRM at the last visit" if plan else "the primary analysis",
-        )
-        typer.echo(f"\n{text}")
+        planned.write(write)
+    print_looks(planned, paragraph=paragraph, as_json=as_json)
 
 
 def read_boundary(text: str) -> str | dict[str, Any]:
@@ -145,110 +110,18 @@ def read_boundary(text: str) -> str | dict[str, Any]:
     stated: dict[str, Any] = {}
     for part in text.split(";"):
         key, _, value = (piece.strip() for piece in part.partition("="))
-        stated[key] = value if value == "observed" else split_numbers(value)
+        stated[key] = value if value == "observed" else split_numbers(value, gaps=True)
         if key in ("effect", "minimum") and value != "observed":
             stated[key] = stated[key][0]
     return stated
 
 
-def split_numbers(text: str) -> list[float]:
-    """Return the numbers of a list with commas; an empty place or `nan` is missing."""
-    try:
-        return [float(part) if part.strip() else float("nan") for part in text.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error
-
-
-def _plan(
-    looks: list[float],
-    by: str,
-    delta: float | None,
-    sd: float | None,
-    visits: list[float],
-    rho: float,
-    dropout: float,
-    times: dict[str, Any],
-    rules: dict[str, Any],
-) -> "tuple[GroupSequentialDesign, LookPlan | None]":
-    import math
-
-    from trialsim.analytic import MmrmEndpoint, ar1, group_sequential, plan_looks
+def _place(delta: float | None, sd: float | None, *others: Any) -> "Calendar | None":
     from trialsim.errors import DesignError
+    from trialsim.study.calculators.looks import Calendar
 
     if delta is None and sd is None:
-        if by != "information":
-            raise DesignError(f"Looks by {by} need --delta and --sd, which place them in time.")
-        return group_sequential(looks, **rules), None
+        return None
     if delta is None or sd is None:
         raise DesignError("--delta and --sd go together: both place the looks in time.")
-    if not 0 <= dropout < 1:
-        raise DesignError(f"dropout must be a share from 0 to below 1, got {dropout:g}.")
-    endpoint = MmrmEndpoint(visits, sd=sd, correlation=ar1(rho, len(visits)))
-    plan = plan_looks(
-        endpoint,
-        looks,
-        by=by,  # type: ignore[arg-type]
-        delta=delta,
-        dropout_per_month=-math.log1p(-dropout) / visits[-1],
-        whole_people=times["n_total"] is None,
-        **times,
-        **rules,
-    )
-    return plan.design, plan
-
-
-def _print(design: "GroupSequentialDesign", plan: "LookPlan | None", *, as_json: bool) -> None:
-    import json
-
-    import numpy as np
-    import pandas as pd
-
-    from trialsim.cli.printing import print_table
-
-    if as_json:
-        found = design.to_dict()
-        if plan is not None:
-            tables = {"looks": plan.tabulate_looks(), "expectations": plan.tabulate_expectations()}
-            found |= {
-                name: json.loads(table.to_json(orient="records")) for name, table in tables.items()
-            }
-        typer.echo(json.dumps(found, indent=2))
-        return
-    stops = {name: design.stop_probabilities(effect) for name, effect in _EFFECTS.items()}
-    table = pd.DataFrame({"look": np.arange(1, design.n_looks + 1)})
-    if plan is not None:
-        table["month"] = plan.months.round(1)
-        table["randomized"] = np.ceil(plan.n_enrolled - 1e-9).astype(int)
-    table["information"] = design.information_rates.round(4)
-    table["efficacy_z"] = design.efficacy_z.round(4)
-    table["p"] = design.nominal_p.round(6)
-    if plan is not None:
-        table["difference"] = [float(f"{effect:.4g}") for effect in plan.efficacy_effect]
-    if design.has_futility:
-        table["futility_z"] = design.futility_z.round(4)
-    table["alpha_spent"] = design.cumulative_alpha.round(6)
-    for name, probability in stops.items():
-        table[f"stops_{name}"] = probability.efficacy + probability.futility * design.has_futility
-        table[f"stops_{name}"] = table[f"stops_{name}"].round(4)
-    print_table(table)
-    for name, effect in _EFFECTS.items():
-        share = design.expected_information(effect)
-        typer.echo(
-            f"With {name} effect: rejects {stops[name].efficacy.sum():.1%}, expected information "
-            f"{share.of_maximum:.1%} of the maximum, {share.of_fixed:.1%} of one analysis"
-            + (_expect(plan, effect) if plan is not None else "")
-            + "."
-        )
-    typer.echo(
-        f"Inflation {design.inflation_factor:.4f}, drift {design.drift:.4f}"
-        + (f"; {plan.n_total:.0f} people." if plan is not None else ".")
-    )
-
-
-_EFFECTS = {"no": 0.0, "half": 0.5, "whole": 1.0}
-
-
-def _expect(plan: "LookPlan", effect: float) -> str:
-    table = plan.tabulate_expectations()
-    row = table[table["effect"] == effect].iloc[0]
-    return f", {row['expected_n']:.0f} people, {row['expected_months']:.1f} months"
+    return Calendar(delta, sd, *others)

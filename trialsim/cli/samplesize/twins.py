@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.samplesize.calculators import Alpha, Json, NControl, Power, Retention, Sides
+from trialsim.cli.options import split_numbers
+from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Retention, Sides
 
 
 def twins(
@@ -46,19 +47,19 @@ def twins(
     from trialsim.twins.plan_simulation import simulate_plan
     from trialsim.twins.planning import plan_with_twins
 
-    rho = _split(twin_correlation)
+    rho = split_numbers(twin_correlation)
     visits: dict[str, Any] = {
         "delta": delta,
         "sd": sd,
         "correlation": exchangeable(visit_correlation, len(rho)),
         "twin_correlation": rho,
-        "retention": None if retention is None else _split(retention),
+        "retention": None if retention is None else split_numbers(retention),
         "deflation": deflation,
         "fraction_enrolled": fraction_enrolled,
     }
     plan = plan_with_twins(
         **visits,
-        allocation_ratios=_split(allocation_ratios),
+        allocation_ratios=split_numbers(allocation_ratios),
         n_control=n_control,
         power=power,
         alpha=alpha,
@@ -67,10 +68,3 @@ def twins(
     if n_simulations:
         plan = simulate_plan(plan, **visits, n_simulations=n_simulations, alpha=alpha, seed=seed)
     print_table(plan if as_json else plan.round(4), as_json=as_json)
-
-
-def _split(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error

@@ -1,16 +1,12 @@
 """`trialsim analyze`: what the treatment did."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from trialsim.cli.options import split_numbers, split_words
 from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
 
 
 def analyze(
@@ -63,37 +59,31 @@ def analyze(
 
     Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
     """
-    from trialsim import finished
     from trialsim.cli.printing import print_table
+    from trialsim.study.trials.analysis import analyze_trial, check_trial
 
     reading: dict[str, Any] = {
         "endpoint": endpoint,
         "unit": unit,
-        "covariates": None if covariates is None else _split(covariates.removeprefix("none")),
+        "covariates": None if covariates is None else split_words(covariates.removeprefix("none")),
         "control": control,
-        "visits_months": None if visits_months is None else _split_months(visits_months),
+        "visits_months": None if visits_months is None else split_numbers(visits_months),
     }
     if checks:
-        for table in _check(trial, twins, reading):
+        for table in check_trial(trial, twins, reading):
             print_table(table, as_json=as_json)
         return
-    chosen: dict[str, Any] = {"primary": primary, "alpha": alpha, "seed": seed}
-    if study is not None:
-        from trialsim.study.trials.analysis import analyze_in_study
-
-        analysis, notes = analyze_in_study(
-            trial,
-            study,
-            twins=twins,
-            accept_late_twins=accept_late_twins,
-            reading=reading,
-            **chosen,
-        )
-    else:
-        analysis = finished.analyze(trial, twins=twins, **chosen, **reading)
-        notes = [*analysis.trial.notes, *analysis.left_out]
-    if output is not None:
-        _write(analysis.tables, output)
+    analysis, notes = analyze_trial(
+        trial,
+        study,
+        twins=twins,
+        accept_late_twins=accept_late_twins,
+        primary=primary,
+        alpha=alpha,
+        seed=seed,
+        reading=reading,
+        output=output,
+    )
     effects = analysis.tables["trial_effects"]
     print_table(effects if as_json else effects[_SHOWN], as_json=as_json)
     for note in () if quiet else notes:
@@ -104,30 +94,3 @@ _SHOWN = [
     "estimator", "effect", "estimate", "se", "df", "lower", "upper", "p_value", "is_primary",
     "standard_error", "n_control", "n_treatment", "unit",
 ]  # fmt: skip
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _split_months(text: str) -> list[float]:
-    try:
-        return [float(part) for part in _split(text)]
-    except ValueError as error:
-        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error
-
-
-def _check(trial: Path, twins: Path | None, reading: dict[str, Any]) -> "list[pd.DataFrame]":
-    from trialsim.finished import add_twins, read_trial
-    from trialsim.finished.checks import compare_baseline, count_missing
-
-    read = read_trial(trial, **reading)
-    read = read if twins is None else add_twins(read, twins)
-    return [count_missing(read), compare_baseline(read)]
-
-
-def _write(tables: "Mapping[str, pd.DataFrame]", folder: Path) -> None:
-    from cohorts.table_files import write_table
-
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.csv")

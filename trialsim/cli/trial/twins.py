@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.options import split_numbers
 from trialsim.cli.recording import DEFAULT_STUDY, JsonOption, QuietOption, StudyOption
 
 
@@ -42,7 +43,7 @@ def twins(
     people = load_cohort(trial)
     made = make_twins(
         people,
-        months=_split_months(visits_months),
+        months=split_numbers(visits_months),
         endpoint=endpoint,
         archive=None if train_on is None else load_cohort(train_on),
         predictions=predictions,
@@ -56,10 +57,3 @@ def twins(
     print_table(made.table if as_json else shown.round(1), as_json=as_json)
     if not quiet:
         typer.echo(f"Twins of {len(people.participants)} people frozen in {study}.", err=True)
-
-
-def _split_months(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise typer.BadParameter(f"expected numbers with commas, got {text!r}.") from error

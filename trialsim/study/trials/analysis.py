@@ -1,4 +1,4 @@
-"""The analysis of a finished trial, kept in its study file."""
+"""The analysis of a finished trial, kept in its study file where there is one."""
 
 import shlex
 import sys
@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from cohorts.table_files import write_table
 from reports.store.study import Study
 from trialsim.finished.analysis import TrialAnalysis, analyze
+from trialsim.finished.checks import compare_baseline, count_missing
 from trialsim.finished.reading import read_trial
 from trialsim.finished.twin_table import add_twins
 from trialsim.study.trials.frozen_twins import (
@@ -18,9 +22,9 @@ from trialsim.study.trials.frozen_twins import (
 )
 
 
-def analyze_in_study(
+def analyze_trial(
     trial: Path,
-    study: Path,
+    study: Path | None = None,
     *,
     twins: Path | None = None,
     accept_late_twins: bool = False,
@@ -28,15 +32,16 @@ def analyze_in_study(
     alpha: float = 0.05,
     seed: int = 1,
     reading: Mapping[str, Any],
+    output: Path | None = None,
 ) -> tuple[TrialAnalysis, Sequence[str]]:
-    """Return what a trial says, and sentences on how; everything is written to the study.
+    """Return what a trial says, and sentences on how.
 
     Parameters
     ----------
     trial
         The trial's table.
     study
-        A study file, made if there is none.
+        A study file, made if there is none, to which everything is written; none when None.
     twins
         A table of twins; those frozen in the study when None, if it has any.
     accept_late_twins
@@ -45,6 +50,8 @@ def analyze_in_study(
         As in `trialsim.finished.analyze`.
     reading
         Further arguments of `trialsim.finished.read_trial`.
+    output
+        Where every table is written as CSV; nowhere when None.
 
     Raises
     ------
@@ -53,33 +60,71 @@ def analyze_in_study(
     ReportError
         If the study cannot be written.
     """
+    asked: dict[str, Any] = {"primary": primary, "alpha": alpha, "seed": seed}
+    if study is None:
+        analysis = analyze(trial, twins=twins, **asked, **reading)
+        said = [*analysis.trial.notes, *analysis.left_out]
+    else:
+        with Study.open(study) as opened:
+            frozen = _find_twins(opened, twins, accept_late_twins)
+            analysis, said = _analyze_in_study(opened, trial, twins, frozen, asked, reading)
+    if output is not None:
+        for name, table in analysis.tables.items():
+            write_table(table, output / f"{name}.csv")
+    return analysis, said
+
+
+def check_trial(trial: Path, twins: Path | None, reading: Mapping[str, Any]) -> list[pd.DataFrame]:
+    """Return what is missing at each visit, and how the arms agree at baseline.
+
+    Parameters
+    ----------
+    trial, twins, reading
+        As in `analyze_trial`; the table may be blinded.
+
+    Raises
+    ------
+    DesignError
+        What the trial's table or its twins refuse.
+    """
     read = read_trial(trial, **reading)
-    with Study.open(study) as opened:
-        frozen = _find_twins(opened, twins, accept_late_twins)
-        if twins is not None:
-            read = add_twins(read, twins)
-        elif frozen is not None:
-            read = add_twins(read, frozen.table)
-        analysis = analyze(read, primary=primary, alpha=alpha, seed=seed)
-        said = _tell(analysis, frozen, twins)
-        config: dict[str, Any] = {
-            **reading,
-            "kind": "finished trial",
-            "primary": analysis.primary.estimator,
-            "alpha": alpha,
-            "endpoint": read.endpoint,
-            "unit": read.unit,
-            "visits_months": read.months.tolist(),
-            OUTCOMES: hash_outcomes(trial),
-            "twins_run": None if frozen is None else frozen.run_id,
-            "twins_model": None if frozen is None else frozen.model,
-            "notes": said,
-        }
-        command = shlex.join(["trialsim", *sys.argv[1:]])
-        files = [trial, *([twins] if twins is not None else [])]
-        with opened.run(command=command, config=config, seed=seed, inputs=files) as run:
-            for name, table in analysis.tables.items():
-                run.write(name, table)
+    read = read if twins is None else add_twins(read, twins)
+    return [count_missing(read), compare_baseline(read)]
+
+
+def _analyze_in_study(
+    study: Study,
+    trial: Path,
+    twins: Path | None,
+    frozen: FrozenTwins | None,
+    asked: Mapping[str, Any],
+    reading: Mapping[str, Any],
+) -> tuple[TrialAnalysis, list[str]]:
+    read = read_trial(trial, **reading)
+    if twins is not None:
+        read = add_twins(read, twins)
+    elif frozen is not None:
+        read = add_twins(read, frozen.table)
+    analysis = analyze(read, **asked)
+    said = _tell(analysis, frozen, twins)
+    config: dict[str, Any] = {
+        **reading,
+        "kind": "finished trial",
+        "primary": analysis.primary.estimator,
+        "alpha": asked["alpha"],
+        "endpoint": read.endpoint,
+        "unit": read.unit,
+        "visits_months": read.months.tolist(),
+        OUTCOMES: hash_outcomes(trial),
+        "twins_run": None if frozen is None else frozen.run_id,
+        "twins_model": None if frozen is None else frozen.model,
+        "notes": said,
+    }
+    command = shlex.join(["trialsim", *sys.argv[1:]])
+    files = [trial, *([twins] if twins is not None else [])]
+    with study.run(command=command, config=config, seed=asked["seed"], inputs=files) as run:
+        for name, table in analysis.tables.items():
+            run.write(name, table)
     return analysis, said
 
 

@@ -1,4 +1,4 @@
-"""`trialsim study`: what a study file holds, whether it still holds."""
+"""`trialsim study export`, `import-bundle`, `prune`, `verify`: a study file kept and checked."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.printing import print_table
-
-app = typer.Typer(no_args_is_help=True, help="Look into a study file, check it, take tables out.")
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -21,67 +19,6 @@ class FileFormat(StrEnum):
     CSV = "csv"
 
 
-@app.command()
-def info(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = False) -> None:
-    """Say what the study holds: its latest tables, their rows, the commands that wrote them.
-
-    Example: trialsim study info study.duckdb
-    """
-    from reports.store.study import Study
-
-    columns = ["table_name", "n_rows", "run_id", "command", "ended_at"]
-    print_table(Study.open(study, read_only=True).tables()[columns], as_json=as_json)
-
-
-@app.command()
-def runs(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = False) -> None:
-    """List every run: command, seed, start, end, status; with --json all that was recorded.
-
-    Example: trialsim study runs study.duckdb
-    """
-    from reports.store.study import Study
-
-    found = Study.open(study, read_only=True).runs()
-    columns = ["run_id", "status", "started_at", "ended_at", "seed", "command", "problem"]
-    print_table(found if as_json else found[columns], as_json=as_json)
-
-
-@app.command()
-def tables(
-    table: Annotated[str, typer.Argument(help="The table to print, for example scores.")],
-    study: StudyArgument = Path("study.duckdb"),
-    as_json: JsonOption = False,
-) -> None:
-    """Print one table, as its latest finished run wrote it.
-
-    Example: trialsim study tables sample_sizes study.duckdb
-    """
-    from reports.store.study import Study
-
-    print_table(Study.open(study, read_only=True).read(table), as_json=as_json)
-
-
-@app.command()
-def sql(
-    statement: Annotated[str, typer.Argument(help="One SELECT statement.")],
-    study: StudyArgument = Path("study.duckdb"),
-    timeout: Annotated[
-        float, typer.Option(help="Seconds after which the query is ended.", min=0.001)
-    ] = 60.0,
-    as_json: JsonOption = False,
-) -> None:
-    """Answer a question in SQL; the file is opened for reading only.
-
-    Example: trialsim study sql "SELECT strategy, avg(score) FROM scores GROUP BY 1" study.duckdb
-    """
-    from reports.store.study import Study
-
-    print_table(
-        Study.open(study, read_only=True).query(statement, seconds=timeout), as_json=as_json
-    )
-
-
-@app.command()
 def export(
     study: StudyArgument = Path("study.duckdb"),
     out: Annotated[Path, typer.Option(help="The folder for the files.")] = Path("export"),
@@ -111,7 +48,6 @@ def export(
         typer.echo(path)
 
 
-@app.command("import-bundle")
 def import_bundle_(
     bundle: Annotated[Path, typer.Argument(help="The folder of `study export --bundle`.")],
     study: Annotated[Path, typer.Argument(help="The study file to make.")],
@@ -127,7 +63,6 @@ def import_bundle_(
     typer.echo(f"Head of the chain of runs: {made.head()}", err=True)
 
 
-@app.command()
 def prune(
     study: StudyArgument = Path("study.duckdb"),
     dry_run: Annotated[
@@ -156,7 +91,6 @@ def prune(
     )
 
 
-@app.command()
 def verify(
     study: StudyArgument = Path("study.duckdb"),
     head: Annotated[

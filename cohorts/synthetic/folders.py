@@ -1,0 +1,96 @@
+"""Synthetic people made and written in one step, with their truth beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cohorts.cohort import Cohort
+from cohorts.folder import write_cohort
+from cohorts.synthetic.tabular import VISITS_MONTHS, synthesize_table
+from cohorts.synthetic.trial import (
+    TRIAL_VISITS_MONTHS,
+    SyntheticTrial,
+    synthesize_trial,
+    write_trial,
+)
+from cohorts.synthetic.truth import write_truth
+
+
+def write_people(
+    folder: Path,
+    n_participants: int,
+    *,
+    seed: int,
+    visits_months: Sequence[float] | None = None,
+    label: str = "synth",
+) -> Cohort:
+    """Write a cohort folder of synthetic people; the truth goes to `truth/`.
+
+    Parameters
+    ----------
+    folder
+        Where the tables go.
+    n_participants
+        How many people.
+    seed
+        Of everything random.
+    visits_months
+        Planned visits, from 0; `VISITS_MONTHS` when None.
+    label
+        Begins everyone's name.
+
+    Raises
+    ------
+    CohortError
+        Where the visits cannot be, or the folder cannot be written.
+    """
+    cohort, truth = synthesize_table(
+        n_participants,
+        rng=np.random.default_rng(seed),
+        visits_months=visits_months or VISITS_MONTHS,
+        label=label,
+    )
+    write_cohort(cohort, folder)
+    write_truth(truth, folder)
+    return cohort
+
+
+def write_finished_trial(
+    folder: Path,
+    n_participants: int,
+    *,
+    seed: int,
+    visits_months: Sequence[float] | None = None,
+    slowing: float = 0.3,
+    share_treated: float = 0.5,
+    dropout: float = 0.2,
+    label: str = "trial",
+) -> SyntheticTrial:
+    """Write a finished synthetic trial: `trial.csv`, its people at baseline, the truth.
+
+    Parameters
+    ----------
+    folder
+        Where the files go.
+    n_participants, seed, visits_months, label
+        As in `write_people`; `TRIAL_VISITS_MONTHS` when None.
+    slowing, share_treated, dropout
+        As in `synthesize_trial`.
+
+    Raises
+    ------
+    CohortError
+        Where a value cannot be, or the folder cannot be written.
+    """
+    made = synthesize_trial(
+        n_participants,
+        rng=np.random.default_rng(seed),
+        visits_months=visits_months or TRIAL_VISITS_MONTHS,
+        slowing=slowing,
+        share_treated=share_treated,
+        dropout=dropout,
+        label=label,
+    )
+    write_trial(made, folder)
+    return made

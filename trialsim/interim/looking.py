@@ -1,0 +1,169 @@
+"""A look at a running trial: judged by its plan, told as far as is asked for."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from trialsim.errors import DesignError
+from trialsim.interim.judging import Judgement, judge_look
+from trialsim.interim.monitoring import MonitoringPlan, read_monitoring_plan
+from trialsim.interim.trial_data import estimate_look, summarize_blinded
+
+SHOWN: Final = ("decision", "chances", "all", "blinded")
+"""How much of a look may be told."""
+
+
+def judge_trial(
+    plan: Path,
+    *,
+    z: Sequence[float] = (),
+    information: Sequence[float] = (),
+    se: Sequence[float] = (),
+    data: Path | None = None,
+    endpoint: str = "hippocampus",
+    benefit: str = "higher",
+    is_final: bool = False,
+    show: str = "decision",
+) -> dict[str, Any]:
+    """Return what a look says, with no more than is asked for.
+
+    Parameters
+    ----------
+    plan
+        The file of the monitoring plan.
+    z
+        At each look held, in favor of the treatment.
+    information, se
+        At each look held: shares of the maximum, or standard errors instead.
+    data
+        The trial's table so far, whose MMRM is the look after those of `z`.
+    endpoint
+        The outcome in it.
+    benefit
+        Which difference helps: "higher" or "lower" outcomes.
+    is_final
+        Whether this look is the last one.
+    show
+        Of `SHOWN`.
+
+    Raises
+    ------
+    DesignError
+        Where the plan cannot be read, or what is stated does not go together.
+    """
+    planned = read_monitoring_plan(plan)
+    if show not in SHOWN:
+        raise DesignError(f"--show must be decision, chances, all or blinded, got {show!r}.")
+    if benefit not in ("higher", "lower"):
+        raise DesignError(f"--benefit must be higher or lower, got {benefit!r}.")
+    if show == "blinded":
+        if data is None:
+            raise DesignError("--show blinded needs --data, the trial's table so far.")
+        return dict(summarize_blinded(data, endpoint, planned))
+    values, shares = list(z), _read_shares(planned, information, se)
+    if data is not None:
+        look = estimate_look(data, endpoint, planned)
+        values.append(look.z if benefit == "higher" else -look.z)
+        shares.append(look.information / _get_maximum(planned))
+    if not values:
+        raise DesignError("Give the looks held: --z with --information or --se, or --data.")
+    judged = judge_look(planned.build(), values, shares, is_final=is_final)
+    return describe_judgement(judged, planned, show)
+
+
+def describe_judgement(judged: Judgement, planned: MonitoringPlan, show: str) -> dict[str, Any]:
+    """Return a look as plain values, as far as `show` goes."""
+    is_last = judged.look == judged.n_looks
+    found: dict[str, Any] = {
+        "look": judged.look,
+        "n_looks": judged.n_looks,
+        "information_share": judged.information_share,
+        "efficacy_z": _known(judged.efficacy_z),
+        "futility_z": None if is_last else _known(judged.futility_z),
+        "futility_is_binding": planned.boundaries.get("binding", False),
+        "decision": judged.decision,
+    }
+    if judged.next_look is not None:
+        share, upper, lower = judged.next_look
+        found["next_look"] = {
+            "information_share": share,
+            "efficacy_z": _known(upper),
+            "futility_z": None if judged.look + 1 == judged.n_looks else _known(lower),
+        }
+    if show in ("chances", "all"):
+        found["conditional_power"] = judged.conditional_power
+        found["predictive_power"] = judged.predictive_power
+    if show == "all":
+        found["z"] = judged.z
+        if judged.stopped is not None:
+            found["stopped"] = judged.stopped.to_dict()
+            if planned.delta is not None:
+                found["median_unbiased_difference"] = judged.stopped.median_unbiased * planned.delta
+    return found
+
+
+def phrase_judgement(found: Mapping[str, Any]) -> list[str]:
+    """Return the sentences of what `judge_trial` returns."""
+    if "decision" not in found:
+        return [f"{name.replace('_', ' ')}: {value:.6g}" for name, value in found.items()]
+    lines = [
+        f"Look {found['look']} of {found['n_looks']} at {found['information_share']:.1%} of the "
+        f"planned information: {found['decision']}.",
+        f"Efficacy bound z {_show(found['efficacy_z'])}, futility bound z "
+        f"{_show(found['futility_z'])}"
+        + (
+            ""
+            if found["futility_z"] is None
+            else f" ({'binding' if found['futility_is_binding'] else 'non-binding'})"
+        )
+        + ".",
+    ]
+    if "next_look" in found:
+        later = found["next_look"]
+        lines.append(
+            f"Next look at {later['information_share']:.1%}: efficacy z "
+            f"{_show(later['efficacy_z'])}, futility z {_show(later['futility_z'])}."
+        )
+    for effect, chance in found.get("conditional_power", {}).items():
+        lines.append(f"Conditional power, effect {effect}: {chance:.1%}.")
+    if found.get("predictive_power") is not None:
+        lines.append(f"Predictive power, flat prior: {found['predictive_power']:.1%}.")
+    if "z" in found:
+        lines.append(f"z {found['z']:.4f}.")
+    if "stopped" in found:
+        stopped = found["stopped"]
+        lines.append(
+            f"Stage-wise p {stopped['stagewise_p']:.5f}; median-unbiased estimate "
+            f"{stopped['median_unbiased']:.3f} of the design effect, interval "
+            f"{stopped['interval'][0]:.3f} to {stopped['interval'][1]:.3f}; repeated interval "
+            f"{stopped['repeated_interval'][0]:.3f} to {stopped['repeated_interval'][1]:.3f}."
+        )
+    return lines
+
+
+def _show(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _read_shares(
+    planned: MonitoringPlan, information: Sequence[float], se: Sequence[float]
+) -> list[float]:
+    if information and se:
+        raise DesignError("Give --information or --se, not both.")
+    if not all(error > 0 for error in se):
+        raise DesignError(f"--se must be greater than 0, got {', '.join(f'{e:g}' for e in se)}.")
+    return [error**-2.0 / _get_maximum(planned) for error in se] or list(information)
+
+
+def _get_maximum(planned: MonitoringPlan) -> float:
+    if planned.maximum_information is None:
+        raise DesignError(
+            "The plan holds no maximum information: plan with --delta and --sd, or give shares by "
+            "--information."
+        )
+    return planned.maximum_information
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Calculators that need no cohort: tables, figures and sentences of closed forms."""
