@@ -114,8 +114,14 @@ def gather_study(study: Study) -> StudyFacts:
         for rows in (written[written["n_rows"] > 0], written[written["n_rows"] == 0])
     )
     names = [name for name in TABLES if name in filled and name not in _LARGE]
-    tables = {name: study.read(name) for name in names}
+    tables = {name: _complete(study.read(name), name) for name in names}
     return StudyFacts(study, tables, study.runs(), filled, empty)
+
+
+def _complete(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a table with the columns that later versions added, unknown in every row."""
+    lacking = [column for column in TABLES[name].columns if column not in table]
+    return table.assign(**dict.fromkeys(lacking, float("nan"))) if lacking else table
 
 
 def _find(config: Any, key: str) -> Iterator[Any]:

@@ -161,6 +161,21 @@ def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) 
     assert len(compose_page(changed, moment=MOMENT).sections) == 17
 
 
+def test_tables_of_earlier_versions_lack_columns(
+    example_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = ["power_equal_budget", "n_control_whole", "pool_size", "ln_n_sd_archive"]
+    read = Study.read
+
+    def read_as_before(study: Study, table: str) -> pd.DataFrame:
+        return read(study, table).drop(columns=later, errors="ignore")
+
+    monkeypatch.setattr(Study, "read", read_as_before)
+    html = render_html(compose_page(gather_study(example_study), moment=MOMENT))
+    assert "Power for the cost of the other" not in html
+    assert "Paired savings" in html
+
+
 def test_flagged_scans_say_what_found_the_brain(html: str) -> None:
     flagged = html[html.index("Flagged scans") :]
     assert "&lt;5" in flagged[: flagged.index("</table>")]
