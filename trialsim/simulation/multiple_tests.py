@@ -36,6 +36,10 @@ def simulate_endpoints(
         As in `trialsim.analytic.several_endpoints`.
     n_control
         People in control, at least 3.
+    n_simulations
+        Trials simulated.
+    seed
+        Of everything random.
 
     Returns
     -------
@@ -107,6 +111,10 @@ def simulate_doses(
         As in `trialsim.analytic.dunnett`.
     n_control
         People in control, at least 3.
+    n_simulations
+        Trials simulated.
+    seed
+        Of everything random.
 
     Returns
     -------

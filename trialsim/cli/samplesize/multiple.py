@@ -1,7 +1,6 @@
 """`trialsim samplesize doses` and `endpoints`: trials with more than one comparison."""
 
-from math import ceil
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,20 +30,18 @@ def doses(
 
     Example: trialsim samplesize doses --deltas 0.2,0.4 --sd 1 --power 0.8
     """
-    from trialsim.analytic import dunnett
+    from trialsim.study.calculators.multiple import plan_doses
 
-    effects = split_numbers(deltas)
-    rules: dict[str, Any] = {"sd": sd, "alpha": alpha, "allocation_ratio": allocation_ratio}
-    found = dunnett(effects, n_per_arm=n_control, power=power, **rules)
-    found = found.rename(columns={"n_per_arm": "n_control"})
-    if n_simulations:
-        from trialsim.simulation.multiple_tests import simulate_doses
-
-        size = ceil(found["n_control"].iloc[0] - 1e-9)
-        simulated = simulate_doses(
-            effects, n_control=size, n_simulations=n_simulations, seed=seed, **rules
-        )
-        found = _add_simulated(found, simulated)
+    found = plan_doses(
+        split_numbers(deltas),
+        n_control=n_control,
+        power=power,
+        n_simulations=n_simulations,
+        seed=seed,
+        sd=sd,
+        alpha=alpha,
+        allocation_ratio=allocation_ratio,
+    )
     _print(found, as_json=as_json)
 
 
@@ -73,31 +70,22 @@ def endpoints(
     Example: trialsim samplesize endpoints --deltas 0.35,0.3 --sds 1,1 --correlation 0.4
     --procedure hierarchical --power 0.8
     """
-    from trialsim.analytic import several_endpoints
+    from trialsim.study.calculators.multiple import plan_endpoints
 
-    rules: dict[str, Any] = {
-        "procedure": procedure,
-        "alpha": alpha,
-        "sides": sides,
-        "allocation_ratio": allocation_ratio,
-    }
-    laws = split_numbers(deltas), split_numbers(sds), correlation
-    found = several_endpoints(*laws, n_control=n_control, power=power, **rules)
-    if n_simulations:
-        from trialsim.simulation.multiple_tests import simulate_endpoints
-
-        size = ceil(found["n_control"].iloc[0] - 1e-9)
-        simulated = simulate_endpoints(
-            *laws, n_control=size, n_simulations=n_simulations, seed=seed, **rules
-        )
-        found = _add_simulated(found, simulated)
+    found = plan_endpoints(
+        split_numbers(deltas),
+        split_numbers(sds),
+        correlation,
+        n_control=n_control,
+        power=power,
+        n_simulations=n_simulations,
+        seed=seed,
+        procedure=procedure,
+        alpha=alpha,
+        sides=sides,
+        allocation_ratio=allocation_ratio,
+    )
     _print(found, as_json=as_json)
-
-
-def _add_simulated(found: "pd.DataFrame", simulated: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.concat([found, simulated.add_prefix("simulated_")], axis=1)
 
 
 def _print(found: "pd.DataFrame", *, as_json: bool) -> None:
