@@ -108,14 +108,15 @@ def gather_study(study: Study) -> StudyFacts:
     ReportError
         If the file cannot be read.
     """
-    written = study.tables()
-    filled, empty = (
-        dict(zip(rows["table_name"], rows["run_id"], strict=True))
-        for rows in (written[written["n_rows"] > 0], written[written["n_rows"] == 0])
-    )
-    names = [name for name in TABLES if name in filled and name not in _LARGE]
-    tables = {name: _complete(study.read(name), name) for name in names}
-    return StudyFacts(study, tables, study.runs(), filled, empty)
+    with study.snapshot():
+        written = study.tables()
+        filled, empty = (
+            dict(zip(rows["table_name"], rows["run_id"], strict=True))
+            for rows in (written[written["n_rows"] > 0], written[written["n_rows"] == 0])
+        )
+        names = [name for name in TABLES if name in filled and name not in _LARGE]
+        tables = {name: _complete(study.read(name), name) for name in names}
+        return StudyFacts(study, tables, study.runs(), filled, empty)
 
 
 def _complete(table: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -67,13 +67,19 @@ def write_report(
         If the study cannot be read, a folder cannot be written, the disk is full, or people are
         to be listed but not to be identified.
     """
-    facts, moment = gather_study(study), datetime.now(UTC)
-    if facts.has("trial_effects"):
-        page = compose_trial_page(facts, moment=moment, title=title, privacy=privacy)
-    else:
-        page = compose_page(
-            facts, moment=moment, title=title, anchors=anchors, n_listed=n_listed, privacy=privacy
-        )
+    with study.snapshot():
+        facts, moment = gather_study(study), datetime.now(UTC)
+        if facts.has("trial_effects"):
+            page = compose_trial_page(facts, moment=moment, title=title, privacy=privacy)
+        else:
+            page = compose_page(
+                facts,
+                moment=moment,
+                title=title,
+                anchors=anchors,
+                n_listed=n_listed,
+                privacy=privacy,
+            )
     folder = figures
     if report_format is ReportFormat.MARKDOWN and folder is None:
         folder = path.parent / f"{path.stem}_figures"

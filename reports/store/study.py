@@ -105,6 +105,9 @@ class Study:
     path: Path
     read_only: bool = False
     lock: FileLock = field(init=False, repr=False, compare=False)
+    _held: list[duckdb.DuckDBPyConnection] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lock", writer_lock(self.path))
@@ -220,6 +223,10 @@ class Study:
         ReportError
             If no finished run has written the table; the sentence names the command that does.
         """
+        with self.snapshot():
+            return self._read(table, run_id)
+
+    def _read(self, table: str, run_id: str | None) -> pd.DataFrame:
         written = self.tables() if run_id is None else self._tables_of(run_id)
         rows = written[written["table_name"] == table]
         if rows.empty:
@@ -277,11 +284,12 @@ class Study:
 
     def is_current(self, fingerprint: str) -> bool:
         """Say whether a finished run has this fingerprint, and no later run rewrote its tables."""
-        run_id = self.find_finished(fingerprint)
-        if run_id is None:
-            return False
-        latest, own = self.writers(), set(self._tables_of(run_id)["table_name"])
-        return all(latest[table] == run_id for table in own - {DESCRIPTION})
+        with self.snapshot():
+            run_id = self.find_finished(fingerprint)
+            if run_id is None:
+                return False
+            latest, own = self.writers(), set(self._tables_of(run_id)["table_name"])
+            return all(latest[table] == run_id for table in own - {DESCRIPTION})
 
     def query(
         self, sql: str, values: Iterable[object] = (), *, seconds: float = LONGEST_QUERY_SECONDS
@@ -308,7 +316,26 @@ class Study:
                 raise ReportError(f"The query failed: {error}") from error
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything in the block from the file as it is now, opened once.
+
+        What another process writes meanwhile is not seen; this study is not written in the block.
+        """
+        if self._held:
+            yield
+            return
+        with open_for_reading(self.path) as connection:
+            self._held.append(connection)
+            try:
+                yield
+            finally:
+                self._held.clear()
+
+    @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._held:
+            yield self._held[0]
+            return
         with open_for_reading(self.path) as connection:
             yield connection
 

@@ -48,6 +48,7 @@ class Job:
     folder: Path
     on_progress: Progress = lambda *_: None
     notes: list[str] = field(default_factory=list)
+    _loaded: dict[Path, Cohort] = field(default_factory=dict, repr=False)
 
     @property
     def scans(self) -> Path:
@@ -139,7 +140,12 @@ class Job:
         self.notes.extend(told)
 
     def load(self, path: Path) -> Cohort:
-        """Read the cohort at `path` with the codings that the protocol states."""
+        """Read the cohort at `path`, once, with the codings that the protocol states."""
+        if path not in self._loaded:
+            self._loaded[path] = self._load(path)
+        return self._loaded[path]
+
+    def _load(self, path: Path) -> Cohort:
         section = self.protocol.cohort
         return load_cohort(
             path,

@@ -56,9 +56,10 @@ def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None)
     read
         Reads a table: `Run.read` of a run that is made from the cohort, the study's own otherwise.
     """
-    participants, visits, volumes = map(read or study.read, COHORT_TABLES)
-    runs = study.runs().set_index("run_id")
-    run = runs.loc[study.writers()["participants"]]
+    with study.snapshot():
+        participants, visits, volumes = map(read or study.read, COHORT_TABLES)
+        runs = study.runs().set_index("run_id")
+        run = runs.loc[study.writers()["participants"]]
     config = json.loads(str(run["config"]))
     files = tuple(
         Path(resolve(file["path"], study.folder)) for file in json.loads(str(run["inputs"]))
