@@ -14,7 +14,7 @@ from trialsim.simulation.pool import SMALL_POOL
 SETTLED: Final = 0.70
 """Share of the samples in which a choice must come out the same to count as settled."""
 
-TRULY_CHEAPEST: Final = ((0.40, 0.36), (0.55, 0.48), (0.70, 0.67), (0.85, 0.81), (1.0, 0.86))
+TRULY_CHEAPEST: Final = ((0.40, 0.40), (0.55, 0.53), (0.70, 0.65), (0.85, 0.77), (1.0, 0.90))
 """Up to which share of samples a choice is truly the cheapest how often, as measured."""
 
 _COLUMNS = [
