@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cohorts.cohort import Cohort
-from cohorts.folder import read_tables, write_cohort
+from cohorts.folder import read_tables
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
@@ -42,7 +42,7 @@ def main(n_participants: int = 100_000) -> None:
     cohort, _ = synthesize_table(n_participants, rng=np.random.default_rng(0))
     with TemporaryDirectory() as folder:
         path = Path(folder)
-        write_cohort(cohort, path / "folder")
+        cohort.write(path / "folder")
         write_one_table(cohort, path / "visits.parquet")
         read, _ = measure_seconds(partial(read_tables, path / "folder"))
         print(f"{n_participants:,} people, {len(cohort.visits):,} visits, ", end="")

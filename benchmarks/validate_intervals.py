@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from cohorts.baseline import build_baseline_table
 from cohorts.synthetic import synthesize_table
 from cohorts.synthetic.parameters import CohortParameters
 from trialsim.comparison.candidates import (
@@ -129,7 +128,7 @@ def build_population(
         cohort, truth = synthesize_table(
             n_people, rng=rng, visits_months=VISITS, parameters=parameters, label=f"{seed}x"
         )
-        baseline = build_baseline_table(cohort)
+        baseline = cohort.baseline()
         latent = _spread(truth.volumes, baseline.index)
         measured = _spread(cohort.volumes, baseline.index)
         # people who left, as they would have been measured: the truth counts everyone

@@ -1,19 +1,25 @@
-"""A validated screening cohort."""
+"""A validated screening cohort, with the verbs that pick people, visits and measurements."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pandas as pd
 
 from cohorts.errors import CohortError
+from cohorts.folder import read_description, read_tables, write_tables
 from cohorts.schema import validate_table
+from cohorts.sources.columns import name_volume_column
+from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
 
-WINDOW_MONTHS: Final = 3.0
-"""How far a visit may be from the time that it stands for, where nothing else is stated."""
+if TYPE_CHECKING:
+    from cohorts.eligibility import Screening
 
-_VISIT: Final = ["participant_id", "session_id"]
+_PERSON: Final = "participant_id"
+_VISIT: Final = [_PERSON, "session_id"]
 _MEASURED: Final = [*_VISIT, "region"]
 
 
@@ -93,21 +99,39 @@ class Cohort:
                 f"The cohort {self.name} has no volumes from {source}: it has those from "
                 f"{', '.join(sources) or 'nothing'}."
             )
-        of_source = self.volumes["source"] == source if source is not None else slice(None)
-        tables = {
-            name: table[table["participant_id"].isin(kept)].reset_index(drop=True)
-            for name, table in (
-                ("participants", self.participants),
-                ("visits", self.visits),
-                ("volumes", self.volumes.loc[of_source]),
+        volumes = self.volumes
+        if source is not None:
+            volumes = volumes[volumes["source"] == source]
+        if ids is None:
+            return self._keep(self.participants, self.visits, volumes)
+        chosen = set(kept)
+        return self._keep(
+            *(
+                table[table[_PERSON].isin(chosen)]
+                for table in (self.participants, self.visits, volumes)
             )
-        }
-        return replace(
-            self,
-            participants=tables["participants"],
-            visits=tables["visits"],
-            volumes=tables["volumes"],
         )
+
+    def until(self, months: float) -> Self:
+        """Return the cohort as it is known at a time: with no visit and volume of later ones.
+
+        Parameters
+        ----------
+        months
+            Since the baseline; 0 leaves the baseline visits.
+        """
+        visits = self.visits[self.visits[MONTHS] <= months]
+        return self._keep(self.participants, visits, self.volumes.merge(visits[_VISIT], on=_VISIT))
+
+    def _keep(
+        self, participants: pd.DataFrame, visits: pd.DataFrame, volumes: pd.DataFrame
+    ) -> Self:
+        """Return the cohort with some of its rows, which need no second check."""
+        chosen = copy(self)
+        tables = {"participants": participants, "visits": visits, "volumes": volumes}
+        for name, table in tables.items():
+            object.__setattr__(chosen, name, table.reset_index(drop=True))
+        return chosen
 
     def get_volumes(self, region: str | None = None) -> pd.DataFrame:
         """Return the volumes of a region, or of all, each measured once.
@@ -131,23 +155,139 @@ class Cohort:
         if len(sources) > 1 and volumes.duplicated(_MEASURED).any():
             raise CohortError(
                 f"The cohort {self.name} has volumes of the same visit from several sources "
-                f"({', '.join(sources)}): keep one, with Cohort.select(source=...)."
+                f"({', '.join(sources)}): keep those of one, with --measured-by (in a protocol "
+                "cohort.measured_by, in Python Cohort.select(source=...))."
             )
         return volumes
+
+    def visit(self, number: int) -> pd.DataFrame:
+        """Return one visit a person by its number in time, with the columns of `visits`.
+
+        Parameters
+        ----------
+        number
+            0 for the baseline, 1 for the visit after it. Who has no such visit is absent.
+        """
+        return take_visit(self.visits, number)
+
+    def baseline(self) -> pd.DataFrame:
+        """Return what is known of each person at the baseline visit, and nothing later.
+
+        Returns
+        -------
+        DataFrame
+            Index `participant_id`, in the order of `participants`; its other columns, then
+            `<region>_mm3` for each region. NaN where a region was not measured at baseline.
+
+        Raises
+        ------
+        CohortError
+            As `get_volumes`.
+
+        Examples
+        --------
+        >>> import trialsim as ts
+        >>> "hippocampus_mm3" in ts.load_cohort("screened").baseline()
+        True
+        """
+        self.get_volumes()  # two tools at a later visit are no less ambiguous
+        wide = self.until(0).visit_volumes().set_index(_PERSON)
+        wide = wide.drop(columns=["session_id", MONTHS, "age_years"])
+        wide.columns = [name_volume_column(str(region)) for region in wide.columns]
+        return self.participants.set_index(_PERSON).join(wide)
+
+    def visit_volumes(self, regions: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row a visit with the volumes (mm3) that were measured at it.
+
+        Parameters
+        ----------
+        regions
+            Which, in which order; those that anybody has where left out.
+
+        Returns
+        -------
+        DataFrame
+            `participant_id`, `session_id`, `months_from_baseline`, `age_years` at the visit, a
+            column a region; in order of person, then time. NaN where a region was not measured.
+
+        Raises
+        ------
+        CohortError
+            As `get_volumes`.
+        """
+        volumes = self.get_volumes()
+        wide = volumes.pivot_table(
+            index=_VISIT, columns="region", values="volume_mm3", aggfunc="first", sort=False
+        )
+        if regions is not None:
+            wide = wide.reindex(columns=list(regions))
+        visits = order_visits(self.visits)[[*_VISIT, MONTHS, "age_years"]]
+        return visits.join(wide.rename_axis(columns=None), on=_VISIT)
+
+    def volumes_of(self, participant_id: str, session_id: str) -> pd.DataFrame:
+        """Return the rows of `volumes` of one visit, one a region.
+
+        Raises
+        ------
+        CohortError
+            As `get_volumes`.
+        """
+        volumes = self.volumes
+        mine = (volumes[_PERSON] == participant_id) & (volumes["session_id"] == session_id)
+        return self._keep(self.participants, self.visits, volumes[mine]).get_volumes()
+
+    def volumes_near(
+        self,
+        planned_months: Sequence[float],
+        *,
+        region: str | None = None,
+        window_months: float = WINDOW_MONTHS,
+    ) -> pd.DataFrame:
+        """Return the volume (mm3) that stands for each planned time; see `cohorts.visits`.
+
+        Parameters
+        ----------
+        planned_months
+            Since the baseline.
+        region
+            Which; all where left out.
+        window_months
+            How far a visit after the baseline may be from its time.
+
+        Returns
+        -------
+        DataFrame
+            `participant_id`, `session_id`, `months_from_baseline`, `region`, `volume_mm3`,
+            `planned_months`.
+
+        Raises
+        ------
+        CohortError
+            As `get_volumes`; where no time is planned, or a window is negative.
+        """
+        if not planned_months or not window_months >= 0:
+            raise CohortError(
+                "planned_months must hold a time and window_months must be 0 or more, got "
+                f"{list(planned_months)} and {window_months:g}."
+            )
+        columns = [*_VISIT, MONTHS, "region", "volume_mm3"]
+        rows = self._measure(region)[columns]
+        return match_visits(rows, planned_months, window_months, by=[_PERSON, "region"])
 
     def volumes_at(
         self, region: str, months: float, *, window_months: float = WINDOW_MONTHS
     ) -> "pd.Series[float]":
-        """Return each person's volume (mm3) at the visit nearest to a time.
+        """Return each person's volume (mm3) at the visit that stands for a time.
 
         Parameters
         ----------
         region
             Which.
         months
-            Since the baseline; at 0 only the baseline visit itself stands for it.
+            Since the baseline; only the baseline visit stands for 0.
         window_months
-            A visit counts that is at most this far from it; the earlier one of two as near.
+            How far a visit after the baseline may be from it; the nearest counts, the earlier of
+            two as near.
 
         Returns
         -------
@@ -165,9 +305,149 @@ class Cohort:
         >>> len(ts.load_cohort("screened").volumes_at("hippocampus", 0))
         80
         """
-        times = self.visits[[*_VISIT, "months_from_baseline"]]
-        rows = self.get_volumes(region)[[*_VISIT, "volume_mm3"]].merge(times, on=_VISIT)
-        distance = (rows["months_from_baseline"] - months).abs()
-        near = rows.assign(distance=distance)[distance <= (window_months if months else 0.0)]
-        nearest = near.sort_values(["distance", "months_from_baseline"], kind="stable")
-        return nearest.drop_duplicates("participant_id").set_index("participant_id")["volume_mm3"]
+        rows = self.volumes_near([months], region=region, window_months=window_months)
+        return rows.set_index(_PERSON)["volume_mm3"]
+
+    def change(
+        self,
+        region: str,
+        horizon_months: float,
+        *,
+        window_months: float = WINDOW_MONTHS,
+        from_visit: int = 0,
+    ) -> pd.DataFrame:
+        """Return each person's change of a volume until a horizon.
+
+        Parameters
+        ----------
+        region
+            Whose volume.
+        horizon_months
+            The time after the starting visit at which the change is wanted, above 0.
+        window_months
+            How far the later visit may be from the horizon, below it.
+        from_visit
+            The starting visit: 0 the baseline, 1 the one after it.
+
+        Returns
+        -------
+        DataFrame
+            `participant_id`, `baseline_volume_mm3`, `followup_volume_mm3`, `months` between the
+            two, `change_mm3` (follow-up less baseline: a loss is negative), `change_percent` of the
+            baseline volume, and `annual_change_percent`, which is `change_percent` times 12 /
+            `months`. People without either visit are absent.
+
+        Raises
+        ------
+        CohortError
+            For a horizon or window that cannot be, and as `get_volumes`.
+
+        See Also
+        --------
+        cohorts.volumetry : other formulas of annualized change.
+
+        Examples
+        --------
+        >>> import trialsim as ts
+        >>> bool(ts.load_cohort("screened").change("hippocampus", 24)["change_mm3"].mean() < 0)
+        True
+        """
+        if not 0 <= window_months < horizon_months:
+            raise CohortError(
+                "horizon_months must be above 0 and window_months from 0 up to the horizon, got "
+                f"{horizon_months:g} and {window_months:g}."
+            )
+        measured = self._measure(region)[[*_VISIT, MONTHS, "volume_mm3"]]
+        start = measured.merge(self.visit(from_visit)[_VISIT], on=_VISIT)
+        pairs = measured.merge(
+            start[[_PERSON, MONTHS, "volume_mm3"]], on=_PERSON, suffixes=("", "_start")
+        )
+        pairs[MONTHS] -= pairs.pop(f"{MONTHS}_start")
+        pairs = pairs[pairs[MONTHS] > 0]
+        return _tabulate_change(match_visits(pairs, [horizon_months], window_months, by=[_PERSON]))
+
+    def _measure(self, region: str | None) -> pd.DataFrame:
+        """Return visits in order with the volumes of a region, or of all, each measured once."""
+        return order_visits(self.visits)[[*_VISIT, MONTHS]].merge(
+            self.get_volumes(region)[[*_MEASURED, "volume_mm3"]], on=_VISIT
+        )
+
+    @classmethod
+    def read(cls, folder: Path, *, quarantine: bool = False) -> Self:
+        """Return the cohort that `write` wrote; `load_cohort` reads every other source.
+
+        Parameters
+        ----------
+        folder
+            With its tables and `cohort.json`.
+        quarantine
+            Let sound people go on and list the others in `rejected`.
+
+        Raises
+        ------
+        CohortError
+            One sentence for each file that is missing, cannot be read, or was changed since.
+        CohortValidationError
+            With every problem of the data at once.
+        """
+        from cohorts.sources.checks.imported import check_tables
+        from cohorts.sources.checks.whole import require_people, separate_rejected
+
+        description, tables = read_description(folder), read_tables(folder)
+        rejected = separate_rejected(check_tables(tables), quarantine=quarantine)
+        if len(rejected):
+            gone = rejected[_PERSON].unique()
+            tables = {name: rows[~rows[_PERSON].isin(gone)] for name, rows in tables.items()}
+        require_people(tables["participants"], rejected)
+        return cls(
+            **tables,
+            name=str(description.get("name", folder.name)),
+            is_synthetic=description["is_synthetic"],
+            sources=tuple(Path(source) for source in description.get("sources", ())),
+            notes=tuple(description.get("notes", ())),
+            rejected=rejected,
+        )
+
+    def write(self, folder: Path, *, screening: "Screening | None" = None) -> None:
+        """Write the cohort to a folder, where `read` finds it, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Takes the place of an earlier import; other files in it are kept.
+        screening
+            Who was screened out, with the count for each criterion.
+
+        Raises
+        ------
+        StorageError
+            Where the folder cannot be written.
+        """
+        tables = {name: getattr(self, name) for name in ("participants", "visits", "volumes")}
+        tables["rejected"] = self.rejected
+        if screening is not None:
+            tables["screening_flow"] = screening.flow
+            tables["screening_failures"] = screening.failures
+        description = {
+            "name": self.name,
+            "is_synthetic": self.is_synthetic,
+            "sources": [str(path) for path in self.sources],
+            "notes": list(self.notes),
+        }
+        write_tables(folder, tables, description)
+
+
+def _tabulate_change(pairs: pd.DataFrame) -> pd.DataFrame:
+    before, after, months = pairs["volume_mm3_start"], pairs["volume_mm3"], pairs[MONTHS]
+    percent = 100.0 * (after - before) / before
+    return pd.DataFrame(
+        {
+            _PERSON: pairs[_PERSON],
+            "baseline_volume_mm3": before,
+            "followup_volume_mm3": after,
+            "months": months,
+            "change_mm3": after - before,
+            "change_percent": percent,
+            "annual_change_percent": percent * MONTHS_PER_YEAR / months,
+        }
+    )

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.schema import DIAGNOSES
 
@@ -36,7 +35,7 @@ def compute_demographics(cohort: Cohort) -> pd.DataFrame:
         value, `mean`, `sd`, `median`, `lower` and `upper` (the quartiles) of numbers, `percent`
         for shares.
     """
-    people = build_baseline_table(cohort)
+    people = cohort.baseline()
     followup = cohort.visits.groupby("participant_id")["months_from_baseline"]
     people["followup_months"] = followup.max()
     people["n_visits"] = followup.size()

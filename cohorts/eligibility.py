@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.sources.records import join_names
@@ -130,7 +129,7 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> Screening:
         For each criterion that cannot be read, names a column that the cohort lacks, or compares
         text by size; and where nobody is eligible.
     """
-    people = build_baseline_table(cohort)
+    people = cohort.baseline()
     parsed = _parse_all(criteria, people)
     met = np.array([_is_met(criterion, people) for criterion in parsed], dtype=bool)
     met = met.reshape(len(parsed), len(people))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,42 +11,38 @@ import pandas as pd
 import pyarrow
 
 from cohorts.atomic import compute_sha256, write_folder
-from cohorts.cohort import Cohort
-from cohorts.eligibility import Screening
 from cohorts.errors import CohortError
 
 TABLE_FILES: Final = ("participants.parquet", "visits.parquet", "volumes.parquet")
 DESCRIPTION: Final = "cohort.json"
-REJECTED: Final = "rejected.parquet"
 _SCREENING: Final = ("screening_flow.parquet", "screening_failures.parquet")
 
 
-def write_cohort(cohort: Cohort, folder: Path, *, screening: Screening | None = None) -> None:
-    """Write a cohort to `folder`, where `load_cohort` finds it, whole or not at all.
+def write_tables(
+    folder: Path, tables: Mapping[str, pd.DataFrame], description: Mapping[str, Any]
+) -> None:
+    """Write a cohort's tables and what describes it, whole or not at all.
 
     Parameters
     ----------
-    cohort
-        The people.
     folder
-        Takes the place of an earlier import; other files in it are kept.
-    screening
-        Who was screened out, with the count for each criterion.
+        Takes the place of an earlier cohort; other files in it are kept.
+    tables
+        By name; the three of a cohort, what was left out, and the screening where there was one.
+    description
+        What `cohort.json` says beside the checksums of the tables.
 
     Raises
     ------
     StorageError
         Where the folder cannot be written.
     """
-    tables = {name: getattr(cohort, Path(name).stem) for name in TABLE_FILES}
-    tables[REJECTED] = cohort.rejected
-    if screening is not None:
-        tables |= dict(zip(_SCREENING, (screening.flow, screening.failures), strict=True))
+    files = {f"{name}.parquet": table for name, table in tables.items()}
     with write_folder(folder, without=_SCREENING) as partial:
-        for name, table in tables.items():
+        for name, table in files.items():
             table.to_parquet(partial / name, index=False)
-        checksums = {name: compute_sha256(partial / name) for name in tables}
-        text = json.dumps(_describe(cohort, checksums), indent=2, ensure_ascii=False)
+        checksums = {name: compute_sha256(partial / name) for name in files}
+        text = json.dumps({**description, "files": checksums}, indent=2, ensure_ascii=False)
         (partial / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
@@ -115,13 +112,3 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{folder / DESCRIPTION} must be an object that says is_synthetic: true or false."
         )
     return description
-
-
-def _describe(cohort: Cohort, checksums: dict[str, str]) -> dict[str, Any]:
-    return {
-        "name": cohort.name,
-        "is_synthetic": cohort.is_synthetic,
-        "sources": [str(path) for path in cohort.sources],
-        "notes": list(cohort.notes),
-        "files": checksums,
-    }

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from typer.testing import CliRunner
 
-from cohorts.folder import write_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -17,7 +16,7 @@ FLIPS = 200
 
 def make_study(folder: Path) -> bytes:
     cohort, _ = synthesize_table(40, rng=np.random.default_rng(1))
-    write_cohort(cohort, folder / "people")
+    cohort.write(folder / "people")
     words = ["rank", str(folder / "people"), "--strategies", "random,baseline_volume"]
     result = RUNNER.invoke(app, [*words, "--study", str(folder / "study.duckdb")])
     assert result.exit_code == 0, result.output
@@ -58,7 +57,7 @@ def test_a_damaged_study_is_told_or_unchanged(tmp_path: Path, share: float) -> N
 
 def test_a_damaged_cohort_is_told(tmp_path: Path, share: float) -> None:
     cohort, _ = synthesize_table(40, rng=np.random.default_rng(1))
-    write_cohort(cohort, tmp_path / "people")
+    cohort.write(tmp_path / "people")
     rng = np.random.default_rng(3)
     for name in ("participants.parquet", "visits.parquet", "volumes.parquet", "cohort.json"):
         path = tmp_path / "people" / name

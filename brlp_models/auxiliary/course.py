@@ -96,7 +96,6 @@ class ProgressionAuxiliary:
         cls,
         baseline_table: pd.DataFrame,
         visits: pd.DataFrame,
-        volumes: pd.DataFrame,
         *,
         regions: Sequence[str] = CONTEXT_REGIONS,
         n_sources: int | None = None,
@@ -108,8 +107,8 @@ class ProgressionAuxiliary:
         ----------
         baseline_table
             Training people, index participant_id, with diagnosis at baseline.
-        visits, volumes
-            Their visits and volumes (tables of `cohorts.schema`).
+        visits
+            What was measured at their visits (`Cohort.visit_volumes` of the regions).
         regions
             Features.
         n_sources
@@ -122,7 +121,7 @@ class ProgressionAuxiliary:
         ModelError
             Every group with fewer than 10 people with two visits.
         """
-        measured = _measure_visits(visits, volumes, regions)
+        measured = _measure_visits(visits, regions)
         measured = measured[measured[ID].isin(baseline_table.index)]
         if measured.empty:
             raise ModelError("No visit of the training people has volumes of the wanted regions.")
@@ -149,7 +148,6 @@ class ProgressionAuxiliary:
         *,
         horizons_months: Sequence[float],
         visits: pd.DataFrame | None = None,
-        volumes: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Return the expected volumes; see `AuxiliaryModel.predict_volumes`.
 
@@ -160,7 +158,7 @@ class ProgressionAuxiliary:
             that is not before every horizon (its volumes would be the answer).
         """
         self._check_table(baseline_table)
-        seen = self._collect_visits(baseline_table, visits, volumes, min(horizons_months))
+        seen = self._collect_visits(baseline_table, visits, min(horizons_months))
         features = _scale(seen, self.regions, self.normalization, self.falling)
         shape = (len(baseline_table), len(horizons_months), len(self.regions))
         values, sds = np.empty(shape), np.empty(shape)
@@ -203,11 +201,10 @@ class ProgressionAuxiliary:
         self,
         table: pd.DataFrame,
         visits: pd.DataFrame | None,
-        volumes: pd.DataFrame | None,
         first_horizon: float,
     ) -> pd.DataFrame:
         """Return ID, TIME and volumes of all visits that may be used."""
-        if visits is None or volumes is None:
+        if visits is None:
             return self._baseline_visits(table)
         own = visits[visits["participant_id"].isin(table.index)]
         late = own[own["months_from_baseline"] >= first_horizon]
@@ -220,7 +217,7 @@ class ProgressionAuxiliary:
                     for visit in late.itertuples()
                 )
             )
-        seen = _measure_visits(own, volumes, self.regions)
+        seen = _measure_visits(own, self.regions)
         absent = table[~table.index.isin(seen[ID])]
         return pd.concat([seen, self._baseline_visits(absent)]) if len(absent) else seen
 
@@ -293,19 +290,10 @@ def _fit_groups(
     return groups
 
 
-def _measure_visits(
-    visits: pd.DataFrame, volumes: pd.DataFrame, regions: Sequence[str]
-) -> pd.DataFrame:
+def _measure_visits(visits: pd.DataFrame, regions: Sequence[str]) -> pd.DataFrame:
     """Return ID, TIME and volumes (mm3) of every visit at which some region was measured."""
-    measured = volumes[volumes["region"].isin(list(regions))].pivot_table(
-        index=["participant_id", "session_id"],
-        columns="region",
-        values="volume_mm3",
-        aggfunc="first",
-    )
-    keys = ["participant_id", "session_id"]
-    table = visits[[*keys, "age_years"]].join(measured.reindex(columns=list(regions)), on=keys)
-    table = table.dropna(subset=list(regions), how="all").drop(columns="session_id")
+    table = visits[["participant_id", "age_years", *regions]]
+    table = table.dropna(subset=list(regions), how="all")
     return table.rename(columns={"participant_id": ID, "age_years": TIME})
 
 

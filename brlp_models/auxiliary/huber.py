@@ -58,7 +58,6 @@ class HuberAuxiliary:
         cls,
         baseline_table: pd.DataFrame,
         visits: pd.DataFrame,
-        volumes: pd.DataFrame,
         *,
         regions: Sequence[str] = CONTEXT_REGIONS,
         covariates: Sequence[str] = (),
@@ -69,9 +68,9 @@ class HuberAuxiliary:
         Parameters
         ----------
         baseline_table
-            Training people, index participant_id (`cohorts.baseline.build_baseline_table`).
-        visits, volumes
-            Their visits and volumes (tables of `cohorts.schema`).
+            Training people, index participant_id (`Cohort.baseline`).
+        visits
+            What was measured at their visits (`Cohort.visit_volumes` of the regions).
         regions
             Regions to predict; their baseline volumes are covariates of every region.
         covariates
@@ -88,7 +87,7 @@ class HuberAuxiliary:
         coding = CovariateCoding.fit(baseline_table, names)
         complete = baseline_table[list(coding.names)].notna().all(axis=1)
         table = baseline_table[complete]
-        followups = find_followups(visits, volumes, regions)
+        followups = find_followups(visits, regions)
         followups = followups[followups.index.isin(table.index)]
         columns = coding.encode(table)
         x = columns[table.index.get_indexer(followups.index)]
@@ -123,7 +122,6 @@ class HuberAuxiliary:
         *,
         horizons_months: Sequence[float],
         visits: pd.DataFrame | None = None,  # noqa: ARG002
-        volumes: pd.DataFrame | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """Return the expected volumes; see `AuxiliaryModel.predict_volumes`.
 
@@ -166,26 +164,14 @@ class HuberAuxiliary:
         )
 
 
-def find_followups(
-    visits: pd.DataFrame, volumes: pd.DataFrame, regions: Sequence[str]
-) -> pd.DataFrame:
+def find_followups(visits: pd.DataFrame, regions: Sequence[str]) -> pd.DataFrame:
     """Return one row a follow-up visit with all regions measured, index participant_id.
 
-    Columns: months_from_baseline (above 0) and a volume in mm3 under each region's name. Where
-    several sources measured a region, the first in the table counts.
+    Columns: months_from_baseline (above 0) and a volume in mm3 under each region's name.
     """
-    measured = volumes[volumes["region"].isin(list(regions))].pivot_table(
-        index=["participant_id", "session_id"],
-        columns="region",
-        values="volume_mm3",
-        aggfunc="first",
-    )
-    later = visits.loc[
-        visits["months_from_baseline"] > 0,
-        ["participant_id", "session_id", "months_from_baseline"],
-    ]
-    table = later.join(measured.reindex(columns=list(regions)), on=["participant_id", "session_id"])
-    return table.dropna().set_index("participant_id").drop(columns="session_id")
+    later = visits[visits["months_from_baseline"] > 0]
+    columns = ["participant_id", "months_from_baseline", *regions]
+    return later[columns].dropna().set_index("participant_id")
 
 
 def _build_design(x: NDArray[np.float64], years: NDArray[np.float64]) -> NDArray[np.float64]:

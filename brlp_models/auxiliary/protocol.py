@@ -43,7 +43,6 @@ class AuxiliaryModel(Protocol):
         *,
         horizons_months: Sequence[float],
         visits: pd.DataFrame | None = None,
-        volumes: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Return the expected volumes of every person at every horizon.
 
@@ -54,9 +53,9 @@ class AuxiliaryModel(Protocol):
             all at baseline, `<region>_mm3` at the baseline visit, and further covariates.
         horizons_months
             Months after the baseline visit.
-        visits, volumes
-            Tables of `cohorts.schema` with the visits that a prediction may use, for models of
-            several visits; the baseline row alone when None.
+        visits
+            What was measured at the visits that a prediction may use (`Cohort.visit_volumes` of
+            `regions`), for models of several visits; the baseline row alone when None.
 
         Returns
         -------

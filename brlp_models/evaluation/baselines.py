@@ -20,7 +20,6 @@ from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, REFERE
 from brlp_models.evaluation.ranking import REGION
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 
 _FOLDS = 5
@@ -55,7 +54,7 @@ def predict_auxiliary(
         MNI-space over native volume, by participant; who has none is left out.
     """
     auxiliary = AuxiliaryModels.load(model).choose(1)
-    table = build_baseline_table(cohort)
+    table = cohort.baseline()
     table = table[table.index.isin(list(determinants))]
     scale = pd.Series(determinants, dtype=float).reindex(table.index)
     if auxiliary.volume_space == "native":
@@ -94,7 +93,7 @@ def predict_from_table(
     ModelError
         Where fewer than six people are there to cross-fit on.
     """
-    x = _encode(build_baseline_table(cohort))
+    x = _encode(cohort.baseline())
     measured = start[start["region"] == REGION].set_index("participant_id")["start_mm3"]
     rows = []
     for horizon, own in at_horizon[at_horizon["region"] == REGION].groupby("horizon_months"):
@@ -104,7 +103,7 @@ def predict_from_table(
         else:
             there = training[1]
             fit_on = there[(there["horizon_months"] == horizon) & (there["region"] == REGION)]
-            known = _encode(build_baseline_table(training[0])).loc[fit_on["participant_id"]]
+            known = _encode(training[0].baseline()).loc[fit_on["participant_id"]]
             columns = [name for name in x.columns if name in known.columns]
             machine = _build_regression(len(known))
             ratio = machine.fit(known[columns], _compute_ratio(fit_on)).predict(
@@ -127,7 +126,6 @@ class CarriedForward:
         *,
         horizons_months: Sequence[float],
         visits: pd.DataFrame | None = None,  # noqa: ARG002
-        volumes: pd.DataFrame | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """Return the baseline volumes at every horizon."""
         start = baseline_table[[f"{region}_mm3" for region in self.regions]].to_numpy(float)

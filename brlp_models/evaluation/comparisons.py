@@ -15,7 +15,6 @@ from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
-    select_people,
 )
 from brlp_models.evaluation.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.ranking import REGION
@@ -224,7 +223,7 @@ def predict_from_later_visit(
     names = find_returning(people.cohort, until_months)
     if not names:
         return pd.DataFrame(columns=[*KEY, "method"])
-    cohort = select_people(people.cohort, names)
+    cohort = people.cohort.select(names)
     options: dict[str, Any] = {"cohort": cohort, "seed": seed}
     one = people.predict("visits-one", samples, **options)
     several = people.predict("visits-several", samples, until_months=until_months, **options)
@@ -234,9 +233,9 @@ def predict_from_later_visit(
 
 def find_returning(cohort: Cohort, until_months: float) -> list[str]:
     """Return who has a visit with an image after the baseline and up to a month."""
-    visits = cohort.visits
-    later = visits["months_from_baseline"].between(0, until_months, inclusive="right")
-    return sorted(visits.loc[later & visits["image_path"].notna(), "participant_id"].unique())
+    visits = cohort.until(until_months).visits
+    imaged = visits[visits["image_path"].notna() & (visits["months_from_baseline"] > 0)]
+    return sorted(imaged["participant_id"].unique())
 
 
 def _name(found: PeoplePredictions, method: str, carried: str) -> list[pd.DataFrame]:

@@ -33,7 +33,6 @@ from brlp_models.evaluation.methods import KEY, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
-    select_people,
 )
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.scans import VisitImage, iterate_people
@@ -41,7 +40,7 @@ from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import (
     compute_brain_volumes,
     find_volumes_at,
-    load_true_volumes,
+    load_true_cohort,
 )
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
@@ -80,9 +79,9 @@ class EvaluatedCohort:
     cohort: Cohort
     folder: Path | None = None
 
-    def load_truth(self) -> tuple[pd.DataFrame, str]:
-        """Return the true volumes, and `latent` or `measured`."""
-        return load_true_volumes(self.cohort, self.folder)
+    def load_truth(self) -> tuple[Cohort, str]:
+        """Return the people with their true volumes, and `latent` or `measured`."""
+        return load_true_cohort(self.cohort, self.folder)
 
 
 def evaluate_model(
@@ -210,7 +209,7 @@ def _predict(
 def _measure_scans(
     model: BrlpModel,
     cohort: Cohort,
-    truth: pd.DataFrame,
+    truth: Cohort,
     at_horizon: pd.DataFrame,
     found: PeoplePredictions,
     settings: EvaluationSettings,
@@ -220,13 +219,13 @@ def _measure_scans(
     keys = ["participant_id", "session_id", "region"]
     volumes = {
         (str(person), str(session), str(region)): float(volume)
-        for person, session, region, volume in truth[[*keys, "volume_mm3"]].to_numpy()
+        for person, session, region, volume in truth.get_volumes()[[*keys, "volume_mm3"]].to_numpy()
     }
     sessions = _find_sessions(at_horizon)
     names = _choose_compared(cohort, settings)
     floor, images, compared = [], [], []
     predicted = [str(name) for name in found.table["participant_id"].unique()]
-    for visits in iterate_people(model, select_people(cohort, predicted), cache):
+    for visits in iterate_people(model, cohort.select(predicted), cache):
         floor.append(measure_floor(model, [visits], volumes))
         images += list(measure_images(visits, found.scans, sessions))
         if visits[0].participant_id in names:
@@ -320,7 +319,7 @@ def _compare(
     truth = at_horizon[at_horizon["horizon_months"] == last]
     people = Compared(
         model,
-        select_people(cohort, _choose_compared(cohort, settings)),
+        cohort.select(_choose_compared(cohort, settings)),
         last,
         visits,
         truth,

@@ -1,7 +1,7 @@
 """A model's predictions of the people of an evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +75,3 @@ def predict_people(
     columns = [*KEY, *_NAMES.values(), "method"]
     table = found.predictions.rename(columns=_NAMES).assign(method=MODEL)[columns]
     return PeoplePredictions(table, scans, found.failures)
-
-
-def select_people(cohort: Cohort, people: Sequence[str]) -> Cohort:
-    """Return the cohort of some of its people."""
-    tables = {
-        name: getattr(cohort, name).loc[lambda table: table["participant_id"].isin(people)]
-        for name in ("participants", "visits", "volumes")
-    }
-    return replace(cohort, **{name: t.reset_index(drop=True) for name, t in tables.items()})

@@ -10,8 +10,7 @@ from brlp_models.auxiliary.protocol import AuxiliaryModel
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.start import StartVisit
-from cohorts.baseline import build_baseline_table
+from brlp_models.prediction.start import StartVisit, as_mapping
 from cohorts.cohort import Cohort
 
 ONE_VISIT, SEVERAL_VISITS = "one_visit", "several_visits"
@@ -75,8 +74,8 @@ def build_context_values(
     ModelError
         Where a covariate or a volume is missing.
     """
-    seen = person.visits[person.visits["months_from_baseline"] <= start.months]
-    table = build_baseline_table(person)
+    seen = person.until(start.months)
+    table = person.baseline()
     row = table.iloc[0]
     ages = float(row["age_years"]) + pd.Series(list(horizons_months), dtype=float) / 12
     values = pd.DataFrame({"age": ages, "baseline_age": start.age_years})
@@ -85,14 +84,14 @@ def build_context_values(
     for name in {*config.training_ranges, *(entry.name for entry in config.context)}:
         if name in row.index and name not in values:
             values[name] = row[name]
-    baseline = _volumes_of(person, start)
+    baseline = as_mapping(person.volumes_of(start.participant_id, start.session_id))
     for entry in config.context:
         if entry.name.startswith("baseline:"):
             values[entry.name] = baseline.get(entry.name.split(":")[1], float("nan")) * determinant
     if any(entry.name.startswith(_FROM_AUXILIARY) for entry in config.context):
-        model = auxiliary.choose(len(seen))
+        model = auxiliary.choose(len(seen.visits))
         scale = determinant if model.volume_space == "mni" else 1.0
-        predicted = _predict(model, table, person, seen, scale, horizons_months)
+        predicted = _predict(model, table, seen, scale, horizons_months)
         _add_predicted(values, config, predicted * (determinant / scale), baseline, determinant)
     values.index = pd.Index([f"{start.participant_id} (month {h:g})" for h in horizons_months])
     return values
@@ -101,18 +100,17 @@ def build_context_values(
 def _predict(
     model: AuxiliaryModel,
     table: pd.DataFrame,
-    person: Cohort,
-    seen: pd.DataFrame,
+    seen: Cohort,
     scale: float,
     horizons_months: Sequence[float],
 ) -> pd.DataFrame:
-    volumes = person.get_volumes().merge(seen[["participant_id", "session_id"]])
+    visits = seen.visit_volumes(model.regions)
+    visits[[*model.regions]] *= scale
     measured = [column for column in map(str, table.columns) if column.endswith("_mm3")]
     long = model.predict_volumes(
         table.assign(**{column: table[column] * scale for column in measured}),
         horizons_months=list(horizons_months),
-        visits=seen,
-        volumes=volumes.assign(volume_mm3=volumes["volume_mm3"] * scale),
+        visits=visits,
     )
     wide = long.pivot_table(index="horizon_months", columns="region", values="volume_mm3")
     return wide.loc[[float(h) for h in horizons_months]].reset_index(drop=True)
@@ -134,9 +132,3 @@ def _add_predicted(
         elif kind == "change":
             start = baseline.get(region, float("nan")) * determinant
             values[entry.name] = predicted[region] - start
-
-
-def _volumes_of(person: Cohort, start: StartVisit) -> dict[str, float]:
-    rows = person.volumes[person.volumes["session_id"] == start.session_id]
-    rows = rows.drop_duplicates("region")
-    return {str(k): float(v) for k, v in zip(rows["region"], rows["volume_mm3"], strict=True)}

@@ -24,7 +24,6 @@ from brlp_models.prediction.start import (
     find_start_visit,
     load_start_scan,
     measure_start,
-    select_person,
 )
 from brlp_models.prediction.tables import build_rows, build_table
 from brlp_models.scans.cache import ScanCache
@@ -126,7 +125,7 @@ class PredictionJob:
         return targets, [*reasons, *outside["problem"]]
 
     def _encode(self, name: str) -> tuple[Person, Cohort]:
-        cohort = select_person(self.cohort, name)
+        cohort = self.cohort.select([name])
         start = find_start_visit(cohort, name, until_months=self.settings.until_months)
         scan = load_start_scan(self.model, cohort, start, self.cache)
         latent = self.model.encode(scan.image[None]).cpu()
@@ -214,8 +213,7 @@ class PredictionJob:
         return found
 
     def _refusal(self, name: str, problem: str) -> dict[str, Any]:
-        visits = self.cohort.visits[self.cohort.visits["participant_id"] == name]
-        first = visits.sort_values("months_from_baseline")["session_id"].head(1)
+        first = self.cohort.select([name]).visit(0)["session_id"]
         return {
             "participant_id": name,
             "session_id": first.iloc[0] if len(first) else "baseline",

@@ -17,7 +17,6 @@ from brlp_models.prediction.start import (
     load_start_scan,
     measure_start,
     preprocess_start,
-    select_person,
 )
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.files import read_scan
@@ -121,7 +120,7 @@ def segment_cohort(
 
 def _iterate_starts(cohort: Cohort) -> Iterator[tuple[Cohort, StartVisit]]:
     for name in cohort.participants["participant_id"].astype(str):
-        own = select_person(cohort, name)
+        own = cohort.select([name])
         try:
             visit = find_start_visit(own, name, until_months=0.0)
         except ModelError:
@@ -130,8 +129,8 @@ def _iterate_starts(cohort: Cohort) -> Iterator[tuple[Cohort, StartVisit]]:
 
 
 def _has_volumes(own: Cohort, visit: StartVisit) -> bool:
-    is_measured = (own.volumes["session_id"] == visit.session_id).any()
-    return visit.segmentation_path is not None or bool(is_measured)
+    is_measured = not own.volumes_of(visit.participant_id, visit.session_id).empty
+    return visit.segmentation_path is not None or is_measured
 
 
 def _measure(

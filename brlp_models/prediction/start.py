@@ -27,7 +27,7 @@ from brlp_models.scans.preprocessing import (
 from brlp_models.scans.segmentation import Segmenter, make_image
 from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
-from cohorts.measurements import select_volumes
+from cohorts.visits import order_visits
 from cohorts.volumetry import compute_volumes
 
 _LEAST_BACKGROUND = 0.05
@@ -112,17 +112,13 @@ def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float
     ModelError
         Where the person has none.
     """
-    visits = cohort.visits
-    mine = visits[
-        (visits["participant_id"] == participant_id)
-        & (visits["months_from_baseline"] <= until_months)
-        & visits["image_path"].notna()
-    ]
+    visits = order_visits(cohort.select([participant_id]).until(until_months).visits)
+    mine = visits[visits["image_path"].notna()]
     if mine.empty:
         raise ModelError(
             f"{participant_id} has no visit with an image up to month {until_months:g}."
         )
-    row = mine.sort_values("months_from_baseline").iloc[-1]
+    row = mine.iloc[-1]
     segmentation = row["segmentation_path"]
     return StartVisit(
         participant_id,
@@ -191,12 +187,11 @@ def measure_start(
 
     The cohort's own volumes come first, then the given segmentation, then the segmenter.
     """
-    known = select_volumes(cohort)
-    mine = known[known["session_id"] == visit.session_id]
+    mine = cohort.volumes_of(visit.participant_id, visit.session_id)
     if not mine.empty:
-        return _as_volumes(mine), str(mine["source"].iloc[0])
+        return as_mapping(mine), str(mine["source"].iloc[0])
     if visit.segmentation_path is not None:
-        return _as_volumes(compute_volumes(visit.segmentation_path)), "segmentation"
+        return as_mapping(compute_volumes(visit.segmentation_path)), "segmentation"
     if segmenter is None:
         raise ModelError(
             f"{visit.participant_id} has neither volumes nor a segmentation at {visit.session_id}."
@@ -205,26 +200,22 @@ def measure_start(
     return {region: volume / scan.determinant for region, volume in found.items()}, segmenter.name
 
 
+def as_mapping(volumes: pd.DataFrame) -> dict[str, float]:
+    """Return the volumes (mm3) of one visit by region."""
+    rows = zip(volumes["region"], volumes["volume_mm3"], strict=True)
+    return {str(region): float(volume) for region, volume in rows}
+
+
 def add_missing_volumes(
     cohort: Cohort, visit: StartVisit, volumes: Mapping[str, float], source: str
 ) -> Cohort:
     """Return one person's cohort with the visit's volumes, where it has none of that visit."""
-    known = cohort.volumes
-    if (known["session_id"] == visit.session_id).any():
+    if not cohort.volumes_of(visit.participant_id, visit.session_id).empty:
         return cohort
     rows = pd.DataFrame({"region": list(volumes), "volume_mm3": list(volumes.values())}).assign(
         participant_id=visit.participant_id, session_id=visit.session_id, source=source
     )
-    return replace(cohort, volumes=pd.concat([known, rows], ignore_index=True))
-
-
-def select_person(cohort: Cohort, participant_id: str) -> Cohort:
-    """Return the cohort of one person."""
-    tables = {
-        table: getattr(cohort, table)[getattr(cohort, table)["participant_id"] == participant_id]
-        for table in ("participants", "visits", "volumes")
-    }
-    return replace(cohort, **tables)
+    return replace(cohort, volumes=pd.concat([cohort.volumes, rows], ignore_index=True))
 
 
 def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> StartScan:
@@ -242,7 +233,3 @@ def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> Start
         check.reason_text,
         check.brain_mask,
     )
-
-
-def _as_volumes(table: pd.DataFrame) -> dict[str, float]:
-    return {str(k): float(v) for k, v in zip(table["region"], table["volume_mm3"], strict=True)}

@@ -50,6 +50,8 @@ class TrainingSession:
         Of the training; `model` in it is the model folder.
     data
         A cohort with scans and segmentations; None: the recipe's synthetic people.
+    measured_by
+        The tool whose volumes of the cohort are kept; all are where left out.
     label_maps
         Files that label banks and synthetic people are drawn from.
     report
@@ -62,10 +64,11 @@ class TrainingSession:
         folder: Path,
         *,
         data: Path | None = None,
+        measured_by: str | None = None,
         label_maps: Path | None = None,
         report: Report = _ignore,
     ) -> None:
-        self._cohort = None if data is None else load_cohort(data)
+        self._cohort = None if data is None else load_cohort(data, measured_by=measured_by)
         recipe = _label(recipe, self._cohort)
         self._recipe, self._folder = recipe, folder
         self._label_maps, self._report = label_maps, report

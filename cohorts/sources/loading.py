@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.folder import is_cohort_folder, read_description, read_tables
+from cohorts.folder import is_cohort_folder
 from cohorts.sources.assembly import (
     add_both_sides,
     build_participants,
@@ -18,8 +18,7 @@ from cohorts.sources.assembly import (
 )
 from cohorts.sources.bids import holds_images, is_bids_dataset, read_bids_records
 from cohorts.sources.bids_files import Filter
-from cohorts.sources.checks.imported import check_tables
-from cohorts.sources.checks.whole import check_records, separate_rejected
+from cohorts.sources.checks.whole import check_records, require_people, separate_rejected
 from cohorts.sources.codings import Coding
 from cohorts.sources.freesurfer import is_freesurfer_folder, read_freesurfer_records
 from cohorts.sources.interpretation import Codings, interpret
@@ -47,6 +46,7 @@ def load_cohort(
     profile: str | Path | None = None,
     on_reading: Callable[[pd.DataFrame], None] | None = None,
     quarantine: bool = False,
+    measured_by: str | None = None,
     progress: Progress | None = None,
 ) -> Cohort:
     """Return the cohort at `path`, once everything in it has been checked.
@@ -84,6 +84,9 @@ def load_cohort(
         `explain_reading`.
     quarantine
         Let sound people go on and list the others in `Cohort.rejected`.
+    measured_by
+        The tool whose volumes are kept, a value of `source` in the table `volumes`; all are where
+        left out.
     progress
         Called with (scans read, scans in all) after each scan.
 
@@ -121,7 +124,8 @@ def load_cohort(
         column_map or {}, parse_codes(missing), tuple(ignore), pipeline, bids_filters or {}, known
     )
     if is_cohort_folder(path):
-        return _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)
+        cohort = _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)
+        return cohort if measured_by is None else cohort.select(source=measured_by)
     records = read_records(path, reading=reading)
     interpret(records, codings)
     if on_reading is not None:
@@ -130,7 +134,8 @@ def load_cohort(
     records.frame = complete_visits(records.frame)
     check_records(records)
     rejected = separate_rejected(records.problems, quarantine=quarantine)
-    return _build_cohort(records, rejected)
+    cohort = _build_cohort(records, rejected)
+    return cohort if measured_by is None else cohort.select(source=measured_by)
 
 
 def explain_reading(records: Records) -> pd.DataFrame:
@@ -202,7 +207,7 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
     frame = frame[sound.to_numpy()].sort_values(
         ["participant_id", "months_from_baseline"], kind="stable", ignore_index=True
     )
-    _require_people(frame, rejected)
+    require_people(frame, rejected)
     return Cohort(
         build_participants(frame),
         build_visits(frame),
@@ -221,23 +226,4 @@ def _load_imported(folder: Path, *, codings: Codings, reading: Reading, quaranti
             f"{folder} is an imported cohort: its columns and codings are settled, so what is "
             "stated about those of its source (--map, --missing, --age-unit ...) does not apply."
         )
-    description, tables = read_description(folder), read_tables(folder)
-    problems = check_tables(tables)
-    rejected = separate_rejected(problems, quarantine=quarantine)
-    if len(rejected):
-        gone = rejected["participant_id"].unique()
-        tables = {name: rows[~rows["participant_id"].isin(gone)] for name, rows in tables.items()}
-    _require_people(tables["participants"], rejected)
-    return Cohort(
-        **tables,
-        name=str(description.get("name", folder.name)),
-        is_synthetic=description["is_synthetic"],
-        sources=tuple(Path(source) for source in description.get("sources", ())),
-        notes=tuple(description.get("notes", ())),
-        rejected=rejected,
-    )
-
-
-def _require_people(frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
-    if frame.empty:
-        raise CohortError(*rejected["problem"], "Nobody is left: every person has a problem.")
+    return Cohort.read(folder, quarantine=quarantine)

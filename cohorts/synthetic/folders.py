@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from cohorts.synthetic.tabular import VISITS_MONTHS, synthesize_table
 from cohorts.synthetic.trial import (
     TRIAL_VISITS_MONTHS,
@@ -51,7 +50,7 @@ def write_people(
         visits_months=visits_months or VISITS_MONTHS,
         label=label,
     )
-    write_cohort(cohort, folder)
+    cohort.write(folder)
     write_truth(truth, folder)
     return cohort
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.folder import write_cohort
 from cohorts.synthetic.parameters import CohortParameters
 from cohorts.synthetic.tabular import synthesize_table
 from cohorts.synthetic.truth import TRUTH_FOLDER, Truth, write_truth
@@ -104,9 +103,8 @@ def synthesize_trial(
     prevented = slowing * (latent.iloc[:, [0]].to_numpy() - latent.to_numpy())
     error = np.exp(_get_error() * rng.standard_normal(latent.shape))
     volume = latent.to_numpy() * error + arm.to_numpy()[:, None] * prevented
-    first = _take_baseline(cohort)
-    whole = first.volumes[first.volumes["region"] == "hippocampus"]
-    volume[:, 0] = whole.set_index("participant_id")["volume_mm3"].loc[people]
+    first = replace(cohort.until(0), name=f"{cohort.name}, a trial's baseline")
+    volume[:, 0] = first.volumes_at("hippocampus", 0).loc[people]
     table = _tabulate(cohort, arm, volume, visits_months)
     hazard = -np.log1p(-dropout) * table["months"] / visits_months[-1]
     gone = hazard > np.repeat(rng.exponential(size=n_participants), len(visits_months))
@@ -128,7 +126,7 @@ def write_trial(trial: SyntheticTrial, folder: Path) -> None:
     CohortError
         Where the folder cannot be written.
     """
-    write_cohort(trial.baseline, folder)
+    trial.baseline.write(folder)
     write_truth(trial.truth, folder)
     trial.effects.to_parquet(folder / TRUTH_FOLDER / "effects.parquet", index=False)
     trial.table.to_csv(folder / TRIAL_FILE, index=False)
@@ -174,11 +172,3 @@ def _tabulate(
     )
     joined: pd.DataFrame = table.join(covariates.reset_index(drop=True))
     return joined
-
-
-def _take_baseline(cohort: Cohort) -> Cohort:
-    """Return the cohort's first visits."""
-    visits = cohort.visits[cohort.visits["months_from_baseline"] == 0]
-    volumes = cohort.volumes.merge(visits[["participant_id", "session_id"]])
-    name = f"{cohort.name}, a trial's baseline"
-    return replace(cohort, visits=visits, volumes=volumes, name=name)

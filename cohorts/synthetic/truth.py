@@ -1,15 +1,19 @@
 """The truth of a synthetic cohort, kept apart from what can be observed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
+from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.sources.times import MONTHS_PER_YEAR
 
 TRUTH_FOLDER: Final = "truth"
 """The folder inside a cohort's that no loader reads."""
+
+_VOLUMES: Final = "volumes.parquet"
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,20 @@ def write_truth(truth: Truth, folder: Path) -> Path:
     target = folder / TRUTH_FOLDER
     target.mkdir(parents=True, exist_ok=True)
     truth.participants.to_parquet(target / "participants.parquet", index=False)
-    truth.volumes.to_parquet(target / "volumes.parquet", index=False)
+    write_true_volumes(truth.volumes, folder)
     return target
+
+
+def write_true_volumes(volumes: pd.DataFrame, folder: Path) -> None:
+    """Write `Truth.volumes` alone, of people of whom nothing else is kept."""
+    target = folder / TRUTH_FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    volumes.to_parquet(target / _VOLUMES, index=False)
 
 
 def read_true_volumes(folder: Path) -> pd.DataFrame | None:
     """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows the truth."""
-    path = folder / TRUTH_FOLDER / "volumes.parquet"
+    path = folder / TRUTH_FOLDER / _VOLUMES
     return pd.read_parquet(path) if path.is_file() else None
 
 
@@ -58,10 +69,37 @@ def read_truth(folder: Path) -> Truth:
     try:
         return Truth(
             pd.read_parquet(source / "participants.parquet"),
-            pd.read_parquet(source / "volumes.parquet"),
+            pd.read_parquet(source / _VOLUMES),
         )
     except FileNotFoundError as error:
         raise CohortError(
             f"{folder} holds no truth/participants.parquet and truth/volumes.parquet; "
             "only cohorts made by `trialsim cohort synthesize` do."
         ) from error
+
+
+def build_latent_cohort(cohort: Cohort, latent_volumes: pd.DataFrame) -> Cohort:
+    """Return the cohort as it would be seen without measurement error and without drop-out.
+
+    Parameters
+    ----------
+    cohort
+        The people; who was left out of it since the truth was written stays out.
+    latent_volumes
+        `Truth.volumes`.
+    """
+    visits = latent_volumes[
+        ["participant_id", "session_id", "months_from_baseline"]
+    ].drop_duplicates(["participant_id", "session_id"])
+    ages = cohort.participants.set_index("participant_id")["age_years"]
+    visits = visits[visits["participant_id"].isin(ages.index)]
+    visits = visits.assign(
+        age_years=visits["participant_id"].map(ages)
+        + visits["months_from_baseline"] / MONTHS_PER_YEAR,
+        diagnosis=None,
+        image_path=None,
+        segmentation_path=None,
+    )
+    volumes = latent_volumes[["participant_id", "session_id", "region", "volume_mm3"]]
+    volumes = volumes[volumes["participant_id"].isin(ages.index)].assign(source="latent")
+    return replace(cohort, visits=visits, volumes=volumes)

@@ -19,7 +19,6 @@ import pandas as pd
 
 from brlp_models.auxiliary.course_model import LogisticProgression
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from trialsim.study.making import run_protocol
 from trialsim.study.question import read_protocol
 
@@ -35,7 +34,7 @@ training = "training"
 strategies = ["random", "regression", "auxiliary"]
 predictions = "predictions.csv"
 fractions_enrolled = [0.5, 1.0]
-fast_progressor = { top_fraction = 0.3, unit = "mm3", horizon_months = 24, window_months = 6 }
+fast_progressor = { top_fraction = 0.3, unit = "mm3", horizon_months = 24 }
 [design]
 visits_months = [0, 24]
 slowing = 0.3
@@ -108,8 +107,8 @@ def main(table: Path, out: Path) -> None:
     features = [name for name in visits if name not in ("ID", "TIME")]
     model = LogisticProgression.fit(visits[training], features=features, n_sources=2)
     out.mkdir(parents=True, exist_ok=True)
-    write_cohort(build_cohort(visits[training], "Leaspy, training half"), out / "training")
-    write_cohort(build_cohort(visits[~training], "Leaspy, screened half"), out / "screened")
+    build_cohort(visits[training], "Leaspy, training half").write(out / "training")
+    build_cohort(visits[~training], "Leaspy, screened half").write(out / "screened")
     predict(model, visits[~training]).to_csv(out / "predictions.csv", index=False)
     (out / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
     protocol = read_protocol(out / "protocol.toml")

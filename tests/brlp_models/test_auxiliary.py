@@ -16,11 +16,11 @@ from brlp_models.errors import ModelError
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle")
 RATES = {"CN": -40.0, "MCI": -120.0, "AD": -250.0}
 NOISE = {"hippocampus": 60.0, "amygdala": 30.0, "lateral_ventricle": 900.0}
-Cohort = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+Cohort = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def simulate_cohort(n_people: int, rng: np.random.Generator) -> Cohort:
-    """Return a baseline table, visits and volumes; APOE4 adds 60 mm3 a year of loss an allele."""
+    """Return a baseline table and the visits; APOE4 adds 60 mm3 a year of loss an allele."""
     ids = [f"sub-{n:03d}" for n in range(n_people)]
     table = pd.DataFrame(
         {
@@ -38,36 +38,24 @@ def simulate_cohort(n_people: int, rng: np.random.Generator) -> Cohort:
     }
     rate = table["diagnosis"].map(RATES).to_numpy() - 60 * table["apoe4"].to_numpy()
     slope = {"hippocampus": rate, "amygdala": rate / 3, "lateral_ventricle": -8 * rate}
-    visits, volumes = [], []
+    visits = []
     for number, months in enumerate((0, 6, 12, 24, 36)):
         session = f"ses-{number}"
-        visits.append(
-            pd.DataFrame(
-                {
-                    "participant_id": ids,
-                    "session_id": session,
-                    "months_from_baseline": float(months),
-                    "age_years": table["age_years"].to_numpy() + months / 12,
-                }
-            )
+        visit = pd.DataFrame(
+            {
+                "participant_id": ids,
+                "session_id": session,
+                "months_from_baseline": float(months),
+                "age_years": table["age_years"].to_numpy() + months / 12,
+            }
         )
         for region in REGIONS:
             truth = level[region] + slope[region] * months / 12
-            measured = truth + rng.normal(0, NOISE[region], n_people)
+            visit[region] = truth + rng.normal(0, NOISE[region], n_people)
             if months == 0:
-                table[f"{region}_mm3"] = measured
-            volumes.append(
-                pd.DataFrame(
-                    {
-                        "participant_id": ids,
-                        "session_id": session,
-                        "region": region,
-                        "volume_mm3": measured,
-                        "source": "simulated",
-                    }
-                )
-            )
-    return table, pd.concat(visits), pd.concat(volumes)
+                table[f"{region}_mm3"] = visit[region].to_numpy()
+        visits.append(visit)
+    return table, pd.concat(visits)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +85,9 @@ def model(request: pytest.FixtureRequest) -> AuxiliaryModel:
 
 
 def measured_at(cohort: Cohort, months: float, region: str) -> pd.Series:
-    _, visits, volumes = cohort
-    sessions = visits.loc[visits["months_from_baseline"] == months, "session_id"].unique()
-    rows = volumes[volumes["session_id"].isin(sessions) & (volumes["region"] == region)]
-    return rows.set_index("participant_id")["volume_mm3"]
+    _, visits = cohort
+    rows = visits[visits["months_from_baseline"] == months]
+    return rows.set_index("participant_id")[region]
 
 
 def test_predictions_have_one_row_a_person_horizon_region(
@@ -158,12 +145,13 @@ def test_huber_recovers_the_effect_of_a_further_covariate(
 
 
 def test_huber_resists_gross_errors(training: Cohort, unseen: Cohort) -> None:
-    table, visits, volumes = training
-    spoiled = volumes.copy()
+    table, visits = training
+    spoiled = visits.reset_index(drop=True)
     rng = np.random.default_rng(14)
-    rows = (spoiled["session_id"] != "ses-0") & (rng.random(len(spoiled)) < 0.03)
-    spoiled.loc[rows, "volume_mm3"] *= 3
-    robust = HuberAuxiliary.fit(table, visits, spoiled, regions=REGIONS, covariates=["apoe4"])
+    for region in REGIONS:
+        rows = (spoiled["months_from_baseline"] > 0) & (rng.random(len(spoiled)) < 0.03)
+        spoiled.loc[rows, region] *= 3
+    robust = HuberAuxiliary.fit(table, spoiled, regions=REGIONS, covariates=["apoe4"])
     predicted = robust.predict_volumes(unseen[0], horizons_months=[24])
     mine = predicted[predicted["region"] == "hippocampus"].set_index("participant_id")
     bias = (mine["volume_mm3"] - measured_at(unseen, 24, "hippocampus")).mean()
@@ -183,9 +171,9 @@ def test_intervals_cover_at_every_horizon(
 
 
 def test_one_interval_in_training_leaves_no_level_term(training: Cohort) -> None:
-    table, visits, volumes = training
+    table, visits = training
     single = visits[visits["months_from_baseline"].isin([0, 24])]
-    fitted = HuberAuxiliary.fit(table, single, volumes, regions=REGIONS)
+    fitted = HuberAuxiliary.fit(table, single, regions=REGIONS)
     assert not fitted.level_coefficients.any()
     now = fitted.predict_volumes(table, horizons_months=[0.0])
     start = table["hippocampus_mm3"].to_numpy()
@@ -207,10 +195,10 @@ def test_progression_follows_the_diagnosis_at_baseline(
 def test_more_visits_make_the_progression_surer(
     progression: ProgressionAuxiliary, unseen: Cohort
 ) -> None:
-    table, visits, volumes = unseen
+    table, visits = unseen
     early = visits[visits["months_from_baseline"] <= 24]
     one = progression.predict_volumes(table, horizons_months=[36])
-    three = progression.predict_volumes(table, horizons_months=[36], visits=early, volumes=volumes)
+    three = progression.predict_volumes(table, horizons_months=[36], visits=early)
     assert three["volume_sd_mm3"].mean() < one["volume_sd_mm3"].mean()
     truth = measured_at(unseen, 36, "hippocampus")
     errors = [
@@ -223,11 +211,9 @@ def test_more_visits_make_the_progression_surer(
 
 
 def test_future_visit_is_refused(progression: ProgressionAuxiliary, unseen: Cohort) -> None:
-    table, visits, volumes = unseen
+    table, visits = unseen
     with pytest.raises(ModelError, match="earlier visits only"):
-        progression.predict_volumes(
-            table.iloc[:2], horizons_months=[24], visits=visits, volumes=volumes
-        )
+        progression.predict_volumes(table.iloc[:2], horizons_months=[24], visits=visits)
 
 
 def test_correction_is_undone_in_published_order(progression: ProgressionAuxiliary) -> None:
@@ -304,18 +290,16 @@ def test_unusable_table_for_progression_is_told(
 
 
 def test_too_few_followups_are_told(training: Cohort) -> None:
-    table, visits, volumes = training
+    table, visits = training
     with pytest.raises(ModelError, match="needs at least"):
-        HuberAuxiliary.fit(
-            table, visits[visits["participant_id"] < "sub-002"], volumes, regions=REGIONS
-        )
+        HuberAuxiliary.fit(table, visits[visits["participant_id"] < "sub-002"], regions=REGIONS)
 
 
 def test_too_small_group_is_named(training: Cohort) -> None:
-    table, visits, volumes = training
+    table, visits = training
     rare = table.groupby("diagnosis").head(3)
     with pytest.raises(ModelError, match=r"Baseline diagnosis CN: .*at least 10 people"):
-        ProgressionAuxiliary.fit(rare, visits, volumes, regions=REGIONS)
+        ProgressionAuxiliary.fit(rare, visits, regions=REGIONS)
 
 
 @pytest.mark.parametrize(

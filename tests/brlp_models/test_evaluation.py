@@ -19,11 +19,11 @@ from brlp_models.evaluation.baselines import carry_context_forward, predict_from
 from brlp_models.evaluation.comparisons import read_diagnosis_as
 from brlp_models.evaluation.evaluation import N_ARCHIVE, EvaluatedCohort, evaluate_model
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
-from brlp_models.evaluation.people_predictions import predict_people, select_people
+from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.real_scan import segment_on
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.truth import load_true_volumes
+from brlp_models.evaluation.truth import load_true_cohort
 from brlp_models.evaluation.volume_error import measure_volume_error
 from brlp_models.model.config import VolumeError
 from brlp_models.model.folder import load_model, write_model_folder
@@ -34,9 +34,7 @@ from brlp_models.training.banks.deformed_labels import list_label_maps
 from brlp_models.training.banks.evaluation_cohort import _split_sides
 from brlp_models.training.banks.evaluation_people import write_evaluation_people
 from brlp_models.training.recipe import load_recipe
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
 from trialsim.cli.app import app
 
@@ -91,9 +89,7 @@ def make_people(n: int, seed: int, folder: Path | None, affine: Any = None) -> C
 def model(tiny_model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> BrlpModel:
     """Return the tiny model with an auxiliary regression."""
     people = make_people(60, 1, None)
-    huber = HuberAuxiliary.fit(
-        build_baseline_table(people), people.visits, people.volumes, regions=REGIONS
-    )
+    huber = HuberAuxiliary.fit(people.baseline(), people.visit_volumes(REGIONS), regions=REGIONS)
     config = tiny_model.config.model_copy(
         update={"auxiliary": {"one_visit": "auxiliary/huber.json"}, "num_inference_steps": 1}
     )
@@ -260,7 +256,7 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
 def test_calibrate_writes_a_copy_that_knows_its_error(model: BrlpModel, tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
-    write_cohort(people, tmp_path / "people")
+    people.write(tmp_path / "people")
     words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
     words += ["--out", tmp_path / "calibrated"]
     found = CliRunner().invoke(app, [str(word) for word in words])
@@ -286,10 +282,10 @@ def test_the_truth_of_people_who_are_not_here_is_left_out(tmp_path: Path) -> Non
     truth = people.volumes.merge(visits, on=["participant_id", "session_id"])
     (tmp_path / "truth").mkdir()
     truth.to_parquet(tmp_path / "truth" / "volumes.parquet")
-    few = select_people(people, ["sub-1", "sub-2"])
-    found, kind = load_true_volumes(few, tmp_path)
+    few = people.select(["sub-1", "sub-2"])
+    found, kind = load_true_cohort(few, tmp_path)
     assert kind == "latent"
-    assert set(found["participant_id"]) == {"sub-1", "sub-2"}
+    assert set(found.volumes["participant_id"]) == {"sub-1", "sub-2"}
 
 
 def test_the_floor_of_the_change_is_told_by_month(evaluated: Evaluated) -> None:
@@ -352,7 +348,7 @@ def test_too_few_people_for_the_tabular_reference_are_told(cohort: Cohort, n_peo
 
 
 def test_a_context_carried_forward_predicts_no_change(model: BrlpModel, cohort: Cohort) -> None:
-    table = build_baseline_table(cohort)
+    table = cohort.baseline()
     found = carry_context_forward(model).choose(1).predict_volumes(table, horizons_months=[48.0])
     wide = found.pivot_table(index="participant_id", columns="region", values="volume_mm3")
     assert np.allclose(wide["hippocampus"], table["hippocampus_mm3"])

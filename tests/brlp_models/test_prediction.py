@@ -23,7 +23,6 @@ from brlp_models.prediction import job as prediction_job
 from brlp_models.prediction.cohort import predict_cohort
 from brlp_models.prediction.job import CohortPrediction
 from brlp_models.scans.segmentation import NetworkSegmenter
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 
 REGIONS = ("hippocampus", "lateral_ventricle")
@@ -74,7 +73,7 @@ def model(tiny_model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> Br
         **make_tables([f"t{i}" for i in range(60)], [0, 12, 24], np.random.default_rng(1))
     )
     huber = HuberAuxiliary.fit(
-        build_baseline_table(training), training.visits, training.volumes, regions=REGIONS
+        training.baseline(), training.visit_volumes(REGIONS), regions=REGIONS
     )
     config = tiny_model.config.model_copy(
         update={"auxiliary": {"one_visit": "auxiliary/huber.json"}}

@@ -10,7 +10,6 @@ from brlp_models.training.pipeline import Training
 from brlp_models.training.session import TrainingSession
 from brlp_models.training.stages.auxiliary import convert_to_mni, synthesize_training_table
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from tests.brlp_models.test_training import make_recipe, write_banks
 
 
@@ -55,7 +54,7 @@ def test_too_few_people_for_an_auxiliary_model_are_told_before_any_stage_is_trai
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort = make_cohort(12)
-    write_cohort(cohort, tmp_path / "people")
+    cohort.write(tmp_path / "people")
     write_banks(tmp_path)
     index = draw_determinants(cohort)
     index["row"] = range(len(index))
@@ -76,7 +75,7 @@ def test_a_model_says_on_whom_it_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synthetic: bool, kind: str
 ) -> None:
     cohort = replace(make_cohort(100), is_synthetic=is_synthetic, name="archive")
-    write_cohort(cohort, tmp_path / "people")
+    cohort.write(tmp_path / "people")
     write_banks(tmp_path)
     index = draw_determinants(cohort)
     index["row"] = range(len(index))

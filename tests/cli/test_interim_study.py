@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cohorts.folder import write_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -48,7 +47,7 @@ n_bootstrap = 2
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("looks")
     cohort, _ = synthesize_table(150, rng=np.random.default_rng(3))
-    write_cohort(cohort, where / "screened")
+    cohort.write(where / "screened")
     (where / "protocol.toml").write_text(PROTOCOL, encoding="utf-8")
     result = CliRunner().invoke(app, ["run", str(where / "protocol.toml")])
     assert result.exit_code == 0, result.output

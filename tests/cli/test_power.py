@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from reports.store.study import Study
 from trialsim.cli.app import app
 
@@ -50,16 +49,13 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     volume_columns = ["participant_id", "session_id", "region", "volume_mm3", "source"]
     folder = tmp_path_factory.mktemp("power") / "cohort"
-    write_cohort(
-        Cohort(
-            participants,
-            pd.DataFrame(visits, columns=visit_columns),
-            pd.DataFrame(volumes, columns=volume_columns),
-            name="synthetic people",
-            is_synthetic=True,
-        ),
-        folder,
-    )
+    Cohort(
+        participants,
+        pd.DataFrame(visits, columns=visit_columns),
+        pd.DataFrame(volumes, columns=volume_columns),
+        name="synthetic people",
+        is_synthetic=True,
+    ).write(folder)
     return folder
 
 

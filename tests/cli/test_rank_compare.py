@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from reports.store.study import Study
 from trialsim.cli.app import app
 
@@ -44,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
     seen["age_years"] = seen["participant_id"].map(ages) + seen["months_from_baseline"] / 12
     empty = {"diagnosis": None, "image_path": None, "segmentation_path": None}
     tables = participants, seen.assign(**empty), pd.concat(volumes, ignore_index=True)
-    write_cohort(Cohort(*tables, name="small", is_synthetic=True), tmp_path / "cohort")
+    Cohort(*tables, name="small", is_synthetic=True).write(tmp_path / "cohort")
     return tmp_path
 
 

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from reports.errors import ReportError
@@ -66,7 +65,7 @@ def write_people(folder: Path, seed: int, count: int) -> None:
         for name in ("participants", "visits", "volumes")
     }
     renamed = type(cohort)(**tables, name=folder.name, is_synthetic=True)
-    write_cohort(renamed, folder)
+    renamed.write(folder)
 
 
 def make_study(folder: Path) -> Path:
@@ -240,7 +239,7 @@ def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path
     cohort = load_cohort(folder)
     first = cohort.visits.query("months_from_baseline == 0")
     volumes = cohort.volumes[cohort.volumes["session_id"].isin(first["session_id"])]
-    write_cohort(replace(cohort, visits=first, volumes=volumes), folder)
+    replace(cohort, visits=first, volumes=volumes).write(folder)
     own = ["--set", "design.outcomes=observed"]
     result = RUNNER.invoke(app, ["run", str(protocol), *own])
     assert result.exit_code == 1, result.output

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -51,7 +50,8 @@ def folder(tmp_path: Path) -> Path:
         cohort, _ = synthesize_table(
             150, rng=np.random.default_rng(seed), visits_months=(0, 12, 24), label=name
         )
-        write_cohort(cohort if name == "archive" else keep_baseline(cohort), tmp_path / name)
+        people = cohort if name == "archive" else keep_baseline(cohort)
+        people.write(tmp_path / name)
     return tmp_path
 
 
@@ -114,7 +114,7 @@ def test_people_who_were_followed_keep_their_own_outcomes(folder: Path) -> None:
     followed, _ = synthesize_table(
         150, rng=np.random.default_rng(2), visits_months=(0, 12, 24), label="screened"
     )
-    write_cohort(followed, folder / "screened")
+    followed.write(folder / "screened")
     assert run(folder)[0] == 0
     with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
         assert not study.has("archive_balance")

@@ -13,7 +13,6 @@ from cohorts import atomic
 from cohorts.atomic import write_file, write_folder
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError
-from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 
@@ -142,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 def import_for_ever(cohorts: tuple[Cohort, Cohort], folder: Path) -> None:
     while True:
         for cohort in cohorts:
-            write_cohort(cohort, folder)
+            cohort.write(folder)
 
 
 def write_for_ever(_cohorts: tuple[Cohort, Cohort], folder: Path) -> None:
@@ -175,7 +174,7 @@ def test_no_kill_leaves_a_mixture(
     rng = np.random.default_rng(1)
     one, two = (synthesize_table(n, rng=rng, label=f"p{n}-")[0] for n in (60, 90))
     if write is import_for_ever:
-        write_cohort(one, tmp_path / "out")
+        one.write(tmp_path / "out")
     else:
         write_texts(tmp_path / "out", a="one")
     context = multiprocessing.get_context("fork")

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from cohorts.baseline import build_baseline_table
 from cohorts.errors import CohortError, CohortValidationError
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.scans import inspect_pair
@@ -72,7 +71,7 @@ def dataset(tmp_path: Path) -> Path:
 
 def test_dataset_loads_with_volumes_of_its_segmentations(dataset: Path) -> None:
     cohort = load_cohort(dataset)
-    table = build_baseline_table(cohort)
+    table = cohort.baseline()
     assert cohort.name == "A study"
     assert table["left_hippocampus_mm3"].to_numpy() == pytest.approx([3200, 3200])
     assert table["diagnosis"].tolist() == ["MCI", "MCI"]
@@ -228,7 +227,7 @@ def test_map_in_the_space_of_the_image_is_measured_on_its_own_grid(
 ) -> None:
     for session in ("ses-01", "ses-02"):
         save(dseg(dataset, "sub-01", session), *GRIDS[name])
-    table = build_baseline_table(load_cohort(dataset))
+    table = load_cohort(dataset).baseline()
     assert table["left_hippocampus_mm3"].to_numpy() == pytest.approx([3200, 3200])
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cohorts.baseline import build_baseline_table
 from cohorts.errors import CohortError
 from cohorts.sources.bids_files import list_files, pair_files
 from cohorts.sources.loading import load_cohort, read_records
@@ -272,7 +271,7 @@ def test_every_version_gives_head_and_brain(
     for session in ("ses-1", "ses-2"):
         write_stats(subjects / f"sub-1_{session}", 3400, version=version, icv=icv)
     cohort = load_cohort(subjects)
-    table = build_baseline_table(cohort)
+    table = cohort.baseline()
     assert table["head_size_mm3"].tolist() == [1_512_000.5]
     assert table["brain_mm3"].tolist() == [1_050_000 + 21_000 - 1_200]
     assert cohort.volumes["source"].str.contains(tool).all()
@@ -283,7 +282,7 @@ def test_table_of_aseg_gives_the_brain_of_the_stats_file(tmp_path: Path) -> None
         "Measure:volume\tage\tsex\tdiagnosis\tBrainSegVol\tBrain-Stem\tCSF\n"
         "sub-1\t70\tF\tCN\t1050000\t21000\t1200\n"
     )
-    table = build_baseline_table(load_cohort(tmp_path / "t.tsv"))
+    table = load_cohort(tmp_path / "t.tsv").baseline()
     assert table["brain_mm3"].tolist() == [1_069_800]
     assert "brain_seg_mm3" not in table
 

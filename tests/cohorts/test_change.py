@@ -3,8 +3,6 @@
 import pandas as pd
 import pytest
 
-from cohorts.baseline import build_baseline_table
-from cohorts.change import compute_measured_change
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 
@@ -44,7 +42,7 @@ def cohort() -> Cohort:
 
 
 def test_change_is_to_the_visit_nearest_the_horizon(cohort: Cohort) -> None:
-    change = compute_measured_change(cohort, horizon_months=24).set_index("participant_id")
+    change = cohort.change("hippocampus", 24, window_months=6).set_index("participant_id")
     assert change["months"].to_dict() == {"a": 25, "b": 20}
     assert change["change_mm3"].to_dict() == {"a": -210, "b": -300}
     assert change.loc["a", "change_percent"] == pytest.approx(-3.0)
@@ -52,12 +50,12 @@ def test_change_is_to_the_visit_nearest_the_horizon(cohort: Cohort) -> None:
 
 
 def test_people_without_a_visit_in_the_window_are_absent(cohort: Cohort) -> None:
-    change = compute_measured_change(cohort, horizon_months=12, window_months=1)
+    change = cohort.change("hippocampus", 12, window_months=1)
     assert change["participant_id"].tolist() == ["a"]
 
 
-def test_change_can_start_at_a_later_session(cohort: Cohort) -> None:
-    change = compute_measured_change(cohort, horizon_months=12, from_session="ses-2")
+def test_change_can_start_at_a_later_visit(cohort: Cohort) -> None:
+    change = cohort.change("hippocampus", 12, from_visit=1)
     assert change.set_index("participant_id")["months"].to_dict() == {"a": 13, "b": 10}
     assert change["baseline_volume_mm3"].tolist() == [6900, 5700]
 
@@ -67,17 +65,16 @@ def test_change_can_start_at_a_later_session(cohort: Cohort) -> None:
     [
         ({"horizon_months": 0}, "above 0"),
         ({"horizon_months": 6, "window_months": 9}, "from 0 up to the horizon"),
-        ({"horizon_months": 12, "from_session": "x"}, "Nobody has a session x"),
         ({"horizon_months": 12, "region": "amygdala"}, "no volumes of amygdala: it has hippoc"),
     ],
 )
 def test_impossible_change_is_refused(cohort: Cohort, asked: dict[str, object], words: str) -> None:
     with pytest.raises(CohortError, match=words):
-        compute_measured_change(cohort, **asked)  # type: ignore[arg-type]
+        cohort.change(**{"region": "hippocampus", **asked})  # type: ignore[arg-type]
 
 
 def test_baseline_table_keeps_order_and_holds_the_first_visit_alone(cohort: Cohort) -> None:
-    table = build_baseline_table(cohort)
+    table = cohort.baseline()
     assert table.index.tolist() == list("cab")
     assert table["hippocampus_mm3"].tolist() == [6500, 7000, 6000]
     assert table["mmse"].tolist() == [29, 27, 22]
@@ -87,11 +84,11 @@ def test_baseline_table_does_not_see_later_visits(cohort: Cohort) -> None:
     later = cohort.volumes["session_id"] != "ses-1"
     changed = cohort.volumes.assign(volume_mm3=cohort.volumes["volume_mm3"].where(~later, 1.0))
     other = Cohort(cohort.participants, cohort.visits, changed)
-    pd.testing.assert_frame_equal(build_baseline_table(cohort), build_baseline_table(other))
+    pd.testing.assert_frame_equal(cohort.baseline(), other.baseline())
 
 
 def test_volumes_of_two_segmentations_are_not_mixed(cohort: Cohort) -> None:
     twice = pd.concat([cohort.volumes, cohort.volumes.assign(source="other")])
     both = Cohort(cohort.participants, cohort.visits, twice.reset_index(drop=True))
     with pytest.raises(CohortError, match=r"several sources \(other, test\)"):
-        build_baseline_table(both)
+        both.baseline()

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from cohorts.volumetry import compute_volumes
@@ -134,7 +132,7 @@ def test_later_diagnosis_is_refused_as_the_baseline_one(column: str, tmp_path: P
 def test_folder_gives_back_what_was_written(tmp_path: Path) -> None:
     make_table().to_csv(tmp_path / "p.csv", index=False)
     cohort = load_cohort(tmp_path / "p.csv")
-    write_cohort(cohort, tmp_path / "cohort")
+    cohort.write(tmp_path / "cohort")
     again = load_cohort(tmp_path / "cohort")
     for table in TABLES:
         pd.testing.assert_frame_equal(getattr(cohort, table), getattr(again, table))
@@ -143,7 +141,7 @@ def test_folder_gives_back_what_was_written(tmp_path: Path) -> None:
 
 def test_synthetic_people_are_sound_and_stay_synthetic(tmp_path: Path) -> None:
     cohort, _ = synthesize_table(400, rng=np.random.default_rng(3))
-    write_cohort(cohort, tmp_path / "cohort")
+    cohort.write(tmp_path / "cohort")
     again = load_cohort(tmp_path / "cohort")
     assert again.is_synthetic
     assert len(again.participants) == 400
@@ -164,7 +162,7 @@ def test_folder_that_was_changed_is_refused(
     table: str, change: dict[str, object], words: str, tmp_path: Path
 ) -> None:
     make_table().to_csv(tmp_path / "p.csv", index=False)
-    write_cohort(load_cohort(tmp_path / "p.csv"), tmp_path / "cohort")
+    load_cohort(tmp_path / "p.csv").write(tmp_path / "cohort")
     path = tmp_path / "cohort" / f"{table}.parquet"
     frame = pd.read_parquet(path)
     for column, value in change.items():
@@ -204,7 +202,7 @@ def test_dallas_lifespan_study_loads_with_its_drop_out() -> None:
 
 @needs_shared
 def test_freesurfer_subject_loads_with_its_own_volumes() -> None:
-    table = build_baseline_table(load_cohort(AOMIC, diagnosis="CN"))
+    table = load_cohort(AOMIC, diagnosis="CN").baseline()
     assert table.loc["sub-0001", "left_hippocampus_mm3"] == 4280.4
     assert table.loc["sub-0001", "hippocampus_mm3"] == pytest.approx(4280.4 + 4231.5)
     assert table.loc["sub-0001", "head_size_mm3"] == pytest.approx(1560838.764254)
@@ -213,14 +211,14 @@ def test_freesurfer_subject_loads_with_its_own_volumes() -> None:
 @needs_shared
 def test_brain_of_aseg_stats_means_the_same_as_that_of_the_label_map() -> None:
     measured = compute_volumes(AOMIC / "aseg.mgz").set_index("region")["volume_mm3"]
-    table = build_baseline_table(load_cohort(AOMIC, diagnosis="CN"))
+    table = load_cohort(AOMIC, diagnosis="CN").baseline()
     assert table.loc["sub-0001", "brain_mm3"] == pytest.approx(measured["brain"], rel=0.005)
 
 
 def test_both_sides_are_left_plus_right_where_only_those_are_given(tmp_path: Path) -> None:
     table = make_table()
     table.to_csv(tmp_path / "p.csv", index=False)
-    both = build_baseline_table(load_cohort(tmp_path / "p.csv"))["hippocampus_mm3"]
+    both = load_cohort(tmp_path / "p.csv").baseline()["hippocampus_mm3"]
     first = table.drop_duplicates("participant_id")
     sides = first["left_hippocampus_mm3"] + first["right_hippocampus_mm3"]
     assert both.to_numpy() == pytest.approx(sides.to_numpy())

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohorts.baseline import build_baseline_table
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import list_profiles, read_profile
@@ -241,7 +240,7 @@ def test_codes_of_one_column_are_values_in_others(tmp_path: Path) -> None:
     cohort = load_cohort(tmp_path / "t.csv", profile="nacc")
     assert cohort.participants["weight"].tolist() == [88, 70]
     assert cohort.participants["mmse"].isna().tolist() == [False, True]
-    assert build_baseline_table(cohort)["left_hippocampus_mm3"].dropna().tolist() == [3200]
+    assert cohort.baseline()["left_hippocampus_mm3"].dropna().tolist() == [3200]
 
 
 def test_what_the_user_states_wins(tmp_path: Path) -> None:

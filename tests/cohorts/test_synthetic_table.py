@@ -8,7 +8,6 @@ import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import GeneratorParameters, Truth, read_truth, synthesize_table, write_truth
 
@@ -106,7 +105,7 @@ def test_same_seed_gives_the_same_cohort() -> None:
 
 def test_truth_is_written_where_no_loader_reads_it(tmp_path: Path) -> None:
     cohort, truth = synthesize_table(30, rng=np.random.default_rng(3))
-    write_cohort(cohort, tmp_path)
+    cohort.write(tmp_path)
     write_truth(truth, tmp_path)
     loaded = load_cohort(tmp_path)
     assert loaded.is_synthetic

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohorts.baseline import build_baseline_table
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
@@ -160,7 +159,7 @@ def test_wide_table_costs_no_frame_a_column(
     wide.columns = [f"f{i}" for i in wide]
     people = pd.read_csv(write(tmp_path / "p.tsv", ["1"] * 6), sep="\t")
     pd.concat([people, wide], axis=1).to_csv(tmp_path / "p.csv", index=False)
-    table = build_baseline_table(load_cohort(tmp_path / "p.csv"))
+    table = load_cohort(tmp_path / "p.csv").baseline()
     assert np.array_equal(table[wide.columns].to_numpy(), wide.to_numpy())
     assert not recwarn.list
 

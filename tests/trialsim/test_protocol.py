@@ -47,6 +47,12 @@ def test_init_writes_the_example_and_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / "new/protocol.toml").read_text() == "mine"
 
 
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(path: Path) -> None:
+    path.write_text(MINIMAL + "[selection.fast_progressor]\nwindow_months = 6\n")
+    with pytest.raises(DesignError, match=r"window_months: this key is cohort\.window_months now"):
+        read_protocol(path)
+
+
 def test_paths_are_relative_to_the_protocol(path: Path) -> None:
     protocol = read_protocol(path)
     assert protocol.cohort.path == path.parent / "people.csv"

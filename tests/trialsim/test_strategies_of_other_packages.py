@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import trialsim as ts
-from cohorts.folder import write_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, registry
 from trialsim.errors import DesignError
@@ -86,7 +85,7 @@ def test_a_study_uses_it_and_another_version_scores_again(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_cohort(synthesize_table(40, rng=np.random.default_rng(1))[0], tmp_path / "screened")
+    synthesize_table(40, rng=np.random.default_rng(1))[0].write(tmp_path / "screened")
     install()
     asked = ts.protocol(
         "screened",

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from cohorts.schema import validate_table
 from trialsim.comparison.comparison import Comparison, compare_strategies
 from trialsim.design import Costs, DropOut, TrialDesign
@@ -215,7 +217,7 @@ def test_a_question_that_cannot_be_answered_is_refused(changes: dict[str, Any], 
         compare(**changes)
 
 
-def build_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+def build_cohort() -> Cohort:
     rows = [
         (f"sub-{person}", f"ses-{visit}", months, 5000.0 - 10 * months)
         for person in range(12)
@@ -223,21 +225,28 @@ def build_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     ]
     names = ["participant_id", "session_id", "months_from_baseline", "volume_mm3"]
     table = pd.DataFrame(rows, columns=names)
-    return table[names[:3]], table.drop(columns=names[2]).assign(region="hippocampus")
+    people = pd.DataFrame({"participant_id": table["participant_id"].unique()})
+    return Cohort(
+        people.assign(sex="F", age_years=70.0, diagnosis="MCI"),
+        table[names[:3]].assign(
+            age_years=70.0, diagnosis="MCI", image_path=None, segmentation_path=None
+        ),
+        table.drop(columns=names[2]).assign(region="hippocampus", source="x"),
+    )
 
 
 def test_the_nearest_visit_within_the_window_stands_for_the_planned_one() -> None:
-    visits, volumes = build_tables()
-    table = build_trajectories(visits, volumes, DESIGN, window_months=2)
+    cohort = build_cohort()
+    table = build_trajectories(cohort, DESIGN, window_months=2)
     assert table.iloc[0].tolist() == [5000, 4890, 4755]
     with pytest.raises(DesignError, match=r"month 12, but nobody .* within 0.5 months"):
-        build_trajectories(visits, volumes, DESIGN, window_months=0.5)
-    with pytest.raises(DesignError, match=r"'amygdala' is not a region .* there are hippocampus"):
-        build_trajectories(visits, volumes, DESIGN.change(endpoint="amygdala"))
+        build_trajectories(cohort, DESIGN, window_months=0.5)
+    with pytest.raises(CohortError, match="no volumes of amygdala: it has hippocampus"):
+        build_trajectories(cohort, DESIGN.change(endpoint="amygdala"))
 
 
 def test_percent_is_relative_to_the_volume_it_starts_from() -> None:
-    visits, volumes = build_tables()
-    table = build_trajectories(visits, volumes, DESIGN, window_months=2)
+    cohort = build_cohort()
+    table = build_trajectories(cohort, DESIGN, window_months=2)
     percent = convert_unit(table, DESIGN.change(unit="percent"))
     assert percent[0, 2] - percent[0, 0] == pytest.approx(100 * np.log(4755 / 5000))

@@ -19,6 +19,7 @@ from trialsim.cli.asking import Asked, asking
     "decline_unit",
     "horizon_months",
     "window_months",
+    "measured_by",
 )
 def compare(asked: Asked) -> None:
     """Measure each strategy's capture rate against chance, paired differences, calibration.

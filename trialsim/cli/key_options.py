@@ -44,7 +44,8 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "rate_below": Option(float, "Or: those whose change a year is below this, for example -3."),
     "decline_unit": Option(str, "Unit of the decline that strategies learn: percent or mm3."),
     "horizon_months": Option(float, "When the decline is measured, months."),
-    "window_months": Option(float, "How far from it a visit may be, months."),
+    "measured_by": Option(str, "Tool whose volumes count, where several measured one visit."),
+    "window_months": Option(float, "How far a visit may be from its planned time, months."),
     "endpoint": Option(str, "Region whose volume declines."),
     "unit": Option(str, "Unit of the endpoint: mm3 or percent."),
     "visits_months": Option(

@@ -7,6 +7,7 @@ from trialsim.cli.asking import Asked, asking
 
 @asking(
     "visits_months",
+    "window_months",
     "endpoint",
     "unit",
     "allocation_ratio",
@@ -23,6 +24,7 @@ from trialsim.cli.asking import Asked, asking
     "strategies",
     "scores",
     "training",
+    "measured_by",
     "fractions_enrolled",
     "sample_sizes",
     "screening",

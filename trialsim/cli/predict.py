@@ -11,6 +11,7 @@ from trialsim.cli.asking import Asked, asking
     "measure",
     "segmentations",
     "until_months",
+    "measured_by",
     "tolerance_percent",
     "sampler",
     "num_inference_steps",

@@ -14,6 +14,7 @@ from trialsim.cli.asking import Asked, asking
     "decline_unit",
     "horizon_months",
     "window_months",
+    "measured_by",
 )
 def rank(asked: Asked) -> None:
     """Score everyone by each strategy: whom it would enroll, whom it would leave out.

@@ -18,3 +18,6 @@ OutputOption = Annotated[Path | None, typer.Option(help="Folder for tables (CSV)
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 
 DEFAULT_STUDY = Path("study.duckdb")
+MeasuredByOption = Annotated[
+    str | None, typer.Option(help="Tool whose volumes count, where several measured one visit.")
+]

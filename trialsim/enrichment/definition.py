@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from cohorts.visits import WINDOW_MONTHS
 from trialsim.errors import DesignError
 
 Unit = Literal["percent", "mm3"]
@@ -27,7 +28,7 @@ class FastProgressorDefinition:
     horizon_months
         When the change is measured.
     window_months
-        How far from the horizon the visit may lie.
+        How far from the horizon the visit may lie; see `cohorts.visits`.
 
     Raises
     ------
@@ -39,7 +40,7 @@ class FastProgressorDefinition:
     rate_below: float | None = None
     unit: Unit = "percent"
     horizon_months: float = 24.0
-    window_months: float = 6.0
+    window_months: float = WINDOW_MONTHS
 
     def __post_init__(self) -> None:
         problems = []

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from trialsim import defaults
@@ -78,7 +77,7 @@ def build_screening_tables(
     truth = truth or measured
     image, auxiliary = _split_predictions(predictions, cohort)
     tables = ScreeningTables(
-        baseline=build_baseline_table(cohort),
+        baseline=cohort.baseline(),
         outcome=None if measured is None else measured.decline,
         truth=None if truth is None else truth.decline,
         predictions=image,

@@ -19,7 +19,7 @@ class ScreeningTables:
     ----------
     baseline
         One row a person, index `participant_id`: what is known at baseline, nothing later
-        (`cohorts.baseline.build_baseline_table`).
+        (`Cohort.baseline`).
     outcome
         Measured decline at the horizon, in `unit`, higher = faster; only those who have it. Seen
         by strategies that are cross-fitted, and by them alone.

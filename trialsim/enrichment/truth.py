@@ -5,12 +5,11 @@ from typing import Literal
 
 import pandas as pd
 
-from cohorts.change import compute_measured_change
 from cohorts.cohort import Cohort
+from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.synthetic.truth import build_latent_cohort
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.errors import DesignError
-
-MONTHS_PER_YEAR = 12.0
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,8 @@ def compute_measured_decline(
     DesignError
         Where nobody has a visit near the horizon.
     """
-    change = compute_measured_change(
-        cohort,
-        region=region,
-        horizon_months=definition.horizon_months,
-        window_months=definition.window_months,
+    change = cohort.change(
+        region, definition.horizon_months, window_months=definition.window_months
     )
     if change.empty:
         raise DesignError(
@@ -105,25 +101,6 @@ def compute_latent_decline(
     return replace(compute_measured_decline(latent, definition, region=region), kind="latent")
 
 
-def build_latent_cohort(cohort: Cohort, latent_volumes: pd.DataFrame) -> Cohort:
-    """Return the cohort as it would be seen without measurement error and without drop-out."""
-    visits = latent_volumes[
-        ["participant_id", "session_id", "months_from_baseline"]
-    ].drop_duplicates(["participant_id", "session_id"])
-    ages = cohort.participants.set_index("participant_id")["age_years"]
-    visits = visits[visits["participant_id"].isin(ages.index)]
-    visits = visits.assign(
-        age_years=visits["participant_id"].map(ages)
-        + visits["months_from_baseline"] / MONTHS_PER_YEAR,
-        diagnosis=None,
-        image_path=None,
-        segmentation_path=None,
-    )
-    volumes = latent_volumes[["participant_id", "session_id", "region", "volume_mm3"]]
-    volumes = volumes[volumes["participant_id"].isin(ages.index)].assign(source="latent")
-    return replace(cohort, visits=visits, volumes=volumes)
-
-
 def compute_later_decline(
     cohort: Cohort,
     definition: FastProgressorDefinition,
@@ -152,17 +129,12 @@ def compute_later_decline(
     TrueDecline or None
         None where the next visit is already the last one before the horizon.
     """
-    visits = cohort.visits.sort_values(["participant_id", "months_from_baseline"])
-    later = visits[visits.duplicated("participant_id")]
-    later_start = later.drop_duplicates("participant_id")["months_from_baseline"].median()
-    remaining = definition.horizon_months - later_start
+    next_visit = cohort.visit(1)["months_from_baseline"]
+    remaining = definition.horizon_months - next_visit.median()
     if not remaining > definition.window_months:
         return None
-    change = compute_measured_change(
-        replace(cohort, visits=later),
-        region=region,
-        horizon_months=float(remaining),
-        window_months=definition.window_months,
+    change = cohort.change(
+        region, float(remaining), window_months=definition.window_months, from_visit=1
     )
     if change.empty:
         return None

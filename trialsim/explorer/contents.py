@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cohorts.baseline import build_baseline_table
 from cohorts.sources.columns import name_volume_column
 from reports.store.study import Study
 from trialsim.comparison.refitting import widen_scores
@@ -82,7 +81,7 @@ class Contents:
         The index is the participant's id, which is shown only where people are identified.
         """
         scores = widen_scores(self.study.read("scores"))
-        known = build_baseline_table(read_cohort(self.study, self.study.read))
+        known = read_cohort(self.study, self.study.read).baseline()
         wanted = [
             "age_years",
             "sex",

@@ -5,28 +5,26 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cohorts.cohort import Cohort
+from cohorts.visits import WINDOW_MONTHS
 from trialsim.analysis.result import Floats
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 
 
 def build_trajectories(
-    visits: pd.DataFrame,
-    volumes: pd.DataFrame,
-    design: TrialDesign,
-    *,
-    window_months: float = 3.0,
+    cohort: Cohort, design: TrialDesign, *, window_months: float = WINDOW_MONTHS
 ) -> pd.DataFrame:
     """Return the endpoint's volume (mm3) of each participant at each visit of the design.
 
     Parameters
     ----------
-    visits, volumes
-        Tables of `cohorts.schema`.
+    cohort
+        People who were followed.
     design
         Names the region and the months of the visits.
     window_months
-        A visit stands for a planned one that is at most this far away; the nearest does.
+        How far a visit may be from the planned one that it stands for; see `cohorts.visits`.
 
     Returns
     -------
@@ -35,43 +33,19 @@ def build_trajectories(
 
     Raises
     ------
+    CohortError
+        The region is not in the cohort, or several tools measured one visit.
     DesignError
-        The region is not in the cohort, several tools measured it at one visit, or nobody has one
-        of the planned visits.
+        Nobody has one of the planned visits.
     """
-    region = volumes[volumes["region"] == design.endpoint]
-    if region.empty:
-        known = ", ".join(sorted(volumes["region"].unique())) or "none"
-        raise DesignError(
-            f"The endpoint {design.endpoint!r} is not a region of the cohort; there are {known}."
-        )
-    _refuse_two_measurements(region, design.endpoint)
-    rows = region[["participant_id", "session_id", "volume_mm3"]].merge(
-        visits[["participant_id", "session_id", "months_from_baseline"]],
-        on=["participant_id", "session_id"],
+    found = cohort.volumes_near(
+        design.visits_months, region=design.endpoint, window_months=window_months
     )
-    columns = {
-        months: _pick_nearest(rows, months, window_months) for months in design.visits_months
-    }
-    table = pd.DataFrame(columns, index=pd.Index(visits["participant_id"].unique()))
+    people = pd.Index(cohort.participants["participant_id"], name="participant_id")
+    wide = found.pivot_table(index="participant_id", columns="planned_months", values="volume_mm3")
+    table = wide.reindex(index=people, columns=list(design.visits_months))
     _refuse_absent_visits(table, window_months)
-    return table.rename_axis("participant_id")
-
-
-def _refuse_two_measurements(region: pd.DataFrame, endpoint: str) -> None:
-    if region.duplicated(["participant_id", "session_id"]).any():
-        sources = ", ".join(sorted(region["source"].unique()))
-        raise DesignError(
-            f"The {endpoint} of one visit was measured by several tools ({sources}): keep one, "
-            "with Cohort.select(source=...) or by importing the volumes of one."
-        )
-
-
-def _pick_nearest(rows: pd.DataFrame, months: float, window: float) -> "pd.Series[float]":
-    distance = (rows["months_from_baseline"] - months).abs()
-    near = rows.assign(distance=distance)[distance <= (window if months else 0.0)]
-    nearest = near.sort_values(["distance", "months_from_baseline"], kind="stable")
-    return nearest.drop_duplicates("participant_id").set_index("participant_id")["volume_mm3"]
+    return table.rename_axis(columns=None)
 
 
 def _refuse_absent_visits(table: pd.DataFrame, window: float) -> None:

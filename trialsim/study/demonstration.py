@@ -9,16 +9,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.truth import TRUTH
 from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from cohorts.cohort import Cohort
-from cohorts.folder import is_cohort_folder, write_cohort
+from cohorts.folder import is_cohort_folder
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import synthesize_images, synthesize_table
 from cohorts.synthetic.mni import load_mni_anatomy
+from cohorts.synthetic.truth import read_true_volumes, read_truth, write_true_volumes
 
 N_HISTORY: Final = 200
 N_WHOLE_HEADS: Final = 2
@@ -45,7 +45,7 @@ samples = 2
 [selection]
 strategies = ["random", "regression", "boosting", "brlp", "stacked", "oracle"]
 fractions_enrolled = [0.5, 0.75, 1.0]
-fast_progressor = {{ top_fraction = 0.3, horizon_months = 24, window_months = 6 }}
+fast_progressor = {{ top_fraction = 0.3, horizon_months = 24 }}
 
 [design]
 visits_months = [0, 12, 24]
@@ -90,7 +90,7 @@ def write_history(folder: Path, _n_people: int, seed: int) -> None:
     """Write people with volumes and follow-up, but without scans."""
     rng = np.random.default_rng([seed, 0])
     cohort, _ = synthesize_table(N_HISTORY, rng=rng, visits_months=VISITS_MONTHS)
-    write_cohort(_rename(cohort, "history"), folder)
+    _rename(cohort, "history").write(folder)
 
 
 def write_screened(folder: Path, n_people: int, seed: int) -> None:
@@ -100,10 +100,10 @@ def write_screened(folder: Path, n_people: int, seed: int) -> None:
     synthesize_images(
         heads, N_WHOLE_HEADS, seed=seed, visits_months=VISITS_MONTHS, whole_head=True, workers=2
     )
-    truth = [_read_truth(folder / "on-grid"), _rename_people(_read_truth(heads), "head")]
-    (folder / TRUTH).parent.mkdir(exist_ok=True)
-    pd.concat(truth, ignore_index=True).to_parquet(folder / TRUTH, index=False)
-    write_cohort(_join(on_grid, _rename(load_cohort(heads), "head")), folder)
+    of_heads = _rename_people(read_truth(heads).volumes, "head")
+    truth = [read_true_volumes(folder / "on-grid"), of_heads]
+    write_true_volumes(pd.concat(truth, ignore_index=True), folder)
+    _join(on_grid, _rename(load_cohort(heads), "head")).write(folder)
 
 
 def _write_on_grid(folder: Path, n_people: int, seed: int) -> Cohort:
@@ -116,10 +116,6 @@ def _write_on_grid(folder: Path, n_people: int, seed: int) -> Cohort:
     cohort = write_evaluation_cohort(bank, folder, config, rng=np.random.default_rng([seed, 1]))
     shutil.rmtree(bank)
     return cohort
-
-
-def _read_truth(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / TRUTH)
 
 
 def _join(first: Cohort, second: Cohort) -> Cohort:

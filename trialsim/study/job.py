@@ -139,15 +139,26 @@ class Job:
         run.note(notes=told)
         self.notes.extend(told)
 
+    @property
+    def window_months(self) -> float:
+        """How far a visit may be from the planned time that it stands for."""
+        return self.protocol.cohort.window_months
+
     def load(self, path: Path) -> Cohort:
-        """Read the cohort at `path`, once, with the codings that the protocol states."""
+        """Read the cohort at `path`, once, with the codings that the protocol states.
+
+        Raises
+        ------
+        CohortError
+            Where several tools measured one visit, and no tool is stated.
+        """
         if path not in self._loaded:
             self._loaded[path] = self._load(path)
         return self._loaded[path]
 
     def _load(self, path: Path) -> Cohort:
         section = self.protocol.cohort
-        return load_cohort(
+        found = load_cohort(
             path,
             column_map=section.map,
             age_unit=section.age_unit,
@@ -163,6 +174,12 @@ class Job:
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),
         )
+        # an archive that one other tool measured leaves nothing to choose
+        tool, is_screened = section.measured_by, path == section.path
+        if tool is not None and (is_screened or found.volumes["source"].nunique() > 1):
+            found = found.select(source=tool)
+        found.get_volumes()
+        return found
 
 
 def _is_among(key: str, keys: Iterable[str]) -> bool:

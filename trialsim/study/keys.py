@@ -18,6 +18,8 @@ _BY_SECTION: Final = {
         "bids_filters",
         "eligibility",
         "training",
+        "measured_by",
+        "window_months",
     ),
     "prediction": (
         "model",
@@ -44,7 +46,7 @@ _BY_SECTION: Final = {
         "n_selected",
         "truth",
     ),
-    "selection.fast_progressor": ("top_fraction", "rate_below", "horizon_months", "window_months"),
+    "selection.fast_progressor": ("top_fraction", "rate_below", "horizon_months"),
     "design": (
         "endpoint",
         "unit",

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from cohorts.schema import CONTEXT_REGIONS, REPORTED_REGIONS
+from cohorts.visits import WINDOW_MONTHS
 from trialsim import defaults
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign, build_costs, build_design
@@ -28,6 +29,11 @@ from trialsim.interim.plan import InterimPlan, build_interim
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Months = Annotated[float, Field(gt=0, le=600)]
+
+RENAMED: Final[Mapping[str, str]] = {
+    "selection.fast_progressor.window_months": "cohort.window_months",
+}
+"""Keys of earlier versions, with what they are now."""
 
 REGIONS: Final = tuple(dict.fromkeys((*REPORTED_REGIONS, *CONTEXT_REGIONS)))
 
@@ -61,6 +67,8 @@ class CohortSection(Section):
 
     `training` is another cohort with follow-up visits, on which the strategies that learn are
     fitted. Left out, they are cross-fitted on the screened people's own follow-ups.
+    `measured_by` is the tool whose volumes count where several measured one visit. A visit stands
+    for a planned time that is at most `window_months` away, see `cohorts.visits`.
     """
 
     path: UserPath
@@ -77,6 +85,8 @@ class CohortSection(Section):
     profile: str | None = None
     bids_filters: dict[str, dict[str, str | int | list[str | int] | None]] = {}
     quarantine: bool = False
+    measured_by: str | None = None
+    window_months: Annotated[float, Field(ge=0, le=60)] = WINDOW_MONTHS
     eligibility: list[str] = []
 
 
@@ -111,7 +121,6 @@ class FastProgressor(Section):
     rate_below: Annotated[float, Field(lt=0)] | None = None
     unit: Literal["percent", "mm3"] = "percent"
     horizon_months: Months = 24.0
-    window_months: Months = 6.0
 
     @model_validator(mode="after")
     def _one_definition(self) -> Self:
@@ -209,7 +218,9 @@ def build_protocol(content: Mapping[str, Any], *, name: str = "protocol") -> Pro
 
 def _sentences(name: str, problem: Mapping[str, Any]) -> Iterator[str]:
     key = ".".join(str(part) for part in problem["loc"]) or "the whole"
-    if problem["type"] == "extra_forbidden":
+    if key in RENAMED:
+        yield f"{name}, {key}: this key is {RENAMED[key]} now."
+    elif problem["type"] == "extra_forbidden":
         yield f"{name}, {key}: no such key; {_allowed_keys(problem['loc'][:-1])}."
     elif problem["type"] == "missing":
         yield f"{name}, {key}: this key is missing."

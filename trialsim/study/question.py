@@ -13,7 +13,7 @@ import pandas as pd
 from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
 from trialsim.errors import DesignError
-from trialsim.study.protocol import Protocol, SelectionSection, build_protocol
+from trialsim.study.protocol import RENAMED, Protocol, SelectionSection, build_protocol
 
 PATHS: Final = (
     "study.output",
@@ -233,7 +233,10 @@ def read_recorded(study: Path) -> Values:
     if not opened.has(DESCRIPTION):
         return {}
     rows = opened.read(DESCRIPTION)
-    values = {key: json.loads(text) for key, text in zip(rows["key"], rows["value"], strict=True)}
+    values = {
+        RENAMED.get(key, key): json.loads(text)
+        for key, text in zip(rows["key"], rows["value"], strict=True)
+    }
     folder = study.absolute().parent
     return {key: _anchor_value(key, value, folder) for key, value in values.items()}
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import Screening, screen_cohort
-from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
 from reports.store.study import DESCRIPTION, Run, Study
@@ -17,8 +16,15 @@ from trialsim.study.question import add_cohort
 from trialsim.study.steps.cohort import COHORT_TABLES, read_cohort
 
 
-def load_screened(cohort: Path | None, study: Path) -> Cohort:
+def load_screened(cohort: Path | None, study: Path, *, measured_by: str | None = None) -> Cohort:
     """Return the cohort at `cohort`, or the one that the study file holds.
+
+    Parameters
+    ----------
+    cohort, study
+        Where they are.
+    measured_by
+        The tool whose volumes are kept; all are where left out.
 
     Raises
     ------
@@ -26,8 +32,9 @@ def load_screened(cohort: Path | None, study: Path) -> Cohort:
         If neither can be read.
     """
     if cohort is not None:
-        return load_cohort(cohort)
-    return read_cohort(Study.open(study, read_only=True))
+        return load_cohort(cohort, measured_by=measured_by)
+    found = read_cohort(Study.open(study, read_only=True))
+    return found if measured_by is None else found.select(source=measured_by)
 
 
 def import_cohort(
@@ -52,7 +59,7 @@ def import_cohort(
         Where a criterion cannot be checked, or nothing can be written.
     """
     screening = screen_cohort(found, eligibility)
-    write_cohort(screening.eligible, folder, screening=screening if eligibility else None)
+    screening.eligible.write(folder, screening=screening if eligibility else None)
     config = {"eligibility": list(eligibility)}
     with recorded_run(study, config=config, cohort=screening.eligible, place=folder) as run:
         if eligibility:

@@ -25,6 +25,8 @@ def protocol(
     missing: str | Sequence[str | int | float] | None = None,
     ignore: Sequence[str] | None = None,
     quarantine: bool | None = None,
+    measured_by: str | None = None,
+    window_months: float | None = None,
     eligibility: Sequence[str] | None = None,
     model: str | Path | None = None,
     horizons_months: Sequence[float] | None = None,
@@ -42,7 +44,6 @@ def protocol(
     rate_below: float | None = None,
     decline_unit: Literal["percent", "mm3"] | None = None,
     horizon_months: float | None = None,
-    window_months: float | None = None,
     endpoint: str | None = None,
     unit: Literal["mm3", "percent"] | None = None,
     visits_months: Sequence[float] | None = None,
@@ -85,6 +86,10 @@ def protocol(
         How a source is read, see `load_cohort`.
     quarantine
         Whether people with bad data are left out and listed.
+    measured_by
+        The tool whose volumes count, where several measured one visit.
+    window_months
+        How far a visit may be from the planned time that it stands for, months (0 to 60).
     eligibility
         Criteria such as "age_years between 55 and 85", in the order in which they are checked.
     model, horizons_months, samples, device, save_images
@@ -104,8 +109,8 @@ def protocol(
         The decline that strategies are judged by.
     top_fraction, rate_below
         Who is a fast progressor: this share (0 to 1), or a change a year below this (negative).
-    decline_unit, horizon_months, window_months
-        Unit of that decline, when it is measured, how far from then a visit may be (months).
+    decline_unit, horizon_months
+        Unit of that decline, and when it is measured (months).
     endpoint, unit
         The region that is followed, in mm3 or in percent (100 x the logarithm of the volume).
     visits_months

@@ -11,10 +11,9 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cohorts.baseline import build_baseline_table
-from cohorts.change import compute_measured_change
 from cohorts.cohort import Cohort
 from cohorts.sources.columns import name_volume_column
+from cohorts.visits import WINDOW_MONTHS
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
 
@@ -50,7 +49,7 @@ def predict_from_archive(
     *,
     months: Sequence[float],
     endpoint: str = "hippocampus",
-    window_months: float = 3.0,
+    window_months: float = WINDOW_MONTHS,
 ) -> ArchiveTwins:
     """Return the untreated volume of each person at each month, with its sd.
 
@@ -69,7 +68,7 @@ def predict_from_archive(
     endpoint
         A region.
     window_months
-        How far from a month a visit of the archive may be.
+        How far from a month a visit of the archive may be; see `cohorts.visits`.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def predict_from_archive(
         baseline that was not measured.
     """
     column = name_volume_column(endpoint)
-    own, known = build_baseline_table(people), build_baseline_table(archive)
+    own, known = people.baseline(), archive.baseline()
     _check(own, known, column)
     names = _list_features(own, known, column)
     z_own, z_known = _build_features(own, names), _build_features(known, names)
@@ -150,9 +149,8 @@ def _build_features(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 def _measure(archive: Cohort, endpoint: str, month: float, window: float) -> pd.Series:
     """Return the percent change by a month, for who has a visit near it."""
-    measured = compute_measured_change(
-        archive, region=endpoint, horizon_months=month, window_months=min(window, month / 2)
-    ).set_index("participant_id")
+    measured = archive.change(endpoint, month, window_months=min(window, month / 2))
+    measured = measured.set_index("participant_id")
     # a visit a week early has had a week less of decline
     scaled: pd.Series = measured["change_percent"] * month / measured["months"]
     return scaled

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.sources.columns import name_volume_column
 from trialsim.errors import DesignError
@@ -56,7 +55,7 @@ def build_twins(
             f"Twins need the predictions of one model for {endpoint}, got "
             f"{', '.join(models) or 'none'}: name it."
         )
-    baseline = build_baseline_table(people)
+    baseline = people.baseline()
     column = name_volume_column(endpoint)
     if column not in baseline or baseline[column].isna().any():
         raise DesignError(f"The trial lacks {column} at baseline for some people or for all.")

@@ -14,8 +14,8 @@ from brlp_models.scans.grid import Grid, resample
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
 from brlp_models.training.banks.scans import BankWriter
 from brlp_models.training.tissues import TISSUES
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
+from cohorts.visits import order_visits
 
 
 def write_cohort_bank(
@@ -39,15 +39,11 @@ def write_cohort_bank(
     ModelError
         Where a visit has no image or no segmentation, or the folder's bank is of other visits.
     """
-    visits = cohort.visits.sort_values(["participant_id", "months_from_baseline"])
+    visits = order_visits(cohort.visits)
     _check_files(visits)
-    table = build_baseline_table(cohort)
-    volumes = cohort.get_volumes().pivot_table(
-        index=["participant_id", "session_id"],
-        columns="region",
-        values="volume_mm3",
-        aggfunc="first",
-    )
+    table = cohort.baseline()
+    volumes = cohort.visit_volumes().set_index(["participant_id", "session_id"])
+    volumes = volumes.drop(columns=["months_from_baseline", "age_years"])
     people = [str(person) for person in visits["participant_id"].unique()]
     names = (visits["participant_id"] + " " + visits["session_id"]).tolist()
     writer = BankWriter(folder, len(visits), grid.shape, {"cohort": cohort.name, "visits": names})

@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brlp_models.evaluation.truth import TRUTH
 from brlp_models.model.config import ModelConfig
 from brlp_models.scans.files import make_nifti
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from cohorts.synthetic.parameters import CohortParameters
+from cohorts.synthetic.truth import write_true_volumes
 
 _SIDED = (
     "cerebral_white_matter", "cerebral_cortex", "lateral_ventricle", "cerebellum", "thalamus",
@@ -61,9 +60,8 @@ def write_evaluation_cohort(
         name="synthetic evaluation people",
         is_synthetic=True,
     )
-    write_cohort(cohort, folder)
-    (folder / TRUTH).parent.mkdir(exist_ok=True)
-    pd.concat([truth, brain], ignore_index=True).to_parquet(folder / TRUTH)
+    cohort.write(folder)
+    write_true_volumes(pd.concat([truth, brain], ignore_index=True), folder)
     return cohort
 
 

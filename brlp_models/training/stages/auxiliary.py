@@ -10,7 +10,6 @@ import pandas as pd
 from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.model.config import ModelConfig
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.trajectories import compute_volumes, sample_people
@@ -49,21 +48,20 @@ def fit_auxiliary(
     regions = tuple(
         dict.fromkeys(entry.name.partition(":")[2] for entry in config.context if ":" in entry.name)
     )
-    table = build_baseline_table(cohort)
+    table = cohort.baseline()
     huber = HuberAuxiliary.fit(
         table,
-        cohort.visits,
-        cohort.get_volumes(),
+        cohort.visit_volumes(regions),
         regions=regions,
         covariates=covariates,
         volume_space="mni",
     )
     some = table.index[:n_progression]
-    visits = cohort.visits[cohort.visits["participant_id"].isin(some)]
-    volumes = cohort.get_volumes()
-    volumes = volumes[volumes["participant_id"].isin(some)]
     progression = ProgressionAuxiliary.fit(
-        table.loc[some], visits, volumes, regions=regions, volume_space="mni"
+        table.loc[some],
+        cohort.select(some).visit_volumes(regions),
+        regions=regions,
+        volume_space="mni",
     )
     return {
         ONE_VISIT: json.dumps(huber.to_dict(), indent=1) + "\n",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cohorts.errors import CohortValidationError
+from cohorts.errors import CohortError, CohortValidationError
 from cohorts.sources.checks.people import check_people
 from cohorts.sources.checks.visits import check_visits
 from cohorts.sources.checks.volumes import check_volumes
@@ -58,6 +58,18 @@ def separate_rejected(problems: list[Problem], *, quarantine: bool) -> pd.DataFr
         },
         dtype="str",
     )
+
+
+def require_people(frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
+    """Refuse a cohort without anybody.
+
+    Raises
+    ------
+    CohortError
+        With the problems of those who were left out.
+    """
+    if frame.empty:
+        raise CohortError(*rejected["problem"], "Nobody is left: every person has a problem.")
 
 
 def group_problems(problems: list[Problem], *, n_shown: int = 3) -> list[str]:

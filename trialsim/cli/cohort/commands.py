@@ -14,6 +14,7 @@ from trialsim.cli.recording import (
     DEFAULT_STUDY,
     CohortArgument,
     JsonOption,
+    MeasuredByOption,
     QuietOption,
     StudyOption,
 )
@@ -86,6 +87,7 @@ def import_source(
 @app.command()
 def describe(
     cohort: CohortArgument = None,
+    measured_by: MeasuredByOption = None,
     study: StudyOption = DEFAULT_STUDY,
     figure: Annotated[
         Path | None,
@@ -101,7 +103,7 @@ def describe(
     from trialsim.study.files import write_cohort_overview
     from trialsim.study.recording import load_screened
 
-    found = load_screened(cohort, study)
+    found = load_screened(cohort, study, measured_by=measured_by)
     table = compute_demographics(found)
     for written in [] if figure is None else write_cohort_overview(found, figure):
         typer.echo(f"Wrote {written}", err=True)

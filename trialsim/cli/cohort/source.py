@@ -55,6 +55,7 @@ READING: Final = {
             Path | None, typer.Option(help="JSON of entities for t1w and dseg, as fMRIPrep's.")
         ]
     ),
+    "measured_by": _text("Tool whose volumes count, where several measured one visit."),
     "quarantine": Shared(
         Annotated[
             bool,

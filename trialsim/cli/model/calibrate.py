@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.progress import count_items
-from trialsim.cli.recording import QuietOption, SeedOption
+from trialsim.cli.recording import MeasuredByOption, QuietOption, SeedOption
 
 
 def calibrate(
@@ -21,6 +21,7 @@ def calibrate(
         list[float], typer.Option(help="Months after baseline; give it once for each.")
     ] = [24.0, 48.0],  # noqa: B006
     samples: Annotated[int, typer.Option(min=2, help="Draws for each person and horizon.")] = 4,
+    measured_by: MeasuredByOption = None,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     quiet: QuietOption = False,
@@ -40,7 +41,8 @@ def calibrate(
 
     refuse_existing(out)
     loaded = load_model(model, device=device, precision="auto")
-    people, unfinished = load_cohort(on), out.with_name(f"{out.name}.partial")
+    people = load_cohort(on, measured_by=measured_by)
+    unfinished = out.with_name(f"{out.name}.partial")
     total = len(people.participants) * len(horizon)
     with count_items("predicting", total, quiet=quiet) as step:
         errors = measure_volume_error(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
+from trialsim.cli.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
 
 if TYPE_CHECKING:
     from brlp_models.evaluation.evaluation import EvaluatedCohort
@@ -47,6 +47,7 @@ def evaluate(
         list[int], typer.Option(min=1, help="Draws to compare; give it once for each.")
     ] = [1, 2, 4, 8, 16, 32, 64],  # noqa: B006
     n_bootstrap: Annotated[int, typer.Option(min=10, help="Resamples of people.")] = 1000,
+    measured_by: MeasuredByOption = None,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     as_json: JsonOption = False,
@@ -68,7 +69,7 @@ def evaluate(
     from cohorts.atomic import write_file
     from reports.figures.model_evaluation import write_evaluation_figures
 
-    people = _load(cohort)
+    people = _load(cohort, measured_by)
     tables = evaluate_model(
         load_model(model, device=device, precision="auto"),
         people,
@@ -81,8 +82,8 @@ def evaluate(
             n_bootstrap=n_bootstrap,
             seed=seed,
         ),
-        training=_load(train_on) if train_on else None,
-        calibration=_load(calibrate_on) if calibrate_on else None,
+        training=_load(train_on, measured_by) if train_on else None,
+        calibration=_load(calibrate_on, measured_by) if calibrate_on else None,
         report=lambda text: None if quiet else typer.echo(text, err=True),
     )
     write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
@@ -99,8 +100,8 @@ def evaluate(
     typer.echo(f"\nTables and figures: {out}")
 
 
-def _load(folder: Path) -> "EvaluatedCohort":
+def _load(folder: Path, measured_by: str | None) -> "EvaluatedCohort":
     from brlp_models.evaluation.evaluation import EvaluatedCohort
     from cohorts.sources.loading import load_cohort
 
-    return EvaluatedCohort(load_cohort(folder), folder)
+    return EvaluatedCohort(load_cohort(folder, measured_by=measured_by), folder)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.recording import MeasuredByOption
+
 
 class TrainingStage(StrEnum):
     """The stages of a training, in their order."""
@@ -25,6 +27,7 @@ def train(
         Path | None,
         typer.Option(help="Cohort with scans and segmentations; none: the recipe's people."),
     ] = None,
+    measured_by: MeasuredByOption = None,
     label_maps: Annotated[
         Path | None,
         typer.Option(help="Folder of label maps (SynthSeg or FreeSurfer codes)."),
@@ -48,6 +51,13 @@ def train(
 
     recipe = load_recipe(config)
     with show_training(quiet=quiet) as report:
-        session = TrainingSession(recipe, out, data=data, label_maps=label_maps, report=report)
+        session = TrainingSession(
+            recipe,
+            out,
+            data=data,
+            measured_by=measured_by,
+            label_maps=label_maps,
+            report=report,
+        )
         written = session.run(stage.value)
     typer.echo(written)

@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.options import split_numbers
-from trialsim.cli.recording import DEFAULT_STUDY, JsonOption, QuietOption, StudyOption
+from trialsim.cli.recording import (
+    DEFAULT_STUDY,
+    JsonOption,
+    MeasuredByOption,
+    QuietOption,
+    StudyOption,
+)
 
 
 def twins(
@@ -27,6 +33,7 @@ def twins(
     endpoint: Annotated[str, typer.Option(help="Region whose volume is predicted.")] = (
         "hippocampus"
     ),
+    measured_by: MeasuredByOption = None,
     study: StudyOption = DEFAULT_STUDY,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -40,12 +47,12 @@ def twins(
     from trialsim.study.recording import recorded_run
     from trialsim.study.trials.twin_making import make_twins
 
-    people = load_cohort(trial)
+    people = load_cohort(trial, measured_by=measured_by)
     made = make_twins(
         people,
         months=split_numbers(visits_months),
         endpoint=endpoint,
-        archive=None if train_on is None else load_cohort(train_on),
+        archive=None if train_on is None else load_cohort(train_on, measured_by=measured_by),
         predictions=predictions,
         model_id=model,
         study=study,

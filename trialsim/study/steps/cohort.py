@@ -22,7 +22,7 @@ def make_load_step(job: Job) -> Step:
     return Step(
         "load",
         lambda run: load(job, run),
-        job.config("cohort", without=["cohort.training"]),
+        job.config("cohort", without=["cohort.training", "cohort.window_months"]),
         inputs=[job.protocol.cohort.path, *job.census.scans],
         estimate=lambda: estimate_loading(job),
     )

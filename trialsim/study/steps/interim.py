@@ -44,7 +44,9 @@ def make_interim_step(job: Job, interim: InterimPlan, stands_on: list[str]) -> S
     return Step(
         "interim",
         lambda run: plan_interim(job, interim, run),
-        job.config("interim", "design", "costs", "simulation.n_simulations"),
+        job.config(
+            "interim", "design", "costs", "simulation.n_simulations", "cohort.window_months"
+        ),
         stands_on=stands_on,
         estimate=lambda: n_trials * _SECONDS_A_TRIAL,
     )
@@ -138,7 +140,7 @@ def read_followed(
     """
     design = job.protocol.design
     return read_screened(
-        build_trajectories(cohort.visits, cohort.volumes, design),
+        build_trajectories(cohort, design, window_months=job.window_months),
         widen_scores(scores).loc[tables.index],
         design,
         baseline=build_all_features(tables),

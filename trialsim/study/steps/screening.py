@@ -57,7 +57,8 @@ def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
 
 def define_fast_progressors(job: Job) -> FastProgressorDefinition:
     """Return who counts as a fast progressor."""
-    return FastProgressorDefinition(**job.protocol.selection.fast_progressor.model_dump())
+    stated = job.protocol.selection.fast_progressor.model_dump()
+    return FastProgressorDefinition(**stated, window_months=job.window_months)
 
 
 def read_given_predictions(job: Job) -> pd.DataFrame | None:

@@ -31,6 +31,15 @@ from trialsim.study.steps.screening import (
     read_predictions,
 )
 
+_OF_SCORES = (
+    "selection",
+    "design.endpoint",
+    "cohort.training",
+    "cohort.measured_by",
+    "cohort.window_months",
+)
+"""What decides how people are scored and judged."""
+
 _OF_COMPARISON = (
     "selection.n_selected",
     "selection.truth",
@@ -53,7 +62,7 @@ def make_score_step(job: Job, stands_on: list[str]) -> Step:
 
 
 def _configure_scores(job: Job) -> dict[str, Any]:
-    config = job.config("selection", "design.endpoint", "cohort.training", without=_OF_COMPARISON)
+    config = job.config(*_OF_SCORES, without=_OF_COMPARISON)
     # another version of another package may score otherwise
     packages = list_packages(job.protocol.selection.strategies)
     return config | ({"packages": packages} if packages else {})
@@ -64,7 +73,7 @@ def make_compare_step(job: Job, stands_on: list[str]) -> Step:
     return Step(
         "compare",
         lambda run: compare(job, run),
-        job.config("selection", "design.endpoint", "cohort.training"),
+        job.config(*_OF_SCORES),
         _files(job),
         stands_on=stands_on,
         estimate=lambda: estimate_comparing(job),

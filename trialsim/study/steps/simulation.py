@@ -28,7 +28,9 @@ def make_simulation_step(job: Job, stands_on: list[str]) -> Step:
     return Step(
         "simulate",
         lambda run: simulate(job, run),
-        job.config("design", "costs", "simulation", "selection.fractions_enrolled"),
+        job.config(
+            "design", "costs", "simulation", "selection.fractions_enrolled", "cohort.window_months"
+        ),
         stands_on=stands_on,
         estimate=lambda: estimate_simulation(job.protocol),
     )
@@ -134,7 +136,7 @@ def find_outcomes(
     own: pd.DataFrame | None = None
     if design.outcomes != "archive":
         try:
-            own = build_trajectories(cohort.visits, cohort.volumes, design)
+            own = build_trajectories(cohort, design, window_months=job.window_months)
         except DesignError:
             if design.outcomes == "observed" or not has_archive:
                 raise
@@ -158,7 +160,9 @@ def _take_archive(
     archive = score_archive(job, predictions, names=list(map(str, scores)))
     cohort, tables = archive.cohort, archive.screening.tables
     try:
-        trajectories = build_trajectories(cohort.visits, cohort.volumes, job.protocol.design)
+        trajectories = build_trajectories(
+            cohort, job.protocol.design, window_months=job.window_months
+        )
     except DesignError as error:
         raise DesignError(*(f"In the archive: {text}" for text in error.problems)) from error
     screened = describe_screened(job, screening, scores)

@@ -66,8 +66,7 @@ def describe_frozen(
     endpoint
         Region that was predicted.
     """
-    later = people.visits["months_from_baseline"] > 0
-    followed = people.volumes.merge(people.visits.loc[later, ["participant_id", "session_id"]])
+    measured, at_baseline = people.volumes["region"], people.until(0).volumes["region"]
     return {
         "model": model,
         "endpoint": endpoint,
@@ -75,7 +74,7 @@ def describe_frozen(
             {name: getattr(people, name) for name in ("participants", "visits", "volumes")}
         ),
         "twins_sha256": compute_fingerprint({"twins": twins}),
-        "outcomes_in_cohort": bool((followed["region"] == endpoint).any()),
+        "outcomes_in_cohort": bool((measured == endpoint).sum() > (at_baseline == endpoint).sum()),
     }
 
 

@@ -1,0 +1,74 @@
+"""Which visit stands for a planned time: the one rule of the package.
+
+The baseline is month 0. It stands for itself, and no later visit does. A later visit stands for the
+planned time that is nearest to it (the earlier of two as near) where it is at most `WINDOW_MONTHS`
+away; of a person's visits that stand for one time the nearest counts (the earlier of two as near).
+So no measurement counts twice.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+WINDOW_MONTHS: Final = 3.0
+"""How far a visit may be from the time that it stands for, where nothing else is stated."""
+
+MONTHS: Final = "months_from_baseline"
+
+
+def order_visits(visits: pd.DataFrame) -> pd.DataFrame:
+    """Return visits in order of person, then time."""
+    return visits.sort_values(["participant_id", MONTHS], kind="stable", ignore_index=True)
+
+
+def take_visit(visits: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Return one visit a person by its number in time: 0 the baseline, 1 the visit after it."""
+    ordered = order_visits(visits)
+    if number == 0:
+        chosen = ordered[MONTHS] == 0
+    else:
+        later = ordered[ordered[MONTHS] > 0]
+        place = later.groupby("participant_id").cumcount() + 1
+        chosen = place.reindex(ordered.index, fill_value=0) == number
+    return ordered[chosen].drop_duplicates("participant_id").reset_index(drop=True)
+
+
+def match_visits(
+    rows: pd.DataFrame, planned_months: Sequence[float], window_months: float, *, by: Sequence[str]
+) -> pd.DataFrame:
+    """Return the rows whose visits stand for planned times, with those as `planned_months`.
+
+    Parameters
+    ----------
+    rows
+        With `months_from_baseline` of their visits.
+    planned_months
+        Times since the baseline, at least one.
+    window_months
+        How far a later visit may be from its time.
+    by
+        What has one row at each time: a person, or a region of a person.
+
+    Returns
+    -------
+    DataFrame
+        In order of `planned_months`, then of `rows`.
+    """
+    planned = np.array(sorted(set(planned_months)), dtype=float)
+    months = rows[MONTHS].to_numpy(dtype=float)
+    distance = np.abs(months[:, None] - planned)
+    distance[(months == 0)[:, None] != (planned == 0)] = np.inf
+    nearest = distance.argmin(axis=1)
+    found = rows.assign(
+        planned_months=planned[nearest],
+        distance=distance[np.arange(len(rows)), nearest],
+        place=np.arange(len(rows)),
+    )
+    found = found[found["distance"] <= window_months]
+    found = found.sort_values(["distance", MONTHS], kind="stable")
+    found = found.drop_duplicates([*by, "planned_months"])
+    return found.sort_values(["planned_months", "place"], ignore_index=True).drop(
+        columns=["distance", "place"]
+    )
