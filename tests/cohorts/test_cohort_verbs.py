@@ -92,7 +92,7 @@ def test_two_tools_at_one_visit_are_an_error_until_one_is_chosen() -> None:
         lambda: cohort.visit_volumes(),
         lambda: cohort.volumes_of("a", "m0"),
     ):
-        with pytest.raises(CohortError, match=r"several sources \(x, y\): keep those of one, with --measured-by"):
+        with pytest.raises(CohortError, match=r"several sources \(x, y\): keep those of one"):
             ask()
     chosen = cohort.select(source="y")
     assert chosen.volumes_at("hippocampus", 0).tolist() == [7900, 7900]
