@@ -624,7 +624,8 @@ TABLES: Final[dict[str, pa.DataFrameSchema]] = {
             "trialsim rank",
             ["key"],
             {
-                # a key of the protocol with its section: design.slowing
+                # a key of the protocol with its section: design.slowing; under `resolved.` what
+                # follows from others where it is not stated
                 "key": _text(),
                 # as JSON
                 "value": _text(),

@@ -61,7 +61,7 @@ ANALYSES: Final[dict[str, Analysis]] = {
 }
 """What a design may list as its analyses."""
 
-UNITS: Final = ("mm3", "percent")
+UNITS: Final = ("mm3", "log_percent")
 RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
 EFFECT_SHAPES: Final = ("slope", "offset")
 EFFECT_MODELS: Final = ("shift", "proportional")
@@ -129,8 +129,8 @@ class TrialDesign:
     endpoint
         Region whose volume is followed to the last visit.
     unit
-        "mm3", or "percent" (100 x the natural logarithm of the volume, so that a difference of 1 is
-        1 % of the volume it starts from).
+        "mm3", or "log_percent" (100 x the natural logarithm of the volume, so that a difference of
+        1 is 1 % of the volume it starts from); "percent", its earlier name, is read as that.
     arms
         Names of the control and the treatment arm.
     allocation_ratio
@@ -181,7 +181,7 @@ class TrialDesign:
 
     visits_months: tuple[float, ...] = (0.0, 12.0, 24.0)
     endpoint: str = "hippocampus"
-    unit: Literal["mm3", "percent"] = "mm3"
+    unit: Literal["mm3", "log_percent", "percent"] = "mm3"
     arms: tuple[str, str] = ("control", "treatment")
     allocation_ratio: float = 1.0
     alpha: float = 0.05
@@ -205,6 +205,8 @@ class TrialDesign:
         object.__setattr__(self, "visits_months", tuple(float(m) for m in self.visits_months))
         object.__setattr__(self, "analyses", tuple(self.analyses))
         object.__setattr__(self, "arms", tuple(self.arms))
+        if self.unit == "percent":
+            object.__setattr__(self, "unit", "log_percent")
         problems = [*_find_schedule_problems(self), *_find_choice_problems(self)]
         problems += [*_find_number_problems(self), *self.dropout.find_problems()]
         problems += _find_inference_problems(self)

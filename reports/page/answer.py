@@ -46,7 +46,7 @@ def describe_answer(facts: StudyFacts) -> Answer:
             "sample sizes in `trialsim power` would show whether one does.",
             sources=sources,
         )
-    currency = show_text(facts.setting("currency", "sample_sizes") or "", limit=12)
+    currency = show_text(facts.describe("sample_sizes").currency or "", limit=12)
     if choice.proposal is not None:
         return _describe_proposal(facts, choice, currency)
     details = [
@@ -179,17 +179,14 @@ def _cost_saving(choice: Choice, currency: str) -> list[str]:
 
 
 def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
-    slowing = facts.setting("slowing", "sample_sizes")
-    relative = facts.setting("relative_to", "sample_sizes")
-    alpha = facts.setting("alpha", "sample_sizes")
-    sides = facts.setting("sides", "sample_sizes")
+    asked = facts.describe("sample_sizes")
     parts = [f"analysis {analysis_label(choice.best['analysis'])}"]
-    if isinstance(slowing, int | float):
-        what = relative or "the decline"
-        parts.append(f"the treatment slows {what} by {show_fraction(slowing)}")
-    if isinstance(alpha, int | float):
-        side = {1: ", one-sided", 2: ", two-sided"}.get(sides, "")
-        parts.append(f"type I error {show_fraction(alpha)}{side}")
+    if asked.slowing is not None:
+        what = show_text(asked.relative_to or "the decline")
+        parts.append(f"the treatment slows {what} by {show_fraction(asked.slowing)}")
+    if asked.alpha is not None:
+        side = {1: ", one-sided", 2: ", two-sided"}.get(asked.sides or 0, "")
+        parts.append(f"type I error {show_fraction(asked.alpha)}{side}")
     return f"Assumed: {'; '.join(parts)}."
 
 

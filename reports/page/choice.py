@@ -76,16 +76,15 @@ def primary_analysis(facts: StudyFacts) -> str:
     """Return the analysis that the design names first, among those that were simulated."""
     table = "sample_sizes" if facts.has("sample_sizes") else "operating_characteristics"
     present = list(dict.fromkeys(facts.tables[table]["analysis"]))
-    named = facts.setting("analyses", table) or facts.setting("analysis", table) or []
-    listed = [named] if isinstance(named, str) else list(named)
-    return str(next((name for name in listed if name in present), present[0]))
+    named = facts.describe(table).analyses or ()
+    return str(next((name for name in named if name in present), present[0]))
 
 
 def target_power(facts: StudyFacts) -> float:
     """Return the target power of the design, among those that sample sizes were sought for."""
     present = sorted(set(facts.tables["sample_sizes"]["target_power"]))
-    named = facts.setting("target_power", "sample_sizes")
-    return float(named) if named in present else float(present[0])
+    named = facts.describe("sample_sizes").target_power
+    return float(present[0]) if named is None or named not in present else named
 
 
 def choose(facts: StudyFacts) -> Choice | None:

@@ -95,7 +95,7 @@ def compose_page(
     answer = replace(describe_answer(facts), notes=_list_notes(facts, sections), picture=picture)
     sections = tuple(_warn(section, facts) for section in sections)
     page = Page(
-        title=show_text(title or facts.setting("title") or "Report of a trial design", limit=300),
+        title=show_text(title or facts.title or "Report of a trial design", limit=300),
         answer=answer,
         sections=sections,
         runs=facts.current_runs(),

@@ -1,7 +1,7 @@
 """Everything that a page needs, out of the study file."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -10,10 +10,12 @@ import pandas as pd
 
 from cohorts.schema import TABLES
 from reports.page.content import RunReference
+from reports.page.description import StudyDescription, flatten
+from reports.store import queries
 from reports.store.staleness import describe_stale_tables
-from reports.store.study import Study
+from reports.store.study import DESCRIPTION, Study
 
-_LARGE: Final = ("volumes", "scan_volumes", "predictions", "selections", "scores")
+_LARGE: Final = ("volumes", "scan_volumes", "predictions", "selections", "scores", DESCRIPTION)
 """Tables that the page asks questions about, but never reads whole."""
 
 
@@ -33,6 +35,8 @@ class StudyFacts:
         Which run wrote each table, by the table's name; tables without rows are not among them.
     empty
         Which run wrote each table without rows.
+    descriptions
+        What each run was asked, by dotted key; earlier versions kept it in the run's configuration.
     """
 
     study: Study
@@ -40,6 +44,7 @@ class StudyFacts:
     runs: pd.DataFrame
     writers: Mapping[str, str]
     empty: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def has(self, *names: str) -> bool:
         """Say whether the study holds rows of all of these tables."""
@@ -71,13 +76,20 @@ class StudyFacts:
         text = self.runs.loc[self.runs["run_id"] == run_id, "config"].iloc[0]
         return dict(json.loads(str(text)))
 
-    def setting(self, key: str, *tables: str) -> Any:
-        """Return the setting `key` of the run that wrote the first of `tables` to have it."""
-        written = self.written
-        for run_id in (written[table] for table in tables or written if table in written):
-            for value in _find(self.config(run_id), key):
-                return value
-        return None
+    def describe(self, table: str) -> StudyDescription:
+        """Return what was asked of the run that wrote `table`, resolved; all None without one."""
+        run_id = self.written.get(table)
+        return StudyDescription() if run_id is None else self._describe_run(run_id)
+
+    @property
+    def title(self) -> str | None:
+        """What the study was called last."""
+        titles = [self._describe_run(run.run_id).title for run in self.current_runs()]
+        return next((title for title in reversed(titles) if title), None)
+
+    def _describe_run(self, run_id: str) -> StudyDescription:
+        config = dict(flatten(self.config(run_id)))
+        return StudyDescription.from_values({**config, **self.descriptions.get(run_id, {})})
 
     def ask(self, sql: str, table: str) -> pd.DataFrame:
         """Return the rows of a named query on the latest rows of `table`."""
@@ -86,11 +98,8 @@ class StudyFacts:
     @property
     def is_synthetic(self) -> bool:
         """Whether any person in the study is simulated."""
-        marked = any(
-            value is True
-            for run_id in set(self.written.values())
-            for value in _find(self.config(run_id), "is_synthetic")
-        )
+        configs = map(self.config, sorted(set(self.written.values())))
+        marked = any(config.get("is_synthetic") is True for config in configs)
         rates = self.tables.get("capture_rates", pd.DataFrame({"truth": []}))
         return marked or bool((rates["truth"] == "latent").any())
 
@@ -116,7 +125,8 @@ def gather_study(study: Study) -> StudyFacts:
         )
         names = [name for name in TABLES if name in filled and name not in _LARGE]
         tables = {name: _complete(study.read(name), name) for name in names}
-        return StudyFacts(study, tables, study.runs(), filled, empty)
+        described = _read_descriptions(study) if DESCRIPTION in filled else {}
+        return StudyFacts(study, tables, study.runs(), filled, empty, described)
 
 
 def _complete(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -125,9 +135,9 @@ def _complete(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table.assign(**dict.fromkeys(lacking, float("nan"))) if lacking else table
 
 
-def _find(config: Any, key: str) -> Iterator[Any]:
-    if isinstance(config, dict):
-        if config.get(key) is not None:
-            yield config[key]
-        for value in config.values():
-            yield from _find(value, key)
+def _read_descriptions(study: Study) -> dict[str, dict[str, Any]]:
+    rows = study.query(queries.DESCRIPTIONS)
+    found: dict[str, dict[str, Any]] = {}
+    for run_id, key, value in rows.itertuples(index=False):
+        found.setdefault(str(run_id), {})[str(key)] = json.loads(str(value))
+    return found

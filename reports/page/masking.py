@@ -132,7 +132,8 @@ def mask_facts(facts: StudyFacts) -> StudyFacts:
         problem=facts.runs["problem"].map(lambda v: mask.text(v) if isinstance(v, str) else v),
     )
     tables = {name: _mask_table(frame, mask) for name, frame in facts.tables.items()}
-    return replace(facts, runs=runs, tables=tables)
+    described = {run: mask.value(values) for run, values in facts.descriptions.items()}
+    return replace(facts, runs=runs, tables=tables, descriptions=described)
 
 
 def _mask_table(frame: pd.DataFrame, mask: Mask) -> pd.DataFrame:

@@ -66,12 +66,14 @@ FROM run_tables JOIN runs USING (run_id) WHERE status = 'finished' ORDER BY run_
 
 RECORD_TABLE: Final = "INSERT INTO run_tables VALUES (?, ?, ?, ?, ?)"
 
-BASELINE_HIPPOCAMPUS: Final = """
-SELECT participant_id, any_value(volume_mm3) AS volume_mm3
-FROM volumes JOIN visits USING (participant_id, session_id)
-WHERE volumes.run_id = ? AND visits.run_id = ? AND region = 'hippocampus'
-      AND months_from_baseline = 0
-GROUP BY participant_id
+DESCRIPTIONS: Final = """
+SELECT study_description.run_id, key, value FROM study_description JOIN runs USING (run_id)
+WHERE status = 'finished'
+"""
+
+VOLUMES_OF_REGION: Final = """
+SELECT participant_id, session_id, region, volume_mm3, source FROM volumes
+WHERE run_id = ? AND region = ?
 """
 
 SELECTED_COUNTS: Final = """

@@ -97,10 +97,9 @@ def test_standard_error_that_rounds_to_zero_is_not_zero(error: float, expected: 
 
 
 def test_settings_are_shown_with_their_units() -> None:
-    setting = {"top_fraction": 0.3, "horizon_months": 24, "decline_hazard_ratio": 1.5}
-    expected = f"top fraction: 30{NBSP}%; horizon months: 24; decline hazard ratio: 1.5"
-    assert show_setting(setting, "fast_progressor") == expected
-    assert show_setting(["random", "brlp"], "strategies") == "Random, BrLP"
+    assert show_setting(0.3, "dropout_treatment") == f"30{NBSP}%"
+    assert show_setting((0.0, 12.0, 24.5)) == "0, 12, 24.5"
+    assert show_setting(("random", "brlp"), "strategies") == "Random, BrLP"
     assert show_setting(None) == "not recorded"
 
 

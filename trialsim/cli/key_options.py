@@ -47,7 +47,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "measured_by": Option(str, "Tool whose volumes count, where several measured one visit."),
     "window_months": Option(float, "How far a visit may be from its planned time, months."),
     "endpoint": Option(str, "Region whose volume declines."),
-    "unit": Option(str, "Unit of the endpoint: mm3 or percent."),
+    "unit": Option(str, "Unit of the endpoint: mm3 or log_percent (100 ln volume)."),
     "visits_months": Option(
         str, "Months of the visits, from 0, for example 0,6,12,24.", is_list=True
     ),

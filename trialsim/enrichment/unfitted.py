@@ -92,7 +92,9 @@ class Oracle:
     def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
         """Return the true decline."""
         if tables.truth is None:
-            raise DesignError("oracle: the true decline is not known for this cohort.")
+            raise DesignError(
+                f"oracle: the true decline of {tables.region} is not known for this cohort."
+            )
         return make_scores(tables.truth.reindex(tables.index))
 
 

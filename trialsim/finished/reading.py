@@ -37,7 +37,7 @@ def read_trial(
     endpoint
         Name of the outcome, with or without `_mm3`.
     unit
-        "mm3", or "percent" (100 ln volume).
+        "mm3", or "log_percent" (100 ln volume; "percent", its earlier name, is read as that).
     covariates
         Columns to adjust for; every further column of the table when None.
     control
@@ -52,6 +52,7 @@ def read_trial(
     CohortError
         If the file cannot be read.
     """
+    unit = "log_percent" if unit == "percent" else unit
     if unit not in UNITS:
         raise DesignError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}.")
     frame = read_table(table) if isinstance(table, Path) else table
@@ -76,7 +77,7 @@ def read_trial(
         participant_id=people.to_numpy(dtype=str),
         treatment=None if treatment is None else treatment[people].to_numpy(dtype=float),
         months=planned,
-        outcome=100 * np.log(values) if unit == "percent" else values,
+        outcome=100 * np.log(values) if unit == "log_percent" else values,
         covariates=extra,
         endpoint=endpoint.removesuffix("_mm3"),
         unit=unit,

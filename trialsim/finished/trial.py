@@ -12,7 +12,7 @@ from trialsim.finished.arrays import TrialArrays
 
 Floats = NDArray[np.float64]
 
-UNITS: Final = ("mm3", "percent")
+UNITS: Final = ("mm3", "log_percent")
 
 MIN_PER_ARM: Final = 5
 """People of each arm at the last visit below whom no effect is estimated."""
@@ -53,7 +53,7 @@ class FinishedTrial:
     endpoint
         What is measured, such as "hippocampus".
     unit
-        "mm3" or "percent" (100 ln volume, so that 1 is 1 % of the volume it starts from).
+        "mm3" or "log_percent" (100 ln volume, so that 1 is 1 % of the volume it starts from).
     twins
         Predictions of everybody's untreated outcomes, where given.
     notes

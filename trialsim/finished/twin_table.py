@@ -51,7 +51,7 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
         sd = _arrange(long, "sd_mm3", trial.participant_id, later)
         if not (sd > 0).all():
             raise DesignError("sd_mm3 of the twins must be greater than 0 for everyone.")
-    if trial.unit == "percent":
+    if trial.unit == "log_percent":
         sd = None if sd is None else 100 * sd / predicted
         predicted = 100 * np.log(predicted)
     return replace(trial, twins=TwinPredictions(predicted, sd))

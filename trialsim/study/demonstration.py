@@ -49,7 +49,7 @@ fast_progressor = {{ top_fraction = 0.3, horizon_months = 24 }}
 
 [design]
 visits_months = [0, 12, 24]
-unit = "percent"
+unit = "log_percent"
 slowing = 0.3
 analyses = ["ancova", "mmrm"]
 dropout = {{ control = 0.2 }}

@@ -25,6 +25,8 @@ PATHS: Final = (
 )
 """The keys whose values are paths."""
 
+_RESOLVED: Final = "resolved."
+
 _NESTED: Final = ("selection.fast_progressor", "design.dropout")
 _ALTERNATIVES: Final = {
     "selection.fast_progressor.top_fraction": "selection.fast_progressor.rate_below",
@@ -196,8 +198,20 @@ _WAYS: Final = (
 
 
 def describe_as_table(protocol: Protocol, folder: Path) -> pd.DataFrame:
-    """Return the table `study_description` of `describe`."""
-    return _tabulate(describe(protocol, folder))
+    """Return the table `study_description`: `describe`, and what follows where it is not stated.
+
+    What follows stands under `resolved.`, so that nothing takes it for asked.
+    """
+    resolved = {
+        "design.dropout.treatment": protocol.design.dropout.treated,
+        "simulation.workers": protocol.simulation.workers,
+    }
+    return _tabulate(
+        {
+            **describe(protocol, folder),
+            **{f"{_RESOLVED}{key}": value for key, value in resolved.items()},
+        }
+    )
 
 
 def add_cohort(study: Path, place: Path) -> pd.DataFrame:
@@ -236,6 +250,7 @@ def read_recorded(study: Path) -> Values:
     values = {
         RENAMED.get(key, key): json.loads(text)
         for key, text in zip(rows["key"], rows["value"], strict=True)
+        if not key.startswith(_RESOLVED)
     }
     folder = study.absolute().parent
     return {key: _anchor_value(key, value, folder) for key, value in values.items()}

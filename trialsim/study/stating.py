@@ -45,7 +45,7 @@ def protocol(
     decline_unit: Literal["percent", "mm3"] | None = None,
     horizon_months: float | None = None,
     endpoint: str | None = None,
-    unit: Literal["mm3", "percent"] | None = None,
+    unit: Literal["mm3", "log_percent", "percent"] | None = None,
     visits_months: Sequence[float] | None = None,
     allocation_ratio: float | None = None,
     alpha: float | None = None,
@@ -112,7 +112,7 @@ def protocol(
     decline_unit, horizon_months
         Unit of that decline, and when it is measured (months).
     endpoint, unit
-        The region that is followed, in mm3 or in percent (100 x the logarithm of the volume).
+        The region that is followed, in mm3 or in log_percent (100 x the logarithm of the volume).
     visits_months
         Months of the visits, from 0.
     allocation_ratio

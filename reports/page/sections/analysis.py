@@ -74,11 +74,11 @@ def describe_analysis(facts: StudyFacts) -> Section:
 
 
 def _describe_inference(facts: StudyFacts) -> str:
-    standard_error = facts.setting("standard_error", _TABLE) or "model"
-    covariance = facts.setting("covariance", _TABLE) or "pooled"
-    named = [covariance, standard_error]
+    asked = facts.describe(_TABLE)
+    standard_error = asked.standard_error or "model"
+    named = [asked.covariance or "pooled", standard_error]
     if standard_error == "model":
-        named.append(facts.setting("degrees_of_freedom", _TABLE) or "satterthwaite")
+        named.append(asked.degrees_of_freedom or "satterthwaite")
     return "; ".join(_INFERENCE.get(word, show_text(word)) for word in named)
 
 

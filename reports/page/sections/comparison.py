@@ -91,7 +91,7 @@ def _strategies(facts: StudyFacts) -> Table:
 
 def find_currency(facts: StudyFacts) -> str:
     """Return the currency of the costs, empty where none was given."""
-    return show_text(facts.setting("currency", "sample_sizes") or "", limit=12)
+    return show_text(facts.describe("sample_sizes").currency or "", limit=12)
 
 
 def _savings(facts: StudyFacts) -> Table:

@@ -1,15 +1,15 @@
 """What is estimated, in whom, under which hypotheses (ICH E9(R1))."""
 
-from typing import Any
-
 from reports.figures.labels import analysis_label
 from reports.page.choice import choose
 from reports.page.columns import build_facts
 from reports.page.content import Block, Paragraph, Section
+from reports.page.description import StudyDescription
 from reports.page.formats import show_fraction, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import NOT_RECORDED, describe_gap, show_setting
 from reports.page.size_words import describe_group
+from reports.page.units import show_region, show_unit
 
 _TABLE = "operating_characteristics"
 
@@ -30,46 +30,40 @@ def describe_estimand(facts: StudyFacts) -> Section:
 
 
 def _attributes(facts: StudyFacts) -> list[tuple[str, str]]:
-    def setting(key: str) -> Any:
-        return facts.setting(key, _TABLE)
-
-    choice = choose(facts)
+    asked, choice = facts.describe(_TABLE), choose(facts)
     enrolled = describe_group(choice.best) if choice else "everyone eligible"
-    relative = setting("relative_to")
-    slowing = setting("slowing")
-    effect = show_fraction(slowing) if isinstance(slowing, int | float) else show_setting(slowing)
-    sides = setting("sides")
+    effect = show_setting(asked.slowing, "slowing")
     return [
         ("Population", f"People who pass screening, of whom {enrolled} are enrolled"),
-        ("Treatment", f"Treatment against control, {_allocation(setting('allocation_ratio'))}"),
-        ("Variable", _variable(setting("endpoint"), setting("unit"))),
-        ("Visits, months", show_setting(setting("visits_months"))),
+        ("Treatment", f"Treatment against control, {_allocation(asked.allocation_ratio)}"),
+        ("Variable", _variable(asked)),
+        ("Visits, months", show_setting(asked.visits_months)),
         (
             "Intercurrent events",
-            show_setting(setting("intercurrent_events"))
-            if setting("intercurrent_events")
-            else "Stopping the study: hypothetical strategy, as if nobody had stopped",
+            "Stopping the study: hypothetical strategy, as if nobody had stopped",
         ),
         ("Summary measure", _summary(facts)),
         (
             "Effect under the alternative",
-            f"{show_text(relative or 'decline').capitalize()} slowed by {effect}",
+            f"{show_text(asked.relative_to or 'decline').capitalize()} slowed by {effect}",
         ),
         ("Null hypothesis", "No difference between the arms (superiority)"),
-        ("Type I error", _alpha(setting("alpha"), sides)),
+        ("Type I error", _alpha(asked)),
     ]
 
 
-def _variable(endpoint: Any, unit: Any) -> str:
-    if endpoint is None:
-        return NOT_RECORDED
-    name = show_setting(endpoint).replace("_", " ")
-    units = {"mm3": "mm³", "percent": "percent of the volume at baseline"}
-    return f"Change of volume, {name}, {units.get(unit, show_setting(unit))}"
+def _variable(asked: StudyDescription) -> str:
+    region = show_region(asked.endpoint)
+    if asked.unit in ("log_percent", "percent"):
+        return (
+            f"Change of 100 × the natural logarithm of the volume, {region}: a difference of 1 is "
+            "1 % of the volume, in log points"
+        )
+    return f"Change of volume, {region}, {show_unit(asked.unit) or NOT_RECORDED}"
 
 
-def _allocation(ratio: Any) -> str:
-    if not isinstance(ratio, int | float):
+def _allocation(ratio: float | None) -> str:
+    if ratio is None:
         return f"allocation ratio {NOT_RECORDED}"
     return f"{ratio:g}:1 (treatment:control)"
 
@@ -85,8 +79,8 @@ def _summary(facts: StudyFacts) -> str:
     return "Difference between the arms, treatment minus control"
 
 
-def _alpha(alpha: Any, sides: Any) -> str:
-    if not isinstance(alpha, int | float):
+def _alpha(asked: StudyDescription) -> str:
+    if asked.alpha is None:
         return NOT_RECORDED
-    words = {1: "one-sided", 2: "two-sided"}.get(sides, f"sides {NOT_RECORDED}")
-    return f"{show_fraction(alpha)} in total, {words}"
+    words = {1: "one-sided", 2: "two-sided"}.get(asked.sides or 0, f"sides {NOT_RECORDED}")
+    return f"{show_fraction(asked.alpha)} in total, {words}"

@@ -13,7 +13,7 @@ from reports.page.gather import StudyFacts
 NOT_RECORDED = "not recorded"
 
 _SHARES = (
-    "slowing", "dropout", "control", "treated", "treatment", "top_fraction", "fractions_enrolled",
+    "slowing", "dropout_control", "dropout_treatment", "fractions_enrolled",
 )  # fmt: skip
 _AMOUNTS = ("screening", "participant", "per_month")
 _FORMS: Final[dict[str, Format]] = {
@@ -43,25 +43,21 @@ def _gap_sentence(command: str, tables: list[str], has_run: bool) -> str:
 
 
 def describe_settings(
-    facts: StudyFacts, title: str, keys: Iterable[tuple[str, str]], *tables: str
+    facts: StudyFacts, title: str, keys: Iterable[tuple[str, str]], table: str
 ) -> Table:
-    """Return settings of the run behind `tables`, each under its words; absent ones say so."""
-    rows = [(name, show_setting(facts.setting(key, *tables), key)) for name, key in keys]
-    return build_facts(title, rows, sources=facts.sources(*tables))
+    """Return attributes of the description of `table`, each under its words."""
+    asked = facts.describe(table)
+    rows = [(name, show_setting(getattr(asked, key), key)) for name, key in keys]
+    return build_facts(title, rows, sources=facts.sources(table))
 
 
 def show_setting(value: Any, key: str = "") -> str:
-    """Return a setting as text: lists with commas, tables as `key: value`, shares in percent."""
+    """Return a setting as text: lists with commas, shares in percent."""
     if value is None:
         return NOT_RECORDED
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict):
-        return "; ".join(
-            f"{name.replace('_', ' ')}: {show_setting(inner, name)}"
-            for name, inner in value.items()
-        )
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(show_setting(inner, key) for inner in value)
     if isinstance(value, int | float):
         return _FORMS.get(key, _show_plain)(value)

@@ -17,6 +17,7 @@ from reports.page.formats import (
     show_size,
 )
 from reports.page.gather import StudyFacts
+from reports.page.units import show_unit
 
 _LOOKS = "looks"
 _EXPECTED = "look_expectations"
@@ -38,7 +39,7 @@ def describe_interim(facts: StudyFacts) -> Section:
         )
         return Section(title, (Paragraph(text),))
     looks, expected = _pick(facts, _LOOKS), _pick(facts, _EXPECTED)
-    unit = str(facts.setting("unit", _LOOKS) or "")
+    unit = show_unit(facts.describe(_LOOKS).unit)
     blocks: list[Block] = [
         _summarize(facts, looks, expected),
         _draw(facts, looks, unit),
@@ -184,7 +185,7 @@ def _tabulate_stops(facts: StudyFacts, looks: pd.DataFrame) -> Table:
 
 
 def _tabulate_expectations(facts: StudyFacts) -> Table:
-    currency = str(facts.setting("currency", _EXPECTED) or "")
+    currency = facts.describe(_EXPECTED).currency or ""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Enrolled", show_fraction),
@@ -244,7 +245,7 @@ def _tabulate_sizes(facts: StudyFacts) -> Table:
 
 def _compare_enriching(facts: StudyFacts) -> list[Block]:
     rows = facts.tables[_ADAPTIVE]
-    currency = str(facts.setting("currency", _ADAPTIVE) or "")
+    currency = facts.describe(_ADAPTIVE).currency or ""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction", show_fraction),

@@ -2,25 +2,28 @@
 
 import pandas as pd
 
+from cohorts.cohort import Cohort
 from cohorts.schema import DIAGNOSES
 from reports.figures import count_cohort, plot_cohort_overview
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
-from reports.page.formats import show_count, show_number, show_share
+from reports.page.formats import show_count, show_number, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, describe_settings
+from reports.page.units import show_region, show_unit
 from reports.store import queries
 
 _TITLE = "Data-generating mechanism"
+_TABLE = "operating_characteristics"
 _SETTINGS = (
     ("Outcomes of the simulated trials", "outcomes"),
     ("Trajectories are drawn by", "trajectories"),
     ("Effect over time", "effect"),
     ("Slowing", "slowing"),
     ("Slowing is a share of", "relative_to"),
-    ("Change in normal ageing, a year", "normal_change_per_year"),
-    ("Drop-out by the last visit", "dropout"),
+    ("Drop-out by the last visit, control", "dropout_control"),
+    ("Drop-out by the last visit, treatment", "dropout_treatment"),
 )
 
 
@@ -33,11 +36,10 @@ def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
             _visits(facts, privacy),
             _overview(facts, privacy),
         ]
-    if facts.has("operating_characteristics"):
+    if facts.has(_TABLE):
         blocks += [
-            describe_settings(
-                facts, "Assumptions of the simulated trials", _SETTINGS, "operating_characteristics"
-            ),
+            describe_settings(facts, "Assumptions of the simulated trials", _SETTINGS, _TABLE),
+            *_normal_ageing(facts),
             *_pools(facts),
         ]
     return Section(_TITLE, tuple(blocks))
@@ -45,7 +47,8 @@ def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
 
 def _people(facts: StudyFacts, privacy: Privacy) -> Table:
     people = facts.tables["participants"]
-    baseline = _baseline_volume(facts)
+    region = facts.describe(_TABLE).endpoint or facts.describe("scores").endpoint or "hippocampus"
+    baseline = _baseline_volume(facts, region)
     groups = [("All", people)] + [
         (name, people[people["diagnosis"] == name])
         for name in DIAGNOSES
@@ -71,23 +74,40 @@ def _people(facts: StudyFacts, privacy: Privacy) -> Table:
         number("age", "Age, mean, years", show_number),
         number("age_sd", "Age, SD, years", show_number),
         number("women", "Women", show_share),
-        number("volume", "Hippocampus, mean, mm³", show_count),
-        number("volume_sd", "Hippocampus, SD, mm³", show_count),
+        number("volume", f"{show_region(region).capitalize()}, mean, mm³", show_count),
+        number("volume_sd", f"{show_region(region).capitalize()}, SD, mm³", show_count),
     ]
-    name = facts.setting("cohort_name", "participants")
-    title = f"People screened{f' ({name})' if name else ''}"
+    cohort_name = facts.describe("participants").cohort_name
+    title = f"People screened{f' ({show_text(cohort_name)})' if cohort_name else ''}"
     everyone, by_diagnosis = pd.DataFrame(rows[:1]), pd.DataFrame(rows[1:])
     shown = privacy.hide_groups(by_diagnosis, "n") if len(by_diagnosis) else by_diagnosis
     sources = facts.sources("participants", "volumes")
     return build_table(pd.concat([everyone, shown]), rules, title=title, sources=sources)
 
 
-def _baseline_volume(facts: StudyFacts) -> "pd.Series[float]":
+def _baseline_volume(facts: StudyFacts, region: str) -> "pd.Series[float]":
     if not facts.has("volumes", "visits"):
         return pd.Series(dtype=float)
-    runs = [facts.writers["volumes"], facts.writers["visits"]]
-    found = facts.study.query(queries.BASELINE_HIPPOCAMPUS, runs)
-    return found.set_index("participant_id")["volume_mm3"]
+    volumes = facts.study.query(queries.VOLUMES_OF_REGION, [facts.writers["volumes"], region])
+    if volumes.empty:
+        return pd.Series(dtype=float)
+    people, visits = facts.tables["participants"], facts.tables["visits"]
+    return Cohort(people, visits, volumes).volumes_at(region, 0)
+
+
+def _normal_ageing(facts: StudyFacts) -> list[Block]:
+    """Return what of the decline is not slowed, where the design takes normal ageing off."""
+    asked = facts.describe(_TABLE)
+    if asked.relative_to != "decline above normal ageing":
+        return []
+    stated = asked.normal_change_per_year
+    change = (
+        "is that of the people who are CN at baseline"
+        if stated is None
+        else f"is stated: {show_number(stated)} {show_unit(asked.unit)} a year"
+    )
+    text = f"The change in normal ageing, which the treatment leaves alone, {change}."
+    return [Paragraph(text, facts.sources(_TABLE))]
 
 
 def _visits(facts: StudyFacts, privacy: Privacy) -> Table:
@@ -129,11 +149,11 @@ def _overview(facts: StudyFacts, privacy: Privacy) -> Picture:
 
 
 def _pools(facts: StudyFacts) -> list[Block]:
-    rows = facts.tables["operating_characteristics"]
+    rows = facts.tables[_TABLE]
     sizes = rows.loc[rows["pool_size"] > 0, "pool_size"]
     if sizes.empty:
         return []
-    sources = facts.sources("operating_characteristics")
+    sources = facts.sources(_TABLE)
     span = f"{show_count(sizes.min())} to {show_count(sizes.max())}"
     blocks: list[Block] = [
         Paragraph(

@@ -18,6 +18,7 @@ from reports.page.formats import (
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap, show_setting
 from reports.page.size_words import describe_group, describe_size, describe_uncertainty
+from reports.page.units import show_region
 
 _TITLE = "Text for the protocol and the analysis plan"
 _TABLE = "operating_characteristics"
@@ -61,23 +62,26 @@ def _sample_size(facts: StudyFacts, choice: Choice) -> list[str]:
 
 
 def _effect(facts: StudyFacts) -> list[str]:
-    slowing, relative = (facts.setting(key, _TABLE) for key in ("slowing", "relative_to"))
-    effect = show_fraction(slowing) if isinstance(slowing, int | float) else show_setting(slowing)
-    what = show_text(relative or "the decline")
-    endpoint = show_setting(facts.setting("endpoint", _TABLE)).replace("_", " ")
-    visits = show_setting(facts.setting("visits_months", _TABLE))
-    dropout = show_setting(facts.setting("dropout", _TABLE), "dropout")
+    asked = facts.describe(_TABLE)
+    effect = show_setting(asked.slowing, "slowing")
+    what = show_text(asked.relative_to or "the decline")
+    control = show_setting(asked.dropout_control, "dropout_control")
+    treated = show_setting(asked.dropout_treatment, "dropout_treatment")
+    left = f"{control} of each arm has"
+    if control != treated:
+        left = f"{control} of the control and {treated} of the treatment arm have"
     return [
-        f"The treatment is assumed to slow {what} of the volume ({endpoint}) by {effect}, with "
-        f"visits at months {visits} and a drop-out of {dropout} by the last visit, which is part "
-        "of the simulation.",
+        f"The treatment is assumed to slow {what} of the volume ({show_region(asked.endpoint)}) by "
+        f"{effect}, with visits at months {show_setting(asked.visits_months)}; by the last visit "
+        f"{left} left, which is part of the simulation.",
     ]
 
 
 def _error(facts: StudyFacts) -> str:
-    alpha, sides = facts.setting("alpha", _TABLE), facts.setting("sides", _TABLE)
-    level = show_fraction(alpha) if isinstance(alpha, int | float) else "the nominal level"
-    return f"at a {({1: 'one-sided', 2: 'two-sided'}).get(sides, '')} type I error of {level}"
+    asked = facts.describe(_TABLE)
+    level = "the nominal level" if asked.alpha is None else show_fraction(asked.alpha)
+    side = {1: "one-sided ", 2: "two-sided "}.get(asked.sides or 0, "")
+    return f"at a {side}type I error of {level}"
 
 
 def _analysis(facts: StudyFacts) -> list[str]:

@@ -1,7 +1,5 @@
 """Power, sample size, type I error, bias, coverage."""
 
-from typing import Any
-
 import pandas as pd
 
 from reports.figures import plot_error_rates, plot_power_curves, plot_sample_sizes
@@ -23,10 +21,10 @@ from reports.page.formats import (
     show_number,
     show_share,
     show_size,
-    show_text,
 )
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap
+from reports.page.units import show_unit
 
 _TABLE = "operating_characteristics"
 
@@ -78,10 +76,10 @@ def _proposed(facts: StudyFacts) -> Paragraph:
     )
     if choice is None:
         return Paragraph(f"{rule}No sample size that was tried reaches the target power.")
-    dropout = facts.setting("dropout", "sample_sizes")
+    asked = facts.describe("sample_sizes")
     left = (
         "Drop-out is part of the simulation, so no inflation is added afterwards."
-        if _has_dropout(dropout)
+        if asked.dropout_control or asked.dropout_treatment
         else "No drop-out is assumed: a trial that loses people needs more."
     )
     best, trial = choice.best, choice.trial
@@ -97,11 +95,6 @@ def _proposed(facts: StudyFacts) -> Paragraph:
         f"{show_number(best['n_treatment'], digits=4)}{corrected}).{second} {left}",
         facts.sources("sample_sizes"),
     )
-
-
-def _has_dropout(dropout: Any) -> bool:
-    shares = [dropout.get("control"), dropout.get("treatment")] if isinstance(dropout, dict) else []
-    return any(shares) if shares else bool(dropout)
 
 
 def _sizes_figure(facts: StudyFacts) -> Picture:
@@ -169,8 +162,7 @@ def _errors(facts: StudyFacts) -> list[Block]:
         text = "Type I error and coverage were not simulated; `trialsim power` can do so."
         return [Paragraph(text, facts.sources(_TABLE))]
     # plotted two-sided; a one-sided alpha is the share of rejections in its direction
-    alpha = facts.setting("alpha", _TABLE)
-    expected = float(alpha) if isinstance(alpha, int | float) else 0.05
+    expected = facts.describe(_TABLE).alpha or 0.05
     return [
         Picture(
             "error-rates",
@@ -186,8 +178,8 @@ def _errors(facts: StudyFacts) -> list[Block]:
 
 def build_characteristics(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
     """Return rows of `operating_characteristics` as a table."""
-    unit = facts.setting("unit", _TABLE)
-    of_unit = f", {show_text(unit, limit=20)}" if unit else ""
+    unit = show_unit(facts.describe(_TABLE).unit)
+    of_unit = f", {unit}" if unit else ""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction", show_fraction),

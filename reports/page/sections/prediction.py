@@ -20,6 +20,7 @@ from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap
 from reports.page.sections.scan_checks import describe_scan_checks
 from reports.page.sections.scans import describe_scans
+from reports.page.units import show_decline_unit, show_region
 from reports.store import queries
 
 _METRICS = {
@@ -31,8 +32,7 @@ _METRICS = {
     "auc": "AUC for fast progressors",
     "missing_score_rate": "Share of missing scores",
 }
-_IN_THE_ENDPOINTS_UNIT = "calibration_intercept"
-_UNITS = {"mm3": "mm³", "percent": "%"}
+_IN_UNIT_OF_DECLINE = "calibration_intercept"
 _EVERYONE = ("all", "everyone")
 _MOST_POINTS = 1500
 
@@ -64,8 +64,8 @@ def metric_label(metric: str) -> str:
 
 
 def _metric_title(facts: StudyFacts, metric: str) -> str:
-    unit = _UNITS.get(str(facts.setting("unit", "predictor_performance")), "")
-    of_unit = f", {unit}" if unit and metric == _IN_THE_ENDPOINTS_UNIT else ""
+    unit = show_decline_unit(facts.describe("predictor_performance").decline_unit)
+    of_unit = f", {unit}" if unit and metric == _IN_UNIT_OF_DECLINE else ""
     return metric_label(metric) + of_unit
 
 
@@ -140,9 +140,11 @@ def _scatter(facts: StudyFacts) -> Picture:
     shown = _without_people(shown)
     part = "" if step == 1 else f"; one person in {step} is drawn"
     truth = ", ".join(sorted(set(changes["truth"])))
+    endpoint = facts.describe("predicted_changes").endpoint
     return Picture(
         "predicted-versus-observed",
-        f"Predicted against observed change of hippocampal volume, percent ({truth} truth){part}",
+        f"Predicted against observed change of the volume of the {show_region(endpoint)}, percent "
+        f"of the volume at baseline ({truth} truth){part}",
         "One scatter plot for each strategy, with the line of equality and the calibration line.",
         plot_predicted_versus_observed(shown, _calibration(facts)),
         {"predicted_changes": _without_people(changes)},

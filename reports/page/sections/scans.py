@@ -14,9 +14,9 @@ from reports.page.content import Block, Paragraph, Picture
 from reports.page.formats import is_missing, show_interval, show_number
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy, person_name
+from reports.page.units import show_region
 
 _SHOWN: Final = ("fastest", "median", "slowest")
-_REGION: Final = "hippocampus"
 _Z_95: Final = 1.959964
 
 
@@ -45,7 +45,9 @@ def describe_scans(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     images = facts.tables["prediction_images"]
     if images.empty:
         return []
-    people = _find_people(facts.study.read("predictions"), images, privacy)
+    region = facts.describe("scores").endpoint or "hippocampus"
+    predictions = facts.study.read("predictions")
+    people = _find_people(predictions[predictions["region"] == region], images, privacy)
     scales = [
         measure_scale(
             person.read("reconstructed"), person.read("predicted"), person.read("uncertainty")
@@ -75,7 +77,7 @@ def _find_people(
 
 def _choose(predictions: pd.DataFrame, images: pd.DataFrame) -> list[tuple[str, dict[Any, Any]]]:
     keys = ["participant_id", "horizon_months"]
-    rows = predictions[predictions["region"] == _REGION].merge(images[keys].drop_duplicates())
+    rows = predictions.merge(images[keys].drop_duplicates())
     if rows.empty:
         return []
     change = 100 * (rows["volume_mm3"] / rows["baseline_volume_mm3"] - 1)
@@ -100,12 +102,12 @@ def _panel(facts: StudyFacts, person: _Person, scale: ScanScale | None) -> Pictu
     )
     title = (
         f"Predicted scan of {person.name}, {person.which} of those with scans, "
-        f"{person.row['horizon_months']:g} months after baseline: hippocampus "
-        f"{_describe_change(person.row)}"
+        f"{person.row['horizon_months']:g} months after baseline: "
+        f"{show_region(str(person.row['region']))} {_describe_change(person.row)}"
     )
     description = (
-        "Three planes through the hippocampi: baseline, its zoom, the predicted scan, their "
-        "difference and the uncertainty, both smoothed; one color scale for all people."
+        "Three planes through the medial temporal lobes: baseline, its zoom, the predicted scan, "
+        "their difference and the uncertainty, both smoothed; one color scale for all people."
     )
     return Picture(f"scans-{person.which}", title, description, figure, {}, sources)
 

@@ -14,12 +14,12 @@ from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, describe_settings
 from reports.page.size_words import describe_group
+from reports.page.units import show_decline_unit, show_region
 from reports.store import queries
 
 _SETTINGS = (
     ("Strategies", "strategies"),
     ("Fractions enrolled", "fractions_enrolled"),
-    ("Fast progressor", "fast_progressor"),
 )
 
 
@@ -42,6 +42,7 @@ def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) ->
     if facts.has("selections"):
         blocks += [
             describe_settings(facts, "Rule of selection", _SETTINGS, "selections"),
+            _fast_progressors(facts),
             Paragraph("Equal scores are put in order by the seeded random generator."),
             _counts(facts, privacy),
             *_people(facts, n_listed),
@@ -49,6 +50,23 @@ def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) ->
     if facts.has("group_differences"):
         blocks += _differences(facts)
     return Section("Who is enrolled, and who is not", tuple(blocks))
+
+
+def _fast_progressors(facts: StudyFacts) -> Paragraph:
+    """Return whom strategies that learn are fitted to find."""
+    asked = facts.describe("selections")
+    region, unit = show_region(asked.endpoint), show_decline_unit(asked.decline_unit)
+    when = "" if asked.horizon_months is None else f" by month {asked.horizon_months:g}"
+    window = (
+        ""
+        if asked.window_months is None
+        else f"; a visit stands for a month at most {asked.window_months:g} months away"
+    )
+    return Paragraph(
+        f"The decline that strategies learn is that of the {region}{when}"
+        f"{f', {unit}' if unit else ''}{window}.",
+        facts.sources("selections"),
+    )
 
 
 def _flow(facts: StudyFacts, privacy: Privacy) -> Picture:

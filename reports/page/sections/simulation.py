@@ -49,7 +49,7 @@ def _ademp(facts: StudyFacts) -> Table:
 
 
 def _numbers(facts: StudyFacts) -> Table:
-    rows = facts.tables[_TABLE]
+    rows, asked = facts.tables[_TABLE], facts.describe(_TABLE)
     run_id = facts.writers[_TABLE]
     run = facts.runs.loc[facts.runs["run_id"] == run_id].iloc[0]
     pairs = [
@@ -57,10 +57,10 @@ def _numbers(facts: StudyFacts) -> Table:
         ("Largest MCSE of power", show_share(rows["mcse"].max(), digits=2)),
         ("Failed fits", show_count(rows["n_failed_fits"].sum())),
         ("Root seed", NOT_RECORDED if pd.isna(run["seed"]) else str(int(run["seed"]))),
-        ("Random generator", show_setting(facts.setting("generator", _TABLE) or _GENERATOR)),
+        ("Random generator", _GENERATOR),
         ("Streams", _STREAMS),
-        ("Bootstrap of people", show_setting(facts.setting("n_bootstrap", _TABLE))),
-        ("Workers", show_setting(facts.setting("workers", _TABLE))),
+        ("Bootstrap of people", show_setting(asked.n_bootstrap)),
+        ("Workers", show_setting(asked.workers)),
         ("Run time", show_duration(run["started_at"], run["ended_at"])),
     ]
     return build_facts("Numbers of the simulation", pairs, sources=facts.sources(_TABLE))

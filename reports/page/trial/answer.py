@@ -17,7 +17,7 @@ from reports.page.trial.findings import (
 def describe_trial_answer(facts: StudyFacts) -> Answer:
     """Return what the pre-specified analysis says, and what it hangs on."""
     primary, unit = get_primary(facts), get_unit(facts)
-    months = facts.setting("visits_months", EFFECTS) or []
+    months = facts.describe(EFFECTS).visits_months
     when = f"month {months[-1]:g}" if months else "the last visit"
     held = primary["lower"] <= 0 <= primary["upper"]
     said = "does not show a difference" if held else "shows a difference"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from reports.page.formats import show_interval, show_number
 from reports.page.gather import StudyFacts
+from reports.page.units import show_unit
 
 Row = dict[Any, Any]
 EFFECTS = "trial_effects"
@@ -26,8 +27,7 @@ def find(facts: StudyFacts, finding: str) -> Row | None:
 
 def get_unit(facts: StudyFacts) -> str:
     """Return the unit of the outcome, as it is written."""
-    unit = facts.setting("unit", EFFECTS)
-    return "% of the volume (100 ln)" if unit == "percent" else "mm³"
+    return show_unit(facts.describe(EFFECTS).unit)
 
 
 def show_effect(value: Any) -> str:

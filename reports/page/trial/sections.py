@@ -12,6 +12,7 @@ from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
+from reports.page.units import show_region
 
 _REGULATION = (
     "FDA's guidance on covariates (2023) covers baseline covariates in linear and nonlinear "
@@ -55,8 +56,8 @@ def describe_effects(facts: StudyFacts) -> Section:
 def describe_trial_estimand(facts: StudyFacts) -> Section:
     """Return the attributes that ICH E9(R1) asks for, and each estimator's estimand."""
     primary, sources = get_primary(facts), facts.sources(EFFECTS)
-    endpoint = show_text(facts.setting("endpoint", EFFECTS))
-    months = facts.setting("visits_months", EFFECTS) or []
+    endpoint = show_region(facts.describe(EFFECTS).endpoint)
+    months = facts.describe(EFFECTS).visits_months or ()
     rows = [
         ("Population", "Everyone randomized whose outcome at baseline is known"),
         ("Treatment", "Treatment against control, as randomized"),
@@ -211,7 +212,7 @@ def _by_decline(facts: StudyFacts, unit: str) -> list[Block]:
 
 def describe_trial_limits(facts: StudyFacts) -> Section:
     """Return what the analysis does not show, with the regulatory facts."""
-    notes = facts.setting("notes", EFFECTS) or []
+    notes = facts.config(facts.writers[EFFECTS]).get("notes", [])
     late = [text for text in notes if "after outcomes had been seen" in text]
     synthetic = (
         [Paragraph("The people of this trial are simulated: nothing here is about patients.")]

@@ -29,7 +29,7 @@ def analyze(
     control: Annotated[
         str | None, typer.Option(help="The control's name in the column arm, if not control.")
     ] = None,
-    unit: Annotated[str, typer.Option(help="mm3, or percent (100 ln volume).")] = "mm3",
+    unit: Annotated[str, typer.Option(help="mm3, or log_percent (100 ln volume).")] = "mm3",
     visits_months: Annotated[
         str | None, typer.Option(help="Planned visits, with commas; by default all in the table.")
     ] = None,

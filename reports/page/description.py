@@ -1,0 +1,155 @@
+"""What a study was asked, typed, as the page reads it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reports.errors import ReportError
+
+
+class StudyDescription(BaseModel):
+    """The resolved question behind a table; None where an earlier version recorded nothing.
+
+    Attributes
+    ----------
+    title, cohort_name
+        Of the study, of the screened people.
+    strategies, fractions_enrolled
+        What was compared.
+    top_fraction, rate_below, decline_unit, horizon_months, window_months
+        Who is a fast progressor; a visit stands for a time at most `window_months` away.
+    endpoint, unit
+        The region that is followed; "mm3" or "log_percent" (100 ln volume).
+    visits_months, allocation_ratio, alpha, sides, target_power, analyses
+        The design.
+    slowing, relative_to, normal_change_per_year, effect
+        The effect.
+    dropout_control, dropout_treatment
+        Share of each arm that has left by the last visit.
+    outcomes, trajectories
+        Whose outcomes became trials, how they were drawn.
+    degrees_of_freedom, covariance, standard_error
+        Of the mixed models.
+    currency, screening, participant, per_month, screening_rate_per_month
+        Costs.
+    n_bootstrap, workers
+        Of the simulation.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str | None = None
+    cohort_name: str | None = None
+    strategies: tuple[str, ...] | None = None
+    fractions_enrolled: tuple[float, ...] | None = None
+    top_fraction: float | None = None
+    rate_below: float | None = None
+    decline_unit: str | None = None
+    horizon_months: float | None = None
+    window_months: float | None = None
+    endpoint: str | None = None
+    unit: str | None = None
+    visits_months: tuple[float, ...] | None = None
+    allocation_ratio: float | None = None
+    alpha: float | None = None
+    sides: int | None = None
+    target_power: float | None = None
+    analyses: tuple[str, ...] | None = None
+    slowing: float | None = None
+    relative_to: str | None = None
+    normal_change_per_year: float | None = None
+    effect: str | None = None
+    dropout_control: float | None = None
+    dropout_treatment: float | None = None
+    outcomes: str | None = None
+    trajectories: str | None = None
+    degrees_of_freedom: str | None = None
+    covariance: str | None = None
+    standard_error: str | None = None
+    currency: str | None = None
+    screening: float | None = None
+    participant: float | None = None
+    per_month: float | None = None
+    screening_rate_per_month: float | None = None
+    n_bootstrap: int | None = None
+    workers: int | None = None
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Return the description of values by dotted key.
+
+        Raises
+        ------
+        ReportError
+            One sentence for each value of another type.
+        """
+        known = {key: value for key, value in values.items() if value is not None}
+        found = {
+            name: known[next(key for key in keys if key in known)]
+            for name, keys in KEYS.items()
+            if known.keys() & set(keys)
+        }
+        try:
+            return cls.model_validate(found)
+        except ValidationError as error:
+            raise ReportError(
+                *(
+                    f"The study's description holds {problem['input']!r} for "
+                    f"{KEYS[str(problem['loc'][0])][0]}: {problem['msg'].lower()}."
+                    for problem in error.errors()
+                )
+            ) from error
+
+
+_FAST: Final = "selection.fast_progressor"
+
+
+def _of(section: str, *names: str) -> dict[str, tuple[str, ...]]:
+    # a command that is no step of a protocol names its settings without a section
+    short = section.removeprefix("selection.") if section == _FAST else ""
+    return {name: (f"{section}.{name}", f"{short}.{name}" if short else name) for name in names}
+
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    **_of("study", "title"),
+    # what is known only once the work is done stands in the run's own record
+    "cohort_name": ("cohort_name",),
+    **_of("selection", "strategies", "fractions_enrolled"),
+    **_of(_FAST, "top_fraction", "rate_below", "horizon_months"),
+    "decline_unit": (f"{_FAST}.unit", "fast_progressor.unit"),
+    "window_months": ("cohort.window_months", f"{_FAST}.window_months"),
+    **_of(
+        "design",
+        *("endpoint", "unit", "visits_months", "allocation_ratio", "alpha", "sides"),
+        *("target_power", "analyses", "slowing", "relative_to", "normal_change_per_year"),
+        *("effect", "trajectories", "degrees_of_freedom", "covariance", "standard_error"),
+    ),
+    "outcomes": ("outcomes", "design.outcomes"),
+    "dropout_control": ("design.dropout.control", "design.dropout"),
+    "dropout_treatment": (
+        "resolved.design.dropout.treatment",
+        "design.dropout.treatment",
+        "design.dropout.control",
+        "design.dropout",
+    ),
+    **_of(
+        "costs",
+        *("currency", "screening", "participant", "per_month", "screening_rate_per_month"),
+    ),
+    **_of("simulation", "n_bootstrap"),
+    "workers": ("resolved.simulation.workers", "simulation.workers"),
+}
+"""The dotted keys of each attribute, the first that is there counts.
+
+Under `resolved.` stand values that follow from others where they are not stated.
+"""
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested mappings by dotted key."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
