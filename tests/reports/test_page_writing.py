@@ -193,7 +193,9 @@ def test_an_intercept_is_in_the_endpoints_unit(
     path = tmp_path / "study.duckdb"
     with (
         Study.open(path) as writing,
-        writing.run(command="x", config={"unit": unit}, seed=1) as run,
+        writing.run(
+            command="x", config={"selection": {"fast_progressor": {"unit": unit}}}, seed=1
+        ) as run,
     ):
         run.write("predictor_performance", rows)
     study = Study.open(path, read_only=True)

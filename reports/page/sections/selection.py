@@ -9,6 +9,7 @@ from reports.figures.labels import covariate_label, percent, strategy_label
 from reports.page.choice import choose
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.description import StudyDescription
 from reports.page.formats import show_count, show_fraction, show_number, show_text
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
@@ -53,8 +54,8 @@ def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) ->
 
 
 def _fast_progressors(facts: StudyFacts) -> Paragraph:
-    """Return whom strategies that learn are fitted to find."""
-    asked = facts.describe("selections")
+    """Return which decline strategies learn, and who counts as a fast progressor."""
+    asked = facts.describe("capture_rates" if facts.has("capture_rates") else "selections")
     region, unit = show_region(asked.endpoint), show_decline_unit(asked.decline_unit)
     when = "" if asked.horizon_months is None else f" by month {asked.horizon_months:g}"
     window = (
@@ -64,8 +65,19 @@ def _fast_progressors(facts: StudyFacts) -> Paragraph:
     )
     return Paragraph(
         f"The decline that strategies learn is that of the {region}{when}"
-        f"{f', {unit}' if unit else ''}{window}.",
+        f"{f', {unit}' if unit else ''}{window}.{_define_fast(asked)}",
         facts.sources("selections"),
+    )
+
+
+def _define_fast(asked: StudyDescription) -> str:
+    if asked.top_fraction is not None:
+        return f" Fast progressors are the fastest {show_fraction(asked.top_fraction)}."
+    if asked.rate_below is None:
+        return ""
+    return (
+        f" Fast progressors are those whose change a year is below {asked.rate_below:g}, "
+        f"{show_decline_unit(asked.decline_unit)}."
     )
 
 
