@@ -1,0 +1,30 @@
+"""Words that tables may hold."""
+
+from typing import Final
+
+SEXES: Final = ("F", "M")
+DIAGNOSES: Final = ("CN", "MCI", "AD")
+
+HEAD_SIZE: Final = "head_size_mm3"
+"""The region name under which `volumes` holds the head (intracranial) size."""
+
+BRAIN: Final = "brain"
+"""The region name under which `volumes` holds the total brain volume (the paper's denominator)."""
+
+CONTEXT_REGIONS: Final = (
+    "cerebral_cortex",
+    "hippocampus",
+    "amygdala",
+    "cerebral_white_matter",
+    "lateral_ventricle",
+)
+"""The five regions of BrLP's context, in its order; both sides together."""
+
+REPORTED_REGIONS: Final = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus", "csf")
+"""The regions whose errors the paper reports."""
+
+IMAGE_KINDS: Final = ("baseline", "predicted", "difference", "uncertainty", "reconstructed")
+"""What an image of `prediction_images` shows; `reconstructed` is the baseline, decoded."""
+
+SIDES: Final = ("left", "right")
+"""Prefixes of one-sided regions: `left_hippocampus`; a name without a prefix is both sides."""
