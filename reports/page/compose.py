@@ -14,23 +14,23 @@ from reports.page.gather import StudyFacts
 from reports.page.labels import label_blocks, number_sections
 from reports.page.masking import mask_facts
 from reports.page.privacy import NOBODY, Privacy
-from reports.page.sections.all_rows import describe_all_rows
-from reports.page.sections.analysis import describe_analysis
-from reports.page.sections.comparison import describe_comparison
-from reports.page.sections.costs import describe_costs
-from reports.page.sections.decision import draw_decision
-from reports.page.sections.estimand import describe_estimand
-from reports.page.sections.identity import describe_identity
-from reports.page.sections.index import describe_index
-from reports.page.sections.interim import describe_interim
-from reports.page.sections.limits import describe_limits, describe_reference_values
-from reports.page.sections.mechanism import describe_mechanism
-from reports.page.sections.paragraphs import describe_paragraphs
-from reports.page.sections.power import describe_power
-from reports.page.sections.prediction import describe_prediction
-from reports.page.sections.selection import describe_selection
-from reports.page.sections.sensitivity import describe_sensitivity
-from reports.page.sections.simulation import describe_simulation
+from reports.page.sections.choices.comparison import describe_comparison
+from reports.page.sections.choices.costs import describe_costs
+from reports.page.sections.choices.decision import draw_decision
+from reports.page.sections.choices.power import describe_power
+from reports.page.sections.choices.sensitivity import describe_sensitivity
+from reports.page.sections.methods.analysis import describe_analysis
+from reports.page.sections.methods.estimand import describe_estimand
+from reports.page.sections.methods.interim import describe_interim
+from reports.page.sections.methods.limits import describe_limits, describe_reference_values
+from reports.page.sections.methods.paragraphs import describe_paragraphs
+from reports.page.sections.methods.simulation import describe_simulation
+from reports.page.sections.people.mechanism import describe_mechanism
+from reports.page.sections.people.prediction import describe_prediction
+from reports.page.sections.people.selection import describe_selection
+from reports.page.sections.record.all_rows import describe_all_rows
+from reports.page.sections.record.identity import describe_identity
+from reports.page.sections.record.index import describe_index
 
 
 def compose_page(

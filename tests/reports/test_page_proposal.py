@@ -15,8 +15,8 @@ from reports.page.answer import describe_answer
 from reports.page.choice import choose
 from reports.page.content import Table
 from reports.page.gather import StudyFacts, gather_study
-from reports.page.sections.comparison import describe_comparison
-from reports.page.sections.paragraphs import describe_paragraphs
+from reports.page.sections.choices.comparison import describe_comparison
+from reports.page.sections.methods.paragraphs import describe_paragraphs
 from reports.store.study import Study
 
 DOUBT = "Whether it saves anything cannot be told with 60 people screened; about 90 more would."

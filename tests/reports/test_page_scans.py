@@ -10,7 +10,7 @@ import pytest
 from reports.page.content import Paragraph, Picture
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.privacy import Privacy
-from reports.page.sections.scans import describe_scans
+from reports.page.sections.people.scans import describe_scans
 from reports.store.study import Study
 
 PEOPLE = [f"sub-{number}" for number in range(5)]

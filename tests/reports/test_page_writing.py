@@ -19,7 +19,7 @@ from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
 from reports.page.privacy import Privacy
 from reports.page.render.html import render_html
-from reports.page.sections.limits import describe_limits
+from reports.page.sections.methods.limits import describe_limits
 from reports.page.writing import write_report
 from reports.store.study import Study
 from trialsim.cli.app import app

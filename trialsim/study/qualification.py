@@ -16,7 +16,7 @@ from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Answer, Page, Section
 from reports.page.formats import show_count, show_now, show_share
 from reports.page.labels import label_blocks, number_sections
-from reports.page.sections.limits import describe_reference_values
+from reports.page.sections.methods.limits import describe_reference_values
 from reports.store.provenance import collect_versions
 from trialsim import __version__
 from trialsim.analysis import fit_ancova, fit_change, fit_mmrm

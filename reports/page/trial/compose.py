@@ -10,7 +10,7 @@ from reports.page.gather import StudyFacts
 from reports.page.labels import label_blocks, number_sections
 from reports.page.masking import mask_facts
 from reports.page.privacy import NOBODY, Privacy
-from reports.page.sections.identity import describe_identity
+from reports.page.sections.record.identity import describe_identity
 from reports.page.trial.answer import describe_trial_answer
 from reports.page.trial.sections import (
     describe_effects,

@@ -7,7 +7,7 @@ from reports.page.columns import build_table, estimate, number, words
 from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import money_format, show_fraction, show_share
 from reports.page.gather import StudyFacts
-from reports.page.sections.comparison import find_currency
+from reports.page.sections.choices.comparison import find_currency
 from reports.page.sections.gaps import describe_gap, describe_settings
 
 _TABLE = "sample_sizes"

@@ -23,9 +23,9 @@ from reports.page.formats import (
     show_text,
 )
 from reports.page.gather import StudyFacts
-from reports.page.sections.balance import describe_balance
+from reports.page.sections.choices.regret import describe_regret_table
 from reports.page.sections.gaps import describe_gap
-from reports.page.sections.regret import describe_regret_table
+from reports.page.sections.people.balance import describe_balance
 
 _PAIR = ["strategy", "reference_strategy"]
 

@@ -14,7 +14,7 @@ from reports.page.choice import (
 from reports.page.content import Picture
 from reports.page.formats import show_fraction
 from reports.page.gather import StudyFacts
-from reports.page.sections.comparison import find_currency
+from reports.page.sections.choices.comparison import find_currency
 
 _POWER = ["power", "power_lower", "power_upper"]
 _KEYS = ["strategy", "fraction_enrolled"]

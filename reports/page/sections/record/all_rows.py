@@ -2,13 +2,13 @@
 
 from reports.page.content import Block, Section
 from reports.page.gather import StudyFacts
-from reports.page.sections.comparison import (
+from reports.page.sections.choices.comparison import (
     build_capture_differences,
     build_power_differences,
     build_savings,
 )
-from reports.page.sections.power import build_characteristics, build_sizes
-from reports.page.sections.prediction import build_capture_rates
+from reports.page.sections.choices.power import build_characteristics, build_sizes
+from reports.page.sections.people.prediction import build_capture_rates
 
 
 def describe_all_rows(facts: StudyFacts) -> Section:

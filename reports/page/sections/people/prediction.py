@@ -18,8 +18,8 @@ from reports.page.formats import (
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap
-from reports.page.sections.scan_checks import describe_scan_checks
-from reports.page.sections.scans import describe_scans
+from reports.page.sections.people.scan_checks import describe_scan_checks
+from reports.page.sections.people.scans import describe_scans
 from reports.page.units import show_decline_unit, show_region
 from reports.store import queries
 

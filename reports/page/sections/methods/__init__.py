@@ -1,0 +1,1 @@
+"""How it was estimated, in words that a protocol takes."""

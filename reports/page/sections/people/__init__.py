@@ -1,0 +1,1 @@
+"""Who they are, who is enrolled, what is predicted of them."""
