@@ -21,7 +21,7 @@ MONTHS = (0, 12, 24)
         ({"slowing": 1.2}, "slowing must lie between 0 and 1, got 1.2"),
         ({"alpha": 5}, "alpha must lie between 0 and 1, got 5"),
         ({"sides": 3}, "sides must be one of 1, 2, got 3"),
-        ({"unit": "ml"}, "unit must be one of mm3, percent, got 'ml'"),
+        ({"unit": "ml"}, "unit must be one of mm3, log_percent, got 'ml'"),
         ({"analyses": ["mmrm", "anova"]}, "analyses may hold .* got 'anova'"),
         ({"analyses": []}, "analyses must list each analysis once"),
         ({"allocation_ratio": 0}, "allocation_ratio must be greater than 0"),

@@ -122,10 +122,10 @@ def test_percent_is_the_logarithm(tables: tuple[pd.DataFrame, pd.DataFrame]) -> 
     logged = long.assign(log_volume_mm3=100 * np.log(long["hippocampus_mm3"])).drop(
         columns="hippocampus_mm3"
     )
-    percent = estimate_effects(read_trial(long, unit="percent"))[0]
+    percent = estimate_effects(read_trial(long, unit="log_percent"))[0]
     direct = estimate_effects(read_trial(logged, endpoint="log_volume"))[0]
     assert percent.estimate == pytest.approx(direct.estimate)
-    assert percent.unit == "percent"
+    assert percent.unit == "log_percent"
 
 
 def test_twin_gain_is_the_ratio_of_residual_variances(

@@ -93,7 +93,7 @@ class Oracle:
         """Return the true decline."""
         if tables.truth is None:
             raise DesignError(
-                f"oracle: the true decline of {tables.region} is not known for this cohort."
+                f"oracle: the true decline is not known of {tables.region} in this cohort."
             )
         return make_scores(tables.truth.reindex(tables.index))
 

@@ -37,7 +37,7 @@ def list_choices(contents: Contents | None) -> tuple[list[str], list[float]]:
 @module.ui
 def design_ui(contents: Contents | None) -> Tag:
     """Return the sliders at the side, the answer beside them."""
-    design = TrialDesign(unit="percent") if contents is None else contents.protocol.design
+    design = TrialDesign(unit="log_percent") if contents is None else contents.protocol.design
     costs = (
         Costs(screening=1500, participant=25_000) if contents is None else contents.protocol.costs
     )
@@ -110,7 +110,7 @@ def design_server(
     pins: reactive.Value[list[tuple[Scenario, pd.DataFrame]]] = reactive.value([])
     work: reactive.Value[Simulating | None] = reactive.value(None)
     simulated: reactive.Value[tuple[dict[str, Any], pd.DataFrame] | None] = reactive.value(None)
-    base = TrialDesign(unit="percent") if contents is None else contents.protocol.design
+    base = TrialDesign(unit="log_percent") if contents is None else contents.protocol.design
     money = Costs() if contents is None else contents.protocol.costs
 
     @reactive.calc
