@@ -29,8 +29,12 @@ def export(
         bool,
         typer.Option("--bundle", help="Write the whole study with a manifest, to mail or sign."),
     ] = False,
+    r_script: Annotated[
+        bool,
+        typer.Option("--r-script", help="Write answer.R, which computes the answer again in R."),
+    ] = False,
 ) -> None:
-    """Write every table as a file that other programs read, or the study as a bundle.
+    """Write every table as a file that other programs read, the study as a bundle, or an R script.
 
     Example: trialsim study export study.duckdb --format csv --out tables
     """
@@ -38,6 +42,13 @@ def export(
     from reports.store.export import write_study_tables
     from reports.store.study import Study
 
+    if r_script:
+        from trialsim.study.r_script import write_r_script
+        from trialsim.study.result import StudyResult
+
+        for path in write_r_script(StudyResult(study), out):
+            typer.echo(path)
+        return
     opened = Study.open(study, read_only=True)
     if bundle:
         head = write_bundle(opened, out).head
