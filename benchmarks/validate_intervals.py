@@ -235,7 +235,7 @@ def describe_choice(
     """Return what came of the cheapest choice: its true power as found, proposed, assured."""
     each = np.array([
         COSTS.compute_cost_line(fraction_enrolled=c.fraction_enrolled, is_screened=c.is_screened,
-                                months=24)[1]
+                                months=24, n_visits=3)[1]
         for c in candidates
     ])  # fmt: skip
     best = int(np.argmin(found * each))

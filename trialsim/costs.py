@@ -1,9 +1,16 @@
 """What a trial costs to enroll."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
+from trialsim.accrual.plan import AccrualPlan, expect_months
 from trialsim.errors import DesignError
+
+MONTHS_UNKNOWN: Final = (
+    "costs.per_month needs costs.screening_rate_per_month, or an [accrual] section, beside it."
+)
+"""Said where months cost and nobody knows how many there are."""
 
 
 @dataclass(frozen=True)
@@ -18,67 +25,153 @@ class Costs:
         A person screened by a scan.
     participant
         A person enrolled.
+    visit
+        A visit after baseline of a person enrolled, by the schedule.
     per_month
         A month of the running trial, from the first person screened to the last visit.
     screening_rate_per_month
         People screened a month; None when unknown, then months and their cost are left out.
+    opening_months
+        Months over which the sites open, evenly, until people are screened at that rate.
+    screening_months
+        Months from the first screening visit to randomization.
+    failure_rate
+        Share of those chosen who cannot be enrolled for other reasons, from 0 to below 1.
     """
 
     currency: str = "EUR"
     screening: float = 0.0
     participant: float = 0.0
+    visit: float = 0.0
     per_month: float = 0.0
     screening_rate_per_month: float | None = None
+    opening_months: float = 0.0
+    screening_months: float = 0.0
+    failure_rate: float = 0.0
 
     def __post_init__(self) -> None:
         problems = [
             f"costs.{name} must be 0 or more, got {getattr(self, name):g}."
-            for name in ("screening", "participant", "per_month")
+            for name in (
+                "screening",
+                "participant",
+                "visit",
+                "per_month",
+                "opening_months",
+                "screening_months",
+            )
             if not 0 <= getattr(self, name) < math.inf
         ]
         rate = self.screening_rate_per_month
         if rate is not None and not 0 < rate < math.inf:
             problems.append(f"costs.screening_rate_per_month must be greater than 0, got {rate:g}.")
-        if self.per_month and rate is None:
-            problems.append("costs.per_month needs costs.screening_rate_per_month beside it.")
+        if not 0 <= self.failure_rate < 1:
+            problems.append(
+                f"costs.failure_rate must be a share from 0 to below 1, got {self.failure_rate:g}."
+            )
         if problems:
             raise DesignError(*problems)
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether anything costs."""
+        return bool(self.screening or self.participant or self.visit or self.per_month)
+
     def compute_enrollment(
-        self, n_total: int, *, fraction_enrolled: float, is_screened: bool, months: float
+        self,
+        n_total: int,
+        *,
+        fraction_enrolled: float,
+        is_screened: bool,
+        months: float,
+        n_visits: int,
     ) -> "Enrollment":
         """Return what it takes to enroll `n_total` people and follow them for `months`.
 
-        People are whole: as many are screened as let the fraction fill the trial. Where nobody is
-        chosen by a scan (`is_screened` False) everyone screened is enrolled, and no screening scan
-        is charged.
+        People are whole: as many are screened as let the fraction, less those who fail for other
+        reasons, fill the trial. Where nobody is chosen by a scan (`is_screened` False) everyone
+        screened is enrolled who does not fail, and no screening scan is charged.
+
+        Parameters
+        ----------
+        n_total
+            People in both arms.
+        fraction_enrolled
+            Share of the screened whom the strategy chooses.
+        is_screened
+            Whether people are chosen by a scan.
+        months
+            From randomization to the last visit.
+        n_visits
+            Visits of the schedule, baseline included.
 
         Examples
         --------
         >>> costs = Costs(screening=1000, participant=20_000)
         >>> costs.compute_enrollment(
-        ...     116, fraction_enrolled=0.5, is_screened=True, months=24
+        ...     116, fraction_enrolled=0.5, is_screened=True, months=24, n_visits=3
         ... ).n_to_screen
         232
         """
+        share = self._get_share(fraction_enrolled, is_screened=is_screened)
         # a fraction such as 0.3 is no exact binary number: 30 / 0.3 must stay 100
-        n_to_screen = math.ceil(n_total / fraction_enrolled - 1e-9) if is_screened else n_total
-        rate = self.screening_rate_per_month
-        months_to_enroll = math.nan if rate is None else n_to_screen / rate
-        cost = n_total * self.participant + (n_to_screen * self.screening if is_screened else 0.0)
+        n_to_screen = math.ceil(n_total / share - 1e-9)
+        months_to_enroll = self.compute_months(n_to_screen)
+        cost = n_total * self._get_price(n_visits)
+        cost += n_to_screen * self.screening if is_screened else 0.0
         if self.per_month:
             cost += self.per_month * (months_to_enroll + months)
         return Enrollment(n_to_screen, cost, months_to_enroll)
 
+    def compute_months(self, n_screened: float) -> float:
+        """Return the months that it takes to screen and randomize, as expected.
+
+        NaN without a screening rate.
+
+        Raises
+        ------
+        DesignError
+            Months cost, and their number is not known.
+        """
+        rate = self.screening_rate_per_month
+        if rate is None:
+            if self.per_month:
+                raise DesignError(MONTHS_UNKNOWN)
+            return math.nan
+        return self.screening_months + float(expect_months(n_screened, rate, self.opening_months))
+
+    def follow(self, plan: AccrualPlan | None) -> "Costs":
+        """Return the costs with the course of screening of a plan, where there is one."""
+        if plan is None:
+            return self
+        return replace(
+            self,
+            screening_rate_per_month=plan.screened_per_month,
+            opening_months=plan.opening_months,
+            screening_months=plan.screening_months,
+            failure_rate=plan.failure_rate,
+        )
+
     def compute_cost_line(
-        self, *, fraction_enrolled: float, is_screened: bool, months: float
+        self, *, fraction_enrolled: float, is_screened: bool, months: float, n_visits: int
     ) -> tuple[float, float]:
-        """Return the cost of a trial without people, and what each person enrolled adds to it."""
-        screened = 1 / fraction_enrolled if is_screened else 1.0
-        per_person = self.participant + (screened * self.screening if is_screened else 0.0)
+        """Return the cost of a trial without people, and what each person enrolled adds to it.
+
+        Sites count as open: a trial that is full before they all are costs a little less.
+        """
+        screened = 1 / self._get_share(fraction_enrolled, is_screened=is_screened)
+        per_person = self._get_price(n_visits) + (screened * self.screening if is_screened else 0.0)
         if self.per_month and self.screening_rate_per_month is not None:
             per_person += self.per_month * screened / self.screening_rate_per_month
+        months += self.opening_months / 2 + self.screening_months
         return self.per_month * months, per_person
+
+    def _get_share(self, fraction_enrolled: float, *, is_screened: bool) -> float:
+        """Return the people enrolled for each one screened."""
+        return (fraction_enrolled if is_screened else 1.0) * (1 - self.failure_rate)
+
+    def _get_price(self, n_visits: int) -> float:
+        return self.participant + (n_visits - 1) * self.visit
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,82 @@ SIZES_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
         },
     ),
     table(
+        "accrual",
+        "trialsim power",
+        ["strategy", "fraction_enrolled", "analysis", "size"],
+        {
+            "strategy": text(),
+            "fraction_enrolled": number(*SHARE),
+            "analysis": text(),
+            # as found, or as proposed; both arms, whole
+            "size": text(values=("found", "proposed")),
+            "n_enrolled": count(1),
+            # expected, with the 95 % interval of what may come
+            "n_to_screen": count(1),
+            "n_to_screen_lower": count(1),
+            "n_to_screen_upper": count(1),
+            "months_to_last_person": number(0),
+            "months_to_last_person_lower": number(0),
+            "months_to_last_person_upper": number(0),
+            "months_to_last_visit": number(0),
+            "months_to_last_visit_lower": number(0),
+            "months_to_last_visit_upper": number(0),
+        },
+    ),
+    table(
+        "design_front",
+        "trialsim optimize",
+        [
+            "strategy",
+            "fraction_enrolled",
+            "rule",
+            "analysis",
+            "visits_months",
+            "allocation_ratio",
+        ],
+        {
+            "strategy": text(),
+            "fraction_enrolled": number(*SHARE),
+            # who is chosen, in words
+            "rule": text(),
+            "analysis": text(),
+            # of the schedule, with commas
+            "visits_months": text(),
+            "duration_months": number(0),
+            "allocation_ratio": number(0),
+            # whole, corrected for being the best of many; what follows is theirs
+            "n_control": count(1),
+            "n_treatment": count(1),
+            # by closed form in this cohort, and the 95 % interval after the correction
+            "n_control_found": number(0),
+            "n_control_lower": number(0, nullable=True),
+            "n_control_upper": number(0, nullable=True),
+            "optimism_factor": number(0, nullable=True),
+            "n_to_screen": count(1),
+            # people enrolled where nothing costs
+            "cost": number(0),
+            "cost_lower": number(0, nullable=True),
+            "cost_upper": number(0, nullable=True),
+            "months_to_enroll": number(0, nullable=True),
+            # from randomization alone where it is not known how fast people come
+            "months_to_last_visit": number(0),
+            "months_to_last_visit_lower": number(0, nullable=True),
+            "months_to_last_visit_upper": number(0, nullable=True),
+            "share_left_out": number(*SHARE),
+            # largest difference in the share of a group, those enrolled against those screened
+            "group_difference": number(*SHARE, nullable=True),
+            "group": text(),
+            # of the choice of people, in other cohorts of the same kind
+            "probability_cheapest": number(*SHARE, nullable=True),
+            # in which aims no design is better
+            "best_in": text(),
+            "closed_form_power": number(*SHARE),
+            # of the best few
+            "simulated_power": number(*SHARE, nullable=True),
+            "simulated_power_mcse": number(0, nullable=True),
+        },
+    ),
+    table(
         "sensitivity",
         "trialsim power",
         ["parameter"],

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reports.figures.cohort import count_cohort, plot_cohort_overview
     from reports.figures.error_rates import plot_error_rates
     from reports.figures.fractions import plot_costs, plot_sample_sizes
+    from reports.figures.front import plot_front
     from reports.figures.power import plot_power_curves
     from reports.figures.prediction import plot_predicted_versus_observed
     from reports.figures.scans import plot_scan_panel
@@ -31,6 +32,7 @@ __all__ = [
     "plot_cohort_overview",
     "plot_costs",
     "plot_error_rates",
+    "plot_front",
     "plot_group_differences",
     "plot_power_curves",
     "plot_predicted_versus_observed",

@@ -29,6 +29,7 @@ from reports.page.proposed import (
     describe_true_rate,
     list_proposed_numbers,
 )
+from reports.page.sections.choices.accrual import describe_duration
 from reports.page.size_words import describe_group, describe_size, describe_uncertainty
 
 Row = dict[Any, Any]
@@ -69,6 +70,7 @@ def _describe_proposal(facts: StudyFacts, choice: Choice, currency: str) -> Answ
         describe_assured(choice),
         _saving_sentence(choice),
         _screening_sentence(choice, currency),
+        describe_duration(facts),
         describe_budget(choice),
         _design_sentence(facts, choice),
         _choice_sentence(choice),

@@ -17,6 +17,7 @@ from reports.page.privacy import NOBODY, Privacy
 from reports.page.sections.choices.comparison import describe_comparison
 from reports.page.sections.choices.costs import describe_costs
 from reports.page.sections.choices.decision import draw_decision
+from reports.page.sections.choices.optimization import describe_optimization
 from reports.page.sections.choices.power import describe_power
 from reports.page.sections.choices.sensitivity import describe_sensitivity
 from reports.page.sections.methods.analysis import describe_analysis
@@ -71,13 +72,15 @@ def compose_page(
         )
     facts = facts if privacy.identify else mask_facts(facts)
     sections = number_sections(
-        (
+        section
+        for section in (
             describe_comparison(facts),
             describe_selection(facts, privacy, n_listed=n_listed),
             describe_prediction(facts, privacy),
             describe_power(facts),
             describe_sensitivity(facts),
             describe_costs(facts),
+            describe_optimization(facts),
             describe_estimand(facts),
             describe_mechanism(facts, privacy),
             describe_analysis(facts),
@@ -89,6 +92,7 @@ def compose_page(
             describe_reference_values(anchors),
             describe_all_rows(facts),
         )
+        if section is not None
     )
     sections = number_sections((*sections, describe_index(sections)))
     picture = draw_decision(facts)

@@ -31,8 +31,12 @@ class StudyDescription(BaseModel):
         Whose outcomes became trials, how they were drawn.
     degrees_of_freedom, covariance, standard_error
         Of the mixed models.
-    currency, screening, participant, per_month, screening_rate_per_month
+    currency, screening, participant, visit, per_month, screening_rate_per_month
         Costs.
+    sites, screened_per_site_per_month
+        Of accrual by sites.
+    n_designs
+        How many were searched.
     n_bootstrap, workers
         Of the simulation.
     """
@@ -70,8 +74,12 @@ class StudyDescription(BaseModel):
     currency: str | None = None
     screening: float | None = None
     participant: float | None = None
+    visit: float | None = None
     per_month: float | None = None
     screening_rate_per_month: float | None = None
+    sites: int | None = None
+    screened_per_site_per_month: float | None = None
+    n_designs: int | None = None
     n_bootstrap: int | None = None
     workers: int | None = None
 
@@ -135,8 +143,12 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     **_of(
         "costs",
-        *("currency", "screening", "participant", "per_month", "screening_rate_per_month"),
+        *("currency", "screening", "participant", "visit", "per_month"),
+        "screening_rate_per_month",
     ),
+    "sites": ("accrual.sites",),
+    "screened_per_site_per_month": ("accrual.screened_per_site_per_month",),
+    "n_designs": ("n_designs",),
     **_of("simulation", "n_bootstrap"),
     "workers": ("resolved.simulation.workers", "simulation.workers"),
 }

@@ -194,6 +194,12 @@ def add_pool_moments(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["pool_moments"]))
 
 
+def add_accrual(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of when the trial of each choice is full, and of the best designs."""
+    for name in ("accrual", "design_front"):
+        connection.execute(_create_statement(TABLES[name]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -238,4 +244,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_decisions,
     add_reestimation,
     add_pool_moments,
+    add_accrual,
 )

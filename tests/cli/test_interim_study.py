@@ -31,7 +31,11 @@ analyses = ["ancova"]
 [costs]
 screening = 1500
 participant = 25000
-screening_rate_per_month = 20
+[accrual]
+sites = 20
+screened_per_site_per_month = 1.0
+opening_months = 6
+failure_rate = 0.1
 [interim]
 looks = [0.5, 1]
 futility = { z = [0.0] }
@@ -52,6 +56,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = CliRunner().invoke(app, ["run", str(where / "protocol.toml")])
     assert result.exit_code == 0, result.output
     return where
+
+
+def test_the_study_says_when_each_trial_is_full(folder: Path) -> None:
+    study = Study.open(folder / "results" / "study.duckdb", read_only=True)
+    accrual, sizes = study.read("accrual"), study.read("sample_sizes")
+    proposed = accrual[accrual["size"] == "proposed"].iloc[0]
+    assert len(accrual) == len(sizes) + 1
+    found = accrual[accrual["size"] == "found"].merge(
+        sizes, on=["strategy", "fraction_enrolled", "analysis"], suffixes=("", "_costed")
+    )
+    assert (found["n_to_screen"] == found["n_to_screen_costed"]).all()
+    assert np.allclose(found["months_to_last_person"], found["months_to_enroll"])
+    page = (folder / "results" / "report.html").read_text()
+    assert "When the trial is full" in page
+    assert f"The last person is in after {proposed['months_to_last_person']:.3g}"[:36] in page
 
 
 def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:

@@ -47,8 +47,9 @@ FLOORS = {
     ),
     "reports": ("errors", "store", "figures", "viewer", "page"),
     "trialsim": (
-        "errors", "costs", "analysis", "analytic", "imputation", "finished", "adaptive", "design",
-        "enrichment", "simulation", "comparison", "twins", "interim", "study", "explorer", "cli",
+        "errors", "accrual", "costs", "analysis", "analytic", "imputation", "finished", "adaptive",
+        "design", "enrichment", "simulation", "comparison", "twins", "interim",
+        "optimization", "study", "explorer", "cli",
     ),
 }  # fmt: skip
 """Rooms of a package from the ground up: a room takes from itself and from those below."""

@@ -26,6 +26,7 @@ from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.pool import build_pool
 
+FOLLOW = {"months": 24, "n_visits": 3}
 TIMES = np.array([0.0, 12.0, 24.0])
 DESIGN = TrialDesign((0, 12, 24), unit="percent", slowing=0.3, dropout=DropOut(0.2),
                      analyses=("ancova",))  # fmt: skip
@@ -170,10 +171,14 @@ def test_power_of_the_proposed_size_is_averaged_over_its_error() -> None:
 
 def test_people_to_screen_follow_from_whole_arms() -> None:
     costs = Costs(screening=1000, participant=20_000, screening_rate_per_month=10)
-    needed = costs.compute_enrollment(58 + 58, fraction_enrolled=0.5, is_screened=True, months=24)
+    needed = costs.compute_enrollment(
+        58 + 58, fraction_enrolled=0.5, is_screened=True, months=24, n_visits=3
+    )
     assert (needed.n_to_screen, needed.months_to_enroll) == (232, 23.2)
     assert needed.cost == 116 * 20_000 + 232 * 1000
-    third = costs.compute_enrollment(30, fraction_enrolled=0.3, is_screened=True, months=24)
+    third = costs.compute_enrollment(
+        30, fraction_enrolled=0.3, is_screened=True, months=24, n_visits=3
+    )
     assert third.n_to_screen == 100
 
 

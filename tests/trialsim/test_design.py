@@ -8,6 +8,7 @@ import pytest
 from trialsim.design import Costs, DropOut, TrialDesign, build_design
 from trialsim.errors import DesignError
 
+FOLLOW = {"months": 24, "n_visits": 3}
 MONTHS = (0, 12, 24)
 
 
@@ -59,23 +60,32 @@ def test_people_are_split_by_the_allocation_ratio(ratio: float, arms: tuple[int,
 
 def test_cost_counts_everyone_screened_every_enrolled_person_every_month() -> None:
     costs = Costs(screening=10, participant=100, per_month=7, screening_rate_per_month=20)
-    found = costs.compute_enrollment(50, fraction_enrolled=0.5, is_screened=True, months=24)
+    found = costs.compute_enrollment(
+        50, fraction_enrolled=0.5, is_screened=True, months=24, n_visits=3
+    )
     assert (found.n_to_screen, found.months_to_enroll) == (100, 5)
     assert found.cost == 50 * 100 + 100 * 10 + 7 * (5 + 24)
 
 
 def test_people_who_are_not_chosen_by_a_scan_cost_no_scan() -> None:
     costs = Costs(screening=10, participant=100)
-    found = costs.compute_enrollment(50, fraction_enrolled=0.5, is_screened=False, months=24)
+    found = costs.compute_enrollment(
+        50, fraction_enrolled=0.5, is_screened=False, months=24, n_visits=3
+    )
     assert (found.n_to_screen, found.cost) == (50, 5000)
     assert np.isnan(found.months_to_enroll)
+
+
+def test_months_that_cost_need_their_number() -> None:
+    with pytest.raises(DesignError, match=r"needs costs\.screening_rate"):
+        Costs(per_month=5).compute_months(100)
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"screening": -1}, "costs.screening must be 0 or more"),
-        ({"per_month": 5}, "needs costs.screening_rate_per_month"),
+        ({"failure_rate": 1}, "from 0 to below 1"),
         ({"screening_rate_per_month": 0}, "must be greater than 0"),
     ],
 )

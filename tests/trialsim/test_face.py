@@ -34,6 +34,7 @@ WRONG = {
     "rank": "ts.rank()",
     "compare": "ts.compare('no', such=1)",
     "power": "ts.power(1)",
+    "optimize": "ts.optimize(1)",
     "predict": "ts.predict(None)",
     "open_study": "ts.open_study(3)",
     "load_cohort": "ts.load_cohort(1)",

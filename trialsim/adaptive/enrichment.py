@@ -341,11 +341,10 @@ def _summarize(
     people = stages[0] + np.where(choice == STOPPED, 0, stages[1])
     rare = np.where(choice == SELECTED, stages[1] / population.fraction, stages[1])
     first = stages[0] / population.fraction if start == "selected" else stages[0]
-    screened = first + np.where(choice == STOPPED, 0, rare)
+    screened = (first + np.where(choice == STOPPED, 0, rare)) / (1 - costs.failure_rate)
     # screening for the score is paid for from the start: the look needs everyone's score
     money = costs.participant * people + costs.screening * screened
-    rate = costs.screening_rate_per_month
-    months = np.full(len(people), np.nan) if rate is None else screened / rate + followup_months
+    months = np.array([costs.compute_months(n) for n in screened]) + followup_months
     if costs.per_month:
         money = money + costs.per_month * months
     return AdaptiveEnrichment(

@@ -17,6 +17,7 @@ from trialsim.cli import (
     doctor,
     explore,
     init,
+    optimize,
     power,
     predict,
     qualify,
@@ -87,6 +88,7 @@ app.command()(predict.predict)
 app.command()(rank.rank)
 app.command()(compare.compare)
 app.command()(power.power)
+app.command()(optimize.optimize)
 app.command()(twins.twins)
 app.command()(analyze.analyze)
 app.command()(monitor.monitor)

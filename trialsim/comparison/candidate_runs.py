@@ -194,6 +194,7 @@ def _complete_row(
         fraction_enrolled=candidate.fraction_enrolled,
         is_screened=candidate.is_screened,
         months=design.duration_months,
+        n_visits=len(design.times),
     )
     return {
         "strategy": candidate.strategy,

@@ -128,7 +128,8 @@ class _SizeError:
 
     def compute_power(self, raised: float) -> float:
         """Return the expected power of a size raised by so much on the log scale."""
-        shift = (raised - self.deviations) / 2
+        # with few degrees of freedom the far ends lie beyond what a number holds
+        shift = np.minimum((raised - self.deviations) / 2, 100.0)
         return float(_WEIGHTS @ special.ndtr(self.drift * np.exp(shift) - self.critical) / 2)
 
     def find_size(self, power: float) -> float:

@@ -15,7 +15,7 @@ References
 Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 21 (the infinitesimal jackknife).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -124,16 +124,12 @@ def bootstrap_sizes(
     job = _Job(screened, candidates, design, np.random.default_rng([seed, 0]).permutation(n_people))
     base = job.compute(np.ones((1, n_people)), {})
     parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
-    for number, start in enumerate(range(0, n_bootstrap, _CHUNK)):
-        rng = np.random.default_rng([seed, 1, number])
-        size = min(_CHUNK, n_bootstrap - start)
-        counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
-        weights = counts.astype(float)
+    for weights, rng in _draw_people(n_people, n_bootstrap, seed):
         fresh = {} if rescore is None else rescore(Samples(people=weights), rng)
         again = None if target is None else _draw_target(target, weights, rng)
         parts.append(job.compute(weights, fresh, widenings=2, target=again))
         if on_progress is not None:
-            on_progress(size)
+            on_progress(len(weights))
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in base}
     return CohortError(
         {name: _subtract(sizes, base[name]) for name, sizes in joined.items()},
@@ -142,6 +138,29 @@ def bootstrap_sizes(
         job.effective_sizes,
         screened.n_screened,
     )
+
+
+def _draw_people(
+    n_people: int, n_bootstrap: int, seed: int
+) -> Iterator[tuple[Floats, np.random.Generator]]:
+    """Yield how often each person is in each sample, some samples at once, and what draws on."""
+    for number, start in enumerate(range(0, n_bootstrap, _CHUNK)):
+        rng = np.random.default_rng([seed, 1, number])
+        size = min(_CHUNK, n_bootstrap - start)
+        counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
+        yield counts.astype(float), rng
+
+
+def draw_samples(n_people: int, n_bootstrap: int, seed: int) -> Floats:
+    """Return how often each person is in each sample of `bootstrap_sizes`.
+
+    Returns
+    -------
+    ndarray
+        (n_bootstrap, n_people).
+    """
+    drawn = [counts for counts, _ in _draw_people(n_people, n_bootstrap, seed)]
+    return np.concatenate(drawn) if drawn else np.empty((0, n_people))
 
 
 @dataclass(frozen=True)
@@ -256,7 +275,7 @@ class _Job:
                 influence = compute_influences(
                     name, own, moments, weights, score, normal, self.design
                 )
-                freedom[name][row] = _compute_freedom(
+                freedom[name][row] = compute_freedom(
                     influence[0], weights[0], self.screened.weights[candidate.expectation]
                 )
         return freedom
@@ -357,7 +376,7 @@ def _fill(score: Floats | None) -> Floats:
     return np.asarray(np.where(np.isfinite(score), score - middle, 0.0))
 
 
-def _compute_freedom(influence: Floats, weights: Floats, one_copy: Floats) -> float:
+def compute_freedom(influence: Floats, weights: Floats, one_copy: Floats) -> float:
     """Return Satterthwaite's degrees of freedom, 2 mean^2 / variance, of a squared standard error.
 
     It is a sum over people of squared influences, which heavy tails make vary.

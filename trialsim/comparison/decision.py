@@ -58,7 +58,7 @@ def tabulate_decisions(errors: SizeErrors, costs: Costs, reference: str) -> pd.D
                     "strategy": run.candidate.strategy,
                     "fraction_enrolled": run.candidate.fraction_enrolled,
                     "cost": errors.compute_cost(place, analysis, costs)
-                    if _is_priced(costs)
+                    if costs.is_priced
                     else run.sizes[analysis].n_control,
                     "probability_cheapest": share,
                     "expected_cost": _average(drawn[place]),
@@ -107,7 +107,3 @@ def compute_regret(samples: Floats) -> Floats:
 
 def _average(cost: Floats) -> float:
     return float(cost.mean()) if np.isfinite(cost).all() else np.inf
-
-
-def _is_priced(costs: Costs) -> bool:
-    return bool(costs.participant or costs.screening or costs.per_month)

@@ -112,7 +112,7 @@ def _compare(
     for base, run, name in pair_with_reference(errors.runs, reference):
         if run is errors.runs[place] and name == analysis:
             pair = (place, next(i for i, one in enumerate(errors.runs) if one is base))
-            if costs.participant or costs.screening or costs.per_month:
+            if costs.is_priced:
                 return errors.compare_costs(*pair, analysis, costs)
             return errors.compare_sizes(*pair, analysis)
     return np.nan, np.nan, np.nan

@@ -182,7 +182,7 @@ class SizeErrors:
     ) -> Floats:
         fixed, each = self._get_cost_line(place, costs)
         n_control = self.runs[place].sizes[analysis].n_control * np.exp(log_ratio)
-        if not costs.participant and not costs.screening and not costs.per_month:
+        if not costs.is_priced:
             return np.asarray(n_control)
         return np.asarray(fixed + each * n_control)
 
@@ -193,6 +193,7 @@ class SizeErrors:
             fraction_enrolled=run.candidate.fraction_enrolled,
             is_screened=run.candidate.is_screened,
             months=run.design.duration_months,
+            n_visits=len(run.design.times),
         )
         return fixed, each * (1 + run.design.allocation_ratio)
 

@@ -148,7 +148,7 @@ def tabulate_cheapest(errors: SizeErrors, costs: Costs) -> pd.DataFrame:
     fractions whose cost is within 5 %.
     """
     rows = []
-    if costs.participant or costs.screening or costs.per_month:
+    if costs.is_priced:
         for analysis in errors.analyses:
             mine = errors.list_places(analysis)
             names = dict.fromkeys(errors.runs[i].candidate.strategy for i in mine)

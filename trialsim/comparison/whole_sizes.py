@@ -43,5 +43,6 @@ def enroll_whole(
         fraction_enrolled=candidate.fraction_enrolled,
         is_screened=candidate.is_screened,
         months=design.duration_months,
+        n_visits=len(design.times),
     )
     return WholeTrial(control, treatment, needed.n_to_screen, needed.cost, needed.months_to_enroll)

@@ -39,7 +39,9 @@ def design_ui(contents: Contents | None) -> Tag:
     """Return the sliders at the side, the answer beside them."""
     design = TrialDesign(unit="log_percent") if contents is None else contents.protocol.design
     costs = (
-        Costs(screening=1500, participant=25_000) if contents is None else contents.protocol.costs
+        Costs(screening=1500, participant=25_000)
+        if contents is None
+        else contents.protocol.trial_costs
     )
     strategies, fractions = list_choices(contents)
     analyses = list(_CALCULATED) if contents is None else contents.source.list_analyses()
@@ -111,7 +113,7 @@ def design_server(
     work: reactive.Value[Simulating | None] = reactive.value(None)
     simulated: reactive.Value[tuple[dict[str, Any], pd.DataFrame] | None] = reactive.value(None)
     base = TrialDesign(unit="log_percent") if contents is None else contents.protocol.design
-    money = Costs() if contents is None else contents.protocol.costs
+    money = Costs() if contents is None else contents.protocol.trial_costs
 
     @reactive.calc
     def scenario() -> Scenario:

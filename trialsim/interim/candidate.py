@@ -70,11 +70,11 @@ class Enrolled:
             return interim.accrual_per_month
         if costs.screening_rate_per_month is None:
             raise DesignError(
-                "interim.accrual_per_month, or costs.screening_rate_per_month, must say how fast "
-                "people are enrolled: looks take place in calendar time."
+                "interim.accrual_per_month, costs.screening_rate_per_month, or an [accrual] "
+                "section must say how fast people are enrolled: looks take place in calendar time."
             )
         share = self.fraction_enrolled if self.is_screened else 1.0
-        return costs.screening_rate_per_month * share
+        return costs.screening_rate_per_month * share * (1 - costs.failure_rate)
 
 
 def plan_candidate(

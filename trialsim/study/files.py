@@ -14,6 +14,7 @@ from reports.figures.cohort import count_cohort, plot_cohort_overview
 from reports.figures.error_rates import plot_error_rates
 from reports.figures.export import write_figure
 from reports.figures.fractions import plot_costs, plot_sample_sizes
+from reports.figures.front import plot_front
 from reports.figures.power import plot_power_curves
 from reports.figures.prediction import plot_predicted_versus_observed
 from reports.figures.selection import plot_group_differences
@@ -66,6 +67,14 @@ def write_power(result: StudyResult, folder: Path) -> None:
         _write_figures_of_sizes(result, tables, folder, analysis)
     if not result.table("sensitivity").empty:
         _write(result, plot_sensitivity(result.table("sensitivity")), folder, "sensitivity")
+
+
+def write_front(result: StudyResult, folder: Path) -> None:
+    """Write the designs that nothing beats as CSV, with their figure."""
+    write_tables(result, ["design_front"], folder)
+    currency = result.protocol.costs.currency
+    figure = plot_front(result.table("design_front"), currency=currency)
+    _write(result, figure, folder, "design_front_figure")
 
 
 def _write_power_curves(

@@ -67,14 +67,24 @@ _BY_SECTION: Final = {
         "analyses",
         "common_baseline",
     ),
-    "costs": ("currency", "screening", "participant", "per_month", "screening_rate_per_month"),
+    "costs": (
+        "currency",
+        "screening",
+        "participant",
+        "visit",
+        "per_month",
+        "screening_rate_per_month",
+        "failure_rate",
+    ),
     "simulation": ("sample_sizes", "n_simulations", "n_bootstrap", "workers"),
 }
 
 KEYS: Final[Mapping[str, str]] = {
     "cohort": "cohort.path",
     "column_map": "cohort.map",
+    "accrual": "accrual",
     "interim": "interim",
+    "optimize": "optimize",
     "decline_unit": "selection.fast_progressor.unit",
     **{name: f"{section}.{name}" for section, names in _BY_SECTION.items() for name in names},
 }

@@ -18,7 +18,13 @@ from trialsim.study.steps.order import list_steps
 
 STUDY: Final = "study.duckdb"
 
-VERBS: Final = {"predict": "predict", "rank": "score", "compare": "compare", "power": "simulate"}
+VERBS: Final = {
+    "predict": "predict",
+    "rank": "score",
+    "compare": "compare",
+    "power": "simulate",
+    "optimize": "optimize",
+}
 """The step that each command ends with."""
 
 

@@ -45,9 +45,11 @@ def phrase_value(value: Any) -> str:
     if isinstance(value, str) and parse_value(value) == value and value != "none":
         return value
     if isinstance(value, Mapping):
-        return (
-            "{ "
-            + ", ".join(f"{json.dumps(k)} = {phrase_value(v)}" for k, v in value.items())
-            + " }"
-        )
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_quote(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_quote(one) for one in value) + "]"
     return json.dumps(value)
+
+
+def _quote(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else phrase_value(value)

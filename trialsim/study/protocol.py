@@ -20,11 +20,13 @@ from pydantic import (
 from cohorts.schema import CONTEXT_REGIONS, REPORTED_REGIONS
 from cohorts.visits import WINDOW_MONTHS
 from trialsim import defaults
-from trialsim.costs import Costs
+from trialsim.accrual.plan import AccrualPlan, build_accrual
+from trialsim.costs import MONTHS_UNKNOWN, Costs
 from trialsim.design import TrialDesign, build_costs, build_design
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.errors import DesignError
 from trialsim.interim.plan import InterimPlan, build_interim
+from trialsim.optimization.ranges import SearchRanges, build_ranges
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -185,6 +187,12 @@ class Protocol(Section):
         TrialDesign()
     )
     costs: Annotated[InstanceOf[Costs], BeforeValidator(partial(_build, build_costs))] = Costs()
+    accrual: (
+        Annotated[InstanceOf[AccrualPlan], BeforeValidator(partial(_build, build_accrual))] | None
+    ) = None
+    optimize: (
+        Annotated[InstanceOf[SearchRanges], BeforeValidator(partial(_build, build_ranges))] | None
+    ) = None
     interim: (
         Annotated[InstanceOf[InterimPlan], BeforeValidator(partial(_build, build_interim))] | None
     ) = None
@@ -199,6 +207,24 @@ class Protocol(Section):
                 "selection.predictions; or run `trialsim predict` first"
             )
         return self
+
+    @model_validator(mode="after")
+    def _one_course_of_screening(self) -> Self:
+        if self.accrual is None:
+            if self.costs.per_month and self.costs.screening_rate_per_month is None:
+                raise ValueError(MONTHS_UNKNOWN)
+            return self
+        for name in ("screening_rate_per_month", "opening_months", "screening_months"):
+            if getattr(self.costs, name):
+                raise ValueError(f"costs.{name} and [accrual] both say how fast people come")
+        if self.costs.failure_rate:
+            raise ValueError("costs.failure_rate and accrual.failure_rate both say who fails")
+        return self
+
+    @property
+    def trial_costs(self) -> Costs:
+        """The costs, with the course of screening that `[accrual]` plans."""
+        return self.costs.follow(self.accrual)
 
 
 def build_protocol(content: Mapping[str, Any], *, name: str = "protocol") -> Protocol:

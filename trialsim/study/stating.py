@@ -63,8 +63,12 @@ def protocol(
     currency: str | None = None,
     screening: float | None = None,
     participant: float | None = None,
+    visit: float | None = None,
     per_month: float | None = None,
     screening_rate_per_month: float | None = None,
+    failure_rate: float | None = None,
+    accrual: Mapping[str, float] | None = None,
+    optimize: Mapping[str, object] | None = None,
     sample_sizes: Sequence[int] | None = None,
     n_simulations: int | None = None,
     n_bootstrap: int | None = None,
@@ -125,8 +129,15 @@ def protocol(
         Whose outcomes become trials, and how they are drawn.
     dropout, analyses
         The share that leaves (0 to below 1), what is fitted.
-    currency, screening, participant, per_month, screening_rate_per_month
-        Costs of a person screened, a person enrolled, a month; people screened a month.
+    currency, screening, participant, visit, per_month
+        Costs of a person screened, a person enrolled, a visit after baseline, a month.
+    screening_rate_per_month, failure_rate
+        People screened a month; the share of those chosen who cannot be enrolled.
+    accrual
+        Sites and their rates instead, see `AccrualPlan`: `{"sites": 40,
+        "screened_per_site_per_month": 1.5}`.
+    optimize
+        The designs that `optimize` searches, see `SearchRanges`: `{"run_in_months": [6, 12]}`.
     sample_sizes
         People in both arms together, at least two numbers of at least 4.
     n_simulations, n_bootstrap, workers

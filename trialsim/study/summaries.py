@@ -68,6 +68,17 @@ def pick_near_target(result: StudyResult) -> pd.DataFrame:
     return chosen.round(3)
 
 
+def summarize_front(result: StudyResult) -> pd.DataFrame:
+    """Return the designs that are the best in an aim, and those that were simulated."""
+    table = result.table("design_front")
+    columns = ["best_in", "strategy", "rule", "visits_months", "analysis", "allocation_ratio"]
+    columns += ["n_control", "n_treatment", "n_to_screen", "cost", "months_to_last_visit"]
+    columns += ["group_difference", "simulated_power"]
+    shown = (table["best_in"] != "") | table["simulated_power"].notna()
+    chosen: pd.DataFrame = table.loc[shown, columns]
+    return chosen.round(3)
+
+
 def summarize_predictions(result: StudyResult) -> pd.DataFrame:
     """Return each person's predicted volumes."""
     columns = ["participant_id", "horizon_months", "region", "baseline_volume_mm3"]

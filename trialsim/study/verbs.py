@@ -15,7 +15,17 @@ from trialsim.study.result import StudyResult
 if TYPE_CHECKING:
     from brlp_models.model.model import BrlpModel
 
-__all__ = ["compare", "load_model", "open_study", "plan", "power", "predict", "rank", "run"]
+__all__ = [
+    "compare",
+    "load_model",
+    "open_study",
+    "optimize",
+    "plan",
+    "power",
+    "predict",
+    "rank",
+    "run",
+]
 
 _WHOLE = ("compare", "power")
 """The commands that together give the tables of the whole job."""
@@ -183,6 +193,38 @@ def power(
     [30, 60]
     """
     return _make(protocol, output, "power", listener)
+
+
+def optimize(
+    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+) -> StudyResult:
+    """Search designs by closed form for those that nothing beats; simulate the best few.
+
+    Parameters
+    ----------
+    protocol, output, listener
+        As in `run`; `optimize` of the protocol says what is searched.
+
+    Returns
+    -------
+    StudyResult
+        With the table `design_front`.
+
+    Raises
+    ------
+    TrialsimError
+        As in `run`; also where the people cannot stand for the designs' trials.
+
+    Examples
+    --------
+    >>> import trialsim as ts
+    >>> few = {"fractions_enrolled": [0.5], "n_visits": [3], "n_confirmed": 1}
+    >>> question = ts.protocol("screened", optimize=few, n_simulations=100, n_bootstrap=0)
+    >>> study = ts.optimize(question, output="optimized")
+    >>> len(study.table("design_front")) > 1
+    True
+    """
+    return _make(protocol, output, "optimize", listener)
 
 
 def plan(protocol: Protocol, *, output: str | Path | None = None) -> StudyPlan:

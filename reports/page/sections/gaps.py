@@ -15,7 +15,7 @@ NOT_RECORDED = "not recorded"
 _SHARES = (
     "slowing", "dropout_control", "dropout_treatment", "fractions_enrolled",
 )  # fmt: skip
-_AMOUNTS = ("screening", "participant", "per_month")
+_AMOUNTS = ("screening", "participant", "visit", "per_month")
 _FORMS: Final[dict[str, Format]] = {
     **dict.fromkeys(_SHARES, show_fraction),
     **dict.fromkeys(_AMOUNTS, show_count),

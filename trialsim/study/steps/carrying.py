@@ -153,4 +153,4 @@ def _try_interim(
     for strategy in screened.scores:
         candidate = Candidate(str(strategy), fraction)
         people = gather_enrolled(candidate, screened, design, rng)
-        plan_candidate(people, design, interim, job.protocol.costs)
+        plan_candidate(people, design, interim, job.protocol.trial_costs)

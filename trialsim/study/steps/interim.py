@@ -45,7 +45,12 @@ def make_interim_step(job: Job, interim: InterimPlan, stands_on: list[str]) -> S
         "interim",
         lambda run: plan_interim(job, interim, run),
         job.config(
-            "interim", "design", "costs", "simulation.n_simulations", "cohort.window_months"
+            "interim",
+            "design",
+            "costs",
+            "accrual",
+            "simulation.n_simulations",
+            "cohort.window_months",
         ),
         stands_on=stands_on,
         estimate=lambda: n_trials * _SECONDS_A_TRIAL,
@@ -60,7 +65,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     DesignError
         A look before anyone has the endpoint's visit, bounds that spend more than alpha.
     """
-    cohort, costs = read_cohort(run.study, run.read), job.protocol.costs
+    cohort, costs = read_cohort(run.study, run.read), job.protocol.trial_costs
     tables = build_screening(job, run).tables
     screened = read_followed(job, cohort, tables, run.read("scores"))
     design = add_normal_change(job.protocol.design, screened)

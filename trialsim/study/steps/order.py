@@ -27,6 +27,10 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
     steps.append(make_score_step(job, [step.name for step in steps]))
     earlier = [step.name for step in steps]
     steps += [make_compare_step(job, earlier), make_simulation_step(job, earlier)]
+    if job.protocol.optimize is not None or until == "optimize":
+        from trialsim.study.steps.optimization import make_optimization_step
+
+        steps.append(make_optimization_step(job, earlier))
     if job.protocol.interim is not None:
         from trialsim.study.steps.interim import make_interim_step
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.schema import validate_table
 from reports.store.study import Run
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.archive import ScreenedPeople
+from trialsim.comparison.enrollment import tabulate_accrual
 from trialsim.comparison.refitting import Refitting, build_rescore, widen_scores
 from trialsim.design import TrialDesign
 from trialsim.enrichment.features import build_all_features
@@ -29,7 +31,12 @@ def make_simulation_step(job: Job, stands_on: list[str]) -> Step:
         "simulate",
         lambda run: simulate(job, run),
         job.config(
-            "design", "costs", "simulation", "selection.fractions_enrolled", "cohort.window_months"
+            "design",
+            "costs",
+            "accrual",
+            "simulation",
+            "selection.fractions_enrolled",
+            "cohort.window_months",
         ),
         stands_on=stands_on,
         estimate=lambda: estimate_simulation(job.protocol),
@@ -57,7 +64,7 @@ def simulate(job: Job, run: Run) -> None:
         source.trajectories,
         source.scores,
         job.protocol.design,
-        job.protocol.costs,
+        job.protocol.trial_costs,
         sample_sizes=section.sample_sizes,
         fractions_enrolled=job.protocol.selection.fractions_enrolled,
         n_simulations=section.n_simulations,
@@ -72,6 +79,11 @@ def simulate(job: Job, run: Run) -> None:
     )
     for name, table in found.tables.items():
         run.write(name, table)
+    if job.protocol.accrual is not None:
+        sizes = (found.tables["sample_sizes"], found.tables["proposed_sizes"])
+        duration = job.protocol.design.duration_months
+        table = tabulate_accrual(*sizes, job.protocol.accrual, duration)
+        run.write("accrual", validate_table(table, "accrual"))
     run.note(outcomes="observed" if source.stands_for is None else "archive")
     job.tell(run, [source.sentence, *found.notes])
 

@@ -23,6 +23,7 @@ from reports.page.formats import (
     show_text,
 )
 from reports.page.gather import StudyFacts
+from reports.page.sections.choices.accrual import describe_accrual
 from reports.page.sections.choices.regret import describe_regret_table
 from reports.page.sections.gaps import describe_gap
 from reports.page.sections.people.balance import describe_balance
@@ -42,6 +43,8 @@ def describe_comparison(facts: StudyFacts) -> Section:
                     "strategy can reach, not an option."
                 )
             )
+    if facts.has("accrual"):
+        blocks.append(describe_accrual(facts))
     if facts.has("sample_sizes", "decisions"):
         blocks.append(describe_regret_table(facts, find_currency(facts)))
     if facts.has("sample_size_savings"):

@@ -15,6 +15,7 @@ _UNIT_COSTS = (
     ("Currency", "currency"),
     ("Screening one person", "screening"),
     ("One participant", "participant"),
+    ("One visit after baseline", "visit"),
     ("One month of the trial", "per_month"),
     ("People screened in a month", "screening_rate_per_month"),
 )

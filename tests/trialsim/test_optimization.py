@@ -1,0 +1,328 @@
+"""The search for a design: grid, front, stages, run-in, against known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohorts.synthetic.tabular import synthesize_table
+from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
+from trialsim.comparison.closed_form import compute_model_moments, compute_sample_size
+from trialsim.costs import Costs
+from trialsim.design import DropOut, TrialDesign
+from trialsim.errors import DesignError
+from trialsim.optimization.choices import list_run_in_choices, list_strategy_choices
+from trialsim.optimization.confirmation import DrawnVisits
+from trialsim.optimization.courses import Courses
+from trialsim.optimization.front import find_front
+from trialsim.optimization.grid import Setting, compute_sizes
+from trialsim.optimization.paths import PathStage, ScreeningPath
+from trialsim.optimization.ranges import SearchRanges, build_ranges
+from trialsim.optimization.representation import list_groups
+from trialsim.optimization.run_in import choose_by_run_in, fit_lines
+from trialsim.optimization.search import Optimization, optimize_design
+from trialsim.optimization.stages import (
+    ScreeningStage,
+    build_latents,
+    compute_passing,
+    list_thresholds,
+)
+from trialsim.simulation import build_trajectories
+from trialsim.simulation.outcomes import GrowthModel
+
+TIMES = np.array([0.0, 12.0, 24.0])
+DESIGN = TrialDesign(
+    (0, 12, 24), unit="log_percent", slowing=0.3, dropout=DropOut(0.2), analyses=("ancova", "mmrm")
+)
+COSTS = Costs(screening=1500, participant=25_000, visit=2500)
+
+
+def make_model(slope: float = -0.3, slope_sd: float = 0.15, noise: float = 1.0) -> GrowthModel:
+    scores = np.resize([-1.0, 1.0], 200)
+    lines = np.array([[100.0, 0.1], [0.1, slope_sd**2]])
+    return GrowthModel(800.0, slope, 1.0, 0.05, lines, noise**2, TIMES, scores)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting((0.0, 12.0, 24.0), "ancova", 1.0),
+        Setting((0.0, 24.0), "ancova_score", 2.0),
+        Setting((0.0, 6.0, 18.0), "mmrm", 1.0),
+        Setting((0.0, 3.0, 9.0, 24.0), "random_slope", 1.5),
+        Setting((0.0, 12.0, 18.0), "mmrm_score", 1.0),
+    ],
+    ids=str,
+)
+def test_a_size_of_the_grid_is_that_of_the_single_closed_form(setting: Setting) -> None:
+    model, design = make_model(), setting.apply(DESIGN)
+    there = GrowthModel(**{**vars(model), "times": design.times})
+    single = compute_sample_size(setting.analysis, compute_model_moments(there), design)
+    found = compute_sizes(Courses.of(model), [setting], DESIGN)[0, 0]
+    # what covariates and the t distribution add is approximated
+    assert found == pytest.approx(single, abs=0.5, rel=0.005)
+
+
+def test_people_leave_a_shorter_trial_at_the_same_hazard() -> None:
+    half = Setting((0.0, 12.0), "ancova", 1.0).apply(DESIGN)
+    assert half.dropout.control == pytest.approx(1 - 0.8**0.5)
+    assert half.compute_hazard(0) == pytest.approx(DESIGN.compute_hazard(0))
+
+
+def test_every_subset_of_months_that_ends_in_a_duration_is_a_schedule() -> None:
+    ranges = SearchRanges(visits_months=(6, 12, 24), n_visits=(2, 3), durations_months=(12, 24))
+    found = ranges.list_schedules((0.0, 12.0, 24.0))
+    assert found == [(0, 12), (0, 24), (0, 6, 12), (0, 6, 24), (0, 12, 24)]
+    by_default = SearchRanges(n_visits=(2,)).list_schedules((0.0, 9.0, 18.0))
+    assert by_default == [(0, 6), (0, 9), (0, 12), (0, 18)]
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    rng = np.random.default_rng(0)
+    amounts, shares = rng.integers(1, 9, (400, 2)) * 10.0, rng.integers(0, 5, (400, 1)) / 5
+    front = find_front(amounts, shares)
+    everything = np.column_stack([amounts, shares])
+    beaten = [
+        bool(((everything <= one).all(axis=1) & (everything < one).any(axis=1)).any())
+        for one in everything
+    ]
+    expected = {tuple(row) for row, lost in zip(everything, beaten, strict=True) if not lost}
+    assert {tuple(row) for row in everything[front]} == expected
+    assert len(front) == len(expected)
+
+
+def test_within_one_percent_the_cheapest_stands_for_all_and_unknown_shares_lose() -> None:
+    amounts = np.array([[100.4, 5.0], [100.2, 5.0], [np.inf, 1.0], [300.0, 5.0]])
+    shares = np.array([[0.1], [0.1], [0.0], [np.nan]])
+    assert find_front(amounts, shares).tolist() == [1]
+
+
+def test_people_who_enter_each_stage_are_whole_and_fill_the_next() -> None:
+    path = ScreeningPath(
+        (PathStage("blood", 0.3, 100), PathStage("scan", 0.5, 1500, capacity_per_month=4)), 6.0
+    )
+    people = np.array([30.0, 31.0])
+    entering = path.count_entering(people)
+    assert [one.tolist() for one in entering] == [[200, 207], [60, 62]]
+    costs = Costs(participant=10, visit=1, per_month=7, screening_rate_per_month=20)
+    months = path.expect_enrollment(entering, costs)
+    assert months.tolist() == [60 / 4 + 6, 62 / 4 + 6]  # the scanner is what they wait for
+    price = path.price(people, entering, months + 24, costs, n_visits=3)
+    assert price[0] == 30 * (10 + 2) + 200 * 100 + 60 * 1500 + 7 * (15 + 6 + 24)
+
+
+def test_a_run_in_leaves_the_people_whom_its_slope_chooses() -> None:
+    rng, months, fraction = np.random.default_rng(1), 9.0, 0.3
+    model = make_model()
+    found = choose_by_run_in(Courses.of(model), months, fraction)
+    n = 400_000
+    lines = rng.multivariate_normal([0, 0], model.total_covariance, n)
+    slope = model.slope + lines[:, 1]
+    times = np.array([-months, 0.0, 12.0, 24.0])
+    seen = lines[:, :1] + slope[:, None] * (times + months) + rng.normal(size=(n, 4))
+    steepest = np.argsort(seen[:, 1] - seen[:, 0])[: int(fraction * n)]
+    chosen = seen[steepest, 1:]
+    covariance = found.build_covariance(TIMES)[0, :3, :3]
+    error = 4 * np.abs(covariance).max() * np.sqrt(2 / len(chosen))
+    assert np.allclose(np.cov(chosen.T), covariance, atol=error)
+    mean = found.expect_change(24.0)[0]
+    assert slope[steepest].mean() * 24 == pytest.approx(mean, abs=0.01 * abs(mean))
+    assert np.allclose(DrawnVisits(np.zeros(3), np.eye(4)).covariance, np.eye(4))
+
+
+def test_lines_are_found_again_in_their_own_covariance() -> None:
+    model = make_model()
+    courses = model.total_covariance
+    basis = np.column_stack([np.ones(3), TIMES])
+    visits = basis @ courses @ basis.T + np.eye(3)
+    assert np.allclose(fit_lines(visits[None], TIMES, 1.0)[0], courses)
+
+
+def test_a_stated_marker_has_its_correlation_with_true_decline() -> None:
+    rng, n, reliability = np.random.default_rng(2), 200_000, 0.6
+    true = rng.normal(size=n)
+    decline = true * np.sqrt(reliability) + rng.normal(size=n) * np.sqrt(1 - reliability)
+    stage = ScreeningStage("blood", correlation=0.5, share_passing=(0.4,))
+    weights = np.ones(n)
+    expected, spread = build_latents([stage], {}, decline, reliability, weights)
+    passing = compute_passing(expected, spread, (0.4,), weights)
+    assert passing.mean() == pytest.approx(0.4, abs=1e-6)
+    height = np.exp(-(0.2533471031**2) / 2) / np.sqrt(2 * np.pi) / 0.4
+    # a person's true decline rises by correlation x selection, and so does the measured mean
+    gained = np.average(decline, weights=passing) - decline.mean()
+    assert gained == pytest.approx(0.5 * np.sqrt(reliability) * height, abs=0.01)
+
+
+def test_measured_and_stated_stages_are_cut_one_after_another() -> None:
+    rng = np.random.default_rng(3)
+    scan, decline, weights = rng.normal(size=5000), rng.normal(size=5000), np.ones(5000)
+    stages = [
+        ScreeningStage("scan", measure="brlp", share_passing=(0.5,)),
+        ScreeningStage("PET", correlation=0.3, correlations={"scan": 0.4}, share_passing=(0.2,)),
+    ]
+    latents = build_latents(stages, {"scan": scan}, decline, 1.0, weights)
+    passing = compute_passing(*latents, (0.5, 0.2), weights)
+    assert (passing[scan < np.median(scan)] == 0).all()
+    assert passing.mean() == pytest.approx(0.1, abs=1e-3)
+    related = np.corrcoef(latents[0][1] + rng.normal(size=5000) * latents[1][1], scan)[0, 1]
+    assert related == pytest.approx(0.4, abs=4 / np.sqrt(5000))
+
+
+def cohort_people() -> pd.Index:
+    cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
+    return pd.Index(cohort.participants["participant_id"])
+
+
+@pytest.fixture(scope="module")
+def screened() -> Screened:
+    cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
+    people = cohort.participants.set_index("participant_id")
+    trajectories = build_trajectories(cohort, DESIGN)
+    scores = people[["age_years"]].rename(columns={"age_years": "older"})
+    scores = scores.assign(random=np.random.default_rng(6).random(len(scores)))
+    return read_screened(trajectories, scores.loc[trajectories.index], DESIGN)
+
+
+@pytest.fixture(scope="module")
+def found(screened: Screened) -> Optimization:
+    cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
+    people = build_trajectories(cohort, DESIGN).index
+    stages = (
+        ScreeningStage("blood", cost=150, correlation=0.4, share_passing=(0.4, 0.7)),
+        ScreeningStage("scan", cost=1500, measure="older", share_passing=(0.5, 1.0)),
+    )
+    ranges = SearchRanges(
+        (0.4, 0.7, 1.0), n_visits=(2, 3), stages=stages, run_in_months=(6,), n_confirmed=2
+    )
+    return optimize_design(
+        screened, DESIGN, COSTS, ranges, groups=list_groups(cohort.participants, people),
+        n_simulations=200, n_bootstrap=200, workers=1,
+    )  # fmt: skip
+
+
+def test_everything_follows_from_whole_people(found: Optimization) -> None:
+    for row in found.front.to_dict("records"):
+        n = row["n_control"] + row["n_treatment"]
+        assert row["n_treatment"] >= row["n_control_found"] * row["allocation_ratio"]
+        n_visits = len(row["visits_months"].split(","))
+        scans = {"older": 1500, "random": 0, "run-in of 6 months": 3000}.get(row["strategy"])
+        if scans is None:
+            continue
+        expected = int(np.ceil(n / row["fraction_enrolled"] - 1e-9))
+        assert row["n_to_screen"] == expected
+        assert row["cost"] == n * (25_000 + (n_visits - 1) * 2500) + expected * scans
+
+
+def test_the_best_of_many_is_raised(found: Optimization) -> None:
+    front = found.front
+    assert (front["optimism_factor"] > 1).all()
+    assert (front["n_control"] > front["n_control_found"]).all()
+    assert (front["n_control_lower"] < front["n_control_upper"]).all()
+    assert (front["cost_lower"] < front["cost_upper"]).all()
+    assert front["closed_form_power"].min() > 0.8
+    assert found.n_designs > 500
+
+
+def test_the_front_names_the_best_and_simulates_some(found: Optimization) -> None:
+    front = found.front
+    assert "cost" in front["best_in"].iloc[0]
+    assert "share_left_out" in front.loc[front["strategy"] == "random", "best_in"].iloc[0]
+    simulated = front.dropna(subset=["simulated_power"])
+    assert len(simulated) == 2
+    errors = np.sqrt(0.8 * 0.2 / 200)
+    assert (simulated["simulated_power"] - simulated["closed_form_power"]).abs().max() < 4 * errors
+
+
+def test_whom_a_choice_leaves_out_is_compared_with_those_screened() -> None:
+    cohort, _ = synthesize_table(50, rng=np.random.default_rng(5))
+    table = cohort.participants.assign(race=["a", "b"] * 25)
+    groups = list_groups(table, table["participant_id"])
+    assert groups.names == ("women", "over 75", "race a", "race b")
+    difference, words = groups.compare((table["race"] == "a").to_numpy(float))
+    assert difference == 0.5
+    assert words == "race a: 100% of those enrolled, 50% screened"
+
+
+def test_a_strategy_that_knows_the_future_is_not_searched(screened: Screened) -> None:
+    scores = {**screened.scores, "oracle": screened.scores["older"]}
+    with_oracle = Screened(**{**vars(screened), "scores": scores})
+    choices, _ = list_strategy_choices(
+        with_oracle, SearchRanges((0.5,)), DESIGN, COSTS, np.random.default_rng(0)
+    )
+    assert [one.strategy for one in choices] == ["random", "older"]
+    assert EVERYONE in screened.expected
+
+
+def test_a_run_in_costs_two_scans_and_its_months() -> None:
+    ranges = SearchRanges((0.5,), run_in_months=(6, 12), run_in_dropout=0.2)
+    first, second = list_run_in_choices(Courses.of(make_model()), ranges, Costs(screening=100))
+    assert first.path.stages[0].share_passing == 0.4
+    assert first.path.stages[0].cost == 200
+    assert (first.path.delay_months, second.path.delay_months) == (6, 12)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"fractions_enrolled": [0, 0.5]}, "above 0 and at most at 1, got 0, 0.5"),
+        ({"n_visits": [1]}, "whole numbers from 2, got 1"),
+        ({"analyses": ["anova"]}, "analyses may hold change"),
+        ({"run_in_dropout": 1.0}, "from 0 to below 1"),
+        ({"speed": 1}, "speed is not known; there are fractions_enrolled"),
+        ({"allocation_ratios": []}, "at least one ratio, got none"),
+        ({"visits_months": "soon"}, "wrong type"),
+        ({"stages": [{"cost": 1}]}, "a stage has no name"),
+        ({"stages": [{"name": "PET"}]}, "give exactly one of measure"),
+        ({"stages": [{"name": "PET", "correlation": 1.0}]}, "between -1 and 1"),
+        ({"stages": [{"name": "PET", "correlation": 0.1, "price": 1}]}, "price is not known"),
+    ],
+)
+def test_ranges_that_cannot_be_are_refused(values: dict[str, object], words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        build_ranges(values)
+
+
+def test_what_nobody_has_seen_is_not_searched() -> None:
+    with pytest.raises(DesignError, match="36 lie beyond month 24"):
+        SearchRanges(visits_months=(12, 36)).list_schedules(DESIGN.visits_months)
+    with pytest.raises(DesignError, match="no schedule ends at durations_months 18"):
+        SearchRanges(visits_months=(12, 24), durations_months=(18,)).list_schedules((0.0, 24.0))
+
+
+def test_stages_that_cannot_be_searched_say_so(screened: Screened) -> None:
+    shares = tuple(np.linspace(0.1, 1, 30))
+    many = [ScreeningStage(name, measure=name, share_passing=shares) for name in "ab"]
+    with pytest.raises(DesignError, match="900 combinations"):
+        list_thresholds(many)
+    unknown = SearchRanges(stages=(ScreeningStage("PET", measure="amyloid"),))
+    one = list_groups(
+        synthesize_table(160, rng=np.random.default_rng(5))[0].participants,
+        cohort_people(),
+    )
+    with pytest.raises(DesignError, match="nobody has amyloid; there are older, random"):
+        optimize_design(screened, DESIGN, COSTS, unknown, groups=one, n_bootstrap=0)
+
+
+def test_correlations_that_no_variables_have_are_refused() -> None:
+    stages = [
+        ScreeningStage("scan", measure="brlp"),
+        ScreeningStage("PET", correlation=-0.9, correlations={"scan": 0.9}),
+    ]
+    decline = np.random.default_rng(0).normal(size=100)
+    with pytest.raises(DesignError, match="no variable has these correlations"):
+        build_latents(stages, {"scan": decline}, decline + 0.01, 1.0, np.ones(100))
+    wrong = [ScreeningStage("PET", correlation=0.1, correlations={"blood": 0.9})]
+    with pytest.raises(DesignError, match="'blood' is no earlier stage"):
+        build_latents(wrong, {}, decline, 1.0, np.ones(100))
+
+
+def test_designs_without_a_formula_are_refused(screened: Screened) -> None:
+    design = DESIGN.change(dropout=DropOut(0.2, decline_hazard_ratio=2.0))
+    groups = list_groups(
+        synthesize_table(160, rng=np.random.default_rng(5))[0].participants,
+        cohort_people(),
+    )
+    with pytest.raises(DesignError, match="no formula answers the analysis ancova"):
+        optimize_design(screened, design, COSTS, SearchRanges(), groups=groups)
+    two = DESIGN.change(visits_months=(0, 24))
+    with pytest.raises(DesignError, match="need three visits or more"):
+        optimize_design(screened, two, COSTS, SearchRanges(), groups=groups)

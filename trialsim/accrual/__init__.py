@@ -1,0 +1,1 @@
+"""How fast sites screen and enroll, and how sure that is."""

@@ -1,0 +1,51 @@
+"""`trialsim optimize`: which of very many designs to run."""
+
+import typer
+
+from trialsim.cli.asking import Asked, asking
+
+
+@asking(
+    "visits_months",
+    "endpoint",
+    "unit",
+    "alpha",
+    "sides",
+    "target_power",
+    "slowing",
+    "relative_to",
+    "normal_change_per_year",
+    "dropout",
+    "outcomes",
+    "analyses",
+    "strategies",
+    "scores",
+    "training",
+    "screening",
+    "participant",
+    "n_simulations",
+    "n_bootstrap",
+    "workers",
+)
+def optimize(asked: Asked) -> None:
+    """Search designs by closed form: whom to enroll, visits, duration, allocation, analysis.
+
+    What is shown is beaten by no other in cost, months to the last visit, people screened, share
+    left out, and how far those enrolled differ from those screened. The best few are simulated.
+    Ranges, screening in stages and run-ins are keys of the protocol's section optimize.
+
+    Example: trialsim optimize cohort --visits-months 0,12,24 --set optimize.run_in_months=[6,12]
+    """
+    from trialsim.cli.printing import print_table, print_tables
+    from trialsim.study.files import write_front
+    from trialsim.study.summaries import summarize_front
+
+    result = asked.answer("optimize")
+    if asked.output is not None:
+        write_front(result, asked.output)
+    if asked.as_json:
+        tables = {"design_front": result.table("design_front")}
+        print_tables(tables, notes=result.notes("design_front"))
+        return
+    typer.echo("The best of the designs that nothing beats, and those that were simulated:")
+    print_table(summarize_front(result))

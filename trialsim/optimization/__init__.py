@@ -1,0 +1,1 @@
+"""Which design to run: very many of them by closed form, the best few by simulation."""

@@ -1,0 +1,84 @@
+"""The step that searches for the design."""
+
+import numpy as np
+import pandas as pd
+
+from reports.store.study import Run
+from trialsim.analysis.result import Floats
+from trialsim.comparison.candidates import read_screened
+from trialsim.comparison.refitting import widen_scores
+from trialsim.enrichment.features import build_all_features
+from trialsim.errors import DesignError
+from trialsim.optimization.ranges import SearchRanges
+from trialsim.optimization.representation import list_groups
+from trialsim.optimization.search import optimize_design
+from trialsim.study.engine import Step
+from trialsim.study.job import Job
+from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.screening import assemble_screening, read_predictions
+from trialsim.study.steps.simulation import find_normal_people, find_outcomes
+
+_SECONDS: float = 30.0
+
+
+def make_optimization_step(job: Job, stands_on: list[str]) -> Step:
+    """Return the step that finds the designs which nothing beats."""
+    return Step(
+        "optimize",
+        lambda run: optimize(job, run),
+        job.config("optimize", "design", "costs", "accrual", "simulation", "cohort.window_months"),
+        stands_on=stands_on,
+        estimate=lambda: _SECONDS,
+    )
+
+
+def optimize(job: Job, run: Run) -> None:
+    """Search for the design.
+
+    Raises
+    ------
+    DesignError
+        Where neither the cohort nor an archive can stand for the trials, or nothing can be
+        searched.
+    """
+    protocol, predictions = job.protocol, read_predictions(job, run)
+    cohort = read_cohort(run.study, run.read)
+    screening = assemble_screening(job, cohort, predictions)
+    scores = widen_scores(run.read("scores"))
+    try:
+        source = find_outcomes(job, cohort, screening, scores, predictions)
+    except DesignError as error:
+        raise DesignError(f"No design was searched: {' '.join(error.problems)}") from error
+    screened = read_screened(
+        source.trajectories,
+        source.scores,
+        protocol.design,
+        baseline=build_all_features(source.tables),
+        normal_people=find_normal_people(source.cohort, protocol.design),
+        stands_for=source.stands_for,
+    )
+    people = source.scores.index if source.stands_for is None else source.stands_for.scores.index
+    found = optimize_design(
+        screened,
+        protocol.design,
+        protocol.trial_costs,
+        protocol.optimize or SearchRanges(),
+        groups=list_groups(cohort.participants, people),
+        columns=_read_columns(source.tables.baseline, source.scores.index),
+        accrual=protocol.accrual,
+        rescore=source.rescore,
+        n_simulations=protocol.simulation.n_simulations,
+        n_bootstrap=protocol.simulation.n_bootstrap,
+        seed=protocol.study.seed,
+        workers=protocol.simulation.workers,
+        on_progress=lambda done, total, name: job.on_progress(name, done, total),
+    )
+    run.write("design_front", found.front)
+    run.note(n_designs=found.n_designs)
+    job.tell(run, [source.sentence, *found.notes])
+
+
+def _read_columns(baseline: pd.DataFrame, people: pd.Index) -> dict[str, Floats]:
+    """Return the numbers that are known of people at baseline, by column."""
+    table = baseline.reindex(people).select_dtypes("number")
+    return {str(name): np.asarray(table[name], dtype=float) for name in table}
