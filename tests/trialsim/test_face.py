@@ -89,10 +89,10 @@ def test_every_function_is_documented_whole(name: str) -> None:
 def test_a_protocol_is_stated_with_the_names_of_its_keys() -> None:
     names = set(inspect.signature(ts.protocol).parameters)
     assert names <= set(KEYS)
-    asked = ts.protocol("people", rate_below=-3.0, dropout=0.2, model="mini", unit="percent")
+    asked = ts.protocol("people", rate_below=-3.0, dropout=0.2, model="mini", unit="log_percent")
     fast = asked.selection.fast_progressor
     assert (fast.rate_below, fast.top_fraction) == (-3.0, None)
-    assert (asked.design.dropout.control, asked.design.unit) == (0.2, "percent")
+    assert (asked.design.dropout.control, asked.design.unit) == (0.2, "log_percent")
     assert asked.prediction is not None
     assert asked.cohort.path == Path.cwd() / "people"
 
