@@ -98,7 +98,9 @@ def main() -> None:
     means = np.mean(lines, axis=0)
     print(f"{n_cohorts} cohorts of {N_COHORT}, {found.n_designs:,} designs each")
     print(f"found / true size, median {np.median([line[0] for line in lines]):.3f}")
+    error = np.std([line[2] for line in lines]) / np.sqrt(n_cohorts)
     print(f"mean power of the size found {means[1]:.3f}, of the proposed {means[2]:.3f}")
+    print(f"standard error of the mean power of the proposed {error:.3f}")
     print(f"below .70: {means[3]:.3f}; interval covers {means[4]:.3f}; best score {means[5]:.2f}")
 
 

@@ -28,6 +28,8 @@ from trialsim.optimization.stages import (
 )
 from trialsim.simulation import build_trajectories
 from trialsim.simulation.outcomes import GrowthModel
+from trialsim.study.phrasing import phrase_value
+from trialsim.study.question import parse_value
 
 TIMES = np.array([0.0, 12.0, 24.0])
 DESIGN = TrialDesign(
@@ -144,7 +146,7 @@ def test_a_stated_marker_has_its_correlation_with_true_decline() -> None:
     stage = ScreeningStage("blood", correlation=0.5, share_passing=(0.4,))
     weights = np.ones(n)
     expected, spread = build_latents([stage], {}, decline, reliability, weights)
-    passing = compute_passing(expected, spread, (0.4,), weights)
+    passing, _ = compute_passing(expected, spread, (0.4,), weights)
     assert passing.mean() == pytest.approx(0.4, abs=1e-6)
     height = np.exp(-(0.2533471031**2) / 2) / np.sqrt(2 * np.pi) / 0.4
     # a person's true decline rises by correlation x selection, and so does the measured mean
@@ -160,7 +162,8 @@ def test_measured_and_stated_stages_are_cut_one_after_another() -> None:
         ScreeningStage("PET", correlation=0.3, correlations={"scan": 0.4}, share_passing=(0.2,)),
     ]
     latents = build_latents(stages, {"scan": scan}, decline, 1.0, weights)
-    passing = compute_passing(*latents, (0.5, 0.2), weights)
+    passing, cutoffs = compute_passing(*latents, (0.5, 0.2), weights)
+    assert cutoffs[0] == np.sort(scan)[2500]
     assert (passing[scan < np.median(scan)] == 0).all()
     assert passing.mean() == pytest.approx(0.1, abs=1e-3)
     related = np.corrcoef(latents[0][1] + rng.normal(size=5000) * latents[1][1], scan)[0, 1]
@@ -170,6 +173,20 @@ def test_measured_and_stated_stages_are_cut_one_after_another() -> None:
 def cohort_people() -> pd.Index:
     cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
     return pd.Index(cohort.participants["participant_id"])
+
+
+def test_a_rule_tells_its_cutoffs() -> None:
+    stages = [
+        ScreeningStage("MMSE", measure="mmse", passes="low"),
+        ScreeningStage("blood", correlation=0.3),
+    ]
+    rule = list_thresholds(stages)[0].describe(stages, [-27.0, 0.4])
+    assert rule == "MMSE lowest 30% (at most 27), then blood top 30%"
+
+
+def test_stages_are_written_as_a_shell_and_the_protocol_read_them() -> None:
+    stages = [{"name": "blood", "correlation": 0.4, "share_passing": [0.5, 1.0]}]
+    assert parse_value(phrase_value(stages)) == stages
 
 
 @pytest.fixture(scope="module")

@@ -204,13 +204,13 @@ def list_staged_choices(
     choices: list[Choice] = []
     n_few = 0
     for one in thresholds:
-        passing = compute_passing(*latents, one.shares, weights)
+        passing, cutoffs = compute_passing(*latents, one.shares, weights)
         own = weights * passing
         chosen = np.flatnonzero(own > 1e-9)
         if own[chosen].sum() ** 2 < FEWEST * (own[chosen] ** 2).sum():
             n_few += 1
             continue
-        rule = one.describe(stages)
+        rule = one.describe(stages, cutoffs)
         pool = build_pool(
             screened.outcome[chosen],
             expected=expected.select(chosen),

@@ -125,14 +125,27 @@ class Thresholds:
         """Share of everyone screened who would be enrolled, failures apart."""
         return float(np.prod(self.shares))
 
-    def describe(self, stages: Sequence[ScreeningStage]) -> str:
-        """Return the rule in words."""
-        parts = [
-            f"{stage.name} {'top' if stage.passes == 'high' else 'lowest'} {share:.0%}"
-            for stage, share in zip(stages, self.shares, strict=True)
-            if share < 1
-        ]
-        return ", then ".join(parts) or "everyone"
+    def describe(self, stages: Sequence[ScreeningStage], cutoffs: Sequence[float]) -> str:
+        """Return the rule in words.
+
+        Parameters
+        ----------
+        stages
+            In their order.
+        cutoffs
+            From `compute_passing`; told of what was measured.
+        """
+        parts = []
+        for stage, share, cut in zip(stages, self.shares, cutoffs, strict=True):
+            if share == 1:
+                continue
+            is_high = stage.passes == "high"
+            words = f"{stage.name} {'top' if is_high else 'lowest'} {share:.0%}"
+            if stage.measure is not None:
+                bound = f"at least {cut:.4g}" if is_high else f"at most {-cut:.4g}"
+                words += f" ({bound})"
+            parts.append(words)
+        return ", then ".join(parts)
 
     def build_path(self, stages: Sequence[ScreeningStage], failure_rate: float) -> ScreeningPath:
         """Return the way through the stages; one that everyone passes is not made.
@@ -251,8 +264,8 @@ def build_latents(
 
 def compute_passing(
     expected: Floats, spread: Floats, shares: Sequence[float], weights: Floats
-) -> Floats:
-    """Return the probability that each person passes all stages, (n_people,).
+) -> tuple[Floats, list[float]]:
+    """Return the probability that each person passes all stages, (n_people,), and the cut-offs.
 
     Parameters
     ----------
@@ -262,20 +275,29 @@ def compute_passing(
         Of those who enter each stage.
     weights
         (n_people,).
+
+    Returns
+    -------
+    tuple
+        The probabilities, and of each stage the value from which on people pass, NaN where
+        everyone does.
     """
-    passing = np.ones(len(weights))
+    passing, cutoffs = np.ones(len(weights)), []
     for middle, noise, share in zip(expected, spread, shares, strict=True):
+        cut = math.nan
         if share < 1:
-            passing = passing * _pass_stage(middle, noise, share, weights * passing)
-    return passing
+            cut = _find_cutoff(middle, noise, share, weights * passing)
+            far = (middle - cut) / noise if noise else np.where(middle >= cut, np.inf, -np.inf)
+            passing = passing * special.ndtr(far)
+        cutoffs.append(cut)
+    return np.asarray(passing), cutoffs
 
 
-def _pass_stage(middle: Floats, noise: float, share: float, entering: Floats) -> Floats:
+def _find_cutoff(middle: Floats, noise: float, share: float, entering: Floats) -> float:
     if noise == 0:
         order = np.argsort(-middle, kind="stable")
         until = np.cumsum(entering[order])
-        cut = middle[order][int(np.searchsorted(until, share * until[-1] - 1e-9))]
-        return np.asarray(middle >= cut, dtype=float)
+        return float(middle[order][int(np.searchsorted(until, share * until[-1] - 1e-9))])
     low, high = float(middle.min() - 6 * noise), float(middle.max() + 6 * noise)
     total = entering.sum()
     for _ in range(_HALVINGS):
@@ -284,7 +306,7 @@ def _pass_stage(middle: Floats, noise: float, share: float, entering: Floats) ->
             low = cut
         else:
             high = cut
-    return np.asarray(special.ndtr((middle - high) / noise))
+    return high
 
 
 def _standardize(values: Floats, weights: Floats) -> Floats:

@@ -22,7 +22,6 @@ from reports.page.formats import (
 from reports.page.gather import StudyFacts
 
 _TABLE: Final = "design_front"
-_SHOWN: Final = 12
 _AIMS: Final = {
     "cost": "least cost",
     "months_to_last_visit": "earliest last visit",
@@ -44,11 +43,10 @@ def describe_optimization(facts: StudyFacts) -> Section | None:
 
 
 def pick_shown(front: pd.DataFrame) -> pd.DataFrame:
-    """Return the best in each aim and those that were simulated, then the cheapest of others."""
-    first = (front["best_in"] != "") | front["simulated_power"].notna()
-    others = front[~first].drop_duplicates(["strategy", "fraction_enrolled", "rule"])
-    shown = pd.concat([front[first], others]).head(max(_SHOWN, int(first.sum())))
-    return shown.sort_values("cost", kind="stable")
+    """Return the best in each aim, then those simulated and the cheapest of each strategy."""
+    is_best = front["best_in"] != ""
+    shown = is_best | front["simulated_power"].notna() | ~front["strategy"].duplicated()
+    return pd.concat([front[is_best], front[shown & ~is_best]])
 
 
 def _summarize(facts: StudyFacts, front: pd.DataFrame, currency: str) -> str:
