@@ -1,4 +1,4 @@
-"""Tables on a screen: numbers as given, small p-values, no columns of costs without costs."""
+"""Tables on screen: titles in words, people whole, fractions as given, nothing that steers."""
 
 import pandas as pd
 import pytest
@@ -6,27 +6,43 @@ import pytest
 from trialsim.cli.printing import print_table
 
 
-def test_numbers_are_shown_as_given(capsys: pytest.CaptureFixture[str]) -> None:
+def show(frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    print_table(frame)
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_numbers_are_read_as_they_are_meant(capsys: pytest.CaptureFixture[str]) -> None:
     frame = pd.DataFrame(
         {
-            "fraction_enrolled": [0.25, 0.5],
-            "chance_p_value": [0.00002, 0.04],
-            "n_control": [112.5967, float("nan")],
-            "cost": [0.0, float("nan")],
+            "fraction_enrolled": [0.25, 1.0],
+            "n_control": [50.2, 60.0],
+            "cost": [1234567.0, 0.0],
+            "chance_p_value": [0.00001, 0.5],
+            "seed": [20261128.0, None],
         }
     )
-    print_table(frame)
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines == [
-        ["fraction_enrolled", "chance_p_value", "n_control"],
-        ["0.25", "<0.001", "112.597"],
-        ["0.5", "0.04"],
-    ]
+    head, first, second = show(frame, capsys)
+    assert head == ["fraction", "enrolled", "control", "cost", "chance", "p", "value", "seed"]
+    assert first == ["0.25", "51", "1,234,567", "<0.001", "20261128"]
+    assert second == ["1", "60", "0", "0.5"]
 
 
-def test_costs_are_shown_where_there_are_costs(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(pd.DataFrame({"cost": [0.0, 25_000.0]}))
-    assert capsys.readouterr().out.split() == ["cost", "0", "25000"]
+def test_costs_stand_only_where_something_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    head, row = show(pd.DataFrame({"n": [3], "cost": [0.0]}), capsys)
+    assert (head, row) == (["People"], ["3"])
+
+
+def test_exact_sizes_stand_beside_rounded_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"n_control": [63.7656], "n_control_rounded": [64]})
+    assert show(frame, capsys)[1] == ["63.7656", "64"]
+
+
+def test_text_of_the_data_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(pd.DataFrame({"name": ["[red]a\x1b[2Jb", "‮c"]}))
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "‮" not in out
+    assert "[red]a" in out
 
 
 def test_scripts_get_every_digit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,14 @@
 """How tables are printed: for people as columns, for scripts as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
+
+from cohorts.identifiers import show_plainly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,32 +19,76 @@ if TYPE_CHECKING:
 
 
 def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | None = 70) -> None:
-    """Print `frame` on stdout, as JSON records or as aligned columns of `widest` characters."""
+    """Print `frame` on stdout: as JSON records, or as columns of at most `widest` characters.
+
+    On a terminal columns fold into its width; elsewhere a row is a line.
+    """
     if as_json:
         typer.echo(frame.to_json(orient="records", date_format="iso", indent=2))
-    elif frame.empty:
+        return
+    if frame.empty:
         typer.echo("(no rows)")
-    else:
-        typer.echo(_show_numbers(frame).to_string(index=False, na_rep="", max_colwidth=widest))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-
-def _show_numbers(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the table as it is read: fractions as given, costs only where there are any.
-
-    pandas rounds a whole column to what its longest number needs, and shows 0.25 as 0.2.
-    """
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     free = [name for name in frame if "cost" in str(name) and not frame[name].fillna(0).any()]
     shown = frame.drop(columns=free)
-    for name in shown.select_dtypes("float"):
-        is_p = str(name).endswith("p_value")
-        shown[name] = [_show_number(value, is_p=is_p) for value in shown[name]]
-    return shown
+    exact = {str(name).removesuffix("_rounded") for name in shown if "_rounded" in str(name)}
+    columns = [_show_column(str(name), shown[name], whole=name not in exact) for name in shown]
+    for name, (_, is_number) in zip(shown, columns, strict=True):
+        justify: Literal["right", "left"] = "right" if is_number else "left"
+        table.add_column(Text(_title(str(name))), justify=justify, overflow="fold")
+    for row in zip(*(texts for texts, _ in columns), strict=True):
+        table.add_row(*(Text(show_plainly(text)[:widest]) for text in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        width = sum(max(len(str(_title(str(name)))), *map(len, texts)) + 2
+                    for name, (texts, _) in zip(shown, columns, strict=True))  # fmt: skip
+        console = Console(highlight=False, width=max(width, 20))
+    console.print(table)
+
+
+_TITLES: Final = {
+    "n": "People",
+    "participant_id": "participant_id",
+    "ln": "ln",
+    "mcse": "MC error",
+    "sd": "SD",
+}
+
+
+def _title(name: str) -> str:
+    """Return a column's name in words: `n_control_lower` is "control lower"."""
+    return _TITLES.get(name) or name.removeprefix("n_").replace("_", " ")
+
+
+def _show_column(name: str, values: "pd.Series[Any]", *, whole: bool) -> tuple[list[str], bool]:
+    """Return a column as text: people whole, money in thousands, fractions as given."""
+    known = values.notna()
+    if values.dtype.kind not in "fiu":
+        return [str(one) if there else "" for one, there in zip(values, known, strict=True)], False
+    form: Callable[[float], str] = partial(_show_number, is_p=name.endswith("p_value"))
+    if whole and (name.startswith("n_") or "_n_" in name):
+        form = _show_people
+    elif "cost" in name:
+        form = "{:,.0f}".format
+    return [
+        form(float(one)) if there else "" for one, there in zip(values, known, strict=True)
+    ], True
+
+
+def _show_people(value: float) -> str:
+    # a size that is whole but for its last digits stays
+    return f"{math.ceil(value - 1e-9):,}"
 
 
 def _show_number(value: float, *, is_p: bool) -> str:
-    if value != value:
-        return ""
-    return "<0.001" if is_p and value < 0.001 else f"{value:.6g}"
+    if is_p and value < 0.001:
+        return "<0.001"
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.6g}"
 
 
 def print_tables(tables: "Mapping[str, pd.DataFrame]", *, notes: Sequence[str]) -> None:

@@ -53,7 +53,7 @@ def summarize_sizes(result: StudyResult) -> pd.DataFrame:
     columns = ["strategy", "fraction_enrolled", "analysis", "n_control", "n_control_lower"]
     columns += ["n_control_upper", "n_control_lower_cohort", "n_control_upper_cohort"]
     columns += ["closed_form_n_control", "n_to_screen", "cost"]
-    return result.table("sample_sizes")[columns].round(1)
+    return result.table("sample_sizes")[columns]
 
 
 def pick_near_target(result: StudyResult) -> pd.DataFrame:
