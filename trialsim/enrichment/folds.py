@@ -151,9 +151,9 @@ def _take_known(
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
     if tables.outcome is None:
         raise DesignError(
-            f"{name}: no measured change to fit on; nobody has {tables.region} measured at "
-            f"baseline and near the horizon of {tables.horizon_months:g} months (--train-on names "
-            "other people to fit on)."
+            f"{name}: no measured change to fit on; nobody has a visit near the horizon of "
+            f"{tables.horizon_months:g} months with {tables.region} measured there and at baseline "
+            "(--train-on names other people to fit on)."
         )
     outcome = tables.outcome.reindex(tables.index).to_numpy(dtype=float)
     rows = np.flatnonzero(features.notna().all(axis=1).to_numpy() & np.isfinite(outcome))
