@@ -146,8 +146,9 @@ def test_a_stated_marker_has_its_correlation_with_true_decline() -> None:
     stage = ScreeningStage("blood", correlation=0.5, share_passing=(0.4,))
     weights = np.ones(n)
     expected, spread = build_latents([stage], {}, decline, reliability, weights)
-    passing, _ = compute_passing(expected, spread, (0.4,), weights)
+    passing, _, passed = compute_passing(expected, spread, (0.4,), weights)
     assert passing.mean() == pytest.approx(0.4, abs=1e-6)
+    assert passed.shares == (0.4,)
     height = np.exp(-(0.2533471031**2) / 2) / np.sqrt(2 * np.pi) / 0.4
     # a person's true decline rises by correlation x selection, and so does the measured mean
     gained = np.average(decline, weights=passing) - decline.mean()
@@ -162,7 +163,7 @@ def test_measured_and_stated_stages_are_cut_one_after_another() -> None:
         ScreeningStage("PET", correlation=0.3, correlations={"scan": 0.4}, share_passing=(0.2,)),
     ]
     latents = build_latents(stages, {"scan": scan}, decline, 1.0, weights)
-    passing, cutoffs = compute_passing(*latents, (0.5, 0.2), weights)
+    passing, cutoffs, _ = compute_passing(*latents, (0.5, 0.2), weights)
     assert cutoffs[0] == np.sort(scan)[2500]
     assert (passing[scan < np.median(scan)] == 0).all()
     assert passing.mean() == pytest.approx(0.1, abs=1e-3)
@@ -173,6 +174,15 @@ def test_measured_and_stated_stages_are_cut_one_after_another() -> None:
 def cohort_people() -> pd.Index:
     cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
     return pd.Index(cohort.participants["participant_id"])
+
+
+def test_people_with_equal_values_pass_together() -> None:
+    points = np.repeat([24.0, 26.0, 28.0, 30.0], 25)
+    found = compute_passing(-points[None], np.zeros(1), (0.4,), np.ones(100))
+    assert found[0].sum() == 50
+    assert (found[1], found[2].shares) == ([-26.0], (0.5,))
+    everyone = compute_passing(np.zeros((1, 9)), np.zeros(1), (0.4,), np.ones(9))
+    assert everyone[2].shares == (1.0,)
 
 
 def test_a_rule_tells_its_cutoffs() -> None:

@@ -202,36 +202,43 @@ def list_staged_choices(
     reliability = max(1 - 2 * expected.noise_sd**2 / variance, 0.05)
     latents = build_latents(stages, measured, decline, reliability, weights)
     choices: list[Choice] = []
-    n_few = 0
+    refusals: list[str] = []
     for one in thresholds:
-        passing, cutoffs = compute_passing(*latents, one.shares, weights)
+        passing, cutoffs, passed = compute_passing(*latents, one.shares, weights)
         own = weights * passing
         chosen = np.flatnonzero(own > 1e-9)
-        if own[chosen].sum() ** 2 < FEWEST * (own[chosen] ** 2).sum():
-            n_few += 1
+        rule = passed.describe(stages, cutoffs)
+        # thresholds may meet in the same people, or leave nobody out
+        if not rule or any(rule == other.rule for other in choices):
             continue
-        rule = one.describe(stages, cutoffs)
-        pool = build_pool(
-            screened.outcome[chosen],
-            expected=expected.select(chosen),
-            weights=own[chosen],
-            rng=rng,
-            name=rule,
-        )
+        try:
+            pool = build_pool(
+                screened.outcome[chosen],
+                expected=expected.select(chosen),
+                weights=own[chosen],
+                rng=rng,
+                name=rule,
+            )
+            courses = Courses.of(_fit(pool, design, rule))
+        except DesignError as error:
+            refusals += error.problems
+            continue
         choices.append(
             Choice(
                 STAGED,
-                round(one.fraction_enrolled, 6),
+                round(passed.fraction_enrolled, 6),
                 rule,
-                one.build_path(stages, costs.failure_rate),
-                Courses.of(_fit(pool, design, rule)),
+                passed.build_path(stages, costs.failure_rate),
+                courses,
                 pool,
                 passing,
                 passing if screened.target is None else None,
             )
         )
-    few = f"{n_few} of {len(thresholds)} combinations of stages leave fewer than {FEWEST} people."
-    return choices, [few] if n_few else []
+    if not refusals:
+        return choices, []
+    told = f"{len(refusals)} of {len(thresholds)} combinations of stages are left out, such as: "
+    return choices, [told + refusals[0]]
 
 
 def fit_everyone(screened: Screened, design: TrialDesign, rng: np.random.Generator) -> Courses:

@@ -264,8 +264,10 @@ def build_latents(
 
 def compute_passing(
     expected: Floats, spread: Floats, shares: Sequence[float], weights: Floats
-) -> tuple[Floats, list[float]]:
+) -> tuple[Floats, list[float], "Thresholds"]:
     """Return the probability that each person passes all stages, (n_people,), and the cut-offs.
+
+    People with equal values pass together, so that more may pass than were asked for.
 
     Parameters
     ----------
@@ -279,18 +281,20 @@ def compute_passing(
     Returns
     -------
     tuple
-        The probabilities, and of each stage the value from which on people pass, NaN where
-        everyone does.
+        The probabilities; of each stage the value from which on people pass, NaN where everyone
+        is to; the shares that pass.
     """
-    passing, cutoffs = np.ones(len(weights)), []
+    passing, cutoffs, passed = np.ones(len(weights)), [], []
     for middle, noise, share in zip(expected, spread, shares, strict=True):
-        cut = math.nan
+        cut, entering = math.nan, float(weights @ passing)
         if share < 1:
             cut = _find_cutoff(middle, noise, share, weights * passing)
             far = (middle - cut) / noise if noise else np.where(middle >= cut, np.inf, -np.inf)
             passing = passing * special.ndtr(far)
         cutoffs.append(cut)
-    return np.asarray(passing), cutoffs
+        # everyone counts as everyone, whatever sums lose in their last digits
+        passed.append(min(round(float(weights @ passing) / entering, 9), 1.0))
+    return np.asarray(passing), cutoffs, Thresholds(tuple(passed))
 
 
 def _find_cutoff(middle: Floats, noise: float, share: float, entering: Floats) -> float:
