@@ -17,7 +17,7 @@ from cohorts.synthetic.truth import write_truth
 
 
 def write_people(
-    folder: Path,
+    folder: str | Path,
     n_participants: int,
     *,
     seed: int,
@@ -50,13 +50,13 @@ def write_people(
         visits_months=visits_months or VISITS_MONTHS,
         label=label,
     )
-    cohort.write(folder)
-    write_truth(truth, folder)
+    cohort.write(Path(folder))
+    write_truth(truth, Path(folder))
     return cohort
 
 
 def write_finished_trial(
-    folder: Path,
+    folder: str | Path,
     n_participants: int,
     *,
     seed: int,
@@ -91,5 +91,5 @@ def write_finished_trial(
         dropout=dropout,
         label=label,
     )
-    write_trial(made, folder)
+    write_trial(made, Path(folder))
     return made

@@ -1,7 +1,9 @@
 """The command reference is the one that the commands give, and every command shown runs."""
 
+import ast
 import html
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,10 +11,12 @@ from types import ModuleType
 
 import pytest
 import typer.main
+from matplotlib.figure import Figure
 from typer.cli import get_docs_for_click
 from typer.testing import CliRunner
 
 from trialsim.cli.app import app
+from trialsim.study.result import StudyResult
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -46,6 +50,30 @@ def test_every_command_shown_runs(
         assert result.exit_code == 0, f"trialsim {line}\n{result.output}"
     for block in re.findall(r"^```python\n(.+?)^```", text, re.MULTILINE | re.DOTALL):
         exec(block, globals_of_script)  # the script that a reader types
+
+
+def run_cell(source: str, names: dict[str, object]) -> object:
+    """Run a cell of a notebook; return what its last line shows."""
+    *lines, last = ast.parse(source).body
+    is_shown = isinstance(last, ast.Expr)
+    exec(compile(ast.Module(lines if is_shown else [*lines, last], []), "cell", "exec"), names)
+    return eval(ast.unparse(last), names) if is_shown else None
+
+
+def test_the_notebook_runs_and_its_study_shows_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((DOCS / "first-study.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, object] = {}
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    shown = [run_cell("".join(cell["source"]), names) for cell in cells]
+    assert () in shown  # what the data cannot carry: nothing
+    [page] = [thing._repr_html_() for thing in shown if isinstance(thing, StudyResult)]
+    assert "<strong>SYNTHETIC people.</strong>" in page
+    assert "enrolling" in page
+    assert "<li>sample_sizes</li>" in page
+    assert any(isinstance(thing, Figure) for thing in shown)
 
 
 def load_writer() -> ModuleType:
