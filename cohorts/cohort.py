@@ -16,7 +16,7 @@ from cohorts.sources.times import MONTHS_PER_YEAR
 from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
 
 if TYPE_CHECKING:
-    from cohorts.eligibility import Screening
+    from cohorts.eligibility import EligibilityCheck
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
@@ -408,7 +408,7 @@ class Cohort:
             rejected=rejected,
         )
 
-    def write(self, folder: Path, *, screening: "Screening | None" = None) -> None:
+    def write(self, folder: Path, *, screening: "EligibilityCheck | None" = None) -> None:
         """Write the cohort to a folder, where `read` finds it, whole or not at all.
 
         Parameters

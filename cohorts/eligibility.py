@@ -56,7 +56,7 @@ class Criterion:
 
 
 @dataclass(frozen=True)
-class Screening:
+class EligibilityCheck:
     """What a screening by criteria came to.
 
     Parameters
@@ -111,7 +111,7 @@ def parse_criterion(text: str) -> Criterion:
     )
 
 
-def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> Screening:
+def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> EligibilityCheck:
     """Apply criteria to what is known of each person at baseline.
 
     A person without the value that a criterion asks for does not meet it.
@@ -140,7 +140,7 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> Screening:
         raise CohortError(
             f"Nobody of {len(people)} people is eligible; each criterion alone excludes {counts}."
         )
-    return Screening(cohort.select(ids), flow, _list_failures(parsed, met, people))
+    return EligibilityCheck(cohort.select(ids), flow, _list_failures(parsed, met, people))
 
 
 def _order_limits(criterion: Criterion) -> Criterion:

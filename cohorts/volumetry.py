@@ -78,43 +78,6 @@ def compute_label_volumes(
     return volumes
 
 
-def compute_annual_change(
-    first_mm3: npt.ArrayLike, second_mm3: npt.ArrayLike, years: npt.ArrayLike, *, formula: str
-) -> npt.NDArray[np.float64]:
-    """Return the change in percent per year between two visits; a loss is negative.
-
-    Parameters
-    ----------
-    first_mm3, second_mm3
-        Volumes at the two visits.
-    years
-        Time between them.
-    formula
-        `simple`: 100 (V2 - V1) / (V1 t). `symmetrized`: 100 (V2 - V1) / ((V1 + V2) t / 2)
-        (Reuter et al. 2012, NeuroImage 61:1402), which does not depend on the visits' order.
-        `compound`: 100 ((V2 / V1)^(1 / t) - 1), the yearly rate of exponential change.
-
-    Raises
-    ------
-    CohortError
-        For another formula, or volumes or times that are not above 0.
-    """
-    first, second, time = (
-        np.asarray(values, dtype=float) for values in (first_mm3, second_mm3, years)
-    )
-    for name, values in (("first_mm3", first), ("second_mm3", second), ("years", time)):
-        if not (values > 0).all():
-            raise CohortError(f"{name} must be above 0, got {values[~(values > 0)].flat[0]:g}.")
-    changes = {
-        "simple": (second - first) / (first * time),
-        "symmetrized": (second - first) / ((first + second) / 2 * time),
-        "compound": (second / first) ** (1 / time) - 1,
-    }
-    if formula not in changes:
-        raise CohortError(f"formula must be one of {', '.join(changes)}, got {formula!r}.")
-    return np.asarray(100 * changes[formula])
-
-
 def count_labels(labels: npt.NDArray[Any], *, name: str = "the label map") -> npt.NDArray[np.int64]:
     """Return how many voxels have each code from 0 to the highest code that means a structure.
 

@@ -19,7 +19,6 @@ from brlp_models.training.examples import Draw
 from brlp_models.training.loop import LoopSettings
 from brlp_models.training.pipeline import STAGES, Training
 from brlp_models.training.recipe import Recipe, load_recipe
-from brlp_models.training.split import check_no_leak, split_people
 from brlp_models.training.stages.losses import compute_change_loss
 from brlp_models.training.stages.refiner import RefinerSettings, RefinerStage
 from brlp_models.training.stages.volume_gain import measure_volume_gain
@@ -322,24 +321,6 @@ def test_the_learning_rate_warms_up_then_falls() -> None:
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(rates[9])
     assert rates[-1] == pytest.approx(0.1, abs=1e-3)
-
-
-def test_splits_keep_base_anatomies_together() -> None:
-    index = pd.DataFrame(
-        {
-            "participant_id": [f"sub-{k}" for k in range(20)],
-            "base_anatomy": [f"map-{k % 5}" for k in range(20)],
-        }
-    )
-    split = split_people(index, {"train": 0.8, "val": 0.2}, rng=np.random.default_rng(1))
-    assert index.assign(split=split).groupby("base_anatomy")["split"].nunique().eq(1).all()
-    assert set(split) == {"train", "val"}
-
-
-def test_a_leak_is_told() -> None:
-    index = pd.DataFrame({"participant_id": ["sub-1", "sub-1"], "split": ["train", "val"]})
-    with pytest.raises(ModelError, match="participant_id sub-1 is in the splits train, val"):
-        check_no_leak(index)
 
 
 def test_both_bundled_recipes_are_valid() -> None:

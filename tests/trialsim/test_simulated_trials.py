@@ -11,8 +11,8 @@ from trialsim.comparison.closed_form import (
 )
 from trialsim.design import ANALYSES, DropOut, TrialDesign
 from trialsim.errors import DesignError
-from trialsim.simulation.dropout import compute_seen
 from trialsim.simulation.effects import compute_shift
+from trialsim.simulation.observing import compute_seen
 from trialsim.simulation.outcomes import GrowthModel, ResamplingModel, fit_growth_model
 from trialsim.simulation.performance import compute_characteristics, compute_rejections
 from trialsim.simulation.pool import Pool, build_pool

@@ -90,7 +90,7 @@ def fit_adjusted(
 
 
 @dataclass(frozen=True)
-class Regression:
+class LeastSquares:
     """A weighted least-squares fit of each trial (t) on p columns.
 
     Attributes
@@ -143,7 +143,7 @@ class Regression:
         return np.asarray(turned @ self.design)
 
 
-def regress(response: Floats, design: Floats, weights: Floats) -> Regression:
+def regress(response: Floats, design: Floats, weights: Floats) -> LeastSquares:
     """Return the least-squares fits of (t, n) responses on (t or 1, n, p) columns.
 
     Parameters
@@ -164,7 +164,7 @@ def regress(response: Floats, design: Floats, weights: Floats) -> Regression:
         beta = (bread @ (turned @ y[..., None]))[..., 0]
         residual = np.where(seen, y - (design @ beta[..., None])[..., 0], 0.0)
     df = seen.sum(axis=1) - float(design.shape[2])
-    return Regression(beta, bread, residual, design, w, df, solvable)
+    return LeastSquares(beta, bread, residual, design, w, df, solvable)
 
 
 def _cross(predictors: Floats, n_interacted: int) -> Floats:
@@ -176,7 +176,7 @@ def _cross(predictors: Floats, n_interacted: int) -> Floats:
 
 
 def _compute_variance(
-    fit: Regression, predictors: Floats, n_interacted: int, standard_error: StandardError
+    fit: LeastSquares, predictors: Floats, n_interacted: int, standard_error: StandardError
 ) -> Floats:
     if standard_error == "model":
         return fit.compute_model_covariance()[:, 1, 1]

@@ -26,8 +26,8 @@ from trialsim.cli import (
     run,
     view,
 )
+from trialsim.cli.boundary import ErrorReportingGroup
 from trialsim.cli.cohort import commands as cohort
-from trialsim.cli.group import ErrorReportingGroup
 from trialsim.cli.logs import start_logging
 from trialsim.cli.model import commands as model
 from trialsim.cli.model import evaluate, train

@@ -126,7 +126,7 @@ def list_candidates(strategies: Sequence[str], fractions: Sequence[float]) -> li
     return candidates
 
 
-def select_people(
+def find_enrolled(
     candidate: Candidate, screened: Screened, rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Return the positions of the people enrolled, ties broken by chance.
@@ -165,10 +165,10 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
     Raises
     ------
     DesignError
-        As in `select_people`, or too few of them have the first and the last visit; fewer than 20
+        As in `find_enrolled`, or too few of them have the first and the last visit; fewer than 20
         effective people of an archive beyond the cut-off.
     """
-    chosen = select_people(candidate, screened, rng)
+    chosen = find_enrolled(candidate, screened, rng)
     chosen = chosen[screened.was_seen[chosen]]
     weights = screened.weights[candidate.expectation][chosen]
     name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"

@@ -55,7 +55,7 @@ class Rescore(Protocol):
 
 
 @dataclass(frozen=True)
-class CohortError:
+class CohortVariation:
     """How sample sizes vary between cohorts of the same kind.
 
     Attributes
@@ -97,7 +97,7 @@ def bootstrap_sizes(
     rescore: Rescore | None = None,
     n_archive: int = 200,
     on_progress: Callable[[int], None] | None = None,
-) -> CohortError:
+) -> CohortVariation:
     """Return how the sizes of all candidates vary over the same bootstrap samples of people.
 
     Parameters
@@ -131,7 +131,7 @@ def bootstrap_sizes(
         if on_progress is not None:
             on_progress(len(weights))
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in base}
-    return CohortError(
+    return CohortVariation(
         {name: _subtract(sizes, base[name]) for name, sizes in joined.items()},
         _bootstrap_archive(job, base, rescore, seed, n_archive if n_bootstrap else 0),
         job.estimate_freedom(),

@@ -9,7 +9,7 @@ from scipy import special
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidate_runs import CandidateRun
 from trialsim.comparison.chosen_size import ChosenSize, correct_choice
-from trialsim.comparison.cohort_error import CohortError
+from trialsim.comparison.cohort_error import CohortVariation
 from trialsim.comparison.intervals import (
     MIN_SAMPLES,
     compute_end_error,
@@ -64,7 +64,7 @@ class SizeErrors:
         The bootstrap over them.
     """
 
-    def __init__(self, runs: Sequence[CandidateRun], cohort: CohortError) -> None:
+    def __init__(self, runs: Sequence[CandidateRun], cohort: CohortVariation) -> None:
         self.runs, self.cohort = runs, cohort
 
     @property

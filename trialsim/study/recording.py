@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cohorts.cohort import Cohort
-from cohorts.eligibility import Screening, screen_cohort
+from cohorts.eligibility import EligibilityCheck, screen_cohort
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
 from reports.store.study import DESCRIPTION, Run, Study
@@ -39,7 +39,7 @@ def load_screened(cohort: Path | None, study: Path, *, measured_by: str | None =
 
 def import_cohort(
     found: Cohort, folder: Path, study: Path, eligibility: Sequence[str] = ()
-) -> Screening:
+) -> EligibilityCheck:
     """Screen people, keep their tables in a folder and in a study file.
 
     Parameters
