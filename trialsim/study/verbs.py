@@ -329,7 +329,8 @@ def _make(
 ) -> StudyResult:
     asked = _anchor(protocol, output)
     path = asked.study.output / STUDY
-    commands = [phrase_command(one, asked, path) for one in ([verb] if verb else _WHOLE)]
+    whole = _WHOLE if asked.optimize is None else (*_WHOLE, "optimize")
+    commands = [phrase_command(one, asked, path) for one in ([verb] if verb else whole)]
     until = None if verb is None else VERBS[verb]
     return make_study(asked, path, command=" && ".join(commands), until=until, listener=listener)
 
