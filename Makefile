@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: demo test test-faults package audit licenses check docs clean
+.PHONY: demo test test-faults package audit lock sbom licenses check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -36,6 +36,16 @@ package: $(STAMP) ## wheel and sdist, and every command of the bare wheel in an 
 audit: $(STAMP) ## known vulnerabilities; what could not be looked up counts as one
 	$(BIN)/python -m pip install --quiet pip-audit
 	$(BIN)/python -m pip_audit --strict --skip-editable
+
+lock: $(STAMP) ## the versions of everything that is installed, as constraints
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --extra all --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --no-header --no-annotate --output-file requirements.lock pyproject.toml
+	sed -i -e '/^trialsim @/d' -e '/^#/d' -e '/^$$/d' -e 's/+cpu$$//' requirements.lock
+
+sbom: $(STAMP) ## sbom.json: what an installation holds, as CycloneDX
+	$(BIN)/python -m pip install --quiet cyclonedx-bom
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file sbom.json
 
 licenses: $(STAMP) ## licenses of dependencies and bundled data
 	$(BIN)/python audits/licenses.py
