@@ -27,6 +27,9 @@ PACKAGES = [
     "reports.figures",
 ]
 FUNCTIONS = [name for name in ts.__all__ if inspect.isfunction(getattr(ts, name))]
+CLOSED_FORMS = [
+    name for name in ts.analytic.__all__ if inspect.isfunction(getattr(ts.analytic, name))
+]
 WRONG = {
     "protocol": "ts.protocol(cohort='x', slowing='much')",
     "run": "ts.run('protocol.toml')",
@@ -84,6 +87,15 @@ def test_every_function_is_documented_whole(name: str) -> None:
     heads = re.findall(r"^\*{0,2}(\w[\w, ]*)$", listed, re.MULTILINE)
     named = {word for head in heads for word in head.split(", ")}
     assert set(inspect.signature(function).parameters) <= named
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_every_closed_form_says_what_it_gives_and_shows_it(name: str) -> None:
+    function = getattr(ts.analytic, name)
+    text = inspect.getdoc(function) or ""
+    takes = bool(inspect.signature(function).parameters)
+    for part in ("Returns", "Examples", *(("Parameters", "Raises") if takes else ())):
+        assert f"\n{part}\n---" in text, part
 
 
 def test_a_protocol_is_stated_with_the_names_of_its_keys() -> None:

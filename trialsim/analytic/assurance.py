@@ -82,6 +82,11 @@ def assure(
     n_draws, seed
         Points of the prior.
 
+    Returns
+    -------
+    Assurance
+        The average power, beside that at the means of what is believed.
+
     Raises
     ------
     DesignError
@@ -137,10 +142,26 @@ def assure_enrichment(
     dropout, n_control, alpha, sides, allocation_ratio, n_draws, seed
         As in `assure`.
 
+    Returns
+    -------
+    Assurance
+        As `assure` gives it.
+
     Raises
     ------
     DesignError
         As in `assure`.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> from trialsim.analytic import NormalPrior
+    >>> found = analytic.assure_enrichment(
+    ...     slowing=NormalPrior(0.3, 0.1), mean_decline=100, sd_decline=100, score_correlation=0.5,
+    ...     fraction_enrolled=0.3, n_control=100, n_draws=1024,
+    ... )
+    >>> found.assurance < found.power_at_means
+    True
     """
     raise_problems(
         find_problems(

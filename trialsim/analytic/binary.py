@@ -81,10 +81,22 @@ def binary_enrichment(
     n_control, power, alpha, sides, allocation_ratio
         As in `trialsim.analytic.means`; exactly one of `n_control`, `power`, `reduction` is None.
 
+    Returns
+    -------
+    BinaryPoint
+        Whichever of `reduction`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.binary_enrichment(event_rate=0.4, reduction=0.3, power=0.8)
+    >>> round(float(point.n_control), 1)
+    243.4
     """
     question = Question(
         reduction, n_control, power, alpha, sides, allocation_ratio, "z", "reduction"
@@ -182,10 +194,20 @@ def compute_binormal_event_rate(
     fraction_enrolled
         Share selected, greater than 0 and at most 1.
 
+    Returns
+    -------
+    float or numpy.ndarray
+        Of the shape of `fraction_enrolled`.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> round(compute_binormal_event_rate(event_rate=0.3, auc=0.75, fraction_enrolled=0.3), 3)
+    0.54
     """
     raise_problems(
         find_problems(
@@ -222,10 +244,22 @@ def compute_observed_event_rate(
     fraction_enrolled
         Share selected, greater than 0 and at most 1; the number of people is rounded up.
 
+    Returns
+    -------
+    float or numpy.ndarray
+        Of the shape of `fraction_enrolled`.
+
     Raises
     ------
     DesignError
         Where lengths differ or values are missing.
+
+    Examples
+    --------
+    >>> round(compute_observed_event_rate(
+    ...     scores=[4, 3, 2, 1], events=[1, 1, 0, 1], fraction_enrolled=0.75
+    ... ), 3)
+    0.667
     """
     values, happened = np.asarray(scores, dtype=float), np.asarray(events, dtype=float)
     problems = find_problems(fraction_enrolled=(fraction_enrolled, SHARE_TO_1))

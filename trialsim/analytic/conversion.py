@@ -90,10 +90,20 @@ def estimate_hazard(
     from_months
         When periods start.
 
+    Returns
+    -------
+    Hazard
+        Conversions a person-month in each period.
+
     Raises
     ------
     DesignError
         Nobody converted, a period without anybody in it.
+
+    Examples
+    --------
+    >>> estimate_hazard([12, 24, 36, 36], [1, 1, 0, 0]).per_month
+    (0.018518518518518517,)
     """
     time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
     if time.shape != event.shape or time.ndim != 1 or not np.all(time > 0) or not event.any():
@@ -130,6 +140,11 @@ def logrank_events(
         Treatment : control, other than 1.
     power, alpha, sides, allocation_ratio
         As in `trialsim.analytic.means`.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        Not rounded.
 
     Raises
     ------
@@ -222,6 +237,18 @@ def conversion_trial(
     dict
         events, share_control and share_treatment seen to convert, n_control, n_treatment, n_total
         (not rounded).
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> hazard = estimate_hazard([12, 24, 36, 36], [1, 1, 0, 0])
+    >>> found = conversion_trial(hazard, hazard_ratio=0.7, accrual_months=12, followup_months=24)
+    >>> round(found['n_total'], 1)
+    661.1
     """
     events = logrank_events(
         hazard_ratio=hazard_ratio,
@@ -274,10 +301,24 @@ def conversion_enrichment(
     trial
         As in `conversion_trial`.
 
+    Returns
+    -------
+    pandas.DataFrame
+        One row a fraction: what `conversion_trial` returns, people to screen and costs.
+
     Raises
     ------
     DesignError
         As in `estimate_hazard` and `conversion_trial`; a fraction that is no share.
+
+    Examples
+    --------
+    >>> found = conversion_enrichment(
+    ...     [12, 24, 36, 36], [1, 1, 0, 0], [4, 3, 2, 1], [0.5, 1.0],
+    ...     hazard_ratio=0.7, accrual_months=12, followup_months=24,
+    ... )
+    >>> bool(found['n_total'].is_monotonic_increasing)
+    True
     """
     time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
     order = np.argsort(-np.asarray(score, dtype=float), kind="stable")

@@ -16,6 +16,21 @@ def ar1(rho: float, n: int) -> FloatArray:
         Correlation of neighboring visits, between -1 and 1.
     n
         Number of visits.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, n), 1 on the diagonal.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> ar1(0.5, 3).tolist()
+    [[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 1.0]]
     """
     _check(rho, n)
     steps = np.arange(n)
@@ -31,6 +46,21 @@ def exchangeable(rho: float, n: int) -> FloatArray:
         Between -1 and 1; positive definite only above -1 / (n - 1).
     n
         Number of visits.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, n), 1 on the diagonal.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> exchangeable(0.5, 3).tolist()
+    [[1.0, 0.5, 0.5], [0.5, 1.0, 0.5], [0.5, 0.5, 1.0]]
     """
     _check(rho, n)
     return np.where(np.eye(n, dtype=bool), 1.0, float(rho))

@@ -45,6 +45,12 @@ def dunnett(
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> found = dunnett([0.2, 0.4], sd=1, power=0.8)
+    >>> round(float(found['n_per_arm'].iloc[0]), 1)
+    113.2
     """
     effects = np.asarray(deltas, dtype=float)
     m = effects.size

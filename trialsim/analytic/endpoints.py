@@ -57,6 +57,12 @@ def several_endpoints(
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> found = several_endpoints([0.35, 0.3], [1, 1], 0.4, power=0.8)
+    >>> round(float(found['n_control'].iloc[0]), 1)
+    194.3
     """
     effects, spreads = np.asarray(deltas, dtype=float), np.asarray(sds, dtype=float)
     m = effects.size

@@ -38,6 +38,13 @@ def non_inferiority(
     ------
     DesignError
         A margin that is not positive, a true difference beyond it.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.non_inferiority(margin=0.3, sd=1, power=0.8)
+    >>> round(float(point.n_control), 1)
+    175.4
     """
     problems = find_problems(margin=(margin, POSITIVE), delta=(delta, ANY))
     if not problems and delta + margin <= 0:

@@ -85,6 +85,11 @@ def elicit_prior(shares: Sequence[float], values: Sequence[float]) -> NormalPrio
     values
         The expert's quantiles, as many.
 
+    Returns
+    -------
+    NormalPrior
+        Mean and sd.
+
     Raises
     ------
     DesignError
@@ -120,10 +125,21 @@ def summarize_studies(estimates: npt.ArrayLike, ses: npt.ArrayLike) -> NormalPri
     estimates, ses
         One a study; two or more.
 
+    Returns
+    -------
+    NormalPrior
+        Of the effect in a new trial.
+
     Raises
     ------
     DesignError
         Fewer than two studies, a standard error that is not positive.
+
+    Examples
+    --------
+    >>> prior = summarize_studies([0.2, 0.3, 0.25], [0.1, 0.1, 0.1])
+    >>> round(prior.mean, 3)
+    0.25
     """
     y, se = np.asarray(estimates, dtype=float), np.asarray(ses, dtype=float)
     if y.shape != se.shape or y.ndim != 1 or y.size < 2 or not np.all(se > 0):

@@ -97,6 +97,12 @@ def prognostic_enrichment(
     distribution
         "z", or "t" with N - 2 degrees of freedom (and the price of one covariate if adjusted).
 
+    Returns
+    -------
+    EnrichmentPoint
+        Whichever of `slowing`, `n_control` and `power` was left out, with people to screen and
+        cost.
+
     Raises
     ------
     DesignError
@@ -221,10 +227,25 @@ participant_cost, adjust_for_score, power, alpha, sides, allocation_ratio, distr
     smallest_fraction
         The search runs from here to 1.
 
+    Returns
+    -------
+    EnrichmentPoint
+        At the cheapest fraction.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.optimal_fraction(
+    ...     mean_decline=100, sd_decline=100, score_correlation=0.5, slowing=0.25, power=0.8,
+    ...     screening_cost=1000, participant_cost=20000,
+    ... )
+    >>> round(float(point.fraction_enrolled), 2)
+    0.12
     """
 
     def enroll(fraction: Quantity) -> EnrichmentPoint:

@@ -70,10 +70,23 @@ def mmrm(
     distribution
         "z", or "t" with N - 2 degrees of freedom.
 
+    Returns
+    -------
+    MmrmPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others and the variance
+        inflation.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.mmrm(delta=0.5, sd=1, correlation=analytic.ar1(0.7, 4), power=0.8)
+    >>> round(float(point.n_control), 1)
+    62.8
     """
     n_visits = np.shape(correlation)[0] if np.ndim(correlation) else 0
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
@@ -154,10 +167,24 @@ def marginal_slope(
     distribution
         "z", or "t" with N - 2 degrees of freedom.
 
+    Returns
+    -------
+    DesignPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.marginal_slope(
+    ...     delta=20, visit_times=[0, 1, 2], variance=3600, correlation=0.5, power=0.8
+    ... )
+    >>> round(float(point.n_control), 1)
+    35.3
     """
     times = np.asarray(visit_times, dtype=float)
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
@@ -199,10 +226,23 @@ def time_averaged(
     distribution
         "z", or "t" with N - 2 degrees of freedom.
 
+    Returns
+    -------
+    DesignPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> model = {"n_visits": 3, "variance": 1, "correlation": 0.5}
+    >>> point = analytic.time_averaged(delta=0.5, power=0.8, **model)
+    >>> round(float(point.n_control), 1)
+    41.9
     """
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     further = [] if n_visits >= 1 else [f"n_visits must be at least 1, got {n_visits}."]

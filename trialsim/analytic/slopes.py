@@ -69,10 +69,25 @@ intercept_slope_covariance_treatment
     distribution
         "z", or "t" with N - 2 degrees of freedom.
 
+    Returns
+    -------
+    DesignPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.random_slope(
+    ...     delta=20, visit_times=[0, 0.5, 1, 1.5, 2], slope_variance=4900, residual_variance=3600,
+    ...     power=0.8,
+    ... )
+    >>> round(float(point.n_control), 1)
+    248.8
     """
     times = np.asarray(visit_times, dtype=float)
     control = SlopeComponents(

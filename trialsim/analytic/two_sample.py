@@ -58,6 +58,11 @@ def means(
     distribution
         "t", or "z" for the normal approximation.
 
+    Returns
+    -------
+    DesignPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
@@ -121,10 +126,22 @@ def ancova(
     retention, retention_treatment, n_control, power, alpha, sides, allocation_ratio, distribution
         As in `means`.
 
+    Returns
+    -------
+    DesignPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.ancova(delta=0.4, sd=1, correlation=0.7, power=0.8)
+    >>> round(float(point.n_control), 1)
+    51.5
     """
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(
@@ -184,10 +201,22 @@ def prognostic_ancova(
     retention, retention_treatment, n_control, power, alpha, sides, allocation_ratio, distribution
         As in `means`.
 
+    Returns
+    -------
+    DesignPoint
+        Whichever of `delta`, `n_control` and `power` was left out, with the others.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> point = analytic.prognostic_ancova(delta=0.4, sd=1, r_squared=0.3, power=0.8)
+    >>> round(float(point.n_control), 1)
+    70.2
     """
     question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(

@@ -159,11 +159,24 @@ def plan_looks(
     boundaries
         alpha, sides, power, efficacy, futility and the others of `group_sequential`.
 
+    Returns
+    -------
+    LookPlan
+        Months, people, information and bounds of each look.
+
     Raises
     ------
     DesignError
         One sentence for each argument that cannot be right; a look before anyone has the visits
         that the estimate needs.
+
+    Examples
+    --------
+    >>> from trialsim import analytic
+    >>> endpoint = analytic.MmrmEndpoint([12, 24], sd=60, correlation=analytic.ar1(0.5, 2))
+    >>> plan = analytic.plan_looks(endpoint, [0.5, 1], delta=20, accrual=10)
+    >>> round(float(plan.n_total), 1)
+    283.6
     """
     treated = (
         dropout_per_month if dropout_per_month_treatment is None else (dropout_per_month_treatment)
