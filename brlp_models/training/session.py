@@ -28,6 +28,7 @@ from brlp_models.training.stages.auxiliary import (
 )
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
+from cohorts.harmonization import require_one_tool
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy import read_anatomy
 from cohorts.synthetic.mni import load_mni_anatomy
@@ -69,6 +70,8 @@ class TrainingSession:
         report: Report = _ignore,
     ) -> None:
         self._cohort = None if data is None else load_cohort(data, measured_by=measured_by)
+        if self._cohort is not None:
+            require_one_tool({"the training people": self._cohort})
         recipe = _label(recipe, self._cohort)
         self._recipe, self._folder = recipe, folder
         self._label_maps, self._report = label_maps, report

@@ -26,6 +26,7 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "education_years": ("education", "pteducat"),
     "mmse": ("mmse_score", "mmscore"),
     "site": (),
+    "volume_source": (),
 }
 """Standard column name -> other names under which files hold it, in lower case."""
 

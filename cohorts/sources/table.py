@@ -123,6 +123,7 @@ def read_table_records(path: Path, *, reading: Reading, key: str = "participant_
             f"{path.name} has no column {key} (columns: {', '.join(join_names(own))}): "
             f"name the column that holds it with --map COLUMN={key}."
         )
+    _take_source(records)
     settle_streams(records)
     _blank_missing(records, reading.profile.missing)
     _resolve_paths(records.frame, path.parent)
@@ -164,6 +165,13 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     }
     original = {new: old for old, new in stated.items()}
     records.column_names |= {new: original.get(name, name) for name, new in standard.items()}
+
+
+def _take_source(records: Records) -> None:
+    """Take what measured the volumes from the column that says it."""
+    if "volume_source" in records.frame:
+        said = parse_text(records.frame.pop("volume_source"))
+        records.frame[VOLUME_SOURCE] = said.fillna(records.frame[VOLUME_SOURCE])
 
 
 def _list_own(frame: pd.DataFrame) -> list[str]:

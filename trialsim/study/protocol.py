@@ -70,7 +70,9 @@ class CohortSection(Section):
     `training` is another cohort with follow-up visits, on which the strategies that learn are
     fitted. Left out, they are cross-fitted on the screened people's own follow-ups.
     `measured_by` is the tool whose volumes count where several measured one visit. A visit stands
-    for a planned time that is at most `window_months` away, see `cohorts.visits`.
+    for a planned time that is at most `window_months` away, see `cohorts.visits`. `harmonize` brings
+    volumes of other tools to that of the screened people, `measured_twice` is a table of people
+    whom both measured.
     """
 
     path: UserPath
@@ -85,6 +87,8 @@ class CohortSection(Section):
     ignore: list[str] = []
     pipeline: str | None = None
     profile: str | None = None
+    harmonize: Literal["linear", "combat"] | None = None
+    measured_twice: UserPath | None = None
     bids_filters: dict[str, dict[str, str | int | list[str | int] | None]] = {}
     quarantine: bool = False
     measured_by: str | None = None

@@ -19,6 +19,7 @@ PATHS: Final = (
     "study.output",
     "cohort.path",
     "cohort.training",
+    "cohort.measured_twice",
     "selection.scores",
     "selection.predictions",
     "prediction.segmentations",

@@ -16,6 +16,7 @@ from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.screening import define_fast_progressors, list_strategies
+from trialsim.study.steps.tools import load_followed
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,17 @@ class Archive:
     rescore: Refitting
 
 
-def load_archive(job: Job, predictions: pd.DataFrame | None) -> tuple[Cohort, Screening]:
+def load_archive(
+    job: Job, screened: Cohort, predictions: pd.DataFrame | None
+) -> tuple[Cohort, Screening]:
     """Return the people of the archive that the protocol names, and what strategies see of them.
 
     Parameters
     ----------
     job
         The study's work.
+    screened
+        The screened people, whose tool the archive's volumes are brought to.
     predictions
         Predicted volumes, of the archive's people too where a strategy reads them.
 
@@ -55,13 +60,7 @@ def load_archive(job: Job, predictions: pd.DataFrame | None) -> tuple[Cohort, Sc
     DesignError
         The protocol names none.
     """
-    path = job.protocol.cohort.training
-    if path is None:
-        raise DesignError(
-            'outcomes "archive" need people who were followed: name them in cohort.training '
-            "(--train-on)."
-        )
-    cohort = job.load(path)
+    cohort = load_followed(job, screened)
     return cohort, build_screening_tables(
         cohort,
         define_fast_progressors(job),
@@ -72,7 +71,11 @@ def load_archive(job: Job, predictions: pd.DataFrame | None) -> tuple[Cohort, Sc
 
 
 def score_archive(
-    job: Job, predictions: pd.DataFrame | None, *, names: Collection[str] | None = None
+    job: Job,
+    screened: Cohort,
+    predictions: pd.DataFrame | None,
+    *,
+    names: Collection[str] | None = None,
 ) -> Archive:
     """Return the archive, scored by the strategies of the protocol.
 
@@ -80,7 +83,7 @@ def score_archive(
     ----------
     job
         The study's work.
-    predictions
+    screened, predictions
         As in `load_archive`.
     names
         The strategies that are wanted; all when None.
@@ -90,7 +93,7 @@ def score_archive(
     DesignError
         There is none, or a strategy cannot score its people.
     """
-    cohort, screening = load_archive(job, predictions)
+    cohort, screening = load_archive(job, screened, predictions)
     strategies = [
         one for one in list_strategies(job, screening) if names is None or one.name in names
     ]

@@ -32,6 +32,7 @@ from trialsim.study.steps.screening import (
 )
 from trialsim.study.steps.selection import judge_scores
 from trialsim.study.steps.simulation import find_normal_people, find_outcomes
+from trialsim.study.steps.tools import settle_screened
 
 
 def find_problems(job: Job) -> Iterator[str]:
@@ -40,7 +41,7 @@ def find_problems(job: Job) -> Iterator[str]:
     What only networks can tell is not among them: scans are counted, not predicted.
     """
     try:
-        found = job.load(job.protocol.cohort.path)
+        found = settle_screened(job, job.load(job.protocol.cohort.path))
         cohort = screen_cohort(found, job.protocol.cohort.eligibility).eligible
         predictions = read_given_predictions(job)
         if job.protocol.prediction is not None:

@@ -8,11 +8,13 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
+from cohorts.harmonization import tell_acquisition
 from reports.store.places import resolve
 from reports.store.study import Run, Study
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.durations import estimate_loading
+from trialsim.study.steps.tools import settle_screened
 
 COHORT_TABLES = ("participants", "visits", "volumes")
 
@@ -23,15 +25,20 @@ def make_load_step(job: Job) -> Step:
         "load",
         lambda run: load(job, run),
         job.config("cohort", without=["cohort.training", "cohort.window_months"]),
-        inputs=[job.protocol.cohort.path, *job.census.scans],
+        inputs=[*_list_files(job), *job.census.scans],
         estimate=lambda: estimate_loading(job),
     )
+
+
+def _list_files(job: Job) -> list[Path]:
+    section = job.protocol.cohort
+    return [path for path in (section.path, section.measured_twice) if path is not None]
 
 
 def load(job: Job, run: Run) -> None:
     """Read the screened people, leave out who is not eligible, keep the tables of the others."""
     section = job.protocol.cohort
-    found = job.load(section.path)
+    found = settle_screened(job, job.load(section.path))
     screening = screen_cohort(found, section.eligibility)
     eligible = screening.eligible
     run.note(
@@ -43,7 +50,10 @@ def load(job: Job, run: Run) -> None:
         run.write(table, getattr(eligible, table))
     if section.eligibility:
         run.write("screening_flow", screening.flow)
-    job.tell(run, [*found.notes, *(f"Left out: {text}" for text in found.rejected["problem"])])
+    scanned = tell_acquisition({"screened": eligible})
+    job.tell(
+        run, [*scanned, *found.notes, *(f"Left out: {text}" for text in found.rejected["problem"])]
+    )
 
 
 def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None) -> Cohort:

@@ -19,6 +19,7 @@ from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.tools import load_followed
 
 
 def build_screening(job: Job, run: Run) -> Screening:
@@ -42,7 +43,7 @@ def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | Non
         region=job.protocol.design.endpoint,
         latent_volumes=read_true_volumes(job.protocol.cohort.path),
         predictions=predictions,
-        training=_build_training(job),
+        training=_build_training(job, cohort),
         n_folds=job.protocol.selection.folds,
     )
 
@@ -81,8 +82,9 @@ def read_given_predictions(job: Job) -> pd.DataFrame | None:
     return validate_table(table, "predictions")
 
 
-def _build_training(job: Job) -> Screening | None:
-    path, region = job.protocol.cohort.training, job.protocol.design.endpoint
-    if path is None:
+def _build_training(job: Job, screened: Cohort) -> Screening | None:
+    region = job.protocol.design.endpoint
+    if job.protocol.cohort.training is None:
         return None
-    return build_screening_tables(job.load(path), define_fast_progressors(job), region=region)
+    followed = load_followed(job, screened)
+    return build_screening_tables(followed, define_fast_progressors(job), region=region)

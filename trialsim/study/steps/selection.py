@@ -35,6 +35,8 @@ _OF_SCORES = (
     "selection",
     "design.endpoint",
     "cohort.training",
+    "cohort.harmonize",
+    "cohort.measured_twice",
     "cohort.measured_by",
     "cohort.window_months",
 )
@@ -153,7 +155,7 @@ def judge_scores(
     """
     notes: tuple[str, ...] = ()
     if is_judged_on_archive(job, screening):
-        archive = score_archive(job, predictions)
+        archive = score_archive(job, cohort, predictions)
         cohort, scores, screening = archive.cohort, archive.scores, archive.screening
         whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
         notes = (f"Nobody screened was followed: strategies are judged on {whom}.",)
@@ -201,7 +203,14 @@ def _horizon(job: Job) -> float:
 
 def _files(job: Job) -> list[Path]:
     section, training = job.protocol.selection, job.protocol.cohort.training
+    paired = job.protocol.cohort.measured_twice
     truth = job.protocol.cohort.path / "truth"
-    found = [training, section.scores, section.predictions, truth if truth.is_dir() else None]
+    found = [
+        training,
+        paired,
+        section.scores,
+        section.predictions,
+        truth if truth.is_dir() else None,
+    ]
     scans = job.count(training).scans if training else ()
     return [path for path in (*found, *scans) if path is not None]

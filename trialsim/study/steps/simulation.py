@@ -155,7 +155,7 @@ def find_outcomes(
     n_followed = 0 if own is None else int(own.iloc[:, [0, -1]].notna().all(axis=1).sum())
     enough = 2 * n_followed >= len(cohort.participants)
     if own is None or (has_archive and not enough and design.outcomes != "observed"):
-        return _take_archive(job, screening, scores, predictions)
+        return _take_archive(job, cohort, screening, scores, predictions)
     learning = [one for one in list_strategies(job, screening) if one.name in scores]
     sentence = (
         f"Outcomes come from the screened people's own follow-up: {n_followed} of "
@@ -167,9 +167,13 @@ def find_outcomes(
 
 
 def _take_archive(
-    job: Job, screening: Screening, scores: pd.DataFrame, predictions: pd.DataFrame | None
+    job: Job,
+    screened_people: Cohort,
+    screening: Screening,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame | None,
 ) -> Outcomes:
-    archive = score_archive(job, predictions, names=list(map(str, scores)))
+    archive = score_archive(job, screened_people, predictions, names=list(map(str, scores)))
     cohort, tables = archive.cohort, archive.screening.tables
     try:
         trajectories = build_trajectories(

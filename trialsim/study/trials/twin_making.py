@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.harmonization import require_one_tool
 from cohorts.schema import validate_table
-from cohorts.sources.table import read_table
+from cohorts.sources.table import read_typed_table
 from reports.store.study import Study
 from trialsim.errors import DesignError
 from trialsim.study.trials.frozen_twins import describe_frozen
@@ -65,6 +66,7 @@ def make_twins(
     if archive is not None and predictions is not None:
         raise DesignError("Twins come from an archive or from predictions: give one of them.")
     if archive is not None:
+        require_one_tool({"the trial's people": people, "the archive": archive})
         made = predict_from_archive(people, archive, months=months, endpoint=endpoint)
         model = f"ridge regression on {archive.name}"
         further = {
@@ -81,7 +83,9 @@ def make_twins(
 
 def _read_predictions(path: Path | None, study: Path | None) -> pd.DataFrame:
     if path is not None:
-        return validate_table(read_table(path), "predictions")
+        return validate_table(
+            read_typed_table(path, text=("participant_id", "model_id")), "predictions"
+        )
     if study is None:
         raise DesignError("Twins need an archive to learn from, or predictions.")
     with Study.open(study, read_only=True) as opened:
