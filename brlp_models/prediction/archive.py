@@ -14,8 +14,9 @@ from urllib.parse import quote
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.prediction.dataset import find_predicted_scans
+from brlp_models.prediction.dataset import find_predicted_scans, write_dataset_tables
 from brlp_models.prediction.start import find_start_visit
+from brlp_models.prediction.tables import build_table
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
@@ -70,14 +71,41 @@ class PredictionArchive:
         """Keep a finished person."""
         write_file(self._path(participant_id), (json.dumps(content) + "\n").encode())
 
-    def write_tables(self, predictions: pd.DataFrame, scan_checks: pd.DataFrame) -> None:
-        """Write the tables of everyone as CSV."""
-        for name, table in (("predictions", predictions), ("scan_checks", scan_checks)):
-            write_table(table, self.folder / f"{name}.csv")
-
     def _path(self, participant_id: str) -> Path:
         # quoted: a participant's name must not lead out of the folder
         return self.folder / PEOPLE / f"{quote(participant_id, safe='')}.json"
+
+
+def join_predictions(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return predictions and scan checks of everyone who is finished, and write their tables.
+
+    Parameters
+    ----------
+    folder
+        Where calls of `predict_cohort` wrote, each for some people.
+
+    Raises
+    ------
+    ModelError
+        Where nobody is finished, or a file is damaged.
+    """
+    contents = [_read(path) for path in sorted((folder / PEOPLE).glob("*.json"))]
+    if not contents:
+        raise ModelError(f"{folder} holds no predictions: predict people first.")
+    predictions = build_table([row for content in contents for row in content["rows"]])
+    checks = pd.DataFrame([content["check"] for content in contents])
+    scan_checks = validate_table(checks, "scan_checks")
+    write_prediction_tables(folder, predictions, scan_checks)
+    write_dataset_tables(folder, scan_checks["participant_id"], predictions)
+    return predictions, scan_checks
+
+
+def write_prediction_tables(
+    folder: Path, predictions: pd.DataFrame, scan_checks: pd.DataFrame
+) -> None:
+    """Write the tables of everyone as CSV."""
+    for name, table in (("predictions", predictions), ("scan_checks", scan_checks)):
+        write_table(table, folder / f"{name}.csv")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def predict_cohort(
     batch_size: int | None = None,
     memory_gb: float | None = None,
     auxiliary: AuxiliaryModels | None = None,
+    has_tables: bool = True,
     on_progress: OnProgress | None = None,
     on_person: OnPerson | None = None,
 ) -> CohortPrediction:
@@ -68,6 +69,9 @@ def predict_cohort(
         Memory for activations.
     auxiliary
         Predict the volumes of the context; the model folder's own by default.
+    has_tables
+        Whether the tables of everyone are written. Several calls that share `out`, each for some
+        people, leave them to `brlp_models.prediction.archive.join_predictions`.
     on_progress
         Called with the predictions finished since the last call.
     on_person
@@ -120,6 +124,7 @@ def predict_cohort(
         ScanCache(scan_cache or out / SCANS),
         auxiliary or AuxiliaryModels.load(model),
         save_images,
+        has_tables,
         on_progress or (lambda _: None),
         on_person or (lambda *_: None),
     )

@@ -5,7 +5,7 @@ is listed in `.bidsignore`, as other programs do.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +21,9 @@ from brlp_models.scans.registration import load_simpleitk, to_itk_transform
 from brlp_models.scans.template import TEMPLATE_NAME, TEMPLATE_SPACE
 from cohorts.atomic import write_file, write_file_with
 from cohorts.bids_output import ALIGNED, describe_dataset, format_label, make_image, write_json
-from cohorts.cohort import Cohort
 
 _IGNORED: Final = (
-    "settings.json", "people", "scans", "logs", "*.csv", "*.duckdb", "*_xfm.*", "*_stat-sd_*",
+    "settings.json", "people", "scans", "logs", "*.csv", "*.duckdb*", "*.html", "*_xfm.*", "*_stat-sd_*",
 )  # fmt: skip
 _README: Final = """\
 PREDICTED brain scans: none of these images was acquired.
@@ -117,21 +116,6 @@ class PredictedDataset:
             {"Description": says, "Template": TEMPLATE_NAME, "Invertible": True},
         )
 
-    def write_tables(self, cohort: Cohort, predictions: pd.DataFrame) -> None:
-        """Write who was predicted, and a table of their volumes, one row a person."""
-        known = cohort.participants["participant_id"]
-        names = {name: f"sub-{format_label(name)}" for name in known}
-        mine = predictions[predictions["participant_id"].isin(list(names))]
-        labels = mine["participant_id"].map(names)
-        people = pd.DataFrame({"participant_id": labels, "source_id": mine["participant_id"]})
-        _write_tsv(
-            self.folder / "participants.tsv",
-            people.drop_duplicates(),
-            {"source_id": {"Description": "the person's name in the cohort"}},
-        )
-        wide, said = _spread(mine.assign(participant_id=labels))
-        _write_tsv(self.folder / "phenotype" / "predicted_volumes.tsv", wide, said)
-
     def _write(
         self,
         person: Person,
@@ -164,6 +148,33 @@ class PredictedDataset:
 
     def _find(self, start: StartVisit, name: str) -> Path:
         return self.folder / start.anat_folder / name
+
+
+def write_dataset_tables(
+    folder: Path, participants: Iterable[str], predictions: pd.DataFrame
+) -> None:
+    """Write who was predicted, and a table of their volumes, one row a person.
+
+    Parameters
+    ----------
+    folder
+        Of the dataset.
+    participants
+        Who is in it, as the cohort names them.
+    predictions
+        The table `predictions`.
+    """
+    names = {name: f"sub-{format_label(name)}" for name in participants}
+    mine = predictions[predictions["participant_id"].isin(list(names))]
+    labels = mine["participant_id"].map(names)
+    people = pd.DataFrame({"participant_id": labels, "source_id": mine["participant_id"]})
+    _write_tsv(
+        folder / "participants.tsv",
+        people.drop_duplicates(),
+        {"source_id": {"Description": "the person's name in the cohort"}},
+    )
+    wide, said = _spread(mine.assign(participant_id=labels))
+    _write_tsv(folder / "phenotype" / "predicted_volumes.tsv", wide, said)
 
 
 def name_uncertainty(target: Target) -> str:

@@ -13,10 +13,10 @@ import torch
 from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model.context import encode_context, find_values_outside_training
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.archive import PredictionArchive
+from brlp_models.prediction.archive import PredictionArchive, write_prediction_tables
 from brlp_models.prediction.batches import told_when_out_of_memory
 from brlp_models.prediction.context import AuxiliaryModels, build_context_values
-from brlp_models.prediction.dataset import PredictedDataset
+from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
 from brlp_models.prediction.draws import Drawing, Person, Target
 from brlp_models.prediction.settings import PredictionSettings
 from brlp_models.prediction.start import (
@@ -72,6 +72,7 @@ class PredictionJob:
     cache: ScanCache
     auxiliary: AuxiliaryModels
     save_images: bool
+    has_tables: bool
     on_progress: OnProgress
     on_person: OnPerson
 
@@ -208,8 +209,10 @@ class PredictionJob:
             validate_table(pd.DataFrame(checks, columns=columns), "scan_checks"),
             pd.DataFrame(failures.items(), columns=["participant_id", "problem"], dtype=str),
         )
-        self.archive.write_tables(found.predictions, found.scan_checks)
-        self.dataset.write_tables(self.cohort, found.predictions)
+        if self.has_tables:
+            write_prediction_tables(self.archive.folder, found.predictions, found.scan_checks)
+            people = self.cohort.participants["participant_id"]
+            write_dataset_tables(self.archive.folder, people, found.predictions)
         return found
 
     def _refusal(self, name: str, problem: str) -> dict[str, Any]:

@@ -131,9 +131,10 @@ def _get_anat(root: Path, person: str, session: str | None) -> Path:
 
 def _read_visits(records: Records, tables: DatasetTables, derivatives: _Derivatives) -> None:
     root = tables.root
-    people = tables.list_people()
+    everyone = tables.list_people()
+    people = derivatives.reading.select_people(everyone)
     for folder in sorted(root.glob("sub-*/")):
-        if folder.name not in set(people):
+        if folder.name not in set(everyone):
             records.problems.append(
                 Problem(
                     f"no row for the folder {folder.name}; one is expected for each person",

@@ -44,6 +44,7 @@ def load_cohort(
     pipeline: str | None = None,
     bids_filters: Mapping[str, Filter] | None = None,
     profile: str | Path | None = None,
+    participants: Sequence[str] = (),
     on_reading: Callable[[pd.DataFrame], None] | None = None,
     quarantine: bool = False,
     measured_by: str | None = None,
@@ -79,6 +80,8 @@ def load_cohort(
         How the tables of a known study or tool are written: a name of
         `cohorts.sources.profile.list_profiles`, or the path of a TOML file. What else is stated
         wins.
+    participants
+        The people of a BIDS dataset to read, with or without `sub-`; everyone where left out.
     on_reading
         Called with what each column was understood as and the first visits as they were read; see
         `explain_reading`.
@@ -121,7 +124,13 @@ def load_cohort(
         is_brlp_csv(path),
     )
     reading = Reading(
-        column_map or {}, parse_codes(missing), tuple(ignore), pipeline, bids_filters or {}, known
+        column_map or {},
+        parse_codes(missing),
+        tuple(ignore),
+        pipeline,
+        bids_filters or {},
+        tuple(participants),
+        known,
     )
     if is_cohort_folder(path):
         cohort = _load_imported(path, codings=codings, reading=reading, quarantine=quarantine)

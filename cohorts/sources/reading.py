@@ -32,6 +32,8 @@ class Reading:
         What holds where the user states nothing.
     filters
         `t1w` and `dseg` -> the entities that such files of a BIDS dataset must have.
+    participants
+        The people of a BIDS dataset to read, with or without `sub-`; empty reads everyone.
     """
 
     column_map: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Reading:
     ignored: tuple[str, ...] = ()
     pipeline: str | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
+    participants: tuple[str, ...] = ()
     profile: Profile = field(default_factory=Profile)
 
     def apply_map(self, names: Iterable[str], *, file: str) -> dict[str, str]:
@@ -97,6 +100,29 @@ class Reading:
         known = set(names)
         known |= {match[1] for name in known if (match := WAVE.match(name))}
         return [name for name in (*self.column_map, *self.ignored) if name not in known]
+
+    def select_people(self, people: Iterable[str]) -> list[str]:
+        """Return the people to read.
+
+        Parameters
+        ----------
+        people
+            Everyone, as `sub-01`.
+
+        Raises
+        ------
+        CohortError
+            For a stated person who is not among them.
+        """
+        everyone = list(people)
+        wanted = [f"sub-{name.removeprefix('sub-')}" for name in self.participants]
+        absent = [name for name in wanted if name not in everyone]
+        if absent:
+            raise CohortError(
+                f"participants.tsv has no {', '.join(join_names(absent))}: it has "
+                f"{', '.join(join_names(everyone))}."
+            )
+        return wanted or everyone
 
     def without(self, columns: Iterable[str]) -> Self:
         """Return the same statements but for those about `columns`."""

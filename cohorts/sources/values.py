@@ -70,7 +70,7 @@ def blank_missing(frame: pd.DataFrame, codes: Iterable[str]) -> pd.DataFrame:
     """
     plain = {code.strip().lower() for code in codes}
     numbers = {float(code) for code in plain if is_number(code)}
-    if not plain:
+    if not plain or frame.columns.empty:
         return frame
 
     def blank(column: pd.Series) -> pd.Series:

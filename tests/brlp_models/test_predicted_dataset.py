@@ -13,10 +13,9 @@ import SimpleITK
 import torch
 
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.dataset import PredictedDataset
+from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
 from brlp_models.prediction.draws import Person, Target
 from brlp_models.prediction.start import StartScan, StartVisit
-from cohorts.cohort import Cohort
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 TO_MNI = np.array([[1.1, 0.1, 0, 3], [0, 0.9, 0, -5], [0, 0.2, 1, 7], [0, 0, 0, 1.0]])
@@ -51,16 +50,7 @@ def dataset(tiny_model: BrlpModel, tmp_path: Path) -> Path:
                 {"participant_id": name, "horizon_months": months, "region": "hippocampus",
                  "volume_mm3": 7000 - months, "volume_sd_mm3": 50.0}
             ]  # fmt: skip
-    participants = pd.DataFrame(
-        {"participant_id": PEOPLE, "sex": "F", "age_years": 73.25, "diagnosis": "MCI"}
-    )
-    visits = participants.drop(columns="sex").assign(
-        session_id="bl", months_from_baseline=0.0, image_path=None, segmentation_path=None
-    )
-    volumes = pd.DataFrame(
-        columns=["participant_id", "session_id", "region", "volume_mm3", "source"]
-    )
-    made.write_tables(Cohort(participants, visits, volumes), pd.DataFrame(rows))
+    write_dataset_tables(tmp_path / "out", PEOPLE, pd.DataFrame(rows))
     return tmp_path / "out"
 
 

@@ -1,6 +1,6 @@
 """What every step of a study works with."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -144,19 +144,21 @@ class Job:
         """How far a visit may be from the planned time that it stands for."""
         return self.protocol.cohort.window_months
 
-    def load(self, path: Path) -> Cohort:
-        """Read the cohort at `path`, once, with the codings that the protocol states.
+    def load(self, path: Path, *, participants: Sequence[str] = ()) -> Cohort:
+        """Read the cohort at `path`, once, or some of its people, as the protocol states.
 
         Raises
         ------
         CohortError
             Where several tools measured one visit, and no tool is stated.
         """
+        if participants:
+            return self._load(path, participants)
         if path not in self._loaded:
             self._loaded[path] = self._load(path)
         return self._loaded[path]
 
-    def _load(self, path: Path) -> Cohort:
+    def _load(self, path: Path, participants: Sequence[str] = ()) -> Cohort:
         section = self.protocol.cohort
         found = load_cohort(
             path,
@@ -171,6 +173,7 @@ class Job:
             pipeline=section.pipeline,
             profile=section.profile,
             bids_filters=section.bids_filters,
+            participants=participants,
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),
         )

@@ -1,0 +1,122 @@
+"""`trialsim-bids`: predictions and a ranking as a BIDS App, for containers and clusters.
+
+The options are those that BIDS Apps share, so that it stands in the same job scripts.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trialsim import __version__
+from trialsim.cli.boundary import FAILED, end_command
+
+_DESCRIPTION = """\
+Predict what each person's brain will look like at a later age (participant), then join who was
+predicted, rank them by predicted decline and write the study (group).
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser("trialsim-bids", description=_DESCRIPTION)
+    add = parser.add_argument
+    add("bids_dir", type=Path, help="the BIDS dataset")
+    add("output_dir", type=Path, help="the derivative dataset to write, shared by all calls")
+    add("analysis_level", choices=["participant", "group"])
+    add(
+        "--participant-label", "--participant_label", nargs="+", default=[], metavar="LABEL",
+        help="people to predict, with or without sub-; everyone when left out",
+    )  # fmt: skip
+    add("--protocol", type=Path, help="a protocol that states cohort, prediction and design")
+    add("--model", help="mini, or the path of a model folder")
+    add("--horizons-months", nargs="+", type=float, metavar="MONTHS", help="months after baseline")
+    add("--samples", help="draws a person and horizon, or auto")
+    add("--seed", type=int, help="the seed of everything random")
+    add("--strategies", nargs="+", help="how to choose people (group)")
+    add("--diagnosis", choices=["CN", "MCI", "AD"], help="everyone's, for data without one")
+    add("--pipeline", help="the folder under derivatives/ that gives segmentations and volumes")
+    add("--profile", help="how the tables are written: adni-bids, clinica ..., or a TOML file")
+    add("--bids-filter-file", type=Path, help="JSON of entities for t1w and dseg")
+    add("--device", help="cpu, cuda, cuda:1 ...")
+    add("--mem-gb", "--mem_gb", type=float, help="memory for activations, GB")
+    add("--omp-nthreads", "--nprocs", type=int, help="threads")
+    add("-w", "--work-dir", type=Path, help="preprocessed scans go here; by default output_dir")
+    add(
+        "--skip-bids-validation", action="store_true",
+        help="taken for the sake of job scripts; what is read is always checked",
+    )  # fmt: skip
+    add("--boilerplate-only", action="store_true", help="write logs/CITATION.md and stop")
+    add("-q", "--quiet", action="store_true", help="say no more than what went wrong")
+    add("--debug", action="store_true", help="show where a fault of this program arose")
+    add("--version", action="version", version=f"trialsim {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what it writes gives others than owner and group nothing."""
+    os.umask(os.umask(0) | 0o007)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    asked = build_parser().parse_args(words)
+    if asked.omp_nthreads:
+        os.environ["OMP_NUM_THREADS"] = str(asked.omp_nthreads)
+    try:
+        sys.exit(_run(asked, shlex.join(["trialsim-bids", *words])))
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(end_command(error, debug=asked.debug))
+
+
+def _run(asked: argparse.Namespace, command: str) -> int:
+    from trialsim.cli.progress import show_progress
+    from trialsim.study.bids_app import join_participants, predict_participants, write_citation
+    from trialsim.study.job import Job
+
+    protocol, out = _build_protocol(asked), asked.output_dir.absolute()
+    with show_progress(quiet=asked.quiet) as listener:
+        if asked.boilerplate_only:
+            listener.tell(str(write_citation(Job(protocol, out), out)))
+            return 0
+        if asked.analysis_level == "group":
+            whole = asked.protocol is not None
+            join_participants(protocol, out, command=command, is_whole=whole, listener=listener)
+            return 0
+        failed = predict_participants(
+            protocol,
+            out,
+            asked.participant_label,
+            work=(asked.work_dir or out).absolute(),
+            on_progress=listener.on_progress,
+        )
+    for name, problem in failed.items():
+        sys.stderr.write(f"Error: {name} was not predicted: {problem}\n")
+    return FAILED if failed else 0
+
+
+def _build_protocol(asked: argparse.Namespace) -> Any:
+    """Return the protocol of the options, over that of `--protocol`."""
+    from trialsim.cli.cohort.source import read_bids_filters
+    from trialsim.study.question import build_stated, describe, parse_value, read_protocol
+
+    values: dict[str, Any] = {"selection.strategies": ["random", "brlp"], "cohort.quarantine": True}
+    if asked.protocol is not None:
+        values = describe(read_protocol(asked.protocol), Path.cwd())
+    stated = {
+        "cohort.path": asked.bids_dir,
+        "cohort.diagnosis": asked.diagnosis,
+        "cohort.pipeline": asked.pipeline,
+        "cohort.profile": asked.profile,
+        "cohort.bids_filters": read_bids_filters(asked.bids_filter_file) or None,
+        "prediction.model": asked.model,
+        "prediction.horizons_months": asked.horizons_months,
+        "prediction.samples": None if asked.samples is None else parse_value(asked.samples),
+        "prediction.device": asked.device,
+        "prediction.memory_gb": asked.mem_gb,
+        "selection.strategies": asked.strategies,
+        "study.seed": asked.seed,
+    }
+    values |= {key: value for key, value in stated.items() if value is not None}
+    values.setdefault("prediction.model", "mini")
+    return build_stated(values)

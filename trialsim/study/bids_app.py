@@ -1,0 +1,170 @@
+"""The work of a BIDS App: people are predicted one by one, then joined, ranked and written."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from cohorts.atomic import write_file
+from cohorts.bids_output import find_version, format_label
+from trialsim.errors import DesignError
+from trialsim.study.job import Job, Progress
+from trialsim.study.making import STUDY, Listener, make_study
+from trialsim.study.protocol import PredictionSection, Protocol
+from trialsim.study.result import StudyResult
+
+PREDICTIONS: Final = "predictions.csv"
+LOGS: Final = "logs"
+
+_CITATION: Final = """\
+# Methods
+
+Brain scans and regional volumes at a later age were predicted with trialsim {version} and the model
+{name} (identifier {model_id}), which follows Brain Latent Progression (Puglisi, Alexander & Ravi
+2025, Medical Image Analysis): a T1w scan is encoded by an autoencoder, and its latent at the later
+age is drawn from a diffusion model given age, sex, diagnosis and predicted regional volumes.
+Scans were corrected for bias (N4; Tustison et al. 2010, IEEE Trans Med Imaging 29:1310) and
+brought to {template} by an affine (SimpleITK). Volumes were predicted for {horizons} months after
+baseline from {samples} draws each, seed {seed}; predicted volumes are the measured ones times the
+ratio of predicted to reconstructed. Only information up to the baseline visit was used.
+
+Predicted scans are no acquired scans, and say so in name, sidecar and header.
+"""
+
+
+def predict_participants(
+    protocol: Protocol,
+    out: Path,
+    labels: Sequence[str],
+    *,
+    work: Path,
+    on_progress: Progress = lambda *_: None,
+) -> dict[str, str]:
+    """Predict some people of a BIDS dataset into a derivative dataset; who is there is left alone.
+
+    Several calls may share `out` at one time, each for other people: a person's files appear when
+    the person is finished, and `join_participants` makes the tables.
+
+    Parameters
+    ----------
+    protocol
+        Names the dataset (`cohort.path`) and how to predict.
+    out
+        The derivative dataset.
+    labels
+        The people, with or without `sub-`; everyone when empty.
+    work
+        For preprocessed scans, which later calls find again.
+    on_progress
+        Called while people are predicted.
+
+    Returns
+    -------
+    dict
+        Who could not be predicted -> why; it also lies in `logs`.
+
+    Raises
+    ------
+    TrialsimError
+        Where nothing can be predicted at all.
+    """
+    from brlp_models.prediction.cohort import predict_cohort
+
+    section = protocol.prediction or PredictionSection()
+    job = Job(protocol, work, on_progress)
+    cohort = job.load(protocol.cohort.path, participants=labels)
+    write_citation(job, out)
+    found = predict_cohort(
+        job.model,
+        cohort,
+        section.horizons_months,
+        section.samples,
+        out=out,
+        seed=protocol.study.seed,
+        sampler=section.sampler,
+        num_inference_steps=section.num_inference_steps,
+        tolerance_percent=section.tolerance_percent,
+        until_months=section.until_months,
+        scan_cache=job.scans,
+        save_images=section.save_images,
+        has_tables=False,
+        batch_size=section.batch_size,
+        memory_gb=section.memory_gb,
+        on_progress=_count(on_progress, len(cohort.participants) * len(section.horizons_months)),
+    )
+    failed = dict(zip(found.failures["participant_id"], found.failures["problem"], strict=True))
+    rejected = cohort.rejected.groupby("participant_id")["problem"].agg(" ".join)
+    failed |= {str(name): str(problem) for name, problem in rejected.items()}
+    for name in cohort.participants["participant_id"]:
+        _find_log(out, str(name)).unlink(missing_ok=True)
+    for name, problem in failed.items():
+        write_file(_find_log(out, name), f"{problem}\n".encode())
+    return failed
+
+
+def join_participants(
+    protocol: Protocol, out: Path, *, command: str, is_whole: bool, listener: Listener
+) -> StudyResult:
+    """Join who was predicted, rank them, and write the study.
+
+    Parameters
+    ----------
+    protocol
+        Names the dataset and what is asked of it.
+    out
+        Where `predict_participants` wrote; the study file goes there.
+    command
+        The command line that repeats it.
+    is_whole
+        Do the whole job of the protocol, not only the ranking.
+    listener
+        Who is told.
+
+    Raises
+    ------
+    TrialsimError
+        Where nobody is finished, or a step cannot answer.
+    """
+    from brlp_models.prediction.archive import join_predictions
+
+    predictions, checks = join_predictions(out)
+    listener.tell(f"Joined the predictions of {len(checks)} people.")
+    for path in sorted((out / LOGS).glob("sub-*_problem.txt")):
+        listener.tell(f"Not predicted: {path.name.partition('_')[0]}: {path.read_text().strip()}")
+    if predictions.empty:
+        raise DesignError(f"{out} holds no predicted volumes to rank people by.")
+    selection = protocol.selection.model_copy(update={"predictions": out / PREDICTIONS})
+    asked = protocol.model_copy(update={"prediction": None, "selection": selection})
+    until = None if is_whole else "score"
+    return make_study(asked, out / STUDY, command=command, until=until, listener=listener)
+
+
+def write_citation(job: Job, out: Path) -> Path:
+    """Write what a paper would say of the predictions, into `logs/CITATION.md`."""
+    from brlp_models.scans.template import TEMPLATE_NAME
+
+    section, model = job.protocol.prediction or PredictionSection(), job.model
+    text = _CITATION.format(
+        version=find_version(),
+        name=model.config.name,
+        model_id=model.model_id[:12],
+        template=TEMPLATE_NAME,
+        horizons=", ".join(f"{months:g}" for months in section.horizons_months),
+        samples=section.samples,
+        seed=job.protocol.study.seed,
+    )
+    return write_file(out / LOGS / "CITATION.md", text.encode())
+
+
+def _find_log(out: Path, participant_id: str) -> Path:
+    return out / LOGS / f"sub-{format_label(participant_id)}_problem.txt"
+
+
+def _count(on_progress: Progress, total: int) -> Callable[[float], None]:
+    done = 0.0
+
+    def advance(amount: float) -> None:
+        nonlocal done
+        done += amount
+        on_progress("Predicting", done, total)
+
+    return advance
