@@ -23,7 +23,8 @@ from cohorts.atomic import write_file, write_file_with
 from cohorts.bids_output import ALIGNED, describe_dataset, format_label, make_image, write_json
 
 _IGNORED: Final = (
-    "settings.json", "people", "scans", "logs", "*.csv", "*.duckdb*", "*.html", "*_xfm.*", "*_stat-sd_*",
+    "settings.json", "people", "scans", "logs", "*.csv", "*.duckdb*", "*.html",
+    "*_xfm.*", "*_stat-sd_*",
 )  # fmt: skip
 _README: Final = """\
 PREDICTED brain scans: none of these images was acquired.

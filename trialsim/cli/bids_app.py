@@ -97,18 +97,19 @@ def _run(asked: argparse.Namespace, command: str) -> int:
 
 def _build_protocol(asked: argparse.Namespace) -> Any:
     """Return the protocol of the options, over that of `--protocol`."""
-    from trialsim.cli.cohort.source import read_bids_filters
+    from cohorts.sources.bids_filter_file import read_bids_filters
     from trialsim.study.question import build_stated, describe, parse_value, read_protocol
 
     values: dict[str, Any] = {"selection.strategies": ["random", "brlp"], "cohort.quarantine": True}
     if asked.protocol is not None:
         values = describe(read_protocol(asked.protocol), Path.cwd())
+    filters = asked.bids_filter_file
     stated = {
         "cohort.path": asked.bids_dir,
         "cohort.diagnosis": asked.diagnosis,
         "cohort.pipeline": asked.pipeline,
         "cohort.profile": asked.profile,
-        "cohort.bids_filters": read_bids_filters(asked.bids_filter_file) or None,
+        "cohort.bids_filters": None if filters is None else read_bids_filters(filters),
         "prediction.model": asked.model,
         "prediction.horizons_months": asked.horizons_months,
         "prediction.samples": None if asked.samples is None else parse_value(asked.samples),

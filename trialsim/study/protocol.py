@@ -70,9 +70,9 @@ class CohortSection(Section):
     `training` is another cohort with follow-up visits, on which the strategies that learn are
     fitted. Left out, they are cross-fitted on the screened people's own follow-ups.
     `measured_by` is the tool whose volumes count where several measured one visit. A visit stands
-    for a planned time that is at most `window_months` away, see `cohorts.visits`. `harmonize` brings
-    volumes of other tools to that of the screened people, `measured_twice` is a table of people
-    whom both measured.
+    for a planned time that is at most `window_months` away, see `cohorts.visits`. `harmonize`
+    brings volumes of other tools to that of the screened people, `measured_twice` is a table of
+    people whom both measured.
     """
 
     path: UserPath
