@@ -15,7 +15,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.measurements import order_visits
+from cohorts.visits import order_visits
 
 Method = Literal["linear", "combat"]
 
@@ -260,7 +260,7 @@ def _fit_combat(
 
 
 def _gather_baseline(cohort: Cohort) -> pd.DataFrame:
-    first = order_visits(cohort).drop_duplicates("participant_id")
+    first = order_visits(cohort.visits).drop_duplicates("participant_id")
     rows = cohort.volumes.merge(
         first[["participant_id", "session_id"]], on=["participant_id", "session_id"]
     ).merge(cohort.participants[["participant_id", "age_years", "sex", "diagnosis"]])
