@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cohorts.errors import CohortError
 from cohorts.sources.columns import SPELLINGS, WAVE, get_standard_name, split_volume_name
 from cohorts.sources.records import AT_BASELINE
 
@@ -95,10 +96,16 @@ def split_waves(frame: pd.DataFrame, waves: Waves) -> pd.DataFrame:
     DataFrame
         With `session_id` (`W1`) and one column for each measurement; columns without a wave are
         repeated, volumes among them as those at baseline. The input where there are no waves.
+
+    Raises
+    ------
+    CohortError
+        Where two columns hold one measurement of one wave.
     """
     if not waves:
         return frame
     common = frame.drop(columns=list(waves.columns))
+    _check_columns(waves, {str(name) for name in common})
     once = {
         str(name): f"{AT_BASELINE}{name}"
         for name in common
@@ -111,6 +118,20 @@ def split_waves(frame: pd.DataFrame, waves: Waves) -> pd.DataFrame:
         measured = frame[list(own)].rename(columns=own)
         visits.append(pd.concat([common, measured], axis=1).assign(session_id=session))
     return pd.concat(visits).sort_index(kind="stable").reset_index(drop=True)
+
+
+def _check_columns(waves: Waves, others: Collection[str]) -> None:
+    claims: dict[tuple[str, int], list[str]] = {}
+    for name, part in waves.columns.items():
+        claims.setdefault(part, [part[0]] if part[0] in others else []).append(name)
+    problems = [
+        f"Several columns hold {stem} of wave {number} ({', '.join(names)}): leave one out with "
+        f"--ignore {names[0]}."
+        for (stem, number), names in claims.items()
+        if len(names) > 1
+    ]
+    if problems:
+        raise CohortError(*problems)
 
 
 def _split(name: str) -> tuple[str, str, int] | None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cohorts.folder import write_cohort
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -28,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         volumes = cohort.volumes.assign(
             source=source, volume_mm3=factor * cohort.volumes["volume_mm3"]
         )
-        write_cohort(replace(cohort, volumes=volumes), tmp_path / name)
+        replace(cohort, volumes=volumes).write(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -298,6 +298,12 @@ def test_reading_says_what_each_column_is(tmp_path: Path) -> None:
     assert read.loc["PTID", "read_as"] == "participant_id"
 
 
+def test_two_columns_of_one_measurement_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,sex,dx,age_W1,age_W2,age\na,F,CN,70,72,71\n")
+    with pytest.raises(CohortError, match="Several columns hold age of wave 1"):
+        load_cohort(tmp_path / "t.csv")
+
+
 def test_a_stated_name_wins_over_a_column_that_bears_it(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,sex,age,diagnosis,dx2\na,F,70,AD,CN\nb,M,71,AD,MCI\n")
     found = load_cohort(tmp_path / "t.csv", column_map={"dx2": "diagnosis"})
