@@ -84,6 +84,23 @@ def import_source(
     _print_summary(screening.eligible, as_json=as_json)
 
 
+@app.command("from-dicom")
+def from_dicom(
+    source: Annotated[Path, typer.Argument(help="A folder of a visit's DICOM files.")],
+    bids: Annotated[Path, typer.Argument(help="The BIDS dataset to put its T1w scans into.")],
+    participant: Annotated[str, typer.Option(help="Whose visit it is.")],
+    session: Annotated[str, typer.Option(help="Which visit it is.")] = "M000",
+) -> None:
+    """Convert a visit's DICOM series by dcm2niix; keep its T1w scans, without names or dates.
+
+    Example: trialsim cohort from-dicom dicom/ bids/ --participant 01 --session M000
+    """
+    from cohorts.sources.dicom import convert_dicom
+
+    for path in convert_dicom(source, bids, participant=participant, session=session):
+        typer.echo(path)
+
+
 @app.command()
 def describe(
     cohort: CohortArgument = None,
