@@ -21,6 +21,19 @@ TRIALS_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
         },
     ),
     table(
+        "twin_correlations",
+        "trialsim twins",
+        ["region", "months", "other_months"],
+        {
+            "region": text(),
+            "months": number(0),
+            "other_months": number(0),
+            # of the twin's errors at two visits; times both sds it is their covariance
+            "error_correlation": number(-1, 1),
+            "n_people": count(1),
+        },
+    ),
+    table(
         "trial_effects",
         "trialsim analyze",
         ["estimator"],

@@ -39,6 +39,7 @@ _ESTIMATORS: Final = {
     "mmrm": "MMRM",
     "procova_mmrm": "PROCOVA-MMRM",
     "random_slope": "Random slope",
+    "random_slope_twin": "Random slope + twin",
 }
 
 _COVARIATES: Final = {

@@ -231,6 +231,11 @@ def add_reestimation(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["reestimation"]))
 
 
+def add_twin_correlations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of the correlation of twins' errors over visits."""
+    connection.execute(_create_statement(TABLES["twin_correlations"]))
+
+
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
@@ -245,4 +250,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_reestimation,
     add_pool_moments,
     add_accrual,
+    add_twin_correlations,
 )

@@ -20,7 +20,7 @@ from trialsim.study.result import StudyResult
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SHOWN = [ROOT / "README.md", DOCS / "tutorial.md"]
+SHOWN = [ROOT / "README.md", DOCS / "tutorial.md", DOCS / "tutorial-finished-trial.md"]
 OTHERS = sorted(set(DOCS.glob("*.md")) - {*SHOWN, DOCS / "cli.md", DOCS / "api.md"})
 
 

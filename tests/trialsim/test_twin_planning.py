@@ -1,5 +1,7 @@
 """Plans with twins: closed form beside simulation, selection, errors of the model, borrowing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from trialsim.twins import (
     TwinScenario,
     measure_borrowing,
     measure_estimators,
+    measure_strategies,
+    plan_slopes_with_twins,
     plan_with_twins,
     restrict_to_selected,
     simulate_plan,
@@ -167,3 +171,33 @@ def test_a_plan_keeps_its_promise_in_simulated_trials() -> None:
     assert found["type_one_error"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.025)
     with pytest.raises(DesignError, match="n_simulations must be at least 100, got 5"):
         simulate_plan(plan, **BASE, n_simulations=5)
+
+
+def test_slopes_with_twins_are_those_of_the_random_slope_model_with_less_variance() -> None:
+    asked: dict[str, Any] = {
+        "delta": 20.0,
+        "visit_times": [0, 0.5, 1, 1.5, 2],
+        "residual_variance": 3600.0,
+        "allocation_ratios": [2.0],
+        "power": 0.8,
+    }
+    plan = plan_slopes_with_twins(slope_variance=4900, slope_correlation=0.5, **asked)
+    known = plan_slopes_with_twins(slope_variance=4900 * 0.75, slope_correlation=0.0, **asked)
+    with_twin = plan.set_index("estimator")["n_control"]["random_slope_twin"]
+    assert with_twin == pytest.approx(known["n_control"].iloc[0])
+    with pytest.raises(DesignError, match="between 0 and below 1"):
+        plan_slopes_with_twins(slope_variance=1, slope_correlation=1.2, **asked)
+
+
+def test_strategies_lose_effect_and_keep_alpha() -> None:
+    scenario = TwinScenario(
+        exchangeable(0.5, 2), np.array([0.3, 0.5]), np.array([0.8, 0.6]), effect=0.7
+    )
+    found = measure_strategies(scenario, n_control=25, n_treatment=25, n_trials=100)
+    found = found.set_index("strategy")
+    at_random, lost = found.loc["missing_at_random"], found.loc["jump_to_reference"]
+    # 40 % of treated people lose the effect under jump to reference
+    assert lost["mean_estimate"] == pytest.approx(0.6 * at_random["mean_estimate"], abs=0.06)
+    assert found["type_one_error"].max() < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 100)
+    with pytest.raises(DesignError, match="at least 100, got 50"):
+        measure_strategies(scenario, n_control=25, n_treatment=25, n_trials=50)

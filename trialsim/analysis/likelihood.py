@@ -11,6 +11,7 @@ Harville 1977 (J Am Stat Assoc 72:320), the restricted likelihood with its deriv
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,14 @@ class MeanModel:
     def free(self) -> NDArray[np.intp]:
         """Positions of the free coefficients in the flattened (m, p)."""
         return np.flatnonzero(self.included)
+
+    @cached_property
+    def free_pairs(self) -> NDArray[np.intp]:
+        """Positions in a flattened (m, m, p, p) of every two free coefficients, (n_free^2,)."""
+        m, p = self.included.shape
+        course, predictor = np.divmod(self.free, p)
+        both = (course[:, None] * m + course) * p * p + predictor[:, None] * p + predictor
+        return np.asarray(both.ravel())
 
     @property
     def reported(self) -> int:
@@ -98,12 +107,10 @@ def evaluate(
     by_course = mean.courses.T @ weighted
     n_courses = mean.courses.shape[1]
     size = n_courses * p
-    information = sum_kron(by_course[:, :, None], zz)[:, 0]
+    information = sum_kron(by_course[:, :, None], zz, mean)[:, 0]
     moment = (weighted.transpose(0, 1, 3, 2) @ zy.transpose(0, 1, 3, 2)).sum(axis=1)
     free = mean.free
-    small, log_det_information, solvable = invert_positive_definite(
-        information[:, free[:, None], free[None, :]]
-    )
+    small, log_det_information, solvable = invert_positive_definite(information)
     spread = np.zeros((n_trials, size, size))
     spread[:, free[:, None], free[None, :]] = small
     with np.errstate(all="ignore"):
@@ -139,17 +146,13 @@ def _invert_by_pattern(
     return inverse * both, log_det, np.asarray(fine.all(axis=1))
 
 
-def sum_kron(left: Floats, right: Floats) -> Floats:
-    """Return sum_k left[t,k,a] kron right[t,k]: (t, a, m p, m p)."""
-    n_trials, n_patterns, n_terms, m = left.shape[:4]
-    p = right.shape[-1]
+def sum_kron(left: Floats, right: Floats, mean: MeanModel) -> Floats:
+    """Return sum_k left[t,k,a] kron right[t,k] of free coefficients: (t, a, n_free, n_free)."""
+    n_trials, n_patterns, n_terms = left.shape[:3]
     flat = left.reshape(n_trials, n_patterns, -1).transpose(0, 2, 1)
-    blocks = flat @ right.reshape(n_trials, n_patterns, -1)
-    return (
-        blocks.reshape(n_trials, n_terms, m, m, p, p)
-        .transpose(0, 1, 2, 4, 3, 5)
-        .reshape(n_trials, n_terms, m * p, m * p)
-    )
+    blocks = (flat @ right.reshape(n_trials, n_patterns, -1)).reshape(n_trials, n_terms, -1)
+    n_free = len(mean.free)
+    return blocks.take(mean.free_pairs, axis=2).reshape(n_trials, n_terms, n_free, n_free)
 
 
 def differentiate(
@@ -169,15 +172,18 @@ def differentiate(
     score, information, pull = (
         np.concatenate([block[i] for block in blocks], axis=1) for i in range(3)
     )
-    moved = state.covariance[:, None] @ information
+    free = mean.free
+    spread = state.covariance[:, free[:, None], free]
+    moved = spread[:, None] @ information
     n_terms = moved.shape[1]
     second = moved.reshape(n_trials, n_terms, -1) @ moved.transpose(0, 1, 3, 2).reshape(
         n_trials, n_terms, -1
     ).transpose(0, 2, 1)
-    spent = pull @ state.covariance @ pull.transpose(0, 2, 1)
+    spent = pull @ spread @ pull.transpose(0, 2, 1)
     traced = join_diagonal([block[3] for block in blocks])
     expected = join_diagonal([block[4] for block in blocks]) + second / 2
-    carried = moved[:, :, mean.reported]
+    carried = np.zeros((n_trials, n_terms, state.covariance.shape[1]))
+    carried[:, :, free] = (free == mean.reported).astype(float) @ moved
     gradient = np.einsum("tax,tx->ta", carried, state.covariance[:, :, mean.reported])
     return Derivatives(score, traced - second / 2 - spent, expected, gradient, carried)
 
@@ -217,11 +223,11 @@ def _differentiate_block(
             @ (w @ state.residual_by_predictor[:, patterns])[:, :, None]
         )
         .sum(axis=1)
-        .reshape(n_trials, n_terms, n_courses * p)
+        .reshape(n_trials, n_terms, n_courses * p)[:, :, mean.free]
     )
     observed = trace_pairs(basis, w, core + lift - scaled / 2)
     expected = trace_pairs(basis, w, scaled / 2 - lift)
-    return score, sum_kron(slopes, zz), pull, observed, expected
+    return score, sum_kron(slopes, zz, mean), pull, observed, expected
 
 
 def trace_pairs(basis: Floats, left: Floats, right: Floats) -> Floats:

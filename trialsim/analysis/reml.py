@@ -77,6 +77,7 @@ def fit_reml(
     *,
     fragile: Flags | None = None,
     kenward_roger: Information | None = None,
+    decrement: float = _DECREMENT,
 ) -> RemlFit:
     """Return the REML fit of each trial.
 
@@ -96,13 +97,16 @@ def fit_reml(
         highest maximum is taken.
     kenward_roger
         Information that Kenward & Roger's adjustment uses; without it variances are not adjusted.
+    decrement
+        Newton's decrement below which a fit is accepted.
     """
     first, *others = starts
-    fit = _fit(statistics, mean, covariance, first, kenward_roger)
+    fit = _fit(statistics, mean, covariance, first, kenward_roger, decrement)
     for start in others:
         again = ~fit.converged if fragile is None else ~fit.converged | fragile
         if again.any():
-            other = _fit(statistics.select(again), mean, covariance, start[again], kenward_roger)
+            part = statistics.select(again)
+            other = _fit(part, mean, covariance, start[again], kenward_roger, decrement)
             fit.improve(np.flatnonzero(again), other)
     return fit
 
@@ -113,6 +117,7 @@ def _fit(
     covariance: CovarianceModel,
     start: Floats,
     kenward_roger: Information | None,
+    decrement: float,
 ) -> RemlFit:
     """Climb from `start`; trials drop out as they come to a maximum."""
     fit = _prepare(start, mean)
@@ -134,7 +139,7 @@ def _fit(
             slopes = differentiate(part, mean, covariance, state)
             newton = _compute_step(covariance, eta[good], slopes)
             step[good] = newton.step
-            top = newton.concave & (newton.decrement >= 0) & (newton.decrement < _DECREMENT)
+            top = newton.concave & (newton.decrement >= 0) & (newton.decrement < decrement)
             going[rises] = ~top
             if top.any():
                 found = _conclude(

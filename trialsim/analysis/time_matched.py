@@ -4,14 +4,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trialsim.analysis.covariance import build_unstructured
+from trialsim.analysis.em_start import climb_by_em
 from trialsim.analysis.inference import StandardError
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
 from trialsim.analysis.likelihood import MeanModel
 from trialsim.analysis.reml import fit_reml
-from trialsim.analysis.residuals import estimate_residual_covariance
 from trialsim.analysis.result import FitResult, Floats, build_result
 from trialsim.analysis.sandwich import compute_sandwich
 from trialsim.errors import DesignError
+
+_DECREMENT = 1e-7
+"""The last step leaves an error of 1e-8 in estimate and standard error, 1e-4 in df."""
 
 
 def fit_time_matched_mmrm(
@@ -91,8 +94,8 @@ def _fit(batch: Trials, standard_error: StandardError) -> FitResult:
     people, covariance = batch.center(), build_unstructured(n_visits)
     statistics = people.summarize()
     rows, columns = np.tril_indices(n_visits)
-    start = estimate_residual_covariance(people.outcome, people.predictors, included)
-    fitted = fit_reml(statistics, mean, covariance, [start[:, rows, columns]])
+    start = climb_by_em(statistics, mean)
+    fitted = fit_reml(statistics, mean, covariance, [start[:, rows, columns]], decrement=_DECREMENT)
     variance, df = fitted.variance, fitted.df
     if standard_error != "model":
         variance, df = compute_sandwich(

@@ -171,7 +171,7 @@ def _get_error(fits: dict[StandardError, FitResult], kind: StandardError) -> flo
 
 def _count_used(name: str, trial: FinishedTrial) -> tuple[int, int]:
     seen = ~np.isnan(trial.outcome)
-    if name in ("aipw", "random_slope"):
+    if name in ("aipw", "random_slope", "random_slope_twin"):
         used = np.full(trial.size, fill_value=True)
     elif name in ("mmrm", "procova_mmrm"):
         used = np.asarray(seen[:, 1:].any(axis=1))

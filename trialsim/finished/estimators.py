@@ -129,6 +129,20 @@ def _fit_random_slope(trial: TrialArrays, _kind: StandardError) -> FitResult:
     return fit_random_slope(trial.outcome, trial.treatment, years, covariates)
 
 
+def _fit_random_slope_twin(trial: TrialArrays, _kind: StandardError) -> FitResult:
+    """Return the random-slope model with covariates and the twin's slope, each crossed with time.
+
+    The twin's slope is that of its later visits alone: the baseline is an outcome of this model.
+    """
+    years = trial.months / MONTHS_PER_YEAR
+    away = years[1:] - years[1:].mean()
+    slope = (trial.predicted @ away / (away @ away))[..., None]
+    covariates = np.concatenate([trial.covariates, slope], axis=2)
+    return fit_random_slope(
+        trial.outcome, trial.treatment, years, covariates, covariate_slopes=True
+    )
+
+
 def _fit_aipw(trial: TrialArrays, _kind: StandardError) -> FitResult:
     columns = _known(trial) if trial.twin is None else _known_with_twin(trial)
     return fit_augmented(trial.last, trial.treatment, columns)
@@ -190,6 +204,15 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
         ("model",),
         "difference in mean slope in everyone randomized, were courses straight lines" + _MAR,
         effect="slope",
+        min_visits=3,
+    ),
+    "random_slope_twin": Estimator(
+        _fit_random_slope_twin,
+        ("model",),
+        "difference in mean slope in everyone randomized, were courses straight lines" + _MAR
+        + " and the twin's slope",
+        effect="slope",
+        needs_twins=True,
         min_visits=3,
     ),
 }  # fmt: skip

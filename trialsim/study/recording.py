@@ -73,6 +73,7 @@ def recorded_run(
     *,
     config: dict[str, Any],
     cohort: Cohort | None = None,
+    keep_people: bool = False,
     place: Path | None = None,
     seed: int | None = None,
     inputs: Iterable[Path] = (),
@@ -88,12 +89,14 @@ def recorded_run(
         As in `Study.run`.
     cohort
         The people, written first where the study does not hold them yet.
+    keep_people
+        Whether people whom the study holds stay where `cohort` is about others.
     place
         Where the people can be loaded from, so that later commands find them.
     """
     opened = Study.open(study)
     command = shlex.join(["trialsim", *sys.argv[1:]])
-    if cohort is not None:
+    if cohort is not None and not (keep_people and opened.has("participants")):
         _record_cohort(opened, cohort, command)
     files = [*inputs, *(cohort.sources if cohort is not None else ())]
     with opened.run(

@@ -32,14 +32,15 @@ class ArchiveTwins:
     ----------
     table
         Columns of `twins` in `cohorts.schema`.
-    error_correlation
-        Of the errors at the predicted visits in the archive, cross-validated, (n_visits, n_visits).
+    correlations
+        Columns of `twin_correlations` in `cohorts.schema`: of the errors at the predicted visits
+        in the archive, cross-validated.
     n_people
         People of the archive behind each visit, by month.
     """
 
     table: pd.DataFrame
-    error_correlation: Floats
+    correlations: pd.DataFrame
     n_people: dict[float, int]
 
 
@@ -106,10 +107,29 @@ def predict_from_archive(
                 }
             )
         )
-        errors[month] = pd.Series(y - fitted, index=known.index[usable])
+        errors[float(month)] = pd.Series(y - fitted, index=known.index[usable])
         counts[float(month)] = int(usable.sum())
-    correlation = pd.DataFrame(errors).corr().to_numpy()
-    return ArchiveTwins(pd.concat(parts, ignore_index=True), correlation, counts)
+    return ArchiveTwins(
+        pd.concat(parts, ignore_index=True), _correlate(pd.DataFrame(errors), endpoint), counts
+    )
+
+
+def _correlate(errors: pd.DataFrame, endpoint: str) -> pd.DataFrame:
+    """Return the correlation of errors at every two visits, among who has both."""
+    months, seen = errors.columns.to_numpy(dtype=float), errors.notna().to_numpy(dtype=int)
+    correlation, pairs = errors.corr().to_numpy(), seen.T @ seen
+    return pd.DataFrame(
+        [
+            {
+                "region": endpoint,
+                "months": months[i],
+                "other_months": months[j],
+                "error_correlation": correlation[i, j],
+                "n_people": pairs[i, j],
+            }
+            for i, j in np.ndindex(pairs.shape)
+        ]
+    )
 
 
 def _check(own: pd.DataFrame, known: pd.DataFrame, column: str) -> None:

@@ -33,9 +33,9 @@ def describe_trial_answer(facts: StudyFacts) -> Answer:
             show_interval(primary["lower"], primary["upper"], show_effect),
         ),
         KeyNumber(
-            "People at the last visit",
+            "People analysed, control + treatment",
             f"{show_count(primary['n_control'])} + {show_count(primary['n_treatment'])}",
-            "control + treatment",
+            "",
         ),
         *_gain_number(facts),
     )

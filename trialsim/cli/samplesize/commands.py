@@ -8,6 +8,7 @@ from trialsim.cli.samplesize.calculators import ancova, means, mmrm, slope
 from trialsim.cli.samplesize.enrichment import enrichment
 from trialsim.cli.samplesize.multiple import doses, endpoints
 from trialsim.cli.samplesize.sequential import sequential
+from trialsim.cli.samplesize.twin_slopes import twin_slopes
 from trialsim.cli.samplesize.twins import twins
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app.command()(sharing("test", TEST, distribution="t")(ancova))
 for calculator in (slope, mmrm, enrichment):
     app.command()(sharing("test", TEST)(calculator))
 app.command()(twins)
+app.command("twin-slopes")(twin_slopes)
 app.command()(sequential)
 app.command()(doses)
 app.command()(endpoints)

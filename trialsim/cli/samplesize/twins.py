@@ -35,15 +35,27 @@ def twins(
     n_simulations: Annotated[
         int, typer.Option(help="Trials simulated beside the closed form; 0: none.")
     ] = 0,
+    missing_data: Annotated[
+        bool,
+        typer.Option(
+            "--missing-data",
+            help="Simulate instead the power of PROCOVA-MMRM's size under each assumption about "
+            "people who leave; needs --retention and --n-simulations.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="The seed of the simulation.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Plan a trial whose analysis takes twins as covariates: size, or power at a size.
 
     Example: trialsim samplesize twins --delta 0.4 --sd 1 --twin-correlation 0.5 --power 0.8
+
+    Example: trialsim samplesize twins --delta 0.4 --sd 1 --twin-correlation 0.4,0.5 --retention
+    0.9,0.8 --n-control 100 --missing-data --n-simulations 200
     """
     from trialsim.analytic.correlation import exchangeable
     from trialsim.cli.printing import print_table
+    from trialsim.twins.missing_data import simulate_strategies
     from trialsim.twins.plan_simulation import simulate_plan
     from trialsim.twins.planning import plan_with_twins
 
@@ -65,6 +77,10 @@ def twins(
         alpha=alpha,
         sides=sides,
     )
-    if n_simulations:
+    if missing_data:
+        plan = simulate_strategies(
+            plan, **visits, n_simulations=n_simulations, alpha=alpha, seed=seed
+        )
+    elif n_simulations:
         plan = simulate_plan(plan, **visits, n_simulations=n_simulations, alpha=alpha, seed=seed)
     print_table(plan if as_json else plan.round(4), as_json=as_json)

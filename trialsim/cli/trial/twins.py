@@ -23,6 +23,10 @@ def twins(
     train_on: Annotated[
         Path | None, typer.Option(help="Archive of untreated people with follow-up to learn from.")
     ] = None,
+    auxiliary: Annotated[
+        Path | None,
+        typer.Option(help="Auxiliary model (JSON), which predicts volumes without an image."),
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(help="Predicted volumes (CSV, Parquet); left out, those of the study."),
@@ -53,13 +57,19 @@ def twins(
         months=split_numbers(visits_months),
         endpoint=endpoint,
         archive=None if train_on is None else load_cohort(train_on, measured_by=measured_by),
+        auxiliary=auxiliary,
         predictions=predictions,
         model_id=model,
         study=study,
     )
-    files = [path for path in (predictions, train_on) if path is not None]
-    with recorded_run(study, config=made.record, cohort=people, inputs=files) as run:
+    files = [path for path in (predictions, auxiliary, train_on) if path is not None]
+    # a study's own people, whom its scores and predictions are about, are not replaced by a trial's
+    with recorded_run(
+        study, config=made.record, cohort=people, keep_people=True, inputs=files
+    ) as run:
         run.write("twins", made.table)
+        if made.correlations is not None:
+            run.write("twin_correlations", made.correlations)
     shown = made.table.groupby("months", as_index=False)[["predicted_mm3", "sd_mm3"]].mean()
     print_table(made.table if as_json else shown.round(1), as_json=as_json)
     if not quiet:

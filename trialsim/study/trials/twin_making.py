@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohorts.atomic import compute_sha256
+from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.harmonization import require_one_tool
 from cohorts.schema import validate_table
@@ -19,10 +21,11 @@ from trialsim.twins.from_predictions import build_twins
 
 @dataclass(frozen=True)
 class MadeTwins:
-    """Twins and what their run records."""
+    """Twins and what their run records; correlations of their errors where they are known."""
 
     table: pd.DataFrame
     record: dict[str, object]
+    correlations: pd.DataFrame | None = None
 
 
 def make_twins(
@@ -31,11 +34,12 @@ def make_twins(
     months: Sequence[float],
     endpoint: str = "hippocampus",
     archive: Cohort | None = None,
+    auxiliary: Path | None = None,
     predictions: Path | None = None,
     model_id: str | None = None,
     study: Path | None = None,
 ) -> MadeTwins:
-    """Return twins from an archive where one is given, else from predictions.
+    """Return twins from an archive or an auxiliary model where one is given, else predictions.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ def make_twins(
         A region.
     archive
         Untreated people with follow-up.
+    auxiliary
+        A model of regional volumes that needs no image (JSON).
     predictions
         A file of the table `predictions`; those of `study` when None.
     model_id
@@ -63,22 +69,52 @@ def make_twins(
     """
     if not months or min(months) <= 0:
         raise DesignError("visits_months must list the visits after baseline, such as 6,12,24.")
-    if archive is not None and predictions is not None:
-        raise DesignError("Twins come from an archive or from predictions: give one of them.")
+    if sum(source is not None for source in (archive, auxiliary, predictions)) > 1:
+        raise DesignError(
+            "Twins come from an archive, an auxiliary model or predictions: give one of them."
+        )
     if archive is not None:
         require_one_tool({"the trial's people": people, "the archive": archive})
         made = predict_from_archive(people, archive, months=months, endpoint=endpoint)
         model = f"ridge regression on {archive.name}"
-        further = {
-            "n_archive": {f"{month:g}": n for month, n in made.n_people.items()},
-            "error_correlation": made.error_correlation.round(4).tolist(),
-        }
+        further = {"n_archive": {f"{month:g}": n for month, n in made.n_people.items()}}
         record = describe_frozen(people, made.table, model=model, endpoint=endpoint)
-        return MadeTwins(made.table, record | further)
+        return MadeTwins(made.table, record | further, made.correlations)
+    if auxiliary is not None:
+        table = _predict_without_image(people, auxiliary, months, endpoint)
+        model = f"auxiliary model {auxiliary.name}"
+        record = describe_frozen(people, table, model=model, endpoint=endpoint)
+        return MadeTwins(table, record | {"auxiliary_sha256": compute_sha256(auxiliary)})
     rows = _read_predictions(predictions, study)
     table = build_twins(people, rows, months=months, endpoint=endpoint, model_id=model_id)
     model = model_id or str(rows.loc[rows["region"] == endpoint, "model_id"].iloc[0])
     return MadeTwins(table, describe_frozen(people, table, model=model, endpoint=endpoint))
+
+
+def _predict_without_image(
+    people: Cohort, path: Path, months: Sequence[float], endpoint: str
+) -> pd.DataFrame:
+    from brlp_models.auxiliary.files import load_auxiliary  # loads PyTorch
+
+    model = load_auxiliary(path)
+    if endpoint not in model.regions:
+        raise DesignError(
+            f"{path} predicts {', '.join(model.regions)}, not the endpoint {endpoint}."
+        )
+    if model.volume_space != "native":
+        raise DesignError(
+            f"{path} predicts volumes in MNI space, which twins in native mm3 cannot be made from: "
+            "predict scans with its model folder and take --predictions."
+        )
+    rows = model.predict_volumes(build_baseline_table(people), horizons_months=list(months))
+    own = rows[rows["region"] == endpoint]
+    columns = {
+        "horizon_months": "months",
+        "volume_mm3": "predicted_mm3",
+        "volume_sd_mm3": "sd_mm3",
+    }
+    wanted = ["participant_id", "months", "region", "predicted_mm3", "sd_mm3"]
+    return own.rename(columns=columns)[wanted].reset_index(drop=True)
 
 
 def _read_predictions(path: Path | None, study: Path | None) -> pd.DataFrame:
