@@ -79,6 +79,7 @@ def synthesize_images(
     parameters: GeneratorParameters | None = None,
     label: str = "synth",
     on_person: Callable[[], None] = lambda: None,
+    treat: Callable[[Course], Course] | None = None,
 ) -> int:
     """Write a BIDS dataset of synthetic T1w scans with label maps; return how many people it has.
 
@@ -110,6 +111,8 @@ def synthesize_images(
         Begins everyone's name; letters and digits.
     on_person
         Called for each person that is there, also from an earlier call.
+    treat
+        Changes what is scanned; the truth stays what it would have been without.
 
     Raises
     ------
@@ -135,7 +138,7 @@ def synthesize_images(
     }
     start_dataset(root, plan)
     participants = build_participants(course, rng, parameters.cohort)
-    jobs = _list_jobs(course, rng, parameters)
+    jobs = _list_jobs(course if treat is None else treat(course), rng, parameters)
     _write_truth(course, root)
     settings = ScanSettings(root, bases, resolution_mm, parameters)
     try:

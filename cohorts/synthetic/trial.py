@@ -20,7 +20,7 @@ TRIAL_VISITS_MONTHS: Final = (0.0, 6.0, 12.0, 18.0, 24.0)
 TRIAL_FILE: Final = "trial.csv"
 
 _SHARES: Final = {"CN": 0.0, "MCI": 0.65, "AD": 0.35}
-_COVARIATES: Final = ["age_years", "sex", "diagnosis", "apoe4"]
+COVARIATES: Final = ["age_years", "sex", "diagnosis", "apoe4"]
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ def synthesize_trial(
     CohortError
         Numbers that cannot be.
     """
-    _check(n_participants, slowing, share_treated, dropout)
+    check_trial(n_participants, slowing, share_treated, dropout)
     cohort, truth = synthesize_table(
         n_participants,
         rng=rng,
         visits_months=visits_months,
-        parameters=_enroll(),
+        parameters=enroll(),
         label=label,
     )
     people = cohort.participants["participant_id"].to_numpy()
@@ -132,7 +132,14 @@ def write_trial(trial: SyntheticTrial, folder: Path) -> None:
     trial.table.to_csv(folder / TRIAL_FILE, index=False)
 
 
-def _check(n: int, slowing: float, share_treated: float, dropout: float) -> None:
+def check_trial(n: int, slowing: float, share_treated: float, dropout: float) -> None:
+    """Refuse numbers that no trial can have.
+
+    Raises
+    ------
+    CohortError
+        One sentence for each.
+    """
     problems = [] if n >= 4 else [f"A trial needs at least 4 participants, got {n}."]
     if not 0 < share_treated < 1:
         problems.append(f"share_treated must lie between 0 and 1, got {share_treated:g}.")
@@ -145,7 +152,7 @@ def _check(n: int, slowing: float, share_treated: float, dropout: float) -> None
         raise CohortError(*problems)
 
 
-def _enroll() -> CohortParameters:
+def enroll() -> CohortParameters:
     """Return the population of a trial: nobody cognitively normal."""
     parameters = CohortParameters()
     groups = tuple(replace(g, share=_SHARES[g.diagnosis]) for g in parameters.groups)
@@ -161,7 +168,7 @@ def _tabulate(
     cohort: Cohort, arm: pd.Series, volume: np.ndarray, visits_months: Sequence[float]
 ) -> pd.DataFrame:
     n_visits = len(visits_months)
-    covariates = cohort.participants[_COVARIATES].loc[lambda p: p.index.repeat(n_visits)]
+    covariates = cohort.participants[COVARIATES].loc[lambda p: p.index.repeat(n_visits)]
     table = pd.DataFrame(
         {
             "participant_id": np.repeat(arm.index.to_numpy(), n_visits),

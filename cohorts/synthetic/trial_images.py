@@ -6,20 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cohorts.cohort import Cohort
-from cohorts.folder import write_cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.images import synthesize_images
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.tabular import Array, Course, name_participants
+from cohorts.synthetic.tabular import Course, name_participants
 from cohorts.synthetic.trial import (
     COVARIATES,
     TRIAL_FILE,
     TRIAL_VISITS_MONTHS,
     check_trial,
     enroll,
-    take_baseline,
 )
 from cohorts.synthetic.truth import TRUTH_FOLDER
 
@@ -68,12 +67,21 @@ def synthesize_trial_images(
     treated = np.zeros(n_participants, dtype=bool)
     treated[: round(share_treated * n_participants)] = True
     treated = rng.permutation(treated)
-    known: dict[str, Array | list[str]] = {}
+    arm = np.where(treated, "treatment", "control")
+    told: list[pd.DataFrame] = []
 
     def treat(course: Course) -> Course:
         volume = course.volumes["hippocampus"]
         prevented = slowing * (volume[:, :1] - volume)
-        known["effects"], known["names"] = prevented[:, -1], name_participants(course)
+        told.append(
+            pd.DataFrame(
+                {
+                    "participant_id": name_participants(course),
+                    "arm": arm,
+                    "effect_mm3": prevented[:, -1],
+                }
+            )
+        )
         changed = volume + treated[:, None] * prevented
         return replace(course, volumes={**course.volumes, "hippocampus": changed})
 
@@ -90,23 +98,21 @@ def synthesize_trial_images(
         on_person=on_person,
         treat=treat,
     )
-    arm = np.where(treated, "treatment", "control")
-    effects = pd.DataFrame(
-        {"participant_id": known["names"], "arm": arm, "effect_mm3": known["effects"]}
-    )
+    effects = told[0]
     cohort = load_cohort(scans)
     table = _tabulate(cohort, effects, np.asarray(visits_months, dtype=float))
     gone = pd.Series(rng.exponential(size=n_participants), index=effects["participant_id"])
     hazard = -np.log1p(-dropout) * table["months"] / visits_months[-1]
     stays = hazard.to_numpy() <= gone.loc[table["participant_id"]].to_numpy()
     table[stays].to_csv(folder / TRIAL_FILE, index=False)
-    write_cohort(take_baseline(cohort), folder / "baseline")
+    baseline = replace(cohort.until(0), name=f"{cohort.name}, a trial's baseline")
+    baseline.write(folder / "baseline")
     (folder / TRUTH_FOLDER).mkdir(exist_ok=True)
     effects.to_parquet(folder / TRUTH_FOLDER / "effects.parquet", index=False)
     return effects
 
 
-def _tabulate(cohort: Cohort, effects: pd.DataFrame, planned: Array) -> pd.DataFrame:
+def _tabulate(cohort: Cohort, effects: pd.DataFrame, planned: NDArray[np.float64]) -> pd.DataFrame:
     """Return one row a person and visit, at the planned month."""
     own = cohort.volumes[cohort.volumes["region"] == "hippocampus"]
     rows = own.merge(cohort.visits, on=["participant_id", "session_id"])

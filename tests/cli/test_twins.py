@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 import brlp_models
 from brlp_models.auxiliary.files import write_auxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
-from cohorts.baseline import build_baseline_table
 from cohorts.synthetic.tabular import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -54,7 +53,7 @@ def test_an_auxiliary_model_makes_twins(tmp_path: Path, monkeypatch: pytest.Monk
     run("cohort", "synthesize", "trial", "-n", "40", "--trial", "--visits", "0,12,24")
     archive, _ = synthesize_table(150, rng=np.random.default_rng(2))
     model = HuberAuxiliary.fit(
-        build_baseline_table(archive), archive.visits, archive.volumes, regions=("hippocampus",)
+        archive.baseline(), archive.visit_volumes(("hippocampus",)), regions=("hippocampus",)
     )
     write_auxiliary(model, tmp_path / "model.json")
     asked = ["twins", "trial", "--auxiliary", "model.json", "--visits-months", "12,24"]

@@ -45,7 +45,7 @@ def test_archive_twins_know_decline_and_how_far_they_err(
     assert np.corrcoef(decline, said)[0, 1] > 0.3
     error = (truth - last["predicted_mm3"]) / last["sd_mm3"]
     assert 0.6 < np.sqrt((error**2).mean()) < 1.2
-    assert made.error_correlation[0, 1] > 0.3
+    assert made.correlations["error_correlation"].iloc[1] > 0.3
     assert last["sd_mm3"].nunique() > 100
 
 

@@ -64,8 +64,19 @@ def synthesize(
         raise CohortError(f"--label takes letters and digits, got {label!r}.")
     if (label_maps is not None or whole_head) and not images:
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
+    course: dict[str, Any] = {
+        "slowing": slowing,
+        "share_treated": share_treated,
+        "dropout": dropout,
+    }
     asked: dict[str, Any] = {"seed": seed, "label": label}
     asked["visits_months"] = split_numbers(visits) or None
+    if images and trial:
+        if label_maps is not None or whole_head:
+            raise CohortError("--label-maps and --whole-head are not for --trial: leave them out.")
+        scanned: dict[str, Any] = {"resolution_mm": resolution, "workers": workers}
+        _write_trial_images(folder, participants, quiet=quiet, **course, **scanned, **asked)
+        return
     if images:
         scans = {"resolution_mm": resolution, "label_maps": label_maps, "whole_head": whole_head}
         _write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
@@ -73,11 +84,6 @@ def synthesize(
     from cohorts.synthetic.folders import write_finished_trial, write_people
 
     if trial:
-        course: dict[str, Any] = {
-            "slowing": slowing,
-            "share_treated": share_treated,
-            "dropout": dropout,
-        }
         made = write_finished_trial(folder, participants, **course, **asked)
         typer.echo(
             f"{folder}: SYNTHETIC trial of {participants} people, true effect "
@@ -87,6 +93,20 @@ def synthesize(
         return
     n_visits = len(write_people(folder, participants, **asked).visits)
     typer.echo(f"{folder}: {participants} SYNTHETIC people, {n_visits} visits; truth in truth/.")
+
+
+def _write_trial_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> None:
+    from cohorts.synthetic.trial import TRIAL_VISITS_MONTHS
+    from cohorts.synthetic.trial_images import synthesize_trial_images
+
+    asked["visits_months"] = asked["visits_months"] or TRIAL_VISITS_MONTHS
+    with count_items("synthesizing people", n_people, quiet=quiet) as step:
+        effects = synthesize_trial_images(folder, n_people, on_person=step, **asked)
+    typer.echo(
+        f"{folder}: SYNTHETIC trial of {n_people} people, true effect "
+        f"{effects['effect_mm3'].mean():.1f} mm3 at month {asked['visits_months'][-1]:g}; scans in "
+        "scans/, people at baseline in baseline/, outcomes in trial.csv, truth in truth/."
+    )
 
 
 def _write_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from cohorts.atomic import compute_sha256
-from cohorts.baseline import build_baseline_table
 from cohorts.cohort import Cohort
 from cohorts.harmonization import require_one_tool
 from cohorts.schema import validate_table
@@ -106,7 +105,7 @@ def _predict_without_image(
             f"{path} predicts volumes in MNI space, which twins in native mm3 cannot be made from: "
             "predict scans with its model folder and take --predictions."
         )
-    rows = model.predict_volumes(build_baseline_table(people), horizons_months=list(months))
+    rows = model.predict_volumes(people.baseline(), horizons_months=list(months))
     own = rows[rows["region"] == endpoint]
     columns = {
         "horizon_months": "months",
