@@ -9,10 +9,11 @@ import pandas as pd
 
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, iterate_counts
+from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, deal_bags
 from trialsim.enrichment.truth import TrueDecline
 
 N_BOOTSTRAP = 1000
+_SMALLEST_BAG, _GROWTH = 2_500, 0.7
 SUBGROUPS = ("site", "diagnosis", "sex")
 
 # Below this many people a subgroup's interval would say nothing.
@@ -69,13 +70,12 @@ def compute_predictor_performance(
     }
     frames = []
     for subgroup, members in _list_groups(people, participants):
-        samples = [
-            _Sample.take(score[members], decline[members], fast[members])
-            for score in predicted.values()
-        ]
+        scores_of = [score[members] for score in predicted.values()]
+        truth_of = decline[members], fast[members]
+        samples = [_Sample.take(score, *truth_of) for score in scores_of]
         # each subgroup has draws of its own, and everyone's scores see the same ones
         (draws,) = rng.spawn(1)
-        resampled = _resample(samples, int(members.sum()), n_bootstrap, draws)
+        resampled = _resample(samples, scores_of, *truth_of, n_bootstrap, draws)
         for strategy, sample, metrics in zip(predicted, samples, resampled, strict=True):
             table = sample.tabulate(metrics)
             if not _predicts(strategy):
@@ -239,29 +239,52 @@ class _Sample:
                 "r_squared": 1 - residual / y_square,
             }
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether enough people have a score."""
+        return self.by_score.size >= _MIN_PEOPLE_TO_MEASURE
+
+    def measure_once(self, copies: int = 1) -> dict[str, FloatArray]:
+        """Return each metric, (1,), of these people, each as often as the other."""
+        return self.measure(np.full((self.n_people, 1), float(copies)))
+
     def tabulate(self, resampled: dict[str, FloatArray]) -> pd.DataFrame:
         """Return one row a metric: its value in these people, its interval over resamples."""
         n = self.by_score.size
         missing = 1 - n / self.n_people if self.n_people else np.nan
         rows = [("missing_score_rate", missing, np.nan, np.nan, self.n_people)]
-        if n >= _MIN_PEOPLE_TO_MEASURE:
-            for name, value in self.measure(np.ones((self.n_people, 1))).items():
+        if self.is_measured:
+            for name, value in self.measure_once().items():
                 lower, upper = (float(bound) for bound in compute_interval(resampled[name]))
                 rows.append((name, float(value[0]), lower, upper, n))
         return pd.DataFrame(rows, columns=["metric", "value", "value_lower", "value_upper", "n"])
 
 
 def _resample(
-    samples: Sequence[_Sample], n_people: int, n_bootstrap: int, rng: np.random.Generator
+    samples: Sequence[_Sample],
+    scores: Sequence[FloatArray],
+    decline: FloatArray,
+    fast: npt.NDArray[np.bool_],
+    n_bootstrap: int,
+    rng: np.random.Generator,
 ) -> list[dict[str, FloatArray]]:
     """Return each sample's metrics over the same resamples of people; few are held at once."""
     parts: list[dict[str, list[FloatArray]]] = [{} for _ in samples]
-    for _, drawn in iterate_counts(n_people, n_bootstrap, rng):
-        counts = drawn.astype(float)
-        for sample, found in zip(samples, parts, strict=True):
-            if sample.by_score.size >= _MIN_PEOPLE_TO_MEASURE:
+    measured = [place for place, one in enumerate(samples) if one.is_measured]
+    observed = {place: samples[place].measure_once() for place in measured}
+    rarest = min([int(fast.sum()), *(samples[place].by_score.size for place in measured)])
+    size = max(_SMALLEST_BAG, decline.size**_GROWTH)
+    for bag in deal_bags(decline.size, n_bootstrap, rng, size=size, rarest=rarest):
+        in_bag = decline[bag.members], fast[bag.members]
+        own = {place: _Sample.take(scores[place][bag.members], *in_bag) for place in measured}
+        base = {place: sample.measure_once(bag.copies) for place, sample in own.items()}
+        for _, drawn in bag.iterate_counts(rng):
+            counts = drawn.astype(float)
+            for place, sample in own.items():
                 for name, values in sample.measure(counts).items():
-                    found.setdefault(name, []).append(values)
+                    # a resample differs from its bag as one of everyone from everyone
+                    moved = values - base[place][name] + observed[place][name]
+                    parts[place].setdefault(name, []).append(moved)
     return [{name: np.concatenate(values) for name, values in p.items()} for p in parts]
 
 
