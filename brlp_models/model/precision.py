@@ -17,7 +17,7 @@ Precision = Literal["full", "bf16"]
 def choose_precision(wanted: Literal["auto", "full", "bf16"], device: torch.device) -> Precision:
     """Return `bf16` where it is asked for, or for `auto` where the processor multiplies in it."""
     if wanted == "auto":
-        return "bf16" if _has_bf16(device) else "full"
+        return "bf16" if has_bf16(device) else "full"
     return wanted
 
 
@@ -42,7 +42,8 @@ def halve_matrices(network: nn.Module) -> nn.Module:
     return network
 
 
-def _has_bf16(device: torch.device) -> bool:
+def has_bf16(device: torch.device) -> bool:
+    """Return whether the processor multiplies in bfloat16 itself."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

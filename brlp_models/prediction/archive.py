@@ -15,7 +15,7 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.prediction.dataset import find_predicted_scans, write_dataset_tables
-from brlp_models.prediction.start import find_start_visit
+from brlp_models.prediction.start import People, find_start_visit
 from brlp_models.prediction.tables import build_table
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
@@ -62,10 +62,19 @@ class PredictionArchive:
         (self.folder / PEOPLE).mkdir(parents=True, exist_ok=True)
         write_file(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
-    def read(self, participant_id: str) -> dict[str, Any] | None:
-        """Return what is known of a finished person."""
-        path = self._path(participant_id)
-        return _read(path) if path.is_file() else None
+    def has(self, participant_id: str) -> bool:
+        """Whether a person is finished."""
+        return self._path(participant_id).is_file()
+
+    def read(self, participant_id: str) -> dict[str, Any]:
+        """Return what is known of a finished person.
+
+        Raises
+        ------
+        ModelError
+            Where the person's file cannot be read.
+        """
+        return _read(self._path(participant_id))
 
     def write(self, participant_id: str, content: Mapping[str, Any]) -> None:
         """Keep a finished person."""
@@ -92,7 +101,8 @@ def join_predictions(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     contents = [_read(path) for path in sorted((folder / PEOPLE).glob("*.json"))]
     if not contents:
         raise ModelError(f"{folder} holds no predictions: predict people first.")
-    predictions = build_table([row for content in contents for row in content["rows"]])
+    rows = [row for content in contents for row in content["rows"]]
+    predictions = build_table([pd.DataFrame(rows)] if rows else [])
     checks = pd.DataFrame([content["check"] for content in contents])
     scan_checks = validate_table(checks, "scan_checks")
     write_prediction_tables(folder, predictions, scan_checks)
@@ -143,11 +153,12 @@ def list_prediction_images(
     CohortValidationError
         Where the rows do not fit the table.
     """
+    people = People(cohort)
     rows = [
         (name, model_id, months, kind, str(file))
         for name in sorted(cohort.participants["participant_id"])
         for months, path in find_predicted_scans(folder, name)
-        for kind, file in _list_kinds(cohort, name, path, until_months)
+        for kind, file in _list_kinds(people.select(name), name, path, until_months)
     ]
     return validate_table(pd.DataFrame(rows, columns=_COLUMNS), "prediction_images")
 

@@ -12,7 +12,7 @@ from brlp_models.prediction.context import AuxiliaryModels
 from brlp_models.prediction.dataset import PredictedDataset
 from brlp_models.prediction.draws import Drawing
 from brlp_models.prediction.job import CohortPrediction, OnPerson, OnProgress, PredictionJob
-from brlp_models.prediction.settings import PredictionSettings, Samples
+from brlp_models.prediction.settings import Part, PredictionSettings, Samples
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.segmentation import choose_segmenter
 from cohorts.cohort import Cohort
@@ -40,6 +40,7 @@ def predict_cohort(
     has_tables: bool = True,
     on_progress: OnProgress | None = None,
     on_person: OnPerson | None = None,
+    part: Part | None = None,
 ) -> CohortPrediction:
     """Predict the scans of a cohort, and the volumes of their regions with uncertainty.
 
@@ -77,6 +78,9 @@ def predict_cohort(
     on_person
         Given each person's targets with the scans predicted for them, before the person's results
         are kept.
+    part
+        Whom this process predicts; everyone when None. Only the process of everyone writes tables,
+        once it has found in `out` what others predicted.
 
     Raises
     ------
@@ -127,5 +131,6 @@ def predict_cohort(
         has_tables,
         on_progress or (lambda _: None),
         on_person or (lambda *_: None),
+        part or Part(),
     )
     return job.run()

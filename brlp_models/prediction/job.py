@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,8 +18,9 @@ from brlp_models.prediction.batches import told_when_out_of_memory
 from brlp_models.prediction.context import AuxiliaryModels, build_context_values
 from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
 from brlp_models.prediction.draws import Drawing, Person, Target
-from brlp_models.prediction.settings import PredictionSettings
+from brlp_models.prediction.settings import Part, PredictionSettings
 from brlp_models.prediction.start import (
+    People,
     add_missing_volumes,
     find_start_visit,
     load_start_scan,
@@ -32,6 +33,8 @@ from cohorts.errors import TrialsimError
 from cohorts.schema import validate_table
 
 AUTO_ROUND, AUTO_MAXIMUM, AUTO_REGION = 4, 64, "hippocampus"
+
+_READ_AT_ONCE = 500
 
 Result = TypeVar("Result")
 OnProgress = Callable[[float], None]
@@ -75,36 +78,46 @@ class PredictionJob:
     has_tables: bool
     on_progress: OnProgress
     on_person: OnPerson
+    part: Part
+
+    @cached_property
+    def people(self) -> People:
+        """Everyone of the cohort."""
+        return People(self.cohort)
 
     def run(self) -> CohortPrediction:
-        """Predict everyone whose results the archive lacks, and return everyone's."""
-        people = [str(name) for name in self.cohort.participants["participant_id"]]
-        finished = {name: found for name in people if (found := self.archive.read(name))}
-        self.on_progress(float(len(finished) * len(self.settings.horizons_months)))
+        """Predict the part's people whose results the archive lacks, and return all of theirs."""
+        everyone = [str(name) for name in self.cohort.participants["participant_id"]]
         problems: dict[str, Sequence[str]] = {}
-        waiting = (name for name in people if name not in finished)
-        for group in iter(lambda: list(islice(waiting, self._group_size())), []):
-            finished |= self._predict_group(group, problems)
-        return self._collect(finished, problems)
+        size = self._group_size()
+        groups = [everyone[start : start + size] for start in range(0, len(everyone), size)]
+        own = self.part.pick(groups)
+        for group in own:
+            self._predict_group(group, problems)
+        people = [name for group in own for name in group if name not in problems]
+        return self._collect(people, problems)
 
     def _group_size(self) -> int:
         draws = AUTO_ROUND if self.settings.samples == "auto" else self.settings.samples
         per_person = draws * len(self.settings.horizons_months)
         return math.ceil(self.drawing.latent_batch.size / per_person)
 
-    def _predict_group(
-        self, group: Sequence[str], problems: dict[str, Sequence[str]]
-    ) -> dict[str, dict[str, Any]]:
-        prepared = {name: _attempt(name, self._prepare, problems) for name in group}
-        ready = {name: found for name, found in prepared.items() if found is not None}
-        unprepared = len(group) - len(ready)
-        self.on_progress(float(unprepared * len(self.settings.horizons_months)))
+    def _predict_group(self, group: Sequence[str], problems: dict[str, Sequence[str]]) -> None:
+        waiting = [name for name in group if not self.archive.has(name)]
+        ready = self._prepare_all(waiting, problems)
+        if ready and len(waiting) < len(group):
+            # drawn once more with the rest of their group: rounding depends on who is in a batch
+            ready = self._prepare_all([name for name in group if name not in problems], problems)
+        self.on_progress(float((len(group) - len(ready)) * len(self.settings.horizons_months)))
         self._draw([target for targets, _ in ready.values() for target in targets])
-        contents = {
-            name: _attempt(name, lambda name: self._finish(*ready[name]), problems)
-            for name in ready
-        }
-        return {name: content for name, content in contents.items() if content is not None}
+        for name in ready:
+            _attempt(name, lambda name: self._finish(*ready[name]), problems)
+
+    def _prepare_all(
+        self, names: Sequence[str], problems: dict[str, Sequence[str]]
+    ) -> dict[str, tuple[list[Target], list[str]]]:
+        prepared = {name: _attempt(name, self._prepare, problems) for name in names}
+        return {name: found for name, found in prepared.items() if found is not None}
 
     def _prepare(self, name: str) -> tuple[list[Target], list[str]]:
         person, cohort = self._encode(name)
@@ -126,7 +139,7 @@ class PredictionJob:
         return targets, [*reasons, *outside["problem"]]
 
     def _encode(self, name: str) -> tuple[Person, Cohort]:
-        cohort = self.cohort.select([name])
+        cohort = self.people.select(name)
         start = find_start_visit(cohort, name, until_months=self.settings.until_months)
         scan = load_start_scan(self.model, cohort, start, self.cache)
         latent = self.model.encode(scan.image[None]).cpu()
@@ -153,7 +166,7 @@ class PredictionJob:
         error = target.draws.compute_relative_error(AUTO_REGION)
         return 100 * error > self.settings.tolerance_percent
 
-    def _finish(self, targets: Sequence[Target], warnings: Sequence[str]) -> dict[str, Any]:
+    def _finish(self, targets: Sequence[Target], warnings: Sequence[str]) -> None:
         person = targets[0].person
         name = person.participant_id
         if problems := [problem for target in targets for problem in target.problems]:
@@ -184,7 +197,6 @@ class PredictionJob:
                 )
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
         self.archive.write(name, content)
-        return content
 
     def _check(self, person: Person, warnings: Sequence[str]) -> dict[str, Any]:
         return {
@@ -197,19 +209,24 @@ class PredictionJob:
         }
 
     def _collect(
-        self, finished: dict[str, dict[str, Any]], problems: dict[str, Sequence[str]]
+        self, finished: Sequence[str], problems: dict[str, Sequence[str]]
     ) -> CohortPrediction:
-        rows = [row for content in finished.values() for row in content["rows"]]
         failures = {name: " ".join(told) for name, told in problems.items()}
-        checks = [content["check"] for content in finished.values()]
+        checks: list[dict[str, Any]] = []
+        parts: list[pd.DataFrame] = []
+        # rows as Python objects are held of a few people only
+        for start in range(0, len(finished), _READ_AT_ONCE):
+            contents = [self.archive.read(name) for name in finished[start:][:_READ_AT_ONCE]]
+            checks += [content["check"] for content in contents]
+            parts.append(pd.DataFrame([row for content in contents for row in content["rows"]]))
         checks += [self._refusal(name, told) for name, told in failures.items()]
         columns = ["participant_id", "session_id", "model_id", "verdict", "reasons", "brain_mask"]
         found = CohortPrediction(
-            build_table(rows),
+            build_table([part for part in parts if len(part)]),
             validate_table(pd.DataFrame(checks, columns=columns), "scan_checks"),
             pd.DataFrame(failures.items(), columns=["participant_id", "problem"], dtype=str),
         )
-        if self.has_tables:
+        if self.has_tables and self.part.is_whole:
             write_prediction_tables(self.archive.folder, found.predictions, found.scan_checks)
             people = self.cohort.participants["participant_id"]
             write_dataset_tables(self.archive.folder, people, found.predictions)

@@ -11,6 +11,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.archive import PredictionArchive
 from brlp_models.prediction.start import (
+    People,
     StartVisit,
     find_start_visit,
     is_preprocessed,
@@ -108,19 +109,19 @@ def segment_cohort(
     rows: list[dict[str, Any]] = []
     for own, visit in _iterate_starts(cohort):
         if not _has_volumes(own, visit):
-            found = archive.read(visit.participant_id)
-            if found is None:
-                found = {"rows": _measure(model, segmenter, own, visit, cache)}
-                archive.write(visit.participant_id, found)
-            rows += found["rows"]
+            name = visit.participant_id
+            if not archive.has(name):
+                archive.write(name, {"rows": _measure(model, segmenter, own, visit, cache)})
+            rows += archive.read(name)["rows"]
         on_scan()
     columns = ["participant_id", "session_id", "region", "volume_mm3", "source"]
     return validate_table(pd.DataFrame(rows, columns=columns), "scan_volumes")
 
 
 def _iterate_starts(cohort: Cohort) -> Iterator[tuple[Cohort, StartVisit]]:
+    people = People(cohort)
     for name in cohort.participants["participant_id"].astype(str):
-        own = cohort.select([name])
+        own = people.select(name)
         try:
             visit = find_start_visit(own, name, until_months=0.0)
         except ModelError:

@@ -1,5 +1,6 @@
 """What the numbers of a prediction depend on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -8,6 +9,57 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import Sampler
 
 Samples = int | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a cohort that one of several processes predicts.
+
+    People are dealt out in the groups that they are drawn in, so that a person's numbers are the
+    same, bit for bit, whatever the part.
+
+    Parameters
+    ----------
+    number
+        From 0 to `of` - 1.
+    of
+        How many parts there are.
+    people
+        Only the groups that these are in; all when empty.
+    """
+
+    number: int = 0
+    of: int = 1
+    people: frozenset[str] = frozenset()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is everyone."""
+        return self.of == 1 and not self.people
+
+    def pick(self, groups: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """Return the groups of the part."""
+        own = groups[self.number :: self.of]
+        return [group for group in own if not self.people or self.people & {*group}]
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Return the part that `i/n` names, 1/n to n/n.
+
+        Raises
+        ------
+        ModelError
+            Where it names none.
+
+        Examples
+        --------
+        >>> Part.parse("2/8")
+        Part(number=1, of=8, people=frozenset())
+        """
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise ModelError(f"A shard is i/n with i from 1 to n, such as 1/8; got {text!r}.")
+        return cls(int(number) - 1, int(of))
 
 
 def parse_samples(text: str) -> Samples:

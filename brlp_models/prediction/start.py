@@ -218,6 +218,32 @@ def add_missing_volumes(
     return replace(cohort, volumes=pd.concat([cohort.volumes, rows], ignore_index=True))
 
 
+class People:
+    """The people of a cohort, each as a cohort of one, found without a search through its tables.
+
+    Parameters
+    ----------
+    cohort
+        Everyone.
+    """
+
+    def __init__(self, cohort: Cohort) -> None:
+        self.cohort = cohort
+        self.rows = {
+            table: getattr(cohort, table).groupby("participant_id", sort=False).indices
+            for table in ("participants", "visits", "volumes")
+        }
+
+    def select(self, participant_id: str) -> Cohort:
+        """Return the cohort of one person."""
+        nobody = np.empty(0, dtype=np.intp)
+        tables = {
+            table: getattr(self.cohort, table).take(rows.get(participant_id, nobody))
+            for table, rows in self.rows.items()
+        }
+        return replace(self.cohort, **tables)
+
+
 def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> StartScan:
     check = check_scan(
         scan,

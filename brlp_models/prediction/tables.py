@@ -1,7 +1,7 @@
 """Rows of the `predictions` table."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -75,12 +75,10 @@ def build_rows(
     ]
 
 
-def build_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return rows as a validated `predictions` table, sorted by its key."""
-    frame = pd.DataFrame(list(rows))
-    if frame.empty:
-        columns = [*KEY, "volume_mm3", "volume_sd_mm3", "n_samples", "baseline_volume_mm3"]
-        frame = pd.DataFrame(columns=columns)
+def build_table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return rows of several people each as one validated `predictions` table, sorted by its key."""
+    columns = [*KEY, "volume_mm3", "volume_sd_mm3", "n_samples", "baseline_volume_mm3"]
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return validate_table(frame.sort_values(KEY, ignore_index=True), "predictions")
 
 

@@ -1,6 +1,7 @@
 """Rows of a study table, in and out of DuckDB without a loop over them."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import duckdb
 import pandas as pd
@@ -9,6 +10,13 @@ import pyarrow as pa
 from cohorts.schema import TABLES
 from reports.errors import ReportError
 from reports.store.migrations import quote, sql_type
+
+_NULLABLE: Final = {
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+"""What whole numbers and truth values become where some are missing."""
 
 
 def write_rows(
@@ -46,12 +54,18 @@ def read_rows(
 ) -> pd.DataFrame:
     """Return the rows of `table` that the run `run_id` wrote, with the columns that it wrote."""
     listed = ", ".join(quote(name) for name in columns)
-    found = connection.execute(
+    rows = iterate_batches(
+        connection,
         f"SELECT {listed} FROM {quote(table)} WHERE run_id = ? ORDER BY rowid",  # noqa: S608 - quoted identifiers
         [run_id],
-    ).df()
-    text = {name: "str" for name in found.columns if found[name].dtype == object}
-    return found.astype(text)
+    ).read_all()
+    found = pd.DataFrame(rows.to_pandas())
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        if column.null_count and column.type in _NULLABLE:
+            found[name] = column.to_pandas(types_mapper=_NULLABLE.get)
+        elif found[name].dtype == object:
+            found[name] = found[name].astype("str")
+    return found
 
 
 def drop_rows(connection: duckdb.DuckDBPyConnection, table: str, run_id: str) -> None:

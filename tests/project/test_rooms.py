@@ -47,8 +47,8 @@ FLOORS = {
     ),
     "reports": ("errors", "store", "figures", "viewer", "page"),
     "trialsim": (
-        "errors", "accrual", "costs", "analysis", "analytic", "imputation", "finished", "adaptive",
-        "design", "enrichment", "simulation", "comparison", "twins", "interim",
+        "errors", "accrual", "costs", "analysis", "workers", "analytic", "imputation", "finished",
+        "adaptive", "design", "enrichment", "simulation", "comparison", "twins", "interim",
         "optimization", "study", "explorer", "cli",
     ),
 }  # fmt: skip

@@ -46,6 +46,8 @@ class Asked:
         Further `key=value`.
     as_json, quiet, output
         How to answer, and the folder for files.
+    further
+        Options of the command that are no keys.
     """
 
     study: Path
@@ -54,6 +56,7 @@ class Asked:
     as_json: bool
     quiet: bool
     output: Path | None
+    further: Mapping[str, Any]
 
     def answer(self, verb: str) -> "StudyResult":
         """Make the study as far as `verb` goes."""
@@ -64,14 +67,19 @@ class Asked:
             return answer(verb, self.study, self.stated, settings=self.settings, listener=listener)
 
 
-def asking(*names: str) -> Callable[[Callable[[Asked], None]], Callable[..., None]]:
+def asking(
+    *names: str, further: Mapping[str, Option] | None = None
+) -> Callable[[Callable[[Asked], None]], Callable[..., None]]:
     """Give a command the options of these keys, beside those that all have.
 
     Parameters
     ----------
     *names
         Of `OPTIONS`, in the order of the help.
+    further
+        Options that are no keys of the protocol, by name.
     """
+    others = further or {}
     own = {name: OPTIONS[name] for name in (*names, "seed")}
 
     def wrap(work: Callable[[Asked], None]) -> Callable[..., None]:
@@ -84,9 +92,10 @@ def asking(*names: str) -> Callable[[Callable[[Asked], None]], Callable[..., Non
             quiet: bool,
             **given: Any,
         ) -> None:
-            stated = {KEYS[name]: _read(own[name], value) for name, value in given.items()}
+            stated = {KEYS[name]: _read(own[name], given[name]) for name in own}
             stated[KEYS["cohort"]] = cohort
-            work(Asked(study, stated, tuple(settings or ()), as_json, quiet, output))
+            rest = {name: _read(option, given[name]) for name, option in others.items()}
+            work(Asked(study, stated, tuple(settings or ()), as_json, quiet, output, rest))
 
         shared = {
             "settings": (SettingOption, None),
@@ -97,7 +106,10 @@ def asking(*names: str) -> Callable[[Callable[[Asked], None]], Callable[..., Non
         parameters = [
             declare("cohort", CohortArgument, None),
             declare("study", StudyOption, DEFAULT_STUDY),
-            *(declare(name, _annotate(name, option), None) for name, option in own.items()),
+            *(
+                declare(name, _annotate(name, option), None)
+                for name, option in (own | {**others}).items()
+            ),
             *(declare(name, kind, default) for name, (kind, default) in shared.items()),
         ]
         return name_command(command, work, parameters)

@@ -19,6 +19,9 @@ EXTRA_OF: Final = {
     "shiny": "explore",
     "starlette": "explore",
     "uvicorn": "explore",
+    "dask": "cluster",
+    "distributed": "cluster",
+    "dask_jobqueue": "cluster",
 }
 """The extra that brings a package which `pip install trialsim` alone does not install."""
 

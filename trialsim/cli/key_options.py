@@ -75,4 +75,5 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "n_simulations": Option(int, "Trials simulated at each point."),
     "n_bootstrap": Option(int, "Bootstrap samples of people; fewer than 200 give no interval."),
     "workers": Option(int, "Threads; the same results with any number."),
+    "cluster": Option(str, "Workers elsewhere: local, tcp://host:port of Dask, or a TOML file."),
 }

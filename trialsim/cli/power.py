@@ -32,6 +32,7 @@ from trialsim.cli.asking import Asked, asking
     "n_simulations",
     "n_bootstrap",
     "workers",
+    "cluster",
 )
 def power(asked: Asked) -> None:
     """Simulate the trials of each strategy: power, type I error, sample size, cost.

@@ -1,6 +1,14 @@
 """`trialsim predict`: what the screened people's brains will look like."""
 
-from trialsim.cli.asking import Asked, asking
+import typer
+
+from trialsim.cli.asking import Asked, Option, asking
+
+SHARES = {
+    "shard": Option(str, "i/n: only the i-th of n shares; `study join` makes the study."),
+    "participant_label": Option(str, "Only these people, with commas.", is_list=True),
+}
+"""Whom this process predicts, of a job array."""
 
 
 @asking(
@@ -19,6 +27,8 @@ from trialsim.cli.asking import Asked, asking
     "precision",
     "batch_size",
     "memory_gb",
+    "cluster",
+    further=SHARES,
 )
 def predict(asked: Asked) -> None:
     """Predict each person's scan and regional volumes at later ages, with their uncertainty.
@@ -33,6 +43,22 @@ def predict(asked: Asked) -> None:
     from trialsim.study.files import write_tables
     from trialsim.study.summaries import PREDICTION_TABLES, summarize_predictions
 
+    if any(asked.further.values()):
+        from trialsim.cli.progress import show_progress
+        from trialsim.study.shards import predict_shard
+
+        shard, people = asked.further["shard"], asked.further["participant_label"] or ()
+        with show_progress(quiet=asked.quiet) as listener:
+            n_done = predict_shard(
+                asked.study,
+                asked.stated,
+                shard=shard,
+                people=map(str, people),
+                settings=asked.settings,
+                listener=listener,
+            )
+        typer.echo(f"{n_done} people are finished; `trialsim study join {asked.study}` at the end.")
+        return
     result = asked.answer("predict")
     if asked.output is not None:
         write_tables(result, PREDICTION_TABLES, asked.output)

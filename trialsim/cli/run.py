@@ -17,6 +17,10 @@ def run(
             "--set", help="key=value in place of the protocol's, or key=none; repeatable."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Workers elsewhere: local, tcp://host:port of Dask, or a TOML file."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the resolved protocol, the steps, the time.")
     ] = False,
@@ -35,12 +39,13 @@ def run(
     from trialsim.study.planning import plan_study
     from trialsim.study.question import read_protocol
 
-    question = read_protocol(protocol, settings or [])
+    settings = [*(settings or []), *([f"compute.cluster={cluster}"] if cluster else [])]
+    question = read_protocol(protocol, settings)
     if dry_run:
         print_plan(plan_study(question), as_json=as_json)
         return
     words = ["trialsim", "run", str(protocol)]
-    words += [word for setting in settings or [] for word in ("--set", setting)]
+    words += [word for setting in settings for word in ("--set", setting)]
     with show_progress(quiet=quiet) as listener:
         result = run_protocol(question, command=shlex.join(words), listener=listener)
     print_answer(result, as_json=as_json)

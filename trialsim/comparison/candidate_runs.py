@@ -28,6 +28,7 @@ from trialsim.simulation.outcomes import (
 from trialsim.simulation.performance import compute_characteristics, compute_rejections
 from trialsim.simulation.pool import Pool
 from trialsim.simulation.trials import Sizes, simulate_trials
+from trialsim.workers.spread import Workers
 
 _AROUND = (0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.4)
 _MAX_ROUNDS = 4
@@ -46,14 +47,14 @@ class Simulation:
     seed
         Root of every stream.
     workers
-        Threads, all cores when None.
+        Threads, all cores when None; or what spreads the work further.
     weights
         Bootstrap weights of the replicates, the same for every candidate.
     """
 
     n_simulations: int
     seed: int
-    workers: int | None
+    workers: Workers
     weights: Floats
 
 

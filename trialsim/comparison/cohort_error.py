@@ -36,6 +36,7 @@ from trialsim.design import ANALYSES, TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
 from trialsim.simulation.effects import compute_normal_change
+from trialsim.workers.spread import Workers
 
 _CHUNK = 100
 """Samples that are computed at once; results do not depend on it."""
@@ -96,6 +97,7 @@ def bootstrap_sizes(
     seed: int,
     rescore: Rescore | None = None,
     n_archive: int = 200,
+    workers: Workers = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> CohortVariation:
     """Return how the sizes of all candidates vary over the same bootstrap samples of people.
@@ -117,19 +119,21 @@ def bootstrap_sizes(
     n_archive
         Samples of the archive, where `rescore` fits strategies on one. Where an archive stands for
         the screened people, both are drawn again in every one of the `n_bootstrap` samples.
+    workers
+        What spreads blocks of samples further; a number of threads changes nothing.
     on_progress
         Told what is done.
     """
-    n_people, target = len(screened.outcome), screened.target
+    n_people = len(screened.outcome)
     job = _Job(screened, candidates, design, np.random.default_rng([seed, 0]).permutation(n_people))
     base = job.compute(np.ones((1, n_people)), {})
     parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
-    for weights, rng in _draw_people(n_people, n_bootstrap, seed):
-        fresh = {} if rescore is None else rescore(Samples(people=weights), rng)
-        again = None if target is None else _draw_target(target, weights, rng)
-        parts.append(job.compute(weights, fresh, widenings=2, target=again))
+    work, chunks = _Resampling(job, rescore, seed), _list_chunks(n_bootstrap)
+    drawn = map(work, chunks) if isinstance(workers, int | None) else workers(work, chunks)
+    for (_, size), sizes in zip(chunks, drawn, strict=True):
+        parts.append(sizes)
         if on_progress is not None:
-            on_progress(len(weights))
+            on_progress(size)
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in base}
     return CohortVariation(
         {name: _subtract(sizes, base[name]) for name, sizes in joined.items()},
@@ -140,15 +144,20 @@ def bootstrap_sizes(
     )
 
 
+def _list_chunks(n_bootstrap: int) -> list[tuple[int, int]]:
+    """Return the number and the size of each chunk of samples."""
+    starts = range(0, n_bootstrap, _CHUNK)
+    return [(number, min(_CHUNK, n_bootstrap - start)) for number, start in enumerate(starts)]
+
+
 def _draw_people(
-    n_people: int, n_bootstrap: int, seed: int
-) -> Iterator[tuple[Floats, np.random.Generator]]:
-    """Yield how often each person is in each sample, some samples at once, and what draws on."""
-    for number, start in enumerate(range(0, n_bootstrap, _CHUNK)):
-        rng = np.random.default_rng([seed, 1, number])
-        size = min(_CHUNK, n_bootstrap - start)
-        counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
-        yield counts.astype(float), rng
+    n_people: int, seed: int, chunk: tuple[int, int]
+) -> tuple[Floats, np.random.Generator]:
+    """Return how often each person is in each sample of a chunk, and what draws on."""
+    number, size = chunk
+    rng = np.random.default_rng([seed, 1, number])
+    counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
+    return counts.astype(float), rng
 
 
 def draw_samples(n_people: int, n_bootstrap: int, seed: int) -> Floats:
@@ -159,7 +168,7 @@ def draw_samples(n_people: int, n_bootstrap: int, seed: int) -> Floats:
     ndarray
         (n_bootstrap, n_people).
     """
-    drawn = [counts for counts, _ in _draw_people(n_people, n_bootstrap, seed)]
+    drawn = [_draw_people(n_people, seed, chunk)[0] for chunk in _list_chunks(n_bootstrap)]
     return np.concatenate(drawn) if drawn else np.empty((0, n_people))
 
 
@@ -330,6 +339,23 @@ class _Job:
         total = weights.sum(axis=1)
         change = (weights * people.change).sum(axis=1)
         return np.asarray(np.divide(change, total, out=np.zeros_like(total), where=total > 0))
+
+
+@dataclass(frozen=True)
+class _Resampling:
+    """What is done of one chunk of samples: its number, how many they are."""
+
+    job: _Job
+    rescore: Rescore | None
+    seed: int
+
+    def __call__(self, chunk: tuple[int, int]) -> Sizes:
+        screened = self.job.screened
+        weights, rng = _draw_people(len(screened.outcome), self.seed, chunk)
+        target = screened.target
+        fresh = {} if self.rescore is None else self.rescore(Samples(people=weights), rng)
+        again = None if target is None else _draw_target(target, weights, rng)
+        return self.job.compute(weights, fresh, widenings=2, target=again)
 
 
 def take_top(

@@ -39,6 +39,7 @@ from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.pool import Pool
+from trialsim.workers.spread import Workers
 
 _MIN_NORMAL: Final = 10
 
@@ -75,7 +76,7 @@ def compare_strategies(
     n_simulations: int = defaults.N_SIMULATIONS,
     n_bootstrap: int = defaults.N_BOOTSTRAP,
     seed: int = defaults.SEED,
-    workers: int | None = defaults.WORKERS,
+    workers: Workers = defaults.WORKERS,
     reference_strategy: str = "random",
     prognostic_score: "pd.Series[float] | None" = None,
     baseline: pd.DataFrame | None = None,
@@ -178,6 +179,7 @@ def compare_strategies(
         n_bootstrap=n_used,
         seed=seed,
         rescore=rescore,
+        workers=workers,
         on_progress=report,
     )
     errors = SizeErrors(runs, cohort)

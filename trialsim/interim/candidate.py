@@ -24,6 +24,7 @@ from trialsim.simulation.effects import Estimand, compute_shift
 from trialsim.simulation.looks import SimulatedLooks, simulate_looks
 from trialsim.simulation.outcomes import OutcomeModel
 from trialsim.simulation.stopping import tabulate_stops
+from trialsim.workers.spread import Workers
 
 EFFECT_NAMES = {0.0: "none", 0.5: "half", 1.0: "whole"}
 
@@ -117,7 +118,7 @@ def simulate_candidate(
     *,
     n_simulations: int,
     seed: int,
-    workers: int | None,
+    workers: Workers,
 ) -> SimulatedLooks:
     """Return every look of simulated trials of the planned size, at the planned months."""
     return simulate_looks(

@@ -21,6 +21,8 @@ from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
 from trialsim.simulation.streams import draw_entries
 from trialsim.simulation.trials import Fits, fold, get_shift, join, null_is_a_shift, remove
+from trialsim.workers.packing import unpack
+from trialsim.workers.spread import Workers
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def simulate_looks(
     seed: int,
     replicates: range,
     scenario: int = 0,
-    workers: int | None = None,
+    workers: Workers = None,
     batch_size: int | None = None,
 ) -> SimulatedLooks:
     """Return the fits of every analysis of the design at every look.
@@ -101,6 +103,7 @@ def simulate_looks(
             values_each=sum(size) * len(design.times) * (len(wanted) + 1),
             workers=workers,
             batch_size=batch_size,
+            unpack=partial(unpack, _Part, inner=Fits),
         )
     )
     share_left = np.mean([part.share_left for part in parts], axis=0)

@@ -16,6 +16,8 @@ from trialsim.simulation.effects import Estimand, build_estimand, compute_shift
 from trialsim.simulation.fitting import PREDICTORS, Observed, fit_analysis, get_monotone_patterns
 from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
+from trialsim.workers.packing import unpack
+from trialsim.workers.spread import Workers
 
 _MIN_ARM = 5
 
@@ -62,7 +64,7 @@ def simulate_trials(
     seed: int,
     replicates: range,
     scenario: int = 0,
-    workers: int | None = None,
+    workers: Workers = None,
     batch_size: int | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> SimulatedTrials:
@@ -84,7 +86,8 @@ def simulate_trials(
     scenario
         Number of an independent set of streams under the same seed.
     workers
-        Threads, all cores when None. Results do not depend on it.
+        Threads, all cores when None; or what spreads the work further
+        (`trialsim.workers.spread.Spread`). Results do not depend on it.
     batch_size
         Replicates a batch, chosen by memory when None. Results do not depend on it.
     on_progress
@@ -105,6 +108,7 @@ def simulate_trials(
         values_each=sum(sizes[-1]) * len(design.times),
         workers=workers,
         batch_size=batch_size,
+        unpack=partial(unpack, _Part, inner=Fits),
     )
     for part in batches:
         parts.append(part)

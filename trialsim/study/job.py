@@ -1,6 +1,7 @@
 """What every step of a study works with."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,8 @@ from trialsim.study.question import describe, nest
 if TYPE_CHECKING:
     from brlp_models.model.config import ModelConfig
     from brlp_models.model.model import BrlpModel
+    from trialsim.workers.cluster import Cluster
+    from trialsim.workers.spread import Workers
 
 Progress = Callable[[str, float, float], None]
 """Told the name of the work, how much of it is done, how much there is in all."""
@@ -42,12 +45,15 @@ class Job:
         Called while a step works.
     notes
         What the user must know; `tell` adds to it.
+    opened
+        What is let go when the work ends.
     """
 
     protocol: Protocol
     folder: Path
     on_progress: Progress = lambda *_: None
     notes: list[str] = field(default_factory=list)
+    opened: ExitStack = field(default_factory=ExitStack)
     _loaded: dict[Path, Cohort] = field(default_factory=dict, repr=False)
 
     @property
@@ -79,6 +85,22 @@ class Job:
         from brlp_models.model.files import read_config
 
         return read_config(self.model_folder)
+
+    @cached_property
+    def cluster(self) -> "Cluster | None":
+        """The workers elsewhere, connected when the first step asks for them; None without."""
+        where, workers = self.protocol.compute.cluster, self.protocol.simulation.workers
+        if where is None:
+            return None
+        from trialsim.workers.cluster import open_cluster
+
+        own = workers if workers > 1 else None
+        return self.opened.enter_context(open_cluster(where, self.folder / "parts", n_workers=own))
+
+    @property
+    def workers(self) -> "Workers":
+        """What works on simulations: threads, or the workers elsewhere."""
+        return self.cluster or self.protocol.simulation.workers
 
     @cached_property
     def model(self) -> "BrlpModel":

@@ -77,6 +77,7 @@ _BY_SECTION: Final = {
         "failure_rate",
     ),
     "simulation": ("sample_sizes", "n_simulations", "n_bootstrap", "workers"),
+    "compute": ("cluster",),
 }
 
 KEYS: Final[Mapping[str, str]] = {

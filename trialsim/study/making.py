@@ -128,10 +128,11 @@ def make_study(
         announce=announce,
         description=describe_as_table(protocol, job.folder),
     )
-    for outcome in outcomes:
-        for change in outcome.changes:
-            listener.tell(f"      because {change}")
-        problems += outcome.problems
+    with job.opened:
+        for outcome in outcomes:
+            for change in outcome.changes:
+                listener.tell(f"      because {change}")
+            problems += outcome.problems
     result = StudyResult(path)
     if until is None and study.has("selections"):
         listener.tell(f"[{total}/{total}] report")

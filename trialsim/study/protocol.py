@@ -180,6 +180,17 @@ class SimulationSection(Section):
     workers: Annotated[int, Field(ge=1, le=256)] = defaults.WORKERS
 
 
+class ComputeSection(Section):
+    """Where the work is done; no number depends on it.
+
+    `cluster` is local (processes of this machine), the address of a Dask scheduler
+    (tcp://node1:8786), or the path of a TOML file that asks a queue for workers; left out, this
+    process does everything.
+    """
+
+    cluster: str | None = None
+
+
 class Protocol(Section):
     """The whole question of a study."""
 
@@ -201,6 +212,7 @@ class Protocol(Section):
         Annotated[InstanceOf[InterimPlan], BeforeValidator(partial(_build, build_interim))] | None
     ) = None
     simulation: SimulationSection = SimulationSection()
+    compute: ComputeSection = ComputeSection()
 
     @model_validator(mode="after")
     def _predictions_for_their_strategies(self) -> Self:

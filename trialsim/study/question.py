@@ -195,6 +195,7 @@ _WAYS: Final = (
     "prediction.batch_size",
     "prediction.memory_gb",
     "simulation.workers",
+    "compute.cluster",
 )
 
 
@@ -253,7 +254,11 @@ def read_recorded(study: Path) -> Values:
         for key, text in zip(rows["key"], rows["value"], strict=True)
         if not key.startswith(_RESOLVED)
     }
-    folder = study.absolute().parent
+    return anchor_values(values, study.absolute().parent)
+
+
+def anchor_values(values: Mapping[str, Any], folder: Path) -> Values:
+    """Return values by dotted key with the paths among them, relative to `folder`, absolute."""
     return {key: _anchor_value(key, value, folder) for key, value in values.items()}
 
 

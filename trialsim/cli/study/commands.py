@@ -11,6 +11,7 @@ from trialsim.cli.study.keeping import (
     StudyArgument,
     export,
     import_bundle_,
+    join,
     prune,
     verify,
 )
@@ -79,5 +80,6 @@ app.command()(tables)
 app.command()(sql)
 app.command()(export)
 app.command("import-bundle")(import_bundle_)
+app.command()(join)
 app.command()(prune)
 app.command()(verify)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.printing import print_table
+from trialsim.cli.recording import QuietOption
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -72,6 +73,26 @@ def import_bundle_(
     made = import_bundle(bundle, study)
     typer.echo(made.path)
     typer.echo(f"Head of the chain of runs: {made.head()}", err=True)
+
+
+def join(
+    study: StudyArgument = Path("study.duckdb"),
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the study of what shards predicted (`trialsim predict --shard i/n`).
+
+    Who is missing is predicted now.
+
+    Example: trialsim study join study.duckdb
+    """
+    from trialsim.cli.progress import show_progress
+    from trialsim.study.shards import join_shards
+    from trialsim.study.summaries import summarize_predictions
+
+    with show_progress(quiet=quiet) as listener:
+        result = join_shards(study, listener=listener)
+    print_table(summarize_predictions(result), as_json=as_json)
 
 
 def prune(

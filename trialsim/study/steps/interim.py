@@ -87,7 +87,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         people = gather_enrolled(candidate, screened, design, rng)
         plan = plan_candidate(people, design, interim, costs)
         simulated = simulate_candidate(
-            people, plan, design, interim, costs, workers=job.protocol.simulation.workers, **amount
+            people, plan, design, interim, costs, workers=job.workers, **amount
         )
         dependent = find_dependence(plan, simulated, design.analyses[0])
         if interim.bounds == "covariance":

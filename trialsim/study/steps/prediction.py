@@ -1,6 +1,8 @@
 """The step that predicts what the screened people's brains will look like."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +13,7 @@ from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.elsewhere import predict_elsewhere
 
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
@@ -45,8 +48,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     from brlp_models.prediction.archive import list_prediction_images
     from brlp_models.prediction.cohort import predict_cohort
 
-    # another seed, scan or model has another fingerprint: finished people are never mixed up
-    folder = job.folder / "predictions" / str(run.fingerprint)[:12]
+    folder = locate_predictions(job, str(run.fingerprint))
     model, cohort = job.model, add_scan_volumes(read_cohort(run.study, run.read), run)
     total, done = len(cohort.participants) * len(section.horizons_months), 0.0
 
@@ -55,25 +57,10 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         done += amount
         job.on_progress("Predicting", done, total)
 
-    found = predict_cohort(
-        model,
-        cohort,
-        section.horizons_months,
-        section.samples,
-        out=folder,
-        seed=job.protocol.study.seed,
-        sampler=section.sampler,
-        num_inference_steps=section.num_inference_steps,
-        tolerance_percent=section.tolerance_percent,
-        until_months=section.until_months,
-        segmentations=section.segmentations,
-        scan_cache=job.scans,
-        save_images=section.save_images,
-        measure=section.measure,
-        batch_size=section.batch_size,
-        memory_gb=section.memory_gb,
-        on_progress=advance,
-    )
+    options = list_prediction_options(job, section, folder)
+    if job.cluster is not None:
+        predict_elsewhere(job.cluster, job, section, cohort, options)
+    found = predict_cohort(model, cohort, **options, on_progress=advance)
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
     images = list_prediction_images(
@@ -82,10 +69,38 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     run.write("prediction_images", images)
     run.note(
         model_id=model.model_id,
+        precision=model.precision,
         folder=relate(folder, job.folder),
         failures=found.failures.to_dict("records"),
     )
     job.tell(run, _describe(found.failures, found.scan_checks))
+
+
+def locate_predictions(job: Job, fingerprint: str) -> Path:
+    """Return the folder of finished people.
+
+    Another seed, scan or model has another fingerprint: finished people are never mixed up.
+    """
+    return job.folder / "predictions" / fingerprint[:12]
+
+
+def list_prediction_options(job: Job, section: PredictionSection, folder: Path) -> dict[str, Any]:
+    """Return what `predict_cohort` is asked, beside model and people."""
+    same = (
+        "horizons_months",
+        "samples",
+        "sampler",
+        "num_inference_steps",
+        "tolerance_percent",
+        "until_months",
+        "segmentations",
+        "save_images",
+        "measure",
+        "batch_size",
+        "memory_gb",
+    )
+    own = {name: getattr(section, name) for name in same}
+    return {**own, "out": folder, "scan_cache": job.scans, "seed": job.protocol.study.seed}
 
 
 def add_scan_volumes(cohort: Cohort, run: Run) -> Cohort:

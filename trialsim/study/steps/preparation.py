@@ -6,6 +6,7 @@ from reports.store.study import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.elsewhere import preprocess_elsewhere, segment_elsewhere
 
 
 def make_preprocess_step(job: Job, stands_on: list[str]) -> Step:
@@ -36,8 +37,11 @@ def preprocess(job: Job, run: Run) -> None:
     from brlp_models.scans.cache import ScanCache
 
     cohort = read_cohort(run.study, run.read)
-    advance = _count(job, "Preprocessing", len(cohort.participants))
-    found = preprocess_cohort(job.model, cohort, ScanCache(job.scans), on_scan=advance)
+    if job.cluster is not None:
+        found = preprocess_elsewhere(job.cluster, job, cohort)
+    else:
+        advance = _count(job, "Preprocessing", len(cohort.participants))
+        found = preprocess_cohort(job.model, cohort, ScanCache(job.scans), on_scan=advance)
     run.note(
         n_on_grid=found.n_on_grid,
         n_preprocessed=found.n_preprocessed,
@@ -52,17 +56,28 @@ def segment(job: Job, run: Run) -> None:
     from brlp_models.scans.segmentation import choose_segmenter
 
     cohort, model = read_cohort(run.study, run.read), job.model
-    volumes = segment_cohort(
-        model,
-        choose_segmenter(model),
-        cohort,
-        ScanCache(job.scans),
-        # another scan or model has another fingerprint: finished people are never mixed up
-        out=job.folder / "segmentations" / str(run.fingerprint)[:12],
-        on_scan=_count(job, "Segmenting", len(cohort.participants)),
-    )
+    out = locate_segmentations(job, str(run.fingerprint))
+    if job.cluster is not None:
+        volumes = segment_elsewhere(job.cluster, job, cohort, out)
+    else:
+        volumes = segment_cohort(
+            model,
+            choose_segmenter(model),
+            cohort,
+            ScanCache(job.scans),
+            out=out,
+            on_scan=_count(job, "Segmenting", len(cohort.participants)),
+        )
     run.write("scan_volumes", volumes)
     run.note(n_segmented=volumes["participant_id"].nunique())
+
+
+def locate_segmentations(job: Job, fingerprint: str) -> Path:
+    """Return the folder of finished people.
+
+    Another scan or model has another fingerprint: finished people are never mixed up.
+    """
+    return job.folder / "segmentations" / fingerprint[:12]
 
 
 def estimate_preprocess(job: Job) -> float:

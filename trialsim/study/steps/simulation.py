@@ -70,7 +70,7 @@ def simulate(job: Job, run: Run) -> None:
         n_simulations=section.n_simulations,
         n_bootstrap=section.n_bootstrap,
         seed=job.protocol.study.seed,
-        workers=section.workers,
+        workers=job.workers,
         baseline=build_all_features(source.tables),
         normal_people=find_normal_people(source.cohort, job.protocol.design),
         stands_for=source.stands_for,

@@ -1,0 +1,171 @@
+"""Blocks done by workers elsewhere: the same numbers, whatever dies."""
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trialsim.comparison.cohort_error import take_top
+from trialsim.design import DropOut, TrialDesign
+from trialsim.errors import ClusterError, DesignError
+from trialsim.simulation.outcomes import ResamplingModel
+from trialsim.simulation.pool import build_pool
+from trialsim.simulation.trials import SimulatedTrials, simulate_trials
+from trialsim.workers import cluster as clusters
+from trialsim.workers.cluster import Cluster, open_cluster
+from trialsim.workers.digest import compute_digest
+from trialsim.workers.parts import PartStore
+from trialsim.workers.spread import Workers
+
+MONTHS = (0.0, 12.0, 24.0)
+DESIGN = TrialDesign(MONTHS, slowing=0.3, dropout=DropOut(0.2), analyses=("ancova", "mmrm"))
+
+
+def simulate(workers: Workers, seed: int = 7) -> SimulatedTrials:
+    rng = np.random.default_rng(1)
+    slope = -14 + 5 * rng.normal(size=(80, 1))
+    outcome = 6500 + 700 * rng.normal(size=(80, 1)) + slope * MONTHS
+    pool = build_pool(outcome + 70 * rng.normal(size=(80, 3)))
+    return simulate_trials(
+        ResamplingModel(pool),
+        DESIGN,
+        [(40, 40), (80, 80)],
+        seed=seed,
+        replicates=range(900),
+        batch_size=10,
+        workers=workers,
+    )
+
+
+def assert_same(found: SimulatedTrials, expected: SimulatedTrials) -> None:
+    for name, fits in expected.effect.items():
+        for field in ("estimate", "se", "df", "converged"):
+            own, other = getattr(found.effect[name], field), getattr(fits, field)
+            assert np.array_equal(own, other, equal_nan=True)
+
+
+@pytest.fixture(scope="module")
+def serial() -> SimulatedTrials:
+    return simulate(1)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with open_cluster("local", tmp_path_factory.mktemp("parts"), n_workers=2) as found:
+        yield found
+
+
+def kill_worker(marker: Path, block: int) -> dict[str, Any]:
+    """Kill the process that works on block 3, once."""
+    if block == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"value": np.full(3, block / 7)}
+
+
+def refuse(_block: int) -> dict[str, Any]:
+    raise DesignError("It cannot be.")
+
+
+@pytest.mark.filterwarnings("default")
+def test_workers_give_the_numbers_of_one_process(local: Cluster, serial: SimulatedTrials) -> None:
+    assert_same(simulate(local), serial)
+    kept = len(list(local.parts.folder.iterdir()))
+    assert kept == 6  # 90 batches, 16 a block
+    # nobody is asked for what is kept
+    assert_same(simulate(Cluster(None, local.parts, "nowhere")), serial)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_killed_worker_is_replaced(local: Cluster, tmp_path: Path) -> None:
+    found = local(partial(kill_worker, tmp_path / "killed"), range(6))
+    assert [float(one["value"][0]) for one in found] == [block / 7 for block in range(6)]
+    assert (tmp_path / "killed").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_a_worker_on_a_full_disk_made_is_kept_by_the_client(
+    local: Cluster, serial: SimulatedTrials
+) -> None:
+    # files of no more than 0 bytes: each write fails as on a full disk
+    local.client.run(resource.setrlimit, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    try:
+        simulate(local, seed=8)
+        assert len(list(local.parts.folder.glob("*.parquet"))) >= 12
+    finally:
+        both = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        local.client.run(resource.setrlimit, resource.RLIMIT_FSIZE, both)
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_a_block_refuses_is_told_as_ever(local: Cluster) -> None:
+    with pytest.raises(DesignError, match="It cannot be"):
+        list(local(refuse, [1]))
+
+
+@pytest.mark.filterwarnings("default")
+def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "_CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(ClusterError, match="No Dask scheduler answers at tcp://127.0.0.1:9"),
+        open_cluster("tcp://127.0.0.1:9", tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "it is local, an address such as"),
+        ("queue = [", "is not valid TOML"),
+        ('queue = "TAXI"', 'must say queue = "SLURM"'),
+        ('queue = "SLURM"\njobs = 0', "jobs = a whole number"),
+    ],
+)
+def test_a_queue_that_cannot_be_asked_is_told(
+    text: str | None, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "queue.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ClusterError, match=problem), open_cluster(str(path), tmp_path):
+        pass
+
+
+def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
+    store, key = PartStore(tmp_path), "a"
+    arrays = {"x": np.arange(6.0).reshape(2, 3), "y": np.array([True, False])}
+    assert store.read(key) is None
+    store.write(key, arrays)
+    found = store.read(key)
+    assert found is not None
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    whole = (tmp_path / "a.parquet").read_bytes()
+    for place in range(0, len(whole), 97):
+        (tmp_path / "a.parquet").write_bytes(
+            whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        )
+        read = store.read(key)
+        assert read is None or all(np.array_equal(read[name], arrays[name]) for name in arrays)
+
+
+def test_a_digest_tells_apart_whatever_a_number_depends_on() -> None:
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", None]}, index=["p", "q"])
+    values = [
+        1, 1.0, "1", None, (1,), (1, 2), {"a": 1}, {"a": 2}, np.zeros(2), np.zeros((2, 1)),
+        table, table.rename(index={"p": "r"}), table.rename(columns={"a": "c"}),
+        table.assign(b="x"), DESIGN, DESIGN.change(alpha=0.1), take_top,
+        partial(take_top, share=0.1), partial(take_top, share=0.2), range(3), range(4), {"a", "b"},
+    ]  # fmt: skip
+    found = [compute_digest(value) for value in values]
+    assert len(set(found)) == len(values)
+    assert found == [compute_digest(value) for value in values]
+    with pytest.raises(TypeError, match="no attributes"):
+        compute_digest(object())

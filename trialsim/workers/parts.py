@@ -1,0 +1,84 @@
+"""Finished blocks on disk: Parquet files that are whole or absent, with a checksum.
+
+A part is named by all that it depends on, so whoever asks again, after whatever died, finds it.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cohorts.atomic import write_file
+from trialsim.workers.spread import Arrays
+
+_CHECKSUM: Final = b"sha256"
+_KINDS: Final = ("float64", "int64", "bool")
+
+
+@dataclass(frozen=True)
+class PartStore:
+    """A folder of parts, which any number of machines may share.
+
+    Attributes
+    ----------
+    folder
+        Made when the first part is written.
+    """
+
+    folder: Path
+
+    def read(self, key: str) -> Arrays | None:
+        """Return the part of that name; None where it is absent, or not as it was written."""
+        try:
+            table = pq.read_table(io.BytesIO((self.folder / f"{key}.parquet").read_bytes()))
+            rows = table.to_pylist()
+        except (OSError, pa.ArrowException):
+            return None
+        if (table.schema.metadata or {}).get(_CHECKSUM) != _compute_checksum(rows):
+            return None
+        return {
+            row["name"]: np.frombuffer(row["data"], dtype=row["kind"]).reshape(row["shape"])
+            for row in rows
+        }
+
+    def write(self, key: str, arrays: Arrays) -> None:
+        """Keep a part, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            Where the folder cannot be written, or the disk is full.
+        """
+        rows = [
+            {"name": name, "kind": str(own.dtype), "shape": own.shape, "data": own.tobytes()}
+            for name, own in arrays.items()
+        ]
+        if wrong := {str(row["kind"]) for row in rows} - {*_KINDS}:
+            raise TypeError(f"A part holds {', '.join(_KINDS)}, got {', '.join(sorted(wrong))}.")
+        schema = pa.schema(
+            [
+                ("name", pa.string()),
+                ("kind", pa.string()),
+                ("shape", pa.list_(pa.int64())),
+                ("data", pa.large_binary()),
+            ],
+            metadata={_CHECKSUM: _compute_checksum(rows)},
+        )
+        content = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), content)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_file(self.folder / f"{key}.parquet", content.getvalue())
+
+
+def _compute_checksum(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    found = hashlib.sha256()
+    for row in rows:
+        found.update(repr([row["name"], row["kind"], [*row["shape"]]]).encode())
+        found.update(row["data"])
+    return found.hexdigest().encode()
