@@ -11,6 +11,9 @@ Examples
 import json
 import logging
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,15 +111,17 @@ class Study:
     _held: list[duckdb.DuckDBPyConnection] = field(
         init=False, repr=False, compare=False, default_factory=list
     )
+    source: Path = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lock", writer_lock(self.path))
+        object.__setattr__(self, "source", self.path)
 
     @classmethod
     def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
         """Open the study file at `path`; make it if there is none and `read_only` is False.
 
-        A file of an older version is brought up to date, whatever it is opened for.
+        A file of an older version is brought up to date; for `read_only`, a copy of it is.
 
         Raises
         ------
@@ -324,7 +329,7 @@ class Study:
         if self._held:
             yield
             return
-        with open_for_reading(self.path) as connection:
+        with open_for_reading(self.source) as connection:
             self._held.append(connection)
             try:
                 yield
@@ -336,7 +341,7 @@ class Study:
         if self._held:
             yield self._held[0]
             return
-        with open_for_reading(self.path) as connection:
+        with open_for_reading(self.source) as connection:
             yield connection
 
     def _prepare(self) -> None:
@@ -344,8 +349,27 @@ class Study:
             with self._reading() as connection:
                 if schema_version(connection) == len(MIGRATIONS):
                     return
+        if self.read_only:
+            self._read_from_copy()
+            return
         with Study(self.path).as_only_writer(), open_for_writing(self.path) as connection:
             migrate(connection)
+
+    def _read_from_copy(self) -> None:
+        """Bring a copy up to date, which is read in place of the file and goes with this object."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="trialsim-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            copy = folder / self.path.name
+            shutil.copyfile(self.path, copy)
+        except OSError as error:
+            raise ReportError(
+                f"The study {self.path} is of an older version, and there is no place for a copy "
+                f"to read it from: {error.strerror or error}."
+            ) from error
+        with open_for_writing(copy) as connection:
+            migrate(connection)
+        object.__setattr__(self, "source", copy)
 
     def _require_tables(self) -> None:
         with self._reading() as connection:

@@ -259,10 +259,16 @@ def test_images_lie_where_the_scan_lies(predict: Predict, model: BrlpModel, tmp_
         assert image.get_fdata().max() > 0
 
 
-def test_finished_people_are_not_predicted_again(
-    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# a batch of two draws is one person; of six, all three, who are then drawn together once more
+@pytest.mark.parametrize(("batch", "wanted"), [(2, {"sub-2"}), (6, {"sub-1", "sub-2", "sub-3"})])
+def test_what_is_missing_is_predicted_to_the_last_bit(
+    batch: int,
+    wanted: set[str],
+    predict: Predict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = predict()
+    first = predict(batch_size=batch)
     (tmp_path / "out" / "people" / "sub-2.json").unlink()
     asked: list[str] = []
     find = prediction_job.find_start_visit
@@ -271,9 +277,9 @@ def test_finished_people_are_not_predicted_again(
         "find_start_visit",
         lambda cohort, name, **k: asked.append(name) or find(cohort, name, **k),
     )
-    again = predict()
-    assert asked == ["sub-2"]
-    pd.testing.assert_frame_equal(first.predictions, again.predictions, rtol=1e-4)
+    again = predict(batch_size=batch)
+    assert set(asked) == wanted
+    pd.testing.assert_frame_equal(first.predictions, again.predictions, check_exact=True)
 
 
 def test_interrupted_run_keeps_who_is_finished(predict: Predict, tmp_path: Path) -> None:

@@ -222,3 +222,50 @@ def test_a_moved_folder_still_finds_its_pictures(protocol: Path, tmp_path: Path)
     assert (verify_study(study)["verdict"] == "holds").all()
     again = run(moved / "protocol.toml", "prediction.save_images=true")
     assert again.stderr.count("unchanged since the last run") == 5
+
+
+def predict(folder: Path, *options: str, study: str) -> Result:
+    words = ["predict", str(folder / "tables/people.csv"), "--model", str(folder / "model")]
+    words += ["--samples", "1", "--no-save-images", "--study", str(folder / study / "s.duckdb")]
+    return CliRunner().invoke(app, [*words, "--quiet", *options])
+
+
+def test_shards_give_the_predictions_of_one_process(protocol: Path) -> None:
+    folder = protocol.parent
+    assert predict(folder, study="one").exit_code == 0
+    # a batch of one draw is a group of one person
+    shares = [("--shard", "1/2"), ("--participant-label", "sub-2")]
+    for number, share in enumerate(shares):
+        found = predict(folder, *share, study="shares")
+        assert found.exit_code == 0, found.output
+        assert "`trialsim study join" in found.output
+        assert not (folder / "shares/s.duckdb").exists()
+        finished = list((folder / "shares/predictions").glob("*/people/*.json"))
+        assert len(finished) >= number + 1
+    joined = CliRunner().invoke(app, ["study", "join", str(folder / "shares/s.duckdb"), "--quiet"])
+    assert joined.exit_code == 0, joined.output
+    assert list((folder / "shares/predictions").glob("*/people/*.json")) == finished
+    one, shares_ = (
+        Study.open(folder / name / "s.duckdb", read_only=True).read("predictions")
+        for name in ("one", "shares")
+    )
+    pd.testing.assert_frame_equal(one, shares_, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--shard", "3/2"], "A shard is i/n"),
+        (["--participant-label", "sub-9"], "has no sub-9"),
+    ],
+)
+def test_a_share_of_nobody_is_told(options: list[str], problem: str, protocol: Path) -> None:
+    found = predict(protocol.parent, *options, study="shares")
+    assert found.exit_code == 1
+    assert problem in found.stderr
+
+
+def test_there_is_nothing_to_join(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["study", "join", str(tmp_path / "s.duckdb")])
+    assert found.exit_code == 1
+    assert "shards.json" in found.stderr

@@ -12,6 +12,7 @@ data: the bag of little bootstraps.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +100,7 @@ def deal_bags(
     ends = np.linspace(0, n_bootstrap, _N_BAGS + 1).astype(int).tolist()
     return [
         Bag(slice(start, stop), np.sort(rng.permutation(n_people)[:size]), n_people // size)
-        for start, stop in zip(ends, ends[1:], strict=False)
+        for start, stop in pairwise(ends)
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _BY_SECTION: Final = {
-    "study": ("title", "seed", "output"),
+    "study": ("title", "seed", "output", "private"),
     "cohort": (
         "age_unit",
         "sex_coding",

@@ -1,6 +1,9 @@
 """A study is made: the steps of a protocol, from the first to the one that is asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -108,8 +111,37 @@ def make_study(
     TrialsimError
         One sentence for each step that cannot answer; whatever is finished is kept.
     """
-    listener = listener or Listener()
+    if protocol.study.private:
+        with _for_owner_alone(path):
+            return _make(protocol, path, command, until, listener or Listener())
+    return _make(protocol, path, command, until, listener or Listener())
+
+
+@contextmanager
+def _for_owner_alone(path: Path) -> Iterator[None]:
+    """Let nobody but the owner read or write what is written in the block, and the study."""
+    before = os.umask(0o077)
+    try:
+        if path.exists():
+            path.chmod(0o600)
+        yield
+    finally:
+        os.umask(before)
+
+
+def _warn_of_readers(folder: Path, listener: Listener) -> None:
+    if folder.stat().st_mode & stat.S_IROTH:
+        listener.tell(
+            f"Note: everybody on this machine can list {folder}, whose files hold people; "
+            f"`chmod o-rwx {folder}` ends that."
+        )
+
+
+def _make(
+    protocol: Protocol, path: Path, command: str, until: str | None, listener: Listener
+) -> StudyResult:
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    _warn_of_readers(path.absolute().parent, listener)
     study = Study.open(path)
     job = Job(protocol, path.absolute().parent, listener.on_progress)
     steps = list_steps(job, until=until)

@@ -57,11 +57,16 @@ class Section(BaseModel):
 
 
 class StudySection(Section):
-    """What the study is called, where its results go, the seed of everything random."""
+    """What the study is called, where its results go, the seed of everything random.
+
+    With `private` whatever is written is for its owner alone (0600); otherwise for the group too,
+    where the umask says so.
+    """
 
     title: str = "Untitled study"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = defaults.SEED
     output: UserPath = Path("results")
+    private: bool = False
 
 
 class CohortSection(Section):
@@ -172,11 +177,11 @@ class SelectionSection(Section):
 class SimulationSection(Section):
     """How much is simulated."""
 
-    sample_sizes: Annotated[list[Annotated[int, Field(ge=4)]], Field(min_length=2)] = [
-        *defaults.SAMPLE_SIZES
-    ]
-    n_simulations: Annotated[int, Field(ge=100)] = defaults.N_SIMULATIONS
-    n_bootstrap: Annotated[int, Field(ge=0)] = defaults.N_BOOTSTRAP
+    sample_sizes: Annotated[
+        list[Annotated[int, Field(ge=4, le=100_000)]], Field(min_length=2, max_length=200)
+    ] = [*defaults.SAMPLE_SIZES]
+    n_simulations: Annotated[int, Field(ge=100, le=10_000_000)] = defaults.N_SIMULATIONS
+    n_bootstrap: Annotated[int, Field(ge=0, le=100_000)] = defaults.N_BOOTSTRAP
     workers: Annotated[int, Field(ge=1, le=256)] = defaults.WORKERS
 
 

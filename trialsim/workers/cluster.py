@@ -207,8 +207,8 @@ def _ask_queue(path: Path) -> Any:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ClusterError(
-            f"The cluster {path} cannot be read ({error.strerror}): it is local, an address such as "
-            "tcp://node1:8786, or a TOML file."
+            f"The cluster {path} cannot be read ({error.strerror}): it is local, an address such "
+            "as tcp://node1:8786, or a TOML file."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ClusterError(f"{path} is not valid TOML: {error}.") from error

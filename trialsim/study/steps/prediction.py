@@ -59,7 +59,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
 
     options = list_prediction_options(job, section, folder)
     if job.cluster is not None:
-        predict_elsewhere(job.cluster, job, section, cohort, options)
+        predict_elsewhere(job.cluster, job, cohort, options)
     found = predict_cohort(model, cohort, **options, on_progress=advance)
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)

@@ -1,6 +1,7 @@
 """The steps that make of the screened people's scans what predictions start from."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from reports.store.study import Run
 from trialsim.study.engine import Step

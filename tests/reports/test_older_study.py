@@ -1,0 +1,39 @@
+"""A study of an older version, opened for reading, stays as it is."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.store import migrations, study
+from reports.store.study import Study
+
+PEOPLE = pd.DataFrame(
+    {"participant_id": ["a"], "sex": ["F"], "age_years": [70.0], "diagnosis": ["CN"]}
+)
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """Return a study that lacks the last step of the schema."""
+    path = tmp_path / "older.duckdb"
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (migrations, study):
+            patch.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:-1])
+        with Study.open(path).run(command="x", config={}) as run:
+            run.write("participants", PEOPLE)
+    return path
+
+
+def test_a_reader_leaves_the_file_as_it_is(older: Path) -> None:
+    before = hashlib.sha256(older.read_bytes()).hexdigest()
+    opened = Study.open(older, read_only=True)
+    pd.testing.assert_frame_equal(opened.read("participants"), PEOPLE)
+    assert hashlib.sha256(older.read_bytes()).hexdigest() == before
+    copy = opened.source
+    assert copy != older
+    del opened
+    assert not copy.exists()
+    assert Study.open(older).source == older
+    assert hashlib.sha256(older.read_bytes()).hexdigest() != before
