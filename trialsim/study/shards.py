@@ -106,6 +106,8 @@ def join_shards(path: Path, *, listener: Listener | None = None) -> StudyResult:
     ----------
     path
         The study file, beside which the shards wrote.
+    listener
+        Who is told.
 
     Raises
     ------

@@ -34,6 +34,8 @@ def unpack(kind: type[Part], arrays: Arrays, inner: "type[DataclassInstance]") -
     ----------
     kind
         Its class.
+    arrays
+        What `pack` made.
     inner
         The class of what its mappings hold.
     """

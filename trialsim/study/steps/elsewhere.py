@@ -115,16 +115,12 @@ class _Predicting:
         return len(found.scan_checks)
 
 
-def preprocess_elsewhere(
-    cluster: "Cluster", job: Job, cohort: Cohort
-) -> "PreparedScans":
+def preprocess_elsewhere(cluster: "Cluster", job: Job, cohort: Cohort) -> "PreparedScans":
     """Return what preprocessing the cohort came to, done by workers."""
     from brlp_models.prediction.preparation import PreparedScans
 
     found = list(
-        cluster.map(
-            _Preprocessing(ModelOfWorker.of(job), job.scans), _deal(cluster, cohort)
-        )
+        cluster.map(_Preprocessing(ModelOfWorker.of(job), job.scans), _deal(cluster, cohort))
     )
     return PreparedScans(
         sum(one.n_on_grid for one in found),
@@ -133,9 +129,7 @@ def preprocess_elsewhere(
     )
 
 
-def segment_elsewhere(
-    cluster: "Cluster", job: Job, cohort: Cohort, out: Path
-) -> pd.DataFrame:
+def segment_elsewhere(cluster: "Cluster", job: Job, cohort: Cohort, out: Path) -> pd.DataFrame:
     """Return the volumes of scans that come without, measured by workers."""
     work = _Segmenting(ModelOfWorker.of(job), job.scans, out)
     return pd.concat(list(cluster.map(work, _deal(cluster, cohort))), ignore_index=True)
