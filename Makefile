@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: demo test test-faults package audit lock sbom licenses check docs clean
+.PHONY: demo test test-faults bench package audit lock sbom licenses check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -29,6 +29,9 @@ test: $(STAMP) check ## style, types, tests
 
 test-faults: $(STAMP) ## kill every command, damage every file: minutes
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal faults
+
+bench: $(STAMP) ## ratios to the naive way; what became 1.5 times slower is told
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
 package: $(STAMP) ## wheel and sdist, and every command of the bare wheel in an environment of its own
 	bash .ci/package

@@ -2,7 +2,8 @@
 
 import typer
 
-from trialsim.cli.asking import Asked, Option, asking
+from trialsim.cli.asking import Asked, asking
+from trialsim.cli.key_options import Option
 
 SHARES = {
     "shard": Option(str, "i/n: only the i-th of n shares; `study join` makes the study."),
