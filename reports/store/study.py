@@ -11,9 +11,6 @@ Examples
 import json
 import logging
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +37,7 @@ from reports.store.database import (
     writer_lock,
 )
 from reports.store.migrations import MIGRATIONS, migrate, schema_version
+from reports.store.older import copy_up_to_date
 from reports.store.places import relate_paths, resolve_paths
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
 from reports.store.rows import drop_rows, read_rows, write_rows
@@ -350,26 +348,10 @@ class Study:
                 if schema_version(connection) == len(MIGRATIONS):
                     return
         if self.read_only:
-            self._read_from_copy()
+            object.__setattr__(self, "source", copy_up_to_date(self.path, self))
             return
         with Study(self.path).as_only_writer(), open_for_writing(self.path) as connection:
             migrate(connection)
-
-    def _read_from_copy(self) -> None:
-        """Bring a copy up to date, which is read in place of the file and goes with this object."""
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="trialsim-"))
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            copy = folder / self.path.name
-            shutil.copyfile(self.path, copy)
-        except OSError as error:
-            raise ReportError(
-                f"The study {self.path} is of an older version, and there is no place for a copy "
-                f"to read it from: {error.strerror or error}."
-            ) from error
-        with open_for_writing(copy) as connection:
-            migrate(connection)
-        object.__setattr__(self, "source", copy)
 
     def _require_tables(self) -> None:
         with self._reading() as connection:
