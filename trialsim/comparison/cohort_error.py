@@ -15,7 +15,7 @@ References
 Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 21 (the infinitesimal jackknife).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
