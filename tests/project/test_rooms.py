@@ -50,9 +50,6 @@ FLOORS = {
         "errors", "accrual", "costs", "analysis", "workers", "analytic", "imputation", "finished",
         "adaptive", "design", "enrichment", "simulation", "comparison", "twins", "interim",
         "optimization", "study", "explorer", "cli",
-        "errors", "costs", "analysis", "workers", "analytic", "imputation", "finished", "adaptive",
-        "design", "enrichment", "simulation", "comparison", "twins", "interim", "study",
-        "explorer", "cli",
     ),
 }  # fmt: skip
 """Rooms of a package from the ground up: a room takes from itself and from those below."""
