@@ -21,6 +21,7 @@ from reports.store.study import Study
 from trialsim.cli.app import app
 from trialsim.errors import ClusterError
 from trialsim.study.job import Job
+from trialsim.workers import cluster as clusters
 from trialsim.workers.cluster import Cluster, open_cluster
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -106,9 +107,17 @@ def slowly(marks: Path, block: int) -> dict[str, Any]:
     return {"value": np.array([float(block)])}
 
 
+def kill_later(scheduler: "subprocess.Popen[bytes]", cluster: Cluster) -> None:
+    """Kill the scheduler once the first block is kept."""
+    while not list(cluster.parts.folder.glob("*.parquet")):
+        time.sleep(0.05)
+    scheduler.kill()
+
+
 def test_a_killed_scheduler_ends_in_a_sentence_and_the_rest_is_done_by_the_next(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 10.0)
     marks = tmp_path / "marks"
     marks.mkdir()
     work, blocks = partial(slowly, marks), range(20)
@@ -119,10 +128,10 @@ def test_a_killed_scheduler_ends_in_a_sentence_and_the_rest_is_done_by_the_next(
         try:
             with open_cluster(address, tmp_path / "parts") as cluster:
                 if kills:
-                    threading.Timer(2.0, own[0].kill).start()
+                    threading.Thread(target=kill_later, args=(own[0], cluster)).start()
                     with pytest.raises(ClusterError, match="the same command goes on"):
                         list(cluster(work, blocks))
-                    n_kept = len(list((tmp_path / "parts").iterdir()))
+                    n_kept = len(list((tmp_path / "parts").glob("*.parquet")))
                     n_marks = len(list(marks.iterdir()))
                 else:
                     found = [float(one["value"][0]) for one in cluster(work, blocks)]

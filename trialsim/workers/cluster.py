@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger(__name__)
 _ROUNDS: Final = 3
 _CONNECT_SECONDS = 20.0
-_PATIENCE_SECONDS: Final = 120.0
+_PATIENCE_SECONDS = 120.0
 
 Result = TypeVar("Result")
 
