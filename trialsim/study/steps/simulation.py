@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from cohorts.schema import validate_table
 from reports.store.study import Run
 from trialsim.comparison import compare_strategies
@@ -58,7 +59,7 @@ def simulate(job: Job, run: Run) -> None:
         source = find_outcomes(
             job, cohort, screening, widen_scores(run.read("scores")), predictions
         )
-    except DesignError as error:
+    except (CohortError, DesignError) as error:
         raise DesignError(f"No trial was simulated: {' '.join(error.problems)}") from error
     found = compare_strategies(
         source.trajectories,
@@ -149,7 +150,7 @@ def find_outcomes(
     if design.outcomes != "archive":
         try:
             own = build_trajectories(cohort, design, window_months=job.window_months)
-        except DesignError:
+        except (CohortError, DesignError):
             if design.outcomes == "observed" or not has_archive:
                 raise
     n_followed = 0 if own is None else int(own.iloc[:, [0, -1]].notna().all(axis=1).sum())
@@ -179,7 +180,7 @@ def _take_archive(
         trajectories = build_trajectories(
             cohort, job.protocol.design, window_months=job.window_months
         )
-    except DesignError as error:
+    except (CohortError, DesignError) as error:
         raise DesignError(*(f"In the archive: {text}" for text in error.problems)) from error
     screened = describe_screened(job, screening, scores)
     own = widen_scores(archive.scores).loc[tables.index]
