@@ -7,10 +7,11 @@ truth is that of the rule which this draw produced: its fitted model and its fra
 the whole population, everyone counted, effect on the latent decline. Seeds were stated before
 anything was looked at and are never changed; nothing is tuned on them.
 
-    python benchmarks/validate_screened.py [--draws 400] [--n-bootstrap 200] [--markdown FILE]
+    python benchmarks/validate_screened.py [--draws 400] [--rows c] [--part 1/2] [--markdown FILE]
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,9 @@ class Row:
     n_archive: int
     is_shifted: bool = False
     is_weighted: bool = True
+    is_predicted: bool = False
+    slope: float = 1.0
+    """Of the true decline on the stand-in prediction, which is otherwise right on average."""
 
 
 ROWS = (
@@ -64,7 +68,10 @@ ROWS = (
     Row("b: archive 5 years older, AD .10", 200, 400, is_shifted=True),
     Row("b, unweighted", 200, 400, is_shifted=True, is_weighted=False),
     Row("e: archive of 40", 200, 40),
+    Row("c: predicted, calibrated", 200, 400, is_predicted=True),
+    Row("c: predicted, slope 0.5", 200, 400, is_predicted=True, slope=0.5),
 )
+"""Each row has draws of its own; new rows come last, so that the draws of the others stay."""
 
 
 def shift(parameters: CohortParameters) -> CohortParameters:
@@ -84,6 +91,16 @@ class World:
     screened: Population
     archive: Population
     stand_ins: tuple[np.ndarray, np.ndarray]
+
+
+def predict_decline(score: np.ndarray, population: Population, slope: float) -> np.ndarray:
+    """Return the stand-in as a prediction of decline, on which the true one has this slope.
+
+    With slope 1 it is the best linear prediction; with slope 0.5 it spreads twice as far.
+    """
+    decline = population.latent[:, 0] - population.latent[:, -1]
+    spread = STAND_IN_CORRELATION * decline.std() / slope
+    return np.asarray(decline.mean() + spread * (score - score.mean()) / score.std())
 
 
 def draw_stand_in(population: Population, seed: int) -> np.ndarray:
@@ -111,14 +128,16 @@ def run_draw(
     for one in strategies:
         scores[one.name] = one.score(archive, rng)["score"]
         theirs[one.name] = one.score(screened, rng)["score"]
-    scores["stand_in"] = world.stand_ins[1][there]
-    theirs["stand_in"] = world.stand_ins[0][here]
+    predicted = (world.stand_ins[0], world.screened), (world.stand_ins[1], world.archive)
+    mine, other = (predict_decline(score, people, row.slope) for score, people in predicted)
+    scores["stand_in"], theirs["stand_in"] = other[there], mine[here]
     features = build_all_features(screened)
     own_volume = screened.baseline["hippocampus_mm3"]
     stands_for = ScreenedPeople(
         theirs,
         features.assign(hippocampus_mm3=own_volume),
         build_rescore(strategies, screened),
+        row.is_predicted,
     )
     volumes = np.exp(world.archive.measured[there] / 100)
     people = read_screened(
@@ -208,45 +227,78 @@ def tabulate(lines: pd.DataFrame, choices: pd.DataFrame, n_draws: int) -> dict[s
 
 
 def run(
-    rows: tuple[Row, ...], world_of: Callable[[Row], World], n_draws: int, n_bootstrap: int,
-    on_draw: Callable[[int, pd.DataFrame, pd.DataFrame], None] = lambda *_: None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Return the lines of every draw; rows take turns."""
+    rows: tuple[Row, ...], world_of: Callable[[Row], World], number: int, n_bootstrap: int
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Return the lines of one draw of every row, and the choices made in it."""
     lines: list[dict[str, object]] = []
     choices: list[dict[str, object]] = []
-    for number in range(n_draws):
-        for row in rows:
-            own, choice = run_draw(row, world_of(row), number, n_bootstrap)
-            lines += own
-            choices += [choice] if choice is not None else []
-        on_draw(number + 1, pd.DataFrame(lines), pd.DataFrame(choices))
-    return pd.DataFrame(lines), pd.DataFrame(choices)
+    for row in rows:
+        own, choice = run_draw(row, world_of(row), number, n_bootstrap)
+        lines += own
+        choices += [choice] if choice is not None else []
+    return lines, choices
+
+
+def build_worlds(rows: tuple[Row, ...]) -> dict[bool, World]:
+    """Return the populations of rows: the same for both groups, and a shifted one where asked."""
+    same = build_population(POPULATION_SEEDS)
+    mine = draw_stand_in(same, DRAW_SEED)
+    worlds = {False: World(same, same, (mine, mine))}
+    if any(row.is_shifted for row in rows):
+        other = build_population(
+            ARCHIVE_SEEDS, PEOPLE_PER_POPULATION, parameters=shift(CohortParameters())
+        )
+        worlds[True] = World(same, other, (mine, draw_stand_in(other, DRAW_SEED + 1)))
+    return worlds
+
+
+def keep(folder: Path, number: int, lines: list[dict[str, object]],
+         choices: list[dict[str, object]]) -> None:  # fmt: skip
+    """Keep a draw in a file of its own, whole or not at all."""
+    content = {"lines": lines, "choices": choices}
+    partial = folder / f"{number}.partial"
+    partial.write_text(json.dumps(content, default=float), encoding="utf-8")
+    partial.rename(folder / f"{number}.json")
+
+
+def summarize(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of the draws that are done."""
+    done = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    lines, choices = (
+        pd.DataFrame([one for draw in done for one in draw[name]]) for name in ("lines", "choices")
+    )
+    lines["covers"] = lines["covers"].astype(bool)
+    return tabulate(lines, choices, len(done))
 
 
 def main() -> None:
-    """Print the tables; every 10 draws the file holds what there is."""
+    """Do the draws that are not done yet, and print the tables of all that are.
+
+    Draws are files in a folder: an interrupted run goes on, and several processes share the work
+    where each is given a part (`--part 1/2`, `--part 2/2`).
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--n-bootstrap", type=int, default=200)
+    parser.add_argument("--rows", default="", help="first letters of the rows, such as ac")
+    parser.add_argument("--part", default="1/1", help="which share of the draws, such as 1/2")
+    parser.add_argument("--folder", type=Path, default=Path("screened-draws"))
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
-    same = build_population(POPULATION_SEEDS)
-    other = build_population(
-        ARCHIVE_SEEDS, PEOPLE_PER_POPULATION, parameters=shift(CohortParameters())
-    )
-    mine, theirs = draw_stand_in(same, DRAW_SEED), draw_stand_in(other, DRAW_SEED + 1)
-    worlds = {
-        False: World(same, same, (mine, mine)), True: World(same, other, (mine, theirs)),
-    }  # fmt: skip
-
-    def write(done: int, lines: pd.DataFrame, choices: pd.DataFrame) -> None:
-        if arguments.markdown and (done % 10 == 0 or done == arguments.draws):
-            arguments.markdown.write_text(show(tabulate(lines, choices, done)), encoding="utf-8")
-
-    found = run(
-        ROWS, lambda row: worlds[row.is_shifted], arguments.draws, arguments.n_bootstrap, write
-    )
-    print(show(tabulate(*found, arguments.draws)))
+    rows = tuple(row for row in ROWS if not arguments.rows or row.name[0] in arguments.rows)
+    folder = arguments.folder / (arguments.rows or "all")
+    folder.mkdir(parents=True, exist_ok=True)
+    part, n_parts = map(int, arguments.part.split("/"))
+    mine = range(part - 1, arguments.draws, n_parts)
+    waiting = [number for number in mine if not (folder / f"{number}.json").is_file()]
+    worlds = build_worlds(rows) if waiting else {}
+    for number in waiting:
+        found = run(rows, lambda row: worlds[row.is_shifted], number, arguments.n_bootstrap)
+        keep(folder, number, *found)
+    text = show(summarize(folder))
+    if arguments.markdown:
+        arguments.markdown.write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.inference import Covariance, DegreesOfFreedom, Inference, StandardError
 from trialsim.costs import Costs
+from trialsim.drop_out import DropOut
 from trialsim.errors import DesignError
+from trialsim.stated import AssumedDecline, StatedCalibration
 
 __all__ = [
     "ANALYSES",
     "Analysis",
+    "AssumedDecline",
     "Costs",
     "DropOut",
+    "StatedCalibration",
     "TrialDesign",
     "build_costs",
     "build_design",
@@ -65,57 +69,11 @@ UNITS: Final = ("mm3", "log_percent")
 RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
 EFFECT_SHAPES: Final = ("slope", "offset")
 EFFECT_MODELS: Final = ("shift", "proportional")
-OUTCOMES: Final = ("auto", "observed", "archive")
+OUTCOMES: Final = ("auto", "observed", "archive", "predicted", "assumed")
+"""Where outcomes may come from."""
+
+OutcomeSource = Literal["auto", "observed", "archive", "predicted", "assumed"]
 TRAJECTORIES: Final = ("resampling", "parametric")
-
-
-@dataclass(frozen=True)
-class DropOut:
-    """How people leave.
-
-    Attributes
-    ----------
-    control, treatment
-        Share of the arm that has left by the last visit, under a constant hazard; treatment as
-        control when None.
-    decline_hazard_ratio
-        Hazard ratio for each standard deviation of decline seen at the previous visit (missing at
-        random); 1 for none.
-    unseen_shift_control, unseen_shift_treatment
-        What is added to a person's outcomes after leaving, in the unit of the endpoint (missing not
-        at random); 0 for none.
-    """
-
-    control: float = 0.0
-    treatment: float | None = None
-    decline_hazard_ratio: float = 1.0
-    unseen_shift_control: float = 0.0
-    unseen_shift_treatment: float = 0.0
-
-    @property
-    def treated(self) -> float:
-        """Share of the treatment arm that has left by the last visit."""
-        return self.control if self.treatment is None else self.treatment
-
-    @property
-    def depends_on_outcome(self) -> bool:
-        """Whether leaving depends on the decline seen before."""
-        return self.decline_hazard_ratio != 1.0
-
-    def find_problems(self) -> list[str]:
-        """Return one sentence for each value that cannot be."""
-        shares = {"control": self.control, "treatment": self.treated}
-        problems = [
-            f"dropout.{name} must be a share from 0 to below 1, got {share:g}."
-            for name, share in shares.items()
-            if not 0 <= share < 1
-        ]
-        if not (0 < self.decline_hazard_ratio < math.inf):
-            problems.append(
-                "dropout.decline_hazard_ratio must be greater than 0 (1 for none), got "
-                f"{self.decline_hazard_ratio:g}."
-            )
-        return problems
 
 
 @dataclass(frozen=True)
@@ -156,8 +114,13 @@ class TrialDesign:
     outcomes
         Where the outcomes of a simulated trial come from: "observed", the screened people's own
         follow-up; "archive", other people who were followed, weighted to agree with the screened;
-        "auto", observed where at least half of the people have the first and the last visit, else
-        the archive.
+        "predicted", what a prediction that is calibrated on an archive (or as stated) lets expect
+        of the screened; "assumed", stated numbers; "auto", observed where at least half of the
+        people have the first and the last visit, else the archive, else predicted.
+    assumed
+        The numbers of outcomes that are assumed.
+    calibration
+        How predictions err where no archive tells.
     trajectories
         How they are drawn: by "resampling" people, or from a "parametric" model fitted to them.
     dropout
@@ -192,7 +155,9 @@ class TrialDesign:
     normal_change_per_year: float | None = None
     effect: Literal["slope", "offset"] = "slope"
     effect_model: Literal["shift", "proportional"] = "shift"
-    outcomes: Literal["auto", "observed", "archive"] = "auto"
+    outcomes: OutcomeSource = "auto"
+    assumed: AssumedDecline = field(default_factory=AssumedDecline)
+    calibration: StatedCalibration = field(default_factory=StatedCalibration)
     trajectories: Literal["resampling", "parametric"] = "resampling"
     dropout: DropOut = field(default_factory=DropOut)
     analyses: tuple[str, ...] = ("mmrm",)
@@ -209,7 +174,7 @@ class TrialDesign:
             object.__setattr__(self, "unit", "log_percent")
         problems = [*_find_schedule_problems(self), *_find_choice_problems(self)]
         problems += [*_find_number_problems(self), *self.dropout.find_problems()]
-        problems += _find_inference_problems(self)
+        problems += [*_find_inference_problems(self), *_find_stated_problems(self)]
         if problems:
             raise DesignError(*problems)
 
@@ -255,6 +220,8 @@ class TrialDesign:
 def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialDesign:
     """Return the design of plain values; `dropout` may be one share for both arms.
 
+    `dropout`, `assumed` and `calibration` are tables of their own.
+
     Raises
     ------
     DesignError
@@ -263,12 +230,24 @@ def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialD
     plain = dict(values)
     left = plain.get("dropout", {})
     table = left if isinstance(left, Mapping) else {"control": left}
-    _refuse_unknown(table, DropOut, f"{source}, dropout")
+    parts = {"dropout": table, "assumed": plain.get("assumed", {})}
+    parts["calibration"] = plain.get("calibration", {})
+    for name, own in parts.items():
+        _refuse_unknown(own, _PARTS[name], f"{source}, {name}")
     _refuse_unknown(plain, TrialDesign, source)
     try:
-        return TrialDesign(**{**plain, "dropout": DropOut(**table)})
+        return TrialDesign(
+            **{**plain, **{name: _PARTS[name](**own) for name, own in parts.items()}}
+        )
     except (TypeError, ValueError) as error:
         raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+
+
+_PARTS: Final[dict[str, type[Any]]] = {
+    "dropout": DropOut,
+    "assumed": AssumedDecline,
+    "calibration": StatedCalibration,
+}
 
 
 def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
@@ -350,6 +329,16 @@ def _find_inference_problems(design: TrialDesign) -> list[str]:
         f"{', '.join(design.analyses)}."
         for change in changes
     ]
+
+
+def _find_stated_problems(design: TrialDesign) -> list[str]:
+    problems = design.calibration.find_problems(len(design.visits_months) - 1)
+    lacking = design.assumed.list_lacking() if design.outcomes == "assumed" else []
+    problems += [
+        f'outcomes "assumed" lack a number: state assumed.{name} (see the [design.assumed] table).'
+        for name in lacking
+    ]
+    return [*problems, *design.assumed.find_problems()]
 
 
 def _find_outcome_problems(outcomes: str) -> list[str]:

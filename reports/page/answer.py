@@ -19,6 +19,7 @@ from reports.page.formats import (
 )
 from reports.page.gather import StudyFacts
 from reports.page.proposed import (
+    are_outcomes_assumed,
     describe_assured,
     describe_budget,
     describe_doubts,
@@ -62,10 +63,13 @@ def describe_answer(facts: StudyFacts) -> Answer:
 
 def _describe_proposal(facts: StudyFacts, choice: Choice, currency: str) -> Answer:
     """Return the answer of a study that proposes whole numbers, its doubts first."""
+    outcomes = describe_outcomes(facts, choice)
+    first = are_outcomes_assumed(facts)
     sentences = [
+        outcomes if first else "",
         describe_doubts(choice),
         describe_proposed(choice),
-        describe_outcomes(facts, choice),
+        "" if first else outcomes,
         describe_found(choice),
         describe_assured(choice),
         _saving_sentence(choice),

@@ -23,6 +23,10 @@ OUTCOMES: Final = {
     "observed": "Outcomes come from the screened people's own follow-up",
     "archive": "Outcomes come from an archive: {n} other people who were followed stand for those "
     "who were only screened, weighted to agree with them at baseline",
+    "predicted": "Outcomes are predicted for the people who were only screened, from their "
+    "baseline and each strategy's score; how far predictions err was {source}",
+    "assumed": "Outcomes are assumed, from numbers that the protocol states: nobody's follow-up "
+    "was used, and no interval holds the error of these numbers",
 }
 """Where the outcomes of simulated trials come from, by what the run noted."""
 
@@ -61,16 +65,25 @@ def describe_proposed(choice: Choice) -> str:
     return f"{start}; enrolling at random takes {describe_size(reference)} as found."
 
 
+def are_outcomes_assumed(facts: StudyFacts) -> bool:
+    """Return whether no follow-up of anyone says what outcomes are."""
+    kind = facts.config(facts.writers["sample_sizes"]).get("outcomes", "")
+    return kind == "assumed" or (kind == "predicted" and not facts.has("archive_balance"))
+
+
 def describe_outcomes(facts: StudyFacts, choice: Choice) -> str:
     """Return where outcomes come from, and how many people stand for those to be enrolled."""
     n_pool = show_count((choice.proposal or {})["pool_size"])
     stand = f"{n_pool} people stand for those who would be enrolled."
-    source = OUTCOMES.get(facts.config(facts.writers["sample_sizes"]).get("outcomes", ""))
+    kind = facts.config(facts.writers["sample_sizes"]).get("outcomes", "")
+    source = OUTCOMES.get(kind)
     if source is None:
         return stand
     balance = facts.tables.get("archive_balance")
     n_archive = "" if balance is None else show_count(balance["n_archive"].iloc[0])
-    return " ".join(f"{source.format(n=n_archive)}; {stand}".split())
+    tested = f"measured on the {n_archive} people of an archive beyond each cut-off"
+    said = source.format(n=n_archive, source=tested if n_archive else "assumed, not measured")
+    return f"{said}." if kind == "assumed" else " ".join(f"{said}; {stand}".split())
 
 
 def describe_found(choice: Choice) -> str:

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import trialsim as ts
 from cohorts.cohort import Cohort
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -120,3 +122,99 @@ def test_people_who_were_followed_keep_their_own_outcomes(folder: Path) -> None:
         assert not study.has("archive_balance")
         table: pd.DataFrame = study.read("sample_sizes")
     assert len(table)
+
+
+ASSUMED = """outcomes = "assumed"
+[design.assumed]
+decline_mean = 4.0
+decline_sd = 3.0
+baseline_sd = 13.0
+baseline_correlation = 0.0
+noise_sd = 1.0
+score_correlation = { baseline_volume = 0.3 }
+"""
+
+
+def test_assumed_numbers_give_power_from_every_door(folder: Path) -> None:
+    code, answer, problems = run(folder, training="", outcomes=ASSUMED)
+    assert code == 0, problems
+    assert answer.startswith("Outcomes are assumed, from numbers that the protocol states")
+    with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
+        by_protocol = study.read("sample_sizes")
+    assert not by_protocol["n_control_lower_cohort"].notna().any()
+    words = (
+        "power screened --strategies random,baseline_volume --fractions-enrolled 0.5 "
+        "--visits-months 0,12,24 --unit percent --slowing 0.3 --analyses ancova --sample-sizes "
+        "100,200 --n-simulations 100 --n-bootstrap 0 --outcomes assumed --decline-mean 4 "
+        "--decline-sd 3 --baseline-sd 13 --baseline-correlation 0 --noise-sd 1 --quiet"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        command = [*words.split(), "--score-correlation", "{ baseline_volume = 0.3 }"]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.stderr
+        with Study.open(folder / "study.duckdb", read_only=True) as study:
+            pd.testing.assert_frame_equal(study.read("sample_sizes"), by_protocol)
+        asked = ts.protocol(
+            "screened", strategies=["random", "baseline_volume"], fractions_enrolled=[0.5],
+            visits_months=[0, 12, 24], unit="percent", slowing=0.3, analyses=["ancova"],
+            sample_sizes=[100, 200], n_simulations=100, n_bootstrap=0, outcomes="assumed",
+            decline_mean=4.0, decline_sd=3.0, baseline_sd=13.0, baseline_correlation=0.0,
+            noise_sd=1.0, score_correlation={"baseline_volume": 0.3},
+        )  # fmt: skip
+        by_python = ts.power(asked, output="python").table("sample_sizes")
+    pd.testing.assert_frame_equal(by_python, by_protocol)
+
+
+def test_futures_are_predicted_from_an_archive_and_it_is_said_so(folder: Path) -> None:
+    code, answer, problems = run(folder, outcomes='outcomes = "predicted"')
+    assert code == 0, problems
+    assert "measured on the 150 people of an archive beyond each cut-off" in answer
+    with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
+        sizes = study.read("sample_sizes")
+        assert study.has("archive_balance")
+    assert sizes["n_control"].gt(1).all()
+
+
+def write_predictions(folder: Path, months: tuple[float, ...]) -> None:
+    cohort = load_cohort(folder / "screened")
+    own = cohort.volumes[cohort.volumes["region"] == "hippocampus"].set_index("participant_id")
+    start = own["volume_mm3"]
+    rows = [
+        pd.DataFrame({
+            "participant_id": start.index, "model_id": "mine", "horizon_months": month,
+            "region": "hippocampus", "volume_mm3": start * (1 - 0.02 * month / 12),
+            "volume_sd_mm3": 0.02 * start, "n_samples": 1, "baseline_volume_mm3": start,
+        })
+        for month in months
+    ]  # fmt: skip
+    pd.concat(rows).to_csv(folder / "predictions.csv", index=False)
+
+
+def ask_predictions(folder: Path, extra: str = "") -> tuple:
+    path = folder / "protocol.toml"
+    text = PROTOCOL.format(training="", outcomes=f'outcomes = "predicted"\n{extra}', learning="")
+    path.write_text(text.replace("[selection]", '[selection]\npredictions = "predictions.csv"'))
+    done = CliRunner().invoke(app, ["run", str(path), "--quiet"])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_predictions_without_an_archive_are_an_assumption(folder: Path) -> None:
+    write_predictions(folder, (12.0, 24.0))
+    stated = "[design.calibration]\nslope = 0.5"
+    code, answer, problems = ask_predictions(folder, stated)
+    assert code == 0, problems
+    assert answer.startswith("Outcomes are predicted for the people who were only screened")
+    assert "how far predictions err was assumed, not measured" in answer
+    with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
+        config = json.loads(study.runs().set_index("run_id").loc[
+            study.writers()["sample_sizes"], "config"])  # fmt: skip
+    assert "is an ASSUMPTION: slope 0.5, intercept 0" in config["notes"][0]
+    assert "standard deviations that the model gives" in config["notes"][0]
+
+
+def test_predictions_for_other_months_than_the_design_are_told(folder: Path) -> None:
+    write_predictions(folder, (24.0,))
+    code, _, problems = ask_predictions(folder)
+    assert code == 1
+    assert "visits at month 12 have none" in problems

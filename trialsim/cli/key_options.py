@@ -61,7 +61,18 @@ OPTIONS: Final[Mapping[str, Option]] = {
         float, "Change a year in normal ageing; that of the cohort's CN when left out."
     ),
     "dropout": Option(float, "Share of each arm that has left by the last visit."),
-    "outcomes": Option(str, "Where outcomes come from: auto, observed or archive (--train-on)."),
+    "outcomes": Option(
+        str,
+        "Where outcomes come from: auto, observed, archive (--train-on), predicted, or assumed.",
+    ),
+    "decline_mean": Option(float, "Assumed outcomes: mean loss to the last visit."),
+    "decline_sd": Option(float, "Assumed outcomes: its standard deviation, as measured."),
+    "baseline_sd": Option(float, "Assumed outcomes: standard deviation at baseline."),
+    "baseline_correlation": Option(float, "Assumed outcomes: of baseline with loss."),
+    "noise_sd": Option(float, "Assumed outcomes: error of one measurement."),
+    "score_correlation": Option(
+        str, "Assumed outcomes: of scores with loss, such as 0.5 or { brlp = 0.6 }."
+    ),
     "trajectories": Option(str, "How they are drawn: resampling or parametric."),
     "analyses": Option(
         str,

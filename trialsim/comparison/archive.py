@@ -14,7 +14,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Floats
+from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import Covariates, align_covariates, balance
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
@@ -22,6 +24,9 @@ from trialsim.errors import DesignError
 
 FEWEST_EFFECTIVE = 20
 """Effective people above a cut-off below which an archive cannot stand for the selected."""
+
+_MEASURED = 0.9
+"""Share of the screened people whose baseline must be measured for futures to be predicted."""
 
 
 class Rescore(Protocol):
@@ -45,11 +50,15 @@ class ScreenedPeople:
         column of its usual name (`hippocampus_mm3`).
     rescore
         Scores them by strategies fitted to samples of the archive; None where none learns from it.
+    is_predicted
+        Whether futures of their own are predicted, given their measured baseline and score, rather
+        than taken from the archive's people.
     """
 
     scores: pd.DataFrame
     baseline: pd.DataFrame
     rescore: Rescore | None = None
+    is_predicted: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +73,15 @@ class Target:
         Name of an expectation (a strategy, or everyone) -> covariates of archive and screened.
     rescore
         As in `ScreenedPeople`.
+    start
+        Measured baseline in the unit of the design, (n_screened,), where futures of their own are
+        predicted; None where the archive's people stand for them.
     """
 
     scores: Mapping[str, Floats]
     covariates: Mapping[str, Covariates]
     rescore: Rescore | None = None
+    start: Floats | None = None
 
     @property
     def size(self) -> int:
@@ -89,6 +102,17 @@ class Target:
         own = self.covariates[name]
         share = screened / screened.sum(axis=1, keepdims=True)
         return balance(own.own, share @ own.target, archive)
+
+    def select(self, fraction: float, counts: Floats, score: Floats) -> Floats:
+        """Return how often each screened person is enrolled in each sample, shaped as `counts`.
+
+        Parameters
+        ----------
+        fraction, counts, score
+            As in `find_cutoffs`.
+        """
+        cutoffs = self.find_cutoffs(fraction, counts, score)
+        return np.asarray(counts * (score >= cutoffs[:, None]))
 
     def find_cutoffs(self, fraction: float, counts: Floats, score: Floats) -> Floats:
         """Return the score from which on people are enrolled in each sample, (n_samples,).
@@ -117,6 +141,7 @@ def build_target(
     screened: ScreenedPeople,
     *,
     everyone: str,
+    start: Floats | None = None,
 ) -> Target:
     """Return the target of an archive.
 
@@ -130,6 +155,8 @@ def build_target(
         Whom the archive stands for.
     everyone
         Name of the weights that regard no score.
+    start
+        As in `Target`.
 
     Raises
     ------
@@ -148,7 +175,24 @@ def build_target(
         covariates[name] = align_covariates(
             archive_baseline.assign(**{_SCORE: score}), theirs.assign(**{_SCORE: scores[name]})
         )
-    return Target(scores, covariates, screened.rescore)
+    return Target(scores, covariates, screened.rescore, start)
+
+
+def take_start(screened: ScreenedPeople, design: TrialDesign) -> Floats | None:
+    """Return the screened people's measured baseline in the design's unit, where it is wanted."""
+    if not screened.is_predicted:
+        return None
+    column = name_volume_column(design.endpoint)
+    people = screened.scores.index
+    volumes = screened.baseline.get(column, pd.Series(dtype=float)).reindex(people)
+    known = volumes.notna()
+    if known.mean() < _MEASURED:
+        raise DesignError(
+            f"Outcomes are predicted from a measured baseline: {known.sum()} of {len(people)} "
+            f"screened people have a {design.endpoint} at baseline."
+        )
+    filled = volumes.fillna(volumes.mean()).to_numpy(dtype=float)
+    return filled if design.unit == "mm3" else np.asarray(100 * np.log(filled))
 
 
 _SCORE = "score"

@@ -207,5 +207,5 @@ def _complete_row(
         "n_to_screen": float(enrollment.n_to_screen),
         "cost": enrollment.cost,
         "months_to_enroll": enrollment.months_to_enroll,
-        "pool_size": pool.size,
+        "pool_size": pool.n_people,
     }

@@ -1,7 +1,7 @@
 """The choices under comparison: a strategy with the fraction that it enrolls."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,14 +15,20 @@ from trialsim.comparison.archive import (
     ScreenedPeople,
     Target,
     build_target,
+    take_start,
 )
+from trialsim.comparison.transport import N_DRAWN, draw_futures
 from trialsim.design import ANALYSES, TrialDesign
 from trialsim.enrichment.balancing import compute_effective_size
 from trialsim.enrichment.features import GROWTH_PREDICTORS
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.selection import count_selected, rank_scores
 from trialsim.errors import DesignError
-from trialsim.simulation.expectations import ExpectedOutcomes, expect_outcomes
+from trialsim.simulation.expectations import (
+    ExpectedOutcomes,
+    expect_outcomes,
+    expect_predicted,
+)
 from trialsim.simulation.growth import fit_growth
 from trialsim.simulation.own_volume import center, remove_own_volume
 from trialsim.simulation.pool import Pool, build_pool
@@ -79,6 +85,8 @@ class Screened:
         (n_people,), whose change is normal ageing; None where nobody's is known.
     target
         The screened people, where these are an archive that stands for them.
+    is_predicted
+        Whether the outcomes are predictions, with errors that `expected` holds.
     """
 
     outcome: Floats
@@ -88,6 +96,7 @@ class Screened:
     weights: dict[str, Floats]
     is_normal: Flags | None = None
     target: Target | None = None
+    is_predicted: bool = False
 
     @property
     def n_screened(self) -> int:
@@ -180,14 +189,48 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
             f"{FEWEST_EFFECTIVE} are needed to stand for those who would be enrolled."
         )
     score = screened.get_prognostic(candidate)
+    own = None if score is None else score[chosen]
+    expected = screened.expected[candidate.expectation].select(chosen)
+    target = screened.target
+    if target is not None and target.start is not None:
+        theirs = target.scores[candidate.strategy]
+        enrolled = _select_screened(candidate, target)
+        return draw_futures(expected, weights, own, target.start[enrolled], theirs[enrolled], rng)
+    if screened.is_predicted:
+        return _draw_often(screened.outcome[chosen], own, expected, weights, rng, name)
     return build_pool(
-        screened.outcome[chosen],
-        None if score is None else score[chosen],
-        expected=screened.expected[candidate.expectation].select(chosen),
-        weights=weights,
+        screened.outcome[chosen], own, expected=expected, weights=weights, rng=rng, name=name
+    )
+
+
+def _draw_often(
+    outcome: Floats,
+    score: Floats | None,
+    expected: ExpectedOutcomes,
+    weights: Floats,
+    rng: np.random.Generator,
+    name: str,
+) -> Pool:
+    """Return a pool with many draws of each person's predicted future."""
+    n_people = len(outcome)
+    again = np.repeat(np.arange(n_people), max(2, -(-N_DRAWN // max(n_people, 1))))
+    pool = build_pool(
+        outcome[again],
+        None if score is None else score[again],
+        expected=expected.select(again),
+        weights=weights[again],
         rng=rng,
         name=name,
     )
+    return replace(pool, drawn_from=(n_people, float(compute_effective_size(weights))))
+
+
+def _select_screened(candidate: Candidate, target: Target) -> NDArray[np.intp]:
+    if candidate.expectation == EVERYONE:
+        return np.arange(target.size)
+    one_each = np.ones((1, target.size))
+    score = target.scores[candidate.strategy]
+    return np.flatnonzero(target.select(candidate.fraction_enrolled, one_each, score)[0])
 
 
 def keep_possible_analyses(design: TrialDesign, pool: Pool) -> TrialDesign:
@@ -211,12 +254,13 @@ def read_screened(
     normal_people: pd.Index | None = None,
     weights: "pd.Series[float] | None" = None,
     stands_for: ScreenedPeople | None = None,
+    error_covariance: Floats | None = None,
 ) -> Screened:
     """Return the screened people, everyone who has a row of scores.
 
     Parameters
     ----------
-    trajectories, scores, baseline, normal_people, weights, stands_for
+    trajectories, scores, baseline, normal_people, weights, stands_for, error_covariance
         As in `compare_strategies`.
     design
         Its visits and its unit.
@@ -255,18 +299,26 @@ def read_screened(
         measured = pd.DataFrame(index=scores.index) if features is None else features
         start = trajectories.loc[scores.index, trajectories.columns[0]]
         measured = measured.assign(**{name_volume_column(design.endpoint): start})
-        target = build_target(table, measured, stands_for, everyone=EVERYONE)
+        target = build_target(
+            table, measured, stands_for, everyone=EVERYONE, start=take_start(stands_for, design)
+        )
         counts = own[None], np.ones((1, target.size))
         by_name = {name: target.weigh(name, *counts)[0] for name in target.covariates}
     by_name = share_weights(own, table) | by_name
+    if error_covariance is None:
+        expected = expect_each(outcome, table, design.times, features, by_name)
+    else:
+        spread = error_covariance[people.get_indexer(scores.index)]
+        expected = dict.fromkeys(by_name, expect_predicted(outcome, spread))
     return Screened(
         outcome,
         table,
         None if prognostic is None else _align(prognostic, scores.index),
-        expect_each(outcome, table, design.times, features, by_name),
+        expected,
         by_name,
         None if normal_people is None else np.asarray(scores.index.isin(normal_people)),
         target,
+        error_covariance is not None,
     )
 
 

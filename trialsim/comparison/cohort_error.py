@@ -25,13 +25,16 @@ from numpy.typing import NDArray
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import Target
 from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
+from trialsim.comparison.intervals import compute_freedom
 from trialsim.comparison.normal_sizes import compute_log_sizes
 from trialsim.comparison.sample_moments import (
     PersonMoments,
+    SampleMoments,
     compute_influences,
     compute_moments,
     widen_covariance,
 )
+from trialsim.comparison.transport import describe_selected, transport
 from trialsim.design import ANALYSES, TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
@@ -258,7 +261,9 @@ class _Job:
             score = scores.get(candidate.strategy, self.screened.scores[candidate.strategy])
             weights = self._select(candidate, everyone, score, target)
             prognostic = self._get_prognostic(candidate, score)
-            moments = compute_moments(people[candidate.expectation], weights, _fill(prognostic))
+            own = people[candidate.expectation]
+            moments = compute_moments(own, weights, _fill(prognostic))
+            moments = self._transport(moments, candidate, own, weights, prognostic, target)
             covariance = moments.get_covariance()
             for _ in range(widenings):
                 covariance = widen_covariance(covariance, self.effective_sizes[row])
@@ -266,6 +271,31 @@ class _Job:
                 preventable = moments.change - normal
                 sizes[name][row] = compute_log_sizes(name, preventable, covariance, self.design)
         return sizes
+
+    def _transport(
+        self,
+        moments: SampleMoments,
+        candidate: Candidate,
+        people: PersonMoments,
+        weights: Floats,
+        prognostic: Floats | None,
+        again: _TargetSample | None,
+    ) -> SampleMoments:
+        """Return the moments of the screened people's own futures, where these are predicted."""
+        target = self.screened.target
+        if target is None or target.start is None:
+            return moments
+        counts, score = np.ones((1, target.size)), target.scores[candidate.strategy]
+        if again is not None:
+            counts, score = again.counts, again.scores.get(candidate.strategy, score)
+        if candidate.expectation != EVERYONE:
+            counts = target.select(candidate.fraction_enrolled, counts, score)
+        shown = np.zeros(1)
+        if prognostic is not None:
+            middle = np.nanmean(prognostic, axis=-1, keepdims=True)
+            shown = np.where(np.isfinite(score), score - middle, 0.0)
+        selected = describe_selected(counts, target.start - people.middle[0], shown)
+        return transport(moments, people, weights, _fill(prognostic), selected)
 
     def estimate_freedom(self) -> dict[str, Floats]:
         """Return the degrees of freedom of the standard error of ln size of each candidate."""
@@ -400,21 +430,6 @@ def _fill(score: Floats | None) -> Floats:
         return np.zeros(1)
     middle = np.nanmean(score, axis=-1, keepdims=True)
     return np.asarray(np.where(np.isfinite(score), score - middle, 0.0))
-
-
-def compute_freedom(influence: Floats, weights: Floats, one_copy: Floats) -> float:
-    """Return Satterthwaite's degrees of freedom, 2 mean^2 / variance, of a squared standard error.
-
-    It is a sum over people of squared influences, which heavy tails make vary.
-    """
-    # each copy of a person is a person drawn on its own
-    copies = np.divide(weights, one_copy, out=np.zeros_like(weights), where=one_copy > 0)
-    part = copies * (one_copy * influence) ** 2
-    n, square = copies.sum(), part.sum()
-    if not square > 0:
-        return float(max(n - 1, 1))
-    excess = float((part * (one_copy * influence) ** 2).sum() / square**2 - 1 / n)
-    return float(np.clip(2 / excess if excess > 0 else np.inf, 1, max(n - 1, 1)))
 
 
 def _bootstrap_archive(

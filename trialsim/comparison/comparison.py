@@ -9,6 +9,7 @@ import pandas as pd
 
 from cohorts.schema import validate_table
 from trialsim import defaults
+from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
 from trialsim.comparison.candidate_runs import Simulation, run_candidate
 from trialsim.comparison.candidates import (
@@ -83,6 +84,7 @@ def compare_strategies(
     normal_people: pd.Index | None = None,
     weights: "pd.Series[float] | None" = None,
     stands_for: ScreenedPeople | None = None,
+    error_covariance: Floats | None = None,
     rescore: Rescore | None = None,
     on_progress: Progress | None = None,
 ) -> Comparison:
@@ -131,6 +133,9 @@ def compare_strategies(
         The screened people, where those with trajectories are an archive of others who were
         followed: the cut-offs are found on the screened people, and the archive is weighted to
         agree with them (`baseline` is then needed).
+    error_covariance
+        Where trajectories are predictions: how measured outcomes scatter around them in the unit of
+        the design, (n_people, n_visits, n_visits) in the order of `trajectories`.
     rescore
         Fits the strategies again to samples (`trialsim.comparison.refitting.build_rescore`);
         without it the scores stay as given.
@@ -153,6 +158,7 @@ def compare_strategies(
         normal_people=normal_people,
         weights=weights,
         stands_for=stands_for,
+        error_covariance=error_covariance,
     )
     design = add_normal_change(design, screened)
     candidates = list_candidates(list(screened.scores), fractions_enrolled)

@@ -72,3 +72,18 @@ def compute_end_error(log_ratios: Floats, df: float) -> float:
         return float("nan")
     spread = float(known.std(ddof=1))
     return compute_t_quantile(df) * spread / float(np.sqrt(2 * (len(known) - 1)))
+
+
+def compute_freedom(influence: Floats, weights: Floats, one_copy: Floats) -> float:
+    """Return Satterthwaite's degrees of freedom, 2 mean^2 / variance, of a squared standard error.
+
+    It is a sum over people of squared influences, which heavy tails make vary.
+    """
+    # each copy of a person is a person drawn on its own
+    copies = np.divide(weights, one_copy, out=np.zeros_like(weights), where=one_copy > 0)
+    part = copies * (one_copy * influence) ** 2
+    n, square = copies.sum(), part.sum()
+    if not square > 0:
+        return float(max(n - 1, 1))
+    excess = float((part * (one_copy * influence) ** 2).sum() / square**2 - 1 / n)
+    return float(np.clip(2 / excess if excess > 0 else np.inf, 1, max(n - 1, 1)))

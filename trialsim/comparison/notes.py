@@ -76,6 +76,8 @@ def _list_noise(errors: SizeErrors, noise_sd: float) -> list[str]:
 
 
 def _describe_error(errors: SizeErrors, n_bootstrap: int, rescore: Rescore | None) -> list[str]:
+    if not n_bootstrap:
+        return ["No bootstrap samples were drawn: the sizes stand without the error of a cohort."]
     if n_bootstrap < MIN_SAMPLES:
         return [
             f"n_bootstrap is {n_bootstrap}: fewer than {MIN_SAMPLES} bootstrap samples carry no "

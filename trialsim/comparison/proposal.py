@@ -74,7 +74,7 @@ def _propose(
         "n_treatment_assured": assured.n_treatment,
         "share_chosen": repeated.share_chosen,
         "truly_cheapest_rate": get_truly_cheapest_rate(repeated.share_chosen),
-        "pool_size": run.pool.size,
+        "pool_size": run.pool.n_people,
         "saving_cost": saving[0],
         "saving_cost_lower": saving[1],
         "saving_cost_upper": saving[2],

@@ -31,6 +31,8 @@ class PersonMoments:
         Conditional covariance of missed visits in the model, (1, n_people, n_visits, n_visits).
     surprise
         (n_people,), see `ExpectedOutcomes`.
+    middle
+        What was taken off the outcomes, (n_visits,).
     """
 
     change: Floats
@@ -38,6 +40,7 @@ class PersonMoments:
     products: Floats
     unseen: Floats
     surprise: Floats
+    middle: Floats
 
     @classmethod
     def take(cls, expected: ExpectedOutcomes, was_seen: Flags, weights: Floats) -> "PersonMoments":
@@ -61,7 +64,8 @@ class PersonMoments:
             outcome, start = outcome + moved[..., :-1], start + moved[..., -1]
         products = outcome[..., :, None] * outcome[..., None, :]
         change = outcome[..., -1] + middle[-1] - (start + middle[0])
-        return cls(change, outcome, products, expected.covariance[None], expected.surprise)
+        unseen = expected.covariance[None]
+        return cls(change, outcome, products, unseen, expected.surprise, middle)
 
 
 @dataclass(frozen=True)

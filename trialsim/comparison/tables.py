@@ -86,7 +86,7 @@ def tabulate_sample_sizes(errors: SizeErrors, costs: Costs) -> pd.DataFrame:
                     "cost_upper": cost[1],
                     "months_to_enroll": whole.months_to_enroll,
                     "is_attainable": run.candidate.is_attainable,
-                    "pool_size": run.pool.size,
+                    "pool_size": run.pool.n_people,
                 }
             )
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """Strategies that read a table of predicted volumes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,69 @@ def compute_predicted_decline(tables: ScreeningTables, source: str, *, name: str
     decline = (baseline - rows["volume_mm3"]) * unit
     sd = rows["volume_sd_mm3"] * unit
     return pd.DataFrame({"decline": tables.look_up(decline), "sd": tables.look_up(sd)})
+
+
+@dataclass(frozen=True)
+class PredictedCourse:
+    """Predicted volumes at several visits, each person's own row.
+
+    Attributes
+    ----------
+    baseline
+        mm3, measured the way the prediction is, index `participant_id`.
+    volume, sd
+        mm3, one column a visit (months).
+    """
+
+    baseline: pd.Series
+    volume: pd.DataFrame
+    sd: pd.DataFrame
+
+
+def compute_predicted_course(
+    tables: ScreeningTables, source: str, months: Sequence[float]
+) -> PredictedCourse:
+    """Return predicted volumes at the visits of a design; NaN for people without a prediction.
+
+    Parameters
+    ----------
+    tables
+        Screened people.
+    source
+        "predictions" or "auxiliary".
+    months
+        Of the visits after baseline.
+
+    Raises
+    ------
+    DesignError
+        There are no predictions, none for the region, or none for one of the months.
+    """
+    rows: pd.DataFrame | None = getattr(tables, source)
+    if rows is None or rows.empty:
+        raise DesignError(
+            'outcomes "predicted" need predicted volumes: run `trialsim predict` first, or name a '
+            "table of them (--predictions)."
+        )
+    rows = _take_region(rows, tables.region, 'outcomes "predicted"')
+    known = sorted(map(float, rows["horizon_months"].unique()))
+    lacking = [month for month in months if float(month) not in known]
+    if lacking:
+        have = ", ".join(f"{month:g}" for month in known)
+        raise DesignError(
+            f"Predictions are for month {have}; the design's visits at month "
+            f"{', '.join(f'{month:g}' for month in lacking)} have none: predict for the visits of "
+            "the design."
+        )
+    visits = {
+        month: rows[rows["horizon_months"] == month].set_index("participant_id") for month in months
+    }
+    last = visits[months[-1]]
+    return PredictedCourse(
+        tables.look_up(last["baseline_volume_mm3"]),
+        pd.DataFrame({m: tables.look_up(own["volume_mm3"]) for m, own in visits.items()}),
+        pd.DataFrame({m: tables.look_up(own["volume_sd_mm3"]) for m, own in visits.items()}),
+    )
 
 
 def _take_region(rows: pd.DataFrame, region: str, name: str) -> pd.DataFrame:

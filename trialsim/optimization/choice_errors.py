@@ -14,9 +14,9 @@ from trialsim.comparison.candidates import EVERYONE, Screened
 from trialsim.comparison.cohort_error import (
     Rescore,
     bootstrap_sizes,
-    compute_freedom,
     draw_samples,
 )
+from trialsim.comparison.intervals import compute_freedom
 from trialsim.comparison.normal_sizes import compute_log_sizes
 from trialsim.comparison.sample_moments import (
     PersonMoments,

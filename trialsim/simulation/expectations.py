@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.analysis.patterns import encode_patterns
-from trialsim.analysis.result import Floats
+from trialsim.analysis.result import Flags, Floats
 from trialsim.simulation.growth import Growth
 
 
@@ -175,6 +175,22 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
         float(np.sqrt(growth.residual_variance)),
         Refit(information, score, response),
     )
+
+
+def expect_predicted(outcome: Floats, covariance: Floats) -> ExpectedOutcomes:
+    """Return what a prediction lets expect of each person.
+
+    Parameters
+    ----------
+    outcome
+        (n_people, n_visits), NaN for people without a prediction.
+    covariance
+        Of the measured outcomes around it, (n_people, n_visits, n_visits).
+    """
+    lacks: Flags = np.asarray(np.isnan(outcome).any(axis=1))
+    spread = np.where(lacks[:, None, None], 0.0, covariance)
+    unknown = np.full(len(outcome), np.nan)
+    return ExpectedOutcomes(outcome, spread, outcome[:, 0], unknown, noise_sd=0.0)
 
 
 def compare_spread(surprise: Floats, weights: Floats) -> Floats:

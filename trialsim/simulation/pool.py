@@ -33,6 +33,9 @@ class Pool:
         Mean change from the true baseline at each visit, (n_visits,): what a treatment slows.
     weights
         (n_people,), how many people each stands for; they add up to 1.
+    drawn_from
+        Where outcomes were drawn from a prediction: the people that say how predictions err, and
+        how many of equal weight would say as much. None where each outcome is a person's own.
     """
 
     outcome: Floats
@@ -40,16 +43,22 @@ class Pool:
     score: Floats
     true_change: Floats
     weights: Floats
+    drawn_from: tuple[int, float] | None = None
 
     @property
     def size(self) -> int:
-        """Number of people."""
+        """Number of trajectories."""
         return len(self.outcome)
+
+    @property
+    def n_people(self) -> int:
+        """Number of people behind the trajectories."""
+        return self.size if self.drawn_from is None else self.drawn_from[0]
 
     @property
     def effective_size(self) -> float:
         """Number of people of equal weight that would say as much, 1 / sum w^2."""
-        return float(1 / (self.weights**2).sum())
+        return float(1 / (self.weights**2).sum()) if self.drawn_from is None else self.drawn_from[1]
 
     @property
     def n_incomplete(self) -> int:

@@ -67,6 +67,14 @@ _BY_SECTION: Final = {
         "analyses",
         "common_baseline",
     ),
+    "design.assumed": (
+        "decline_mean",
+        "decline_sd",
+        "baseline_sd",
+        "baseline_correlation",
+        "noise_sd",
+        "score_correlation",
+    ),
     "costs": (
         "currency",
         "screening",

@@ -28,7 +28,12 @@ PATHS: Final = (
 
 _RESOLVED: Final = "resolved."
 
-_NESTED: Final = ("selection.fast_progressor", "design.dropout")
+_NESTED: Final = (
+    "selection.fast_progressor",
+    "design.dropout",
+    "design.assumed",
+    "design.calibration",
+)
 _ALTERNATIVES: Final = {
     "selection.fast_progressor.top_fraction": "selection.fast_progressor.rate_below",
     "selection.fast_progressor.rate_below": "selection.fast_progressor.top_fraction",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from trialsim.design import OutcomeSource
 from trialsim.study.keys import KEYS
 from trialsim.study.protocol import Protocol
 from trialsim.study.question import build_stated
@@ -56,8 +57,14 @@ def protocol(
     normal_change_per_year: float | None = None,
     effect: Literal["slope", "offset"] | None = None,
     effect_model: Literal["shift", "proportional"] | None = None,
-    outcomes: Literal["auto", "observed", "archive"] | None = None,
+    outcomes: OutcomeSource | None = None,
     trajectories: Literal["resampling", "parametric"] | None = None,
+    decline_mean: float | None = None,
+    decline_sd: float | None = None,
+    baseline_sd: float | None = None,
+    baseline_correlation: float | None = None,
+    noise_sd: float | None = None,
+    score_correlation: float | Mapping[str, float] | None = None,
     dropout: float | Mapping[str, float] | None = None,
     analyses: Sequence[str] | None = None,
     currency: str | None = None,
@@ -129,6 +136,8 @@ def protocol(
         The treatment's effect, see `TrialDesign`.
     outcomes, trajectories
         Whose outcomes become trials, and how they are drawn.
+    decline_mean, decline_sd, baseline_sd, baseline_correlation, noise_sd, score_correlation
+        What outcomes are assumed to be, for outcomes "assumed"; see `AssumedDecline`.
     dropout, analyses
         The share that leaves (0 to below 1), what is fitted.
     currency, screening, participant, visit, per_month

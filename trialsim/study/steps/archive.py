@@ -125,6 +125,13 @@ def describe_screened(job: Job, screening: Screening, scores: pd.DataFrame) -> S
     )
 
 
+def get_own_volume(tables: ScreeningTables) -> "pd.Series[float]":
+    """Return the endpoint's volume at baseline, NaN where it is not measured."""
+    column = name_volume_column(tables.region)
+    found = tables.baseline.get(column, pd.Series(float("nan"), tables.index))
+    return found.astype(float)
+
+
 def _take_own_volume(tables: ScreeningTables) -> dict[str, pd.Series]:
     column = name_volume_column(tables.region)
     return {column: tables.baseline[column]} if column in tables.baseline else {}

@@ -14,24 +14,23 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
 from cohorts.schema import validate_table
-from trialsim.comparison.candidates import Candidate, list_candidates, read_screened
+from trialsim.comparison.candidates import Candidate, list_candidates
 from trialsim.comparison.comparison import add_normal_change, gather_pools
 from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment import score_people
-from trialsim.enrichment.features import build_all_features
 from trialsim.enrichment.screening import Screening
 from trialsim.interim.candidate import plan_candidate
 from trialsim.interim.plan import InterimPlan
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.interim import gather_enrolled, read_followed
+from trialsim.study.steps.outcomes import find_outcomes
 from trialsim.study.steps.screening import (
     assemble_screening,
     list_strategies,
     read_given_predictions,
 )
-from trialsim.study.steps.selection import judge_scores
-from trialsim.study.steps.simulation import find_normal_people, find_outcomes
+from trialsim.study.steps.selection import is_not_judged, judge_scores
 from trialsim.study.steps.tools import settle_screened
 
 
@@ -64,7 +63,8 @@ def find_problems(job: Job) -> Iterator[str]:
         return
     scores = pd.concat(scored, ignore_index=True)
     try:
-        judge_scores(job, cohort, screening, scores, predictions)
+        if not is_not_judged(job, screening):
+            judge_scores(job, cohort, screening, scores, predictions)
     except TrialsimError as error:
         yield from error.problems
     try:
@@ -130,14 +130,7 @@ def _try_simulation(
 ) -> None:
     design = job.protocol.design
     source = find_outcomes(job, cohort, screening, widen_scores(scores), predictions)
-    screened = read_screened(
-        source.trajectories,
-        source.scores,
-        design,
-        baseline=build_all_features(source.tables),
-        normal_people=find_normal_people(source.cohort, design),
-        stands_for=source.stands_for,
-    )
+    screened = source.read(design)
     add_normal_change(design, screened)
     fractions = job.protocol.selection.fractions_enrolled
     candidates = list_candidates(list(screened.scores), fractions)

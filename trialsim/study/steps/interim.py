@@ -31,8 +31,8 @@ from trialsim.simulation.outcomes import GrowthModel
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.outcomes import find_normal_people
 from trialsim.study.steps.screening import build_screening
-from trialsim.study.steps.simulation import find_normal_people
 
 _SECONDS_A_TRIAL = 0.002
 

@@ -5,9 +5,7 @@ import pandas as pd
 
 from reports.store.study import Run
 from trialsim.analysis.result import Floats
-from trialsim.comparison.candidates import read_screened
 from trialsim.comparison.refitting import widen_scores
-from trialsim.enrichment.features import build_all_features
 from trialsim.errors import DesignError
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import list_groups
@@ -15,8 +13,8 @@ from trialsim.optimization.search import optimize_design
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.outcomes import find_outcomes
 from trialsim.study.steps.screening import assemble_screening, read_predictions
-from trialsim.study.steps.simulation import find_normal_people, find_outcomes
 
 _SECONDS: float = 30.0
 
@@ -49,14 +47,12 @@ def optimize(job: Job, run: Run) -> None:
         source = find_outcomes(job, cohort, screening, scores, predictions)
     except DesignError as error:
         raise DesignError(f"No design was searched: {' '.join(error.problems)}") from error
-    screened = read_screened(
-        source.trajectories,
-        source.scores,
-        protocol.design,
-        baseline=build_all_features(source.tables),
-        normal_people=find_normal_people(source.cohort, protocol.design),
-        stands_for=source.stands_for,
-    )
+    if source.kind == "assumed":
+        raise DesignError(
+            "No design was searched: outcomes that are assumed say nothing of people at baseline, "
+            "which a search compares."
+        )
+    screened = source.read(protocol.design)
     people = source.scores.index if source.stands_for is None else source.stands_for.scores.index
     found = optimize_design(
         screened,
@@ -64,7 +60,7 @@ def optimize(job: Job, run: Run) -> None:
         protocol.trial_costs,
         protocol.optimize or SearchRanges(),
         groups=list_groups(cohort.participants, people),
-        columns=_read_columns(source.tables.baseline, source.scores.index),
+        columns=_read_columns(source.known, source.scores.index),
         accrual=protocol.accrual,
         rescore=source.rescore,
         n_simulations=protocol.simulation.n_simulations,

@@ -98,6 +98,11 @@ def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
     screening, predictions = build_screening(job, run), read_predictions(job, run)
     cohort = read_cohort(run.study, run.read)
+    if is_not_judged(job, screening):
+        job.tell(
+            run, ["Nobody's decline is known, so that nobody can say which strategy finds it best."]
+        )
+        return
     judged = judge_scores(job, cohort, screening, run.read("scores"), predictions)
     for name, table in judged.tables.items():
         run.write(name, table)
@@ -175,6 +180,12 @@ def judge_scores(
 def is_judged_on_archive(job: Job, screening: Screening) -> bool:
     """Return whether nobody screened was followed, and others were."""
     return job.protocol.cohort.training is not None and screening.truth is None
+
+
+def is_not_judged(job: Job, screening: Screening) -> bool:
+    """Return whether nobody was followed, screened or not, and the design needs nobody to be."""
+    needs_nobody = job.protocol.design.outcomes in {"predicted", "assumed"}
+    return needs_nobody and job.protocol.cohort.training is None and screening.truth is None
 
 
 def choose_truth(job: Job, cohort: Cohort, screening: Screening) -> TrueDecline:
