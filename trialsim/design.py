@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from itertools import pairwise
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,69 +10,24 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.inference import Covariance, DegreesOfFreedom, Inference, StandardError
 from trialsim.costs import Costs
-from trialsim.drop_out import DropOut
+from trialsim.design_checks import EVENTS, OutcomeSource, find_design_problems
 from trialsim.errors import DesignError
+from trialsim.events import DropOut, Event, Rate, compute_remaining, read_rate
+from trialsim.sites import Sites
 from trialsim.stated import AssumedDecline, StatedCalibration
 
 __all__ = [
-    "ANALYSES",
-    "Analysis",
     "AssumedDecline",
     "Costs",
     "DropOut",
+    "Event",
+    "OutcomeSource",
+    "Sites",
     "StatedCalibration",
     "TrialDesign",
     "build_costs",
     "build_design",
 ]
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What an analysis fits.
-
-    Attributes
-    ----------
-    model
-        The change score, the last visit adjusted for baseline, or a mixed model of all visits.
-    uses_score
-        Whether the prognostic score is a covariate besides, crossed with time in a mixed model.
-    """
-
-    model: Literal["change", "ancova", "random_slope", "mmrm"]
-    uses_score: bool = False
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether it is a mixed model."""
-        return self.model in {"random_slope", "mmrm"}
-
-    @property
-    def compares_slopes(self) -> bool:
-        """Whether it estimates a difference in slope, rather than at the last visit."""
-        return self.model == "random_slope"
-
-
-ANALYSES: Final[dict[str, Analysis]] = {
-    "change": Analysis("change"),
-    "ancova": Analysis("ancova"),
-    "ancova_score": Analysis("ancova", uses_score=True),
-    "random_slope": Analysis("random_slope"),
-    "mmrm": Analysis("mmrm"),
-    "random_slope_score": Analysis("random_slope", uses_score=True),
-    "mmrm_score": Analysis("mmrm", uses_score=True),
-}
-"""What a design may list as its analyses."""
-
-UNITS: Final = ("mm3", "log_percent")
-RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
-EFFECT_SHAPES: Final = ("slope", "offset")
-EFFECT_MODELS: Final = ("shift", "proportional")
-OUTCOMES: Final = ("auto", "observed", "archive", "predicted", "assumed")
-"""Where outcomes may come from."""
-
-OutcomeSource = Literal["auto", "observed", "archive", "predicted", "assumed"]
-TRAJECTORIES: Final = ("resampling", "parametric")
 
 
 @dataclass(frozen=True)
@@ -111,6 +65,14 @@ class TrialDesign:
     effect_model
         "shift": every treated person is shifted by the same amount; "proportional": each one's own
         decline is slowed (parametric outcomes only).
+    onset_months
+        When the effect begins; the decline after it is slowed.
+    pseudo_atrophy, pseudo_atrophy_months
+        Extra loss under treatment that is no decline, 0 or more, in `unit`, and the month by which
+        it is whole (the first visit after baseline when None).
+    effect_lost_per_year
+        Share of the effect that is lost a year after treatment stops, 0 (what was gained stays) to
+        1 (lost at once); under the strategy "treatment_policy" for discontinuation.
     outcomes
         Where the outcomes of a simulated trial come from: "observed", the screened people's own
         follow-up; "archive", other people who were followed, weighted to agree with the screened;
@@ -125,8 +87,19 @@ class TrialDesign:
         How they are drawn: by "resampling" people, or from a "parametric" model fitted to them.
     dropout
         How people leave.
+    discontinuation, adverse_event, death
+        Treatment is stopped, something happens that tells people their arm, or they die: how often,
+        and how each is dealt with.
+    composite_worst
+        Share of untreated people who fare worse than someone whose event counts as a bad outcome.
+    unreadable
+        Share of the scans after baseline that cannot be read: one number, or one for each visit.
+    sites
+        Where people are seen, and how sites differ.
+    imputed_delta
+        Added to what is imputed for treated people who left, in `unit`.
     analyses
-        Names in `ANALYSES`.
+        Names in `trialsim.analyses.ANALYSES`.
     common_baseline
         Whether the random-slope model lets the arms share their intercept.
     degrees_of_freedom
@@ -155,11 +128,22 @@ class TrialDesign:
     normal_change_per_year: float | None = None
     effect: Literal["slope", "offset"] = "slope"
     effect_model: Literal["shift", "proportional"] = "shift"
+    onset_months: float = 0.0
+    pseudo_atrophy: float = 0.0
+    pseudo_atrophy_months: float | None = None
+    effect_lost_per_year: float = 1.0
     outcomes: OutcomeSource = "auto"
     assumed: AssumedDecline = field(default_factory=AssumedDecline)
     calibration: StatedCalibration = field(default_factory=StatedCalibration)
     trajectories: Literal["resampling", "parametric"] = "resampling"
     dropout: DropOut = field(default_factory=DropOut)
+    discontinuation: Event = field(default_factory=Event)
+    adverse_event: Event = field(default_factory=Event)
+    death: Event = field(default_factory=Event)
+    composite_worst: float = 0.1
+    unreadable: Rate = 0.0
+    sites: Sites = field(default_factory=Sites)
+    imputed_delta: float = 0.0
     analyses: tuple[str, ...] = ("mmrm",)
     common_baseline: bool = False
     degrees_of_freedom: DegreesOfFreedom = "satterthwaite"
@@ -172,9 +156,8 @@ class TrialDesign:
         object.__setattr__(self, "arms", tuple(self.arms))
         if self.unit == "percent":
             object.__setattr__(self, "unit", "log_percent")
-        problems = [*_find_schedule_problems(self), *_find_choice_problems(self)]
-        problems += [*_find_number_problems(self), *self.dropout.find_problems()]
-        problems += [*_find_inference_problems(self), *_find_stated_problems(self)]
+        object.__setattr__(self, "unreadable", read_rate(self.unreadable))
+        problems = find_design_problems(self)
         if problems:
             raise DesignError(*problems)
 
@@ -201,12 +184,32 @@ class TrialDesign:
     def compute_retention(self, arm: int) -> NDArray[np.float64]:
         """Return the share of the arm (0 control, 1 treatment) still in at each visit."""
         left = self.dropout.treated if arm else self.dropout.control
-        return np.asarray((1 - left) ** (self.times / self.duration_months))
+        return compute_remaining(left, self.times)
+
+    def compute_share_left(self, arm: int) -> float:
+        """Return the share of the arm that has left by the last visit."""
+        return 1 - float(self.compute_retention(arm)[-1])
 
     def compute_hazard(self, arm: int) -> float:
-        """Return the hazard of leaving the arm, per month."""
-        left = self.dropout.treated if arm else self.dropout.control
-        return -math.log1p(-left) / self.duration_months
+        """Return the mean hazard of leaving the arm, per month."""
+        return -math.log(self.compute_retention(arm)[-1]) / self.duration_months
+
+    def get_event(self, name: str) -> Event:
+        """Return one of the events in `EVENTS`."""
+        event: Event = getattr(self, name)
+        return event
+
+    @property
+    def has_events(self) -> bool:
+        """Whether intercurrent events happen, or outcomes after leaving lose the effect."""
+        happens = any(self.get_event(name).happens for name in EVENTS)
+        leaves = bool(np.any(self.dropout.control) or np.any(self.dropout.treated))
+        return happens or (leaves and self.discontinuation.strategy == "treatment_policy")
+
+    @property
+    def has_linear_effect(self) -> bool:
+        """Whether the difference between the arms grows in proportion to time."""
+        return self.effect == "slope" and not (self.onset_months or self.pseudo_atrophy)
 
     def change(self, **values: Any) -> "TrialDesign":
         """Return the design with some attributes changed."""
@@ -217,8 +220,19 @@ class TrialDesign:
         return asdict(self)
 
 
+_PARTS: Final[tuple[tuple[str, type[Any]], ...]] = (
+    ("dropout", DropOut),
+    ("sites", Sites),
+    ("assumed", AssumedDecline),
+    ("calibration", StatedCalibration),
+    *((name, Event) for name in EVENTS),
+)
+
+
 def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialDesign:
-    """Return the design of plain values; `dropout` may be one share for both arms.
+    """Return the design of plain values; `dropout` or an event may be one rate for both arms.
+
+    `sites` may be their number.
 
     `dropout`, `assumed` and `calibration` are tables of their own.
 
@@ -227,27 +241,16 @@ def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialD
     DesignError
         A key is unknown, a value cannot be.
     """
-    plain = dict(values)
-    left = plain.get("dropout", {})
-    table = left if isinstance(left, Mapping) else {"control": left}
-    parts = {"dropout": table, "assumed": plain.get("assumed", {})}
-    parts["calibration"] = plain.get("calibration", {})
-    for name, own in parts.items():
-        _refuse_unknown(own, _PARTS[name], f"{source}, {name}")
-    _refuse_unknown(plain, TrialDesign, source)
+    _refuse_unknown(values, TrialDesign, source)
     try:
-        return TrialDesign(
-            **{**plain, **{name: _PARTS[name](**own) for name, own in parts.items()}}
-        )
+        parts = {
+            name: _build_part(kind, values[name], f"{source}, {name}")
+            for name, kind in _PARTS
+            if name in values
+        }
+        return TrialDesign(**{**values, **parts})
     except (TypeError, ValueError) as error:
         raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
-
-
-_PARTS: Final[dict[str, type[Any]]] = {
-    "dropout": DropOut,
-    "assumed": AssumedDecline,
-    "calibration": StatedCalibration,
-}
 
 
 def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
@@ -265,6 +268,13 @@ def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
         raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
 
 
+def _build_part(kind: type[Any], value: Any, source: str) -> Any:
+    first = "n" if kind is Sites else "control"
+    table = value if isinstance(value, Mapping) else {first: value}
+    _refuse_unknown(table, kind, source)
+    return kind(**table)
+
+
 def _refuse_unknown(values: Mapping[str, Any], kind: type[Any], source: str) -> None:
     known = [one.name for one in fields(kind)]
     unknown = [key for key in values if key not in known]
@@ -272,94 +282,3 @@ def _refuse_unknown(values: Mapping[str, Any], kind: type[Any], source: str) -> 
         raise DesignError(
             *(f"{source}: {key} is not known; there are {', '.join(known)}." for key in unknown)
         )
-
-
-def _find_schedule_problems(design: TrialDesign) -> list[str]:
-    months = design.visits_months
-    if len(months) < 2 or months[0] != 0 or any(b <= a for a, b in pairwise(months)):
-        return [f"visits_months must start at 0 and increase, got {list(months)}."]
-    return [
-        f"The analysis {name} needs at least 3 visits, got {len(months)}."
-        for name in design.analyses
-        if name in ANALYSES and ANALYSES[name].compares_slopes and len(months) < 3
-    ]
-
-
-def _find_choice_problems(design: TrialDesign) -> list[str]:
-    choices = {
-        "unit": UNITS,
-        "relative_to": RELATIVE_TO,
-        "effect": EFFECT_SHAPES,
-        "effect_model": EFFECT_MODELS,
-        "trajectories": TRAJECTORIES,
-        "sides": (1, 2),
-    }
-    problems = [
-        f"{name} must be one of {', '.join(map(str, known))}, got {getattr(design, name)!r}."
-        for name, known in choices.items()
-        if getattr(design, name) not in known
-    ]
-    problems += [
-        f"analyses may hold {', '.join(ANALYSES)}, got {name!r}."
-        for name in design.analyses
-        if name not in ANALYSES
-    ]
-    if not design.analyses or len(set(design.analyses)) < len(design.analyses):
-        problems.append(f"analyses must list each analysis once, got {list(design.analyses)}.")
-    if len(design.arms) != 2:
-        problems.append(f"arms must name two arms, got {list(design.arms)}.")
-    problems += _find_outcome_problems(design.outcomes)
-    if design.effect_model == "proportional" and design.trajectories != "parametric":
-        problems.append(
-            'effect_model "proportional" needs trajectories "parametric": a measured change holds '
-            "noise, and no treatment slows noise."
-        )
-    return problems
-
-
-def _find_inference_problems(design: TrialDesign) -> list[str]:
-    try:
-        changes = design.inference.list_changes()
-    except DesignError as error:
-        return list(error.problems)
-    if any(ANALYSES[name].is_mixed for name in design.analyses if name in ANALYSES):
-        return []
-    return [
-        f"{change} is for mixed models (random_slope, mmrm): the analyses hold none, got "
-        f"{', '.join(design.analyses)}."
-        for change in changes
-    ]
-
-
-def _find_stated_problems(design: TrialDesign) -> list[str]:
-    problems = design.calibration.find_problems(len(design.visits_months) - 1)
-    lacking = design.assumed.list_lacking() if design.outcomes == "assumed" else []
-    problems += [
-        f'outcomes "assumed" lack a number: state assumed.{name} (see the [design.assumed] table).'
-        for name in lacking
-    ]
-    return [*problems, *design.assumed.find_problems()]
-
-
-def _find_outcome_problems(outcomes: str) -> list[str]:
-    if outcomes in TRAJECTORIES:
-        return [
-            f"outcomes says where outcomes come from ({', '.join(OUTCOMES)}); how they are drawn "
-            f'is trajectories = "{outcomes}".'
-        ]
-    if outcomes not in OUTCOMES:
-        return [f"outcomes must be one of {', '.join(OUTCOMES)}, got {outcomes!r}."]
-    return []
-
-
-def _find_number_problems(design: TrialDesign) -> list[str]:
-    problems = [
-        f"{name} must lie between 0 and 1, got {getattr(design, name):g}."
-        for name in ("alpha", "target_power", "slowing")
-        if not 0 < getattr(design, name) < 1
-    ]
-    if not 0 < design.allocation_ratio < math.inf:
-        problems.append(
-            f"allocation_ratio must be greater than 0, got {design.allocation_ratio:g}."
-        )
-    return problems

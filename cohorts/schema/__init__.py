@@ -15,6 +15,7 @@ from cohorts.errors import CohortValidationError
 from cohorts.schema.looks import LOOKS_TABLES
 from cohorts.schema.names import (
     BRAIN,
+    BREAK_EVEN,
     CONTEXT_REGIONS,
     DIAGNOSES,
     HEAD_SIZE,
@@ -31,6 +32,7 @@ from cohorts.schema.trials import TRIALS_TABLES
 
 __all__ = [
     "BRAIN",
+    "BREAK_EVEN",
     "CONTEXT_REGIONS",
     "DIAGNOSES",
     "HEAD_SIZE",

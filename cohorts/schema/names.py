@@ -26,5 +26,8 @@ REPORTED_REGIONS: Final = ("hippocampus", "amygdala", "lateral_ventricle", "thal
 IMAGE_KINDS: Final = ("baseline", "predicted", "difference", "uncertainty", "reconstructed")
 """What an image of `prediction_images` shows; `reconstructed` is the baseline, decoded."""
 
+BREAK_EVEN: Final = "slowing in the selected over slowing in everyone"
+"""The assumption in `sensitivity` whose value other than 1 is that at which nothing is saved."""
+
 SIDES: Final = ("left", "right")
 """Prefixes of one-sided regions: `left_hippocampus`; a name without a prefix is both sides."""

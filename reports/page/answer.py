@@ -21,6 +21,7 @@ from reports.page.gather import StudyFacts
 from reports.page.proposed import (
     are_outcomes_assumed,
     describe_assured,
+    describe_break_even,
     describe_budget,
     describe_doubts,
     describe_found,
@@ -56,6 +57,7 @@ def describe_answer(facts: StudyFacts) -> Answer:
         _screening_sentence(choice, currency),
         _design_sentence(facts, choice),
         _choice_sentence(choice),
+        describe_break_even(facts, choice),
     ]
     numbers = _key_numbers(choice, currency)
     return Answer(_headline(choice), tuple(filter(None, details)), sources, numbers)
@@ -79,6 +81,7 @@ def _describe_proposal(facts: StudyFacts, choice: Choice, currency: str) -> Answ
         _design_sentence(facts, choice),
         _choice_sentence(choice),
         describe_regret(facts, choice, currency),
+        describe_break_even(facts, choice),
     ]
     headline, *details = filter(None, sentences)
     tables = ("sample_sizes", "sample_size_savings", "proposed_sizes", "decisions")

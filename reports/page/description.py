@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reports.errors import ReportError
 
+Rate = float | tuple[float, ...]
+"""One share by the last visit, or one for each visit after baseline."""
+
 
 class StudyDescription(BaseModel):
     """The resolved question behind a table; None where an earlier version recorded nothing.
@@ -26,7 +29,16 @@ class StudyDescription(BaseModel):
     slowing, relative_to, normal_change_per_year, effect
         The effect.
     dropout_control, dropout_treatment
-        Share of each arm that has left by the last visit.
+        Share of each arm that has left by the last visit, or at each visit after baseline.
+    unreadable
+        Share of the scans after baseline that cannot be read.
+    discontinuation_control, adverse_event_control, death_control
+        How often each intercurrent event happens, in treatment as in control where the attribute of
+        treatment says nothing; how it is dealt with.
+    effect_lost_per_year
+        Share of the effect that is lost a year after treatment stops.
+    training
+        Other people that strategies are fitted on.
     outcomes, trajectories
         Whose outcomes became trials, how they were drawn.
     degrees_of_freedom, covariance, standard_error
@@ -64,8 +76,20 @@ class StudyDescription(BaseModel):
     relative_to: str | None = None
     normal_change_per_year: float | None = None
     effect: str | None = None
-    dropout_control: float | None = None
-    dropout_treatment: float | None = None
+    dropout_control: Rate | None = None
+    dropout_treatment: Rate | None = None
+    unreadable: Rate | None = None
+    discontinuation_control: Rate | None = None
+    discontinuation_treatment: Rate | None = None
+    discontinuation_strategy: str | None = None
+    adverse_event_control: Rate | None = None
+    adverse_event_treatment: Rate | None = None
+    adverse_event_strategy: str | None = None
+    death_control: Rate | None = None
+    death_treatment: Rate | None = None
+    death_strategy: str | None = None
+    effect_lost_per_year: float | None = None
+    training: str | None = None
     outcomes: str | None = None
     trajectories: str | None = None
     degrees_of_freedom: str | None = None
@@ -141,6 +165,13 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "design.dropout.control",
         "design.dropout",
     ),
+    **_of("design", "unreadable", "effect_lost_per_year"),
+    **_of("cohort", "training"),
+    **{
+        f"{event}_{name}": (f"design.{event}.{name}",)
+        for event in ("discontinuation", "adverse_event", "death")
+        for name in ("control", "treatment", "strategy")
+    },
     **_of(
         "costs",
         *("currency", "screening", "participant", "visit", "per_month"),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cohorts.schema import BREAK_EVEN
 from reports.figures.labels import strategy_words
 from reports.page.choice import REFERENCE, Choice, primary_analysis
 from reports.page.content import KeyNumber
@@ -12,6 +13,7 @@ from reports.page.formats import (
     show_fraction,
     show_interval,
     show_money,
+    show_number,
     show_share,
     show_size,
     show_text,
@@ -120,6 +122,22 @@ def describe_budget(choice: Choice) -> str:
     return (
         f"For what enrolling everyone costs at {show_fraction(choice.best['target_power'])} power, "
         f"this choice has {show_share(saving['power_equal_budget'])} power as found{bracket}."
+    )
+
+
+def describe_break_even(facts: StudyFacts, choice: Choice) -> str:
+    """Return how much less the selected may be slowed than everyone before nothing is saved."""
+    if not (choice.is_enriched and facts.has("sensitivity")):
+        return ""
+    table = facts.tables["sensitivity"]
+    rows = table[table["parameter"] == BREAK_EVEN]
+    if rows.empty:
+        return ""
+    low, high = rows["low_value"].iloc[0], rows["high_value"].iloc[0]
+    ratio = low if low < 1 else high
+    return (
+        "Slowing is assumed to be the same in the selected as in everyone; slowing may depend on "
+        f"stage, and at {show_number(ratio, digits=2)} times that of everyone the saving vanishes."
     )
 
 

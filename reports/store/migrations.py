@@ -200,6 +200,11 @@ def add_accrual(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_create_statement(TABLES[name]))
 
 
+def add_estimands(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of estimands, which earlier files lack."""
+    connection.execute(_create_statement(TABLES["estimands"]))
+
+
 def _create_statement(schema: pa.DataFrameSchema) -> str:
     columns = [_column(str(name), column) for name, column in schema.columns.items()]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
@@ -251,4 +256,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_pool_moments,
     add_accrual,
     add_twin_correlations,
+    add_estimands,
 )

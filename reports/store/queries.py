@@ -151,3 +151,7 @@ SELECT view_name AS name FROM duckdb_views() WHERE NOT internal
 UNION SELECT function_name FROM duckdb_functions() WHERE NOT internal
 ORDER BY name
 """
+
+CROSS_FITTED: Final = """
+SELECT DISTINCT strategy FROM scores WHERE run_id = ? AND fold IS NOT NULL ORDER BY strategy
+"""

@@ -34,6 +34,7 @@ COMMANDS: Final = {
         "power_differences",
         "cheapest_fractions",
         "sensitivity",
+        "estimands",
     ),
 }
 CONFIGS: Final[dict[str, dict[str, Any]]] = {
@@ -58,6 +59,13 @@ CONFIGS: Final[dict[str, dict[str, Any]]] = {
             "relative_to": "all decline",
             "effect": "slope",
             "dropout": {"control": 0.2, "treatment": 0.2},
+            "discontinuation": {
+                "control": 0.1,
+                "treatment": [0.05, 0.05, 0.05, 0.05],
+                "strategy": "treatment_policy",
+                "shift": 0.0,
+            },
+            "effect_lost_per_year": 0.5,
             "outcomes": "resampling",
             "analyses": ["mmrm", "change"],
         },

@@ -72,10 +72,10 @@ def make_selection_tables(rng: np.random.Generator, cohort: Tables) -> Tables:
     for strategy, rho in CORRELATION.items():
         score = rho * standard + np.sqrt(1 - rho**2) * rng.normal(size=n)
         rank = (-score).argsort().argsort() + 1
+        fold = pd.Series(rng.integers(0, 5, n), dtype="Int64")
+        learned = fold if strategy in ("regression", "stacked") else fold.where(fold < 0)
         scores.append(
-            people[["participant_id"]].assign(
-                strategy=strategy, score=score, fold=rng.integers(0, 5, n)
-            )
+            people[["participant_id"]].assign(strategy=strategy, score=score, fold=learned)
         )
         for fraction in FRACTIONS:
             selected = rank <= round(fraction * n)

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohorts.schema import validate_table
+from cohorts.schema import BREAK_EVEN, validate_table
+from reports.figures.labels import strategy_label
 from reports.page.answer import describe_answer
 from reports.page.choice import choose
 from reports.page.content import Table
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.sections.choices.comparison import describe_comparison
+from reports.page.sections.choices.sensitivity import describe_sensitivity
 from reports.page.sections.methods.paragraphs import describe_paragraphs
+from reports.store import queries
 from reports.store.study import Study
 
 DOUBT = "Whether it saves anything cannot be told with 60 people screened; about 90 more would."
@@ -190,3 +193,36 @@ def test_proposal_of_a_choice_that_the_study_lacks_is_passed_over(
     found = choose(facts_of(strategy="another"))
     assert found is not None
     assert found.proposal is None
+
+
+def test_what_the_claim_of_enrichment_hangs_on_is_told(facts_of: Callable[..., StudyFacts]) -> None:
+    facts = facts_of()
+    row = (
+        facts.tables["sensitivity"]
+        .iloc[:1]
+        .assign(parameter=BREAK_EVEN, low_value=0.74, high_value=1.0)
+    )
+    table = pd.concat([facts.tables["sensitivity"], row])
+    hangs = replace(facts, tables={**facts.tables, "sensitivity": table})
+    said = "at 0.74 times that of everyone the saving vanishes"
+    assert said in " ".join(describe_answer(hangs).details)
+    assert said in str(describe_sensitivity(hangs).blocks[-1])
+    assert "the saving vanishes" not in " ".join(describe_answer(facts).details)
+
+
+def test_strategies_that_learned_from_other_people_are_marked(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of()
+    assert "\u2020" not in str(describe_comparison(facts))
+    writer = facts.writers["scores"]
+    told = json.dumps({**facts.config(writer), "cohort": {"training": "archive"}})
+    config = facts.runs["config"].mask(facts.runs["run_id"] == writer, told)
+    archived = replace(facts, runs=facts.runs.assign(config=config))
+    own = set(facts.ask(queries.CROSS_FITTED, "scores")["strategy"])
+    assert own
+    table = describe_comparison(archived).blocks[0]
+    assert isinstance(table, Table)
+    assert "learned from the screened people themselves" in table.note
+    marked = {row[0].text for row in table.rows if "\u2020" in row[0].text}
+    assert marked == {f"{strategy_label(name)}\u00a0\u2020" for name in own}

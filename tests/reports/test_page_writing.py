@@ -81,6 +81,21 @@ def test_a_reviewers_index_leads_to_numbered_sections(html: str) -> None:
     assert "7. Estimand" in index
 
 
+def test_the_estimand_names_events_and_what_each_strategy_gives(html: str) -> None:
+    part = html[html.index("Estimand and hypotheses") :]
+    part = part[: part.index("</section>")]
+    for words in (
+        "Change of 100 × the natural logarithm of the volume",
+        "treatment policy: outcomes count whether it happened or not",
+        "10 % (by the last visit) of control, 5 %, 5 %, 5 %, 5",
+        "50 % of the effect is lost a year; people who leave the study stop treatment",
+        "20 % (by the last visit) of each arm; later outcomes are missing",
+        "Jump to reference",
+        "half of the trials lose their significance if treated people who left fared 1.90",
+    ):
+        assert words in part
+
+
 def test_paragraphs_to_paste_hold_the_answers_numbers(html: str, study_tables: Tables) -> None:
     sizes = study_tables["sample_sizes"].query("analysis == 'mmrm' and strategy != 'oracle'")
     best = sizes.loc[sizes["cost"].idxmin()]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from trialsim.analyses import ANALYSES
 from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
@@ -21,7 +22,7 @@ from trialsim.comparison.intervals import (
 from trialsim.comparison.normal_sizes import compute_log_sizes
 from trialsim.comparison.proposal import count_to_settle
 from trialsim.costs import Costs
-from trialsim.design import ANALYSES, DropOut, TrialDesign
+from trialsim.design import DropOut, TrialDesign
 from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.pool import build_pool

@@ -7,7 +7,7 @@ from trialsim.analysis import fit_mmrm, fit_random_slope
 from trialsim.analysis.inputs import Trials
 from trialsim.design import DropOut, TrialDesign, build_design
 from trialsim.errors import DesignError
-from trialsim.simulation.fitting import Observed, fit_analysis, get_monotone_patterns
+from trialsim.simulation.fitting import Observed, find_patterns, fit_analysis
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.trials import SimulatedTrials, simulate_trials
 
@@ -57,7 +57,7 @@ def test_a_simulated_trial_is_analysed_as_a_finished_one(name: str, words: dict[
     y[rng.exponential(30, size=(4, 60, 1)) < np.array(MONTHS)] = np.nan
     ones = np.ones((4, 60, 1))
     people = Trials(y, np.concatenate([ones, arm[:, None] * ones, score], axis=2), design.times)
-    statistics = people.summarize(get_monotone_patterns(3), by_arm=design.inference.by_arm)
+    statistics = people.summarize(find_patterns(design, []), by_arm=design.inference.by_arm)
     groups = [people] if design.inference.is_clustered else []
     found = fit_analysis(name, Observed(statistics, groups), design)
     known = score if name.endswith("_score") else np.empty((4, 60, 0))

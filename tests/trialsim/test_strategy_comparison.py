@@ -8,7 +8,7 @@ import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.schema import validate_table
+from cohorts.schema import BREAK_EVEN, validate_table
 from trialsim.comparison.comparison import Comparison, compare_strategies
 from trialsim.design import Costs, DropOut, TrialDesign
 from trialsim.enrichment.folds import Samples
@@ -250,3 +250,45 @@ def test_percent_is_relative_to_the_volume_it_starts_from() -> None:
     table = build_trajectories(cohort, DESIGN, window_months=2)
     percent = convert_unit(table, DESIGN.change(unit="percent"))
     assert percent[0, 2] - percent[0, 0] == pytest.approx(100 * np.log(4755 / 5000))
+
+
+def test_each_estimand_has_its_truth_bias_and_power(comparison: Comparison) -> None:
+    table = validate_table(comparison.tables["estimands"], "estimands")
+    rows = table[table["imputed_delta"] == 0].set_index(["estimand", "analysis"])
+    assert set(rows.index.get_level_values(0)) == {"hypothetical", "treatment_policy"}
+    whole = rows.loc[("hypothetical", "mmrm")]
+    policy = rows.loc["treatment_policy"]
+    # 20 % leave and lose the effect at once
+    error = 4 * 0.5 / np.sqrt(200 * whole["n_treatment"])
+    assert policy.loc["mmrm", "true_difference"] == pytest.approx(
+        0.8 * whole["true_difference"], rel=error
+    )
+    assert policy.loc["mmrm", "bias"] > 4 * policy.loc["mmrm", "bias_mcse"]
+    jump = policy.loc["jump_to_reference"]
+    assert abs(jump["bias"]) < 4 * jump["bias_mcse"]
+    tipping = table["tipping_delta"].dropna().unique()
+    deltas = table.loc[table["imputed_delta"] != 0, "imputed_delta"]
+    assert len(tipping) == 1
+    assert deltas.min() < tipping[0] < 0
+
+
+def test_the_saving_vanishes_at_the_ratio_that_is_told(comparison: Comparison) -> None:
+    table = comparison.tables["sensitivity"].set_index("parameter")
+    row = table.loc[BREAK_EVEN]
+    assert row["low_value"] < row["high_value"] == 1
+    everyone = pick(comparison.tables["sample_sizes"], "random", 1.0)
+    line = COSTS.compute_cost_line(
+        fraction_enrolled=row["fraction_enrolled"], is_screened=True, months=24, n_visits=3
+    )
+    # the ratio is told with 3 digits, and the size goes with its square
+    assert line[1] * 2 * row["n_control_at_low"] == pytest.approx(everyone["cost"], rel=0.01)
+
+
+def test_more_measurement_error_takes_more_people(comparison: Comparison) -> None:
+    table = comparison.tables["sensitivity"].set_index("parameter")
+    rows = [table.loc[f"measurement error {ends} % of volume"] for ends in ("1 or 2", "3 or 5")]
+    sizes = [row[f"n_control_at_{end}"] for row in rows for end in ("low", "high")]
+    assert sizes == sorted(sizes)
+    # the people are measured with an error of about 1 %
+    assert sizes[0] == pytest.approx(rows[0]["n_control_at_base"], rel=0.4)
+    assert sizes[3] > 3 * sizes[0]

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from trialsim.analysis.covariance import invert_positive_definite
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
 from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
+from trialsim.analysis.random_effect import fit_random_effect
 from trialsim.analysis.result import FitResult, Floats, build_result
 
 
@@ -83,20 +84,32 @@ def fit_ancova(
     )
 
 
-def fit_change_statistics(statistics: PatternStatistics) -> FitResult:
-    """Return the change-score analysis of trials given by their sufficient statistics."""
+def fit_change_statistics(statistics: PatternStatistics, *, n_random: int = 0) -> FitResult:
+    """Return the change-score analysis of trials given by their sufficient statistics.
+
+    The last `n_random` predictors have random coefficients of one variance.
+    """
     cross, n = _pool_complete(statistics)
     contrast = np.zeros((1, cross.shape[-1]))
     contrast[0, -1], contrast[0, statistics.n_predictors] = 1.0, -1.0
     predictors = np.eye(cross.shape[-1])[: statistics.n_predictors]
+    if n_random:
+        fixed = statistics.n_predictors - n_random
+        return fit_random_effect(cross, n, predictors[:fixed], predictors[fixed:], contrast)
     return _fit_least_squares(cross, n, predictors, contrast)
 
 
-def fit_ancova_statistics(statistics: PatternStatistics) -> FitResult:
-    """Return the baseline-adjusted analysis of trials given by their sufficient statistics."""
+def fit_ancova_statistics(statistics: PatternStatistics, *, n_random: int = 0) -> FitResult:
+    """Return the baseline-adjusted analysis of trials given by their sufficient statistics.
+
+    The last `n_random` predictors have random coefficients of one variance.
+    """
     cross, n = _pool_complete(statistics)
-    rows = np.eye(cross.shape[-1])
-    return _fit_least_squares(cross, n, rows[: statistics.n_predictors + 1], rows[-1:])
+    rows, p = np.eye(cross.shape[-1]), statistics.n_predictors
+    if n_random:
+        fixed = [*range(p - n_random), p]
+        return fit_random_effect(cross, n, rows[fixed], rows[p - n_random : p], rows[-1:])
+    return _fit_least_squares(cross, n, rows[: p + 1], rows[-1:])
 
 
 def _summarize_ends(batch: Trials) -> PatternStatistics:

@@ -113,7 +113,7 @@ def _inflation(n_visits: int, dropout: float, first_last: float, expected: float
         f"first-last correlation {first_last}",
         _LU,
         expected,
-        0.001,
+        0.00005,
         lambda: (
             mmrm(
                 delta=1, sd=1, correlation=ar1(rho, n_visits), retention=retention, power=0.8
@@ -209,17 +209,17 @@ ANCHORS = (
         "n per arm, random slope, an intercept for each arm",
         _LONGPOWER,
         207.3101,
-        0.0001,
+        0.00005,
         lambda: _adas("free"),
     ),
     Anchor(
         "n per arm, random slope, common baseline",
         _LONGPOWER,
         135.4827,
-        0.0001,
+        0.00005,
         lambda: _adas("common"),
     ),
-    Anchor("N, random slope, common baseline, drop-out", _HU, 430.3265, 0.0001, _hu_total),
+    Anchor("N, random slope, common baseline, drop-out", _HU, 430.3265, 0.00005, _hu_total),
     Anchor(
         "power, unequal sds 1.6 and 1.25, 1:2, N = 200",
         "gsDesign 3.11, nNormal example",

@@ -61,6 +61,10 @@ OPTIONS: Final[Mapping[str, Option]] = {
         float, "Change a year in normal ageing; that of the cohort's CN when left out."
     ),
     "dropout": Option(float, "Share of each arm that has left by the last visit."),
+    "unreadable": Option(float, "Share of the scans after baseline that cannot be read."),
+    "degrees_of_freedom": Option(str, "Of mixed models: satterthwaite or kenward_roger."),
+    "covariance": Option(str, "Of mixed models: pooled over the arms, or by_arm."),
+    "standard_error": Option(str, "Of mixed models: model, or by participant: cr0 or cr2."),
     "outcomes": Option(
         str,
         "Where outcomes come from: auto, observed, archive (--train-on), predicted, or assumed.",
@@ -77,7 +81,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "analyses": Option(
         str,
         "Of change, ancova, random_slope, mmrm; ancova_score, random_slope_score, mmrm_score; "
-        "with commas.",
+        "missing_at_random, jump_to_reference, copy_increments, copy_reference; with commas.",
         is_list=True,
     ),
     "sample_sizes": Option(str, "People in both arms together, with commas.", is_list=True),

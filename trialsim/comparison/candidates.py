@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohorts.sources.columns import name_volume_column
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Flags, Floats
 from trialsim.comparison.archive import (
     FEWEST_EFFECTIVE,
@@ -18,7 +19,7 @@ from trialsim.comparison.archive import (
     take_start,
 )
 from trialsim.comparison.transport import N_DRAWN, draw_futures
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import compute_effective_size
 from trialsim.enrichment.features import GROWTH_PREDICTORS
 from trialsim.enrichment.registry import STRATEGIES

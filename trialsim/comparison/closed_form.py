@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from trialsim import analytic
+from trialsim.analyses import ANALYSES, Analysis
 from trialsim.analysis.result import Floats
-from trialsim.design import ANALYSES, Analysis, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.effects import Estimand, compute_shift
 from trialsim.simulation.outcomes import GrowthModel, fit_growth_model
@@ -59,15 +60,20 @@ def compute_model_moments(model: GrowthModel) -> Moments:
 def has_closed_form(analysis: str, design: TrialDesign) -> bool:
     """Whether a formula answers this design.
 
-    None does where leaving depends on the outcome or changes it, where slowing is proportional, or
-    where slopes are compared although the effect is an offset.
+    None does where leaving depends on the outcome or changes it, where scans are unreadable,
+    intercurrent events happen or sites differ, where slowing is proportional, where outcomes are
+    imputed, or where slopes are compared although the effect does not grow in proportion to time.
     """
     dropout = design.dropout
     ignorable = not (
         dropout.depends_on_outcome or dropout.unseen_shift_control or dropout.unseen_shift_treatment
     )
-    fits = not ANALYSES[analysis].compares_slopes or design.effect == "slope"
-    return ignorable and fits and design.effect_model == "shift"
+    plain = design.effect_model == "shift" and not (
+        design.has_events or np.any(design.unreadable) or design.sites.n > 1
+    )
+    kind = ANALYSES[analysis]
+    fits = kind.imputation is None and (design.has_linear_effect or not kind.compares_slopes)
+    return ignorable and plain and fits
 
 
 def compute_power(

@@ -22,6 +22,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import Target
 from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
@@ -35,7 +36,7 @@ from trialsim.comparison.sample_moments import (
     widen_covariance,
 )
 from trialsim.comparison.transport import describe_selected, transport
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
 from trialsim.simulation.effects import compute_normal_change

@@ -22,6 +22,7 @@ from trialsim.comparison.candidates import (
 )
 from trialsim.comparison.cohort_error import Rescore, bootstrap_sizes
 from trialsim.comparison.decision import tabulate_decisions
+from trialsim.comparison.estimands import tabulate_estimands
 from trialsim.comparison.intervals import MIN_SAMPLES
 from trialsim.comparison.notes import list_notes
 from trialsim.comparison.pool_moments import tabulate_moments
@@ -30,6 +31,7 @@ from trialsim.comparison.search import draw_replicate_weights
 from trialsim.comparison.sensitivity import tabulate_sensitivity
 from trialsim.comparison.size_errors import SizeErrors
 from trialsim.comparison.tables import (
+    find_cheapest_run,
     tabulate_characteristics,
     tabulate_cheapest,
     tabulate_power_differences,
@@ -189,14 +191,15 @@ def compare_strategies(
         on_progress=report,
     )
     errors = SizeErrors(runs, cohort)
-    tables = _tabulate(errors, costs, reference_strategy)
+    noise_sd = screened.expected[EVERYONE].noise_sd
+    tables = _tabulate(errors, costs, reference_strategy, simulation, noise_sd)
     if screened.target is not None:
         balance = tabulate_balance(screened.target, screened.weights)
         tables["archive_balance"] = validate_table(balance, "archive_balance")
     notes = list_notes(
         errors,
         tables["proposed_sizes"],
-        noise_sd=screened.expected[EVERYONE].noise_sd,
+        noise_sd=noise_sd,
         n_bootstrap=n_bootstrap,
         rescore=rescore,
     )
@@ -281,8 +284,11 @@ def _check_counts(
         raise DesignError(*problems)
 
 
-def _tabulate(errors: SizeErrors, costs: Costs, reference: str) -> dict[str, pd.DataFrame]:
+def _tabulate(
+    errors: SizeErrors, costs: Costs, reference: str, simulation: Simulation, noise_sd: float
+) -> dict[str, pd.DataFrame]:
     sizes = tabulate_sample_sizes(errors, costs)
+    cheapest = find_cheapest_run(errors.runs, sizes)
     tables = {
         "operating_characteristics": tabulate_characteristics(errors.runs),
         "power_differences": tabulate_power_differences(errors.runs, reference),
@@ -291,7 +297,8 @@ def _tabulate(errors: SizeErrors, costs: Costs, reference: str) -> dict[str, pd.
         "cheapest_fractions": tabulate_cheapest(errors, costs),
         "proposed_sizes": tabulate_proposals(errors, costs, reference),
         "decisions": tabulate_decisions(errors, costs, reference),
-        "sensitivity": tabulate_sensitivity(errors.runs, sizes),
         "pool_moments": tabulate_moments(errors.runs),
+        "sensitivity": tabulate_sensitivity(cheapest, errors.runs, costs, noise_sd),
+        "estimands": tabulate_estimands(cheapest, simulation),
     }
     return {name: validate_table(table, name) for name, table in tables.items()}

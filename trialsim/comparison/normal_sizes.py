@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES, Analysis
 from trialsim.analysis.result import Floats
-from trialsim.design import ANALYSES, Analysis, TrialDesign
-from trialsim.simulation.effects import Estimand
+from trialsim.design import TrialDesign
+from trialsim.simulation.effects import Estimand, compute_course, compute_pseudo_atrophy
 
 
 def compute_log_sizes(
@@ -22,7 +23,7 @@ def compute_log_sizes(
     Parameters
     ----------
     analysis
-        A name in `trialsim.design.ANALYSES`.
+        A name in `trialsim.analyses.ANALYSES`.
     preventable
         Mean change to the last visit that a treatment could prevent; a loss is negative,
         (n_samples,).
@@ -32,10 +33,12 @@ def compute_log_sizes(
         Visits, slowing, drop-out, arms, error rates.
     """
     kind = ANALYSES[analysis]
-    course = design.times / design.times[-1] if design.effect == "slope" else design.times > 0
-    unit = Estimand(course.astype(float), design.times).get_value(analysis)
+    gained, lost = (
+        Estimand(course, design.times).get_value(analysis)
+        for course in (compute_course(design), compute_pseudo_atrophy(design))
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        delta = np.log(-design.slowing * preventable * unit)
+        delta = np.log(-design.slowing * preventable * gained - lost)
         log_size = np.log(_VARIANCES[kind.model](kind, covariance, design)) - 2 * delta
     return np.asarray(np.where(np.isfinite(log_size), log_size, np.inf))
 

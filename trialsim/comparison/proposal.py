@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from trialsim.comparison.size_errors import Estimate, RepeatedChoice, SizeErrors
 from trialsim.comparison.tables import pair_with_reference
@@ -118,6 +119,34 @@ def _compare(
     return np.nan, np.nan, np.nan
 
 
+def count_to_repeat(share: float, n_screened: int) -> float:
+    """Return how many more people screened would let a choice come out in 70 % of the samples.
+
+    A difference of two costs has an error that falls with the root of the number of people, so
+    that a share Phi(d) becomes Phi(d sqrt(1 + M / N)). NaN where the choice came out in half of
+    the samples or fewer: its rivals may be as good.
+
+    Examples
+    --------
+    >>> count_to_repeat(0.6, 100)
+    329.0
+    """
+    if share <= 0.5:
+        return np.nan
+    distance = special.ndtri(SETTLED) / special.ndtri(share)
+    return float(np.ceil(max(n_screened * (distance**2 - 1), 0.0)))
+
+
+def _describe_repeat(share: float, n_screened: int) -> str:
+    more = count_to_repeat(share, n_screened)
+    if np.isfinite(more):
+        return f"; about {more:.0f} more people screened would let it come out in {SETTLED:.0%}"
+    return (
+        "; choices that cost about the same take turns, and only several times as many people "
+        "screened would tell them apart"
+    )
+
+
 def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate) -> list[str]:
     run, doubts = errors.runs[repeated.place], []
     if not errors.has_intervals:
@@ -142,6 +171,7 @@ def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate)
         rate = get_truly_cheapest_rate(repeated.share_chosen)
         doubts.append(
             f"The same choice came out in {repeated.share_chosen:.0%} of the samples; of choices "
-            f"that came out as often, about {rate:.0%} truly were the cheapest."
+            f"that came out as often, about {rate:.0%} truly were the cheapest"
+            f"{_describe_repeat(repeated.share_chosen, errors.n_screened)}."
         )
     return doubts

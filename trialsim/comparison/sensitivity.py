@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 
+from cohorts.schema import BREAK_EVEN
 from trialsim.comparison.candidate_runs import CandidateRun
 from trialsim.comparison.closed_form import Moments, compute_sample_size
-from trialsim.design import DropOut, TrialDesign
+from trialsim.costs import Costs
+from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
+from trialsim.events import Rate
 
 _COLUMNS = [
     "parameter", "low_value", "high_value", "n_control_at_low", "n_control_at_high",
@@ -17,22 +22,50 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def tabulate_sensitivity(runs: Sequence[CandidateRun], sizes: pd.DataFrame) -> pd.DataFrame:
-    """Return the table `sensitivity` for the cheapest attainable choice of the first analysis.
+NOISES: Final = ((1.0, 2.0), (3.0, 5.0))
+"""Measurement errors, percent of the volume, two a row."""
+
+_RATIOS: Final = (0.05, 5.0)
+
+
+Assumption = tuple[str, float, float, Callable[[float], tuple[Moments, TrialDesign]]]
+"""Name, low and high value, what they make of moments and design."""
+
+
+def tabulate_sensitivity(
+    run: CandidateRun | None, runs: Sequence[CandidateRun], costs: Costs, noise_sd: float
+) -> pd.DataFrame:
+    """Return the table `sensitivity` of one choice, for its first analysis.
 
     Each assumption is moved alone: standard deviation and effect by 20 %, correlation between
     visits by 20 % of its distance from 1, drop-out by half, and the gain from selection down
-    to 80 % (a score that predicts new people less well than these). The simulated sample size is
+    to 80 % (a score that predicts new people less well than these), the measurement error of a scan
+    to 1, 2, 3 and 5 % of the volume (the choice of people is kept), and the slowing in the people
+    selected to where the saving over enrolling everyone vanishes. The simulated sample size is
     scaled by the closed form.
+
+    Parameters
+    ----------
+    run
+        The choice; empty where it is None.
+    runs
+        All that were compared; those that enroll everyone say what selection changes.
+    costs
+        Of which the saving is; of people where nothing costs.
+    noise_sd
+        Measurement error of a scan in the unit of the endpoint; 0 where it is not known.
     """
-    run = _find_choice(runs, sizes)
     if run is None:
         return pd.DataFrame(columns=_COLUMNS)
     analysis = next(iter(run.sizes))
     base = compute_sample_size(analysis, run.moments, run.design)
     everyone = _find_everyone(runs)
+    assumptions = _list_assumptions(run, None if everyone is None else everyone.moments)
+    assumptions += _list_noises(run, noise_sd)
+    if everyone is not None and run.candidate.is_screened:
+        assumptions += _list_break_even(run, everyone, costs)
     rows = []
-    for parameter, lowest, highest, build in _list_assumptions(run, everyone):
+    for parameter, lowest, highest, build in assumptions:
         low, high = float(f"{lowest:.3g}"), float(f"{highest:.3g}")
         at = {}
         for end, value in (("low", low), ("high", high)):
@@ -50,17 +83,12 @@ def tabulate_sensitivity(runs: Sequence[CandidateRun], sizes: pd.DataFrame) -> p
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-_Build = Callable[[float], tuple[Moments, TrialDesign]]
-
-
-def _list_assumptions(
-    run: CandidateRun, everyone: Moments | None
-) -> list[tuple[str, float, float, _Build]]:
+def _list_assumptions(run: CandidateRun, everyone: Moments | None) -> list[Assumption]:
     moments, design = run.moments, run.design
     sd = float(np.sqrt(_compute_change_variance(moments)))
     correlation = _get_correlation(moments)
-    left = design.dropout.control
-    assumptions: list[tuple[str, float, float, _Build]] = [
+    left = design.compute_share_left(0)
+    assumptions: list[Assumption] = [
         ("sd of change", 0.8 * sd, 1.2 * sd,
          lambda value: (_scale_sd(moments, value / sd), design)),
         ("slowing", 0.8 * design.slowing, min(1.2 * design.slowing, 0.999),
@@ -81,22 +109,79 @@ def _list_assumptions(
     return assumptions
 
 
-def _find_choice(runs: Sequence[CandidateRun], sizes: pd.DataFrame) -> CandidateRun | None:
-    first = runs[0].design.analyses[0]
-    known = sizes[(sizes["analysis"] == first) & sizes["is_attainable"]]
-    known = known.dropna(subset=["n_control"])
-    if known.empty:
-        return None
-    best = known.sort_values(["cost", "n_control"], kind="stable").iloc[0]
-    key = (best["strategy"], best["fraction_enrolled"])
-    return next(
-        run for run in runs if (run.candidate.strategy, run.candidate.fraction_enrolled) == key
+def _list_noises(run: CandidateRun, noise_sd: float) -> list[Assumption]:
+    """Return measurement errors of 1 and 2, of 3 and 5 % of the volume, where today's is known."""
+    if not noise_sd:
+        return []
+    percent = 1.0
+    if run.design.unit == "mm3":
+        percent = float(run.pool.weights @ run.pool.outcome[:, 0]) / 100
+
+    def build(value: float) -> tuple[Moments, TrialDesign]:
+        added = (value * percent) ** 2 - noise_sd**2
+        return _add_noise(run.moments, added), run.design
+
+    return [
+        (f"measurement error {low:g} or {high:g} % of volume", low, high, build)
+        for low, high in NOISES
+    ]
+
+
+def _list_break_even(run: CandidateRun, everyone: CandidateRun, costs: Costs) -> list[Assumption]:
+    """Return the ratio of slowing in the selected to slowing in everyone at which nothing is saved.
+
+    Empty where nothing is saved at any ratio that leaves an effect.
+    """
+    design, analysis = run.design, next(iter(run.sizes))
+    if analysis not in everyone.sizes:
+        return []
+    spent = _compute_cost(everyone, everyone.sizes[analysis].n_control, costs)
+    base = compute_sample_size(analysis, run.moments, design)
+
+    def build(ratio: float) -> tuple[Moments, TrialDesign]:
+        return run.moments, design.change(slowing=ratio * design.slowing)
+
+    def excess(ratio: float) -> float:
+        size = compute_sample_size(analysis, *build(ratio)) / base
+        return _compute_cost(run, run.sizes[analysis].n_control * size, costs) - spent
+
+    largest = min(_RATIOS[1], 0.999 / design.slowing)
+    at = excess(_RATIOS[0]), excess(largest)
+    if not (np.isfinite(at).all() and at[0] > 0 > at[1]):
+        return []
+    ratio = float(optimize.brentq(excess, _RATIOS[0], largest, xtol=1e-4))
+    return [(BREAK_EVEN, min(ratio, 1.0), max(ratio, 1.0), build)]
+
+
+def _compute_cost(run: CandidateRun, n_control: float, costs: Costs) -> float:
+    """Return the cost of a trial that need not be whole; its people where nothing costs."""
+    fixed, each = costs.compute_cost_line(
+        fraction_enrolled=run.candidate.fraction_enrolled,
+        is_screened=run.candidate.is_screened,
+        months=run.design.duration_months,
+        n_visits=len(run.design.visits_months),
     )
+    n_total = n_control * (1 + run.design.allocation_ratio)
+    return fixed + each * n_total if costs.is_priced else n_total
 
 
-def _find_everyone(runs: Sequence[CandidateRun]) -> Moments | None:
-    whole = [run.moments for run in runs if run.candidate.fraction_enrolled == 1.0]
-    return whole[0] if whole else None
+def _find_everyone(runs: Sequence[CandidateRun]) -> CandidateRun | None:
+    return next((run for run in runs if run.candidate.fraction_enrolled == 1.0), None)
+
+
+def _add_noise(moments: Moments, variance: float) -> Moments:
+    """Return moments with variance added to (taken off) every visit, as far as some is left."""
+    n_visits = len(moments.covariance) - 1
+    covariance = moments.covariance.copy()
+    visits = covariance[:n_visits, :n_visits] + variance * np.eye(n_visits)
+    values, vectors = np.linalg.eigh(visits)
+    least = 1e-6 * values[-1]
+    covariance[:n_visits, :n_visits] = (vectors * np.maximum(values, least)) @ vectors.T
+    growth = moments.growth
+    if growth is not None:
+        left = max(growth.residual_variance + variance, 1e-6 * growth.residual_variance)
+        growth = replace(growth, residual_variance=left)
+    return replace(moments, covariance=covariance, growth=growth)
 
 
 def _compute_change_variance(moments: Moments) -> float:
@@ -142,9 +227,21 @@ def _move_correlation(moments: Moments, target: float) -> Moments:
 
 
 def _change_dropout(design: TrialDesign, left: float) -> TrialDesign:
-    ratio = design.dropout.treated / design.dropout.control if design.dropout.control else 1.0
-    dropout: DropOut = replace(design.dropout, control=left, treatment=min(left * ratio, 0.99))
-    return design.change(dropout=dropout)
+    """Return the design with every hazard of leaving multiplied so that control loses `left`."""
+    now = design.compute_share_left(0)
+    if not now:
+        return design.change(dropout=replace(design.dropout, control=left))
+    factor = np.log1p(-left) / np.log1p(-now)
+
+    def scale(rate: Rate) -> Rate:
+        if isinstance(rate, tuple):
+            return tuple(float(1 - (1 - share) ** factor) for share in rate)
+        return float(1 - (1 - rate) ** factor)
+
+    dropout = design.dropout
+    return design.change(
+        dropout=replace(dropout, control=scale(dropout.control), treatment=scale(dropout.treated))
+    )
 
 
 def _deflate(moments: Moments, everyone: Moments, share: float) -> Moments:

@@ -19,11 +19,33 @@ FLATNESS = 0.05
 def tabulate_characteristics(runs: Sequence[CandidateRun]) -> pd.DataFrame:
     """Return the table `operating_characteristics`."""
     rows = [
-        {**row, "estimand": Estimand.describe(row["analysis"])}
+        {**row, "estimand": Estimand.describe(row["analysis"], run.design)}
         for run in runs
         for row in run.characteristics
     ]
     return pd.DataFrame(rows)
+
+
+def find_cheapest_run(runs: Sequence[CandidateRun], sizes: pd.DataFrame) -> CandidateRun | None:
+    """Return the cheapest attainable choice of the first analysis; None where none is known.
+
+    Parameters
+    ----------
+    runs
+        All that were compared.
+    sizes
+        The table `sample_sizes`.
+    """
+    first = runs[0].design.analyses[0]
+    known = sizes[(sizes["analysis"] == first) & sizes["is_attainable"]]
+    known = known.dropna(subset=["n_control"])
+    if known.empty:
+        return None
+    best = known.sort_values(["cost", "n_control"], kind="stable").iloc[0]
+    key = (best["strategy"], best["fraction_enrolled"])
+    return next(
+        run for run in runs if (run.candidate.strategy, run.candidate.fraction_enrolled) == key
+    )
 
 
 def tabulate_power_differences(runs: Sequence[CandidateRun], reference: str) -> pd.DataFrame:

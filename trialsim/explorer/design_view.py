@@ -57,7 +57,7 @@ def design_ui(contents: Contents | None) -> Tag:
         ui.input_slider("power", "Power, %", 50, 99, round(100 * design.target_power), step=1),
         ui.input_numeric("alpha", "Type I error", design.alpha, min=1e-6, max=0.5, step=0.01),
         ui.input_slider("dropout", "Drop-out by the last visit, %", 0, 80,
-                        round(100 * design.dropout.control), step=1),
+                        round(100 * design.compute_share_left(0)), step=1),
         ui.input_numeric("ratio", "Treatment : control", design.allocation_ratio, min=0.1, max=10,
                          step=0.5),
         ui.input_select("analysis", "Analysis", {name: analysis_label(name) for name in analyses},

@@ -113,7 +113,7 @@ def build_page(
         ("Slowing", f"{design.slowing:.0%}"),
         ("Power", f"{design.target_power:.0%}"),
         ("Type I error", f"{design.alpha:g}"),
-        ("Drop-out by the last visit", f"{design.dropout.control:.0%}"),
+        ("Drop-out by the last visit", f"{design.compute_share_left(0):.0%}"),
     )
     return Page(
         "A scenario",

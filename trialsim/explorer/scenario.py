@@ -7,13 +7,14 @@ from typing import Final, Protocol
 import numpy as np
 import pandas as pd
 
+from trialsim.analyses import ANALYSES
 from trialsim.analytic import prognostic_enrichment
 from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.closed_form import Moments, compute_sample_size, has_closed_form
 from trialsim.comparison.pool_moments import list_months, read_moments
 from trialsim.comparison.whole_sizes import enroll_whole
 from trialsim.costs import Costs
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 
 COLUMNS: Final = (
@@ -93,7 +94,11 @@ class StudySource:
     def list_analyses(self) -> list[str]:
         """Return the analyses that the moments can answer."""
         has_lines = any((rows["quantity"] == "slope").any() for rows in self.pools.values())
-        return [name for name, kind in ANALYSES.items() if has_lines or not kind.compares_slopes]
+        return [
+            name
+            for name, kind in ANALYSES.items()
+            if kind.imputation is None and (has_lines or not kind.compares_slopes)
+        ]
 
     def compute_choices(self, scenario: Scenario) -> pd.DataFrame:
         """Return one row of `COLUMNS` a choice.

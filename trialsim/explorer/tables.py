@@ -80,7 +80,7 @@ def show_pinned(scenarios: Sequence[tuple[Scenario, pd.DataFrame]]) -> Tag:
                 _name(own["strategy"], own["fraction_enrolled"]),
                 percent(design.slowing),
                 percent(design.target_power),
-                percent(design.dropout.control),
+                percent(design.compute_share_left(0)),
                 analysis_label(asked.analysis),
                 show_count(own["n_control"]),
                 show_count(own["n_to_screen"]),

@@ -55,7 +55,7 @@ def impute(
     for code in np.unique(codes):
         member = codes == code
         has = (code >> np.arange(n_visits)) % 2 == 1
-        carry, left = _condition(model.covariance, has)
+        carry, left = condition(model.covariance, has)
         own_gaps = distance @ carry.transpose(0, 2, 1)
         if rng is not None and not has.all():
             own_gaps = own_gaps + _draw(left, shape, rng)
@@ -63,7 +63,7 @@ def impute(
     return np.where(seen, y, filled)
 
 
-def _condition(covariance: Floats, has: np.ndarray) -> tuple[Floats, Floats]:
+def condition(covariance: Floats, has: np.ndarray) -> tuple[Floats, Floats]:
     """Return cov(y, seen) cov(seen)^-1 with unseen columns 0, and cov(y given seen)."""
     both = has[:, None] & has[None, :]
     inverse, _, _ = invert_positive_definite(np.where(both, covariance, np.eye(len(has))))

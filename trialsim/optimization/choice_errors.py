@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import EVERYONE, Screened
 from trialsim.comparison.cohort_error import (
@@ -24,7 +25,7 @@ from trialsim.comparison.sample_moments import (
     compute_moments,
     widen_covariance,
 )
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.courses import Courses
 from trialsim.optimization.run_in import choose_by_run_in, fit_lines

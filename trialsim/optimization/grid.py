@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.comparison.normal_sizes import compute_log_sizes
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.optimization.courses import Courses
 
 
@@ -25,16 +26,12 @@ class Setting:
     def apply(self, design: TrialDesign) -> TrialDesign:
         """Return the design with this setting; people leave at the same hazard as before."""
         share = self.visits_months[-1] / design.duration_months
-        dropout = design.dropout
+        left = [1 - (1 - design.compute_share_left(arm)) ** share for arm in (0, 1)]
         return design.change(
             visits_months=self.visits_months,
             analyses=(self.analysis,),
             allocation_ratio=self.allocation_ratio,
-            dropout=replace(
-                dropout,
-                control=1 - (1 - dropout.control) ** share,
-                treatment=1 - (1 - dropout.treated) ** share,
-            ),
+            dropout=replace(design.dropout, control=left[0], treatment=left[1]),
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import combinations
 from typing import Any, Final
 
-from trialsim.design import ANALYSES
+from trialsim.analyses import ANALYSES
 from trialsim.errors import DesignError
 from trialsim.optimization.stages import ScreeningStage, build_stage
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
+from trialsim.design_checks import EVENTS
 from trialsim.errors import DesignError
 
 
@@ -32,9 +34,27 @@ def compute_shift(design: TrialDesign, true_change: Floats) -> Floats:
             f"The people enrolled change by {true_change[-1]:g} {design.unit} on average to the "
             f"last visit, so there is no {what} to slow."
         )
-    times = design.times
-    course = times / times[-1] if design.effect == "slope" else (times > 0).astype(float)
-    return np.asarray(prevented * course)
+    shift = np.asarray(prevented * compute_course(design) - compute_pseudo_atrophy(design))
+    if not shift[-1] > 0:
+        raise DesignError(
+            f"pseudo_atrophy {design.pseudo_atrophy:g} {design.unit} takes away the whole effect "
+            f"at the last visit, {prevented * compute_course(design)[-1]:g}: no trial can show it."
+        )
+    return shift
+
+
+def compute_course(design: TrialDesign) -> Floats:
+    """Return the share of the slowed decline that is prevented by each visit, (n_visits,)."""
+    times, onset = design.times, design.onset_months
+    if design.effect == "slope":
+        return np.asarray(np.maximum(times - onset, 0) / times[-1])
+    return (times > onset).astype(float)
+
+
+def compute_pseudo_atrophy(design: TrialDesign) -> Floats:
+    """Return the extra loss under treatment at each visit, (n_visits,)."""
+    months = design.pseudo_atrophy_months or design.visits_months[1]
+    return np.asarray(design.pseudo_atrophy * np.minimum(design.times / months, 1))
 
 
 def compute_normal_change(design: TrialDesign) -> Floats:
@@ -57,12 +77,15 @@ def compute_normal_change(design: TrialDesign) -> Floats:
 
 @dataclass(frozen=True)
 class Estimand:
-    """The difference between the arms in complete outcomes, had nobody left.
+    """The difference between the arms that a trial is to estimate.
 
     Attributes
     ----------
     difference
-        Treatment minus control at each visit, (n_visits,).
+        Treatment minus control at each visit in complete outcomes, with every intercurrent event
+        dealt with as the design says, (n_visits,).
+    times
+        Months of the visits.
     """
 
     difference: Floats
@@ -76,25 +99,31 @@ class Estimand:
         return float(centered @ self.difference / (centered @ centered))
 
     @staticmethod
-    def describe(analysis: str) -> str:
+    def describe(analysis: str, design: TrialDesign) -> str:
         """Return the estimand in words."""
         what = "slope a month" if ANALYSES[analysis].compares_slopes else "last visit"
-        return f"difference in complete outcomes had nobody left ({what}, treatment - control)"
+        dealt = [
+            f"{name.replace('_', ' ')}: {design.get_event(name).strategy.replace('_', ' ')}"
+            for name in EVENTS
+            if design.get_event(name).happens
+        ]
+        if not dealt and design.has_events:
+            dealt = ["outcomes after treatment stops count"]
+        said = "had nobody left" if not dealt else "; ".join(dealt)
+        return f"difference in complete outcomes, {said} ({what}, treatment - control)"
 
 
 def build_estimand(
-    design: TrialDesign, shift: Floats, share_left: tuple[Floats, Floats]
+    design: TrialDesign, difference: Floats, share_left: tuple[Floats, Floats]
 ) -> Estimand:
-    """Return the estimand of a design whose treatment shifts outcomes by `shift`.
-
-    Outcomes that nobody saw count as they would have been: shifted where leaving changes them.
+    """Return the estimand; outcomes that nobody saw count, shifted where leaving changes them.
 
     Parameters
     ----------
     design
         The trial's design.
-    shift
-        Mean difference at each visit, (n_visits,).
+    difference
+        Treatment minus control at each visit before that, (n_visits,).
     share_left
         Share of control, of treatment that has left at each visit, (n_visits,) each.
     """
@@ -103,4 +132,4 @@ def build_estimand(
         dropout.unseen_shift_treatment * share_left[1]
         - dropout.unseen_shift_control * share_left[0]
     )
-    return Estimand(np.asarray(shift + unseen), design.times)
+    return Estimand(np.asarray(difference + unseen), design.times)

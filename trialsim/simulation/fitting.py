@@ -6,16 +6,15 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES, Analysis
 from trialsim.analysis.inputs import Trials
 from trialsim.analysis.mmrm import fit_mmrm_statistics
-from trialsim.analysis.patterns import PatternStatistics
+from trialsim.analysis.patterns import PatternStatistics, decode_patterns, encode_patterns
 from trialsim.analysis.random_slope import fit_random_slope_statistics
 from trialsim.analysis.regression import fit_ancova_statistics, fit_change_statistics
-from trialsim.analysis.result import FitResult, join_results
-from trialsim.design import ANALYSES, Analysis, TrialDesign
-
-PREDICTORS = 3
-"""Intercept, treatment, prognostic score: the columns that the statistics are made of."""
+from trialsim.analysis.result import FitResult, Flags, Floats, join_results
+from trialsim.design import TrialDesign
+from trialsim.imputation.many_trials import fit_imputed_statistics
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class Observed:
     Attributes
     ----------
     statistics
-        Of intercept, treatment, score; then the outcomes at the visits of the design; by arm where
-        the design's covariance is.
+        Of intercept, treatment, score, sites; then the outcomes at the visits of the design; by arm
+        where the design's covariance is.
     people
         Those that the statistics were made of, in consecutive groups of trials; none are kept where
         no analysis asks for clustered standard errors.
@@ -42,14 +41,14 @@ def fit_analysis(name: str, observed: Observed, design: TrialDesign) -> FitResul
     Parameters
     ----------
     name
-        A name in `trialsim.design.ANALYSES`.
+        A name in `trialsim.analyses.ANALYSES`.
     observed
         What was seen of each trial.
     design
         The trial's design.
     """
     kind = ANALYSES[name]
-    if not (kind.is_mixed and observed.people):
+    if not (kind.takes_inference and observed.people):
         return _fit(kind, observed.statistics, design, None)
     ends = accumulate((len(group.outcome) for group in observed.people), initial=0)
     return join_results(
@@ -64,13 +63,19 @@ def _fit(
     kind: Analysis, statistics: PatternStatistics, design: TrialDesign, people: Trials | None
 ) -> FitResult:
     if not kind.uses_score:
-        statistics = statistics.keep_predictors([0, 1])
-        people = None if people is None else people.keep_predictors([0, 1])
+        used = [0, 1, *range(3, statistics.n_predictors)]
+        statistics = statistics.keep_predictors(used)
+        people = None if people is None else people.keep_predictors(used)
+    n_random = design.sites.n if design.sites.effect == "random" else 0
+    if kind.imputation is not None:
+        return fit_imputed_statistics(
+            statistics, strategy=kind.imputation, delta=design.imputed_delta
+        )
     match kind.model:
         case "change":
-            return fit_change_statistics(statistics)
+            return fit_change_statistics(statistics, n_random=n_random)
         case "ancova":
-            return fit_ancova_statistics(statistics)
+            return fit_ancova_statistics(statistics, n_random=n_random)
         case "random_slope":
             return fit_random_slope_statistics(
                 statistics,
@@ -88,6 +93,13 @@ def _fit(
             )
 
 
-def get_monotone_patterns(n_visits: int) -> np.ndarray:
-    """Return the patterns of people who leave for good, (n_visits, n_visits)."""
-    return np.tri(n_visits, dtype=bool)
+def find_patterns(design: TrialDesign, outcomes: Sequence[Floats]) -> Flags:
+    """Return the patterns of visits that people have, (n_patterns, n_visits).
+
+    People who leave for good have the first few visits; unreadable scans leave gaps in between.
+    """
+    n_visits = len(design.times)
+    if not np.any(design.unreadable):
+        return np.tri(n_visits, dtype=bool)
+    codes = [np.unique(encode_patterns(outcome)) for outcome in outcomes]
+    return decode_patterns(np.unique(np.concatenate(codes)), n_visits)

@@ -16,7 +16,7 @@ from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.batches import run_batches
 from trialsim.simulation.effects import Estimand, build_estimand, compute_shift
-from trialsim.simulation.fitting import PREDICTORS, Observed, fit_analysis, get_monotone_patterns
+from trialsim.simulation.fitting import Observed, find_patterns, fit_analysis
 from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
 from trialsim.simulation.streams import draw_entries
@@ -106,14 +106,17 @@ def simulate_looks(
             unpack=partial(unpack, _Part, inner=Fits),
         )
     )
-    share_left = np.mean([part.share_left for part in parts], axis=0)
+    share_left, difference = (
+        np.mean([getattr(part, name) for part in parts], axis=0)
+        for name in ("share_left", "difference")
+    )
     return SimulatedLooks(
         join([part.effect for part in parts]),
         join([part.null for part in parts]),
         np.concatenate([part.months for part in parts], axis=1),
         np.concatenate([part.n_enrolled for part in parts], axis=1),
         np.concatenate([part.n_completers for part in parts], axis=1),
-        build_estimand(design, shift, (share_left[0], share_left[1])),
+        build_estimand(design, difference, (share_left[0], share_left[1])),
     )
 
 
@@ -150,6 +153,7 @@ class _Part:
     n_enrolled: Floats
     n_completers: Floats
     share_left: Floats
+    difference: Floats
 
 
 def _check(size: tuple[int, int], looks: Floats, by: str, replicates: range) -> None:
@@ -173,6 +177,7 @@ def _run_batch(job: _Job, replicates: range) -> _Part:
     control, treatment = (
         draw_people(
             job.model,
+            job.design,
             replicates,
             arm=arm,
             n_people=job.size[arm],
@@ -183,7 +188,8 @@ def _run_batch(job: _Job, replicates: range) -> _Part:
     )
     arms, n = (control, treatment), len(replicates)
     entry = _draw_entry(job, replicates)
-    outcome, share_left = _join_arms(job, arms, job.shift)
+    seen = observe(job.model, job.design, arms, job.shift)
+    outcome = np.concatenate(seen.outcomes, axis=1)
     months = _place_looks(job, entry, outcome)
     effect = _fit(job, _observe_at(job, arms, outcome, entry, months), n)
     if null_is_a_shift(job.design):
@@ -192,13 +198,20 @@ def _run_batch(job: _Job, replicates: range) -> _Part:
             for name, fits in effect.items()
         }
     else:
-        plain, _ = _join_arms(job, arms, np.zeros_like(job.shift))
+        unshifted = observe(job.model, job.design, arms, np.zeros_like(job.shift))
+        plain = np.concatenate(unshifted.outcomes, axis=1)
         null = _fit(job, _observe_at(job, arms, plain, entry, months), n)
     done = ~np.isnan(outcome[..., -1]) & (entry + job.design.times[-1] <= months[..., None])
     per_arm = [part.sum(axis=-1) for part in np.split(done, [job.size[0]], axis=-1)]
     enrolled = (entry <= months[..., None]).sum(axis=-1).astype(float)
     return _Part(
-        effect, null, months, enrolled, np.stack(per_arm, axis=-1).astype(float), share_left
+        effect,
+        null,
+        months,
+        enrolled,
+        np.stack(per_arm, axis=-1).astype(float),
+        seen.share_left,
+        seen.difference,
     )
 
 
@@ -211,11 +224,6 @@ def _draw_entry(job: _Job, replicates: range) -> Floats:
         for arm in (0, 1)
     ]
     return job.accrual.find_month(np.concatenate(shares, axis=1) * sum(job.size))
-
-
-def _join_arms(job: _Job, arms: tuple[Arm, Arm], shift: Floats) -> tuple[Floats, Floats]:
-    outcomes, share_left = observe(job.model, job.design, arms, shift)
-    return np.concatenate(outcomes, axis=1), share_left
 
 
 def _place_looks(job: _Job, entry: Floats, outcome: Floats) -> Floats:
@@ -237,16 +245,17 @@ def _observe_at(
     job: _Job, arms: tuple[Arm, Arm], outcome: Floats, entry: Floats, months: Floats
 ) -> Observed:
     """Return (n_looks x n_replicates) trials."""
-    predictors = np.ones((*entry.shape, PREDICTORS))
+    covariates = np.concatenate([arm.covariates for arm in arms], axis=1)
+    predictors = np.ones((*entry.shape, 2 + covariates.shape[-1]))
     predictors[..., 1] = np.arange(entry.shape[1]) >= job.size[0]
-    predictors[..., 2] = np.concatenate([arm.people.score for arm in arms], axis=1)
-    patterns = get_monotone_patterns(len(job.design.times))
+    predictors[..., 2:] = covariates
     visit = entry[..., None] + job.design.times
     times, inference = job.design.times, job.design.inference
     looks = [
         Trials(np.where(visit <= month[:, None, None], outcome, np.nan), predictors, times)
         for month in months
     ]
+    patterns = find_patterns(job.design, [look.outcome for look in looks])
     parts = [look.summarize(patterns, by_arm=inference.by_arm) for look in looks]
     return Observed(join_trials(parts), looks if inference.is_clustered else [])
 

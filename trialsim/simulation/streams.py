@@ -17,7 +17,7 @@ import numpy as np
 
 from trialsim.analysis.result import Floats
 
-_UNIFORM, _NORMAL, _ENTRY = 0, 1, 2
+_UNIFORM, _NORMAL, _ENTRY, _FATE, _SITE, _PLACE = range(6)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,46 @@ def draw_entries(
     for row, rng in enumerate(streams):
         rng.random(out=entry[row])
     return entry
+
+
+def draw_fates(
+    replicates: range, *, seed: int, arm: int, n_people: int, n_fates: int, scenario: int = 0
+) -> Floats:
+    """Return uniform numbers that decide what happens to people, beside leaving.
+
+    Parameters are those of `draw_arm`; the result is (n_replicates, n_people, n_fates).
+    """
+    fates = np.empty((len(replicates), n_people, n_fates))
+    streams = _open_streams(replicates, _FATE, seed=seed, arm=arm, scenario=scenario)
+    for row, rng in enumerate(streams):
+        rng.random(out=fates[row])
+    return fates
+
+
+def draw_sites(replicates: range, *, seed: int, n_sites: int, scenario: int = 0) -> Floats:
+    """Return how the sites of each replicate differ, in level and in change.
+
+    Standard normals, (n_replicates, n_sites, 2); both arms have the same.
+    """
+    found = np.empty((len(replicates), n_sites, 2))
+    where = {"seed": seed, "arm": 0, "scenario": scenario}
+    for row, rng in enumerate(_open_streams(replicates, _SITE, **where)):
+        rng.standard_normal(out=found[row])
+    return found
+
+
+def draw_places(
+    replicates: range, *, seed: int, arm: int, n_people: int, scenario: int = 0
+) -> Floats:
+    """Return uniform numbers that decide at which site people of one arm are seen.
+
+    Parameters are those of `draw_arm`; the result is (n_replicates, n_people).
+    """
+    places = np.empty((len(replicates), n_people))
+    streams = _open_streams(replicates, _PLACE, seed=seed, arm=arm, scenario=scenario)
+    for row, rng in enumerate(streams):
+        rng.random(out=places[row])
+    return places
 
 
 def _open_streams(

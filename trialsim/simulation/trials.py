@@ -6,14 +6,15 @@ from functools import partial
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.inputs import Trials
 from trialsim.analysis.patterns import PatternStatistics, join_trials
 from trialsim.analysis.result import FitResult, Flags, Floats
-from trialsim.design import ANALYSES, TrialDesign
+from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.batches import run_batches
 from trialsim.simulation.effects import Estimand, build_estimand, compute_shift
-from trialsim.simulation.fitting import PREDICTORS, Observed, fit_analysis, get_monotone_patterns
+from trialsim.simulation.fitting import Observed, find_patterns, fit_analysis
 from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
 from trialsim.workers.packing import unpack
@@ -118,7 +119,7 @@ def simulate_trials(
         sizes,
         join([part.effect for part in parts]),
         join([part.null for part in parts]),
-        build_estimand(design, shift, _compute_share_left(design, parts)),
+        build_estimand(design, _average(parts, "difference"), _compute_share_left(design, parts)),
     )
 
 
@@ -137,6 +138,7 @@ class _Part:
     effect: dict[str, Fits]
     null: dict[str, Fits]
     share_left: Floats  # (2, n_visits)
+    difference: Floats  # (n_visits,)
     n_replicates: int
 
 
@@ -146,8 +148,10 @@ def null_is_a_shift(design: TrialDesign) -> bool:
     It then has the same standard errors, and its fits need not be repeated.
     """
     slopes = any(ANALYSES[name].compares_slopes for name in design.analyses)
-    taken_out = design.effect == "slope" or not slopes
-    same_for_all = design.effect_model == "shift"
+    taken_out = design.has_linear_effect or not slopes
+    # an imputation takes only part of a shift out
+    taken_out &= not any(ANALYSES[name].imputation for name in design.analyses)
+    same_for_all = design.effect_model == "shift" and not design.has_events
     return taken_out and same_for_all and not design.dropout.depends_on_outcome
 
 
@@ -167,7 +171,8 @@ def _check_sizes(sizes: Sizes, replicates: range) -> None:
 
 def _run_batch(job: _Job, replicates: range) -> _Part:
     people = (_draw_people(job, replicates, 0), _draw_people(job, replicates, 1))
-    observed, share_left = _observe(job, people, job.shift)
+    seen = observe(job.model, job.design, people, job.shift)
+    observed = _summarize(job, people, seen.outcomes)
     effect = _fit(job, observed, len(replicates))
     if null_is_a_shift(job.design):
         null = {
@@ -175,13 +180,15 @@ def _run_batch(job: _Job, replicates: range) -> _Part:
             for name, fits in effect.items()
         }
     else:
-        null = _fit(job, _observe(job, people, np.zeros_like(job.shift))[0], len(replicates))
-    return _Part(effect, null, share_left, len(replicates))
+        plain = observe(job.model, job.design, people, np.zeros_like(job.shift))
+        null = _fit(job, _summarize(job, people, plain.outcomes), len(replicates))
+    return _Part(effect, null, seen.share_left, seen.difference, len(replicates))
 
 
 def _draw_people(job: _Job, replicates: range, arm: int) -> Arm:
     return draw_people(
         job.model,
+        job.design,
         replicates,
         arm=arm,
         n_people=job.sizes[-1][arm],
@@ -190,26 +197,25 @@ def _draw_people(job: _Job, replicates: range, arm: int) -> Arm:
     )
 
 
-def _observe(job: _Job, arms: tuple[Arm, Arm], shift: Floats) -> tuple[Observed, Floats]:
-    """Return (n_sizes x n_replicates) trials, and who has left, (2, n_visits)."""
-    outcomes, share_left = observe(job.model, job.design, arms, shift)
-    scores = [arm.people.score for arm in arms]
-    statistics = _accumulate(job, outcomes, scores)
+def _summarize(job: _Job, arms: tuple[Arm, Arm], outcomes: list[Floats]) -> Observed:
+    """Return (n_sizes x n_replicates) trials."""
+    covariates = [arm.covariates for arm in arms]
+    statistics = _accumulate(job, outcomes, covariates)
     people = []
     if job.design.inference.is_clustered:
         everyone = [(slice(n_control), slice(n_treatment)) for n_control, n_treatment in job.sizes]
-        people = [_gather(job, outcomes, scores, part) for part in everyone]
-    return Observed(statistics, people), share_left
+        people = [_gather(job, outcomes, covariates, part) for part in everyone]
+    return Observed(statistics, people)
 
 
-def _accumulate(job: _Job, outcomes: list[Floats], scores: list[Floats]) -> PatternStatistics:
+def _accumulate(job: _Job, outcomes: list[Floats], covariates: list[Floats]) -> PatternStatistics:
     """Return statistics of every size; a larger trial adds people to the one before."""
-    seen = get_monotone_patterns(outcomes[0].shape[-1])
+    seen = find_patterns(job.design, outcomes)
     totals: list[PatternStatistics] = []
     first = (0, 0)
     for size in job.sizes:
         new = _gather(
-            job, outcomes, scores, [slice(a, b) for a, b in zip(first, size, strict=True)]
+            job, outcomes, covariates, [slice(a, b) for a, b in zip(first, size, strict=True)]
         )
         added = new.summarize(seen, by_arm=job.design.inference.by_arm)
         last = totals[-1] if totals else None
@@ -219,12 +225,12 @@ def _accumulate(job: _Job, outcomes: list[Floats], scores: list[Floats]) -> Patt
 
 
 def _gather(
-    job: _Job, outcomes: list[Floats], scores: list[Floats], parts: Sequence[slice]
+    job: _Job, outcomes: list[Floats], covariates: list[Floats], parts: Sequence[slice]
 ) -> Trials:
     """Return trials of part of each arm's people."""
     y = np.concatenate([outcomes[arm][:, parts[arm]] for arm in (0, 1)], axis=1)
-    z = np.ones((*y.shape[:2], PREDICTORS))
-    z[..., 2] = np.concatenate([scores[arm][:, parts[arm]] for arm in (0, 1)], axis=1)
+    z = np.ones((*y.shape[:2], 2 + covariates[0].shape[-1]))
+    z[..., 2:] = np.concatenate([covariates[arm][:, parts[arm]] for arm in (0, 1)], axis=1)
     z[..., 1] = np.arange(y.shape[1]) >= outcomes[0][:, parts[0]].shape[1]
     return Trials(y, z, job.design.times)
 
@@ -267,6 +273,11 @@ def join(parts: list[dict[str, Fits]]) -> dict[str, Fits]:
 def _compute_share_left(design: TrialDesign, parts: list[_Part]) -> tuple[Floats, Floats]:
     if not design.dropout.depends_on_outcome:
         return 1 - design.compute_retention(0), 1 - design.compute_retention(1)
-    weights = np.array([part.n_replicates for part in parts])
-    left = np.average([part.share_left for part in parts], axis=0, weights=weights)
+    left = _average(parts, "share_left")
     return left[0], left[1]
+
+
+def _average(parts: list[_Part], name: str) -> Floats:
+    weights = np.array([part.n_replicates for part in parts])
+    values = [getattr(part, name) for part in parts]
+    return np.asarray(np.average(values, axis=0, weights=weights))

@@ -33,6 +33,10 @@ _NESTED: Final = (
     "design.dropout",
     "design.assumed",
     "design.calibration",
+    "design.discontinuation",
+    "design.adverse_event",
+    "design.death",
+    "design.sites",
 )
 _ALTERNATIVES: Final = {
     "selection.fast_progressor.top_fraction": "selection.fast_progressor.rate_below",

@@ -73,8 +73,8 @@ def _tabulate(design: TrialDesign) -> pd.DataFrame:
         "allocation_ratio": design.allocation_ratio,
         "slowing": design.slowing,
         "normal_change_per_year": normal,
-        "dropout_control": design.dropout.control,
-        "dropout_treatment": design.dropout.treated,
+        "dropout_control": design.compute_share_left(0),
+        "dropout_treatment": design.compute_share_left(1),
         "is_slope": int(design.effect == "slope"),
         "common_baseline": int(design.common_baseline),
     }

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from trialsim.analysis.inference import Covariance, DegreesOfFreedom, StandardError
 from trialsim.design import OutcomeSource
+from trialsim.events import Rate
 from trialsim.study.keys import KEYS
 from trialsim.study.protocol import Protocol
 from trialsim.study.question import build_stated
@@ -65,8 +67,20 @@ def protocol(
     baseline_correlation: float | None = None,
     noise_sd: float | None = None,
     score_correlation: float | Mapping[str, float] | None = None,
-    dropout: float | Mapping[str, float] | None = None,
+    dropout: Rate | Mapping[str, Rate] | None = None,
+    discontinuation: Rate | Mapping[str, Rate | str] | None = None,
+    adverse_event: Rate | Mapping[str, Rate | str] | None = None,
+    death: Rate | Mapping[str, Rate | str] | None = None,
+    effect_lost_per_year: float | None = None,
+    unreadable: Rate | None = None,
+    sites: int | Mapping[str, float | str] | None = None,
+    onset_months: float | None = None,
+    pseudo_atrophy: float | None = None,
     analyses: Sequence[str] | None = None,
+    common_baseline: bool | None = None,
+    degrees_of_freedom: DegreesOfFreedom | None = None,
+    covariance: Covariance | None = None,
+    standard_error: StandardError | None = None,
     currency: str | None = None,
     screening: float | None = None,
     participant: float | None = None,
@@ -138,8 +152,22 @@ def protocol(
         Whose outcomes become trials, and how they are drawn.
     decline_mean, decline_sd, baseline_sd, baseline_correlation, noise_sd, score_correlation
         What outcomes are assumed to be, for outcomes "assumed"; see `AssumedDecline`.
-    dropout, analyses
-        The share that leaves (0 to below 1), what is fitted.
+    dropout, unreadable
+        The share that leaves, the share of scans after baseline that cannot be read: one number by
+        the last visit, or one for each visit after baseline, each from 0 to below 1.
+    discontinuation, adverse_event, death
+        Intercurrent events: such a share, or a mapping of `control`, `treatment`, `strategy` and
+        `shift`, see `Event`.
+    effect_lost_per_year, onset_months, pseudo_atrophy
+        What becomes of the effect after treatment stops (0 to 1), when it begins, what the
+        treatment takes off first, see `TrialDesign`.
+    sites
+        Their number, or a mapping of `n`, `sd`, `change_sd`, `randomization` and `effect`, see
+        `Sites`.
+    analyses, common_baseline
+        What is fitted.
+    degrees_of_freedom, covariance, standard_error
+        How mixed models judge the effect, see `TrialDesign`.
     currency, screening, participant, visit, per_month
         Costs of a person screened, a person enrolled, a visit after baseline, a month.
     screening_rate_per_month, failure_rate

@@ -21,6 +21,7 @@ POWER_TABLES: Final = (
     "sample_size_savings",
     "cheapest_fractions",
     "sensitivity",
+    "estimands",
 )
 PREDICTION_TABLES: Final = ("predictions", "scan_checks", "prediction_images")
 

@@ -176,7 +176,7 @@ def power(
     -------
     StudyResult
         With the tables `operating_characteristics`, `sample_sizes`, `sample_size_savings`,
-        `power_differences`, `cheapest_fractions` and `sensitivity`.
+        `power_differences`, `cheapest_fractions`, `sensitivity` and `estimands`.
 
     Raises
     ------

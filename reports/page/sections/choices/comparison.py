@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reports.figures.labels import analysis_label, strategy_label
+from reports.figures.labels import analysis_label
 from reports.page.choice import (
     UNATTAINABLE,
     best_fractions,
@@ -24,6 +24,7 @@ from reports.page.formats import (
 )
 from reports.page.gather import StudyFacts
 from reports.page.sections.choices.accrual import describe_accrual
+from reports.page.sections.choices.fitted_on import mark_strategies
 from reports.page.sections.choices.regret import describe_regret_table
 from reports.page.sections.gaps import describe_gap
 from reports.page.sections.people.balance import describe_balance
@@ -63,8 +64,9 @@ def _strategies(facts: StudyFacts) -> Table:
     best = best_fractions(facts)
     by = cheapest_by(best)
     money, unit = money_format(best["cost"], find_currency(facts))
+    label, learned = mark_strategies(facts)
     rules = [
-        words("strategy", "Strategy", strategy_label),
+        words("strategy", "Strategy", label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
         estimate(
             "n_control",
@@ -86,8 +88,8 @@ def _strategies(facts: StudyFacts) -> Table:
         f"For {show_fraction(power)} power with {analysis}, each strategy at its "
         f"{'cheapest' if by == 'cost' else 'smallest'} fraction. The interval of the sample "
         "size is for the error of cohort and prediction model, that of the cost for both layers of "
-        "error."
-    )
+        f"error. {learned}"
+    ).strip()
     sources = facts.sources("sample_sizes")
     return build_table(best, rules, title="Strategies at their best", sources=sources, note=note)
 
@@ -110,9 +112,10 @@ def _savings(facts: StudyFacts) -> Table:
 def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: str = "") -> Table:
     """Return rows of `sample_size_savings` as a table."""
     money, unit = money_format(rows["saving_cost"], find_currency(facts))
+    label, learned = mark_strategies(facts)
     rules = [
-        words("strategy", "Strategy", strategy_label),
-        words("reference_strategy", "Instead of", strategy_label),
+        words("strategy", "Strategy", label),
+        words("reference_strategy", "Instead of", label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
         words("analysis", "Analysis", analysis_label),
         estimate(
@@ -136,9 +139,8 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
                 show_share,
             )
         )
-    return build_table(
-        rows, rules, title=title, sources=facts.sources("sample_size_savings"), note=note
-    )
+    sources = facts.sources("sample_size_savings")
+    return build_table(rows, rules, title=title, sources=sources, note=f"{note} {learned}".strip())
 
 
 def _power_differences(facts: StudyFacts) -> Table:
@@ -162,16 +164,17 @@ def build_power_differences(
     facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: str = ""
 ) -> Table:
     """Return rows of `power_differences` as a table."""
+    label, learned = mark_strategies(facts)
     rules = [
-        words("strategy", "Strategy", strategy_label),
-        words("reference_strategy", "Minus", strategy_label),
+        words("strategy", "Strategy", label),
+        words("reference_strategy", "Minus", label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
         words("analysis", "Analysis", analysis_label),
         number("n_control", "Control arm, people", show_count),
         simulated("difference", "mcse", "Difference in power ± MCSE", show_share),
     ]
     sources = facts.sources("power_differences")
-    return build_table(rows, rules, title=title, sources=sources, note=note)
+    return build_table(rows, rules, title=title, sources=sources, note=f"{note} {learned}".strip())
 
 
 def _capture_differences(facts: StudyFacts) -> Table:
@@ -183,9 +186,10 @@ def _capture_differences(facts: StudyFacts) -> Table:
 
 def build_capture_differences(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
     """Return rows of `capture_differences` as a table."""
+    label, learned = mark_strategies(facts)
     rules = [
-        words("strategy", "Strategy", strategy_label),
-        words("reference_strategy", "Minus", strategy_label),
+        words("strategy", "Strategy", label),
+        words("reference_strategy", "Minus", label),
         number("n_selected", "Selected", show_count),
         estimate(
             "difference",
@@ -200,5 +204,6 @@ def build_capture_differences(facts: StudyFacts, rows: pd.DataFrame, *, title: s
         rules,
         title=title,
         sources=facts.sources("capture_differences"),
-        note="Differences are in percentage points; both strategies select among the same people.",
+        note="Differences are in percentage points; both strategies select among the same people. "
+        f"{learned}".strip(),
     )

@@ -2,10 +2,12 @@
 
 from reports.figures import plot_sensitivity
 from reports.figures.labels import label_text
+from reports.page.choice import choose
 from reports.page.columns import build_table, number, words
-from reports.page.content import Picture, Section
+from reports.page.content import Paragraph, Picture, Section
 from reports.page.formats import show_number, show_size
 from reports.page.gather import StudyFacts
+from reports.page.proposed import describe_break_even
 from reports.page.sections.gaps import describe_gap
 
 _TABLE = "sensitivity"
@@ -27,11 +29,18 @@ def describe_sensitivity(facts: StudyFacts) -> Section:
     sources = facts.sources(_TABLE)
     title = "Sample size when one assumption changes"
     table = build_table(
-        rows, rules, title=title, sources=sources, note="One assumption at a time; the others stay."
+        rows,
+        rules,
+        title=title,
+        sources=sources,
+        note="One assumption at a time; the others stay, and so do the people who are chosen.",
     )
+    choice = choose(facts)
+    said = describe_break_even(facts, choice) if choice is not None else ""
+    spoken = (Paragraph(said, sources),) if said else ()
     drawable = rows.dropna(subset=["n_control_at_low", "n_control_at_high", "n_control_at_base"])
     if drawable.empty:
-        return Section("Sensitivity", (table,))
+        return Section("Sensitivity", (table, *spoken))
     picture = Picture(
         "sensitivity",
         "Sensitivity of the sample size of the control arm",
@@ -41,4 +50,4 @@ def describe_sensitivity(facts: StudyFacts) -> Section:
         {"sensitivity": rows},
         sources,
     )
-    return Section("Sensitivity", (picture, table))
+    return Section("Sensitivity", (picture, table, *spoken))

@@ -8,6 +8,7 @@ from reports.page.description import StudyDescription
 from reports.page.formats import show_fraction, show_text
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import NOT_RECORDED, describe_gap, show_setting
+from reports.page.sections.methods.intercurrent import describe_strategies, list_events
 from reports.page.size_words import describe_group
 from reports.page.units import show_region, show_unit
 
@@ -20,6 +21,7 @@ def describe_estimand(facts: StudyFacts) -> Section:
         return Section("Estimand", describe_gap(facts, _TABLE))
     blocks: tuple[Block, ...] = (
         build_facts("Estimand and hypotheses", _attributes(facts), sources=facts.sources(_TABLE)),
+        *describe_strategies(facts),
         Paragraph(
             "Enrichment changes the population attribute: an effect in the people enrolled is an "
             "effect in faster decliners. The absolute effect is larger there because the decline "
@@ -38,10 +40,7 @@ def _attributes(facts: StudyFacts) -> list[tuple[str, str]]:
         ("Treatment", f"Treatment against control, {_allocation(asked.allocation_ratio)}"),
         ("Variable", _variable(asked)),
         ("Visits, months", show_setting(asked.visits_months)),
-        (
-            "Intercurrent events",
-            "Stopping the study: hypothetical strategy, as if nobody had stopped",
-        ),
+        *list_events(asked),
         ("Summary measure", _summary(facts)),
         (
             "Effect under the alternative",
