@@ -58,6 +58,15 @@ def show_share(value: Any, *, digits: int = 1) -> str:
     return MISSING if is_missing(value) else percent(value, digits).replace("-", "\u2212")
 
 
+def show_chance(probability: float) -> str:
+    """Return a probability known from hundreds of samples: never 0 % or 100 %."""
+    if is_missing(probability):
+        return show_share(probability)
+    if probability < 0.005:
+        return "under 1\u00a0%"
+    return "over 99\u00a0%" if probability > 0.995 else show_share(probability, digits=0)
+
+
 def show_fraction(value: Any) -> str:
     """Return a fraction enrolled: 0.4 is `40 %`, 0.125 is `12.5 %`."""
     if is_missing(value):

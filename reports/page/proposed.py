@@ -9,6 +9,7 @@ from reports.page.content import KeyNumber
 from reports.page.formats import (
     Format,
     is_missing,
+    show_chance,
     show_count,
     show_fraction,
     show_interval,
@@ -55,7 +56,7 @@ def describe_proposed(choice: Choice) -> str:
     else:
         power = (
             f"expected power {show_share(proposal['expected_power'], digits=0)} over the error of "
-            f"cohort and model, {_show_chance(proposal['low_power_probability'])} chance that it "
+            f"cohort and model, {show_chance(proposal['low_power_probability'])} chance that it "
             f"is below {_LOW_POWER}"
         )
     enrolling = "Enrolling" if proposal["is_settled"] else "The cheapest point: enrolling"
@@ -170,7 +171,7 @@ def describe_regret(facts: StudyFacts, choice: Choice, currency: str) -> str:
     return (
         f"The least expected regret has {words}: {lost} above the best choice of each sample on "
         f"average; it is the cheapest with a probability of "
-        f"{_show_chance(least['probability_cheapest'])}{saves}."
+        f"{show_chance(least['probability_cheapest'])}{saves}."
     )
 
 
@@ -194,7 +195,7 @@ def list_proposed_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...
     if choice.by == "cost":
         found.append(KeyNumber("Cost", show_money(proposal["cost"], currency), ""))
     if not is_missing(proposal["low_power_probability"]):
-        chance = _show_chance(proposal["low_power_probability"])
+        chance = show_chance(proposal["low_power_probability"])
         found.append(KeyNumber(f"Chance of power below {_LOW_POWER}", chance, ""))
     if not is_missing(proposal["n_control_assured"]):
         assured = show_size(proposal["n_control_assured"])
@@ -210,13 +211,4 @@ def list_proposed_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...
 def _describe_saves(probability: float) -> str:
     if is_missing(probability):
         return ""
-    return f", cheaper than enrolling everyone with {_show_chance(probability)}"
-
-
-def _show_chance(probability: float) -> str:
-    """Return a probability known from hundreds of samples: never 0 % or 100 %."""
-    if is_missing(probability):
-        return show_share(probability)
-    if probability < 0.005:
-        return "under 1\u00a0%"
-    return "over 99\u00a0%" if probability > 0.995 else show_share(probability, digits=0)
+    return f", cheaper than enrolling everyone with {show_chance(probability)}"

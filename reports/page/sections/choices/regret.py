@@ -6,7 +6,7 @@ from reports.figures.labels import strategy_label
 from reports.page.choice import cheapest_by, primary_analysis, primary_sizes
 from reports.page.columns import build_table, number, words
 from reports.page.content import Table
-from reports.page.formats import Format, money_format, show_fraction, show_share, show_size
+from reports.page.formats import Format, money_format, show_chance, show_fraction, show_size
 from reports.page.gather import StudyFacts
 
 _AMOUNTS = ["cost", "expected_cost", "expected_regret"]
@@ -26,8 +26,8 @@ def describe_regret_table(facts: StudyFacts, currency: str) -> Table:
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
-        number("probability_cheapest", "Probability to be the cheapest", show_share),
-        number("probability_saves", "Probability to save against enrolling everyone", show_share),
+        number("probability_cheapest", "Probability to be the cheapest", show_chance),
+        number("probability_saves", "Probability to save against enrolling everyone", show_chance),
         number("expected_cost", f"Expected {what}, {unit}", form),
         number("expected_regret", f"Expected regret, {unit}", form),
     ]
