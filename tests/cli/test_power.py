@@ -71,8 +71,8 @@ def test_power_is_printed_recorded_and_drawn(cohort: Path, tmp_path: Path) -> No
         "--participant", "20000", "--output", str(output), *COMMON,
     )  # fmt: skip
     assert code == 0
-    assert "closed_form_power" in text
-    assert "difference_in_mcse" in text
+    assert "closed form power" in text
+    assert "difference in mcse" in text
     with Study.open(study, read_only=True) as opened:
         assert set(opened.read("operating_characteristics")["strategy"]) == {"random", "regression"}
         assert len(opened.read("sample_sizes")) == 2

@@ -181,7 +181,7 @@ def test_decision_and_archive_stand_with_the_choices(facts_of: Callable[..., Stu
     tables = {block.title: block for block in blocks if isinstance(block, Table)}
     decision = tables["Decision"]
     assert [row[0].text for row in decision.rows] == ["BrLP", "Random"]
-    assert decision.rows[0][2].text == "90.0\u00a0%"
+    assert decision.rows[0][2].text == "90\u00a0%"
     assert decision.rows[0][5].text == "0.30"
     balance = tables["Archive and screened people at baseline"].rows[0]
     assert [cell.text for cell in balance[1:]] == ["Age, years", "0.62", "0.00", "350", "143", "4"]
