@@ -296,8 +296,49 @@ def test_median_unbiased_estimate_is_the_median_of_simulated_trials() -> None:
 
 
 def test_repeated_intervals_need_a_boundary_that_alpha_moves() -> None:
-    stopped = group_sequential([0.5, 1], efficacy={"z": [3, 2.0]}).infer(1, 3.2)
-    assert np.isnan(stopped.repeated_p)
+    for efficacy in ({"z": [3, 2.0]}, "haybittle_peto"):
+        design = group_sequential([0.5, 1], efficacy=efficacy)  # type: ignore[arg-type]
+        stopped = design.infer(1, 3.2)
+        assert np.isnan(stopped.repeated_p)
+        # at the design's own coverage it is z -/+ the bound, whatever the bound follows from
+        ends = np.array(stopped.repeated_interval) * design.drift * 0.5**0.5
+        assert ends == pytest.approx([0.2, 6.2])
+        assert np.isnan(design.infer(1, 3.2, level=0.5).repeated_interval[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"futility": {"z": [0, 0.5]}, "binding": True}])
+def test_everything_is_reported_of_wang_tsiatis_boundaries(options: dict[str, Any]) -> None:
+    design = group_sequential([0.5, 0.75, 1], efficacy="obrien_fleming", **options)
+    upper = float(design.efficacy_z[1])
+    assert design.infer(2, upper).repeated_p == pytest.approx(0.025, abs=1e-7)
+    assert design.infer(2, upper + 0.5).repeated_p < 0.01
+    assert design.infer(2, -1.0).repeated_p == 1
+    assert design.infer(2, 2.6, level=0.5).repeated_interval[0] > 0
+
+
+def test_given_futility_bounds_stay_when_looks_move() -> None:
+    for futility, exact in (({"z": [0, 0.5]}, [0.0, 0.5]), ({"z": [np.nan, 0.5]}, [-np.inf, 0.5])):
+        design = group_sequential([0.5, 0.75, 1], futility=futility)
+        moved = design.adjust([0.52, 0.8])
+        assert moved.futility_z[:2] == pytest.approx([exact[0] + 0.04, exact[1]])
+        assert moved.cumulative_alpha[-1] == pytest.approx(0.025)
+    binding = group_sequential([0.5, 0.75, 1], futility={"z": [0, 0.5]}, binding=True)
+    moved = binding.adjust([0.5, 0.75, 1.1])
+    assert moved.futility_z[:2] == pytest.approx([0, 0.5])
+    assert moved.cumulative_alpha[-1] == pytest.approx(0.025)
+
+
+def test_a_chance_of_success_means_the_same_when_a_look_moves() -> None:
+    rule = {"posterior": 0.2, "minimum": 0.3}
+    design = group_sequential([0.5, 0.75, 1], power=0.9, futility=rule)
+    root = 0.55**0.5
+    exact = 0.3 * design.drift * root + norm.ppf(0.2)
+    assert design.adjust([0.55]).futility_z[0] == pytest.approx(exact, abs=0.01)
+
+
+def test_a_look_just_before_the_end_is_the_last_one() -> None:
+    held = group_sequential([0.5, 0.75, 1]).adjust([0.5, 0.99995])
+    assert held.cumulative_alpha[-1] == pytest.approx(0.025)
 
 
 def test_adjusting_to_the_plan_changes_nothing() -> None:
@@ -356,6 +397,7 @@ BAD = [
     ),
     ([0.5, 1], {"efficacy": "wang_tsiatis"}, "must be Delta"),
     ([0.5, 1], {"efficacy": "haybittle_peto", "efficacy_parameter": 1.9}, "leave nothing of alpha"),
+    ([0.5, 1], {"efficacy": {"z": [-1.0, 1.96]}}, "spend more than alpha"),
     ([0.5, 1], {"efficacy": {"z": [1.96, 1.96]}}, "must not spend more than alpha \\(0.025\\)"),
     ([0.5, 1], {"efficacy": {"spent": [0.01, 0.03]}}, "must not spend more than alpha"),
     ([0.5, 1], {"efficacy": {"spent": [0.02, 0.01]}}, "errors that do not fall"),
@@ -399,6 +441,7 @@ def test_impossible_questions_are_refused() -> None:
         (lambda: design.adjust([1.2, 1.3]), "below 1 before the last look"),
         (lambda: design.adjust([0.1, 0.2, 0.3, 0.4, 0.5]), "5 looks, 4 were planned"),
         (lambda: design.adjust([]), "must list the looks held"),
+        (lambda: design.adjust([0.5, 0.5 + 1e-7]), "at least 0.0001 apart"),
     ):
         with pytest.raises(DesignError, match=words):
             ask()

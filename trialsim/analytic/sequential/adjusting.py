@@ -8,10 +8,12 @@ import numpy as np
 from trialsim.analytic.arguments import raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.sequential.bounds import (
+    CLOSEST,
     Bounds,
     Looks,
     find_bounds,
     find_lower_bounds,
+    get_known_lower,
 )
 from trialsim.analytic.sequential.spending import Rule
 from trialsim.analytic.sequential.walk import NO_EFFECT, Drift
@@ -48,14 +50,18 @@ def place_looks(
         problems.append(
             f"observed_information must stay below 1 before the last look, got {held.tolist()}."
         )
+    elif held[0] < CLOSEST or np.any(np.diff(held) < CLOSEST):
+        problems.append(
+            f"observed_information must lie at least {CLOSEST:g} apart, got {held.tolist()}."
+        )
     elif len(held) > len(planned):
         problems.append(
             f"observed_information holds {len(held)} looks, {len(planned)} were planned."
         )
     raise_problems(problems)
-    if is_final or held[-1] >= 1 or len(held) == len(planned):
+    to_come = planned[planned > held[-1] + CLOSEST]
+    if is_final or not to_come.size or len(held) == len(planned):
         return held, np.append(held[:-1], 1.0)
-    to_come = planned[planned > held[-1] + 1e-4]
     looks = np.concatenate([held, to_come])
     return looks, looks
 
@@ -84,16 +90,35 @@ def respend(
     """
     information, times = place_looks(looks.rates, observed, is_final=is_final)
     efficacy = _respend(looks.efficacy, looks, alpha_spent, times)
-    futility = looks.futility and _respend(looks.futility, looks, beta_spent, times)
+    futility = looks.futility
+    if futility is not None and np.isnan(futility.z[:-1]).all():
+        futility = _respend(futility, looks, beta_spent, times)
+    elif futility is not None:
+        futility = _move(futility.z[:-1], looks.rates[:-1], information)
     maximum = float(information[-1])
     held = Looks(information / maximum, efficacy, futility, looks.binding, looks.sides, times)
     reached = drift * np.sqrt(maximum)
     if held.is_joint:
         bounds = find_bounds(held, efficacy, None, Drift(reached))
     else:
-        upper = find_bounds(replace(held, futility=None), efficacy, None, NO_EFFECT).upper
+        known = get_known_lower(held)
+        upper = find_bounds(replace(held, futility=None), efficacy, known, NO_EFFECT).upper
         bounds = find_lower_bounds(held, upper, reached)
     return held, bounds, reached
+
+
+def _move(z: FloatArray, planned: FloatArray, information: FloatArray) -> Rule:
+    """Return futility bounds that were given as numbers, at other information.
+
+    They spend no error: a look slightly off its time must not stop at a much higher z.
+    """
+    finite = np.isfinite(z)
+    if not finite.any():
+        return Rule.from_z(np.full(len(information), -np.inf))
+    moved = np.interp(information, planned[finite], z[finite])
+    nearest = np.abs(information[:, None] - planned).argmin(axis=1)
+    # near a look at which nobody may stop nobody does
+    return Rule.from_z(np.where(finite[nearest], moved, -np.inf))
 
 
 def _respend(rule: Rule, looks: Looks, spent: FloatArray, times: FloatArray) -> Rule:

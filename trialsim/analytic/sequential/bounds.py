@@ -11,6 +11,10 @@ from scipy import optimize, special
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.sequential.spending import Rule
 from trialsim.analytic.sequential.walk import NO_EFFECT, Drift, Walk, compute_crossings
+from trialsim.errors import DesignError
+
+CLOSEST = 1e-4
+"""Looks nearer to each other than this share of the information are one look."""
 
 _NO_SPENDING = 1e-15
 """An error below this is no reason to stop: the bound is infinite."""
@@ -80,14 +84,15 @@ def solve(looks: Looks, level: float, power: float) -> Solution:
     """
     if looks.is_joint:
         return _solve_jointly(looks, level, power)
-    efficacy, known = looks.efficacy, _get_known_lower(looks)
+    efficacy, known = looks.efficacy, get_known_lower(looks)
     if efficacy.shape is not None:
         efficacy = Rule.from_z(scale_shape(efficacy.shape, looks, known, level))
     upper = find_bounds(looks, efficacy, None if looks.futility is None else known, NO_EFFECT).upper
     return _search_drift(lambda drift: find_lower_bounds(looks, upper, drift), power)
 
 
-def _get_known_lower(looks: Looks) -> FloatArray:
+def get_known_lower(looks: Looks) -> FloatArray:
+    """Return the lower bounds given as numbers that the type I error counts on, (n_looks,)."""
     if looks.futility is None:
         return np.full(len(looks.rates), -np.inf)
     known = np.where(np.isnan(looks.futility.z), -np.inf, looks.futility.z)
@@ -132,6 +137,11 @@ def _search_drift(
         low, high, width = high, high + 4 * width, 4 * width
     while low > 0 and compute_power(low) > power:
         low, high, width = max(low - 4 * width, 0.0), low, 4 * width
+    if compute_power(low) > power:
+        raise DesignError(
+            f"The efficacy bounds are crossed more often than the power asked for ({power:g}) "
+            "without any effect: they spend more than alpha."
+        )
     drift = _find_root(compute_power, power, low, high)
     bounds = follow(drift)
     return Solution(bounds.upper, bounds.lower, drift)
@@ -149,7 +159,12 @@ def scale_shape(shape: FloatArray, looks: Looks, lower: FloatArray, level: float
     lower
         Lower bounds that the type I error counts on; the mirrored ones are taken with two sides.
     level
-        Type I error of the side, 0 to 1.
+        Type I error of the side, above 0 and below 0.5.
+
+    Returns
+    -------
+    ndarray
+        (n_looks,); 0 where stopping for binding futility keeps even that below the level.
     """
 
     def compute_error(constant: float) -> float:
@@ -157,9 +172,15 @@ def scale_shape(shape: FloatArray, looks: Looks, lower: FloatArray, level: float
         below = -upper if looks.sides == 2 else np.minimum(lower, upper)
         return _compute_error(looks.rates, below, upper)
 
-    # the last bound is above that of one look, unless binding futility bounds save alpha
-    single = -special.ndtri(level)
-    return np.asarray(_find_root(compute_error, level, 0.5 * single, 2 * single) * shape)
+    # Above these bounds even looks that shared nothing would spend less than the level. The last
+    # bound is above that of one look, unless binding futility bounds save alpha.
+    high = -special.ndtri(level / len(shape)) / shape.min()
+    low = -0.5 * special.ndtri(level) / shape[-1]
+    if compute_error(low) < level:
+        low = 0.0
+    if compute_error(low) < level:
+        return np.zeros(len(shape))
+    return np.asarray(_find_root(compute_error, level, low, high) * shape)
 
 
 def _find_root(compute: Callable[[float], float], target: float, low: float, high: float) -> float:
@@ -249,7 +270,7 @@ def _find_lower(
     if rule is None:
         return -np.inf
     if not np.isnan(rule.z[k]):
-        return float(rule.z[k])
+        return min(upper, float(rule.z[k]))
     left = rule.spent[k] - missed
     if left < _NO_SPENDING:
         return -np.inf

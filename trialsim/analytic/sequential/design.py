@@ -249,6 +249,7 @@ class GroupSequentialDesign:
             z,
             lower=self._null_lower_z,
             upper=self.efficacy_z,
+            level=self.alpha / self.sides,
             coverage=covered,
         )
         return stopped.rescale(self.drift)
@@ -259,7 +260,9 @@ class GroupSequentialDesign:
         """Return the design at the information that the looks really had.
 
         Errors are spent at the information observed; boundaries that are no spending functions
-        spend along straight lines between the planned looks. Bounds of looks that have been held do
+        spend along straight lines between the planned looks. Futility bounds that were given as
+        numbers or by a chance are no errors to spend: they stay, between looks on straight lines.
+        Bounds of looks that have been held do
         not depend on those still to come. The design effect stays as planned, so power and drift
         change with the maximum.
 

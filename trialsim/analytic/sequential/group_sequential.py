@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.analytic.arguments import OPEN_SHARE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
-from trialsim.analytic.sequential.bounds import Looks, Solution, solve
+from trialsim.analytic.sequential.bounds import CLOSEST, Looks, Solution, solve
 from trialsim.analytic.sequential.design import GroupSequentialDesign
 from trialsim.analytic.sequential.futility import FutilityRule, is_rule, read_rule
 from trialsim.analytic.sequential.spending import (
@@ -19,9 +19,6 @@ from trialsim.analytic.sequential.spending import (
 )
 from trialsim.analytic.sequential.walk import compute_crossings
 from trialsim.errors import DesignError
-
-_CLOSEST = 1e-4
-"""Looks nearer to each other than this share of the information are one look."""
 
 _ROUNDING = 1e-9
 
@@ -197,8 +194,8 @@ def _read_times(values: Sequence[float] | FloatArray, name: str) -> FloatArray:
         problems.append(
             f"{name} must be greater than 0, increase and end at 1, got {times.tolist()}."
         )
-    elif times[0] < _CLOSEST or np.any(np.diff(times) < _CLOSEST):
-        problems.append(f"{name} must lie at least {_CLOSEST:g} apart, got {times.tolist()}.")
+    elif times[0] < CLOSEST or np.any(np.diff(times) < CLOSEST):
+        problems.append(f"{name} must lie at least {CLOSEST:g} apart, got {times.tolist()}.")
     raise_problems(problems)
     return np.append(times[:-1], 1.0)
 

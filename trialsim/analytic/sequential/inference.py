@@ -30,11 +30,11 @@ class StoppedTrial:
         Its confidence interval. It holds for a trial that stopped as its bounds said.
     repeated_interval
         Repeated confidence interval (Jennison & Turnbull 1989, J R Stat Soc B 51:305): those of all
-        looks hold together, whatever made the trial stop. NaN where the bounds were given as
-        numbers.
+        looks hold together, whatever made the trial stop. Where the bounds follow from no level
+        (Haybittle-Peto, given bounds) it is known at the coverage of the design, else NaN.
     repeated_p
         Smallest alpha at which the same kind of boundary would have been crossed at this look;
-        NaN where the bounds were given as numbers.
+        NaN where the bounds follow from no level.
     """
 
     stagewise_p: float
@@ -60,7 +60,14 @@ class StoppedTrial:
 
 
 def infer(
-    looks: Looks, look: int, z: float, *, lower: FloatArray, upper: FloatArray, coverage: float
+    looks: Looks,
+    look: int,
+    z: float,
+    *,
+    lower: FloatArray,
+    upper: FloatArray,
+    level: float,
+    coverage: float,
 ) -> StoppedTrial:
     """Return the inference of a trial that stopped at a look; effects are drifts.
 
@@ -74,6 +81,8 @@ def infer(
         At that look.
     lower, upper
         Bounds of z that the type I error counts on, (n_looks,).
+    level
+        Type I error of one side that the bounds are for.
     coverage
         Of the intervals.
     """
@@ -90,12 +99,13 @@ def infer(
     p = compute_extremes(0.0)
     tail = (1 - coverage) / 2
     median, low, high = (_invert(compute_extremes, share, naive) for share in (0.5, tail, 1 - tail))
-    width = _rebuild(looks, look, lower, tail) / root
+    own = np.isclose(tail, level, rtol=1e-9)
+    width = (upper[look - 1] if own else _rebuild(looks, look, lower, tail)) / root
     return StoppedTrial(
         stagewise_p=p if looks.sides == 1 else 2 * min(p, 1 - p),
         median_unbiased=median,
         interval=(low, high),
-        repeated_interval=(naive - width, naive + width),
+        repeated_interval=(float(naive - width), float(naive + width)),
         repeated_p=_find_repeated_p(looks, look, lower, z),
     )
 
