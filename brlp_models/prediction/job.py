@@ -110,7 +110,8 @@ class PredictionJob:
             ready = self._prepare_all([name for name in group if name not in problems], problems)
         self.on_progress(float((len(group) - len(ready)) * len(self.settings.horizons_months)))
         self._draw([target for targets, _ in ready.values() for target in targets])
-        for name in ready:
+        # who was finished before is drawn along, and stays as it was kept
+        for name in (name for name in ready if name in waiting):
             _attempt(name, lambda name: self._finish(*ready[name]), problems)
 
     def _prepare_all(

@@ -58,7 +58,7 @@ def write_bundle(study: Study, folder: Path) -> Manifest:
     StorageError
         If the folder cannot be written.
     """
-    with open_for_reading(study.path) as connection, write_folder(folder) as partial:
+    with open_for_reading(study.source) as connection, write_folder(folder) as partial:
         for table in (*SYSTEM_TABLES, *TABLES):
             rows = f"SELECT * FROM {quote(table)} ORDER BY rowid"  # noqa: S608 - quoted identifiers
             batches = iterate_batches(connection, rows)

@@ -22,7 +22,7 @@ def list_prunable(study: Study) -> pd.DataFrame:
     """
     written = study.query(queries.ALL_TABLES)
     latest = set(study.tables()[["run_id", "table_name"]].itertuples(index=False, name=None))
-    with open_for_reading(study.path) as connection:
+    with open_for_reading(study.source) as connection:
         gone = latest | read_pruned(connection)
     left = [
         row

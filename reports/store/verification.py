@@ -49,7 +49,7 @@ def verify_study(study: Study, *, head: str | None = None) -> pd.DataFrame:
     ReportError
         If the file is damaged so that DuckDB cannot read it.
     """
-    with open_for_reading(study.path) as connection:
+    with open_for_reading(study.source) as connection:
         found = [*_verify_chain(connection), *_verify_tables(connection), *_read_rest(connection)]
         if head is not None:
             found.append(_verify_head(connection, head))

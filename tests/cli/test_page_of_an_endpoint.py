@@ -11,7 +11,7 @@ from reports.page.description import KEYS
 from reports.page.gather import gather_study
 from reports.store.study import Study
 from trialsim.cli.app import app
-from trialsim.study.question import describe_as_table
+from trialsim.study.question import build_stated, describe_as_table
 from trialsim.study.stating import protocol
 
 
@@ -71,8 +71,22 @@ def test_every_key_that_the_page_reads_is_written(folder: Path) -> None:
         relative_to="decline above normal ageing",
         screening_rate_per_month=10,
     )
-    written = {*describe_as_table(asked, folder)["key"], "selection.fast_progressor.top_fraction"}
-    of_runs = {"cohort_name"}
+    event = {"control": 0.1, "treatment": 0.1}
+    rest = build_stated(
+        {
+            "cohort.path": folder / "people",
+            "cohort.training": folder / "people",
+            "design.discontinuation": event,
+            "design.adverse_event": event,
+            "design.death": event,
+            "design.unreadable": 0.1,
+            "accrual.sites": 10,
+            "accrual.screened_per_site_per_month": 1.0,
+        }
+    )
+    written = {key for one in (asked, rest) for key in describe_as_table(one, folder)["key"]}
+    written.add("selection.fast_progressor.top_fraction")
+    of_runs = {"cohort_name", "n_designs"}
     unwritten = {name for name, keys in KEYS.items() if not {*keys} & (written | of_runs)}
     assert not unwritten
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import trialsim as ts
-from cohorts.folder import write_cohort
 from cohorts.synthetic import synthesize_table
 from trialsim.study.r_script import write_r_script
 from trialsim.study.result import StudyResult
@@ -19,7 +18,7 @@ from trialsim.study.result import StudyResult
 def study(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
     folder = tmp_path_factory.mktemp("in-r")
     cohort, _ = synthesize_table(80, rng=np.random.default_rng(3))
-    write_cohort(cohort, folder / "screened")
+    cohort.write(folder / "screened")
     asked = ts.protocol(
         folder / "screened", strategies=["random", "baseline_volume"], fractions_enrolled=[0.5],
         analyses=["change", "ancova", "ancova_score", "mmrm", "mmrm_score", "random_slope",

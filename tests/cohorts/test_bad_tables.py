@@ -320,7 +320,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     ),
     "ragged": ("people.csv", b"participant_id,age\na,70\nb,71,F\n", r"has 2 \(row 3: 3\)"),
     "not Parquet": ("people.parquet", b"participant_id,age\n", "could not be read as Parquet"),
-    "spreadsheet": ("people.xlsx", b"PK", "must be a table that ends in .csv"),
+    "spreadsheet": ("people.xlsx", b"PK", "is no Excel workbook"),
     "broken description": ("cohort.json", b"{", "could not be read as JSON"),
     "description of something else": ("cohort.json", b"[]", "says is_synthetic"),
 }

@@ -14,11 +14,11 @@ from scipy import stats
 from trialsim.comparison.candidates import (
     Screened,
     expect_each,
+    find_enrolled,
     gather_pool,
     list_candidates,
     share_weights,
 )
-from trialsim.comparison.candidates import select_people as choose
 
 N_COHORTS = 24
 
@@ -84,6 +84,6 @@ def test_n_is_that_of_true_decline_whatever_the_measurement_error(
     pool = gather_pool(candidate, screened, rng)
     moments = validate.compute_pool_moments(pool, validate.DESIGN)
     n_control = validate.compute_sample_size("ancova", moments, validate.DESIGN)
-    right = validate.compute_true_size(population, choose(candidate, screened, rng))
+    right = validate.compute_true_size(population, find_enrolled(candidate, screened, rng))
     # bias as measured (at most 7 %) and the sampling error of 3,000 people
     assert n_control == pytest.approx(right, rel=tolerance)

@@ -130,7 +130,8 @@ def _for_owner_alone(path: Path) -> Iterator[None]:
 
 
 def _warn_of_readers(folder: Path, listener: Listener) -> None:
-    if folder.stat().st_mode & stat.S_IROTH:
+    is_reachable = all(one.stat().st_mode & stat.S_IXOTH for one in folder.resolve().parents)
+    if is_reachable and folder.stat().st_mode & stat.S_IROTH:
         listener.tell(
             f"Note: everybody on this machine can list {folder}, whose files hold people; "
             f"`chmod o-rwx {folder}` ends that."

@@ -48,26 +48,26 @@ def simulate(job: Job, run: Run) -> None:
         source = find_outcomes(
             job, cohort, screening, widen_scores(run.read("scores")), predictions
         )
+        found = compare_strategies(
+            source.trajectories,
+            source.scores,
+            job.protocol.design,
+            job.protocol.trial_costs,
+            sample_sizes=section.sample_sizes,
+            fractions_enrolled=job.protocol.selection.fractions_enrolled,
+            n_simulations=section.n_simulations,
+            n_bootstrap=0 if source.kind == "assumed" else section.n_bootstrap,
+            seed=job.protocol.study.seed,
+            workers=job.workers,
+            baseline=source.baseline,
+            normal_people=source.normal_people,
+            stands_for=source.stands_for,
+            error_covariance=source.error_covariance,
+            rescore=source.rescore,
+            on_progress=lambda done, total, name: job.on_progress(name, done, total),
+        )
     except (CohortError, DesignError) as error:
         raise DesignError(f"No trial was simulated: {' '.join(error.problems)}") from error
-    found = compare_strategies(
-        source.trajectories,
-        source.scores,
-        job.protocol.design,
-        job.protocol.trial_costs,
-        sample_sizes=section.sample_sizes,
-        fractions_enrolled=job.protocol.selection.fractions_enrolled,
-        n_simulations=section.n_simulations,
-        n_bootstrap=0 if source.kind == "assumed" else section.n_bootstrap,
-        seed=job.protocol.study.seed,
-        workers=job.workers,
-        baseline=source.baseline,
-        normal_people=source.normal_people,
-        stands_for=source.stands_for,
-        error_covariance=source.error_covariance,
-        rescore=source.rescore,
-        on_progress=lambda done, total, name: job.on_progress(name, done, total),
-    )
     for name, table in found.tables.items():
         run.write(name, table)
     if job.protocol.accrual is not None:
