@@ -101,6 +101,25 @@ def test_a_look_is_judged_by_the_information_it_had(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("alpha", "x", "is no monitoring plan"),
+        ("boundaries", {"bindings": True}, "is no monitoring plan"),
+        ("alpha", 0.7, "plan.json: alpha of one side must be below 0.5"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_one_sentence(
+    tmp_path: Path, key: str, value: object, words: str
+) -> None:
+    path = Path(plan_file(tmp_path))
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    code, _, err = run("monitor", str(path), "--z", "1", "--information", "0.5")
+    assert code == 1
+    assert words in " ".join(err.split())
+    assert "fault of trialsim" not in err
+
+
 def test_no_more_is_shown_than_asked(tmp_path: Path) -> None:
     plan = plan_file(tmp_path, "--looks", "0.5,1", "--power", "0.9")
     chances = judge(plan, "--z", "1.5", "--information", "0.5", "--show", "chances")

@@ -207,7 +207,18 @@ def test_dose_selection_keeps_alpha_and_finds_the_best_dose(test: Any) -> None:
     assert some.reject_any > 0.75
 
 
+def test_dose_selection_stops_at_the_futility_bound_of_its_design() -> None:
+    design = group_sequential([0.5, 1], futility={"z": [1.0]})
+    found = simulate_dose_selection(design, [0.0, 0.0], sd=1, n_per_arm=(50, 50))
+    assert found.stopped_early > 0.7
+
+
 BAD = [
+    (
+        lambda: simulate_dose_selection(TWO, [0.1, np.nan], sd=1, n_per_arm=(9, 9)),
+        "effects must be finite",
+    ),
+    (lambda: reestimate_blinded(1.0, delta=1.0, sides=3), "sides must be 1 or 2"),
     (lambda: combine_stages([0.1, 0.2, 0.3], [0.5, 1]), "at most 2 stages"),
     (lambda: combine_stages([1.2], [0.5, 1]), "between 0 and 1"),
     (lambda: reestimate_blinded(-1.0, delta=1.0), "variance must be greater than 0"),

@@ -133,6 +133,11 @@ def test_dunnett_agrees_with_simulation_and_keeps_alpha_at_few_people() -> None:
     assert few["power_any"] == pytest.approx(0.025, abs=4 * few["power_any_mcse"] + 0.001)
 
 
+def test_the_size_of_endpoints_of_very_unlike_effects_is_found() -> None:
+    found = several_endpoints([0.3, 0.001], [1, 1], 0.3, procedure="holm", power=0.8)
+    assert found["power_any"].iloc[0] == pytest.approx(0.8)
+
+
 def test_dunnett_holds_alpha_and_its_tables() -> None:
     # one-sided 5 %, infinite degrees of freedom: Dunnett 1955, table 1a
     for doses, printed in ((2, 1.92), (3, 2.06), (4, 2.16)):
@@ -242,6 +247,26 @@ BAD = [
     (lambda: estimate_hazard([1.0, 2.0], [False, False]), "at least one who converted"),
     (lambda: estimate_hazard([1.0, 2.0], [True, False], (0.0, 5.0)), "Nobody is followed"),
     (lambda: logrank_events(hazard_ratio=1.0), "must differ from 1"),
+    (lambda: logrank_events(hazard_ratio=0.7, sides=3), "sides must be 1 or 2"),
+    (lambda: assure(delta=0.3, sd=1, n_control=50, sides=3), "sides must be 1 or 2"),
+    (lambda: assure(delta=0.3, sd=1, n_control=50, allocation_ratio=0), "allocation_ratio must"),
+    (lambda: GoNoGo(0.3, 0.1, prior=NormalPrior(-5, 0.1)), "less than one chance in a million"),
+    (lambda: several_endpoints([0.1, 0.2], [1, 1], 0.5, power=0.8, sides=3), "sides must be"),
+    (lambda: several_endpoints([0.1, 0.2], [1, 1], 0.5, power=1e-5), "what chance alone gives"),
+    (lambda: dunnett([0.1, 0.2], sd=1, power=0.02), "power must be greater than alpha"),
+    (lambda: dunnett([0.1, 0.2], sd=1, power=0.8, alpha=0.7), "alpha must lie between"),
+    (
+        lambda: conversion_trial(
+            Hazard((0.0, 0.1), (0.0, 60.0)), hazard_ratio=0.7, accrual_months=1, followup_months=12
+        ),
+        "Nobody converts within 13 months",
+    ),
+    (
+        lambda: conversion_enrichment(
+            [9, 9], [1, 1], [1.0], [0.5], hazard_ratio=0.7, accrual_months=1, followup_months=9
+        ),
+        "needs a score, got 1 scores of 2 people",
+    ),
 ]
 
 

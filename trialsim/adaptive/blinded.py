@@ -14,6 +14,7 @@ from trialsim.analytic.arguments import (
     POSITIVE,
     SHARE_TO_1,
     find_problems,
+    find_sides_problems,
     raise_problems,
 )
 from trialsim.analytic.point import FloatArray, Quantity, simplify
@@ -84,7 +85,7 @@ def reestimate_blinded(
     >>> round(reestimate_blinded(67600, delta=100, power=0.9).n_control, 3)
     136.807
     """
-    problems = find_problems(
+    problems = find_sides_problems(sides) + find_problems(
         variance=(variance, POSITIVE),
         delta=(delta, ANY),
         alpha=(alpha, OPEN_SHARE),

@@ -74,7 +74,7 @@ def simulate_dose_selection(
     test
         Of a set of doses together.
     stop_below
-        The trial stops where the best dose's z is below this.
+        The trial stops where the best dose's z is below this, or the design's futility bound.
     n_simulations, seed
         Trials, and the stream they come from.
 
@@ -92,6 +92,8 @@ def simulate_dose_selection(
         )
     if not 2 <= m <= 4:
         problems.append(f"effects must hold 2 to 4 doses, got {m}.")
+    if not np.all(np.isfinite(effects)):
+        problems.append(f"effects must be finite numbers, got {list(effects)}.")
     if min(n_per_arm) < 2 or not sd > 0:
         problems.append("Each arm needs 2 people or more in a stage, and an sd above 0.")
     if problems:
@@ -103,7 +105,8 @@ def simulate_dose_selection(
     trial = np.arange(n)
     first_wins, both_win = _close(design, p_first, p_second, best, test)
     early = first_wins.any(axis=0)
-    stopped = early | (-special.ndtri(p_first.min(axis=0)) < stop_below)
+    futile = max(stop_below, float(design.futility_z[0]))
+    stopped = early | (-special.ndtri(p_first.min(axis=0)) < futile)
     rejected = first_wins.copy()
     rejected[best, trial] |= ~stopped & both_win
     chosen = np.array([(~stopped & (best == dose)).mean() for dose in range(m)])

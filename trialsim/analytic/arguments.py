@@ -44,6 +44,11 @@ def find_problems(**checks: Check) -> list[str]:
     ]
 
 
+def find_sides_problems(sides: int) -> list[str]:
+    """Return a sentence where a test has neither one side nor two."""
+    return [] if sides in (1, 2) else [f"sides must be 1 or 2, got {sides}."]
+
+
 def raise_problems(problems: list[str]) -> None:
     """Raise one `DesignError` that holds every sentence, if there is any."""
     if problems:

@@ -10,6 +10,7 @@ from trialsim.analytic.arguments import (
     POSITIVE,
     SHARE_TO_1,
     find_problems,
+    find_sides_problems,
     raise_problems,
 )
 from trialsim.analytic.comparison import Comparison, Distribution, compute_power
@@ -101,7 +102,7 @@ def assure(
     beliefs = (delta, sd, score_correlation, dropout)
     effect, spread, correlation, leaving = draw_beliefs(beliefs, n_draws, seed)
     _check(effect, spread, correlation, leaving)
-    raise_problems(find_problems(n_control=(n_control, POSITIVE), alpha=(alpha, OPEN_SHARE)))
+    _check_test(n_control, alpha, sides, allocation_ratio)
 
     def power(d: FloatArray, s: FloatArray, rho: FloatArray, left: FloatArray) -> FloatArray:
         seen = np.asarray(n_control * (1 - left))
@@ -163,13 +164,8 @@ def assure_enrichment(
     >>> found.assurance < found.power_at_means
     True
     """
-    raise_problems(
-        find_problems(
-            fraction_enrolled=(fraction_enrolled, SHARE_TO_1),
-            n_control=(n_control, POSITIVE),
-            alpha=(alpha, OPEN_SHARE),
-        )
-    )
+    raise_problems(find_problems(fraction_enrolled=(fraction_enrolled, SHARE_TO_1)))
+    _check_test(n_control, alpha, sides, allocation_ratio)
     beliefs = (slowing, mean_decline, sd_decline, score_correlation, dropout)
     slow, mean, spread, correlation, leaving = draw_beliefs(beliefs, n_draws, seed)
     _check(slow * mean, spread, correlation, leaving)
@@ -223,6 +219,17 @@ def summarize_power(power: FloatArray, at_means: float, effect: FloatArray) -> A
         at_means,
         float((effect > 0).mean()),
         tuple(float(value) for value in quantiles),
+    )
+
+
+def _check_test(n_control: float, alpha: float, sides: int, allocation_ratio: float) -> None:
+    raise_problems(
+        find_sides_problems(sides)
+        + find_problems(
+            n_control=(n_control, POSITIVE),
+            alpha=(alpha, OPEN_SHARE),
+            allocation_ratio=(allocation_ratio, POSITIVE),
+        )
     )
 
 

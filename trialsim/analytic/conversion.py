@@ -13,6 +13,7 @@ from trialsim.analytic.arguments import (
     OPEN_SHARE,
     POSITIVE,
     find_problems,
+    find_sides_problems,
     raise_problems,
 )
 from trialsim.analytic.point import FloatArray, Quantity, simplify
@@ -156,7 +157,7 @@ def logrank_events(
     >>> round(logrank_events(hazard_ratio=0.8, power=0.9), 2)
     844.09
     """
-    _check_ratio(hazard_ratio, power, alpha, allocation_ratio)
+    _check_ratio(hazard_ratio, power, alpha, sides, allocation_ratio)
     quantiles = special.ndtri(power) - special.ndtri(alpha / sides)
     share = (1 + allocation_ratio) ** 2 / allocation_ratio
     return simplify(share * quantiles**2 / np.log(hazard_ratio) ** 2)
@@ -264,6 +265,11 @@ def conversion_trial(
     }
     control = compute_event_share(hazard, **follow)
     treatment = compute_event_share(hazard.multiply(hazard_ratio), **follow)
+    if not control + allocation_ratio * treatment > 0:
+        raise DesignError(
+            f"Nobody converts within {accrual_months + followup_months:g} months by this hazard: "
+            "follow for longer."
+        )
     n_control = float(events) / (control + allocation_ratio * treatment)
     return {
         "events": float(events),
@@ -321,7 +327,13 @@ def conversion_enrichment(
     True
     """
     time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
-    order = np.argsort(-np.asarray(score, dtype=float), kind="stable")
+    scores = np.asarray(score, dtype=float)
+    if scores.shape != time.shape or not np.all(np.isfinite(scores)):
+        raise DesignError(
+            f"Every person of the archive needs a score, got {np.isfinite(scores).sum()} scores of "
+            f"{time.size} people."
+        )
+    order = np.argsort(-scores, kind="stable")
     rows = []
     for fraction in fractions_enrolled:
         if not 0 < fraction <= 1:
@@ -336,8 +348,10 @@ def conversion_enrichment(
     return pd.DataFrame(rows)
 
 
-def _check_ratio(ratio: Quantity, power: Quantity, alpha: float, allocation: float) -> None:
-    problems = find_problems(
+def _check_ratio(
+    ratio: Quantity, power: Quantity, alpha: float, sides: int, allocation: float
+) -> None:
+    problems = find_sides_problems(sides) + find_problems(
         hazard_ratio=(ratio, POSITIVE),
         power=(power, OPEN_SHARE),
         alpha=(alpha, OPEN_SHARE),

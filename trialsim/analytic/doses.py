@@ -8,6 +8,7 @@ from scipy import optimize, special
 
 from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
+from trialsim.errors import DesignError
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
@@ -71,9 +72,13 @@ def dunnett(
             "Some delta must be above 0: no number of people shows a benefit otherwise."
         )
     raise_problems(problems)
+    if not 1e-9 <= alpha <= 0.5:
+        raise DesignError(f"alpha must lie between 1e-9 and 0.5, got {alpha:g}.")
+    if power is not None and power <= alpha:
+        raise DesignError(f"power must be greater than alpha, got {power:g} and {alpha:g}.")
     rho = allocation_ratio / (1 + allocation_ratio)
     critical = optimize.brentq(
-        lambda z: _any_above(np.full(m, z), rho) - alpha, 0.0, 8.0, xtol=1e-12
+        lambda z: _any_above(np.full(m, z), rho) - alpha, -1.0, 8.0, xtol=1e-12
     )
     unit = effects / (sd * np.sqrt(1 + 1 / allocation_ratio))
 

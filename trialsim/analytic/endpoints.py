@@ -8,7 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, special, stats
 
-from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
+from trialsim.analytic.arguments import (
+    ANY,
+    OPEN_SHARE,
+    POSITIVE,
+    find_problems,
+    find_sides_problems,
+    raise_problems,
+)
 from trialsim.analytic.correlation import find_correlation_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
@@ -77,7 +84,7 @@ def several_endpoints(
         alpha=(alpha, OPEN_SHARE),
         allocation_ratio=(allocation_ratio, POSITIVE),
     )
-    problems += find_correlation_problems(matrix, m)
+    problems += find_sides_problems(sides) + find_correlation_problems(matrix, m)
     if m < 2 or m > 4 or spreads.size != m:
         problems.append(f"There must be 2 to 4 endpoints, each with an sd, got {m}.")
     if procedure not in ("co_primary", "hierarchical", "holm"):
@@ -101,8 +108,14 @@ def several_endpoints(
         def excess(log_n: float) -> float:
             return float(compute(np.exp(log_n))[aim]) - wanted
 
-        single = ((special.ndtri(wanted) - special.ndtri(level / m)) / unit.min()) ** 2
-        low, high = np.log(single * 1e-3), np.log(single * 20)
+        scale = -special.ndtri(level / m) + max(special.ndtri(wanted), 0.0)
+        low = np.log((scale / unit.max()) ** 2 * 1e-12)
+        high = np.log((scale / unit.min()) ** 2 * 20)
+        if excess(low) > 0:
+            raise DesignError(
+                f"power must exceed what chance alone gives ({compute(np.exp(low))[aim]:.3g}), got "
+                f"{wanted:g}."
+            )
         n_control = float(np.exp(optimize.brentq(excess, low, high, xtol=1e-8)))
     n = float(n_control or 0.0)
     each = compute(n)

@@ -8,7 +8,7 @@ from scipy import special
 
 from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import Quantity
-from trialsim.analytic.priors import NormalPrior
+from trialsim.analytic.priors import NormalPrior, find_benefit_problems
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class GoNoGo:
             problems.append(
                 f"minimum must not lie above target, got {self.minimum:g} and {self.target:g}."
             )
+        if self.prior is not None:
+            problems += find_benefit_problems(self.prior.mean, self.prior.sd)
         raise_problems(problems)
 
     def compute_posterior(self, estimate: Quantity, se: float) -> tuple[Quantity, float]:

@@ -75,6 +75,16 @@ class Empirical:
         return np.asarray(ordered[place])
 
 
+def find_benefit_problems(mean: float, sd: float) -> list[str]:
+    """Return a sentence where a normal prior has less than 1e-6 above 0, which is benefit."""
+    if special.ndtr(mean / sd) >= 1e-6:
+        return []
+    return [
+        f"The prior (mean {mean:g}, sd {sd:g}) gives a benefit less than one chance in a million: "
+        "check its sign."
+    ]
+
+
 def elicit_prior(shares: Sequence[float], values: Sequence[float]) -> NormalPrior:
     """Return the normal prior whose quantiles come closest to those an expert gave.
 

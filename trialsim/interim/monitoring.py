@@ -63,7 +63,11 @@ def read_monitoring_plan(path: Path) -> MonitoringPlan:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return MonitoringPlan(**{**values, **lists})
+        plan = MonitoringPlan(**{**values, **lists})
+        plan.build()
+        return plan
+    except DesignError as error:
+        raise DesignError(*(f"{path}: {problem}" for problem in error.problems)) from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DesignError(
             f"{path} is no monitoring plan; `trialsim samplesize sequential --write` makes one "

@@ -10,6 +10,7 @@ from scipy import special
 from trialsim.analytic.arguments import ANY, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.correlation import find_correlation_problems
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
+from trialsim.analytic.priors import find_benefit_problems
 from trialsim.analytic.sequential.adjusting import respend
 from trialsim.analytic.sequential.bounds import Looks
 from trialsim.analytic.sequential.correlated import (
@@ -226,6 +227,7 @@ class GroupSequentialDesign:
         if prior is not None:
             mean, sd = prior
             raise_problems(find_problems(prior_mean=(mean, ANY), prior_sd=(sd, POSITIVE)))
+            raise_problems(find_benefit_problems(mean, sd))
             believed = Drift(mean * self.drift, precision=(sd * self.drift) ** -2)
         return self._look_ahead(look, np.multiply(z, np.sqrt(t)), believed)
 

@@ -7,7 +7,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from scipy import optimize, special
 
+from trialsim.analytic.arguments import raise_problems
 from trialsim.analytic.point import FloatArray
+from trialsim.analytic.priors import find_benefit_problems
 from trialsim.analytic.sequential.design import Effect, GroupSequentialDesign
 from trialsim.errors import DesignError
 
@@ -142,11 +144,7 @@ def _read_prior(prior: object) -> tuple[float, float] | None:
     mean, sd = float(prior[0]), float(prior[1])
     if sd <= 0:
         raise DesignError(f"The standard deviation of the prior must be above 0, got {sd:g}.")
-    if special.ndtr(mean / sd) < 1e-6:
-        raise DesignError(
-            f"The prior (mean {mean:g}, sd {sd:g}) gives a benefit less than one chance in a "
-            "million: every trial would stop for futility."
-        )
+    raise_problems(find_benefit_problems(mean, sd))
     return mean, sd
 
 

@@ -240,7 +240,8 @@ def _read_bounds(which: str, bounds: Bounds, n_looks: int, level: float, sides: 
 def _read_spent(which: str, values: FloatArray, level: float, sides: int) -> Rule:
     total, error = level * sides, "alpha" if which == "efficacy" else "1 - power"
     if which == "futility":
-        values = np.append(values[:-1], total)
+        # the last look takes all that is left, but not more than that was asked for
+        values = np.append(values[:-1], np.nan_to_num(values[:-1]).max(initial=total))
     known = values[~np.isnan(values)]
     if np.any(known < 0) or np.any(np.diff(known) < 0):
         raise DesignError(f"{which} must spend errors that do not fall, got {known.tolist()}.")
