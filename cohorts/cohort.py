@@ -373,7 +373,7 @@ class Cohort:
         )
 
     @classmethod
-    def read(cls, folder: Path, *, quarantine: bool = False) -> Self:
+    def read(cls, folder: str | Path, *, quarantine: bool = False) -> Self:
         """Return the cohort that `write` wrote; `load_cohort` reads every other source.
 
         Parameters
@@ -393,6 +393,7 @@ class Cohort:
         from cohorts.sources.checks.imported import check_tables
         from cohorts.sources.checks.whole import require_people, separate_rejected
 
+        folder = Path(folder)
         description, tables = read_description(folder), read_tables(folder)
         rejected = separate_rejected(check_tables(tables), quarantine=quarantine)
         if len(rejected):
@@ -408,7 +409,7 @@ class Cohort:
             rejected=rejected,
         )
 
-    def write(self, folder: Path, *, screening: "EligibilityCheck | None" = None) -> None:
+    def write(self, folder: str | Path, *, screening: "EligibilityCheck | None" = None) -> None:
         """Write the cohort to a folder, where `read` finds it, whole or not at all.
 
         Parameters
@@ -434,7 +435,7 @@ class Cohort:
             "sources": [str(path) for path in self.sources],
             "notes": list(self.notes),
         }
-        write_tables(folder, tables, description)
+        write_tables(Path(folder), tables, description)
 
 
 def _tabulate_change(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -13,9 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 Home = tuple[str, str]
 """The module of a name, and what it is called there."""
+
+_MACHINERY: Final = {"TYPE_CHECKING", "attach"}
+"""What a package imports for this alone, which nobody looks for in it."""
 
 
 def attach(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -44,7 +48,7 @@ def attach(package: str) -> tuple[Callable[[str], object], Callable[[], list[str
             return import_module(f"{package}.{original}")
         return getattr(import_module(home), original)
 
-    return find, lambda: sorted({*vars(module), *homes})
+    return find, lambda: sorted({*vars(module), *homes} - _MACHINERY)
 
 
 def _list_homes(tree: ast.Module) -> Iterator[tuple[str, Home]]:

@@ -233,6 +233,9 @@ class Study:
         written = self.tables() if run_id is None else self._tables_of(run_id)
         rows = written[written["table_name"] == table]
         if rows.empty:
+            if table not in TABLES:
+                names = ", ".join(sorted(written["table_name"].unique())) or "none yet"
+                raise ReportError(f"No table is called {table!r}; {self.path} has {names}.")
             command = find_command(table)
             raise ReportError(f"The study {self.path} has no {table} yet; `{command}` writes them.")
         found = rows.iloc[0]

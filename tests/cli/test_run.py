@@ -129,6 +129,14 @@ def test_a_dry_run_shows_the_plan_without_doing_it(protocol: Path) -> None:
     assert not (protocol.parent / "results").exists()
 
 
+def test_a_dry_run_tells_of_analyses_that_no_strategy_can_have(protocol: Path) -> None:
+    words = ["selection.strategies=['random']", "design.analyses=['ancova_score']"]
+    asked = [word for setting in words for word in ("--set", setting)]
+    result = RUNNER.invoke(app, ["run", str(protocol), "--dry-run", *asked])
+    assert result.exit_code == 1
+    assert "ancova_score: a prognostic score is needed; the strategy has none." in result.stderr
+
+
 def plan(path: Path, *settings: str) -> dict[str, dict[str, float]]:
     words = [word for setting in settings for word in ("--set", setting)]
     result = RUNNER.invoke(app, ["run", str(path), "--dry-run", "--json", *words])

@@ -76,8 +76,8 @@ def test_visits_have_a_row_with_what_was_measured_at_them() -> None:
 
 def test_a_cohort_is_read_as_it_was_written(tmp_path: Path) -> None:
     cohort = make_cohort()
-    cohort.write(tmp_path / "people")
-    again = Cohort.read(tmp_path / "people")
+    cohort.write(str(tmp_path / "people"))
+    again = Cohort.read(str(tmp_path / "people"))
     for name in ("participants", "visits", "volumes"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(cohort, name))
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import trialsim as ts
+from cohorts.errors import StorageError
 from reports.errors import ReportError
+from reports.store.study import Study
 from trialsim.study.keys import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,9 @@ WRONG = {
     "predict": "ts.predict(None)",
     "open_study": "ts.open_study(3)",
     "load_cohort": "ts.load_cohort(1)",
+    "analyze": "ts.analyze('trial.csv', such=1)",
+    "StudyPlan": "ts.plan(ts.protocol('x')).such",
+    "Cohort": "ts.load_cohort('x').write('y', such=1)",
     "load_model": "ts.load_model(precision='half')",
     "TrialDesign": "ts.TrialDesign(visits_months='0,12')",
     "Costs": "ts.Costs(money=1)",
@@ -56,6 +61,7 @@ def test_what_a_package_lists_is_there(package: str) -> None:
     module = sys.modules.get(package) or __import__(package, fromlist=["__all__"])
     assert len(set(module.__all__)) == len(module.__all__)
     assert set(module.__all__) <= set(dir(module))
+    assert not {"attach", "TYPE_CHECKING"} & set(dir(module))
     for name in module.__all__:
         assert getattr(module, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -120,6 +126,19 @@ def test_a_users_script_sees_real_types(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     found = {int(line) for line in re.findall(r"script\.py:(\d+): error", done.stdout)}
     assert found == set(range(first, first + len(WRONG))), done.stdout
+
+
+def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    Study.open(tmp_path / "study.duckdb")
+    with pytest.raises(ReportError, match=r"No table is called 'such'; .*study.duckdb has none"):
+        ts.open_study(tmp_path / "study.duckdb").table("such")
+
+
+def test_a_study_in_a_place_that_is_a_file_is_told(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    with pytest.raises(StorageError, match=r"taken of the study cannot be made .*: name another"):
+        ts.rank(ts.protocol("people"), output=taken)
 
 
 def test_a_figure_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:

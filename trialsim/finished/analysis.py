@@ -1,9 +1,9 @@
 """Everything that is told of a finished trial, as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,16 @@ from trialsim.finished.reading import read_trial
 from trialsim.finished.trial import FinishedTrial
 from trialsim.finished.twin_gain import estimate_twin_gain
 from trialsim.finished.twin_table import add_twins
+
+
+class Reading(TypedDict, total=False):
+    """How a trial's table is read, as `trialsim.finished.read_trial` takes it."""
+
+    endpoint: str
+    unit: str
+    covariates: Sequence[str] | None
+    control: str | None
+    visits_months: Sequence[float] | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ def analyze(
     alpha: float = 0.05,
     n_imputations: int = 200,
     seed: int = 1,
-    **reading: Any,
+    **reading: Unpack[Reading],
 ) -> TrialAnalysis:
     """Return what the treatment did in a trial.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cohorts.errors import TrialsimError
+from cohorts.errors import StorageError, TrialsimError
 from reports.store.staleness import find_stale_tables
 from reports.store.study import Study
 from trialsim.study.engine import Step, run_steps
@@ -141,7 +141,13 @@ def _warn_of_readers(folder: Path, listener: Listener) -> None:
 def _make(
     protocol: Protocol, path: Path, command: str, until: str | None, listener: Listener
 ) -> StudyResult:
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {path.absolute().parent} of the study cannot be made ({error.strerror}): "
+            "name another as output."
+        ) from error
     _warn_of_readers(path.absolute().parent, listener)
     study = Study.open(path)
     job = Job(protocol, path.absolute().parent, listener.on_progress)

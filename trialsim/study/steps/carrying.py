@@ -14,7 +14,7 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
 from cohorts.schema import validate_table
-from trialsim.comparison.candidates import Candidate, list_candidates
+from trialsim.comparison.candidates import Candidate, keep_possible_analyses, list_candidates
 from trialsim.comparison.comparison import add_normal_change, gather_pools
 from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment import score_people
@@ -134,7 +134,9 @@ def _try_simulation(
     add_normal_change(design, screened)
     fractions = job.protocol.selection.fractions_enrolled
     candidates = list_candidates(list(screened.scores), fractions)
-    gather_pools(candidates, screened, np.random.default_rng(0))
+    _, pools, _ = gather_pools(candidates, screened, np.random.default_rng(0))
+    for pool in pools:
+        keep_possible_analyses(design, pool)
 
 
 def _try_interim(
