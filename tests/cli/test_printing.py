@@ -1,9 +1,11 @@
 """Tables on screen: titles in words, people whole, fractions as given, nothing that steers."""
 
+import json
+
 import pandas as pd
 import pytest
 
-from trialsim.cli.printing import print_table
+from trialsim.cli.printing import print_json, print_table
 
 
 def show(frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
@@ -48,3 +50,9 @@ def test_text_of_the_data_steers_no_terminal(capsys: pytest.CaptureFixture[str])
 def test_scripts_get_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(pd.DataFrame({"cost": [0.0], "p_value": [0.00002]}), as_json=True)
     assert '"p_value":0.00002' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_json_is_what_every_reader_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"p": [0.5, float("nan")], "n": {"most": float("inf")}})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {"p": [0.5, None], "n": {"most": None}}

@@ -91,10 +91,23 @@ def _show_number(value: float, *, is_p: bool) -> str:
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.6g}"
 
 
+def print_json(content: object) -> None:
+    """Print `content` as JSON that every reader takes: what is no number is null."""
+    typer.echo(json.dumps(_without_nan(content), indent=2, allow_nan=False))
+
+
+def _without_nan(content: object) -> object:
+    if isinstance(content, Mapping):
+        return {name: _without_nan(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def print_tables(tables: "Mapping[str, pd.DataFrame]", *, notes: Sequence[str]) -> None:
     """Print tables by name as JSON, with what a reader must know."""
     records = {name: json.loads(one.to_json(orient="records")) for name, one in tables.items()}
-    typer.echo(json.dumps({**records, "notes": list(notes)}, indent=2))
+    print_json({**records, "notes": list(notes)})
 
 
 def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
@@ -103,7 +116,7 @@ def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
     paths = {"report": str(result.report_path), "study": str(result.path)}
     if as_json:
         found = {"answer": parts.headline, "details": list(parts.details)}
-        typer.echo(json.dumps({**found, **paths}, indent=2))
+        print_json({**found, **paths})
         return
     typer.echo(result.answer)
     typer.echo(f"Report: {paths['report']}")
@@ -112,7 +125,10 @@ def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
 
 def print_plan(plan: "StudyPlan", *, as_json: bool = False) -> None:
     """Print what a run would do; exit 1 with what the data cannot carry, if there is any."""
-    typer.echo(json.dumps(plan.to_dict(), indent=2) if as_json else str(plan))
+    if as_json:
+        print_json(plan.to_dict())
+    else:
+        typer.echo(str(plan))
     for problem in plan.problems:
         typer.echo(f"Error: {problem}", err=True)
     if plan.problems:
@@ -122,7 +138,7 @@ def print_plan(plan: "StudyPlan", *, as_json: bool = False) -> None:
 def print_looks(planned: "PlannedLooks", *, paragraph: bool, as_json: bool) -> None:
     """Print looks with their bounds, and a paragraph for the protocol where it is asked for."""
     if as_json:
-        typer.echo(json.dumps(planned.to_dict(), indent=2))
+        print_json(planned.to_dict())
         return
     print_table(planned.tabulate())
     typer.echo("\n".join(planned.phrase()))

@@ -1,6 +1,5 @@
 """The commands under `trialsim cohort`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,7 @@ import typer
 from trialsim.cli.cohort.source import READING, SourceArgument, load_source
 from trialsim.cli.cohort.synthesize import synthesize
 from trialsim.cli.options import Given, sharing
-from trialsim.cli.printing import print_table
+from trialsim.cli.printing import print_json, print_table
 from trialsim.cli.recording import (
     DEFAULT_STUDY,
     CohortArgument,
@@ -136,7 +135,7 @@ def _print_summary(found: "Cohort", *, as_json: bool) -> None:
 
     said = summarize_cohort(found)
     if as_json:
-        typer.echo(json.dumps([said], indent=2))
+        print_json([said])
         return
     counts = (said[key] for key in ("n_participants", "n_visits", "n_volumes", "n_rejected"))
     people, visits, volumes, rejected = counts

@@ -44,9 +44,9 @@ def check_scan(
         title = f"{file.name}: {check.verdict}"
         plot_preprocessed_scan(preprocessed, title=title).savefig(picture, dpi=120)
     if as_json:
-        import json
+        from trialsim.cli.printing import print_json
 
-        typer.echo(json.dumps({"file": str(file), **check.to_dict()}, indent=2))
+        print_json({"file": str(file), **check.to_dict()})
     else:
         typer.echo(check.render())
         if preprocessed is not None:

@@ -30,9 +30,9 @@ def info(model: ModelArgument = "mini", as_json: JsonOption = False) -> None:
 
     description = describe_model(model)
     if as_json:
-        import json
+        from trialsim.cli.printing import print_json
 
-        typer.echo(json.dumps(description, indent=2))
+        print_json(description)
     else:
         typer.echo(render_description(description))
 

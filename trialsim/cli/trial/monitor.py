@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.options import split_numbers
+from trialsim.cli.printing import print_json
 from trialsim.cli.recording import JsonOption
 
 
@@ -48,8 +49,6 @@ def monitor(
 
     Example: trialsim monitor plan.json --data trial.csv --show blinded
     """
-    import json
-
     from trialsim.interim.looking import judge_trial, phrase_judgement
 
     lists = {"z": z, "information": information, "se": se}
@@ -60,4 +59,7 @@ def monitor(
         plan, **stated, data=data, endpoint=endpoint, benefit=benefit, is_final=final, show=show
     )
     lines = phrase_judgement(found)
-    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines))
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(lines))
