@@ -23,7 +23,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
         folder / "screened", strategies=["random", "baseline_volume"], fractions_enrolled=[0.5],
         analyses=["change", "ancova", "ancova_score", "mmrm", "mmrm_score", "random_slope",
                   "random_slope_score"],
-        allocation_ratio=2.0, dropout={"control": 0.2, "treatment": 0.3}, alpha=0.025, sides=1,
+        allocation_ratio=2.0, dropout={"control": [0.05, 0.2], "treatment": [0.1, 0.3]},
+        alpha=0.025, sides=1,
         sample_sizes=[60, 120], n_simulations=100, n_bootstrap=0,
     )  # fmt: skip
     return ts.power(asked, output=folder)

@@ -24,9 +24,12 @@ alpha <- stated("alpha"); sides <- stated("sides"); target <- stated("target_pow
 ratio <- stated("allocation_ratio"); slowing <- stated("slowing")
 normal <- stated("normal_change_per_year")
 last <- max(months)
-retention <- (1 - stated("dropout_control"))^(months / last)
-retained <- (1 - stated("dropout_treatment"))^(months / last)
-course <- if (stated("is_slope") == 1) months / last else as.numeric(months > 0)
+retention <- stated("retention_control")
+retained <- stated("retention_treatment")
+# the difference of the arms at each visit, for a slowed decline that ends at `change`
+shift_for <- function(change) {
+  -slowing * (change - normal * last / 12) * stated("course") - stated("pseudo_atrophy")
+}
 
 # Power of a t test of `delta`; `unit` is the variance of the difference times the control arm.
 power_t <- function(n, delta, unit, ratio, q = 0) {
@@ -74,7 +77,8 @@ compute <- function(rows, analysis) {
   visits <- paste("month", format(months, trim = TRUE, drop0trailing = TRUE))
   y <- length(visits)
   change <- rows$true_change[match(visits, rows$quantity)]
-  delta <- -slowing * (change[y] - normal * last / 12)
+  shift <- shift_for(change[y])
+  delta <- shift[y]
   with_score <- grepl("_score$", analysis)
   kind <- sub("_score$", "", analysis)
   known <- c(visits[1], if (with_score) "score")
@@ -103,7 +107,7 @@ compute <- function(rows, analysis) {
   x <- cbind(1, months)
   v <- x %*% random %*% t(x) + m["residual", "residual"] * diag(y)
   centered <- months - mean(months)
-  slope <- sum(centered * delta * course) / sum(centered^2)
+  slope <- sum(centered * shift) / sum(centered^2)
   control <- pattern_information(v, retention, x)
   treated <- pattern_information(v, retained, x)
   if (stated("common_baseline") == 1) {
@@ -137,10 +141,11 @@ if (nrow(trial) && length(months) > 2 && requireNamespace("nlme", quietly = TRUE
   m <- read_matrix(rows)
   visits <- paste("month", format(months, trim = TRUE, drop0trailing = TRUE))
   change <- rows$true_change[match(visits, rows$quantity)]
-  delta <- -slowing * (change[length(visits)] - normal * last / 12)
+  shift <- shift_for(change[length(visits)])
+  delta <- shift[length(visits)]
   n <- ceiling(trial$r_n_control); arms <- c(rep(0, n), rep(1, ceiling(n * ratio)))
   y <- matrix(rnorm(length(arms) * length(visits)), length(arms)) %*% chol(m[visits, visits])
-  y <- sweep(y, 2, change, "+") + outer(arms, delta * course)
+  y <- sweep(y, 2, change, "+") + outer(arms, shift)
   long <- data.frame(
     person = rep(seq_along(arms), length(visits) - 1), arm = rep(arms, length(visits) - 1),
     base = rep(y[, 1], length(visits) - 1), y = as.vector(y[, -1]),

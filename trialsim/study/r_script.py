@@ -9,6 +9,7 @@ from cohorts.atomic import write_folder
 from cohorts.table_files import write_table
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
+from trialsim.simulation.effects import compute_course, compute_pseudo_atrophy
 from trialsim.study.result import StudyResult
 
 
@@ -73,9 +74,10 @@ def _tabulate(design: TrialDesign) -> pd.DataFrame:
         "allocation_ratio": design.allocation_ratio,
         "slowing": design.slowing,
         "normal_change_per_year": normal,
-        "dropout_control": design.compute_share_left(0),
-        "dropout_treatment": design.compute_share_left(1),
-        "is_slope": int(design.effect == "slope"),
+        "retention_control": tuple(map(float, design.compute_retention(0))),
+        "retention_treatment": tuple(map(float, design.compute_retention(1))),
+        "course": tuple(map(float, compute_course(design))),
+        "pseudo_atrophy": tuple(map(float, compute_pseudo_atrophy(design))),
         "common_baseline": int(design.common_baseline),
     }
     shown = [

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from cohorts.images import read_image
 from reports.figures.labels import label_text
 from reports.figures.scans import ScanScale, measure_scale, plot_scan_panel
 from reports.page.content import Block, Paragraph, Picture
@@ -37,7 +38,11 @@ class _Person:
 
     def read(self, kind: str) -> Any:
         """Return an image, None where there is none of this kind."""
-        return nib.load(self.paths[kind]) if kind in self.paths else None
+        if kind not in self.paths:
+            return None
+        nifti: Any = nib
+        image = read_image(self.paths[kind])
+        return nifti.Nifti1Image(np.asarray(image.voxels, dtype=np.float32), image.affine)
 
 
 def describe_scans(facts: StudyFacts, privacy: Privacy) -> list[Block]:
