@@ -13,8 +13,8 @@ from trialsim.design import DropOut, TrialDesign
 from trialsim.optimization.aims import compute_aims
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.courses import Courses
+from trialsim.optimization.design_grid import compute_sizes, list_settings, round_up
 from trialsim.optimization.front import find_front
-from trialsim.optimization.grid import compute_sizes, list_settings, round_up
 from trialsim.optimization.paths import PathStage, ScreeningPath
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.simulation.outcomes import GrowthModel

@@ -12,7 +12,7 @@ import numpy as np
 
 from cohorts.synthetic.images import synthesize_images
 from cohorts.synthetic.mni import load_mni_anatomy
-from cohorts.synthetic.scans import synthesize_scans
+from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.tabular import synthesize_table
 
 VISIT = {

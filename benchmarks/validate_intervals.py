@@ -33,8 +33,8 @@ from trialsim.comparison.candidates import (
 )
 from trialsim.comparison.chosen_size import LOW_POWER, correct_choice
 from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_size
-from trialsim.comparison.cohort_error import bootstrap_sizes
-from trialsim.comparison.intervals import compute_size_interval
+from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
+from trialsim.comparison.cohort_error.intervals import compute_size_interval
 from trialsim.comparison.refitting import build_rescore
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign

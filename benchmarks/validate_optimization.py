@@ -18,7 +18,7 @@ from trialsim.comparison.candidates import read_screened
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.optimization.courses import Courses
-from trialsim.optimization.grid import Setting, compute_sizes
+from trialsim.optimization.design_grid import Setting, compute_sizes
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import Groups
 from trialsim.optimization.search import optimize_design

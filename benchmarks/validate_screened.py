@@ -34,8 +34,8 @@ from cohorts.synthetic.parameters import CohortParameters
 from trialsim.comparison.archive import ScreenedPeople
 from trialsim.comparison.candidates import gather_pool, list_candidates, read_screened
 from trialsim.comparison.closed_form import compute_pool_moments, compute_sample_size
-from trialsim.comparison.cohort_error import bootstrap_sizes
-from trialsim.comparison.intervals import compute_size_interval
+from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
+from trialsim.comparison.cohort_error.intervals import compute_size_interval
 from trialsim.comparison.refitting import build_rescore
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes
 from trialsim.enrichment.fitted import Regression, learn_huber

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from brlp_models.auxiliary.course_model import LogisticProgression
-from brlp_models.auxiliary.protocol import tabulate_predictions
+from brlp_models.auxiliary.interface import tabulate_predictions
 from brlp_models.auxiliary.visits import ID, TIME
 from brlp_models.errors import ModelError
 from cohorts.schema import CONTEXT_REGIONS, DIAGNOSES

@@ -6,7 +6,7 @@ from typing import Any
 
 from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
-from brlp_models.auxiliary.protocol import AuxiliaryModel
+from brlp_models.auxiliary.interface import AuxiliaryModel
 from brlp_models.errors import ModelError
 from cohorts.atomic import write_file
 

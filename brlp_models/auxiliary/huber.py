@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from brlp_models.auxiliary.covariates import CovariateCoding
-from brlp_models.auxiliary.protocol import tabulate_predictions
+from brlp_models.auxiliary.interface import tabulate_predictions
 from brlp_models.errors import ModelError
 from cohorts.schema import CONTEXT_REGIONS
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brlp_models.auxiliary.protocol import AuxiliaryModel, tabulate_predictions
+from brlp_models.auxiliary.interface import AuxiliaryModel, tabulate_predictions
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, REFERENCE
 from brlp_models.evaluation.ranking import REGION

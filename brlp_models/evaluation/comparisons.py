@@ -18,7 +18,7 @@ from brlp_models.evaluation.people_predictions import (
 )
 from brlp_models.evaluation.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.ranking import REGION
-from brlp_models.evaluation.scans import VisitImage
+from brlp_models.evaluation.scans_on_grid import VisitImage
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, estimate
 from brlp_models.model.model import BrlpModel

@@ -35,7 +35,7 @@ from brlp_models.evaluation.people_predictions import (
     predict_people,
 )
 from brlp_models.evaluation.ranking import summarize_ranking
-from brlp_models.evaluation.scans import VisitImage, iterate_people
+from brlp_models.evaluation.scans_on_grid import VisitImage, iterate_people
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import (
     compute_brain_volumes,

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from brlp_models.evaluation.methods import CARRY_FORWARD, MODEL
 from brlp_models.evaluation.predicted_scans import PredictedScans
-from brlp_models.evaluation.scans import VisitImage
+from brlp_models.evaluation.scans_on_grid import VisitImage
 
 Sessions = Mapping[tuple[str, float], str]
 """The session that shows what came later, by participant and horizon."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import Sampler
-from brlp_models.prediction.archive import SCANS, PredictionArchive
 from brlp_models.prediction.batches import BatchSize, choose_batch_sizes
 from brlp_models.prediction.context import AuxiliaryModels
 from brlp_models.prediction.dataset import PredictedDataset
 from brlp_models.prediction.draws import Drawing
 from brlp_models.prediction.job import CohortPrediction, OnPerson, OnProgress, PredictionJob
+from brlp_models.prediction.person_files import SCANS, PredictionArchive
 from brlp_models.prediction.settings import Part, PredictionSettings, Samples
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.segmentation import choose_segmenter
@@ -72,7 +72,7 @@ def predict_cohort(
         Predict the volumes of the context; the model folder's own by default.
     has_tables
         Whether the tables of everyone are written. Several calls that share `out`, each for some
-        people, leave them to `brlp_models.prediction.archive.join_predictions`.
+        people, leave them to `brlp_models.prediction.person_files.join_predictions`.
     on_progress
         Called with the predictions finished since the last call.
     on_person

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from brlp_models.auxiliary.files import load_auxiliary
-from brlp_models.auxiliary.protocol import AuxiliaryModel
+from brlp_models.auxiliary.interface import AuxiliaryModel
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import BrlpModel

@@ -13,11 +13,11 @@ import torch
 from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model.context import encode_context, find_values_outside_training
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.archive import PredictionArchive, write_prediction_tables
 from brlp_models.prediction.batches import told_when_out_of_memory
 from brlp_models.prediction.context import AuxiliaryModels, build_context_values
 from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
 from brlp_models.prediction.draws import Drawing, Person, Target
+from brlp_models.prediction.person_files import PredictionArchive, write_prediction_tables
 from brlp_models.prediction.settings import Part, PredictionSettings
 from brlp_models.prediction.start import (
     People,

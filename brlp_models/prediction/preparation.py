@@ -9,7 +9,7 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.archive import PredictionArchive
+from brlp_models.prediction.person_files import PredictionArchive
 from brlp_models.prediction.start import (
     People,
     StartVisit,

@@ -12,7 +12,7 @@ from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.cohort import write_cohort_bank
 from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
-from brlp_models.training.banks.scans import read_description
+from brlp_models.training.banks.scan_bank import read_description
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.export import export_model, render_training_card

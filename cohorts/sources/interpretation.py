@@ -12,6 +12,7 @@ from cohorts.schema import BRAIN, DIAGNOSES, SIDES
 from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
 from cohorts.sources.covariates import STANDARD, read_covariates
+from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
 from cohorts.sources.records import (
     AT_BASELINE,
     PERSON_DIAGNOSIS,
@@ -20,7 +21,6 @@ from cohorts.sources.records import (
     Records,
     join_names,
 )
-from cohorts.sources.stats_files import BRAIN_SEG
 from cohorts.sources.times import (
     MONTHS_PER_YEAR,
     TOP_CODED,

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Self
 
 from cohorts.errors import CohortError
-from cohorts.sources.bids_files import Filter
+from cohorts.sources.bids.files import Filter
 from cohorts.sources.columns import WAVE
 from cohorts.sources.profile import Profile
 from cohorts.sources.records import join_names

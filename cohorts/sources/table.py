@@ -8,6 +8,7 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.sources.columns import list_superseded, split_volume_name, standardize_names
+from cohorts.sources.freesurfer.all_subjects import settle_streams
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
     PERSON_DIAGNOSIS,
@@ -18,7 +19,6 @@ from cohorts.sources.records import (
     Records,
     join_names,
 )
-from cohorts.sources.streams import settle_streams
 from cohorts.sources.text import SEPARATORS, read_header, read_text_table
 from cohorts.sources.typed_files import TYPED_SUFFIXES, read_typed_file
 from cohorts.sources.values import blank_missing, parse_numbers, parse_text

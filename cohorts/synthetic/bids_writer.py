@@ -12,7 +12,7 @@ import pandas as pd
 
 from cohorts.bids_output import SCANNER, describe_dataset, find_version, make_image, write_json
 from cohorts.errors import CohortError
-from cohorts.synthetic.scans import SyntheticScan
+from cohorts.synthetic.person_scans import SyntheticScan
 from cohorts.synthetic.truth import TRUTH_FOLDER
 
 PIPELINE: Final = "trialsim-synthetic"

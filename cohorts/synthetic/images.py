@@ -19,8 +19,8 @@ from cohorts.synthetic.bids_writer import finish_dataset, is_finished, start_dat
 from cohorts.synthetic.deformation import TARGET_REGIONS
 from cohorts.synthetic.mni import load_mni_anatomy
 from cohorts.synthetic.parameters import GeneratorParameters
+from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.resampling import validate_resolution
-from cohorts.synthetic.scans import synthesize_scans
 from cohorts.synthetic.tabular import (
     Course,
     build_participants,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reports.figures.front import plot_front
     from reports.figures.power import plot_power_curves
     from reports.figures.prediction import plot_predicted_versus_observed
-    from reports.figures.scans import plot_scan_panel
+    from reports.figures.scan_panels import plot_scan_panel
     from reports.figures.screening import plot_screening_flow
     from reports.figures.selection import plot_group_differences
     from reports.figures.sensitivity import plot_sensitivity

@@ -10,7 +10,7 @@ import pytest
 from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.auxiliary.files import load_auxiliary, parse_auxiliary, write_auxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
-from brlp_models.auxiliary.protocol import PREDICTION_COLUMNS, AuxiliaryModel
+from brlp_models.auxiliary.interface import PREDICTION_COLUMNS, AuxiliaryModel
 from brlp_models.errors import ModelError
 
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brlp_models.prediction.archive import list_prediction_images
+from brlp_models.prediction.person_files import list_prediction_images
 from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
 

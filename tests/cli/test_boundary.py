@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cohorts.errors import CohortError
+from trialsim.cli.answering.logs import ROOMS, start_logging
 from trialsim.cli.app import app
-from trialsim.cli.logs import ROOMS, start_logging
 
 RUNNER = CliRunner()
 SECRET = "sub-SECRET, born 1950"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from trialsim.cli.answering.extras import describe_missing_extra
 from trialsim.cli.app import app
-from trialsim.cli.extras import describe_missing_extra
 from trialsim.study import installation
 
 

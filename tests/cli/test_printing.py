@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from trialsim.cli.printing import print_json, print_table
+from trialsim.cli.answering.printing import print_json, print_table
 
 
 def show(frame: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:

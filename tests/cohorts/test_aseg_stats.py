@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.sources.stats_files import read_aseg_stats
+from cohorts.sources.freesurfer.stats_files import read_aseg_stats
 
 TABLE = """# Measure BrainSeg, BrainSegVol, Brain Segmentation Volume, 1200000.0, mm^3
 # Measure EstimatedTotalIntraCranialVol, eTIV, Estimated Total Intracranial Volume, 1500000.0, mm^3

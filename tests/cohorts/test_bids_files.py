@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.sources.bids_files import list_files, pair_files
+from cohorts.sources.bids.files import list_files, pair_files
 from cohorts.sources.loading import load_cohort, read_records
 from cohorts.sources.reading import Reading
 

@@ -15,6 +15,7 @@ from cohorts.synthetic.deformation import (
     warp_share,
 )
 from cohorts.synthetic.person import PersonAnatomy
+from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.resampling import (
     average_by_area,
     compute_output_affine,
@@ -22,7 +23,6 @@ from cohorts.synthetic.resampling import (
     validate_resolution,
     vote_by_majority,
 )
-from cohorts.synthetic.scans import SyntheticScan, synthesize_scans
 from cohorts.volumetry import compute_label_volumes
 
 MAPS = Path(__file__).parents[3] / "shared" / "data" / "synthseg_label_maps" / "full_1mm"

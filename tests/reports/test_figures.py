@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports import figures
 from reports.errors import ReportError
 from reports.figures.export import render_svg
-from reports.figures.scans import ScanScale
+from reports.figures.scan_panels import ScanScale
 
 Tables = dict[str, pd.DataFrame]
 HOSTILE = "_<script>alert('$x^{$\\frac')</script>\n=1+1 \U0001f9e0 " + "x" * 10_000

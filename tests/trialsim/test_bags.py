@@ -2,9 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trialsim.enrichment import FastProgressorDefinition, capture, capture_rate, performance
-from trialsim.enrichment.performance import compute_predictor_performance
-from trialsim.enrichment.resampling import deal_bags
+from trialsim.enrichment import (
+    FastProgressorDefinition,
+    capture,
+    capture_rate,
+    predictor_performance,
+)
+from trialsim.enrichment.bootstrap import deal_bags
+from trialsim.enrichment.predictor_performance import compute_predictor_performance
 from trialsim.enrichment.truth import TrueDecline
 
 N = 21_000
@@ -65,7 +70,7 @@ def test_performance_of_bags_varies_as_that_of_everyone(
         return found.set_index("metric").drop("missing_score_rate")
 
     bags = measure(1)
-    monkeypatch.setattr(performance, "_SMALLEST_BAG", N)
+    monkeypatch.setattr(predictor_performance, "_SMALLEST_BAG", N)
     whole = measure(2)
     widths = [t["value_upper"] - t["value_lower"] for t in (bags, whole)]
     # as above, but six metrics that move together

@@ -13,19 +13,19 @@ from trialsim.errors import DesignError
 from trialsim.optimization.choices import list_run_in_choices, list_strategy_choices
 from trialsim.optimization.confirmation import DrawnVisits
 from trialsim.optimization.courses import Courses
+from trialsim.optimization.design_grid import Setting, compute_sizes
 from trialsim.optimization.front import find_front
-from trialsim.optimization.grid import Setting, compute_sizes
 from trialsim.optimization.paths import PathStage, ScreeningPath
 from trialsim.optimization.ranges import SearchRanges, build_ranges
 from trialsim.optimization.representation import list_groups
 from trialsim.optimization.run_in import choose_by_run_in, fit_lines
-from trialsim.optimization.search import Optimization, optimize_design
-from trialsim.optimization.stages import (
+from trialsim.optimization.screening_stages import (
     ScreeningStage,
     build_latents,
     compute_passing,
     list_thresholds,
 )
+from trialsim.optimization.search import Optimization, optimize_design
 from trialsim.simulation import build_trajectories
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.study.phrasing import phrase_value

@@ -15,7 +15,7 @@ from trialsim.enrichment import (
     compute_predictor_performance,
     score_people,
 )
-from trialsim.enrichment.performance import _rank_ordered, _Ties
+from trialsim.enrichment.predictor_performance import _rank_ordered, _Ties
 from trialsim.enrichment.truth import TrueDecline
 
 DEFINITION = FastProgressorDefinition(top_fraction=0.3)

@@ -13,10 +13,10 @@ from trialsim.analytic.arguments import (
     find_sides_problems,
     raise_problems,
 )
-from trialsim.analytic.comparison import Comparison, Distribution, compute_power
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.priors import NormalPrior, Prior, draw_beliefs
 from trialsim.analytic.prognostic import compute_selected_decline
+from trialsim.analytic.two_arm_test import Comparison, Distribution, compute_power
 from trialsim.errors import DesignError
 
 _NO_MASS = 1e-6

@@ -14,9 +14,9 @@ from trialsim.analytic.arguments import (
     POSITIVE,
     SHARE_TO_1,
 )
-from trialsim.analytic.comparison import Distribution
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
 from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
 

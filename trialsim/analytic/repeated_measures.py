@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from trialsim.analytic.arguments import POSITIVE, find_problems
-from trialsim.analytic.comparison import Distribution
 from trialsim.analytic.correlation import expand_correlation, find_correlation_problems
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity
 from trialsim.analytic.retention import (
@@ -15,6 +14,7 @@ from trialsim.analytic.retention import (
     find_retention_problems,
 )
 from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.two_arm_test import Distribution
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from trialsim.analytic.arguments import ANY, NOT_NEGATIVE, POSITIVE, find_problems
-from trialsim.analytic.comparison import Distribution
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity
 from trialsim.analytic.retention import (
     complete_retention,
@@ -15,6 +14,7 @@ from trialsim.analytic.retention import (
     find_retention_problems,
 )
 from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
 

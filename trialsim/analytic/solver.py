@@ -16,8 +16,8 @@ from trialsim.analytic.arguments import (
     find_problems,
     raise_problems,
 )
-from trialsim.analytic.comparison import Comparison, Distribution, compute_power
 from trialsim.analytic.point import FloatArray, Quantity, simplify
+from trialsim.analytic.two_arm_test import Comparison, Distribution, compute_power
 from trialsim.errors import DesignError
 
 

@@ -9,10 +9,10 @@ from trialsim.analytic.arguments import (
     SHARE_FROM_0,
     SHARE_TO_1,
 )
-from trialsim.analytic.comparison import Distribution
 from trialsim.analytic.point import DesignPoint, Quantity
 from trialsim.analytic.retention import count_enrolled, count_measured
 from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.two_arm_test import Distribution
 
 
 def means(

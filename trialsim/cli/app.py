@@ -26,9 +26,9 @@ from trialsim.cli import (
     run,
     view,
 )
-from trialsim.cli.boundary import ErrorReportingGroup
+from trialsim.cli.answering.boundary import ErrorReportingGroup
+from trialsim.cli.answering.logs import start_logging
 from trialsim.cli.cohort import commands as cohort
-from trialsim.cli.logs import start_logging
 from trialsim.cli.model import commands as model
 from trialsim.cli.model import evaluate, train
 from trialsim.cli.samplesize import commands as samplesize

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trialsim import __version__
-from trialsim.cli.boundary import FAILED, end_command
+from trialsim.cli.answering.boundary import FAILED, end_command
 
 _DESCRIPTION = """\
 Predict what each person's brain will look like at a later age (participant), then join who was
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(asked: argparse.Namespace, command: str) -> int:
-    from trialsim.cli.progress import show_progress
+    from trialsim.cli.answering.progress import show_progress
     from trialsim.study.bids_app import join_participants, predict_participants, write_citation
     from trialsim.study.job import Job
 
@@ -97,7 +97,7 @@ def _run(asked: argparse.Namespace, command: str) -> int:
 
 def _build_protocol(asked: argparse.Namespace) -> Any:
     """Return the protocol of the options, over that of `--protocol`."""
-    from cohorts.sources.bids_filter_file import read_bids_filters
+    from cohorts.sources.bids.filter_file import read_bids_filters
     from trialsim.study.question import build_stated, describe, parse_value, read_protocol
 
     values: dict[str, Any] = {"selection.strategies": ["random", "brlp"], "cohort.quarantine": True}

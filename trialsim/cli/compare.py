@@ -2,7 +2,7 @@
 
 import typer
 
-from trialsim.cli.asking import Asked, asking
+from trialsim.cli.asking.command import Asked, asking
 
 
 @asking(
@@ -28,7 +28,7 @@ def compare(asked: Asked) -> None:
 
     Example: trialsim compare cohort --top-fraction 0.3 --n-selected 50,100 --output compared
     """
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.study.files import write_comparison
     from trialsim.study.summaries import summarize_capture
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.recording import QuietOption
+from trialsim.cli.asking.recording import QuietOption
 
 
 def demo(
@@ -23,8 +23,8 @@ def demo(
 
     Example: trialsim demo demo
     """
-    from trialsim.cli.printing import print_answer
-    from trialsim.cli.progress import show_progress
+    from trialsim.cli.answering.printing import print_answer
+    from trialsim.cli.answering.progress import show_progress
     from trialsim.study.demonstration import write_demonstration
     from trialsim.study.making import run_protocol
     from trialsim.study.question import read_protocol

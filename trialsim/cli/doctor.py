@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.printing import print_table
+from trialsim.cli.answering.printing import print_table
 
 
 def doctor(

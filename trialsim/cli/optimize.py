@@ -2,7 +2,7 @@
 
 import typer
 
-from trialsim.cli.asking import Asked, asking
+from trialsim.cli.asking.command import Asked, asking
 
 
 @asking(
@@ -36,7 +36,7 @@ def optimize(asked: Asked) -> None:
 
     Example: trialsim optimize cohort --visits-months 0,12,24 --set optimize.run_in_months=[6,12]
     """
-    from trialsim.cli.printing import print_table, print_tables
+    from trialsim.cli.answering.printing import print_table, print_tables
     from trialsim.study.files import write_front
     from trialsim.study.summaries import summarize_front
 

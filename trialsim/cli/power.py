@@ -2,7 +2,7 @@
 
 import typer
 
-from trialsim.cli.asking import Asked, asking
+from trialsim.cli.asking.command import Asked, asking
 
 
 @asking(
@@ -52,7 +52,7 @@ def power(asked: Asked) -> None:
 
     Example: trialsim power cohort --visits-months 0,12,24 --slowing 0.3 --output power
     """
-    from trialsim.cli.printing import print_table, print_tables
+    from trialsim.cli.answering.printing import print_table, print_tables
     from trialsim.study.files import write_power
     from trialsim.study.summaries import POWER_TABLES, pick_near_target, summarize_sizes
 

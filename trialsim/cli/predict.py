@@ -2,8 +2,8 @@
 
 import typer
 
-from trialsim.cli.asking import Asked, asking
-from trialsim.cli.key_options import Option
+from trialsim.cli.asking.command import Asked, asking
+from trialsim.cli.asking.key_options import Option
 
 SHARES = {
     "shard": Option(str, "i/n: only the i-th of n shares; `study join` makes the study."),
@@ -40,12 +40,12 @@ def predict(asked: Asked) -> None:
 
     Example: trialsim predict cohort --model mini --horizons-months 24 --samples 8
     """
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.study.files import write_tables
     from trialsim.study.summaries import PREDICTION_TABLES, summarize_predictions
 
     if any(asked.further.values()):
-        from trialsim.cli.progress import show_progress
+        from trialsim.cli.answering.progress import show_progress
         from trialsim.study.shards import predict_shard
 
         shard, people = asked.further["shard"], asked.further["participant_label"] or ()

@@ -1,6 +1,6 @@
 """`trialsim rank`: whom each strategy would enroll."""
 
-from trialsim.cli.asking import Asked, asking
+from trialsim.cli.asking.command import Asked, asking
 
 
 @asking(
@@ -25,7 +25,7 @@ def rank(asked: Asked) -> None:
 
     Example: trialsim rank cohort --strategies random,regression,brlp --fractions-enrolled 0.3,0.5
     """
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.study.files import write_ranking
     from trialsim.study.summaries import summarize_ranking
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.recording import JsonOption, QuietOption
+from trialsim.cli.asking.recording import JsonOption, QuietOption
 
 
 def run(
@@ -33,8 +33,8 @@ def run(
 
     Example: trialsim run protocol.toml --set simulation.n_simulations=500
     """
-    from trialsim.cli.printing import print_answer, print_plan
-    from trialsim.cli.progress import show_progress
+    from trialsim.cli.answering.printing import print_answer, print_plan
+    from trialsim.cli.answering.progress import show_progress
     from trialsim.study.making import run_protocol
     from trialsim.study.planning import plan_study
     from trialsim.study.question import read_protocol

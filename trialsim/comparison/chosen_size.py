@@ -19,7 +19,7 @@ import numpy as np
 from scipy import optimize, special, stats
 
 from trialsim.analysis.result import Floats
-from trialsim.comparison.intervals import MIN_SAMPLES
+from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.design import TrialDesign
 
 LOW_POWER = 0.70

@@ -20,16 +20,16 @@ from trialsim.comparison.candidates import (
     list_candidates,
     read_screened,
 )
-from trialsim.comparison.cohort_error import Rescore, bootstrap_sizes
+from trialsim.comparison.cohort_error.bootstrap import Rescore, bootstrap_sizes
+from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.decision import tabulate_decisions
 from trialsim.comparison.estimands import tabulate_estimands
-from trialsim.comparison.intervals import MIN_SAMPLES
 from trialsim.comparison.notes import list_notes
 from trialsim.comparison.pool_moments import tabulate_moments
 from trialsim.comparison.proposal import tabulate_proposals
-from trialsim.comparison.search import draw_replicate_weights
 from trialsim.comparison.sensitivity import tabulate_sensitivity
 from trialsim.comparison.size_errors import SizeErrors
+from trialsim.comparison.size_search import draw_replicate_weights
 from trialsim.comparison.tables import (
     find_cheapest_run,
     tabulate_characteristics,

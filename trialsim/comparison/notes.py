@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from trialsim.comparison.cohort_error import Rescore
-from trialsim.comparison.intervals import MIN_SAMPLES
+from trialsim.comparison.cohort_error.bootstrap import Rescore
+from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.refitting import Refitting
 from trialsim.comparison.size_errors import SizeErrors
 from trialsim.simulation.pool import SMALL_POOL

@@ -9,8 +9,8 @@ from scipy import special
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidate_runs import CandidateRun
 from trialsim.comparison.chosen_size import ChosenSize, correct_choice
-from trialsim.comparison.cohort_error import CohortVariation
-from trialsim.comparison.intervals import (
+from trialsim.comparison.cohort_error.bootstrap import CohortVariation
+from trialsim.comparison.cohort_error.intervals import (
     MIN_SAMPLES,
     compute_end_error,
     compute_size_interval,

@@ -10,7 +10,7 @@ wrong is thereby calibrated, and errors keep their relation to the measured base
 import numpy as np
 
 from trialsim.analysis.result import Floats
-from trialsim.comparison.sample_moments import PersonMoments, SampleMoments
+from trialsim.comparison.cohort_error.sample_moments import PersonMoments, SampleMoments
 from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.pool import Pool, fill_score
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from trialsim.enrichment.capture import capture_rate, compute_capture_rates
     from trialsim.enrichment.definition import FastProgressorDefinition
     from trialsim.enrichment.generalizability import compute_group_differences
-    from trialsim.enrichment.performance import (
+    from trialsim.enrichment.predictor_performance import (
         compute_predicted_changes,
         compute_predictor_performance,
     )

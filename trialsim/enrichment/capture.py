@@ -13,9 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampling import (
+from trialsim.enrichment.bootstrap import (
     MIN_SAMPLES,
     FloatArray,
     IntArray,
@@ -23,6 +21,8 @@ from trialsim.enrichment.resampling import (
     compute_score_interval,
     deal_bags,
 )
+from trialsim.enrichment.definition import FastProgressorDefinition
+from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError

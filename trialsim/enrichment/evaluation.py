@@ -8,7 +8,7 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from trialsim.enrichment.capture import compute_capture_rates
 from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.performance import (
+from trialsim.enrichment.predictor_performance import (
     compute_predicted_changes,
     compute_predictor_performance,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from trialsim.analysis.result import Floats
 from trialsim.costs import Costs
 from trialsim.optimization.choices import Choice
-from trialsim.optimization.grid import Grid, Setting
+from trialsim.optimization.design_grid import Grid, Setting
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import numpy as np
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import EVERYONE, Screened
-from trialsim.comparison.cohort_error import (
+from trialsim.comparison.cohort_error.bootstrap import (
     Rescore,
     bootstrap_sizes,
     draw_samples,
 )
-from trialsim.comparison.intervals import compute_freedom
-from trialsim.comparison.normal_sizes import compute_log_sizes
-from trialsim.comparison.sample_moments import (
+from trialsim.comparison.cohort_error.intervals import compute_freedom
+from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
+from trialsim.comparison.cohort_error.sample_moments import (
     PersonMoments,
     compute_influences,
     compute_moments,

@@ -23,7 +23,7 @@ from trialsim.optimization.courses import Courses
 from trialsim.optimization.paths import PathStage, ScreeningPath
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.run_in import choose_by_run_in
-from trialsim.optimization.stages import (
+from trialsim.optimization.screening_stages import (
     ScreeningStage,
     build_latents,
     compute_passing,

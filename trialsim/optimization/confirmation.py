@@ -9,7 +9,7 @@ from trialsim.analysis.result import Floats
 from trialsim.design import TrialDesign
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.courses import Courses
-from trialsim.optimization.grid import Setting
+from trialsim.optimization.design_grid import Setting
 from trialsim.simulation.outcomes import Expectations, OutcomeModel, People, ResamplingModel
 from trialsim.simulation.performance import compute_rejections
 from trialsim.simulation.pool import Pool

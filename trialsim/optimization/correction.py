@@ -14,14 +14,14 @@ import numpy as np
 
 from trialsim.analysis.result import Floats
 from trialsim.comparison.chosen_size import correct_choice
+from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES, compute_size_interval
 from trialsim.comparison.decision import weigh_cheapest
-from trialsim.comparison.intervals import MIN_SAMPLES, compute_size_interval
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.optimization.aims import compute_aims
 from trialsim.optimization.choice_errors import ChoiceErrors
 from trialsim.optimization.choices import Choice
-from trialsim.optimization.grid import Setting, find_settings, round_up
+from trialsim.optimization.design_grid import Setting, find_settings, round_up
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from trialsim.analyses import ANALYSES
 from trialsim.errors import DesignError
-from trialsim.optimization.stages import ScreeningStage, build_stage
+from trialsim.optimization.screening_stages import ScreeningStage, build_stage
 
 _FRACTIONS: Final = tuple(round(0.2 + 0.05 * k, 2) for k in range(17))
 

@@ -11,9 +11,9 @@ from trialsim.accrual.plan import AccrualPlan
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import Screened
 from trialsim.comparison.closed_form import has_closed_form
-from trialsim.comparison.cohort_error import Rescore
+from trialsim.comparison.cohort_error.bootstrap import Rescore
+from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.comparison import add_normal_change
-from trialsim.comparison.intervals import MIN_SAMPLES
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
@@ -29,8 +29,8 @@ from trialsim.optimization.choices import (
 from trialsim.optimization.confirmation import simulate_power
 from trialsim.optimization.correction import Corrections, correct_sizes
 from trialsim.optimization.courses import Courses
+from trialsim.optimization.design_grid import Setting, compute_sizes, list_settings, round_up
 from trialsim.optimization.front import find_front
-from trialsim.optimization.grid import Setting, compute_sizes, list_settings, round_up
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import Groups
 from trialsim.optimization.tables import Found, pick_best, tabulate_front

@@ -16,7 +16,7 @@ from trialsim.design import TrialDesign
 from trialsim.optimization.aims import Aims, compute_aims
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.correction import Corrections
-from trialsim.optimization.grid import Grid, Setting, round_up
+from trialsim.optimization.design_grid import Grid, Setting, round_up
 
 AIMS: Final = ("cost", "months_to_last_visit", "n_to_screen", "share_left_out", "difference")
 """What is made small, as columns of the table."""

@@ -124,7 +124,7 @@ def join_participants(
     TrialsimError
         Where nobody is finished, or a step cannot answer.
     """
-    from brlp_models.prediction.archive import join_predictions
+    from brlp_models.prediction.person_files import join_predictions
 
     predictions, checks = join_predictions(out)
     listener.tell(f"Joined the predictions of {len(checks)} people.")

@@ -12,7 +12,7 @@ from brlp_models.errors import ModelError
 from brlp_models.scans.files import read_labels
 from brlp_models.scans.grid import Grid, resample
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
-from brlp_models.training.banks.scans import BankWriter
+from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
 from cohorts.visits import order_visits

@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 
 from brlp_models.scans.grid import Grid, resample, resample_labels
 from brlp_models.scans.intensity import scale_intensity
-from brlp_models.training.banks.scans import BankWriter
+from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes, get_intracranial_codes
 from cohorts.synthetic.anatomy import BaseAnatomy
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.scans import SyntheticScan, synthesize_scans
+from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.trajectories import People, compute_volumes, sample_people
 from cohorts.volumetry import count_labels
 

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.cohort.source import READING, SourceArgument, load_source
-from trialsim.cli.cohort.synthesize import synthesize
-from trialsim.cli.options import Given, sharing
-from trialsim.cli.printing import print_json, print_table
-from trialsim.cli.recording import (
+from trialsim.cli.answering.printing import print_json, print_table
+from trialsim.cli.asking.options import Given, sharing
+from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
     CohortArgument,
     JsonOption,
@@ -17,6 +15,8 @@ from trialsim.cli.recording import (
     QuietOption,
     StudyOption,
 )
+from trialsim.cli.cohort.source import READING, SourceArgument, load_source
+from trialsim.cli.cohort.synthesize import synthesize
 
 if TYPE_CHECKING:
     from cohorts.cohort import Cohort

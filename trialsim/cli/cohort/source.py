@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from trialsim.cli.options import Given, Shared
-from trialsim.cli.progress import show_bar
+from trialsim.cli.answering.progress import show_bar
+from trialsim.cli.asking.options import Given, Shared
 
 if TYPE_CHECKING:
     from cohorts.cohort import Cohort
@@ -83,7 +83,7 @@ def load_source(path: Path, reading: Given, *, quiet: bool = False, **further: A
     **further
         Passed on to `cohorts.sources.loading.load_cohort`.
     """
-    from cohorts.sources.bids_filter_file import read_bids_filters
+    from cohorts.sources.bids.filter_file import read_bids_filters
     from cohorts.sources.loading import load_cohort
 
     stated = {**reading, "column_map": parse_column_map(reading["column_map"])}

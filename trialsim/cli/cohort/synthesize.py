@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.options import split_numbers
-from trialsim.cli.progress import count_items
-from trialsim.cli.recording import QuietOption, SeedOption
+from trialsim.cli.answering.progress import count_items
+from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.recording import QuietOption, SeedOption
 
 
 def synthesize(

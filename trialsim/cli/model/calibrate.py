@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.progress import count_items
-from trialsim.cli.recording import MeasuredByOption, QuietOption, SeedOption
+from trialsim.cli.answering.progress import count_items
+from trialsim.cli.asking.recording import MeasuredByOption, QuietOption, SeedOption
 
 
 def calibrate(

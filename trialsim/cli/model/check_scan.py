@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.recording import JsonOption
+from trialsim.cli.asking.recording import JsonOption
 
 
 def check_scan(
@@ -44,7 +44,7 @@ def check_scan(
         title = f"{file.name}: {check.verdict}"
         plot_preprocessed_scan(preprocessed, title=title).savefig(picture, dpi=120)
     if as_json:
-        from trialsim.cli.printing import print_json
+        from trialsim.cli.answering.printing import print_json
 
         print_json({"file": str(file), **check.to_dict()})
     else:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.asking.recording import JsonOption
 from trialsim.cli.model.calibrate import calibrate
 from trialsim.cli.model.check_scan import check_scan
 from trialsim.cli.model.evaluation_people import evaluation_people
-from trialsim.cli.recording import JsonOption
 
 app = typer.Typer(
     no_args_is_help=True, help="Look into a model folder, check it, import the published model."
@@ -30,7 +30,7 @@ def info(model: ModelArgument = "mini", as_json: JsonOption = False) -> None:
 
     description = describe_model(model)
     if as_json:
-        from trialsim.cli.printing import print_json
+        from trialsim.cli.answering.printing import print_json
 
         print_json(description)
     else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
+from trialsim.cli.asking.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
 
 if TYPE_CHECKING:
     from brlp_models.evaluation.evaluation import EvaluatedCohort

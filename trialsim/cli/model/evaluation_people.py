@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.progress import show_bar
-from trialsim.cli.recording import QuietOption
+from trialsim.cli.answering.progress import show_bar
+from trialsim.cli.asking.recording import QuietOption
 
 
 class Purpose(StrEnum):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.recording import MeasuredByOption
+from trialsim.cli.asking.recording import MeasuredByOption
 
 
 class TrainingStage(StrEnum):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from trialsim.cli.options import Given, Shared, split_numbers
+from trialsim.cli.asking.options import Given, Shared, split_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def split_retention(control: str | None, treatment: str | None) -> Given:
 
 def print_sizes(table: "pd.DataFrame", *, as_json: bool) -> None:
     """Print sizes, then the rule that made people whole."""
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
 
     if as_json:
         print_table(table, as_json=True)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.options import Given, split_numbers
+from trialsim.cli.asking.options import Given, split_numbers
 from trialsim.cli.samplesize.answering import (
     Delta,
     Measured,

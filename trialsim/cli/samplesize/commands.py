@@ -2,7 +2,7 @@
 
 import typer
 
-from trialsim.cli.options import sharing
+from trialsim.cli.asking.options import sharing
 from trialsim.cli.samplesize.answering import TEST
 from trialsim.cli.samplesize.calculators import ancova, means, mmrm, slope
 from trialsim.cli.samplesize.enrichment import enrichment

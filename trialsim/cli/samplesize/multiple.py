@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.options import split_numbers
+from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Ratio, Sides
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def endpoints(
 
 
 def _print(found: "pd.DataFrame", *, as_json: bool) -> None:
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
 
     # one row reads better as one number a line
     lines = found if as_json else found.round(4).T.rename_axis("").reset_index()

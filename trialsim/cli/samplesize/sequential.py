@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import split_numbers
+from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.samplesize.answering import Json
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def sequential(
 
     Example: trialsim samplesize sequential --futility 'posterior=0.1;minimum=0.5'
     """
-    from trialsim.cli.printing import print_looks
+    from trialsim.cli.answering.printing import print_looks
     from trialsim.study.calculators.looks import plan_sequential
 
     boundaries: dict[str, Any] = {

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.options import split_numbers
+from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Retention, Sides
 
 
@@ -34,7 +34,7 @@ def twin_slopes(
     Example: trialsim samplesize twin-slopes --delta 20 --visit-times 0,0.5,1,1.5,2
     --slope-variance 4900 --residual-variance 3600 --slope-correlation 0.5 --power 0.8
     """
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.twins.slopes import plan_slopes_with_twins
 
     plan = plan_slopes_with_twins(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.options import split_numbers
+from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Retention, Sides
 
 
@@ -54,7 +54,7 @@ def twins(
     0.9,0.8 --n-control 100 --missing-data --n-simulations 200
     """
     from trialsim.analytic.correlation import exchangeable
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.twins.missing_data import simulate_strategies
     from trialsim.twins.plan_simulation import simulate_plan
     from trialsim.twins.planning import plan_with_twins

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.printing import print_table
+from trialsim.cli.answering.printing import print_table
 from trialsim.cli.study.keeping import (
     JsonOption,
     StudyArgument,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.printing import print_table
-from trialsim.cli.recording import QuietOption
+from trialsim.cli.answering.printing import print_table
+from trialsim.cli.asking.recording import QuietOption
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -86,7 +86,7 @@ def join(
 
     Example: trialsim study join study.duckdb
     """
-    from trialsim.cli.progress import show_progress
+    from trialsim.cli.answering.progress import show_progress
     from trialsim.study.shards import join_shards
     from trialsim.study.summaries import summarize_predictions
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.options import split_numbers, split_words
-from trialsim.cli.recording import JsonOption, QuietOption, SeedOption
+from trialsim.cli.asking.options import split_numbers, split_words
+from trialsim.cli.asking.recording import JsonOption, QuietOption, SeedOption
 
 
 def analyze(
@@ -59,7 +59,7 @@ def analyze(
 
     Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
     """
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.study.trials.analysis import analyze_trial, check_trial
 
     reading: dict[str, Any] = {

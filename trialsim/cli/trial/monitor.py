@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.options import split_numbers
-from trialsim.cli.printing import print_json
-from trialsim.cli.recording import JsonOption
+from trialsim.cli.answering.printing import print_json
+from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.recording import JsonOption
 
 
 def monitor(

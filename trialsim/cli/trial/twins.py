@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.options import split_numbers
-from trialsim.cli.recording import (
+from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
     JsonOption,
     MeasuredByOption,
@@ -47,7 +47,7 @@ def twins(
     Example: trialsim twins trial --train-on archive --visits-months 6,12,24
     """
     from cohorts.sources.loading import load_cohort
-    from trialsim.cli.printing import print_table
+    from trialsim.cli.answering.printing import print_table
     from trialsim.study.recording import recorded_run
     from trialsim.study.trials.twin_making import make_twins
 

@@ -45,8 +45,8 @@ def estimate(job: Job, section: PredictionSection) -> float:
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
     """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
-    from brlp_models.prediction.archive import list_prediction_images
     from brlp_models.prediction.cohort import predict_cohort
+    from brlp_models.prediction.person_files import list_prediction_images
 
     folder = locate_predictions(job, str(run.fingerprint))
     model, cohort = job.model, add_scan_volumes(read_cohort(run.study, run.read), run)

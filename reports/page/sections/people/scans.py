@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohorts.images import read_image
 from reports.figures.labels import label_text
-from reports.figures.scans import ScanScale, measure_scale, plot_scan_panel
+from reports.figures.scan_panels import ScanScale, measure_scale, plot_scan_panel
 from reports.page.content import Block, Paragraph, Picture
 from reports.page.formats import is_missing, show_interval, show_number
 from reports.page.gather import StudyFacts

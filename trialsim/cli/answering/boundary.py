@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
 from trialsim import __version__
-from trialsim.cli.extras import describe_missing_extra
+from trialsim.cli.answering.extras import describe_missing_extra
 
 FAILED = 1
 INTERRUPTED = 130

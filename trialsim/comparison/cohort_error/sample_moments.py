@@ -7,7 +7,7 @@ import numpy as np
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Flags, Floats
-from trialsim.comparison.normal_sizes import compute_log_sizes
+from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.design import TrialDesign
 from trialsim.simulation.expectations import ExpectedOutcomes, compare_spread
 from trialsim.simulation.pool import compute_widening

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trialsim.enrichment.bootstrap import FloatArray, IntArray, compute_interval, deal_bags
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampling import FloatArray, IntArray, compute_interval, deal_bags
 from trialsim.enrichment.truth import TrueDecline
 
 N_BOOTSTRAP = 1000

@@ -9,9 +9,14 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.identifiers import find_fault
-from cohorts.sources.bids_files import Pair, choose_structures, list_files, pair_files
-from cohorts.sources.bids_tables import DatasetTables, Row, read_scan_time
-from cohorts.sources.freesurfer import Subject, find_subjects, is_freesurfer_folder, read_subject
+from cohorts.sources.bids.files import Pair, choose_structures, list_files, pair_files
+from cohorts.sources.bids.tables import DatasetTables, Row, read_scan_time
+from cohorts.sources.freesurfer.subjects import (
+    Subject,
+    find_subjects,
+    is_freesurfer_folder,
+    read_subject,
+)
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
     PERSON_DIAGNOSIS,

@@ -10,7 +10,7 @@ from scipy import special
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
-from trialsim.comparison.normal_sizes import compute_log_sizes
+from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.design import TrialDesign
 from trialsim.optimization.courses import Courses
 

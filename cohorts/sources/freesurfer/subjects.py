@@ -8,10 +8,10 @@ from typing import Any, Final
 from cohorts.errors import CohortError
 from cohorts.identifiers import find_fault
 from cohorts.sources.columns import name_volume_column
+from cohorts.sources.freesurfer.all_subjects import CROSS_SECTIONAL, LONGITUDINAL
+from cohorts.sources.freesurfer.stats_files import STATS_NAMES, read_stats
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records, show
-from cohorts.sources.stats_files import STATS_NAMES, read_stats
-from cohorts.sources.streams import CROSS_SECTIONAL, LONGITUDINAL
 from cohorts.sources.table import read_table_records
 from cohorts.sources.values import parse_text
 

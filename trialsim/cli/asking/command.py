@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.key_options import OPTIONS, Option
-from trialsim.cli.options import declare, name_command
-from trialsim.cli.recording import (
+from trialsim.cli.asking.key_options import OPTIONS, Option
+from trialsim.cli.asking.options import declare, name_command
+from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
     JsonOption,
     OutputOption,
@@ -60,7 +60,7 @@ class Asked:
 
     def answer(self, verb: str) -> "StudyResult":
         """Make the study as far as `verb` goes."""
-        from trialsim.cli.progress import show_progress
+        from trialsim.cli.answering.progress import show_progress
         from trialsim.study.making import answer
 
         with show_progress(quiet=self.quiet) as listener:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cohorts.errors import CohortError
-from cohorts.sources.bids_files import Filter
+from cohorts.sources.bids.files import Filter
 
 
 def read_bids_filters(path: Path) -> Mapping[str, Filter]:

@@ -26,9 +26,9 @@ from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import Target
 from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
-from trialsim.comparison.intervals import compute_freedom
-from trialsim.comparison.normal_sizes import compute_log_sizes
-from trialsim.comparison.sample_moments import (
+from trialsim.comparison.cohort_error.intervals import compute_freedom
+from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
+from trialsim.comparison.cohort_error.sample_moments import (
     PersonMoments,
     SampleMoments,
     compute_influences,

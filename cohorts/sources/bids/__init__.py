@@ -1,0 +1,1 @@
+"""BIDS datasets: people, visits, images by their entities."""

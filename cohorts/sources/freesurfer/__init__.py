@@ -1,0 +1,1 @@
+"""FreeSurfer: subject folders, tables of volumes, the table of all subjects."""

@@ -1,0 +1,1 @@
+"""What commands answer: tables, progress, logs, errors."""

@@ -1,0 +1,1 @@
+"""What commands are asked: options, read into the keys of the protocol."""
