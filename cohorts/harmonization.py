@@ -1,11 +1,10 @@
-"""Volumes of several tools: told apart, brought to one tool by a stated model, or refused.
+"""Volumes of several tools or scanners brought to those of one by a stated model.
 
 FreeSurfer 5 and 7, SynthSeg and label maps give one brain volumes that differ by more than a year's
 atrophy, so that what is learned from one tool's volumes does not hold for another's.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.measurement import look_up_acquisition, name_measurements
 from cohorts.visits import order_visits
 
 Method = Literal["linear", "combat"]
@@ -26,80 +26,14 @@ COLUMNS: Final = (
 
 _LEAST_PAIRED: Final = 20
 _LEAST_OF_TOOL: Final = 30
-_ACQUISITION: Final = ("scanner", "scanner_model", "manufacturer", "field_strength")
-_UNTOLD: Final = re.compile(r"table |synthetic")
-
-
-def name_tool(source: str) -> str | None:
-    """Return the tool that a `source` of volumes names; None where it does not tell.
-
-    Examples
-    --------
-    >>> name_tool("aseg.stats (FreeSurfer 7, longitudinal)")
-    'FreeSurfer 7, longitudinal'
-    >>> name_tool("table volumes.csv") is None
-    True
-    """
-    if _UNTOLD.match(source):
-        return None
-    if " (harmonized from " in source:
-        return source.partition(" (harmonized from ")[0]
-    found = re.fullmatch(r"\S+\.stats \((.*)\)", source)
-    return found[1] if found else source
-
-
-def list_tools(cohort: Cohort) -> pd.Series:
-    """Return how many volumes each tool measured, most first, without those of unknown tools."""
-    tools = cohort.volumes["source"].map(
-        {source: name_tool(source) for source in cohort.volumes["source"].unique()}
-    )
-    return tools.dropna().value_counts()
-
-
-def require_one_tool(
-    cohorts: Mapping[str, Cohort], *, advice: str = "measure all with one tool"
-) -> None:
-    """Refuse people whose volumes are of several tools.
-
-    Parameters
-    ----------
-    cohorts
-        Who they are, such as "the screened people" -> the cohort.
-    advice
-        What would mend it.
-
-    Raises
-    ------
-    CohortError
-        Naming the tools of each, and what would mend it.
-    """
-    tools = {who: list(list_tools(cohort).index) for who, cohort in cohorts.items()}
-    if len({tool for own in tools.values() for tool in own}) < 2:
-        return
-    told = "; ".join(f"those of {who} by {', '.join(own)}" for who, own in tools.items() if own)
-    raise CohortError(
-        f"Volumes were measured by several tools ({told}), and what is learned from one tool's "
-        f"does not hold for another's: {advice}."
-    )
-
-
-def tell_acquisition(cohorts: Mapping[str, Cohort]) -> list[str]:
-    """Return a sentence for each column of scanner or field strength in which people differ."""
-    told = []
-    for column in _ACQUISITION:
-        values = {
-            who: sorted({str(value) for value in cohort.participants[column].dropna()})
-            for who, cohort in cohorts.items()
-            if column in cohort.participants
-        }
-        if len({value for own in values.values() for value in own}) > 1:
-            shown = "; ".join(f"{who}: {', '.join(own)}" for who, own in values.items())
-            told.append(f"People were scanned differently ({column}; {shown}).")
-    return told
 
 
 def fit_harmonization(
-    cohorts: Sequence[Cohort], method: Method, *, measured_twice: pd.DataFrame | None = None
+    cohorts: Sequence[Cohort],
+    method: Method,
+    *,
+    by: Sequence[str] = (),
+    measured_twice: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return what brings each tool's volumes to those of the tool that measured most.
 
@@ -118,9 +52,12 @@ def fit_harmonization(
         Whose volumes are to be of one tool; the reference is the tool of most volumes of the first.
     method
         `linear` or `combat`.
+    by
+        Columns of visits or people that tell tools apart beside their name, such as
+        `field_strength`, `scanner` or `site`.
     measured_twice
-        For `linear`: `participant_id`, `region`, `source`, `volume_mm3`, and `session_id` where
-        people have several visits.
+        For `linear`: `participant_id`, `region`, `source`, `volume_mm3`, the columns of `by`, and
+        `session_id` where people have several visits (with `by`, scans of two visits are paired).
 
     Returns
     -------
@@ -132,16 +69,23 @@ def fit_harmonization(
     CohortError
         Where too few people were measured.
     """
-    reference = str(list_tools(cohorts[0]).index[0])
-    others = {str(tool) for cohort in cohorts for tool in list_tools(cohort).index} - {reference}
+    measured = [_name_own(cohort, by) for cohort in cohorts]
+    tools = [own["tool"].dropna() for own in measured]
+    reference = str(tools[0].value_counts().index[0])
+    others = {str(tool) for own in tools for tool in own.unique()} - {reference}
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
+    people = pd.concat(
+        [_gather_baseline(*one) for one in zip(cohorts, measured, strict=True)], ignore_index=True
+    )
     for tool in sorted(others):
-        regions = _list_regions(cohorts, tool)
+        regions = sorted(
+            {str(one) for own in measured for one in own["region"][own["tool"].eq(tool)]}
+        )
         if method == "linear":
-            found = _fit_linear(measured_twice, tool, reference, regions)
+            found = _fit_linear(measured_twice, by, tool, reference, regions)
         else:
-            found = _fit_combat(cohorts, tool, reference, regions)
+            found = _fit_combat(people, tool, reference, regions)
         rows += [row | {"source": tool, "reference_source": reference, "method": method}
                  for row in found if isinstance(row, dict)]  # fmt: skip
         problems += [row for row in found if isinstance(row, str)]
@@ -150,7 +94,7 @@ def fit_harmonization(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def harmonize(cohort: Cohort, fitted: pd.DataFrame) -> Cohort:
+def harmonize(cohort: Cohort, fitted: pd.DataFrame, *, by: Sequence[str] = ()) -> Cohort:
     """Return the cohort with the volumes of other tools as the reference would give them.
 
     Parameters
@@ -159,9 +103,10 @@ def harmonize(cohort: Cohort, fitted: pd.DataFrame) -> Cohort:
         Whose volumes are of several tools.
     fitted
         From `fit_harmonization`.
+    by
+        As there.
     """
-    volumes = cohort.volumes
-    tools = volumes["source"].map({one: name_tool(one) for one in volumes["source"].unique()})
+    volumes, tools = cohort.volumes, _name_own(cohort, by)["tool"]
     key = pd.DataFrame({"source": tools, "region": volumes["region"]})
     lines = key.merge(fitted, on=["source", "region"], how="left").set_index(volumes.index)
     known = lines["slope"].notna()
@@ -176,26 +121,30 @@ def harmonize(cohort: Cohort, fitted: pd.DataFrame) -> Cohort:
     )
 
 
-def _list_regions(cohorts: Sequence[Cohort], tool: str) -> list[str]:
-    regions: set[str] = set()
-    for cohort in cohorts:
-        is_own = cohort.volumes["source"].map(name_tool).eq(tool)
-        regions |= set(cohort.volumes.loc[is_own, "region"])
-    return sorted(regions)
+def _name_own(cohort: Cohort, by: Sequence[str]) -> pd.DataFrame:
+    """Return the cohort's volumes with what measured each, as `tool`."""
+    acquisition = look_up_acquisition(cohort, by)
+    return cohort.volumes.assign(tool=name_measurements(cohort.volumes, acquisition))
 
 
 def _fit_linear(
-    paired: pd.DataFrame | None, tool: str, reference: str, regions: Sequence[str]
+    paired: pd.DataFrame | None,
+    by: Sequence[str],
+    tool: str,
+    reference: str,
+    regions: Sequence[str],
 ) -> list[dict[str, Any] | str]:
     if paired is None:
         return [
             f'harmonize = "linear" needs people whom both {tool} and {reference} measured: name '
             "their table in cohort.measured_twice (participant_id, region, source, volume_mm3)."
         ]
-    tools = paired["source"].map(lambda source: name_tool(str(source)) or str(source))
     key = [name for name in ("participant_id", "session_id") if name in paired]
-    wide = paired.assign(source=tools).pivot_table(
-        index=[*key, "region"], columns="source", values="volume_mm3", aggfunc="first"
+    wide = paired.assign(tool=_name_paired(paired, by)).pivot_table(
+        index=["participant_id", "region"] if by else [*key, "region"],
+        columns="tool",
+        values="volume_mm3",
+        aggfunc="mean",
     )
     found: list[dict[str, Any] | str] = []
     for region in regions:
@@ -216,6 +165,16 @@ def _fit_linear(
     return found
 
 
+def _name_paired(paired: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+    absent = [name for name in ("source", *by) if name not in paired]
+    if absent:
+        raise CohortError(f"The table of people measured twice lacks {', '.join(absent)}.")
+    source = paired["source"].astype(str)
+    named = name_measurements(paired.assign(source=source), paired[list(by)])
+    # a tool that a table names in its own words
+    return named.where(named.notna(), source)
+
+
 def _fit_orthogonal(
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
 ) -> tuple[float, float, float]:
@@ -227,9 +186,8 @@ def _fit_orthogonal(
 
 
 def _fit_combat(
-    cohorts: Sequence[Cohort], tool: str, reference: str, regions: Sequence[str]
+    people: pd.DataFrame, tool: str, reference: str, regions: Sequence[str]
 ) -> list[dict[str, Any] | str]:
-    people = pd.concat([_gather_baseline(cohort) for cohort in cohorts], ignore_index=True)
     found: list[dict[str, Any] | str] = []
     for region in regions:
         own = people[(people["region"] == region) & people["tool"].isin([tool, reference])]
@@ -259,9 +217,9 @@ def _fit_combat(
     return found
 
 
-def _gather_baseline(cohort: Cohort) -> pd.DataFrame:
+def _gather_baseline(cohort: Cohort, measured: pd.DataFrame) -> pd.DataFrame:
     first = order_visits(cohort.visits).drop_duplicates("participant_id")
-    rows = cohort.volumes.merge(
+    rows = measured.merge(
         first[["participant_id", "session_id"]], on=["participant_id", "session_id"]
-    ).merge(cohort.participants[["participant_id", "age_years", "sex", "diagnosis"]])
-    return rows.assign(tool=rows["source"].map(name_tool))
+    )
+    return rows.merge(cohort.participants[["participant_id", "age_years", "sex", "diagnosis"]])

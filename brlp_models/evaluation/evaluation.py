@@ -47,6 +47,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
 from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
+from cohorts.measurement import require_one_tool
 from cohorts.synthetic import synthesize_table
 from cohorts.table_files import write_table
 
@@ -129,9 +130,15 @@ def evaluate_model(
     ModelError
         Where nobody's later truth is known, nobody can be predicted, or the calibration people are
         the evaluated ones.
+    CohortError
+        Where several tools measured the volumes of the three cohorts.
     """
     if calibration is not None and _is_same(people, calibration):
         raise ModelError("Intervals must be calibrated on other people than the evaluated ones.")
+    cohorts = {"the evaluated people": people}
+    cohorts |= {} if training is None else {"the training people": training}
+    cohorts |= {} if calibration is None else {"the calibration people": calibration}
+    require_one_tool({who: one.cohort for who, one in cohorts.items()})
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)

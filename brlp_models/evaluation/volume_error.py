@@ -16,6 +16,7 @@ from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.config import VolumeError
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.job import OnProgress
+from cohorts.measurement import require_one_tool
 
 LEAST_PEOPLE = 10
 
@@ -52,7 +53,10 @@ def measure_volume_error(
     ------
     ModelError
         Where fewer than 10 people could be predicted and compared.
+    CohortError
+        Where several tools measured their volumes.
     """
+    require_one_tool({"the people": people.cohort})
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, horizons_months)
     bare = replace(model, config=model.config.model_copy(update={"volume_error": {}}))

@@ -28,7 +28,7 @@ from brlp_models.training.stages.auxiliary import (
 )
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
-from cohorts.harmonization import require_one_tool
+from cohorts.measurement import require_one_tool
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy import read_anatomy
 from cohorts.synthetic.mni import load_mni_anatomy

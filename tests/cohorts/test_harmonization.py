@@ -8,10 +8,10 @@ import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.harmonization import (
-    fit_harmonization,
-    harmonize,
+from cohorts.harmonization import fit_harmonization, harmonize
+from cohorts.measurement import (
     list_tools,
+    list_unlearned,
     name_tool,
     require_one_tool,
     tell_acquisition,
@@ -125,3 +125,73 @@ def test_scanners_that_differ_are_told() -> None:
     field = people.participants.assign(field_strength=[1.5, 3, 3, 3, 3, 3])
     (told,) = tell_acquisition({"screened": replace(people, participants=field)})
     assert told == "People were scanned differently (field_strength; screened: 1.5, 3.0)."
+
+
+def scan(cohort: Cohort, values: list[str], factor: dict[str, float]) -> Cohort:
+    """Return the cohort scanned at field strengths, of which some make volumes larger."""
+    field = pd.Series(np.resize(values, len(cohort.participants)))
+    of_person = dict(zip(cohort.participants["participant_id"], field, strict=True))
+    grown = cohort.volumes["participant_id"].map(of_person).map(factor)
+    return replace(
+        cohort,
+        participants=cohort.participants.assign(field_strength=field.to_numpy()),
+        volumes=cohort.volumes.assign(volume_mm3=cohort.volumes["volume_mm3"] * grown),
+    )
+
+
+def test_field_strengths_are_brought_together_where_that_is_stated() -> None:
+    scanned = scan(make("s", 1, FREESURFER), ["3.0", "3.0", "1.5"], {"3.0": 1.0, "1.5": FACTOR})
+    assert len(list_tools(scanned)) == 1
+    assert list(list_tools(scanned, ["field_strength"]).index) == [
+        "FreeSurfer 7, field_strength 3.0",
+        "FreeSurfer 7, field_strength 1.5",
+    ]
+    fitted = fit_harmonization([scanned], "combat", by=["field_strength"])
+    own = fitted.set_index("region").loc["hippocampus"]
+    # the standard error with 133 people at 1.5 T is .13 sqrt(1/133 + 1/267) = .014
+    assert own["slope"] == pytest.approx(1 / FACTOR, abs=4 * 0.014)
+    changed = harmonize(scanned, fitted, by=["field_strength"])
+    assert list(list_tools(changed, ["field_strength"]).index) == [
+        "FreeSurfer 7, field_strength 3.0"
+    ]
+    # what was brought over is not brought over again
+    again = harmonize(changed, fitted, by=["field_strength"])
+    pd.testing.assert_frame_equal(again.volumes, changed.volumes)
+
+
+def test_a_visit_on_another_scanner_is_known_from_the_visit() -> None:
+    cohort = make("s", 1, "table x.csv", 40)
+    later = cohort.visits["months_from_baseline"] > 0
+    visits = cohort.visits.assign(scanner=np.where(later, "Prisma", "Trio"))
+    moved = replace(cohort, visits=visits)
+    assert tell_acquisition({"screened": moved}) == [
+        "People were scanned differently (scanner; screened: Prisma, Trio)."
+    ]
+    own = cohort.volumes[cohort.volumes["session_id"] == cohort.visits["session_id"][0]]
+    larger = own.assign(scanner="Prisma", volume_mm3=1.1 * own["volume_mm3"])
+    paired = pd.concat([own.assign(scanner="Trio"), larger])
+    fitted = fit_harmonization([moved], "linear", by=["scanner"], measured_twice=paired)
+    assert set(fitted["reference_source"]) | set(fitted["source"]) == {
+        "scanner Trio",
+        "scanner Prisma",
+    }
+    assert fitted["slope"].to_numpy() == pytest.approx(
+        1.1 if fitted["reference_source"][0] == "scanner Prisma" else 1 / 1.1
+    )
+
+
+def test_a_scan_of_an_unknown_scanner_is_not_brought_anywhere() -> None:
+    cohort = make("s", 1, FREESURFER, 40)
+    people = cohort.participants.assign(scanner=[None, *["Trio"] * 39])
+    with pytest.raises(CohortError, match=r"volumes belong to visits without scanner"):
+        fit_harmonization([replace(cohort, participants=people)], "combat", by=["scanner"])
+    with pytest.raises(CohortError, match=r"has no column scanner"):
+        fit_harmonization([cohort], "combat", by=["scanner"])
+
+
+def test_scanners_that_nobody_learned_from_are_named() -> None:
+    learned = scan(make("a", 2, FREESURFER, 6), ["1.5"], {"1.5": 1.0})
+    applied = scan(make("s", 1, FREESURFER, 6), ["1.5", "3.0"], {"1.5": 1.0, "3.0": 1.0})
+    (told,) = list_unlearned(learned, applied)
+    assert told.startswith("field_strength 3.0 of ")
+    assert list_unlearned(applied, learned) == []

@@ -76,8 +76,9 @@ class CohortSection(Section):
     fitted. Left out, they are cross-fitted on the screened people's own follow-ups.
     `measured_by` is the tool whose volumes count where several measured one visit. A visit stands
     for a planned time that is at most `window_months` away, see `cohorts.visits`. `harmonize`
-    brings volumes of other tools to that of the screened people, `measured_twice` is a table of
-    people whom both measured.
+    brings volumes of other tools to that of the screened people, or takes them "as_measured";
+    `harmonize_by` names columns that make one tool several, such as `field_strength` or
+    `scanner`; `measured_twice` is a table of people whom both measured.
     """
 
     path: UserPath
@@ -92,7 +93,8 @@ class CohortSection(Section):
     ignore: list[str] = []
     pipeline: str | None = None
     profile: str | None = None
-    harmonize: Literal["linear", "combat"] | None = None
+    harmonize: Literal["linear", "combat", "as_measured"] | None = None
+    harmonize_by: list[str] = []
     measured_twice: UserPath | None = None
     bids_filters: dict[str, dict[str, str | int | list[str | int] | None]] = {}
     quarantine: bool = False

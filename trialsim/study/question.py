@@ -26,6 +26,9 @@ PATHS: Final = (
 )
 """The keys whose values are paths."""
 
+_NAMES_OR_PATHS: Final = ("prediction.model", "cohort.profile")
+"""The keys whose values are names of what comes with the package, or paths."""
+
 _RESOLVED: Final = "resolved."
 
 _NESTED: Final = (
@@ -192,8 +195,7 @@ def describe(protocol: Protocol, folder: Path) -> Values:
     """
     found = dict(_flatten(json.loads(protocol.model_dump_json())))
     found = {key: value for key, value in found.items() if key not in _WAYS and value is not None}
-    # a model is a folder's path, or the name of a bundled one
-    for key in found.keys() & {*PATHS, "prediction.model"}:
+    for key in found.keys() & {*PATHS, *_NAMES_OR_PATHS}:
         found[key] = relate(found[key], folder)
     return found
 
@@ -238,7 +240,7 @@ def add_cohort(study: Path, place: Path) -> pd.DataFrame:
     kept = read_recorded(study).items()
     values = {key: value for key, value in kept if not key.startswith("cohort.")}
     folder = study.absolute().parent
-    for key in values.keys() & {*PATHS, "prediction.model"}:
+    for key in values.keys() & {*PATHS, *_NAMES_OR_PATHS}:
         values[key] = relate(values[key], folder)
     return _tabulate({**values, "cohort.path": relate(place.absolute(), folder)})
 
@@ -304,7 +306,7 @@ def parse_value(text: str) -> Any:
 def anchor(protocol: Protocol, folder: Path) -> Protocol:
     """Return the protocol with the paths in it relative to `folder`, made absolute."""
     updates: dict[str, dict[str, Any]] = {}
-    for key in (*PATHS, "prediction.model"):
+    for key in (*PATHS, *_NAMES_OR_PATHS):
         name, last = key.split(".")
         section = getattr(protocol, name)
         value = None if section is None else getattr(section, last)
@@ -319,10 +321,11 @@ def anchor(protocol: Protocol, folder: Path) -> Protocol:
 def _anchor_value(key: str, value: Any, folder: Path) -> Any:
     if key in PATHS and isinstance(value, str | Path):
         return Path(os.path.abspath(folder / Path(value).expanduser()))
-    if key == "prediction.model":
-        # a name that is no folder is a bundled model's, or an error that names what was written
+    if key in _NAMES_OR_PATHS and value is not None:
+        # a name of nothing there is a bundled one's, or an error that names what was written
         there = folder / Path(str(value)).expanduser()
-        return os.path.abspath(there) if there.is_dir() else value
+        is_there = there.is_dir() if key == "prediction.model" else there.is_file()
+        return os.path.abspath(there) if is_there else str(value)
     return value
 
 

@@ -27,8 +27,14 @@ def protocol(
     top_coded_age: float | None = None,
     missing: str | Sequence[str | int | float] | None = None,
     ignore: Sequence[str] | None = None,
+    profile: str | Path | None = None,
+    pipeline: str | None = None,
+    bids_filters: Mapping[str, Mapping[str, str | int | Sequence[str | int] | None]] | None = None,
     quarantine: bool | None = None,
     measured_by: str | None = None,
+    harmonize: Literal["linear", "combat", "as_measured"] | None = None,
+    harmonize_by: Sequence[str] | None = None,
+    measured_twice: str | Path | None = None,
     window_months: float | None = None,
     eligibility: Sequence[str] | None = None,
     model: str | Path | None = None,
@@ -111,10 +117,15 @@ def protocol(
         The study's name, the seed of everything random (0 to 2^63 - 1), its folder.
     column_map, age_unit, sex_coding, diagnosis_coding, diagnosis, top_coded_age, missing, ignore
         How a source is read, see `load_cohort`.
+    profile, pipeline, bids_filters
+        The same: a known table's name or a file, the folder of segmentations, filters of files.
     quarantine
         Whether people with bad data are left out and listed.
     measured_by
         The tool whose volumes count, where several measured one visit.
+    harmonize, harmonize_by, measured_twice
+        How volumes of other tools become those of the screened people's, which columns make one
+        tool several (`["field_strength"]`), and a table of people whom both measured.
     window_months
         How far a visit may be from the planned time that it stands for, months (0 to 60).
     eligibility

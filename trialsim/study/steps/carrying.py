@@ -42,7 +42,7 @@ def find_problems(job: Job) -> Iterator[str]:
     try:
         found = settle_screened(job, job.load(job.protocol.cohort.path))
         cohort = screen_cohort(found, job.protocol.cohort.eligibility).eligible
-        predictions = read_given_predictions(job)
+        predictions = read_given_predictions(job, cohort)
         if job.protocol.prediction is not None:
             yield from _find_problems_of_prediction(job, cohort)
             made_up = _make_up_predictions(job, job.protocol.prediction, cohort)

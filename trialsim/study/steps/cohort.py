@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
-from cohorts.harmonization import tell_acquisition
+from cohorts.measurement import tell_acquisition
 from reports.store.places import resolve
 from reports.store.study import Run, Study
 from trialsim.study.engine import Step

@@ -19,7 +19,7 @@ from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
-from trialsim.study.steps.tools import load_followed
+from trialsim.study.steps.tools import load_followed, settle_predictions
 
 
 def build_screening(job: Job, run: Run) -> Screening:
@@ -30,7 +30,7 @@ def build_screening(job: Job, run: Run) -> Screening:
 def read_predictions(job: Job, run: Run) -> pd.DataFrame | None:
     """Return the volumes that were predicted in this study and elsewhere; None without any."""
     tables = [run.read("predictions")] if job.protocol.prediction else []
-    given = read_given_predictions(job)
+    given = read_given_predictions(job, read_cohort(run.study, run.read))
     tables += [] if given is None else [given]
     return pd.concat(tables, ignore_index=True) if tables else None
 
@@ -62,7 +62,7 @@ def define_fast_progressors(job: Job) -> FastProgressorDefinition:
     return FastProgressorDefinition(**stated, window_months=job.window_months)
 
 
-def read_given_predictions(job: Job) -> pd.DataFrame | None:
+def read_given_predictions(job: Job, cohort: Cohort) -> pd.DataFrame | None:
     """Return the predictions that were made elsewhere, from any table; None for no file.
 
     Raises
@@ -71,6 +71,8 @@ def read_given_predictions(job: Job) -> pd.DataFrame | None:
         Where the file cannot be read.
     CohortValidationError
         Where it is no table of predictions.
+    CohortError
+        As `settle_predictions`.
     """
     path = job.protocol.selection.predictions
     if path is None:
@@ -79,7 +81,7 @@ def read_given_predictions(job: Job) -> pd.DataFrame | None:
         table = read_typed_table(path, text=("participant_id", "model_id"))
     except CohortError as error:
         raise DesignError(f"The predictions {path} cannot be read: {error}") from error
-    return validate_table(table, "predictions")
+    return settle_predictions(job, cohort, validate_table(table, "predictions"))
 
 
 def _build_training(job: Job, screened: Cohort) -> Screening | None:

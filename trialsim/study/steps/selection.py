@@ -36,6 +36,7 @@ _OF_SCORES = (
     "design.endpoint",
     "cohort.training",
     "cohort.harmonize",
+    "cohort.harmonize_by",
     "cohort.measured_twice",
     "cohort.measured_by",
     "cohort.window_months",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohorts.atomic import compute_sha256
 from cohorts.cohort import Cohort
-from cohorts.harmonization import require_one_tool
+from cohorts.measurement import require_one_tool
 from cohorts.schema import validate_table
 from cohorts.sources.table import read_typed_table
 from reports.store.study import Study

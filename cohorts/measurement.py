@@ -1,0 +1,185 @@
+"""What measured volumes: tools, scanners and field strengths, told apart or refused."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pandas as pd
+
+from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+
+ACQUISITION: Final = ("field_strength", "manufacturer", "scanner_model", "scanner")
+"""Columns of people or visits that say how they were scanned."""
+
+_UNTOLD: Final = re.compile(r"table |synthetic")
+_HARMONIZED: Final = " (harmonized from "
+
+
+def name_tool(source: str) -> str | None:
+    """Return the tool that a `source` of volumes names; None where it does not tell.
+
+    Examples
+    --------
+    >>> name_tool("aseg.stats (FreeSurfer 7, longitudinal)")
+    'FreeSurfer 7, longitudinal'
+    >>> name_tool("table volumes.csv") is None
+    True
+    """
+    if _UNTOLD.match(source):
+        return None
+    if _HARMONIZED in source:
+        return source.partition(_HARMONIZED)[0]
+    found = re.fullmatch(r"\S+\.stats \((.*)\)", source)
+    return found[1] if found else source
+
+
+def name_measurements(volumes: pd.DataFrame, acquisition: pd.DataFrame) -> pd.Series:
+    """Return what measured each row: its tool, and how people were scanned.
+
+    Parameters
+    ----------
+    volumes
+        With `source`.
+    acquisition
+        A column for each property of the scan that counts, in the rows of `volumes`; none where
+        only tools do.
+
+    Returns
+    -------
+    Series
+        Such as "FreeSurfer 7, field_strength 3.0"; NaN where nothing is known.
+
+    Raises
+    ------
+    CohortError
+        Where a property that counts is not known of a row.
+    """
+    source = volumes["source"].astype("object")
+    named = source.map({one: name_tool(one) for one in source.unique()}).astype("str")
+    done = source.map({one: _HARMONIZED in one for one in source.unique()}).astype(bool)
+    for column, values in acquisition.items():
+        lacking = values.isna() & ~done
+        if lacking.any():
+            raise CohortError(
+                f"{int(lacking.sum())} volumes belong to visits without {column}, by which volumes "
+                "are to be harmonized: leave those people out, or fill it in."
+            )
+        told = f"{column} " + values.astype("str")
+        named = named.where(done, (named + ", " + told).where(named.notna(), told))
+    return named
+
+
+def look_up_acquisition(cohort: Cohort, columns: Sequence[str]) -> pd.DataFrame:
+    """Return properties of the scan behind each volume: the visit's, else the person's.
+
+    Raises
+    ------
+    CohortError
+        Where neither visits nor people have a column.
+    """
+    rows = cohort.volumes[["participant_id", "session_id"]]
+    found = {}
+    for column in columns:
+        if column in cohort.visits:
+            own = cohort.visits[["participant_id", "session_id", column]]
+            values = rows.merge(own, how="left", on=["participant_id", "session_id"])[column]
+        elif column in cohort.participants:
+            person = cohort.participants.set_index("participant_id")[column]
+            values = rows["participant_id"].map(person)
+        else:
+            raise CohortError(
+                f"The cohort {cohort.name} has no column {column}, by which volumes are to be "
+                "harmonized."
+            )
+        found[column] = values.to_numpy()
+    return pd.DataFrame(found, index=cohort.volumes.index)
+
+
+def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:
+    """Return how many volumes each tool measured, most first, without those of unknown tools.
+
+    Parameters
+    ----------
+    cohort
+        Whose volumes.
+    by
+        Columns that tell what else makes a tool another one, such as `field_strength`.
+    """
+    named = name_measurements(cohort.volumes, look_up_acquisition(cohort, by))
+    return named.dropna().value_counts()
+
+
+def require_one_tool(
+    cohorts: Mapping[str, Cohort],
+    *,
+    by: Sequence[str] = (),
+    advice: str = "measure all with one tool",
+) -> None:
+    """Refuse people whose volumes are of several tools.
+
+    Parameters
+    ----------
+    cohorts
+        Who they are, such as "the screened people" -> the cohort.
+    by
+        As in `list_tools`.
+    advice
+        What would mend it.
+
+    Raises
+    ------
+    CohortError
+        Naming the tools of each, and what would mend it.
+    """
+    tools = {who: list(list_tools(cohort, by).index) for who, cohort in cohorts.items()}
+    if len({tool for own in tools.values() for tool in own}) < 2:
+        return
+    told = "; ".join(f"those of {who} by {', '.join(own)}" for who, own in tools.items() if own)
+    raise CohortError(
+        f"Volumes were measured by several tools ({told}), and what is learned from one tool's "
+        f"does not hold for another's: {advice}."
+    )
+
+
+def tell_acquisition(cohorts: Mapping[str, Cohort]) -> list[str]:
+    """Return a sentence for each property of scans in which people or their visits differ."""
+    told = []
+    for column in ACQUISITION:
+        values = {
+            who: own for who, cohort in cohorts.items() if (own := _list_values(cohort, column))
+        }
+        if len({value for own in values.values() for value in own}) > 1:
+            shown = "; ".join(f"{who}: {', '.join(own)}" for who, own in values.items())
+            told.append(f"People were scanned differently ({column}; {shown}).")
+    return told
+
+
+def list_unlearned(learned: Cohort, applied: Cohort) -> list[str]:
+    """Return a sentence for each property of scans that nobody of those learned from has.
+
+    Parameters
+    ----------
+    learned
+        The people that a strategy is fitted on.
+    applied
+        The people that it is applied to.
+    """
+    told = []
+    for column in ACQUISITION:
+        known = _list_values(learned, column)
+        new = [value for value in _list_values(applied, column) if value not in known]
+        if known and new:
+            told.append(
+                f"{column} {', '.join(new)} of {applied.name}, while {learned.name} has "
+                f"{', '.join(known)}"
+            )
+    return told
+
+
+def _list_values(cohort: Cohort, column: str) -> list[str]:
+    values: set[str] = set()
+    for table in (cohort.participants, cohort.visits):
+        if column in table:
+            values |= {str(value) for value in table[column].dropna()}
+    return sorted(values)
