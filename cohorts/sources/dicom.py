@@ -11,6 +11,7 @@ from typing import Any, Final
 from cohorts.atomic import write_file
 from cohorts.bids_output import format_label
 from cohorts.errors import CohortError
+from cohorts.sources.dicom_people import read_person, record_visit
 
 _T1W: Final = re.compile(r"t1|mp-?rage|spgr|bravo|tfl|vibe", re.IGNORECASE)
 _OTHER: Final = re.compile(r"localizer|scout|t1rho|map|flair|post|gad", re.IGNORECASE)
@@ -18,6 +19,9 @@ _OTHER: Final = re.compile(r"localizer|scout|t1rho|map|flair|post|gad", re.IGNOR
 
 def convert_dicom(source: Path, bids: Path, *, participant: str, session: str) -> list[Path]:
     """Convert a visit's DICOM files, and keep its T1w scans in a BIDS dataset.
+
+    `participants.tsv` gets the person (age, sex; the diagnosis is left open), and the person's
+    `sessions.tsv` the visit, with field strength and scanner, unless they are there already.
 
     Parameters
     ----------
@@ -64,8 +68,10 @@ def convert_dicom(source: Path, bids: Path, *, participant: str, session: str) -
                 f"{shlex.join(build_command(source, bids))} and name the scan "
                 f"{prefix}_T1w.nii.gz."
             )
+        person, visit = prefix.split("_")
+        record_visit(bids, person, visit, read_person(source, str(dcm2niix.bin)), series[found[0]])
         return [
-            _keep(path, bids / Path(*prefix.split("_"), "anat"), prefix, run, len(found))
+            _keep(path, bids / person / visit / "anat", prefix, run, len(found))
             for run, path in enumerate(found, start=1)
         ]
 

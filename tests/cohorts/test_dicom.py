@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 
 from cohorts.errors import CohortError
 from cohorts.sources.dicom import convert_dicom
+from cohorts.sources.loading import load_cohort
 from trialsim.cli.app import app
 
 VOXELS = np.arange(4 * 8 * 6, dtype=np.uint16).reshape(4, 8, 6)
 
 
-def write_series(folder: Path, description: str) -> Path:
+def write_series(folder: Path, description: str, age: str = "071Y") -> Path:
     folder.mkdir()
     study, series = generate_uid(), generate_uid()
     for i, pixels in enumerate(VOXELS):
@@ -30,6 +31,7 @@ def write_series(folder: Path, description: str) -> Path:
         made.Modality, made.Manufacturer, made.SeriesNumber = "MR", "SIEMENS", 2
         made.SeriesDescription = made.ProtocolName = description
         made.PatientName, made.PatientID = "Doe^Jane", "secret"
+        made.PatientAge, made.PatientSex, made.MagneticFieldStrength = age, "F", "3"
         made.InstanceNumber, made.StudyDate, made.StudyTime = i + 1, "20200101", "120000"
         made.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         made.ImagePositionPatient = [0, 0, 1.2 * i]
@@ -50,6 +52,37 @@ def test_a_t1w_series_becomes_the_scan_of_a_visit(tmp_path: Path) -> None:
     assert sorted(image.get_fdata().ravel()) == list(range(VOXELS.size))
     np.testing.assert_allclose(image.header.get_zooms(), (1, 1, 1.2), atol=1e-5)
     assert "Jane" not in path.with_name("sub-01_ses-M00_T1w.json").read_text()
+
+
+def test_person_and_visits_are_in_the_tables_and_what_is_there_is_kept(tmp_path: Path) -> None:
+    bids = tmp_path / "bids"
+    bids.mkdir()
+    (bids / "participants.tsv").write_text('participant_id\tage\tsex\tnote\nsub-00\t70\tM\t5"\n')
+    for session, age in (("M00", "071Y"), ("M24", "073Y")):
+        source = write_series(tmp_path / session, "T1_MPRAGE_sag", age)
+        convert_dicom(source, bids, participant="01", session=session)
+    assert (bids / "participants.tsv").read_text().splitlines() == [
+        "participant_id\tage\tsex\tnote\tdiagnosis",
+        'sub-00\t70\tM\t5"\tn/a',
+        "sub-01\t71\tF\tn/a\tn/a",
+    ]
+    visits = (bids / "sub-01" / "sub-01_sessions.tsv").read_text().splitlines()
+    assert visits[0] == "session_id\tage\tfield_strength\tmanufacturer\tscanner_model"
+    assert [line.split("\t")[:3] for line in visits[1:]] == [
+        ["ses-M00", "71", "3"],
+        ["ses-M24", "73", "3"],
+    ]
+    assert "Jane" not in "".join(path.read_text() for path in bids.rglob("*.tsv"))
+
+
+def test_a_converted_dataset_can_be_read(tmp_path: Path) -> None:
+    for session, age in (("M00", "071Y"), ("M24", "073Y")):
+        source = write_series(tmp_path / session, "T1_MPRAGE_sag", age)
+        convert_dicom(source, tmp_path / "bids", participant="01", session=session)
+    cohort = load_cohort(tmp_path / "bids", diagnosis="CN")
+    assert cohort.participants[["age_years", "sex"]].to_numpy().tolist() == [[71.0, "F"]]
+    assert cohort.visits["months_from_baseline"].tolist() == [0.0, 24.0]
+    assert cohort.participants["field_strength"].tolist() == [3.0]
 
 
 def test_another_series_is_named_with_the_command_to_run(tmp_path: Path) -> None:

@@ -92,6 +92,8 @@ def from_dicom(
 ) -> None:
     """Convert a visit's DICOM series by dcm2niix; keep its T1w scans, without names or dates.
 
+    Age, sex and scanner go into the dataset's tables; the diagnosis is yours to fill in.
+
     Example: trialsim cohort from-dicom dicom/ bids/ --participant 01 --session M000
     """
     from cohorts.sources.dicom import convert_dicom

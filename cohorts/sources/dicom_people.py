@@ -1,0 +1,95 @@
+"""What DICOM files say of the person, kept in the tables of a BIDS dataset."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Hashable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from cohorts.atomic import write_file
+from cohorts.sources.text import read_text_table
+
+_ABSENT: Final = "n/a"
+_SCANNED: Final = {
+    "MagneticFieldStrength": "field_strength",
+    "Manufacturer": "manufacturer",
+    "ManufacturersModelName": "scanner_model",
+}
+"""The sidecar's words, and the columns of a visit that they become."""
+
+
+def read_person(source: Path, program: str) -> dict[str, str]:
+    """Return age (years) and sex as the files of a visit state them.
+
+    They are read from a sidecar that holds names, too, in a folder that is removed at once.
+
+    Parameters
+    ----------
+    source
+        A folder of DICOM files.
+    program
+        dcm2niix.
+
+    Returns
+    -------
+    dict
+        `age` and `sex`, "n/a" where the files do not say.
+    """
+    options = ["-b", "o", "-ba", "n", "-f", "series-%s"]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program, *options, "-o", folder, str(source)]
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        texts = [path.read_text("utf-8", "replace") for path in Path(folder).glob("*.json")]
+    said = {key: value for text in texts for key, value in json.loads(text).items()}
+    sex = str(said.get("PatientSex", ""))
+    return {"age": _find_age(said), "sex": sex if sex in ("F", "M") else _ABSENT}
+
+
+def record_visit(
+    bids: Path, person: str, session: str, known: Mapping[str, str], sidecar: Mapping[str, Any]
+) -> None:
+    """Add a visit to `participants.tsv` and the person's `sessions.tsv`; keep what is there.
+
+    Parameters
+    ----------
+    bids
+        The dataset.
+    person, session
+        With `sub-` and `ses-`.
+    known
+        From `read_person`.
+    sidecar
+        Of the scan, without names.
+    """
+    first = {"participant_id": person, **known, "diagnosis": _ABSENT}
+    _add_row(bids / "participants.tsv", first)
+    scanned = {column: str(sidecar.get(word, _ABSENT)) for word, column in _SCANNED.items()}
+    visit = {"session_id": session, "age": known["age"], **scanned}
+    _add_row(bids / person / f"{person}_sessions.tsv", visit)
+
+
+def _find_age(said: Mapping[str, Any]) -> str:
+    days = [str(said.get(key, ""))[:10] for key in ("PatientBirthDate", "AcquisitionDateTime")]
+    try:
+        born, scanned = map(date.fromisoformat, days)
+    except ValueError:
+        return str(said.get("PatientAge", _ABSENT))
+    return f"{(scanned - born).days / 365.25:.2f}"
+
+
+def _add_row(path: Path, row: Mapping[str, str]) -> None:
+    """Add a row to a table, unless its first column is there already."""
+    columns = list(row)
+    rows: list[dict[Hashable, str]] = []
+    if path.is_file():
+        table = read_text_table(path)
+        columns = [*table.columns, *(name for name in row if name not in table)]
+        rows = table.fillna("").astype("str").to_dict("records")
+    key = next(iter(row))
+    if any(one.get(key) == row[key] for one in rows):
+        return
+    lines = [columns, *([one.get(name) or _ABSENT for name in columns] for one in [*rows, row])]
+    # no cell holds a tab, and a quote is a letter in a TSV of BIDS
+    write_file(path, "".join("\t".join(cells) + "\n" for cells in lines).encode())
