@@ -8,82 +8,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from cohorts.schema import TABLES
-
-_MEANINGS: Final = {
-    "participant_id": "the person",
-    "session_id": "the visit",
-    "sex": "F female, M male",
-    "age_years": "age, in `participants` that at baseline",
-    "diagnosis": "CN cognitively normal, MCI mild cognitive impairment, AD Alzheimer's disease",
-    "months_from_baseline": "time since the first visit",
-    "image_path": "the T1w scan",
-    "segmentation_path": "its label map",
-    "region": "the structure; without left_ or right_ both sides together",
-    "volume_mm3": "volume of the region in native space",
-    "source": "what measured the volumes",
-    "criterion": "an eligibility criterion as it was stated",
-    "model_id": "the model that predicted: SHA-256 of its files",
-    "verdict": "whether the model can be trusted with the scan",
-    "reasons": "why",
-    "horizon_months": "how long after baseline it is predicted for",
-    "volume_sd_mm3": "standard deviation of the predicted volume",
-    "n_samples": "draws behind the prediction",
-    "baseline_volume_mm3": "volume measured at the start",
-    "kind": "what the image shows",
-    "path": "where the file is, relative to the study",
-    "strategy": "the way of choosing people",
-    "reference_strategy": "the strategy that it is compared with",
-    "score": "higher is enrolled first; empty where the strategy cannot score the person",
-    "fold": "the fold in which a cross-fitted strategy scored the person",
-    "fraction_enrolled": "share of the screened people who are enrolled",
-    "rank": "1 is enrolled first",
-    "is_selected": "whether the person is enrolled",
-    "n_selected": "people chosen",
-    "n_evaluated": "people whose decline is known",
-    "definition": "who counts as a fast progressor",
-    "truth": "decline known from simulation (latent) or from scans (measured)",
-    "capture_rate": "share of the fast progressors that is among the chosen",
-    "chance_rate": "the capture rate of choosing at random",
-    "predicted_change_percent": "change of the volume that the strategy predicts",
-    "observed_change_percent": "change of the volume that was seen",
-    "analysis": "how the trial is analysed",
-    "n_control": "people in the control arm",
-    "n_treatment": "people in the treatment arm",
-    "power": "share of simulated trials with an effect that find it",
-    "type_one_error": "share of simulated trials without an effect that find one",
-    "bias": "mean estimate minus the effect",
-    "empirical_se": "standard deviation of the estimates",
-    "model_se": "root mean square of the standard errors",
-    "coverage": "share of intervals that hold the effect",
-    "closed_form_power": "power by formula",
-    "n_to_screen": "people to screen for the trial",
-    "cost": "cost of the trial, in the currency of the protocol",
-    "months_to_enroll": "time to enroll",
-    "pool_size": "people whose trajectories trials are drawn from",
-    "n_simulations": "simulated trials",
-    "n_failed_fits": "of these, fits that failed",
-    "target_power": "power that the size is for",
-    "closed_form_n_control": "people in the control arm by formula",
-    "share_chosen": "share of bootstrap samples in which the choice is the cheapest",
-    "effect": "difference between the arms",
-    "arm": "control or treatment",
-    "months": "time since randomization",
-    "estimate": "estimated effect of treatment, treatment minus control",
-    "se": "standard error of the estimate",
-    "df": "degrees of freedom",
-    "p_value": "p value",
-    "key": "a key of the protocol",
-    "value": "its value",
-}
-
-_SUFFIXES: Final = {
-    "_lower": "lower end of the interval of {}",
-    "_upper": "upper end of the interval of {}",
-    "_mcse": "Monte Carlo standard error of {}",
-    "_whole": "{}, rounded up",
-    "_proposed": "{}, as proposed after the winner's curse",
-    "_assured": "{}, for power with assurance",
-}
+from cohorts.schema.meanings import MEANINGS, SUFFIXES
 
 _UNITS: Final = (
     (re.compile(r"(^|_)mm3$"), "mm3"),
@@ -140,9 +65,9 @@ def find_meaning(column: str) -> str:
     >>> find_meaning("power_mcse")
     'Monte Carlo standard error of power'
     """
-    if column in _MEANINGS:
-        return _MEANINGS[column]
-    for suffix, words in _SUFFIXES.items():
+    if column in MEANINGS:
+        return MEANINGS[column]
+    for suffix, words in SUFFIXES.items():
         if column.endswith(suffix):
             return words.format(column.removesuffix(suffix).replace("_", " "))
     return ""

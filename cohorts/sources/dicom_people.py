@@ -3,7 +3,7 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -82,11 +82,12 @@ def _find_age(said: Mapping[str, Any]) -> str:
 def _add_row(path: Path, row: Mapping[str, str]) -> None:
     """Add a row to a table, unless its first column is there already."""
     columns = list(row)
-    rows: list[dict[Hashable, str]] = []
+    rows: list[Mapping[str, str]] = []
     if path.is_file():
         table = read_text_table(path)
         columns = [*table.columns, *(name for name in row if name not in table)]
-        rows = table.fillna("").astype("str").to_dict("records")
+        cells = table.fillna("").astype("str").to_dict("records")
+        rows = [{str(name): value for name, value in one.items()} for one in cells]
     key = next(iter(row))
     if any(one.get(key) == row[key] for one in rows):
         return

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from cohorts.dictionary import describe_tables, format_dictionary
+from cohorts.dictionary import describe_tables, find_meaning, format_dictionary
 from cohorts.schema import TABLES
+from cohorts.schema.meanings import MEANINGS
 
 PEOPLE = pd.DataFrame(
     {"participant_id": ["a"], "sex": ["F"], "age_years": [70.0], "diagnosis": ["CN"], "site|x": [1]}
@@ -26,12 +27,14 @@ def test_types_ranges_units_and_keys_are_those_of_the_schema() -> None:
     assert found["columns"]["site|x"]["type"] == "integer"
 
 
-def test_every_column_that_a_cohort_must_have_has_a_meaning() -> None:
-    for table in ("participants", "visits", "volumes", "predictions", "scores", "sample_sizes"):
-        empty = pd.DataFrame(columns=list(TABLES[table].columns))
-        columns = describe_tables({table: empty})[table]["columns"]
-        said = [name for name, column in columns.items() if column["meaning"]]
-        assert len(said) >= 0.7 * len(columns)
+def test_every_column_of_every_table_has_a_meaning() -> None:
+    columns = {column for schema in TABLES.values() for column in schema.columns}
+    assert sorted(column for column in columns if not find_meaning(column)) == []
+
+
+def test_no_meaning_is_of_a_column_that_is_gone() -> None:
+    columns = {column for schema in TABLES.values() for column in schema.columns}
+    assert sorted(set(MEANINGS) - columns) == []
 
 
 def test_markdown_has_a_row_for_each_column() -> None:
