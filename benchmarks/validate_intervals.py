@@ -50,7 +50,7 @@ PEOPLE_PER_POPULATION = 20_000
 VISITS = (0.0, 12.0, 24.0)
 FRACTIONS = (0.25, 0.5)
 DESIGN = TrialDesign(
-    VISITS, unit="percent", slowing=0.3, dropout=DropOut(0.2), analyses=("ancova",)
+    VISITS, unit="log_percent", slowing=0.3, dropout=DropOut(0.2), analyses=("ancova",)
 )
 COSTS = Costs(screening=1500, participant=25_000)
 

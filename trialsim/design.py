@@ -15,6 +15,7 @@ from trialsim.errors import DesignError
 from trialsim.events import DropOut, Event, Rate, compute_remaining, read_rate
 from trialsim.sites import Sites
 from trialsim.stated import AssumedDecline, StatedCalibration
+from trialsim.units import Unit
 
 __all__ = [
     "AssumedDecline",
@@ -42,7 +43,7 @@ class TrialDesign:
         Region whose volume is followed to the last visit.
     unit
         "mm3", or "log_percent" (100 x the natural logarithm of the volume, so that a difference of
-        1 is 1 % of the volume it starts from); "percent", its earlier name, is read as that.
+        1 is 1 % of the volume it starts from).
     arms
         Names of the control and the treatment arm.
     allocation_ratio
@@ -117,7 +118,7 @@ class TrialDesign:
 
     visits_months: tuple[float, ...] = (0.0, 12.0, 24.0)
     endpoint: str = "hippocampus"
-    unit: Literal["mm3", "log_percent", "percent"] = "mm3"
+    unit: Unit = "mm3"
     arms: tuple[str, str] = ("control", "treatment")
     allocation_ratio: float = 1.0
     alpha: float = 0.05
@@ -154,8 +155,6 @@ class TrialDesign:
         object.__setattr__(self, "visits_months", tuple(float(m) for m in self.visits_months))
         object.__setattr__(self, "analyses", tuple(self.analyses))
         object.__setattr__(self, "arms", tuple(self.arms))
-        if self.unit == "percent":
-            object.__setattr__(self, "unit", "log_percent")
         object.__setattr__(self, "unreadable", read_rate(self.unreadable))
         problems = find_design_problems(self)
         if problems:

@@ -8,11 +8,11 @@ from trialsim.analyses import ANALYSES
 from trialsim.errors import DesignError
 from trialsim.events import find_rate_problems
 from trialsim.imputation.strategies import STRATEGIES
+from trialsim.units import find_unit_problems
 
 if TYPE_CHECKING:
     from trialsim.design import TrialDesign
 
-UNITS: Final = ("mm3", "log_percent")
 RELATIVE_TO: Final = ("all decline", "decline above normal ageing")
 EFFECT_SHAPES: Final = ("slope", "offset")
 EFFECT_MODELS: Final = ("shift", "proportional")
@@ -53,14 +53,14 @@ def _find_schedule_problems(design: "TrialDesign") -> list[str]:
 
 def _find_choice_problems(design: "TrialDesign") -> list[str]:
     choices = {
-        "unit": UNITS,
         "relative_to": RELATIVE_TO,
         "effect": EFFECT_SHAPES,
         "effect_model": EFFECT_MODELS,
         "trajectories": TRAJECTORIES,
         "sides": (1, 2),
     }
-    problems = [
+    problems = find_unit_problems(design.unit)
+    problems += [
         f"{name} must be one of {', '.join(map(str, known))}, got {getattr(design, name)!r}."
         for name, known in choices.items()
         if getattr(design, name) not in known

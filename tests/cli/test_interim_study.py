@@ -23,7 +23,7 @@ strategies = ["random", "regression"]
 fractions_enrolled = [0.4, 1.0]
 [design]
 visits_months = [0, 12, 24]
-unit = "percent"
+unit = "log_percent"
 slowing = 0.4
 alpha = 0.025
 sides = 1

@@ -42,7 +42,7 @@ strategies = ["random", "baseline_volume", "regression"]
 fractions_enrolled = [0.5, 1.0]
 [design]
 visits_months = [0, 12, 24]
-unit = "percent"
+unit = "log_percent"
 slowing = 0.3
 analyses = ["ancova"]
 [costs]
@@ -135,6 +135,34 @@ def test_a_dry_run_tells_of_analyses_that_no_strategy_can_have(protocol: Path) -
     result = RUNNER.invoke(app, ["run", str(protocol), "--dry-run", *asked])
     assert result.exit_code == 1
     assert "ancova_score: a prognostic score is needed; the strategy has none." in result.stderr
+
+
+def dry_run(path: Path, *settings: str) -> list[str]:
+    asked = [word for setting in settings for word in ("--set", setting)]
+    result = RUNNER.invoke(app, ["run", str(path), "--dry-run", *asked])
+    assert result.exit_code == 1
+    return result.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    "setting", ["design.endpoint='lateral_ventricle'", "simulation.sample_sizes=[6, 100]"]
+)
+def test_a_dry_run_says_what_simulating_would_refuse(protocol: Path, setting: str) -> None:
+    foreseen = [line.partition("simulated: ")[2] for line in dry_run(protocol, setting)]
+    refused = RUNNER.invoke(app, ["run", str(protocol), "--set", setting])
+    assert refused.exit_code == 1
+    assert " ".join(foreseen) in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("optimize.run_in_months=[30]", "a run-in of 30 months leaves no time"),
+        ("interim.looks=[0.5, 1]", "how fast people are enrolled"),
+    ],
+)
+def test_a_dry_run_tries_the_search_and_the_looks(protocol: Path, setting: str, words: str) -> None:
+    assert any(words in line for line in dry_run(protocol, setting))
 
 
 def plan(path: Path, *settings: str) -> dict[str, dict[str, float]]:

@@ -27,7 +27,7 @@ strategies = ["random", "baseline_volume"{learning}]
 fractions_enrolled = [0.5]
 [design]
 visits_months = [0, 12, 24]
-unit = "percent"
+unit = "log_percent"
 slowing = 0.3
 analyses = ["ancova"]
 {outcomes}
@@ -144,7 +144,7 @@ def test_assumed_numbers_give_power_from_every_door(folder: Path) -> None:
     assert not by_protocol["n_control_lower_cohort"].notna().any()
     words = (
         "power screened --strategies random,baseline_volume --fractions-enrolled 0.5 "
-        "--visits-months 0,12,24 --unit percent --slowing 0.3 --analyses ancova --sample-sizes "
+        "--visits-months 0,12,24 --unit log_percent --slowing 0.3 --analyses ancova --sample-sizes "
         "100,200 --n-simulations 100 --n-bootstrap 0 --outcomes assumed --decline-mean 4 "
         "--decline-sd 3 --baseline-sd 13 --baseline-correlation 0 --noise-sd 1 --quiet"
     )
@@ -157,7 +157,7 @@ def test_assumed_numbers_give_power_from_every_door(folder: Path) -> None:
             pd.testing.assert_frame_equal(study.read("sample_sizes"), by_protocol)
         asked = ts.protocol(
             "screened", strategies=["random", "baseline_volume"], fractions_enrolled=[0.5],
-            visits_months=[0, 12, 24], unit="percent", slowing=0.3, analyses=["ancova"],
+            visits_months=[0, 12, 24], unit="log_percent", slowing=0.3, analyses=["ancova"],
             sample_sizes=[100, 200], n_simulations=100, n_bootstrap=0, outcomes="assumed",
             decline_mean=4.0, decline_sd=3.0, baseline_sd=13.0, baseline_correlation=0.0,
             noise_sd=1.0, score_correlation={"baseline_volume": 0.3},

@@ -92,8 +92,8 @@ def assert_same_tables(studies: Sequence[Study]) -> None:
 CHANGES = [
     ({}, {}),
     (
-        {"design.unit": "percent", "cohort.training": "other", "study.seed": 7},
-        {"rank": "--train-on other --seed 7", "power": "--unit percent"},
+        {"design.unit": "log_percent", "cohort.training": "other", "study.seed": 7},
+        {"rank": "--train-on other --seed 7", "power": "--unit log_percent"},
     ),
     (
         {

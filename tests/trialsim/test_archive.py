@@ -9,7 +9,9 @@ from trialsim.comparison.archive import ScreenedPeople
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 
-DESIGN = TrialDesign(visits_months=(0, 12, 24), unit="percent", slowing=0.3, analyses=("ancova",))
+DESIGN = TrialDesign(
+    visits_months=(0, 12, 24), unit="log_percent", slowing=0.3, analyses=("ancova",)
+)
 SIZES = [100, 200]
 
 

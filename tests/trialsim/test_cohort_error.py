@@ -29,7 +29,7 @@ from trialsim.simulation.pool import build_pool
 
 FOLLOW = {"months": 24, "n_visits": 3}
 TIMES = np.array([0.0, 12.0, 24.0])
-DESIGN = TrialDesign((0, 12, 24), unit="percent", slowing=0.3, dropout=DropOut(0.2),
+DESIGN = TrialDesign((0, 12, 24), unit="log_percent", slowing=0.3, dropout=DropOut(0.2),
                      analyses=("ancova",))  # fmt: skip
 
 

@@ -23,6 +23,7 @@ MONTHS = (0, 12, 24)
         ({"alpha": 5}, "alpha must lie between 0 and 1, got 5"),
         ({"sides": 3}, "sides must be one of 1, 2, got 3"),
         ({"unit": "ml"}, "unit must be one of mm3, log_percent, got 'ml'"),
+        ({"unit": "percent"}, 'unit "percent" is "log_percent" now'),
         ({"analyses": ["mmrm", "anova"]}, "analyses may hold .* got 'anova'"),
         ({"analyses": []}, "analyses must list each analysis once"),
         ({"allocation_ratio": 0}, "allocation_ratio must be greater than 0"),

@@ -126,6 +126,8 @@ def test_percent_is_the_logarithm(tables: tuple[pd.DataFrame, pd.DataFrame]) -> 
     direct = estimate_effects(read_trial(logged, endpoint="log_volume"))[0]
     assert percent.estimate == pytest.approx(direct.estimate)
     assert percent.unit == "log_percent"
+    with pytest.raises(DesignError, match='unit "percent" is "log_percent" now'):
+        read_trial(long, unit="percent")
 
 
 def test_twin_gain_is_the_ratio_of_residual_variances(

@@ -76,7 +76,7 @@ def test_leaving_a_visit_out_is_the_design_without_it(
 
 def test_the_calculator_enrolls_everyone_without_a_scan() -> None:
     costs = Costs(screening=1000, participant=20_000)
-    design = TrialDesign((0, 24), unit="percent", analyses=("change",))
+    design = TrialDesign((0, 24), unit="log_percent", analyses=("change",))
     table = AssumedSource(4.0, 4.0, 0.5).compute_choices(Scenario(design, costs, "score", 0.5))
     everyone = table[table["fraction_enrolled"] == 1].iloc[0]
     assert everyone["cost"] == 20_000 * (everyone["n_control"] + everyone["n_treatment"])

@@ -26,7 +26,7 @@ ASSUMED = AssumedDecline(
     score_correlation={"score": 0.6},
 )
 DESIGN = TrialDesign(
-    unit="percent", slowing=0.3, analyses=("ancova",), outcomes="assumed", assumed=ASSUMED
+    unit="log_percent", slowing=0.3, analyses=("ancova",), outcomes="assumed", assumed=ASSUMED
 )
 
 

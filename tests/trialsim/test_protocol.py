@@ -1,12 +1,15 @@
 """The protocol file is checked as a whole, and says which key is wrong and what is allowed."""
 
+import json
 from importlib.resources import files
 from inspect import signature
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from reports.store.study import DESCRIPTION, Study
 from trialsim.cli.app import app
 from trialsim.comparison import compare_strategies
 from trialsim.enrichment import build_screening_tables
@@ -146,6 +149,27 @@ def test_functions_take_the_defaults_of_the_protocol() -> None:
     assert signature(build_screening_tables).parameters["n_folds"].default == (
         protocol.selection.folds
     )
+
+
+def test_what_was_renamed_is_refused_with_the_new_names_together(path: Path) -> None:
+    path.write_text(
+        f'{MINIMAL}unit = "percent"\n[selection]\n'
+        "fast_progressor = { top_fraction = 0.3, window_months = 6 }\n"
+    )
+    with pytest.raises(DesignError) as caught:
+        read_protocol(path)
+    told = str(caught.value)
+    assert 'unit "percent" is "log_percent" now' in told
+    assert "this key is cohort.window_months now" in told
+
+
+def test_a_study_that_recorded_earlier_names_is_asked_on(tmp_path: Path) -> None:
+    study = Study.open(tmp_path / "study.duckdb")
+    recorded = {"cohort.path": "people", "design.unit": "percent"}
+    values = [json.dumps(value) for value in recorded.values()]
+    with study.run(command="trialsim power", config={}) as run:
+        run.write(DESCRIPTION, pd.DataFrame({"key": [*recorded], "value": values}))
+    assert ask(study.path, {}).protocol.design.unit == "log_percent"
 
 
 def test_a_protocol_goes_into_json() -> None:

@@ -179,7 +179,9 @@ def test_small_pools_and_people_left_out_are_told() -> None:
 
 
 def test_outcomes_may_come_from_a_model_in_percent() -> None:
-    design = DESIGN.change(trajectories="parametric", unit="percent", analyses=("random_slope",))
+    design = DESIGN.change(
+        trajectories="parametric", unit="log_percent", analyses=("random_slope",)
+    )
     found = compare(design=design, n_bootstrap=0)
     row = pick(found.tables["operating_characteristics"], "mine", 1.0, "random_slope")
     assert abs(row["difference_in_mcse"]) < 4
@@ -248,7 +250,7 @@ def test_the_nearest_visit_within_the_window_stands_for_the_planned_one() -> Non
 def test_percent_is_relative_to_the_volume_it_starts_from() -> None:
     cohort = build_cohort()
     table = build_trajectories(cohort, DESIGN, window_months=2)
-    percent = convert_unit(table, DESIGN.change(unit="percent"))
+    percent = convert_unit(table, DESIGN.change(unit="log_percent"))
     assert percent[0, 2] - percent[0, 0] == pytest.approx(100 * np.log(4755 / 5000))
 
 

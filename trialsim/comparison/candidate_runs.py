@@ -27,7 +27,7 @@ from trialsim.simulation.outcomes import (
 )
 from trialsim.simulation.performance import compute_characteristics, compute_rejections
 from trialsim.simulation.pool import Pool
-from trialsim.simulation.trials import Sizes, simulate_trials
+from trialsim.simulation.trials import Sizes, find_shift, simulate_trials
 from trialsim.workers.spread import Workers
 
 _AROUND = (0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.4)
@@ -59,6 +59,31 @@ class Simulation:
 
 
 @dataclass(frozen=True)
+class PreparedCandidate:
+    """A candidate whose trials can be simulated.
+
+    Attributes
+    ----------
+    candidate
+        The strategy with its fraction.
+    design
+        With the analyses that its people allow.
+    pool
+        The people enrolled.
+    model
+        Draws their outcomes.
+    moments
+        What closed forms know of them.
+    """
+
+    candidate: Candidate
+    design: TrialDesign
+    pool: Pool
+    model: OutcomeModel
+    moments: Moments
+
+
+@dataclass(frozen=True)
 class CandidateRun:
     """What was found for one candidate.
 
@@ -84,16 +109,14 @@ class CandidateRun:
     closed_form_sizes: dict[str, float]
 
 
-def run_candidate(
-    candidate: Candidate,
-    pool: Pool,
-    design: TrialDesign,
-    costs: Costs,
-    sizes: Sizes,
-    simulation: Simulation,
-    on_progress: Callable[[int], None] | None = None,
-) -> CandidateRun:
-    """Return the simulation of one candidate at every size, then its search for the target."""
+def prepare_candidate(candidate: Candidate, pool: Pool, design: TrialDesign) -> PreparedCandidate:
+    """Return all that simulating a candidate takes; whatever is refused is refused here.
+
+    Raises
+    ------
+    DesignError
+        No analysis of the design is possible, or the people do not decline.
+    """
     design = keep_possible_analyses(design, pool)
     model = build_model(pool, design)
     moments = (
@@ -101,6 +124,20 @@ def run_candidate(
         if isinstance(model, GrowthModel)
         else compute_pool_moments(pool, design)
     )
+    find_shift(model, design)
+    return PreparedCandidate(candidate, design, pool, model, moments)
+
+
+def run_candidate(
+    prepared: PreparedCandidate,
+    costs: Costs,
+    sizes: Sizes,
+    simulation: Simulation,
+    on_progress: Callable[[int], None] | None = None,
+) -> CandidateRun:
+    """Return the simulation of one candidate at every size, then its search for the target."""
+    candidate, design, pool = prepared.candidate, prepared.design, prepared.pool
+    model, moments = prepared.model, prepared.moments
     trials = simulate_trials(
         model,
         design,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,6 @@ from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
 from trialsim.comparison.candidate_runs import Simulation, run_candidate
 from trialsim.comparison.candidates import (
     EVERYONE,
-    Candidate,
-    Screened,
-    gather_pool,
-    list_candidates,
     read_screened,
 )
 from trialsim.comparison.cohort_error.bootstrap import Rescore, bootstrap_sizes
@@ -26,6 +21,7 @@ from trialsim.comparison.decision import tabulate_decisions
 from trialsim.comparison.estimands import tabulate_estimands
 from trialsim.comparison.notes import list_notes
 from trialsim.comparison.pool_moments import tabulate_moments
+from trialsim.comparison.preparing import prepare_candidates
 from trialsim.comparison.proposal import tabulate_proposals
 from trialsim.comparison.sensitivity import tabulate_sensitivity
 from trialsim.comparison.size_errors import SizeErrors
@@ -41,10 +37,7 @@ from trialsim.comparison.tables import (
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
-from trialsim.simulation.pool import Pool
 from trialsim.workers.spread import Workers
-
-_MIN_NORMAL: Final = 10
 
 Progress = Callable[[int, int, str], None]
 """Told what is done, what there is to do, the name of the work."""
@@ -162,10 +155,14 @@ def compare_strategies(
         stands_for=stands_for,
         error_covariance=error_covariance,
     )
-    design = add_normal_change(design, screened)
-    candidates = list_candidates(list(screened.scores), fractions_enrolled)
-    rng = np.random.default_rng([seed, 0])
-    candidates, pools, refusals = gather_pools(candidates, screened, rng)
+    prepared = prepare_candidates(
+        screened,
+        design,
+        sample_sizes=sample_sizes,
+        fractions_enrolled=fractions_enrolled,
+        rng=np.random.default_rng([seed, 0]),
+    )
+    design, sizes = prepared.design, prepared.sizes
     simulation = Simulation(
         n_simulations,
         seed,
@@ -173,16 +170,15 @@ def compare_strategies(
         draw_replicate_weights(n_simulations, np.random.default_rng([seed, 2])),
     )
     n_used = n_bootstrap if n_bootstrap >= MIN_SAMPLES else 0
-    report = _Reporter(on_progress, len(candidates) * n_simulations + n_used)
-    sizes = [design.split(n) for n in sorted(set(sample_sizes))]
+    report = _Reporter(on_progress, len(prepared.candidates) * n_simulations + n_used)
     runs = []
-    for candidate, pool in zip(candidates, pools, strict=True):
-        report.name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%}"
-        runs.append(run_candidate(candidate, pool, design, costs, sizes, simulation, report))
+    for one in prepared.candidates:
+        report.name = f"{one.candidate.strategy}, {one.candidate.fraction_enrolled:.0%}"
+        runs.append(run_candidate(one, costs, sizes, simulation, report))
     report.name = "error of the cohort"
     cohort = bootstrap_sizes(
         screened,
-        candidates,
+        [one.candidate for one in prepared.candidates],
         design,
         n_bootstrap=n_used,
         seed=seed,
@@ -203,59 +199,7 @@ def compare_strategies(
         n_bootstrap=n_bootstrap,
         rescore=rescore,
     )
-    return Comparison(tables, (*refusals, *notes))
-
-
-def gather_pools(
-    candidates: list[Candidate], screened: Screened, rng: np.random.Generator
-) -> tuple[list[Candidate], list[Pool], list[str]]:
-    """Return the candidates with their pools, and a sentence for each that an archive lacks.
-
-    Raises
-    ------
-    DesignError
-        A pool is too small, or an archive has none.
-    """
-    kept: list[Candidate] = []
-    pools: list[Pool] = []
-    refusals: list[str] = []
-    for candidate in candidates:
-        try:
-            pool = gather_pool(candidate, screened, rng)
-        except DesignError as error:
-            # an archive may hold few of the people beyond one cut-off and enough beyond another
-            if screened.target is None:
-                raise
-            refusals += error.problems
-            continue
-        kept.append(candidate)
-        pools.append(pool)
-    if not kept:
-        raise DesignError(*refusals)
-    return kept, pools, refusals
-
-
-def add_normal_change(design: TrialDesign, screened: Screened) -> TrialDesign:
-    """Return the design with the normal ageing of the people in whom it is known, where asked for.
-
-    Raises
-    ------
-    DesignError
-        Fewer than 10 of them have the first and the last visit.
-    """
-    if design.relative_to == "all decline" or screened.is_normal is None:
-        return design
-    ends = np.isfinite(screened.outcome[:, [0, -1]]).all(axis=1)
-    n_known = int((ends & screened.is_normal).sum())
-    if n_known < _MIN_NORMAL:
-        raise DesignError(
-            f"Normal ageing needs at least {_MIN_NORMAL} people with the first and last visit, "
-            f"got {n_known}; give normal_change_per_year instead."
-        )
-    people = screened.is_normal & screened.was_seen
-    true_change = screened.expected[EVERYONE].true_change[people, -1]
-    change = np.average(true_change, weights=screened.weights[EVERYONE][people])
-    return design.change(normal_change_per_year=float(change * 12 / design.duration_months))
+    return Comparison(tables, (*prepared.refusals, *notes))
 
 
 class _Reporter:

@@ -11,7 +11,8 @@ from cohorts.sources.values import parse_numbers, parse_text
 from trialsim.errors import DesignError
 from trialsim.finished.arms import read_arms
 from trialsim.finished.covariates import read_covariates
-from trialsim.finished.trial import UNITS, FinishedTrial, Floats
+from trialsim.finished.trial import FinishedTrial, Floats
+from trialsim.units import find_unit_problems
 
 _KEYS = ("participant_id", "months")
 _MAX_VISITS = 12
@@ -37,7 +38,7 @@ def read_trial(
     endpoint
         Name of the outcome, with or without `_mm3`.
     unit
-        "mm3", or "log_percent" (100 ln volume; "percent", its earlier name, is read as that).
+        "mm3", or "log_percent" (100 ln volume).
     covariates
         Columns to adjust for; every further column of the table when None.
     control
@@ -52,9 +53,8 @@ def read_trial(
     CohortError
         If the file cannot be read.
     """
-    unit = "log_percent" if unit == "percent" else unit
-    if unit not in UNITS:
-        raise DesignError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}.")
+    if wrong := find_unit_problems(unit):
+        raise DesignError(*wrong)
     frame = read_table(table) if isinstance(table, Path) else table
     column = _find_outcome(frame, endpoint)
     long = _parse(frame, column)

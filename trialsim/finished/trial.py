@@ -12,7 +12,6 @@ from trialsim.finished.arrays import TrialArrays
 
 Floats = NDArray[np.float64]
 
-UNITS: Final = ("mm3", "log_percent")
 
 MIN_PER_ARM: Final = 5
 """People of each arm at the last visit below whom no effect is estimated."""

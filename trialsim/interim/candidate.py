@@ -238,6 +238,42 @@ def compare_enriching(
         Everyone is selected, so that there is nothing to choose.
     """
     fraction = selected.fraction_enrolled
+    rule, population, n_total = plan_enriching(selected, everyone, design, interim)
+    table = compare_with_enriching_from_the_start(
+        rule,
+        population,
+        n_total=n_total,
+        followup_months=design.duration_months,
+        costs=costs,
+        n_simulations=n_simulations,
+        seed=seed,
+    )
+    none = Population(fraction, 0.0, 0.0, population.sd_selected, population.sd_rest)
+    table["type_one_error"] = compare_with_enriching_from_the_start(
+        rule, none, n_total=n_total, n_simulations=n_simulations, seed=seed
+    )["reject_any"]
+    table.insert(0, "strategy", selected.strategy)
+    table.insert(1, "fraction_enrolled", fraction)
+    table.insert(2, "maximum_n", n_total)
+    return table
+
+
+def plan_enriching(
+    selected: Enrolled, everyone: Enrolled, design: TrialDesign, interim: InterimPlan
+) -> tuple[EnrichmentRule, Population, int]:
+    """Return the rule of a trial that may enrich, its people, and how many it takes.
+
+    Parameters
+    ----------
+    selected, everyone, design, interim
+        As in `compare_enriching`.
+
+    Raises
+    ------
+    DesignError
+        Everyone is selected, so that there is nothing to choose; the people do not decline.
+    """
+    fraction = selected.fraction_enrolled
     if not selected.is_screened or fraction >= 1:
         raise DesignError(
             f'interim.enrichment "adaptive" needs a strategy that leaves someone out, got '
@@ -269,21 +305,4 @@ def compare_enriching(
         stop_below=0.0,
     )
     effect = effects[0] / (sds[0] * 2)
-    n_total = int(2 * np.ceil((rule.design.drift / effect) ** 2 / 2))
-    table = compare_with_enriching_from_the_start(
-        rule,
-        population,
-        n_total=n_total,
-        followup_months=design.duration_months,
-        costs=costs,
-        n_simulations=n_simulations,
-        seed=seed,
-    )
-    none = Population(fraction, 0.0, 0.0, population.sd_selected, population.sd_rest)
-    table["type_one_error"] = compare_with_enriching_from_the_start(
-        rule, none, n_total=n_total, n_simulations=n_simulations, seed=seed
-    )["reject_any"]
-    table.insert(0, "strategy", selected.strategy)
-    table.insert(1, "fraction_enrolled", fraction)
-    table.insert(2, "maximum_n", n_total)
-    return table
+    return rule, population, int(2 * np.ceil((rule.design.drift / effect) ** 2 / 2))

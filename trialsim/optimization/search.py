@@ -13,7 +13,7 @@ from trialsim.comparison.candidates import Screened
 from trialsim.comparison.closed_form import has_closed_form
 from trialsim.comparison.cohort_error.bootstrap import Rescore
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
-from trialsim.comparison.comparison import add_normal_change
+from trialsim.comparison.preparing import add_normal_change
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
@@ -106,22 +106,11 @@ def optimize_design(
     DesignError
         One sentence for each thing that cannot be searched.
     """
-    analyses = ranges.analyses or design.analyses
-    design = add_normal_change(design, screened)
-    _check(design, analyses, ranges)
     tell = on_progress or (lambda *_: None)
     tell(0, 3 + ranges.n_confirmed, "the people of each choice")
-    choices, refusals = list_choices(screened, ranges, design, costs, columns or {}, seed)
-    settings = list_settings(
-        ranges.list_schedules(design.visits_months), analyses, ranges.allocation_ratios
-    )
-    tell(1, 3 + ranges.n_confirmed, "the grid")
-    found = compute_sizes(Courses.join([one.courses for one in choices]), settings, design)
-    if not np.isfinite(found).any():
-        raise DesignError(
-            "optimize: no design reaches the target: the people of no choice lose volume that a "
-            "treatment could keep."
-        )
+    grid = prepare_search(screened, design, costs, ranges, columns=columns or {}, seed=seed)
+    design, analyses = grid.design, grid.analyses
+    choices, settings, found = grid.choices, grid.settings, grid.n_control
     tell(2, 3 + ranges.n_confirmed, "error of the cohort")
     errors = bootstrap_choices(
         choices,
@@ -150,8 +139,71 @@ def optimize_design(
         )
     front = tabulate_front(searched, powers, design, costs, accrual)
     n_designs = int(np.isfinite(found).sum())
-    notes = [*refusals, *_list_notes(front, n_designs, design, n_bootstrap)]
+    notes = [*grid.refusals, *_list_notes(front, n_designs, design, n_bootstrap)]
     return Optimization(validate_table(front, "design_front"), n_designs, tuple(notes))
+
+
+@dataclass(frozen=True)
+class SearchedGrid:
+    """What is searched, with the size that each design needs by closed form.
+
+    Attributes
+    ----------
+    design
+        With normal ageing, where it is taken off.
+    analyses
+        Names of those compared.
+    choices, settings
+        The ways of choosing people; schedules, analyses and allocations.
+    n_control
+        People in control, not rounded, (n_choices, n_settings).
+    refusals
+        A sentence for each choice that the people do not allow.
+    """
+
+    design: TrialDesign
+    analyses: tuple[str, ...]
+    choices: Sequence[Choice]
+    settings: Sequence[Setting]
+    n_control: Floats
+    refusals: tuple[str, ...]
+
+
+def prepare_search(
+    screened: Screened,
+    design: TrialDesign,
+    costs: Costs,
+    ranges: SearchRanges,
+    *,
+    columns: Mapping[str, Floats],
+    seed: int,
+) -> SearchedGrid:
+    """Return the grid of designs with their sizes; whatever is refused is refused here.
+
+    Parameters
+    ----------
+    screened, design, costs, ranges, columns, seed
+        As in `optimize_design`.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each thing that cannot be searched.
+    """
+    analyses = tuple(ranges.analyses or design.analyses)
+    design = add_normal_change(design, screened)
+    _check(design, analyses, ranges)
+    choices, refusals = list_choices(screened, ranges, design, costs, columns, seed)
+    settings = list_settings(
+        ranges.list_schedules(design.visits_months), analyses, ranges.allocation_ratios
+    )
+    found = compute_sizes(Courses.join([one.courses for one in choices]), settings, design)
+    if not np.isfinite(found).any():
+        raise DesignError(
+            "optimize: no design reaches the target: the people of no choice lose volume that a "
+            "treatment could keep."
+        )
+    return SearchedGrid(design, analyses, choices, settings, found, tuple(refusals))
 
 
 def list_choices(

@@ -99,8 +99,10 @@ def simulate_trials(
     DesignError
         An arm of fewer than 5 people, sizes out of order, no replicates, no decline to slow.
     """
-    _check_sizes(sizes, replicates)
-    shift = compute_shift(design, model.compute_expectations().true_change)
+    if not len(replicates):
+        raise DesignError("A simulation needs at least 1 replicate, got 0.")
+    check_sizes(sizes)
+    shift = find_shift(model, design)
     job = _Job(model, design, sizes, seed, scenario, shift)
     parts = []
     batches = run_batches(
@@ -121,6 +123,17 @@ def simulate_trials(
         join([part.null for part in parts]),
         build_estimand(design, _average(parts, "difference"), _compute_share_left(design, parts)),
     )
+
+
+def find_shift(model: OutcomeModel, design: TrialDesign) -> Floats:
+    """Return the mean difference that the treatment makes at each visit, (n_visits,).
+
+    Raises
+    ------
+    DesignError
+        The people do not decline, so that trials of them cannot be simulated.
+    """
+    return compute_shift(design, model.compute_expectations().true_change)
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,14 @@ def null_is_a_shift(design: TrialDesign) -> bool:
     return taken_out and same_for_all and not design.dropout.depends_on_outcome
 
 
-def _check_sizes(sizes: Sizes, replicates: range) -> None:
+def check_sizes(sizes: Sizes) -> None:
+    """Refuse sizes that no trial can have, or that are out of order.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each.
+    """
     problems = [
         f"Each arm needs at least {_MIN_ARM} people, got {n_control} + {n_treatment}."
         for n_control, n_treatment in sizes
@@ -163,8 +183,6 @@ def _check_sizes(sizes: Sizes, replicates: range) -> None:
     ]
     if not sizes or list(sizes) != sorted(sizes) or (np.diff(sizes, axis=0) < 0).any():
         problems.append(f"Sample sizes must be given in increasing order, got {list(sizes)}.")
-    if not len(replicates):
-        problems.append("A simulation needs at least 1 replicate, got 0.")
     if problems:
         raise DesignError(*problems)
 

@@ -11,7 +11,7 @@ from trialsim.study.job import Job
 from trialsim.study.making import STUDY
 from trialsim.study.protocol import Protocol
 from trialsim.study.result import StudyResult
-from trialsim.study.steps.carrying import find_problems
+from trialsim.study.steps.carrying import foresee_problems
 from trialsim.study.steps.durations import estimate_report, show_seconds
 from trialsim.study.steps.order import list_steps
 
@@ -89,5 +89,5 @@ def plan_study(protocol: Protocol) -> StudyPlan:
     steps = plan_steps(study, list_steps(job), seed=protocol.study.seed, folder=job.folder)
     steps.append(PlannedStep("report", is_current=False, seconds=estimate_report()))
     n_scans = len(job.census.first_images)
-    problems = tuple(find_problems(job))
+    problems = tuple(foresee_problems(job))
     return StudyPlan(protocol, tuple(steps), job.census.n_people, n_scans, problems)

@@ -14,6 +14,7 @@ from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
 from trialsim.errors import DesignError
 from trialsim.study.protocol import RENAMED, Protocol, SelectionSection, build_protocol
+from trialsim.units import RENAMED_UNITS
 
 PATHS: Final = (
     "study.output",
@@ -265,6 +266,9 @@ def read_recorded(study: Path) -> Values:
         for key, text in zip(rows["key"], rows["value"], strict=True)
         if not key.startswith(_RESOLVED)
     }
+    unit = str(values.get("design.unit"))
+    if unit in RENAMED_UNITS:
+        values["design.unit"] = RENAMED_UNITS[unit]
     return anchor_values(values, study.absolute().parent)
 
 

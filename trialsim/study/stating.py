@@ -10,6 +10,7 @@ from trialsim.events import Rate
 from trialsim.study.keys import KEYS
 from trialsim.study.protocol import Protocol
 from trialsim.study.question import build_stated
+from trialsim.units import Unit
 
 
 def protocol(
@@ -54,7 +55,7 @@ def protocol(
     decline_unit: Literal["percent", "mm3"] | None = None,
     horizon_months: float | None = None,
     endpoint: str | None = None,
-    unit: Literal["mm3", "log_percent", "percent"] | None = None,
+    unit: Unit | None = None,
     visits_months: Sequence[float] | None = None,
     allocation_ratio: float | None = None,
     alpha: float | None = None,

@@ -14,16 +14,20 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
 from cohorts.schema import validate_table
-from trialsim.comparison.candidates import Candidate, keep_possible_analyses, list_candidates
-from trialsim.comparison.comparison import add_normal_change, gather_pools
+from trialsim.analyses import ANALYSES
+from trialsim.comparison.candidates import Candidate
+from trialsim.comparison.preparing import add_normal_change, prepare_candidates
 from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment import score_people
 from trialsim.enrichment.screening import Screening
-from trialsim.interim.candidate import plan_candidate
+from trialsim.interim.candidate import plan_candidate, plan_enriching
 from trialsim.interim.plan import InterimPlan
+from trialsim.optimization.ranges import SearchRanges
+from trialsim.optimization.search import prepare_search
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.interim import gather_enrolled, read_followed
+from trialsim.study.steps.optimization import find_searched, read_columns
 from trialsim.study.steps.outcomes import find_outcomes
 from trialsim.study.steps.screening import (
     assemble_screening,
@@ -34,7 +38,7 @@ from trialsim.study.steps.selection import is_not_judged, judge_scores
 from trialsim.study.steps.tools import settle_screened
 
 
-def find_problems(job: Job) -> Iterator[str]:
+def foresee_problems(job: Job) -> Iterator[str]:
     """Yield one sentence for each thing that a run would stop at.
 
     What only networks can tell is not among them: scans are counted, not predicted.
@@ -71,6 +75,11 @@ def find_problems(job: Job) -> Iterator[str]:
         _try_simulation(job, cohort, screening, scores, predictions)
     except TrialsimError as error:
         yield from (f"No trial can be simulated: {text}" for text in error.problems)
+    if job.protocol.optimize is not None:
+        try:
+            _try_search(job, job.protocol.optimize, cohort, screening, scores, predictions)
+        except TrialsimError as error:
+            yield from (f"No design can be searched: {text}" for text in error.problems)
     if job.protocol.interim is not None:
         try:
             _try_interim(job, job.protocol.interim, cohort, screening, scores)
@@ -101,7 +110,11 @@ def _list_scanned(cohort: Cohort) -> pd.Index:
 
 
 def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -> pd.DataFrame:
-    """Return a table of predictions as the protocol's would be, with declines drawn at random."""
+    """Return a table of predictions as good as the protocol's could be.
+
+    Whoever was followed is predicted to change as they did; a decline is drawn for the others.
+    What is refused with these is refused with any.
+    """
     people = _list_scanned(cohort)
     measures = section.measure or section.segmentations is not None
     regions = job.model_config.regions if measures else ()
@@ -110,15 +123,27 @@ def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -
         names=["participant_id", "horizon_months", "region"],
     )
     table = keys.to_frame(index=False)
-    rng, n_samples = np.random.default_rng(0), section.samples
+    n_samples = section.samples
+    drawn = pd.Series(np.random.default_rng(0).uniform(0.8, 1.0, len(table)))
+    measured = _measure_change(cohort).reindex(keys.droplevel("horizon_months")).to_numpy()
     table = table.assign(
         model_id=job.model_config.name,
         baseline_volume_mm3=1000.0,
-        volume_mm3=rng.uniform(800, 1000, len(table)),
+        volume_mm3=1000 * np.where(np.isfinite(measured), measured, drawn),
         volume_sd_mm3=np.nan if n_samples == 1 else 10.0,
         n_samples=1 if n_samples == "auto" else n_samples,
     )
     return validate_table(table, "predictions")
+
+
+def _measure_change(cohort: Cohort) -> "pd.Series[float]":
+    """Return the last volume over the first of whoever has two, by person and region."""
+    visits = cohort.visit_volumes().set_index("participant_id")
+    volumes = visits.drop(columns=["session_id", "months_from_baseline", "age_years"])
+    by_person = volumes.groupby("participant_id")
+    change = (by_person.last() / by_person.first()).where(by_person.count() > 1)
+    by_region = change.melt(var_name="region", value_name="ratio", ignore_index=False)
+    return by_region.set_index("region", append=True)["ratio"]
 
 
 def _try_simulation(
@@ -130,13 +155,33 @@ def _try_simulation(
 ) -> None:
     design = job.protocol.design
     source = find_outcomes(job, cohort, screening, widen_scores(scores), predictions)
-    screened = source.read(design)
-    add_normal_change(design, screened)
-    fractions = job.protocol.selection.fractions_enrolled
-    candidates = list_candidates(list(screened.scores), fractions)
-    _, pools, _ = gather_pools(candidates, screened, np.random.default_rng(0))
-    for pool in pools:
-        keep_possible_analyses(design, pool)
+    prepare_candidates(
+        source.read(design),
+        design,
+        sample_sizes=job.protocol.simulation.sample_sizes,
+        fractions_enrolled=job.protocol.selection.fractions_enrolled,
+        rng=np.random.default_rng(0),
+    )
+
+
+def _try_search(
+    job: Job,
+    ranges: SearchRanges,
+    cohort: Cohort,
+    screening: Screening,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame | None,
+) -> None:
+    design = job.protocol.design
+    source = find_searched(job, cohort, screening, widen_scores(scores), predictions)
+    prepare_search(
+        source.read(design),
+        design,
+        job.protocol.trial_costs,
+        ranges,
+        columns=read_columns(source),
+        seed=0,
+    )
 
 
 def _try_interim(
@@ -148,5 +193,10 @@ def _try_interim(
     fraction, rng = max(job.protocol.selection.fractions_enrolled), np.random.default_rng(0)
     for strategy in screened.scores:
         candidate = Candidate(str(strategy), fraction)
+        if screened.get_prognostic(candidate) is None and ANALYSES[design.analyses[0]].uses_score:
+            continue
         people = gather_enrolled(candidate, screened, design, rng)
         plan_candidate(people, design, interim, job.protocol.trial_costs)
+        if interim.enrichment == "adaptive" and candidate.is_screened and fraction < 1:
+            everyone = gather_enrolled(Candidate(candidate.strategy, 1.0), screened, design, rng)
+            plan_enriching(people, everyone, design, interim)

@@ -6,10 +6,9 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from reports.store.study import Run
-from trialsim.comparison.candidate_runs import build_model
+from trialsim.comparison.candidate_runs import prepare_candidate
 from trialsim.comparison.candidates import Candidate, Screened, gather_pool, read_screened
-from trialsim.comparison.closed_form import compute_model_moments, compute_pool_moments
-from trialsim.comparison.comparison import add_normal_change
+from trialsim.comparison.preparing import add_normal_change
 from trialsim.comparison.refitting import widen_scores
 from trialsim.design import TrialDesign
 from trialsim.enrichment.features import build_all_features
@@ -27,7 +26,6 @@ from trialsim.interim.increments import correlate_plan, find_dependence
 from trialsim.interim.plan import InterimPlan
 from trialsim.interim.reestimation import tabulate_reestimation
 from trialsim.simulation import build_trajectories
-from trialsim.simulation.outcomes import GrowthModel
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
@@ -157,13 +155,11 @@ def gather_enrolled(
     candidate: Candidate, screened: Screened, design: TrialDesign, rng: np.random.Generator
 ) -> Enrolled:
     """Return the people whom a strategy enrolls at a fraction, with what draws their outcomes."""
-    pool = gather_pool(candidate, screened, rng)
-    model = build_model(pool, design)
-    moments = (
-        compute_model_moments(model)
-        if isinstance(model, GrowthModel)
-        else compute_pool_moments(pool, design)
-    )
+    found = prepare_candidate(candidate, gather_pool(candidate, screened, rng), design)
     return Enrolled(
-        candidate.strategy, candidate.fraction_enrolled, candidate.is_screened, model, moments
+        candidate.strategy,
+        candidate.fraction_enrolled,
+        candidate.is_screened,
+        found.model,
+        found.moments,
     )

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from cohorts.cohort import Cohort
 from reports.store.study import Run
 from trialsim.analysis.result import Floats
 from trialsim.comparison.refitting import widen_scores
+from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import list_groups
@@ -13,7 +15,7 @@ from trialsim.optimization.search import optimize_design
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
-from trialsim.study.steps.outcomes import find_outcomes
+from trialsim.study.steps.outcomes import Outcomes, find_outcomes
 from trialsim.study.steps.screening import assemble_screening, read_predictions
 
 _SECONDS: float = 30.0
@@ -44,14 +46,9 @@ def optimize(job: Job, run: Run) -> None:
     screening = assemble_screening(job, cohort, predictions)
     scores = widen_scores(run.read("scores"))
     try:
-        source = find_outcomes(job, cohort, screening, scores, predictions)
+        source = find_searched(job, cohort, screening, scores, predictions)
     except DesignError as error:
         raise DesignError(f"No design was searched: {' '.join(error.problems)}") from error
-    if source.kind == "assumed":
-        raise DesignError(
-            "No design was searched: outcomes that are assumed say nothing of people at baseline, "
-            "which a search compares."
-        )
     screened = source.read(protocol.design)
     people = source.scores.index if source.stands_for is None else source.stands_for.scores.index
     found = optimize_design(
@@ -60,7 +57,7 @@ def optimize(job: Job, run: Run) -> None:
         protocol.trial_costs,
         protocol.optimize or SearchRanges(),
         groups=list_groups(cohort.participants, people),
-        columns=_read_columns(source.known, source.scores.index),
+        columns=read_columns(source),
         accrual=protocol.accrual,
         rescore=source.rescore,
         n_simulations=protocol.simulation.n_simulations,
@@ -74,7 +71,29 @@ def optimize(job: Job, run: Run) -> None:
     job.tell(run, [source.sentence, *found.notes])
 
 
-def _read_columns(baseline: pd.DataFrame, people: pd.Index) -> dict[str, Floats]:
+def find_searched(
+    job: Job,
+    cohort: Cohort,
+    screening: Screening,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame | None,
+) -> Outcomes:
+    """Return the people whose designs are searched; parameters as in `find_outcomes`.
+
+    Raises
+    ------
+    DesignError
+        As in `find_outcomes`, or nothing is known of anyone.
+    """
+    source = find_outcomes(job, cohort, screening, scores, predictions)
+    if source.kind == "assumed":
+        raise DesignError(
+            "outcomes that are assumed say nothing of people at baseline, which a search compares."
+        )
+    return source
+
+
+def read_columns(source: Outcomes) -> dict[str, Floats]:
     """Return the numbers that are known of people at baseline, by column."""
-    table = baseline.reindex(people).select_dtypes("number")
+    table = source.known.reindex(source.scores.index).select_dtypes("number")
     return {str(name): np.asarray(table[name], dtype=float) for name in table}
