@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.figures.labels import analysis_label
+from reports.figures.labels import analysis_label, strategy_words
 from reports.page.choice import Choice, choose, scale_interval
 from reports.page.content import Answer, KeyNumber
 from reports.page.formats import (
@@ -201,9 +201,11 @@ def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
 
 def _choice_sentence(choice: Choice) -> str:
     least = "cheapest" if choice.by == "cost" else "smallest"
+    bounds = " and ".join(map(strategy_words, choice.bounds))
+    without = f" ({bounds}, which no trial could carry out, not among them)" if bounds else ""
     start = (
         f"This is the {least} of the {choice.n_compared} combinations of strategy and fraction "
-        "that were compared; the oracle, which knows the future, is not among them."
+        f"that were compared{without}."
     )
     repeated = choice.repeated
     if repeated is None or is_missing(repeated["cost_lower"]):

@@ -7,8 +7,10 @@ import pandas as pd
 
 from reports.page.gather import StudyFacts
 
-UNATTAINABLE: Final = ("oracle",)
 REFERENCE: Final = "random"
+
+_UNATTAINABLE_ONCE: Final = ("oracle",)
+"""The one strategy of earlier versions, which did not record it."""
 
 Row = dict[Any, Any]
 
@@ -32,6 +34,8 @@ class Choice:
         sample, where there is one.
     n_compared
         Among how many attainable combinations it is the cheapest.
+    bounds
+        Strategies that are shown beside them, and that no trial could carry out.
     by
         What is least: `cost`, or `n_control` where no costs are given.
     """
@@ -42,6 +46,7 @@ class Choice:
     saving: Row | None
     repeated: Row | None
     n_compared: int
+    bounds: tuple[str, ...]
     by: str
 
     @property
@@ -92,7 +97,8 @@ def choose(facts: StudyFacts) -> Choice | None:
     if not facts.has("sample_sizes"):
         return None
     sizes = primary_sizes(facts)
-    reached = sizes[sizes["n_control"].notna() & ~sizes["strategy"].isin(UNATTAINABLE)]
+    bounds = [one for one in list_unattainable(facts) if one in set(sizes["strategy"])]
+    reached = sizes[sizes["n_control"].notna() & ~sizes["strategy"].isin(bounds)]
     if reached.empty:
         return None
     by = cheapest_by(sizes)
@@ -108,8 +114,15 @@ def choose(facts: StudyFacts) -> Choice | None:
         saving=_find_saving(facts, best),
         repeated=_find_repeated(facts, best),
         n_compared=len(reached),
+        bounds=tuple(bounds),
         by=by,
     )
+
+
+def list_unattainable(facts: StudyFacts) -> tuple[str, ...]:
+    """Return the strategies that bound others and that no trial could carry out."""
+    recorded = facts.describe("sample_sizes").unattainable
+    return _UNATTAINABLE_ONCE if recorded is None else recorded
 
 
 def scale_interval(row: Row, name: str) -> tuple[float, float]:

@@ -18,8 +18,8 @@ class StudyDescription(BaseModel):
     ----------
     title, cohort_name
         Of the study, of the screened people.
-    strategies, fractions_enrolled
-        What was compared.
+    strategies, unattainable, fractions_enrolled
+        What was compared; the strategies among them that no trial could carry out.
     top_fraction, rate_below, decline_unit, horizon_months, window_months
         Who is a fast progressor; a visit stands for a time at most `window_months` away.
     endpoint, unit
@@ -58,6 +58,7 @@ class StudyDescription(BaseModel):
     title: str | None = None
     cohort_name: str | None = None
     strategies: tuple[str, ...] | None = None
+    unattainable: tuple[str, ...] | None = None
     fractions_enrolled: tuple[float, ...] | None = None
     top_fraction: float | None = None
     rate_below: float | None = None
@@ -148,6 +149,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     # what is known only once the work is done stands in the run's own record
     "cohort_name": ("cohort_name",),
     **_of("selection", "strategies", "fractions_enrolled"),
+    "unattainable": ("resolved.selection.unattainable",),
     **_of(_FAST, "top_fraction", "rate_below", "horizon_months"),
     "decline_unit": (f"{_FAST}.unit", "fast_progressor.unit"),
     "window_months": ("cohort.window_months", f"{_FAST}.window_months"),

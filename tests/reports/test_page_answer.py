@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from reports.figures.labels import strategy_label, strategy_words
 from reports.page.answer import describe_answer
 from reports.page.choice import best_fractions, choose
 from reports.page.content import Answer
@@ -50,6 +52,17 @@ def test_answer_names_the_cheapest_attainable_choice(
     assert f"{int(np.ceil(best['n_control']))} per arm" in answer.headline
     assert "error of cohort and prediction model" in answer.headline
     assert "oracle" not in answer.headline.lower()
+
+
+def test_what_the_study_calls_unattainable_is_never_proposed(
+    facts: StudyFacts, study_tables: Tables
+) -> None:
+    best = best_row(study_tables)["strategy"]
+    run_id = facts.writers["sample_sizes"]
+    asked = {run_id: {"resolved.selection.unattainable": [best]}}
+    found = describe_answer(replace(facts, descriptions=asked))
+    assert strategy_label(best) not in found.headline
+    assert f"{strategy_words(best)}, which no trial could carry out" in " ".join(found.details)
 
 
 def test_saving_has_its_own_paired_interval(facts: StudyFacts, study_tables: Tables) -> None:

@@ -29,6 +29,7 @@ def compare(asked: Asked) -> None:
     Example: trialsim compare cohort --top-fraction 0.3 --n-selected 50,100 --output compared
     """
     from trialsim.cli.answering.printing import print_table
+    from trialsim.enrichment.registry import list_unattainable
     from trialsim.study.files import write_comparison
     from trialsim.study.summaries import summarize_capture
 
@@ -42,5 +43,5 @@ def compare(asked: Asked) -> None:
         typer.echo(title)
         print_table(rows)
         typer.echo("")
-    if "oracle" in result.table("capture_rates")["strategy"].tolist():
-        typer.echo("oracle knows the future: a bound that no strategy can reach.")
+    for name in list_unattainable(result.table("capture_rates")["strategy"].unique()):
+        typer.echo(f"{name} knows the future: a bound that no strategy can reach.")

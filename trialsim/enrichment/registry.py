@@ -1,6 +1,6 @@
 """The strategies by name: those of this package, and those that other packages bring."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
@@ -87,6 +87,11 @@ def build_strategies(names: Sequence[str]) -> list[Strategy]:
     if problems:
         raise DesignError(*problems)
     return [STRATEGIES[name] for name in names]
+
+
+def list_unattainable(names: Iterable[str]) -> list[str]:
+    """Return those of `names` that are bounds: strategies that no trial could carry out."""
+    return [name for name in names if name in STRATEGIES and not STRATEGIES[name].is_attainable]
 
 
 def list_packages(names: Sequence[str]) -> dict[str, str]:

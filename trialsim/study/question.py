@@ -12,6 +12,7 @@ import pandas as pd
 
 from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
+from trialsim.enrichment.registry import list_unattainable
 from trialsim.errors import DesignError
 from trialsim.study.protocol import RENAMED, Protocol, SelectionSection, build_protocol
 from trialsim.units import RENAMED_UNITS
@@ -219,6 +220,7 @@ def describe_as_table(protocol: Protocol, folder: Path) -> pd.DataFrame:
     resolved = {
         "design.dropout.treatment": protocol.design.dropout.treated,
         "simulation.workers": protocol.simulation.workers,
+        "selection.unattainable": list_unattainable(protocol.selection.strategies),
     }
     return _tabulate(
         {

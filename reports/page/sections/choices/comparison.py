@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from reports.figures.labels import analysis_label
+from reports.figures.labels import analysis_label, strategy_label
 from reports.page.choice import (
-    UNATTAINABLE,
     best_fractions,
     cheapest_by,
     choose,
+    list_unattainable,
     pick_best_fractions,
     primary_analysis,
 )
@@ -37,13 +37,15 @@ def describe_comparison(facts: StudyFacts) -> Section:
     blocks: list[Block] = []
     if facts.has("sample_sizes"):
         blocks.append(_strategies(facts))
-        if facts.tables["sample_sizes"]["strategy"].isin(UNATTAINABLE).any():
-            blocks.append(
-                Paragraph(
-                    "The oracle ranks people by what will happen to them. It is a bound that no "
-                    "strategy can reach, not an option."
-                )
+        compared = set(facts.tables["sample_sizes"]["strategy"])
+        blocks += [
+            Paragraph(
+                f"{strategy_label(name)}: people are ranked by what nobody can know beforehand. It "
+                "is shown for comparison, and is not an option."
             )
+            for name in list_unattainable(facts)
+            if name in compared
+        ]
     if facts.has("accrual"):
         blocks.append(describe_accrual(facts))
     if facts.has("sample_sizes", "decisions"):

@@ -5,9 +5,9 @@ import pandas as pd
 from reports.figures import plot_choices
 from reports.figures.labels import analysis_label
 from reports.page.choice import (
-    UNATTAINABLE,
     best_fractions,
     choose,
+    list_unattainable,
     primary_analysis,
     target_power,
 )
@@ -26,7 +26,7 @@ def draw_decision(facts: StudyFacts) -> Picture | None:
     if choice is None:
         return None
     best = best_fractions(facts)
-    rows = best[best["n_control"].notna() & ~best["strategy"].isin(UNATTAINABLE)]
+    rows = best[best["n_control"].notna() & ~best["strategy"].isin(list_unattainable(facts))]
     simulated = _simulated_power(facts, float(choice.trial["n_control"]))
     if simulated is not None:
         rows = rows.merge(simulated, on=_KEYS, how="left")
