@@ -1,12 +1,15 @@
 """Steps are done once, redone when what they use changes, and survive a failure."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from reports.store.study import Run, Study
+from trialsim.errors import DesignError
 from trialsim.study.engine import Step, StepOutcome, run_steps
+from trialsim.study.question import read_recorded
 
 SCORES = {"participant_id": ["sub-1"], "strategy": ["mine"], "fold": [None]}
 
@@ -29,17 +32,25 @@ class Job:
         self.done.append("second")
         score = self.study.read("scores")["score"].iloc[0] * self.factor
         if score > 100:
-            raise ValueError("too much")
+            raise DesignError("too much")
         frame = {"participant_id": ["sub-1"], "strategy": ["mine"], "fraction_enrolled": [score]}
         run.write("selections", pd.DataFrame({**frame, "rank": [1], "is_selected": [True]}))
 
-    def run(self, seed: int = 1) -> list[StepOutcome]:
+    def run(self, seed: int = 1, **asked: str) -> list[StepOutcome]:
         steps = [
             Step("first", self.first, inputs=[self.input]),
             Step("second", self.second, {"factor": self.factor}, stands_on=["first"]),
         ]
         quiet = lambda position, step, runs: None  # noqa: E731
-        return list(run_steps(self.study, steps, command="job", seed=seed, announce=quiet))
+        asked |= {"cohort.path": "people"}
+        table = pd.DataFrame(
+            {"key": [*asked], "value": [json.dumps(one) for one in asked.values()]}
+        )
+        return list(
+            run_steps(
+                self.study, steps, command="job", seed=seed, announce=quiet, description=table
+            )
+        )
 
 
 @pytest.fixture
@@ -84,10 +95,26 @@ def test_a_step_whose_table_was_rewritten_by_hand_is_redone(job: Job) -> None:
 
 def test_what_was_finished_before_a_failure_stays(job: Job) -> None:
     job.factor = 1e6
-    with pytest.raises(ValueError, match="too much"):
-        job.run()
+    assert job.run()[1].problems == ("too much",)
     job.factor = 2.0
     assert [outcome.has_run for outcome in job.run()] == [False, True]
+
+
+def recall(job: Job) -> str:
+    return str(read_recorded(job.study.path)["design.endpoint"])
+
+
+def test_what_was_asked_is_kept_where_a_step_cannot_answer_and_where_none_runs(job: Job) -> None:
+    job.run(**{"design.endpoint": "hippocampus"})
+    job.factor = 1e6
+    job.run(**{"design.endpoint": "amygdala"})
+    assert recall(job) == "amygdala"
+    job.factor = 2.0
+    assert not any(outcome.has_run for outcome in job.run(**{"design.endpoint": "hippocampus"}))
+    assert recall(job) == "hippocampus"
+    n_runs = len(job.study.runs())
+    job.run(**{"design.endpoint": "hippocampus"})
+    assert len(job.study.runs()) == n_runs
 
 
 def test_going_back_to_an_earlier_input_gives_the_earlier_numbers(job: Job) -> None:

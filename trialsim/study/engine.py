@@ -131,7 +131,9 @@ def run_steps(
     announce
         Called before each step with its position, the step, whether it will run.
     description
-        What was asked of the study, kept with each step that runs.
+        What was asked of the study, kept with each step that runs. It is kept too where a step
+        cannot answer or none has to run, so that the next command states only what it asks
+        otherwise.
 
     Raises
     ------
@@ -167,6 +169,8 @@ def run_steps(
                 yield StepOutcome(step.name, False, changes, tuple(error.problems))
             else:
                 yield StepOutcome(step.name, True, changes)
+        if description is not None:
+            _remember(study, command, description)
 
 
 def compute_step_fingerprint(
@@ -223,6 +227,17 @@ def _record(
         weights=step.weights,
         fingerprint=fingerprint,
     )
+
+
+def _remember(study: Study, command: str, description: pd.DataFrame) -> None:
+    """Keep what was asked as a run of its own, unless a step has kept it."""
+    asked = dict(zip(description["key"], description["value"], strict=True))
+    if study.has(DESCRIPTION):
+        kept = study.read(DESCRIPTION)
+        if dict(zip(kept["key"], kept["value"], strict=True)) == asked:
+            return
+    with study.run(command=command, config={}) as run:
+        run.write(DESCRIPTION, description)
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
