@@ -93,7 +93,8 @@ def test_a_path_of_a_protocol_that_cannot_be_is_one_sentence(name: str) -> None:
     assert done.stderr.startswith("Error: ")
 
 
-def test_colors_are_told_by_check_scan(tmp_path: Path) -> None:
+def test_colors_are_told_by_check_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     done = invoke("model", "check-scan", use("27-I06-rgb", tmp_path) / "t.nii.gz")
     assert done.exit_code == 1
     assert "it holds colors (RGB); one gray value a voxel is expected" in done.output
