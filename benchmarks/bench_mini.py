@@ -1,10 +1,11 @@
 """What predicting with a model costs, stage by stage, and a whole cohort.
 
-    python benchmarks/bench_mini.py                 stages, 10 people with m = 4, one with m = 16
-    python benchmarks/bench_mini.py --people 100    the whole cohort
+    python benchmarks/bench_mini.py                           stages, 8 people with m = 2
+    python benchmarks/bench_mini.py --people 100 --workers 16 the whole cohort on 16 cores
 
-GFLOP are counted by PyTorch. A stage's share is its rate over that of a large matrix product in
-the stage's own precision, measured in the same run. People are made of noise on the model's grid.
+GFLOP are counted by PyTorch, seconds are of one thread. A stage's rate stands beside that of a
+large matrix product in the stage's own precision, measured in the same run; a person's seconds are
+those of its times in a prediction of volumes. People are made of noise on the model's grid.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,10 +22,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.precision import autocast
+from brlp_models.model.precision import Precision, autocast
 from brlp_models.model.sampling import sample_latents
-from brlp_models.prediction.cohort import predict_cohort
+from brlp_models.prediction.settings import Part
 from brlp_models.scans.segmentation import compute_logits
+from trialsim.study.steps.elsewhere import ModelOfWorker, Predicting
+from trialsim.workers.processes import Processes
 
 SIZE = 3072
 
@@ -31,95 +35,118 @@ SIZE = 3072
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--people", type=int, default=10)
+    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--samples", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     model = load_model(arguments.model, precision="auto")
-    print(f"{model.model_id}, {torch.get_num_threads()} threads, denoising in {model.precision}")
-    measure_stages(model)
-    with tempfile.TemporaryDirectory() as folder:
-        predict(model, Path(folder) / "many", people=arguments.people, samples=4)
-        predict(model, Path(folder) / "one", people=1, samples=16)
+    print(f"{model.model_id}, denoising in {model.precision}")
+    measure_stages(model, samples=arguments.samples)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory {peak:.1f} GiB")
+    with tempfile.TemporaryDirectory() as folder:
+        predict(model, Path(folder), arguments)
 
 
-def measure_stages(model: BrlpModel) -> None:
-    """Print seconds, GFLOP and share of the matrix rate of each stage, for one scan."""
+def measure_stages(model: BrlpModel, *, samples: int) -> None:
+    """Print what each stage of a prediction costs, and how often it is done for a person."""
     config = model.config
     image = torch.rand(1, 1, *config.shape)
     latent = model.encode(image)
-    noise = torch.randn(4, config.latent_channels, *config.padded_latent_shape)
-    context = torch.zeros(4, 1, len(config.context))
-    age = torch.full((4,), 75.0)
-    four = latent.expand(4, -1, -1, -1, -1)
-    halved = model.precision
-    stages: dict[str, tuple[str, Callable[[], object]]] = {
-        "encode": ("full", lambda: model.encode(image)),
-        "denoise (one step, 4 draws)": (
-            halved,
-            lambda: sample_latents(model, four, age, context, noise, 1, config.sampler),
-        ),
-        "decode": ("full", lambda: model.decode(latent)),
-        "decode a draw": (halved, read_as_draw(model, lambda: model.decode(latent))),
-        "segment": ("full", lambda: compute_logits(model, image)),
-        "segment a draw": (halved, read_as_draw(model, lambda: compute_logits(model, image))),
-    }
+    noise = torch.randn(1, config.latent_channels, *config.padded_latent_shape)
+    context, age = torch.zeros(1, 1, len(config.context)), torch.full((1,), 75.0)
+    steps, halved = config.num_inference_steps, model.precision
+
+    def denoise() -> object:
+        return sample_latents(model, latent, age, context, noise, steps, config.sampler)
+
+    def as_draw(stage: Callable[[], object]) -> Callable[[], object]:
+        def run() -> object:
+            with autocast(halved, model.device):
+                return stage()
+
+        return run
+
+    n_read = samples if samples > 1 else 0
+    stages: list[tuple[str, Precision, int, Callable[[], object]]] = [
+        ("encode", "full", 1, lambda: model.encode(image)),
+        (f"denoise a draw, {steps} steps", halved, samples, denoise),
+        ("decode", "full", 2, lambda: model.decode(latent)),
+        ("decode a draw", halved, n_read, as_draw(lambda: model.decode(latent))),
+        ("segment", "full", 2, lambda: compute_logits(model, image)),
+        ("segment a draw", halved, n_read, as_draw(lambda: compute_logits(model, image))),
+    ]
     if config.decoding == "refined":
-        first = image[0]
 
         def render() -> object:
-            return model.render(image, scan=first, reconstruction=first)
+            return model.render(image, scan=image[0], reconstruction=image[0])
 
-        stages |= {
-            "refine": ("full", render),
-            "refine a draw": (halved, read_as_draw(model, render)),
-        }
-    for name, (precision, stage) in stages.items():
+        stages.append(("refine, where scans are kept", "full", 0, render))
+    rates = {precision: measure_matrix_rate(precision) for precision in {"full", halved}}
+    total = 0.0
+    for name, precision, times, stage in stages:
         with FlopCounterMode(display=False) as counter:
             stage()
         seconds = take_time(stage)
+        total += times * seconds
         rate = counter.get_total_flops() / seconds
-        share = rate / measure_matrix_rate(precision)
         print(
-            f"{name}: {seconds:.2f} s, {counter.get_total_flops() / 1e9:.1f} GFLOP, "
-            f"{rate / 1e9:.0f} GFLOP/s, {share:.0%} of the {precision} matrix rate"
+            f"{name}: {times} x {seconds:.2f} s, {counter.get_total_flops() / 1e9:.1f} GFLOP, "
+            f"{rate / 1e9:.0f} GFLOP/s, {rate / rates[precision]:.0%} of the {precision} rate"
         )
+    print(f"a person, m = {samples}: {total:.1f} s")
 
 
-def read_as_draw(model: BrlpModel, stage: Callable[[], object]) -> Callable[[], object]:
-    """Return a stage as it is run for single draws, in the precision of the model."""
-
-    def run() -> object:
-        with autocast(model.precision, model.device):
-            return stage()
-
-    return run
-
-
-def measure_matrix_rate(precision: str) -> float:
+def measure_matrix_rate(precision: Precision) -> float:
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     matrix = torch.randn(SIZE, SIZE).to(dtype)
     return 2 * SIZE**3 / take_time(lambda: matrix @ matrix)
 
 
 def take_time(stage: Callable[[], object], repeats: int = 3) -> float:
-    """Return the shortest of a few runs, after one to warm up."""
+    """Return the shortest processor time of a few runs, after one to warm up."""
     stage()
     seconds = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         stage()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds)
 
 
-def predict(model: BrlpModel, folder: Path, *, people: int, samples: int) -> None:
-    folder.mkdir()
+@dataclass(frozen=True)
+class Timed:
+    """Work of a worker that returns its seconds of processor."""
+
+    work: Predicting
+
+    def __call__(self, part: Part | None) -> float:
+        """Return the seconds of a part; None loads the model alone."""
+        self.work.model.load()
+        start = time.process_time()
+        if part is not None:
+            self.work(part)
+        return time.process_time() - start
+
+
+def predict(model: BrlpModel, folder: Path, arguments: argparse.Namespace) -> None:
+    """Print the time of people whose scans nobody looks at, when the workers have started."""
+    people, samples, workers = arguments.people, arguments.samples, arguments.workers
+    options = {"horizons_months": (24.0,), "samples": samples, "out": folder / "predictions"}
     cohort = make_cohort(model, folder, people)
+    timed = Timed(
+        Predicting(ModelOfWorker(arguments.model, "cpu", model.precision), cohort, options)
+    )
+    processes = Processes(workers)
+    list(processes.map(timed, [None] * workers))
     start = time.perf_counter()
-    predict_cohort(model, cohort, (24.0,), samples, out=folder / "predictions")
-    seconds = time.perf_counter() - start
-    print(f"{people} people, one horizon, m = {samples}: {seconds:.1f} s with the sd of volumes")
+    cpu = sum(processes.map(timed, [Part(number, people) for number in range(people)]))
+    wall = time.perf_counter() - start
+    print(
+        f"{people} people, m = {samples}, {workers} processes of one thread: {cpu / people:.1f} s "
+        f"of processor and {wall / people:.1f} s of wall time a person"
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """The most probable individual parameters of many people at once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from brlp_models.auxiliary.course_curve import CurveParameters, compute_curves
+from brlp_models.model.threads import limited_threads
 
 
 @dataclass(frozen=True)
@@ -84,24 +83,14 @@ def find_posterior_modes(
     """
     if start is None:
         start = torch.zeros(observed.n_people, 2 + parameters.n_sources, dtype=torch.float64)
-    with _one_thread():
+    # matrices this small gain nothing from threads, which wait on a busy machine
+    with limited_threads(1):
         search = _Search(parameters, observed, start.clone())
         for _ in range(max_iterations):
             search.advance(tolerance)
             if len(search.active) == 0:
                 break
     return search.modes
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch on one thread: matrices this small gain nothing, and wait on a busy machine."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 class _Search:

@@ -11,7 +11,6 @@ import torch
 from brlp_models.errors import OutOfMemoryError
 from brlp_models.model.config import ModelConfig
 
-DEFAULT_CPU_BUDGET_GB = 4.0
 LARGEST_BATCH = 32
 
 Result = TypeVar("Result", bound=Sized)
@@ -74,9 +73,15 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def choose_batch_sizes(
-    config: ModelConfig, device: torch.device, budget_gb: float | None = None
+    config: ModelConfig,
+    device: torch.device,
+    budget_gb: float | None = None,
+    n_latents: int | None = None,
 ) -> tuple[BatchSize, BatchSize]:
     """Return how many latents to denoise, and how many scans to decode, at once.
+
+    On the processor it is one: larger batches gain little, do not fit into its caches, and round a
+    person's numbers otherwise than when that person is alone.
 
     Parameters
     ----------
@@ -85,14 +90,17 @@ def choose_batch_sizes(
     device
         Where the networks run.
     budget_gb
-        Memory for activations; by default 4 GB on the CPU and 60 % of what is free on a GPU.
+        Memory for activations; 60 % of what is free by default.
+    n_latents
+        How many latents, whatever the memory.
     """
-    budget = 1e9 * (budget_gb if budget_gb is not None else _find_budget(device))
+    if device.type == "cpu":
+        return BatchSize(1), BatchSize(1)
+    budget = 1e9 * budget_gb if budget_gb is not None else _find_free(device)
     latent = math.prod(config.padded_latent_shape) * max(config.unet["channels"]) * 4 * _LATENT_MAPS
     channels = max(config.autoencoder["channels"][:2])
     scan = math.prod(config.shape) * channels * 4 * _SCAN_MAPS
-    # the CPU decodes one scan at a time: several do not fit into its caches, and are no faster
-    return _fit(budget, latent), BatchSize(1) if device.type == "cpu" else _fit(budget, scan)
+    return BatchSize(n_latents) if n_latents else _fit(budget, latent), _fit(budget, scan)
 
 
 def _describe_shortage(what: str) -> OutOfMemoryError:
@@ -106,7 +114,5 @@ def _fit(budget: float, item: float) -> BatchSize:
     return BatchSize(int(min(LARGEST_BATCH, max(1, budget // item))))
 
 
-def _find_budget(device: torch.device) -> float:
-    if device.type == "cuda":
-        return 0.6e-9 * float(torch.cuda.mem_get_info(device)[0])
-    return DEFAULT_CPU_BUDGET_GB
+def _find_free(device: torch.device) -> float:
+    return 0.6 * float(torch.cuda.mem_get_info(device)[0])

@@ -6,7 +6,8 @@ from pathlib import Path
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import Sampler
-from brlp_models.prediction.batches import BatchSize, choose_batch_sizes
+from brlp_models.model.threads import limited_threads
+from brlp_models.prediction.batches import choose_batch_sizes
 from brlp_models.prediction.context import AuxiliaryModels
 from brlp_models.prediction.dataset import PredictedDataset
 from brlp_models.prediction.draws import Drawing
@@ -30,6 +31,7 @@ def predict_cohort(
     num_inference_steps: int | None = None,
     tolerance_percent: float = 0.25,
     until_months: float = 0.0,
+    threads: int = 1,
     segmentations: Path | None = None,
     scan_cache: Path | None = None,
     save_images: bool = False,
@@ -52,6 +54,8 @@ def predict_cohort(
         Its visits hold the images.
     horizons_months, samples, seed, sampler, num_inference_steps, tolerance_percent, until_months
         As in `PredictionSettings`; sampler and steps are the model's own by default.
+    threads
+        As in `PredictionSettings`. To use more cores, let several processes each predict a `part`.
     out
         The folder of the results. People whose results it holds already are not predicted again.
     segmentations
@@ -65,9 +69,11 @@ def predict_cohort(
     measure
         False writes images without volumes, to be segmented elsewhere.
     batch_size
-        Latents denoised at once; by default as many as `memory_gb` holds.
+        Latents that a GPU denoises at once; as many as `memory_gb` holds by default. The processor
+        denoises one after another, so that a person's numbers are the same, bit for bit, in any
+        company.
     memory_gb
-        Memory for activations.
+        Memory of the GPU for activations; 60 % of what is free by default.
     auxiliary
         Predict the volumes of the context; the model folder's own by default.
     has_tables
@@ -95,21 +101,22 @@ def predict_cohort(
         num_inference_steps or model.config.num_inference_steps,
         tolerance_percent,
         until_months,
+        threads,
     )
     if segmentations is not None and model.config.decoding != "latent":
         raise ModelError(
             f"Model {model.config.name} shows a predicted change in the first scan, but measures "
             "it in the decoded latent, where it is less biased; leave the segmentations out."
         )
-    latent_batch, scan_batch = choose_batch_sizes(model.config, model.device, memory_gb)
+    batches = choose_batch_sizes(model.config, model.device, memory_gb, batch_size)
     drawing = Drawing(
         model,
         choose_segmenter(model, segmentations) if measure else None,
         seed,
         settings.sampler,
         settings.num_inference_steps,
-        BatchSize(batch_size) if batch_size else latent_batch,
-        scan_batch,
+        save_images or on_person is not None,
+        *batches,
     )
     if settings.samples == "auto" and not (drawing.segmenter and drawing.segmenter.measures_draws):
         raise ModelError(
@@ -130,7 +137,8 @@ def predict_cohort(
         save_images,
         has_tables,
         on_progress or (lambda _: None),
-        on_person or (lambda *_: None),
+        on_person,
         part or Part(),
     )
-    return job.run()
+    with limited_threads(threads):
+        return job.run()

@@ -75,6 +75,8 @@ class Drawing:
         The segmenter is None where nothing is measured.
     seed, sampler, num_inference_steps
         As in `sample_latents`.
+    renders
+        Whether anybody looks at the scans; without, only volumes are read from draws.
     latent_batch, scan_batch
         How many latents are denoised, and scans decoded, at once.
     """
@@ -84,6 +86,7 @@ class Drawing:
     seed: int
     sampler: Sampler
     num_inference_steps: int
+    renders: bool
     latent_batch: BatchSize
     scan_batch: BatchSize
 
@@ -96,7 +99,7 @@ class Drawing:
         done = 0
         for latents in batches:
             for group, rows in _group(jobs[done : done + len(latents)]):
-                self._summarize(group, latents[rows])
+                self._summarize(group, latents[rows], alone=n_draws == 1)
                 for _ in rows:
                     on_draw(group)
             done += len(latents)
@@ -139,20 +142,25 @@ class Drawing:
             self.sampler,
         ).cpu()
 
-    def _summarize(self, target: Target, latents: Tensor) -> None:
+    def _summarize(self, target: Target, latents: Tensor, *, alone: bool) -> None:
+        target.draws.latents.add(latents)
+        # one draw has no spread, and is decoded as the mean
+        measures = not alone and self.segmenter is not None and self.segmenter.measures_draws
+        if not (measures or self.renders):
+            return
         with autocast(self.model.precision, self.model.device):
-            self._read(target, latents)
+            decoded = self.decode(latents)
+            if measures:
+                self._measure_draws(target, decoded)
+            if self.renders:
+                target.draws.scans.add(self.render(target.person, decoded))
 
-    def _read(self, target: Target, latents: Tensor) -> None:
-        decoded = self.decode(latents)
-        volumes: list[Volumes] = []
-        if self.segmenter is not None and self.segmenter.measures_draws:
-            try:
-                volumes = self.measure(decoded, [target.name] * len(decoded))
-            except ModelError as error:
-                # told when the person is finished, so that the others of the batch go on
-                target.problems = error.problems
-        target.draws.add(latents, self.render(target.person, decoded), volumes)
+    def _measure_draws(self, target: Target, decoded: Tensor) -> None:
+        try:
+            target.draws.volumes.extend(self.measure(decoded, [target.name] * len(decoded)))
+        except ModelError as error:
+            # told when the person is finished, so that the others of the batch go on
+            target.problems = error.problems
 
 
 def format_months(months: float) -> str:

@@ -77,7 +77,7 @@ class PredictionJob:
     save_images: bool
     has_tables: bool
     on_progress: OnProgress
-    on_person: OnPerson
+    on_person: OnPerson | None
     part: Part
 
     @cached_property
@@ -174,16 +174,9 @@ class PredictionJob:
             raise ModelError(*problems)
         means = torch.stack([target.draws.latents.mean for target in targets])
         baseline, decoded = person.reconstruction, self.drawing.decode(means)
-        scans = list(self.drawing.render(person, decoded))
         names = [person.start.reconstruction_name, *(target.name for target in targets)]
-        self.on_person(targets, scans)
-        if self.save_images:
-            # beside the predicted scans lies a baseline of their sharpness
-            (start,) = self.drawing.render(person, baseline[None])
-            self.dataset.write_start(person, np.asarray(start[0]))
-            for target, scan in zip(targets, scans, strict=True):
-                sd = np.asarray(target.draws.scans.sd[0])
-                self.dataset.write_prediction(target, np.asarray(scan[0]), sd)
+        if self.drawing.renders:
+            self._show(targets, list(self.drawing.render(person, decoded)))
         rows: list[dict[str, Any]] = []
         if self.drawing.segmenter is not None:
             images = torch.cat([baseline[None], decoded])
@@ -198,6 +191,19 @@ class PredictionJob:
                 )
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
         self.archive.write(name, content)
+
+    def _show(self, targets: Sequence[Target], scans: Sequence[torch.Tensor]) -> None:
+        if self.on_person is not None:
+            self.on_person(targets, scans)
+        if not self.save_images:
+            return
+        # beside the predicted scans lies a baseline of their sharpness
+        person = targets[0].person
+        (start,) = self.drawing.render(person, person.reconstruction[None])
+        self.dataset.write_start(person, np.asarray(start[0]))
+        for target, scan in zip(targets, scans, strict=True):
+            sd = np.asarray(target.draws.scans.sd[0])
+            self.dataset.write_prediction(target, np.asarray(scan[0]), sd)
 
     def _check(self, person: Person, warnings: Sequence[str]) -> dict[str, Any]:
         return {

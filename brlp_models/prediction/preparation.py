@@ -9,6 +9,7 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
+from brlp_models.model.threads import limited_threads
 from brlp_models.prediction.person_files import PredictionArchive
 from brlp_models.prediction.start import (
     People,
@@ -70,7 +71,8 @@ def preprocess_cohort(
             if is_preprocessed(read_scan(visit.image_path), model.config):
                 n_on_grid += 1
             else:
-                preprocess_start(model, own, visit, cache)
+                with limited_threads(1):
+                    preprocess_start(model, own, visit, cache)
                 n_preprocessed += 1
         except TrialsimError as error:
             problems[visit.participant_id] = " ".join(error.problems)
@@ -111,7 +113,9 @@ def segment_cohort(
         if not _has_volumes(own, visit):
             name = visit.participant_id
             if not archive.has(name):
-                archive.write(name, {"rows": _measure(model, segmenter, own, visit, cache)})
+                with limited_threads(1):
+                    rows_of_one = _measure(model, segmenter, own, visit, cache)
+                archive.write(name, {"rows": rows_of_one})
             rows += archive.read(name)["rows"]
         on_scan()
     columns = ["participant_id", "session_id", "region", "volume_mm3", "source"]

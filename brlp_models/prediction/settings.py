@@ -94,6 +94,8 @@ class PredictionSettings:
         For `auto`.
     until_months
         The latest visit up to this month is the start; 0 uses the baseline visit alone.
+    threads
+        Of the processor, for one person; another number changes the last digits.
     """
 
     horizons_months: tuple[float, ...]
@@ -103,6 +105,7 @@ class PredictionSettings:
     num_inference_steps: int = 25
     tolerance_percent: float = 0.25
     until_months: float = 0.0
+    threads: int = 1
 
     def __post_init__(self) -> None:
         problems = []
@@ -118,6 +121,8 @@ class PredictionSettings:
             problems.append(f"Horizons must be distinct, got {self.horizons_months}.")
         if self.samples != "auto" and self.samples < 1:
             problems.append(f"samples must be at least 1 or auto, got {self.samples}.")
+        if self.threads < 1:
+            problems.append(f"threads must be at least 1, got {self.threads}.")
         if problems:
             raise ModelError(*problems)
 

@@ -5,7 +5,7 @@ mu = (1/m) sum_i z_i is decoded, and sigma = sqrt((1/m) sum_i (z_i - mu)^2) is t
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -17,7 +17,7 @@ from brlp_models.errors import ModelError
 
 @dataclass
 class RunningMoments:
-    """Mean and sd of tensors that come one batch at a time (Chan's parallel update)."""
+    """Mean and sd of tensors, taken in one by one, whatever batches they come in (Welford)."""
 
     count: int = 0
     mean: Tensor = field(default_factory=lambda: torch.zeros(()))
@@ -25,12 +25,11 @@ class RunningMoments:
 
     def add(self, batch: Tensor) -> None:
         """Take in tensors stacked along the first axis."""
-        n, mean = len(batch), batch.mean(dim=0)
-        squares = (batch - mean).square().sum(dim=0)
-        total, shift = self.count + n, mean - self.mean
-        self.squares = self.squares + squares + shift.square() * (self.count * n / total)
-        self.mean = self.mean + shift * (n / total)
-        self.count = total
+        for one in batch:
+            self.count += 1
+            shift = one - self.mean
+            self.mean = self.mean + shift / self.count
+            self.squares = self.squares + shift * (one - self.mean)
 
     @property
     def sd(self) -> Tensor:
@@ -42,19 +41,13 @@ class RunningMoments:
 class DrawSummary:
     """What m draws of one prediction say, without keeping their scans.
 
-    `latents` gives mu and sigma, `scans` the voxel map of uncertainty, `volumes` (mm3 in the
-    model's space, one mapping a draw) the sd of each region.
+    `latents` gives mu and sigma; `scans` the voxel map of uncertainty, where scans are rendered;
+    `volumes` (mm3 in the model's space, one mapping a draw) the sd of each region.
     """
 
     latents: RunningMoments = field(default_factory=RunningMoments)
     scans: RunningMoments = field(default_factory=RunningMoments)
     volumes: list[Mapping[str, float]] = field(default_factory=list)
-
-    def add(self, latents: Tensor, scans: Tensor, volumes: Sequence[Mapping[str, float]]) -> None:
-        """Take in draws: latents (B, C, x, y, z), scans (B, 1, X, Y, Z) and their volumes."""
-        self.latents.add(latents)
-        self.scans.add(scans)
-        self.volumes.extend(volumes)
 
     @property
     def n_samples(self) -> int:

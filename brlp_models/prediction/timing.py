@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
@@ -59,6 +60,7 @@ def estimate_person(
     n_horizons: int,
     samples: int | str,
     num_inference_steps: int | None = None,
+    save_images: bool = True,
     device: str = "cpu",
 ) -> float:
     """Return the seconds of one person whose scan is on the model's grid.
@@ -73,16 +75,21 @@ def estimate_person(
         Draws at each, or "auto".
     num_inference_steps
         Denoising steps of a draw; the model's own when None.
+    save_images
+        Whether scans are rendered.
     device
         Where the networks are: "cpu", "cuda".
     """
     rate, steps = _measure_rate(device), num_inference_steps or config.num_inference_steps
     encoding, decoding = (_count_autoencoder(config, side) / rate for side in ("in", "out"))
-    refining = _count_image_network(config.refiner.args, config) / rate if config.refiner else 0.0
-    reading = decoding + refining + estimate_segmenting(config, device=device)
+    reading = decoding + estimate_segmenting(config, device=device)
+    if save_images and config.refiner is not None:
+        reading += _count_image_network(config.refiner.args, config) / rate
     step = _count_step(config) / rate + _STEP
     draws = _AUTO_DRAWS if samples == "auto" else int(samples)
-    return encoding + (1 + n_horizons) * reading + n_horizons * draws * (steps * step + reading)
+    # one draw is its own mean, which is read once
+    n_read = 1 + n_horizons * (1 + draws if draws > 1 else 1)
+    return encoding + n_read * reading + n_horizons * draws * steps * step
 
 
 def is_on_grid(path: Path, config: ModelConfig) -> bool:
@@ -139,12 +146,13 @@ def _as_list(value: Any, length: int) -> list[int]:
 
 @cache
 def _measure_rate(device: str) -> float:
-    """Return the multiplications a second that convolutions reach here."""
+    """Return the multiplications a second that convolutions reach in one thread here."""
     size, best = 512, math.inf
     matrix = np.ones((size, size), dtype=np.float32)
-    for _ in range(3):
-        start = time.perf_counter()
-        _ = matrix @ matrix
-        best = min(best, time.perf_counter() - start)
+    with threadpool_limits(1):
+        for _ in range(3):
+            start = time.perf_counter()
+            _ = matrix @ matrix
+            best = min(best, time.perf_counter() - start)
     rate = _EFFICIENCY * size**3 / best
     return rate if device == "cpu" else _GPU * rate

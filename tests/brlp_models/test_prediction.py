@@ -18,12 +18,18 @@ from brlp_models.model.config import VolumeError
 from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import SAMPLERS
+from brlp_models.model.threads import limited_threads
+from brlp_models.prediction import cohort as prediction_cohort
 from brlp_models.prediction import draws as prediction_draws
 from brlp_models.prediction import job as prediction_job
+from brlp_models.prediction.batches import BatchSize
 from brlp_models.prediction.cohort import predict_cohort
 from brlp_models.prediction.job import CohortPrediction
+from brlp_models.prediction.settings import Part
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
+from trialsim.study.steps.elsewhere import ModelOfWorker, Predicting
+from trialsim.workers.processes import Processes
 
 REGIONS = ("hippocampus", "lateral_ventricle")
 PEOPLE = ("sub-1", "sub-2", "sub-3")
@@ -128,6 +134,12 @@ def predict(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> Predict:
     return run
 
 
+def batch_as_on_a_gpu(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        prediction_cohort, "choose_batch_sizes", lambda *_: (BatchSize(size), BatchSize(1))
+    )
+
+
 def only(cohort: Cohort, people: Sequence[str]) -> Cohort:
     names = ("participants", "visits", "volumes")
     tables = {name: getattr(cohort, name) for name in names}
@@ -201,7 +213,14 @@ def test_numbers_do_not_depend_on_the_batches(
     predict: Predict, reference: CohortPrediction, change: dict[str, Any]
 ) -> None:
     found = predict(**change).predictions
-    pd.testing.assert_frame_equal(reference.predictions, found, **ROUNDING)
+    pd.testing.assert_frame_equal(reference.predictions, found, check_exact=True)
+
+
+def test_batches_of_a_gpu_give_the_same_numbers_but_for_rounding(
+    predict: Predict, reference: CohortPrediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_as_on_a_gpu(5, monkeypatch)
+    pd.testing.assert_frame_equal(reference.predictions, predict().predictions, **ROUNDING)
 
 
 def test_numbers_do_not_depend_on_who_else_is_there(
@@ -210,7 +229,63 @@ def test_numbers_do_not_depend_on_who_else_is_there(
     alone = predict(only(cohort, ["sub-2"]), out=tmp_path / "alone")
     two = predict(only(cohort, ["sub-2", "sub-3"]), out=tmp_path / "two")
     for found in (alone, two):
-        assert np.allclose(volumes_of(reference, "sub-2"), volumes_of(found, "sub-2"), rtol=1e-4)
+        assert volumes_of(reference, "sub-2").equals(volumes_of(found, "sub-2"))
+
+
+def test_numbers_do_not_depend_on_the_threads_that_pytorch_has_elsewhere(
+    predict: Predict, reference: CohortPrediction
+) -> None:
+    with limited_threads(2):
+        found = predict().predictions
+        assert torch.get_num_threads() == 2
+    pd.testing.assert_frame_equal(reference.predictions, found, check_exact=True)
+
+
+def test_numbers_do_not_depend_on_the_processes(
+    predict: Predict, reference: CohortPrediction, model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    options = {"horizons_months": [24.0], "samples": 2, "num_inference_steps": 1}
+    folder = {"out": tmp_path / "out", "scan_cache": tmp_path / "cache"}
+    worker = ModelOfWorker(str(model.folder), "cpu", "full")
+    work = Predicting(worker, cohort, {**options, **folder})
+    assert sum(Processes(2).map(work, [Part(number, 2) for number in range(2)])) == len(PEOPLE)
+    kept = {path.stat().st_mtime_ns for path in (tmp_path / "out" / "people").iterdir()}
+    pd.testing.assert_frame_equal(reference.predictions, predict().predictions, check_exact=True)
+    assert kept == {path.stat().st_mtime_ns for path in (tmp_path / "out" / "people").iterdir()}
+
+
+def test_volumes_do_not_depend_on_whether_anybody_looks_at_the_scans(
+    predict: Predict, reference: CohortPrediction
+) -> None:
+    shown = predict(on_person=lambda *_: None).predictions
+    pd.testing.assert_frame_equal(reference.predictions, shown, check_exact=True)
+
+
+@pytest.mark.parametrize(("samples", "decoded", "measured"), [(1, 2, 2), (2, 4, 4)])
+def test_nothing_is_decoded_twice_and_nothing_rendered_that_nobody_looks_at(
+    samples: int,
+    decoded: int,
+    measured: int,
+    predict: Predict,
+    cohort: Cohort,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = {"decode": 0, "measure": 0, "render": 0}
+
+    def count(owner: type, name: str) -> None:
+        own = getattr(owner, name)
+
+        def counted(self: Any, images: Any, *args: Any, **options: Any) -> Any:
+            done[name] += len(images)
+            return own(self, images, *args, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(BrlpModel, "decode")
+    count(BrlpModel, "render")
+    count(NetworkSegmenter, "measure")
+    predict(only(cohort, ["sub-1"]), samples=samples)
+    assert done == {"decode": decoded, "measure": measured, "render": 0}
 
 
 def test_numbers_do_not_depend_on_the_other_horizons(
@@ -268,7 +343,8 @@ def test_what_is_missing_is_predicted_to_the_last_bit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = predict(batch_size=batch)
+    batch_as_on_a_gpu(batch, monkeypatch)
+    first = predict()
     (tmp_path / "out" / "people" / "sub-2.json").unlink()
     asked: list[str] = []
     find = prediction_job.find_start_visit
@@ -277,7 +353,7 @@ def test_what_is_missing_is_predicted_to_the_last_bit(
         "find_start_visit",
         lambda cohort, name, **k: asked.append(name) or find(cohort, name, **k),
     )
-    again = predict(batch_size=batch)
+    again = predict()
     assert set(asked) == wanted
     pd.testing.assert_frame_equal(first.predictions, again.predictions, check_exact=True)
 
@@ -291,7 +367,7 @@ def test_interrupted_run_keeps_who_is_finished(predict: Predict, tmp_path: Path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict(batch_size=1, on_progress=stop)
+        predict(on_progress=stop)
     kept = sorted(path.name for path in (tmp_path / "out" / "people").iterdir())
     assert kept == ["sub-1.json"]
     assert len(predict().predictions) == 3 * 3
@@ -410,8 +486,9 @@ def test_shortage_of_memory_makes_batches_smaller(
             raise torch.OutOfMemoryError("out of memory")
         return sample(model, latents, *rest)
 
+    batch_as_on_a_gpu(6, monkeypatch)
     monkeypatch.setattr(prediction_draws, "sample_latents", limited)
-    found = predict(batch_size=6).predictions
+    found = predict().predictions
     assert sizes[:3] == [6, 3, 1]
     pd.testing.assert_frame_equal(reference.predictions, found, **ROUNDING)
 

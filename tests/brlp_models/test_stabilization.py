@@ -22,7 +22,8 @@ def test_moments_do_not_depend_on_the_batches(sizes: list[int]) -> None:
 
 def test_one_draw_has_no_spread() -> None:
     summary = DrawSummary()
-    summary.add(DRAWS[:1], DRAWS[:1, :1], [{"hippocampus": 3000.0}])
+    summary.latents.add(DRAWS[:1])
+    summary.volumes.append({"hippocampus": 3000.0})
     assert summary.global_uncertainty == 0
     assert math.isnan(summary.compute_volume_sd()["hippocampus"])
     assert summary.compute_relative_error("hippocampus") == math.inf
@@ -36,8 +37,7 @@ def test_region_that_nothing_measures_is_named() -> None:
 
 def test_error_of_the_mean_shrinks_with_the_draws() -> None:
     summary = DrawSummary()
-    volumes = [{"hippocampus": value} for value in (2900.0, 3000.0, 3100.0, 3000.0)]
-    summary.add(DRAWS[:4], DRAWS[:4, :1], volumes)
+    summary.volumes.extend({"hippocampus": x} for x in (2900.0, 3000.0, 3100.0, 3000.0))
     sd = summary.compute_volume_sd()["hippocampus"]
     assert sd == pytest.approx(math.sqrt(20000 / 3))
     assert summary.compute_relative_error("hippocampus") == pytest.approx(sd / 2 / 3000)

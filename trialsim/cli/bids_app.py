@@ -42,8 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--profile", help="how the tables are written: adni-bids, clinica ..., or a TOML file")
     add("--bids-filter-file", type=Path, help="JSON of entities for t1w and dseg")
     add("--device", help="cpu, cuda, cuda:1 ...")
-    add("--mem-gb", "--mem_gb", type=float, help="memory for activations, GB")
-    add("--omp-nthreads", "--nprocs", type=int, help="threads")
+    add("--mem-gb", "--mem_gb", type=float, help="memory of a GPU for activations, GB")
+    add("--nprocs", type=int, help="processes, each for other people")
+    add("--omp-nthreads", type=int, help="threads of each; they change the last digits")
     add("-w", "--work-dir", type=Path, help="preprocessed scans go here; by default output_dir")
     add(
         "--skip-bids-validation", action="store_true",
@@ -116,6 +117,8 @@ def _build_protocol(asked: argparse.Namespace) -> Any:
         "prediction.device": asked.device,
         "prediction.memory_gb": asked.mem_gb,
         "selection.strategies": asked.strategies,
+        "prediction.threads": asked.omp_nthreads,
+        "simulation.workers": asked.nprocs,
         "study.seed": asked.seed,
     }
     values |= {key: value for key, value in stated.items() if value is not None}

@@ -28,6 +28,8 @@ SHARES = {
     "precision",
     "batch_size",
     "memory_gb",
+    "threads",
+    "workers",
     "cluster",
     further=SHARES,
 )

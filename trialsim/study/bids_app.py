@@ -11,6 +11,8 @@ from trialsim.study.job import Job, Progress
 from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.result import StudyResult
+from trialsim.study.steps.elsewhere import predict_elsewhere
+from trialsim.study.steps.prediction import estimate, list_prediction_options
 
 PREDICTIONS: Final = "predictions.csv"
 LOGS: Final = "logs"
@@ -73,24 +75,11 @@ def predict_participants(
     job = Job(protocol, work, on_progress)
     cohort = job.load(protocol.cohort.path, participants=labels)
     write_citation(job, out)
-    found = predict_cohort(
-        job.model,
-        cohort,
-        section.horizons_months,
-        section.samples,
-        out=out,
-        seed=protocol.study.seed,
-        sampler=section.sampler,
-        num_inference_steps=section.num_inference_steps,
-        tolerance_percent=section.tolerance_percent,
-        until_months=section.until_months,
-        scan_cache=job.scans,
-        save_images=section.save_images,
-        has_tables=False,
-        batch_size=section.batch_size,
-        memory_gb=section.memory_gb,
-        on_progress=_count(on_progress, len(cohort.participants) * len(section.horizons_months)),
-    )
+    options = list_prediction_options(job, section, out) | {"has_tables": False}
+    if (workers := job.find_workers(estimate(job, section))) is not None:
+        predict_elsewhere(workers, job, cohort, options)
+    total = len(cohort.participants) * len(section.horizons_months)
+    found = predict_cohort(job.model, cohort, **options, on_progress=_count(on_progress, total))
     failed = dict(zip(found.failures["participant_id"], found.failures["problem"], strict=True))
     rejected = cohort.rejected.groupby("participant_id")["problem"].agg(" ".join)
     failed |= {str(name): str(problem) for name, problem in rejected.items()}

@@ -17,6 +17,7 @@ from cohorts.sources.reading import Reading
 from reports.store.study import Run
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe, nest
+from trialsim.workers.processes import Processes
 
 if TYPE_CHECKING:
     from brlp_models.model.config import ModelConfig
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float, float], None]
 """Told the name of the work, how much of it is done, how much there is in all."""
+
+_STARTING: Final = 20.0
+"""Seconds of work from which processes are worth starting, each of which imports PyTorch."""
 
 STREAMS: Final = ("scores", "ties", "capture rates")
 """The parts of a study that draw at random, apart from prediction and simulation."""
@@ -96,6 +100,19 @@ class Job:
 
         own = workers if workers > 1 else None
         return self.opened.enter_context(open_cluster(where, self.folder / "parts", n_workers=own))
+
+    def find_workers(self, seconds: float) -> "Cluster | Processes | None":
+        """Return who does work with scans that would take this process so many seconds.
+
+        None where this process does it itself: no others are asked for, it is over before they have
+        started, or it is done on a GPU, which several would share.
+        """
+        if self.cluster is not None:
+            return self.cluster
+        n_workers = self.protocol.simulation.workers
+        if n_workers == 1 or seconds < _STARTING or self.prediction.device != "cpu":
+            return None
+        return Processes(n_workers)
 
     @property
     def workers(self) -> "Workers":

@@ -40,6 +40,7 @@ _BY_SECTION: Final = {
         "precision",
         "batch_size",
         "memory_gb",
+        "threads",
     ),
     "selection": (
         "strategies",

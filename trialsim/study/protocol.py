@@ -107,8 +107,10 @@ class PredictionSection(Section):
     """How brains are predicted; without this section no scan is read and no model is loaded.
 
     `sampler` and `num_inference_steps` are the model's own when left out; `batch_size` and
-    `memory_gb` are what memory holds. `measure = false` writes scans without volumes, to segment
-    elsewhere; `segmentations` is the folder of label maps that were made of them.
+    `memory_gb` are what memory holds; both are for a GPU. `threads` compute one person; another
+    number changes the last digits, `simulation.workers` does not. `measure = false` writes scans
+    without volumes, to segment elsewhere; `segmentations` is the folder of label maps that were
+    made of them.
     """
 
     model: str = "mini"
@@ -125,6 +127,7 @@ class PredictionSection(Section):
     precision: Literal["auto", "full", "bf16"] = "auto"
     batch_size: Annotated[int, Field(ge=1)] | None = None
     memory_gb: Annotated[float, Field(gt=0)] | None = None
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
 
 
 class FastProgressor(Section):

@@ -56,7 +56,7 @@ def write_evaluation_cohort(
     cohort = Cohort(
         index[index["months_from_baseline"] == 0][list(_PERSON)].reset_index(drop=True),
         visits,
-        _measure(truth, rng),
+        measure_with_error(truth, rng),
         name="synthetic evaluation people",
         is_synthetic=True,
     )
@@ -105,7 +105,8 @@ def _list_brain_volumes(bank: Bank, index: pd.DataFrame, config: ModelConfig) ->
     return index[keys].assign(region="brain", volume_mm3=volumes)
 
 
-def _measure(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def measure_with_error(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return true volumes as a segmentation would measure them: each with an error of its own."""
     sds = {region.region: region.measurement_sd for region in CohortParameters().regions}
     sd = truth["region"].map(sds).fillna(0.01).to_numpy(float)
     noisy = truth["volume_mm3"] * np.exp(rng.normal(0, sd))

@@ -194,7 +194,7 @@ def _make_person(
         rng = np.random.default_rng([settings.seed, person, attempt])
         people = sample_people(1, rng=rng, parameters=parameters.cohort)
         months = settings.draw_months(rng)
-        targets = _find_targets(people, months / 12, parameters)
+        targets = find_targets(people, months / 12, parameters)
         try:
             scans = synthesize_scans(
                 base,
@@ -225,7 +225,7 @@ def _make_person(
                 "diagnosis": parameters.cohort.groups[people.group[0]].diagnosis,
                 "apoe4": int(people.n_alleles[0]),
                 "determinant": float(np.linalg.det(to_mni[:3, :3])),
-                **_measure(scan, to_mni),
+                **measure_in_mni(scan, to_mni),
             }
             for k, scan in enumerate(scans)
         ]
@@ -233,9 +233,20 @@ def _make_person(
     raise CohortError(f"No volumes could be drawn that base anatomy {base.name} can reach.")
 
 
-def _find_targets(
+def find_targets(
     people: People, years: npt.NDArray[np.float64], parameters: GeneratorParameters
 ) -> list[dict[str, float]]:
+    """Return the volumes (mm3) that one person's scans are to have, a mapping a visit.
+
+    Parameters
+    ----------
+    people
+        One person.
+    years
+        Since baseline, (1, n_visits).
+    parameters
+        The generator's.
+    """
     volumes = compute_volumes(people, years, parameters=parameters.cohort)
     share = float(people.left_share[0])
     return [
@@ -301,7 +312,8 @@ def place_on_grid(
     return image, np.where(mask, placed, 0).astype(np.uint8)
 
 
-def _measure(scan: SyntheticScan, to_mni: npt.NDArray[np.float64]) -> dict[str, float]:
+def measure_in_mni(scan: SyntheticScan, to_mni: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return the true volumes of a scan in MNI space, `<region>_mm3`."""
     voxel = abs(np.linalg.det(scan.affine[:3, :3]) * np.linalg.det(to_mni[:3, :3]))
     counts = count_labels(scan.labels, name="synthetic scan")
     return {

@@ -1,4 +1,4 @@
-"""What workers elsewhere do of the steps with scans; their folders are those of the study.
+"""What other processes do of the steps with scans; their folders are those of the study.
 
 Each prepares or predicts people and keeps them there, where the process that writes the study
 finds them. A person that no worker could do is tried once more by that process.
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from brlp_models.prediction.preparation import PreparedScans
     from brlp_models.prediction.settings import Part
     from trialsim.workers.cluster import Cluster
+    from trialsim.workers.processes import Processes
+
+    Workers = Cluster | Processes
 
 _PARTS_A_WORKER = 8
 """So that workers end at about the same time, and few people are lost with one of them."""
@@ -103,24 +106,37 @@ class _Segmenting:
 
 
 @dataclass(frozen=True)
-class _Predicting:
+class Predicting:
+    """Work of a worker that predicts a part of a cohort.
+
+    Parameters
+    ----------
+    model
+        As the worker loads it.
+    cohort
+        Everyone.
+    options
+        Further ones of `predict_cohort`; its folder keeps who is finished.
+    """
+
     model: ModelOfWorker
     cohort: Cohort
     options: dict[str, Any]
 
     def __call__(self, part: "Part") -> int:
+        """Predict the part, and return how many people were looked at."""
         from brlp_models.prediction.cohort import predict_cohort
 
         found = predict_cohort(self.model.load(), self.cohort, part=part, **self.options)
         return len(found.scan_checks)
 
 
-def preprocess_elsewhere(cluster: "Cluster", job: Job, cohort: Cohort) -> "PreparedScans":
+def preprocess_elsewhere(workers: "Workers", job: Job, cohort: Cohort) -> "PreparedScans":
     """Return what preprocessing the cohort came to, done by workers."""
     from brlp_models.prediction.preparation import PreparedScans
 
     found = list(
-        cluster.map(_Preprocessing(ModelOfWorker.of(job), job.scans), _deal(cluster, cohort))
+        workers.map(_Preprocessing(ModelOfWorker.of(job), job.scans), _deal(workers, cohort))
     )
     return PreparedScans(
         sum(one.n_on_grid for one in found),
@@ -129,14 +145,14 @@ def preprocess_elsewhere(cluster: "Cluster", job: Job, cohort: Cohort) -> "Prepa
     )
 
 
-def segment_elsewhere(cluster: "Cluster", job: Job, cohort: Cohort, out: Path) -> pd.DataFrame:
+def segment_elsewhere(workers: "Workers", job: Job, cohort: Cohort, out: Path) -> pd.DataFrame:
     """Return the volumes of scans that come without, measured by workers."""
     work = _Segmenting(ModelOfWorker.of(job), job.scans, out)
-    return pd.concat(list(cluster.map(work, _deal(cluster, cohort))), ignore_index=True)
+    return pd.concat(list(workers.map(work, _deal(workers, cohort))), ignore_index=True)
 
 
 def predict_elsewhere(
-    cluster: "Cluster",
+    workers: "Workers",
     job: Job,
     cohort: Cohort,
     options: dict[str, Any],
@@ -144,15 +160,15 @@ def predict_elsewhere(
     """Let workers predict everyone into the folder that `predict_cohort` then collects from."""
     from brlp_models.prediction.settings import Part
 
-    work = _Predicting(ModelOfWorker.of(job), cohort, options)
-    n_parts = min(len(cohort.participants), _PARTS_A_WORKER * cluster.n_workers)
+    work = Predicting(ModelOfWorker.of(job), cohort, options)
+    n_parts = min(len(cohort.participants), _PARTS_A_WORKER * workers.n_workers)
     parts = [Part(number, n_parts) for number in range(n_parts)]
-    for done, _ in enumerate(cluster.map(work, parts), start=1):
+    for done, _ in enumerate(workers.map(work, parts), start=1):
         job.on_progress("Predicting", done, n_parts)
 
 
-def _deal(cluster: "Cluster", cohort: Cohort) -> Sequence[Cohort]:
+def _deal(workers: "Workers", cohort: Cohort) -> Sequence[Cohort]:
     """Return the cohort in pieces of consecutive people."""
     people = list(cohort.participants["participant_id"])
-    size = max(1, -(-len(people) // (_PARTS_A_WORKER * cluster.n_workers)))
+    size = max(1, -(-len(people) // (_PARTS_A_WORKER * workers.n_workers)))
     return [cohort.select(people[start : start + size]) for start in range(0, len(people), size)]

@@ -38,9 +38,10 @@ def estimate(job: Job, section: PredictionSection) -> float:
         n_horizons=len(section.horizons_months),
         samples=section.samples,
         num_inference_steps=section.num_inference_steps,
+        save_images=section.save_images,
         device=section.device,
     )
-    return len(job.census.first_images) * seconds
+    return len(job.census.first_images) * seconds / job.protocol.simulation.workers
 
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
@@ -58,8 +59,8 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         job.on_progress("Predicting", done, total)
 
     options = list_prediction_options(job, section, folder)
-    if job.cluster is not None:
-        predict_elsewhere(job.cluster, job, cohort, options)
+    if (workers := job.find_workers(estimate(job, section))) is not None:
+        predict_elsewhere(workers, job, cohort, options)
     found = predict_cohort(model, cohort, **options, on_progress=advance)
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
@@ -93,6 +94,7 @@ def list_prediction_options(job: Job, section: PredictionSection, folder: Path) 
         "num_inference_steps",
         "tolerance_percent",
         "until_months",
+        "threads",
         "segmentations",
         "save_images",
         "measure",

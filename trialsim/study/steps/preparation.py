@@ -38,8 +38,8 @@ def preprocess(job: Job, run: Run) -> None:
     from brlp_models.scans.cache import ScanCache
 
     cohort = read_cohort(run.study, run.read)
-    if job.cluster is not None:
-        found = preprocess_elsewhere(job.cluster, job, cohort)
+    if (workers := job.find_workers(estimate_preprocess(job))) is not None:
+        found = preprocess_elsewhere(workers, job, cohort)
     else:
         advance = _count(job, "Preprocessing", len(cohort.participants))
         found = preprocess_cohort(job.model, cohort, ScanCache(job.scans), on_scan=advance)
@@ -58,8 +58,8 @@ def segment(job: Job, run: Run) -> None:
 
     cohort, model = read_cohort(run.study, run.read), job.model
     out = locate_segmentations(job, str(run.fingerprint))
-    if job.cluster is not None:
-        volumes = segment_elsewhere(job.cluster, job, cohort, out)
+    if (workers := job.find_workers(estimate_segment(job))) is not None:
+        volumes = segment_elsewhere(workers, job, cohort, out)
     else:
         volumes = segment_cohort(
             model,
@@ -85,7 +85,8 @@ def estimate_preprocess(job: Job) -> float:
     """Return the seconds of preprocessing every scan that is not on the model's grid."""
     from brlp_models.prediction.timing import estimate_preprocessing
 
-    return estimate_preprocessing(job.model_config, job.census.first_images)
+    seconds = estimate_preprocessing(job.model_config, job.census.first_images)
+    return seconds / job.protocol.simulation.workers
 
 
 def estimate_segment(job: Job) -> float:
@@ -93,7 +94,7 @@ def estimate_segment(job: Job) -> float:
     from brlp_models.prediction.timing import estimate_segmenting
 
     seconds = estimate_segmenting(job.model_config, device=job.prediction.device)
-    return len(job.census.first_images) * seconds
+    return len(job.census.first_images) * seconds / job.protocol.simulation.workers
 
 
 def _count(job: Job, name: str, total: int) -> Callable[[], None]:
