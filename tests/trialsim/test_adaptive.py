@@ -221,6 +221,31 @@ BAD = [
     (lambda: reestimate_blinded(1.0, delta=1.0, sides=3), "sides must be 1 or 2"),
     (lambda: combine_stages([0.1, 0.2, 0.3], [0.5, 1]), "at most 2 stages"),
     (lambda: combine_stages([1.2], [0.5, 1]), "between 0 and 1"),
+    (lambda: combine_stages([0.1, np.nan], [0.5, 1]), "between 0 and 1 .* got .0.1, nan"),
+    (lambda: combine_stages([], [0.5, 1]), "p_values must hold shares"),
+    (lambda: combine_stages([0.1, 0.2], [0.5, 0.4]), "information_rates must increase"),
+    (lambda: combine_stages([0.1, 0.2], [np.nan, 1]), "information_rates must increase"),
+    (
+        lambda: StageResults(np.array([0.1, np.nan]), np.ones(2), np.ones(2)),
+        "estimate must be a finite number",
+    ),
+    (lambda: StageResults(np.ones(2), np.array([1, -1.0]), np.ones(2)), "se must be greater"),
+    (lambda: StageResults(np.ones(2), np.ones(1), np.ones(2)), "one number for each stage"),
+    (lambda: PromisingZone(TWO).simulate(1.0, n_simulations=0), "n_simulations must be 1 or more"),
+    (
+        lambda: simulate_blinded_reestimation(
+            sd=1, planned_sd=1, delta=1, first_stage=9, n_simulations=0
+        ),
+        "n_simulations must be 1 or more",
+    ),
+    (lambda: Population(0.5, np.nan, 0.1), "effect_selected must be a finite number"),
+    (lambda: EnrichmentRule(TWO, test="fisher"), "test must be one of simes"),  # type: ignore[arg-type]
+    (
+        lambda: simulate_adaptive_enrichment(
+            EnrichmentRule(TWO), Population(0.5, 0.1, 0.1), n_total=99, n_simulations=0
+        ),
+        "n_simulations must be 1 or more",
+    ),
     (lambda: reestimate_blinded(-1.0, delta=1.0), "variance must be greater than 0"),
     (lambda: reestimate_blinded(1.0, delta=0.0), "delta must differ from 0"),
     (lambda: reestimate_blinded(1.0, delta=4.0), "take adjusted=False"),

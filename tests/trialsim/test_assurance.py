@@ -225,10 +225,23 @@ BAD = [
     (lambda: assure(delta=0.3, sd=1, n_control=50, dropout=1.2), "drop-out must stay"),
     (lambda: assure(delta=0.3, sd=1, n_control=50, score_correlation=1.0), "correlation must stay"),
     (lambda: assure(delta=0.3, sd=1, n_control=0), "n_control must be greater than 0"),
+    (
+        lambda: assure(delta=0.3, sd=1, n_control=50, distribution="normal"),  # type: ignore[arg-type]
+        "distribution must be z or t, got 'normal'",
+    ),
+    (lambda: assure(delta=0.3, sd=1, n_control=50, n_draws=0), "n_draws must be a whole number"),
+    (lambda: assure(delta=0.3, sd=1, n_control=50, n_draws=2**40), "n_draws must be a whole"),
+    (lambda: assure(delta=0.3, sd=np.nan, n_control=50), "a finite number or a prior, got nan"),
+    (lambda: assure(delta="0.3", sd=1, n_control=50), "a finite number or a prior, got '0.3'"),  # type: ignore[arg-type]
+    (
+        lambda: assure(delta=0.3, sd=1, n_control=1, distribution="t"),
+        "more than 2 people with the endpoint, got 2",
+    ),
     (lambda: NormalPrior(0.0, 0.0), "an sd above 0"),
     (lambda: Empirical((1.0,)), "two finite values or more, got 1"),
     (lambda: elicit_prior([0.5, 0.4], [1, 2]), "must increase"),
     (lambda: summarize_studies([0.1], [0.1]), "two studies or more"),
+    (lambda: summarize_studies([0.1, np.nan], [0.1, 0.1]), "each with a finite estimate"),
     (lambda: GoNoGo(0.1, 0.3), "minimum must not lie above target"),
     (lambda: several_endpoints([0.1], [1], 0.5, power=0.8), "2 to 4 endpoints"),
     (lambda: several_endpoints([0.1, 0.2], [1, 1], -1.5, power=0.8), "positive definite"),

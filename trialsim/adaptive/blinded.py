@@ -10,6 +10,7 @@ from scipy import special
 from trialsim.adaptive.stages import StageSample, compare_samples, draw_sample
 from trialsim.analytic.arguments import (
     ANY,
+    COUNT,
     OPEN_SHARE,
     POSITIVE,
     SHARE_TO_1,
@@ -157,7 +158,13 @@ def simulate_blinded_reestimation(
     DesignError
         Fewer than 2 people an arm at the first look, or values that cannot be.
     """
-    raise_problems(find_problems(sd=(sd, POSITIVE), planned_sd=(planned_sd, POSITIVE)))
+    raise_problems(
+        find_problems(
+            sd=(sd, POSITIVE),
+            planned_sd=(planned_sd, POSITIVE),
+            n_simulations=(n_simulations, COUNT),
+        )
+    )
     if first_stage < 2:
         raise DesignError(f"first_stage must be at least 2 people an arm, got {first_stage}.")
     rules: dict[str, Any] = {"delta": delta, "alpha": alpha, "sides": sides, "power": power}

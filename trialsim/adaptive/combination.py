@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from trialsim.analytic import GroupSequentialDesign
+from trialsim.analytic.arguments import ANY, POSITIVE, find_problems
 from trialsim.analytic.point import FloatArray, Quantity
 from trialsim.errors import DesignError
 
@@ -25,6 +26,11 @@ def combine_stages(p_values: npt.ArrayLike, information_rates: npt.ArrayLike) ->
     information_rates
         Planned, (n_stages,) or more.
 
+    Raises
+    ------
+    DesignError
+        A p value that is missing or no share, rates that do not increase.
+
     Examples
     --------
     >>> combine_stages([0.1, 0.02], [0.5, 1]).round(3).tolist()
@@ -32,11 +38,18 @@ def combine_stages(p_values: npt.ArrayLike, information_rates: npt.ArrayLike) ->
     """
     p = np.asarray(p_values, dtype=float)
     rates = np.asarray(information_rates, dtype=float)
-    if p.ndim == 0 or len(p) > rates.size or np.any((p < 0) | (p > 1)):
-        raise DesignError(
+    problems = []
+    if p.ndim == 0 or not 0 < len(p) <= rates.size or not np.all((p >= 0) & (p <= 1)):
+        problems.append(
             f"p_values must hold shares between 0 and 1 of at most {rates.size} stages, got "
             f"{np.ravel(p)[:5].tolist()}."
         )
+    if rates.ndim != 1 or not np.all(np.diff(rates, prepend=0.0) > 0) or not rates[-1:] <= 1:
+        problems.append(
+            f"information_rates must increase from above 0 to at most 1, got {rates.tolist()}."
+        )
+    if problems:
+        raise DesignError(*problems)
     steps = np.diff(rates[: len(p)], prepend=0.0).reshape(-1, *[1] * (p.ndim - 1))
     scores = np.cumsum(np.sqrt(steps) * -special.ndtri(p), axis=0)
     return np.asarray(scores / np.sqrt(np.cumsum(steps, axis=0)))
@@ -52,11 +65,26 @@ class StageResults:
         Of the difference between the arms.
     df
         Degrees of freedom of its t statistic; infinite for z.
+
+    Raises
+    ------
+    DesignError
+        Estimates without a standard error above 0 and degrees of freedom.
     """
 
     estimate: FloatArray
     se: FloatArray
     df: FloatArray
+
+    def __post_init__(self) -> None:
+        shapes = {np.shape(values) for values in (self.estimate, self.se, self.df)}
+        problems = find_problems(estimate=(self.estimate, ANY), se=(self.se, POSITIVE))
+        if len(shapes) != 1:
+            problems.append("estimate, se and df must have one number for each stage.")
+        if not np.all(np.asarray(self.df) > 0):
+            problems.append("df must be greater than 0.")
+        if problems:
+            raise DesignError(*problems)
 
     def compute_p(self, difference: float = 0.0) -> FloatArray:
         """Return one-sided p values of "the difference is at most `difference`"."""

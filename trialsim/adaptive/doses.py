@@ -10,6 +10,7 @@ from trialsim.adaptive.combination import combine_stages
 from trialsim.adaptive.intersection import IntersectionTest, intersect
 from trialsim.adaptive.stages import draw_sample
 from trialsim.analytic import GroupSequentialDesign
+from trialsim.analytic.arguments import COUNT, find_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
@@ -81,10 +82,10 @@ def simulate_dose_selection(
     Raises
     ------
     DesignError
-        Another number of looks or doses, fewer than 2 people an arm.
+        Another number of looks or doses, fewer than 2 people an arm, no simulations.
     """
     m = len(effects)
-    problems = []
+    problems = find_problems(n_simulations=(n_simulations, COUNT))
     if design.n_looks != 2 or design.sides != 1:
         problems.append(
             f"Dose selection needs a one-sided design of two looks, got {design.n_looks} looks, "

@@ -1,7 +1,7 @@
 """Trials that start with everyone and may go on with those who decline fastest."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from trialsim.adaptive.combination import combine_stages
 from trialsim.adaptive.intersection import IntersectionTest, intersect
 from trialsim.adaptive.stages import StageSample, compare_samples, draw_sample
 from trialsim.analytic import GroupSequentialDesign
+from trialsim.analytic.arguments import ANY, COUNT, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.prognostic import compute_selected_decline
 from trialsim.costs import Costs
@@ -36,7 +37,8 @@ class Population:
     Raises
     ------
     DesignError
-        A fraction that selects nobody or everyone, a standard deviation that is not positive.
+        A fraction that selects nobody or everyone, an effect that is no number, a standard
+        deviation that is not positive.
     """
 
     fraction: float
@@ -46,7 +48,8 @@ class Population:
     sd_rest: float = 1.0
 
     def __post_init__(self) -> None:
-        problems = []
+        effects = {"effect_selected": self.effect_selected, "effect_rest": self.effect_rest}
+        problems = find_problems(**{name: (value, ANY) for name, value in effects.items()})
         if not 0 < self.fraction < 1:
             problems.append(f"fraction must lie between 0 and 1, got {self.fraction:g}.")
         if not min(self.sd_selected, self.sd_rest) > 0:
@@ -108,7 +111,7 @@ class EnrichmentRule:
     Raises
     ------
     DesignError
-        A design of other than two looks or with two sides.
+        A design of other than two looks or with two sides, an unknown test or success.
     """
 
     design: GroupSequentialDesign
@@ -118,11 +121,20 @@ class EnrichmentRule:
     success: Literal["any", "all"] = "any"
 
     def __post_init__(self) -> None:
+        problems = []
         if self.design.n_looks != 2 or self.design.sides != 1:
-            raise DesignError(
+            problems.append(
                 "Adaptive enrichment needs a one-sided design of two looks, got "
                 f"{self.design.n_looks} looks, {self.design.sides} sides."
             )
+        known = {"test": get_args(IntersectionTest), "success": ("any", "all")}
+        problems += [
+            f"{name} must be one of {', '.join(words)}, got {getattr(self, name)!r}."
+            for name, words in known.items()
+            if getattr(self, name) not in words
+        ]
+        if problems:
+            raise DesignError(*problems)
 
 
 @dataclass(frozen=True)
@@ -200,8 +212,12 @@ def simulate_adaptive_enrichment(
     Raises
     ------
     DesignError
-        So few people that a stage has fewer than two of a kind in an arm.
+        So few people that a stage has fewer than two of a kind in an arm, another start, no
+        simulations.
     """
+    raise_problems(find_problems(n_simulations=(n_simulations, COUNT)))
+    if start not in ("everyone", "selected"):
+        raise DesignError(f"start must be everyone or selected, got {start!r}.")
     rng = np.random.default_rng(seed)
     first = round(n_total * float(rule.design.information_rates[0]))
     stages = (first, n_total - first)

@@ -9,6 +9,7 @@ from scipy import special
 
 from trialsim.adaptive.combination import compute_next_bound
 from trialsim.analytic import GroupSequentialDesign
+from trialsim.analytic.arguments import ANY, COUNT, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
@@ -120,7 +121,14 @@ class PromisingZone:
     def simulate(
         self, effect: float, *, n_simulations: int = 100_000, seed: int = 1
     ) -> dict[str, float]:
-        """Return rejections by the weighted statistic in simulated trials, with their error."""
+        """Return rejections by the weighted statistic in simulated trials, with their error.
+
+        Raises
+        ------
+        DesignError
+            No simulations, an effect that is no number.
+        """
+        raise_problems(find_problems(effect=(effect, ANY), n_simulations=(n_simulations, COUNT)))
         rng = np.random.default_rng(seed)
         drift, t = effect * self.design.drift, self._time
         first = drift * np.sqrt(t) + rng.standard_normal(n_simulations)

@@ -24,6 +24,7 @@ class Range(NamedTuple):
         return np.isfinite(values) & above & below
 
 
+COUNT = Range(1, np.inf, True, False, "1 or more")
 ANY = Range(-np.inf, np.inf, False, False, "a finite number")
 POSITIVE = Range(0, np.inf, False, False, "greater than 0")
 NOT_NEGATIVE = Range(0, np.inf, True, False, "0 or more")

@@ -1,6 +1,7 @@
 """Power averaged over what is not known."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from scipy import special
@@ -91,7 +92,8 @@ def assure(
     Raises
     ------
     DesignError
-        A prior without mass on benefit, or with mass on what cannot be.
+        A prior without mass on benefit, or with mass on what cannot be; an unknown distribution;
+        fewer than 2 draws.
 
     Examples
     --------
@@ -102,7 +104,12 @@ def assure(
     beliefs = (delta, sd, score_correlation, dropout)
     effect, spread, correlation, leaving = draw_beliefs(beliefs, n_draws, seed)
     _check(effect, spread, correlation, leaving)
-    _check_test(n_control, alpha, sides, allocation_ratio)
+    fewest = n_control * (1 + allocation_ratio) * (1 - float(leaving.max()))
+    if distribution == "t" and fewest <= 2:
+        raise DesignError(
+            f"A t test needs more than 2 people with the endpoint, got {fewest:g} in both arms."
+        )
+    _check_test(n_control, alpha, sides, allocation_ratio, distribution)
 
     def power(d: FloatArray, s: FloatArray, rho: FloatArray, left: FloatArray) -> FloatArray:
         seen = np.asarray(n_control * (1 - left))
@@ -222,9 +229,17 @@ def summarize_power(power: FloatArray, at_means: float, effect: FloatArray) -> A
     )
 
 
-def _check_test(n_control: float, alpha: float, sides: int, allocation_ratio: float) -> None:
+def _check_test(
+    n_control: float,
+    alpha: float,
+    sides: int,
+    allocation_ratio: float,
+    distribution: Distribution = "z",
+) -> None:
+    unknown = distribution not in get_args(Distribution)
     raise_problems(
-        find_sides_problems(sides)
+        [f"distribution must be z or t, got {distribution!r}."] * unknown
+        + find_sides_problems(sides)
         + find_problems(
             n_control=(n_control, POSITIVE),
             alpha=(alpha, OPEN_SHARE),
@@ -239,7 +254,7 @@ def _check(
     problems = []
     if (effect > 0).mean() < _NO_MASS:
         problems.append("The prior of the effect has no mass on benefit (above 0): check its sign.")
-    if np.any(sd <= 0):
+    if not np.all(sd > 0):
         problems.append(
             f"The prior of the sd must stay above 0, {np.mean(sd <= 0):.1%} of it does not."
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from scipy import optimize, special, stats
 
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
+
+_MAX_DRAWS = 2**22
 
 
 class Prior(Protocol):
@@ -143,7 +146,7 @@ def summarize_studies(estimates: npt.ArrayLike, ses: npt.ArrayLike) -> NormalPri
     Raises
     ------
     DesignError
-        Fewer than two studies, a standard error that is not positive.
+        Fewer than two studies, an estimate that is missing, a standard error that is not positive.
 
     Examples
     --------
@@ -152,9 +155,15 @@ def summarize_studies(estimates: npt.ArrayLike, ses: npt.ArrayLike) -> NormalPri
     0.25
     """
     y, se = np.asarray(estimates, dtype=float), np.asarray(ses, dtype=float)
-    if y.shape != se.shape or y.ndim != 1 or y.size < 2 or not np.all(se > 0):
+    if (
+        y.shape != se.shape
+        or y.ndim != 1
+        or y.size < 2
+        or not np.all((se > 0) & np.isfinite(se) & np.isfinite(y))
+    ):
         raise DesignError(
-            f"A meta-analysis needs two studies or more with standard errors above 0, got {y.size}."
+            "A meta-analysis needs two studies or more, each with a finite estimate and a standard "
+            f"error above 0, got estimates {y.tolist()} and standard errors {se.tolist()}."
         )
 
     def excess(variance: float) -> float:
@@ -172,7 +181,21 @@ def draw_beliefs(beliefs: Sequence[Prior | float], n: int, seed: int) -> FloatAr
     """Return n joint draws, (n_beliefs, n), of independent beliefs; a number stays as it is.
 
     Scrambled Sobol points, whose average errs far less than that of random draws.
+
+    Raises
+    ------
+    DesignError
+        A belief that is neither a finite number nor a prior, fewer than 2 draws or too many.
     """
+    problems = [
+        f"What is believed must be a finite number or a prior, got {belief!r}."
+        for belief in beliefs
+        if not (np.isfinite(belief) if isinstance(belief, Real) else hasattr(belief, "quantile"))
+    ]
+    if not (float(n).is_integer() and 2 <= n <= _MAX_DRAWS):
+        problems.append(f"n_draws must be a whole number between 2 and {_MAX_DRAWS}, got {n}.")
+    if problems:
+        raise DesignError(*problems)
     engine = stats.qmc.Sobol(len(beliefs), rng=np.random.default_rng(seed))
     shares = engine.random_base2(int(np.ceil(np.log2(n)))).T
     # never exactly 0, where a normal quantile is infinite
@@ -180,7 +203,7 @@ def draw_beliefs(beliefs: Sequence[Prior | float], n: int, seed: int) -> FloatAr
     return np.array(
         [
             np.full(shares.shape[1], float(belief))
-            if isinstance(belief, (int, float))
+            if isinstance(belief, Real)
             else belief.quantile(share)
             for belief, share in zip(beliefs, shares, strict=True)
         ]
