@@ -1,5 +1,6 @@
 """Covariance models whose entries are at most quadratic in their parameters."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,20 +97,25 @@ def invert_positive_definite(matrices: Floats) -> tuple[Floats, Floats, Flags]:
     matrices
         (..., n, n), symmetric.
     """
-    inverse = matrices.copy()
-    diagonal = np.einsum("...ii->...i", matrices)
-    log_determinant = np.zeros(matrices.shape[:-2])
-    fine = np.isfinite(diagonal).all(axis=-1)
+    *shape, n, _ = matrices.shape
+    # trials last, so that each operation runs over all of them in one go
+    flat = matrices.reshape(math.prod(shape), n, n)
+    swept = np.ascontiguousarray(flat.transpose(1, 2, 0))
+    diagonal = np.einsum("iit->it", swept).copy()
+    log_determinant = np.zeros(swept.shape[2])
+    fine = np.isfinite(diagonal).all(axis=0)
+    product = np.empty_like(swept)
     with np.errstate(all="ignore"):
-        for i in range(matrices.shape[-1]):
-            pivot = inverse[..., i, i].copy()
+        for i in range(n):
+            row = swept[i].copy()
+            pivot = row[i].copy()
             # relative to the diagonal, so that the verdict does not depend on units
-            fine &= pivot > 1e-11 * diagonal[..., i]
+            fine &= pivot > 1e-11 * diagonal[i]
             log_determinant += np.log(pivot)
-            column = inverse[..., :, i] / pivot[..., None]
-            row = inverse[..., i, :].copy()
-            inverse -= column[..., :, None] * row[..., None, :]
-            inverse[..., :, i] = column
-            inverse[..., i, :] = column
-            inverse[..., i, i] = -1.0 / pivot
-    return -inverse, log_determinant, fine
+            column = swept[:, i] / pivot
+            np.multiply(column[:, None], row[None], out=product)
+            swept -= product
+            swept[:, i] = swept[i] = column
+            swept[i, i] = -1.0 / pivot
+    inverse = np.ascontiguousarray(-swept.transpose(2, 0, 1)).reshape(matrices.shape)
+    return inverse, log_determinant.reshape(shape), fine.reshape(shape)

@@ -156,16 +156,11 @@ def _read_covariates(covariates: ArrayLike | None, shape: tuple[int, ...]) -> Fl
 
 def _join_predictors(arms: Floats, extra: Floats) -> Floats:
     n_trials = max(len(arms), len(extra))
-    shape = (n_trials, arms.shape[1])
-    ones = np.ones((*shape, 1))
-    return np.concatenate(
-        [
-            ones,
-            np.broadcast_to(arms, shape)[..., None],
-            np.broadcast_to(extra, (*shape, extra.shape[2])),
-        ],
-        axis=2,
-    )
+    joined = np.empty((n_trials, arms.shape[1], 2 + extra.shape[2]))
+    joined[..., 0] = 1.0
+    joined[..., 1] = arms
+    joined[..., 2:] = extra
+    return joined
 
 
 def fit_in_batches(

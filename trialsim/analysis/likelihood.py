@@ -100,8 +100,7 @@ def evaluate(
 ) -> State:
     """Return the restricted likelihood at `eta`, (n_trials, n_parameters)."""
     p, n_trials = statistics.n_predictors, len(eta)
-    cross, seen = statistics.cross, statistics.seen
-    zz, zy, yy = cross[..., :p, :p], cross[..., :p, p:], cross[..., p:, p:]
+    zz, zy = statistics.cross[..., :p, :p], statistics.cross[..., :p, p:]
     inverse, log_det, fine = _invert_by_pattern(covariance, eta, statistics)
     weighted = inverse @ mean.courses
     by_course = mean.courses.T @ weighted
@@ -115,15 +114,7 @@ def evaluate(
     spread[:, free[:, None], free[None, :]] = small
     with np.errstate(all="ignore"):
         beta = (spread @ moment.reshape(n_trials, size, 1)).reshape(n_trials, n_courses, p)
-        fitted = (mean.courses @ beta)[:, None] * seen[None, :, :, None]
-        explained = fitted @ zy
-        by_predictor = zy.transpose(0, 1, 3, 2) - fitted @ zz
-        residual = (
-            yy
-            - explained
-            - explained.transpose(0, 1, 3, 2)
-            + fitted @ zz @ fitted.transpose(0, 1, 3, 2)
-        )
+        residual, by_predictor = compute_residuals(statistics, mean.courses @ beta)
         log_likelihood = -0.5 * (
             (statistics.counts * log_det).sum(axis=1)
             + np.einsum("tkij,tkij->t", inverse, residual)
@@ -132,6 +123,26 @@ def evaluate(
     usable = fine & solvable & np.isfinite(log_likelihood)
     log_likelihood = np.where(usable, log_likelihood, -np.inf)
     return State(inverse, weighted, spread, beta, residual, by_predictor, log_likelihood)
+
+
+def compute_residuals(statistics: PatternStatistics, slopes: Floats) -> tuple[Floats, Floats]:
+    """Return sum r r', (t, k, visits, visits), and sum r z', (t, k, visits, p), by pattern.
+
+    Parameters
+    ----------
+    statistics
+        Of the trials' patterns of visits.
+    slopes
+        Coefficients of the predictors at each visit, (t, visits, p).
+    """
+    p = statistics.n_predictors
+    cross = statistics.cross
+    zz, zy, yy = cross[..., :p, :p], cross[..., :p, p:], cross[..., p:, p:]
+    fitted = slopes[:, None] * statistics.seen[None, :, :, None]
+    explained, of_fit = fitted @ zy, fitted @ zz
+    residual = yy - explained - explained.transpose(0, 1, 3, 2)
+    residual += of_fit @ fitted.transpose(0, 1, 3, 2)
+    return residual, zy.transpose(0, 1, 3, 2) - of_fit
 
 
 def _invert_by_pattern(

@@ -20,7 +20,7 @@ from trialsim.analysis.inference import (
     StandardError,
 )
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
-from trialsim.analysis.likelihood import MeanModel
+from trialsim.analysis.likelihood import MeanModel, compute_residuals
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.reml import RemlFit, fit_reml
 from trialsim.analysis.result import FitResult, Flags, Floats, build_result
@@ -327,18 +327,14 @@ def _estimate_start(statistics: PatternStatistics, courses: Floats) -> Floats:
 def _compute_residuals(statistics: PatternStatistics) -> Floats:
     """Return residual cross-products around least-squares means of each visit."""
     p = statistics.n_predictors
-    cross = statistics.cross
-    zz, zy, yy = cross[..., :p, :p], cross[..., :p, p:], cross[..., p:, p:]
+    zz, zy = statistics.cross[..., :p, :p], statistics.cross[..., :p, p:]
     n_visits = statistics.n_visits
-    fitted = np.empty((len(cross), n_visits, p))
+    fitted = np.empty((len(zz), n_visits, p))
     for j in range(n_visits):
         has = statistics.seen[:, j]
         own, _, _ = invert_positive_definite(zz[:, has].sum(axis=1))
         fitted[:, j] = (own @ zy[:, has][..., j].sum(axis=1)[..., None])[..., 0]
-    fitted = np.nan_to_num(fitted)[:, None] * statistics.seen[None, :, :, None]
-    explained = fitted @ zy
-    back = fitted.transpose(0, 1, 3, 2)
-    return np.asarray(yy - explained - explained.transpose(0, 1, 3, 2) + fitted @ zz @ back)
+    return compute_residuals(statistics, np.nan_to_num(fitted))[0]
 
 
 def _make_proper(spread: Floats, noise: Floats, span: float) -> Floats:

@@ -13,7 +13,7 @@ from trialsim.analysis.result import FitResult, Floats, build_result
 from trialsim.analysis.sandwich import compute_sandwich
 from trialsim.errors import DesignError
 
-_DECREMENT = 1e-7
+_DECREMENT = 1e-6
 """The last step leaves an error of 1e-8 in estimate and standard error, 1e-4 in df."""
 
 
