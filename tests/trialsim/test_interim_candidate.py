@@ -45,25 +45,29 @@ def design(analysis: str = "mmrm", **changes: Any) -> TrialDesign:
     )
 
 
-def people(slope: float = -5.0, fraction: float = 1.0) -> Enrolled:
+def people(slope: float = -5.0, fraction: float = 1.0, score_slope: float = 0.0) -> Enrolled:
+    scores = np.repeat([-1.0, 1.0], 5)
     model = GrowthModel(
         3000.0,
         slope,
         0.0,
-        0.0,
+        score_slope,
         np.array([[160_000.0, 1000.0], [1000.0, 20.0]]),
         2500.0,
         np.array(MONTHS),
-        np.zeros(10),
+        scores if score_slope else np.zeros(10),
     )
     return Enrolled("regression", fraction, True, model, compute_model_moments(model))
 
 
-@pytest.mark.parametrize("analysis", ["change", "ancova", "random_slope", "mmrm"])
+@pytest.mark.parametrize(
+    "analysis", ["change", "ancova", "random_slope", "mmrm", "random_slope_score", "mmrm_score"]
+)
 def test_maximum_size_is_that_of_one_analysis_times_the_inflation(analysis: str) -> None:
     interim, asked = InterimPlan((0.5, 1.0)), design(analysis)
-    plan = plan_candidate(people(), asked, interim, COSTS)
-    single = compute_sample_size(analysis, people().moments, asked)
+    enrolled = people(score_slope=3.0 if analysis.endswith("score") else 0.0)
+    plan = plan_candidate(enrolled, asked, interim, COSTS)
+    single = compute_sample_size(analysis, enrolled.moments, asked)
     inflation = group_sequential([0.5, 1]).inflation_factor
     # one by z, the other by t, each arm a whole person
     assert plan.n_control == pytest.approx(single * inflation, abs=4)

@@ -147,7 +147,8 @@ def test_the_last_look_is_the_trial_without_looks() -> None:
         slowing=0.3,
     )
     model = GrowthModel(3000.0, -5.0, 0.0, 0.0, RANDOM, RESIDUAL, MONTHS, np.zeros(10))
-    whole = simulate_trials(model, design, [(40, 40)], seed=5, replicates=range(40))
+    judged = design.change(degrees_of_freedom="kenward_roger")
+    whole = simulate_trials(model, judged, [(40, 40)], seed=5, replicates=range(40))
     last = simulated.effect["mmrm"]
     assert last.estimate[-1] == pytest.approx(whole.effect["mmrm"].estimate[0])
     assert last.se[-1] == pytest.approx(whole.effect["mmrm"].se[0])
@@ -244,6 +245,16 @@ def test_a_t_statistic_meets_bounds_by_its_p_value() -> None:
     by_t = (fits.estimate[0] / fits.se[0] > 1.96).mean()
     assert by_p == pytest.approx(0.025, abs=4 * np.sqrt(0.025 * 0.975 / n))
     assert by_t > 0.03
+
+
+def test_an_early_look_counts_that_the_covariance_is_estimated() -> None:
+    n = 2000
+    simulated = simulate((30, 30), [19.5], n=n, analyses=("mmrm",))
+    fits = simulated.null["mmrm"]
+    assert simulated.n_completers[0].mean() == pytest.approx(12, abs=0.5)
+    # an error that takes the covariance for known is 5 % too small there
+    truth = fits.estimate[0].std() / np.sqrt(np.mean(fits.se[0] ** 2))
+    assert truth == pytest.approx(1.0, abs=2 / np.sqrt(2 * n))
 
 
 def test_a_failed_fit_crosses_nothing() -> None:

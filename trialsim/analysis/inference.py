@@ -1,6 +1,6 @@
 """How a mixed model's treatment effect is judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 from trialsim.errors import DesignError
@@ -63,6 +63,15 @@ class Inference:
     def kenward_roger(self) -> bool:
         """Whether the variance is Kenward & Roger's."""
         return self.degrees_of_freedom == "kenward_roger"
+
+    def for_looks(self) -> "Inference":
+        """Return how a trial's looks are judged: a model's error by Kenward & Roger.
+
+        At an early look few people have every visit. A standard error that takes the covariance
+        for known is then some percent too small, so that alpha is not kept, and its 1 / se^2
+        promises more information than there is.
+        """
+        return self if self.is_clustered else replace(self, degrees_of_freedom="kenward_roger")
 
     @property
     def by_arm(self) -> bool:

@@ -12,6 +12,7 @@ from trialsim.adaptive.enrichment import (
     Population,
     compare_with_enriching_from_the_start,
 )
+from trialsim.analyses import ANALYSES
 from trialsim.analytic import LookPlan, group_sequential, plan_looks
 from trialsim.comparison.closed_form import Moments
 from trialsim.costs import Costs
@@ -33,7 +34,9 @@ _ANALYSES = {
     "ancova": "ANCOVA of completers",
     "ancova_score": "ANCOVA of completers with the prognostic score",
     "random_slope": "the random-slope model",
+    "random_slope_score": "the random-slope model with the prognostic score",
     "mmrm": "the MMRM at the last visit",
+    "mmrm_score": "the MMRM at the last visit with the prognostic score",
 }
 
 
@@ -174,7 +177,7 @@ def tabulate_candidate_expectations(
         else describe_family(interim.futility, interim.futility_parameter),
         version=__version__,
         plan=plan,
-        analysis=_ANALYSES[design.analyses[0]],
+        analysis=_describe_analysis(design),
         unit=design.unit,
     )
     table = plan.tabulate_expectations()
@@ -198,6 +201,13 @@ def tabulate_candidate_expectations(
     table.insert(1, "fraction_enrolled", people.fraction_enrolled)
     table.insert(2, "analysis", design.analyses[0])
     return table
+
+
+def _describe_analysis(design: TrialDesign) -> str:
+    name = design.analyses[0]
+    judged = ANALYSES[name].is_mixed and design.inference.for_looks().kenward_roger
+    error = " (Kenward & Roger's standard error)" if judged else ""
+    return _ANALYSES[name] + error
 
 
 def _stop(

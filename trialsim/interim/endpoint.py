@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.analytic import CompleterEndpoint, MmrmEndpoint, SlopeEndpoint
 from trialsim.analytic.sequential.endpoint import Endpoint
@@ -16,29 +17,36 @@ def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endp
     Raises
     ------
     DesignError
-        The variances of the random-slope model are not known.
+        The variances of the random-slope model are not known, or outcomes are imputed.
     """
-    covariance, times = moments.covariance, design.times
-    if analysis == "random_slope":
+    covariance, times, kind = moments.covariance, design.times, ANALYSES[analysis]
+    if kind.imputation is not None:
+        raise DesignError(
+            f"The information of {analysis} at a look has no closed form: plan looks with mmrm as "
+            "the first of the analyses."
+        )
+    if kind.model == "random_slope":
         if moments.growth is None:
             raise DesignError("The closed form of the random-slope model needs its variances.")
-        total = moments.growth.total_covariance
+        growth = moments.growth
+        total = growth.covariance if kind.uses_score else growth.total_covariance
         return SlopeEndpoint(
             times,
             float(total[1, 1]),
-            float(moments.growth.residual_variance),
+            float(growth.residual_variance),
             float(total[0, 0]),
             float(total[0, 1]),
             "common" if design.common_baseline else "free",
         )
     last = len(covariance) - 2
-    if analysis == "change":
+    if kind.model == "change":
         variance = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
         return CompleterEndpoint(times[-1], float(np.sqrt(variance)))
-    known = [0, last + 1] if analysis == "ancova_score" else [0]
+    has_score = kind.uses_score and covariance[-1, -1] > 0
+    known = [0, last + 1] if has_score else [0]
     given = _condition(covariance, known, list(range(1, last + 1)))
     sd = np.sqrt(np.diag(given))
-    if analysis in ("ancova", "ancova_score"):
+    if kind.model == "ancova":
         return CompleterEndpoint(times[-1], float(sd[-1]))
     return MmrmEndpoint(times[1:], sd=float(sd[-1]), correlation=given / np.outer(sd, sd))
 

@@ -32,6 +32,8 @@ class ObservedLook:
 def estimate_look(table: Path, endpoint: str, plan: MonitoringPlan) -> ObservedLook:
     """Return the MMRM of the visits so far, adjusted for baseline, at the last planned visit.
 
+    With Kenward & Roger's standard error: few people have every visit at an early look.
+
     Raises
     ------
     DesignError
@@ -45,6 +47,7 @@ def estimate_look(table: Path, endpoint: str, plan: MonitoringPlan) -> ObservedL
         trial.arms[seen],
         trial.months[1:],
         trial.outcome[seen, :1],
+        degrees_of_freedom="kenward_roger",
     )
     if not fit.converged[0]:
         raise DesignError(

@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from trialsim.analyses import ANALYSES, Analysis
+from trialsim.analysis.inference import Inference
 from trialsim.analysis.inputs import Trials
 from trialsim.analysis.mmrm import fit_mmrm_statistics
 from trialsim.analysis.patterns import PatternStatistics, decode_patterns, encode_patterns
@@ -35,7 +36,9 @@ class Observed:
     people: Sequence[Trials] = ()
 
 
-def fit_analysis(name: str, observed: Observed, design: TrialDesign) -> FitResult:
+def fit_analysis(
+    name: str, observed: Observed, design: TrialDesign, inference: Inference | None = None
+) -> FitResult:
     """Return one analysis of every trial.
 
     Parameters
@@ -46,21 +49,27 @@ def fit_analysis(name: str, observed: Observed, design: TrialDesign) -> FitResul
         What was seen of each trial.
     design
         The trial's design.
+    inference
+        How mixed models judge the effect; as the design says when None.
     """
-    kind = ANALYSES[name]
+    kind, judged = ANALYSES[name], inference or design.inference
     if not (kind.takes_inference and observed.people):
-        return _fit(kind, observed.statistics, design, None)
+        return _fit(kind, observed.statistics, design, judged, None)
     ends = accumulate((len(group.outcome) for group in observed.people), initial=0)
     return join_results(
         [
-            _fit(kind, observed.statistics.select(slice(first, last)), design, group)
+            _fit(kind, observed.statistics.select(slice(first, last)), design, judged, group)
             for (first, last), group in zip(pairwise(ends), observed.people, strict=True)
         ]
     )
 
 
 def _fit(
-    kind: Analysis, statistics: PatternStatistics, design: TrialDesign, people: Trials | None
+    kind: Analysis,
+    statistics: PatternStatistics,
+    design: TrialDesign,
+    inference: Inference,
+    people: Trials | None,
 ) -> FitResult:
     if not kind.uses_score:
         used = [0, 1, *range(3, statistics.n_predictors)]
@@ -82,13 +91,13 @@ def _fit(
                 design.times,
                 common_baseline=design.common_baseline,
                 covariate_slopes=True,
-                inference=design.inference,
+                inference=inference,
                 people=people,
             )
         case "mmrm":
             return fit_mmrm_statistics(
                 statistics.use_baseline_as_predictor(),
-                inference=design.inference,
+                inference=inference,
                 people=None if people is None else people.use_baseline_as_predictor(),
             )
 

@@ -68,7 +68,8 @@ def simulate_looks(
     """Return the fits of every analysis of the design at every look.
 
     People enter at random, as fast as `accrual` says; the last look comes when everyone has had
-    the last visit or has left.
+    the last visit or has left. Mixed models are judged with Kenward & Roger's standard error (the
+    sandwich's, where the design asks for it): few people have every visit at an early look.
 
     Parameters
     ----------
@@ -261,7 +262,8 @@ def _observe_at(
 
 
 def _fit(job: _Job, observed: Observed, n_replicates: int) -> dict[str, Fits]:
+    inference = job.design.inference.for_looks()
     return {
-        name: fold(fit_analysis(name, observed, job.design), n_replicates)
+        name: fold(fit_analysis(name, observed, job.design, inference), n_replicates)
         for name in job.design.analyses
     }
