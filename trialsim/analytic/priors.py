@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,8 @@ from scipy import optimize, special, stats
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
-_MAX_DRAWS = 2**22
+_MAX_DRAWS: Final = 2**22
+_NUMBERS: Final = (int, float, np.integer, np.floating)
 
 
 class Prior(Protocol):
@@ -190,7 +190,11 @@ def draw_beliefs(beliefs: Sequence[Prior | float], n: int, seed: int) -> FloatAr
     problems = [
         f"What is believed must be a finite number or a prior, got {belief!r}."
         for belief in beliefs
-        if not (np.isfinite(belief) if isinstance(belief, Real) else hasattr(belief, "quantile"))
+        if not (
+            np.isfinite(float(belief))
+            if isinstance(belief, _NUMBERS)
+            else hasattr(belief, "quantile")
+        )
     ]
     if not (float(n).is_integer() and 2 <= n <= _MAX_DRAWS):
         problems.append(f"n_draws must be a whole number between 2 and {_MAX_DRAWS}, got {n}.")
@@ -203,7 +207,7 @@ def draw_beliefs(beliefs: Sequence[Prior | float], n: int, seed: int) -> FloatAr
     return np.array(
         [
             np.full(shares.shape[1], float(belief))
-            if isinstance(belief, Real)
+            if isinstance(belief, _NUMBERS)
             else belief.quantile(share)
             for belief, share in zip(beliefs, shares, strict=True)
         ]
