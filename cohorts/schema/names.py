@@ -26,6 +26,9 @@ REPORTED_REGIONS: Final = ("hippocampus", "amygdala", "lateral_ventricle", "thal
 IMAGE_KINDS: Final = ("baseline", "predicted", "difference", "uncertainty", "reconstructed")
 """What an image of `prediction_images` shows; `reconstructed` is the baseline, decoded."""
 
+OBSERVED_KINDS: Final = ("observed", "decoded")
+"""What an image of `observed_images` shows: the follow-up scan, and how the model decodes it."""
+
 BREAK_EVEN: Final = "slowing in the selected over slowing in everyone"
 """The assumption in `sensitivity` whose value other than 1 is that at which nothing is saved."""
 

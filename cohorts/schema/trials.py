@@ -5,6 +5,7 @@ from typing import Final
 import pandera.pandas as pa
 
 from cohorts.schema.columns import SHARE, count, flag, number, table, text
+from cohorts.schema.names import OBSERVED_KINDS
 
 TRIALS_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
     table(
@@ -134,6 +135,20 @@ TRIALS_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "months": number(0),
             "observed": number(nullable=True),
             "twin": number(),
+        },
+    ),
+    table(
+        "observed_images",
+        "trialsim analyze",
+        ["participant_id", "months", "kind"],
+        {
+            "participant_id": text(),
+            "session_id": text(),
+            "arm": text(values=("control", "treatment")),
+            # of the trial's visit
+            "months": number(0),
+            "kind": text(values=OBSERVED_KINDS),
+            "path": text(),
         },
     ),
     table(

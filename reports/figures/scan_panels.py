@@ -106,7 +106,60 @@ def plot_scan_panel(
     if uncertainty is not None:
         spread = _smooth(uncertainty)
         rows.append(_Row("Uncertainty,\nSD", spread, "cividis", 0.0, ends.uncertainty))
-    places = _list_places(baseline)
+    return _draw_rows(rows, _list_places(baseline), cut_mm, title)
+
+
+def plot_twin_panel(
+    observed: nib.Nifti1Image,
+    twin: nib.Nifti1Image,
+    uncertainty: nib.Nifti1Image,
+    *,
+    scan: nib.Nifti1Image,
+    scale: ScanScale | None = None,
+    cut_mm: tuple[float, float, float] = _HIPPOCAMPUS_MM,
+) -> Figure:
+    """Return three planes of an observed follow-up scan, its twin, their difference, its error.
+
+    Parameters
+    ----------
+    observed
+        The follow-up scan as the model decodes it, so that what decoding leaves out is no
+        difference; on one grid with the others, intensities in the same unit.
+    twin
+        The scan that was predicted, untreated, for the same time.
+    uncertainty
+        Standard deviation of the predicted intensity at each voxel.
+    scan
+        The follow-up scan itself, which is shown.
+    scale
+        The color scales; by default those of this person.
+    cut_mm
+        Where to cut, as in `plot_scan_panel`.
+
+    Raises
+    ------
+    ReportError
+        If the images are not on one grid.
+    """
+    _require_one_grid(observed, twin, uncertainty, scan)
+    ends = scale or measure_scale(twin, observed, uncertainty)
+    difference = _smooth(observed, _values(observed) - _values(twin))
+    rows = [
+        _Row("Observed", _values(scan), "gray", 0.0, ends.intensity, is_whole=True),
+        _Row("Observed,\nzoom", _values(scan), "gray", 0.0, ends.intensity),
+        _Row("Twin", _values(twin), "gray", 0.0, ends.intensity),
+        _Row("Observed\nminus twin", difference, "RdBu_r", -ends.difference, ends.difference),
+        _Row("Twin's error,\nSD", _smooth(uncertainty), "cividis", 0.0, ends.uncertainty),
+    ]
+    return _draw_rows(rows, _list_places(twin), cut_mm, "")
+
+
+def _draw_rows(
+    rows: list[_Row],
+    places: list[NDArray[np.float64]],
+    cut_mm: tuple[float, float, float],
+    title: str,
+) -> Figure:
     with shared_style():
         figure = new_figure(6.4, _ROW_INCHES * len(rows) + 0.3)
         grid = figure.subplots(len(rows), 3, squeeze=False)

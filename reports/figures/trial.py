@@ -97,7 +97,7 @@ def plot_tipping_point(curve: pd.DataFrame, *, tips_at: float, unit: str) -> Fig
         axes.plot(rows["delta"], rows["estimate"], color=BLUE, label="Effect, 95 % interval")
         if np.isfinite(tips_at) and tips_at != 0:
             axes.axvline(tips_at, color=VERMILLION, lw=1.2, ls=(0, (4, 2)),
-                         label=f"Tips at {tips_at:.3g} {unit}")  # fmt: skip
+                         label=f"Tips at {tips_at:.3g} {unit}".replace("-", "\u2212"))  # fmt: skip
         axes.set(
             xlabel=f"Added to imputed outcomes of treated people who left, {unit}",
             ylabel=f"Effect, {unit}",

@@ -241,6 +241,11 @@ def add_twin_correlations(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["twin_correlations"]))
 
 
+def add_observed_images(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of follow-up scans that stand beside predicted ones."""
+    connection.execute(_create_statement(TABLES["observed_images"]))
+
+
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
@@ -257,4 +262,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_accrual,
     add_twin_correlations,
     add_estimands,
+    add_observed_images,
 )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +108,49 @@ def test_the_page_answers_with_the_primary_analysis_and_names_nobody(tmp_path: P
 )
 def test_the_tipping_point_is_told_in_words(tips_at: float, words: str, tmp_path: Path) -> None:
     assert words in write(tmp_path, make_tables(tips_at=tips_at), [])
+
+
+def test_limits_say_who_left_and_what_the_twin_is(tmp_path: Path) -> None:
+    text = write(tmp_path, make_tables(), [])
+    assert "a surrogate: that its loss is slowed" in text
+    assert "A twin that is wrong costs precision" in text
+    assert "leaving differs by arm" not in text
+    tables = make_tables()
+    tables["trial_visits"]["share_seen"] = [0.9, 0.6]
+    (tmp_path / "differs").mkdir()
+    text = write(tmp_path / "differs", tables, [])
+    assert "90.0 % of control and 60.0 % of treated people were seen" in text.replace("\u00a0", " ")
+    assert text.index("leaving differs by arm") < text.index("## 1.")
+
+
+def test_an_observed_scan_stands_beside_its_twin(tmp_path: Path) -> None:
+    affine, rng = np.diag([8.0, 8.0, 8.0, 1.0]), np.random.default_rng(4)
+    affine[:3, 3] = [-72, -104, -72]
+    paths = {}
+    for kind in ("observed", "decoded", "predicted", "uncertainty"):
+        paths[kind] = str(tmp_path / f"{kind}.nii.gz")
+        nib.save(nib.Nifti1Image(rng.uniform(0.1, 1, (18, 22, 18)), affine), paths[kind])
+    who = {"participant_id": "secret-025", "months": 24.0}
+    tables = make_tables()
+    tables["observed_images"] = pd.DataFrame(
+        [
+            {**who, "session_id": "m24", "arm": "treatment", "kind": kind, "path": paths[kind]}
+            for kind in ("observed", "decoded")
+        ]
+    )
+    tables["prediction_images"] = pd.DataFrame(
+        [
+            {"participant_id": "secret-025", "model_id": "mini", "horizon_months": 24.0,
+             "kind": kind, "path": paths[kind]}
+            for kind in ("predicted", "uncertainty")
+        ]
+    )  # fmt: skip
+    text = write(tmp_path, tables, [])
+    assert "A treated person at month 24: observed scan and twin" in text
+    assert "secret" not in text
+    Path(paths["decoded"]).unlink()
+    (tmp_path / "moved").mkdir()
+    assert "no longer where it was" in write(tmp_path / "moved", tables, [])
 
 
 def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:

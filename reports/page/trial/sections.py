@@ -12,6 +12,7 @@ from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
+from reports.page.trial.twin_scans import describe_observed_scans
 from reports.page.units import show_region
 
 _REGULATION = (
@@ -159,7 +160,9 @@ def describe_twins(facts: StudyFacts) -> Section:
         return Section("Twins and individual effects", (Paragraph(text),))
     unit = get_unit(facts)
     outcomes = facts.tables["twin_outcomes"].drop(columns="participant_id")
+    model = facts.config(facts.writers[EFFECTS]).get("twins_model")
     blocks: list[Block] = [
+        *([Paragraph(f"Twins by {show_text(model)}, from baseline alone.")] if model else []),
         Picture(
             "twins",
             "Observed and twin at the last visit",
@@ -167,8 +170,10 @@ def describe_twins(facts: StudyFacts) -> Section:
             plot_twins(outcomes, unit=unit),
             {"twins": outcomes},
             facts.sources("twin_outcomes"),
-        )
+        ),
     ]
+    blocks += describe_observed_scans(facts)
+    blocks += describe_observed_scans(facts)
     blocks += _individuals(facts, unit) + _by_decline(facts, unit)
     return Section("Twins and individual effects", tuple(blocks))
 
@@ -223,11 +228,50 @@ def describe_trial_limits(facts: StudyFacts) -> Section:
         *synthetic,
         *(Paragraph(text, is_warning=True) for text in late),
         *(Paragraph(str(text)) for text in notes if text not in late),
+        *_compare_leaving(facts),
+        Paragraph(
+            "The outcome is a volume in scans, a surrogate: that its loss is slowed does not show "
+            "that people fare better. The estimator on top was named by the command or by its "
+            "default; this file does not show that it was named before outcomes were seen, nor "
+            "that people were randomized as the table says."
+        ),
         Paragraph(
             "Estimators of the people seen at the last visit take those who left to be like them; "
             "mixed models take outcomes to be missing at random given what was seen. Neither can "
             "be tested from these data."
         ),
+        *_limit_twins(facts),
         Paragraph(_REGULATION),
     ]
     return Section("Limits and regulatory note", tuple(blocks))
+
+
+def _compare_leaving(facts: StudyFacts) -> list[Block]:
+    """Return a warning where one arm lost clearly more people than the other."""
+    seen = facts.tables["trial_visits"]
+    last = seen[seen["months"] == seen["months"].max()].set_index("arm")
+    if not {"control", "treatment"} <= set(last.index):
+        return []
+    share, n = last["share_seen"], last["n"]
+    error = ((share * (1 - share) / n).sum()) ** 0.5
+    if abs(share["treatment"] - share["control"]) <= max(2 * error, 0.05):
+        return []
+    text = (
+        f"At the last visit {show_share(share['control'])} of control and "
+        f"{show_share(share['treatment'])} of treated people were seen: leaving differs by arm, so "
+        "that every analysis here hangs on why people left."
+    )
+    return [Paragraph(text, facts.sources("trial_visits"), is_warning=True)]
+
+
+def _limit_twins(facts: StudyFacts) -> list[Block]:
+    if not facts.has("twin_outcomes"):
+        return []
+    return [
+        Paragraph(
+            "A twin that is wrong costs precision: with randomized arms and robust errors it does "
+            "not make an effect where there is none. It does make individual effects wrong, and "
+            "the gain told here is this trial's, not a promise for the next. Weighted PROCOVA "
+            "estimates another mean where effects differ."
+        )
+    ]

@@ -47,6 +47,14 @@ def analyze(
     study: Annotated[
         Path | None, typer.Option(help="Study file: take its frozen twins, keep every table.")
     ] = None,
+    scans: Annotated[
+        Path | None,
+        typer.Option(
+            help="Cohort with follow-up scans: that of one person of each arm stands beside the "
+            "predicted one in the report; needs --study."
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(help="With --scans: the model that predicted.")] = "mini",
     accept_late_twins: Annotated[
         bool,
         typer.Option("--accept-late-twins", help="Take twins made after outcomes were known."),
@@ -83,6 +91,8 @@ def analyze(
         seed=seed,
         reading=reading,
         output=output,
+        scans=scans,
+        model=model,
     )
     effects = analysis.tables["trial_effects"]
     print_table(effects if as_json else effects[_SHOWN], as_json=as_json)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cohorts.table_files import write_table
 from reports.store.study import Study
+from trialsim.errors import DesignError
 from trialsim.finished.analysis import TrialAnalysis, analyze
 from trialsim.finished.checks import compare_baseline, count_missing
 from trialsim.finished.reading import read_trial
@@ -20,6 +21,7 @@ from trialsim.study.trials.frozen_twins import (
     hash_outcomes,
     read_frozen_twins,
 )
+from trialsim.study.trials.observed_scans import bring_observed_scans
 
 
 def analyze_trial(
@@ -33,6 +35,8 @@ def analyze_trial(
     seed: int = 1,
     reading: Mapping[str, Any],
     output: Path | None = None,
+    scans: Path | None = None,
+    model: str = "mini",
 ) -> tuple[TrialAnalysis, Sequence[str]]:
     """Return what a trial says, and sentences on how.
 
@@ -52,15 +56,22 @@ def analyze_trial(
         Further arguments of `trialsim.finished.read_trial`.
     output
         Where every table is written as CSV; nowhere when None.
+    scans, model
+        Cohort with follow-up scans, of which one of each arm is kept beside its predicted scan, and
+        the model that predicted.
 
     Raises
     ------
     DesignError
-        What the trial's table, its twins or its analysis refuse; late twins.
+        Scans without a study; what the trial's table, its twins or its analysis refuse; late twins.
     ReportError
         If the study cannot be written.
     """
     asked: dict[str, Any] = {"primary": primary, "alpha": alpha, "seed": seed}
+    if scans is not None and study is None:
+        raise DesignError(
+            "Observed scans stand beside those that a study predicted: name it with --study."
+        )
     if study is None:
         analysis = analyze(trial, twins=twins, **asked, **reading)
         said = [*analysis.trial.notes, *analysis.left_out]
@@ -68,6 +79,8 @@ def analyze_trial(
         with Study.open(study) as opened:
             frozen = _find_twins(opened, twins, accept_late_twins)
             analysis, said = _analyze_in_study(opened, trial, twins, frozen, asked, reading)
+            if scans is not None:
+                _keep_observed_scans(opened, analysis, scans, model)
     if output is not None:
         for name, table in analysis.tables.items():
             write_table(table, output / f"{name}.csv")
@@ -126,6 +139,16 @@ def _analyze_in_study(
         for name, table in analysis.tables.items():
             run.write(name, table)
     return analysis, said
+
+
+def _keep_observed_scans(study: Study, analysis: TrialAnalysis, scans: Path, model: str) -> None:
+    if "twin_outcomes" not in analysis.tables:
+        raise DesignError("Observed scans stand beside twins: this trial was analyzed without.")
+    found = bring_observed_scans(study, analysis.tables["twin_outcomes"], scans, model=model)
+    command = shlex.join(["trialsim", *sys.argv[1:]])
+    config = {"kind": "observed scans", "model": model}
+    with study.run(command=command, config=config, seed=0) as run:
+        run.write("observed_images", found)
 
 
 def _find_twins(study: Study, twins: Path | None, accept_late: bool) -> FrozenTwins | None:
