@@ -239,7 +239,8 @@ def _tabulate_sizes(facts: StudyFacts) -> Table:
         title="Re-estimating the sample size at the first look",
         sources=facts.sources(_SIZES),
         note=f"{_RULES[rows['rule'].iloc[0]]} Rejections with no effect are the type I error of "
-        "one side, ± Monte Carlo standard error. Summary-level simulation.",
+        "one side, ± Monte Carlo standard error. Simulated from means and variances of stages, not "
+        "from people with visits.",
     )
 
 
@@ -267,6 +268,7 @@ def _compare_enriching(facts: StudyFacts) -> list[Block]:
         sources=facts.sources(_ADAPTIVE),
         note="Both with as many people as enriching from the start needs. Stages are combined by "
         "the inverse normal, hypotheses by a closed test (Spiessens-Debois), so alpha is kept "
-        "whatever is chosen. Summary-level simulation; numbers on average.",
+        "whatever is chosen. Simulated from means and variances of stages, not from people with "
+        "visits; numbers on average.",
     )
     return [table]
