@@ -1,6 +1,7 @@
 """A finished trial: read from its table, estimated by every estimator, refused where it must be."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -160,9 +161,9 @@ def test_rows_count_for_the_nearest_planned_visit() -> None:
 Change = Callable[[pd.DataFrame], object]
 
 
-def set_first(column: str, value: object) -> Change:
+def set_first(column: str, value: object, *, place: int = 0) -> Change:
     def change(long: pd.DataFrame) -> pd.DataFrame:
-        first = long.sort_values(["participant_id", "months"]).index[0]
+        first = long.sort_values(["participant_id", "months"]).index[place]
         changed = long.astype({column: object})
         changed.loc[first, column] = value
         return changed
@@ -179,6 +180,7 @@ BAD_TRIALS: list[tuple[Change, str]] = [
         "got 3: control, high dose, treatment",
     ),
     (set_first("arm", "treatment"), "1 people are in both arms"),
+    (set_first("arm", "treatment", place=1), "1 people are in both arms"),
     (set_first("arm", None), "arm is missing for 1 people"),
     (set_first("months", -3), r"months must be 0 \(randomization\) or later, got -3"),
     (set_first("months", "soon"), "months must be a number, got soon"),
@@ -213,6 +215,7 @@ BAD_TWINS: list[tuple[Change, str]] = [
     (lambda t: t[t["participant_id"] != "p007"], "1 of the 120 people .*first: p007"),
     (lambda t: t.assign(months=t["months"] + 1), "no prediction at month 6 for 120"),
     (lambda t: t.assign(sd_mm3=0.0), "sd_mm3 of the twins must be greater than 0"),
+    (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at month 6"),
     (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
     (lambda t: pd.concat([t, t.head(1)]), "1 rows too many"),
     (lambda t: t.assign(region="amygdala"), "no rows of the region hippocampus"),
@@ -241,6 +244,21 @@ def test_wrong_choices_are_told(
 ) -> None:
     with pytest.raises(DesignError, match=words):
         estimate_effects(read_trial(tables[0]), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"covariates": ["hippocampus_mm3"]}, "hippocampus_mm3 is no covariate: it changes"),
+        ({"covariates": ["arm"]}, "arm is no covariate: it says who"),
+        ({"visits_months": [0, float("nan")]}, "visits_months must be finite numbers"),
+    ],
+)
+def test_wrong_readings_are_told(
+    options: dict[str, Any], words: str, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    with pytest.raises(DesignError, match=words):
+        read_trial(tables[0], **options)
 
 
 def test_other_endpoints_are_no_covariates() -> None:

@@ -56,7 +56,7 @@ def _find_naming_problems(names: list[str], control: str | None) -> list[str]:
 def _find_people_problems(values: pd.Series) -> list[str]:
     by_person = values.groupby(level=0)
     none = by_person.count() < by_person.size()
-    both = (by_person.first() != by_person.last()) & ~none
+    both = (by_person.min() != by_person.max()) & ~none
     problems = []
     if both.any():
         problems.append(

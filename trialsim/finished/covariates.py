@@ -42,12 +42,24 @@ def read_covariates(
     Raises
     ------
     DesignError
-        A column that is not there, changes after baseline, has gaps, or has too many levels.
+        A column that is not there, is the outcome or no covariate at all, changes after baseline,
+        has gaps, or has too many levels.
     """
     if chosen is not None:
         unknown = [name for name in chosen if name not in frame]
         if unknown:
             raise DesignError(*(f"The trial's table has no column {name}." for name in unknown))
+        wrong = [name for name in chosen if name in _NOT_COVARIATES or name == outcome]
+        if wrong:
+            raise DesignError(
+                *(
+                    f"{name} is no covariate: it changes after baseline, and analyses adjust for its "
+                    "baseline as they are."
+                    if name == outcome
+                    else f"{name} is no covariate: it says who, when or which arm."
+                    for name in wrong
+                )
+            )
     names = [
         str(name)
         for name in (frame.columns if chosen is None else chosen)

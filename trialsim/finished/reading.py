@@ -137,6 +137,8 @@ def _tell(
 
 def _plan_visits(months: pd.Series, visits_months: Sequence[float] | None) -> Floats:
     planned = np.unique(months if visits_months is None else np.asarray(visits_months, float))
+    if not np.isfinite(planned).all():
+        raise DesignError(f"visits_months must be finite numbers, got {list(visits_months or [])}.")
     if visits_months is None and len(planned) > _MAX_VISITS:
         raise DesignError(
             f"The table has {len(planned)} different months: name the planned visits "

@@ -46,6 +46,7 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
     _refuse_others(long, trial)
     predicted = _arrange(long, "predicted_mm3", trial.participant_id, later)
     _refuse_gaps(predicted, trial)
+    _refuse_constant(predicted, later)
     sd = None
     if "sd_mm3" in long:
         sd = _arrange(long, "sd_mm3", trial.participant_id, later)
@@ -96,6 +97,18 @@ def _arrange(long: pd.DataFrame, name: str, people: np.ndarray, months: Floats) 
     values = long.set_index(["participant_id", "months"])[name]
     wanted = pd.MultiIndex.from_product([people, months])
     return values.reindex(wanted).to_numpy(dtype=float).reshape(len(people), len(months))
+
+
+def _refuse_constant(predicted: Floats, months: Floats) -> None:
+    same = np.ptp(predicted, axis=0) == 0
+    if same.any():
+        raise DesignError(
+            *(
+                f"The twins predict the same volume for everyone at month {month:g}: such a twin "
+                "says nothing of anybody."
+                for month in months[same]
+            )
+        )
 
 
 def _refuse_gaps(predicted: Floats, trial: FinishedTrial) -> None:
