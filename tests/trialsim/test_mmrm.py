@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from trialsim.analysis import fit_ancova, fit_mmrm
+from trialsim.analysis.covariance import invert_positive_definite
 from trialsim.errors import DesignError
 
 Floats = NDArray[np.float64]
@@ -197,3 +198,13 @@ def test_bad_trials_are_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(DesignError, match=words):
         fit_mmrm(outcome, treatment, times, covariates)
+
+
+def test_one_matrix_is_inverted_and_stays_as_it_was() -> None:
+    matrix = np.array([[[4.0, 1.0], [1.0, 3.0]]])
+    before = matrix.copy()
+    inverse, log_determinant, fine = invert_positive_definite(matrix)
+    assert matrix.tolist() == before.tolist()
+    assert inverse[0] == pytest.approx(np.linalg.inv(before[0]))
+    assert log_determinant[0] == pytest.approx(np.log(11.0))
+    assert fine.all()

@@ -100,7 +100,7 @@ def invert_positive_definite(matrices: Floats) -> tuple[Floats, Floats, Flags]:
     *shape, n, _ = matrices.shape
     # trials last, so that each operation runs over all of them in one go
     flat = matrices.reshape(math.prod(shape), n, n)
-    swept = np.ascontiguousarray(flat.transpose(1, 2, 0))
+    swept = flat.transpose(1, 2, 0).copy(order="C")
     diagonal = np.einsum("iit->it", swept).copy()
     log_determinant = np.zeros(swept.shape[2])
     fine = np.isfinite(diagonal).all(axis=0)

@@ -53,8 +53,8 @@ def read_covariates(
         if wrong:
             raise DesignError(
                 *(
-                    f"{name} is no covariate: it changes after baseline, and analyses adjust for its "
-                    "baseline as they are."
+                    f"{name} is no covariate: it changes after baseline, and its baseline is "
+                    "adjusted for as it is."
                     if name == outcome
                     else f"{name} is no covariate: it says who, when or which arm."
                     for name in wrong
