@@ -137,7 +137,8 @@ class Records:
     def _problem(self, row: dict[Any, Any], column: str | None, message: str) -> Problem:
         value = show(row.get(column)) if column is not None else ""
         return Problem(
-            message.format(**{str(name): item for name, item in row.items()}, value=value),
+            # a column of the source may be called `value`, too
+            message.format(**{**{str(name): item for name, item in row.items()}, "value": value}),
             participant_id=row["participant_id"],
             file=row.get(SOURCE_FILE),
             row=as_row_number(row.get(SOURCE_ROW)),
