@@ -49,6 +49,9 @@ class Course:
     label: str = "synth"
 
 
+_LARGEST_VENTRICLE_MM3 = 600_000.0
+
+
 def synthesize_table(
     n_participants: int,
     *,
@@ -115,6 +118,8 @@ def simulate_course(
     limit = min((0.4 * (b - a) for a, b in itertools.pairwise(planned)), default=0.0)
     months = np.array(planned) + np.clip(jitter, -limit, limit) * (np.array(planned) > 0)
     volumes = compute_volumes(people, months / 12, parameters=parameters)
+    # among 100,000 people a log-normal's tail is more than a head holds
+    volumes["lateral_ventricle"] = np.minimum(volumes["lateral_ventricle"], _LARGEST_VENTRICLE_MM3)
     return Course(people, planned, months, volumes)
 
 

@@ -1,4 +1,4 @@
-"""Columns that collide, questions without end, no home, no place for files: results or sentences."""
+"""Columns that collide, questions without end, no home: a result or a sentence."""
 
 import json
 import os

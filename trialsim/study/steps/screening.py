@@ -30,8 +30,9 @@ def build_screening(job: Job, run: Run) -> Screening:
 def read_predictions(job: Job, run: Run) -> pd.DataFrame | None:
     """Return the volumes that were predicted in this study and elsewhere; None without any."""
     tables = [run.read("predictions")] if job.protocol.prediction else []
-    given = read_given_predictions(job, read_cohort(run.study, run.read))
-    tables += [] if given is None else [given]
+    if job.protocol.selection.predictions is not None:
+        given = read_given_predictions(job, read_cohort(run.study, run.read))
+        tables += [] if given is None else [given]
     return pd.concat(tables, ignore_index=True) if tables else None
 
 
