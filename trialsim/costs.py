@@ -6,6 +6,7 @@ from typing import Final
 
 from trialsim.accrual.plan import AccrualPlan, expect_months
 from trialsim.errors import DesignError
+from trialsim.whole_people import count_entering
 
 MONTHS_UNKNOWN: Final = (
     "costs.per_month needs costs.screening_rate_per_month, or an [accrual] section, beside it."
@@ -114,8 +115,7 @@ class Costs:
         232
         """
         share = self._get_share(fraction_enrolled, is_screened=is_screened)
-        # a fraction such as 0.3 is no exact binary number: 30 / 0.3 must stay 100
-        n_to_screen = math.ceil(n_total / share - 1e-9)
+        n_to_screen = count_entering(n_total, share)
         months_to_enroll = self.compute_months(n_to_screen)
         cost = n_total * self._get_price(n_visits)
         cost += n_to_screen * self.screening if is_screened else 0.0

@@ -90,7 +90,7 @@ def write_model_folder(
     card
         The text of `MODEL_CARD.md`.
     auxiliary
-        The text of each file that `config.auxiliary` names.
+        The text of each file that `config.auxiliary` names, and of any other by its name.
     dtype
         Floating-point weights are stored in it, as they are by default.
 

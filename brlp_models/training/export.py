@@ -1,6 +1,6 @@
 """A finished training as a model folder."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +9,7 @@ import torch
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import write_model_folder
+from brlp_models.model.training_people import TRAINING_PEOPLE, describe_training_people
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.pipeline import SCAN_BANK, Training
 from brlp_models.training.recipe import Recipe
@@ -17,7 +18,9 @@ from brlp_models.training.stages.volume_gain import measure_volume_gain
 from cohorts.synthetic.parameters import GeneratorParameters
 
 
-def export_model(training: Training, folder: Path, *, card: str) -> Path:
+def export_model(
+    training: Training, folder: Path, *, card: str, people: Collection[str] = ()
+) -> Path:
     """Write the model folder of a training whose stages are all finished.
 
     Parameters
@@ -28,6 +31,8 @@ def export_model(training: Training, folder: Path, *, card: str) -> Path:
         The model folder.
     card
         The text of the model card.
+    people
+        Ids of the cohort's people; nobody's where they are synthetic people of the recipe's own.
 
     Raises
     ------
@@ -36,7 +41,9 @@ def export_model(training: Training, folder: Path, *, card: str) -> Path:
     """
     config, networks = training.load_config(), training.load_networks()
     bank = Bank.load(training.folder / SCAN_BANK)
-    auxiliary = _read_auxiliary(training.folder)
+    texts = _read_auxiliary(training.folder)
+    if people:
+        texts[TRAINING_PEOPLE] = describe_training_people(people)
     update = {"training_ranges": measure_training_ranges(bank.index, config), "auxiliary": FILES}
     if training.recipe.measure_volume_gain:
         update["volume_gain"] = measure_volume_gain(
@@ -47,7 +54,7 @@ def export_model(training: Training, folder: Path, *, card: str) -> Path:
         config.model_copy(update=update),
         networks,
         card=card,
-        auxiliary=auxiliary,
+        auxiliary=texts,
         dtype=torch.float16,
     )
 
@@ -78,7 +85,7 @@ def _span(column: pd.Series) -> tuple[float, float]:
     return float(column.min()), float(column.max())
 
 
-def _read_auxiliary(folder: Path) -> Mapping[str, str]:
+def _read_auxiliary(folder: Path) -> dict[str, str]:
     missing = [name for name in FILES.values() if not (folder / name).is_file()]
     if missing:
         raise ModelError(

@@ -103,7 +103,8 @@ class TrainingSession:
     def _export(self) -> None:
         write_loss_curves(self._folder)
         card = render_training_card(self._recipe, self._folder)
-        export_model(self._training, self._folder / MODEL, card=card)
+        people = [] if self._cohort is None else list(self._cohort.participants["participant_id"])
+        export_model(self._training, self._folder / MODEL, card=card, people=people)
 
     def _make_banks(self) -> None:
         grid = Grid(self._recipe.model.shape, np.array(self._recipe.model.affine))

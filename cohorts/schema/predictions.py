@@ -7,6 +7,17 @@ import pandera.pandas as pa
 from cohorts.schema.columns import count, number, table, text
 from cohorts.schema.names import IMAGE_KINDS
 
+_PREDICTED: Final = {
+    "participant_id": text(),
+    "model_id": text(),
+    "horizon_months": number(0),
+    "region": text(),
+    "volume_mm3": number(0),
+    "volume_sd_mm3": number(0, nullable=True),
+    "n_samples": count(1),
+    "baseline_volume_mm3": number(0),
+}
+
 PREDICTIONS_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
     table(
         "scan_volumes",
@@ -36,16 +47,13 @@ PREDICTIONS_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
         "predictions",
         "trialsim predict",
         ["participant_id", "model_id", "horizon_months", "region"],
-        {
-            "participant_id": text(),
-            "model_id": text(),
-            "horizon_months": number(0),
-            "region": text(),
-            "volume_mm3": number(0),
-            "volume_sd_mm3": number(0, nullable=True),
-            "n_samples": count(1),
-            "baseline_volume_mm3": number(0),
-        },
+        _PREDICTED,
+    ),
+    table(
+        "archive_predictions",
+        "trialsim run",
+        ["participant_id", "model_id", "horizon_months", "region"],
+        _PREDICTED,
     ),
     table(
         "prediction_images",

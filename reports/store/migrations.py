@@ -246,6 +246,11 @@ def add_observed_images(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["observed_images"]))
 
 
+def add_archive_predictions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of what is predicted of an archive's people."""
+    connection.execute(_create_statement(TABLES["archive_predictions"]))
+
+
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
@@ -263,4 +268,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_twin_correlations,
     add_estimands,
     add_observed_images,
+    add_archive_predictions,
 )

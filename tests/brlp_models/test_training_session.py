@@ -94,3 +94,21 @@ def test_scans_of_a_cohort_are_not_taken_for_synthetic_people(tmp_path: Path) ->
     (tmp_path / "scan_bank" / "bank.json").write_text('{"cohort": "archive", "visits": []}')
     with pytest.raises(ModelError, match="scans of the cohort archive; give it with --data"):
         TrainingSession(make_recipe(), tmp_path).run("segmenter")
+
+
+def test_the_model_folder_gets_the_people_of_the_cohort(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = make_cohort(100)
+    cohort.write(tmp_path / "people")
+    write_banks(tmp_path)
+    told: dict[str, object] = {}
+    for name in ("write_cohort_bank", "write_loss_curves", "render_training_card"):
+        monkeypatch.setattr(f"brlp_models.training.session.{name}", lambda *_, **__: None)
+    monkeypatch.setattr(
+        "brlp_models.training.session.export_model", lambda *_, **given: told.update(given)
+    )
+    monkeypatch.setattr(Training, "train", lambda *_: None)
+    monkeypatch.setattr(TrainingSession, "_fit_auxiliary", lambda _: None)
+    TrainingSession(make_recipe(), tmp_path, data=tmp_path / "people").run("all")
+    assert told["people"] == list(cohort.participants["participant_id"])

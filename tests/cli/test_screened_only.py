@@ -176,6 +176,43 @@ def test_futures_are_predicted_from_an_archive_and_it_is_said_so(folder: Path) -
     assert sizes["n_control"].gt(1).all()
 
 
+SEARCHED = """outcomes = "predicted"
+[optimize]
+fractions_enrolled = [0.5]
+n_visits = [2]
+n_confirmed = 1
+[interim]
+looks = [0.5, 1]
+accrual_per_month = 10
+[costs]
+screening = 1500
+participant = 25000
+"""
+
+
+def test_looks_and_designs_are_planned_for_people_without_a_future(folder: Path) -> None:
+    code, _, problems = run(folder, outcomes=SEARCHED)
+    assert code == 0, problems
+    with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
+        looks, front = study.read("looks"), study.read("design_front")
+        notes = [json.loads(text).get("notes", []) for text in study.runs()["config"]]
+    assert set(looks["strategy"]) == {"random", "baseline_volume", "regression"}
+    assert front["n_control"].gt(1).all()
+    # each of the three tells where outcomes come from
+    assert sum("Outcomes are predicted for the 150" in str(own) for own in notes) == 3
+
+
+def test_a_plan_tells_what_cannot_be_searched(folder: Path) -> None:
+    path = folder / "protocol.toml"
+    path.write_text(PROTOCOL.format(
+        training='training = "archive"', outcomes=SEARCHED, learning=""))  # fmt: skip
+    words = ["run", str(path), "--dry-run", "--set", "optimize.slowing_sd=0.9"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert "No design can be searched: optimize.slowing_sd: a slowing believed" in done.stderr
+    assert done.stderr.count("Error: ") == 1
+
+
 def write_predictions(folder: Path, months: tuple[float, ...]) -> None:
     cohort = load_cohort(folder / "screened")
     own = cohort.volumes[cohort.volumes["region"] == "hippocampus"].set_index("participant_id")

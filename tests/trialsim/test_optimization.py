@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 from cohorts.synthetic.tabular import synthesize_table
+from trialsim import analytic
 from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
 from trialsim.comparison.closed_form import compute_model_moments, compute_sample_size
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
+from trialsim.optimization.assurance import require_assurance
 from trialsim.optimization.choices import list_run_in_choices, list_strategy_choices
 from trialsim.optimization.confirmation import DrawnVisits
 from trialsim.optimization.courses import Courses
@@ -353,3 +355,14 @@ def test_designs_without_a_formula_are_refused(screened: Screened) -> None:
     two = DESIGN.change(visits_months=(0, 24))
     with pytest.raises(DesignError, match="need three visits or more"):
         optimize_design(screened, two, COSTS, SearchRanges(), groups=groups)
+
+
+def test_a_size_for_an_assurance_has_it_over_what_is_believed() -> None:
+    wanted = require_assurance(DESIGN.change(target_power=0.75), 0.12).target_power
+    # a decline of 1 with a standard deviation of 1: effects are slowings
+    n = analytic.means(delta=0.3, sd=1.0, power=wanted).n_control
+    belief = analytic.NormalPrior(0.3, 0.12)
+    found = analytic.assure(delta=belief, sd=1.0, n_control=float(n))
+    assert found.assurance == pytest.approx(0.75, abs=0.002)
+    with pytest.raises(DesignError, match="no trial has an assurance of 80%"):
+        require_assurance(DESIGN, 0.4)

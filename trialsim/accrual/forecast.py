@@ -11,7 +11,6 @@ Anisimov & Fedorov 2007 (Stat Med 26:4958); Anisimov 2011 (Stat Med 30:2815), si
 after another; Mountain & Sherlock 2022 (Biometrics 78:636), one gamma in place of a sum of gammas.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +19,7 @@ from scipy import special, stats
 
 from trialsim.accrual.plan import AccrualPlan
 from trialsim.errors import DesignError
+from trialsim.whole_people import count_entering
 
 _ENDS: Final = (0.025, 0.975)
 _HALVINGS: Final = 80
@@ -91,8 +91,7 @@ def forecast_enrollment(
     low, high = (
         _find_month(plan, n_enrolled, share, chance) + plan.screening_months for chance in _ENDS
     )
-    # a share such as 0.3 is no exact binary number: 30 / 0.3 must stay 100
-    n_to_screen = math.ceil(n_enrolled / share - 1e-9)
+    n_to_screen = count_entering(n_enrolled, share)
     expected = plan.expect_months(n_to_screen)
     failed = [0, 0]
     if share < 1:

@@ -11,18 +11,17 @@ from trialsim import defaults
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
 from trialsim.comparison.candidate_runs import Simulation, run_candidate
-from trialsim.comparison.candidates import (
-    EVERYONE,
-    read_screened,
-)
+from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
 from trialsim.comparison.cohort_error.bootstrap import Rescore, bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.decision import tabulate_decisions
 from trialsim.comparison.estimands import tabulate_estimands
-from trialsim.comparison.notes import list_notes
+from trialsim.comparison.halving import find_halving, measure_archive_sd
+from trialsim.comparison.notes import describe_halving, list_notes
 from trialsim.comparison.pool_moments import tabulate_moments
 from trialsim.comparison.preparing import prepare_candidates
 from trialsim.comparison.proposal import tabulate_proposals
+from trialsim.comparison.relation import list_unrelated
 from trialsim.comparison.sensitivity import tabulate_sensitivity
 from trialsim.comparison.size_errors import SizeErrors
 from trialsim.comparison.size_search import draw_replicate_weights
@@ -199,7 +198,39 @@ def compare_strategies(
         n_bootstrap=n_bootstrap,
         rescore=rescore,
     )
+    planned = _plan_halving(errors, tables["proposed_sizes"], screened, design, rescore, seed)
+    notes += [*list_unrelated(screened), *planned]
     return Comparison(tables, (*prepared.refusals, *notes))
+
+
+def _plan_halving(
+    errors: SizeErrors,
+    proposals: pd.DataFrame,
+    screened: Screened,
+    design: TrialDesign,
+    rescore: Rescore | None,
+    seed: int,
+) -> list[str]:
+    """Return what would halve the interval of the proposed size."""
+    if proposals.empty or not errors.has_intervals:
+        return []
+    first = proposals.iloc[0]
+    key = (first["strategy"], first["fraction_enrolled"])
+    place, run = next(
+        (i, run)
+        for i, run in enumerate(errors.runs)
+        if (run.candidate.strategy, run.candidate.fraction_enrolled) == key
+    )
+    sd = errors.get_cohort_sd(place, str(first["analysis"]))
+    if not sd > 0:
+        return []
+    found = find_halving(
+        sd,
+        measure_archive_sd(screened, run.candidate, design, seed=seed, rescore=rescore),
+        errors.n_screened,
+        0 if screened.target is None else len(screened.outcome),
+    )
+    return describe_halving(found, errors.n_screened, len(screened.outcome))
 
 
 class _Reporter:

@@ -15,6 +15,7 @@ import pandas as pd
 from trialsim.analysis.result import Floats
 from trialsim.comparison.size_errors import SizeErrors
 from trialsim.comparison.tables import pair_with_reference
+from trialsim.comparison.whole_sizes import enroll_whole
 from trialsim.costs import Costs
 
 _COLUMNS = [
@@ -50,6 +51,8 @@ def tabulate_decisions(errors: SizeErrors, costs: Costs, reference: str) -> pd.D
         regret = compute_regret(samples)
         for place, share, lost in zip(places, shares, regret, strict=True):
             run = errors.runs[place]
+            n_control = run.sizes[analysis].n_control
+            whole = enroll_whole(run.candidate, run.design, n_control, costs)
             base = bases.get((id(run), analysis))
             against = None if base is None else drawn.get(errors.runs.index(base))
             rows.append(
@@ -57,9 +60,7 @@ def tabulate_decisions(errors: SizeErrors, costs: Costs, reference: str) -> pd.D
                     "analysis": analysis,
                     "strategy": run.candidate.strategy,
                     "fraction_enrolled": run.candidate.fraction_enrolled,
-                    "cost": errors.compute_cost(place, analysis, costs)
-                    if costs.is_priced
-                    else run.sizes[analysis].n_control,
+                    "cost": whole.cost if costs.is_priced else whole.n_control,
                     "probability_cheapest": share,
                     "expected_cost": _average(drawn[place]),
                     "expected_regret": lost,

@@ -1,9 +1,12 @@
 """What a reader of a comparison must know beside its tables."""
 
+import math
+
 import pandas as pd
 
 from trialsim.comparison.cohort_error.bootstrap import Rescore
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
+from trialsim.comparison.halving import Halving
 from trialsim.comparison.refitting import Refitting
 from trialsim.comparison.size_errors import SizeErrors
 from trialsim.simulation.pool import SMALL_POOL
@@ -26,6 +29,35 @@ def list_notes(
         *_list_missing_scores(errors),
         *_list_noise(errors, noise_sd),
         *_describe_error(errors, n_bootstrap, rescore),
+    ]
+
+
+def describe_halving(found: Halving, n_screened: int, n_archive: int) -> list[str]:
+    """Return how many people would halve the interval of the proposed size, in a sentence.
+
+    Parameters
+    ----------
+    found
+        From `trialsim.comparison.halving.find_halving`.
+    n_screened, n_archive
+        People that there are.
+    """
+    ways = [
+        f"{wanted:,.0f} people {whom} in place of {there:,}"
+        for wanted, whom, there in (
+            (found.n_screened, "screened", n_screened),
+            (found.n_archive, "in the archive", n_archive),
+        )
+        if math.isfinite(wanted)
+    ]
+    if ways:
+        return [
+            "The 95 % interval of the proposed size would be half as wide with about "
+            f"{', or with about '.join(ways)}."
+        ]
+    return [
+        "More people in one group alone would not make the 95 % interval of the proposed size half "
+        "as wide: four times as many in both would."
     ]
 
 

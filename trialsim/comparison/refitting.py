@@ -1,7 +1,7 @@
 """Strategies fitted again to samples of the screened people, or of the archive."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -54,6 +54,11 @@ class Refitting:
             return False
         own = choose_training(self.tables) if "predictions" in strategy.needs else self.tables
         return own.training is not None
+
+    def keep(self, name: str) -> "Refitting":
+        """Return the fit of one strategy alone, or of none where it does not learn."""
+        kept = {own: strategy for own, strategy in self.strategies.items() if own == name}
+        return replace(self, strategies=kept)
 
     def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
         """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""

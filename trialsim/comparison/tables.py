@@ -194,6 +194,7 @@ def _choose(
         return None
     best = int(np.nanargmin(cost))
     run = errors.runs[members[best]]
+    n_control = run.sizes[analysis].n_control
     repeated = errors.repeat_choice(members, analysis, costs)
     low, high = errors.scale_cost(members[best], analysis, costs, repeated.optimism)
     flat = [
@@ -207,8 +208,8 @@ def _choose(
         "strategy": run.candidate.strategy,
         "analysis": analysis,
         "fraction_enrolled": run.candidate.fraction_enrolled,
-        "n_control": run.sizes[analysis].n_control,
-        "cost": cost[best],
+        "n_control": n_control,
+        "cost": enroll_whole(run.candidate, run.design, n_control, costs).cost,
         "cost_lower": low,
         "cost_upper": high,
         "share_chosen": repeated.share_chosen,

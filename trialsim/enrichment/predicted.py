@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ from cohorts.schema import SIDES
 from trialsim.enrichment.strategy import ScreeningTables, make_scores
 from trialsim.errors import DesignError
 
-# A prediction for another time ranks people alike, but its size is not that of the endpoint.
-_MAX_HORIZON_GAP_MONTHS = 6.0
+HORIZON_GAP_MONTHS: Final = 6.0
+"""How far from the horizon a prediction may be: it ranks people alike, but is of another size."""
 
 _MENDED_BY = {
     "predictions": "run `trialsim predict` first",
@@ -178,10 +179,10 @@ def _add_sides(rows: pd.DataFrame, region: str) -> pd.DataFrame:
 def _take_horizon(rows: pd.DataFrame, horizon: float, name: str) -> pd.DataFrame:
     horizons = rows["horizon_months"].to_numpy(dtype=float)
     nearest = horizons[np.argmin(np.abs(horizons - horizon))]
-    if abs(nearest - horizon) > _MAX_HORIZON_GAP_MONTHS:
+    if abs(nearest - horizon) > HORIZON_GAP_MONTHS:
         raise DesignError(
             f"{name}: the nearest prediction is for {nearest:g} months, the horizon is "
-            f"{horizon:g}; predict within {_MAX_HORIZON_GAP_MONTHS:g} months of it."
+            f"{horizon:g}; predict within {HORIZON_GAP_MONTHS:g} months of it."
         )
     chosen: pd.DataFrame = rows[rows["horizon_months"] == nearest]
     return chosen.set_index("participant_id")

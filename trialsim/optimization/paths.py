@@ -8,6 +8,7 @@ from trialsim.accrual.plan import expect_months
 from trialsim.analysis.result import Floats
 from trialsim.costs import MONTHS_UNKNOWN, Costs
 from trialsim.errors import DesignError
+from trialsim.whole_people import count_entering
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ class ScreeningPath:
         """Return the people who enter each stage, whole, for numbers of people enrolled."""
         entering, needed = [], np.asarray(n_enrolled, dtype=float)
         for stage in reversed(self.stages):
-            # a share such as 0.3 is no exact binary number: 30 / 0.3 must stay 100
-            needed = np.ceil(needed / stage.share_passing - 1e-9)
+            needed = count_entering(needed, stage.share_passing)
             entering.append(needed)
         return entering[::-1]
 

@@ -42,6 +42,9 @@ class SearchRanges:
         empty.
     n_confirmed
         How many of the best designs are simulated.
+    slowing_sd
+        Standard deviation of what is believed of the slowing, 0 or more; above 0 the target is
+        assurance, power averaged over that belief.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class SearchRanges:
     run_in_dropout: float = 0.0
     stages: tuple[ScreeningStage, ...] = ()
     n_confirmed: int = 5
+    slowing_sd: float = 0.0
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -97,6 +101,8 @@ class SearchRanges:
             yield f"run_in_dropout must lie from 0 to below 1, got {self.run_in_dropout:g}."
         if self.run_in_cost is not None and not self.run_in_cost >= 0:
             yield f"run_in_cost must be 0 or more, got {self.run_in_cost:g}."
+        if not 0 <= self.slowing_sd < 1:
+            yield f"slowing_sd must lie from 0 to below 1, got {self.slowing_sd:g}."
         if self.n_confirmed < 0:
             yield f"n_confirmed must be 0 or more, got {self.n_confirmed}."
 

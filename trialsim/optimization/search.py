@@ -18,6 +18,7 @@ from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.optimization.aims import compute_aims
+from trialsim.optimization.assurance import require_assurance
 from trialsim.optimization.choice_errors import bootstrap_choices
 from trialsim.optimization.choices import (
     Choice,
@@ -108,6 +109,7 @@ def optimize_design(
     """
     tell = on_progress or (lambda *_: None)
     tell(0, 3 + ranges.n_confirmed, "the people of each choice")
+    asked = design
     grid = prepare_search(screened, design, costs, ranges, columns=columns or {}, seed=seed)
     design, analyses = grid.design, grid.analyses
     choices, settings, found = grid.choices, grid.settings, grid.n_control
@@ -140,6 +142,12 @@ def optimize_design(
     front = tabulate_front(searched, powers, design, costs, accrual)
     n_designs = int(np.isfinite(found).sum())
     notes = [*grid.refusals, *_list_notes(front, n_designs, design, n_bootstrap)]
+    if ranges.slowing_sd:
+        notes.append(
+            f"The target is an assurance of {asked.target_power:.0%} over a slowing of "
+            f"{asked.slowing:g} give or take {ranges.slowing_sd:g}, which takes a power of "
+            f"{design.target_power:.0%} at {asked.slowing:g}."
+        )
     return Optimization(validate_table(front, "design_front"), n_designs, tuple(notes))
 
 
@@ -150,7 +158,8 @@ class SearchedGrid:
     Attributes
     ----------
     design
-        With normal ageing, where it is taken off.
+        With normal ageing, where it is taken off; its target is the power that gives an assurance,
+        where that is asked for.
     analyses
         Names of those compared.
     choices, settings
@@ -193,6 +202,7 @@ def prepare_search(
     analyses = tuple(ranges.analyses or design.analyses)
     design = add_normal_change(design, screened)
     _check(design, analyses, ranges)
+    design = require_assurance(design, ranges.slowing_sd)
     choices, refusals = list_choices(screened, ranges, design, costs, columns, seed)
     settings = list_settings(
         ranges.list_schedules(design.visits_months), analyses, ranges.allocation_ratios

@@ -12,7 +12,7 @@ from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.elsewhere import predict_elsewhere
-from trialsim.study.steps.prediction import estimate, list_prediction_options
+from trialsim.study.steps.prediction import estimate_one, list_prediction_options
 
 PREDICTIONS: Final = "predictions.csv"
 LOGS: Final = "logs"
@@ -76,9 +76,10 @@ def predict_participants(
     cohort = job.load(protocol.cohort.path, participants=labels)
     write_citation(job, out)
     options = list_prediction_options(job, section, out) | {"has_tables": False}
-    if (workers := job.find_workers(estimate(job, section))) is not None:
+    n_people = len(cohort.participants)
+    if (workers := job.find_workers(estimate_one(job, section) * n_people)) is not None:
         predict_elsewhere(workers, job, cohort, options)
-    total = len(cohort.participants) * len(section.horizons_months)
+    total = n_people * len(protocol.horizons_months)
     found = predict_cohort(job.model, cohort, **options, on_progress=_count(on_progress, total))
     failed = dict(zip(found.failures["participant_id"], found.failures["problem"], strict=True))
     rejected = cohort.rejected.groupby("participant_id")["problem"].agg(" ".join)
@@ -137,7 +138,7 @@ def write_citation(job: Job, out: Path) -> Path:
         name=model.config.name,
         model_id=model.model_id[:12],
         template=TEMPLATE_NAME,
-        horizons=", ".join(f"{months:g}" for months in section.horizons_months),
+        horizons=", ".join(f"{months:g}" for months in job.protocol.horizons_months),
         samples=section.samples,
         seed=job.protocol.study.seed,
     )

@@ -23,6 +23,7 @@ from trialsim import defaults
 from trialsim.accrual.plan import AccrualPlan, build_accrual
 from trialsim.costs import MONTHS_UNKNOWN, Costs
 from trialsim.design import TrialDesign, build_costs, build_design
+from trialsim.enrichment.predicted import HORIZON_GAP_MONTHS
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.errors import DesignError
 from trialsim.interim.plan import InterimPlan, build_interim
@@ -106,6 +107,7 @@ class CohortSection(Section):
 class PredictionSection(Section):
     """How brains are predicted; without this section no scan is read and no model is loaded.
 
+    `horizons_months` follow the visits of the design when left out (`Protocol.horizons_months`).
     `sampler` and `num_inference_steps` are the model's own when left out; `batch_size` and
     `memory_gb` are what memory holds; both are for a GPU. `threads` compute one person; another
     number changes the last digits, `simulation.workers` does not. `measure = false` writes scans
@@ -114,7 +116,7 @@ class PredictionSection(Section):
     """
 
     model: str = "mini"
-    horizons_months: Annotated[list[Months], Field(min_length=1)] = [24.0]
+    horizons_months: Annotated[list[Months], Field(min_length=1)] | None = None
     samples: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = 4
     device: str = "cpu"
     save_images: bool = True
@@ -246,6 +248,27 @@ class Protocol(Section):
         if self.costs.failure_rate:
             raise ValueError("costs.failure_rate and accrual.failure_rate both say who fails")
         return self
+
+    @property
+    def horizons_months(self) -> list[float]:
+        """The months after baseline that brains are predicted for.
+
+        Those that are stated; else every visit of the design where outcomes may be predicted
+        without an archive; else the one visit that strategies rank people by, which is that nearest
+        to the horizon of fast progressors, or this horizon where no visit is near.
+        """
+        if self.prediction is not None and self.prediction.horizons_months is not None:
+            return self.prediction.horizons_months
+        visits, wanted = (
+            self.design.visits_months[1:],
+            self.selection.fast_progressor.horizon_months,
+        )
+        nearest = min(visits, key=lambda month: (abs(month - wanted), -month))
+        ranking = nearest if abs(nearest - wanted) <= HORIZON_GAP_MONTHS else wanted
+        is_drawn = self.design.outcomes == "predicted" or (
+            self.design.outcomes == "auto" and self.cohort.training is None
+        )
+        return sorted({ranking, *visits}) if is_drawn else [ranking]
 
     @property
     def trial_costs(self) -> Costs:

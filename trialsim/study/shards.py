@@ -74,7 +74,7 @@ def predict_shard(
     job.folder.mkdir(parents=True, exist_ok=True)
     asked = json.dumps(describe(protocol, job.folder), indent=2, sort_keys=True)
     write_file(job.folder / QUESTION, f"{asked}\n".encode())
-    total, done = len(cohort.participants) * len(section.horizons_months) / part.of, 0.0
+    total, done = len(cohort.participants) * len(protocol.horizons_months) / part.of, 0.0
 
     def advance(amount: float) -> None:
         nonlocal done

@@ -17,7 +17,9 @@ class Option(NamedTuple):
 OPTIONS: Final[Mapping[str, Option]] = {
     "seed": Option(int, "The seed of everything random."),
     "model": Option(str, "mini, or the path of a model folder."),
-    "horizons_months": Option(str, "Months after baseline, with commas.", is_list=True),
+    "horizons_months": Option(
+        str, "Months after baseline, with commas; the design's visits when left out.", is_list=True
+    ),
     "samples": Option(str, "Draws for each person and horizon, or auto."),
     "device": Option(str, "cpu, cuda, cuda:1 ..."),
     "save_images": Option(bool, "Write predicted scans and maps of uncertainty."),

@@ -101,6 +101,7 @@ def bootstrap_sizes(
     seed: int,
     rescore: Rescore | None = None,
     n_archive: int = 200,
+    redraws_screened: bool = True,
     workers: Workers = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> CohortVariation:
@@ -123,6 +124,8 @@ def bootstrap_sizes(
     n_archive
         Samples of the archive, where `rescore` fits strategies on one. Where an archive stands for
         the screened people, both are drawn again in every one of the `n_bootstrap` samples.
+    redraws_screened
+        False draws that archive alone again, and keeps the screened people for whom it stands.
     workers
         What spreads blocks of samples further; a number of threads changes nothing.
     on_progress
@@ -132,7 +135,8 @@ def bootstrap_sizes(
     job = _Job(screened, candidates, design, np.random.default_rng([seed, 0]).permutation(n_people))
     base = job.compute(np.ones((1, n_people)), {})
     parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
-    work, chunks = _Resampling(job, rescore, seed), _list_chunks(n_bootstrap)
+    work = _Resampling(job, rescore, seed, redraws_screened)
+    chunks = _list_chunks(n_bootstrap)
     drawn = map(work, chunks) if isinstance(workers, int | None) else workers(work, chunks)
     for (_, size), sizes in zip(chunks, drawn, strict=True):
         parts.append(sizes)
@@ -192,10 +196,14 @@ class _TargetSample:
     scores: dict[str, Floats]
 
 
-def _draw_target(target: Target, archive: Floats, rng: np.random.Generator) -> _TargetSample:
+def _draw_target(
+    target: Target, archive: Floats, rng: np.random.Generator, *, redraws: bool
+) -> _TargetSample:
     """Draw the screened people again, scored by strategies fitted to samples of the archive."""
-    shares = np.full(target.size, 1 / target.size)
-    counts = rng.multinomial(target.size, shares, size=len(archive)).astype(float)
+    counts = np.ones((len(archive), target.size))
+    if redraws:
+        shares = np.full(target.size, 1 / target.size)
+        counts = rng.multinomial(target.size, shares, size=len(archive)).astype(float)
     scores = {} if target.rescore is None else target.rescore(Samples(training=archive), rng)
     return _TargetSample(counts, scores)
 
@@ -379,13 +387,18 @@ class _Resampling:
     job: _Job
     rescore: Rescore | None
     seed: int
+    redraws_screened: bool
 
     def __call__(self, chunk: tuple[int, int]) -> Sizes:
         screened = self.job.screened
         weights, rng = _draw_people(len(screened.outcome), self.seed, chunk)
         target = screened.target
         fresh = {} if self.rescore is None else self.rescore(Samples(people=weights), rng)
-        again = None if target is None else _draw_target(target, weights, rng)
+        again = (
+            None
+            if target is None
+            else _draw_target(target, weights, rng, redraws=self.redraws_screened)
+        )
         return self.job.compute(weights, fresh, widenings=2, target=again)
 
 

@@ -12,6 +12,7 @@ from reports.figures.export import write_figure
 from trialsim import analytic
 from trialsim.analytic.point import DesignPoint, FloatArray
 from trialsim.errors import DesignError
+from trialsim.whole_people import count_entering
 
 
 def calculate(form: str, given: Mapping[str, Any], plot: Path | None = None) -> pd.DataFrame:
@@ -42,6 +43,8 @@ def calculate_enrichment(
 ) -> pd.DataFrame:
     """Return size, number to screen and cost of each fraction enrolled, one row a fraction.
 
+    People to screen and cost are those of whole arms.
+
     Parameters
     ----------
     fractions
@@ -66,6 +69,14 @@ def calculate_enrichment(
         asked = {key: value for key, value in people.items() if key != "n_control"}
         points.append(analytic.optimal_fraction(**asked))
     table = _tabulate(points).sort_values("fraction_enrolled", ignore_index=True)
+    enrolled = table["n_control_rounded"] + table["n_treatment_rounded"]
+    table["n_to_screen"] = [
+        count_entering(float(n), float(share))
+        for n, share in zip(enrolled, table["fraction_enrolled"], strict=True)
+    ]
+    table["cost"] = (
+        enrolled * people["participant_cost"] + table["n_to_screen"] * people["screening_cost"]
+    )
     if len(points) > len(fractions):
         table["is_cheapest"] = table["cost"] == table["cost"].min()
     if plot is not None:

@@ -97,6 +97,12 @@ def score_archive(
     strategies = [
         one for one in list_strategies(job, screening) if names is None or one.name in names
     ]
+    lacking = [one.name for one in strategies if "predictions" in one.needs]
+    if lacking and screening.tables.predictions is None:
+        raise DesignError(
+            f"{', '.join(lacking)}: nobody in the archive has a scan to predict from, or is in the "
+            "table of predictions (selection.predictions)."
+        )
     try:
         scores = score_people(strategies, screening.tables, job.rng("scores"))
     except DesignError as error:

@@ -26,7 +26,14 @@ from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.search import prepare_search
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
-from trialsim.study.steps.interim import gather_enrolled, read_followed
+from trialsim.study.steps.archive_prediction import (
+    list_scanned,
+    list_to_predict,
+    make_archive_step,
+    refuse_training_people,
+)
+from trialsim.study.steps.following import is_archive_scored
+from trialsim.study.steps.interim import gather_enrolled
 from trialsim.study.steps.optimization import find_searched, read_columns
 from trialsim.study.steps.outcomes import find_outcomes
 from trialsim.study.steps.screening import (
@@ -35,7 +42,7 @@ from trialsim.study.steps.screening import (
     read_given_predictions,
 )
 from trialsim.study.steps.selection import is_not_judged, judge_scores
-from trialsim.study.steps.tools import settle_screened
+from trialsim.study.steps.tools import load_followed, settle_screened
 
 
 def foresee_problems(job: Job) -> Iterator[str]:
@@ -50,6 +57,10 @@ def foresee_problems(job: Job) -> Iterator[str]:
         if job.protocol.prediction is not None:
             yield from _find_problems_of_prediction(job, cohort)
             made_up = _make_up_predictions(job, job.protocol.prediction, cohort)
+            followed = _load_archive(job, job.protocol.prediction, cohort)
+            if followed is not None:
+                theirs = _make_up_predictions(job, job.protocol.prediction, followed)
+                made_up = pd.concat([made_up, theirs], ignore_index=True)
             given = [] if predictions is None else [predictions]
             predictions = pd.concat([made_up, *given], ignore_index=True)
         screening = assemble_screening(job, cohort, predictions)
@@ -82,7 +93,7 @@ def foresee_problems(job: Job) -> Iterator[str]:
             yield from (f"No design can be searched: {text}" for text in error.problems)
     if job.protocol.interim is not None:
         try:
-            _try_interim(job, job.protocol.interim, cohort, screening, scores)
+            _try_interim(job, job.protocol.interim, cohort, screening, scores, predictions)
         except TrialsimError as error:
             yield from (f"No looks can be planned: {text}" for text in error.problems)
 
@@ -95,7 +106,7 @@ def _find_problems_of_prediction(job: Job, cohort: Cohort) -> Iterator[str]:
             "Predictions need torch, which is not installed: pip install 'trialsim[imaging]' "
             "brings it."
         )
-    if not len(_list_scanned(cohort)):
+    if not list_scanned(cohort):
         yield "The protocol asks for predictions, but nobody in the cohort has a scan."
     try:
         verify_model_folder(job.model_folder)
@@ -103,10 +114,20 @@ def _find_problems_of_prediction(job: Job, cohort: Cohort) -> Iterator[str]:
         yield from error.problems
 
 
-def _list_scanned(cohort: Cohort) -> pd.Index:
-    has_scan = cohort.visits["image_path"].notna()
-    people: pd.Series[str] = cohort.visits.loc[has_scan, "participant_id"]
-    return pd.Index(people.drop_duplicates())
+def _load_archive(job: Job, section: PredictionSection, cohort: Cohort) -> Cohort | None:
+    """Return the archive's people who would be predicted; None where none would be.
+
+    Raises
+    ------
+    DesignError
+        The model was trained on some of them.
+    """
+    if make_archive_step(job, section, []) is None or not is_archive_scored(job, cohort):
+        return None
+    followed = load_followed(job, cohort)
+    people = list_to_predict(job, section, cohort, followed)
+    refuse_training_people(job, people)
+    return followed.select(people)
 
 
 def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -> pd.DataFrame:
@@ -115,11 +136,11 @@ def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -
     Whoever was followed is predicted to change as they did; a decline is drawn for the others.
     What is refused with these is refused with any.
     """
-    people = _list_scanned(cohort)
+    people = list_scanned(cohort)
     measures = section.measure or section.segmentations is not None
     regions = job.model_config.regions if measures else ()
     keys = pd.MultiIndex.from_product(
-        [people, section.horizons_months, regions],
+        [people, job.protocol.horizons_months, regions],
         names=["participant_id", "horizon_months", "region"],
     )
     table = keys.to_frame(index=False)
@@ -185,10 +206,16 @@ def _try_search(
 
 
 def _try_interim(
-    job: Job, interim: InterimPlan, cohort: Cohort, screening: Screening, scores: pd.DataFrame
+    job: Job,
+    interim: InterimPlan,
+    cohort: Cohort,
+    screening: Screening,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame | None,
 ) -> None:
     """Plan the looks of the largest fraction of each strategy."""
-    screened = read_followed(job, cohort, screening.tables, scores)
+    source = find_outcomes(job, cohort, screening, widen_scores(scores), predictions)
+    screened = source.read(job.protocol.design)
     design = add_normal_change(job.protocol.design, screened)
     fraction, rng = max(job.protocol.selection.fractions_enrolled), np.random.default_rng(0)
     for strategy in screened.scores:

@@ -3,16 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from cohorts.schema import validate_table
 from reports.store.study import Run
 from trialsim.comparison.candidate_runs import prepare_candidate
-from trialsim.comparison.candidates import Candidate, Screened, gather_pool, read_screened
+from trialsim.comparison.candidates import Candidate, Screened, gather_pool
 from trialsim.comparison.preparing import add_normal_change
 from trialsim.comparison.refitting import widen_scores
 from trialsim.design import TrialDesign
-from trialsim.enrichment.features import build_all_features
-from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.errors import DesignError
 from trialsim.interim.candidate import (
     Enrolled,
@@ -25,12 +23,11 @@ from trialsim.interim.candidate import (
 from trialsim.interim.increments import correlate_plan, find_dependence
 from trialsim.interim.plan import InterimPlan
 from trialsim.interim.reestimation import tabulate_reestimation
-from trialsim.simulation import build_trajectories
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
-from trialsim.study.steps.outcomes import find_normal_people
-from trialsim.study.steps.screening import build_screening
+from trialsim.study.steps.outcomes import find_outcomes
+from trialsim.study.steps.screening import assemble_screening, read_predictions
 
 _SECONDS_A_TRIAL = 0.002
 
@@ -61,11 +58,19 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     Raises
     ------
     DesignError
-        A look before anyone has the endpoint's visit, bounds that spend more than alpha.
+        A look before anyone has the endpoint's visit, bounds that spend more than alpha; neither
+        the cohort nor an archive nor a prediction can stand for the trials.
     """
     cohort, costs = read_cohort(run.study, run.read), job.protocol.trial_costs
-    tables = build_screening(job, run).tables
-    screened = read_followed(job, cohort, tables, run.read("scores"))
+    predictions = read_predictions(job, run)
+    screening = assemble_screening(job, cohort, predictions)
+    try:
+        source = find_outcomes(
+            job, cohort, screening, widen_scores(run.read("scores")), predictions
+        )
+    except (CohortError, DesignError) as error:
+        raise DesignError(f"No looks were planned: {' '.join(error.problems)}") from error
+    screened = source.read(job.protocol.design)
     design = add_normal_change(job.protocol.design, screened)
     cheapest = run.read("cheapest_fractions")
     chosen = cheapest[
@@ -76,7 +81,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
             "No looks were planned: no strategy reaches the target power at any sample size tried."
         )
     rng = np.random.default_rng([job.protocol.study.seed, 9])
-    looks, expectations, sizes, adaptive, notes = [], [], [], [], []
+    looks, expectations, sizes, adaptive, notes = [], [], [], [], [source.sentence]
     amount = {"n_simulations": job.protocol.simulation.n_simulations}
     amount |= {"seed": job.protocol.study.seed}
     for done, row in enumerate(chosen.to_dict("records")):
@@ -118,37 +123,6 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         if made:
             run.write(name, validate_table(pd.concat(made, ignore_index=True), name))
     job.tell(run, notes)
-
-
-def read_followed(
-    job: Job, cohort: Cohort, tables: ScreeningTables, scores: pd.DataFrame
-) -> Screened:
-    """Return the screened people with their own follow-up.
-
-    Parameters
-    ----------
-    job
-        The study's work.
-    cohort
-        The screened people.
-    tables
-        What strategies see of them.
-    scores
-        The table of their scores.
-
-    Raises
-    ------
-    DesignError
-        Nobody has the visits of the design.
-    """
-    design = job.protocol.design
-    return read_screened(
-        build_trajectories(cohort, design, window_months=job.window_months),
-        widen_scores(scores).loc[tables.index],
-        design,
-        baseline=build_all_features(tables),
-        normal_people=find_normal_people(cohort, design),
-    )
 
 
 def gather_enrolled(

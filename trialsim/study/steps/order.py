@@ -20,11 +20,16 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
     ModelError
         If the protocol names a model that is not there.
     """
+    from trialsim.study.steps.screening import learns_from_archive
     from trialsim.study.steps.selection import make_compare_step, make_score_step
     from trialsim.study.steps.simulation import make_simulation_step
 
     steps = [make_load_step(job), *_list_scan_steps(job)]
-    steps.append(make_score_step(job, [step.name for step in steps]))
+    archive = _make_archive_step(job, [step.name for step in steps])
+    steps += [] if archive is None else [archive]
+    # who is ranked needs no archive, unless a strategy learns there what predictions are worth
+    known = [step.name for step in steps if step is not archive or learns_from_archive(job)]
+    steps.append(make_score_step(job, known))
     earlier = [step.name for step in steps]
     steps += [make_compare_step(job, earlier), make_simulation_step(job, earlier)]
     if job.protocol.optimize is not None or until == "optimize":
@@ -41,6 +46,15 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
 def _take_until(steps: list[Step], name: str) -> list[Step]:
     needed = {name, *next(step.stands_on for step in steps if step.name == name)}
     return [step for step in steps if step.name in needed]
+
+
+def _make_archive_step(job: Job, stands_on: list[str]) -> Step | None:
+    section = job.protocol.prediction
+    if section is None:
+        return None
+    from trialsim.study.steps.archive_prediction import make_archive_step
+
+    return make_archive_step(job, section, stands_on)
 
 
 def _list_scan_steps(job: Job) -> list[Step]:

@@ -21,6 +21,7 @@ from trialsim.simulation import build_trajectories
 from trialsim.simulation.assumed import draw_assumed_people
 from trialsim.study.job import Job
 from trialsim.study.steps.archive import describe_screened, get_own_volume, score_archive
+from trialsim.study.steps.following import are_followed, find_own_follow_up
 from trialsim.study.steps.screening import list_strategies
 
 
@@ -120,13 +121,13 @@ def find_outcomes(
     if design.outcomes == "predicted":
         return _predict(job, cohort, screening, scores, predictions)
     own: pd.DataFrame | None = None
+    n_followed = 0
     try:
-        own = build_trajectories(cohort, design, window_months=job.window_months)
+        own, n_followed = find_own_follow_up(job, cohort)
     except (CohortError, DesignError):
         if design.outcomes == "observed" or not (has_archive or _has_predictions(screening)):
             raise
-    n_followed = 0 if own is None else int(own.iloc[:, [0, -1]].notna().all(axis=1).sum())
-    enough = design.outcomes == "observed" or 2 * n_followed >= len(cohort.participants)
+    enough = design.outcomes == "observed" or are_followed(cohort, n_followed)
     if own is not None and (enough or not (has_archive or _has_predictions(screening))):
         return _observe(job, cohort, screening, scores, own, n_followed)
     if has_archive:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -15,66 +15,94 @@ from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.cohort import read_cohort
 from trialsim.study.steps.elsewhere import predict_elsewhere
 
+if TYPE_CHECKING:
+    from brlp_models.prediction.job import CohortPrediction
+
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
     """Return the step that predicts volumes, with the scans behind them."""
     return Step(
         "predict",
         lambda run: predict(job, section, run),
-        job.config("prediction"),
+        configure_prediction(job),
         inputs=[section.segmentations] if section.segmentations else [],
         weights=[job.model_folder],
         stands_on=stands_on,
-        estimate=lambda: estimate(job, section),
+        estimate=lambda: estimate_one(job, section) * len(job.census.first_images),
     )
 
 
-def estimate(job: Job, section: PredictionSection) -> float:
-    """Return the seconds of predicting everyone who has a scan, counted from the networks."""
+def configure_prediction(job: Job) -> dict[str, Any]:
+    """Return what a prediction depends on, with the months that follow from the design."""
+    asked = dict(job.config("prediction").get("prediction", {}))
+    return {"prediction": asked | {"horizons_months": job.protocol.horizons_months}}
+
+
+def estimate_one(job: Job, section: PredictionSection) -> float:
+    """Return the seconds that one person adds, with all workers, counted from the networks."""
     from brlp_models.prediction.timing import estimate_person
 
     seconds = estimate_person(
         job.model_config,
-        n_horizons=len(section.horizons_months),
+        n_horizons=len(job.protocol.horizons_months),
         samples=section.samples,
         num_inference_steps=section.num_inference_steps,
         save_images=section.save_images,
         device=section.device,
     )
-    return len(job.census.first_images) * seconds / job.protocol.simulation.workers
+    return seconds / job.protocol.simulation.workers
 
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
     """Predict everyone who has a scan; a person who cannot be predicted is listed, not lost."""
-    from brlp_models.prediction.cohort import predict_cohort
     from brlp_models.prediction.person_files import list_prediction_images
 
     folder = locate_predictions(job, str(run.fingerprint))
-    model, cohort = job.model, add_scan_volumes(read_cohort(run.study, run.read), run)
-    total, done = len(cohort.participants) * len(section.horizons_months), 0.0
+    cohort = add_scan_volumes(read_cohort(run.study, run.read), run)
+    found = predict_people(job, run, cohort, list_prediction_options(job, section, folder))
+    run.write("predictions", found.predictions)
+    run.write("scan_checks", found.scan_checks)
+    images = list_prediction_images(
+        cohort, folder, job.model.model_id, until_months=section.until_months
+    )
+    run.write("prediction_images", images)
+    job.tell(run, describe_predictions(found))
+
+
+def predict_people(
+    job: Job, run: Run, cohort: Cohort, options: dict[str, Any]
+) -> "CohortPrediction":
+    """Return what is predicted for people, here or by workers elsewhere, and note it.
+
+    Parameters
+    ----------
+    job, run
+        The study's work, and the run that it is recorded in.
+    cohort
+        Whom to predict.
+    options
+        From `list_prediction_options`.
+    """
+    from brlp_models.prediction.cohort import predict_cohort
+
+    total, done = len(cohort.participants) * len(options["horizons_months"]), 0.0
 
     def advance(amount: float) -> None:
         nonlocal done
         done += amount
         job.on_progress("Predicting", done, total)
 
-    options = list_prediction_options(job, section, folder)
-    if (workers := job.find_workers(estimate(job, section))) is not None:
+    seconds = estimate_one(job, job.prediction) * len(cohort.participants)
+    if (workers := job.find_workers(seconds)) is not None:
         predict_elsewhere(workers, job, cohort, options)
-    found = predict_cohort(model, cohort, **options, on_progress=advance)
-    run.write("predictions", found.predictions)
-    run.write("scan_checks", found.scan_checks)
-    images = list_prediction_images(
-        cohort, folder, model.model_id, until_months=section.until_months
-    )
-    run.write("prediction_images", images)
+    found = predict_cohort(job.model, cohort, **options, on_progress=advance)
     run.note(
-        model_id=model.model_id,
-        precision=model.precision,
-        folder=relate(folder, job.folder),
+        model_id=job.model.model_id,
+        precision=job.model.precision,
+        folder=relate(options["out"], job.folder),
         failures=found.failures.to_dict("records"),
     )
-    job.tell(run, _describe(found.failures, found.scan_checks))
+    return found
 
 
 def locate_predictions(job: Job, fingerprint: str) -> Path:
@@ -88,7 +116,6 @@ def locate_predictions(job: Job, fingerprint: str) -> Path:
 def list_prediction_options(job: Job, section: PredictionSection, folder: Path) -> dict[str, Any]:
     """Return what `predict_cohort` is asked, beside model and people."""
     same = (
-        "horizons_months",
         "samples",
         "sampler",
         "num_inference_steps",
@@ -102,7 +129,13 @@ def list_prediction_options(job: Job, section: PredictionSection, folder: Path) 
         "memory_gb",
     )
     own = {name: getattr(section, name) for name in same}
-    return {**own, "out": folder, "scan_cache": job.scans, "seed": job.protocol.study.seed}
+    return {
+        **own,
+        "horizons_months": job.protocol.horizons_months,
+        "out": folder,
+        "scan_cache": job.scans,
+        "seed": job.protocol.study.seed,
+    }
 
 
 def add_scan_volumes(cohort: Cohort, run: Run) -> Cohort:
@@ -111,9 +144,14 @@ def add_scan_volumes(cohort: Cohort, run: Run) -> Cohort:
     return replace(cohort, volumes=pd.concat(measured, ignore_index=True))
 
 
-def _describe(failures: pd.DataFrame, checks: pd.DataFrame) -> list[str]:
+def describe_predictions(found: "CohortPrediction") -> list[str]:
+    """Return a sentence for each person who was not predicted, or whose scan is doubtful."""
+    checks = found.scan_checks
     warned = checks[checks["verdict"] == "warn"]
     return [
-        *(f"Not predicted: {row.participant_id}: {row.problem}" for row in failures.itertuples()),
+        *(
+            f"Not predicted: {row.participant_id}: {row.problem}"
+            for row in found.failures.itertuples()
+        ),
         *(f"Check the scan of {row.participant_id}: {row.reasons}" for row in warned.itertuples()),
     ]

@@ -15,6 +15,7 @@ from trialsim.enrichment import (
     build_strategies,
     read_score_strategies,
 )
+from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
@@ -22,14 +23,37 @@ from trialsim.study.steps.cohort import read_cohort
 from trialsim.study.steps.tools import load_followed, settle_predictions
 
 
-def build_screening(job: Job, run: Run) -> Screening:
+def build_screening(job: Job, run: Run, *, with_archive: bool = True) -> Screening:
     """Put together what strategies may see, from the study file and the training people."""
-    return assemble_screening(job, read_cohort(run.study, run.read), read_predictions(job, run))
+    predictions = read_predictions(job, run, with_archive=with_archive)
+    return assemble_screening(job, read_cohort(run.study, run.read), predictions)
 
 
-def read_predictions(job: Job, run: Run) -> pd.DataFrame | None:
-    """Return the volumes that were predicted in this study and elsewhere; None without any."""
+def reads_predictions(job: Job, *, learning: bool = False) -> bool:
+    """Return whether a strategy reads predictions of images, or learns what they are worth."""
+    wanted = {"predictions", "outcome"} if learning else {"predictions"}
+    names = job.protocol.selection.strategies
+    return any(wanted <= STRATEGIES[name].needs for name in names if name in STRATEGIES)
+
+
+def learns_from_archive(job: Job) -> bool:
+    """Return whether a strategy of the screened people learns from predictions of an archive."""
+    return job.protocol.cohort.training is not None and reads_predictions(job, learning=True)
+
+
+def read_predictions(job: Job, run: Run, *, with_archive: bool = True) -> pd.DataFrame | None:
+    """Return the volumes that were predicted in this study and elsewhere; None without any.
+
+    Parameters
+    ----------
+    job, run
+        The study's work, and the run that reads.
+    with_archive
+        Whether those of the archive's people are among them, where there are any.
+    """
     tables = [run.read("predictions")] if job.protocol.prediction else []
+    if with_archive and tables and run.study.has("archive_predictions"):
+        tables.append(run.read("archive_predictions"))
     if job.protocol.selection.predictions is not None:
         given = read_given_predictions(job, read_cohort(run.study, run.read))
         tables += [] if given is None else [given]
@@ -44,7 +68,7 @@ def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | Non
         region=job.protocol.design.endpoint,
         latent_volumes=read_true_volumes(job.protocol.cohort.path),
         predictions=predictions,
-        training=_build_training(job, cohort),
+        training=_build_training(job, cohort, predictions),
         n_folds=job.protocol.selection.folds,
     )
 
@@ -85,9 +109,13 @@ def read_given_predictions(job: Job, cohort: Cohort) -> pd.DataFrame | None:
     return settle_predictions(job, cohort, validate_table(table, "predictions"))
 
 
-def _build_training(job: Job, screened: Cohort) -> Screening | None:
+def _build_training(
+    job: Job, screened: Cohort, predictions: pd.DataFrame | None
+) -> Screening | None:
     region = job.protocol.design.endpoint
     if job.protocol.cohort.training is None:
         return None
     followed = load_followed(job, screened)
-    return build_screening_tables(followed, define_fast_progressors(job), region=region)
+    return build_screening_tables(
+        followed, define_fast_progressors(job), region=region, predictions=predictions
+    )

@@ -27,6 +27,7 @@ from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
 from trialsim.study.steps.screening import (
     build_screening,
     define_fast_progressors,
+    learns_from_archive,
     list_strategies,
     read_predictions,
 )
@@ -85,7 +86,7 @@ def make_compare_step(job: Job, stands_on: list[str]) -> Step:
 
 def score(job: Job, run: Run) -> None:
     """Score everyone, say whom each strategy would enroll, and who is left out."""
-    screening = build_screening(job, run)
+    screening = build_screening(job, run, with_archive=learns_from_archive(job))
     strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
     fractions = job.protocol.selection.fractions_enrolled

@@ -1,0 +1,64 @@
+"""On whom a model was trained, told without naming anyone.
+
+The folder of a model that was trained on a cohort holds one salted hash for each of its people.
+Whoever has the ids of other people can see whether the model knows them; whoever has the folder
+alone sees how many there were. Ids that are as short as a number can be guessed one by one all the
+same, so that hashing one takes some milliseconds.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from brlp_models.errors import ModelError
+
+TRAINING_PEOPLE: Final = "training_people.json"
+
+_ROUNDS: Final = 10_000
+"""Of PBKDF2 (RFC 8018)."""
+
+
+def describe_training_people(people: Iterable[str]) -> str:
+    """Return the text of the file that says on whom a model was trained.
+
+    Parameters
+    ----------
+    people
+        Their ids.
+    """
+    salt = secrets.token_hex(16)
+    hashes = sorted(_hash(name, salt) for name in people)
+    content = {"hash": "PBKDF2-HMAC-SHA256", "rounds": _ROUNDS, "salt": salt, "people": hashes}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def find_training_people(folder: Path, people: Iterable[str]) -> list[str]:
+    """Return those of `people` on whom the model in `folder` was trained.
+
+    Nobody where the folder does not say: a model of synthetic people of its own, or one from
+    elsewhere.
+
+    Raises
+    ------
+    ModelError
+        Where the folder's list cannot be read.
+    """
+    path = folder / TRAINING_PEOPLE
+    if not path.is_file():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        salt, known = str(content["salt"]), set(content["people"])
+        rounds = int(content["rounds"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is no list of the people of a training: {error!r}.") from error
+    return [name for name in people if _hash(name, salt, rounds) in known]
+
+
+def _hash(name: str, salt: str, rounds: int = _ROUNDS) -> str:
+    # one person has one id, with or without what BIDS puts before it
+    text = name.strip().removeprefix("sub-").casefold()
+    return hashlib.pbkdf2_hmac("sha256", text.encode(), bytes.fromhex(salt), rounds).hex()
