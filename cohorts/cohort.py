@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pandas as pd
 
+from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import read_description, read_tables, write_tables
 from cohorts.schema import validate_table
@@ -23,6 +24,7 @@ _VISIT: Final = [_PERSON, "session_id"]
 _MEASURED: Final = [*_VISIT, "region"]
 
 
+@entrance
 @dataclass(frozen=True)
 class Cohort:
     """People, their visits, and the volumes measured at each visit.

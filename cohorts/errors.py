@@ -6,6 +6,7 @@ The tree::
     |-- CohortError               a cohort cannot be read or used as asked
     |   `-- CohortValidationError the data has problems; all of them are listed
     |-- StorageError              a file or a folder cannot be written
+    |-- ArgumentError             a call from Python has an argument of the wrong kind
     |-- (brlp_models.errors)      model folders, scans, predictions
     |-- (trialsim.errors)         designs, strategies, simulations
     `-- (reports.errors)          study files, figures, pages
@@ -44,3 +45,7 @@ class CohortValidationError(CohortError):
 
 class StorageError(TrialsimError):
     """A file or a folder cannot be written: the disk is full, read-only, or not one's own."""
+
+
+class ArgumentError(TrialsimError, TypeError):
+    """A function was called with arguments that it does not take, or of another type."""

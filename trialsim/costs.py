@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cohorts.entrances import entrance
 from trialsim.accrual.plan import AccrualPlan, expect_months
 from trialsim.errors import DesignError
 from trialsim.whole_people import count_entering
@@ -14,6 +15,7 @@ MONTHS_UNKNOWN: Final = (
 """Said where months cost and nobody knows how many there are."""
 
 
+@entrance
 @dataclass(frozen=True)
 class Costs:
     """What a trial costs; every attribute is a key of the protocol's `[costs]` table.

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.entrances import entrance
 from trialsim.analysis.inference import Covariance, DegreesOfFreedom, Inference, StandardError
 from trialsim.costs import Costs
 from trialsim.design_checks import EVENTS, OutcomeSource, find_design_problems
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 
+@entrance
 @dataclass(frozen=True)
 class TrialDesign:
     """A two-arm trial; every attribute is a key of the protocol's `[design]` table.

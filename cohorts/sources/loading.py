@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import is_cohort_folder
 from cohorts.sources.assembly import (
@@ -30,6 +31,7 @@ from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_rec
 from cohorts.sources.values import parse_codes
 
 
+@entrance
 def load_cohort(
     path: str | Path,
     *,

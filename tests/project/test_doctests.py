@@ -1,9 +1,11 @@
 """Every example of a docstring runs, and gives what it shows."""
 
 import doctest
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
@@ -33,7 +35,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Finder(doctest.DocTestFinder):
+    """Finds examples of functions behind decorators of other modules, too."""
+
+    def _from_module(self, module: ModuleType, found: object) -> bool:
+        return super()._from_module(module, inspect.unwrap(found))  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("name", list(list_modules()))
 def test_examples_run(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    assert not doctest.testmod(import_module(name)).failed
+    runner = doctest.DocTestRunner()
+    for examples in Finder().find(import_module(name), name):
+        runner.run(examples)
+    assert not runner.failures

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import trialsim as ts
-from cohorts.errors import StorageError
+from cohorts.errors import CohortError, StorageError, TrialsimError
 from reports.errors import ReportError
 from reports.store.study import Study
+from trialsim.errors import DesignError
 from trialsim.study.keys import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +36,7 @@ CLOSED_FORMS = [
 ]
 WRONG = {
     "protocol": "ts.protocol(cohort='x', slowing='much')",
-    "run": "ts.run('protocol.toml')",
+    "run": "ts.run(3)",
     "plan": "ts.plan(ts.protocol('x'), such=1)",
     "rank": "ts.rank()",
     "compare": "ts.compare('no', such=1)",
@@ -126,6 +128,60 @@ def test_a_users_script_sees_real_types(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     found = {int(line) for line in re.findall(r"script\.py:(\d+): error", done.stdout)}
     assert found == set(range(first, first + len(WRONG))), done.stdout
+
+
+def refuse(call: str) -> str:
+    with pytest.raises(TypeError) as caught:
+        eval(call, {"ts": ts, "np": np})
+    assert isinstance(caught.value, TrialsimError)
+    assert len(caught.value.problems) == 1
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("ts.run(3)", "run: protocol must be of type Protocol or text or a path, got 3."),
+        ("ts.run(ts.protocol('people'), outputs='a')", "no argument outputs, did you mean output."),
+        ("ts.plan()", "plan: missing a required argument: 'protocol'."),
+        ("ts.protocol('people', strategies='random')", "strategies must be a list, each text"),
+        ("ts.TrialDesign(alpha='a')", "TrialDesign: alpha must be a number, got 'a'."),
+        ("ts.Costs(screening='x')", "Costs: screening must be a number, got 'x'."),
+        ("ts.Costs(price=3)", "Costs: there is no argument price."),
+        ("ts.load_cohort('people', column_map=3)", "column_map must be a mapping, got 3."),
+        ("ts.Cohort.read(3)", "Cohort.read: folder must be text or a path, got 3."),
+        ("ts.open_study(None)", "open_study: path must be text or a path, got None."),
+        ("ts.load_model('mini', device=0)", "load_model: device must be text, got 0."),
+        ("ts.analyze('trial.csv', endpont='x')", "no argument endpont, did you mean endpoint."),
+        ("ts.analyze('trial.csv', alpha='x')", "analyze: alpha must be a number, got 'x'."),
+        ("ts.analytic.means(sd='a', delta=1, power=0.8)", "means: sd must be a number or an array"),
+        ("ts.analytic.mmrm(sd=1, delta=1, power=0.8, correlation='x')", "mmrm: correlation must"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence_at_every_entrance(call: str, words: str) -> None:
+    assert words in refuse(call)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_refuses_what_it_does_not_take(name: str) -> None:
+    assert "no argument such" in refuse(f"ts.{name}(such=1)")
+
+
+def test_arrays_lists_and_numbers_of_numpy_are_taken() -> None:
+    size = ts.analytic.means(sd=[1.0, 2.0], delta=np.float32(0.5), power=np.array([0.8, 0.8]))
+    assert size.n_control.shape == (2,)
+    assert ts.TrialDesign([0, 12, 24], sides=np.int64(1), alpha=np.float64(0.025)).sides == 1
+
+
+def test_the_path_of_a_protocol_file_is_a_question(tmp_path: Path) -> None:
+    (tmp_path / "protocol.toml").write_text("[cohort]\npath = 'people'\n")
+    with pytest.raises(CohortError, match=f"{tmp_path}/people does not exist"):
+        ts.plan(str(tmp_path / "protocol.toml"))
+
+
+def test_a_protocol_made_of_sections_says_what_is_wrong() -> None:
+    with pytest.raises(DesignError, match="Protocol, cohort: this key is missing"):
+        ts.Protocol()  # type: ignore[call-arg]
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from cohorts.entrances import entrance
 from trialsim.analytic.binary import binary_enrichment
 from trialsim.analytic.correlation import ar1
 from trialsim.analytic.prognostic import compute_selected_decline
@@ -32,6 +33,7 @@ class Anchor(NamedTuple):
     compute: Callable[[], float]
 
 
+@entrance
 def check_anchors() -> pd.DataFrame:
     """Compute every published value again.
 

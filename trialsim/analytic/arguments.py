@@ -39,9 +39,9 @@ Check = tuple[npt.ArrayLike | None, Range]
 def find_problems(**checks: Check) -> list[str]:
     """Return one sentence for each argument outside its range; None is always accepted."""
     return [
-        f"{name} must be {allowed.words}, got {_show(value, allowed)}."
+        f"{name} must be {allowed.words}, got {shown}."
         for name, (value, allowed) in checks.items()
-        if value is not None and not np.all(allowed.holds(np.asarray(value, dtype=float)))
+        if value is not None and (shown := _find_wrong(value, allowed))
     ]
 
 
@@ -56,8 +56,12 @@ def raise_problems(problems: list[str]) -> None:
         raise DesignError(*problems)
 
 
-def _show(value: npt.ArrayLike, allowed: Range) -> str:
-    values = np.ravel(np.asarray(value, dtype=float))
+def _find_wrong(value: npt.ArrayLike, allowed: Range) -> str:
+    """Return what of a value is outside its range, or no number at all; nothing where all holds."""
+    try:
+        values = np.ravel(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        return repr(value)[:60]
     wrong = values[~allowed.holds(values)]
     shown = ", ".join(f"{number:g}" for number in wrong[:3])
     return shown if wrong.size <= 3 else f"{shown} and {wrong.size - 3} more"

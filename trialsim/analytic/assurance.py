@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 from scipy import special
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     OPEN_SHARE,
     POSITIVE,
@@ -47,6 +48,7 @@ class Assurance:
     power_quantiles: tuple[float, ...]
 
 
+@entrance
 def assure(
     *,
     delta: Belief,
@@ -123,6 +125,7 @@ def assure(
     return summarize_power(drawn, float(power(*means)), effect)
 
 
+@entrance
 def assure_enrichment(
     *,
     slowing: Belief,

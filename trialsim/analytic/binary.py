@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import special, stats
 from scipy.optimize import elementwise
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     NOT_NEGATIVE,
     OPEN_SHARE,
@@ -47,6 +48,7 @@ class BinaryPoint(DesignPoint):
     cost: Quantity
 
 
+@entrance
 def binary_enrichment(
     *,
     event_rate: Quantity,
@@ -177,6 +179,7 @@ def _solve_reduction(
     return np.asarray(found.x)
 
 
+@entrance
 def compute_binormal_event_rate(
     *, event_rate: float, auc: float, fraction_enrolled: Quantity
 ) -> Quantity:
@@ -230,6 +233,7 @@ def compute_binormal_event_rate(
     return simplify(np.where(fraction < 1, rate, event_rate))
 
 
+@entrance
 def compute_observed_event_rate(
     *, scores: npt.ArrayLike, events: npt.ArrayLike, fraction_enrolled: Quantity
 ) -> Quantity:

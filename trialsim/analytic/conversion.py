@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     NOT_NEGATIVE,
     OPEN_SHARE,
@@ -77,6 +78,7 @@ class Hazard:
         return Hazard(tuple(ratio * rate for rate in self.per_month), self.from_months)
 
 
+@entrance
 def estimate_hazard(
     months: npt.ArrayLike, converted: npt.ArrayLike, from_months: Sequence[float] = (0.0,)
 ) -> Hazard:
@@ -123,6 +125,7 @@ def estimate_hazard(
     return Hazard(tuple((within.sum(axis=0) / lived).tolist()), tuple(starts.tolist()))
 
 
+@entrance
 def logrank_events(
     *,
     hazard_ratio: Quantity,
@@ -208,6 +211,7 @@ def compute_event_share(
     return float(weight @ (rate * survived * followed))
 
 
+@entrance
 def conversion_trial(
     hazard: Hazard,
     *,
@@ -281,6 +285,7 @@ def conversion_trial(
     }
 
 
+@entrance
 def conversion_enrichment(
     months: npt.ArrayLike,
     converted: npt.ArrayLike,

@@ -3,10 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 
 
+@entrance
 def ar1(rho: float, n: int) -> FloatArray:
     """Return the (n, n) correlation rho^abs(i - j) of a first-order autoregression.
 
@@ -37,6 +39,7 @@ def ar1(rho: float, n: int) -> FloatArray:
     return np.asarray(float(rho) ** np.abs(steps[:, None] - steps[None, :]))
 
 
+@entrance
 def exchangeable(rho: float, n: int) -> FloatArray:
     """Return the (n, n) correlation that is rho between any two visits.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
@@ -13,6 +14,7 @@ from trialsim.errors import DesignError
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
 
+@entrance
 def dunnett(
     deltas: Sequence[float],
     *,

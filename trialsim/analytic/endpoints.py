@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, special, stats
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     ANY,
     OPEN_SHARE,
@@ -23,6 +24,7 @@ from trialsim.errors import DesignError
 Procedure = Literal["co_primary", "hierarchical", "holm"]
 
 
+@entrance
 def several_endpoints(
     deltas: Sequence[float],
     sds: Sequence[float],

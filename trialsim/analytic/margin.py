@@ -2,11 +2,13 @@
 
 from typing import Literal
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import DesignPoint
 from trialsim.analytic.two_sample import means
 
 
+@entrance
 def non_inferiority(
     *,
     margin: float,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from cohorts.entrances import entrance
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
@@ -88,6 +89,7 @@ def find_benefit_problems(mean: float, sd: float) -> list[str]:
     ]
 
 
+@entrance
 def elicit_prior(shares: Sequence[float], values: Sequence[float]) -> NormalPrior:
     """Return the normal prior whose quantiles come closest to those an expert gave.
 
@@ -127,6 +129,7 @@ def elicit_prior(shares: Sequence[float], values: Sequence[float]) -> NormalPrio
     return NormalPrior(float(mean), float(sd))
 
 
+@entrance
 def summarize_studies(estimates: npt.ArrayLike, ses: npt.ArrayLike) -> NormalPrior:
     """Return the effect that a meta-analysis predicts for a new trial.
 

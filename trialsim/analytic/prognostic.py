@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     ANY,
     CORRELATION,
@@ -49,6 +50,7 @@ class EnrichmentPoint(DesignPoint):
     cost: Quantity
 
 
+@entrance
 def prognostic_enrichment(
     *,
     mean_decline: Quantity,
@@ -200,6 +202,7 @@ def _compute_slowable(mean_selected: FloatArray, normal_decline: Quantity) -> Fl
     return slowable
 
 
+@entrance
 def optimal_fraction(
     *,
     mean_decline: float,

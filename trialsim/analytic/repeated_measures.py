@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import POSITIVE, find_problems
 from trialsim.analytic.correlation import expand_correlation, find_correlation_problems
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity
@@ -31,6 +32,7 @@ class MmrmPoint(DesignPoint):
     variance_inflation_treatment: float
 
 
+@entrance
 def mmrm(
     *,
     delta: Quantity | None = None,
@@ -135,6 +137,7 @@ def compute_variance_inflation(
     return float(np.linalg.inv(information)[-1, -1])
 
 
+@entrance
 def marginal_slope(
     *,
     delta: Quantity | None = None,
@@ -194,6 +197,7 @@ def marginal_slope(
     return _compare_marginal(question, design, variance, correlation, further)
 
 
+@entrance
 def time_averaged(
     *,
     delta: Quantity | None = None,

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, NOT_NEGATIVE, POSITIVE, find_problems
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity
 from trialsim.analytic.retention import (
@@ -18,6 +19,7 @@ from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
 
+@entrance
 def random_slope(
     *,
     delta: Quantity | None = None,

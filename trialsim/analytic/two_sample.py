@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     CORRELATION,
     NOT_NEGATIVE,
@@ -15,6 +16,7 @@ from trialsim.analytic.solver import Question, answer
 from trialsim.analytic.two_arm_test import Distribution
 
 
+@entrance
 def means(
     *,
     delta: Quantity | None = None,
@@ -91,6 +93,7 @@ def means(
     return DesignPoint(**count_enrolled(answered, question, retention))
 
 
+@entrance
 def ancova(
     *,
     delta: Quantity | None = None,
@@ -161,6 +164,7 @@ def ancova(
     return DesignPoint(**count_enrolled(answered, question, retention))
 
 
+@entrance
 def prognostic_ancova(
     *,
     delta: Quantity | None = None,

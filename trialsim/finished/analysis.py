@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
+from cohorts.entrances import entrance
 from trialsim.errors import DesignError
 from trialsim.finished.checks import compare_baseline, count_missing
 from trialsim.finished.conformal import estimate_individual_effects
@@ -30,6 +31,7 @@ class Reading(TypedDict, total=False):
     visits_months: Sequence[float] | None
 
 
+@entrance
 @dataclass(frozen=True)
 class TrialAnalysis:
     """What a trial says.
@@ -59,6 +61,7 @@ class TrialAnalysis:
         return self.effects[0]
 
 
+@entrance
 def analyze(
     trial: FinishedTrial | pd.DataFrame | Path | str,
     *,

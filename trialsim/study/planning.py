@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cohorts.entrances import entrance
 from reports.store.study import Study
 from trialsim.study.engine import PlannedStep, plan_steps
 from trialsim.study.job import Job
@@ -16,6 +17,7 @@ from trialsim.study.steps.durations import estimate_report, show_seconds
 from trialsim.study.steps.order import list_steps
 
 
+@entrance
 @dataclass(frozen=True)
 class StudyPlan:
     """What a run would do.

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -226,6 +227,12 @@ class Protocol(Section):
     simulation: SimulationSection = SimulationSection()
     compute: ComputeSection = ComputeSection()
 
+    if not TYPE_CHECKING:
+
+        def __init__(self, **values: object) -> None:
+            with _in_sentences("Protocol"):
+                super().__init__(**values)
+
     @model_validator(mode="after")
     def _predictions_for_their_strategies(self) -> Self:
         wanting = {"brlp", "stacked", "auxiliary"} & set(self.selection.strategies)
@@ -284,8 +291,15 @@ def build_protocol(content: Mapping[str, Any], *, name: str = "protocol") -> Pro
     DesignError
         One sentence for each key that is unknown, missing or out of range.
     """
-    try:
+    with _in_sentences(name):
         return Protocol.model_validate(content)
+
+
+@contextmanager
+def _in_sentences(name: str) -> Iterator[None]:
+    """Raise one sentence for each thing that a protocol cannot hold."""
+    try:
+        yield
     except ValidationError as error:
         problems = [s for problem in error.errors() for s in _sentences(name, problem)]
         raise DesignError(*problems) from error

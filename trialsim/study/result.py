@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cohorts.entrances import entrance
 from reports.errors import ReportError
 from reports.page.answer import describe_answer
 from reports.page.compose import compose_page
@@ -24,6 +25,7 @@ from trialsim.study.protocol import Protocol, build_protocol
 from trialsim.study.question import nest, read_recorded
 
 
+@entrance
 @dataclass(frozen=True)
 class StudyResult:
     """A study file, read.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from cohorts.entrances import entrance
 from trialsim.analysis.inference import Covariance, DegreesOfFreedom, StandardError
 from trialsim.design import OutcomeSource
 from trialsim.events import Rate
@@ -13,6 +14,7 @@ from trialsim.study.question import build_stated
 from trialsim.units import Unit
 
 
+@entrance
 def protocol(
     cohort: str | Path,
     *,

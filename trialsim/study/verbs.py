@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cohorts.entrances import entrance
 from cohorts.errors import TrialsimError
 from reports.store.study import Study
 from trialsim.study.making import STUDY, VERBS, Listener, make_study
 from trialsim.study.phrasing import phrase_command
 from trialsim.study.planning import StudyPlan, plan_study
 from trialsim.study.protocol import Protocol
-from trialsim.study.question import anchor
+from trialsim.study.question import anchor, read_protocol
 from trialsim.study.result import StudyResult
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ _WHOLE = ("compare", "power")
 """The commands that together give the tables of the whole job."""
 
 
+@entrance
 def run(
-    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+    protocol: Protocol | str | Path,
+    *,
+    output: str | Path | None = None,
+    listener: Listener | None = None,
 ) -> StudyResult:
     """Do the whole job of a protocol: predict, choose, compare, simulate, report.
 
@@ -41,7 +46,7 @@ def run(
     Parameters
     ----------
     protocol
-        The whole question, from `protocol` or a file's.
+        The whole question, from `protocol`, or the path of a protocol file (TOML).
     output
         The folder of the study file `study.duckdb` and of `report.html`; the protocol's own
         (`results`) when None.
@@ -70,8 +75,12 @@ def run(
     return _make(protocol, output, None, listener)
 
 
+@entrance
 def predict(
-    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+    protocol: Protocol | str | Path,
+    *,
+    output: str | Path | None = None,
+    listener: Listener | None = None,
 ) -> StudyResult:
     """Predict what the screened people's brains will look like; the protocol names the model.
 
@@ -96,13 +105,18 @@ def predict(
     >>> question = ts.protocol("bids", model="mini", horizons_months=[24])
     >>> study = ts.predict(question, output="predicted")                       # doctest: +SKIP
     """
-    if protocol.prediction is None:
+    asked = _read(protocol)
+    if asked.prediction is None:
         raise TrialsimError('The protocol asks for no prediction: state a model, such as "mini".')
-    return _make(protocol, output, "predict", listener)
+    return _make(asked, output, "predict", listener)
 
 
+@entrance
 def rank(
-    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+    protocol: Protocol | str | Path,
+    *,
+    output: str | Path | None = None,
+    listener: Listener | None = None,
 ) -> StudyResult:
     """Score everyone by each strategy: whom it would enroll, whom it would leave out.
 
@@ -131,8 +145,12 @@ def rank(
     return _make(protocol, output, "rank", listener)
 
 
+@entrance
 def compare(
-    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+    protocol: Protocol | str | Path,
+    *,
+    output: str | Path | None = None,
+    listener: Listener | None = None,
 ) -> StudyResult:
     """Measure how well each strategy finds the fast progressors, against chance.
 
@@ -162,8 +180,12 @@ def compare(
     return _make(protocol, output, "compare", listener)
 
 
+@entrance
 def power(
-    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+    protocol: Protocol | str | Path,
+    *,
+    output: str | Path | None = None,
+    listener: Listener | None = None,
 ) -> StudyResult:
     """Simulate the trials of each strategy: power, type I error, sample size, cost.
 
@@ -195,8 +217,12 @@ def power(
     return _make(protocol, output, "power", listener)
 
 
+@entrance
 def optimize(
-    protocol: Protocol, *, output: str | Path | None = None, listener: Listener | None = None
+    protocol: Protocol | str | Path,
+    *,
+    output: str | Path | None = None,
+    listener: Listener | None = None,
 ) -> StudyResult:
     """Search designs by closed form for those that nothing beats; simulate the best few.
 
@@ -227,7 +253,8 @@ def optimize(
     return _make(protocol, output, "optimize", listener)
 
 
-def plan(protocol: Protocol, *, output: str | Path | None = None) -> StudyPlan:
+@entrance
+def plan(protocol: Protocol | str | Path, *, output: str | Path | None = None) -> StudyPlan:
     """Return what `run` would do, the time it would take, and what the data cannot carry.
 
     Parameters
@@ -255,6 +282,7 @@ def plan(protocol: Protocol, *, output: str | Path | None = None) -> StudyPlan:
     return plan_study(_anchor(protocol, output))
 
 
+@entrance
 def open_study(path: str | Path) -> StudyResult:
     """Open a study file for reading.
 
@@ -286,6 +314,7 @@ def open_study(path: str | Path) -> StudyResult:
     return StudyResult(found)
 
 
+@entrance
 def load_model(
     source: str | Path = "mini",
     *,
@@ -325,7 +354,10 @@ def load_model(
 
 
 def _make(
-    protocol: Protocol, output: str | Path | None, verb: str | None, listener: Listener | None
+    protocol: Protocol | str | Path,
+    output: str | Path | None,
+    verb: str | None,
+    listener: Listener | None,
 ) -> StudyResult:
     asked = _anchor(protocol, output)
     path = asked.study.output / STUDY
@@ -335,7 +367,12 @@ def _make(
     return make_study(asked, path, command=" && ".join(commands), until=until, listener=listener)
 
 
-def _anchor(protocol: Protocol, output: str | Path | None) -> Protocol:
+def _read(protocol: Protocol | str | Path) -> Protocol:
+    return protocol if isinstance(protocol, Protocol) else read_protocol(Path(protocol))
+
+
+def _anchor(given: Protocol | str | Path, output: str | Path | None) -> Protocol:
+    protocol = _read(given)
     if output is not None:
         study = protocol.study.model_copy(update={"output": Path(output)})
         protocol = protocol.model_copy(update={"study": study})

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import OPEN_SHARE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.sequential.bounds import CLOSEST, Looks, Solution, solve
@@ -30,6 +31,7 @@ _PRINTED = 1 + 2e-4
 """Bounds printed with four decimals spend their alpha to about this factor."""
 
 
+@entrance
 def group_sequential(
     information_rates: Sequence[float] | FloatArray,
     *,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, NOT_NEGATIVE, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.sequential.accrual import Accrual
@@ -110,6 +111,7 @@ class LookPlan:
         )
 
 
+@entrance
 def plan_looks(
     endpoint: Endpoint,
     looks: Sequence[float] | FloatArray,
