@@ -15,7 +15,6 @@ from brlp_models.training.pipeline import SCAN_BANK, Training
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.stages.auxiliary import FILES
 from brlp_models.training.stages.volume_gain import measure_volume_gain
-from cohorts.synthetic.parameters import GeneratorParameters
 
 
 def export_model(
@@ -131,6 +130,6 @@ def render_training_card(recipe: Recipe, folder: Path, *, results: str = "") -> 
         names = ", ".join(sorted(str(name) for name in index["base_anatomy"].unique()))
         lines += [
             f"- Base anatomies in training: {names}.",
-            f"- Generator parameters (SHA-256): `{GeneratorParameters().digest()}`.",
+            f"- Generator parameters (SHA-256): `{recipe.choose_generator().digest()}`.",
         ]
     return "\n".join([*lines, "", results]).rstrip() + "\n"

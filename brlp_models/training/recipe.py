@@ -13,6 +13,8 @@ from brlp_models.training.stages.autoencoder import AutoencoderSettings
 from brlp_models.training.stages.diffusion import DiffusionSettings
 from brlp_models.training.stages.refiner import RefinerSettings
 from brlp_models.training.stages.segmenter import SegmenterSettings
+from cohorts.synthetic.generators import Signal, choose_generator
+from cohorts.synthetic.parameters import GeneratorParameters
 
 BUNDLED = ("mini", "official")
 
@@ -72,6 +74,8 @@ class Recipe(_Part):
         Beginnings of the names of label maps that training never reads.
     evaluation
         The people who are drawn from those.
+    generator, signal
+        Of the synthetic people, see `cohorts.synthetic.generators.choose_generator`.
     measure_volume_gain
         Whether the model says how much of a true change it renders, so that predicted changes can
         be corrected; it takes volumes without measurement error, so synthetic people.
@@ -88,11 +92,17 @@ class Recipe(_Part):
     held_out_label_maps: tuple[str, ...] = ()
     measure_volume_gain: bool = False
     evaluation: EvaluationRecipe = EvaluationRecipe()
+    generator: Literal[1, 2] = 1
+    signal: Signal = "strong"
     segmenter: tuple[SegmenterSettings, ...] = ()
     autoencoder: Annotated[tuple[AutoencoderPhase, ...], Field(min_length=1)]
     diffusion: DiffusionSettings
     controlnet: Annotated[tuple[DiffusionSettings, ...], Field(min_length=1)]
     refiner: tuple[RefinerSettings, ...] = ()
+
+    def choose_generator(self) -> GeneratorParameters:
+        """Return the parameters that synthetic people are made with."""
+        return choose_generator(self.generator, self.signal)
 
     @model_validator(mode="after")
     def _check_volume_weight(self) -> "Recipe":

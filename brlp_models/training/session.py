@@ -146,6 +146,7 @@ class TrainingSession:
             folder,
             settings,
             grid,
+            parameters=self._recipe.choose_generator(),
             workers=os.cpu_count() or 1,
             report=lambda k: self._report("people", k, people.n_people, {}),
         )
@@ -163,10 +164,12 @@ class TrainingSession:
         if self._cohort is not None:
             cohort = convert_to_mni(self._cohort, index)
         else:
+            parameters = self._recipe.choose_generator()
             cohort = synthesize_training_table(
                 self._get_people().n_tabular,
                 rng=np.random.default_rng([self._recipe.seed, 7]),
-                mni_head_size_mm3=estimate_mni_head_size(index),
+                mni_head_size_mm3=estimate_mni_head_size(index, parameters=parameters),
+                parameters=parameters,
             )
         for name, text in fit_auxiliary(cohort, self._recipe.model).items():
             write_file(self._folder / name, text.encode())

@@ -24,6 +24,11 @@ Made by `trialsim cohort synthesize`. Each scan is simulated from a label map wh
 follow a known course; the label maps lie in derivatives/{pipeline}, the truth in truth/.
 """
 
+_SIGNS: Final = """
+Scans show more than the volumes: contrast, lesions, hippocampal shape, a pattern of thinning. How
+much of it tells the course was chosen, not observed: see "signs" in dataset_description.json.
+"""
+
 
 def start_dataset(root: Path, plan: Mapping[str, Any]) -> None:
     """Create the dataset's description, or check that the one there is of the same plan.
@@ -45,8 +50,9 @@ def start_dataset(root: Path, plan: Mapping[str, Any]) -> None:
         raise CohortError(f"{root} is not empty and holds no synthetic dataset.")
     derivative = root / "derivatives" / PIPELINE
     derivative.mkdir(parents=True)
+    readme = _README.format(pipeline=PIPELINE) + (_SIGNS if "signs" in plan else "")
     for folder in (root, derivative):
-        (folder / "README").write_text(_README.format(pipeline=PIPELINE))
+        (folder / "README").write_text(readme)
     (root / ".bidsignore").write_text(f"{TRUTH_FOLDER}\n{_PARTIAL}\n")
     write_json(root / "participants.json", _OF_PEOPLE)
     write_json(root / "sessions.json", _OF_VISITS)

@@ -3,7 +3,7 @@
 The cortex is too thin for a normal field: its boundary shifts by some mm towards the white matter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,7 +32,8 @@ class Cortex:
     brain
         1 in the voxels of the person's grid that are brain, else 0.
     level
-        Signed distance to the boundary, over the standard deviation of its blur (inside > 0).
+        Signed distance to the boundary, over the standard deviation of its blur (inside > 0); in a
+        thinning pattern, to where the pattern moves it.
     tissue
         The brain's share of `voxels` without a shift.
     weight
@@ -73,6 +74,20 @@ def prepare_cortex(labels: npt.NDArray[np.uint16]) -> Cortex:
         weight=near_cortex[voxels] / near_brain[voxels],
         volume_mm3=float(cortex.sum()),
     )
+
+
+def add_pattern(cortex: Cortex, inwards_mm: Floats) -> Cortex:
+    """Return the cortex with a boundary that lies elsewhere by as many mm in each voxel.
+
+    Parameters
+    ----------
+    cortex
+        From `prepare_cortex`.
+    inwards_mm
+        On the person's grid; positive where the cortex is thinner.
+    """
+    moved = inwards_mm.ravel()[cortex.voxels] / np.float32(_BLUR_SD_MM)
+    return replace(cortex, level=cortex.level - moved)
 
 
 def shift_to_volume(cortex: Cortex, target_mm3: float, limit_mm: float) -> Floats:

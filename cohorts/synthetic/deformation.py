@@ -67,6 +67,8 @@ class MovableStructure:
         (box): how far in mm each voxel may sample inwards without passing the structure's middle.
     largest_amplitude
         In mm; beyond it the map would fold.
+    offset
+        (box): the shape, in mm inwards on top of the amplitude; 0 for an average one.
     """
 
     box: Box
@@ -79,11 +81,14 @@ class MovableStructure:
     area_mm2: float
     growth_limit: Floats
     largest_amplitude: float
+    offset: Floats | None = None
 
     def add_displacement(self, total: Floats, amplitude: float) -> None:
         """Add the field for an amplitude in mm, in place; a negative one grows the structure."""
         own: Floats | np.float32 = np.float32(amplitude)
-        if amplitude < 0:
+        if self.offset is not None:
+            own = np.maximum(own + self.offset, -self.growth_limit)
+        elif amplitude < 0:
             own = np.maximum(own, -self.growth_limit)
         for axis in range(3):
             total[axis] += own * self.field[axis]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cohorts.cohort import Cohort
+from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.tabular import VISITS_MONTHS, synthesize_table
 from cohorts.synthetic.trial import (
     TRIAL_VISITS_MONTHS,
@@ -23,6 +24,7 @@ def write_people(
     seed: int,
     visits_months: Sequence[float] | None = None,
     label: str = "synth",
+    parameters: GeneratorParameters | None = None,
 ) -> Cohort:
     """Write a cohort folder of synthetic people; the truth goes to `truth/`.
 
@@ -38,6 +40,8 @@ def write_people(
         Planned visits, from 0; `VISITS_MONTHS` when None.
     label
         Begins everyone's name.
+    parameters
+        The generator's; its signs are in scans alone, a table has none.
 
     Raises
     ------
@@ -49,6 +53,7 @@ def write_people(
         rng=np.random.default_rng(seed),
         visits_months=visits_months or VISITS_MONTHS,
         label=label,
+        parameters=None if parameters is None else parameters.cohort,
     )
     cohort.write(Path(folder))
     write_truth(truth, Path(folder))

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from cohorts.synthetic.mni import load_mni_anatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.resampling import validate_resolution
+from cohorts.synthetic.signs import PersonSigns, Signs, sample_signs
 from cohorts.synthetic.tabular import (
     Course,
     build_participants,
@@ -33,7 +34,7 @@ from cohorts.synthetic.tabular import (
     simulate_course,
 )
 from cohorts.synthetic.trajectories import People
-from cohorts.synthetic.truth import write_truth
+from cohorts.synthetic.truth import write_true_signs, write_truth
 from cohorts.volumetry import compute_label_volumes
 
 VISITS_MONTHS: Final = (0.0, 12.0, 24.0, 48.0)
@@ -43,6 +44,8 @@ _LARGEST_VENTRICLE_SHARE: Final = 0.045
 """Of the head; beyond it no smooth deformation of a common anatomy leads."""
 
 _TRIES: Final = 4
+
+_SIGNS_STREAM: Final = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class PersonJob:
     volumes: list[dict[str, float]]
     head_size_mm3: float
     rng: np.random.Generator
+    signs: PersonSigns | None
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def synthesize_images(
     rng = np.random.default_rng(seed)
     course = _simulate_reachable_course(n_participants, visits_months, rng, parameters)
     course = replace(course, label=label)
-    plan = {
+    plan: dict[str, Any] = {
         "participants": n_participants,
         "visits_months": list(course.planned_months),
         "seed": seed,
@@ -136,10 +140,24 @@ def synthesize_images(
         "label": label,
         "generator": parameters.digest(),
     }
+    if parameters.signs is not None:
+        plan["signs"] = {
+            name: list(own) if isinstance(own, tuple) else own
+            for name, own in asdict(parameters.signs).items()
+        }
     start_dataset(root, plan)
     participants = build_participants(course, rng, parameters.cohort)
-    jobs = _list_jobs(course if treat is None else treat(course), rng, parameters)
+    treated = course if treat is None else treat(course)
+    signs = sample_signs(
+        course.people,
+        course.months / 12,
+        rng=np.random.default_rng([seed, _SIGNS_STREAM]),
+        parameters=parameters,
+    )
+    jobs = _list_jobs(treated, rng, parameters, signs)
     _write_truth(course, root)
+    if signs is not None:
+        write_true_signs(signs.tabulate(name_participants(course)), root)
     settings = ScanSettings(root, bases, resolution_mm, parameters)
     try:
         _run_jobs(jobs, settings, workers, on_person)
@@ -194,7 +212,10 @@ def _simulate_reachable_course(
 
 
 def _list_jobs(
-    course: Course, rng: np.random.Generator, parameters: GeneratorParameters
+    course: Course,
+    rng: np.random.Generator,
+    parameters: GeneratorParameters,
+    signs: Signs | None,
 ) -> list[PersonJob]:
     attended = simulate_attendance(course, rng, parameters.cohort)
     diagnoses = compute_diagnoses(course, parameters.cohort)
@@ -213,7 +234,9 @@ def _list_jobs(
             }
         )
         volumes = [{region: float(full[region][k, v]) for region in TARGET_REGIONS} for v in visits]
-        jobs.append(PersonJob(name, table, volumes, float(course.people.head_size_mm3[k]), own))
+        head = float(course.people.head_size_mm3[k])
+        shown = None if signs is None else signs.pick(k, visits)
+        jobs.append(PersonJob(name, table, volumes, head, own, shown))
     return jobs
 
 
@@ -281,6 +304,7 @@ def make_person(job: PersonJob, settings: ScanSettings) -> None:
                 head_size_mm3=job.head_size_mm3,
                 resolution_mm=settings.resolution_mm,
                 parameters=settings.parameters,
+                signs=job.signs,
             )
         except CohortError as error:
             problems += [f"{job.participant_id}: {problem}" for problem in error.problems]

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
-from cohorts.synthetic.anatomy import CSF
+from cohorts.synthetic.anatomy import CORTEX, CSF, find_codes
 from cohorts.synthetic.cortex import Floats
 from cohorts.synthetic.deformation import Deformation, MovableAnatomy, find_sources
 from cohorts.synthetic.extracerebral import paint_fat, sample_extracerebral_means
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area
+from cohorts.synthetic.sign_maps import SignMaps
 
 MEAN_INTENSITIES: Final = {
     "white_matter": ((2, 41), 1.00),
@@ -46,10 +48,13 @@ class Appearance:
         The ideal T1w intensities on the person's 1 mm grid: no bias, no noise.
     fluid_minus_cortex
         The change of intensity where cortex becomes fluid.
+    cortex_mean
+        Of the cortex's tissue.
     """
 
     image: Floats
     fluid_minus_cortex: float
+    cortex_mean: float
 
 
 def sample_appearance(
@@ -83,7 +88,7 @@ def sample_appearance(
         paint_fat(image, labels, fat, rng=rng)
     image *= 1 + np.float32(parameters.texture_sd / texture.std()) * texture
     image = ndimage.gaussian_filter(image, anatomy.parameters.edge_sd_mm, truncate=3)
-    return Appearance(image, float(means[CSF] - means[3]))
+    return Appearance(image, float(means[CSF] - means[3]), float(means[3]))
 
 
 def render_t1w(
@@ -91,53 +96,78 @@ def render_t1w(
     deformation: Deformation,
     appearance: Appearance,
     *,
-    rng: np.random.Generator,
     resolution_mm: float = 1.0,
-    parameters: AppearanceParameters | None = None,
+    signs: SignMaps | None = None,
+    visit: int = 0,
 ) -> Floats:
-    """Return a visit's T1w scan: partial volume, bias field, Rician noise.
+    """Return a visit's ideal T1w intensities: partial volume, no bias field, no noise.
 
     Parameters
     ----------
     anatomy, deformation, appearance
         The person at this visit.
-    rng
-        Decides bias field, noise and the scanner's contrast.
     resolution_mm
         The voxel size, one of `RESOLUTIONS_MM`.
+    signs
+        What the scan shows beyond the volumes.
+    visit
+        Which of the signs' visits this is.
+
+    Returns
+    -------
+    array
+        Intensities relative to white matter, also outside the head.
+    """
+    image = appearance.image.copy()
+    cortex = anatomy.cortex
+    loss = deformation.cortical_gain * np.float32(appearance.fluid_minus_cortex)
+    image.ravel()[cortex.voxels] -= loss
+    if signs is not None:
+        share = find_codes(anatomy.person.labels, CORTEX).astype(np.float32)
+        kept = cortex.weight * cortex.tissue + deformation.cortical_gain
+        share.ravel()[cortex.voxels] = np.clip(kept, 0, 1)
+        image *= 1 - signs.darken(visit)
+        image += np.float32(appearance.cortex_mean) * share * signs.brighten(visit)
+    moved = np.abs(deformation.displacement).max(axis=0) > 1e-3
+    points = np.stack([own[moved] for own in find_sources(anatomy, deformation)])
+    image[anatomy.box][moved] = ndimage.map_coordinates(image, points, order=1, mode="nearest")
+    return average_by_area(image, resolution_mm)
+
+
+def acquire_t1w(
+    ideal: Floats,
+    inside: npt.NDArray[np.bool_],
+    *,
+    rng: np.random.Generator,
+    parameters: AppearanceParameters | None = None,
+) -> Floats:
+    """Return a scan of the ideal intensities: bias field, the scanner's contrast, Rician noise.
+
+    Parameters
+    ----------
+    ideal
+        From `render_t1w`.
+    inside
+        The head, or the brain where there is no head.
+    rng
+        Decides bias field, noise and contrast.
     parameters
         How much visits differ.
 
     Returns
     -------
     array
-        Intensities, white matter near `white_matter_intensity`; exactly 0 outside the head.
+        Intensities, white matter near `white_matter_intensity`; exactly 0 outside.
     """
     parameters = parameters or AppearanceParameters()
-    fine = _warp_image(anatomy, deformation, appearance)
-    clean = average_by_area(fine, resolution_mm)
-    bias = _sample_bias(clean.shape, rng, parameters)
+    bias = _sample_bias(ideal.shape, rng, parameters)
     gamma = np.exp(rng.normal(0, parameters.visit_contrast_sd))
-    signal = np.clip(clean, 0, None) ** np.float32(gamma) * bias
-    noise = rng.standard_normal((2, *clean.shape), dtype=np.float32) * np.float32(
+    signal = np.clip(ideal, 0, None) ** np.float32(gamma) * bias
+    noise = rng.standard_normal((2, *ideal.shape), dtype=np.float32) * np.float32(
         parameters.noise_sd
     )
     scan = np.hypot(signal + noise[0], noise[1]) * np.float32(parameters.white_matter_intensity)
-    inside = average_by_area((anatomy.person.labels > 0).astype(np.float32), resolution_mm) >= 0.5
     return np.where(inside, scan, np.float32(0))
-
-
-def _warp_image(
-    anatomy: MovableAnatomy, deformation: Deformation, appearance: Appearance
-) -> Floats:
-    image = appearance.image.copy()
-    cortex = anatomy.cortex
-    loss = deformation.cortical_gain * np.float32(appearance.fluid_minus_cortex)
-    image.ravel()[cortex.voxels] -= loss
-    moved = np.abs(deformation.displacement).max(axis=0) > 1e-3
-    points = np.stack([own[moved] for own in find_sources(anatomy, deformation)])
-    image[anatomy.box][moved] = ndimage.map_coordinates(image, points, order=1, mode="nearest")
-    return image
 
 
 def _sample_means(

@@ -177,15 +177,74 @@ class CohortParameters:
 
 
 @dataclass(frozen=True)
+class SignParameters:
+    """What a scan shows beyond the tabled volumes, and how much of it tells the course.
+
+    Lobes are frontal, parietal, temporal, occipital. Contrast and lesions follow the stage through
+    the pathology, logistic((stage - onset) / width); the shape of the hippocampus and the pattern
+    of cortical thinning are correlated with the speed.
+
+    Parameters
+    ----------
+    onset_stage_years, onset_width_years
+        Where on the stage axis half of the pathology is there, and the logistic's scale.
+    contrast_loss
+        By lobe, the share by which the cortex brightens towards white matter with full pathology.
+    lobe_contrast_sd
+        Standard deviation between people of each lobe's cortical intensity, as a share.
+    lesion_mm3
+        Median volume of white-matter lesions at 73 years without pathology.
+    lesion_sd, lesion_per_year, lesion_gain
+        On the log scale: between people, with each year of age, with full pathology.
+    lesion_depth
+        The share by which a lesion is darker than white matter.
+    head_sd_mm, ca1_sd_mm
+        How far the hippocampal head's surface lies inside an average person's (the tail's outside
+        by as much), and the same of the lateral, CA1 side against the medial one.
+    pattern_sd_mm
+        How much thinner the parietal cortex is, and thicker the temporal, than an average person's.
+    shape_correlation, pattern_correlation
+        Of head and CA1 side, and of the pattern, with the log speed.
+    is_independent
+        The signs follow a stranger's stage and speed in place of the person's own: the same
+        pictures, of which none tells anything.
+    """
+
+    onset_stage_years: float
+    onset_width_years: float
+    contrast_loss: tuple[float, float, float, float]
+    lobe_contrast_sd: float
+    lesion_mm3: float
+    lesion_sd: float
+    lesion_per_year: float
+    lesion_gain: float
+    lesion_depth: float
+    head_sd_mm: float
+    ca1_sd_mm: float
+    pattern_sd_mm: float
+    shape_correlation: float
+    pattern_correlation: float
+    is_independent: bool = False
+
+
+@dataclass(frozen=True)
 class GeneratorParameters:
-    """Every number of the generator, fixed before a model is trained on what it makes."""
+    """Every number of the generator, fixed before a model is trained on what it makes.
+
+    Without signs a scan shows nothing beyond the tabled volumes.
+    """
 
     cohort: CohortParameters = field(default_factory=CohortParameters)
     anatomy: AnatomyParameters = field(default_factory=AnatomyParameters)
     deformation: DeformationParameters = field(default_factory=DeformationParameters)
     appearance: AppearanceParameters = field(default_factory=AppearanceParameters)
+    signs: SignParameters | None = None
 
     def digest(self) -> str:
         """Return the SHA-256 of all parameters, as recorded beside what was made with them."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        numbers = asdict(self)
+        if self.signs is None:
+            # the digest of parameters that were frozen before there were signs
+            del numbers["signs"]
+        text = json.dumps(numbers, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -9,11 +9,17 @@ import numpy.typing as npt
 
 from cohorts.synthetic.anatomy import BaseAnatomy
 from cohorts.synthetic.deformation import deform_to_volumes, prepare_anatomy
-from cohorts.synthetic.intensity import render_t1w, sample_appearance
+from cohorts.synthetic.intensity import acquire_t1w, render_t1w, sample_appearance
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person import sample_person
-from cohorts.synthetic.resampling import compute_output_affine, validate_resolution
+from cohorts.synthetic.resampling import (
+    average_by_area,
+    compute_output_affine,
+    validate_resolution,
+)
 from cohorts.synthetic.segmentation import render_labels
+from cohorts.synthetic.sign_maps import map_signs
+from cohorts.synthetic.signs import PersonSigns
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,14 @@ class SyntheticScan:
         Codes of SynthSeg 2.0, on the same grid.
     affine
         Voxel indices to mm (RAS).
+    ideal
+        The T1w intensities without bias field, noise and the visit's contrast, white matter near 1.
     """
 
     t1w: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint16]
     affine: npt.NDArray[np.float64]
+    ideal: npt.NDArray[np.float32]
 
 
 def synthesize_scans(
@@ -44,6 +53,7 @@ def synthesize_scans(
     resolution_mm: float = 1.0,
     parameters: GeneratorParameters | None = None,
     same_acquisition: bool = False,
+    signs: PersonSigns | None = None,
 ) -> list[SyntheticScan]:
     """Return a person's scans: one anatomy, at each visit with the volumes asked for.
 
@@ -64,6 +74,8 @@ def synthesize_scans(
     same_acquisition
         Give every visit the first one's bias field, noise and contrast, so that visits differ by
         anatomy alone.
+    signs
+        What the scans show beyond the volumes, at as many visits.
 
     Raises
     ------
@@ -80,18 +92,23 @@ def synthesize_scans(
     )
     anatomy = prepare_anatomy(person, parameters.deformation)
     appearance = sample_appearance(anatomy, rng=look_rng, parameters=parameters.appearance)
+    maps = None
+    if signs is not None:
+        anatomy, maps = map_signs(anatomy, signs, rng.spawn(1)[0])
     affine = compute_output_affine(person.affine, resolution_mm)
+    inside = average_by_area((person.labels > 0).astype(np.float32), resolution_mm) >= 0.5
     scans, deformation = [], None
-    for volumes, visit_rng in zip(visits, visit_rngs, strict=True):
+    for visit, (volumes, visit_rng) in enumerate(zip(visits, visit_rngs, strict=True)):
         deformation = deform_to_volumes(anatomy, volumes, start=deformation)
         labels = render_labels(anatomy, deformation, volumes, resolution_mm=resolution_mm)
-        t1w = render_t1w(
+        ideal = render_t1w(
             anatomy,
             deformation,
             appearance,
-            rng=visit_rng,
             resolution_mm=resolution_mm,
-            parameters=parameters.appearance,
+            signs=maps,
+            visit=visit,
         )
-        scans.append(SyntheticScan(t1w, labels, affine))
+        t1w = acquire_t1w(ideal, inside, rng=visit_rng, parameters=parameters.appearance)
+        scans.append(SyntheticScan(t1w, labels, affine, np.where(inside, ideal, np.float32(0))))
     return scans

@@ -86,7 +86,7 @@ def synthesize_table(
     )
     course = replace(course, label=label)
     attended = simulate_attendance(course, rng, parameters)
-    measured = _measure(course, rng, parameters)
+    measured = measure_volumes(course, rng, parameters)
     cohort = Cohort(
         participants=build_participants(course, rng, parameters),
         visits=_build_visits(course, attended, parameters),
@@ -228,7 +228,7 @@ def simulate_attendance(
     return attended
 
 
-def _measure(
+def measure_volumes(
     course: Course, rng: np.random.Generator, parameters: CohortParameters
 ) -> dict[str, Array]:
     """Return volumes with the segmentation's error; the hippocampus's sides err on their own."""

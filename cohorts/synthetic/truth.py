@@ -51,6 +51,13 @@ def write_true_volumes(volumes: pd.DataFrame, folder: Path) -> None:
     volumes.to_parquet(target / _VOLUMES, index=False)
 
 
+def write_true_signs(signs: pd.DataFrame, folder: Path) -> None:
+    """Write what scans of generator 2 show at baseline beyond the volumes, a row a person."""
+    target = folder / TRUTH_FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    signs.to_parquet(target / "signs.parquet", index=False)
+
+
 def read_true_volumes(folder: Path) -> pd.DataFrame | None:
     """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows the truth."""
     path = folder / TRUTH_FOLDER / _VOLUMES

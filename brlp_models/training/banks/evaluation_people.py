@@ -77,7 +77,15 @@ def write_evaluation_people(
     bank = folder / "bank"
     grid = Grid.of_config(recipe.model)
     bases = read_bases(recipe, label_maps, purpose)
-    write_people_bank(bases, bank, settings, grid, workers=workers, report=report)
+    write_people_bank(
+        bases,
+        bank,
+        settings,
+        grid,
+        parameters=recipe.choose_generator(),
+        workers=workers,
+        report=report,
+    )
     rng = np.random.default_rng([seed, 1])
     cohort = write_evaluation_cohort(bank, folder, recipe.model, rng=rng)
     shutil.rmtree(bank)

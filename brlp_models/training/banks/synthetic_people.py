@@ -22,6 +22,7 @@ from cohorts.labels import get_codes, get_intracranial_codes
 from cohorts.synthetic.anatomy import BaseAnatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
+from cohorts.synthetic.signs import sample_signs
 from cohorts.synthetic.trajectories import People, compute_volumes, sample_people
 from cohorts.volumetry import count_labels
 
@@ -195,6 +196,7 @@ def _make_person(
         people = sample_people(1, rng=rng, parameters=parameters.cohort)
         months = settings.draw_months(rng)
         targets = find_targets(people, months / 12, parameters)
+        signs = sample_signs(people, months / 12, rng=rng, parameters=parameters)
         try:
             scans = synthesize_scans(
                 base,
@@ -204,6 +206,7 @@ def _make_person(
                 resolution_mm=2.0,
                 parameters=parameters,
                 same_acquisition=settings.same_acquisition,
+                signs=None if signs is None else signs.pick(0),
             )
         except CohortError:
             # the anatomy cannot reach these volumes without folding: another person is drawn

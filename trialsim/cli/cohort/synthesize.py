@@ -1,5 +1,6 @@
 """`trialsim cohort synthesize`: simulated people, as tables or as scans."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,14 @@ import typer
 from trialsim.cli.answering.progress import count_items
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.asking.recording import QuietOption, SeedOption
+
+
+class Signal(StrEnum):
+    """How much the scans of generator 2 tell of the course."""
+
+    STRONG = "strong"
+    LITERATURE = "literature"
+    NULL = "null"
 
 
 def synthesize(
@@ -51,6 +60,21 @@ def synthesize(
     dropout: Annotated[
         float, typer.Option(help="With --trial: share gone by the last visit.")
     ] = 0.2,
+    generator: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=2,
+            help="1: scans show volumes alone; 2: signs of stage and speed beside them.",
+        ),
+    ] = 1,
+    signal: Annotated[
+        Signal | None,
+        typer.Option(
+            help="Of --generator 2: as published, stronger than life (when left out), or the same "
+            "pictures with nothing to learn from."
+        ),
+    ] = None,
     seed: SeedOption = 1,
     quiet: QuietOption = False,
 ) -> None:
@@ -59,11 +83,17 @@ def synthesize(
     Example: trialsim cohort synthesize people --participants 50 --images --seed 1
     """
     from cohorts.errors import CohortError
+    from cohorts.synthetic.generators import choose_generator
 
     if not label.isalnum():
         raise CohortError(f"--label takes letters and digits, got {label!r}.")
     if (label_maps is not None or whole_head) and not images:
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
+    if signal is not None and generator != 2:
+        raise CohortError("--signal is of --generator 2: add it, or leave --signal out.")
+    if trial and generator != 1:
+        raise CohortError("--trial makes people of generator 1: leave --generator out.")
+    parameters = choose_generator(generator, (signal or Signal.STRONG).value)
     course: dict[str, Any] = {
         "slowing": slowing,
         "share_treated": share_treated,
@@ -78,7 +108,12 @@ def synthesize(
         _write_trial_images(folder, participants, quiet=quiet, **course, **scanned, **asked)
         return
     if images:
-        scans = {"resolution_mm": resolution, "label_maps": label_maps, "whole_head": whole_head}
+        scans = {
+            "resolution_mm": resolution,
+            "label_maps": label_maps,
+            "whole_head": whole_head,
+            "parameters": parameters,
+        }
         _write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
         return
     from cohorts.synthetic.folders import write_finished_trial, write_people
@@ -91,7 +126,8 @@ def synthesize(
             "in the same folder, truth in truth/."
         )
         return
-    n_visits = len(write_people(folder, participants, **asked).visits)
+    cohort = write_people(folder, participants, parameters=parameters, **asked)
+    n_visits = len(cohort.visits)
     typer.echo(f"{folder}: {participants} SYNTHETIC people, {n_visits} visits; truth in truth/.")
 
 
