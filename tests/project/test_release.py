@@ -19,9 +19,9 @@ def test_the_version_is_the_newest_release_of_the_changelog_and_the_citation() -
 
 
 def test_the_changelog_is_by_release_and_by_kind_newest_first() -> None:
-    assert re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE) == [
-        f"{version} - {date}" for version, date in RELEASES
-    ]
+    headings = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
+    coming = ["Unreleased"] if headings[0] == "Unreleased" else []
+    assert headings == [*coming, *(f"{version} - {date}" for version, date in RELEASES)]
     numbers = [tuple(map(int, version.split("."))) for version, _ in RELEASES]
     assert numbers == sorted(set(numbers), reverse=True)
     for release in CHANGELOG.split("\n## ")[1:]:
