@@ -65,6 +65,57 @@ def test_twins_read_nothing_after_baseline(archive: Cohort) -> None:
     assert made.record["outcomes_in_cohort"] is True
 
 
+def predict_alike(people: Cohort) -> pd.DataFrame:
+    """Return predictions that take everyone to lose 2 % a year."""
+    baseline = people.baseline()["hippocampus_mm3"]
+    return pd.DataFrame(
+        [
+            {"participant_id": name, "model_id": "brlp", "horizon_months": month,
+             "region": "hippocampus", "volume_mm3": volume * (1 - 0.02 * month / 12),
+             "volume_sd_mm3": 100.0, "n_samples": 4, "baseline_volume_mm3": volume}
+            for name, volume in baseline.items()
+            for month in MONTHS
+        ]
+    )  # fmt: skip
+
+
+def test_errors_of_predicted_people_tell_how_they_correlate_over_visits(
+    archive: Cohort, trial: SyntheticTrial, tmp_path: Path
+) -> None:
+    path = tmp_path / "predictions.csv"
+    both = pd.concat([predict_alike(trial.baseline), predict_alike(archive)])
+    both.to_csv(path, index=False)
+    made = make_twins(trial.baseline, months=MONTHS, predictions=path, errors_of=archive)
+    assert made.correlations is not None
+    assert set(made.table["participant_id"]) == set(trial.baseline.participants["participant_id"])
+    found = made.correlations.set_index(["months", "other_months"])
+    # all are predicted alike, so that errors correlate as changes do
+    changes = [
+        archive.change("hippocampus", month).set_index("participant_id")["change_percent"]
+        for month in MONTHS
+    ]
+    expected = pd.concat(changes, axis=1).corr().iloc[0, 1]
+    assert found.loc[(12.0, 24.0), "error_correlation"] == pytest.approx(expected, abs=0.02)
+    assert found.loc[(24.0, 24.0), "error_correlation"] == pytest.approx(1.0)
+
+
+def test_people_who_cannot_tell_how_twins_err_are_refused(
+    archive: Cohort, trial: SyntheticTrial, tmp_path: Path
+) -> None:
+    people, path = trial.baseline, tmp_path / "predictions.csv"
+    predict_alike(people).to_csv(path, index=False)
+    with pytest.raises(DesignError, match="150 people are in the trial and among those"):
+        make_twins(people, months=MONTHS, predictions=path, errors_of=people)
+    with pytest.raises(DesignError, match="The predictions hold nobody of"):
+        make_twins(people, months=MONTHS, predictions=path, errors_of=archive)
+    with pytest.raises(DesignError, match="leave --errors-of out"):
+        make_twins(people, months=MONTHS, archive=archive, errors_of=archive)
+    few = archive.select(list(archive.participants["participant_id"])[:20])
+    pd.concat([predict_alike(people), predict_alike(few)]).to_csv(path, index=False)
+    with pytest.raises(DesignError, match="their errors correlate from 30 on"):
+        make_twins(people, months=MONTHS, predictions=path, errors_of=few)
+
+
 def test_predictions_are_put_on_the_measured_baseline(trial: SyntheticTrial) -> None:
     ids = trial.baseline.participants["participant_id"].repeat(2).to_numpy()
     predictions = pd.DataFrame(

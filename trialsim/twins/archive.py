@@ -114,6 +114,48 @@ def predict_from_archive(
     )
 
 
+def correlate_errors(
+    twins: pd.DataFrame, known: Cohort, *, endpoint: str, window_months: float = WINDOW_MONTHS
+) -> pd.DataFrame:
+    """Return how the errors of twins of people whose course is known correlate over visits.
+
+    Parameters
+    ----------
+    twins
+        Table `twins` of the people in `known`, by the model in question.
+    known
+        Untreated people with follow-up, whom the model did not learn from.
+    endpoint
+        A region.
+    window_months
+        How far from a month a visit may be; see `cohorts.visits`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of `twin_correlations` in `cohorts.schema`.
+
+    Raises
+    ------
+    DesignError
+        Too few people with a visit near some month.
+    """
+    baseline = known.baseline()[name_volume_column(endpoint)]
+    errors = {}
+    for month, rows in twins.groupby("months"):
+        at = rows.set_index("participant_id")["predicted_mm3"]
+        predicted = 100 * (at / baseline.reindex(at.index) - 1)
+        change = _measure(known, endpoint, float(month), window_months)
+        errors[float(month)] = change.reindex(at.index) - predicted
+        n = int(errors[float(month)].notna().sum())
+        if n < MIN_PEOPLE:
+            raise DesignError(
+                f"{n} people of {known.name} have a twin and a visit within {window_months:g} "
+                f"months of month {month:g}; their errors correlate from {MIN_PEOPLE} on."
+            )
+    return _correlate(pd.DataFrame(errors), endpoint)
+
+
 def _correlate(errors: pd.DataFrame, endpoint: str) -> pd.DataFrame:
     """Return the correlation of errors at every two visits, among who has both."""
     months, seen = errors.columns.to_numpy(dtype=float), errors.notna().to_numpy(dtype=int)

@@ -37,6 +37,13 @@ def twins(
     endpoint: Annotated[str, typer.Option(help="Region whose volume is predicted.")] = (
         "hippocampus"
     ),
+    errors_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="Cohort with follow-up, predicted by the same model: how its errors correlate over "
+            "visits."
+        ),
+    ] = None,
     measured_by: MeasuredByOption = None,
     study: StudyOption = DEFAULT_STUDY,
     as_json: JsonOption = False,
@@ -61,8 +68,10 @@ def twins(
         predictions=predictions,
         model_id=model,
         study=study,
+        errors_of=None if errors_of is None else load_cohort(errors_of, measured_by=measured_by),
     )
-    files = [path for path in (predictions, auxiliary, train_on) if path is not None]
+    sources = (predictions, auxiliary, train_on, errors_of)
+    files = [path for path in sources if path is not None]
     # a study's own people, whom its scores and predictions are about, are not replaced by a trial's
     with recorded_run(
         study, config=made.record, cohort=people, keep_people=True, inputs=files

@@ -14,7 +14,7 @@ from cohorts.sources.table import read_typed_table
 from reports.store.study import Study
 from trialsim.errors import DesignError
 from trialsim.study.trials.frozen_twins import describe_frozen
-from trialsim.twins.archive import predict_from_archive
+from trialsim.twins.archive import correlate_errors, predict_from_archive
 from trialsim.twins.from_predictions import build_twins
 
 
@@ -37,6 +37,7 @@ def make_twins(
     predictions: Path | None = None,
     model_id: str | None = None,
     study: Path | None = None,
+    errors_of: Cohort | None = None,
 ) -> MadeTwins:
     """Return twins from an archive or an auxiliary model where one is given, else predictions.
 
@@ -58,11 +59,16 @@ def make_twins(
         Which model of the predictions.
     study
         Where predictions are looked for.
+    errors_of
+        Untreated people outside of the trial whose course is known and whom the same model, which
+        did not learn from them, predicts (with predictions: has predicted): the correlation of its
+        errors over visits is theirs. An archive's is known without.
 
     Raises
     ------
     DesignError
-        No months, months at or before baseline, both sources, or what the sources refuse.
+        No months, months at or before baseline, both sources, somebody of the trial among
+        `errors_of`, or what the sources refuse.
     ReportError
         If the study has no predictions.
     """
@@ -72,6 +78,8 @@ def make_twins(
         raise DesignError(
             "Twins come from an archive, an auxiliary model or predictions: give one of them."
         )
+    if errors_of is not None:
+        _check_known(people, errors_of, archive)
     if archive is not None:
         require_one_tool({"the trial's people": people, "the archive": archive})
         made = predict_from_archive(people, archive, months=months, endpoint=endpoint)
@@ -83,11 +91,45 @@ def make_twins(
         table = _predict_without_image(people, auxiliary, months, endpoint)
         model = f"auxiliary model {auxiliary.name}"
         record = describe_frozen(people, table, model=model, endpoint=endpoint)
-        return MadeTwins(table, record | {"auxiliary_sha256": compute_sha256(auxiliary)})
+        known = None
+        if errors_of is not None:
+            known = correlate_errors(
+                _predict_without_image(errors_of, auxiliary, months, endpoint),
+                errors_of,
+                endpoint=endpoint,
+            )
+        return MadeTwins(table, record | {"auxiliary_sha256": compute_sha256(auxiliary)}, known)
     rows = _read_predictions(predictions, study)
     table = build_twins(people, rows, months=months, endpoint=endpoint, model_id=model_id)
     model = model_id or str(rows.loc[rows["region"] == endpoint, "model_id"].iloc[0])
-    return MadeTwins(table, describe_frozen(people, table, model=model, endpoint=endpoint))
+    known = None
+    if errors_of is not None:
+        predicted = errors_of.select(_find_predicted(errors_of, rows))
+        twins = build_twins(predicted, rows, months=months, endpoint=endpoint, model_id=model_id)
+        known = correlate_errors(twins, predicted, endpoint=endpoint)
+    record = describe_frozen(people, table, model=model, endpoint=endpoint)
+    return MadeTwins(table, record, known)
+
+
+def _find_predicted(known: Cohort, rows: pd.DataFrame) -> list[str]:
+    both = set(known.participants["participant_id"]) & set(rows["participant_id"])
+    if not both:
+        raise DesignError(
+            f"The predictions hold nobody of {known.name}: predict them by the same model."
+        )
+    return sorted(both)
+
+
+def _check_known(people: Cohort, known: Cohort, archive: Cohort | None) -> None:
+    if archive is not None:
+        raise DesignError("An archive says how its twins' errors correlate: leave --errors-of out.")
+    both = set(people.participants["participant_id"]) & set(known.participants["participant_id"])
+    if both:
+        raise DesignError(
+            f"{len(both)} people are in the trial and among those whose outcomes say how twins err "
+            f"(first: {min(both)}): twins are frozen before the trial's outcomes are read."
+        )
+    require_one_tool({"the trial's people": people, "those whose course is known": known})
 
 
 def _predict_without_image(
