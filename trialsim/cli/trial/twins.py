@@ -40,7 +40,7 @@ def twins(
     errors_of: Annotated[
         Path | None,
         typer.Option(
-            help="Cohort with follow-up, predicted by the same model: how its errors correlate over "
+            help="Cohort with follow-up, predicted by the same model: how errors correlate over "
             "visits."
         ),
     ] = None,
