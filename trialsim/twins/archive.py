@@ -142,12 +142,12 @@ def correlate_errors(
     """
     baseline = known.baseline()[name_volume_column(endpoint)]
     errors = {}
-    for month, rows in twins.groupby("months"):
-        at = rows.set_index("participant_id")["predicted_mm3"]
+    for month in np.unique(twins["months"].to_numpy(dtype=float)):
+        at = twins[twins["months"] == month].set_index("participant_id")["predicted_mm3"]
         predicted = 100 * (at / baseline.reindex(at.index) - 1)
-        change = _measure(known, endpoint, float(month), window_months)
-        errors[float(month)] = change.reindex(at.index) - predicted
-        n = int(errors[float(month)].notna().sum())
+        change = _measure(known, endpoint, month, window_months)
+        errors[month] = change.reindex(at.index) - predicted
+        n = int(errors[month].notna().sum())
         if n < MIN_PEOPLE:
             raise DesignError(
                 f"{n} people of {known.name} have a twin and a visit within {window_months:g} "
