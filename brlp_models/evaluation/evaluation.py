@@ -27,6 +27,7 @@ from brlp_models.evaluation.comparisons import (
     summarize_wrong_diagnoses,
     tell_wrong_diagnoses,
 )
+from brlp_models.evaluation.conditions import predict_conditions, summarize_conditions
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
 from brlp_models.evaluation.image_accuracy import measure_images
 from brlp_models.evaluation.methods import KEY, MODEL, REFERENCE
@@ -53,7 +54,9 @@ from cohorts.table_files import write_table
 
 Progress = Callable[[str], None]
 Tables = dict[str, pd.DataFrame]
-PER_PERSON = ("floor", "predicted", "images", "variants", "told_diagnoses", "failures")
+PER_PERSON = (
+    "floor", "predicted", "images", "condition_changes", "variants", "told_diagnoses", "failures",
+)  # fmt: skip
 """Tables with a row for each person; the others summarize these."""
 
 N_ARCHIVE = 4000
@@ -121,9 +124,9 @@ def evaluate_model(
     dict
         `predicted`, `floor`, `images`, `failures` (by person), `floor_summary`, `accuracy`,
         `sexes`, `ranking`, `reference` (what the regression on the baseline table was fitted on),
-        `calibration`, `uncertainty`, `voxel_uncertainty`, and with
-        `n_compared` people `variants`, `comparisons`, `told_diagnoses`, `wrong_diagnosis`,
-        `several_visits`.
+        `calibration`, `uncertainty`, `voxel_uncertainty`; with `n_conditions` people
+        `condition_changes` (by person) and `conditions`; with `n_compared` people `variants`,
+        `comparisons`, `told_diagnoses`, `wrong_diagnosis`, `several_visits`.
 
     Raises
     ------
@@ -165,6 +168,9 @@ def evaluate_model(
         report(f"calibration on {len(calibration.cohort.participants)} other people")
         factors = _calibrate(model, calibration, out / "calibration", settings)
     tables |= _summarize(people.cohort, tables, settings, factors)
+    if settings.n_conditions:
+        report("conditions: own, no change, true change, scans swapped")
+        tables |= _tell_apart(model, people.cohort, at_horizon, tables["predicted"], out, settings)
     if settings.n_compared:
         tables |= _compare(model, people.cohort, at_horizon, compared, out, settings, report)
     with write_folder(out) as partial:
@@ -310,6 +316,35 @@ def _summarize(
         found["uncertainty"] = relate_uncertainty(images, errors)
         found["voxel_uncertainty"] = summarize_voxels(images)
     return found
+
+
+def _tell_apart(
+    model: BrlpModel,
+    cohort: Cohort,
+    at_horizon: pd.DataFrame,
+    predicted: pd.DataFrame,
+    out: Path,
+    settings: EvaluationSettings,
+) -> Tables:
+    """Return what predictions follow, scan or context, at the last horizon."""
+    truth = at_horizon[at_horizon["horizon_months"] == max(settings.horizons_months)]
+    mine = predicted[predicted["method"] == MODEL]
+    there = set(truth["participant_id"]) & set(mine["participant_id"])
+    names = [str(n) for n in cohort.participants["participant_id"] if n in there]
+    chosen = names[: settings.n_conditions]
+    changes = predict_conditions(
+        model,
+        cohort.select(chosen),
+        truth[truth["participant_id"].isin(chosen)],
+        mine,
+        out / "conditions",
+        samples=settings.samples,
+        seed=settings.seed,
+        scan_cache=out / _PREPROCESSED,
+    )
+    rng = np.random.default_rng([settings.seed, 3])
+    summary = summarize_conditions(changes, rng=rng, n_bootstrap=settings.n_bootstrap)
+    return {"condition_changes": changes, "conditions": summary}
 
 
 def _compare(

@@ -16,8 +16,8 @@ def render_results(tables: Mapping[str, pd.DataFrame]) -> str:
     Parameters
     ----------
     tables
-        `floor_summary`, `accuracy`, `ranking`, `reference`, `calibration`, `comparisons`,
-        `wrong_diagnosis`, `several_visits`, `uncertainty`, `voxel_uncertainty`.
+        `conditions`, `floor_summary`, `accuracy`, `ranking`, `reference`, `calibration`,
+        `comparisons`, `wrong_diagnosis`, `several_visits`, `uncertainty`, `voxel_uncertainty`.
     """
     parts = ["95 % intervals in brackets, where more than one person was measured."]
     for name, (title, render) in _LAYOUTS.items():
@@ -65,6 +65,10 @@ def _render_reference(table: pd.DataFrame) -> str:
 
 
 _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
+    "conditions": (
+        "What predictions follow, the scan or the context",
+        _wide(["condition"], "measure"),
+    ),
     "floor_summary": (
         "Floor: through autoencoder and segmenter",
         _wide(["measure"], "region"),

@@ -19,6 +19,9 @@ class EvaluationSettings:
         Further numbers of draws, and of denoising steps, on `n_compared` people.
     reference_steps
         What the mean latents of `compared_steps` are compared with.
+    n_conditions
+        People of the conditions that part scan and context, at the last horizon; 0 leaves those
+        out.
     n_compared
         People of the comparisons, at the last horizon; 0 leaves those out.
     n_bootstrap
@@ -35,6 +38,7 @@ class EvaluationSettings:
         ("ddim", 4), ("ddim", 10), ("ddim", 25), ("ddim", 50),
     )  # fmt: skip
     reference_steps: tuple[Sampler, int] = ("ddim", 200)
+    n_conditions: int = 40
     n_compared: int = 6
     n_bootstrap: int = 1000
     seed: int = 1

@@ -110,6 +110,7 @@ SETTINGS = EvaluationSettings(
     compared_samples=(1, 2),
     compared_steps=(("ddim", 1), ("dpm-solver++", 2)),
     reference_steps=("ddim", 2),
+    n_conditions=5,
     n_compared=2,
     n_bootstrap=20,
 )
@@ -129,7 +130,7 @@ Evaluated = tuple[dict[str, pd.DataFrame], Path]
 def test_the_summaries_become_tables_of_a_model_card(evaluated: Evaluated) -> None:
     tables, _ = evaluated
     text = render_results(tables)
-    assert text.count("### ") == 10
+    assert text.count("### ") == 11
     accuracy = tables["accuracy"]
     mine = accuracy[
         (accuracy["method"] == MODEL)
@@ -162,6 +163,7 @@ def test_every_table_is_written(evaluated: Evaluated) -> None:
         "floor", "floor_summary", "predicted", "images", "failures", "accuracy", "sexes", "ranking",
         "calibration", "uncertainty", "voxel_uncertainty", "variants", "comparisons",
         "told_diagnoses", "wrong_diagnosis", "several_visits", "reference",
+        "conditions", "condition_changes",
     }  # fmt: skip
     assert set(tables) == {path.stem for path in out.glob("*.csv")} == wanted
     assert all(len(tables[name]) for name in wanted - {"failures"})
@@ -267,6 +269,11 @@ def test_calibrate_writes_a_copy_that_knows_its_error(model: BrlpModel, tmp_path
     again = CliRunner().invoke(app, [str(word) for word in words])
     assert again.exit_code == 1
     assert "exists already" in again.stderr
+    words[-1] = tmp_path / "gain"
+    # random weights show nothing of a true change
+    refused = CliRunner().invoke(app, [*(str(word) for word in words), "--gain"])
+    assert refused.exit_code == 1
+    assert "No region of tiny shows enough of a true change" in refused.stderr
 
 
 def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`trialsim model calibrate`: intervals of predicted volumes that hold the truth."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,14 @@ def calibrate(
         list[float], typer.Option(help="Months after baseline; give it once for each.")
     ] = [24.0, 48.0],  # noqa: B006
     samples: Annotated[int, typer.Option(min=2, help="Draws for each person and horizon.")] = 4,
+    gain: Annotated[
+        bool,
+        typer.Option(
+            "--gain",
+            help="Estimate also the share of a true change that predicted scans show, with its "
+            "interval; for people of anatomies that training never read.",
+        ),
+    ] = False,
     measured_by: MeasuredByOption = None,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
@@ -29,12 +38,14 @@ def calibrate(
     """Measure on other people what the draws leave out of a prediction's error; keep it in a copy.
 
     The auxiliary model and the segmenter err alike in every draw, so the spread of the draws alone
-    is too narrow an interval. The copy's `volume_sd_mm3` has that error in it. The same command
+    is too narrow an interval. The copy's `volume_sd_mm3` has that error in it. With `--gain` a
+    region whose share of a true change may be under 0.3 is left out of the copy. The same command
     goes on where it was interrupted.
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
     from brlp_models.evaluation.evaluation import EvaluatedCohort
+    from brlp_models.evaluation.gain import apply_gain, measure_gain
     from brlp_models.evaluation.volume_error import measure_volume_error
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
     from cohorts.sources.loading import load_cohort
@@ -43,19 +54,34 @@ def calibrate(
     loaded = load_model(model, device=device, precision="auto")
     people = load_cohort(on, measured_by=measured_by)
     unfinished = out.with_name(f"{out.name}.partial")
+    evaluated = EvaluatedCohort(people, on)
+    config = loaded.config
+    if gain:
+        with count_items("predicting", len(people.participants), quiet=quiet) as step:
+            found = measure_gain(
+                loaded,
+                evaluated,
+                unfinished / "gain",
+                horizon_months=max(horizon),
+                samples=samples,
+                seed=seed,
+                on_progress=step,
+            )
+        config = apply_gain(config, found)
+        typer.echo(found.round(3).to_string(index=False))
     total = len(people.participants) * len(horizon)
     with count_items("predicting", total, quiet=quiet) as step:
         errors = measure_volume_error(
-            loaded,
-            EvaluatedCohort(people, on),
-            unfinished,
+            replace(loaded, config=config),
+            evaluated,
+            unfinished / "error",
             horizons_months=horizon,
             samples=samples,
             seed=seed,
             on_progress=step,
         )
     shutil.rmtree(unfinished)
-    config = loaded.config.model_copy(update={"volume_error": errors})
+    config = config.model_copy(update={"volume_error": errors})
     copied = load_model(copy_model_folder(model, out, config))
     for region, error in errors.items():
         typer.echo(

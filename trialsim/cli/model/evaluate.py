@@ -35,6 +35,14 @@ def evaluate(
             "these people is calibrated on the other."
         ),
     ] = None,
+    conditions: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="People predicted three times more: told of no change, told the true change, and "
+            "with another person's scan; 0 leaves these out.",
+        ),
+    ] = 40,
     compare: Annotated[
         int,
         typer.Option(
@@ -78,6 +86,7 @@ def evaluate(
             horizons_months=tuple(horizon),
             samples=samples,
             compared_samples=tuple(draws),
+            n_conditions=conditions,
             n_compared=compare,
             n_bootstrap=n_bootstrap,
             seed=seed,

@@ -1,0 +1,276 @@
+"""What a model's predictions follow: the scan, or the volumes that its context is told."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from brlp_models.auxiliary.protocol import AuxiliaryModel, tabulate_predictions
+from brlp_models.evaluation.baselines import carry_context_forward
+from brlp_models.evaluation.methods import KEY
+from brlp_models.evaluation.ranking import REGION
+from brlp_models.evaluation.statistics import Array, compute_mean, compute_spearman, estimate
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.cohort import predict_cohort
+from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
+from brlp_models.prediction.job import OnProgress
+from cohorts.cohort import Cohort
+
+OWN: Final = "as a user predicts"
+NO_CHANGE: Final = "context told of no change"
+TRUE_CHANGE: Final = "context told the true change"
+SWAPPED: Final = "another person's scan"
+
+SPEARMAN: Final = "Spearman with the true change"
+OF_SCAN: Final = "Spearman with the true change of whose scan it is"
+MEAN_CHANGE: Final = "mean predicted change (%)"
+MEAN_ERROR: Final = "mean absolute error of the change (points)"
+_FEWEST = 4
+
+
+@dataclass(frozen=True)
+class TrueVolumes:
+    """An auxiliary model that knows what came later; nothing that is reported may use it.
+
+    A measured baseline volume is multiplied by the true ratio, so that the change in the context
+    is the true one, free of the baseline's measurement error.
+
+    Parameters
+    ----------
+    ratios
+        True later volume over true baseline volume, by participant, horizon and region.
+    """
+
+    ratios: "pd.Series[float]"
+    volume_space: str = "native"
+
+    @classmethod
+    def of(cls, at_horizon: pd.DataFrame) -> "TrueVolumes":
+        """Return it from the rows of `truth.find_volumes_at`."""
+        ratios = at_horizon.set_index(KEY)["true_mm3"] / at_horizon.set_index(KEY)["baseline_mm3"]
+        return cls(ratios.sort_index())
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions whose later volume is known."""
+        return tuple(dict.fromkeys(self.ratios.index.get_level_values("region")))
+
+    def predict_volumes(
+        self,
+        baseline_table: pd.DataFrame,
+        *,
+        horizons_months: Sequence[float],
+        visits: pd.DataFrame | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Return the measured baseline volumes times the true ratio of each horizon."""
+        regions = [region for region in self.regions if f"{region}_mm3" in baseline_table]
+        start = baseline_table[[f"{region}_mm3" for region in regions]].to_numpy(float)
+        wanted = pd.MultiIndex.from_product(
+            [baseline_table.index, [float(month) for month in horizons_months], regions]
+        )
+        shape = (len(start), len(horizons_months), len(regions))
+        ratios = self.ratios.reindex(wanted).to_numpy(float).reshape(shape)
+        volumes = start[:, None] * ratios
+        return tabulate_predictions(
+            baseline_table.index, horizons_months, regions, volumes, np.zeros_like(volumes)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what describes it."""
+        return {"kind": "true_volumes", "regions": list(self.regions)}
+
+    def as_models(self) -> AuxiliaryModels:
+        """Return it in the place of a model folder's auxiliary models."""
+        known: AuxiliaryModel = self
+        return AuxiliaryModels({ONE_VISIT: known, SEVERAL_VISITS: known})
+
+
+def predict_conditions(
+    model: BrlpModel,
+    cohort: Cohort,
+    at_horizon: pd.DataFrame,
+    own: pd.DataFrame,
+    out: Path,
+    *,
+    samples: int,
+    seed: int,
+    scan_cache: Path,
+    report: Callable[[str], None] = lambda _: None,
+) -> pd.DataFrame:
+    """Predict people under conditions that part what the scan tells from what the context tells.
+
+    Parameters
+    ----------
+    model, samples, seed, scan_cache
+        As in `predict_cohort`.
+    cohort
+        Whom.
+    at_horizon
+        Rows of `truth.find_volumes_at`, of one horizon.
+    own
+        What the model says of these people as a user asks it: `participant_id`, `horizon_months`,
+        `region`, `predicted_mm3`, `start_mm3`.
+    out
+        Gets the predictions, which an interrupted evaluation takes up again.
+    report
+        Told of each condition.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `predict_told`, with `condition` and `scan_of`; `participant_id` is whose table
+        it is.
+    """
+    names = [str(name) for name in cohort.participants["participant_id"]]
+    mine = own[own["participant_id"].isin(names)]
+    parts = [_tabulate(mine, at_horizon).assign(condition=OWN, scan_of=lambda t: t.participant_id)]
+    for condition, people, auxiliary in _iterate_conditions(model, cohort, at_horizon):
+        report(condition)
+        found = predict_told(
+            model,
+            people,
+            at_horizon,
+            out / condition.replace(" ", "-").replace("'", ""),
+            samples=samples,
+            seed=seed,
+            scan_cache=scan_cache,
+            auxiliary=auxiliary,
+        )
+        giver = dict(zip(names, _rotate(names), strict=True)) if condition == SWAPPED else {}
+        whose = [giver.get(name, name) for name in found["participant_id"]]
+        parts.append(found.assign(condition=condition, scan_of=whose))
+    return pd.concat(parts, ignore_index=True)
+
+
+def predict_told(
+    model: BrlpModel,
+    people: Cohort,
+    at_horizon: pd.DataFrame,
+    out: Path,
+    *,
+    samples: int,
+    seed: int,
+    scan_cache: Path,
+    auxiliary: AuxiliaryModels | None,
+    on_progress: OnProgress | None = None,
+) -> pd.DataFrame:
+    """Predict people with what `auxiliary` tells the context, beside their true change.
+
+    Parameters
+    ----------
+    model, out, samples, seed, scan_cache, auxiliary, on_progress
+        As in `predict_cohort`.
+    people
+        Whom.
+    at_horizon
+        Rows of `truth.find_volumes_at`, of one horizon.
+
+    Returns
+    -------
+    DataFrame
+        `participant_id`, `horizon_months`, `region`, `predicted_percent`, `true_percent`.
+    """
+    (horizon,) = at_horizon["horizon_months"].unique()
+    found = predict_cohort(
+        model,
+        people,
+        [float(horizon)],
+        samples,
+        out=out,
+        seed=seed,
+        scan_cache=scan_cache,
+        auxiliary=auxiliary,
+        on_progress=on_progress,
+    ).predictions
+    names = {"volume_mm3": "predicted_mm3", "baseline_volume_mm3": "start_mm3"}
+    return _tabulate(found.rename(columns=names), at_horizon)
+
+
+def _tabulate(predicted: pd.DataFrame, at_horizon: pd.DataFrame) -> pd.DataFrame:
+    """Return predicted and true changes from baseline, in percent."""
+    table = predicted[[*KEY, "predicted_mm3", "start_mm3"]].merge(
+        at_horizon[[*KEY, "true_mm3", "baseline_mm3"]], on=KEY
+    )
+    return table[KEY].assign(
+        predicted_percent=100 * (table["predicted_mm3"] / table["start_mm3"] - 1),
+        true_percent=100 * (table["true_mm3"] / table["baseline_mm3"] - 1),
+    )
+
+
+def summarize_conditions(
+    table: pd.DataFrame, *, rng: np.random.Generator, n_bootstrap: int = 1000
+) -> pd.DataFrame:
+    """Return how hippocampal change is ranked and how near it comes under each condition.
+
+    Parameters
+    ----------
+    table
+        Of `predict_conditions`.
+    rng, n_bootstrap
+        Of the intervals, over people.
+
+    Returns
+    -------
+    DataFrame
+        `horizon_months`, `condition`, `measure` (the module's constants), `value`, `lower`,
+        `upper`, `n`. Where scans are swapped, the ranking is compared with the truth of whose
+        table it is and with the truth of whose scan it is: the larger says what decides.
+    """
+    rows = []
+    hippocampus = table[table["region"] == REGION]
+    true = hippocampus.drop_duplicates("participant_id").set_index("participant_id")["true_percent"]
+    for (horizon, condition), own in hippocampus.groupby(
+        ["horizon_months", "condition"], sort=False
+    ):
+        for measure, statistic, values in _iterate_measures(own, true):
+            found = estimate(statistic, *values, rng=rng, n_bootstrap=n_bootstrap)
+            key = {"horizon_months": horizon, "condition": condition, "measure": measure}
+            rows.append({**key, **vars(found)})
+    return pd.DataFrame(rows)
+
+
+def swap_scans(cohort: Cohort) -> Cohort:
+    """Return the cohort with each person's images and segmentations those of the next one.
+
+    Volumes, ages and diagnoses stay with their person. Visits are matched in time; those that the
+    other person lacks have no image.
+    """
+    names = [str(name) for name in cohort.participants["participant_id"]]
+    columns = ["image_path", "segmentation_path"]
+    visits = cohort.visits.copy()
+    rank = visits.sort_values("months_from_baseline").groupby("participant_id").cumcount()
+    key = list(zip(visits["participant_id"].astype(str), rank.reindex(visits.index), strict=True))
+    given = visits[columns].set_axis(pd.MultiIndex.from_tuples(key))
+    giver = dict(zip(names, _rotate(names), strict=True))
+    taken = given.reindex(pd.MultiIndex.from_tuples([(giver[name], k) for name, k in key]))
+    visits[columns] = taken.to_numpy()
+    return replace(cohort, visits=visits)
+
+
+def _rotate(names: list[str]) -> list[str]:
+    return [*names[1:], *names[:1]]
+
+
+def _iterate_conditions(
+    model: BrlpModel, cohort: Cohort, at_horizon: pd.DataFrame
+) -> Iterator[tuple[str, Cohort, AuxiliaryModels | None]]:
+    yield NO_CHANGE, cohort, carry_context_forward(model)
+    yield TRUE_CHANGE, cohort, TrueVolumes.of(at_horizon).as_models()
+    if len(cohort.participants) > 1:
+        yield SWAPPED, swap_scans(cohort), None
+
+
+def _iterate_measures(
+    own: pd.DataFrame, true: "pd.Series[float]"
+) -> Iterator[tuple[str, Callable[..., float], tuple[Array, ...]]]:
+    predicted, mine = own["predicted_percent"].to_numpy(float), own["true_percent"].to_numpy(float)
+    if len(own) >= _FEWEST:
+        yield SPEARMAN, compute_spearman, (predicted, mine)
+        other = own["scan_of"].map(true).to_numpy(float)
+        if (own["scan_of"] != own["participant_id"]).any() and not np.isnan(other).any():
+            yield OF_SCAN, compute_spearman, (predicted, other)
+    yield MEAN_CHANGE, compute_mean, (predicted,)
+    yield MEAN_ERROR, compute_mean, (np.abs(predicted - mine),)

@@ -1,0 +1,153 @@
+"""Conditions that part what the scan tells from what the context tells."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.conditions import (
+    NO_CHANGE,
+    OF_SCAN,
+    OWN,
+    SPEARMAN,
+    SWAPPED,
+    TRUE_CHANGE,
+    TrueVolumes,
+    predict_conditions,
+    summarize_conditions,
+    swap_scans,
+)
+from brlp_models.evaluation.gain import apply_gain, estimate_gain
+from brlp_models.model.model import BrlpModel
+from cohorts.cohort import Cohort
+
+NAMES = ["sub-1", "sub-2", "sub-3"]
+
+
+def make_cohort() -> Cohort:
+    people = pd.DataFrame(
+        {"participant_id": NAMES, "sex": "F", "age_years": 70.0, "diagnosis": "CN"}
+    )
+    visits = people.merge(pd.DataFrame({"months_from_baseline": [0.0, 24.0]}), "cross")
+    visits = visits.assign(
+        session_id=[f"ses-{m:g}" for m in visits["months_from_baseline"]],
+        image_path=[
+            f"{n}_{m:g}.nii"
+            for n, m in zip(visits["participant_id"], visits["months_from_baseline"], strict=True)
+        ],  # noqa: E501
+        segmentation_path=None,
+    ).drop(columns="sex")
+    volumes = visits[["participant_id", "session_id"]].assign(
+        region="hippocampus", volume_mm3=[7000.0, 6650, 6000, 5400, 8000, 7920], source="test"
+    )
+    return Cohort(people, visits, volumes)
+
+
+def at_horizon() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "participant_id": NAMES,
+            "horizon_months": 24.0,
+            "region": "hippocampus",
+            "true_mm3": [6700.0, 5500, 7900],
+            "baseline_mm3": [7100.0, 6100, 8100],
+        }
+    )
+
+
+def test_true_volumes_have_the_true_ratio_of_the_measured_baseline() -> None:
+    found = TrueVolumes.of(at_horizon()).predict_volumes(
+        make_cohort().baseline(), horizons_months=[24]
+    )
+    ratio = np.array([6700 / 7100, 5500 / 6100, 7900 / 8100])
+    assert found["volume_mm3"].to_numpy() == pytest.approx(ratio * [7000, 6000, 8000])
+
+
+def test_swapped_scans_leave_the_tables_and_keep_the_visits() -> None:
+    cohort = make_cohort()
+    swapped = swap_scans(cohort)
+    assert list(swapped.visits["image_path"]) == [
+        "sub-2_0.nii", "sub-2_24.nii", "sub-3_0.nii", "sub-3_24.nii", "sub-1_0.nii", "sub-1_24.nii",
+    ]  # fmt: skip
+    kept = ["participant_id", "session_id", "age_years"]
+    pd.testing.assert_frame_equal(swapped.visits[kept], cohort.visits[kept])
+    pd.testing.assert_frame_equal(swapped.volumes, cohort.volumes)
+
+
+def changes() -> pd.DataFrame:
+    """Return a model that follows the context, and under no change the scan a little."""
+    rng = np.random.default_rng(3)
+    names, true = [f"sub-{k}" for k in range(40)], rng.normal(-8, 3, 40)
+    scan = dict(zip(names, true, strict=True))
+    rows = []
+    for condition in (OWN, NO_CHANGE, TRUE_CHANGE, SWAPPED):
+        for k, name in enumerate(names):
+            giver = names[(k + 1) % 40] if condition == SWAPPED else name
+            told = {NO_CHANGE: 0.0, TRUE_CHANGE: true[k]}.get(condition, 0.5 * true[k] - 4)
+            shown = 0.6 * told + 0.01 * scan[giver]
+            rows.append((condition, name, giver, 48.0, "hippocampus", shown, true[k]))
+    columns = ["condition", "participant_id", "scan_of", "horizon_months", "region"]
+    return pd.DataFrame(rows, columns=[*columns, "predicted_percent", "true_percent"])
+
+
+def test_summary_says_whether_scan_or_table_decides() -> None:
+    table = summarize_conditions(changes(), rng=np.random.default_rng(0), n_bootstrap=50)
+    found = table.set_index(["condition", "measure"])["value"]
+    assert found[SWAPPED, SPEARMAN] > 0.95 > 0.5 > abs(found[SWAPPED, OF_SCAN])
+    assert (OWN, OF_SCAN) not in found.index
+    assert list(table["condition"].unique()) == [OWN, NO_CHANGE, TRUE_CHANGE, SWAPPED]
+
+
+def test_gain_is_the_slope_of_the_shown_change_and_a_weak_region_is_not_reported(
+    tiny_model: BrlpModel,
+) -> None:
+    told = changes().query("condition == @TRUE_CHANGE")
+    weak = told.assign(region="lateral_ventricle", predicted_percent=0.3 * told["true_percent"])
+    config = tiny_model.config.model_copy(update={"volume_gain": {"hippocampus": 0.5}})
+    rng = np.random.default_rng(0)
+    gain = estimate_gain(pd.concat([told, weak]), config, rng=rng, n_bootstrap=50)
+    by_region = gain.set_index("region")
+    # shown 0.61 of the truth after a division by 0.5
+    assert by_region.loc["hippocampus", "value"] == pytest.approx(0.305)
+    assert by_region.loc["lateral_ventricle", "value"] == pytest.approx(0.3)
+    assert list(gain["is_reported"]) == [True, False]
+    applied = apply_gain(config, gain)
+    assert applied.regions == ("hippocampus",)
+    assert list(applied.volume_gain) == ["hippocampus"]
+    with pytest.raises(ModelError, match="No region of tiny shows enough"):
+        apply_gain(config, gain.assign(is_reported=False))
+
+
+def test_own_predictions_are_taken_as_they_are(
+    tiny_model: BrlpModel, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    from brlp_models.evaluation import conditions
+
+    asked = []
+
+    def predict(
+        model: object, people: Cohort, *_: object, auxiliary: object, **__: object
+    ) -> object:  # noqa: E501
+        asked.append((people, auxiliary))
+        rows = at_horizon().assign(volume_mm3=90.0, baseline_volume_mm3=100.0)
+        return type("Found", (), {"predictions": rows.drop(columns=["true_mm3", "baseline_mm3"])})
+
+    monkeypatch.setattr(conditions, "predict_cohort", predict)
+    own = at_horizon().assign(predicted_mm3=80.0, start_mm3=100.0)
+    table = predict_conditions(
+        tiny_model,
+        make_cohort(),
+        at_horizon(),
+        own.drop(columns=["true_mm3", "baseline_mm3"]),
+        tmp_path,  # type: ignore[arg-type]
+        samples=1,
+        seed=0,
+        scan_cache=tmp_path,  # type: ignore[arg-type]
+    )
+    assert len(asked) == 3
+    assert asked[2][1] is None
+    assert table.groupby("condition", sort=False)["predicted_percent"].first().to_dict() == (
+        pytest.approx({OWN: -20.0, NO_CHANGE: -10.0, TRUE_CHANGE: -10.0, SWAPPED: -10.0})
+    )
+    swapped = table[table["condition"] == SWAPPED]
+    assert list(swapped["scan_of"]) == ["sub-2", "sub-3", "sub-1"]
