@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from brlp_models.auxiliary.protocol import AuxiliaryModel, tabulate_predictions
+from brlp_models.auxiliary.interface import AuxiliaryModel, tabulate_predictions
 from brlp_models.evaluation.baselines import carry_context_forward
 from brlp_models.evaluation.methods import KEY
 from brlp_models.evaluation.ranking import REGION
@@ -72,7 +72,7 @@ class TrueVolumes:
             [baseline_table.index, [float(month) for month in horizons_months], regions]
         )
         shape = (len(start), len(horizons_months), len(regions))
-        ratios = self.ratios.reindex(wanted).to_numpy(float).reshape(shape)
+        ratios = np.asarray(self.ratios.reindex(wanted), dtype=float).reshape(shape)
         volumes = start[:, None] * ratios
         return tabulate_predictions(
             baseline_table.index, horizons_months, regions, volumes, np.zeros_like(volumes)
@@ -266,10 +266,11 @@ def _iterate_conditions(
 def _iterate_measures(
     own: pd.DataFrame, true: "pd.Series[float]"
 ) -> Iterator[tuple[str, Callable[..., float], tuple[Array, ...]]]:
-    predicted, mine = own["predicted_percent"].to_numpy(float), own["true_percent"].to_numpy(float)
+    predicted: Array = np.asarray(own["predicted_percent"], dtype=float)
+    mine: Array = np.asarray(own["true_percent"], dtype=float)
     if len(own) >= _FEWEST:
         yield SPEARMAN, compute_spearman, (predicted, mine)
-        other = own["scan_of"].map(true).to_numpy(float)
+        other: Array = np.asarray(own["scan_of"].map(true), dtype=float)
         if (own["scan_of"] != own["participant_id"]).any() and not np.isnan(other).any():
             yield OF_SCAN, compute_spearman, (predicted, other)
     yield MEAN_CHANGE, compute_mean, (predicted,)

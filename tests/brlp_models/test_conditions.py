@@ -34,7 +34,7 @@ def make_cohort() -> Cohort:
         image_path=[
             f"{n}_{m:g}.nii"
             for n, m in zip(visits["participant_id"], visits["months_from_baseline"], strict=True)
-        ],  # noqa: E501
+        ],
         segmentation_path=None,
     ).drop(columns="sex")
     volumes = visits[["participant_id", "session_id"]].assign(
@@ -127,7 +127,7 @@ def test_own_predictions_are_taken_as_they_are(
 
     def predict(
         model: object, people: Cohort, *_: object, auxiliary: object, **__: object
-    ) -> object:  # noqa: E501
+    ) -> object:
         asked.append((people, auxiliary))
         rows = at_horizon().assign(volume_mm3=90.0, baseline_volume_mm3=100.0)
         return type("Found", (), {"predictions": rows.drop(columns=["true_mm3", "baseline_mm3"])})
