@@ -8,10 +8,10 @@ import numpy.typing as npt
 import torch
 
 from brlp_models.model.model import BrlpModel
-from brlp_models.scans.brain_network import choose_brain_segmenter
 from brlp_models.scans.files import read_labels
 from brlp_models.scans.grid import Affine, Grid, resample_winner
-from brlp_models.scans.preprocessing import preprocess_scan
+from brlp_models.scans.placing import load_onto_grid
+from brlp_models.scans.preprocessing import VisitScan
 from brlp_models.scans.segmentation import NetworkSegmenter, compute_logits
 from cohorts.labels import get_codes
 
@@ -37,16 +37,21 @@ def score_real_scan(
     Returns
     -------
     dict
-        By region: `dice`, `volume_ratio` (ours over the given one), `volume_mm3`,
-        `given_volume_mm3`.
+        By region: `volume_mm3` as `predict` measures it in a starting scan, `given_volume_mm3`,
+        `volume_ratio` of both, and `dice` of the label maps.
     """
-    grid = Grid.of_config(model.config)
-    preprocessed = preprocess_scan(scan, grid, segmenter=choose_brain_segmenter(model))
+    preprocessed = load_onto_grid(model, [VisitScan(scan)])
     given, given_grid = read_labels(segmentation)
     image = torch.from_numpy(preprocessed.image)[None, None]
+    (measured,) = NetworkSegmenter(model).measure(image, [scan.name])
     back = np.asarray(np.linalg.inv(preprocessed.native_to_mni), dtype=float)
     found = segment_on(model, image, given_grid, mni_to_native=back)
-    return {region: _compare(model, found, given, given_grid, region) for region in regions}
+    return {
+        region: _compare(
+            model, found, given, given_grid, region, measured[region] / preprocessed.determinant
+        )
+        for region in regions
+    }
 
 
 def segment_on(
@@ -74,16 +79,22 @@ def segment_on(
 
 
 def _compare(
-    model: BrlpModel, found: Labels, given: npt.NDArray[np.int32], grid: Grid, region: str
+    model: BrlpModel,
+    found: Labels,
+    given: npt.NDArray[np.int32],
+    grid: Grid,
+    region: str,
+    volume_mm3: float,
 ) -> dict[str, float]:
     labels = NetworkSegmenter(model).config.labels
     names = (region, f"left_{region}", f"right_{region}")
     channels = [number for number, label in enumerate(labels) if label in names]
     mine, true = np.isin(found, channels), np.isin(given, list(get_codes(region)))
     n_mine, n_true = int(mine.sum()), int(true.sum())
+    given_mm3 = n_true * grid.voxel_volume_mm3
     return {
         "dice": 2 * int((mine & true).sum()) / max(1, n_mine + n_true),
-        "volume_ratio": n_mine / n_true if n_true else float("nan"),
-        "volume_mm3": n_mine * grid.voxel_volume_mm3,
-        "given_volume_mm3": n_true * grid.voxel_volume_mm3,
+        "volume_ratio": volume_mm3 / given_mm3 if n_true else float("nan"),
+        "volume_mm3": volume_mm3,
+        "given_volume_mm3": given_mm3,
     }

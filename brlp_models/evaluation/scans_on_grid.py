@@ -1,8 +1,7 @@
 """The scans of a cohort's visits on a model's grid."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,11 @@ import torch
 from torch import Tensor
 
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.start import is_preprocessed
-from brlp_models.scans.brain_mask import BrainSegmenter
-from brlp_models.scans.brain_network import choose_brain_segmenter
-from brlp_models.scans.cache import ScanCache, compute_key
-from brlp_models.scans.files import read_labels, read_scan
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.files import read_labels
 from brlp_models.scans.grid import Grid, resample_labels
-from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
+from brlp_models.scans.placing import load_onto_grid
+from brlp_models.scans.preprocessing import VisitScan
 from cohorts.cohort import Cohort
 
 
@@ -56,48 +53,27 @@ def iterate_people(
 
 
 def load_visits(model: BrlpModel, own: pd.DataFrame, cache: ScanCache) -> list[VisitImage]:
-    """Return one person's visits; scans on the grid already are taken as they are.
-
-    Others are preprocessed as for a prediction that starts from them.
-    """
+    """Return one person's visits, read as a prediction that starts from them reads its scan."""
     grid = Grid.of_config(model.config)
-    first = read_scan(own["image_path"].iloc[0])
-    if is_preprocessed(first, model.config):
-        images = [read_scan(path).data for path in own["image_path"]]
-        to_mni = [np.eye(4)] * len(images)
-    else:
-        done = list(_preprocess(model, own, cache))
-        images, to_mni = [scan.image for scan in done], [scan.native_to_mni for scan in done]
+    first, *later = (
+        VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
+        for row in own.itertuples()
+    )
+    scans = [
+        load_onto_grid(model, visits, cache)
+        for visits in ([first], *([first, visit] for visit in later))
+    ]
     return [
         VisitImage(
             str(row.participant_id),
             str(row.session_id),
             float(str(row.months_from_baseline)),
-            torch.from_numpy(np.ascontiguousarray(image))[None],
-            float(np.linalg.det(affine[:3, :3])),
-            _load_labels(_path(row.segmentation_path), grid, affine),
+            torch.from_numpy(np.ascontiguousarray(scan.image))[None],
+            scan.determinant,
+            _load_labels(_path(row.segmentation_path), grid, scan.native_to_mni),
         )
-        for row, image, affine in zip(own.itertuples(), images, to_mni, strict=True)
+        for row, scan in zip(own.itertuples(), scans, strict=True)
     ]
-
-
-def _preprocess(
-    model: BrlpModel, own: pd.DataFrame, cache: ScanCache
-) -> Iterator[PreprocessedScan]:
-    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
-    first, *later = (
-        VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
-        for row in own.itertuples()
-    )
-    for visits in ([first], *([first, visit] for visit in later)):
-        key = compute_key(visits, grid, segmenter=segmenter)
-        yield cache.fetch(key, partial(_preprocess_last, visits, grid, segmenter))
-
-
-def _preprocess_last(
-    visits: Sequence[VisitScan], grid: Grid, segmenter: BrainSegmenter | None
-) -> PreprocessedScan:
-    return preprocess_visits(visits, grid, segmenter=segmenter)[-1]
 
 
 def _path(value: object) -> Path | None:

@@ -152,6 +152,9 @@ class ModelConfig(_Part):
         The model's name, shown in every table made with it.
     spacing_mm, shape, affine
         The grid: voxel size (mm), voxels, and voxel-to-MNI152 matrix (4, 4) of the images.
+    white_over_gray
+        The contrast, white over gray matter, that preprocessed scans are brought to: that of the
+        training. None leaves scans as bright as they are.
     autoencoder, unet, controlnet
         Arguments of MONAI's AutoencoderKL, DiffusionModelUNet and ControlNet; the ControlNet gets
         the UNet's arguments where it does not set its own.
@@ -197,6 +200,7 @@ class ModelConfig(_Part):
     spacing_mm: tuple[float, float, float]
     shape: Triple
     affine: Matrix
+    white_over_gray: Annotated[float, Field(gt=1)] | None = None
     autoencoder: dict[str, Any]
     unet: dict[str, Any]
     controlnet: dict[str, Any]

@@ -15,13 +15,11 @@ from brlp_models.prediction.start import (
     People,
     StartVisit,
     find_start_visit,
-    is_preprocessed,
     load_start_scan,
     measure_start,
-    preprocess_start,
+    place_start,
 )
 from brlp_models.scans.cache import ScanCache
-from brlp_models.scans.files import read_scan
 from brlp_models.scans.segmentation import Segmenter
 from cohorts.cohort import Cohort
 from cohorts.errors import TrialsimError
@@ -68,12 +66,10 @@ def preprocess_cohort(
     problems: dict[str, str] = {}
     for own, visit in _iterate_starts(cohort):
         try:
-            if is_preprocessed(read_scan(visit.image_path), model.config):
-                n_on_grid += 1
-            else:
-                with limited_threads(1):
-                    preprocess_start(model, own, visit, cache)
-                n_preprocessed += 1
+            with limited_threads(1):
+                scan = place_start(model, own, visit, cache)
+            n_on_grid += scan.is_in_place
+            n_preprocessed += not scan.is_in_place
         except TrialsimError as error:
             problems[visit.participant_id] = " ".join(error.problems)
         on_scan()

@@ -1,7 +1,7 @@
 """The scan that a prediction starts from."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,17 @@ import torch
 from torch import Tensor
 
 from brlp_models.errors import ModelError
-from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import BrlpModel
-from brlp_models.scans.brain_network import choose_brain_segmenter
-from brlp_models.scans.cache import ScanCache, compute_key
-from brlp_models.scans.check import check_scan, reconstruct_image
-from brlp_models.scans.files import Scan, read_scan
-from brlp_models.scans.grid import Affine, Grid
-from brlp_models.scans.preprocessing import (
-    PreprocessedScan,
-    VisitScan,
-    preprocess_visits,
-    to_native_space,
-)
-from brlp_models.scans.segmentation import Segmenter, make_image
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.check import check_against_model
+from brlp_models.scans.grid import Affine
+from brlp_models.scans.placing import PREPROCESSED_BEFORE, load_onto_grid
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, to_native_space
+from brlp_models.scans.segmentation import Segmenter
 from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
 from cohorts.visits import order_visits
 from cohorts.volumetry import compute_volumes
-
-_LEAST_BACKGROUND = 0.05
-"""The share of voxels that are exactly 0 in a scan that is preprocessed already."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +78,16 @@ class StartScan:
     brain_mask
         Where the brain mask came from (`brlp_models.scans.brain_mask.BrainMask`), or that the scan
         was preprocessed before it was read.
+    contrast_spread
+        By region, the sd of its volume between contrasts of the scan, as a share of it.
     """
 
     image: Tensor
     native_to_mni: Affine | None
     restore: Callable[[np.ndarray], Any]
     warnings: str = ""
-    brain_mask: str = "preprocessed before"
+    brain_mask: str = PREPROCESSED_BEFORE
+    contrast_spread: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def determinant(self) -> float:
@@ -133,28 +126,34 @@ def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float
 def load_start_scan(
     model: BrlpModel, cohort: Cohort, visit: StartVisit, cache: ScanCache
 ) -> StartScan:
-    """Read the starting scan of one person's cohort onto the model's grid.
+    """Read the starting scan of one person's cohort onto the model's grid, and judge it.
 
-    A scan that is there already, with intensities 0 to 1 around a background of 0, is taken as it
-    is. Any other is preprocessed, through the affine of the person's first scan, kept in `cache`,
-    and checked.
+    A scan that is there already is taken as it is. Any other is preprocessed, through the affine
+    of the person's first scan, and kept in `cache`.
 
     Raises
     ------
     ModelError
         Where the file cannot be read, or the input check refuses it.
     """
-    scan = read_scan(visit.image_path)
-    if is_preprocessed(scan, model.config):
-        image = torch.from_numpy(scan.data)[None]
-        return StartScan(image, None, lambda array: make_image(array, model.config))
-    return _check(model, visit, preprocess_start(model, cohort, visit, cache))
+    scan = place_start(model, cohort, visit, cache)
+    check = check_against_model(model, scan)
+    if check.verdict == "fail":
+        raise ModelError(f"{visit.image_path} was refused: {check.reason_text}.")
+    return StartScan(
+        torch.from_numpy(scan.image)[None],
+        None if scan.is_in_place else scan.native_to_mni,
+        lambda array: to_native_space(array, scan),
+        check.reason_text,
+        check.brain_mask,
+        check.contrast_spread,
+    )
 
 
-def preprocess_start(
+def place_start(
     model: BrlpModel, cohort: Cohort, visit: StartVisit, cache: ScanCache
 ) -> PreprocessedScan:
-    """Return a scan that is not on the model's grid there, through the person's first scan.
+    """Return the scan of a visit on the model's grid; see `load_onto_grid`.
 
     Raises
     ------
@@ -164,20 +163,7 @@ def preprocess_start(
     first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
     starts = [first] if first.session_id == visit.session_id else [first, visit]
     visits = [VisitScan(start.image_path, start.segmentation_path) for start in starts]
-    grid, segmenter = Grid.of_config(model.config), choose_brain_segmenter(model)
-    return cache.fetch(
-        compute_key(visits, grid, segmenter=segmenter),
-        lambda: preprocess_visits(visits, grid, segmenter=segmenter)[-1],
-    )
-
-
-def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
-    """Say whether a scan lies on the model's grid with the model's intensities."""
-    if scan.grid != Grid.of_config(config):
-        return False
-    low, high = float(scan.data.min()), float(scan.data.max())
-    background = float(np.mean(scan.data == 0))
-    return low == 0 and 0.5 < high <= 1.001 and background >= _LEAST_BACKGROUND
+    return load_onto_grid(model, visits, cache)
 
 
 def measure_start(
@@ -242,20 +228,3 @@ class People:
             for table, rows in self.rows.items()
         }
         return replace(self.cohort, **tables)
-
-
-def _check(model: BrlpModel, visit: StartVisit, scan: PreprocessedScan) -> StartScan:
-    check = check_scan(
-        scan,
-        training_ranges=model.config.training_ranges,
-        reconstruct=lambda image: reconstruct_image(model, image),
-    )
-    if check.verdict == "fail":
-        raise ModelError(f"{visit.image_path} was refused: {check.reason_text}.")
-    return StartScan(
-        torch.from_numpy(scan.image)[None],
-        scan.native_to_mni,
-        lambda array: to_native_space(array, scan),
-        check.reason_text,
-        check.brain_mask,
-    )

@@ -10,7 +10,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.config import VolumeError
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.draws import Target
-from brlp_models.scans.segmentation import Volumes
+from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
 from cohorts.schema import SIDES, validate_table
 
 Found = TypeVar("Found")
@@ -27,7 +27,8 @@ def build_rows(
     baseline), where both of these went through the same decoder and segmenter, so that their bias
     cancels; the relative change is divided by the share of a true change that the model renders
     (`volume_gain`). Its sd combines the sd over draws with what all draws get wrong alike
-    (`volume_error`), as independent. The raw volumes and their sd over draws (mm3 in the model's
+    (`volume_error`), and with the spread between contrasts of a starting scan that the model's own
+    segmenter measured, as independent. The raw volumes and their sd over draws (mm3 in the model's
     space) are kept beside it.
 
     Raises
@@ -58,6 +59,9 @@ def build_rows(
         "warnings": warnings,
     }
     years, config = target.age_years - person.start.age_years, model.config
+    # volumes from elsewhere do not hang on the scan's contrast
+    is_own = config.segmenter is not None and person.volume_source == NetworkSegmenter(model).name
+    spread = person.scan.contrast_spread if is_own else {}
     return [
         {
             **common,
@@ -68,7 +72,10 @@ def build_rows(
                 reconstructed,
                 sd,
                 gain=_find(config.volume_gain, region, 1.0),
-                error_sd=_find(config.volume_error, region, _NO_ERROR).compute_sd(years),
+                error_sd=math.hypot(
+                    _find(config.volume_error, region, _NO_ERROR).compute_sd(years),
+                    _find(spread, region, 0.0),
+                ),
             ),
         }
         for region in regions

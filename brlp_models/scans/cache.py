@@ -49,7 +49,11 @@ class ScanCache:
 
 
 def compute_key(
-    visits: Sequence[VisitScan], grid: Grid, *, segmenter: BrainSegmenter | None = None
+    visits: Sequence[VisitScan],
+    grid: Grid,
+    *,
+    segmenter: BrainSegmenter | None = None,
+    white_over_gray: float | None = None,
 ) -> str:
     """Return what the last visit's preprocessed scan is kept under.
 
@@ -61,6 +65,8 @@ def compute_key(
         The model's.
     segmenter
         Counts only where a scan comes without segmentation and mask, since nothing else asks it.
+    white_over_gray
+        The contrast that scans are brought to.
 
     Raises
     ------
@@ -72,6 +78,7 @@ def compute_key(
         "files": [[_digest(v.scan), _digest(v.segmentation), _digest(v.mask)] for v in visits],
         "grid": [grid.shape, grid.affine.tolist()],
         "segmenter": segmenter.name if asks and segmenter is not None else None,
+        "white_over_gray": white_over_gray,
         "template": TEMPLATE_NAME,
         "preprocessing": PREPROCESSING_VERSION,
         "computed_by": _read_versions(),

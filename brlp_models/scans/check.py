@@ -7,21 +7,22 @@ flagged wherever its numbers go. The limits were set on real scans of four sourc
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from brlp_models.errors import ScanError
-from brlp_models.scans.grid import Grid
-from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
+from brlp_models.scans.contrast import CONTRASTS, change_contrast
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 
 if TYPE_CHECKING:
     from brlp_models.model.model import BrlpModel
 
 Verdict = Literal["pass", "warn", "fail"]
 Reconstruct = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+MeasureSpread = Callable[[NDArray[np.float32]], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,18 @@ LIMITS: Final[dict[str, Limit]] = {
         "the scan does not resemble a T1w brain: its correlation with the MNI152 template is "
         "{value:.2f}, at least {low:.2f} is expected",
     ),
+    "coarse_correlation": Limit(
+        (0.40, _INF),
+        (0.25, _INF),
+        "inside the brain the scan does not resemble a T1w brain the right way up: its correlation "
+        "with the smoothed MNI152 template is {value:.2f}, at least {low:.2f} is expected",
+    ),
+    "offset_mm": Limit(
+        (0, 6),
+        (0, 12),
+        "the brain's center lies {value:.0f} mm from where it is in MNI152, at most {high:.0f} mm "
+        "is expected",
+    ),
     "mutual_information": Limit(
         (0.12, _INF),
         (0.08, _INF),
@@ -70,6 +83,24 @@ LIMITS: Final[dict[str, Limit]] = {
         (0.98, 4.0),
         "the contrast is not T1-weighted: white matter is {value:.2f} times as bright as gray "
         "matter, {low:.2f} to {high:.2f} is expected",
+    ),
+    "contrast_exponent": Limit(
+        (0.6, 1.7),
+        (0.4, 2.5),
+        "the contrast of white and gray matter is far from the model's: brightness had to be "
+        "raised to the power {value:.2f}, {low:.2f} to {high:.2f} is expected",
+    ),
+    "contrast_lacking": Limit(
+        (0.8, 1.25),
+        (0.4, 2.5),
+        "the contrast of white and gray matter is not the model's: brightness to the power "
+        "{value:.2f} would have it, and scans on the model's grid are taken as they are",
+    ),
+    "contrast_spread": Limit(
+        (0, 0.05),
+        (0, 0.25),
+        "volumes hang on the scan's contrast: one differs by {value:.0%} between versions that "
+        "are alike to the eye, at most {high:.0%} is expected",
     ),
     "coverage": Limit(
         (0.98, _INF),
@@ -131,12 +162,15 @@ class ScanCheck:
         The numbers judged.
     brain_mask
         Where the brain mask came from; see `brlp_models.scans.brain_mask.BrainMask`.
+    contrast_spread
+        By region, the sd of its volume between contrasts of the scan, as a share of it.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     metrics: Mapping[str, float]
     brain_mask: str = ""
+    contrast_spread: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def reason_text(self) -> str:
@@ -166,6 +200,7 @@ def check_scan(
     training_ranges: Mapping[str, tuple[float, float]] | None = None,
     covariates: Mapping[str, object] | None = None,
     reconstruct: Reconstruct | None = None,
+    measure_spread: MeasureSpread | None = None,
 ) -> ScanCheck:
     """Judge a preprocessed scan.
 
@@ -179,7 +214,11 @@ def check_scan(
     covariates
         The person's values under the same names; names without a range are not judged.
     reconstruct
-        The model's autoencoder, there and back, on an image of the model's grid.
+        The model's autoencoder, there and back, on an image of the model's grid; asked where the
+        ranges have its error.
+    measure_spread
+        How far volumes differ between contrasts of an image, by region, as a share; asked of scans
+        that were not on the model's grid before.
 
     Returns
     -------
@@ -188,18 +227,23 @@ def check_scan(
     """
     ranges = training_ranges or {}
     metrics = dict(preprocessed.metrics)
-    findings = [_judge(name, metrics[name], limit) for name, limit in LIMITS.items()]
+    spread: Mapping[str, float] = {}
+    if measure_spread is not None and not preprocessed.is_in_place:
+        spread = measure_spread(preprocessed.image)
+        metrics["contrast_spread"] = max(spread.values(), default=0.0)
+    findings = [_judge(metrics[name], limit) for name, limit in LIMITS.items() if name in metrics]
     findings += [_judge_orientation(preprocessed), _judge_mask(preprocessed)]
+    findings.append(_judge_sides(preprocessed))
     findings += [_judge_covariate(name, covariates or {}, span) for name, span in ranges.items()]
-    if reconstruct is not None:
+    if reconstruct is not None and "reconstruction_error" in ranges:
         error = compute_reconstruction_error(preprocessed, reconstruct)
         metrics["reconstruction_error"] = error
-        if "reconstruction_error" in ranges:
-            findings.append(_judge_reconstruction(error, ranges["reconstruction_error"]))
+        findings.append(_judge_reconstruction(error, ranges["reconstruction_error"]))
     verdicts = [verdict for verdict, _ in findings]
     worst: Verdict = "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"
     reasons = tuple(reason for _, reason in findings if reason)
-    return ScanCheck(worst, reasons, metrics, preprocessed.provenance.get("mask", ""))
+    mask = preprocessed.provenance.get("mask", "")
+    return ScanCheck(worst, reasons, metrics, mask, spread)
 
 
 def check_scan_with_model(
@@ -224,21 +268,51 @@ def check_scan_with_model(
     preprocessed : PreprocessedScan or None
         None where the file could not be preprocessed.
     """
-    from brlp_models.scans.brain_network import choose_brain_segmenter
+    from brlp_models.scans.placing import load_onto_grid
 
     try:
-        preprocessed = preprocess_scan(
-            visit, Grid.of_config(model.config), segmenter=choose_brain_segmenter(model)
-        )
+        preprocessed = load_onto_grid(model, [visit])
     except ScanError as error:
         return ScanCheck("fail", tuple(error.problems), {}), None
-    check = check_scan(
+    return check_against_model(model, preprocessed, covariates=covariates), preprocessed
+
+
+def check_against_model(
+    model: "BrlpModel",
+    preprocessed: PreprocessedScan,
+    *,
+    covariates: Mapping[str, object] | None = None,
+) -> ScanCheck:
+    """Judge a preprocessed scan as `check_scan`, with a model's ranges and networks."""
+    has_segmenter = model.config.segmenter is not None
+    return check_scan(
         preprocessed,
         training_ranges=model.config.training_ranges,
         covariates=covariates,
         reconstruct=lambda image: reconstruct_image(model, image),
+        measure_spread=(lambda image: measure_spread(model, image)) if has_segmenter else None,
     )
-    return check, preprocessed
+
+
+def measure_spread(model: "BrlpModel", image: NDArray[np.float32]) -> dict[str, float]:
+    """Return how far each region's volume differs between two contrasts of a scan.
+
+    Brightness is raised to the powers of `brlp_models.scans.contrast.CONTRASTS`; the share is the
+    sd of both volumes over their mean.
+    """
+    import torch
+
+    from brlp_models.scans.segmentation import NetworkSegmenter
+
+    versions = np.stack([change_contrast(image, exponent) for exponent in CONTRASTS])
+    names = [f"contrast {exponent:g}" for exponent in CONTRASTS]
+    low, high = NetworkSegmenter(model).measure(torch.from_numpy(versions)[:, None], names)
+    regions = [region for region in model.config.regions if low.get(region, 0) > 0]
+    return {
+        region: float(np.std([low[region], high[region]], ddof=1))
+        / float(np.mean([low[region], high[region]]))
+        for region in regions
+    }
 
 
 def reconstruct_image(model: "BrlpModel", image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -256,17 +330,22 @@ def compute_reconstruction_error(preprocessed: PreprocessedScan, reconstruct: Re
     return float(difference[preprocessed.mask].mean()) if preprocessed.mask.any() else float("nan")
 
 
-def _judge(name: str, value: float, limit: Limit) -> tuple[Verdict, str]:
+def _judge(value: float, limit: Limit) -> tuple[Verdict, str]:
     if limit.good[0] <= value <= limit.good[1]:
         return "pass", ""
     low, high = limit.good
     verdict: Verdict = "warn" if limit.usable[0] <= value <= limit.usable[1] else "fail"
-    return verdict, limit.meaning.format(value=value, low=low, high=high, name=name)
+    return verdict, limit.meaning.format(value=value, low=low, high=high)
 
 
 def _judge_orientation(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
     told = preprocessed.provenance.get("orientation", "given")
     return ("pass", "") if told == "given" else ("warn", told)
+
+
+def _judge_sides(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:
+    wrong = preprocessed.provenance.get("sides", "")
+    return ("fail" if wrong else "pass"), wrong
 
 
 def _judge_mask(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:

@@ -11,6 +11,7 @@ from brlp_models.scans.registration import Registration
 from brlp_models.scans.template import compute_template_dice, load_template
 
 _SPACING_MM = 2.0
+_COARSE_VOXELS = 2.0
 
 
 def compute_scan_metrics(
@@ -37,7 +38,7 @@ def compute_scan_metrics(
         ``rotation_degrees``, of the head against the scanner's axes; ``slice_thickness_mm``, the
         largest voxel side; ``brain_volume_ml``, native.
     """
-    reference = _load_reference()
+    reference = load_reference()
     to_mni = registration.affine
     warped = resample(scan.data, scan.grid, reference.grid, source_to_target=to_mni)
     field = resample(
@@ -57,7 +58,52 @@ def compute_scan_metrics(
     }
 
 
-class _Reference:
+def compute_placement_metrics(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], grid: Grid
+) -> dict[str, float]:
+    """Return what says of a brain in MNI152 that it is a T1w brain, the right way up, in its place.
+
+    Parameters
+    ----------
+    image
+        Brain, background 0.
+    mask
+        Brain on `grid`.
+    grid
+        In MNI152.
+
+    Returns
+    -------
+    dict
+        ``coarse_correlation`` with the template inside of both brains, after a Gaussian of 4 mm,
+        so that neither the outline nor single gyri count; ``offset_mm``, from the center of the
+        template's brain to that of the mask.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    reference = load_reference()
+    placed = resample(image, grid, reference.grid)
+    both = resample(mask, grid, reference.grid) & reference.mask
+    share = gaussian_filter(both.astype(np.float32), _COARSE_VOXELS)
+    first, second = (
+        gaussian_filter(np.where(both, scan, 0), _COARSE_VOXELS)[both] / share[both]
+        for scan in (placed, reference.image)
+    )
+    offset = _find_center(mask, grid) - _find_center(reference.mask, reference.grid)
+    return {
+        "coarse_correlation": _correlate(first, second),
+        "offset_mm": float(np.linalg.norm(offset)),
+    }
+
+
+def _find_center(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+    voxels = np.argwhere(mask)
+    if not len(voxels):
+        return np.full(3, np.inf)
+    return np.asarray(grid.affine[:3, :3] @ voxels.mean(axis=0) + grid.affine[:3, 3])
+
+
+class Reference:
     """The template at the metrics' resolution, with its deep white matter and its cortex."""
 
     def __init__(self) -> None:
@@ -76,8 +122,9 @@ class _Reference:
 
 
 @lru_cache(maxsize=1)
-def _load_reference() -> _Reference:
-    return _Reference()
+def load_reference() -> Reference:
+    """Return the template as scans are compared with it."""
+    return Reference()
 
 
 def _correlate(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

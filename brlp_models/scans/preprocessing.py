@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from brlp_models.errors import ModelError, ScanError
 from brlp_models.scans.brain_mask import BrainMask, BrainSegmenter, find_brain_mask
+from brlp_models.scans.contrast import standardize_contrast
 from brlp_models.scans.files import Scan, make_nifti, read_scan
 from brlp_models.scans.grid import Affine, Grid, resample
 from brlp_models.scans.intensity import correct_bias_field, scale_intensity, shift_to_positive
-from brlp_models.scans.metrics import compute_scan_metrics
+from brlp_models.scans.metrics import compute_placement_metrics, compute_scan_metrics
 from brlp_models.scans.registration import Registration, register_to_baseline, register_to_template
 from brlp_models.scans.template import TEMPLATE_NAME
 
-PREPROCESSING_VERSION: Final = 3
+PREPROCESSING_VERSION: Final = 4
 """Rises with every change that gives other numbers, so that scans kept by an older one are not
 taken for its own."""
 
@@ -63,7 +64,7 @@ class PreprocessedScan:
     native_to_mni
         Matrix from the scan's world to MNI152 (RAS, mm).
     metrics
-        What the input check judges; see `compute_scan_metrics`.
+        What the input check judges; see `compute_scan_metrics` and `compute_placement_metrics`.
     provenance
         The file, the template, where the brain mask came from (`BrainMask`).
     """
@@ -75,6 +76,11 @@ class PreprocessedScan:
     native_to_mni: Affine
     metrics: dict[str, float]
     provenance: dict[str, str]
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the scan was on the model's grid when it was read."""
+        return self.native_grid == self.grid and np.array_equal(self.native_to_mni, np.eye(4))
 
     @property
     def determinant(self) -> float:
@@ -128,10 +134,12 @@ def preprocess_scan(
     grid: Grid,
     *,
     segmenter: BrainSegmenter | None = None,
+    white_over_gray: float | None = None,
 ) -> PreprocessedScan:
     """Preprocess one scan; see `preprocess_visits`."""
     visit = visit if isinstance(visit, VisitScan) else VisitScan(visit)
-    return preprocess_visits([visit], grid, segmenter=segmenter)[0]
+    (scan,) = preprocess_visits([visit], grid, segmenter=segmenter, white_over_gray=white_over_gray)
+    return scan
 
 
 def preprocess_visits(
@@ -139,6 +147,7 @@ def preprocess_visits(
     grid: Grid,
     *,
     segmenter: BrainSegmenter | None = None,
+    white_over_gray: float | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[PreprocessedScan]:
     """Bring all scans of one person into MNI152 through one affine.
@@ -155,6 +164,8 @@ def preprocess_visits(
         The model's.
     segmenter
         Finds the brain in whole heads without segmentation or mask; see `find_brain_mask`.
+    white_over_gray
+        The contrast that scans are brought to; None leaves it as it is.
     report
         Called with what is being done.
 
@@ -183,7 +194,7 @@ def preprocess_visits(
         )
         prepared = _Prepared(corrected, mask, registration)
         baseline = baseline or prepared
-        results.append(_carry_to_grid(prepared, grid))
+        results.append(_carry_to_grid(prepared, grid, white_over_gray))
     return results
 
 
@@ -245,7 +256,9 @@ def _register(scan: Scan, baseline: _Prepared | None) -> Registration:
     return replace(rigid, affine=baseline.registration.affine @ rigid.affine)
 
 
-def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
+def _carry_to_grid(
+    prepared: _Prepared, grid: Grid, white_over_gray: float | None
+) -> PreprocessedScan:
     scan, to_mni = prepared.scan, prepared.registration.affine
     smooth_mask = resample(
         prepared.mask.voxels.astype(np.float32), scan.grid, grid, source_to_target=to_mni
@@ -255,28 +268,30 @@ def _carry_to_grid(prepared: _Prepared, grid: Grid) -> PreprocessedScan:
         resample(scan.data, scan.grid, grid, source_to_target=to_mni), mask
     )
     metrics = compute_scan_metrics(scan, prepared.mask.voxels, prepared.registration)
+    metrics |= compute_placement_metrics(brain, mask, grid)
+    metrics["brightness_cut_share"] = cut
+    metrics["brightness_95"] = float(np.percentile(brain[mask], 95)) if mask.any() else 0.0
+    if white_over_gray is not None:
+        brain, metrics["contrast_exponent"] = standardize_contrast(brain, grid, white_over_gray)
     return PreprocessedScan(
         image=brain,
         mask=mask,
         grid=grid,
         native_grid=scan.grid,
         native_to_mni=to_mni,
-        metrics={
-            **metrics,
-            "brightness_cut_share": cut,
-            "brightness_95": float(np.percentile(brain[mask], 95)) if mask.any() else 0.0,
-        },
+        metrics=metrics,
         provenance={
             "scan": scan.name,
             "template": TEMPLATE_NAME,
             "mask": prepared.mask.source,
             "mask_doubt": prepared.mask.doubt,
-            "orientation": _tell_orientation(scan),
+            "orientation": tell_orientation(scan),
         },
     )
 
 
-def _tell_orientation(scan: Scan) -> str:
+def tell_orientation(scan: Scan) -> str:
+    """Return what is doubtful about left and right in a file's header, or `given`."""
     if not scan.has_orientation:
         return "the file's header does not say which side is the patient's left"
     if not scan.has_one_orientation:

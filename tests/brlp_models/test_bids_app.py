@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from reports.store.study import Study
+from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.bids_app import main
 
-AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [40, -48, -40])
+AFFINE: Final = nib.affines.from_matvec(np.diag([-7.0, 7, 7]), [66, -98, -58])
 PEOPLE = {"sub-1": 70.0, "sub-2": 75.0}
 
 
@@ -23,7 +24,7 @@ def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) ->
     return tiny_folder(
         context=tiny_settings["context"][:2],
         unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[4, 4, 4],
+        spacing_mm=[7, 7, 7],
         affine=AFFINE.tolist(),
     )
 
@@ -31,11 +32,10 @@ def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) ->
 @pytest.fixture
 def bids(tmp_path: Path) -> Path:
     for seed, person in enumerate(PEOPLE):
-        rng, scan = np.random.default_rng(seed), np.zeros((20, 24, 20), dtype=np.float32)
-        scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
+        scan = draw_brain(np.random.default_rng(seed), AFFINE)
         anat = tmp_path / "bids" / person / "ses-bl" / "anat"
         anat.mkdir(parents=True)
-        nib.save(nib.Nifti1Image(scan / scan.max(), AFFINE), anat / f"{person}_ses-bl_T1w.nii.gz")
+        nib.save(nib.Nifti1Image(scan, AFFINE), anat / f"{person}_ses-bl_T1w.nii.gz")
     table = pd.DataFrame({"participant_id": PEOPLE.keys(), "age": PEOPLE.values(), "sex": "F"})
     table.to_csv(tmp_path / "bids" / "participants.tsv", sep="\t", index=False)
     return tmp_path / "bids"

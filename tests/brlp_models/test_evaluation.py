@@ -36,17 +36,12 @@ from brlp_models.training.banks.evaluation_people import write_evaluation_people
 from brlp_models.training.recipe import load_recipe
 from cohorts.cohort import Cohort
 from reports.figures.model_evaluation import write_evaluation_figures
+from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.app import app
 
 REGIONS = ("hippocampus", "lateral_ventricle")
 TYPICAL_MM3 = {"hippocampus": 7000.0, "left_hippocampus": 3500.0, "lateral_ventricle": 40000.0}
 RNG = np.random.default_rng
-
-
-def make_scan(rng: np.random.Generator) -> np.ndarray:
-    scan = np.zeros((20, 24, 20), dtype=np.float32)
-    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
-    return scan / scan.max()
 
 
 def make_people(n: int, seed: int, folder: Path | None, affine: Any = None) -> Cohort:
@@ -76,7 +71,7 @@ def make_people(n: int, seed: int, folder: Path | None, affine: Any = None) -> C
         names = visits["participant_id"] + "_" + visits["session_id"]
         paths = [str(folder / f"{name}.nii.gz") for name in names]
         for path in paths:
-            nib.save(nib.Nifti1Image(make_scan(rng), affine), path)
+            nib.save(nib.Nifti1Image(draw_brain(rng), affine), path)
     return Cohort(
         participants,
         visits.drop(columns="sex").assign(image_path=paths, segmentation_path=None),
@@ -368,7 +363,7 @@ def test_a_wrong_diagnosis_is_coded_as_the_one_told(model: BrlpModel) -> None:
 
 
 def test_a_segmentation_on_its_own_grid_is_the_most_likely_label(model: BrlpModel) -> None:
-    image = torch.from_numpy(make_scan(RNG(0)))[None, None]
+    image = torch.from_numpy(draw_brain(RNG(0)))[None, None]
     grid = Grid.of_config(model.config)
     found = segment_on(model, image, grid, mni_to_native=np.eye(4))
     with torch.inference_mode():

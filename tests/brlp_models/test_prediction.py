@@ -28,6 +28,7 @@ from brlp_models.prediction.job import CohortPrediction
 from brlp_models.prediction.settings import Part
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
+from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.study.steps.elsewhere import ModelOfWorker, Predicting
 from trialsim.workers.processes import Processes
 
@@ -66,12 +67,6 @@ def make_tables(
     }
 
 
-def make_scan(rng: np.random.Generator) -> np.ndarray:
-    scan = np.zeros((20, 24, 20), dtype=np.float32)
-    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
-    return scan / scan.max()
-
-
 @pytest.fixture(scope="module")
 def model(tiny_model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> BrlpModel:
     """Return the tiny model with an auxiliary regression."""
@@ -99,7 +94,7 @@ def cohort(model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> Cohort
     paths = []
     for row in tables["visits"].itertuples():
         path = folder / f"{row.participant_id}_{row.session_id}.nii.gz"
-        nib.save(nib.Nifti1Image(make_scan(rng), np.asarray(model.config.affine)), path)
+        nib.save(nib.Nifti1Image(draw_brain(rng), np.asarray(model.config.affine)), path)
         paths.append(str(path))
     tables["visits"]["image_path"] = paths
     return Cohort(**tables)

@@ -13,13 +13,16 @@ import torch
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction import start as prediction_start
-from brlp_models.prediction.start import find_start_visit, is_preprocessed, load_start_scan
+from brlp_models.prediction.start import find_start_visit, load_start_scan
+from brlp_models.scans import placing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.check import ScanCheck
 from brlp_models.scans.files import make_scan
 from brlp_models.scans.grid import Grid
+from brlp_models.scans.placing import is_preprocessed
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 from cohorts.cohort import Cohort
+from tests.brlp_models.brain_drawing import draw_brain
 
 
 def make_cohort(images: dict[float, str | None]) -> Cohort:
@@ -76,15 +79,27 @@ def test_preprocessed_scan_is_recognized(
 
 
 def test_preprocessed_scan_is_taken_as_it_is(tiny_model: BrlpModel, tmp_path: Path) -> None:
-    path = tmp_path / "scan.nii.gz"
-    nib.save(nib.Nifti1Image(ball(tiny_model), np.asarray(tiny_model.config.affine)), path)
+    path, brain = tmp_path / "scan.nii.gz", draw_brain(np.random.default_rng(0))
+    nib.save(nib.Nifti1Image(brain, np.asarray(tiny_model.config.affine)), path)
     cohort = make_cohort({0.0: str(path)})
     visit = find_start_visit(cohort, "sub-1", until_months=0)
     start = load_start_scan(tiny_model, cohort, visit, ScanCache(tmp_path / "kept"))
-    assert np.array_equal(start.image[0].numpy(), ball(tiny_model))
-    assert start.determinant == 1
+    assert np.array_equal(start.image[0].numpy(), brain)
+    assert (start.determinant, start.warnings) == (1, "")
     assert start.brain_mask == "preprocessed before"
+    assert np.array_equal(start.restore(brain).get_fdata(), brain)
     assert not (tmp_path / "kept").exists()
+
+
+def test_scan_on_the_grid_is_judged_too(tiny_model: BrlpModel, tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii.gz"
+    brain = draw_brain(np.random.default_rng(0))
+    inverted = np.where(brain > 0, 1.01 - brain, 0)
+    nib.save(nib.Nifti1Image(inverted, np.asarray(tiny_model.config.affine)), path)
+    cohort = make_cohort({0.0: str(path)})
+    visit = find_start_visit(cohort, "sub-1", until_months=0)
+    with pytest.raises(ModelError, match=r"scan\.nii\.gz was refused: .*does not resemble a T1w brain"):
+        load_start_scan(tiny_model, cohort, visit, ScanCache(tmp_path / "kept"))
 
 
 @pytest.fixture
@@ -103,8 +118,8 @@ def raw(
     def prepare(verdict: str) -> tuple[Cohort, list[str]]:
         reasons = () if verdict == "pass" else ("thick slices",)
         check = ScanCheck(verdict, reasons, {}, "segmenter")
-        monkeypatch.setattr(prediction_start, "preprocess_visits", preprocess)
-        monkeypatch.setattr(prediction_start, "check_scan", lambda *_, **__: check)
+        monkeypatch.setattr(placing, "preprocess_visits", preprocess)
+        monkeypatch.setattr(prediction_start, "check_against_model", lambda *_, **__: check)
         paths = {month: tmp_path / f"{month:g}.nii.gz" for month in (0.0, 12.0)}
         noise = np.random.default_rng(0).random(native.shape)
         for path in paths.values():

@@ -18,10 +18,11 @@ from typer.testing import CliRunner
 
 from reports.store.study import Study
 from reports.store.verification import verify_study
+from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.app import app
 
 # the tiny model's grid is refused on reading: its voxels of 9 mm hold no hippocampus
-AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [40, -48, -40])
+AFFINE: Final = nib.affines.from_matvec(np.diag([-7.0, 7, 7]), [66, -98, -58])
 PEOPLE = {"sub-1": 70.0, "sub-2": 75.0, "sub-young": 30.0}
 PROTOCOL = """
 [cohort]
@@ -45,16 +46,15 @@ def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) ->
     return tiny_folder(
         context=tiny_settings["context"][:2],
         unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[4, 4, 4],
+        spacing_mm=[7, 7, 7],
         affine=AFFINE.tolist(),
     )
 
 
 def write_scan(path: Path, seed: int) -> None:
-    rng, scan = np.random.default_rng(seed), np.zeros((20, 24, 20), dtype=np.float32)
-    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
+    scan = draw_brain(np.random.default_rng(seed), AFFINE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(scan / scan.max(), AFFINE), path)
+    nib.save(nib.Nifti1Image(scan, AFFINE), path)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ GRID = Grid((60, 72, 60), np.diag([3.0, 3.0, 3.0, 1.0]))
 AFFINE = np.diag([-3.0, -3.0, 3.0, 1.0])
 
 TYPICAL = {
+    "coarse_correlation": 0.73,
+    "offset_mm": 1.0,
     "mutual_information": 0.25,
     "correlation": 0.58,
     "mask_dice": 0.96,
@@ -78,6 +81,13 @@ def test_typical_scan_passes_without_reasons() -> None:
     [
         ("correlation", 0.35, "warn", "correlation with the MNI152 template is 0.35"),
         ("correlation", 0.05, "fail", "does not resemble"),
+        ("coarse_correlation", 0.33, "warn", "does not resemble a T1w brain the right way up"),
+        ("coarse_correlation", 0.2, "fail", "smoothed MNI152 template is 0.20"),
+        ("offset_mm", 8.0, "warn", "lies 8 mm from where it is"),
+        ("offset_mm", 14.0, "fail", "lies 14 mm"),
+        ("contrast_exponent", 2.2, "warn", "raised to the power 2.20"),
+        ("contrast_lacking", 1.4, "warn", "taken as they are"),
+        ("contrast_spread", 0.06, "warn", "differs by 6% between versions"),
         ("mutual_information", 0.02, "fail", "registration to MNI152 did not succeed"),
         ("mask_dice", 0.85, "warn", "overlaps"),
         ("mask_dice", 0.5, "fail", "overlaps"),
@@ -124,6 +134,22 @@ def test_reconstruction_error_is_held_against_training(error: float, verdict: st
     )
     assert check.verdict == verdict
     assert check.metrics["reconstruction_error"] == pytest.approx(error, rel=1e-3)
+
+
+def test_flipped_segmentation_is_refused() -> None:
+    scan = make_preprocessed()
+    scan.provenance["sides"] = "the segmentation's left structures lie on the right of the head"
+    assert check_scan(scan).verdict == "fail"
+
+
+def test_spread_between_contrasts_is_judged_and_kept_for_the_sd() -> None:
+    scan = make_preprocessed()
+    moved = replace(scan, native_to_mni=np.diag([1.1, 1, 1, 1]))
+    check = check_scan(moved, measure_spread=lambda _: {"hippocampus": 0.02, "amygdala": 0.07})
+    assert check.contrast_spread["hippocampus"] == 0.02
+    assert check.reasons[0].startswith("volumes hang on the scan's contrast: one differs by 7%")
+    # taken as it is, so its contrast is judged instead
+    assert check_scan(scan, measure_spread=lambda _: {"hippocampus": 0.5}).verdict == "pass"
 
 
 def test_unknown_side_warns() -> None:

@@ -11,19 +11,21 @@ import torch
 
 from brlp_models.errors import ScanError
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction import preparation as scan_preparation
 from brlp_models.prediction.preparation import PreparedScans, preprocess_cohort, segment_cohort
+from brlp_models.scans import placing
 from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
+from tests.brlp_models.brain_drawing import draw_brain
 
 KEY = {"participant_id": str, "session_id": str, "region": str, "volume_mm3": float, "source": str}
 
 
 def write_scan(model: BrlpModel, path: Path, seed: int, brightness: float = 1.0) -> str:
-    rng, scan = np.random.default_rng(seed), np.zeros((20, 24, 20), dtype=np.float32)
-    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
-    image = nib.Nifti1Image(brightness * scan / scan.max(), np.asarray(model.config.affine))
+    scan = draw_brain(np.random.default_rng(seed))
+    image = nib.Nifti1Image(brightness * scan, np.asarray(model.config.affine))
     nib.save(image, path)
     return str(path)
 
@@ -47,16 +49,20 @@ def cohort(tiny_model: BrlpModel, tmp_path: Path) -> Cohort:
 
 
 class Preprocessing:
-    """Stands in for registration, which the tiny model's grid has no brain for."""
+    """Stands in for registration, which takes seconds."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
-        monkeypatch.setattr(scan_preparation, "preprocess_start", self)
+        monkeypatch.setattr(placing, "preprocess_visits", self)
 
-    def __call__(self, model: BrlpModel, cohort: Cohort, visit: Any, cache: ScanCache) -> None:
-        self.asked.append(visit.participant_id)
-        if visit.participant_id == "sub-2":
-            raise ScanError(f"{visit.image_path} shows no brain.")
+    def __call__(self, visits: list[VisitScan], grid: Grid, **_: Any) -> list[PreprocessedScan]:
+        path = Path(str(visits[-1].scan))
+        self.asked.append(path.name.removesuffix(".nii.gz"))
+        if path.name == "sub-2.nii.gz":
+            raise ScanError(f"{path} shows no brain.")
+        image = np.zeros(grid.shape, dtype=np.float32)
+        moved = np.diag([1.1, 1, 1, 1])
+        return [PreprocessedScan(image, image > 0, grid, grid, moved, {}, {})]
 
 
 def test_only_scans_that_are_elsewhere_are_preprocessed_and_every_failure_is_told(

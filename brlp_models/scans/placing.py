@@ -1,0 +1,133 @@
+"""From files to a model's grid: the one way of predictions, evaluations and the input check."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from brlp_models.model.config import ModelConfig
+from brlp_models.scans.cache import ScanCache, compute_key
+from brlp_models.scans.contrast import compute_exponent, measure_white_over_gray
+from brlp_models.scans.files import Scan, read_labels, read_scan
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.metrics import compute_placement_metrics
+from brlp_models.scans.preprocessing import (
+    PreprocessedScan,
+    VisitScan,
+    preprocess_visits,
+    tell_orientation,
+)
+from cohorts.labels import SIDED_CODES
+
+if TYPE_CHECKING:
+    from brlp_models.model.model import BrlpModel
+
+PREPROCESSED_BEFORE: Final = "preprocessed before"
+"""Where the brain mask of a scan comes from that was on the model's grid when it was read."""
+
+_LEAST_BACKGROUND: Final = 0.05
+"""The share of voxels that are exactly 0 in a scan that is preprocessed already."""
+
+_FEWEST_VOXELS: Final = 20
+
+
+def load_onto_grid(
+    model: "BrlpModel", visits: Sequence[VisitScan], cache: ScanCache | None = None
+) -> PreprocessedScan:
+    """Return the last of one person's scans on a model's grid, with what the input check judges.
+
+    A scan that is there already, with intensities 0 to 1 around a background of 0, is taken as it
+    is. Any other is preprocessed through the affine of the person's first scan.
+
+    Parameters
+    ----------
+    model
+        Its grid, its contrast, and the segmenter that finds a brain.
+    visits
+        The baseline first; only the first and the last are read.
+    cache
+        Keeps preprocessed scans.
+
+    Raises
+    ------
+    ScanError
+        Where a file cannot be read, or no brain is found in it.
+    """
+    from brlp_models.scans.brain_network import choose_brain_segmenter
+
+    last, config = visits[-1], model.config
+    scan = last.scan if isinstance(last.scan, Scan) else read_scan(last.scan)
+    if is_preprocessed(scan, config):
+        placed = take_as_it_is(scan, config.white_over_gray)
+    else:
+        grid, segmenter = Grid.of_config(config), choose_brain_segmenter(model)
+        wanted = config.white_over_gray
+
+        def make() -> PreprocessedScan:
+            return preprocess_visits(visits, grid, segmenter=segmenter, white_over_gray=wanted)[-1]
+
+        key = compute_key(visits, grid, segmenter=segmenter, white_over_gray=wanted)
+        placed = make() if cache is None else cache.fetch(key, make)
+    sides = "" if last.segmentation is None else judge_sides(last.segmentation)
+    return replace(placed, provenance={**placed.provenance, "sides": sides})
+
+
+def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
+    """Say whether a scan lies on the model's grid with the model's intensities."""
+    if scan.grid != Grid.of_config(config):
+        return False
+    low, high = float(scan.data.min()), float(scan.data.max())
+    background = float(np.mean(scan.data == 0))
+    return low == 0 and 0.5 < high <= 1.001 and background >= _LEAST_BACKGROUND
+
+
+def take_as_it_is(scan: Scan, white_over_gray: float | None) -> PreprocessedScan:
+    """Return a scan that is on the model's grid already, with what can be judged of it there.
+
+    Its contrast is not changed: how far it is from that of training is judged instead.
+
+    Parameters
+    ----------
+    scan
+        Brain from 0 to 1, background exactly 0.
+    white_over_gray
+        The contrast of the model's training, where it is known.
+    """
+    mask = scan.data > 0
+    contrast = measure_white_over_gray(scan.data, scan.grid)
+    metrics = compute_placement_metrics(scan.data, mask, scan.grid)
+    metrics["white_over_gray"] = contrast
+    if white_over_gray is not None:
+        metrics["contrast_lacking"] = compute_exponent(contrast, white_over_gray)
+    return PreprocessedScan(
+        image=scan.data,
+        mask=mask,
+        grid=scan.grid,
+        native_grid=scan.grid,
+        native_to_mni=np.eye(4),
+        metrics=metrics,
+        provenance={
+            "scan": scan.name,
+            "mask": PREPROCESSED_BEFORE,
+            "orientation": tell_orientation(scan),
+        },
+    )
+
+
+def judge_sides(segmentation: Path | str) -> str:
+    """Return what is wrong with left and right of a segmentation in its world; empty if nothing."""
+    labels, grid = read_labels(segmentation)
+    left, right = (
+        np.argwhere(np.isin(labels, [code for codes in SIDED_CODES.values() for code in codes[k]]))
+        for k in (0, 1)
+    )
+    if min(len(left), len(right)) < _FEWEST_VOXELS:
+        return ""
+    toward_right = grid.affine[0, :3] @ (right.mean(axis=0) - left.mean(axis=0))
+    if toward_right > 0:
+        return ""
+    return (
+        "the segmentation's left structures lie on the right of the head, so one of them is flipped"
+    )
