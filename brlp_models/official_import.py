@@ -23,6 +23,9 @@ from brlp_models.model.networks import build_empty_networks
 from brlp_models.prediction.context import SEVERAL_VISITS
 from cohorts.atomic import compute_sha256
 
+_WRAPPER = "state_dict"
+"""What training tools put beside epochs and optimizers in their checkpoints."""
+
 RENAMED = {"out_proj": "to_out.0", "postconv": "conv"}
 """MONAI's word in a tensor's name, then monai-generative's."""
 
@@ -93,8 +96,16 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as a checkpoint: {error}") from error
+    if isinstance(state, dict) and isinstance(state.get(_WRAPPER), dict):
+        state = state[_WRAPPER]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ModelError(f"{path} must hold a state dict (names to tensors), got {type(state)}.")
+        held = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
+        raise ModelError(
+            f"{path} must hold a state dict (names to tensors), by itself or under {_WRAPPER!r}; "
+            f"it holds {held}."
+        )
+    if not state:
+        raise ModelError(f"{path} holds an empty state dict; it must hold a network's tensors.")
     return dict(state)
 
 

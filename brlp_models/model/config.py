@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cohorts.schema import SIDES
+
 Triple = tuple[int, int, int]
 Range = tuple[float, float]
 Matrix = tuple[tuple[float, ...], ...]
@@ -175,6 +177,10 @@ class ModelConfig(_Part):
         The predicted scan is the decoded latent (`latent`), the input scan plus the difference
         between the decoded predicted and baseline latents (`difference`), or that plus what the
         `refiner` makes of the input scan and both decoded latents (`refined`).
+    guidance
+        The weight of the context: 1 as learned, more than that exaggerates what it changes, 0
+        leaves it out; other than 1 only for networks trained with context dropout, and at twice
+        the work.
     sampler, num_inference_steps
         What `predict` uses unless told otherwise.
     regions
@@ -215,6 +221,7 @@ class ModelConfig(_Part):
     refiner: RefinerConfig | None = None
     sampler: Literal["ddim", "dpm-solver++"] = "ddim"
     num_inference_steps: Annotated[int, Field(gt=0)] = 25
+    guidance: Annotated[float, Field(ge=0)] = 1.0
     regions: tuple[str, ...]
     segmenter: SegmenterConfig | None = None
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
@@ -250,6 +257,7 @@ class ModelConfig(_Part):
     @model_validator(mode="after")
     def _check_parts_fit(self) -> "ModelConfig":
         problems = [*_grid_problems(self), *_network_problems(self), *_context_problems(self)]
+        problems += _region_problems(self)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -309,3 +317,14 @@ def _context_problems(config: ModelConfig) -> list[str]:
             f"got {config.unet.get('cross_attention_dim')}"
         )
     return problems
+
+
+def _region_problems(config: ModelConfig) -> list[str]:
+    if config.segmenter is None:
+        return []
+    labels = config.segmenter.labels
+    return [
+        f"regions names {region}, which segmenter.labels lacks"
+        for region in config.regions
+        if region not in labels and not {f"{side}_{region}" for side in SIDES} <= set(labels)
+    ]

@@ -1,6 +1,7 @@
 """The coding of covariates that condition a prediction."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import pandas as pd
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ContextEntry, ModelConfig
+
+NO_CONTEXT: Final = -1.0
+"""What every entry is where the context is left out; coded values lie near 0 to 1."""
 
 
 def encode_context(entries: Sequence[ContextEntry], values: pd.DataFrame) -> Tensor:

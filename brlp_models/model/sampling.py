@@ -13,6 +13,7 @@ from monai.networks.schedulers.ddim import DDIMScheduler
 from torch import Tensor
 
 from brlp_models.errors import ModelError
+from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.precision import autocast
 from brlp_models.model.schedule import (
@@ -119,22 +120,34 @@ SAMPLERS: dict[Sampler, Callable[[Denoiser, Tensor, DDIMScheduler, int], Tensor]
 
 
 class _Denoiser:
-    """UNet with ControlNet, at one person's condition and context."""
+    """UNet with ControlNet, at one person's condition and context.
+
+    Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598), in the form where 1 is the
+    network's own answer: without + guidance (with - without context).
+    """
 
     def __init__(self, model: BrlpModel, condition: Tensor, context: Tensor) -> None:
         self.unet, self.controlnet = model.network("unet"), model.network("controlnet")
         self.condition, self.context, self.precision = condition, context, model.precision
+        self.guidance = model.config.guidance
 
     def __call__(self, x: Tensor, t: int) -> Tensor:
+        told = self._denoise(x, t, self.context)
+        if self.guidance == 1:
+            return told
+        untold = self._denoise(x, t, torch.full_like(self.context, NO_CONTEXT))
+        return untold + self.guidance * (told - untold)
+
+    def _denoise(self, x: Tensor, t: int, context: Tensor) -> Tensor:
         timesteps = torch.full((len(x),), t, device=x.device)
         with autocast(self.precision, x.device):
             down, middle = self.controlnet(
-                x=x, timesteps=timesteps, controlnet_cond=self.condition, context=self.context
+                x=x, timesteps=timesteps, controlnet_cond=self.condition, context=context
             )
             output: Tensor = self.unet(
                 x=x,
                 timesteps=timesteps,
-                context=self.context,
+                context=context,
                 down_block_additional_residuals=down,
                 mid_block_additional_residual=middle,
             )

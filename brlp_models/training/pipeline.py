@@ -21,6 +21,12 @@ from brlp_models.model.networks import (
     build_unet,
 )
 from brlp_models.training.banks.crop_sources import RenderingSource, ScanSource, SynthesisSource
+from brlp_models.training.banks.expected_volumes import (
+    CROSS_FITTED,
+    CrossFitted,
+    find_measurement_sd,
+    tell_expected,
+)
 from brlp_models.training.banks.latents import (
     Latents,
     compute_latent_scale,
@@ -29,7 +35,12 @@ from brlp_models.training.banks.latents import (
     write_decoded,
     write_latents,
 )
-from brlp_models.training.banks.pairs import VisitPairs, build_single_visits, build_visit_pairs
+from brlp_models.training.banks.pairs import (
+    VisitPairs,
+    build_single_visits,
+    build_visit_pairs,
+    name_regions,
+)
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.checkpoint import CHECKPOINT
 from brlp_models.training.loop import (
@@ -42,7 +53,11 @@ from brlp_models.training.loop import (
 )
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.stages.autoencoder import AutoencoderStage, CropSource
-from brlp_models.training.stages.diffusion import DiffusionStage, initialize_controlnet
+from brlp_models.training.stages.diffusion import (
+    DiffusionSettings,
+    DiffusionStage,
+    initialize_controlnet,
+)
 from brlp_models.training.stages.refiner import RefinerStage
 from brlp_models.training.stages.segmenter import SegmenterStage
 from brlp_models.training.stages.volume_term import VolumeTerm, write_volume_gradients
@@ -219,7 +234,7 @@ class Training:
     def _train_diffusion(self) -> Weights:
         bank, settings = Bank.load(self.folder / SCAN_BANK), self.recipe.diffusion
         latents, config = self._cache_latents(bank), self.load_config()
-        pairs = self._choose_pairs(bank, config)
+        pairs = self._tell(self._choose_pairs(bank, config), bank, settings)
         unet = self._build("diffusion")
         stage = DiffusionStage(config, unet, latents, pairs, settings, labels=bank.labels)
         return self._run(stage, "diffusion", 1)
@@ -236,7 +251,7 @@ class Training:
                 config,
                 networks["unet"],
                 latents,
-                pairs,
+                self._tell(pairs, bank, settings),
                 settings,
                 labels=bank.labels,
                 controlnet=networks["controlnet"],
@@ -299,6 +314,20 @@ class Training:
         if config.diffusion_target == "residual":
             return build_visit_pairs(bank.index, config)
         return build_single_visits(bank.index, config)
+
+    def _tell(self, pairs: VisitPairs, bank: Bank, settings: DiffusionSettings) -> VisitPairs:
+        """Return pairs whose context holds the volumes that the settings ask for."""
+        config = self.recipe.model
+        if settings.volumes == "true" or not name_regions(config):
+            return pairs
+        return tell_expected(
+            pairs,
+            bank.index,
+            config,
+            CrossFitted.load(self.folder / CROSS_FITTED),
+            measurement_sd=find_measurement_sd(bank.index),
+            seed=self.recipe.seed,
+        )
 
     def _cache_latents(self, bank: Bank) -> Latents:
         path = self.folder / LATENTS

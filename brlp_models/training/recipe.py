@@ -114,6 +114,12 @@ class Recipe(_Part):
         return self
 
     @model_validator(mode="after")
+    def _check_guidance(self) -> "Recipe":
+        if self.model.guidance != 1 and not self.controlnet[-1].context_dropout:
+            raise ValueError("model.guidance other than 1 needs context_dropout in [[controlnet]]")
+        return self
+
+    @model_validator(mode="after")
     def _check_refiner(self) -> "Recipe":
         if (self.model.refiner is not None) != bool(self.refiner):
             raise ValueError("[model.refiner] and [[refiner]] must be given together")

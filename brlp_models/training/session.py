@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.cohort import write_cohort_bank
 from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
+from brlp_models.training.banks.expected_volumes import CROSS_FITTED, CrossFitted
+from brlp_models.training.banks.pairs import name_regions
 from brlp_models.training.banks.scan_bank import read_description
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.banks.volumes import Bank
@@ -21,6 +24,7 @@ from brlp_models.training.metrics_log import METRICS
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
 from brlp_models.training.recipe import PeopleRecipe, Recipe
 from brlp_models.training.stages.auxiliary import (
+    ONE_VISIT,
     convert_to_mni,
     estimate_mni_head_size,
     fit_auxiliary,
@@ -84,6 +88,8 @@ class TrainingSession:
             self._once(self._fit_auxiliary)
             return self._folder / AUXILIARY
         if stage != "all":
+            if stage in ("diffusion", "controlnet"):
+                self._once(self._fit_auxiliary_unless_there)
             self._training.train(stage)  # type: ignore[arg-type]
             return self._folder / stage
         # first, since a cohort that is too small for it would be told after hours otherwise
@@ -159,6 +165,10 @@ class TrainingSession:
     def _list_label_maps(self) -> list[Path]:
         return list_label_maps(self._label_maps, self._recipe.held_out_label_maps)
 
+    def _fit_auxiliary_unless_there(self) -> None:
+        if not (self._folder / CROSS_FITTED).exists():
+            self._fit_auxiliary()
+
     def _fit_auxiliary(self) -> None:
         index = Bank.load(self._folder / SCAN_BANK).index
         if self._cohort is not None:
@@ -173,6 +183,13 @@ class TrainingSession:
             )
         for name, text in fit_auxiliary(cohort, self._recipe.model).items():
             write_file(self._folder / name, text.encode())
+        if self._cohort is None:
+            # fitted on people without scans, so on none of those who have any
+            fitted = CrossFitted(((None, load_auxiliary(self._folder / ONE_VISIT)),))
+        else:
+            regions = tuple(name_regions(self._recipe.model))
+            fitted = CrossFitted.fit(cohort, regions, seed=self._recipe.seed)
+        fitted.write(self._folder / CROSS_FITTED)
 
 
 def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:

@@ -13,6 +13,7 @@ def draw_brain(rng: np.random.Generator, affine: np.ndarray = AFFINE) -> np.ndar
     """Return the template with a texture of its own, from 0 to 1."""
     template, grid = load_template(), Grid(SHAPE, affine)
     mask = resample(template.mask.astype(np.float32), template.grid, grid) >= 0.5
+    mask &= np.pad(np.ones([size - 2 for size in SHAPE], dtype=bool), 1)
     image = np.where(mask, resample(template.image, template.grid, grid), 0)
     brain = image * rng.uniform(0.9, 1.1, SHAPE)
     return np.asarray(brain / brain.max(), dtype=np.float32)

@@ -14,7 +14,7 @@ from reports.store.study import Study
 from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.bids_app import main
 
-AFFINE: Final = nib.affines.from_matvec(np.diag([-7.0, 7, 7]), [66, -98, -58])
+AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 PEOPLE = {"sub-1": 70.0, "sub-2": 75.0}
 
 
@@ -24,7 +24,7 @@ def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) ->
     return tiny_folder(
         context=tiny_settings["context"][:2],
         unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[7, 7, 7],
+        spacing_mm=[4, 4, 4],
         affine=AFFINE.tolist(),
     )
 

@@ -29,6 +29,8 @@ def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
         ({"context": []}, "cross_attention_dim must be 0"),
         ({"decoding": "refined"}, "refiner must be given together"),
         ({"latent_scale": 0}, "greater than 0"),
+        ({"guidance": -1}, "guidance\n.*greater than or equal to 0"),
+        ({"regions": ["hippocampus", "thalamus"]}, "thalamus, which segmenter.labels lacks"),
         ({"latent_scal": 1}, "Extra inputs"),
         ({"context": [{"name": "age"}]}, "range = "),
         ({"context": [{"name": "sex", "coding": "categories"}]}, "categories"),

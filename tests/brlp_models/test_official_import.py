@@ -217,6 +217,18 @@ def test_file_of_something_else_is_refused(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "list.pth")
 
 
+def test_wrapped_state_dict_is_unwrapped_and_other_content_is_told(tmp_path: Path) -> None:
+    path, state = tmp_path / "wrapped.pth", {"weight": torch.arange(3.0)}
+    torch.save({"epoch": 3, "state_dict": state}, path)
+    assert torch.equal(read_checkpoint(path)["weight"], state["weight"])
+    torch.save({"epoch": 3, "network": state}, path)
+    with pytest.raises(ModelError, match="under 'state_dict'; it holds epoch, network"):
+        read_checkpoint(path)
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(ModelError, match="holds an empty state dict"):
+        read_checkpoint(path)
+
+
 def test_legacy_format_is_read(tmp_path: Path) -> None:
     state = {"weight": torch.arange(3.0)}
     torch.save(state, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)

@@ -98,7 +98,9 @@ def test_scan_on_the_grid_is_judged_too(tiny_model: BrlpModel, tmp_path: Path) -
     nib.save(nib.Nifti1Image(inverted, np.asarray(tiny_model.config.affine)), path)
     cohort = make_cohort({0.0: str(path)})
     visit = find_start_visit(cohort, "sub-1", until_months=0)
-    with pytest.raises(ModelError, match=r"scan\.nii\.gz was refused: .*does not resemble a T1w brain"):
+    with pytest.raises(
+        ModelError, match=r"scan\.nii\.gz was refused: .*does not resemble a T1w brain"
+    ):
         load_start_scan(tiny_model, cohort, visit, ScanCache(tmp_path / "kept"))
 
 

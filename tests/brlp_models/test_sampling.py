@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ScheduleConfig
+from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.sampling import SAMPLERS, Sampler, sample_latents
@@ -176,3 +178,19 @@ def test_wrong_shapes_are_told_together(tiny_model: BrlpModel) -> None:
     with pytest.raises(ModelError, match=r"noise must have shape \(2, 3, 8, 8, 8\)") as caught:
         sample_latents(tiny_model, **inputs)
     assert len(caught.value.problems) == 2
+
+
+def test_guidance_weighs_the_context(tiny_model: BrlpModel) -> None:
+    inputs = draw_inputs(tiny_model)
+    without = inputs | {"context": torch.full_like(inputs["context"], NO_CONTEXT)}
+
+    def denoise_once(guidance: float, given: dict[str, Tensor]) -> Tensor:
+        config = tiny_model.config.model_copy(update={"guidance": guidance})
+        # the prediction of one step is linear in the network's output
+        return sample_latents(replace(tiny_model, config=config), **given, num_inference_steps=1)
+
+    told, untold = denoise_once(1, inputs), denoise_once(1, without)
+    assert not torch.allclose(told, untold)
+    torch.testing.assert_close(denoise_once(0, inputs), untold)
+    expected = untold + 2 * (told - untold)
+    torch.testing.assert_close(denoise_once(2, inputs), expected, rtol=1e-4, atol=1e-4)

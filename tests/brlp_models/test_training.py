@@ -67,8 +67,8 @@ def make_recipe(steps: int = 6) -> Recipe:
                     "change_weight": 0.1,
                 },
             ],
-            "diffusion": {"loop": loop, "batch_size": 2},
-            "controlnet": [{"loop": loop, "batch_size": 2}],
+            "diffusion": {"loop": loop, "batch_size": 2, "volumes": "true"},
+            "controlnet": [{"loop": loop, "batch_size": 2, "volumes": "true"}],
             "refiner": [{"loop": loop, "batch_size": 1, "crop": crop}],
         }
     )

@@ -1,6 +1,6 @@
 """Pairs of visits, with the context of the later one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,7 @@ class VisitPairs:
         return len(self.rows)
 
     def encode_context(
-        self,
-        chosen: npt.NDArray[np.int64],
-        entries: Sequence[ContextEntry],
-        *,
-        error_sd: Mapping[str, float],
-        rng: np.random.Generator,
+        self, chosen: npt.NDArray[np.int64], entries: Sequence[ContextEntry]
     ) -> Tensor:
         """Return the coded context (B, 1, entries) of the chosen pairs.
 
@@ -50,20 +45,8 @@ class VisitPairs:
             Which pairs.
         entries
             The model's context.
-        error_sd
-            Relative sd of the auxiliary model's error by region; true volumes get noise of its
-            size, since predicted ones take their place later.
-        rng
-            Draws the noise.
         """
-        values = self.values.iloc[chosen].copy()
-        for region, sd in error_sd.items():
-            error = rng.normal(0, sd, len(values))
-            for kind in ("volume", "change"):
-                name = f"{kind}:{region}"
-                if name in values:
-                    values[name] = values[name] + error * values[f"volume:{region}"]
-        return encode_context(entries, values)
+        return encode_context(entries, self.values.iloc[chosen])
 
 
 def build_visit_pairs(index: pd.DataFrame, config: ModelConfig) -> VisitPairs:
@@ -88,7 +71,7 @@ def build_visit_pairs(index: pd.DataFrame, config: ModelConfig) -> VisitPairs:
     values = pd.DataFrame(
         {entry.name: _find_values(entry.name, joined) for entry in config.context}
     )
-    for region in _name_regions(config):
+    for region in name_regions(config):
         values[f"volume:{region}"] = joined[f"{region}_mm3_later"]
     rows = joined[["row", "row_later"]].to_numpy(dtype=np.int64)
     return VisitPairs(rows, values, joined["age_years"].to_numpy(dtype=float))
@@ -101,7 +84,7 @@ def build_single_visits(index: pd.DataFrame, config: ModelConfig) -> VisitPairs:
     values = pd.DataFrame(
         {entry.name: _find_values(entry.name, joined) for entry in config.context}
     )
-    for region in _name_regions(config):
+    for region in name_regions(config):
         values[f"volume:{region}"] = joined[f"{region}_mm3_later"]
     rows = joined[["row", "row_later"]].to_numpy(dtype=np.int64)
     return VisitPairs(rows, values, joined["age_years"].to_numpy(dtype=float))
@@ -114,7 +97,8 @@ def as_age_plane(age_years: npt.NDArray[np.float64], config: ModelConfig) -> Ten
     return coded.view(-1, 1, 1, 1, 1).expand(-1, 1, *config.padded_latent_shape)
 
 
-def _name_regions(config: ModelConfig) -> list[str]:
+def name_regions(config: ModelConfig) -> list[str]:
+    """Return the regions whose volumes the context holds."""
     names = (entry.name.partition(":") for entry in config.context)
     return sorted({region for _, colon, region in names if colon})
 

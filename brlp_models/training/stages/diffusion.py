@@ -1,7 +1,7 @@
 """Training of the latent diffusion UNet, then of its ControlNet."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.model import crop_latents, pad_latents
 from brlp_models.model.schedule import build_scheduler
 from brlp_models.training.banks.pairs import VisitPairs, as_age_plane
@@ -33,9 +34,12 @@ class DiffusionSettings(BaseModel):
         Length and pace.
     batch_size
         Latents a batch.
-    volume_error
-        Relative sd of the noise added to each region's target volume, as large as the auxiliary
-        model's error.
+    volumes
+        Which later volumes the context holds: those that auxiliary models expect, fitted on other
+        people, as a prediction has them (`expected`), or the `true` ones, as published, from which
+        a network learns to copy its context.
+    context_dropout
+        Share of examples without context, so that `guidance` can weigh it in predictions.
     medial_temporal_weight
         Weight of the latent's voxels in and around hippocampus and amygdala; others have 1.
     high_noise_share
@@ -53,7 +57,8 @@ class DiffusionSettings(BaseModel):
 
     loop: LoopSettings
     batch_size: Annotated[int, Field(ge=1)] = 16
-    volume_error: dict[str, float] = {}
+    volumes: Literal["expected", "true"] = "expected"
+    context_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 1.0
     high_noise_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     volume_weight: dict[str, Annotated[float, Field(gt=0)]] = {}
@@ -116,9 +121,9 @@ class DiffusionStage:
         """Return a pair's latents and context, with noise and the timestep that it belongs to."""
         chosen = draw.rng.integers(0, len(self._pairs), 1)
         baseline, target = self._take_latents(chosen)
-        context = self._pairs.encode_context(
-            chosen, self._config.context, error_sd=self._settings.volume_error, rng=draw.rng
-        )
+        context = self._pairs.encode_context(chosen, self._config.context)
+        if draw.rng.random() < self._settings.context_dropout:
+            context = torch.full_like(context, NO_CONTEXT)
         example = {
             "baseline": baseline[0],
             "target": target[0],

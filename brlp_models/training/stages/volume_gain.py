@@ -76,7 +76,7 @@ def _predict_change(
         model,
         before,
         torch.tensor(pairs.baseline_age_years[chosen], dtype=torch.float32),
-        pairs.encode_context(chosen, config.context, error_sd={}, rng=rng),
+        pairs.encode_context(chosen, config.context),
         torch.tensor(noise, dtype=torch.float32),
         config.num_inference_steps,
         config.sampler,
