@@ -52,6 +52,7 @@ def make_model(settings: dict[str, object], levels: dict[str, float]) -> BrlpMod
         "spacing_mm": [4.0, 4.0, 4.0],
         "latent_padding": [[0, 0], [0, 2], [0, 0]],
         "segmenter": {"network": "UNet", "args": {}, "labels": list(levels)},
+        "regions": ["cerebral_cortex"],
     }
     config = ModelConfig.model_validate({**settings, **changes})
     networks = {

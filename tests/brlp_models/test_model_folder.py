@@ -107,7 +107,8 @@ def test_mistake_in_the_configuration_is_one_sentence(folder: Path) -> None:
 
 def test_network_that_cannot_be_built_is_named(tiny_folder: Callable[..., Path]) -> None:
     args = {"in_channels": 1, "out_channels": 4, "feature": [4]}
-    segmenter = {"network": "BasicUNet", "args": args, "labels": ["background"]}
+    labels = ["background", "hippocampus", "lateral_ventricle"]
+    segmenter = {"network": "BasicUNet", "args": args, "labels": labels}
     with pytest.raises(ModelError, match="segmenter cannot be built"):
         tiny_folder(segmenter=segmenter)
 

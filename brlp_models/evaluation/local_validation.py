@@ -1,0 +1,341 @@
+"""Whether a model may choose people at a site: criteria stated beforehand, judged once."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from statsmodels.stats.proportion import proportion_confint
+
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.methods import MODEL, REFERENCE
+from brlp_models.evaluation.ranking import compute_difference
+from brlp_models.evaluation.statistics import Array, Estimate, compute_spearman, estimate
+
+Decision = Literal["use", "do not use", "too few people to tell"]
+Span = tuple[float, float]
+
+_FEWEST: Final = 10
+_Z95: Final = 1.959963984540054
+RECORD: Final = "local_validation.json"
+
+
+class ValidationPlan(BaseModel):
+    """What a model has to fulfil at a site, stated before anybody is predicted.
+
+    Parameters
+    ----------
+    stated_by, stated_on
+        Who stated it, and when.
+    horizon_months, region
+        Of the changes that are judged.
+    calibration_slope
+        Lowest and highest slope of the true on the predicted percent change; 1 is perfect.
+    coverage_95
+        Lowest and highest share of people within their 95 % interval.
+    spearman
+        Least rank correlation of predicted and true change.
+    spearman_gain
+        Least gain in it over the regression on the baseline table.
+    refused_share
+        Largest share of scans that the input check refuses.
+    false_atrophy_percent
+        Largest mean change, up or down, measured between two scans at most `retest_months` apart.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    stated_by: Annotated[str, Field(min_length=1)]
+    stated_on: date
+    horizon_months: Annotated[float, Field(gt=0)]
+    region: str = "hippocampus"
+    retest_months: Annotated[float, Field(gt=0)] = 1.0
+    calibration_slope: Span | None = None
+    coverage_95: Span | None = None
+    spearman: Annotated[float, Field(ge=-1, le=1)] | None = None
+    spearman_gain: Annotated[float, Field(ge=-2, le=2)] | None = None
+    refused_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    false_atrophy_percent: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def limits(self) -> dict[str, Span]:
+        """Lowest and highest value of each stated criterion."""
+        inf = float("inf")
+        spans = {
+            "calibration_slope": self.calibration_slope,
+            "coverage_95": self.coverage_95,
+            "spearman": None if self.spearman is None else (self.spearman, inf),
+            "spearman_gain": None if self.spearman_gain is None else (self.spearman_gain, inf),
+            "refused_share": None if self.refused_share is None else (-inf, self.refused_share),
+            "false_atrophy_percent": None
+            if self.false_atrophy_percent is None
+            else (-self.false_atrophy_percent, self.false_atrophy_percent),
+        }
+        return {name: span for name, span in spans.items() if span is not None}
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> "ValidationPlan":
+        if not self.limits:
+            raise ValueError("state at least one criterion, for example spearman = 0.3")
+        for name, (low, high) in self.limits.items():
+            if low >= high:
+                raise ValueError(f"{name} = [lowest, highest] must rise, got [{low:g}, {high:g}]")
+        return self
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what is stated."""
+        return _digest(self.model_dump(mode="json"))
+
+
+def load_plan(path: Path) -> ValidationPlan:
+    """Read a plan from TOML.
+
+    Raises
+    ------
+    ModelError
+        Where the file is missing or not TOML, and one sentence for each wrong key.
+    """
+    try:
+        return ValidationPlan.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"The validation plan {path} cannot be read: {error}.") from error
+    except ValidationError as error:
+        raise ModelError(
+            *(
+                f"Validation plan {path}: {_name(problem['loc'])}"
+                f"{problem['msg'].removeprefix('Value error, ')}."
+                for problem in error.errors()
+            )
+        ) from error
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    return "".join(f"{part}: " for part in place)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a plan came to.
+
+    Parameters
+    ----------
+    plan
+        What was stated.
+    criteria
+        `criterion`, `low`, `high` (as stated), `value`, `lower`, `upper`, `n`, `verdict` (`met`
+        where the 95 % interval lies within the limits, `not met` where it lies outside,
+        `undecided` otherwise).
+    decision
+        `use` where all are met, `do not use` where any is not, otherwise `too few people to tell`.
+    """
+
+    plan: ValidationPlan
+    criteria: pd.DataFrame
+    decision: Decision
+
+
+def judge(
+    tables: Mapping[str, pd.DataFrame],
+    plan: ValidationPlan,
+    *,
+    rng: np.random.Generator,
+    n_bootstrap: int = 1000,
+) -> Validation:
+    """Judge an evaluation by a plan.
+
+    Parameters
+    ----------
+    tables
+        `predicted`, `failures`, `floor` of `evaluate_model`.
+    plan
+        Stated before.
+    rng, n_bootstrap
+        Of the intervals, over people.
+    """
+    measured = _measure(tables, plan, rng, n_bootstrap)
+    rows = [
+        {
+            "criterion": name,
+            "low": low,
+            "high": high,
+            **vars(measured[name]),
+            "verdict": _judge(measured[name], low, high),
+        }
+        for name, (low, high) in plan.limits.items()
+    ]
+    criteria = pd.DataFrame(rows)
+    verdicts = set(criteria["verdict"])
+    decision: Decision = (
+        "do not use"
+        if "not met" in verdicts
+        else "too few people to tell"
+        if "undecided" in verdicts
+        else "use"
+    )
+    return Validation(plan, criteria, decision)
+
+
+def describe_validation(found: Validation, **facts: str) -> dict[str, Any]:
+    """Return JSON content of a validation, signed by the SHA-256 of all the rest.
+
+    Parameters
+    ----------
+    found
+        Of `judge`.
+    **facts
+        Of whom and what: the model, the cohort, the version, the day.
+    """
+    rows: list[dict[str, Any]] = json.loads(found.criteria.to_json(orient="records"))
+    content = {
+        "plan": found.plan.model_dump(mode="json"),
+        "plan_sha256": found.plan.digest(),
+        **facts,
+        "criteria": rows,
+        "decision": found.decision,
+    }
+    return {**content, "sha256": _digest(content)}
+
+
+def read_validation(path: Path) -> dict[str, Any]:
+    """Read a signed validation.
+
+    Raises
+    ------
+    ModelError
+        Where the file cannot be read, or is not as it was written.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        signed = content.pop("sha256")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path} is no signed validation: {error!r}.") from error
+    if _digest(content) != signed:
+        raise ModelError(f"{path} was changed after it was signed.")
+    return {**content, "sha256": signed}
+
+
+def refuse_second_judgement(folder: Path, plan: ValidationPlan) -> None:
+    """Refuse to judge by another plan what was judged before.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds a validation by another plan.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return
+    before = read_validation(path)
+    if before["plan_sha256"] != plan.digest():
+        raise ModelError(
+            f"{folder} was judged by another plan, with the answer {before['decision']!r}; "
+            "criteria are stated before, so these people cannot be judged by new ones."
+        )
+
+
+def _measure(
+    tables: Mapping[str, pd.DataFrame],
+    plan: ValidationPlan,
+    rng: np.random.Generator,
+    n_bootstrap: int,
+) -> dict[str, Estimate]:
+    predicted, failures = tables["predicted"], tables["failures"]
+    own = predicted[
+        (predicted["region"] == plan.region) & (predicted["horizon_months"] == plan.horizon_months)
+    ]
+    mine = own[own["method"] == MODEL]
+    if mine.empty:
+        raise ModelError(
+            f"Nobody's {plan.region} is known at month {plan.horizon_months:g}, as the validation "
+            "plan asks."
+        )
+    changes = _tabulate_changes(own)
+    true, model = (changes[name].to_numpy(float) for name in ("true", MODEL))
+    known = mine[mine["sd_mm3"] > 0]
+    z = ((known["true_mm3"] - known["predicted_mm3"]) / known["sd_mm3"]).abs().to_numpy(float)
+    n_people = predicted["participant_id"].nunique() + len(failures)
+    options: dict[str, Any] = {"rng": rng, "n_bootstrap": n_bootstrap}
+    return {
+        "calibration_slope": _estimate(_compute_slope, true, model, **options),
+        "coverage_95": _share(int((z <= _Z95).sum()), len(z)),
+        "spearman": _estimate(compute_spearman, model, true, **options),
+        "spearman_gain": _estimate(
+            compute_difference, true, model, changes[REFERENCE].to_numpy(float), **options
+        )
+        if REFERENCE in changes
+        else _nothing(0),
+        "refused_share": _share(len(failures), n_people),
+        "false_atrophy_percent": _estimate(
+            _compute_mean, _find_retests(tables["floor"], plan), **options
+        ),
+    }
+
+
+def _tabulate_changes(own: pd.DataFrame) -> pd.DataFrame:
+    change = 100 * (own["predicted_mm3"] / own["start_mm3"] - 1)
+    wide = own.assign(change=change).pivot_table(
+        index="participant_id", columns="method", values="change"
+    )
+    first = own.drop_duplicates("participant_id").set_index("participant_id")
+    wide["true"] = 100 * (first["true_mm3"] / first["baseline_mm3"] - 1)
+    return wide.dropna()
+
+
+def _find_retests(floor: pd.DataFrame, plan: ValidationPlan) -> Array:
+    """Return the percent change between each person's first two scans that are close in time."""
+    own = floor[floor["region"] == plan.region].sort_values("months")
+    return np.array(list(_iterate_retests(own, plan.retest_months)), dtype=float)
+
+
+def _iterate_retests(own: pd.DataFrame, within_months: float) -> Iterator[float]:
+    for _, visits in own.groupby("participant_id"):
+        months: Array = visits["months"].to_numpy(float)
+        volumes: Array = visits["input_mm3"].to_numpy(float)
+        (near,) = np.nonzero(np.diff(months) <= within_months)
+        if near.size:
+            yield 100 * float(volumes[near[0] + 1] / volumes[near[0]] - 1)
+
+
+def _judge(found: Estimate, low: float, high: float) -> str:
+    if low <= found.lower and found.upper <= high:
+        return "met"
+    return "not met" if found.upper < low or found.lower > high else "undecided"
+
+
+def _estimate(statistic: Any, *values: Array, **options: Any) -> Estimate:
+    if len(values[0]) < _FEWEST:
+        return _nothing(len(values[0]))
+    return estimate(statistic, *values, **options)
+
+
+def _share(count: int, n: int) -> Estimate:
+    if n == 0:
+        return _nothing(0)
+    lower, upper = proportion_confint(count, n, method="wilson")
+    return Estimate(count / n, float(lower), float(upper), n)
+
+
+def _nothing(n: int) -> Estimate:
+    return Estimate(float("nan"), float("nan"), float("nan"), n)
+
+
+def _compute_slope(true: Array, predicted: Array) -> float:
+    centered = predicted - predicted.mean()
+    spread = float(centered @ centered)
+    return float(centered @ true / spread) if spread > 0 else float("nan")
+
+
+def _compute_mean(values: Array) -> float:
+    return float(np.mean(values))
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,168 @@
+"""Whether a model may choose people here: stated beforehand, judged once, signed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.local_validation import (
+    RECORD,
+    Validation,
+    ValidationPlan,
+    describe_validation,
+    judge,
+    load_plan,
+    read_validation,
+    refuse_second_judgement,
+)
+from brlp_models.evaluation.methods import MODEL, REFERENCE
+from reports.page.file_formats import ReportFormat
+from reports.page.writing import render_page
+from trialsim.study.local_validation import compose_validation
+
+PLAN = """
+stated_by = "Site 12 <b>"
+stated_on = 2026-11-01
+horizon_months = 24
+calibration_slope = [0.7, 1.3]
+coverage_95 = [0.85, 1.0]
+spearman = 0.5
+spearman_gain = 0.0
+refused_share = 0.1
+false_atrophy_percent = 1.0
+"""
+
+
+def make_plan(folder: Path, text: str = PLAN) -> ValidationPlan:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return load_plan(path)
+
+
+def make_tables(
+    n: int, *, noise: float = 1.0, refused: int = 0, retest_bias: float = 0.0
+) -> dict[str, pd.DataFrame]:
+    """Return people whose predicted change is the true one with noise, sd as it is told."""
+    rng = np.random.default_rng(5)
+    names, true = [f"sub-{k}" for k in range(n)], rng.normal(-6, 3, n)
+    rows = []
+    for method, sd in ((MODEL, noise), (REFERENCE, 6.0)):
+        # a prediction that is the expectation of the truth has a slope of 1
+        shrink = 9 / (9 + sd**2)
+        shown = -6 + shrink * (true + 6 + rng.normal(0, sd, n))
+        left = np.sqrt(9 * (1 - shrink))
+        rows.append(
+            pd.DataFrame(
+                {
+                    "participant_id": names,
+                    "horizon_months": 24.0,
+                    "region": "hippocampus",
+                    "predicted_mm3": 70 * (100 + shown),
+                    "sd_mm3": 70 * left,
+                    "start_mm3": 7000.0,
+                    "true_mm3": 70 * (100 + true),
+                    "baseline_mm3": 7000.0,
+                    "method": method,
+                }
+            )
+        )
+    retest = pd.DataFrame(
+        {
+            "participant_id": np.repeat(names, 3),
+            "region": "hippocampus",
+            "months": np.tile([0.0, 0.3, 24.0], n),
+            "input_mm3": 7000.0 * (1 + rng.normal(0, 0.01, 3 * n)),
+        }
+    )
+    retest.loc[retest["months"] == 0.3, "input_mm3"] *= 1 + retest_bias / 100
+    failures = pd.DataFrame({"participant_id": [f"bad-{k}" for k in range(refused)]})
+    return {"predicted": pd.concat(rows, ignore_index=True), "floor": retest, "failures": failures}
+
+
+def decide(plan: ValidationPlan, tables: dict[str, pd.DataFrame]) -> Validation:
+    return judge(tables, plan, rng=np.random.default_rng(0), n_bootstrap=200)
+
+
+def test_good_model_is_for_use_and_few_people_do_not_tell(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    found = decide(plan, make_tables(150))
+    assert found.decision == "use", found.criteria
+    assert list(found.criteria["criterion"]) == list(plan.limits)
+    few = decide(plan, make_tables(12))
+    assert few.decision == "too few people to tell", few.criteria
+    assert decide(plan, make_tables(6)).criteria["value"].isna().any()
+
+
+@pytest.mark.parametrize(
+    ("change", "criterion"),
+    [
+        ({"refused": 60}, "refused_share"),
+        ({"retest_bias": 3.0}, "false_atrophy_percent"),
+        ({"noise": 30.0}, "spearman"),
+    ],
+)
+def test_one_criterion_that_is_not_met_decides(
+    tmp_path: Path, change: dict[str, float], criterion: str
+) -> None:
+    found = decide(make_plan(tmp_path), make_tables(150, **change))  # type: ignore[arg-type]
+    assert found.decision == "do not use"
+    verdict = found.criteria.set_index("criterion")["verdict"]
+    assert verdict[criterion] == "not met"
+
+
+def test_numbers_are_those_of_the_people(tmp_path: Path) -> None:
+    tables = make_tables(100, refused=10)
+    found = decide(make_plan(tmp_path), tables).criteria.set_index("criterion")
+    assert found.loc["refused_share", "value"] == pytest.approx(10 / 110)
+    mine = tables["predicted"].query("method == @MODEL")
+    z = (mine["true_mm3"] - mine["predicted_mm3"]).abs() / mine["sd_mm3"]
+    assert found.loc["coverage_95", "value"] == pytest.approx((z < 1.96).mean())
+    own = tables["floor"].pivot_table(index="participant_id", columns="months", values="input_mm3")
+    change = 100 * (own[0.3] / own[0.0] - 1)
+    assert found.loc["false_atrophy_percent", "value"] == pytest.approx(change.mean())
+    slope = np.polyfit(mine["predicted_mm3"], mine["true_mm3"], 1)[0]
+    assert found.loc["calibration_slope", "value"] == pytest.approx(slope)
+
+
+def test_people_are_judged_by_one_plan_and_the_record_is_signed(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    record = describe_validation(
+        decide(plan, make_tables(150)),
+        model="m-1",
+        cohort="ours, 150 people",
+        judged_on="2026-11-28",
+        version="1",
+    )
+    (tmp_path / RECORD).write_text(json.dumps(record))
+    assert read_validation(tmp_path / RECORD) == record
+    refuse_second_judgement(tmp_path, plan)
+    softer = make_plan(tmp_path, PLAN.replace("spearman = 0.5", "spearman = 0.1"))
+    with pytest.raises(ModelError, match="criteria are stated before"):
+        refuse_second_judgement(tmp_path, softer)
+    (tmp_path / RECORD).write_text(json.dumps({**record, "decision": "do not use"}))
+    with pytest.raises(ModelError, match="changed after it was signed"):
+        read_validation(tmp_path / RECORD)
+    page = compose_validation(record, datetime(2026, 11, 28, tzinfo=UTC), is_synthetic=True)
+    html = render_page(page, ReportFormat("html"), figures="")
+    text = html.decode() if isinstance(html, bytes) else html
+    assert record["sha256"] in text
+    assert "Use: the model fulfils every criterion" in text
+    assert "Site 12 &lt;b&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stated_by = 'a'\nstated_on = 2026-11-01\nhorizon_months = 24", "at least one criterion"),
+        (PLAN + "spearmen = 1", "spearmen: Extra inputs"),
+        (PLAN.replace("[0.7, 1.3]", "[1.3, 0.7]"), "calibration_slope = .* must rise"),
+        ("= 3", "cannot be read"),
+    ],
+)
+def test_mistake_in_a_plan_is_told(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        make_plan(tmp_path, text)
