@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from monai.metrics.regression import compute_ssim_and_cs
+from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +21,9 @@ Sessions = Mapping[tuple[str, float], str]
 
 _WINDOW, _SIGMA = 11, 1.5
 """Of Wang et al. 2004, in voxels."""
+
+_WIDENED, _SMOOTHED = 2, 2.0
+"""Voxels."""
 
 
 def measure_images(
@@ -40,7 +45,9 @@ def measure_images(
     dict
         `participant_id`, `horizon_months`, `method`, `mse` and `ssim` within the brain of the later
         scan; of the model also `voxel_spearman` (uncertainty with absolute error, over the brain's
-        voxels) and `global_uncertainty`.
+        voxels), `voxel_spearman_smoothed` (both after a Gaussian of two voxels, over the brain
+        widened by two voxels: noise of the later scan, which nobody can predict, drowns the
+        former) and `global_uncertainty`.
     """
     later = {visit.session_id: visit.image for visit in visits}
     name, start = visits[0].participant_id, visits[0]
@@ -56,6 +63,7 @@ def measure_images(
             "method": MODEL,
             **compare_images(found.image, true),
             "voxel_spearman": correlate_voxels(found.voxel_sd, found.image, true),
+            "voxel_spearman_smoothed": correlate_smoothed(found.voxel_sd, found.image, true),
             "global_uncertainty": found.global_uncertainty,
         }
 
@@ -81,7 +89,18 @@ def compute_ssim_map(image: Tensor, true: Tensor) -> Tensor:
 def correlate_voxels(voxel_sd: Tensor, image: Tensor, true: Tensor) -> float:
     """Return Spearman's correlation of uncertainty and absolute error over the brain's voxels."""
     brain = true > 0
-    sd, error = voxel_sd[brain].numpy(), (image - true).abs()[brain].numpy()
+    return _correlate(voxel_sd[brain].numpy(), (image - true).abs()[brain].numpy())
+
+
+def correlate_smoothed(voxel_sd: Tensor, image: Tensor, true: Tensor) -> float:
+    """Return the same of smoothed uncertainty and smoothed error, over a widened brain."""
+    brain = binary_dilation(true[0].numpy() > 0, iterations=_WIDENED)
+    error = gaussian_filter((image - true)[0].numpy(), _SMOOTHED)
+    sd = gaussian_filter(voxel_sd[0].numpy(), _SMOOTHED)
+    return _correlate(sd[brain], np.abs(error)[brain])
+
+
+def _correlate(sd: npt.NDArray[np.float32], error: npt.NDArray[np.float32]) -> float:
     if np.ptp(sd) == 0 or np.ptp(error) == 0:
         return float("nan")
     return float(spearmanr(sd, error).statistic)

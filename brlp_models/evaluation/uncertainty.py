@@ -95,10 +95,29 @@ def fit_slope(table: pd.DataFrame, outcome: str, term: str) -> Slope:
 
 
 def summarize_voxels(images: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and sd over people of the correlation of voxel uncertainty and voxel error."""
-    own = images[images["method"] == MODEL].dropna(subset=["voxel_spearman"])
-    found = own.groupby("horizon_months")["voxel_spearman"].agg(["mean", "std", "count"])
-    return found.rename(columns={"std": "sd", "count": "n"}).reset_index()
+    """Return mean and sd over people of the correlation of voxel uncertainty and voxel error.
+
+    Returns
+    -------
+    DataFrame
+        `maps` (`as they are`, or `smoothed, in the widened brain`), `horizon_months`, `mean`,
+        `sd`, `n`.
+    """
+    own = images[images["method"] == MODEL]
+    columns = {
+        "as they are": "voxel_spearman",
+        "smoothed, in the widened brain": "voxel_spearman_smoothed",
+    }
+    parts = [
+        own.dropna(subset=[column])
+        .groupby("horizon_months")[column]
+        .agg(["mean", "std", "count"])
+        .reset_index()
+        .assign(maps=maps)
+        for maps, column in columns.items()
+    ]
+    found = pd.concat(parts, ignore_index=True).rename(columns={"std": "sd", "count": "n"})
+    return found[["maps", "horizon_months", "mean", "sd", "n"]]
 
 
 def _standardize(table: pd.DataFrame) -> pd.DataFrame:

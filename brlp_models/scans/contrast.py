@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from brlp_models.scans.grid import Grid, resample
 from brlp_models.scans.metrics import load_reference
 
-CONTRASTS: Final = (0.87, 1.15)
-"""Exponents of brightness under which volumes are measured again, about the sd that is left
-between versions of a scan once their contrast is that of training."""
+CONTRASTS: Final = (0.93, 1.07)
+"""Exponents of brightness under which volumes are measured again: they spread the hippocampus as
+much as is left between gamma 0.7, 1 and 1.4 of a scan once its contrast is that of training."""
 
 _EXPONENTS: Final = (0.4, 2.5)
 _LEAST_CONTRAST: Final = 1.02

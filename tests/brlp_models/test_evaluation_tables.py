@@ -9,7 +9,11 @@ from scipy.stats import norm
 from brlp_models.evaluation.accuracy import IMAGE, summarize_accuracy, tabulate_errors
 from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
 from brlp_models.evaluation.floor import summarize_floor
-from brlp_models.evaluation.image_accuracy import compare_images, correlate_voxels
+from brlp_models.evaluation.image_accuracy import (
+    compare_images,
+    correlate_smoothed,
+    correlate_voxels,
+)
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.results_text import render_results
@@ -188,6 +192,19 @@ def test_uncertainty_equal_to_the_error_correlates_perfectly() -> None:
     error = torch.from_numpy(RNG(1).uniform(0, 0.1, (1, 6, 6, 6))).float()
     assert correlate_voxels(error, true + error, true) == pytest.approx(1, abs=1e-3)
     assert np.isnan(correlate_voxels(torch.zeros_like(true), true + error, true))
+
+
+def test_noise_of_the_later_scan_drowns_single_voxels_but_no_smoothed_ones() -> None:
+    true, sd = torch.zeros(1, 24, 24, 24), torch.zeros(1, 24, 24, 24)
+    true[:, 3:-3, 3:-3, 3:-3] = 0.6
+    sd[:, 8:16, 8:16, 8:16] = 0.05
+    noise = torch.from_numpy(RNG(2).normal(0, 0.05, true.shape)).float() * (true > 0)
+    plain, smoothed = (
+        correlate(sd, true + sd, true + noise)
+        for correlate in (correlate_voxels, correlate_smoothed)
+    )
+    assert plain < 0.2
+    assert smoothed > 0.4
 
 
 def test_labels_by_share_overlap_better_than_the_nearest() -> None:
