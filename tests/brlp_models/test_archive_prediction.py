@@ -22,12 +22,13 @@ from brlp_models.model.training_people import (
 from cohorts.cohort import Cohort
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
+from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.app import app
 from trialsim.study.job import Job
 from trialsim.study.question import read_protocol
 from trialsim.study.steps.archive_prediction import list_to_predict
 
-AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [40, -48, -40])
+AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 N_SCREENED, N_ARCHIVE = 24, 48
 PROTOCOL: Final = """
 [cohort]
@@ -54,10 +55,9 @@ n_bootstrap = 0
 
 
 def write_scan(path: Path, seed: int) -> Path:
-    rng, scan = np.random.default_rng(seed), np.zeros((20, 24, 20), dtype=np.float32)
-    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
+    scan = draw_brain(np.random.default_rng(seed), AFFINE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(scan / scan.max(), AFFINE), path)
+    nib.save(nib.Nifti1Image(scan, AFFINE), path)
     return path
 
 

@@ -12,10 +12,11 @@ import pytest
 from brlp_models.model.folder import load_model
 from brlp_models.scans.check import reconstruct_image
 from reports.store.study import Study
+from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.errors import DesignError
 from trialsim.study.trials.observed_scans import bring_observed_scans
 
-AFFINE = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [40, -48, -40])
+AFFINE = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 PEOPLE = ["p1", "p2", "p3", "p4"]
 ARMS = ["control", "treatment", "treatment", "treatment"]
 
@@ -31,9 +32,8 @@ def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) ->
 
 
 def write_scan(path: Path, seed: int) -> Path:
-    rng, scan = np.random.default_rng(seed), np.zeros((20, 24, 20), dtype=np.float32)
-    scan[3:-3, 3:-3, 3:-3] = rng.uniform(0.2, 1, (14, 18, 14))
-    nib.save(nib.Nifti1Image(scan / scan.max(), AFFINE), path)
+    scan = draw_brain(np.random.default_rng(seed), AFFINE)
+    nib.save(nib.Nifti1Image(scan, AFFINE), path)
     return path
 
 
