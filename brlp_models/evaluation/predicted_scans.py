@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from brlp_models.prediction.draws import Target, format_months
+from brlp_models.prediction.draws import PersonAtHorizon, format_months
 from cohorts.atomic import write_file_with
 
 _STORED = {"image": np.float16, "voxel_sd": np.float16, "latent": np.float32, "start": np.float32}
@@ -52,7 +52,7 @@ class PredictedScans:
     folder: Path
     _last: float = field(default_factory=perf_counter)
 
-    def keep(self, targets: Sequence[Target], scans: Sequence[Tensor]) -> None:
+    def keep(self, targets: Sequence[PersonAtHorizon], scans: Sequence[Tensor]) -> None:
         """Write a person's scans, one for each horizon."""
         now = perf_counter()
         seconds, self._last = (now - self._last) / len(targets), now

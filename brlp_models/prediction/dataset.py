@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.draws import Person, Target
+from brlp_models.prediction.draws import Person, PersonAtHorizon
 from brlp_models.prediction.start import StartVisit
 from brlp_models.scans.registration import load_simpleitk, to_itk_transform
 from brlp_models.scans.template import TEMPLATE_NAME, TEMPLATE_SPACE
@@ -74,7 +74,9 @@ class PredictedDataset:
         write_file(self.folder / "README", _README.encode())
         write_file(self.folder / ".bidsignore", ("\n".join(_IGNORED) + "\n").encode())
 
-    def write_prediction(self, target: Target, scan: NDArray[Any], sd: NDArray[Any]) -> None:
+    def write_prediction(
+        self, target: PersonAtHorizon, scan: NDArray[Any], sd: NDArray[Any]
+    ) -> None:
         """Write a predicted scan and the standard deviation of its draws.
 
         Parameters
@@ -178,7 +180,7 @@ def write_dataset_tables(
     _write_tsv(folder / "phenotype" / "predicted_volumes.tsv", wide, said)
 
 
-def name_uncertainty(target: Target) -> str:
+def name_uncertainty(target: PersonAtHorizon) -> str:
     """Return what the map of a prediction's uncertainty is called."""
     return target.name.replace("_desc-", "_stat-sd_desc-")
 

@@ -47,7 +47,7 @@ class Person:
 
 
 @dataclass
-class Target:
+class PersonAtHorizon:
     """One person at one horizon, with what its draws said so far."""
 
     person: Person
@@ -91,7 +91,10 @@ class Drawing:
     scan_batch: BatchSize
 
     def add_draws(
-        self, targets: Sequence[Target], n_draws: int, on_draw: Callable[[Target], None]
+        self,
+        targets: Sequence[PersonAtHorizon],
+        n_draws: int,
+        on_draw: Callable[[PersonAtHorizon], None],
     ) -> None:
         """Draw each target `n_draws` more times, batched over people, draws and horizons."""
         jobs = [(t, t.draws.n_samples + k) for t in targets for k in range(n_draws)]
@@ -125,7 +128,7 @@ class Drawing:
         )
         return [volumes for part in parts for volumes in part]
 
-    def _sample(self, jobs: Sequence[tuple[Target, int]]) -> Tensor:
+    def _sample(self, jobs: Sequence[tuple[PersonAtHorizon, int]]) -> Tensor:
         config = self.model.config
         shape = (config.latent_channels, *config.padded_latent_shape)
         noise = [
@@ -142,7 +145,7 @@ class Drawing:
             self.sampler,
         ).cpu()
 
-    def _summarize(self, target: Target, latents: Tensor, *, alone: bool) -> None:
+    def _summarize(self, target: PersonAtHorizon, latents: Tensor, *, alone: bool) -> None:
         target.draws.latents.add(latents)
         # one draw has no spread, and is decoded as the mean
         measures = not alone and self.segmenter is not None and self.segmenter.measures_draws
@@ -155,7 +158,7 @@ class Drawing:
             if self.renders:
                 target.draws.scans.add(self.render(target.person, decoded))
 
-    def _measure_draws(self, target: Target, decoded: Tensor) -> None:
+    def _measure_draws(self, target: PersonAtHorizon, decoded: Tensor) -> None:
         try:
             target.draws.volumes.extend(self.measure(decoded, [target.name] * len(decoded)))
         except ModelError as error:
@@ -168,8 +171,8 @@ def format_months(months: float) -> str:
     return np.format_float_positional(months, trim="-")
 
 
-def _group(jobs: Iterable[tuple[Target, int]]) -> list[tuple[Target, list[int]]]:
-    groups: list[tuple[Target, list[int]]] = []
+def _group(jobs: Iterable[tuple[PersonAtHorizon, int]]) -> list[tuple[PersonAtHorizon, list[int]]]:
+    groups: list[tuple[PersonAtHorizon, list[int]]] = []
     for row, (target, _) in enumerate(jobs):
         if not groups or groups[-1][0] is not target:
             groups.append((target, []))

@@ -16,7 +16,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.batches import told_when_out_of_memory
 from brlp_models.prediction.context import AuxiliaryModels, build_context_values
 from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
-from brlp_models.prediction.draws import Drawing, Person, Target
+from brlp_models.prediction.draws import Drawing, Person, PersonAtHorizon
 from brlp_models.prediction.person_files import PredictionArchive, write_prediction_tables
 from brlp_models.prediction.settings import Part, PredictionSettings
 from brlp_models.prediction.start import (
@@ -39,7 +39,7 @@ _READ_AT_ONCE = 500
 Result = TypeVar("Result")
 OnProgress = Callable[[float], None]
 """Told how many predictions (people x horizons) were finished since it was last told."""
-OnPerson = Callable[[Sequence[Target], Sequence[torch.Tensor]], None]
+OnPerson = Callable[[Sequence[PersonAtHorizon], Sequence[torch.Tensor]], None]
 """Given a person's targets and the scan (1, *shape) predicted for each, on the model's grid."""
 
 
@@ -116,11 +116,11 @@ class PredictionJob:
 
     def _prepare_all(
         self, names: Sequence[str], problems: dict[str, Sequence[str]]
-    ) -> dict[str, tuple[list[Target], list[str]]]:
+    ) -> dict[str, tuple[list[PersonAtHorizon], list[str]]]:
         prepared = {name: _attempt(name, self._prepare, problems) for name in names}
         return {name: found for name, found in prepared.items() if found is not None}
 
-    def _prepare(self, name: str) -> tuple[list[Target], list[str]]:
+    def _prepare(self, name: str) -> tuple[list[PersonAtHorizon], list[str]]:
         person, cohort = self._encode(name)
         values = build_context_values(
             self.model.config,
@@ -134,7 +134,7 @@ class PredictionJob:
         outside = find_values_outside_training(self.model.config, values)
         reasons = [f"{person.scan.warnings}."] if person.scan.warnings else []
         targets = [
-            Target(person, months, float(values["age"].iloc[row]), context[row])
+            PersonAtHorizon(person, months, float(values["age"].iloc[row]), context[row])
             for row, months in enumerate(self.settings.horizons_months)
         ]
         return targets, [*reasons, *outside["problem"]]
@@ -149,7 +149,7 @@ class PredictionJob:
         person = Person(start, scan, latent[0], reconstruction, volumes, source)
         return person, add_missing_volumes(cohort, start, volumes, source)
 
-    def _draw(self, targets: Sequence[Target]) -> None:
+    def _draw(self, targets: Sequence[PersonAtHorizon]) -> None:
         samples = self.settings.samples
         if samples != "auto":
             self.drawing.add_draws(targets, samples, lambda _: self.on_progress(1 / samples))
@@ -161,13 +161,13 @@ class PredictionJob:
             self.on_progress(float(len(open_targets) - len(still_open)))
             open_targets = still_open
 
-    def _needs_more(self, target: Target) -> bool:
+    def _needs_more(self, target: PersonAtHorizon) -> bool:
         if target.draws.n_samples >= AUTO_MAXIMUM:
             return False
         error = target.draws.compute_relative_error(AUTO_REGION)
         return 100 * error > self.settings.tolerance_percent
 
-    def _finish(self, targets: Sequence[Target], warnings: Sequence[str]) -> None:
+    def _finish(self, targets: Sequence[PersonAtHorizon], warnings: Sequence[str]) -> None:
         person = targets[0].person
         name = person.participant_id
         if problems := [problem for target in targets for problem in target.problems]:
@@ -192,7 +192,7 @@ class PredictionJob:
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
         self.archive.write(name, content)
 
-    def _show(self, targets: Sequence[Target], scans: Sequence[torch.Tensor]) -> None:
+    def _show(self, targets: Sequence[PersonAtHorizon], scans: Sequence[torch.Tensor]) -> None:
         if self.on_person is not None:
             self.on_person(targets, scans)
         if not self.save_images:

@@ -9,7 +9,7 @@ import pandas as pd
 from brlp_models.errors import ModelError
 from brlp_models.model.config import VolumeError
 from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.draws import Target
+from brlp_models.prediction.draws import PersonAtHorizon
 from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
 from cohorts.schema import SIDES, validate_table
 
@@ -19,7 +19,12 @@ KEY = ["participant_id", "model_id", "horizon_months", "region"]
 
 
 def build_rows(
-    model: BrlpModel, target: Target, *, predicted: Volumes, reconstructed: Volumes, warnings: str
+    model: BrlpModel,
+    target: PersonAtHorizon,
+    *,
+    predicted: Volumes,
+    reconstructed: Volumes,
+    warnings: str,
 ) -> list[dict[str, Any]]:
     """Return one row for each region of one prediction.
 

@@ -33,7 +33,7 @@ from cohorts.synthetic.tabular import (
     simulate_attendance,
     simulate_course,
 )
-from cohorts.synthetic.trajectories import People
+from cohorts.synthetic.trajectories import SyntheticPeople
 from cohorts.synthetic.truth import write_true_signs, write_truth
 from cohorts.volumetry import compute_label_volumes
 
@@ -206,7 +206,9 @@ def _simulate_reachable_course(
     )
     share = course.volumes["lateral_ventricle"].max(axis=1) / course.people.head_size_mm3
     kept = np.flatnonzero(share < _LARGEST_VENTRICLE_SHARE)[:n]
-    people = People(**{f.name: getattr(course.people, f.name)[kept] for f in fields(People)})
+    people = SyntheticPeople(
+        **{f.name: getattr(course.people, f.name)[kept] for f in fields(SyntheticPeople)}
+    )
     volumes = {region: own[kept] for region, own in course.volumes.items()}
     return replace(course, people=people, months=course.months[kept], volumes=volumes)
 

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from cohorts.synthetic.lobes import LOBES
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.trajectories import Array, People, sample_people
+from cohorts.synthetic.trajectories import Array, SyntheticPeople, sample_people
 
 _REFERENCE_AGE_YEARS = 73.0
 
@@ -86,7 +86,7 @@ class Signs:
 
 
 def sample_signs(
-    people: People,
+    people: SyntheticPeople,
     years: Array,
     *,
     rng: np.random.Generator,

@@ -12,7 +12,7 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BRAIN, HEAD_SIZE
 from cohorts.synthetic.parameters import CohortParameters
-from cohorts.synthetic.trajectories import Array, People, compute_volumes, sample_people
+from cohorts.synthetic.trajectories import Array, SyntheticPeople, compute_volumes, sample_people
 from cohorts.synthetic.truth import Truth
 
 SOURCE = "synthetic"
@@ -42,7 +42,7 @@ class Course:
         Begins the names of the people.
     """
 
-    people: People
+    people: SyntheticPeople
     planned_months: tuple[float, ...]
     months: Array
     volumes: dict[str, Array]

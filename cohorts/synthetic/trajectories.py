@@ -21,7 +21,7 @@ _REFERENCE_HEAD_MM3 = 1.5e6
 
 
 @dataclass(frozen=True)
-class People:
+class SyntheticPeople:
     """What is latent, and what is fixed, about each person; arrays of one value a person.
 
     Parameters
@@ -67,7 +67,7 @@ class People:
 
 def sample_people(
     n_participants: int, *, rng: np.random.Generator, parameters: CohortParameters
-) -> People:
+) -> SyntheticPeople:
     """Draw the people of a cohort.
 
     Parameters
@@ -98,7 +98,7 @@ def sample_people(
     women, men = parameters.head_size_mean_mm3
     head = np.where(is_female, women, men) + rng.normal(0, parameters.head_size_sd_mm3, n)
     log_speed = rng.normal(0, parameters.speed_sd, n) - parameters.speed_sd**2 / 2
-    return People(
+    return SyntheticPeople(
         group=group,
         is_female=is_female,
         age_years=_sample_ages(rng, group, parameters),
@@ -115,7 +115,7 @@ def sample_people(
 
 
 def compute_volumes(
-    people: People, years: Array, *, parameters: CohortParameters
+    people: SyntheticPeople, years: Array, *, parameters: CohortParameters
 ) -> dict[str, Array]:
     """Return region -> (n, visits) volumes in mm3 without measurement error.
 
@@ -150,7 +150,7 @@ def compute_volumes(
 
 
 def _follow(
-    people: People,
+    people: SyntheticPeople,
     trajectory: RegionTrajectory,
     size: Array,
     age: Array,

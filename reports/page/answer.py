@@ -3,7 +3,7 @@
 from typing import Any
 
 from reports.figures.labels import analysis_label, strategy_words
-from reports.page.choice import Choice, choose, scale_interval
+from reports.page.choice import CheapestChoice, choose, scale_interval
 from reports.page.content import Answer, KeyNumber
 from reports.page.formats import (
     MISSING,
@@ -63,7 +63,7 @@ def describe_answer(facts: StudyFacts) -> Answer:
     return Answer(_headline(choice), tuple(filter(None, details)), sources, numbers)
 
 
-def _describe_proposal(facts: StudyFacts, choice: Choice, currency: str) -> Answer:
+def _describe_proposal(facts: StudyFacts, choice: CheapestChoice, currency: str) -> Answer:
     """Return the answer of a study that proposes whole numbers, its doubts first."""
     outcomes = describe_outcomes(facts, choice)
     first = are_outcomes_assumed(facts)
@@ -89,7 +89,7 @@ def _describe_proposal(facts: StudyFacts, choice: Choice, currency: str) -> Answ
     return Answer(headline, tuple(details), facts.sources(*tables), numbers)
 
 
-def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
+def _key_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:
     best, saving = choice.best, choice.saving or {}
     wide = show_interval(best["n_control_lower_cohort"], best["n_control_upper_cohort"], show_size)
     screened = show_interval(*scale_interval(best, "n_to_screen"), show_size)
@@ -109,7 +109,7 @@ def _key_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
     return tuple(found)
 
 
-def _headline(choice: Choice) -> str:
+def _headline(choice: CheapestChoice) -> str:
     best, reference = choice.best, choice.reference
     power = show_fraction(best["target_power"])
     start = f"Enrolling {describe_group(best)} needs {describe_size(best)}"
@@ -127,7 +127,7 @@ def _headline(choice: Choice) -> str:
     )
 
 
-def _saving_sentence(choice: Choice) -> str:
+def _saving_sentence(choice: CheapestChoice) -> str:
     saving = choice.saving
     if saving is None or not choice.is_enriched or is_missing(saving["saving_n_control"]):
         return ""
@@ -142,7 +142,7 @@ def _saving_sentence(choice: Choice) -> str:
     return f"{start} (paired 95 % interval {show_interval(low, high, show_count)}{doubt})."
 
 
-def _screening_sentence(choice: Choice, currency: str) -> str:
+def _screening_sentence(choice: CheapestChoice, currency: str) -> str:
     trial = choice.trial
     parts = [f"{show_size(trial['n_to_screen'])} people must be screened"]
     parts[0] += _scaled(choice, "n_to_screen", show_size)
@@ -156,7 +156,7 @@ def _screening_sentence(choice: Choice, currency: str) -> str:
     return "; ".join(parts) + "."
 
 
-def _scaled(choice: Choice, name: str, form: Format) -> str:
+def _scaled(choice: CheapestChoice, name: str, form: Format) -> str:
     """Return the interval of what is proportional to a size found; a proposed size is decided."""
     if choice.proposal is not None:
         return ""
@@ -175,7 +175,7 @@ def _show_months(value: Any) -> str:
     return show_number(value, digits=2)
 
 
-def _cost_saving(choice: Choice, currency: str) -> list[str]:
+def _cost_saving(choice: CheapestChoice, currency: str) -> list[str]:
     saving = choice.saving
     if saving is None or not choice.is_enriched or is_missing(saving["saving_cost"]):
         return []
@@ -187,7 +187,7 @@ def _cost_saving(choice: Choice, currency: str) -> list[str]:
     return [f"{found}{show_money(saving['saving_cost'], currency)} less than at random{bracket}"]
 
 
-def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
+def _design_sentence(facts: StudyFacts, choice: CheapestChoice) -> str:
     asked = facts.describe("sample_sizes")
     parts = [f"analysis {analysis_label(choice.best['analysis'])}"]
     if asked.slowing is not None:
@@ -199,7 +199,7 @@ def _design_sentence(facts: StudyFacts, choice: Choice) -> str:
     return f"Assumed: {'; '.join(parts)}."
 
 
-def _choice_sentence(choice: Choice) -> str:
+def _choice_sentence(choice: CheapestChoice) -> str:
     least = "cheapest" if choice.by == "cost" else "smallest"
     bounds = " and ".join(map(strategy_words, choice.bounds))
     without = f" ({bounds}, which no trial could carry out, not among them)" if bounds else ""

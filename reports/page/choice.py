@@ -16,7 +16,7 @@ Row = dict[Any, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
+class CheapestChoice:
     """The cheapest attainable combination of strategy and fraction, and what it is held against.
 
     Parameters
@@ -92,7 +92,7 @@ def target_power(facts: StudyFacts) -> float:
     return float(present[0]) if named is None or named not in present else named
 
 
-def choose(facts: StudyFacts) -> Choice | None:
+def choose(facts: StudyFacts) -> CheapestChoice | None:
     """Return the cheapest attainable choice, or None where no sample size reached the target."""
     if not facts.has("sample_sizes"):
         return None
@@ -107,7 +107,7 @@ def choose(facts: StudyFacts) -> Choice | None:
     proposed = reached if proposal is None else _pick(reached, proposal)
     best = proposed.sort_values(by, kind="stable").iloc[0].to_dict()
     everyone = reached[reached["strategy"] == REFERENCE].to_dict("records")
-    return Choice(
+    return CheapestChoice(
         best=best,
         reference=everyone[0] if everyone else None,
         proposal=proposal,

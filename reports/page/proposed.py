@@ -4,7 +4,7 @@ from typing import Final
 
 from cohorts.schema import BREAK_EVEN
 from reports.figures.labels import strategy_words
-from reports.page.choice import REFERENCE, Choice, primary_analysis
+from reports.page.choice import REFERENCE, CheapestChoice, primary_analysis
 from reports.page.content import KeyNumber
 from reports.page.formats import (
     Format,
@@ -37,7 +37,7 @@ _LOW_POWER: Final = "70\u00a0%"
 _SETTLED: Final = 0.70
 
 
-def describe_doubts(choice: Choice) -> str:
+def describe_doubts(choice: CheapestChoice) -> str:
     """Return what is not known of the choice and what would settle it; empty where it is settled.
 
     The sentences were written beside the numbers that they are about.
@@ -46,7 +46,7 @@ def describe_doubts(choice: Choice) -> str:
     return "" if proposal["is_settled"] else show_text(proposal["doubts"], limit=800)
 
 
-def describe_proposed(choice: Choice) -> str:
+def describe_proposed(choice: CheapestChoice) -> str:
     """Return the proposed size, the one found, and the power to be expected of it."""
     proposal, reference = choice.proposal or {}, choice.reference
     arms = f"{describe_size(choice.trial)} ({show_size(choice.best['n_control'])} as found)"
@@ -74,7 +74,7 @@ def are_outcomes_assumed(facts: StudyFacts) -> bool:
     return kind == "assumed" or (kind == "predicted" and not facts.has("archive_balance"))
 
 
-def describe_outcomes(facts: StudyFacts, choice: Choice) -> str:
+def describe_outcomes(facts: StudyFacts, choice: CheapestChoice) -> str:
     """Return where outcomes come from, and how many people stand for those to be enrolled."""
     n_pool = show_count((choice.proposal or {})["pool_size"])
     stand = f"{n_pool} people stand for those who would be enrolled."
@@ -89,7 +89,7 @@ def describe_outcomes(facts: StudyFacts, choice: Choice) -> str:
     return f"{said}." if kind == "assumed" else " ".join(f"{said}; {stand}".split())
 
 
-def describe_found(choice: Choice) -> str:
+def describe_found(choice: CheapestChoice) -> str:
     """Return the size as found, with its intervals and the power to be expected of it."""
     power = (choice.proposal or {})["uncorrected_power"]
     if is_missing(power):
@@ -101,7 +101,7 @@ def describe_found(choice: Choice) -> str:
     )
 
 
-def describe_assured(choice: Choice) -> str:
+def describe_assured(choice: CheapestChoice) -> str:
     """Return the size that is large enough with a probability of 90 %; empty where not known."""
     proposal = choice.proposal or {}
     if is_missing(proposal["n_control_assured"]):
@@ -113,7 +113,7 @@ def describe_assured(choice: Choice) -> str:
     )
 
 
-def describe_budget(choice: Choice) -> str:
+def describe_budget(choice: CheapestChoice) -> str:
     """Return the power of the choice for the money that enrolling everyone costs."""
     saving = choice.saving
     if saving is None or not choice.is_enriched or is_missing(saving["power_equal_budget"]):
@@ -126,7 +126,7 @@ def describe_budget(choice: Choice) -> str:
     )
 
 
-def describe_break_even(facts: StudyFacts, choice: Choice) -> str:
+def describe_break_even(facts: StudyFacts, choice: CheapestChoice) -> str:
     """Return how much less the selected may be slowed than everyone before nothing is saved."""
     if not (choice.is_enriched and facts.has("sensitivity")):
         return ""
@@ -142,7 +142,7 @@ def describe_break_even(facts: StudyFacts, choice: Choice) -> str:
     )
 
 
-def describe_true_rate(choice: Choice) -> str:
+def describe_true_rate(choice: CheapestChoice) -> str:
     """Return how often a choice that came out as often truly is the cheapest.
 
     Empty where the doubts say it already.
@@ -156,7 +156,7 @@ def describe_true_rate(choice: Choice) -> str:
     return f"; of choices that came out as often, about {rate} truly were the cheapest"
 
 
-def describe_regret(facts: StudyFacts, choice: Choice, currency: str) -> str:
+def describe_regret(facts: StudyFacts, choice: CheapestChoice, currency: str) -> str:
     """Return the choice of least expected regret, and how likely it is the cheapest."""
     if not facts.has("decisions"):
         return ""
@@ -175,14 +175,14 @@ def describe_regret(facts: StudyFacts, choice: Choice, currency: str) -> str:
     )
 
 
-def show_amount(choice: Choice, currency: str) -> Format:
+def show_amount(choice: CheapestChoice, currency: str) -> Format:
     """Return how what is to be small is shown: money, or people in the control arm."""
     if choice.by == "cost":
         return lambda value: show_money(value, currency)
     return lambda value: f"{show_size(value)} people in the control arm"
 
 
-def list_proposed_numbers(choice: Choice, currency: str) -> tuple[KeyNumber, ...]:
+def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:
     """Return the most important numbers of a proposal, all of the same whole people."""
     proposal, best = choice.proposal or {}, choice.best
     saving = choice.saving or {}

@@ -14,7 +14,7 @@ import torch
 
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
-from brlp_models.prediction.draws import Person, Target
+from brlp_models.prediction.draws import Person, PersonAtHorizon
 from brlp_models.prediction.start import StartScan, StartVisit
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -44,7 +44,7 @@ def dataset(tiny_model: BrlpModel, tmp_path: Path) -> Path:
         person = make_person(name, to_mni)
         made.write_start(person, scan)
         for months in (24.0, 30.5):
-            target = Target(person, months, 73.25 + months / 12, torch.zeros(1))
+            target = PersonAtHorizon(person, months, 73.25 + months / 12, torch.zeros(1))
             made.write_prediction(target, scan, scan / 10)
             rows += [
                 {"participant_id": name, "horizon_months": months, "region": "hippocampus",

@@ -18,7 +18,7 @@ from trialsim.analytic.arguments import (
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.priors import NormalPrior, Prior, draw_beliefs
 from trialsim.analytic.prognostic import compute_selected_decline
-from trialsim.analytic.two_arm_test import Comparison, Distribution, compute_power
+from trialsim.analytic.two_arm_test import Distribution, TwoArmTest, compute_power
 from trialsim.errors import DesignError
 
 _NO_MASS = 1e-6
@@ -207,7 +207,7 @@ def compute_directed_power(
     if distribution == "z":
         drift = delta * np.sqrt(n_control / unit_variance)
         return np.asarray(special.ndtr(drift + special.ndtri(level)))
-    comparison = Comparison.build(
+    comparison = TwoArmTest.build(
         unit_variance=unit_variance,
         control_variance=np.nan,
         n_covariates=0.0,

@@ -17,7 +17,7 @@ from trialsim.analytic.arguments import (
     raise_problems,
 )
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
-from trialsim.analytic.solver import Question
+from trialsim.analytic.solver import SizeQuestion
 from trialsim.errors import DesignError
 
 _AUC = Range(0.5, 1, True, False, "at least 0.5 and below 1")
@@ -100,7 +100,7 @@ def binary_enrichment(
     >>> round(float(point.n_control), 1)
     243.4
     """
-    question = Question(
+    question = SizeQuestion(
         reduction, n_control, power, alpha, sides, allocation_ratio, "z", "reduction"
     )
     question.check(
@@ -145,7 +145,7 @@ def _compute_sds(
     return null, np.sqrt(rate * (1 - rate) + treated * (1 - treated) / ratio)
 
 
-def _solve(question: Question, rate: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _solve(question: SizeQuestion, rate: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     ratio = np.asarray(question.allocation_ratio, dtype=float)
     z_alpha = -special.ndtri(np.asarray(question.alpha) / question.sides)
     if question.effect is None:

@@ -16,7 +16,7 @@ from trialsim.analytic.arguments import (
     SHARE_TO_1,
 )
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
-from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.solver import SizeQuestion, answer
 from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
@@ -119,7 +119,7 @@ def prognostic_enrichment(
     >>> round(point.n_control, 2)
     82.17
     """
-    question = Question(
+    question = SizeQuestion(
         slowing, n_control, power, alpha, sides, allocation_ratio, distribution, "slowing"
     )
     question.check(

@@ -14,7 +14,7 @@ from trialsim.analytic.retention import (
     compute_last_visit_shares,
     find_retention_problems,
 )
-from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.solver import SizeQuestion, answer
 from trialsim.analytic.two_arm_test import Distribution
 
 
@@ -91,7 +91,7 @@ def mmrm(
     62.8
     """
     n_visits = np.shape(correlation)[0] if np.ndim(correlation) else 0
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     treated = correlation if correlation_treatment is None else correlation_treatment
     question.check(
         *find_correlation_problems(correlation),
@@ -190,7 +190,7 @@ def marginal_slope(
     35.3
     """
     times = np.asarray(visit_times, dtype=float)
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     spread = times.ndim == 1 and times.size >= 2 and np.ptp(times) > 0
     further = [] if spread else [f"visit_times must hold two different times, got {times}."]
     design = np.column_stack([np.ones(times.size), times.ravel()])
@@ -248,7 +248,7 @@ def time_averaged(
     >>> round(float(point.n_control), 1)
     41.9
     """
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     further = [] if n_visits >= 1 else [f"n_visits must be at least 1, got {n_visits}."]
     return _compare_marginal(
         question, np.ones((max(n_visits, 1), 1)), variance, correlation, further
@@ -256,7 +256,7 @@ def time_averaged(
 
 
 def _compare_marginal(
-    question: Question,
+    question: SizeQuestion,
     design: FloatArray,
     variance: Quantity,
     correlation: npt.ArrayLike,

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trialsim.analytic.point import FloatArray, Quantity, simplify
-from trialsim.analytic.solver import Question
+from trialsim.analytic.solver import SizeQuestion
 
 
 def count_measured(
-    question: Question, retention: Quantity, retention_treatment: Quantity | None
-) -> Question:
+    question: SizeQuestion, retention: Quantity, retention_treatment: Quantity | None
+) -> SizeQuestion:
     """Return the question about the people whose outcome is measured.
 
     Parameters
@@ -28,7 +28,7 @@ def count_measured(
 
 
 def count_enrolled(
-    answered: dict[str, Quantity], question: Question, retention: Quantity
+    answered: dict[str, Quantity], question: SizeQuestion, retention: Quantity
 ) -> dict[str, Quantity]:
     """Return an answer about measured people as one about the enrolled: n / retention.
 

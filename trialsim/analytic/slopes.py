@@ -14,7 +14,7 @@ from trialsim.analytic.retention import (
     compute_last_visit_shares,
     find_retention_problems,
 )
-from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.solver import SizeQuestion, answer
 from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
@@ -101,7 +101,7 @@ intercept_slope_covariance_treatment
         intercept_variance_treatment,
         intercept_slope_covariance_treatment,
     )
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(
         *find_schedule_problems(times, baseline),
         *control.find_problems(""),

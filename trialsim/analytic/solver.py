@@ -17,12 +17,12 @@ from trialsim.analytic.arguments import (
     raise_problems,
 )
 from trialsim.analytic.point import FloatArray, Quantity, simplify
-from trialsim.analytic.two_arm_test import Comparison, Distribution, compute_power
+from trialsim.analytic.two_arm_test import Distribution, TwoArmTest, compute_power
 from trialsim.errors import DesignError
 
 
 @dataclass(frozen=True)
-class Question:
+class SizeQuestion:
     """The three numbers of which one is missing, with the rules of the test."""
 
     effect: Quantity | None
@@ -72,7 +72,7 @@ class Question:
 
 
 def answer(
-    question: Question,
+    question: SizeQuestion,
     *,
     unit_variance: npt.ArrayLike,
     control_variance: npt.ArrayLike = np.nan,
@@ -85,14 +85,14 @@ def answer(
     question
         Checked already.
     unit_variance, control_variance, n_covariates
-        As in `Comparison`.
+        As in `TwoArmTest`.
 
     Raises
     ------
     DesignError
         Where "t" is asked for with too few people, or no solution exists.
     """
-    comparison = Comparison.build(
+    comparison = TwoArmTest.build(
         unit_variance=unit_variance,
         control_variance=control_variance,
         n_covariates=n_covariates,
@@ -107,7 +107,9 @@ def answer(
     return {name: simplify(value) for name, value in values.items()}
 
 
-def _solve(question: Question, comparison: Comparison) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _solve(
+    question: SizeQuestion, comparison: TwoArmTest
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return `n_control`, `power` and the difference, the missing one computed."""
     kind = question.distribution
     n, power, delta = (
@@ -127,7 +129,7 @@ def _solve(question: Question, comparison: Comparison) -> tuple[FloatArray, Floa
     return n, power, delta
 
 
-def _refuse_tiny_arms(n: FloatArray, comparison: Comparison) -> None:
+def _refuse_tiny_arms(n: FloatArray, comparison: TwoArmTest) -> None:
     smallest = comparison.smallest_n_control()
     if np.any(n < smallest):
         raise DesignError(
@@ -136,13 +138,13 @@ def _refuse_tiny_arms(n: FloatArray, comparison: Comparison) -> None:
         )
 
 
-def _sum_of_quantiles(power: FloatArray, comparison: Comparison) -> FloatArray:
+def _sum_of_quantiles(power: FloatArray, comparison: TwoArmTest) -> FloatArray:
     level = comparison.alpha / comparison.sides
     return np.asarray(special.ndtri(power) - special.ndtri(level))
 
 
 def _solve_n_control(
-    power: FloatArray, delta: FloatArray, comparison: Comparison, kind: Distribution
+    power: FloatArray, delta: FloatArray, comparison: TwoArmTest, kind: Distribution
 ) -> FloatArray:
     quantiles = _sum_of_quantiles(power, comparison)
     by_z = np.asarray(comparison.unit_variance * (quantiles / delta) ** 2)
@@ -154,7 +156,7 @@ def _solve_n_control(
 
 
 def _solve_delta(
-    power: FloatArray, n: FloatArray, comparison: Comparison, kind: Distribution
+    power: FloatArray, n: FloatArray, comparison: TwoArmTest, kind: Distribution
 ) -> FloatArray:
     se = np.sqrt(comparison.unit_variance / n)
     if kind == "z":
@@ -163,21 +165,21 @@ def _solve_delta(
     return _find_root(_power_by_delta, 0 * se, high, power, n, comparison)
 
 
-def _power_by_n_control(n: FloatArray, delta: FloatArray, comparison: Comparison) -> FloatArray:
+def _power_by_n_control(n: FloatArray, delta: FloatArray, comparison: TwoArmTest) -> FloatArray:
     return compute_power(n, delta, comparison, distribution="t")
 
 
-def _power_by_delta(delta: FloatArray, n: FloatArray, comparison: Comparison) -> FloatArray:
+def _power_by_delta(delta: FloatArray, n: FloatArray, comparison: TwoArmTest) -> FloatArray:
     return compute_power(n, delta, comparison, distribution="t")
 
 
 def _find_root(
-    power_of: Callable[[FloatArray, FloatArray, Comparison], FloatArray],
+    power_of: Callable[[FloatArray, FloatArray, TwoArmTest], FloatArray],
     low: FloatArray,
     high: FloatArray,
     target: FloatArray,
     other: FloatArray,
-    comparison: Comparison,
+    comparison: TwoArmTest,
 ) -> FloatArray:
     """Return where `power_of` reaches `target`; `low` where it does so from the start."""
     arrays = np.broadcast_arrays(low, high, target, other, *comparison.list_arrays())
@@ -187,7 +189,7 @@ def _find_root(
     def excess(
         x: FloatArray, wanted: FloatArray, fixed: FloatArray, *own: FloatArray
     ) -> FloatArray:
-        return power_of(x, fixed, Comparison(*own)) - wanted
+        return power_of(x, fixed, TwoArmTest(*own)) - wanted
 
     enough = excess(low, *rest) >= 0
     found = elementwise.find_root(

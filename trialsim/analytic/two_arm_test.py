@@ -16,7 +16,7 @@ _SMALLEST_ARM = 2.0
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TwoArmTest:
     """What the power depends on beside the sample size and the effect; arrays broadcast.
 
     Attributes
@@ -39,12 +39,12 @@ class Comparison:
     allocation_ratio: FloatArray
 
     @classmethod
-    def build(cls, **values: npt.ArrayLike) -> "Comparison":
+    def build(cls, **values: npt.ArrayLike) -> "TwoArmTest":
         """Return a comparison of plain numbers, lists or arrays."""
         return cls(**{name: np.asarray(value, dtype=float) for name, value in values.items()})
 
     def list_arrays(self) -> list[FloatArray]:
-        """Return the attributes in order; `Comparison(*arrays)` builds it again."""
+        """Return the attributes in order; `TwoArmTest(*arrays)` builds it again."""
         return list(vars(self).values())
 
     def smallest_n_control(self) -> FloatArray:
@@ -59,7 +59,7 @@ class Comparison:
 def compute_power(
     n_control: FloatArray,
     delta: FloatArray,
-    comparison: Comparison,
+    comparison: TwoArmTest,
     *,
     distribution: Distribution,
 ) -> FloatArray:
@@ -103,7 +103,7 @@ def _compute_noncentral_t(x: FloatArray, df: FloatArray, noncentrality: FloatArr
 
 
 def _compute_degrees_of_freedom(
-    n_control: FloatArray, n_total: FloatArray, comparison: Comparison
+    n_control: FloatArray, n_total: FloatArray, comparison: TwoArmTest
 ) -> FloatArray:
     control, both = comparison.control_variance, comparison.unit_variance
     n_treatment = n_total - n_control

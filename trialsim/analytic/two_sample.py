@@ -12,7 +12,7 @@ from trialsim.analytic.arguments import (
 )
 from trialsim.analytic.point import DesignPoint, Quantity
 from trialsim.analytic.retention import count_enrolled, count_measured
-from trialsim.analytic.solver import Question, answer
+from trialsim.analytic.solver import SizeQuestion, answer
 from trialsim.analytic.two_arm_test import Distribution
 
 
@@ -75,7 +75,7 @@ def means(
     >>> round(means(delta=0.5, sd=1.0, power=0.8).n_control, 4)
     63.7656
     """
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(
         sd=(sd, POSITIVE),
         sd_treatment=(sd_treatment, POSITIVE),
@@ -146,7 +146,7 @@ def ancova(
     >>> round(float(point.n_control), 1)
     51.5
     """
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(
         sd=(sd, POSITIVE),
         correlation=(correlation, CORRELATION),
@@ -222,7 +222,7 @@ def prognostic_ancova(
     >>> round(float(point.n_control), 1)
     70.2
     """
-    question = Question(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
+    question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     question.check(
         sd=(sd, POSITIVE),
         r_squared=(r_squared, SHARE_FROM_0),

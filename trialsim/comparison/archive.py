@@ -9,16 +9,15 @@ few people are left.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Floats
+from trialsim.comparison.refitting import Rescore
 from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import Covariates, align_covariates, balance
-from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
 from trialsim.errors import DesignError
 
@@ -27,14 +26,6 @@ FEWEST_EFFECTIVE = 20
 
 _MEASURED = 0.9
 """Share of the screened people whose baseline must be measured for futures to be predicted."""
-
-
-class Rescore(Protocol):
-    """Scores everyone by strategies that are fitted to samples."""
-
-    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
-        """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
 from trialsim.comparison.candidate_runs import Simulation, run_candidate
 from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
-from trialsim.comparison.cohort_error.bootstrap import Rescore, bootstrap_sizes
+from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.decision import tabulate_decisions
 from trialsim.comparison.estimands import tabulate_estimands
@@ -21,6 +21,7 @@ from trialsim.comparison.notes import describe_halving, list_notes
 from trialsim.comparison.pool_moments import tabulate_moments
 from trialsim.comparison.preparing import prepare_candidates
 from trialsim.comparison.proposal import tabulate_proposals
+from trialsim.comparison.refitting import Rescore
 from trialsim.comparison.relation import list_unrelated
 from trialsim.comparison.sensitivity import tabulate_sensitivity
 from trialsim.comparison.size_errors import SizeErrors

@@ -48,7 +48,7 @@ def tabulate_estimands(run: CandidateRun | None, simulation: Simulation) -> pd.D
     size = (n_control, max(_SMALLEST_ARM, round(n_control * run.design.allocation_ratio)))
     model = build_model(run.pool, run.design)
     rows: list[Row] = []
-    for strategy in list_strategies(run.design):
+    for strategy in list_event_strategies(run.design):
         design = deal_with_events(run.design, strategy)
         found = _simulate(model, design, size, simulation)
         if strategy == "treatment_policy":
@@ -61,7 +61,7 @@ def tabulate_estimands(run: CandidateRun | None, simulation: Simulation) -> pd.D
     return pd.DataFrame([{**named, **row} for row in rows]).reindex(columns=_COLUMNS)
 
 
-def list_strategies(design: TrialDesign) -> Iterator[EventStrategy]:
+def list_event_strategies(design: TrialDesign) -> Iterator[EventStrategy]:
     """Yield the strategies that differ: without events, whether outcomes after leaving count."""
     happens = any(design.get_event(name).happens for name in EVENTS)
     for strategy in EVENT_STRATEGIES:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trialsim.comparison.candidates import Candidate, Screened
-from trialsim.comparison.cohort_error.bootstrap import Rescore, bootstrap_sizes
-from trialsim.comparison.refitting import Refitting
+from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
+from trialsim.comparison.refitting import Refitting, Rescore
 from trialsim.design import TrialDesign
 
 _SAMPLES = 200

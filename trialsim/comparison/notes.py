@@ -4,10 +4,9 @@ import math
 
 import pandas as pd
 
-from trialsim.comparison.cohort_error.bootstrap import Rescore
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.halving import Halving
-from trialsim.comparison.refitting import Refitting
+from trialsim.comparison.refitting import Refitting, Rescore
 from trialsim.comparison.size_errors import SizeErrors
 from trialsim.simulation.pool import SMALL_POOL
 

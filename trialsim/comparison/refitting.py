@@ -27,6 +27,19 @@ class Refittable(Protocol):
         ...
 
 
+class Rescore(Protocol):
+    """Scores everyone by strategies that are fitted to samples."""
+
+    @property
+    def n_training(self) -> int:
+        """People of the archive that strategies are fitted on; 0 without one."""
+        ...
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
+        """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""
+        ...
+
+
 @dataclass(frozen=True)
 class Refitting:
     """The strategies that learn, with the people they learn from; a `Rescore`.

@@ -21,7 +21,7 @@ from trialsim.finished.twin_gain import estimate_twin_gain
 from trialsim.finished.twin_table import add_twins
 
 
-class Reading(TypedDict, total=False):
+class TrialReading(TypedDict, total=False):
     """How a trial's table is read, as `trialsim.finished.read_trial` takes it."""
 
     endpoint: str
@@ -70,7 +70,7 @@ def analyze(
     alpha: float = 0.05,
     n_imputations: int = 200,
     seed: int = 1,
-    **reading: Unpack[Reading],
+    **reading: Unpack[TrialReading],
 ) -> TrialAnalysis:
     """Return what the treatment did in a trial.
 

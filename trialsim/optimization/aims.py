@@ -8,7 +8,7 @@ import numpy as np
 from trialsim.analysis.result import Floats
 from trialsim.costs import Costs
 from trialsim.optimization.choices import Choice
-from trialsim.optimization.design_grid import Grid, Setting
+from trialsim.optimization.design_grid import DesignGrid, Setting
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Aims:
 
 
 def compute_aims(
-    choices: Sequence[Choice], settings: Sequence[Setting], grid: Grid, costs: Costs
+    choices: Sequence[Choice], settings: Sequence[Setting], grid: DesignGrid, costs: Costs
 ) -> Aims:
     """Return what whole trials take; infinite where the target is not reached."""
     duration = np.array([setting.visits_months[-1] for setting in settings])

@@ -13,7 +13,6 @@ from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import EVERYONE, Screened
 from trialsim.comparison.cohort_error.bootstrap import (
-    Rescore,
     bootstrap_sizes,
     draw_samples,
 )
@@ -25,6 +24,7 @@ from trialsim.comparison.cohort_error.sample_moments import (
     compute_moments,
     widen_covariance,
 )
+from trialsim.comparison.refitting import Rescore
 from trialsim.design import TrialDesign
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.courses import Courses

@@ -10,7 +10,12 @@ from trialsim.design import TrialDesign
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.courses import Courses
 from trialsim.optimization.design_grid import Setting
-from trialsim.simulation.outcomes import Expectations, OutcomeModel, People, ResamplingModel
+from trialsim.simulation.outcomes import (
+    Expectations,
+    OutcomeModel,
+    ResamplingModel,
+    SimulatedPeople,
+)
 from trialsim.simulation.performance import compute_rejections
 from trialsim.simulation.pool import Pool
 from trialsim.simulation.streams import Draws
@@ -98,10 +103,10 @@ class DrawnVisits:
         """Standard normals a person: one a visit, one for the score."""
         return len(self.covariance)
 
-    def simulate(self, draws: Draws) -> People:
+    def simulate(self, draws: Draws) -> SimulatedPeople:
         """Return one person for each draw."""
         values = draws.normal @ self._root.T
-        return People(values[..., :-1] + self.true_change, values[..., -1], None)
+        return SimulatedPeople(values[..., :-1] + self.true_change, values[..., -1], None)
 
     def compute_expectations(self) -> Expectations:
         """Return the means of untreated people."""

@@ -47,7 +47,7 @@ def list_settings(
 
 
 @dataclass(frozen=True)
-class Grid:
+class DesignGrid:
     """The whole arms of each choice of people at each setting, and what they need.
 
     Attributes
@@ -90,10 +90,10 @@ def compute_sizes(courses: Courses, settings: Sequence[Setting], design: TrialDe
     return found
 
 
-def round_up(n_control: Floats, settings: Sequence[Setting]) -> Grid:
+def round_up(n_control: Floats, settings: Sequence[Setting]) -> DesignGrid:
     """Return whole arms that are at least as large as asked for."""
     ratios = np.array([setting.allocation_ratio for setting in settings])
-    return Grid(*(np.ceil(size - 1e-9) for size in (n_control, n_control * ratios)))
+    return DesignGrid(*(np.ceil(size - 1e-9) for size in (n_control, n_control * ratios)))
 
 
 def find_settings(settings: Sequence[Setting], analysis: str) -> NDArray[np.intp]:

@@ -11,9 +11,9 @@ from trialsim.accrual.plan import AccrualPlan
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import Screened
 from trialsim.comparison.closed_form import has_closed_form
-from trialsim.comparison.cohort_error.bootstrap import Rescore
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.preparing import add_normal_change
+from trialsim.comparison.refitting import Rescore
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError

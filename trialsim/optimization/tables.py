@@ -16,7 +16,7 @@ from trialsim.design import TrialDesign
 from trialsim.optimization.aims import Aims, compute_aims
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.correction import Corrections
-from trialsim.optimization.design_grid import Grid, Setting, round_up
+from trialsim.optimization.design_grid import DesignGrid, Setting, round_up
 
 AIMS: Final = ("cost", "months_to_last_visit", "n_to_screen", "share_left_out", "difference")
 """What is made small, as columns of the table."""
@@ -42,7 +42,7 @@ class Found:
     settings: Sequence[Setting]
     n_control: Floats
     corrections: Corrections
-    grid: Grid
+    grid: DesignGrid
     aims: Aims
     compared: Sequence[tuple[float, str]]
     places: list[tuple[int, int]]

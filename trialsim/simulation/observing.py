@@ -20,7 +20,7 @@ from trialsim.simulation.intercurrent import (
     lose_effect,
     place_events,
 )
-from trialsim.simulation.outcomes import Expectations, OutcomeModel, People
+from trialsim.simulation.outcomes import Expectations, OutcomeModel, SimulatedPeople
 from trialsim.simulation.placing import build_site_columns, place_people
 from trialsim.simulation.streams import draw_arm, draw_fates
 
@@ -45,7 +45,7 @@ class Arm:
         (n_replicates, n_people, k), the sites as predictors; None where the analysis has none.
     """
 
-    people: People
+    people: SimulatedPeople
     leave: Floats
     happen: Floats | None = None
     legibility: Floats | None = None
@@ -190,7 +190,7 @@ def _compute_hazard(
     return compute_leaving_hazard(design, number, outcome, expected.mean_change, expected.sd_change)
 
 
-def _compute_effect(design: TrialDesign, people: People, shift: Floats) -> Floats:
+def _compute_effect(design: TrialDesign, people: SimulatedPeople, shift: Floats) -> Floats:
     """Return what is added to treated people's outcomes."""
     if design.effect_model == "shift" or not shift.any():
         return shift

@@ -14,7 +14,7 @@ from trialsim.simulation.streams import Draws
 
 
 @dataclass(frozen=True)
-class People:
+class SimulatedPeople:
     """Untreated outcomes of simulated people.
 
     Attributes
@@ -60,7 +60,7 @@ class OutcomeModel(Protocol):
         """Standard normals a person."""
         ...
 
-    def simulate(self, draws: Draws) -> People:
+    def simulate(self, draws: Draws) -> SimulatedPeople:
         """Return one person for each draw."""
         ...
 
@@ -81,10 +81,10 @@ class ResamplingModel:
         """None: who is drawn decides everything."""
         return 0
 
-    def simulate(self, draws: Draws) -> People:
+    def simulate(self, draws: Draws) -> SimulatedPeople:
         """Return one person of the pool for each draw."""
         who = np.searchsorted(self._until, draws.person * self._until[-1], side="right")
-        return People(self.pool.outcome[who], self.pool.score[who], None)
+        return SimulatedPeople(self.pool.outcome[who], self.pool.score[who], None)
 
     def compute_expectations(self) -> Expectations:
         """Return the means of untreated people."""
@@ -144,7 +144,7 @@ class GrowthModel:
         loading = np.array([self.score_intercept, self.score_slope])
         return self.covariance + np.outer(loading, loading) * float(np.var(self.scores))
 
-    def simulate(self, draws: Draws) -> People:
+    def simulate(self, draws: Draws) -> SimulatedPeople:
         """Return one person for each draw."""
         score = self.scores[(draws.person * len(self.scores)).astype(np.intp)]
         effects = draws.normal[..., :2] @ _take_root(self.covariance).T
@@ -152,7 +152,7 @@ class GrowthModel:
         slope = self.slope + self.score_slope * score + effects[..., 1]
         change = slope[..., None] * self.times
         noise = np.sqrt(self.residual_variance) * draws.normal[..., 2:]
-        return People(level[..., None] + change + noise, score, change)
+        return SimulatedPeople(level[..., None] + change + noise, score, change)
 
     def compute_expectations(self) -> Expectations:
         """Return the means of untreated people."""

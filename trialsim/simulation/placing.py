@@ -7,13 +7,19 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.result import Floats
 from trialsim.design import TrialDesign
-from trialsim.simulation.outcomes import People
+from trialsim.simulation.outcomes import SimulatedPeople
 from trialsim.simulation.streams import draw_places, draw_sites
 
 
 def place_people(
-    people: People, design: TrialDesign, replicates: range, *, seed: int, arm: int, scenario: int
-) -> tuple[People, NDArray[np.intp]]:
+    people: SimulatedPeople,
+    design: TrialDesign,
+    replicates: range,
+    *,
+    seed: int,
+    arm: int,
+    scenario: int,
+) -> tuple[SimulatedPeople, NDArray[np.intp]]:
     """Return people with their sites' effects, and the site of each, (n_replicates, n_people).
 
     A site shifts every outcome of its people, and changes them in proportion to time; both average

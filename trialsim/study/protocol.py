@@ -52,13 +52,13 @@ def _build(build: Callable[..., Any], value: Any) -> Any:
         raise ValueError("\n".join(error.problems)) from error
 
 
-class Section(BaseModel):
+class ProtocolSection(BaseModel):
     """A part of the protocol; a key that it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StudySection(Section):
+class StudySection(ProtocolSection):
     """What the study is called, where its results go, the seed of everything random.
 
     With `private` whatever is written is for its owner alone (0600); otherwise for the group too,
@@ -71,7 +71,7 @@ class StudySection(Section):
     private: bool = False
 
 
-class CohortSection(Section):
+class CohortSection(ProtocolSection):
     """Whom we screen.
 
     `training` is another cohort with follow-up visits, on which the strategies that learn are
@@ -105,7 +105,7 @@ class CohortSection(Section):
     eligibility: list[str] = []
 
 
-class PredictionSection(Section):
+class PredictionSection(ProtocolSection):
     """How brains are predicted; without this section no scan is read and no model is loaded.
 
     `horizons_months` follow the visits of the design when left out (`Protocol.horizons_months`).
@@ -133,7 +133,7 @@ class PredictionSection(Section):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 
 
-class FastProgressor(Section):
+class FastProgressor(ProtocolSection):
     """Who counts as a fast progressor: a share of the cohort, or a yearly change below a bound."""
 
     top_fraction: Share | None = None
@@ -148,7 +148,7 @@ class FastProgressor(Section):
         return self
 
 
-class SelectionSection(Section):
+class SelectionSection(ProtocolSection):
     """Which ways of choosing are compared.
 
     `predictions` is a table of predicted volumes that were made elsewhere, beside those of
@@ -182,7 +182,7 @@ class SelectionSection(Section):
         return self
 
 
-class SimulationSection(Section):
+class SimulationSection(ProtocolSection):
     """How much is simulated."""
 
     sample_sizes: Annotated[
@@ -193,7 +193,7 @@ class SimulationSection(Section):
     workers: Annotated[int, Field(ge=1, le=256)] = defaults.WORKERS
 
 
-class ComputeSection(Section):
+class ComputeSection(ProtocolSection):
     """Where the work is done; no number depends on it.
 
     `cluster` is local (processes of this machine), the address of a Dask scheduler
@@ -204,7 +204,7 @@ class ComputeSection(Section):
     cluster: str | None = None
 
 
-class Protocol(Section):
+class Protocol(ProtocolSection):
     """The whole question of a study."""
 
     study: StudySection = StudySection()
@@ -314,7 +314,7 @@ def _sentences(name: str, problem: Mapping[str, Any]) -> Iterator[str]:
     elif problem["type"] == "missing":
         yield f"{name}, {key}: this key is missing."
     else:
-        is_section = isinstance(problem["input"], dict | Section)
+        is_section = isinstance(problem["input"], dict | ProtocolSection)
         got = "" if is_section else f", got {_shown(problem['input'])}"
         for line in str(problem["msg"]).removeprefix("Value error, ").splitlines():
             yield f"{name}, {key}: {line.removesuffix('.')}{got}."

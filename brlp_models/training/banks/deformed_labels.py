@@ -87,7 +87,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class BaseAnatomy:
+class BaseLabelMap:
     """One label map and where it lies.
 
     Parameters
@@ -108,7 +108,7 @@ class BaseAnatomy:
     hippocampi_mm: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-def load_base_anatomy(path: Path) -> BaseAnatomy:
+def load_base_anatomy(path: Path) -> BaseLabelMap:
     """Read a label map and align it to MNI space by the moments of its brain.
 
     Raises
@@ -133,7 +133,7 @@ def load_base_anatomy(path: Path) -> BaseAnatomy:
         _apply(world_to_mni, np.argwhere(labels == code).mean(axis=0))
         for code in _HIPPOCAMPUS.values()
     ]
-    return BaseAnatomy(
+    return BaseLabelMap(
         name=path.name.split(".")[0],
         codes=TISSUES.encode(labels),
         mni_to_voxel=np.linalg.inv(image.affine) @ mni_to_world,
@@ -147,7 +147,7 @@ def _apply(affine: npt.NDArray[np.float64], points: npt.NDArray[Any]) -> npt.NDA
 
 
 def deform_anatomy(
-    anatomy: BaseAnatomy, grid: Box, rng: np.random.Generator
+    anatomy: BaseLabelMap, grid: Box, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
     """Draw one random person of a base anatomy; tissue indices on `grid`."""
     mm = _move(torch.from_numpy(grid.compute_centres()), anatomy, grid, rng)
@@ -165,7 +165,7 @@ def deform_anatomy(
 
 
 def _move(
-    mm: torch.Tensor, anatomy: BaseAnatomy, grid: Box, rng: np.random.Generator
+    mm: torch.Tensor, anatomy: BaseLabelMap, grid: Box, rng: np.random.Generator
 ) -> torch.Tensor:
     centre = torch.tensor(TEMPLATE_CENTROID_MM, dtype=torch.float32)
     linear = torch.from_numpy(_draw_linear(rng))

@@ -23,7 +23,7 @@ from cohorts.synthetic.anatomy import BaseAnatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.signs import sample_signs
-from cohorts.synthetic.trajectories import People, compute_volumes, sample_people
+from cohorts.synthetic.trajectories import SyntheticPeople, compute_volumes, sample_people
 from cohorts.volumetry import count_labels
 
 BRAIN_CENTROID_MM = (0.0, -21.57, 9.46)
@@ -237,7 +237,7 @@ def _make_person(
 
 
 def find_targets(
-    people: People, years: npt.NDArray[np.float64], parameters: GeneratorParameters
+    people: SyntheticPeople, years: npt.NDArray[np.float64], parameters: GeneratorParameters
 ) -> list[dict[str, float]]:
     """Return the volumes (mm3) that one person's scans are to have, a mapping a visit.
 

@@ -17,7 +17,6 @@ Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 21 (the infin
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from trialsim.comparison.cohort_error.sample_moments import (
     compute_moments,
     widen_covariance,
 )
+from trialsim.comparison.refitting import Rescore
 from trialsim.comparison.transport import describe_selected, transport
 from trialsim.design import TrialDesign
 from trialsim.enrichment.folds import Samples
@@ -44,19 +44,6 @@ from trialsim.workers.spread import Workers
 
 _CHUNK = 100
 """Samples that are computed at once; results do not depend on it."""
-
-
-class Rescore(Protocol):
-    """Scores everyone by strategies that are fitted to samples."""
-
-    @property
-    def n_training(self) -> int:
-        """People of the archive that strategies are fitted on; 0 without one."""
-        ...
-
-    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
-        """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""
-        ...
 
 
 @dataclass(frozen=True)

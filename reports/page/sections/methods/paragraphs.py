@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from reports.figures.labels import analysis_label
-from reports.page.choice import Choice, choose, pick_best_fractions, primary_analysis
+from reports.page.choice import CheapestChoice, choose, pick_best_fractions, primary_analysis
 from reports.page.content import Block, Listing, Section
 from reports.page.formats import (
     is_missing,
@@ -38,7 +38,7 @@ def describe_paragraphs(facts: StudyFacts) -> Section:
     return Section(_TITLE, blocks)
 
 
-def _sample_size(facts: StudyFacts, choice: Choice) -> list[str]:
+def _sample_size(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     best, trial, reference = choice.best, choice.trial, choice.reference
     total = show_size(trial["n_control"] + trial["n_treatment"])
     sure = describe_uncertainty(best)
@@ -98,7 +98,7 @@ def _analysis(facts: StudyFacts) -> list[str]:
     ]
 
 
-def _performance(facts: StudyFacts, choice: Choice) -> list[str]:
+def _performance(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     table = facts.tables[_TABLE]
     rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
     mine: dict[Any, Any] = (
