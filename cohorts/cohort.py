@@ -1,10 +1,10 @@
 """A validated screening cohort, with the verbs that pick people, visits and measurements."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import pandas as pd
 
@@ -15,9 +15,6 @@ from cohorts.schema import validate_table
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.times import MONTHS_PER_YEAR
 from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
-
-if TYPE_CHECKING:
-    from cohorts.eligibility import EligibilityCheck
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
@@ -411,15 +408,17 @@ class Cohort:
             rejected=rejected,
         )
 
-    def write(self, folder: str | Path, *, screening: "EligibilityCheck | None" = None) -> None:
+    def write(
+        self, folder: str | Path, *, further: Mapping[str, pd.DataFrame] | None = None
+    ) -> None:
         """Write the cohort to a folder, where `read` finds it, whole or not at all.
 
         Parameters
         ----------
         folder
             Takes the place of an earlier import; other files in it are kept.
-        screening
-            Who was screened out, with the count for each criterion.
+        further
+            Tables to keep beside them by name, such as those of `EligibilityCheck`.
 
         Raises
         ------
@@ -428,9 +427,7 @@ class Cohort:
         """
         tables = {name: getattr(self, name) for name in ("participants", "visits", "volumes")}
         tables["rejected"] = self.rejected
-        if screening is not None:
-            tables["screening_flow"] = screening.flow
-            tables["screening_failures"] = screening.failures
+        tables |= further or {}
         description = {
             "name": self.name,
             "is_synthetic": self.is_synthetic,

@@ -75,6 +75,11 @@ class EligibilityCheck:
     flow: pd.DataFrame
     failures: pd.DataFrame
 
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Who was screened out by name, as a cohort's folder keeps it."""
+        return {"screening_flow": self.flow, "screening_failures": self.failures}
+
 
 def parse_criterion(text: str) -> Criterion:
     """Return the criterion that a line of text states.

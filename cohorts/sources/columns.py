@@ -164,3 +164,24 @@ def split_volume_name(name: str) -> tuple[str, float] | None:
         if stem not in REGIONS and stem not in _REGION_NAMES:
             return None
     return _REGION_NAMES.get(stem, stem), VOLUME_UNITS_MM3[unit]
+
+
+def parse_column_map(pairs: list[str] | None) -> dict[str, str]:
+    """Return column -> standard name for `COLUMN=standard_name` options.
+
+    Raises
+    ------
+    CohortError
+        For text of another form.
+    """
+    split = [pair.rpartition("=") for pair in pairs or []]
+    wrong = [
+        pair
+        for pair, (name, _, target) in zip(pairs or [], split, strict=True)
+        if not name or not target
+    ]
+    if wrong:
+        raise CohortError(
+            *(f"--map must read COLUMN=standard_name, got '{pair}'." for pair in wrong)
+        )
+    return {name.strip(): target.strip() for name, _, target in split}

@@ -11,50 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trialsim import __version__
 from trialsim.cli.answering.boundary import FAILED, end_command
-
-_DESCRIPTION = """\
-Predict what each person's brain will look like at a later age (participant), then join who was
-predicted, rank them by predicted decline and write the study (group).
-"""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser("trialsim-bids", description=_DESCRIPTION)
-    add = parser.add_argument
-    add("bids_dir", type=Path, help="the BIDS dataset")
-    add("output_dir", type=Path, help="the derivative dataset to write, shared by all calls")
-    add("analysis_level", choices=["participant", "group"])
-    add(
-        "--participant-label", "--participant_label", nargs="+", default=[], metavar="LABEL",
-        help="people to predict, with or without sub-; everyone when left out",
-    )  # fmt: skip
-    add("--protocol", type=Path, help="a protocol that states cohort, prediction and design")
-    add("--model", help="mini, or the path of a model folder")
-    add("--horizons-months", nargs="+", type=float, metavar="MONTHS", help="months after baseline")
-    add("--samples", help="draws a person and horizon, or auto")
-    add("--seed", type=int, help="the seed of everything random")
-    add("--strategies", nargs="+", help="how to choose people (group)")
-    add("--diagnosis", choices=["CN", "MCI", "AD"], help="everyone's, for data without one")
-    add("--pipeline", help="the folder under derivatives/ that gives segmentations and volumes")
-    add("--profile", help="how the tables are written: adni-bids, clinica ..., or a TOML file")
-    add("--bids-filter-file", type=Path, help="JSON of entities for t1w and dseg")
-    add("--device", help="cpu, cuda, cuda:1 ...")
-    add("--mem-gb", "--mem_gb", type=float, help="memory of a GPU for activations, GB")
-    add("--nprocs", type=int, help="processes, each for other people")
-    add("--omp-nthreads", type=int, help="threads of each; they change the last digits")
-    add("-w", "--work-dir", type=Path, help="preprocessed scans go here; by default output_dir")
-    add(
-        "--skip-bids-validation", action="store_true",
-        help="taken for the sake of job scripts; what is read is always checked",
-    )  # fmt: skip
-    add("--boilerplate-only", action="store_true", help="write logs/CITATION.md and stop")
-    add("-q", "--quiet", action="store_true", help="say no more than what went wrong")
-    add("--debug", action="store_true", help="show where a fault of this program arose")
-    add("--version", action="version", version=f"trialsim {__version__}")
-    return parser
+from trialsim.cli.bids_options import build_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,8 @@
 
 import typer
 
-from trialsim.cli.asking.command import Asked, asking
+from trialsim.cli.asking.asked import Asked
+from trialsim.cli.asking.command import asking
 
 
 @asking(

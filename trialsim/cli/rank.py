@@ -1,6 +1,7 @@
 """`trialsim rank`: whom each strategy would enroll."""
 
-from trialsim.cli.asking.command import Asked, asking
+from trialsim.cli.asking.asked import Asked
+from trialsim.cli.asking.command import asking
 
 
 @asking(

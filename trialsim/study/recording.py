@@ -59,7 +59,7 @@ def import_cohort(
         Where a criterion cannot be checked, or nothing can be written.
     """
     screening = screen_cohort(found, eligibility)
-    screening.eligible.write(folder, screening=screening if eligibility else None)
+    screening.eligible.write(folder, further=screening.tables if eligibility else None)
     config = {"eligibility": list(eligibility)}
     with recorded_run(study, config=config, cohort=screening.eligible, place=folder) as run:
         if eligibility:

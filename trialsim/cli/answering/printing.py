@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from cohorts.identifiers import show_plainly
+from trialsim.cli.answering.cells import show_column, title_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,58 +37,18 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
     free = [name for name in frame if "cost" in str(name) and not frame[name].fillna(0).any()]
     shown = frame.drop(columns=free)
     exact = {str(name).removesuffix("_rounded") for name in shown if "_rounded" in str(name)}
-    columns = [_show_column(str(name), shown[name], whole=name not in exact) for name in shown]
+    columns = [show_column(str(name), shown[name], whole=name not in exact) for name in shown]
     for name, (_, is_number) in zip(shown, columns, strict=True):
         justify: Literal["right", "left"] = "right" if is_number else "left"
-        table.add_column(Text(_title(str(name))), justify=justify, overflow="fold")
+        table.add_column(Text(title_column(str(name))), justify=justify, overflow="fold")
     for row in zip(*(texts for texts, _ in columns), strict=True):
         table.add_row(*(Text(show_plainly(text)[:widest]) for text in row))
     console = Console(highlight=False)
     if not console.is_terminal:
-        width = sum(max(len(str(_title(str(name)))), *map(len, texts)) + 2
+        width = sum(max(len(str(title_column(str(name)))), *map(len, texts)) + 2
                     for name, (texts, _) in zip(shown, columns, strict=True))  # fmt: skip
         console = Console(highlight=False, width=max(width, 20))
     console.print(table)
-
-
-_TITLES: Final = {
-    "n": "People",
-    "participant_id": "participant_id",
-    "ln": "ln",
-    "mcse": "MC error",
-    "sd": "SD",
-}
-
-
-def _title(name: str) -> str:
-    """Return a column's name in words: `n_control_lower` is "control lower"."""
-    return _TITLES.get(name) or name.removeprefix("n_").replace("_", " ")
-
-
-def _show_column(name: str, values: "pd.Series[Any]", *, whole: bool) -> tuple[list[str], bool]:
-    """Return a column as text: people whole, money in thousands, fractions as given."""
-    known = values.notna()
-    if values.dtype.kind not in "fiu":
-        return [str(one) if there else "" for one, there in zip(values, known, strict=True)], False
-    form: Callable[[float], str] = partial(_show_number, is_p=name.endswith("p_value"))
-    if whole and (name.startswith("n_") or "_n_" in name):
-        form = _show_people
-    elif "cost" in name:
-        form = "{:,.0f}".format
-    return [
-        form(float(one)) if there else "" for one, there in zip(values, known, strict=True)
-    ], True
-
-
-def _show_people(value: float) -> str:
-    # a size that is whole but for its last digits stays
-    return f"{math.ceil(value - 1e-9):,}"
-
-
-def _show_number(value: float, *, is_p: bool) -> str:
-    if is_p and value < 0.001:
-        return "<0.001"
-    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.6g}"
 
 
 def print_json(content: object) -> None:

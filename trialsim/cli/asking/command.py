@@ -1,12 +1,12 @@
 """Options that are keys of the protocol: one table of their words, one way to read them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trialsim.cli.asking.asked import Asked
 from trialsim.cli.asking.key_options import OPTIONS, Option
 from trialsim.cli.asking.options import declare, name_command
 from trialsim.cli.asking.recording import (
@@ -19,7 +19,7 @@ from trialsim.cli.asking.recording import (
 from trialsim.study.keys import KEYS
 
 if TYPE_CHECKING:
-    from trialsim.study.result import StudyResult
+    pass
 
 
 CohortArgument = Annotated[
@@ -30,41 +30,6 @@ SettingOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value of any other key of the protocol; repeatable."),
 ]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a command was asked.
-
-    Attributes
-    ----------
-    study
-        The study file.
-    stated
-        Values by dotted key; None where an option was left out.
-    settings
-        Further `key=value`.
-    as_json, quiet, output
-        How to answer, and the folder for files.
-    further
-        Options of the command that are no keys.
-    """
-
-    study: Path
-    stated: Mapping[str, Any]
-    settings: tuple[str, ...]
-    as_json: bool
-    quiet: bool
-    output: Path | None
-    further: Mapping[str, Any]
-
-    def answer(self, verb: str) -> "StudyResult":
-        """Make the study as far as `verb` goes."""
-        from trialsim.cli.answering.progress import show_progress
-        from trialsim.study.making import answer
-
-        with show_progress(quiet=self.quiet) as listener:
-            return answer(verb, self.study, self.stated, settings=self.settings, listener=listener)
 
 
 def asking(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.answering.printing import print_json, print_table
+from trialsim.cli.answering.printing import print_table
 from trialsim.cli.asking.options import Given, sharing
 from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
@@ -15,11 +15,13 @@ from trialsim.cli.asking.recording import (
     QuietOption,
     StudyOption,
 )
+from trialsim.cli.cohort.from_dicom import from_dicom
 from trialsim.cli.cohort.source import READING, SourceArgument, load_source
+from trialsim.cli.cohort.summary import print_summary
 from trialsim.cli.cohort.synthesize import synthesize
 
 if TYPE_CHECKING:
-    from cohorts.cohort import Cohort
+    pass
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(synthesize)
@@ -52,7 +54,7 @@ def validate(
     """
     shown = print_table if show_reading else None
     found = load_source(source, reading, quiet=quiet, on_reading=shown)
-    _print_summary(found, as_json=as_json)
+    print_summary(found, as_json=as_json)
 
 
 @app.command("import")
@@ -80,26 +82,10 @@ def import_source(
     screening = import_cohort(found, folder, study, eligibility or [])
     if eligibility and not as_json:
         print_table(screening.flow)
-    _print_summary(screening.eligible, as_json=as_json)
+    print_summary(screening.eligible, as_json=as_json)
 
 
-@app.command("from-dicom")
-def from_dicom(
-    source: Annotated[Path, typer.Argument(help="A folder of a visit's DICOM files.")],
-    bids: Annotated[Path, typer.Argument(help="The BIDS dataset to put its T1w scans into.")],
-    participant: Annotated[str, typer.Option(help="Whose visit it is.")],
-    session: Annotated[str, typer.Option(help="Which visit it is.")] = "M000",
-) -> None:
-    """Convert a visit's DICOM series by dcm2niix; keep its T1w scans, without names or dates.
-
-    Age, sex and scanner go into the dataset's tables; the diagnosis is yours to fill in.
-
-    Example: trialsim cohort from-dicom dicom/ bids/ --participant 01 --session M000
-    """
-    from cohorts.sources.dicom import convert_dicom
-
-    for path in convert_dicom(source, bids, participant=participant, session=session):
-        typer.echo(path)
+app.command("from-dicom")(from_dicom)
 
 
 @app.command()
@@ -130,18 +116,3 @@ def describe(
         return
     typer.echo(name_cohort(found))
     print_table(format_demographics(table))
-
-
-def _print_summary(found: "Cohort", *, as_json: bool) -> None:
-    from cohorts.demographics import name_cohort, summarize_cohort
-
-    said = summarize_cohort(found)
-    if as_json:
-        print_json([said])
-        return
-    counts = (said[key] for key in ("n_participants", "n_visits", "n_volumes", "n_rejected"))
-    people, visits, volumes, rejected = counts
-    typer.echo(
-        f"{name_cohort(found)}: sound. {people:,} people, {visits:,} visits, {volumes:,} volumes; "
-        f"{rejected:,} people left out."
-    )

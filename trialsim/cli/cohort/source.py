@@ -84,6 +84,7 @@ def load_source(path: Path, reading: Given, *, quiet: bool = False, **further: A
         Passed on to `cohorts.sources.loading.load_cohort`.
     """
     from cohorts.sources.bids.filter_file import read_bids_filters
+    from cohorts.sources.columns import parse_column_map
     from cohorts.sources.loading import load_cohort
 
     stated = {**reading, "column_map": parse_column_map(reading["column_map"])}
@@ -103,26 +104,3 @@ def load_source(path: Path, reading: Given, *, quiet: bool = False, **further: A
         for problem in cohort.rejected["problem"]:
             typer.echo(f"Left out: {problem}", err=True)
     return cohort
-
-
-def parse_column_map(pairs: list[str] | None) -> dict[str, str]:
-    """Return column -> standard name for `COLUMN=standard_name` options.
-
-    Raises
-    ------
-    CohortError
-        For text of another form.
-    """
-    from cohorts.errors import CohortError
-
-    split = [pair.rpartition("=") for pair in pairs or []]
-    wrong = [
-        pair
-        for pair, (name, _, target) in zip(pairs or [], split, strict=True)
-        if not name or not target
-    ]
-    if wrong:
-        raise CohortError(
-            *(f"--map must read COLUMN=standard_name, got '{pair}'." for pair in wrong)
-        )
-    return {name.strip(): target.strip() for name, _, target in split}

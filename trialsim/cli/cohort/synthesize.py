@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.answering.progress import count_items
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.asking.recording import QuietOption, SeedOption
+from trialsim.cli.cohort.synthesizing import write_images, write_trial_images
 
 
 class Signal(StrEnum):
@@ -105,7 +105,7 @@ def synthesize(
         if label_maps is not None or whole_head:
             raise CohortError("--label-maps and --whole-head are not for --trial: leave them out.")
         scanned: dict[str, Any] = {"resolution_mm": resolution, "workers": workers}
-        _write_trial_images(folder, participants, quiet=quiet, **course, **scanned, **asked)
+        write_trial_images(folder, participants, quiet=quiet, **course, **scanned, **asked)
         return
     if images:
         scans = {
@@ -114,7 +114,7 @@ def synthesize(
             "whole_head": whole_head,
             "parameters": parameters,
         }
-        _write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
+        write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
         return
     from cohorts.synthetic.folders import write_finished_trial, write_people
 
@@ -129,34 +129,3 @@ def synthesize(
     cohort = write_people(folder, participants, parameters=parameters, **asked)
     n_visits = len(cohort.visits)
     typer.echo(f"{folder}: {participants} SYNTHETIC people, {n_visits} visits; truth in truth/.")
-
-
-def _write_trial_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> None:
-    from cohorts.synthetic.trial import TRIAL_VISITS_MONTHS
-    from cohorts.synthetic.trial_images import synthesize_trial_images
-
-    asked["visits_months"] = asked["visits_months"] or TRIAL_VISITS_MONTHS
-    with count_items("synthesizing people", n_people, quiet=quiet) as step:
-        effects = synthesize_trial_images(folder, n_people, on_person=step, **asked)
-    typer.echo(
-        f"{folder}: SYNTHETIC trial of {n_people} people, true effect "
-        f"{effects['effect_mm3'].mean():.1f} mm3 at month {asked['visits_months'][-1]:g}; scans in "
-        "scans/, people at baseline in baseline/, outcomes in trial.csv, truth in truth/."
-    )
-
-
-def _write_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> None:
-    from cohorts.synthetic.images import VISITS_MONTHS, synthesize_images
-
-    asked["visits_months"] = asked["visits_months"] or VISITS_MONTHS
-    with count_items("synthesizing people", n_people, quiet=quiet) as step:
-        try:
-            n_done = synthesize_images(folder, n_people, on_person=step, **asked)
-        except KeyboardInterrupt:
-            typer.echo(
-                f"Interrupted: the people in {folder} are complete; "
-                "run the same command again to go on.",
-                err=True,
-            )
-            raise typer.Exit(130) from None
-    typer.echo(f"{folder}: SYNTHETIC BIDS dataset of {n_done} people; truth in truth/.")

@@ -7,9 +7,10 @@ import typer
 
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.samplesize.answering import Json
+from trialsim.cli.samplesize.bounds import place_looks, read_boundary
 
 if TYPE_CHECKING:
-    from trialsim.study.calculators.looks import Calendar
+    pass
 
 
 def sequential(
@@ -96,32 +97,8 @@ def sequential(
         by,
         boundaries,
         {"alpha": alpha, "sides": sides, "power": power},
-        _place(delta, sd, visits, rho, dropout, *people, allocation_ratio),
+        place_looks(delta, sd, visits, rho, dropout, *people, allocation_ratio),
     )
     if write is not None:
         planned.write(write)
     print_looks(planned, paragraph=paragraph, as_json=as_json)
-
-
-def read_boundary(text: str) -> str | dict[str, Any]:
-    """Return a family's name, or what `z=3,2` or `posterior=0.1;minimum=0.5` state."""
-    if "=" not in text:
-        return text
-    stated: dict[str, Any] = {}
-    for part in text.split(";"):
-        key, _, value = (piece.strip() for piece in part.partition("="))
-        stated[key] = value if value == "observed" else split_numbers(value, gaps=True)
-        if key in ("effect", "minimum") and value != "observed":
-            stated[key] = stated[key][0]
-    return stated
-
-
-def _place(delta: float | None, sd: float | None, *others: Any) -> "Calendar | None":
-    from trialsim.errors import DesignError
-    from trialsim.study.calculators.looks import Calendar
-
-    if delta is None and sd is None:
-        return None
-    if delta is None or sd is None:
-        raise DesignError("--delta and --sd go together: both place the looks in time.")
-    return Calendar(delta, sd, *others)

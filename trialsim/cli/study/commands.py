@@ -6,15 +6,8 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.printing import print_table
-from trialsim.cli.study.keeping import (
-    JsonOption,
-    StudyArgument,
-    export,
-    import_bundle_,
-    join,
-    prune,
-    verify,
-)
+from trialsim.cli.study.checking import prune, verify
+from trialsim.cli.study.keeping import JsonOption, StudyArgument, export, import_bundle_, join
 
 
 def info(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = False) -> None:

@@ -1,0 +1,44 @@
+"""What a command was asked, and the study that answers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trialsim.study.result import StudyResult
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command was asked.
+
+    Attributes
+    ----------
+    study
+        The study file.
+    stated
+        Values by dotted key; None where an option was left out.
+    settings
+        Further `key=value`.
+    as_json, quiet, output
+        How to answer, and the folder for files.
+    further
+        Options of the command that are no keys.
+    """
+
+    study: Path
+    stated: Mapping[str, Any]
+    settings: tuple[str, ...]
+    as_json: bool
+    quiet: bool
+    output: Path | None
+    further: Mapping[str, Any]
+
+    def answer(self, verb: str) -> "StudyResult":
+        """Make the study as far as `verb` goes."""
+        from trialsim.cli.answering.progress import show_progress
+        from trialsim.study.making import answer
+
+        with show_progress(quiet=self.quiet) as listener:
+            return answer(verb, self.study, self.stated, settings=self.settings, listener=listener)
