@@ -109,7 +109,7 @@ def slowly(marks: Path, block: int) -> dict[str, Any]:
 
 def kill_later(scheduler: "subprocess.Popen[bytes]", cluster: Cluster) -> None:
     """Kill the scheduler once the first block is kept."""
-    while not list(cluster.parts.folder.glob("*.parquet")):
+    while not list(Path(cluster.parts.folder).glob("*.parquet")):
         time.sleep(0.05)
     scheduler.kill()
 

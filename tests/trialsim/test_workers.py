@@ -21,7 +21,7 @@ from trialsim.simulation.trials import SimulatedTrials, simulate_trials
 from trialsim.workers import cluster as clusters
 from trialsim.workers.cluster import Cluster, open_cluster
 from trialsim.workers.digest import compute_digest
-from trialsim.workers.parts import PartStore
+from trialsim.workers.parts import PartStore, find_file_system
 from trialsim.workers.spread import Workers
 
 MONTHS = (0.0, 12.0, 24.0)
@@ -77,7 +77,7 @@ def refuse(_block: int) -> dict[str, Any]:
 @pytest.mark.filterwarnings("default")
 def test_workers_give_the_numbers_of_one_process(local: Cluster, serial: SimulatedTrials) -> None:
     assert_same(simulate(local), serial)
-    kept = len(list(local.parts.folder.iterdir()))
+    kept = len(list(Path(local.parts.folder).iterdir()))
     assert kept == 6  # 90 batches, 16 a block
     # nobody is asked for what is kept
     assert_same(simulate(Cluster(None, local.parts, "nowhere")), serial)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ def test_what_a_worker_on_a_full_disk_made_is_kept_by_the_client(
     local.client.run(resource.setrlimit, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     try:
         simulate(local, seed=8)
-        assert len(list(local.parts.folder.glob("*.parquet"))) >= 12
+        assert len(list(Path(local.parts.folder).glob("*.parquet"))) >= 12
     finally:
         both = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         local.client.run(resource.setrlimit, resource.RLIMIT_FSIZE, both)
@@ -169,3 +169,31 @@ def test_a_digest_tells_apart_whatever_a_number_depends_on() -> None:
     assert found == [compute_digest(value) for value in values]
     with pytest.raises(TypeError, match="no attributes"):
         compute_digest(object())
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_parts_at_an_address_are_found_again_and_damage_is_noticed(
+    scheme: str, tmp_path: Path
+) -> None:
+    address = f"{scheme}://{tmp_path}/parts"
+    store, arrays = PartStore(address), {"value": np.arange(6.0).reshape(2, 3)}
+    assert store.read("a") is None
+    store.write("a", arrays)
+    found = PartStore(address).read("a")
+    assert found is not None
+    np.testing.assert_array_equal(found["value"], arrays["value"])
+    files, place = find_file_system(address)
+    content = bytearray(files.cat_file(f"{place}/a.parquet"))
+    content[len(content) // 2] ^= 1
+    files.pipe_file(f"{place}/a.parquet", bytes(content[:-9]))
+    assert store.read("a") is None
+
+
+def test_an_address_that_nobody_knows_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="Parts cannot be kept at nowhere://x"):
+        PartStore("nowhere://x").write("a", {"value": np.zeros(1)})
+    with (
+        pytest.raises(ClusterError, match="Parts cannot be kept at nowhere://x"),
+        open_cluster("local", "nowhere://x"),
+    ):
+        pass

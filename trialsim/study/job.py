@@ -99,7 +99,9 @@ class Job:
         from trialsim.workers.cluster import open_cluster
 
         own = workers if workers > 1 else None
-        return self.opened.enter_context(open_cluster(where, self.folder / "parts", n_workers=own))
+        stated = self.protocol.compute.parts
+        parts = self.folder / "parts" if stated is None else stated
+        return self.opened.enter_context(open_cluster(where, parts, n_workers=own))
 
     def find_workers(self, seconds: float) -> "Cluster | Processes | None":
         """Return who does work with scans that would take this process so many seconds.

@@ -101,7 +101,7 @@ _BY_SECTION: Final = {
         "failure_rate",
     ),
     "simulation": ("sample_sizes", "n_simulations", "n_bootstrap", "workers"),
-    "compute": ("cluster",),
+    "compute": ("cluster", "parts"),
 }
 
 KEYS: Final[Mapping[str, str]] = {

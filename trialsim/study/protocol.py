@@ -198,10 +198,12 @@ class ComputeSection(ProtocolSection):
 
     `cluster` is local (processes of this machine), the address of a Dask scheduler
     (tcp://node1:8786), or the path of a TOML file that asks a queue for workers; left out, this
-    process does everything.
+    process does everything. `parts` is the address of fsspec (s3://bucket/parts) where workers keep
+    finished blocks of simulations; left out, the folder parts/ beside the study.
     """
 
     cluster: str | None = None
+    parts: Annotated[str, Field(pattern="://")] | None = None
 
 
 class Protocol(ProtocolSection):

@@ -209,6 +209,7 @@ _WAYS: Final = (
     "prediction.memory_gb",
     "simulation.workers",
     "compute.cluster",
+    "compute.parts",
 )
 
 

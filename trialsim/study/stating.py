@@ -104,6 +104,7 @@ def protocol(
     n_bootstrap: int | None = None,
     workers: int | None = None,
     cluster: str | None = None,
+    parts: str | None = None,
     private: bool | None = None,
 ) -> Protocol:
     """Return a protocol; what is left out (None) takes the default of `Protocol`.
@@ -195,8 +196,9 @@ def protocol(
         People in both arms together, at least two numbers of at least 4.
     n_simulations, n_bootstrap, workers
         Trials at each point (at least 100), bootstrap samples of people, threads.
-    cluster
-        Where else work is done: "local", the address of a Dask scheduler, or a TOML file.
+    cluster, parts
+        Where else work is done: "local", the address of a Dask scheduler, or a TOML file; and the
+        address of fsspec where its parts are kept ("s3://bucket/parts").
     private
         Whether what is written is for its owner alone.
 

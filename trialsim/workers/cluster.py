@@ -23,7 +23,7 @@ from trialsim import __version__
 from trialsim.analysis.inputs import count_cores
 from trialsim.errors import ClusterError
 from trialsim.workers.digest import compute_digest
-from trialsim.workers.parts import PartStore
+from trialsim.workers.parts import PartStore, find_file_system
 from trialsim.workers.spread import Arrays
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(where: str, parts: Path, *, n_workers: int | None = None) -> Iterator[Cluster]:
+def open_cluster(
+    where: str, parts: Path | str, *, n_workers: int | None = None
+) -> Iterator[Cluster]:
     """Connect to workers, and let them go at the end.
 
     Parameters
@@ -147,15 +149,18 @@ def open_cluster(where: str, parts: Path, *, n_workers: int | None = None) -> It
         `local` for processes of this machine; the address of a Dask scheduler, such as
         tcp://node1:8786; or the path of a TOML file that says how a queue is asked for workers.
     parts
-        The folder for finished blocks.
+        The folder for finished blocks, or an address that fsspec knows.
     n_workers
         Processes of a local cluster; one a core when None.
 
     Raises
     ------
     ClusterError
-        Where no worker comes, or the workers have another version of this program.
+        Where no worker comes, the workers have another version of this program, or nothing is
+        known of the parts' address.
     """
+    if isinstance(parts, str):
+        find_file_system(parts)
     import dask
     from distributed import Client
 

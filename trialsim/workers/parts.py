@@ -1,4 +1,4 @@
-"""Finished blocks on disk: Parquet files that are whole or absent, with a checksum.
+"""Finished blocks: Parquet files with a checksum, in a folder or at an address of fsspec.
 
 A part is named by all that it depends on, so whoever asks again, after whatever died, finds it.
 """
@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cohorts.atomic import write_file
+from cohorts.errors import StorageError
+from trialsim.errors import ClusterError
 from trialsim.workers.spread import Arrays
 
 _CHECKSUM: Final = b"sha256"
@@ -28,15 +30,16 @@ class PartStore:
     Attributes
     ----------
     folder
-        Made when the first part is written.
+        Made when the first part is written; or an address that fsspec knows, such as
+        s3://bucket/parts (with `pip install s3fs`), memory:// or file://.
     """
 
-    folder: Path
+    folder: Path | str
 
     def read(self, key: str) -> Arrays | None:
         """Return the part of that name; None where it is absent, or not as it was written."""
         try:
-            table = pq.read_table(io.BytesIO((self.folder / f"{key}.parquet").read_bytes()))
+            table = pq.read_table(io.BytesIO(self._load(f"{key}.parquet")))
             rows = table.to_pylist()
         except (OSError, pa.ArrowException):
             return None
@@ -72,8 +75,43 @@ class PartStore:
         )
         content = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), content)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_file(self.folder / f"{key}.parquet", content.getvalue())
+        self._save(f"{key}.parquet", content.getvalue())
+
+    def _load(self, name: str) -> bytes:
+        if isinstance(self.folder, Path):
+            return (self.folder / name).read_bytes()
+        files, place = find_file_system(self.folder)
+        return bytes(files.cat_file(f"{place}/{name}"))
+
+    def _save(self, name: str, content: bytes) -> None:
+        if isinstance(self.folder, Path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_file(self.folder / name, content)
+            return
+        files, place = find_file_system(self.folder)
+        try:
+            files.makedirs(place, exist_ok=True)
+            # a store that breaks off leaves what the checksum tells from a whole part
+            files.pipe_file(f"{place}/{name}", content)
+        except OSError as error:
+            raise StorageError(f"{self.folder} cannot be written: {error}.") from error
+
+
+def find_file_system(address: str) -> tuple[Any, str]:
+    """Return the file system of fsspec behind an address, and the place in it.
+
+    Raises
+    ------
+    ClusterError
+        Where fsspec knows no such address, or the package that reaches it is not installed.
+    """
+    import fsspec
+
+    try:
+        files, place = fsspec.url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        raise ClusterError(f"Parts cannot be kept at {address}: {error}.") from error
+    return files, str(place).rstrip("/")
 
 
 def _compute_checksum(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -22,6 +22,7 @@ EXTRA_OF: Final = {
     "dask": "cluster",
     "distributed": "cluster",
     "dask_jobqueue": "cluster",
+    "fsspec": "cluster",
 }
 """The extra that brings a package which `pip install trialsim` alone does not install."""
 
