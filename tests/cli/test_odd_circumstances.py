@@ -136,11 +136,21 @@ def test_without_a_home_and_a_folder_for_temporary_files_it_works(
     assert done.exit_code == 0, done.output
 
 
-def test_a_home_that_cannot_be_found_is_a_sentence(
-    people: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("option", ["--study=~nobody-here/s.duckdb", "~nobody-here/people"])
+def test_a_home_that_nobody_has_is_a_sentence_and_no_folder(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = invoke("rank", people, "--study", "~nobody-of-this-name/study.duckdb", *RANK)
-    assert_one_sentence(done, "nobody-of-this-name")
+    monkeypatch.chdir(tmp_path)
+    done = invoke("rank", option)
+    assert done.exit_code == 2
+    assert "~nobody-here" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_nobody_has_in_a_protocol_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "protocol.toml").write_text('[cohort]\npath = "~nobody-here/people"\n')
+    done = invoke("run", tmp_path / "protocol.toml")
+    assert_one_sentence(done, "there is no home folder ~nobody-here")
 
 
 def test_a_clock_that_goes_back_changes_nothing(

@@ -30,7 +30,22 @@ from trialsim.errors import DesignError
 from trialsim.interim.plan import InterimPlan, build_interim
 from trialsim.optimization.ranges import SearchRanges, build_ranges
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+def expand_home(path: Path) -> Path:
+    """Return the path with the home folder in place of `~` or `~name`.
+
+    Raises
+    ------
+    DesignError
+        Where there is no such home.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise DesignError(f"{path}: there is no home folder {path.parts[0]}.") from error
+
+
+UserPath = Annotated[Path, AfterValidator(expand_home)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Months = Annotated[float, Field(gt=0, le=600)]
 

@@ -14,7 +14,13 @@ from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
 from trialsim.enrichment.registry import list_unattainable
 from trialsim.errors import DesignError
-from trialsim.study.protocol import RENAMED, Protocol, SelectionSection, build_protocol
+from trialsim.study.protocol import (
+    RENAMED,
+    Protocol,
+    SelectionSection,
+    build_protocol,
+    expand_home,
+)
 from trialsim.units import RENAMED_UNITS
 
 PATHS: Final = (
@@ -109,7 +115,7 @@ def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
         One sentence for each key that is unknown, missing or out of range.
     """
     try:
-        content = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
+        content = tomllib.loads(expand_home(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DesignError(
             f"The protocol {path} cannot be read ({error.strerror}): `trialsim init` writes one."
@@ -327,10 +333,10 @@ def anchor(protocol: Protocol, folder: Path) -> Protocol:
 
 def _anchor_value(key: str, value: Any, folder: Path) -> Any:
     if key in PATHS and isinstance(value, str | Path):
-        return Path(os.path.abspath(folder / Path(value).expanduser()))
+        return Path(os.path.abspath(folder / expand_home(Path(value))))
     if key in _NAMES_OR_PATHS and value is not None:
         # a name of nothing there is a bundled one's, or an error that names what was written
-        there = folder / Path(str(value)).expanduser()
+        there = folder / expand_home(Path(str(value)))
         is_there = there.is_dir() if key == "prediction.model" else there.is_file()
         return os.path.abspath(there) if is_there else str(value)
     return value

@@ -5,6 +5,7 @@ where the fault was, not what the data were.
 """
 
 import os
+import re
 import sys
 import traceback
 from os.path import expanduser
@@ -74,7 +75,8 @@ def _tell_fault(error: BaseException, *, debug: bool) -> None:
 class ErrorReportingGroup(TyperGroup):
     """A command group that ends every command in sentences on stderr and an exit code.
 
-    It also reads `~/` as the home folder in `--option=~/path`, which shells leave as it is.
+    It also reads `~/` as the home folder in `--option=~/path`, which shells leave as it is, and
+    refuses a home that nobody has.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -95,7 +97,11 @@ class ErrorReportingGroup(TyperGroup):
 
 
 def _expand_home(argument: str) -> str:
-    option, equals, value = argument.partition("=")
-    if option.startswith("--") and equals:
-        return f"{option}={expanduser(value)}"
-    return expanduser(argument)
+    option, equals, _ = argument.partition("=")
+    start = f"{option}=" if option.startswith("--") and equals else ""
+    path = argument.removeprefix(start)
+    expanded = expanduser(path)
+    if re.match(r"~[\w.-]*/", expanded):
+        home = expanded.partition("/")[0]
+        raise typer.BadParameter(f"there is no home folder {home}", param_hint=path)
+    return start + expanded
