@@ -14,12 +14,13 @@ from trialsim.comparison.candidates import (
 )
 from trialsim.comparison.chosen_size import LOW_POWER, compute_optimism, correct_choice
 from trialsim.comparison.closed_form import Moments, compute_sample_size
-from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes, take_top
+from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import (
     compute_percentiles,
     compute_size_interval,
 )
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
+from trialsim.comparison.cohort_error.samples import take_top
 from trialsim.comparison.proposal import count_to_settle
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign

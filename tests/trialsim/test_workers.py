@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trialsim.comparison.cohort_error.bootstrap import take_top
+from trialsim.comparison.cohort_error.samples import take_top
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import ClusterError, DesignError
 from trialsim.simulation.outcomes import ResamplingModel

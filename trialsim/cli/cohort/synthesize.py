@@ -1,6 +1,5 @@
 """`trialsim cohort synthesize`: simulated people, as tables or as scans."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,15 +7,8 @@ import typer
 
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.asking.recording import QuietOption, SeedOption
+from trialsim.cli.cohort.signal import Signal
 from trialsim.cli.cohort.synthesizing import write_images, write_trial_images
-
-
-class Signal(StrEnum):
-    """How much the scans of generator 2 tell of the course."""
-
-    STRONG = "strong"
-    LITERATURE = "literature"
-    NULL = "null"
 
 
 def synthesize(

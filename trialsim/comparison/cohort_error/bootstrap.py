@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
-from trialsim.comparison.archive import Target
 from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
 from trialsim.comparison.cohort_error.intervals import compute_freedom
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
@@ -34,6 +33,15 @@ from trialsim.comparison.cohort_error.sample_moments import (
     compute_moments,
     widen_covariance,
 )
+from trialsim.comparison.cohort_error.samples import (
+    TargetSample,
+    center_score,
+    draw_counts,
+    draw_target,
+    list_chunks,
+    repeat_rows,
+    take_top,
+)
 from trialsim.comparison.refitting import Rescore
 from trialsim.comparison.transport import describe_selected, transport
 from trialsim.design import TrialDesign
@@ -41,9 +49,6 @@ from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
 from trialsim.simulation.effects import compute_normal_change
 from trialsim.workers.spread import Workers
-
-_CHUNK = 100
-"""Samples that are computed at once; results do not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def bootstrap_sizes(
     base = job.compute(np.ones((1, n_people)), {})
     parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
     work = _Resampling(job, rescore, seed, redraws_screened)
-    chunks = _list_chunks(n_bootstrap)
+    chunks = list_chunks(n_bootstrap)
     drawn = map(work, chunks) if isinstance(workers, int | None) else workers(work, chunks)
     for (_, size), sizes in zip(chunks, drawn, strict=True):
         parts.append(sizes)
@@ -137,62 +142,6 @@ def bootstrap_sizes(
         job.effective_sizes,
         screened.n_screened,
     )
-
-
-def _list_chunks(n_bootstrap: int) -> list[tuple[int, int]]:
-    """Return the number and the size of each chunk of samples."""
-    starts = range(0, n_bootstrap, _CHUNK)
-    return [(number, min(_CHUNK, n_bootstrap - start)) for number, start in enumerate(starts)]
-
-
-def _draw_people(
-    n_people: int, seed: int, chunk: tuple[int, int]
-) -> tuple[Floats, np.random.Generator]:
-    """Return how often each person is in each sample of a chunk, and what draws on."""
-    number, size = chunk
-    rng = np.random.default_rng([seed, 1, number])
-    counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
-    return counts.astype(float), rng
-
-
-def draw_samples(n_people: int, n_bootstrap: int, seed: int) -> Floats:
-    """Return how often each person is in each sample of `bootstrap_sizes`.
-
-    Returns
-    -------
-    ndarray
-        (n_bootstrap, n_people).
-    """
-    drawn = [_draw_people(n_people, seed, chunk)[0] for chunk in _list_chunks(n_bootstrap)]
-    return np.concatenate(drawn) if drawn else np.empty((0, n_people))
-
-
-@dataclass(frozen=True)
-class _TargetSample:
-    """Samples of the screened people whom an archive stands for.
-
-    Attributes
-    ----------
-    counts
-        (n_samples, n_screened).
-    scores
-        Strategy -> (n_samples, n_screened), of the strategies that samples of the archive change.
-    """
-
-    counts: Floats
-    scores: dict[str, Floats]
-
-
-def _draw_target(
-    target: Target, archive: Floats, rng: np.random.Generator, *, redraws: bool
-) -> _TargetSample:
-    """Draw the screened people again, scored by strategies fitted to samples of the archive."""
-    counts = np.ones((len(archive), target.size))
-    if redraws:
-        shares = np.full(target.size, 1 / target.size)
-        counts = rng.multinomial(target.size, shares, size=len(archive)).astype(float)
-    scores = {} if target.rescore is None else target.rescore(Samples(training=archive), rng)
-    return _TargetSample(counts, scores)
 
 
 Sizes = dict[str, Floats]
@@ -226,7 +175,7 @@ class _Job:
         counts: Floats,
         scores: dict[str, Floats],
         widenings: int = 1,
-        target: _TargetSample | None = None,
+        target: TargetSample | None = None,
     ) -> Sizes:
         """Return the sizes of each candidate in each sample.
 
@@ -258,7 +207,7 @@ class _Job:
             weights = self._select(candidate, everyone, score, target)
             prognostic = self._get_prognostic(candidate, score)
             own = people[candidate.expectation]
-            moments = compute_moments(own, weights, _fill(prognostic))
+            moments = compute_moments(own, weights, center_score(prognostic))
             moments = self._transport(moments, candidate, own, weights, prognostic, target)
             covariance = moments.get_covariance()
             for _ in range(widenings):
@@ -275,7 +224,7 @@ class _Job:
         people: PersonMoments,
         weights: Floats,
         prognostic: Floats | None,
-        again: _TargetSample | None,
+        again: TargetSample | None,
     ) -> SampleMoments:
         """Return the moments of the screened people's own futures, where these are predicted."""
         target = self.screened.target
@@ -291,7 +240,7 @@ class _Job:
             middle = np.nanmean(prognostic, axis=-1, keepdims=True)
             shown = np.where(np.isfinite(score), score - middle, 0.0)
         selected = describe_selected(counts, target.start - people.middle[0], shown)
-        return transport(moments, people, weights, _fill(prognostic), selected)
+        return transport(moments, people, weights, center_score(prognostic), selected)
 
     def estimate_freedom(self) -> dict[str, Floats]:
         """Return the degrees of freedom of the standard error of ln size of each candidate."""
@@ -304,7 +253,7 @@ class _Job:
         for row, candidate in enumerate(self.candidates):
             weights, own = self.base[row], people[candidate.expectation]
             own_score = self.screened.scores[candidate.strategy]
-            score = _fill(self._get_prognostic(candidate, own_score))
+            score = center_score(self._get_prognostic(candidate, own_score))
             moments = compute_moments(own, weights, score)
             for name in self._list_analyses(candidate):
                 influence = compute_influences(
@@ -324,14 +273,15 @@ class _Job:
         has_score = self.screened.get_prognostic(candidate) is not None
         return [name for name in self.design.analyses if has_score or not ANALYSES[name].uses_score]
 
-    def _weigh(self, counts: Floats, again: _TargetSample | None) -> dict[str, Floats]:
+    def _weigh(self, counts: Floats, again: TargetSample | None) -> dict[str, Floats]:
         """Return everyone's weight in each sample by what is expected, (n_samples, n_people)."""
         target = self.screened.target
         if target is None:
             return {name: counts * weight for name, weight in self.screened.weights.items()}
         screened = np.ones((1, target.size)) if again is None else again.counts
         return {
-            name: target.weigh(name, *_repeat(counts, screened)) for name in self.screened.weights
+            name: target.weigh(name, *repeat_rows(counts, screened))
+            for name in self.screened.weights
         }
 
     def _select(
@@ -339,7 +289,7 @@ class _Job:
         candidate: Candidate,
         everyone: dict[str, Floats],
         score: Floats,
-        again: _TargetSample | None,
+        again: TargetSample | None,
     ) -> Floats:
         """Return the weight of each person among those enrolled, (n_samples, n_people)."""
         weights, target = everyone[candidate.expectation], self.screened.target
@@ -378,59 +328,15 @@ class _Resampling:
 
     def __call__(self, chunk: tuple[int, int]) -> Sizes:
         screened = self.job.screened
-        weights, rng = _draw_people(len(screened.outcome), self.seed, chunk)
+        weights, rng = draw_counts(len(screened.outcome), self.seed, chunk)
         target = screened.target
         fresh = {} if self.rescore is None else self.rescore(Samples(people=weights), rng)
         again = (
             None
             if target is None
-            else _draw_target(target, weights, rng, redraws=self.redraws_screened)
+            else draw_target(target, weights, rng, redraws=self.redraws_screened)
         )
         return self.job.compute(weights, fresh, widenings=2, target=again)
-
-
-def take_top(
-    weights: Floats, score: Floats, share: float, order: NDArray[np.intp] | None = None
-) -> Floats:
-    """Return the weights that fall to the top share by score; a person may be taken in part.
-
-    Parameters
-    ----------
-    weights
-        (n_samples, n_people).
-    score
-        (n_people,) or (n_samples, n_people); NaN comes last.
-    share
-        Of the total weight, above 0 and at most 1.
-    order
-        In which people are looked at where scores are tied; as they come when None.
-    """
-    places = np.arange(weights.shape[1]) if order is None else order
-    value = np.where(np.isnan(score), np.inf, -score)[..., places]
-    ranked = places[np.argsort(value, axis=-1, kind="stable")]
-    ranked, weights = np.broadcast_arrays(np.atleast_2d(ranked), weights)
-    sorted_weights = np.take_along_axis(weights, ranked, axis=1)
-    until = np.cumsum(sorted_weights, axis=1)
-    room = share * until[:, -1:] - (until - sorted_weights)
-    taken = np.empty_like(weights)
-    np.put_along_axis(taken, ranked, np.clip(room, 0.0, sorted_weights), axis=1)
-    return taken
-
-
-def _repeat(first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Return both with as many rows as the longer one has."""
-    n = max(len(first), len(second))
-    return np.broadcast_to(first, (n, first.shape[1])), np.broadcast_to(
-        second, (n, second.shape[1])
-    )
-
-
-def _fill(score: Floats | None) -> Floats:
-    """Return the score around its mean, a missing one at the mean; 0 where there is none."""
-    if score is None:
-        return np.zeros(1)
-    middle = np.nanmean(score, axis=-1, keepdims=True)
-    return np.asarray(np.where(np.isfinite(score), score - middle, 0.0))
 
 
 def _bootstrap_archive(

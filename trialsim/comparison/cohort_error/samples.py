@@ -1,0 +1,113 @@
+"""Samples of people, screened and of an archive, and who is chosen in each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.analysis.result import Floats
+from trialsim.comparison.archive import Target
+from trialsim.enrichment.folds import Samples
+
+_CHUNK = 100
+"""Samples that are computed at once; results do not depend on it."""
+
+
+def list_chunks(n_bootstrap: int) -> list[tuple[int, int]]:
+    """Return the number and the size of each chunk of samples."""
+    starts = range(0, n_bootstrap, _CHUNK)
+    return [(number, min(_CHUNK, n_bootstrap - start)) for number, start in enumerate(starts)]
+
+
+def draw_counts(
+    n_people: int, seed: int, chunk: tuple[int, int]
+) -> tuple[Floats, np.random.Generator]:
+    """Return how often each person is in each sample of a chunk, and what draws on."""
+    number, size = chunk
+    rng = np.random.default_rng([seed, 1, number])
+    counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
+    return counts.astype(float), rng
+
+
+def draw_samples(n_people: int, n_bootstrap: int, seed: int) -> Floats:
+    """Return how often each person is in each sample of `bootstrap_sizes`.
+
+    Returns
+    -------
+    ndarray
+        (n_bootstrap, n_people).
+    """
+    drawn = [draw_counts(n_people, seed, chunk)[0] for chunk in list_chunks(n_bootstrap)]
+    return np.concatenate(drawn) if drawn else np.empty((0, n_people))
+
+
+@dataclass(frozen=True)
+class TargetSample:
+    """Samples of the screened people whom an archive stands for.
+
+    Attributes
+    ----------
+    counts
+        (n_samples, n_screened).
+    scores
+        Strategy -> (n_samples, n_screened), of the strategies that samples of the archive change.
+    """
+
+    counts: Floats
+    scores: dict[str, Floats]
+
+
+def draw_target(
+    target: Target, archive: Floats, rng: np.random.Generator, *, redraws: bool
+) -> TargetSample:
+    """Draw the screened people again, scored by strategies fitted to samples of the archive."""
+    counts = np.ones((len(archive), target.size))
+    if redraws:
+        shares = np.full(target.size, 1 / target.size)
+        counts = rng.multinomial(target.size, shares, size=len(archive)).astype(float)
+    scores = {} if target.rescore is None else target.rescore(Samples(training=archive), rng)
+    return TargetSample(counts, scores)
+
+
+def take_top(
+    weights: Floats, score: Floats, share: float, order: NDArray[np.intp] | None = None
+) -> Floats:
+    """Return the weights that fall to the top share by score; a person may be taken in part.
+
+    Parameters
+    ----------
+    weights
+        (n_samples, n_people).
+    score
+        (n_people,) or (n_samples, n_people); NaN comes last.
+    share
+        Of the total weight, above 0 and at most 1.
+    order
+        In which people are looked at where scores are tied; as they come when None.
+    """
+    places = np.arange(weights.shape[1]) if order is None else order
+    value = np.where(np.isnan(score), np.inf, -score)[..., places]
+    ranked = places[np.argsort(value, axis=-1, kind="stable")]
+    ranked, weights = np.broadcast_arrays(np.atleast_2d(ranked), weights)
+    sorted_weights = np.take_along_axis(weights, ranked, axis=1)
+    until = np.cumsum(sorted_weights, axis=1)
+    room = share * until[:, -1:] - (until - sorted_weights)
+    taken = np.empty_like(weights)
+    np.put_along_axis(taken, ranked, np.clip(room, 0.0, sorted_weights), axis=1)
+    return taken
+
+
+def repeat_rows(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Return both with as many rows as the longer one has."""
+    n = max(len(first), len(second))
+    return np.broadcast_to(first, (n, first.shape[1])), np.broadcast_to(
+        second, (n, second.shape[1])
+    )
+
+
+def center_score(score: Floats | None) -> Floats:
+    """Return the score around its mean, a missing one at the mean; 0 where there is none."""
+    if score is None:
+        return np.zeros(1)
+    middle = np.nanmean(score, axis=-1, keepdims=True)
+    return np.asarray(np.where(np.isfinite(score), score - middle, 0.0))
