@@ -19,7 +19,7 @@ cohort describe screened
 cohort import screened imported
 rank --strategies random,regression --train-on archive
 compare --strategies random,regression
-power --visits-months 0,12,24 --slowing 0.3 --n-simulations 20 --n-bootstrap 0
+power --visits-months 0,12,24 --slowing 0.3 --n-simulations 100 --n-bootstrap 0
 optimize --visits-months 0,12,24 --n-simulations 100 --n-bootstrap 0
 report study.duckdb --out report.html
 report study.duckdb --out report.md

@@ -9,25 +9,37 @@ from trialsim.explorer.contents import Contents
 from trialsim.explorer.design_view import design_server, design_ui
 from trialsim.explorer.people_view import people_server, people_ui
 from trialsim.explorer.prediction_view import prediction_server, prediction_ui
+from trialsim.explorer.trial_view import trial_server, trial_ui
 
 
 def build_app(contents: Contents | None) -> App:
     """Return the application of a study; the calculator alone for None."""
+    explored = _with_choices(contents)
 
     def serve(_input: Inputs, _output: Outputs, _session: Session) -> None:
-        design_server("design", contents)
-        if contents is not None:
-            people_server("people", contents)
-            prediction_server("prediction", contents)
+        design_server("design", explored)
+        if explored is not None:
+            people_server("people", explored)
+            prediction_server("prediction", explored)
+        if contents is not None and contents.has_trial:
+            trial_server("trial", contents)
 
     return App(_lay_out(contents), serve)
 
 
+def _with_choices(contents: Contents | None) -> Contents | None:
+    """Return the study where it holds choices; a finished trial alone leaves the calculator."""
+    return contents if contents is not None and contents.has_choices else None
+
+
 def _lay_out(contents: Contents | None) -> Tag:
-    panels = [ui.nav_panel("Design", design_ui("design", contents))]
-    if contents is not None:
-        panels.append(ui.nav_panel("People", people_ui("people", contents)))
-        panels.append(ui.nav_panel("Prediction", prediction_ui("prediction", contents)))
+    explored = _with_choices(contents)
+    panels = [ui.nav_panel("Design", design_ui("design", explored))]
+    if explored is not None:
+        panels.append(ui.nav_panel("People", people_ui("people", explored)))
+        panels.append(ui.nav_panel("Prediction", prediction_ui("prediction", explored)))
+    if contents is not None and contents.has_trial:
+        panels.append(ui.nav_panel("Trial", trial_ui("trial", contents)))
     style = files("trialsim.explorer").joinpath("explorer.css").read_text(encoding="utf-8")
     is_synthetic = contents is not None and contents.result.is_synthetic
     title = "trialsim explore" if contents is None else contents.protocol.study.title

@@ -33,8 +33,8 @@ class Contents:
     is_identified: bool = False
 
     def __post_init__(self) -> None:
-        missing = [name for name in ("scores", "pool_moments") if not self.result.study.has(name)]
-        if missing:
+        missing = [name for name in ("scores", "pool_moments") if not self.has(name)]
+        if missing and not self.has_trial:
             raise DesignError(
                 f"The study {self.path} holds no {' and no '.join(missing)}: `trialsim power` "
                 "makes what is explored."
@@ -73,6 +73,16 @@ class Contents:
     def has(self, table: str) -> bool:
         """Whether the study holds rows of a table."""
         return self.study.has(table)
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether there are choices of people to look at."""
+        return self.has("scores") and self.has("pool_moments")
+
+    @property
+    def has_trial(self) -> bool:
+        """Whether looks were planned, or a finished trial was analysed."""
+        return any(self.has(name) for name in ("looks", "trial_effects", "twin_outcomes"))
 
     @cached_property
     def people(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How good the prediction is: calibration, capture rate, subgroups, interim looks."""
+"""How good the prediction is: calibration, capture rate, subgroups."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from shiny import Inputs, Outputs, Session, module, render, ui
 from shiny.ui import Tag
 
-from reports.figures.bounds import plot_bounds
 from reports.figures.capture import plot_capture_rates
 from reports.figures.prediction import plot_predicted_versus_observed
 from reports.figures.selection import plot_group_differences
@@ -31,10 +30,6 @@ def list_figures(contents: Contents) -> list[tuple[str, str, Callable[[], Figure
         smallest = groups[groups["fraction_enrolled"] == groups["fraction_enrolled"].min()]
         about = "Selected against not selected people, in standard deviations."
         found.append(("Who is selected", about, lambda: plot_group_differences(smallest)))
-    if contents.has("looks"):
-        looks = contents.study.read("looks")
-        about = "Bounds of the interim looks."
-        found.append(("Interim looks", about, lambda: plot_bounds(looks)))
     return found
 
 

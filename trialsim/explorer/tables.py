@@ -92,6 +92,6 @@ def show_pinned(scenarios: Sequence[tuple[Scenario, pd.DataFrame]]) -> Tag:
 
 
 def _name(strategy: object, fraction: float) -> str:
-    if fraction >= 1:
+    if strategy == "random" and fraction >= 1:
         return "Everyone"
     return f"{strategy_label(str(strategy))}, top {show_fraction(fraction)}"
