@@ -22,6 +22,10 @@ from brlp_models.scans.template import TEMPLATE_NAME, TEMPLATE_SPACE
 from cohorts.atomic import write_file, write_file_with
 from cohorts.bids_output import ALIGNED, describe_dataset, format_label, make_image, write_json
 
+OUTLINED_REGION: Final = "hippocampus"
+"""Whose outline lies beside the scans, for figures that show it before and after."""
+
+_LEVELS: Final = 255
 _IGNORED: Final = (
     "settings.json", "people", "scans", "logs", "*.csv", "*.duckdb*", "*.html",
     "*_xfm.*", "*_stat-sd_*",
@@ -32,7 +36,8 @@ PREDICTED brain scans: none of these images was acquired.
 Made by `trialsim predict`: what a model expects each person's brain to look like at a later age.
 `desc-predictedMonth24Age75p3` is a scan predicted for 24 months after baseline, at an age of 75.3
 years; `stat-sd` is the standard deviation of its draws, voxel by voxel; `desc-reconstructed` is the
-scan that the prediction starts from, as the model shows it. Predicted volumes with their standard
+scan that the prediction starts from, as the model shows it; `probseg` is the share of each voxel
+that the hippocampus fills in the scan of that name. Predicted volumes with their standard
 deviations are in phenotype/predicted_volumes.tsv, transforms to MNI152 in *_xfm.txt (ITK).
 """
 _PREDICTED: Final = re.compile(r"_desc-predictedMonth(\d+(?:p\d+)?)Age(\d+(?:p\d+)?)_T1w$")
@@ -119,6 +124,14 @@ class PredictedDataset:
             {"Description": says, "Template": TEMPLATE_NAME, "Invertible": True},
         )
 
+    def write_region(self, person: Person, name: str, share: NDArray[Any]) -> None:
+        """Write which share of each voxel `OUTLINED_REGION` fills in the scan called `name`."""
+        # noise below a level says nothing and does not compress
+        rounded = np.round(share * _LEVELS) / _LEVELS
+        says = f"Share of each voxel that the {OUTLINED_REGION} fills, both sides, by the model."
+        stem = name_region(name)
+        self._write(person, stem, rounded, f"{OUTLINED_REGION.upper()} share", says, {})
+
     def _write(
         self,
         person: Person,
@@ -183,6 +196,12 @@ def write_dataset_tables(
 def name_uncertainty(target: PersonAtHorizon) -> str:
     """Return what the map of a prediction's uncertainty is called."""
     return target.name.replace("_desc-", "_stat-sd_desc-")
+
+
+def name_region(name: str) -> str:
+    """Return what the map of `OUTLINED_REGION` in the scan called `name` is called."""
+    start, _, end = name.removesuffix("_T1w").partition("_desc-")
+    return f"{start}_label-{OUTLINED_REGION}_desc-{end}_probseg"
 
 
 def find_predicted_scans(folder: Path, participant_id: str) -> Iterator[tuple[float, Path]]:

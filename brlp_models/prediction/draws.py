@@ -128,6 +128,17 @@ class Drawing:
         )
         return [volumes for part in parts for volumes in part]
 
+    def locate(self, decoded: Tensor, region: str) -> Tensor | None:
+        """Return the share (B, *shape) of each voxel of decoded latents that a region fills."""
+        segmenter = self.segmenter
+        if segmenter is None:
+            return None
+        parts = self.scan_batch.run(
+            lambda part: [segmenter.locate(decoded[part].clamp(0, 1), region)], len(decoded)
+        )
+        found = [share for part in parts for share in part if share is not None]
+        return torch.cat(found) if found else None
+
     def _sample(self, jobs: Sequence[tuple[PersonAtHorizon, int]]) -> Tensor:
         config = self.model.config
         shape = (config.latent_channels, *config.padded_latent_shape)

@@ -15,7 +15,11 @@ from brlp_models.model.context import encode_context, find_values_outside_traini
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.batches import told_when_out_of_memory
 from brlp_models.prediction.context import AuxiliaryModels, build_context_values
-from brlp_models.prediction.dataset import PredictedDataset, write_dataset_tables
+from brlp_models.prediction.dataset import (
+    OUTLINED_REGION,
+    PredictedDataset,
+    write_dataset_tables,
+)
 from brlp_models.prediction.draws import Drawing, Person, PersonAtHorizon
 from brlp_models.prediction.person_files import PredictionArchive, write_prediction_tables
 from brlp_models.prediction.settings import Part, PredictionSettings
@@ -175,11 +179,11 @@ class PredictionJob:
         means = torch.stack([target.draws.latents.mean for target in targets])
         baseline, decoded = person.reconstruction, self.drawing.decode(means)
         names = [person.start.reconstruction_name, *(target.name for target in targets)]
+        images = torch.cat([baseline[None], decoded])
         if self.drawing.renders:
-            self._show(targets, list(self.drawing.render(person, decoded)))
+            self._show(targets, list(self.drawing.render(person, decoded)), images, names)
         rows: list[dict[str, Any]] = []
         if self.drawing.segmenter is not None:
-            images = torch.cat([baseline[None], decoded])
             reconstructed, *predicted = self.drawing.measure(images, names)
             for target, volumes in zip(targets, predicted, strict=True):
                 rows += build_rows(
@@ -192,18 +196,28 @@ class PredictionJob:
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
         self.archive.write(name, content)
 
-    def _show(self, targets: Sequence[PersonAtHorizon], scans: Sequence[torch.Tensor]) -> None:
+    def _show(
+        self,
+        targets: Sequence[PersonAtHorizon],
+        scans: Sequence[torch.Tensor],
+        decoded: torch.Tensor,
+        names: Sequence[str],
+    ) -> None:
         if self.on_person is not None:
             self.on_person(targets, scans)
         if not self.save_images:
             return
         # beside the predicted scans lies a baseline of their sharpness
         person = targets[0].person
-        (start,) = self.drawing.render(person, person.reconstruction[None])
+        (start,) = self.drawing.render(person, decoded[:1])
         self.dataset.write_start(person, np.asarray(start[0]))
         for target, scan in zip(targets, scans, strict=True):
             sd = np.asarray(target.draws.scans.sd[0])
             self.dataset.write_prediction(target, np.asarray(scan[0]), sd)
+        shares = self.drawing.locate(decoded, OUTLINED_REGION)
+        if shares is not None:
+            for name, share in zip(names, shares, strict=True):
+                self.dataset.write_region(person, name, np.asarray(share))
 
     def _check(self, person: Person, warnings: Sequence[str]) -> dict[str, Any]:
         return {

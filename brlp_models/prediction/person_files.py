@@ -14,7 +14,12 @@ from urllib.parse import quote
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.prediction.dataset import find_predicted_scans, write_dataset_tables
+from brlp_models.prediction.dataset import (
+    OUTLINED_REGION,
+    find_predicted_scans,
+    name_region,
+    write_dataset_tables,
+)
 from brlp_models.prediction.start import People, find_start_visit
 from brlp_models.prediction.tables import build_table
 from cohorts.atomic import write_file
@@ -126,6 +131,7 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
+_ENDING: Final = ".nii.gz"
 _COLUMNS: Final = ["participant_id", "model_id", "horizon_months", "kind", "path"]
 
 
@@ -175,6 +181,10 @@ def _list_kinds(
     reconstructed = predicted.with_name(f"{prefix}_desc-reconstructed_T1w.nii.gz")
     if reconstructed.is_file():
         yield "reconstructed", reconstructed
+    for scan, kind in ((reconstructed, "reconstructed"), (predicted, "predicted")):
+        region = scan.with_name(f"{name_region(scan.name.removesuffix(_ENDING))}{_ENDING}")
+        if region.is_file():
+            yield f"{kind}_{OUTLINED_REGION}", region
     try:
         start = find_start_visit(cohort, participant_id, until_months=until_months)
     except ModelError:

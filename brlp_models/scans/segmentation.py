@@ -53,6 +53,10 @@ class Segmenter(Protocol):
         """
         ...
 
+    def locate(self, images: Tensor, region: str) -> Tensor | None:
+        """Return the share (B, *shape) of each voxel that a region fills; None where unknown."""
+        ...
+
 
 class NetworkSegmenter:
     """The model folder's own segmentation network."""
@@ -82,6 +86,14 @@ class NetworkSegmenter:
         volumes = counts.cpu().numpy() * np.prod(self.model.config.spacing_mm)
         return [_add_both_sides(dict(zip(self.config.labels, row, strict=True))) for row in volumes]
 
+    def locate(self, images: Tensor, region: str) -> Tensor | None:
+        """Return the probability of the region, of both its sides together."""
+        names = {region, *(f"{side}_{region}" for side in SIDES)}
+        own = [place for place, label in enumerate(self.config.labels) if label in names]
+        if not own:
+            return None
+        return compute_logits(self.model, images).softmax(dim=1)[:, own].sum(dim=1).cpu()
+
 
 class SynthSegCommand:
     """FreeSurfer's `mri_synthseg`, run on files."""
@@ -103,6 +115,10 @@ class SynthSegCommand:
             self._run(scans, maps)
             paths = [_find_map(maps, f"{index}*") for index in range(len(images))]
             return [_measure_map(path, name) for path, name in zip(paths, names, strict=True)]
+
+    def locate(self, images: Tensor, region: str) -> None:  # noqa: ARG002
+        """Return None: its label maps are gone once they are measured."""
+        return
 
     def _run(self, scans: Path, maps: Path) -> None:
         command = [SYNTHSEG, "--i", str(scans), "--o", str(maps), "--cpu"]
@@ -127,6 +143,10 @@ class GivenSegmentations:
         """Return the volumes of the label map `<name>.nii.gz` of each scan."""
         patterns = {name: f"**/{escape(name)}.*" for name in names}
         return [_measure_map(_find_map(self.folder, patterns[name]), name) for name in names]
+
+    def locate(self, images: Tensor, region: str) -> None:  # noqa: ARG002
+        """Return None: the given maps lie in spaces of their own."""
+        return
 
 
 def choose_segmenter(model: BrlpModel, segmentations: Path | None = None) -> Segmenter:

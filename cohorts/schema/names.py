@@ -23,8 +23,12 @@ CONTEXT_REGIONS: Final = (
 REPORTED_REGIONS: Final = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus", "csf")
 """The regions whose errors the paper reports."""
 
-IMAGE_KINDS: Final = ("baseline", "predicted", "difference", "uncertainty", "reconstructed")
-"""What an image of `prediction_images` shows; `reconstructed` is the baseline, decoded."""
+IMAGE_KINDS: Final = (
+    "baseline", "predicted", "difference", "uncertainty", "reconstructed",
+    "reconstructed_hippocampus", "predicted_hippocampus",
+)  # fmt: skip
+"""What an image of `prediction_images` shows; `reconstructed` is the baseline, decoded; of a
+hippocampus it is the share of each voxel that it fills."""
 
 OBSERVED_KINDS: Final = ("observed", "decoded")
 """What an image of `observed_images` shows: the follow-up scan, and how the model decodes it."""

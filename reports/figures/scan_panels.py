@@ -1,23 +1,27 @@
 """Scans of one person: baseline, prediction, difference and uncertainty, through the hippocampi."""
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from reports.errors import ReportError
 from reports.figures.labels import label_text
-from reports.figures.style import INK, MUTED, new_figure, shared_style
+from reports.figures.style import INK, ORANGE, SKY, new_figure, shared_style
 
 _ROW_INCHES: Final = 1.55
 _HIPPOCAMPUS_MM: Final = (27.0, -21.0, -15.0)
 """The middle of the right hippocampus in MNI152; a coronal and an axial cut show both."""
 
 _AROUND_MM: Final = ((-58.0, 58.0), (-66.0, 26.0), (-52.0, 26.0))
+_MARGIN_MM: Final = 14.0
+_HALF: Final = 0.5
 _SMOOTHING_MM: Final = 4.0
 _SD_OF_FWHM: Final = 2.3548
 _PLANES: Final = (("Sagittal", 0), ("Coronal", 1), ("Axial", 2))
@@ -31,6 +35,13 @@ class ScanScale(NamedTuple):
     uncertainty: float
 
 
+class Hippocampi(NamedTuple):
+    """The share of each voxel that the hippocampi fill, on the grid of the scans."""
+
+    before: nib.Nifti1Image
+    after: nib.Nifti1Image
+
+
 class _Row(NamedTuple):
     name: str
     values: NDArray[np.float64]
@@ -38,6 +49,27 @@ class _Row(NamedTuple):
     low: float
     high: float
     is_whole: bool = False
+    is_smooth: bool = False
+    outlines: tuple[str, ...] = ()
+
+
+class _Cuts(NamedTuple):
+    """Where planes are cut, and what part of each a zoom shows; world millimeters by axis."""
+
+    at: tuple[float, ...]
+    around: tuple[tuple[float, float], ...]
+
+
+class _Look(NamedTuple):
+    words: str
+    color: str
+    line: str
+
+
+_OUTLINES: Final = {
+    "before": _Look("Hippocampus at baseline", SKY, "-"),
+    "after": _Look("Hippocampus as predicted", ORANGE, "-"),
+}
 
 
 def measure_scale(
@@ -62,14 +94,16 @@ def plot_scan_panel(
     uncertainty: nib.Nifti1Image | None = None,
     *,
     scan: nib.Nifti1Image | None = None,
+    hippocampi: Hippocampi | None = None,
     scale: ScanScale | None = None,
     title: str = "",
-    cut_mm: tuple[float, float, float] = _HIPPOCAMPUS_MM,
 ) -> Figure:
     """Return three planes through the hippocampi of each image, in world space, left on the left.
 
     The first row is the whole brain with the cuts, the others are a zoom. Difference and
     uncertainty are smoothed (4 mm full width at half maximum), so that they can be read.
+    Coronal and axial planes are cut through the middle of both hippocampi at baseline, the
+    sagittal one through that of the right; the outlines are where a voxel is half filled.
 
     Parameters
     ----------
@@ -80,33 +114,42 @@ def plot_scan_panel(
         Standard deviation of the predicted intensity at each voxel, in the same unit.
     scan
         The scan that the prediction started from, on the same grid; shown as the baseline.
+    hippocampi
+        Before and after, outlined; without them the cuts are where hippocampi lie in MNI152.
     scale
         The color scales; by default those of this person.
     title
         For example the person and the horizon.
-    cut_mm
-        Where to cut, world millimeters; by default in the middle of the right hippocampus.
 
     Raises
     ------
     ReportError
         If the images are not on one grid.
     """
-    _require_one_grid(baseline, predicted, uncertainty, scan)
+    _require_one_grid(baseline, predicted, uncertainty, scan, *(hippocampi or ()))
     ends = scale or measure_scale(baseline, predicted, uncertainty)
     shown = _values(baseline if scan is None else scan)
     after = _values(predicted)
     difference = _smooth(predicted, after - _values(baseline))
     rows = [
         _Row("Baseline", shown, "gray", 0.0, ends.intensity, is_whole=True),
-        _Row("Baseline,\nzoom", shown, "gray", 0.0, ends.intensity),
-        _Row("Predicted", after, "gray", 0.0, ends.intensity),
-        _Row("Difference", difference, "RdBu_r", -ends.difference, ends.difference),
-    ]
+        _Row("Baseline,\nzoom", shown, "gray", 0.0, ends.intensity, outlines=("before",)),
+        _Row("Predicted", after, "gray", 0.0, ends.intensity, outlines=("before", "after")),
+        _Row("Difference", difference, "RdBu_r", -ends.difference, ends.difference,
+             is_smooth=True, outlines=("before",)),
+    ]  # fmt: skip
     if uncertainty is not None:
         spread = _smooth(uncertainty)
-        rows.append(_Row("Uncertainty,\nSD", spread, "cividis", 0.0, ends.uncertainty))
-    return _draw_rows(rows, _list_places(baseline), cut_mm, title)
+        rows.append(_Row("Uncertainty,\nSD", spread, "cividis", 0.0, ends.uncertainty,
+                         is_smooth=True, outlines=("before",)))  # fmt: skip
+    places = _list_places(baseline)
+    shares = (
+        {}
+        if hippocampi is None
+        else {name: _values(image) for name, image in hippocampi._asdict().items()}
+    )
+    cuts = _find_cuts(shares["before"], places) if shares else _CUTS_OF_MNI152
+    return _draw_rows(rows, places, cuts, title, shares)
 
 
 def plot_twin_panel(
@@ -116,7 +159,6 @@ def plot_twin_panel(
     *,
     scan: nib.Nifti1Image,
     scale: ScanScale | None = None,
-    cut_mm: tuple[float, float, float] = _HIPPOCAMPUS_MM,
 ) -> Figure:
     """Return three planes of an observed follow-up scan, its twin, their difference, its error.
 
@@ -133,8 +175,6 @@ def plot_twin_panel(
         The follow-up scan itself, which is shown.
     scale
         The color scales; by default those of this person.
-    cut_mm
-        Where to cut, as in `plot_scan_panel`.
 
     Raises
     ------
@@ -148,28 +188,38 @@ def plot_twin_panel(
         _Row("Observed", _values(scan), "gray", 0.0, ends.intensity, is_whole=True),
         _Row("Observed,\nzoom", _values(scan), "gray", 0.0, ends.intensity),
         _Row("Twin", _values(twin), "gray", 0.0, ends.intensity),
-        _Row("Observed\nminus twin", difference, "RdBu_r", -ends.difference, ends.difference),
-        _Row("Twin's error,\nSD", _smooth(uncertainty), "cividis", 0.0, ends.uncertainty),
-    ]
-    return _draw_rows(rows, _list_places(twin), cut_mm, "")
+        _Row("Observed\nminus twin", difference, "RdBu_r", -ends.difference, ends.difference,
+             is_smooth=True),
+        _Row("Twin's error,\nSD", _smooth(uncertainty), "cividis", 0.0, ends.uncertainty,
+             is_smooth=True),
+    ]  # fmt: skip
+    return _draw_rows(rows, _list_places(twin), _CUTS_OF_MNI152, "", {})
 
 
 def _draw_rows(
     rows: list[_Row],
     places: list[NDArray[np.float64]],
-    cut_mm: tuple[float, float, float],
+    cuts: _Cuts,
     title: str,
+    shares: Mapping[str, NDArray[np.float64]],
 ) -> Figure:
     with shared_style():
         figure = new_figure(6.4, _ROW_INCHES * len(rows) + 0.3)
         grid = figure.subplots(len(rows), 3, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
             for axes, (plane, axis) in zip(line, _PLANES, strict=True):
-                drawn = _draw_slice(axes, row, places, axis, cut_mm)
+                drawn = _draw_slice(axes, row, places, axis, cuts)
+                for name in row.outlines if shares else ():
+                    _draw_outline(axes, shares[name], _OUTLINES[name], places, axis, cuts)
                 if row.is_whole:
-                    axes.set_title(f"{plane}, {'xyz'[axis]} = {cut_mm[axis]:g} mm", fontsize=8)
+                    axes.set_title(f"{plane}, {'xyz'[axis]} = {cuts.at[axis]:.0f} mm", fontsize=8)
+                    _name_sides(axes, axis)
             line[0].set_ylabel(row.name, color=INK, fontsize=8.5)
             figure.colorbar(drawn, ax=list(line), shrink=0.8, pad=0.01).ax.tick_params(labelsize=7)
+        if shares:
+            looks = [Line2D([], [], color=look.color, ls=look.line, label=look.words)
+                     for look in _OUTLINES.values()]  # fmt: skip
+            figure.legend(handles=looks, loc="outside lower center", ncols=2, fontsize=8)
         figure.suptitle(label_text(title, limit=80), fontsize=10, color=INK)
     return figure
 
@@ -179,10 +229,10 @@ def _draw_slice(
     row: _Row,
     places: list[NDArray[np.float64]],
     axis: int,
-    cut_mm: tuple[float, float, float],
+    cuts: _Cuts,
 ) -> Any:
     across, up = (other for other in range(3) if other != axis)
-    nearest = int(np.abs(places[axis] - cut_mm[axis]).argmin())
+    nearest = int(np.abs(places[axis] - cuts.at[axis]).argmin())
     step = [abs(float(place[1] - place[0])) / 2 for place in places]
     extent = (
         places[across][0] - step[across],
@@ -197,16 +247,55 @@ def _draw_slice(
         cmap=row.colors,
         vmin=row.low,
         vmax=row.high,
-        interpolation="nearest",
+        interpolation="bilinear" if row.is_smooth else "nearest",
     )
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     if row.is_whole:
-        axes.axvline(cut_mm[across], color=MUTED, lw=0.5)
-        axes.axhline(cut_mm[up], color=MUTED, lw=0.5)
+        axes.axvline(cuts.at[across], color=SKY, lw=0.5)
+        axes.axhline(cuts.at[up], color=SKY, lw=0.5)
     else:
-        axes.set(xlim=_AROUND_MM[across], ylim=_AROUND_MM[up])
+        axes.set(xlim=cuts.around[across], ylim=cuts.around[up])
     return drawn
+
+
+def _draw_outline(
+    axes: Axes,
+    share: NDArray[np.float64],
+    look: _Look,
+    places: list[NDArray[np.float64]],
+    axis: int,
+    cuts: _Cuts,
+) -> None:
+    across, up = (other for other in range(3) if other != axis)
+    nearest = int(np.abs(places[axis] - cuts.at[axis]).argmin())
+    plane = np.take(share, nearest, axis=axis).T
+    if plane.max() > _HALF:
+        axes.contour(places[across], places[up], plane, levels=[_HALF], colors=[look.color],
+                     linestyles=[look.line], linewidths=1.1)  # fmt: skip
+
+
+def _name_sides(axes: Axes, axis: int) -> None:
+    """Write which side of the person is which; the sagittal plane shows back and front."""
+    for x, text in ((0.03, "P" if axis == 0 else "L"), (0.97, "A" if axis == 0 else "R")):
+        axes.text(x, 0.04, text, transform=axes.transAxes, color="white", fontsize=7,
+                  ha="left" if x < _HALF else "right")  # fmt: skip
+
+
+def _find_cuts(share: NDArray[np.float64], places: list[NDArray[np.float64]]) -> _Cuts:
+    """Return the middle of the hippocampi, of the right one from left to right, and their box."""
+    filled = np.argwhere(share > _HALF)
+    if not len(filled):
+        return _CUTS_OF_MNI152
+    points = np.stack([places[axis][filled[:, axis]] for axis in range(3)], axis=1)
+    middle = points.mean(axis=0)
+    right = points[points[:, 0] >= middle[0], 0].mean()
+    ends = zip(points.min(axis=0) - _MARGIN_MM, points.max(axis=0) + _MARGIN_MM, strict=True)
+    around = tuple((float(low), float(high)) for low, high in ends)
+    return _Cuts((float(right), float(middle[1]), float(middle[2])), around)
+
+
+_CUTS_OF_MNI152: Final = _Cuts(_HIPPOCAMPUS_MM, _AROUND_MM)
 
 
 def _list_places(image: nib.Nifti1Image) -> list[NDArray[np.float64]]:

@@ -327,6 +327,13 @@ def test_images_lie_where_the_scan_lies(predict: Predict, model: BrlpModel, tmp_
         assert np.allclose(image.affine, model.config.affine)
         assert image.shape == model.config.shape
         assert image.get_fdata().max() > 0
+    for scan in ("reconstructed", "predictedMonth24*"):
+        name = f"sub-1_ses-*_label-hippocampus_desc-{scan}_probseg.nii.gz"
+        (path,) = (tmp_path / "out").rglob(name)
+        share: Any = nib.load(path)
+        assert np.allclose(share.affine, model.config.affine)
+        assert share.shape == model.config.shape
+        assert 0 <= share.get_fdata().min() < share.get_fdata().max() <= 1
 
 
 # a batch of two draws is one person; of six, all three, who are then drawn together once more

@@ -44,6 +44,8 @@ def folder(tmp_path: Path) -> Path:
             "desc-predictedMonth24Age72_T1w",
             "stat-sd_desc-predictedMonth24Age72_T1w",
             "desc-reconstructed_T1w",
+            "label-hippocampus_desc-reconstructed_probseg",
+            "label-hippocampus_desc-predictedMonth24Age72_probseg",
         ),
         OUTSIDE: ("desc-predictedMonth12p5Age71p1_T1w",),
         "stranger": ("desc-predictedMonth24Age72_T1w",),
@@ -69,7 +71,13 @@ def test_images_of_a_person_stand_at_their_horizon(cohort: Cohort, folder: Path)
     assert kinds(table, ODD) == {
         "baseline": "first.nii.gz",
         "predicted": f"{prefix}_desc-predictedMonth24Age72_T1w.nii.gz",
+        "predicted_hippocampus": (
+            f"{prefix}_label-hippocampus_desc-predictedMonth24Age72_probseg.nii.gz"
+        ),
         "reconstructed": f"{prefix}_desc-reconstructed_T1w.nii.gz",
+        "reconstructed_hippocampus": (
+            f"{prefix}_label-hippocampus_desc-reconstructed_probseg.nii.gz"
+        ),
         "uncertainty": f"{prefix}_stat-sd_desc-predictedMonth24Age72_T1w.nii.gz",
     }
 

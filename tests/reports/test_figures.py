@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports import figures
 from reports.errors import ReportError
 from reports.figures.export import render_svg
-from reports.figures.scan_panels import ScanScale
+from reports.figures.scan_panels import Hippocampi, ScanScale
 
 Tables = dict[str, pd.DataFrame]
 HOSTILE = "_<script>alert('$x^{$\\frac')</script>\n=1+1 \U0001f9e0 " + "x" * 10_000
@@ -105,9 +105,7 @@ def make_image(seed: int, *, shift: float = 0.0) -> nib.nifti1.Nifti1Image:
 
 
 def test_scan_panel_has_a_row_for_each_image() -> None:
-    figure = figures.plot_scan_panel(
-        make_image(0), make_image(1), make_image(2), title=HOSTILE, cut_mm=(0, 0, 0)
-    )
+    figure = figures.plot_scan_panel(make_image(0), make_image(1), make_image(2), title=HOSTILE)
     words = {axes.get_ylabel().replace("\n", " ") for axes in figure.axes}
     assert {"Baseline", "Predicted", "Difference", "Uncertainty, SD"} <= words
 
@@ -118,6 +116,34 @@ def test_scan_panel_cuts_through_the_hippocampi() -> None:
     # world millimeters 25 to 29 are voxel 15 of the grid that starts at -32 - 2 mm
     expected = np.asarray(make_image(0).dataobj)[15].T
     np.testing.assert_allclose(np.asarray(axes.images[0].get_array()), expected)
+
+
+def make_hippocampi(at_voxel: tuple[int, int, int], half_size: int) -> nib.nifti1.Nifti1Image:
+    """Return a box of which every voxel is filled, on the grid of `make_image`."""
+    image = make_image(0)
+    share = np.zeros(image.shape)
+    share[tuple(slice(middle - half_size, middle + half_size + 1) for middle in at_voxel)] = 1
+    return nib.nifti1.Nifti1Image(share, image.affine)  # type: ignore[no-untyped-call]
+
+
+def test_scan_panel_cuts_where_the_hippocampi_are_and_outlines_them() -> None:
+    before, after = make_hippocampi((9, 5, 4), 2), make_hippocampi((9, 5, 4), 1)
+    figure = figures.plot_scan_panel(
+        make_image(0), make_image(1), hippocampi=Hippocampi(before, after)
+    )
+    whole, zoom, predicted, difference = (figure.axes[3 * row : 3 * row + 3] for row in range(4))
+    # of the right half, voxels 9 to 11; then the middles of all; the grid starts at -32 mm
+    titles = [axes.get_title("left").partition(", ")[2] for axes in whole]
+    assert titles == ["x = 8 mm", "y = -12 mm", "z = -16 mm"]
+    assert [len(axes.collections) for axes in (*whole, *difference)] == [0, 0, 0, 1, 1, 1]
+    # half way between a filled and an empty voxel of 4 mm
+    for axes, half_mm in ((zoom[1], [10.0]), (predicted[1], [10.0, 6.0])):
+        for outline, expected in zip(axes.collections, half_mm, strict=True):
+            points = outline.get_paths()[0].vertices
+            np.testing.assert_allclose(points.max(axis=0) - points.min(axis=0), 2 * expected)
+            np.testing.assert_allclose((points.max(axis=0) + points.min(axis=0)) / 2, [4.0, -16.0])
+    low, high = zoom[1].get_xlim()
+    assert low < 4 - 10 < 4 + 10 < high
 
 
 def test_scan_panel_of_a_flipped_grid_is_the_same() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohorts.images import read_image
 from reports.figures.labels import label_text
-from reports.figures.scan_panels import ScanScale, measure_scale, plot_scan_panel
+from reports.figures.scan_panels import Hippocampi, ScanScale, measure_scale, plot_scan_panel
 from reports.page.content import Block, Paragraph, Picture
 from reports.page.formats import is_missing, show_interval, show_number
 from reports.page.gather import StudyFacts
@@ -103,6 +103,7 @@ def _panel(facts: StudyFacts, person: _Person, scale: ScanScale | None) -> Pictu
         person.read("predicted"),
         person.read("uncertainty"),
         scan=scan if is_on_grid and np.allclose(scan.affine, baseline.affine) else None,
+        hippocampi=_find_hippocampi(person, baseline),
         scale=scale,
     )
     title = (
@@ -111,10 +112,19 @@ def _panel(facts: StudyFacts, person: _Person, scale: ScanScale | None) -> Pictu
         f"{show_region(str(person.row['region']))} {_describe_change(person.row)}"
     )
     description = (
-        "Three planes through the medial temporal lobes: baseline, its zoom, the predicted scan, "
-        "their difference and the uncertainty, both smoothed; one color scale for all people."
+        "Three planes through the hippocampi: baseline, its zoom, the predicted scan, their "
+        "difference (predicted minus baseline) and the uncertainty, both smoothed (4 mm); outlines "
+        "of the hippocampus at baseline and as predicted; one color scale for all people."
     )
     return Picture(f"scans-{person.which}", title, description, figure, {}, sources)
+
+
+def _find_hippocampi(person: _Person, baseline: Any) -> Hippocampi | None:
+    """Return where the hippocampi lie before and after; predictions of before 0.2 lack it."""
+    found = [person.read(f"{scan}_hippocampus") for scan in ("reconstructed", "predicted")]
+    if any(image is None or image.shape != baseline.shape for image in found):
+        return None
+    return Hippocampi(*found)
 
 
 def _describe_change(row: dict[Any, Any]) -> str:
