@@ -1,5 +1,6 @@
 """Cohort overview: who was screened, for how long they were followed."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,11 @@ _MOST_LEFT_OUT: Final = 0.2
 
 
 def count_cohort(
-    participants: pd.DataFrame, visits: pd.DataFrame, *, smallest: int = 1
+    participants: pd.DataFrame,
+    visits: pd.DataFrame,
+    *,
+    smallest: int = 1,
+    hide: Callable[["pd.Series[float]"], "pd.Series[bool]"] | None = None,
 ) -> pd.DataFrame:
     """Count people by age, sex and diagnosis, follow-up and interval between visits.
 
@@ -31,6 +36,8 @@ def count_cohort(
         Tables of `cohorts.schema`; ages in years, times in months.
     smallest
         Groups of fewer people are left out; bars are made wider where that would lose many.
+    hide
+        Says which counts of one panel are left out besides, so that no total gives one away.
 
     Returns
     -------
@@ -41,26 +48,37 @@ def count_cohort(
     followup = visits.groupby("participant_id")["months_from_baseline"].max()
     ordered = visits.sort_values(["participant_id", "months_from_baseline"])
     interval = ordered.groupby("participant_id")["months_from_baseline"].diff().dropna()
-    sexes = participants.groupby(["sex", "diagnosis"], observed=True).size().reset_index()
+    sexes = count_sexes(participants)
+    pairs = [(name, sex) for name in sexes.index for sex in sexes.columns]
     by_sex = pd.DataFrame(
         {
             "panel": "sex",
-            "group": [f"{_SEXES[sex]}, {name}" for sex, name in sexes.iloc[:, :2].to_numpy()],
+            "group": [name_sex(name, sex) for name, sex in pairs],
             "low": np.nan,
             "high": np.nan,
-            "count": sexes.iloc[:, 2],
+            "count": sexes.to_numpy().ravel(),
         }
     )
     counts = pd.concat(
         [
-            _count_bars("age", participants["age_years"], _AGE_WIDTHS, smallest),
+            _count_bars("age", participants["age_years"], _AGE_WIDTHS, smallest, hide),
             by_sex[by_sex["count"] >= smallest],
-            _count_bars("follow_up", followup, _MONTH_WIDTHS, smallest),
-            _count_bars("interval", interval, _MONTH_WIDTHS, smallest),
+            _count_bars("follow_up", followup, _MONTH_WIDTHS, smallest, hide),
+            _count_bars("interval", interval, _MONTH_WIDTHS, smallest, hide),
         ],
         ignore_index=True,
     )
     return counts.astype({"count": int})
+
+
+def count_sexes(participants: pd.DataFrame) -> pd.DataFrame:
+    """Return how many people there are of each diagnosis (rows) and sex (columns)."""
+    return pd.crosstab(participants["diagnosis"], participants["sex"])
+
+
+def name_sex(diagnosis: str, sex: str) -> str:
+    """Return what the bar of a diagnosis and sex is called: `Women, MCI`."""
+    return f"{_SEXES[sex]}, {diagnosis}"
 
 
 def plot_cohort_overview(counts: pd.DataFrame) -> Figure:
@@ -83,7 +101,11 @@ def plot_cohort_overview(counts: pd.DataFrame) -> Figure:
 
 
 def _count_bars(
-    panel: str, values: "pd.Series[float]", widths: tuple[float, ...], smallest: int
+    panel: str,
+    values: "pd.Series[float]",
+    widths: tuple[float, ...],
+    smallest: int,
+    hide: Callable[["pd.Series[float]"], "pd.Series[bool]"] | None,
 ) -> pd.DataFrame:
     bars = pd.DataFrame()
     for width in widths:
@@ -93,7 +115,8 @@ def _count_bars(
         bars = bars.assign(panel=panel, group="", high=bars["low"] + width)
         if bars.loc[bars["count"] < smallest, "count"].sum() <= _MOST_LEFT_OUT * len(values):
             break
-    return bars[bars["count"] >= smallest]
+    shown = bars["count"] >= smallest
+    return bars[shown if hide is None else shown & ~hide(bars["count"])]
 
 
 def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:

@@ -52,7 +52,7 @@ class Privacy:
         """Return `groups`, which add up to a total that is shown, without the small ones' numbers.
 
         Where a single group is too small, the next smallest is hidden as well: the total would
-        give the other away.
+        give the other away. So it goes on while those hidden are together too few.
 
         Parameters
         ----------
@@ -61,14 +61,65 @@ class Privacy:
         count
             The column that holds the number of people.
         """
-        hidden = groups[count].map(self.hides).astype(bool)
-        rest = groups.loc[~hidden & (groups[count] > 0), count]
-        if hidden.sum() == 1 and len(rest):
-            hidden = hidden | (groups.index == rest.idxmin())
+        hidden = self.hide_line(groups[count])
         numbers = list(groups.select_dtypes("number").columns)
         emptied = groups.astype(dict.fromkeys(numbers, float))
         emptied.loc[hidden, numbers] = float("nan")
         return emptied
+
+    def hide_line(self, counts: "pd.Series[float]") -> "pd.Series[bool]":
+        """Say which of `counts`, whose total is shown, are hidden; see `hide_groups`."""
+        return self._hide_more(counts, counts.map(self.hides).astype(bool))
+
+    def _hide_more(
+        self, counts: "pd.Series[float]", hidden: "pd.Series[bool]"
+    ) -> "pd.Series[bool]":
+        """Hide the next smallest while what is hidden could be computed from the total."""
+        while hidden.any() and (hidden.sum() == 1 or self.hides(counts[hidden].sum())):
+            rest = counts[~hidden & (counts > 0)]
+            if rest.empty:
+                break
+            hidden = hidden | (counts.index == rest.idxmin())
+        return hidden
+
+    def hide_table(self, counts: pd.DataFrame) -> pd.DataFrame:
+        """Say which cells of a two-way table are hidden whose totals of lines are shown.
+
+        In no row and no column can a small cell be computed from the total and the others.
+
+        Parameters
+        ----------
+        counts
+            Of people, by row and column.
+        """
+        hidden = counts.map(self.hides).astype(bool)
+        for _ in range(counts.size):
+            n_hidden = hidden.to_numpy().sum()
+            # a cell that is hidden for its row may be alone in its column
+            for table in (counts, counts.T):
+                lines = hidden if table is counts else hidden.T
+                rows = [self._hide_more(table.loc[name], lines.loc[name]) for name in table.index]
+                done = pd.DataFrame(rows, index=table.index)
+                hidden = done if table is counts else done.T
+            if hidden.to_numpy().sum() == n_hidden:
+                break
+        return hidden
+
+    def hides_part(self, count: Any, total: Any) -> bool:
+        """Say whether `count` of a total that is shown, or the rest of it, is too small."""
+        return self.hides(count) or (not is_missing(count) and self.hides(total - count))
+
+    def show_part(self, count: Any, total: Any) -> str:
+        """Return a count of people out of a total that is shown.
+
+        Examples
+        --------
+        >>> [Privacy().show_part(n, 60) for n in (60, 58, 40, 3)]
+        ['60', '>55', '40', '<5']
+        """
+        if not is_missing(count) and count > 0 and self.hides(total - count):
+            return f">{show_count(total - self.least)}"
+        return self.show_people(count)
 
 
 NOBODY: Final = Privacy()

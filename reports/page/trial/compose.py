@@ -47,7 +47,7 @@ def compose_trial_page(
         (
             describe_effects(facts),
             describe_trial_estimand(facts),
-            describe_people(facts),
+            describe_people(facts, privacy),
             describe_missing(facts),
             describe_twins(facts),
             describe_trial_limits(facts),

@@ -1,5 +1,7 @@
 """The parts of a finished trial's page."""
 
+import pandas as pd
+
 from reports.figures.labels import covariate_label, estimator_label
 from reports.figures.trial import (
     plot_individual_effects,
@@ -11,6 +13,7 @@ from reports.page.columns import beside, build_facts, build_table, estimate, num
 from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy
 from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
 from reports.page.trial.twin_scans import describe_observed_scans
 from reports.page.units import show_region
@@ -80,16 +83,16 @@ def describe_trial_estimand(facts: StudyFacts) -> Section:
     return Section("Estimand", (build_facts("Estimand", rows, sources=sources), each))
 
 
-def describe_people(facts: StudyFacts) -> Section:
+def describe_people(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return who was randomized, who was seen, and how alike the arms are."""
     seen, baseline = facts.tables["trial_visits"], facts.tables["trial_baseline"]
     flow = build_table(
-        seen,
+        _hide_few(seen, privacy),
         [
             words("arm", "Arm"),
             number("months", "Month", lambda v: f"{v:g}"),
             number("n", "Randomized", show_count),
-            number("n_seen", "Seen", show_count),
+            words("seen", "Seen"),
             number("share_seen", "Share seen", show_share),
         ],
         title="People by arm and visit",
@@ -110,6 +113,19 @@ def describe_people(facts: StudyFacts) -> Section:
         note="No p values: randomization makes every difference one of chance.",
     )
     return Section("Who was randomized, who was seen", (flow, alike))
+
+
+def _hide_few(seen: pd.DataFrame, privacy: Privacy) -> pd.DataFrame:
+    """Return who was seen, without the number of an arm's few people who were not."""
+    small = pd.Series(
+        [privacy.hides_part(n_seen, n) for n_seen, n in seen[["n_seen", "n"]].to_numpy()],
+        index=seen.index,
+    )
+    # both arms together would give the one away
+    both = (seen["arm"] == "all") & small.groupby(seen["months"]).transform("any")
+    told = [privacy.show_part(n_seen, n) for n_seen, n in seen[["n_seen", "n"]].to_numpy()]
+    shown = pd.Series(told, index=seen.index).mask(both & ~small, "hidden")
+    return seen.assign(seen=shown, share_seen=seen["share_seen"].mask(small | both))
 
 
 def describe_missing(facts: StudyFacts) -> Section:

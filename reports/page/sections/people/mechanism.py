@@ -5,6 +5,7 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.schema import DIAGNOSES
 from reports.figures import count_cohort, plot_cohort_overview
+from reports.figures.cohort import count_sexes, name_sex
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_number, show_share, show_text
@@ -78,9 +79,16 @@ def _people(facts: StudyFacts, privacy: Privacy) -> Table:
         number("volume_sd", f"{show_region(region).capitalize()}, SD, mm³", show_count),
     ]
     cohort_name = facts.describe("participants").cohort_name
-    title = f"People screened{f' ({show_text(cohort_name)})' if cohort_name else ''}"
+    title = f"People at baseline, eligible{f' ({show_text(cohort_name)})' if cohort_name else ''}"
     everyone, by_diagnosis = pd.DataFrame(rows[:1]), pd.DataFrame(rows[1:])
     shown = privacy.hide_groups(by_diagnosis, "n") if len(by_diagnosis) else by_diagnosis
+    if len(shown):
+        # a share of a number that is shown is a number of people
+        by_sex = count_sexes(people)
+        hidden = privacy.hide_table(by_sex).any(axis=1).reindex(shown["group"], fill_value=False)
+        shown = shown.assign(women=shown["women"].mask(hidden.to_numpy()))
+        if any(map(privacy.hides, by_sex.sum())):
+            everyone, shown = everyone.assign(women=None), shown.assign(women=None)
     sources = facts.sources("participants", "volumes")
     return build_table(pd.concat([everyone, shown]), rules, title=title, sources=sources)
 
@@ -119,10 +127,11 @@ def _visits(facts: StudyFacts, privacy: Privacy) -> Table:
     )
     rules = [
         number("months", "Months from baseline", show_count),
-        number("n", "People with a visit", privacy.show_people),
+        number("n", "People with a visit", lambda n: privacy.show_part(n, n_people)),
         number("share", "Of those at baseline", show_share),
     ]
-    frame["share"] = frame["share"].mask(frame["n"].map(privacy.hides))
+    small = frame["n"].map(lambda count: privacy.hides_part(count, n_people)).astype(bool)
+    frame["share"] = frame["share"].mask(small)
     return build_table(
         frame,
         rules,
@@ -134,8 +143,16 @@ def _visits(facts: StudyFacts, privacy: Privacy) -> Table:
 
 def _overview(facts: StudyFacts, privacy: Privacy) -> Picture:
     people, visits = facts.tables["participants"], facts.tables["visits"]
-    counts = count_cohort(people, visits, smallest=privacy.least)
-    left_out = "" if privacy.least == 1 else f"; bars of fewer than {privacy.least} are not drawn"
+    counts = count_cohort(people, visits, smallest=privacy.least, hide=privacy.hide_line)
+    hidden = privacy.hide_table(count_sexes(people))
+    bars = [name_sex(str(name), str(sex)) for sex in hidden for name in hidden.index[hidden[sex]]]
+    counts = counts[~counts["group"].isin(bars)]
+    left_out = (
+        ""
+        if privacy.least == 1
+        else f"; bars of fewer than {privacy.least}, and those that would give them away, are not "
+        "drawn"
+    )
     return Picture(
         "cohort-overview",
         "The cohort: age, sex and diagnosis at baseline, follow-up, interval between visits"

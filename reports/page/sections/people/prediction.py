@@ -47,7 +47,7 @@ def describe_prediction(facts: StudyFacts, privacy: Privacy) -> Section:
     if facts.has("capture_rates"):
         blocks += _capture(facts)
     if facts.has("scores"):
-        blocks.append(_coverage(facts))
+        blocks.append(_coverage(facts, privacy))
     if facts.has("predictions"):
         blocks.append(_predictions(facts, privacy))
     if facts.has("prediction_images", "predictions"):
@@ -80,7 +80,8 @@ def _performance(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     if whole.any():
         blocks.append(_measures(facts, table[whole], note))
     if not whole.all():
-        blocks.append(_subgroups(facts, table[~whole], privacy))
+        n_people = int(table.loc[whole, "n"].max()) if whole.any() else 0
+        blocks.append(_subgroups(facts, table[~whole], n_people, privacy))
     return blocks
 
 
@@ -109,8 +110,17 @@ def _measures(facts: StudyFacts, rows: pd.DataFrame, note: str) -> Table:
     )
 
 
-def _subgroups(facts: StudyFacts, rows: pd.DataFrame, privacy: Privacy) -> Table:
-    small = rows["n"].map(privacy.hides).astype(bool)
+def _subgroups(facts: StudyFacts, rows: pd.DataFrame, n_people: int, privacy: Privacy) -> Table:
+    def hide(counts: "pd.Series[float]") -> "pd.Series[bool]":
+        """Hide what would tell how many are in a small subgroup of its kind, listed or not."""
+        rest = pd.Series({-1: max(0, n_people - int(counts.sum()))})
+        return privacy.hide_line(pd.concat([counts, rest])).loc[counts.index]
+
+    kind = rows["subgroup"].astype(str).str.split().str[0]
+    lines = rows.reset_index(drop=True).groupby(
+        [kind.to_numpy(), "strategy", "metric"], sort=False
+    )["n"]
+    small = lines.transform(hide).astype(bool).to_numpy()
     rules = [
         words("subgroup", "People", lambda v: show_text(v, limit=80)),
         words("strategy", "Strategy", strategy_label),
@@ -123,7 +133,12 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame, privacy: Privacy) -> Table
         rules,
         title="Measures of prediction in subgroups",
         sources=facts.sources("predictor_performance"),
-        note=f"Subgroups of fewer than {privacy.least} people are left out." if any(small) else "",
+        note=(
+            f"Subgroups of fewer than {privacy.least} people are left out, and others of their "
+            "kind that would give them away."
+            if any(small)
+            else ""
+        ),
     )
 
 
@@ -216,29 +231,31 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
     return build_table(rows, rules, title=title, sources=sources, note=note)
 
 
-def _coverage(facts: StudyFacts) -> Table:
+def _coverage(facts: StudyFacts, privacy: Privacy) -> Table:
+    coverage = facts.ask(queries.SCORE_COVERAGE, "scores")
+    n_people = len(facts.tables["participants"]) or coverage["n_people"].max()
     rules = [
         words("strategy", "Strategy", strategy_label),
-        number("n_people", "People", show_count),
-        number("n_missing", "Without a score", show_count),
+        number("n_people", "People", lambda n: privacy.show_part(n, n_people)),
+        number("n_missing", "Without a score", privacy.show_people),
         number("n_folds", "Folds of cross-fitting", show_count),
     ]
-    coverage = facts.ask(queries.SCORE_COVERAGE, "scores")
     return build_table(coverage, rules, title="Scores", sources=facts.sources("scores"))
 
 
 def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
+    summary = facts.ask(queries.PREDICTION_SUMMARY, "predictions")
+    n_people = len(facts.tables["participants"]) or summary["n_people"].max()
     rules = [
         words("model_id", "Model", lambda v: show_text(v, limit=80)),
         words("region", "Region"),
         number("horizon_months", "Horizon, months", show_number),
-        number("n_people", "People", privacy.show_people),
+        number("n_people", "People", lambda n: privacy.show_part(n, n_people)),
         number("n_samples", "Samples a person", show_count),
         number("mean_change_percent", "Predicted change, mean, %", show_number),
         number("sd_change_percent", "SD between people, %", show_number),
         number("mean_uncertainty_percent", "Uncertainty within a person, SD, %", show_number),
     ]
-    summary = facts.ask(queries.PREDICTION_SUMMARY, "predictions")
     measured = [name for name in summary.columns if name.endswith("_percent")]
     small = summary["n_people"].map(privacy.hides).astype(bool)
     summary[measured] = summary[measured].mask(small)

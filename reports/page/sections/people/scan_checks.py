@@ -62,10 +62,12 @@ def _list_scans(facts: StudyFacts, flagged: pd.DataFrame, _privacy: Privacy) -> 
 def _count_reasons(facts: StudyFacts, flagged: pd.DataFrame, privacy: Privacy) -> Table:
     keys = [name for name in ("verdict", "reasons", "brain_mask") if name in flagged]
     counts = flagged.groupby(keys, sort=False, dropna=False).size().reset_index(name="n")
+    # together they are those who did not pass, whose number is told
+    counts["n"] = counts["n"].mask(privacy.hide_line(counts["n"]))
     rules = [
         words("verdict", "Verdict"),
         words("reasons", "Reasons", lambda v: show_text(v, limit=_LONGEST_REASONS)),
-        number("n", "Scans", privacy.show_people),
+        number("n", "Scans", privacy.show_group),
     ]
     if "brain_mask" in keys:
         rules.append(words("brain_mask", "Brain found by"))

@@ -1,6 +1,6 @@
 """Who is selected, who fails screening, how the selected differ from the rest."""
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ _SETTINGS = (
     ("Strategies", "strategies"),
     ("Fractions enrolled", "fractions_enrolled"),
 )
+_FAILED: Final = ("n_failed", "n_failed_alone", "n_missing")
 
 
 def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) -> Section:
@@ -81,19 +82,29 @@ def _define_fast(asked: StudyDescription) -> str:
     )
 
 
-def _flow(facts: StudyFacts, privacy: Privacy) -> Picture:
+def _flow(facts: StudyFacts, privacy: Privacy) -> Block:
     flow = _join_small_steps(facts.tables["screening_flow"].sort_values("step"), privacy)
     first, last = flow.iloc[0], flow.iloc[-1]
-    hidden = flow["n_failed"].mask(flow["n_failed"].map(privacy.hides))
+    sources = facts.sources("screening_flow", "selections")
+    if privacy.hides(flow["n_failed"].sum()):
+        # the number screened would give it away
+        text = (
+            f"{show_count(last['n_remaining'])} people are eligible; "
+            f"{privacy.show_people(flow['n_failed'].sum())} of those screened did not meet a "
+            "criterion."
+        )
+        return Paragraph(text, sources)
+    counts = [name for name in _FAILED if name in flow]
+    hidden = {name: flow[name].mask(flow[name].map(privacy.hides)) for name in counts}
     return Picture(
         "screening-flow",
         "Flow of screening",
         f"{show_count(first['n_entering'])} people screened, "
-        f"{privacy.show_people(flow['n_failed'].sum())} did not meet a criterion, "
+        f"{show_count(flow['n_failed'].sum())} did not meet a criterion, "
         f"{show_count(last['n_remaining'])} eligible.",
         plot_screening_flow(flow, enrolled=_enrolled(facts), smallest=privacy.least),
-        {"screening_flow": flow.assign(n_failed=hidden)},
-        facts.sources("screening_flow", "selections"),
+        {"screening_flow": flow.assign(**hidden)},
+        sources,
     )
 
 
