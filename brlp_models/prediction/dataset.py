@@ -28,7 +28,7 @@ OUTLINED_REGION: Final = "hippocampus"
 _LEVELS: Final = 255
 _IGNORED: Final = (
     "settings.json", "people", "scans", "logs", "*.csv", "*.duckdb*", "*.html",
-    "*_xfm.*", "*_stat-sd_*",
+    "*_xfm.*", "*_stat-sd_*", "*_probseg.*",
 )  # fmt: skip
 _README: Final = """\
 PREDICTED brain scans: none of these images was acquired.

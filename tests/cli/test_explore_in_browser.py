@@ -220,8 +220,12 @@ def test_two_tabs_do_not_disturb_each_other(page: Any, context: Any, address: st
 
 def test_a_simulation_is_told_and_becomes_points(page: Any) -> None:
     page.get_by_role("tab", name="Design").click()
-    page.get_by_label("A person screened").fill("1000")
-    assert "Control, simulated" not in page.locator("#design-choices").inner_text()
+    # another design than that of the study, whose points are there from the beginning
+    page.get_by_label("Type I error").fill("0.1")
+    page.keyboard.press("Tab")
+    page.wait_for_function(
+        "!document.querySelector('#design-choices').innerText.includes('Control, simulated')"
+    )
     page.get_by_role("button", name="Simulate this").click()
     page.get_by_text("% done").wait_for()
     page.get_by_text("Simulated: 500 trials at each point.").wait_for()
