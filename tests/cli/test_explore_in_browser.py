@@ -67,7 +67,7 @@ def page(context: Any, address: str) -> Any:
     return open_tab(context, address)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fresh(context: Any, address: str) -> Iterator[Any]:
     """A tab that downloaded nothing: the list of downloads takes the keyboard."""
     opened = open_tab(context, address)
@@ -218,18 +218,18 @@ def test_two_tabs_do_not_disturb_each_other(page: Any, context: Any, address: st
     assert page.locator("#design-pinned").inner_text() == pins
 
 
-def test_a_simulation_is_told_and_becomes_points(page: Any) -> None:
-    page.get_by_role("tab", name="Design").click()
+def test_a_simulation_is_told_and_becomes_points(fresh: Any) -> None:
+    fresh.get_by_role("tab", name="Design").click()
     # another design than that of the study, whose points are there from the beginning
-    page.get_by_label("Type I error").fill("0.1")
-    page.keyboard.press("Tab")
-    page.wait_for_function(
+    fresh.get_by_label("Type I error").fill("0.1")
+    fresh.keyboard.press("Tab")
+    fresh.wait_for_function(
         "!document.querySelector('#design-choices').innerText.includes('Control, simulated')"
     )
-    page.get_by_role("button", name="Simulate this").click()
-    page.get_by_text("% done").wait_for()
-    page.get_by_text("Simulated: 500 trials at each point.").wait_for()
-    page.locator("#design-choices th", has_text="Control, simulated").wait_for()
+    fresh.get_by_role("button", name="Simulate this").click()
+    fresh.get_by_text("% done").wait_for()
+    fresh.get_by_text("Simulated: 500 trials at each point.").wait_for()
+    fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
     assert not multiprocessing.active_children()
 
 

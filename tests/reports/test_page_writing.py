@@ -193,7 +193,7 @@ def test_tables_of_earlier_versions_lack_columns(
 
 def test_flagged_scans_say_what_found_the_brain(html: str) -> None:
     flagged = html[html.index("Flagged scans") :]
-    assert "&lt;5" in flagged[: flagged.index("</table>")]
+    assert ">hidden<" in flagged[: flagged.index("</table>")]
     assert "Brain found by" in flagged
     assert "template" in flagged[: flagged.index("</table>")]
 

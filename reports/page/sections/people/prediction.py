@@ -233,7 +233,7 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
 
 def _coverage(facts: StudyFacts, privacy: Privacy) -> Table:
     coverage = facts.ask(queries.SCORE_COVERAGE, "scores")
-    n_people = len(facts.tables["participants"]) or coverage["n_people"].max()
+    n_people = len(facts.tables.get("participants", ())) or coverage["n_people"].max()
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("n_people", "People", lambda n: privacy.show_part(n, n_people)),
@@ -245,7 +245,7 @@ def _coverage(facts: StudyFacts, privacy: Privacy) -> Table:
 
 def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
     summary = facts.ask(queries.PREDICTION_SUMMARY, "predictions")
-    n_people = len(facts.tables["participants"]) or summary["n_people"].max()
+    n_people = len(facts.tables.get("participants", ())) or summary["n_people"].max()
     rules = [
         words("model_id", "Model", lambda v: show_text(v, limit=80)),
         words("region", "Region"),
