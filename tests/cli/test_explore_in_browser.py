@@ -218,21 +218,6 @@ def test_two_tabs_do_not_disturb_each_other(page: Any, context: Any, address: st
     assert page.locator("#design-pinned").inner_text() == pins
 
 
-def test_a_simulation_is_told_and_becomes_points(fresh: Any) -> None:
-    fresh.get_by_role("tab", name="Design").click()
-    # another design than that of the study, whose points are there from the beginning
-    fresh.get_by_label("Type I error").fill("0.1")
-    fresh.keyboard.press("Tab")
-    fresh.wait_for_function(
-        "!document.querySelector('#design-choices').innerText.includes('Control, simulated')"
-    )
-    fresh.get_by_role("button", name="Simulate this").click()
-    fresh.get_by_text("% done").wait_for()
-    fresh.get_by_text("Simulated: 500 trials at each point.").wait_for()
-    fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
-    assert not multiprocessing.active_children()
-
-
 def test_a_simulation_is_stopped_and_ends_with_its_tab(
     page: Any, context: Any, address: str
 ) -> None:
