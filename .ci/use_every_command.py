@@ -44,6 +44,7 @@ NEEDING = {
     "demo demo": "imaging",
     "train all": "imaging",
     "model evaluation-people --label-maps . --out people": "imaging",
+    "model demonstration-archive archive": "imaging",
 }
 
 

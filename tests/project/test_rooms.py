@@ -44,6 +44,7 @@ def test_only_the_models_know_torch(path: Path) -> None:
 FLOORS = {
     "brlp_models": (
         "errors", "model", "scans", "auxiliary", "prediction", "evaluation", "training",
+        "demonstration",
     ),
     "reports": ("errors", "store", "figures", "viewer", "page"),
     "trialsim": (

@@ -11,21 +11,22 @@ from trialsim.cli.asking.recording import QuietOption
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where everything goes.")] = Path("demo"),
-    people: Annotated[
-        int, typer.Option(min=28, help="People predicted from scans, two of whole heads.")
-    ] = 30,
+    people: Annotated[int, typer.Option(min=20, help="People screened, each with a scan.")] = 40,
     seed: Annotated[int, typer.Option(help="The seed of everything random.")] = 20260101,
     quiet: QuietOption = False,
 ) -> None:
     """Show what the tool does: SYNTHETIC people, scans, predictions, power, a report.
 
-    An interrupted demonstration goes on with the same command.
+    The people screened have a scan and no follow-up, as in life; an archive of 300 others, whom the
+    bundled model has predicted already, stands for their future. At the end the answer is compared
+    with what truly becomes of those who were screened. An interrupted demonstration goes on with
+    the same command.
 
     Example: trialsim demo demo
     """
     from trialsim.cli.answering.printing import print_answer
     from trialsim.cli.answering.progress import show_progress
-    from trialsim.study.demonstration import write_demonstration
+    from trialsim.study.demonstration import reveal, write_demonstration
     from trialsim.study.making import run_protocol
     from trialsim.study.question import read_protocol
 
@@ -33,5 +34,7 @@ def demo(
     with show_progress(quiet=quiet) as listener:
         protocol = write_demonstration(folder, n_people=people, seed=seed, tell=listener.tell)
         result = run_protocol(read_protocol(protocol), command=shlex.join(words), listener=listener)
+        found = reveal(folder, result, seed=seed, listener=listener)
     print_answer(result)
+    typer.echo(str(found))
     typer.echo("Everybody in this demonstration is SYNTHETIC.")

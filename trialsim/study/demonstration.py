@@ -1,30 +1,41 @@
-"""The synthetic people of the demonstration: screened by scan, or known from their history."""
+"""The demonstration: SYNTHETIC people are screened by scan, an archive stands for their future.
 
-import shutil
+What truly becomes of the screened is kept back until the study has answered.
+"""
+
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from brlp_models.model.files import find_model_folder, read_config
-from brlp_models.scans.grid import Grid
-from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
-from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
-from cohorts.cohort import Cohort
+from brlp_models.demonstration.archive import SETTINGS, copy_archive
+from brlp_models.demonstration.people import Group, write_people
 from cohorts.folder import is_cohort_folder
-from cohorts.sources.loading import load_cohort
-from cohorts.synthetic import synthesize_images, synthesize_table
-from cohorts.synthetic.mni import load_mni_anatomy
-from cohorts.synthetic.truth import read_true_volumes, read_truth, write_true_volumes
+from cohorts.synthetic.truth import write_true_volumes
+from trialsim.study.making import Listener, run_protocol
+from trialsim.study.question import read_protocol
+from trialsim.study.result import StudyResult
 
-N_HISTORY: Final = 200
-N_WHOLE_HEADS: Final = 2
-VISITS_MONTHS: Final = (0.0, 12.0, 24.0)
+KEPT_BACK: Final = "kept-back"
+"""The folder of what nobody who plans a trial can know."""
 
-PROTOCOL: Final = """\
+_DESIGN: Final = """\
+[design]
+visits_months = [0, 12, 24]
+unit = "log_percent"
+slowing = 0.3
+analyses = {analyses}
+dropout = {{ control = 0.2 }}
+
+[costs]
+currency = "EUR"
+screening = 1500
+participant = 25000
+"""
+
+_PROTOCOL: Final = """\
 # The demonstration: SYNTHETIC people only.
 
 [study]
@@ -32,36 +43,52 @@ title = "Demonstration on synthetic people"
 seed = {seed}
 output = "results"
 
+# screened: a scan at baseline, and nothing later. archive: other people, followed for two years
 [cohort]
 path = "screened"
-training = "history"
-eligibility = ["age_years between 45 and 95"]
+training = "archive"
 
+# one draw keeps the demonstration short; the archive was predicted in the same way
 [prediction]
 model = "mini"
-horizons_months = [24]
-samples = 2
+horizons_months = {horizons_months}
+samples = {samples}
+save_images = false
 
 [selection]
-strategies = ["random", "regression", "boosting", "brlp", "stacked", "oracle"]
+predictions = "archive/predictions.csv"
+strategies = ["random", "baseline_volume", "regression", "brlp", "stacked"]
 fractions_enrolled = [0.5, 0.75, 1.0]
 fast_progressor = {{ top_fraction = 0.3, horizon_months = 24 }}
 
-[design]
-visits_months = [0, 12, 24]
-unit = "log_percent"
-slowing = 0.3
-analyses = ["ancova", "mmrm"]
-dropout = {{ control = 0.2 }}
-
-[costs]
-currency = "EUR"
-screening = 1500
-participant = 25000
-
+{design}
 [simulation]
 sample_sizes = [50, 100, 150, 200, 300, 400]
 n_simulations = 1000
+n_bootstrap = 300
+workers = 2
+"""
+
+_REVEALED: Final = """\
+# The same trial, with what truly became of the SYNTHETIC screened people.
+
+[study]
+title = "What a trial would have found"
+seed = {seed}
+output = "found"
+
+[cohort]
+path = "."
+
+[selection]
+scores = "scores.csv"
+strategies = ["random", "{strategy}"]
+fractions_enrolled = [{fraction}, 1.0]
+
+{design}
+[simulation]
+sample_sizes = [{half}, {whole}]
+n_simulations = 2000
 n_bootstrap = 500
 workers = 2
 """
@@ -70,70 +97,141 @@ workers = 2
 def write_demonstration(
     folder: Path, *, n_people: int, seed: int, tell: Callable[[str], None]
 ) -> Path:
-    """Write the screened people, those with a history and the protocol; return the protocol.
+    """Write the screened people, the archive and the protocol; return the protocol.
 
     What is finished stays, so that an interrupted demonstration goes on.
     """
     # paths in a cohort stay what they are, wherever a study that reads it lies
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    for name, write in (("history", write_history), ("screened", write_screened)):
-        if not is_cohort_folder(folder / name):
-            tell(f"Making SYNTHETIC people: {name}")
-            write(folder / name, n_people, seed)
+    if not is_cohort_folder(folder / "archive"):
+        copy_archive(folder / "archive")
+    if not is_cohort_folder(folder / "screened"):
+        tell("Making SYNTHETIC people to be screened")
+        _write_screened(folder, n_people, seed)
     protocol = folder / "protocol.toml"
-    protocol.write_text(PROTOCOL.format(seed=seed), encoding="utf-8")
+    design = _DESIGN.format(analyses='["ancova", "mmrm"]')
+    text = _PROTOCOL.format(seed=seed, design=design, **SETTINGS)
+    protocol.write_text(text, encoding="utf-8")
     return protocol
 
 
-def write_history(folder: Path, _n_people: int, seed: int) -> None:
-    """Write people with volumes and follow-up, but without scans."""
-    rng = np.random.default_rng([seed, 0])
-    cohort, _ = synthesize_table(N_HISTORY, rng=rng, visits_months=VISITS_MONTHS)
-    _rename(cohort, "history").write(folder)
+def _write_screened(folder: Path, n_people: int, seed: int) -> None:
+    group = Group("screened", range(n_people), seed)
+    cohort, truth = write_people(folder / "screened", group, workers=2)
+    followed = folder / KEPT_BACK
+    cohort.write(followed)
+    write_true_volumes(truth, followed)
+    cohort.until(0).write(folder / "screened")
 
 
-def write_screened(folder: Path, n_people: int, seed: int) -> None:
-    """Write people with scans on the model's grid, with two whole heads to be preprocessed."""
-    on_grid = _write_on_grid(folder / "on-grid", n_people - N_WHOLE_HEADS, seed)
-    heads = folder / "heads"
-    synthesize_images(
-        heads, N_WHOLE_HEADS, seed=seed, visits_months=VISITS_MONTHS, whole_head=True, workers=2
+@dataclass(frozen=True)
+class Found:
+    """What a trial of the proposed choice would have found.
+
+    Attributes
+    ----------
+    n_screened, n_chosen
+        People screened, and those of them whom the proposed strategy enrolls.
+    n_proposed
+        People of the proposed trial, both arms.
+    loss_said, loss_true, loss_of_all
+        Mean loss to the last visit (log percent): of the proposed choice as the archive had it, of
+        the people chosen, of everyone screened.
+    power
+        That the proposed trial has with the people chosen.
+    n_needed, n_needed_lower, n_needed_upper
+        People of a trial of them with the power that was asked for, with the 95 % interval of so
+        few people.
+    """
+
+    n_screened: int
+    n_chosen: int
+    n_proposed: int
+    loss_said: float
+    loss_true: float
+    loss_of_all: float
+    power: float
+    n_needed: float
+    n_needed_lower: float
+    n_needed_upper: float
+
+    def __str__(self) -> str:
+        """Return it in sentences."""
+        return (
+            f"The truth that was kept back: the {self.n_chosen} chosen of {self.n_screened} people "
+            f"screened lose {self.loss_true:.1f} % in two years (everyone screened "
+            f"{self.loss_of_all:.1f} %); the archive had said {self.loss_said:.1f} %. A trial of "
+            f"{self.n_proposed} such people would have had a power of {self.power:.0%}; the "
+            f"target needs {self.n_needed:.0f} (95 % interval {self.n_needed_lower:.0f} to "
+            f"{self.n_needed_upper:.0f}, so wide because {self.n_chosen} people tell little)."
+        )
+
+
+def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) -> Found:
+    """Compare what the study said with what was kept back.
+
+    Parameters
+    ----------
+    folder
+        Of the demonstration.
+    result
+        Its study.
+    seed
+        Of the trials that are simulated.
+    listener
+        Who is told.
+    """
+    kept = folder.absolute() / KEPT_BACK
+    said = result.table("proposed_sizes").sort_values("cost").iloc[0]
+    n_proposed = int(said["n_control_proposed"] + said["n_treatment_proposed"])
+    scores = _pick(result.table("scores"), said[["strategy"]])
+    own = scores.set_index("participant_id")["score"].rename(said["strategy"])
+    own.to_csv(kept / "scores.csv")
+    text = _REVEALED.format(
+        seed=seed,
+        strategy=said["strategy"],
+        fraction=said["fraction_enrolled"],
+        design=_DESIGN.format(analyses=f'["{said["analysis"]}"]'),
+        half=n_proposed // 2,
+        whole=n_proposed,
     )
-    of_heads = _rename_people(read_truth(heads).volumes, "head")
-    truth = [read_true_volumes(folder / "on-grid"), of_heads]
-    write_true_volumes(pd.concat(truth, ignore_index=True), folder)
-    _join(on_grid, _rename(load_cohort(heads), "head")).write(folder)
-
-
-def _write_on_grid(folder: Path, n_people: int, seed: int) -> Cohort:
-    config = read_config(find_model_folder("mini"))
-    bank = folder / "bank"
-    settings = PeopleSettings(
-        n_people, (12.0, 24.0), seed, schedule=VISITS_MONTHS[1:], prefix="grid-"
+    (kept / "protocol.toml").write_text(text, encoding="utf-8")
+    listener.tell("Looking at what became of the people screened")
+    true = run_protocol(
+        read_protocol(kept / "protocol.toml"),
+        command=f"trialsim run {kept / 'protocol.toml'}",
+        listener=Listener(on_progress=listener.on_progress),
     )
-    write_people_bank([load_mni_anatomy()], bank, settings, Grid.of_config(config), workers=2)
-    cohort = write_evaluation_cohort(bank, folder, config, rng=np.random.default_rng([seed, 1]))
-    shutil.rmtree(bank)
-    return cohort
-
-
-def _join(first: Cohort, second: Cohort) -> Cohort:
-    tables = {
-        name: pd.concat([getattr(first, name), getattr(second, name)], ignore_index=True)
-        for name in ("participants", "visits", "volumes")
-    }
-    return Cohort(**tables, name="screened people (synthetic)", is_synthetic=True)
-
-
-def _rename(cohort: Cohort, prefix: str) -> Cohort:
-    return replace(
-        cohort,
-        participants=_rename_people(cohort.participants, prefix),
-        visits=_rename_people(cohort.visits, prefix),
-        volumes=_rename_people(cohort.volumes, prefix),
+    choice = ["strategy", "fraction_enrolled"]
+    sizes = _pick(true.table("sample_sizes"), said[choice])
+    powers = _pick(true.table("operating_characteristics"), said[choice])
+    at_proposed = powers.sort_values("n_control").iloc[-1]
+    (needed,) = sizes.to_dict("records")
+    per_control = n_proposed / float(said["n_control_proposed"])
+    losses = (
+        _find_loss(result, said[choice]),
+        _find_loss(true, said[choice]),
+        _find_loss(true, pd.Series(["random", 1.0], choice)),
+    )
+    n_screened = result.table("participants")["participant_id"].nunique()
+    return Found(
+        n_screened,
+        int(at_proposed["pool_size"]),
+        n_proposed,
+        *losses,
+        float(at_proposed["power"]),
+        *(
+            per_control * float(needed[name])
+            for name in ("n_control", "n_control_lower_cohort", "n_control_upper_cohort")
+        ),
     )
 
 
-def _rename_people(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    return table.assign(participant_id=f"{prefix}-" + table["participant_id"])
+def _pick(table: pd.DataFrame, choice: pd.Series) -> pd.DataFrame:
+    return table[(table[list(choice.index)] == choice).all(axis=1)]
+
+
+def _find_loss(result: StudyResult, choice: pd.Series) -> float:
+    rows = _pick(result.table("pool_moments"), choice)
+    return -float(rows.loc[rows["quantity"] == "month 24", "true_change"].iloc[0])

@@ -8,6 +8,7 @@ import typer
 from trialsim.cli.asking.recording import JsonOption
 from trialsim.cli.model.calibrate import calibrate
 from trialsim.cli.model.check_scan import check_scan
+from trialsim.cli.model.demonstration_archive import demonstration_archive
 from trialsim.cli.model.evaluation_people import evaluation_people
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 app.command("check-scan")(check_scan)
 app.command("calibrate")(calibrate)
 app.command("evaluation-people")(evaluation_people)
+app.command("demonstration-archive")(demonstration_archive)
 
 ModelArgument = Annotated[str, typer.Argument(help="mini, the bundled model, or a model folder.")]
 

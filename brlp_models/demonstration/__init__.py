@@ -1,0 +1,1 @@
+"""SYNTHETIC people of the demonstration: those who are screened, and an archive."""

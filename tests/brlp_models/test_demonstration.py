@@ -1,0 +1,96 @@
+"""The archive of the demonstration: it can be made again, and holds nobody who is screened."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brlp_models.demonstration import archive as demonstration
+from brlp_models.demonstration.archive import N_PEOPLE, SETTINGS, copy_archive, make_archive
+from brlp_models.demonstration.people import Group
+from brlp_models.errors import ModelError
+from brlp_models.model.precision import has_bf16
+from cohorts.cohort import Cohort
+from cohorts.schema import validate_table
+from cohorts.sources.loading import load_cohort
+
+AGAIN = (0, 150, 299)
+IS_OURS = ["participant_id", "session_id", "model_id", "horizon_months", "region"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the bundled archive, as the demonstration gets it."""
+    folder = tmp_path_factory.mktemp("demonstration") / "archive"
+    copy_archive(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(folder: Path) -> Cohort:
+    return load_cohort(folder)
+
+
+def test_everyone_was_followed_and_predicted_in_the_same_way(folder: Path, archive: Cohort) -> None:
+    predictions = validate_table(pd.read_csv(folder / "predictions.csv"), "predictions")
+    assert archive.is_synthetic
+    assert len(archive.participants) == N_PEOPLE == len(predictions)
+    assert set(predictions["participant_id"]) == set(archive.participants["participant_id"])
+    assert (predictions["n_samples"] == SETTINGS["samples"]).all()
+    assert set(predictions["horizon_months"]) == set(SETTINGS["horizons_months"])
+    seen = archive.volumes[archive.volumes["region"] == "hippocampus"]
+    assert (seen.groupby("participant_id").size() == 3).all()
+
+
+def test_predictions_say_something_of_the_decline(folder: Path, archive: Cohort) -> None:
+    predictions = pd.read_csv(folder / "predictions.csv").set_index("participant_id")
+    hippocampus = archive.volumes[archive.volumes["region"] == "hippocampus"]
+    volumes = hippocampus.pivot_table(
+        index="participant_id", columns="session_id", values="volume_mm3"
+    )
+    change = (volumes["month-24"] / volumes["month-0"]).loc[predictions.index]
+    predicted = predictions["volume_mm3"] / predictions["baseline_volume_mm3"]
+    # a correlation of .2 would come by chance once in some thousand archives
+    assert change.corr(predicted, method="spearman") > 0.2
+    np.testing.assert_allclose(
+        predictions["baseline_volume_mm3"], volumes["month-0"].loc[predictions.index], rtol=1e-12
+    )
+
+
+def test_three_people_made_again_are_the_same(
+    tmp_path: Path, folder: Path, archive: Cohort
+) -> None:
+    made = make_archive(tmp_path / "again", AGAIN)
+    people = list(made["participant_id"])
+    kept = pd.read_csv(folder / "predictions.csv").set_index("participant_id").loc[people]
+    pd.testing.assert_frame_equal(made[IS_OURS], kept.reset_index()[IS_OURS])
+    again, own = load_cohort(tmp_path / "again"), archive.select(people)
+    for table in ("participants", "visits"):
+        pd.testing.assert_frame_equal(getattr(again, table), getattr(own, table))
+    np.testing.assert_allclose(again.volumes["volume_mm3"], own.volumes["volume_mm3"], rtol=1e-6)
+    # another processor may round otherwise, and one without bfloat16 denoises in full precision
+    rounding = 2e-3 if has_bf16(demonstration._load().device) else 1e-2
+    np.testing.assert_allclose(made["volume_mm3"], kept["volume_mm3"], rtol=rounding)
+    change = made["volume_mm3"] / made["baseline_volume_mm3"] - 1
+    assert change.std() > 5 * rounding
+
+
+def test_nobody_screened_is_in_the_archive() -> None:
+    archive, screened = (Group(role, range(2), seed=1) for role in ("archive", "screened"))
+    assert archive.name(0) != screened.name(0)
+    first, second = (group.make_rng(0, 0).random() for group in (archive, screened))
+    assert first != second
+
+
+def test_predictions_of_another_model_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    other = tmp_path / "bundled"
+    other.mkdir()
+    table = pd.read_csv(folder / "predictions.csv").assign(model_id="brlp-mini-00000000")
+    table.to_csv(other / "predictions.csv", index=False)
+    monkeypatch.setattr(demonstration, "_BUNDLED", other)
+    with pytest.raises(ModelError, match=r"predicted by brlp-mini-00000000, and the bundled model"):
+        copy_archive(tmp_path / "archive")
+    assert not (tmp_path / "archive").exists()
