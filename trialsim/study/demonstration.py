@@ -57,7 +57,7 @@ save_images = false
 
 [selection]
 predictions = "archive/predictions.csv"
-strategies = ["random", "baseline_volume", "regression", "brlp", "stacked"]
+strategies = ["random", "regression", "brlp", "stacked"]
 fractions_enrolled = [0.5, 0.75, 1.0]
 fast_progressor = {{ top_fraction = 0.3, horizon_months = 24 }}
 
@@ -68,6 +68,8 @@ n_simulations = 1000
 n_bootstrap = 300
 workers = 2
 """
+
+_PROPOSED: Final = "proposed"
 
 _REVEALED: Final = """\
 # The same trial, with what truly became of the SYNTHETIC screened people.
@@ -82,8 +84,8 @@ path = "."
 
 [selection]
 scores = "scores.csv"
-strategies = ["random", "{strategy}"]
-fractions_enrolled = [{fraction}, 1.0]
+strategies = ["random", "{proposed}"]
+fractions_enrolled = {fractions}
 
 {design}
 [simulation]
@@ -109,6 +111,11 @@ def write_demonstration(
     if not is_cohort_folder(folder / "screened"):
         tell("Making SYNTHETIC people to be screened")
         _write_screened(folder, n_people, seed)
+    return write_protocol(folder, seed=seed)
+
+
+def write_protocol(folder: Path, *, seed: int) -> Path:
+    """Write what the demonstration asks, and return the file."""
     protocol = folder / "protocol.toml"
     design = _DESIGN.format(analyses='["ancova", "mmrm"]')
     text = _PROTOCOL.format(seed=seed, design=design, **SETTINGS)
@@ -186,12 +193,12 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
     said = result.table("proposed_sizes").sort_values("cost").iloc[0]
     n_proposed = int(said["n_control_proposed"] + said["n_treatment_proposed"])
     scores = _pick(result.table("scores"), said[["strategy"]])
-    own = scores.set_index("participant_id")["score"].rename(said["strategy"])
+    own = scores.set_index("participant_id")["score"].rename(_PROPOSED)
     own.to_csv(kept / "scores.csv")
     text = _REVEALED.format(
         seed=seed,
-        strategy=said["strategy"],
-        fraction=said["fraction_enrolled"],
+        proposed=_PROPOSED,
+        fractions=sorted({float(said["fraction_enrolled"]), 1.0}),
         design=_DESIGN.format(analyses=f'["{said["analysis"]}"]'),
         half=n_proposed // 2,
         whole=n_proposed,
@@ -203,16 +210,17 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
         command=f"trialsim run {kept / 'protocol.toml'}",
         listener=Listener(on_progress=listener.on_progress),
     )
-    choice = ["strategy", "fraction_enrolled"]
-    sizes = _pick(true.table("sample_sizes"), said[choice])
-    powers = _pick(true.table("operating_characteristics"), said[choice])
+    keys = ["strategy", "fraction_enrolled"]
+    choice = pd.Series([_PROPOSED, said["fraction_enrolled"]], keys)
+    sizes = _pick(true.table("sample_sizes"), choice)
+    powers = _pick(true.table("operating_characteristics"), choice)
     at_proposed = powers.sort_values("n_control").iloc[-1]
     (needed,) = sizes.to_dict("records")
     per_control = n_proposed / float(said["n_control_proposed"])
     losses = (
-        _find_loss(result, said[choice]),
-        _find_loss(true, said[choice]),
-        _find_loss(true, pd.Series(["random", 1.0], choice)),
+        _find_loss(result, said[keys]),
+        _find_loss(true, choice),
+        _find_loss(true, pd.Series(["random", 1.0], keys)),
     )
     n_screened = result.table("participants")["participant_id"].nunique()
     return Found(
