@@ -117,7 +117,7 @@ def write_demonstration(
 def write_protocol(folder: Path, *, seed: int) -> Path:
     """Write what the demonstration asks, and return the file."""
     protocol = folder / "protocol.toml"
-    design = _DESIGN.format(analyses='["ancova", "mmrm"]')
+    design = _DESIGN.format(analyses='["mmrm"]')
     text = _PROTOCOL.format(seed=seed, design=design, **SETTINGS)
     protocol.write_text(text, encoding="utf-8")
     return protocol
@@ -190,7 +190,7 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
         Who is told.
     """
     kept = folder.absolute() / KEPT_BACK
-    said = result.table("proposed_sizes").sort_values("cost").iloc[0]
+    said = result.table("proposed_sizes").iloc[0]
     n_proposed = int(said["n_control_proposed"] + said["n_treatment_proposed"])
     scores = _pick(result.table("scores"), said[["strategy"]])
     own = scores.set_index("participant_id")["score"].rename(_PROPOSED)
