@@ -32,7 +32,7 @@ from cohorts.errors import CohortError
 from cohorts.synthetic.mni import load_mni_anatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import synthesize_scans
-from cohorts.synthetic.trajectories import People, sample_people
+from cohorts.synthetic.trajectories import SyntheticPeople, sample_people
 
 MONTHS: Final = (0.0, 12.0, 24.0)
 """When the archive was seen, and when the truth of the screened is known."""
@@ -175,7 +175,9 @@ def _make_person(group: Group, number: int) -> _Made:
     raise CohortError(f"No volumes could be drawn that base anatomy {base.name} can reach.")
 
 
-def _describe(name: str, people: People, parameters: GeneratorParameters) -> dict[str, Any]:
+def _describe(
+    name: str, people: SyntheticPeople, parameters: GeneratorParameters
+) -> dict[str, Any]:
     return {
         "participant_id": name,
         "sex": "F" if people.is_female[0] else "M",
