@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -219,6 +219,33 @@ def read_validation(path: Path) -> dict[str, Any]:
     if _digest(content) != signed:
         raise ModelError(f"{path} was changed after it was signed.")
     return {**content, "sha256": signed}
+
+
+def open_plan(path: Path, horizons_months: Sequence[float], folder: Path) -> ValidationPlan:
+    """Read the plan of a validation that is about to be made.
+
+    Parameters
+    ----------
+    path
+        The plan.
+    horizons_months
+        What will be predicted.
+    folder
+        Where the validation will be written.
+
+    Raises
+    ------
+    ModelError
+        As `load_plan`; where the plan judges a month that is not predicted, or comes after another.
+    """
+    plan = load_plan(path)
+    if plan.horizon_months not in horizons_months:
+        raise ModelError(
+            f"{path} judges month {plan.horizon_months:g}; predict it with "
+            f"--horizon {plan.horizon_months:g}."
+        )
+    refuse_second_judgement(folder, plan)
+    return plan
 
 
 def refuse_second_judgement(folder: Path, plan: ValidationPlan) -> None:

@@ -1,7 +1,6 @@
 """Whether a model may choose people here: stated beforehand, judged once, signed."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,14 @@ from brlp_models.evaluation.local_validation import (
     RECORD,
     Validation,
     ValidationPlan,
-    describe_validation,
     judge,
     load_plan,
+    open_plan,
     read_validation,
-    refuse_second_judgement,
 )
 from brlp_models.evaluation.methods import MODEL, REFERENCE
-from reports.page.file_formats import ReportFormat
-from reports.page.writing import render_page
-from trialsim.study.local_validation import compose_validation
+from cohorts.synthetic.tabular import synthesize_table
+from trialsim.study.local_validation import PAGE, write_validation
 
 PLAN = """
 stated_by = "Site 12 <b>"
@@ -129,29 +126,26 @@ def test_numbers_are_those_of_the_people(tmp_path: Path) -> None:
 
 
 def test_people_are_judged_by_one_plan_and_the_record_is_signed(tmp_path: Path) -> None:
-    plan = make_plan(tmp_path)
-    record = describe_validation(
-        decide(plan, make_tables(150)),
-        model="m-1",
-        cohort="ours, 150 people",
-        judged_on="2026-11-28",
-        version="1",
-    )
-    (tmp_path / RECORD).write_text(json.dumps(record))
-    assert read_validation(tmp_path / RECORD) == record
-    refuse_second_judgement(tmp_path, plan)
-    softer = make_plan(tmp_path, PLAN.replace("spearman = 0.5", "spearman = 0.1"))
-    with pytest.raises(ModelError, match="criteria are stated before"):
-        refuse_second_judgement(tmp_path, softer)
-    (tmp_path / RECORD).write_text(json.dumps({**record, "decision": "do not use"}))
-    with pytest.raises(ModelError, match="changed after it was signed"):
-        read_validation(tmp_path / RECORD)
-    page = compose_validation(record, datetime(2026, 11, 28, tzinfo=UTC), is_synthetic=True)
-    html = render_page(page, ReportFormat("html"), figures="")
-    text = html.decode() if isinstance(html, bytes) else html
+    plan, out = make_plan(tmp_path), tmp_path / "evaluation"
+    people, _ = synthesize_table(30, rng=np.random.default_rng(1))
+    page = write_validation(decide(plan, make_tables(150)), out, model="m-1", people=people)
+    record = read_validation(out / RECORD)
+    assert record["cohort"] == f"{people.name}, 30 people"
+    assert page.is_synthetic
+    text = (out / PAGE).read_text()
     assert record["sha256"] in text
     assert "Use: the model fulfils every criterion" in text
     assert "Site 12 &lt;b&gt;" in text
+    assert str(tmp_path) not in text
+    assert open_plan(tmp_path / "plan.toml", (24.0, 48.0), out) == plan
+    with pytest.raises(ModelError, match="--horizon 24"):
+        open_plan(tmp_path / "plan.toml", (48.0,), out)
+    make_plan(tmp_path, PLAN.replace("spearman = 0.5", "spearman = 0.1"))
+    with pytest.raises(ModelError, match="criteria are stated before"):
+        open_plan(tmp_path / "plan.toml", (24.0,), out)
+    (out / RECORD).write_text(json.dumps({**record, "decision": "do not use"}))
+    with pytest.raises(ModelError, match="changed after it was signed"):
+        read_validation(out / RECORD)
 
 
 @pytest.mark.parametrize(

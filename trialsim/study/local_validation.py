@@ -1,15 +1,25 @@
 """The signed page of a local validation: whether a model may choose people at a site."""
 
+import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
+from brlp_models.evaluation.local_validation import RECORD, Validation, describe_validation
+from cohorts.atomic import write_file
+from cohorts.cohort import Cohort
 from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Answer, Page, Paragraph, Section, Table
+from reports.page.file_formats import ReportFormat
 from reports.page.formats import is_missing, show_count, show_interval, show_now, show_number
 from reports.page.labels import label_blocks, number_sections
+from reports.page.writing import render_page
+from trialsim import __version__
+
+PAGE: Final = "local_validation.html"
 
 _NAMES: Final = {
     "calibration_slope": "Slope of true on predicted change",
@@ -24,6 +34,34 @@ _HEADLINES: Final = {
     "do not use": "Do not use: the model fails a criterion that was stated for these people.",
     "too few people to tell": "Too few people to tell: an interval reaches beyond its limits.",
 }
+
+
+def write_validation(found: Validation, out: Path, *, model: str, people: Cohort) -> Page:
+    """Write the signed record of a validation and its page, and return the page.
+
+    Parameters
+    ----------
+    found
+        Of `brlp_models.evaluation.local_validation.judge`.
+    out
+        Folder of the evaluation.
+    model
+        Name and digest of the model that was judged.
+    people
+        Whom it was judged on.
+    """
+    now = datetime.now(UTC)
+    record = describe_validation(
+        found,
+        model=model,
+        cohort=f"{people.name}, {len(people.participants)} people",
+        judged_on=now.date().isoformat(),
+        version=__version__,
+    )
+    page = compose_validation(record, now, is_synthetic=people.is_synthetic)
+    write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    write_file(out / PAGE, render_page(page, ReportFormat("html"), figures=""))
+    return page
 
 
 def compose_validation(record: Mapping[str, Any], moment: datetime, *, is_synthetic: bool) -> Page:

@@ -8,12 +8,7 @@ import typer
 from trialsim.cli.asking.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
-
     from brlp_models.evaluation.evaluation import EvaluatedCohort
-    from brlp_models.evaluation.local_validation import ValidationPlan
 
 
 def evaluate(
@@ -82,14 +77,18 @@ def evaluate(
     """
     import json
 
+    import numpy as np
+
     from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
+    from brlp_models.evaluation.local_validation import judge, open_plan
     from brlp_models.evaluation.results_text import render_results
     from brlp_models.evaluation.settings import EvaluationSettings
     from brlp_models.model.folder import load_model
     from cohorts.atomic import write_file
     from reports.figures.model_evaluation import write_evaluation_figures
+    from trialsim.study.local_validation import PAGE, write_validation
 
-    plan = None if local_validation is None else _read_plan(local_validation, horizon, out)
+    plan = open_plan(local_validation, horizon, out) if local_validation else None
     people = _load(cohort, measured_by)
     loaded = load_model(model, device=device, precision="auto")
     tables = evaluate_model(
@@ -112,7 +111,13 @@ def evaluate(
     write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
     write_file(out / "results.md", render_results(tables).encode())
     if plan is not None:
-        _write_validation(tables, plan, loaded.model_id, people, out, n_bootstrap, seed)
+        page = write_validation(
+            judge(tables, plan, rng=np.random.default_rng([seed, 4]), n_bootstrap=n_bootstrap),
+            out,
+            model=loaded.model_id,
+            people=people.cohort,
+        )
+        typer.echo(f"{page.answer.headline}\n{out / PAGE}", err=True)
     shown = {name: table for name, table in tables.items() if name not in PER_PERSON}
     if as_json:
         content = {name: json.loads(t.to_json(orient="records")) for name, t in shown.items()}
@@ -123,58 +128,6 @@ def evaluate(
     if len(tables["failures"]):
         typer.echo(f"\n{len(tables['failures'])} people could not be predicted: failures.csv")
     typer.echo(f"\nTables and figures: {out}")
-
-
-def _read_plan(path: Path, horizons: list[float], out: Path) -> "ValidationPlan":
-    """Read a plan, and refuse one that comes after the answer or asks for what is not predicted."""
-    from brlp_models.errors import ModelError
-    from brlp_models.evaluation.local_validation import load_plan, refuse_second_judgement
-
-    plan = load_plan(path)
-    if plan.horizon_months not in horizons:
-        raise ModelError(
-            f"{path} judges month {plan.horizon_months:g}; predict it with "
-            f"--horizon {plan.horizon_months:g}."
-        )
-    refuse_second_judgement(out, plan)
-    return plan
-
-
-def _write_validation(
-    tables: "Mapping[str, pd.DataFrame]",
-    plan: "ValidationPlan",
-    model_id: str,
-    people: "EvaluatedCohort",
-    out: Path,
-    n_bootstrap: int,
-    seed: int,
-) -> None:
-    import json
-    from datetime import UTC, datetime
-
-    import numpy as np
-
-    from brlp_models.evaluation.local_validation import RECORD, describe_validation, judge
-    from cohorts.atomic import write_file
-    from reports.page.file_formats import ReportFormat
-    from reports.page.writing import render_page
-    from trialsim import __version__
-    from trialsim.study.local_validation import compose_validation
-
-    rng, now = np.random.default_rng([seed, 4]), datetime.now(UTC)
-    name = people.cohort.name or str(people.folder)
-    record = describe_validation(
-        judge(tables, plan, rng=rng, n_bootstrap=n_bootstrap),
-        model=model_id,
-        cohort=f"{name}, {len(people.cohort.participants)} people",
-        judged_on=now.date().isoformat(),
-        version=__version__,
-    )
-    page = compose_validation(record, now, is_synthetic=people.cohort.is_synthetic)
-    write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
-    rendered = render_page(page, ReportFormat("html"), figures="")
-    written = write_file(out / "local_validation.html", rendered)
-    typer.echo(f"{page.answer.headline}\n{written}", err=True)
 
 
 def _load(folder: Path, measured_by: str | None) -> "EvaluatedCohort":
