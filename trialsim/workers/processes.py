@@ -1,5 +1,6 @@
 """Blocks done by processes of this machine, each with one thread."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ class Processes:
         ClusterError
             Where a worker dies. What it finished before is kept, if `work` keeps it.
         """
+        # a worker whose memory has grown is replaced by a new one: nothing that a user can act on
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         jobs = [delayed(work)(block) for block in blocks]
         with parallel_config("loky", n_jobs=self.n_workers, inner_max_num_threads=1):
             try:
