@@ -1,6 +1,9 @@
 """What is not installed is named in one sentence; the doctor says what is."""
 
+import re
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,24 @@ def test_the_doctor_finds_this_installation_sound() -> None:
     found = installation.examine_installation().set_index("what")
     assert found.loc["packages", "verdict"] == "fine"
     assert "processors" in found.loc["threads", "found"]
+
+
+def test_the_doctor_looks_for_every_package_of_every_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    wanted = {
+        extra: {
+            re.split(r"[><=]", line)[0].lower()
+            for line in lines
+            if not line.startswith("trialsim[")
+        }
+        for extra, lines in project["project"]["optional-dependencies"].items()
+        if extra not in ("all", "dev")
+    }
+    ships = packages_distributions()
+    assert wanted == {
+        extra: {ships.get(package, [package])[0].lower() for package in packages}
+        for extra, packages in installation.EXTRAS.items()
+    }
 
 
 def test_a_foreign_package_of_our_name_is_a_problem(

@@ -21,6 +21,8 @@ EXTRAS: Final = {
     "documents": ("typst", "docx"),
     "tables": ("pyreadstat", "openpyxl"),
     "dicom": ("dcm2niix",),
+    "explore": ("shiny",),
+    "cluster": ("dask", "dask_jobqueue", "distributed", "fsspec"),
 }
 _LEAST_MEMORY_GIB: Final = 4.0
 _LEAST_DISK_GIB: Final = 2.0
