@@ -171,6 +171,27 @@ def test_sliders_and_lists_are_moved_by_keyboard(fresh: Any) -> None:
     fresh.wait_for_function("document.querySelector('#design-strategy').value === 'random'")
 
 
+def test_the_keyboard_passes_a_slider_without_moving_it(fresh: Any) -> None:
+    sliders = "[...document.querySelectorAll('.js-range-slider')].map(one => one.value).join()"
+    before = fresh.evaluate(sliders)
+    for line in fresh.locator(".tab-pane.active .irs-line").all():
+        line.focus()
+    assert fresh.evaluate(sliders) == before
+
+
+def test_a_simulation_is_told_and_becomes_points(fresh: Any) -> None:
+    # another design than that of the study, whose points are there from the beginning
+    fresh.get_by_label("Type I error").fill("0.1")
+    fresh.keyboard.press("Tab")
+    fresh.wait_for_function(
+        "!document.querySelector('#design-choices').innerText.includes('Control, simulated')"
+    )
+    fresh.get_by_role("button", name="Simulate this").click()
+    fresh.get_by_text("Simulated: 500 trials at each point.").wait_for()
+    fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
+    assert not multiprocessing.active_children()
+
+
 def test_people_are_searched_sorted_and_opened_by_keyboard(page: Any) -> None:
     page.get_by_role("tab", name="People").click()
     page.get_by_label("Show only rows with").fill("AD F")

@@ -40,11 +40,17 @@ def _lay_out(contents: Contents | None) -> Tag:
         panels.append(ui.nav_panel("Prediction", prediction_ui("prediction", explored)))
     if contents is not None and contents.has_trial:
         panels.append(ui.nav_panel("Trial", trial_ui("trial", contents)))
-    style = files("trialsim.explorer").joinpath("explorer.css").read_text(encoding="utf-8")
+    own = files("trialsim.explorer")
+    style = own.joinpath("explorer.css").read_text(encoding="utf-8")
+    script = own.joinpath("explorer.js").read_text(encoding="utf-8")
     is_synthetic = contents is not None and contents.result.is_synthetic
     title = "trialsim explore" if contents is None else contents.protocol.study.title
     return ui.page_fillable(
-        ui.tags.head(ui.tags.style(style), ui.tags.meta(name="robots", content="noindex")),
+        ui.tags.head(
+            ui.tags.style(style),
+            ui.tags.script(script),
+            ui.tags.meta(name="robots", content="noindex"),
+        ),
         ui.tags.main(
             ui.tags.h1(title),
             *([ui.p("SYNTHETIC people", class_="synthetic")] if is_synthetic else []),
