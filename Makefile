@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: demo test test-faults bench package audit lock sbom licenses check docs clean
+.PHONY: demo test test-faults bench package site audit lock sbom licenses check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -35,6 +35,11 @@ bench: $(STAMP) ## ratios to the naive way; what became 1.5 times slower is told
 
 package: $(STAMP) ## wheel and sdist, and every command of the bare wheel in an environment of its own
 	bash .ci/package
+
+site: $(STAMP) ## build/site: the documentation, its notebook executed; warnings are errors
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs-jupyter>=0.25' 'mkdocs-material>=9.5'
+	rm -rf build/docs && mkdir -p build && cp -R docs build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 audit: $(STAMP) ## known vulnerabilities; what could not be looked up counts as one
 	$(BIN)/python -m pip install --quiet pip-audit
