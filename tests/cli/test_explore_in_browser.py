@@ -1,6 +1,5 @@
 """The explorer in Chromium: by keyboard, by ear, narrow or wide, in two tabs, with simulations."""
 
-import multiprocessing
 import shutil
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 pytest.importorskip("shiny", reason="the extra `explore` is not installed")
 import uvicorn
 
+from tests.cli.simulations import list_simulations
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.serving import build_server, take_port
 
@@ -190,7 +190,7 @@ def test_a_simulation_is_told_and_becomes_points(fresh: Any) -> None:
     fresh.get_by_role("button", name="Simulate this").click()
     fresh.get_by_text("Simulated: 500 trials at each point.").wait_for()
     fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
-    assert not multiprocessing.active_children()
+    assert not list_simulations()
 
 
 def test_people_are_searched_sorted_and_opened_by_keyboard(page: Any) -> None:
@@ -248,12 +248,12 @@ def test_a_simulation_is_stopped_and_ends_with_its_tab(
     page.get_by_text("% done").wait_for()
     page.get_by_role("button", name="Stop the simulation").click()
     page.get_by_text("The simulation was stopped.").wait_for()
-    assert not multiprocessing.active_children()
+    assert not list_simulations()
     other = open_tab(context, address)
     other.get_by_role("button", name="Simulate this").click()
     other.get_by_text("% done").wait_for()
-    [process] = multiprocessing.active_children()
+    [process] = list_simulations()
     other.close()
     process.join(120)
-    assert not multiprocessing.active_children()
+    assert not list_simulations()
     assert not page.said

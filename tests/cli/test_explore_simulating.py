@@ -1,6 +1,5 @@
 """Trials simulated in the background: the study's own numbers, told as they come, stopped."""
 
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import pytest
 
 pytest.importorskip("shiny", reason="the extra `explore` is not installed")
 
+from tests.cli.simulations import list_simulations
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.simulating import Simulating, state_settings
@@ -63,10 +63,10 @@ def test_a_stopped_simulation_leaves_nothing(
 ) -> None:
     work = Simulating(explored_study, settings, 1_000_000)
     work.start()
-    assert multiprocessing.active_children()
+    assert list_simulations()
     assert list(temporary.iterdir())
     work.stop()
-    assert not multiprocessing.active_children()
+    assert not list_simulations()
     assert not list(temporary.iterdir())
     assert not work.is_running
     assert work.found is None
@@ -86,7 +86,7 @@ def test_what_cannot_be_simulated_is_a_sentence(
 def test_a_process_that_dies_is_told(explored_study: Path, settings: dict[str, object]) -> None:
     work = Simulating(explored_study, settings, 1_000_000)
     work.start()
-    [process] = multiprocessing.active_children()
+    [process] = list_simulations()
     process.kill()
     wait_until(lambda: not work.is_running)
     assert work.problem == "The simulation ended without an answer."
