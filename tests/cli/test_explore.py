@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import URLError
 from urllib.request import HTTPCookieProcessor, build_opener
 
@@ -19,7 +21,10 @@ from reports.store.study import Study
 from reports.store.verification import verify_study
 from trialsim.errors import DesignError
 from trialsim.explorer.contents import Contents
+from trialsim.explorer.downloads import describe_ways
+from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.serving import build_server, take_port
+from trialsim.study.question import describe
 
 TOKEN = "a-token"
 
@@ -111,3 +116,18 @@ def test_a_closed_server_leaves_the_study_whole(
     beside = {path.name for path in explored_study.parent.glob("study.duckdb*")}
     assert beside <= {"study.duckdb", "study.duckdb.lock"}
     assert (verify_study(Study.open(explored_study))["verdict"] == "holds").all()
+
+
+def test_a_state_is_the_same_question_in_python(contents: Contents) -> None:
+    protocol = contents.protocol
+    design = replace(protocol.design, slowing=0.4, target_power=0.9)
+    asked = Scenario(design, protocol.trial_costs, "baseline_volume", 0.5)
+    python = dict(describe_ways(contents, asked, None))["Python"]
+    own = {"ts": SimpleNamespace(protocol=ts.protocol, power=lambda question: question)}
+    exec(python.partition("\n")[2], own)
+    here = protocol.cohort.path.parent
+    expected = describe(protocol.model_copy(update={"design": design}), here)
+    found = describe(own["study"], here)  # type: ignore[arg-type]
+    assert found["selection.strategies"] == ["random", "baseline_volume"]
+    # where the people lie is told relative to where it is asked
+    assert found | {"cohort.path": expected["cohort.path"]} == expected

@@ -1,6 +1,7 @@
 """The state of the sliders as a document, and how to ask the same by command and in Python."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -17,7 +18,7 @@ from trialsim.explorer.scenario import AssumedSource, Scenario
 from trialsim.explorer.simulating import state_settings
 from trialsim.explorer.wording import describe_choice
 from trialsim.study.keys import KEYS
-from trialsim.study.phrasing import phrase_command, phrase_value
+from trialsim.study.phrasing import list_stated, phrase_command, phrase_value
 
 DOWNLOADS: Final = ("html", "rtf", "csv", "png")
 """The kinds of file that a state is downloaded as."""
@@ -34,8 +35,8 @@ def describe_ways(
     protocol = contents.protocol.model_copy(update={"design": design, "costs": asked.costs})
     command = phrase_command("power", protocol, contents.path)
     names = {key: name for name, key in KEYS.items()}
-    stated = {names[key]: value for key, value in values.items() if key in names}
-    own = ", ".join(f"{name}={value!r}" for name, value in stated.items())
+    stated = list_stated(protocol, Path.cwd()) | values
+    own = ", ".join(f"{names[key]}={value!r}" for key, value in stated.items() if key in names)
     cohort = str(protocol.cohort.path.name)
     lines = [f"{key.partition('.')[2]} = {phrase_value(value)}" for key, value in values.items()]
     split = [key.partition(".")[0] for key in values]

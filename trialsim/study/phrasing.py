@@ -24,13 +24,25 @@ def phrase_command(verb: str, protocol: Protocol, path: Path) -> str:
         The study file.
     """
     here = Path.cwd()
-    asked, usual = describe(protocol, here), describe(Protocol(cohort=protocol.cohort), here)
-    stated = {key: value for key, value in asked.items() if _is_stated(key, value, usual)}
     words = ["trialsim", verb, relate(protocol.cohort.path, here)]
     words += ["--study", relate(path.absolute(), here)]
-    for key, value in stated.items():
+    for key, value in list_stated(protocol, here).items():
         words += ["--set", f"{key}={phrase_value(value)}"]
     return shlex.join(words)
+
+
+def list_stated(protocol: Protocol, folder: Path) -> dict[str, Any]:
+    """Return what a protocol states beside the defaults, by section and key, but for the cohort.
+
+    Parameters
+    ----------
+    protocol
+        With absolute paths.
+    folder
+        Paths are told relative to it.
+    """
+    asked, usual = describe(protocol, folder), describe(Protocol(cohort=protocol.cohort), folder)
+    return {key: value for key, value in asked.items() if _is_stated(key, value, usual)}
 
 
 def _is_stated(key: str, value: Any, usual: Mapping[str, Any]) -> bool:
