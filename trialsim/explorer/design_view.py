@@ -21,6 +21,9 @@ from trialsim.explorer.simulating import Simulating, state_settings
 from trialsim.explorer.tables import lay_beside, show_choices, show_figure, show_pinned
 from trialsim.explorer.wording import describe_choice
 
+N_SIMULATIONS = 500
+"""Trials at each point of a simulation in the background."""
+
 _CALCULATED = ("change", "ancova_score")
 """The analyses of the calculator: of the change alone, or with the score besides."""
 
@@ -245,7 +248,7 @@ def _serve_simulation(
         if running is not None:
             running.stop()
         asked, _ = found()
-        started = Simulating(contents.path.absolute(), state_settings(asked), 500)
+        started = Simulating(contents.path.absolute(), state_settings(asked), N_SIMULATIONS)
         started.start()
         work.set(started)
 
@@ -273,7 +276,7 @@ def _serve_simulation(
             analysis = str(running.settings["design.analyses"][0])
             sizes = running.found[running.found["analysis"] == analysis]
             simulated.set((dict(running.settings), sizes))
-            told.set("Simulated: 500 trials at each point.")
+            told.set(f"Simulated: {N_SIMULATIONS} trials at each point.")
         work.set(None)
 
     @render.ui
