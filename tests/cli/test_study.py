@@ -84,7 +84,9 @@ def test_export_writes_a_file_for_each_table(study: Path, tmp_path: Path) -> Non
 
 
 def test_verify_fails_when_an_input_has_changed(study: Path, cohort: Cohort) -> None:
-    assert RUNNER.invoke(app, ["study", "verify", str(study)]).exit_code == 0
+    sound = RUNNER.invoke(app, ["study", "verify", str(study)])
+    assert (sound.exit_code, sound.stdout) == (0, "")
+    assert "hold. Head of the chain" in sound.stderr
     cohort.sources[0].write_text("participant_id\nsub-2\n")
     result = RUNNER.invoke(app, ["study", "verify", str(study)])
     assert result.exit_code == 1

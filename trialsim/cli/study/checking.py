@@ -57,8 +57,9 @@ def verify(
     opened = Study.open(study, read_only=True)
     found = verify_study(opened, head=head)
     broken = found[found["verdict"] != "holds"]
-    # a path that is cut does not say which file it is
-    print_table(found if as_json else broken, as_json=as_json, widest=None)
+    if as_json or len(broken):
+        # a path that is cut does not say which file it is
+        print_table(found if as_json else broken, as_json=as_json, widest=None)
     typer.echo(
         f"{len(found) - len(broken)} of {len(found)} runs, tables and files hold. "
         f"Head of the chain: {opened.head() or 'none'}.",
