@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.images import synthesize_images
-from cohorts.synthetic.mni import load_mni_anatomy
 from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.tabular import synthesize_table
 

@@ -10,7 +10,7 @@ then, from as many as are there, the ceilings of a signal on 20,000 people:
 
 Rank correlations are of the cross-fitted prediction with the exact relative change of the
 hippocampus. Signs are measured in the ideal 2 mm image of rendered people and emulated for the
-others (`cohorts.synthetic.sign_emulation`); the interval is over rendered people, each time with a
+others (`cohorts.synthetic.signs.emulation`); the interval is over rendered people, each time with a
 regression of its own. `agreement` predicts the rendered people themselves by what was fitted on
 20,000 emulated ones.
 """
@@ -33,10 +33,10 @@ from brlp_models.training.banks.measured_people import (
     read_measured_table,
     write_measured_people,
 )
-from cohorts.synthetic.anatomy import read_anatomy
+from cohorts.synthetic.anatomy.base import read_anatomy
 from cohorts.synthetic.generators import SIGNALS, choose_generator
-from cohorts.synthetic.sign_emulation import MEASURES, SignReader
-from cohorts.synthetic.signs import sample_signs
+from cohorts.synthetic.signs.emulation import MEASURES, SignReader
+from cohorts.synthetic.signs.sampling import sample_signs
 from cohorts.synthetic.tabular import (
     build_participants,
     complete_volumes,

@@ -29,7 +29,7 @@ from brlp_models.training.banks.synthetic_people import (
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.synthetic.mni import load_mni_anatomy
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.trajectories import SyntheticPeople, sample_people

@@ -34,8 +34,8 @@ from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.measurement import require_one_tool
 from cohorts.sources.loading import load_cohort
-from cohorts.synthetic.anatomy import read_anatomy
-from cohorts.synthetic.mni import load_mni_anatomy
+from cohorts.synthetic.anatomy.base import read_anatomy
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 
 MODEL, AUXILIARY = "model", "auxiliary"
 

@@ -14,14 +14,14 @@ from threadpoolctl import threadpool_limits
 
 from cohorts.errors import CohortError
 from cohorts.schema import HEAD_SIZE
-from cohorts.synthetic.anatomy import BaseAnatomy, read_anatomy
+from cohorts.synthetic.anatomy.base import BaseAnatomy, read_anatomy
+from cohorts.synthetic.anatomy.deformation import TARGET_REGIONS
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.bids_writer import finish_dataset, is_finished, start_dataset, write_person
-from cohorts.synthetic.deformation import TARGET_REGIONS
-from cohorts.synthetic.mni import load_mni_anatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.resampling import validate_resolution
-from cohorts.synthetic.signs import PersonSigns, Signs, sample_signs
+from cohorts.synthetic.signs.sampling import PersonSigns, Signs, sample_signs
 from cohorts.synthetic.tabular import (
     Course,
     build_participants,

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from cohorts.synthetic.anatomy import CORTEX, CSF, find_codes
-from cohorts.synthetic.cortex import Floats
-from cohorts.synthetic.deformation import Deformation, MovableAnatomy, find_sources
-from cohorts.synthetic.extracerebral import paint_fat, sample_extracerebral_means
+from cohorts.synthetic.anatomy.base import CORTEX, CSF, find_codes
+from cohorts.synthetic.anatomy.cortex import Floats
+from cohorts.synthetic.anatomy.deformation import Deformation, MovableAnatomy, find_sources
+from cohorts.synthetic.anatomy.extracerebral import paint_fat, sample_extracerebral_means
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area
-from cohorts.synthetic.sign_maps import SignMaps
+from cohorts.synthetic.signs.maps import SignMaps
 
 MEAN_INTENSITIES: Final = {
     "white_matter": ((2, 41), 1.00),

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cohorts.synthetic.anatomy import BaseAnatomy
-from cohorts.synthetic.deformation import deform_to_volumes, prepare_anatomy
+from cohorts.synthetic.anatomy.base import BaseAnatomy
+from cohorts.synthetic.anatomy.deformation import deform_to_volumes, prepare_anatomy
+from cohorts.synthetic.anatomy.person import sample_person
 from cohorts.synthetic.intensity import acquire_t1w, render_t1w, sample_appearance
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.person import sample_person
 from cohorts.synthetic.resampling import (
     average_by_area,
     compute_output_affine,
     validate_resolution,
 )
 from cohorts.synthetic.segmentation import render_labels
-from cohorts.synthetic.sign_maps import map_signs
-from cohorts.synthetic.signs import PersonSigns
+from cohorts.synthetic.signs.maps import map_signs
+from cohorts.synthetic.signs.sampling import PersonSigns
 
 
 @dataclass(frozen=True)

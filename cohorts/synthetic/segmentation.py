@@ -9,16 +9,16 @@ from scipy import ndimage
 
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes
-from cohorts.synthetic.anatomy import CORTEX, CSF
-from cohorts.synthetic.cortex import Floats
-from cohorts.synthetic.deformation import (
+from cohorts.synthetic.anatomy.base import CORTEX, CSF
+from cohorts.synthetic.anatomy.cortex import Floats
+from cohorts.synthetic.anatomy.deformation import (
     DEEP_STRUCTURES,
     Deformation,
     MovableAnatomy,
     find_sources,
     warp_share,
 )
-from cohorts.synthetic.person import look_up
+from cohorts.synthetic.anatomy.person import look_up
 from cohorts.synthetic.resampling import average_by_area, find_output_box, vote_by_majority
 
 Labels = npt.NDArray[np.uint16]

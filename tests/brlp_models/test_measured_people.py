@@ -13,9 +13,9 @@ from brlp_models.training.banks.measured_people import (
     read_measured_table,
     write_measured_people,
 )
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.generators import choose_generator
-from cohorts.synthetic.mni import load_mni_anatomy
-from cohorts.synthetic.sign_emulation import MEASURES
+from cohorts.synthetic.signs.emulation import MEASURES
 
 GRID = Grid(
     (40, 48, 40), np.array([[4.0, 0, 0, -78], [0, 4, 0, -112], [0, 0, 4, -70], [0, 0, 0, 1]])

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.generators import choose_generator
-from cohorts.synthetic.lesions import paint_lesions
-from cohorts.synthetic.lobes import LOBES, weigh_lobes_at
-from cohorts.synthetic.mni import load_mni_anatomy
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
-from cohorts.synthetic.sign_measures import measure_signs
-from cohorts.synthetic.signs import PersonSigns
+from cohorts.synthetic.signs.lesions import paint_lesions
+from cohorts.synthetic.signs.lobes import LOBES, weigh_lobes_at
+from cohorts.synthetic.signs.measures import measure_signs
+from cohorts.synthetic.signs.sampling import PersonSigns
 from cohorts.volumetry import compute_label_volumes
 from trialsim.cli.app import app
 

@@ -9,10 +9,10 @@ from scipy.stats import spearmanr
 
 from cohorts.errors import CohortError
 from cohorts.synthetic.generators import choose_generator
-from cohorts.synthetic.lobes import LOBES
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.sign_emulation import MEASURES, SignReader
-from cohorts.synthetic.signs import Signs, sample_signs
+from cohorts.synthetic.signs.emulation import MEASURES, SignReader
+from cohorts.synthetic.signs.lobes import LOBES
+from cohorts.synthetic.signs.sampling import Signs, sample_signs
 from cohorts.synthetic.tabular import Course, measure_volumes, simulate_course
 
 N = 4000

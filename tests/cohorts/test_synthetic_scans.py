@@ -7,14 +7,14 @@ import pytest
 from scipy import ndimage
 
 from cohorts.errors import CohortError
-from cohorts.synthetic.anatomy import BaseAnatomy, read_anatomy, simplify_codes
-from cohorts.synthetic.deformation import (
+from cohorts.synthetic.anatomy.base import BaseAnatomy, read_anatomy, simplify_codes
+from cohorts.synthetic.anatomy.deformation import (
     deform_to_volumes,
     find_sources,
     prepare_anatomy,
     warp_share,
 )
-from cohorts.synthetic.person import PersonAnatomy
+from cohorts.synthetic.anatomy.person import PersonAnatomy
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.resampling import (
     average_by_area,

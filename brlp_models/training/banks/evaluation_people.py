@@ -15,8 +15,8 @@ from brlp_models.training.banks.synthetic_people import PeopleSettings, write_pe
 from brlp_models.training.recipe import Recipe
 from cohorts.cohort import Cohort
 from cohorts.folder import is_cohort_folder
-from cohorts.synthetic.anatomy import BaseAnatomy, read_anatomy
-from cohorts.synthetic.mni import load_mni_anatomy
+from cohorts.synthetic.anatomy.base import BaseAnatomy, read_anatomy
+from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 
 Purpose = Literal["evaluation", "calibration"]
 _PREFIX: dict[Purpose, str] = {"evaluation": "sub-eval", "calibration": "sub-cal"}

@@ -18,13 +18,13 @@ from brlp_models.scans.intensity import scale_intensity
 from brlp_models.training.banks.synthetic_people import align_by_moments, find_brain
 from cohorts.errors import CohortError
 from cohorts.schema import HEAD_SIZE
-from cohorts.synthetic.anatomy import BaseAnatomy
-from cohorts.synthetic.deformation import TARGET_REGIONS
+from cohorts.synthetic.anatomy.base import BaseAnatomy
+from cohorts.synthetic.anatomy.deformation import TARGET_REGIONS
 from cohorts.synthetic.intensity import acquire_t1w
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
-from cohorts.synthetic.sign_measures import measure_signs
-from cohorts.synthetic.signs import Signs, sample_signs
+from cohorts.synthetic.signs.measures import measure_signs
+from cohorts.synthetic.signs.sampling import Signs, sample_signs
 from cohorts.synthetic.tabular import (
     Course,
     build_participants,

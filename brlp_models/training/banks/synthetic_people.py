@@ -19,10 +19,10 @@ from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes, get_intracranial_codes
-from cohorts.synthetic.anatomy import BaseAnatomy
+from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
-from cohorts.synthetic.signs import sample_signs
+from cohorts.synthetic.signs.sampling import sample_signs
 from cohorts.synthetic.trajectories import SyntheticPeople, compute_volumes, sample_people
 from cohorts.volumetry import count_labels
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cohorts.labels import get_brain_codes
-from cohorts.synthetic.anatomy import find_codes
-from cohorts.synthetic.cortex import Floats
+from cohorts.synthetic.anatomy.base import find_codes
+from cohorts.synthetic.anatomy.cortex import Floats
 from cohorts.synthetic.resampling import interpolate_to_fine
 
 LOBES: Final = ("frontal", "parietal", "temporal", "occipital")

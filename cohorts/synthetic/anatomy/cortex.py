@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.special import ndtr, ndtri
 
 from cohorts.labels import get_brain_codes
-from cohorts.synthetic.anatomy import CORTEX, find_codes
+from cohorts.synthetic.anatomy.base import CORTEX, find_codes
 
 Floats = npt.NDArray[np.float32]
 

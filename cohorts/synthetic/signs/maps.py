@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from cohorts.synthetic.cortex import Floats, add_pattern
-from cohorts.synthetic.deformation import MovableAnatomy, MovableStructure
-from cohorts.synthetic.lesions import paint_lesions, rank_lesion_sites
-from cohorts.synthetic.lobes import spread_over_lobes, weigh_lobes
-from cohorts.synthetic.signs import PersonSigns
+from cohorts.synthetic.anatomy.cortex import Floats, add_pattern
+from cohorts.synthetic.anatomy.deformation import MovableAnatomy, MovableStructure
+from cohorts.synthetic.signs.lesions import paint_lesions, rank_lesion_sites
+from cohorts.synthetic.signs.lobes import spread_over_lobes, weigh_lobes
+from cohorts.synthetic.signs.sampling import PersonSigns
 
 PATTERN: Final = (0.5, 1.0, -1.0, 0.0)
 """How much a hippocampal-sparing pattern thins each lobe of `LOBES`."""

@@ -16,10 +16,10 @@ from scipy import ndimage
 
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes
-from cohorts.synthetic.anatomy import find_codes
-from cohorts.synthetic.cortex import Cortex, Floats, prepare_cortex, shift_to_volume
+from cohorts.synthetic.anatomy.base import find_codes
+from cohorts.synthetic.anatomy.cortex import Cortex, Floats, prepare_cortex, shift_to_volume
+from cohorts.synthetic.anatomy.person import PersonAnatomy
 from cohorts.synthetic.parameters import DeformationParameters
-from cohorts.synthetic.person import PersonAnatomy
 from cohorts.synthetic.resampling import Box, align_box, average_by_area, interpolate_to_fine
 
 DEEP_STRUCTURES: Final = (

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from cohorts.synthetic.anatomy import find_codes
-from cohorts.synthetic.cortex import Floats
+from cohorts.synthetic.anatomy.base import find_codes
+from cohorts.synthetic.anatomy.cortex import Floats
 from cohorts.synthetic.resampling import average_by_area, interpolate_to_fine
 
 WHITE_MATTER: Final = (2, 41)

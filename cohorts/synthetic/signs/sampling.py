@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 
-from cohorts.synthetic.lobes import LOBES
 from cohorts.synthetic.parameters import GeneratorParameters
+from cohorts.synthetic.signs.lobes import LOBES
 from cohorts.synthetic.trajectories import Array, SyntheticPeople, sample_people
 
 _REFERENCE_AGE_YEARS = 73.0

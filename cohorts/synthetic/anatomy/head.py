@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from cohorts.synthetic.anatomy import CSF
-from cohorts.synthetic.extracerebral import (
+from cohorts.synthetic.anatomy.base import CSF
+from cohorts.synthetic.anatomy.extracerebral import (
     CORTICAL_BONE,
     EYE,
     MARROW,
@@ -21,8 +21,8 @@ from cohorts.synthetic.extracerebral import (
     SKIN,
     SOFT_TISSUE,
 )
+from cohorts.synthetic.anatomy.shapes import Mask, Volume, make_ellipsoid, make_grid, make_tube
 from cohorts.synthetic.resampling import interpolate_to_fine
-from cohorts.synthetic.shapes import Mask, Volume, make_ellipsoid, make_grid, make_tube
 
 _BELOW_MM: Final = 44
 """How far below the template the neck goes."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.synthetic.lobes import LOBES
+from cohorts.synthetic.signs.lobes import LOBES
 
 MEASURES: Final = (
     *(f"contrast_{lobe}" for lobe in LOBES),

@@ -9,7 +9,7 @@ from scipy.interpolate import BSpline
 from scipy.spatial.transform import Rotation
 
 from cohorts.labels import get_intracranial_codes
-from cohorts.synthetic.anatomy import BaseAnatomy
+from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.parameters import AnatomyParameters
 
 _SIZE_GRID_STEP = 4

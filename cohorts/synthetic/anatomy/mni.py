@@ -16,9 +16,9 @@ import SimpleITK
 from nilearn import datasets
 from scipy import ndimage
 
-from cohorts.synthetic.anatomy import CSF, BaseAnatomy, crop_anatomy
-from cohorts.synthetic.mni_head import add_head
-from cohorts.synthetic.shapes import make_ellipsoid, make_grid, make_tube
+from cohorts.synthetic.anatomy.base import CSF, BaseAnatomy, crop_anatomy
+from cohorts.synthetic.anatomy.head import add_head
+from cohorts.synthetic.anatomy.shapes import make_ellipsoid, make_grid, make_tube
 
 Mask = npt.NDArray[np.bool_]
 Volume = npt.NDArray[np.float32]

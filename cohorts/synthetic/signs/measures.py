@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from cohorts.synthetic.anatomy import CORTEX, CSF, find_codes
-from cohorts.synthetic.lesions import WHITE_MATTER
-from cohorts.synthetic.lobes import LOBES, weigh_lobes_at
+from cohorts.synthetic.anatomy.base import CORTEX, CSF, find_codes
+from cohorts.synthetic.signs.lesions import WHITE_MATTER
+from cohorts.synthetic.signs.lobes import LOBES, weigh_lobes_at
 
 _DARK: Final = 0.9
 _HIPPOCAMPI: Final = (17, 53)

@@ -1,0 +1,1 @@
+"""What shape a synthetic person has, and the deformation that gives regions their volumes."""

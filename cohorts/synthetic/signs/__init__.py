@@ -1,0 +1,1 @@
+"""What a synthetic person's scan shows beyond the tabled volumes."""
