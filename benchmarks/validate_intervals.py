@@ -31,11 +31,11 @@ from trialsim.comparison.candidates import (
     list_candidates,
     share_weights,
 )
-from trialsim.comparison.chosen_size import LOW_POWER, correct_choice
 from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_size
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import compute_size_interval
 from trialsim.comparison.refitting import build_rescore
+from trialsim.comparison.sizes.chosen import LOW_POWER, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes

@@ -12,7 +12,6 @@ from trialsim.comparison.candidates import (
     expect_each,
     share_weights,
 )
-from trialsim.comparison.chosen_size import LOW_POWER, compute_optimism, correct_choice
 from trialsim.comparison.closed_form import Moments, compute_sample_size
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import (
@@ -22,6 +21,7 @@ from trialsim.comparison.cohort_error.intervals import (
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.comparison.cohort_error.samples import take_top
 from trialsim.comparison.proposal import count_to_settle
+from trialsim.comparison.sizes.chosen import LOW_POWER, compute_optimism, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.simulation.expectations import ExpectedOutcomes

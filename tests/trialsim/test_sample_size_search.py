@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from trialsim.comparison.size_search import draw_replicate_weights, estimate_sample_size
+from trialsim.comparison.sizes.search import draw_replicate_weights, estimate_sample_size
 
 SIZES = np.linspace(25.0, 300.0, 12)
 TRUE_SIZE = 100.0

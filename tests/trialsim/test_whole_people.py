@@ -11,7 +11,7 @@ from trialsim.accrual.plan import AccrualPlan
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.enrollment import tabulate_accrual
-from trialsim.comparison.whole_sizes import enroll_whole
+from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.costs import Costs
 from trialsim.optimization.paths import PathStage, ScreeningPath
 from trialsim.study.calculators.closed_form import calculate_enrichment

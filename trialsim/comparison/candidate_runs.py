@@ -16,7 +16,7 @@ from trialsim.comparison.closed_form import (
     compute_sample_size,
     has_closed_form,
 )
-from trialsim.comparison.size_search import SizeEstimate, estimate_sample_size
+from trialsim.comparison.sizes.search import SizeEstimate, estimate_sample_size
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.simulation.outcomes import (

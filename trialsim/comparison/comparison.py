@@ -24,8 +24,8 @@ from trialsim.comparison.proposal import tabulate_proposals
 from trialsim.comparison.refitting import Rescore
 from trialsim.comparison.relation import list_unrelated
 from trialsim.comparison.sensitivity import tabulate_sensitivity
-from trialsim.comparison.size_errors import SizeErrors
-from trialsim.comparison.size_search import draw_replicate_weights
+from trialsim.comparison.sizes.errors import SizeErrors
+from trialsim.comparison.sizes.search import draw_replicate_weights
 from trialsim.comparison.tables import (
     find_cheapest_run,
     tabulate_characteristics,

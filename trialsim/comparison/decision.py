@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from trialsim.analysis.result import Floats
-from trialsim.comparison.size_errors import SizeErrors
+from trialsim.comparison.sizes.errors import SizeErrors
+from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.comparison.tables import pair_with_reference
-from trialsim.comparison.whole_sizes import enroll_whole
 from trialsim.costs import Costs
 
 _COLUMNS = [

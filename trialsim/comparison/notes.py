@@ -7,7 +7,7 @@ import pandas as pd
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.halving import Halving
 from trialsim.comparison.refitting import Refitting, Rescore
-from trialsim.comparison.size_errors import SizeErrors
+from trialsim.comparison.sizes.errors import SizeErrors
 from trialsim.simulation.pool import SMALL_POOL
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from trialsim.comparison.size_errors import Estimate, RepeatedChoice, SizeErrors
+from trialsim.comparison.sizes.errors import Estimate, RepeatedChoice, SizeErrors
+from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.comparison.tables import pair_with_reference
-from trialsim.comparison.whole_sizes import enroll_whole
 from trialsim.costs import Costs
 from trialsim.simulation.pool import SMALL_POOL
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from trialsim.comparison.candidate_runs import CandidateRun
-from trialsim.comparison.size_errors import SizeErrors
-from trialsim.comparison.whole_sizes import enroll_whole
+from trialsim.comparison.sizes.errors import SizeErrors
+from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.costs import Costs
 from trialsim.simulation.effects import Estimand, compute_normal_change
 

@@ -12,7 +12,7 @@ from trialsim.analytic import prognostic_enrichment
 from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.closed_form import Moments, compute_sample_size, has_closed_form
 from trialsim.comparison.pool_moments import list_months, read_moments
-from trialsim.comparison.whole_sizes import enroll_whole
+from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialsim.analysis.result import Floats
-from trialsim.comparison.chosen_size import correct_choice
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES, compute_size_interval
 from trialsim.comparison.decision import weigh_cheapest
+from trialsim.comparison.sizes.chosen import correct_choice
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.optimization.aims import compute_aims

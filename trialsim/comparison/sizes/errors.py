@@ -8,7 +8,6 @@ from scipy import special
 
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidate_runs import CandidateRun
-from trialsim.comparison.chosen_size import ChosenSize, correct_choice
 from trialsim.comparison.cohort_error.bootstrap import CohortVariation
 from trialsim.comparison.cohort_error.intervals import (
     MIN_SAMPLES,
@@ -16,6 +15,7 @@ from trialsim.comparison.cohort_error.intervals import (
     compute_size_interval,
     compute_t_quantile,
 )
+from trialsim.comparison.sizes.chosen import ChosenSize, correct_choice
 from trialsim.costs import Costs
 
 _NORMAL = 1.959963984540054
