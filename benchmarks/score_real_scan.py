@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from brlp_models.evaluation.real_scan import score_real_scan
+from brlp_models.evaluation.images.real_scan import score_real_scan
 from brlp_models.model.folder import load_model
 
 REGIONS = ("hippocampus", "amygdala", "lateral_ventricle", "thalamus")

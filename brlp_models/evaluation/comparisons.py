@@ -10,15 +10,15 @@ import pandas as pd
 
 from brlp_models.evaluation.accuracy import VOLUME_ERROR, tabulate_errors
 from brlp_models.evaluation.baselines import carry_context_forward
-from brlp_models.evaluation.image_accuracy import Sessions, measure_images
+from brlp_models.evaluation.images.accuracy import Sessions, measure_images
+from brlp_models.evaluation.images.predicted_scans import PredictedScan, PredictedScans
+from brlp_models.evaluation.images.scans_on_grid import VisitImage
 from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
 )
-from brlp_models.evaluation.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.ranking import REGION
-from brlp_models.evaluation.scans_on_grid import VisitImage
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, estimate
 from brlp_models.model.model import BrlpModel

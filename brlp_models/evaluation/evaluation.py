@@ -29,14 +29,14 @@ from brlp_models.evaluation.comparisons import (
 )
 from brlp_models.evaluation.conditions import predict_conditions, summarize_conditions
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
-from brlp_models.evaluation.image_accuracy import measure_images
+from brlp_models.evaluation.images.accuracy import measure_images
+from brlp_models.evaluation.images.scans_on_grid import VisitImage, iterate_people
 from brlp_models.evaluation.methods import KEY, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
 )
 from brlp_models.evaluation.ranking import summarize_ranking
-from brlp_models.evaluation.scans_on_grid import VisitImage, iterate_people
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import (
     compute_brain_volumes,

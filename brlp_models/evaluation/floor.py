@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from brlp_models.evaluation.scans_on_grid import VisitImage
+from brlp_models.evaluation.images.scans_on_grid import VisitImage
 from brlp_models.evaluation.statistics import (
     Array,
     compute_mean,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from brlp_models.evaluation.images.predicted_scans import PredictedScans
 from brlp_models.evaluation.methods import KEY, MODEL
-from brlp_models.evaluation.predicted_scans import PredictedScans
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.cohort import predict_cohort
 from cohorts.cohort import Cohort

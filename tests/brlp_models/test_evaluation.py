@@ -18,9 +18,9 @@ from brlp_models.evaluation.accuracy import VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.comparisons import read_diagnosis_as
 from brlp_models.evaluation.evaluation import N_ARCHIVE, EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.images.real_scan import segment_on
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people
-from brlp_models.evaluation.real_scan import segment_on
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import load_true_cohort

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from brlp_models.evaluation.accuracy import IMAGE, summarize_accuracy, tabulate_errors
 from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
 from brlp_models.evaluation.floor import summarize_floor
-from brlp_models.evaluation.image_accuracy import (
+from brlp_models.evaluation.images.accuracy import (
     compare_images,
     correlate_smoothed,
     correlate_voxels,

@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional
 
+from brlp_models.evaluation.images.predicted_scans import PredictedScans
+from brlp_models.evaluation.images.scans_on_grid import VisitImage
 from brlp_models.evaluation.methods import CARRY_FORWARD, MODEL
-from brlp_models.evaluation.predicted_scans import PredictedScans
-from brlp_models.evaluation.scans_on_grid import VisitImage
 
 Sessions = Mapping[tuple[str, float], str]
 """The session that shows what came later, by participant and horizon."""
