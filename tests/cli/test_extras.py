@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from trialsim.cli.answering.extras import describe_missing_extra
 from trialsim.cli.app import app
-from trialsim.study import installation
+from trialsim.study.installation import examination as installation
 
 
 @pytest.fixture

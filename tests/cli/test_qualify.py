@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from trialsim.analysis import FitResult, fit_ancova
 from trialsim.analytic.anchors import check_anchors
 from trialsim.cli.app import app
-from trialsim.study import qualification
+from trialsim.study.installation import qualification
 
 
 def test_the_document_holds_every_value_verdict_seed_and_a_place_to_sign(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def doctor(
 
     Example: trialsim doctor
     """
-    from trialsim.study.installation import examine_installation
+    from trialsim.study.installation.examination import examine_installation
 
     found = examine_installation()
     print_table(found, as_json=as_json, widest=None)

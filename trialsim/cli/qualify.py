@@ -22,7 +22,7 @@ def qualify(
     from cohorts.atomic import write_file
     from reports.page.file_formats import ReportFormat
     from reports.page.writing import render_page
-    from trialsim.study.qualification import compose_qualification
+    from trialsim.study.installation.qualification import compose_qualification
 
     chosen = ReportFormat.of(out)
     page = compose_qualification(datetime.now(UTC))

@@ -22,7 +22,7 @@ from trialsim import __version__
 from trialsim.analysis import fit_ancova, fit_change, fit_mmrm
 from trialsim.analytic import means
 from trialsim.analytic.anchors import check_anchors
-from trialsim.study.installation import examine_installation
+from trialsim.study.installation.examination import examine_installation
 
 SEED: Final = 20260101
 _N_TRIALS: Final = 4000
