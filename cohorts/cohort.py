@@ -11,9 +11,9 @@ import pandas as pd
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import read_description, read_tables, write_tables
+from cohorts.measured import compute_change, take_volumes
 from cohorts.schema import validate_table
 from cohorts.sources.columns import name_volume_column
-from cohorts.sources.times import MONTHS_PER_YEAR
 from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
 
 _PERSON: Final = "participant_id"
@@ -141,23 +141,7 @@ class Cohort:
             For a region that nobody has, and where several tools measured the same volume;
             `select(source=...)` settles it.
         """
-        volumes = self.volumes
-        if region is not None:
-            known = sorted(volumes["region"].unique())
-            volumes = volumes[volumes["region"] == region]
-            if volumes.empty:
-                raise CohortError(
-                    f"The cohort {self.name} has no volumes of {region}: it has "
-                    f"{', '.join(known) or 'none'}."
-                )
-        sources = sorted(volumes["source"].unique())
-        if len(sources) > 1 and volumes.duplicated(_MEASURED).any():
-            raise CohortError(
-                f"The cohort {self.name} has volumes of the same visit from several sources "
-                f"({', '.join(sources)}): keep those of one, with --measured-by (in a protocol "
-                "cohort.measured_by, in Python Cohort.select(source=...))."
-            )
-        return volumes
+        return take_volumes(self.volumes, region, whose=f"The cohort {self.name}")
 
     def visit(self, number: int) -> pd.DataFrame:
         """Return one visit a person by its number in time, with the columns of `visits`.
@@ -341,10 +325,6 @@ class Cohort:
         CohortError
             For a horizon or window that cannot be, and as `get_volumes`.
 
-        See Also
-        --------
-        cohorts.volumetry : other formulas of annualized change.
-
         Examples
         --------
         >>> import trialsim as ts
@@ -358,12 +338,7 @@ class Cohort:
             )
         measured = self._measure(region)[[*_VISIT, MONTHS, "volume_mm3"]]
         start = measured.merge(self.visit(from_visit)[_VISIT], on=_VISIT)
-        pairs = measured.merge(
-            start[[_PERSON, MONTHS, "volume_mm3"]], on=_PERSON, suffixes=("", "_start")
-        )
-        pairs[MONTHS] -= pairs.pop(f"{MONTHS}_start")
-        pairs = pairs[pairs[MONTHS] > 0]
-        return _tabulate_change(match_visits(pairs, [horizon_months], window_months, by=[_PERSON]))
+        return compute_change(start, measured, horizon_months, window_months)
 
     def _measure(self, region: str | None) -> pd.DataFrame:
         """Return visits in order with the volumes of a region, or of all, each measured once."""
@@ -435,19 +410,3 @@ class Cohort:
             "notes": list(self.notes),
         }
         write_tables(Path(folder), tables, description)
-
-
-def _tabulate_change(pairs: pd.DataFrame) -> pd.DataFrame:
-    before, after, months = pairs["volume_mm3_start"], pairs["volume_mm3"], pairs[MONTHS]
-    percent = 100.0 * (after - before) / before
-    return pd.DataFrame(
-        {
-            _PERSON: pairs[_PERSON],
-            "baseline_volume_mm3": before,
-            "followup_volume_mm3": after,
-            "months": months,
-            "change_mm3": after - before,
-            "change_percent": percent,
-            "annual_change_percent": percent * MONTHS_PER_YEAR / months,
-        }
-    )

@@ -23,7 +23,7 @@ import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from cohorts.schema import TABLES, find_command, validate_table
+from cohorts.schema import TABLES, find_command
 from reports.errors import ReportError
 from reports.store import queries
 from reports.store.chain import append_link, digest_rows, read_chain, read_pruned
@@ -41,62 +41,13 @@ from reports.store.older import copy_up_to_date
 from reports.store.places import relate_paths, resolve_paths
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
 from reports.store.rows import drop_rows, read_rows, write_rows
+from reports.store.run import Run
 
 LONGEST_QUERY_SECONDS: Final = 600.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 DESCRIPTION: Final = "study_description"
 """The table of what was asked, which every step writes beside its own."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One command's writing to a study; nothing is in the file before the command has finished."""
-
-    run_id: str
-    study: "Study"
-    fingerprint: str | None = None
-    config: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    dropped: list[tuple[str, str]] = field(default_factory=list)
-    parents: dict[str, str] = field(default_factory=dict)
-
-    def read(self, table: str) -> pd.DataFrame:
-        """Return the latest rows of `table`; the run that wrote them becomes a parent of this one.
-
-        Raises
-        ------
-        ReportError
-            If no finished run has written the table.
-        """
-        found = self.study.read(table)
-        self.parents[table] = self.study.writers()[table]
-        return found
-
-    def note(self, **facts: Any) -> None:
-        """Add to the recorded configuration what is only known once the command has worked."""
-        self.config.update(facts)
-
-    def drop(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Remove, when this run finishes, the rows of each (run, table); their digests stay."""
-        self.dropped.extend(rows)
-        self.note(pruned=[list(names) for names in self.dropped])
-
-    def write(self, table: str, frame: pd.DataFrame) -> None:
-        """Put `frame` aside for the table `table` of `cohorts.schema`, after checking it.
-
-        Raises
-        ------
-        CohortValidationError
-            Where `frame` does not fit the table.
-        ReportError
-            If this run has already written the table.
-        """
-        if table not in TABLES:
-            raise ReportError(f"A study has no table {table!r}; it has {', '.join(TABLES)}.")
-        if table in self.tables:
-            raise ReportError(f"The run {self.run_id} has already written the table {table}.")
-        self.tables[table] = validate_table(frame, table)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.store.study import Run, Study
+from reports.store.run import Run
+from reports.store.study import Study
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step, StepOutcome, run_steps
 from trialsim.study.question import read_recorded

@@ -15,7 +15,8 @@ from cohorts.errors import StorageError, TrialsimError
 from reports.errors import ReportError
 from reports.store.places import relate
 from reports.store.provenance import list_files
-from reports.store.study import DESCRIPTION, Run, Study
+from reports.store.run import Run
+from reports.store.study import DESCRIPTION, Study
 from trialsim import __version__
 
 

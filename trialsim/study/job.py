@@ -14,7 +14,7 @@ from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe, nest
 from trialsim.workers.processes import Processes

@@ -11,7 +11,8 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import EligibilityCheck, screen_cohort
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
-from reports.store.study import DESCRIPTION, Run, Study
+from reports.store.run import Run
+from reports.store.study import DESCRIPTION, Study
 from trialsim.study.question import add_cohort
 from trialsim.study.steps.cohort import COHORT_TABLES, read_cohort
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.schema import TABLES
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.enrichment.screening import AUXILIARY
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step

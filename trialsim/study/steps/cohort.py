@@ -10,7 +10,8 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.measurement import tell_acquisition
 from reports.store.places import resolve
-from reports.store.study import Run, Study
+from reports.store.run import Run
+from reports.store.study import Study
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.durations import estimate_loading

@@ -5,7 +5,7 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.schema import validate_table
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.comparison.candidate_runs import prepare_candidate
 from trialsim.comparison.candidates import Candidate, Screened, gather_pool
 from trialsim.comparison.preparing import add_normal_change

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.analysis.result import Floats
 from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment.screening import Screening

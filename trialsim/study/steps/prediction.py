@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from reports.store.places import relate
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort

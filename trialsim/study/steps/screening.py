@@ -7,7 +7,7 @@ from cohorts.errors import CohortError
 from cohorts.schema import validate_table
 from cohorts.sources.table import read_typed_table
 from cohorts.synthetic.truth import read_true_volumes
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.enrichment import (
     FastProgressorDefinition,
     Strategy,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.enrichment import (
     compute_group_differences,
     score_people,

@@ -2,7 +2,7 @@
 
 from cohorts.errors import CohortError
 from cohorts.schema import validate_table
-from reports.store.study import Run
+from reports.store.run import Run
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.enrollment import tabulate_accrual
 from trialsim.comparison.refitting import widen_scores

@@ -1,0 +1,79 @@
+"""Measured volumes of people: which rows are meant, how much changes between two visits."""
+
+from typing import Final
+
+import pandas as pd
+
+from cohorts.errors import CohortError
+from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.visits import MONTHS, match_visits
+
+_PERSON: Final = "participant_id"
+
+
+def take_volumes(volumes: pd.DataFrame, region: str | None, *, whose: str) -> pd.DataFrame:
+    """Return the volumes of a region, or of all, each measured once.
+
+    Parameters
+    ----------
+    volumes
+        The table `volumes` of `cohorts.schema`.
+    region
+        Which; all where None.
+    whose
+        Begins the sentence of an error, such as "The cohort screened".
+
+    Raises
+    ------
+    CohortError
+        For a region that nobody has, and where several tools measured the same volume.
+    """
+    if region is not None:
+        known = sorted(volumes["region"].unique())
+        volumes = volumes[volumes["region"] == region]
+        if volumes.empty:
+            raise CohortError(
+                f"{whose} has no volumes of {region}: it has {', '.join(known) or 'none'}."
+            )
+    sources = sorted(volumes["source"].unique())
+    if len(sources) > 1 and volumes.duplicated([_PERSON, "session_id", "region"]).any():
+        raise CohortError(
+            f"{whose} has volumes of the same visit from several sources "
+            f"({', '.join(sources)}): keep those of one, with --measured-by (in a protocol "
+            "cohort.measured_by, in Python Cohort.select(source=...))."
+        )
+    return volumes
+
+
+def compute_change(
+    start: pd.DataFrame, measured: pd.DataFrame, horizon_months: float, window_months: float
+) -> pd.DataFrame:
+    """Return each person's change of a volume until a horizon, as `Cohort.change` tells it.
+
+    Parameters
+    ----------
+    start
+        A row a person: `participant_id`, `months_from_baseline`, `volume_mm3`.
+    measured
+        The same of every visit, in order of person, then time.
+    horizon_months, window_months
+        When after the start the change is wanted, and how far a visit may be from that.
+    """
+    pairs = measured.merge(
+        start[[_PERSON, MONTHS, "volume_mm3"]], on=_PERSON, suffixes=("", "_start")
+    )
+    pairs[MONTHS] -= pairs.pop(f"{MONTHS}_start")
+    pairs = match_visits(pairs[pairs[MONTHS] > 0], [horizon_months], window_months, by=[_PERSON])
+    before, after, months = pairs["volume_mm3_start"], pairs["volume_mm3"], pairs[MONTHS]
+    percent = 100.0 * (after - before) / before
+    return pd.DataFrame(
+        {
+            _PERSON: pairs[_PERSON],
+            "baseline_volume_mm3": before,
+            "followup_volume_mm3": after,
+            "months": months,
+            "change_mm3": after - before,
+            "change_percent": percent,
+            "annual_change_percent": percent * MONTHS_PER_YEAR / months,
+        }
+    )
