@@ -138,7 +138,7 @@ class Study:
                 _LOGGER.info("run %s is finished, rows written: %s", run_id, written)
             except BaseException as error:
                 stopped = isinstance(error, KeyboardInterrupt)
-                _LOGGER.warning("run %s ended with %s", run_id, type(error).__name__)
+                _LOGGER.info("run %s ended with %s", run_id, type(error).__name__)
                 self._end(run.run_id, "interrupted" if stopped else "failed", str(error))
                 raise
 

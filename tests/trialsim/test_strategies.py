@@ -155,6 +155,11 @@ def few(tables: ScreeningTables, count: int) -> ScreeningTables:
 BAD: list[tuple[str, Any, str]] = [
     ("regression", lambda t: few(t, 10), "only 10 people have every feature"),
     ("regression", lambda t: replace(t, outcome=None), "no measured change to fit on"),
+    (
+        "regression",
+        lambda t: replace(t, training=replace(t, outcome=None)),
+        "nobody of those to fit on (--train-on) has a visit near",
+    ),
     ("brlp", lambda t: replace(t, predictions=None), "no predicted volumes"),
     (
         "brlp",

@@ -123,7 +123,10 @@ def fit_out_of_sample(
     prediction = np.full((samples.n, len(tables.index)), np.nan)
     if tables.training is not None:
         known, outcome, rows = _take_known(
-            tables.training, build_features(tables.training)[list(features.columns)], name
+            tables.training,
+            build_features(tables.training)[list(features.columns)],
+            name,
+            is_other=True,
         )
         weights = _weigh(samples.training, len(tables.training.index))[:, rows]
         prediction[:, usable] = learner(known, outcome, weights, targets)
@@ -147,13 +150,18 @@ def _weigh(counts: FloatArray | None, n_people: int) -> FloatArray:
 
 
 def _take_known(
-    tables: ScreeningTables, features: pd.DataFrame, name: str
+    tables: ScreeningTables, features: pd.DataFrame, name: str, *, is_other: bool = False
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
     if tables.outcome is None:
+        who, settled = (
+            ("nobody of those to fit on (--train-on)", "--horizon-months names another")
+            if is_other
+            else ("nobody", "--train-on names other people to fit on")
+        )
         raise DesignError(
-            f"{name}: no measured change to fit on; nobody has a visit near the horizon of "
+            f"{name}: no measured change to fit on; {who} has a visit near the horizon of "
             f"{tables.horizon_months:g} months with {tables.region} measured there and at baseline "
-            "(--train-on names other people to fit on)."
+            f"({settled})."
         )
     outcome = tables.outcome.reindex(tables.index).to_numpy(dtype=float)
     rows = np.flatnonzero(features.notna().all(axis=1).to_numpy() & np.isfinite(outcome))

@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
 
 
 def start_logging(*, verbose: bool, file: Path | None, as_json: bool) -> None:
-    """Send what the rooms log to stderr (`verbose`), to the end of `file`, or nowhere.
+    """Send what the rooms log to stderr (`verbose`) or to the end of `file`; else warnings alone.
 
     Raises
     ------
