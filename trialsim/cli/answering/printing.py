@@ -64,10 +64,12 @@ def _without_nan(content: object) -> object:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def print_tables(tables: "Mapping[str, pd.DataFrame]", *, notes: Sequence[str]) -> None:
-    """Print tables by name as JSON, with what a reader must know."""
+def print_tables(
+    tables: "Mapping[str, pd.DataFrame]", *, notes: Sequence[str] | None = None
+) -> None:
+    """Print tables by name as JSON, with what a reader must know where a command tells notes."""
     records = {name: json.loads(one.to_json(orient="records")) for name, one in tables.items()}
-    print_json({**records, "notes": list(notes)})
+    print_json(records if notes is None else {**records, "notes": list(notes)})
 
 
 def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:

@@ -8,7 +8,12 @@ import typer
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.asking.recording import QuietOption, SeedOption
 from trialsim.cli.cohort.signal import Signal
-from trialsim.cli.cohort.synthesizing import write_images, write_trial_images
+from trialsim.cli.cohort.synthesizing import (
+    write_images,
+    write_table,
+    write_trial_images,
+    write_trial_table,
+)
 
 
 def synthesize(
@@ -98,8 +103,7 @@ def synthesize(
             raise CohortError("--label-maps and --whole-head are not for --trial: leave them out.")
         scanned: dict[str, Any] = {"resolution_mm": resolution, "workers": workers}
         write_trial_images(folder, participants, quiet=quiet, **course, **scanned, **asked)
-        return
-    if images:
+    elif images:
         scans = {
             "resolution_mm": resolution,
             "label_maps": label_maps,
@@ -107,17 +111,7 @@ def synthesize(
             "parameters": parameters,
         }
         write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
-        return
-    from cohorts.synthetic.folders import write_finished_trial, write_people
-
-    if trial:
-        made = write_finished_trial(folder, participants, **course, **asked)
-        typer.echo(
-            f"{folder}: SYNTHETIC trial of {participants} people, true effect "
-            f"{made.effects['effect_mm3'].mean():.1f} mm3 at month {made.last_month:g}; baseline "
-            "in the same folder, truth in truth/."
-        )
-        return
-    cohort = write_people(folder, participants, parameters=parameters, **asked)
-    n_visits = len(cohort.visits)
-    typer.echo(f"{folder}: {participants} SYNTHETIC people, {n_visits} visits; truth in truth/.")
+    elif trial:
+        write_trial_table(folder, participants, **course, **asked)
+    else:
+        write_table(folder, participants, parameters=parameters, **asked)

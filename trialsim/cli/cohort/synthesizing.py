@@ -1,4 +1,4 @@
-"""Scans of simulated people, written with their progress shown."""
+"""Simulated people written, and what was written told; scans with their progress."""
 
 from pathlib import Path
 from typing import Any
@@ -39,3 +39,23 @@ def write_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> N
             )
             raise typer.Exit(130) from None
     typer.echo(f"{folder}: SYNTHETIC BIDS dataset of {n_done} people; truth in truth/.")
+
+
+def write_trial_table(folder: Path, n_people: int, **asked: Any) -> None:
+    """Write the tables of a finished trial of simulated people."""
+    from cohorts.synthetic.folders import write_finished_trial
+
+    made = write_finished_trial(folder, n_people, **asked)
+    typer.echo(
+        f"{folder}: SYNTHETIC trial of {n_people} people, true effect "
+        f"{made.effects['effect_mm3'].mean():.1f} mm3 at month {made.last_month:g}; baseline in "
+        "the same folder, truth in truth/."
+    )
+
+
+def write_table(folder: Path, n_people: int, **asked: Any) -> None:
+    """Write simulated people as tables."""
+    from cohorts.synthetic.folders import write_people
+
+    n_visits = len(write_people(folder, n_people, **asked).visits)
+    typer.echo(f"{folder}: {n_people} SYNTHETIC people, {n_visits} visits; truth in truth/.")

@@ -1,14 +1,11 @@
 """`trialsim evaluate`: how well a model predicts the people of a cohort."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from trialsim.cli.asking.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
-
-if TYPE_CHECKING:
-    from brlp_models.evaluation.evaluation import EvaluatedCohort
 
 
 def evaluate(
@@ -75,25 +72,12 @@ def evaluate(
 
     Example: trialsim evaluate cohort --model mini --horizon 24 --samples 4 --out evaluation
     """
-    import json
-
-    import numpy as np
-
-    from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
-    from brlp_models.evaluation.local_validation import judge, open_plan
-    from brlp_models.evaluation.results_text import render_results
     from brlp_models.evaluation.settings import EvaluationSettings
-    from brlp_models.model.folder import load_model
-    from cohorts.atomic import write_file
-    from reports.figures.model_evaluation import write_evaluation_figures
-    from trialsim.study.local_validation import PAGE, write_validation
+    from trialsim.cli.answering.printing import print_tables
+    from trialsim.study.model_evaluation import write_evaluation
 
-    plan = open_plan(local_validation, horizon, out) if local_validation else None
-    people = _load(cohort, measured_by)
-    loaded = load_model(model, device=device, precision="auto")
-    tables = evaluate_model(
-        loaded,
-        people,
+    found = write_evaluation(
+        cohort,
         out,
         EvaluationSettings(
             horizons_months=tuple(horizon),
@@ -104,34 +88,21 @@ def evaluate(
             n_bootstrap=n_bootstrap,
             seed=seed,
         ),
-        training=_load(train_on, measured_by) if train_on else None,
-        calibration=_load(calibrate_on, measured_by) if calibrate_on else None,
+        model=model,
+        training=train_on,
+        calibration=calibrate_on,
+        criteria=local_validation,
+        measured_by=measured_by,
+        device=device,
         report=lambda text: None if quiet else typer.echo(text, err=True),
     )
-    write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
-    write_file(out / "results.md", render_results(tables).encode())
-    if plan is not None:
-        page = write_validation(
-            judge(tables, plan, rng=np.random.default_rng([seed, 4]), n_bootstrap=n_bootstrap),
-            out,
-            model=loaded.model_id,
-            people=people.cohort,
-        )
-        typer.echo(f"{page.answer.headline}\n{out / PAGE}", err=True)
-    shown = {name: table for name, table in tables.items() if name not in PER_PERSON}
+    if found.verdict:
+        typer.echo("\n".join(map(str, found.verdict)), err=True)
     if as_json:
-        content = {name: json.loads(t.to_json(orient="records")) for name, t in shown.items()}
-        typer.echo(json.dumps(content))
+        print_tables(found.summaries)
         return
-    for name, table in shown.items():
+    for name, table in found.summaries.items():
         typer.echo(f"\n{name}\n{table.round(3).to_string(index=False)}")
-    if len(tables["failures"]):
-        typer.echo(f"\n{len(tables['failures'])} people could not be predicted: failures.csv")
+    if found.n_failed:
+        typer.echo(f"\n{found.n_failed} people could not be predicted: failures.csv")
     typer.echo(f"\nTables and figures: {out}")
-
-
-def _load(folder: Path, measured_by: str | None) -> "EvaluatedCohort":
-    from brlp_models.evaluation.evaluation import EvaluatedCohort
-    from cohorts.sources.loading import load_cohort
-
-    return EvaluatedCohort(load_cohort(folder, measured_by=measured_by), folder)

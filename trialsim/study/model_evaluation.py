@@ -1,0 +1,106 @@
+"""The evaluation of a model on a cohort as files: tables, figures, results in words, a verdict."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brlp_models.evaluation.evaluation import PER_PERSON, EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.local_validation import judge, open_plan
+from brlp_models.evaluation.results_text import render_results
+from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.model.folder import load_model
+from cohorts.atomic import write_file
+from cohorts.sources.loading import load_cohort
+from reports.figures.model_evaluation import write_evaluation_figures
+from trialsim.study.local_validation import PAGE, write_validation
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """What an evaluation found.
+
+    Parameters
+    ----------
+    summaries
+        Its tables by name, but those with a row a person.
+    n_failed
+        How many people could not be predicted.
+    verdict
+        Of the local validation, if one was asked for, and where its page is.
+    """
+
+    summaries: Mapping[str, pd.DataFrame]
+    n_failed: int
+    verdict: tuple[str, Path] | None
+
+
+def write_evaluation(
+    cohort: Path,
+    out: Path,
+    settings: EvaluationSettings,
+    *,
+    model: str,
+    training: Path | None = None,
+    calibration: Path | None = None,
+    criteria: Path | None = None,
+    measured_by: str | None = None,
+    device: str = "cpu",
+    report: Callable[[str], None],
+) -> ModelEvaluation:
+    """Evaluate a model on the people of a cohort, and write all that is found.
+
+    Parameters
+    ----------
+    cohort
+        People with scans and later volumes.
+    out
+        The folder to write; predictions that it holds are not made again.
+    settings
+        How much is evaluated.
+    model
+        `mini`, or the path of a model folder.
+    training, calibration
+        Cohorts that the tabular reference is fitted on, and that intervals are recalibrated on.
+    criteria
+        Of a local validation, in TOML; no verdict is given where left out.
+    measured_by
+        The tool whose volumes count, in each of the cohorts.
+    device
+        Of PyTorch.
+    report
+        Called with a line as each part begins.
+
+    Raises
+    ------
+    TrialsimError
+        Where people, model or criteria cannot be read, or do not fit each other.
+    """
+
+    def read(folder: Path) -> EvaluatedCohort:
+        return EvaluatedCohort(load_cohort(folder, measured_by=measured_by), folder)
+
+    plan = open_plan(criteria, settings.horizons_months, out) if criteria else None
+    people = read(cohort)
+    loaded = load_model(model, device=device, precision="auto")
+    tables = evaluate_model(
+        loaded,
+        people,
+        out,
+        settings,
+        training=read(training) if training else None,
+        calibration=read(calibration) if calibration else None,
+        report=report,
+    )
+    write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
+    write_file(out / "results.md", render_results(tables).encode())
+    verdict = None
+    if plan is not None:
+        rng = np.random.default_rng([settings.seed, 4])
+        found = judge(tables, plan, rng=rng, n_bootstrap=settings.n_bootstrap)
+        page = write_validation(found, out, model=loaded.model_id, people=people.cohort)
+        verdict = page.answer.headline, out / PAGE
+    summaries = {name: table for name, table in tables.items() if name not in PER_PERSON}
+    return ModelEvaluation(summaries, len(tables["failures"]), verdict)
