@@ -29,21 +29,21 @@ def check() -> ModuleType:
 
 @pytest.mark.parametrize("number", range(4))
 def test_every_accepted_mmrm_is_a_maximum(check: ModuleType, number: int) -> None:
-    statistics = check.KINDS[number].simulate(20)
+    statistics = check.KINDS[number].simulate(0, 20)
     fitted = estimate_mmrm(statistics)
     assert fitted.reml.converged.any()
     assert check.find_false_maxima(statistics, fitted).size == 0
 
 
 def test_a_point_beside_the_maximum_is_found_out(check: ModuleType) -> None:
-    statistics = check.KINDS[3].simulate(20)
+    statistics = check.KINDS[3].simulate(0, 20)
     fitted = estimate_mmrm(statistics)
     fitted.reml.eta[:] *= 1.01
     assert check.find_false_maxima(statistics, fitted).size == 20
 
 
 def test_a_trial_without_an_interior_maximum_is_flagged(check: ModuleType) -> None:
-    fitted = estimate_mmrm(check.KINDS[1].simulate(30))
+    fitted = estimate_mmrm(check.KINDS[1].simulate(0, 30))
     assert fitted.boundary.sum() > 10
     assert not (fitted.boundary & fitted.reml.converged).any()
 

@@ -214,7 +214,7 @@ def _differentiate_block(
     p = statistics.n_predictors
     zz = statistics.cross[:, patterns, :p, :p]
     w, wb = state.inverse[:, patterns], state.weighted[:, patterns]
-    n_trials, n_patterns = w.shape[:2]
+    n_trials, n_patterns, n_visits = w.shape[:3]
     n_terms, n_courses = len(basis), mean.courses.shape[1]
     wb_back = wb.transpose(0, 1, 3, 2)
     parts = state.covariance.reshape(n_trials, n_courses, p, n_courses, p)
@@ -224,18 +224,16 @@ def _differentiate_block(
     scaled = statistics.counts[:, patterns, None, None] * w
     score = 0.5 * np.einsum("aij,tij->ta", basis, (core + lift - scaled).sum(axis=1))
 
-    change = np.einsum("aij,tkjm->tkaim", basis, wb)
+    rows = basis.reshape(n_terms * n_visits, n_visits)
+    change = (rows @ wb).reshape(n_trials, n_patterns, n_terms, -1, n_courses)
     slopes = (wb_back[:, :, None] @ change).reshape(
         n_trials, n_patterns, n_terms, n_courses, n_courses
     )
-    pull = (
-        (
-            change.transpose(0, 1, 2, 4, 3)
-            @ (w @ state.residual_by_predictor[:, patterns])[:, :, None]
-        )
-        .sum(axis=1)
-        .reshape(n_trials, n_terms, n_courses * p)[:, :, mean.free]
-    )
+    stretched = (w @ state.residual_by_predictor[:, patterns]).reshape(n_trials, n_patterns, -1)
+    crossed = wb.reshape(n_trials, n_patterns, -1).transpose(0, 2, 1) @ stretched
+    placed = crossed.reshape(n_trials, n_visits, n_courses, n_visits, p).swapaxes(2, 3)
+    pull = basis.reshape(n_terms, -1) @ placed.reshape(n_trials, n_visits**2, n_courses * p)
+    pull = pull[:, :, mean.free]
     observed = trace_pairs(basis, w, core + lift - scaled / 2)
     expected = trace_pairs(basis, w, scaled / 2 - lift)
     return score, sum_kron(slopes, zz, mean), pull, observed, expected
@@ -243,10 +241,14 @@ def _differentiate_block(
 
 def trace_pairs(basis: Floats, left: Floats, right: Floats) -> Floats:
     """Return sum_k tr(E_a left_k E_b right_k), (t, a, b), made symmetric in a and b."""
-    n_trials, n_terms = len(left), len(basis)
-    first = np.einsum("aij,tkjl->takil", basis, left).reshape(n_trials, n_terms, -1)
-    second = np.einsum("blj,tkji->tbkil", basis, right).reshape(n_trials, n_terms, -1)
-    traces = first @ second.transpose(0, 2, 1)
+    n_trials, n_patterns, n = left.shape[:3]
+    terms = basis.reshape(len(basis), n * n)
+    # the products of entries are summed over patterns once, and not for each pair of terms
+    flat = left.reshape(n_trials, n_patterns, n * n).transpose(0, 2, 1)
+    products = flat @ right.reshape(n_trials, n_patterns, n * n)
+    # left[j, l] right[m, i] stands where E_a[i, j] E_b[l, m] needs it
+    placed = products.reshape(n_trials, n, n, n, n).transpose(0, 4, 1, 2, 3)
+    traces = terms @ placed.reshape(n_trials, n * n, n * n) @ terms.T
     return np.asarray((traces + traces.transpose(0, 2, 1)) / 2)
 
 
