@@ -130,10 +130,18 @@ def _find_site_problems(design: "TrialDesign") -> list[str]:
     problems = design.sites.find_problems()
     if design.sites.effect == "random":
         problems += [
-            f'sites.effect "random" is for change and ancova, got {name}: use "fixed".'
+            f'sites.effect "random" is for models that impute nothing, got {name}: use "fixed".'
             for name in design.analyses
-            if name in ANALYSES and ANALYSES[name].is_mixed
+            if name in ANALYSES and ANALYSES[name].imputation
         ]
+        if design.standard_error != "model" and any(
+            ANALYSES[name].takes_inference for name in design.analyses if name in ANALYSES
+        ):
+            problems.append(
+                'sites.effect "random" makes the people of a site alike, and standard_error '
+                f'"{design.standard_error}" takes them for independent: use "model", or a "fixed" '
+                "effect."
+            )
     return problems
 
 

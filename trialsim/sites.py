@@ -28,7 +28,7 @@ class Sites:
         "simple", or "stratified" by site: every site then has the arms in the trial's ratio.
     effect
         In the analysis: "none", a "fixed" effect of each site (crossed with time in mixed models),
-        or a "random" one (for `change` and `ancova`).
+        or a "random" one (in mixed models an intercept and, independent of it, a slope over time).
     """
 
     n: int = 1

@@ -47,7 +47,14 @@ def describe(design: TrialDesign, name: str = "ancova", n: int = 300) -> dict[st
         ({"sites": {"sd": 10.0}}, "sites.n must be at least 2 where sites are to differ, got 1"),
         ({"sites": {"n": 5, "change_sd": -1.0}}, "sites.change_sd must be 0 or more, got -1"),
         ({"sites": {"n": 5, "effect": "mixed"}}, "must be one of none, fixed, random, got 'mixed'"),
-        ({"sites": {"n": 5, "effect": "random"}}, '"random" is for change and ancova, got mmrm'),
+        (
+            {"sites": {"n": 5, "effect": "random"}, "analyses": ["jump_to_reference"]},
+            '"random" is for models that impute nothing, got jump_to_reference',
+        ),
+        (
+            {"sites": {"n": 5, "effect": "random"}, "standard_error": "cr2"},
+            'standard_error "cr2" takes them for independent: use "model", or a "fixed" effect',
+        ),
     ],
 )
 def test_sites_that_cannot_be_are_refused(values: dict[str, Any], words: str) -> None:
@@ -89,12 +96,17 @@ def test_an_effect_of_site_keeps_the_error_at_its_level_and_wins_power(effect: A
     assert modelled["power"] > plain["power"] + 0.05
 
 
-def test_mixed_models_take_sites_as_fixed() -> None:
-    sites = Sites(4, sd=300.0, change_sd=100.0, effect="fixed")
-    row = describe(DESIGN.change(sites=sites, analyses=("mmrm",)), "mmrm", n=150)
+@pytest.mark.parametrize("name", ["mmrm", "random_slope"])
+@pytest.mark.parametrize("effect", ["fixed", "random"])
+def test_mixed_models_take_sites(name: str, effect: Any) -> None:
+    sites = Sites(4, 300.0, 100.0, "stratified", effect)
+    row = describe(DESIGN.change(sites=sites, analyses=(name,)), name, n=150)
     assert row["n_failed_fits"] == 0
     assert abs(row["bias"]) < 4 * row["bias_mcse"]
-    assert row["coverage"] == pytest.approx(0.95, abs=4 * np.sqrt(0.0475 / 150))
+    error = 4 * np.sqrt(0.0475 / 150)
+    assert row["coverage"] == pytest.approx(0.95, abs=error)
+    assert row["type_one_error"] == pytest.approx(0.05, abs=error)
+    assert row["model_se"] == pytest.approx(row["empirical_se"], rel=0.2)
 
 
 def test_a_random_effect_of_site_is_that_of_statsmodels() -> None:

@@ -9,32 +9,40 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.result import Flags, Floats
 
+_VANISHED = 1e-12
+"""Share of the variance of a visit below which a variance is 0."""
+
 
 @dataclass(frozen=True)
 class CovarianceModel:
     """Covariance of the visits, sum_a theta_a E_a with theta = L eta + eta' C eta / 2.
 
     One covariance for everyone, or one for each arm: theta then holds the terms of the control arm
-    followed by those of the treatment arm.
+    followed by those of the treatment arm. The last parameters may be standard deviations of
+    effects that people share, and the last terms their variances; the covariance of a person's
+    visits does not hold them.
 
     Attributes
     ----------
     basis
         E, (n_terms, n_visits, n_visits), symmetric.
     linear
-        L, (n_blocks * n_terms, n_parameters).
+        L, (n_blocks * n_terms + n_shared, n_parameters).
     curvature
-        C, (n_blocks * n_terms, n_parameters, n_parameters), symmetric.
+        C, (n_blocks * n_terms + n_shared, n_parameters, n_parameters), symmetric.
+    n_shared
+        Number of shared effects' variances.
     """
 
     basis: Floats
     linear: Floats
     curvature: Floats
+    n_shared: int = 0
 
     @property
     def n_blocks(self) -> int:
         """Number of covariances: 1, or 2 where each arm has its own."""
-        return len(self.linear) // len(self.basis)
+        return (len(self.linear) - self.n_shared) // len(self.basis)
 
     def find_blocks(self, block: NDArray[np.intp]) -> list[NDArray[np.intp] | slice]:
         """Return the patterns of each covariance, given which one each pattern has."""
@@ -49,8 +57,18 @@ class CovarianceModel:
 
     def compute_covariances(self, eta: Floats) -> Floats:
         """Return the covariance of the visits, (n_trials, n_blocks, n_visits, n_visits)."""
-        terms = self.compute_terms(eta).reshape(len(eta), self.n_blocks, len(self.basis))
+        own = self.compute_terms(eta)[:, : self.n_blocks * len(self.basis)]
+        terms = own.reshape(len(eta), self.n_blocks, len(self.basis))
         return np.asarray(np.einsum("tga,aij->tgij", terms, self.basis))
+
+    def get_deviations(self, eta: Floats) -> Floats:
+        """Return the standard deviations of shared effects, (n_trials, n_shared)."""
+        return eta[:, eta.shape[1] - self.n_shared :]
+
+    def find_vanished(self, eta: Floats) -> Flags:
+        """Return which shared effects have a variance of 0, (n_trials, n_shared)."""
+        variances = np.einsum("tgii->tgi", self.compute_covariances(eta)).mean(axis=(1, 2))
+        return np.asarray(self.get_deviations(eta) ** 2 < _VANISHED * variances[:, None])
 
     def compute_jacobian(self, eta: Floats) -> Floats:
         """Return d theta / d eta of each trial, (n_trials, n_terms, n_parameters)."""
@@ -84,6 +102,19 @@ def join_blocks(models: Sequence[CovarianceModel]) -> CovarianceModel:
         linear[rows, columns] = model.linear
         curvature[rows, columns, columns] = model.curvature
     return CovarianceModel(models[0].basis, linear, curvature)
+
+
+def add_shared(model: CovarianceModel, n_shared: int) -> CovarianceModel:
+    """Return the model with standard deviations of shared effects as its last parameters."""
+    n_terms, n_parameters = model.linear.shape
+    size = n_parameters + n_shared
+    linear = np.zeros((n_terms + n_shared, size))
+    linear[:n_terms, :n_parameters] = model.linear
+    curvature = np.zeros((n_terms + n_shared, size, size))
+    curvature[:n_terms, :n_parameters, :n_parameters] = model.curvature
+    own = np.arange(n_shared)
+    curvature[n_terms + own, n_parameters + own, n_parameters + own] = 2.0
+    return CovarianceModel(model.basis, linear, curvature, n_shared)
 
 
 def invert_positive_definite(matrices: Floats) -> tuple[Floats, Floats, Flags]:

@@ -3,11 +3,13 @@
 The model of person i is y_i = (B kron z_i') beta + e_i with cov(e_i) = sum_a theta_a E_a at the
 visits that were seen: z_i are predictors known at baseline, B the time courses that every
 predictor may take (the identity: a free mean at each visit; [1, t]: a straight line). Both the
-unstructured MMRM and the random-slope model have this form.
+unstructured MMRM and the random-slope model have this form. Some coefficients may be random, those
+of indicators of sites: effects that people share, see `trialsim.analysis.shared_effects`.
 
 References
 ----------
-Harville 1977 (J Am Stat Assoc 72:320), the restricted likelihood with its derivatives.
+Harville 1977 (J Am Stat Assoc 72:320), the restricted likelihood with its derivatives. Henderson
+1975 (Biometrics 31:423), fixed and random coefficients together.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.analysis import shared_effects
 from trialsim.analysis.covariance import CovarianceModel, invert_positive_definite
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.result import Flags, Floats
@@ -33,11 +36,15 @@ class MeanModel:
         (m, p), False where a predictor's coefficient is fixed at 0.
     contrast
         (m, p) position of the coefficient that is reported.
+    component
+        (m, p), the number of the variance that a random coefficient has, from 0; -1 where it is
+        fixed. None where all are.
     """
 
     courses: Floats
     included: Flags
     contrast: tuple[int, int]
+    component: NDArray[np.intp] | None = None
 
     @property
     def free(self) -> NDArray[np.intp]:
@@ -45,12 +52,24 @@ class MeanModel:
         return np.flatnonzero(self.included)
 
     @cached_property
-    def free_pairs(self) -> NDArray[np.intp]:
-        """Positions in a flattened (m, m, p, p) of every two free coefficients, (n_free^2,)."""
-        m, p = self.included.shape
-        course, predictor = np.divmod(self.free, p)
-        both = (course[:, None] * m + course) * p * p + predictor[:, None] * p + predictor
-        return np.asarray(both.ravel())
+    def shared(self) -> NDArray[np.intp]:
+        """Positions of the random coefficients in the flattened (m, p)."""
+        return np.asarray(self.free[self.free_component >= 0])
+
+    @cached_property
+    def free_component(self) -> NDArray[np.intp]:
+        """Variance that each free coefficient has, -1 for a fixed one, (n_free,)."""
+        if self.component is None:
+            return np.full(len(self.free), -1)
+        return np.asarray(self.component.ravel()[self.free])
+
+    @cached_property
+    def blocks(self) -> "list[_Block]":
+        """Pairs of free coefficients: fixed and random ones, each with each."""
+        random = self.free_component >= 0
+        parts = [part for part in (np.flatnonzero(~random), np.flatnonzero(random)) if part.size]
+        p = self.included.shape[1]
+        return [_Block.build(self.free, rows, columns, p) for rows in parts for columns in parts]
 
     @property
     def reported(self) -> int:
@@ -59,15 +78,51 @@ class MeanModel:
 
 
 @dataclass(frozen=True)
+class _Block:
+    """Pairs of free coefficients, and which entries of two matrices their products need."""
+
+    place: tuple[NDArray[np.intp], NDArray[np.intp]]
+    courses: tuple[NDArray[np.intp], NDArray[np.intp]]
+    predictors: tuple[NDArray[np.intp], NDArray[np.intp]]
+    at: NDArray[np.intp]  # of each pair in a flattened (courses, courses, predictors, predictors)
+
+    def is_whole(self, m: int, p: int) -> bool:
+        """Return whether all entries are needed, so that none must be picked."""
+        return self.courses[1].size == m and self.predictors[1].size == p
+
+    @classmethod
+    def build(
+        cls, free: NDArray[np.intp], rows: NDArray[np.intp], columns: NDArray[np.intp], p: int
+    ) -> "_Block":
+        known, position = [], []
+        for part in (rows, columns):
+            for numbers in np.divmod(free[part], p):
+                own, number = np.unique(numbers, return_inverse=True)
+                known.append(own)
+                position.append(number)
+        sizes = [len(own) for own in known]
+        course = position[0][:, None] * sizes[2] + position[2]
+        predictor = position[1][:, None] * sizes[3] + position[3]
+        return cls(
+            (rows[:, None], columns),
+            (known[0][:, None], known[2]),
+            (known[1][:, None], known[3]),
+            course * (sizes[1] * sizes[3]) + predictor,
+        )
+
+
+@dataclass(frozen=True)
 class State:
     """Everything of the likelihood at one parameter value, per trial (t) and pattern (k)."""
 
     inverse: Floats  # W, (t, k, visits, visits), 0 where unseen
     weighted: Floats  # W B, (t, k, visits, m)
+    information: Floats  # X'W X of free coefficients, (t, n_free, n_free)
     covariance: Floats  # (X'V^-1 X)^-1 with fixed coefficients as 0, (t, mp, mp)
     beta: Floats  # (t, m, p)
     residual: Floats  # sum r r', (t, k, visits, visits)
     residual_by_predictor: Floats  # sum r z', (t, k, visits, p)
+    pulled: Floats  # Z'V^-1 r of shared effects, (t, n_shared_coefficients)
     log_likelihood: Floats  # (t,), -inf where the covariance is not positive definite
 
 
@@ -86,6 +141,8 @@ class Derivatives:
     carried
         c' Phi X'V^-1 V_a V^-1 X with Phi = (X'V^-1 X)^-1 and c the reported coefficient,
         (t, a, mp).
+    spanned
+        What the variances of shared effects (q) add to Kenward & Roger's method, (t, a, q).
     """
 
     score: Floats
@@ -93,6 +150,7 @@ class Derivatives:
     expected: Floats
     gradient: Floats
     carried: Floats
+    spanned: Floats
 
 
 def evaluate(
@@ -109,20 +167,37 @@ def evaluate(
     information = sum_kron(by_course[:, :, None], zz, mean)[:, 0]
     moment = (weighted.transpose(0, 1, 3, 2) @ zy.transpose(0, 1, 3, 2)).sum(axis=1)
     free = mean.free
-    small, log_det_information, solvable = invert_positive_definite(information)
+    moment = moment.reshape(n_trials, size, 1)
+    small, log_det_information, solvable = shared_effects.invert(
+        information, mean.free_component, covariance.get_deviations(eta)
+    )
     spread = np.zeros((n_trials, size, size))
     spread[:, free[:, None], free[None, :]] = small
     with np.errstate(all="ignore"):
-        beta = (spread @ moment.reshape(n_trials, size, 1)).reshape(n_trials, n_courses, p)
+        beta = (spread @ moment).reshape(n_trials, n_courses, p)
         residual, by_predictor = compute_residuals(statistics, mean.courses @ beta)
+        pulled = _pull_shared(weighted, by_predictor, mean)
+        # u'Z'R^-1 r = sum_c u_c'u_c / s_c
+        drawn = (pulled * beta.reshape(n_trials, size)[:, mean.shared]).sum(axis=1)
         log_likelihood = -0.5 * (
             (statistics.counts * log_det).sum(axis=1)
             + np.einsum("tkij,tkij->t", inverse, residual)
+            + drawn
             + log_det_information
         )
     usable = fine & solvable & np.isfinite(log_likelihood)
     log_likelihood = np.where(usable, log_likelihood, -np.inf)
-    return State(inverse, weighted, spread, beta, residual, by_predictor, log_likelihood)
+    return State(
+        inverse, weighted, information, spread, beta, residual, by_predictor, pulled, log_likelihood
+    )
+
+
+def _pull_shared(weighted: Floats, by_predictor: Floats, mean: MeanModel) -> Floats:
+    """Return Z'R^-1 r of the shared effects, (t, n_shared_coefficients)."""
+    if not mean.shared.size:
+        return np.empty((len(weighted), 0))
+    total = (weighted.transpose(0, 1, 3, 2) @ by_predictor).sum(axis=1)
+    return np.asarray(total.reshape(len(total), -1)[:, mean.shared])
 
 
 def compute_residuals(statistics: PatternStatistics, slopes: Floats) -> tuple[Floats, Floats]:
@@ -159,11 +234,22 @@ def _invert_by_pattern(
 
 def sum_kron(left: Floats, right: Floats, mean: MeanModel) -> Floats:
     """Return sum_k left[t,k,a] kron right[t,k] of free coefficients: (t, a, n_free, n_free)."""
+    if len(mean.blocks) == 1 and mean.blocks[0].is_whole(left.shape[-1], right.shape[-1]):
+        return _sum_kron(left, right, mean.blocks[0].at)
+    n_trials, n_terms = len(left), left.shape[2]
+    n_free = len(mean.free)
+    total = np.empty((n_trials, n_terms, n_free, n_free))
+    for block in mean.blocks:
+        own = left[(..., *block.courses)], right[(..., *block.predictors)]
+        total[(..., *block.place)] = _sum_kron(*own, block.at)
+    return total
+
+
+def _sum_kron(left: Floats, right: Floats, at: NDArray[np.intp]) -> Floats:
     n_trials, n_patterns, n_terms = left.shape[:3]
     flat = left.reshape(n_trials, n_patterns, -1).transpose(0, 2, 1)
-    blocks = (flat @ right.reshape(n_trials, n_patterns, -1)).reshape(n_trials, n_terms, -1)
-    n_free = len(mean.free)
-    return blocks.take(mean.free_pairs, axis=2).reshape(n_trials, n_terms, n_free, n_free)
+    products = (flat @ right.reshape(n_trials, n_patterns, -1)).reshape(n_trials, n_terms, -1)
+    return np.asarray(products.take(at.ravel(), axis=2).reshape(n_trials, n_terms, *at.shape))
 
 
 def differentiate(
@@ -196,7 +282,22 @@ def differentiate(
     carried = np.zeros((n_trials, n_terms, state.covariance.shape[1]))
     carried[:, :, free] = (free == mean.reported).astype(float) @ moved
     gradient = np.einsum("tax,tx->ta", carried, state.covariance[:, :, mean.reported])
-    return Derivatives(score, traced - second / 2 - spent, expected, gradient, carried)
+    observed = traced - second / 2 - spent
+    if not mean.shared.size:
+        nothing = np.empty((n_trials, n_terms, 0))
+        return Derivatives(score, observed, expected, gradient, carried, nothing)
+    shared = shared_effects.differentiate(
+        mean.free_component, free == mean.reported, state.information, spread, state.pulled,
+        information, pull,
+    )  # fmt: skip
+    return Derivatives(
+        np.concatenate([score, shared.score], axis=1),
+        shared_effects.border(observed, shared.squares - shared.traces),
+        shared_effects.border(expected, shared.traces),
+        np.concatenate([gradient, shared.gradient], axis=1),
+        carried,
+        shared.spanned,
+    )
 
 
 def _differentiate_block(

@@ -24,6 +24,14 @@ from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.reml import RemlFit, fit_reml
 from trialsim.analysis.result import FitResult, Flags, Floats, build_result
 from trialsim.analysis.sandwich import compute_sandwich
+from trialsim.analysis.site_effects import (
+    RandomSites,
+    add_sites,
+    join_sites,
+    leave_sites_out,
+    refuse_clustered,
+    vary_sites,
+)
 
 _SINGULAR = 1e-3
 """Smallest eigenvalue of a correlation at which a fit without a maximum was on its way to 0."""
@@ -36,6 +44,7 @@ def fit_mmrm(
     covariates: ArrayLike | None = None,
     *,
     common_baseline: bool = False,
+    site: ArrayLike | None = None,
     degrees_of_freedom: DegreesOfFreedom = "satterthwaite",
     covariance: Covariance = "pooled",
     standard_error: StandardError = "model",
@@ -59,6 +68,10 @@ def fit_mmrm(
         Known at baseline, (n_participants, q) or (n_trials, n_participants, q).
     common_baseline
         Whether the arms share their mean at the first visit (constrained longitudinal analysis).
+    site
+        Labels, (n_participants,) or (n_trials, n_participants): each site has a random intercept
+        and, independent of it, a random slope over the visits. A variance of 0 leaves that one out,
+        with `boundary` set.
     degrees_of_freedom
         "satterthwaite", or "kenward_roger" in the linear parametrization of the covariance, with
         its standard error.
@@ -73,8 +86,8 @@ def fit_mmrm(
     Raises
     ------
     DesignError
-        Shapes that do not match, an empty arm, a visit that nobody has, Kenward-Roger with a
-        clustered standard error.
+        Shapes that do not match, an empty arm, a visit that nobody has, Kenward-Roger or sites with
+        a clustered standard error, fewer than 2 sites.
 
     References
     ----------
@@ -92,12 +105,14 @@ def fit_mmrm(
     """
     inference = Inference(degrees_of_freedom, covariance, standard_error)
     trials = read_trials(outcome, treatment, visit_times, covariates, min_visits=2)
+    trials, sites = join_sites(trials, site)
 
     def fit(batch: Trials) -> FitResult:
         people = batch.center()
         return fit_mmrm_statistics(
             people.summarize(by_arm=inference.by_arm),
             common_baseline=common_baseline,
+            sites=sites,
             inference=inference,
             people=people,
         )
@@ -109,6 +124,7 @@ def fit_mmrm_statistics(
     statistics: PatternStatistics,
     *,
     common_baseline: bool = False,
+    sites: RandomSites | None = None,
     inference: Inference = PLAIN,
     people: Trials | None = None,
 ) -> FitResult:
@@ -121,12 +137,16 @@ def fit_mmrm_statistics(
         covariance is.
     common_baseline
         Whether both arms share their mean at baseline.
+    sites
+        Predictors that are indicators of sites, with random coefficients.
     inference
         Degrees of freedom and standard error, see `trialsim.analysis.inference`.
     people
         Those that the statistics were made of; a clustered standard error needs them.
     """
-    mmrm = estimate_mmrm(statistics, common_baseline=common_baseline, inference=inference)
+    mmrm = estimate_mmrm(
+        statistics, common_baseline=common_baseline, sites=sites, inference=inference
+    )
     fit = mmrm.reml
     variance, df = fit.variance, fit.df
     if inference.is_clustered:
@@ -136,7 +156,7 @@ def fit_mmrm_statistics(
         variance, df = compute_sandwich(
             people, statistics, mmrm.mean, mmrm.covariance, fit.eta, corrected=corrected
         )
-    return build_result(fit.estimate, variance, df, fit.converged, mmrm.boundary)
+    return build_result(fit.estimate, variance, df, fit.converged, mmrm.boundary | mmrm.vanished)
 
 
 @dataclass(frozen=True)
@@ -147,19 +167,26 @@ class MmrmFit:
     ----------
     reml
         Its eta holds the lower triangle of the covariance, row by row; by arm, control's then
-        treatment's.
+        treatment's. The standard deviations of sites come last.
     boundary
         Whether the likelihood is highest where the covariance is singular, (n_trials,).
+    vanished
+        Whether it is highest where a variance of sites is 0, (n_trials,).
     """
 
     reml: RemlFit
     mean: MeanModel
     covariance: CovarianceModel
     boundary: Flags
+    vanished: Flags
 
 
 def estimate_mmrm(
-    statistics: PatternStatistics, *, common_baseline: bool = False, inference: Inference = PLAIN
+    statistics: PatternStatistics,
+    *,
+    common_baseline: bool = False,
+    sites: RandomSites | None = None,
+    inference: Inference = PLAIN,
 ) -> MmrmFit:
     """Return the fit with its covariance."""
     n_visits = statistics.n_visits
@@ -169,15 +196,21 @@ def estimate_mmrm(
     model = build_unstructured(n_visits)
     if inference.by_arm:
         model = join_blocks([model, model])
+    starts = _list_starts(leave_sites_out(statistics, sites), inference)
+    if sites is not None:
+        refuse_clustered(inference)
+        mean = add_sites(mean, sites)
+        model, starts = vary_sites(model, starts, sites)
     fit = fit_reml(
         statistics,
         mean,
         model,
-        _list_starts(statistics, inference),
+        starts,
         fragile=_may_have_several_maxima(statistics),
         kenward_roger="observed" if inference.kenward_roger else None,
     )
-    return MmrmFit(fit, mean, model, _is_near_singular(model, fit))
+    vanished = fit.converged & model.find_vanished(fit.eta).any(axis=1)
+    return MmrmFit(fit, mean, model, _is_near_singular(model, fit), vanished)
 
 
 def _may_have_several_maxima(statistics: PatternStatistics) -> Flags:

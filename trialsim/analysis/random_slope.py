@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from trialsim.analysis.covariance import (
     CovarianceModel,
+    add_shared,
     build_linear,
     invert_positive_definite,
     join_blocks,
@@ -25,6 +26,14 @@ from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.reml import RemlFit, fit_reml
 from trialsim.analysis.result import FitResult, Flags, Floats, build_result
 from trialsim.analysis.sandwich import compute_sandwich
+from trialsim.analysis.site_effects import (
+    RandomSites,
+    add_sites,
+    join_sites,
+    leave_sites_out,
+    refuse_clustered,
+    vary_sites,
+)
 from trialsim.analysis.small_sample import Information
 
 
@@ -36,6 +45,7 @@ def fit_random_slope(
     *,
     common_baseline: bool = False,
     covariate_slopes: bool = False,
+    site: ArrayLike | None = None,
     degrees_of_freedom: DegreesOfFreedom = "satterthwaite",
     covariance: Covariance = "pooled",
     standard_error: StandardError = "model",
@@ -61,6 +71,10 @@ def fit_random_slope(
         Whether the arms share their intercept (g0 = 0).
     covariate_slopes
         Whether covariates are crossed with time, which explains slopes too.
+    site
+        Labels, (n_participants,) or (n_trials, n_participants): each site has a random intercept
+        and, independent of it, a random slope. A variance of 0 leaves that one out, with `boundary`
+        set.
     degrees_of_freedom
         "satterthwaite", or "kenward_roger" with its standard error.
     covariance
@@ -75,7 +89,7 @@ def fit_random_slope(
     ------
     DesignError
         Shapes that do not match, an empty arm, fewer than 3 visits, a visit that nobody has,
-        Kenward-Roger with a clustered standard error.
+        Kenward-Roger or sites with a clustered standard error, fewer than 2 sites.
 
     References
     ----------
@@ -94,6 +108,7 @@ def fit_random_slope(
     """
     inference = Inference(degrees_of_freedom, covariance, standard_error)
     trials = read_trials(outcome, treatment, visit_times, covariates, min_visits=3)
+    trials, sites = join_sites(trials, site)
 
     def fit(batch: Trials) -> FitResult:
         people = batch.center()
@@ -102,6 +117,7 @@ def fit_random_slope(
             trials.visit_times,
             common_baseline=common_baseline,
             covariate_slopes=covariate_slopes,
+            sites=sites,
             inference=inference,
             people=people,
         )
@@ -115,6 +131,7 @@ def fit_random_slope_statistics(
     *,
     common_baseline: bool = False,
     covariate_slopes: bool = False,
+    sites: RandomSites | None = None,
     inference: Inference = PLAIN,
     people: Trials | None = None,
 ) -> FitResult:
@@ -131,6 +148,8 @@ def fit_random_slope_statistics(
         Whether both arms share their mean at baseline.
     covariate_slopes
         Whether covariates are crossed with time.
+    sites
+        Predictors that are indicators of sites, with random coefficients.
     inference
         Degrees of freedom and standard error, see `trialsim.analysis.inference`.
     people
@@ -142,7 +161,10 @@ def fit_random_slope_statistics(
         common_baseline=common_baseline,
         covariate_slopes=covariate_slopes,
     )
-    growth = _estimate(statistics, visit_times, mean, inference)
+    if sites is not None:
+        refuse_clustered(inference)
+        mean = add_sites(mean, sites)
+    growth = _estimate(statistics, visit_times, mean, inference, sites)
     fit = growth.reml
     variance, df = fit.variance, fit.df
     if inference.is_clustered:
@@ -163,9 +185,10 @@ class GrowthFit:
     Attributes
     ----------
     terms
-        (d00, d01, d11, residual), (n_trials, 4); by arm, control's then treatment's.
+        (d00, d01, d11, residual), (n_trials, 4); by arm, control's then treatment's. With sites,
+        the standard deviations of their intercepts and slopes come last.
     boundary
-        Whether the random-effects covariance is singular, (n_trials,).
+        Whether a random-effects covariance is singular, (n_trials,).
     """
 
     reml: RemlFit
@@ -196,19 +219,27 @@ def _build_mean(
 
 
 def _estimate(
-    statistics: PatternStatistics, visit_times: Floats, mean: MeanModel, inference: Inference
+    statistics: PatternStatistics,
+    visit_times: Floats,
+    mean: MeanModel,
+    inference: Inference,
+    sites: RandomSites | None = None,
 ) -> GrowthFit:
-    model = _build_inner(visit_times, inference)
-    start = _list_terms(statistics, mean, inference)
-    flat = start * np.tile([1.0, 0.0, 1.0, 1.0], model.n_blocks)
+    inner = model = _build_inner(visit_times, inference)
+    start = _list_terms(leave_sites_out(statistics, sites), mean, inference)
+    starts = [start, start * np.tile([1.0, 0.0, 1.0, 1.0], model.n_blocks)]
+    if sites is not None:
+        model, starts = vary_sites(model, starts, sites)
     kenward_roger: Information | None = "expected" if inference.kenward_roger else None
-    fit = fit_reml(statistics, mean, model, [start, flat], kenward_roger=kenward_roger)
-    boundary = ~(fit.converged & _are_proper(fit.eta).all(axis=1))
+    fit = fit_reml(statistics, mean, model, starts, kenward_roger=kenward_roger)
+    people = fit.eta[:, : start.shape[1]]
+    boundary = ~(fit.converged & _are_proper(people).all(axis=1))
     if boundary.any():
         edge = _fit_on_boundary(
-            statistics.select(boundary), mean, model.basis, start[boundary], kenward_roger
+            statistics.select(boundary), mean, inner, starts[0][boundary], kenward_roger
         )
         fit.put(np.flatnonzero(boundary), edge)
+    boundary |= fit.converged & model.find_vanished(fit.eta).any(axis=1)
     return GrowthFit(fit, fit.eta, boundary)
 
 
@@ -222,24 +253,30 @@ def _are_proper(terms: Floats) -> Flags:
 def _fit_on_boundary(
     statistics: PatternStatistics,
     mean: MeanModel,
-    basis: Floats,
+    inner: CovarianceModel,
     start: Floats,
     kenward_roger: Information | None,
 ) -> RemlFit:
-    """Return the highest fit, with terms as eta, in which some covariance is singular."""
-    free, singular = build_linear(basis), _build_singular(basis)
-    n_blocks = start.shape[1] // 4
+    """Return the highest fit, with terms as eta, in which some covariance of people is singular.
+
+    `start` ends in the standard deviations of sites where they have an effect.
+    """
+    free, singular = build_linear(inner.basis), _build_singular(inner.basis)
+    n_blocks = inner.n_blocks
+    own, sites = np.split(start, [4 * n_blocks], axis=1)
     fits = []
     for edges in product((True, False), repeat=n_blocks):
         if not any(edges):
             continue
         model = join_blocks([singular if edge else free for edge in edges])
+        model = add_shared(model, sites.shape[1])
         starts = [
             np.concatenate(
                 [
-                    _find_loading(own, sign) if edge else own
-                    for own, edge in zip(np.split(start, n_blocks, axis=1), edges, strict=True)
-                ],
+                    _find_loading(terms, sign) if edge else terms
+                    for terms, edge in zip(np.split(own, n_blocks, axis=1), edges, strict=True)
+                ]
+                + [sites],
                 axis=1,
             )
             for sign in (1.0, -1.0)
@@ -249,9 +286,10 @@ def _fit_on_boundary(
         fit = fit_reml(
             statistics, mean, model, starts, fragile=fragile, kenward_roger=kenward_roger
         )
-        terms = model.compute_terms(fit.eta)
+        terms = model.compute_terms(fit.eta)[:, : 4 * n_blocks]
         proper = (_are_proper(terms) | np.array(edges)).all(axis=1)
-        fits.append(replace(fit, eta=terms, converged=fit.converged & proper))
+        eta = np.concatenate([terms, model.get_deviations(fit.eta)], axis=1)
+        fits.append(replace(fit, eta=eta, converged=fit.converged & proper))
     best, *others = fits
     for other in others:
         best.improve(np.arange(len(start)), other)

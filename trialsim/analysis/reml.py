@@ -184,7 +184,15 @@ def _conclude(
     if kenward_roger is None:
         df = compute_df(variance, newton.gradient, newton.inverse)
     else:
-        variance, df = adjust_variance(statistics, mean, covariance, state, slopes, kenward_roger)
+        variance, df = adjust_variance(
+            statistics,
+            mean,
+            covariance,
+            state,
+            slopes,
+            kenward_roger,
+            covariance.find_vanished(top),
+        )
     estimate = state.beta.reshape(len(eta), -1)[:, mean.reported]
     converged = np.isfinite(state.log_likelihood)
     return RemlFit(top, state.beta, estimate, variance, df, state.log_likelihood, converged)
@@ -211,8 +219,16 @@ def _compute_step(covariance: CovarianceModel, eta: Floats, slopes: Derivatives)
     if not concave.all():
         rest = ~concave
         expected = back[rest] @ slopes.expected[rest] @ jacobian[rest]
-        inverse[rest] = invert_positive_definite(expected)[0]
+        inverse[rest] = invert_positive_definite(expected + _keep_positive(-bend[rest]))[0]
     step = (inverse @ score[..., None])[..., 0]
     with np.errstate(all="ignore"):
         decrement = np.einsum("ti,ti->t", step, score)
     return _Step(step, decrement, gradient, inverse, concave)
+
+
+def _keep_positive(matrices: Floats) -> Floats:
+    """Return symmetric matrices, (t, a, a), without their negative eigenvalues."""
+    if not matrices.any():
+        return matrices
+    values, vectors = np.linalg.eigh(matrices)
+    return np.asarray((vectors * np.maximum(values, 0.0)[:, None]) @ vectors.transpose(0, 2, 1))

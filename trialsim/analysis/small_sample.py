@@ -23,7 +23,8 @@ from trialsim.analysis.likelihood import (
     trace_pairs,
 )
 from trialsim.analysis.patterns import PatternStatistics
-from trialsim.analysis.result import Floats
+from trialsim.analysis.result import Flags, Floats
+from trialsim.analysis.shared_effects import border
 
 Information = Literal["observed", "expected"]
 
@@ -51,15 +52,22 @@ def adjust_variance(
     state: State,
     slopes: Derivatives,
     information: Information,
+    vanished: Flags,
 ) -> tuple[Floats, Floats]:
     """Return Kenward & Roger's variance of the reported coefficient with its degrees of freedom.
 
     The variance is c'(Phi + 2 Phi sum_ab W_ab (Q_ab - P_a Phi P_b) Phi)c with Phi = (X'V^-1 X)^-1,
-    P_a = X'V^-1 V_a V^-1 X, Q_ab = X'V^-1 V_a V^-1 V_b V^-1 X.
+    P_a = X'V^-1 V_a V^-1 X, Q_ab = X'V^-1 V_a V^-1 V_b V^-1 X. The variance of a shared effect that
+    is 0 (`vanished`, (t, n_shared)) counts as known: the model is then that without it.
     """
     p, at = statistics.n_predictors, mean.reported
     n_trials, n_courses = len(state.beta), mean.courses.shape[1]
-    spread, _, _ = invert_positive_definite(getattr(slopes, information))
+    n_terms = slopes.score.shape[1]
+    estimated = np.ones((n_trials, n_terms))
+    estimated[:, n_terms - vanished.shape[1] :] = ~vanished
+    both = estimated[:, :, None] * estimated[:, None, :]
+    unknown = getattr(slopes, information) * both + np.eye(n_terms) * (1 - both)
+    spread = invert_positive_definite(unknown)[0] * both
     column = state.covariance[:, :, at].reshape(n_trials, 1, n_courses, p)
     reach = state.weighted @ column
     spanned = reach @ statistics.cross[..., :p, :p] @ reach.transpose(0, 1, 3, 2)
@@ -70,6 +78,7 @@ def adjust_variance(
         ]
     )
     second -= slopes.carried @ state.covariance @ slopes.carried.transpose(0, 2, 1)
+    second = border(second, slopes.spanned)
     variance = state.covariance[:, at, at]
     df = compute_df(variance, slopes.gradient, spread)
     return variance + 2 * np.einsum("tab,tab->t", spread, second), df

@@ -14,6 +14,7 @@ from trialsim.analysis.patterns import PatternStatistics, decode_patterns, encod
 from trialsim.analysis.random_slope import fit_random_slope_statistics
 from trialsim.analysis.regression import fit_ancova_statistics, fit_change_statistics
 from trialsim.analysis.result import FitResult, Flags, Floats, join_results
+from trialsim.analysis.site_effects import build_random_sites
 from trialsim.design import TrialDesign
 from trialsim.imputation.many_trials import fit_imputed_statistics
 
@@ -75,7 +76,8 @@ def _fit(
         used = [0, 1, *range(3, statistics.n_predictors)]
         statistics = statistics.keep_predictors(used)
         people = None if people is None else people.keep_predictors(used)
-    n_random = design.sites.n if design.sites.effect == "random" else 0
+    n_random, p = design.sites.n if design.sites.effect == "random" else 0, statistics.n_predictors
+    columns = slice(p - n_random, p)
     if kind.imputation is not None:
         return fit_imputed_statistics(
             statistics, strategy=kind.imputation, delta=design.imputed_delta
@@ -91,12 +93,14 @@ def _fit(
                 design.times,
                 common_baseline=design.common_baseline,
                 covariate_slopes=True,
+                sites=build_random_sites(columns, design.times) if n_random else None,
                 inference=inference,
                 people=people,
             )
         case "mmrm":
             return fit_mmrm_statistics(
                 statistics.use_baseline_as_predictor(),
+                sites=build_random_sites(columns, design.times[1:]) if n_random else None,
                 inference=inference,
                 people=None if people is None else people.use_baseline_as_predictor(),
             )
