@@ -11,6 +11,7 @@ import pandas as pd
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import read_description, read_tables, write_tables
+from cohorts.keys import is_among
 from cohorts.measured import compute_change, take_volumes
 from cohorts.schema import validate_table
 from cohorts.sources.columns import name_volume_column
@@ -87,12 +88,12 @@ class Cohort:
         CohortError
             For a person or a source that the cohort does not have.
         """
-        people = self.participants["participant_id"]
-        kept = list(people if ids is None else ids)
-        unknown = sorted(set(kept) - set(people))
+        people = self.participants[_PERSON]
+        chosen = people if ids is None else pd.Series([*ids], dtype="str").drop_duplicates()
+        unknown = sorted(chosen[~is_among(chosen, people)])
         if unknown:
             raise CohortError(f"The cohort {self.name} has no {', '.join(unknown[:8])}.")
-        sources = sorted(self.volumes["source"].unique())
+        sources = [] if source is None else sorted(self.volumes["source"].unique())
         if source is not None and source not in sources:
             raise CohortError(
                 f"The cohort {self.name} has no volumes from {source}: it has those from "
@@ -101,12 +102,11 @@ class Cohort:
         volumes = self.volumes
         if source is not None:
             volumes = volumes[volumes["source"] == source]
-        if ids is None:
+        if len(chosen) == len(people):
             return self._keep(self.participants, self.visits, volumes)
-        chosen = set(kept)
         return self._keep(
             *(
-                table[table[_PERSON].isin(chosen)]
+                table[is_among(table[_PERSON], chosen)]
                 for table in (self.participants, self.visits, volumes)
             )
         )
@@ -372,7 +372,7 @@ class Cohort:
         rejected = separate_rejected(check_tables(tables), quarantine=quarantine)
         if len(rejected):
             gone = rejected[_PERSON].unique()
-            tables = {name: rows[~rows[_PERSON].isin(gone)] for name, rows in tables.items()}
+            tables = {name: rows[~is_among(rows[_PERSON], gone)] for name, rows in tables.items()}
         require_people(tables["participants"], rejected)
         return cls(
             **tables,

@@ -134,7 +134,11 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> EligibilityCheck:
         For each criterion that cannot be read, names a column that the cohort lacks, or compares
         text by size; and where nobody is eligible.
     """
-    people = cohort.baseline()
+    if criteria:
+        people = cohort.baseline()
+    else:
+        cohort.get_volumes()  # refuses two tools, as everyone's baseline does
+        people = cohort.participants.set_index("participant_id")
     parsed = _parse_all(criteria, people)
     met = np.array([_is_met(criterion, people) for criterion in parsed], dtype=bool)
     met = met.reshape(len(parsed), len(people))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.keys import map_kinds
 
 ACQUISITION: Final = ("field_strength", "manufacturer", "scanner_model", "scanner")
 """Columns of people or visits that say how they were scanned."""
@@ -55,9 +56,8 @@ def name_measurements(volumes: pd.DataFrame, acquisition: pd.DataFrame) -> pd.Se
     CohortError
         Where a property that counts is not known of a row.
     """
-    source = volumes["source"].astype("object")
-    named = source.map({one: name_tool(one) for one in source.unique()}).astype("str")
-    done = source.map({one: _HARMONIZED in one for one in source.unique()}).astype(bool)
+    named = map_kinds(volumes["source"], lambda one: name_tool(str(one))).astype("str")
+    done = volumes["source"].str.contains(_HARMONIZED, regex=False)
     for column, values in acquisition.items():
         lacking = values.isna() & ~done
         if lacking.any():

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.keys import map_kinds
 from cohorts.labels import SIDED_CODES
 from cohorts.schema import SIDES
 from cohorts.sources.columns import get_region, list_volume_columns, name_volume_column
@@ -62,8 +63,7 @@ def build_volumes(frame: pd.DataFrame) -> pd.DataFrame:
         var_name="region",
         value_name="volume_mm3",
     ).dropna(subset="volume_mm3")
-    regions = {column: get_region(column) for column in columns}
-    long["region"] = long["region"].map(regions).astype("str")
+    long["region"] = map_kinds(long["region"], lambda column: get_region(str(column))).astype("str")
     long = long.rename(columns={VOLUME_SOURCE: "source"})
     order = ["participant_id", "session_id", "region", "volume_mm3", "source"]
     return long[order].reset_index(drop=True)
@@ -71,10 +71,11 @@ def build_volumes(frame: pd.DataFrame) -> pd.DataFrame:
 
 def find_baseline_rows(frame: pd.DataFrame) -> pd.Index:
     """Return the index of each person's first visit."""
-    ordered = frame["months_from_baseline"].sort_values(kind="stable")
-    people = frame.loc[ordered.index, "participant_id"]
-    rows: pd.Index = people[~people.duplicated()].sort_index().index
-    return rows
+    people, _ = pd.factorize(frame["participant_id"])
+    last_first = np.argsort(frame["months_from_baseline"].to_numpy(float), kind="stable")[::-1]
+    first = np.empty(people.max(initial=-1) + 1, dtype=np.intp)
+    first[people[last_first]] = last_first
+    return frame.index[np.sort(first)]
 
 
 def _list_changing(frame: pd.DataFrame, columns: list[str]) -> list[str]:
@@ -84,11 +85,11 @@ def _list_changing(frame: pd.DataFrame, columns: list[str]) -> list[str]:
     same_person = people[order][1:] == people[order][:-1]
     if not same_person.any():
         return []
-    return [name for name in columns if _changes(frame[name].iloc[order], people[order])]
+    people = people[order]
+    return [name for name in columns if _changes(pd.factorize(frame[name])[0][order], people)]
 
 
-def _changes(values: pd.Series, people: npt.NDArray[np.intp]) -> bool:
-    codes, _ = pd.factorize(values)
+def _changes(codes: npt.NDArray[np.intp], people: npt.NDArray[np.intp]) -> bool:
     known = codes >= 0
     codes, people = codes[known], people[known]
     return bool(((codes[1:] != codes[:-1]) & (people[1:] == people[:-1])).any())

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.errors import CohortError
+from cohorts.keys import map_kinds
 from cohorts.schema import DIAGNOSES, SEXES
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.times import TOP_CODED
@@ -98,14 +99,13 @@ def read_ages(
             f"--age-unit must be one of {', '.join(AGE_UNITS_YEARS)}, got '{age_unit}'."
         )
     values = records.frame[column]
-    bounds = values.astype("str").str.strip().str.extract(_TOP_CODED)
-    is_bound = bounds.notna().any(axis=1).to_numpy()
-    ages, wrong = parse_numbers(values.mask(is_bound))
+    is_bound, bounds = _find_bounds(values)
+    ages, wrong = parse_numbers(values.mask(is_bound) if is_bound.any() else values)
     records.report(wrong, column, "got {value}, an age in numbers is expected")
     unit = age_unit or _detect_age_unit(records, column, ages.to_numpy())
     years = ages * AGE_UNITS_YEARS[unit]
     if is_bound.any():
-        years = years.mask(is_bound, bounds.bfill(axis=1)[0].astype(float) if top is None else top)
+        years = years.mask(is_bound, bounds if top is None else top)
         records.notes.append(
             f"{int(is_bound.sum())} ages are bounds ({values[is_bound].iloc[0]}): they count as "
             f"{years[is_bound].iloc[0]:g} years and are marked in {TOP_CODED}"
@@ -115,6 +115,14 @@ def read_ages(
     if unit != "years" and age_unit is None:
         records.notes.append(f"Ages were read as {unit} (detected; --age-unit states it).")
     return is_bound
+
+
+def _find_bounds(values: pd.Series) -> tuple[npt.NDArray[np.bool_], "pd.Series[float]"]:
+    """Return which ages are bounds, and the bounds; a column of numbers has none."""
+    if pd.api.types.is_numeric_dtype(values):
+        return np.zeros(len(values), dtype=bool), values
+    bounds = values.astype("str").str.strip().str.extract(_TOP_CODED)
+    return bounds.notna().any(axis=1).to_numpy(), bounds.bfill(axis=1)[0].astype(float)
 
 
 def _detect_age_unit(records: Records, column: str, ages: np.ndarray) -> str:
@@ -192,7 +200,7 @@ def _decode(
         column,
         f"got {{value}}, {', '.join(values)} is expected; --{option}-coding says what codes mean",
     )
-    records.frame[column] = codes.map(known)
+    records.frame[column] = map_kinds(codes, lambda code: known.get(str(code)))
     renamed = sorted(f"{code} = {value}" for code, value in known.items() if code != value)
     if renamed:
         how = "stated" if stated else f"detected; --{option}-coding states it"
@@ -228,7 +236,7 @@ def _detect_form(
 
 def _read_codes(values: pd.Series) -> pd.Series:
     codes = parse_text(values)
-    return codes.map({code: _plain(code) for code in codes.dropna().unique()})
+    return map_kinds(codes, lambda code: _plain(str(code)))
 
 
 def _plain(code: str) -> str:

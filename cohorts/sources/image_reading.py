@@ -104,6 +104,8 @@ def measure_scans(records: Records, *, progress: Progress | None = None) -> None
 
 def _list_jobs(frame: pd.DataFrame) -> list[tuple[int, tuple[Path | None, Path | None]]]:
     absent = pd.Series(None, index=frame.index, dtype="object")
+    if frame.reindex(columns=["image_path", "segmentation_path"]).isna().all(axis=None):
+        return []
     images, maps = (frame.get(name, absent) for name in ("image_path", "segmentation_path"))
     paths = [
         (row, tuple(Path(path) if isinstance(path, str) else None for path in pair))

@@ -10,6 +10,7 @@ from cohorts.cohort import Cohort
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import is_cohort_folder
+from cohorts.keys import is_among
 from cohorts.sources.assembly import (
     add_both_sides,
     build_participants,
@@ -26,7 +27,7 @@ from cohorts.sources.image_reading import Progress, measure_scans
 from cohorts.sources.interpretation import Codings, interpret
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
-from cohorts.sources.records import PROVENANCE, Records, show
+from cohorts.sources.records import PROVENANCE, VOLUME_SOURCE, Records, show
 from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_records
 from cohorts.sources.values import parse_codes
 
@@ -213,16 +214,19 @@ def read_records(path: Path, *, reading: Reading) -> Records:
 
 
 def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
-    frame = add_both_sides(records.frame)
-    sound = ~frame["participant_id"].isin(rejected["participant_id"].unique())
-    frame = frame[sound.to_numpy()].sort_values(
+    told = [name for name in PROVENANCE if name in records.frame and name != VOLUME_SOURCE]
+    frame = add_both_sides(records.frame.drop(columns=told))
+    # a million people are held once
+    records.frame = records.frame.iloc[:0]
+    sound = ~is_among(frame["participant_id"], rejected["participant_id"].unique())
+    frame = frame[sound].sort_values(
         ["participant_id", "months_from_baseline"], kind="stable", ignore_index=True
     )
     require_people(frame, rejected)
+    tables = build_participants(frame), build_visits(frame), build_volumes(frame)
+    del frame
     return Cohort(
-        build_participants(frame),
-        build_visits(frame),
-        build_volumes(frame),
+        *tables,
         name=records.name,
         is_synthetic=records.is_synthetic,
         sources=tuple(records.sources),

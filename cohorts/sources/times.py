@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cohorts.keys import map_kinds
 from cohorts.sources.records import Records
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 
@@ -144,7 +145,9 @@ def settle_times(records: Records) -> None:
     months, ages = frame["months_from_baseline"], frame["age_years"]
     people = frame["participant_id"]
     if records.has_named_sessions:
-        named = frame["session_id"].map(lambda name: _read_name_or_nan(name, records.session_time))
+        named = map_kinds(
+            frame["session_id"], lambda name: _read_name_or_nan(name, records.session_time)
+        )
     else:
         named = pd.Series(np.nan, index=frame.index)
     is_single = ~people.duplicated(keep=False)

@@ -34,9 +34,9 @@ def read_typed_file(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Numbers, or text in columns of type object; times as text (ISO 8601). A value with a label
-        is the label where every value of the column has one (SAS formats are not among them, they
-        lie in a file of their own).
+        Numbers, or text in columns of type str or object; times as text (ISO 8601). A value with a
+        label is the label where every value of the column has one (SAS formats are not among them,
+        they lie in a file of their own).
 
     Raises
     ------
@@ -181,6 +181,8 @@ def _simplify(column: pd.Series) -> pd.Series:
         return column.map(lambda time: time.isoformat(), na_action="ignore").astype(object)
     if pd.api.types.is_numeric_dtype(column):
         return column
+    if pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty"):
+        return column.astype("str")
     return column.map(_show_date, na_action="ignore").astype(object)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.keys import is_among
+
 MISSING_SPELLINGS: Final = frozenset(
     {"", "n/a", "na", "n.a.", "nan", "null", "none", ".", "-", "--", "–", "—", "<na>", "#n/a"}
 )
@@ -17,6 +19,9 @@ USUAL_MISSING_CODES: Final = frozenset(
 )
 """Numbers that tables often write for a missing value (ADNI and AIBL -4, NACC -4 and 888...)."""
 
+_FEW_ROWS: Final = 10_000
+"""Up to here, a block of columns is parsed at once."""
+
 _FAR: Final = 5.0
 """How many times the largest other value a positive code is, to be told from a measurement."""
 
@@ -25,6 +30,10 @@ def is_missing(values: pd.Series) -> npt.NDArray[np.bool_]:
     """Return where a column has no value."""
     if pd.api.types.is_numeric_dtype(values):
         return values.isna().to_numpy(dtype=bool)
+    if pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty"):
+        codes, kinds = pd.factorize(values)
+        plain = pd.Series(kinds, dtype="str").str.strip().str.lower()
+        return np.append(is_among(plain, MISSING_SPELLINGS), True)[codes]
     return np.array([says_nothing(value) for value in values], dtype=bool)
 
 
@@ -41,12 +50,28 @@ def parse_numbers(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
 
 def parse_block(values: pd.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return columns as floats, with a mask of what is no number; see `parse_numbers`."""
+    if len(values) > _FEW_ROWS:
+        parsed = [_parse_column(values[name]) for name in values]
+        numbers, wrong = (np.stack(parts, axis=1) for parts in zip(*parsed, strict=True))
+        return numbers, wrong
     cells = values.to_numpy(dtype=object)
     numbers = np.asarray(pd.to_numeric(cells.ravel(), errors="coerce"), dtype=float)
     numbers = numbers.reshape(cells.shape)
     wrong = np.isnan(numbers)
     wrong[wrong] = [not says_nothing(cell) for cell in cells[wrong]]
     return numbers, wrong
+
+
+def _parse_column(
+    values: pd.Series,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Parse a long column: each distinct text once."""
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        numbers, wrong = parse_numbers(values)
+        return numbers.to_numpy(), wrong
+    codes, kinds = pd.factorize(values)
+    numbers, wrong = parse_numbers(pd.Series(kinds))
+    return np.append(numbers, np.nan)[codes], np.append(wrong, False)[codes]
 
 
 def parse_text(values: pd.Series) -> pd.Series:

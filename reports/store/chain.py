@@ -105,7 +105,7 @@ def digest_rows(
     listed = ", ".join(quote(name) for name in columns)
     batches = iterate_batches(
         connection,
-        f"SELECT {listed} FROM {quote(table)} WHERE run_id = ? ORDER BY rowid",  # noqa: S608 - quoted identifiers
+        f"SELECT {listed} FROM {quote(table)} WHERE run_id = ?",  # noqa: S608 - quoted identifiers
         [run_id],
     )
     parts = [[hashlib.sha256() for _ in range(3)] for _ in columns]

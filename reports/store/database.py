@@ -25,6 +25,7 @@ from reports.store import queries
 _SETTINGS: Final = {
     "enable_external_access": "false",
     "memory_limit": "4GB",
+    "preserve_insertion_order": "true",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",

@@ -7,6 +7,8 @@ from typing import Final
 
 import pandas as pd
 
+from cohorts.keys import map_kinds
+
 PATH_COLUMNS: Final = {
     "visits": ("image_path", "segmentation_path"),
     "prediction_images": ("path",),
@@ -40,6 +42,10 @@ def relate(path: str | Path, folder: Path) -> str:
 
 def _map_paths(frame: pd.DataFrame, table: str, change: Callable[[str], str]) -> pd.DataFrame:
     columns = [name for name in PATH_COLUMNS.get(table, ()) if name in frame]
+
+    def change_one(path: object) -> str:
+        return change(str(path))
+
     return frame.assign(
-        **{name: frame[name].map(change, na_action="ignore").astype("str") for name in columns}
+        **{name: map_kinds(frame[name], change_one).astype("str") for name in columns}
     )

@@ -56,7 +56,7 @@ def read_rows(
     listed = ", ".join(quote(name) for name in columns)
     rows = iterate_batches(
         connection,
-        f"SELECT {listed} FROM {quote(table)} WHERE run_id = ? ORDER BY rowid",  # noqa: S608 - quoted identifiers
+        f"SELECT {listed} FROM {quote(table)} WHERE run_id = ?",  # noqa: S608 - quoted identifiers
         [run_id],
     ).read_all()
     found = pd.DataFrame(rows.to_pandas())
@@ -92,7 +92,11 @@ def checksum_rows(
 def iterate_batches(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] = ()
 ) -> pa.RecordBatchReader:
-    """Return the rows of a SELECT as Arrow batches, so that they are never all in memory."""
+    """Return the rows of a SELECT as Arrow batches, so that they are never all in memory.
+
+    They come in the order in which they were written (`preserve_insertion_order`); sorting them
+    by `rowid` would hold all of them.
+    """
     return pa.RecordBatchReader.from_stream(connection.sql(sql, params=list(values)))
 
 

@@ -117,6 +117,8 @@ def _check_ages_against_time(records: Records) -> None:
             f"baseline, say so with --map {name}=baseline_age_years",
         )
         return
+    if not differs.any():
+        return
     years = (frame["months_from_baseline"] / MONTHS_PER_YEAR).round(2).astype("str")
     records.frame = frame.assign(_years=years, _expected=expected.round(1))
     records.report(

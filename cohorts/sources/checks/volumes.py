@@ -168,6 +168,8 @@ def _check_sources(records: Records) -> None:
     if VOLUME_SOURCE not in frame or not columns:
         return
     source = frame[VOLUME_SOURCE].where(frame[columns].notna().any(axis=1))
+    if source.nunique() < 2:
+        return
     ordered = source.reindex(frame["months_from_baseline"].sort_values(kind="stable").index)
     first = ordered.groupby(frame["participant_id"]).transform("first").reindex(frame.index)
     records.frame = frame.assign(_first=first)

@@ -16,6 +16,7 @@ CROSS_SECTIONAL: Final = "cross-sectional"
 _NAMES: Final = "Measure:volume"
 """The column of names that asegstats2table writes."""
 
+_MARK: Final = ".long."
 _LONG: Final = re.compile(r"(?P<visit>.+)\.long\.(?P<base>.+)")
 _BIDS_VISIT: Final = re.compile(r"(sub-[0-9A-Za-z]+)_(ses-[0-9A-Za-z]+)")
 
@@ -32,6 +33,8 @@ def settle_streams(records: Records) -> None:
     is_own = records.column_names.get("participant_id") == _NAMES
     column = "participant_id" if is_own or _NAMES not in frame else _NAMES
     if column not in frame:
+        return
+    if not is_own and not frame[column].astype("str").str.contains(_MARK, regex=False).any():
         return
     names = parse_text(frame[column])
     long = names.str.extract(_LONG.pattern)

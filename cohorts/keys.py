@@ -1,0 +1,65 @@
+"""Names in long tables: who is among whom, what is there twice, what each distinct value says.
+
+pandas asks text one value at a time where it looks names up; Arrow numbers them once.
+"""
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def is_among(column: pd.Series, names: Collection[Hashable]) -> npt.NDArray[np.bool_]:
+    """Return where a column of names holds one of `names`; a missing name is among none.
+
+    Examples
+    --------
+    >>> is_among(pd.Series(["a", "b", None], dtype="str"), {"b", "c"})
+    array([False,  True, False])
+    """
+    if not isinstance(column.dtype, pd.StringDtype):
+        return column.isin(names).to_numpy(dtype=bool)
+    if not (isinstance(names, pd.Series) and isinstance(names.dtype, pd.StringDtype)):
+        names = pd.Series([name for name in names if isinstance(name, str)], dtype="str")
+    found = pc.is_in(_as_text(column), value_set=_as_text(names.dropna()))
+    return np.asarray(found, dtype=bool)
+
+
+def _as_text(column: pd.Series) -> pa.Array:
+    text = pa.array(column).cast(pa.large_string())
+    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+
+
+def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:
+    """Return whether two rows have the same `key`; a missing value is a value like others.
+
+    Examples
+    --------
+    >>> has_repeated(pd.DataFrame({"a": [1, 1], "b": ["x", "y"]}), ["a", "b"])
+    False
+    """
+    numbers, n_kinds = np.zeros(len(frame), dtype=np.int64), 1
+    for name in key:
+        codes, kinds = pd.factorize(frame[name], use_na_sentinel=False)
+        n_kinds *= max(len(kinds), 1)
+        if n_kinds >= 2**63:
+            return bool(frame.duplicated(list(key)).any())
+        numbers = numbers * len(kinds) + codes
+    numbers.sort()
+    return bool((numbers[1:] == numbers[:-1]).any())
+
+
+def map_kinds(column: pd.Series, function: Callable[[object], object]) -> pd.Series:
+    """Return `function` of each value, asked once for each distinct value; missing stays missing.
+
+    Examples
+    --------
+    >>> map_kinds(pd.Series(["m06", "m06", "m12"]), lambda name: len(str(name))).tolist()
+    [3, 3, 3]
+    """
+    codes, kinds = pd.factorize(column)
+    found = pd.Series([function(kind) for kind in kinds], dtype=None if len(kinds) else object)
+    return pd.Series(found.reindex(codes).array, index=column.index, name=column.name)

@@ -1,0 +1,83 @@
+"""Names in long tables are looked up as pandas does it, whatever they are."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cohorts.errors import CohortValidationError
+from cohorts.keys import has_repeated, is_among, map_kinds
+from cohorts.schema import validate_table
+from cohorts.sources.values import is_missing, parse_block, says_nothing
+
+NAMES = st.lists(st.sampled_from(["a", "b", "", "ä", "sub-01", None]), max_size=12)
+CELLS = st.one_of(st.none(), st.floats(), st.integers(-3, 3), st.sampled_from(["-", "n/a", " x "]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, NAMES, st.sampled_from(["str", "object", "category"]))
+def test_names_are_found_among_others_as_pandas_finds_them(
+    column: list[str | None], names: list[str | None], dtype: str
+) -> None:
+    known = {name for name in names if name is not None}
+    found = is_among(pd.Series(column, dtype=dtype), known)
+    assert found.tolist() == [name in known for name in column]
+    as_series = is_among(pd.Series(column, dtype=dtype), pd.Series(list(known), dtype="str"))
+    assert as_series.tolist() == found.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([0.0, np.nan]))))
+def test_a_repeated_key_is_found_as_pandas_finds_it(rows: list[tuple[str | None, float]]) -> None:
+    frame = pd.DataFrame(rows, columns=["name", "month"]).astype({"name": "str", "month": float})
+    assert has_repeated(frame, ["name", "month"]) == frame.duplicated(["name", "month"]).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CELLS, max_size=8))
+def test_cells_that_say_nothing_are_found_whatever_the_column(cells: list[object]) -> None:
+    own = pd.Series(cells, dtype=object)
+    assert is_missing(own).tolist() == [bool(says_nothing(cell)) for cell in cells]
+    text = pd.Series([cell if isinstance(cell, str) else None for cell in cells], dtype="str")
+    assert is_missing(text).tolist() == [bool(says_nothing(cell)) for cell in text]
+
+
+def test_each_distinct_value_is_asked_once() -> None:
+    asked: list[object] = []
+    found = map_kinds(pd.Series(["b", "a", None, "b"], index=[3, 1, 2, 0]), asked.append)
+    assert asked == ["b", "a"]
+    assert found.index.tolist() == [3, 1, 2, 0]
+    lengths = map_kinds(pd.Series(["bb", None, "a"]), lambda name: len(str(name)))
+    assert lengths.tolist()[::2] == [2, 1]
+    assert np.isnan(lengths[1])
+
+
+def test_a_long_table_gives_the_numbers_of_a_short_one() -> None:
+    rng = np.random.default_rng(1)
+    cells = np.array(["1", "2.5", "site-1", None, "-", 3, True, np.nan], dtype=object)
+    columns = {name: cells[rng.integers(n, size=10_001)] for name, n in (("a", 8), ("b", 5))}
+    table = pd.DataFrame(columns | {"c": np.arange(10_001)})
+    numbers, wrong = parse_block(table)
+    short = [parse_block(table.iloc[start : start + 5_000]) for start in range(0, 10_001, 5_000)]
+    np.testing.assert_array_equal(numbers, np.concatenate([part[0] for part in short]))
+    np.testing.assert_array_equal(wrong, np.concatenate([part[1] for part in short]))
+    assert wrong.any()
+
+
+def test_a_key_that_is_repeated_is_told_beside_everything_else() -> None:
+    people = pd.DataFrame(
+        {
+            "participant_id": ["a", "a"],
+            "sex": ["F", "F"],
+            "age_years": [70.0, -1.0],
+            "diagnosis": ["CN", "CN"],
+        }
+    )
+    with pytest.raises(CohortValidationError) as refused:
+        validate_table(people, "participants")
+    told = str(refused.value)
+    assert "participant_id" in told
+    assert "age_years" in told
+    with pytest.raises(CohortValidationError, match="unique"):
+        validate_table(people.assign(age_years=70.0), "participants")
