@@ -22,6 +22,9 @@ from cohorts.errors import ArgumentError
 
 Entrance = TypeVar("Entrance", bound=Callable[..., Any])
 
+Names = list[str] | tuple[str, ...]
+"""Several names: a `Sequence[str]` would let a type checker take one name for its letters."""
+
 _WORDS: Final[Mapping[object, str]] = {
     float: "a number",
     int: "a whole number",

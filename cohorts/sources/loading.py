@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.entrances import entrance
+from cohorts.entrances import Names, entrance
 from cohorts.errors import CohortError
 from cohorts.folder import is_cohort_folder
 from cohorts.keys import is_among
@@ -43,11 +43,11 @@ def load_cohort(
     diagnosis: str | None = None,
     top_coded_age: float | None = None,
     missing: str | Sequence[str | float] | None = None,
-    ignore: Sequence[str] = (),
+    ignore: Names = (),
     pipeline: str | None = None,
     bids_filters: Mapping[str, Filter] | None = None,
     profile: str | Path | None = None,
-    participants: Sequence[str] = (),
+    participants: Names = (),
     on_reading: Callable[[pd.DataFrame], None] | None = None,
     quarantine: bool = False,
     measured_by: str | None = None,

@@ -15,6 +15,7 @@ from reports.errors import ReportError
 from reports.store.study import Study
 from trialsim.errors import DesignError
 from trialsim.study.keys import KEYS
+from trialsim.study.protocol import PredictionSection
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [
@@ -55,6 +56,8 @@ WRONG = {
     "analytic": "ts.analytic.means(mean='no')",
     "compare_strategies": "compare_strategies('no', such=1)",
     "no_such_name": "ts.no_such_name",
+    "names": "ts.protocol('x', strategies='random')",
+    "columns": "ts.load_cohort('x', ignore='site')",
 }
 
 
@@ -106,9 +109,21 @@ def test_every_closed_form_says_what_it_gives_and_shows_it(name: str) -> None:
         assert f"\n{part}\n---" in text, part
 
 
+def list_keys(section: str, content: object) -> set[str]:
+    """Return the dotted keys below a section of a protocol."""
+    values = content if isinstance(content, dict) else vars(content)
+    nested = {"selection.fast_progressor", "design.assumed"}
+    keys = {f"{section}.{name}": value for name, value in values.items()}
+    below = [list_keys(key, keys[key]) for key in nested & set(keys)]
+    return set().union(set(keys) - nested, *below)
+
+
 def test_a_protocol_is_stated_with_the_names_of_its_keys() -> None:
-    names = set(inspect.signature(ts.protocol).parameters)
-    assert names <= set(KEYS)
+    assert set(inspect.signature(ts.protocol).parameters) == set(KEYS)
+    whole = {**ts.protocol("people").model_dump(), "prediction": PredictionSection()}
+    sections = {name: content for name, content in whole.items() if name not in KEYS.values()}
+    keys = set().union(*(list_keys(name, content) for name, content in sections.items()))
+    assert keys | {"accrual", "interim", "optimize"} == set(KEYS.values())
     asked = ts.protocol("people", rate_below=-3.0, dropout=0.2, model="mini", unit="log_percent")
     fast = asked.selection.fast_progressor
     assert (fast.rate_below, fast.top_fraction) == (-3.0, None)

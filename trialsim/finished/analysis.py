@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from cohorts.entrances import entrance
+from cohorts.entrances import Names, entrance
 from trialsim.errors import DesignError
 from trialsim.finished.checks import compare_baseline, count_missing
 from trialsim.finished.conformal import estimate_individual_effects
@@ -26,7 +26,7 @@ class TrialReading(TypedDict, total=False):
 
     endpoint: str
     unit: str
-    covariates: Sequence[str] | None
+    covariates: Names | None
     control: str | None
     visits_months: Sequence[float] | None
 

@@ -73,7 +73,7 @@ def predict_participants(
 
     section = protocol.prediction or PredictionSection()
     job = Job(protocol, work, on_progress)
-    cohort = job.load(protocol.cohort.path, participants=labels)
+    cohort = job.load(protocol.cohort.path, participants=list(labels))
     write_citation(job, out)
     options = list_prediction_options(job, section, out) | {"has_tables": False}
     n_people = len(cohort.participants)

@@ -1,6 +1,6 @@
 """What every step of a study works with."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from cohorts.cohort import Cohort
+from cohorts.entrances import Names
 from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
@@ -185,7 +186,7 @@ class Job:
         """How far a visit may be from the planned time that it stands for."""
         return self.protocol.cohort.window_months
 
-    def load(self, path: Path, *, participants: Sequence[str] = ()) -> Cohort:
+    def load(self, path: Path, *, participants: Names = ()) -> Cohort:
         """Read the cohort at `path`, once, or some of its people, as the protocol states.
 
         Raises
@@ -199,7 +200,7 @@ class Job:
             self._loaded[path] = self._load(path)
         return self._loaded[path]
 
-    def _load(self, path: Path, participants: Sequence[str] = ()) -> Cohort:
+    def _load(self, path: Path, participants: Names = ()) -> Cohort:
         section = self.protocol.cohort
         found = load_cohort(
             path,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from cohorts.entrances import entrance
+from cohorts.entrances import Names, entrance
 from trialsim.analysis.inference import Covariance, DegreesOfFreedom, StandardError
 from trialsim.design import OutcomeSource
 from trialsim.events import Rate
@@ -29,23 +29,33 @@ def protocol(
     diagnosis: Literal["CN", "MCI", "AD"] | None = None,
     top_coded_age: float | None = None,
     missing: str | Sequence[str | int | float] | None = None,
-    ignore: Sequence[str] | None = None,
+    ignore: Names | None = None,
     profile: str | Path | None = None,
     pipeline: str | None = None,
     bids_filters: Mapping[str, Mapping[str, str | int | Sequence[str | int] | None]] | None = None,
     quarantine: bool | None = None,
     measured_by: str | None = None,
     harmonize: Literal["linear", "combat", "as_measured"] | None = None,
-    harmonize_by: Sequence[str] | None = None,
+    harmonize_by: Names | None = None,
     measured_twice: str | Path | None = None,
     window_months: float | None = None,
-    eligibility: Sequence[str] | None = None,
+    eligibility: Names | None = None,
     model: str | Path | None = None,
     horizons_months: Sequence[float] | None = None,
     samples: int | Literal["auto"] | None = None,
     device: str | None = None,
     save_images: bool | None = None,
-    strategies: Sequence[str] | None = None,
+    measure: bool | None = None,
+    segmentations: str | Path | None = None,
+    until_months: float | None = None,
+    tolerance_percent: float | None = None,
+    sampler: Literal["ddim", "dpm-solver++"] | None = None,
+    num_inference_steps: int | None = None,
+    precision: Literal["auto", "full", "bf16"] | None = None,
+    batch_size: int | None = None,
+    memory_gb: float | None = None,
+    threads: int | None = None,
+    strategies: Names | None = None,
     scores: str | Path | None = None,
     predictions: str | Path | None = None,
     fractions_enrolled: Sequence[float] | None = None,
@@ -59,6 +69,7 @@ def protocol(
     endpoint: str | None = None,
     unit: Unit | None = None,
     visits_months: Sequence[float] | None = None,
+    arms: Names | None = None,
     allocation_ratio: float | None = None,
     alpha: float | None = None,
     sides: Literal[1, 2] | None = None,
@@ -85,7 +96,11 @@ def protocol(
     sites: int | Mapping[str, float | str] | None = None,
     onset_months: float | None = None,
     pseudo_atrophy: float | None = None,
-    analyses: Sequence[str] | None = None,
+    pseudo_atrophy_months: float | None = None,
+    composite_worst: float | None = None,
+    imputed_delta: float | None = None,
+    calibration: Mapping[str, object] | None = None,
+    analyses: Names | None = None,
     common_baseline: bool | None = None,
     degrees_of_freedom: DegreesOfFreedom | None = None,
     covariance: Covariance | None = None,
@@ -96,9 +111,12 @@ def protocol(
     visit: float | None = None,
     per_month: float | None = None,
     screening_rate_per_month: float | None = None,
+    opening_months: float | None = None,
+    screening_months: float | None = None,
     failure_rate: float | None = None,
     accrual: Mapping[str, float] | None = None,
     optimize: Mapping[str, object] | None = None,
+    interim: Mapping[str, object] | None = None,
     sample_sizes: Sequence[int] | None = None,
     n_simulations: int | None = None,
     n_bootstrap: int | None = None,
@@ -137,6 +155,11 @@ def protocol(
     model, horizons_months, samples, device, save_images
         How brains are predicted: "mini" or a model folder, months after baseline (above 0), draws
         a person (1 to 1024, or "auto"). With none of these no scan is read.
+    measure, segmentations, until_months, tolerance_percent
+        Whether predicted scans are measured, or where your label maps of them are; the latest visit
+        that may be used (0 to 600 months); where "auto" stops (0 to 100 percent).
+    sampler, num_inference_steps, precision, batch_size, memory_gb, threads
+        How it is computed, see `PredictionSection`; a GPU's memory in GB.
     strategies
         Names of built-in strategies, or of columns of `scores`.
     scores, predictions
@@ -157,6 +180,8 @@ def protocol(
         The region that is followed, in mm3 or in log_percent (100 x the logarithm of the volume).
     visits_months
         Months of the visits, from 0.
+    arms
+        Their names, control first.
     allocation_ratio
         Treatment : control.
     alpha, sides, target_power
@@ -173,9 +198,12 @@ def protocol(
     discontinuation, adverse_event, death
         Intercurrent events: such a share, or a mapping of `control`, `treatment`, `strategy` and
         `shift`, see `Event`.
-    effect_lost_per_year, onset_months, pseudo_atrophy
+    effect_lost_per_year, onset_months, pseudo_atrophy, pseudo_atrophy_months
         What becomes of the effect after treatment stops (0 to 1), when it begins, what the
-        treatment takes off first, see `TrialDesign`.
+        treatment takes off first and until when, see `TrialDesign`.
+    composite_worst, imputed_delta, calibration
+        What an event counts as in a composite, what is added to what is imputed for treated people
+        who left, and how predictions err where no archive tells, see `TrialDesign`.
     sites
         Their number, or a mapping of `n`, `sd`, `change_sd`, `randomization` and `effect`, see
         `Sites`.
@@ -185,13 +213,16 @@ def protocol(
         How mixed models judge the effect, see `TrialDesign`.
     currency, screening, participant, visit, per_month
         Costs of a person screened, a person enrolled, a visit after baseline, a month.
-    screening_rate_per_month, failure_rate
-        People screened a month; the share of those chosen who cannot be enrolled.
+    screening_rate_per_month, opening_months, screening_months, failure_rate
+        People screened a month, months until all sites are open, months from screening to
+        randomization; the share of those chosen who cannot be enrolled.
     accrual
         Sites and their rates instead, see `AccrualPlan`: `{"sites": 40,
         "screened_per_site_per_month": 1.5}`.
     optimize
         The designs that `optimize` searches, see `SearchRanges`: `{"run_in_months": [6, 12]}`.
+    interim
+        Looks at the data, see `InterimPlan`: `{"looks": [0.5, 1]}`.
     sample_sizes
         People in both arms together, at least two numbers of at least 4.
     n_simulations, n_bootstrap, workers
