@@ -95,6 +95,22 @@ def test_array_gives_what_its_elements_give(name: str) -> None:
     assert np.asarray(back) == pytest.approx(sizes, rel=1e-6)
 
 
+def test_several_models_are_answered_at_once() -> None:
+    correlations = np.stack([analytic.ar1(rho, 5) for rho in (0.3, 0.7)])
+    asked = partial(analytic.mmrm, delta=0.5, retention=STAY, power=0.8)
+    both = asked(sd=np.array([1.0, 2.0]), correlation=correlations)
+    each = [asked(sd=sd, correlation=own) for sd, own in zip((1, 2), correlations, strict=True)]
+    for name in ("n_control", "variance_inflation_control"):
+        assert getattr(both, name) == pytest.approx([getattr(one, name) for one in each])
+    slopes = [4900.0, 2500.0]
+    many = slope(delta=20, power=0.8, retention=STAY, slope_variance=np.array(slopes))
+    alone = [slope(delta=20, power=0.8, retention=STAY, slope_variance=own) for own in slopes]
+    assert many.n_control == pytest.approx([one.n_control for one in alone])
+    with pytest.raises(DesignError, match=r"\(5600\), got 5700"):
+        slope(delta=20, power=0.8, intercept_slope_covariance=np.array([5600.0, 5700.0]),
+              slope_variance=196.0)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["means", "welch", "ancova", "mmrm_t"])
 def test_two_sided_power_is_alpha_when_effect_is_zero(name: str) -> None:
     form, effect, _ = FORMS[name]

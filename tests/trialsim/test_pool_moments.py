@@ -1,11 +1,14 @@
 """The moments of each choice, kept in the study, give the closed form's sizes again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from trialsim.analyses import ANALYSES
 from trialsim.comparison import compare_strategies
-from trialsim.comparison.closed_form import Moments, compute_sample_size
+from trialsim.comparison.closed_form import Moments, compute_sample_size, compute_sample_sizes
 from trialsim.comparison.pool_moments import list_months, read_moments
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
@@ -47,6 +50,32 @@ def test_sizes_from_the_table_are_those_of_the_comparison(
                 expected = sizes.loc[key, "closed_form_n_control"]
                 assert compute_sample_size(analysis, moments, DESIGN) == pytest.approx(expected)
     assert len(source.pools) == 2
+
+
+def take_answer_away(analysis: str, moments: Moments) -> Moments:
+    """Return people for whom the analysis's closed form refuses to answer."""
+    if moments.growth is not None and ANALYSES[analysis].compares_slopes:
+        return replace(moments, growth=replace(moments.growth, residual_variance=0.0))
+    # the last visit repeats the one before, or the baseline that is adjusted for
+    repeated = [0, 1, 1, 3] if analysis == "mmrm" else [0, 1, 0, 3]
+    return replace(moments, covariance=moments.covariance[np.ix_(repeated, repeated)])
+
+
+@pytest.mark.parametrize("analysis", DESIGN.analyses)
+def test_pools_are_solved_at_once_as_one_by_one(
+    comparison: dict[str, pd.DataFrame], analysis: str
+) -> None:
+    source = StudySource.read(comparison["pool_moments"])
+    mine = read_moments(source.pools["mine", 0.5])
+    faster = replace(mine, true_change=1.3 * mine.true_change)
+    gaining = replace(mine, true_change=-mine.true_change)
+    hopeless = take_answer_away(analysis, mine)
+    pools = [mine, gaining, hopeless, faster, mine]
+    found = compute_sample_sizes(analysis, pools, DESIGN)
+    expected = [compute_sample_size(analysis, moments, DESIGN) for moments in pools]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert list(np.isnan(found)) == [False, True, True, False, False]
+    assert compute_sample_sizes(analysis, [], DESIGN).shape == (0,)
 
 
 def test_a_choice_is_that_of_whole_people(comparison: dict[str, pd.DataFrame]) -> None:

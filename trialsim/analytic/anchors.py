@@ -9,7 +9,11 @@ from cohorts.entrances import entrance
 from trialsim.analytic.binary import binary_enrichment
 from trialsim.analytic.correlation import ar1
 from trialsim.analytic.prognostic import compute_selected_decline
-from trialsim.analytic.repeated_measures import marginal_slope, mmrm, time_averaged
+from trialsim.analytic.repeated_measures import (
+    compute_variance_inflation,
+    marginal_slope,
+    time_averaged,
+)
 from trialsim.analytic.slopes import random_slope
 from trialsim.analytic.two_sample import ancova, means
 
@@ -116,11 +120,7 @@ def _inflation(n_visits: int, dropout: float, first_last: float, expected: float
         _LU,
         expected,
         0.00005,
-        lambda: (
-            mmrm(
-                delta=1, sd=1, correlation=ar1(rho, n_visits), retention=retention, power=0.8
-            ).variance_inflation_control
-        ),
+        lambda: float(compute_variance_inflation(ar1(rho, n_visits), retention)),
     )
 
 

@@ -76,15 +76,33 @@ def _check(rho: float, n: int) -> None:
 
 
 def find_correlation_problems(
-    correlation: npt.ArrayLike, n_visits: int | None = None, *, name: str = "correlation"
+    correlation: npt.ArrayLike,
+    n_visits: int | None = None,
+    *,
+    name: str = "correlation",
+    stacked: bool = False,
 ) -> list[str]:
-    """Return one sentence for each reason why `correlation` is no correlation matrix."""
+    """Return one sentence for each reason why `correlation` is no correlation matrix.
+
+    Parameters
+    ----------
+    correlation
+        (n_visits, n_visits), or several of them where they may be `stacked`.
+    n_visits
+        The size that it must have; any when None.
+    name
+        What the sentences call it.
+    stacked
+        Whether (n, n_visits, n_visits) is right, too.
+    """
     matrix = np.asarray(correlation, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    n_dimensions = (2, 3) if stacked else (2,)
+    if matrix.ndim not in n_dimensions or matrix.shape[-2] != matrix.shape[-1]:
         return [f"{name} must be a square matrix, got shape {matrix.shape}."]
-    if n_visits is not None and matrix.shape[0] != n_visits:
+    if n_visits is not None and matrix.shape[-1] != n_visits:
         return [f"{name} must be {n_visits} x {n_visits}, one row a visit, got {matrix.shape}."]
-    if not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
+    diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
+    if not np.allclose(matrix, np.swapaxes(matrix, -2, -1)) or not np.allclose(diagonal, 1):
         return [f"{name} must be symmetric with ones on its diagonal."]
     smallest = np.linalg.eigvalsh(matrix).min()
     if smallest <= 1e-10:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import POSITIVE, find_problems
 from trialsim.analytic.correlation import expand_correlation, find_correlation_problems
-from trialsim.analytic.point import DesignPoint, FloatArray, Quantity
+from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
 from trialsim.analytic.retention import (
     complete_retention,
     compute_last_visit_shares,
@@ -28,8 +28,8 @@ class MmrmPoint(DesignPoint):
         Variance of the last visit's mean over that with everyone seen; 1 or more.
     """
 
-    variance_inflation_control: float
-    variance_inflation_treatment: float
+    variance_inflation_control: Quantity
+    variance_inflation_treatment: Quantity
 
 
 @entrance
@@ -62,7 +62,7 @@ def mmrm(
         Standard deviation at the last visit in the control arm.
     correlation
         Correlation of the visits, (n_visits, n_visits), given baseline where the analysis
-        adjusts for it; see `ar1` and `exchangeable`.
+        adjusts for it; see `ar1` and `exchangeable`. Several at once: (n, n_visits, n_visits).
     retention
         Share still in at each visit, (n_visits,), drop-out being monotone; None means everyone.
     sd_treatment, correlation_treatment, retention_treatment
@@ -90,12 +90,12 @@ def mmrm(
     >>> round(float(point.n_control), 1)
     62.8
     """
-    n_visits = np.shape(correlation)[0] if np.ndim(correlation) else 0
+    n_visits = np.shape(correlation)[-1] if np.ndim(correlation) else 0
     question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     treated = correlation if correlation_treatment is None else correlation_treatment
     question.check(
-        *find_correlation_problems(correlation),
-        *find_correlation_problems(treated, n_visits, name="correlation_treatment"),
+        *find_correlation_problems(correlation, stacked=True),
+        *find_correlation_problems(treated, n_visits, name="correlation_treatment", stacked=True),
         *find_retention_problems(retention, n_visits, name="retention"),
         *find_retention_problems(retention_treatment, n_visits, name="retention_treatment"),
         sd=(sd, POSITIVE),
@@ -111,30 +111,29 @@ def mmrm(
     )
     return MmrmPoint(
         **answer(question, unit_variance=unit_variance),
-        variance_inflation_control=inflation,
-        variance_inflation_treatment=inflation_treatment,
+        variance_inflation_control=simplify(inflation),
+        variance_inflation_treatment=simplify(inflation_treatment),
     )
 
 
 def compute_variance_inflation(
     correlation: npt.ArrayLike, retention: npt.ArrayLike | None
-) -> float:
-    """Return the variance of the last visit's mean over that with everyone seen.
+) -> FloatArray:
+    """Return the variance of the last visit's mean over that with everyone seen, (...).
 
     Parameters
     ----------
     correlation
-        (n_visits, n_visits).
+        (..., n_visits, n_visits).
     retention
         Share seen at each visit, (n_visits,), not rising; None means everyone.
     """
     matrix = np.asarray(correlation, dtype=float)
-    n_visits = len(matrix)
     information = np.zeros_like(matrix)
-    shares = compute_last_visit_shares(complete_retention(retention, n_visits))
+    shares = compute_last_visit_shares(complete_retention(retention, matrix.shape[-1]))
     for last, share in enumerate(shares, start=1):
-        information[:last, :last] += share * np.linalg.inv(matrix[:last, :last])
-    return float(np.linalg.inv(information)[-1, -1])
+        information[..., :last, :last] += share * np.linalg.inv(matrix[..., :last, :last])
+    return np.asarray(np.linalg.inv(information)[..., -1, -1])
 
 
 @entrance

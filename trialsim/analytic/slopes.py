@@ -24,14 +24,14 @@ def random_slope(
     *,
     delta: Quantity | None = None,
     visit_times: npt.ArrayLike,
-    slope_variance: float,
-    residual_variance: float,
-    intercept_variance: float = 0.0,
-    intercept_slope_covariance: float = 0.0,
-    slope_variance_treatment: float | None = None,
-    residual_variance_treatment: float | None = None,
-    intercept_variance_treatment: float | None = None,
-    intercept_slope_covariance_treatment: float | None = None,
+    slope_variance: Quantity,
+    residual_variance: Quantity,
+    intercept_variance: Quantity = 0.0,
+    intercept_slope_covariance: Quantity = 0.0,
+    slope_variance_treatment: Quantity | None = None,
+    residual_variance_treatment: Quantity | None = None,
+    intercept_variance_treatment: Quantity | None = None,
+    intercept_slope_covariance_treatment: Quantity | None = None,
     baseline: Literal["free", "common"] = "free",
     retention: npt.ArrayLike | None = None,
     retention_treatment: npt.ArrayLike | None = None,
@@ -57,7 +57,7 @@ def random_slope(
     visit_times
         Times of the visits, baseline included; shape (n_visits,).
     slope_variance, residual_variance, intercept_variance, intercept_slope_covariance
-        Variance components of the control arm.
+        Variance components of the control arm; arrays ask several models at once.
     slope_variance_treatment, residual_variance_treatment, intercept_variance_treatment, \
 intercept_slope_covariance_treatment
         The same in the treatment arm; None means as in control.
@@ -105,7 +105,7 @@ intercept_slope_covariance_treatment
     question.check(
         *find_schedule_problems(times, baseline),
         *control.find_problems(""),
-        *(treated.find_problems("_treatment") if treated != control else []),
+        *(treated.find_problems("_treatment") if treated is not control else []),
         *find_retention_problems(retention, times.size, name="retention"),
         *find_retention_problems(retention_treatment, times.size, name="retention_treatment"),
     )
@@ -124,13 +124,15 @@ intercept_slope_covariance_treatment
 class SlopeComponents:
     """Variance components of one arm."""
 
-    slope: float
-    residual: float
-    intercept: float
-    covariance: float
+    slope: Quantity
+    residual: Quantity
+    intercept: Quantity
+    covariance: Quantity
 
-    def replace(self, *own: float | None) -> "SlopeComponents":
+    def replace(self, *own: Quantity | None) -> "SlopeComponents":
         """Return the components with those that are given in place of these."""
+        if all(component is None for component in own):
+            return self
         mine = (self.slope, self.residual, self.intercept, self.covariance)
         return SlopeComponents(*(a if b is None else b for a, b in zip(mine, own, strict=True)))
 
@@ -144,23 +146,36 @@ class SlopeComponents:
                 f"intercept_slope_covariance{suffix}": (self.covariance, ANY),
             }
         )
-        if not problems and self.covariance**2 > self.slope * self.intercept * (1 + 1e-9):
+        if problems:
+            return problems
+        covariance = np.asarray(self.covariance, dtype=float)
+        largest = np.sqrt(np.multiply(self.slope, self.intercept))
+        too_large = np.abs(covariance) > largest * (1 + 1e-9)
+        if np.any(too_large):
+            covariance, largest = np.broadcast_arrays(covariance, largest)
             problems.append(
                 f"intercept_slope_covariance{suffix} must be at most the root of intercept "
-                f"variance x slope variance ({np.sqrt(self.slope * self.intercept):g}), "
-                f"got {self.covariance:g}."
+                f"variance x slope variance ({largest[too_large].ravel()[0]:g}), "
+                f"got {covariance[too_large].ravel()[0]:g}."
             )
         return problems
 
     def compute_information(self, times: FloatArray, retention: FloatArray) -> FloatArray:
-        """Return the information of one randomized person on (intercept, slope), (2, 2)."""
+        """Return the information of one randomized person on (intercept, slope), (..., 2, 2)."""
         design = np.column_stack([np.ones_like(times), times])
-        random = np.array([[self.intercept, self.covariance], [self.covariance, self.slope]])
-        covariance = design @ random @ design.T + self.residual * np.eye(times.size)
-        information = np.zeros((2, 2))
+        intercept, slope, shared, residual = np.broadcast_arrays(
+            *(
+                np.asarray(component, dtype=float)
+                for component in (self.intercept, self.slope, self.covariance, self.residual)
+            )
+        )
+        random = np.stack([intercept, shared, shared, slope], axis=-1)
+        random = random.reshape(*intercept.shape, 2, 2)
+        covariance = design @ random @ design.T + residual[..., None, None] * np.eye(times.size)
+        information = np.zeros_like(random)
         for last, share in enumerate(compute_last_visit_shares(retention), start=1):
             seen = design[:last]
-            information += share * seen.T @ np.linalg.solve(covariance[:last, :last], seen)
+            information += share * seen.T @ np.linalg.solve(covariance[..., :last, :last], seen)
         return information
 
 
@@ -184,7 +199,7 @@ def compute_slope_variance(
     Parameters
     ----------
     control, treated
-        Information of one person on (intercept, slope), (2, 2).
+        Information of one person on (intercept, slope), (..., 2, 2).
     ratio
         Treatment : control.
     baseline
@@ -195,10 +210,10 @@ def compute_slope_variance(
     DesignError
         Visits that leave no slope.
     """
-    if min(np.linalg.matrix_rank(control), np.linalg.matrix_rank(treated)) < 2:
+    if min(np.min(np.linalg.matrix_rank(arm)) for arm in (control, treated)) < 2:
         raise DesignError("The visits leave too little to estimate a slope in each arm.")
     if baseline == "free":
-        slopes = (np.linalg.inv(information)[1, 1] for information in (control, treated))
+        slopes = (np.linalg.inv(information)[..., 1, 1] for information in (control, treated))
         variance_control, variance_treated = slopes
         return np.asarray(variance_control + variance_treated / ratio)
     # Parameters: common intercept, control slope, difference in slope (the treated arm's slope

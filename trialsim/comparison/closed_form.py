@@ -1,5 +1,7 @@
 """Closed forms for the people of a pool, to stand beside the simulation."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +83,9 @@ def compute_power(
 ) -> float:
     """Return the power of a trial size, 0-1."""
     ratio = n_treatment / n_control
-    point = _ask(analysis, moments, design, ratio, n_control=float(n_control))
-    return float(point.power)
+    difference = np.array([_find_difference(analysis, moments, design)])
+    point = _ask(analysis, [moments], difference, design, ratio, n_control=float(n_control))
+    return float(np.asarray(point.power).item())
 
 
 def compute_sample_size(analysis: str, moments: Moments, design: TrialDesign) -> float:
@@ -90,81 +93,138 @@ def compute_sample_size(analysis: str, moments: Moments, design: TrialDesign) ->
 
     Not rounded. Everyone who is randomized counts, those who leave included.
     """
+    return float(compute_sample_sizes(analysis, [moments], design)[0])
+
+
+def compute_sample_sizes(analysis: str, moments: Sequence[Moments], design: TrialDesign) -> Floats:
+    """Return `compute_sample_size` of each of several pools, (n_pools,), solved at once."""
+    sizes = np.full(len(moments), np.nan)
+    differences = np.full(len(moments), np.nan)
+    for place, own in enumerate(moments):
+        # the people of this pool do not decline: no trial shows that it is slowed
+        with suppress(DesignError):
+            differences[place] = _find_difference(analysis, own, design)
+    declining = np.flatnonzero(np.isfinite(differences))
+    if declining.size:
+        kept = [moments[int(place)] for place in declining]
+        sizes[declining] = _solve_sizes(analysis, kept, differences[declining], design)
+    return sizes
+
+
+def _solve_sizes(
+    analysis: str, moments: Sequence[Moments], differences: Floats, design: TrialDesign
+) -> Floats:
     try:
-        point = _ask(analysis, moments, design, design.allocation_ratio, power=design.target_power)
+        point = _ask(
+            analysis, moments, differences, design, design.allocation_ratio,
+            power=design.target_power,
+        )  # fmt: skip
     except DesignError:
-        return np.nan
-    return _count_randomized(analysis, float(point.n_control), design)
+        if len(moments) == 1:
+            return np.array([np.nan])
+        # one pool without an answer must not take the others' away: it is found by halving
+        half = len(moments) // 2
+        return np.concatenate([
+            _solve_sizes(analysis, moments[:half], differences[:half], design),
+            _solve_sizes(analysis, moments[half:], differences[half:], design),
+        ])  # fmt: skip
+    return _count_randomized(analysis, np.asarray(point.n_control, dtype=float), design)
+
+
+def _find_difference(analysis: str, moments: Moments, design: TrialDesign) -> float:
+    """Return what the analysis estimates, treatment minus control."""
+    shift = compute_shift(design, moments.true_change)
+    return Estimand(shift, design.times).get_value(analysis)
 
 
 def _ask(
     analysis: str,
-    moments: Moments,
+    moments: Sequence[Moments],
+    differences: Floats,
     design: TrialDesign,
     ratio: float,
     **given: float,
-) -> Any:
-    shift = compute_shift(design, moments.true_change)
-    estimand = Estimand(shift, design.times)
+) -> analytic.DesignPoint:
+    """Return the closed form of every pool, whose numbers are (n_pools,)."""
     common: dict[str, Any] = {
-        "delta": estimand.get_value(analysis),
+        "delta": differences,
         "alpha": design.alpha,
         "sides": design.sides,
         "distribution": "t",
     }
     retention, retained = design.compute_retention(0), design.compute_retention(1)
     kind = ANALYSES[analysis]
+    covariance = np.stack([own.covariance for own in moments])
     if kind.is_mixed:
         common |= {"retention_treatment": retained, "allocation_ratio": ratio, **given}
         if kind.model == "mmrm":
-            return _ask_mmrm(kind, moments.covariance, retention, common)
-        return _ask_random_slope(kind, moments.growth, design, retention, common)
+            return _ask_mmrm(kind, covariance, retention, common)
+        growths = [own.growth for own in moments]
+        return _ask_random_slope(kind, growths, design, retention, common)
     if "n_control" in given:
         given = {"n_control": given["n_control"] * retention[-1]}
     common |= {"allocation_ratio": ratio * retained[-1] / retention[-1], **given}
-    return _ask_complete(kind, moments.covariance, common)
+    return _ask_complete(kind, covariance, common)
 
 
-def _count_randomized(analysis: str, n_control: float, design: TrialDesign) -> float:
+def _count_randomized(analysis: str, n_control: Floats, design: TrialDesign) -> Floats:
     if ANALYSES[analysis].is_mixed:
         return n_control
-    return n_control / float(design.compute_retention(0)[-1])
+    return np.asarray(n_control / design.compute_retention(0)[-1])
 
 
-def _ask_complete(kind: Analysis, covariance: Floats, common: dict[str, Any]) -> Any:
+def _ask_complete(
+    kind: Analysis, covariance: Floats, common: dict[str, Any]
+) -> analytic.DesignPoint:
     """Analyses of the people who complete."""
-    last = len(covariance) - 2
-    change = covariance[last, last] + covariance[0, 0] - 2 * covariance[0, last]
+    last = covariance.shape[-1] - 2
+    variance = covariance[:, last, last]
     if kind.model == "change":
-        return analytic.means(sd=float(np.sqrt(change)), **common)
-    covariates = _list_covariates(kind, covariance)
-    target = covariance[covariates, last]
-    explained = target @ np.linalg.solve(covariance[np.ix_(covariates, covariates)], target)
-    correlation = float(np.sqrt(explained / covariance[last, last]))
+        change = variance + covariance[:, 0, 0] - 2 * covariance[:, 0, last]
+        return analytic.means(sd=np.sqrt(change), **common)
+    known = _list_covariates(kind, covariance)
+    explained = _explain(covariance, known, covariance[:, [last]][:, :, known])
     return analytic.ancova(
-        sd=float(np.sqrt(covariance[last, last])),
-        correlation=correlation,
-        n_covariates=len(covariates),
+        sd=np.sqrt(variance),
+        correlation=np.sqrt(explained[:, 0, 0] / variance),
+        n_covariates=len(known),
         **common,
     )
 
 
 def _list_covariates(kind: Analysis, covariance: Floats) -> list[int]:
     """Return the places of baseline, and of the score where it is used."""
-    return [0, len(covariance) - 1] if kind.uses_score else [0]
+    return [0, covariance.shape[-1] - 1] if kind.uses_score else [0]
 
 
-def _ask_mmrm(kind: Analysis, covariance: Floats, retention: Floats, common: dict[str, Any]) -> Any:
+def _explain(covariance: Floats, known: list[int], shared: Floats) -> Floats:
+    """Return the covariance of outcomes that what is known explains.
+
+    Parameters
+    ----------
+    covariance
+        (n_pools, n_visits + 1, n_visits + 1).
+    known
+        Places in it.
+    shared
+        Covariance of the outcomes with what is known, (n_pools, n_outcomes, n_known).
+    """
+    own = covariance[:, known][:, :, known]
+    return np.asarray(shared @ np.linalg.solve(own, shared.transpose(0, 2, 1)))
+
+
+def _ask_mmrm(
+    kind: Analysis, covariance: Floats, retention: Floats, common: dict[str, Any]
+) -> analytic.DesignPoint:
     """MMRM of the later visits given baseline, and the score where it is used."""
     known = _list_covariates(kind, covariance)
-    shared = covariance[1:-1, known]
-    explained = shared @ np.linalg.solve(covariance[np.ix_(known, known)], shared.T)
-    residual = covariance[1:-1, 1:-1] - explained
-    sd = np.sqrt(np.diag(residual))
+    later = covariance[:, 1:-1]
+    residual = later[:, :, 1:-1] - _explain(covariance, known, later[:, :, known])
+    sd = np.sqrt(np.diagonal(residual, axis1=1, axis2=2))
     common["retention_treatment"] = common["retention_treatment"][1:]
     return analytic.mmrm(
-        sd=float(sd[-1]),
-        correlation=residual / np.outer(sd, sd),
+        sd=sd[:, -1],
+        correlation=residual / (sd[:, :, None] * sd[:, None, :]),
         retention=retention[1:],
         **common,
     )
@@ -172,20 +232,23 @@ def _ask_mmrm(kind: Analysis, covariance: Floats, retention: Floats, common: dic
 
 def _ask_random_slope(
     kind: Analysis,
-    growth: GrowthModel | None,
+    growths: Sequence[GrowthModel | None],
     design: TrialDesign,
     retention: Floats,
     common: dict[str, Any],
-) -> Any:
-    if growth is None:
+) -> analytic.DesignPoint:
+    known = [growth for growth in growths if growth is not None]
+    if len(known) < len(growths):
         raise DesignError("The closed form of the random-slope model needs its variances.")
-    total = growth.covariance if kind.uses_score else growth.total_covariance
+    total = np.stack(
+        [growth.covariance if kind.uses_score else growth.total_covariance for growth in known]
+    )
     return analytic.random_slope(
         visit_times=design.times,
-        slope_variance=float(total[1, 1]),
-        intercept_variance=float(total[0, 0]),
-        intercept_slope_covariance=float(total[0, 1]),
-        residual_variance=float(growth.residual_variance),
+        slope_variance=total[:, 1, 1],
+        intercept_variance=total[:, 0, 0],
+        intercept_slope_covariance=total[:, 0, 1],
+        residual_variance=np.array([growth.residual_variance for growth in known], dtype=float),
         baseline="common" if design.common_baseline else "free",
         retention=retention,
         **common,

@@ -1,6 +1,6 @@
 """What a design would need: the closed forms at every move of a slider."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from trialsim.analyses import ANALYSES
+from trialsim.analysis.result import Floats
 from trialsim.analytic import prognostic_enrichment
 from trialsim.comparison.candidates import Candidate
-from trialsim.comparison.closed_form import Moments, compute_sample_size, has_closed_form
+from trialsim.comparison.closed_form import Moments, compute_sample_sizes, has_closed_form
 from trialsim.comparison.pool_moments import list_months, read_moments
 from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.costs import Costs
@@ -113,15 +114,14 @@ class StudySource:
             raise DesignError(
                 f"No formula answers {analysis} with this effect and drop-out; simulate it."
             )
-        rows = []
-        for (strategy, fraction), moments in self._read(tuple(design.visits_months)).items():
-            candidate = Candidate(strategy, fraction)
-            if ANALYSES[analysis].uses_score and not moments.covariance[-1, -1] > 0:
-                continue
-            n_control = compute_sample_size(analysis, moments, design)
-            whole = enroll_whole(candidate, design, n_control, scenario.costs)
-            rows.append((strategy, fraction, *_in_order(whole.__dict__)))
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        pools = self._read(tuple(design.visits_months))
+        asked = {
+            Candidate(*choice): moments
+            for choice, moments in pools.items()
+            if not ANALYSES[analysis].uses_score or moments.covariance[-1, -1] > 0
+        }
+        sizes = compute_sample_sizes(analysis, list(asked.values()), design)
+        return _enroll(list(asked), sizes, scenario)
 
     def _read(self, months: tuple[float, ...]) -> dict[tuple[str, float], Moments]:
         if months not in self._known:
@@ -173,13 +173,18 @@ class AssumedSource:
             distribution="t",
         )
         stays = float(design.compute_retention(0)[-1])
-        rows = []
-        for fraction, n_control in zip(self.fractions, np.asarray(point.n_control), strict=True):
-            candidate = Candidate("random" if fraction == 1 else ASSUMED, fraction)
-            whole = enroll_whole(candidate, design, float(n_control) / stays, scenario.costs)
-            rows.append((candidate.strategy, fraction, *_in_order(whole.__dict__)))
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        choices = [
+            Candidate("random" if fraction == 1 else ASSUMED, fraction)
+            for fraction in self.fractions
+        ]
+        return _enroll(choices, np.asarray(point.n_control) / stays, scenario)
 
 
-def _in_order(whole: Mapping[str, float]) -> list[float]:
-    return [whole[name] for name in COLUMNS[2:]]
+def _enroll(choices: Sequence[Candidate], n_control: Floats, scenario: Scenario) -> pd.DataFrame:
+    """Return one row of `COLUMNS` a choice, of whole people."""
+    rows = []
+    for choice, wanted in zip(choices, n_control, strict=True):
+        whole = enroll_whole(choice, scenario.design, float(wanted), scenario.costs)
+        numbers = (getattr(whole, name) for name in COLUMNS[2:])
+        rows.append((choice.strategy, choice.fraction_enrolled, *numbers))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -98,7 +98,7 @@ class MmrmEndpoint:
     ) -> float:
         """Return the variance of the estimate times the size of the control arm."""
         control, treatment = (
-            sd**2 * compute_variance_inflation(correlation, seen)
+            sd**2 * float(compute_variance_inflation(correlation, seen))
             for sd, correlation, seen in zip(
                 self._sds, self._correlations, (seen_control, seen_treatment), strict=True
             )
