@@ -99,48 +99,6 @@ def _mark(
         axes.plot(fraction, row[column].iloc[0] / scale, "o", ms=13, mfc="none", mec=INK, mew=1.4)
 
 
-def plot_threshold(
-    scores: "pd.Series[float]",
-    threshold: float,
-    *,
-    beside: "pd.Series[float]",
-    beside_title: str,
-    score_title: str,
-) -> Figure:
-    """Return the distribution of a score, and the score against a baseline value, with a threshold.
-
-    Parameters
-    ----------
-    scores
-        One value a person, NaN where unknown.
-    threshold
-        Scores from here on are selected.
-    beside
-        A baseline value of the same people.
-    beside_title, score_title
-        What stands at the axes.
-    """
-    chosen = scores >= threshold
-    look = strategy_styles(["regression"])["regression"]
-    with shared_style():
-        figure = new_figure(7.2, 2.9)
-        counts, places = figure.subplots(1, 2, sharex=True)
-        counts.hist(
-            [scores[~chosen].dropna(), scores[chosen]], bins=30, stacked=True,
-            color=[MUTED, look.color], label=["Not selected", "Selected"],
-        )  # fmt: skip
-        places.scatter(scores[~chosen], beside[~chosen], s=6, color=MUTED, lw=0, rasterized=True)
-        places.scatter(scores[chosen], beside[chosen], s=6, color=look.color, lw=0, rasterized=True)
-        for axes in (counts, places):
-            axes.axvline(threshold, color=INK, lw=1.2)
-            axes.set_xlabel(score_title)
-        counts.set_ylabel("People")
-        places.set_ylabel(beside_title)
-        use_thousands(places.yaxis)
-        add_legend_below(figure, counts)
-    return figure
-
-
 def plot_course(course: pd.DataFrame, *, region: str) -> Figure:
     """Return one person's predicted volumes over months, with 95 % intervals.
 

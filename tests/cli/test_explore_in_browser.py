@@ -18,6 +18,8 @@ from trialsim.explorer.serving import build_server, take_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "a-token"
+FIGURE = ".tab-pane.active :is(img, svg.panel)"
+PLACE = "$('#{}').data('ionRangeSlider').result.from"
 HEADLINE = "document.querySelector('.headline').innerText"
 
 
@@ -117,7 +119,7 @@ def test_axe_finds_nothing_and_the_page_fits(page: Any, tab: str, width: int) ->
     page.set_viewport_size({"width": width, "height": 900})
     page.get_by_role("tab", name=tab).click()
     page.wait_for_function("!document.querySelector('.tab-pane.active .recalculating')")
-    page.wait_for_selector(".tab-pane.active img")
+    page.wait_for_selector(FIGURE)
     found = axe.Axe().run(page).response["violations"]
     assert not [(one["id"], one["nodes"][0]["html"][:120]) for one in found]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -151,7 +153,7 @@ def list_reached(page: Any, tab: str) -> set[str]:
 @pytest.mark.parametrize("tab", ["Design", "People", "Prediction", "Trial"])
 def test_every_control_is_reached_by_keyboard(fresh: Any, tab: str) -> None:
     fresh.get_by_role("tab", name=tab).click()
-    fresh.wait_for_selector(".tab-pane.active img")
+    fresh.wait_for_selector(FIGURE)
     controls = list_controls(fresh)
     assert controls or tab == "Prediction"
     assert controls <= list_reached(fresh, tab)
@@ -206,13 +208,71 @@ def test_people_are_searched_sorted_and_opened_by_keyboard(page: Any) -> None:
     assert "Diagnosis: AD" in page.locator(".person").inner_text()
 
 
-def test_a_threshold_moves_every_figure(page: Any) -> None:
-    page.get_by_role("tab", name="People").click()
-    asked = "[...document.querySelectorAll('#people-figure img')].map(one => one.src).join()"
-    before, counted = page.evaluate(asked), page.locator("#people-counted").inner_text()
-    page.evaluate("Shiny.setInputValue('people-selected', 60)")
-    page.wait_for_function(f"{asked} !== {before!r}")
-    assert page.locator("#people-counted").inner_text() != counted
+def test_a_threshold_moves_every_figure(fresh: Any) -> None:
+    fresh.get_by_role("tab", name="People").click()
+    fresh.wait_for_selector("#people-figure svg.panel")
+    asked = """[...document.querySelectorAll(
+        '#people-figure :is(.threshold, .from-threshold)'
+    )].map(one => Number(one.getAttribute(one.tagName === 'line' ? 'x1' : 'x')))"""
+    before, counted = fresh.evaluate(asked), fresh.locator("#people-counted").inner_text()
+    # a line and the edge of what is colored, in each of two figures
+    assert len(before) == 4
+    assert len(set(before)) == 1
+    figure = fresh.locator("#people-figure svg.panel").first.element_handle()
+    press(fresh, "people-selected", "ArrowRight", 30)
+    fresh.wait_for_function(
+        f"!document.querySelector('#people-counted').innerText.includes({counted!r})"
+    )
+    after = fresh.evaluate(asked)
+    assert len(set(after)) == 1
+    # more people are selected from a lower score on, in the figure that was there before
+    assert after[0] < before[0]
+    assert figure.evaluate("one => one.isConnected")
+
+
+def press(page: Any, slider: str, key: str, times: int = 1) -> None:
+    """Press a key on a slider, some times."""
+    page.locator(f".shiny-input-container:has(#{slider}) .irs-line").focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+
+
+@pytest.mark.parametrize(
+    ("slider", "key", "times", "moved"),
+    [("design-dropout", "ArrowRight", 12, 12), ("design-power", "ArrowLeft", 9, -9)],
+)
+def test_an_arrow_key_is_a_step(fresh: Any, slider: str, key: str, times: int, moved: int) -> None:
+    before = fresh.evaluate(PLACE.format(slider))
+    press(fresh, slider, key, times)
+    assert fresh.evaluate(PLACE.format(slider)) == before + moved
+
+
+def test_a_button_acts_on_the_place_that_is_seen(fresh: Any) -> None:
+    place = PLACE.format("design-slowing")
+    press(fresh, "design-slowing", "ArrowRight", 3)
+    slowing = fresh.evaluate(f"(document.querySelector('#design-pin').click(), {place})")
+    fresh.get_by_text("Scenarios beside each other").wait_for()
+    first = fresh.locator("#design-pinned tbody tr").first
+    assert first.locator("td").nth(1).inner_text() == f"{slowing}\u00a0%"
+    press(fresh, "design-slowing", "ArrowRight", 3)
+    with fresh.expect_download() as found:
+        fresh.evaluate("document.querySelector('#design-as_rtf').click()")
+    assert fresh.evaluate(place) == slowing + 3
+    content = Path(found.value.path()).read_text(encoding="ascii")
+    assert f"slowing = {(slowing + 3) / 100:g}" in content
+
+
+def test_simulated_sizes_that_are_not_shown_say_why(fresh: Any) -> None:
+    fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
+    assert fresh.locator("#design-unlike").inner_text() == ""
+    own = fresh.evaluate(PLACE.format("design-slowing"))
+    press(fresh, "design-slowing", "ArrowRight")
+    fresh.get_by_text(
+        "The study's simulated sizes are not shown: they were simulated for slowing "
+        f"{own}\u00a0%, not for what is set (slowing {own + 1}\u00a0%)."
+    ).wait_for()
+    press(fresh, "design-slowing", "ArrowLeft")
+    fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
 
 
 def test_each_trial_shows_its_own_looks(page: Any) -> None:
@@ -244,7 +304,7 @@ def test_a_simulation_is_stopped_and_ends_with_its_tab(
     page: Any, context: Any, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # so many that it would not end by itself within the test
-    monkeypatch.setattr("trialsim.explorer.design_view.N_SIMULATIONS", 1_000_000)
+    monkeypatch.setattr("trialsim.explorer.simulation_view.N_SIMULATIONS", 1_000_000)
     page.get_by_role("tab", name="Design").click()
     page.get_by_role("button", name="Simulate this").click()
     page.get_by_text("% done").wait_for()

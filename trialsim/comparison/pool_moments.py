@@ -87,14 +87,33 @@ def read_moments(rows: pd.DataFrame, months: Sequence[float] | None = None) -> M
     array([[4., 1.],
            [1., 1.]])
     """
-    wide = rows.pivot_table(index="quantity", columns="other", values="covariance", sort=False)
-    kept = list_months(rows) if months is None else list(months)
-    visits = [f"{_MONTH}{month:g}" for month in kept]
-    names = [*visits, _SCORE]
-    change = rows.drop_duplicates("quantity").set_index("quantity")["true_change"]
-    covariance = wide.loc[names, names].to_numpy(dtype=float)
-    growth = _read_growth(wide, np.array(kept)) if _RESIDUAL in wide else None
-    return Moments(change.loc[visits].to_numpy(dtype=float), covariance, growth)
+    return read_pools([rows], months)[0]
+
+
+def read_pools(
+    pools: Sequence[pd.DataFrame], months: Sequence[float] | None = None
+) -> list[Moments]:
+    """Return the moments of several choices, whose rows are read at once; see `read_moments`."""
+    table = pd.concat(pools, ignore_index=True)
+    place = np.repeat(np.arange(len(pools)), [len(rows) for rows in pools])
+    names = pd.Index(table["quantity"].unique())
+    first, second = names.get_indexer(table["quantity"]), names.get_indexer(table["other"])
+    covariance = np.full((len(pools), len(names), len(names)), np.nan)
+    covariance[place, first, second] = table["covariance"]
+    change = np.full((len(pools), len(names)), np.nan)
+    change[place, first] = table["true_change"]
+    kept = list_months(table) if months is None else list(months)
+    visits = names.get_indexer([f"{_MONTH}{month:g}" for month in kept])
+    known = np.append(visits, names.get_loc(_SCORE))
+    line = names.get_indexer([*_LINE, _SCORE, _RESIDUAL])
+    return [
+        Moments(
+            own_change[visits],
+            own[np.ix_(known, known)],
+            _read_growth(own[np.ix_(line, line)], np.array(kept)) if _RESIDUAL in names else None,
+        )
+        for own, own_change in zip(covariance, change, strict=True)
+    ]
 
 
 def list_months(rows: pd.DataFrame) -> list[float]:
@@ -103,19 +122,18 @@ def list_months(rows: pd.DataFrame) -> list[float]:
     return sorted(float(name.removeprefix(_MONTH)) for name in names if name.startswith(_MONTH))
 
 
-def _read_growth(wide: pd.DataFrame, times: Floats) -> GrowthModel:
-    total = wide.loc[list(_LINE), list(_LINE)].to_numpy(dtype=float)
+def _read_growth(line: Floats, times: Floats) -> GrowthModel:
+    """Return the model of the covariance of intercept, slope, score and residual, (4, 4)."""
     # a score of variance 1, of two values
-    variance = float(np.asarray(wide.loc[_SCORE, _SCORE]))
-    shared = wide.loc[list(_LINE), _SCORE].to_numpy(dtype=float)
-    loading = shared / np.sqrt(variance) if variance > 0 else np.zeros(2)
+    variance = float(line[2, 2])
+    loading = line[:2, 2] / np.sqrt(variance) if variance > 0 else np.zeros(2)
     return GrowthModel(
         intercept=0.0,
         slope=0.0,
         score_intercept=float(loading[0]),
         score_slope=float(loading[1]),
-        covariance=total - np.outer(loading, loading),
-        residual_variance=float(np.asarray(wide.loc[_RESIDUAL, _RESIDUAL])),
+        covariance=line[:2, :2] - np.outer(loading, loading),
+        residual_variance=float(line[3, 3]),
         times=times,
         scores=np.array([-1.0, 1.0]),
     )

@@ -105,6 +105,28 @@ class Contents:
         return table
 
     @cached_property
+    def searched(self) -> list[frozenset[str]]:
+        """The words by which each person is found, in the order of `people`."""
+        named = [name for name in ("person", "sex", "diagnosis") if name in self.people]
+        text = self.people[named].astype("str").agg(" ".join, axis=1)
+        return [frozenset(words.lower().split()) for words in text]
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """Predicted change to the last horizon in percent of each person, with 95 % interval."""
+        table = self.predictions
+        if table.empty:
+            return pd.DataFrame(index=self.people.index)
+        last = table[table["horizon_months"] == table["horizon_months"].max()]
+        last = last.drop_duplicates("participant_id").set_index("participant_id")
+        start = last["baseline_volume_mm3"]
+        half = 196 * last["volume_sd_mm3"] / start
+        change = 100 * (last["volume_mm3"] / start - 1)
+        return pd.DataFrame(
+            {"predicted_percent": change, "lower": change - half, "upper": change + half}
+        )
+
+    @cached_property
     def seen(self) -> frozenset[str]:
         """The participants whose predicted scans are there."""
         if not self.has("prediction_images"):

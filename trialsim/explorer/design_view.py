@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 from shiny import Inputs, Outputs, Session, module, reactive, render, req, ui
@@ -10,19 +9,19 @@ from shiny.ui import Tag, TagList
 
 from cohorts.errors import TrialsimError
 from reports.figures.export import render_png
-from reports.figures.labels import analysis_label, percent, strategy_label
+from reports.figures.labels import analysis_label, strategy_label
 from reports.figures.what_if import plot_what_if
+from reports.page.formats import show_fraction
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.downloads import DOWNLOADS, build_page, describe_ways, render_as
+from trialsim.explorer.moving_figures import draw_choices
 from trialsim.explorer.scenario import ASSUMED, AssumedSource, Scenario
-from trialsim.explorer.simulating import Simulating, state_settings
-from trialsim.explorer.tables import lay_beside, show_choices, show_figure, show_pinned
+from trialsim.explorer.simulated import Simulated, describe_unlike, find_simulated, list_stored
+from trialsim.explorer.simulation_view import serve_simulation
+from trialsim.explorer.tables import find_own_page, lay_beside, show_choices, show_pinned
 from trialsim.explorer.wording import describe_choice
-
-N_SIMULATIONS = 500
-"""Trials at each point of a simulation in the background."""
 
 _CALCULATED = ("change", "ancova_score")
 """The analyses of the calculator: of the change alone, or with the score besides."""
@@ -69,7 +68,7 @@ def design_ui(contents: Contents | None) -> Tag:
                         {name: strategy_label(name) for name in strategies},
                         selected=strategies[-1]),
         ui.input_select("fraction", "Fraction enrolled",
-                        {f"{value:g}": percent(value) for value in fractions}),
+                        {f"{value:g}": show_fraction(value) for value in fractions}),
         *([ui.input_checkbox_group("months", "Visits, months", [f"{m:g}" for m in months[1:]],
                                    selected=[f"{m:g}" for m in months[1:]], inline=True)]
           if months else []),
@@ -83,6 +82,7 @@ def design_ui(contents: Contents | None) -> Tag:
         controls,
         ui.output_ui("headline"),
         ui.output_ui("figure"),
+        ui.output_ui("unlike"),
         ui.output_ui("choices"),
         *_list_actions(contents),
         ui.output_ui("pinned"),
@@ -113,8 +113,7 @@ def design_server(
 ) -> None:
     """Answer every move of the sliders of one browser tab."""
     pins: reactive.Value[list[tuple[Scenario, pd.DataFrame]]] = reactive.value([])
-    work: reactive.Value[Simulating | None] = reactive.value(None)
-    simulated: reactive.Value[tuple[dict[str, Any], pd.DataFrame] | None] = reactive.value(None)
+    simulated: reactive.Value[list[Simulated]] = reactive.value(list_stored(contents))
     base = TrialDesign(unit="log_percent") if contents is None else contents.protocol.design
     money = Costs() if contents is None else contents.protocol.trial_costs
 
@@ -126,16 +125,18 @@ def design_server(
         if contents is not None:
             req(input.months())
             months = (0.0, *sorted(float(month) for month in input.months()))
+        dropout = base.dropout
+        if input.dropout() != round(100 * base.compute_share_left(0)):
+            left = input.dropout() / 100
+            dropout = replace(dropout, control=left, treatment=None) if contents else DropOut(left)
         design = replace(
             base,
             visits_months=months,
-            slowing=input.slowing() / 100,
-            target_power=input.power() / 100,
+            slowing=_read_share(input.slowing(), base.slowing),
+            target_power=_read_share(input.power(), base.target_power),
             alpha=input.alpha(),
             allocation_ratio=input.ratio(),
-            dropout=replace(base.dropout, control=input.dropout() / 100, treatment=None)
-            if contents
-            else DropOut(input.dropout() / 100),
+            dropout=dropout,
             analyses=(input.analysis(),),
         )
         costs = replace(money, screening=input.screening(), participant=input.participant())
@@ -155,14 +156,10 @@ def design_server(
         assert not isinstance(given, str)  # noqa: S101 - req has ended this call otherwise
         return given
 
+    @reactive.calc
     def points() -> pd.DataFrame | None:
         asked, _ = found()
-        own = simulated()
-        if own is not None and own[0] == state_settings(asked):
-            return own[1]
-        if contents is None or not _is_as_stored(contents, asked):
-            return None
-        return contents.sizes[contents.sizes["analysis"] == asked.analysis]
+        return find_simulated(simulated(), asked)
 
     @render.ui
     def headline() -> Tag:
@@ -176,13 +173,31 @@ def design_server(
     def figure() -> Tag:
         asked, table = found()
         at = (asked.strategy, asked.fraction_enrolled)
-        drawn = plot_what_if(table, simulated=points(), looked_at=at, currency=money.currency)
-        return show_figure(drawn, "Control arm and cost by fraction enrolled: the table below")
+        return draw_choices(table, simulated=points(), looked_at=at, currency=money.currency)
+
+    @render.ui
+    def unlike() -> TagList:
+        asked, _ = found()
+        notes = [] if points() is not None else describe_unlike(simulated(), asked)
+        return TagList(*(ui.p(note, class_="note") for note in notes))
+
+    @reactive.calc
+    def turned() -> tuple[tuple[str, float], int] | None:
+        """Return the page turned to, which holds until another choice is looked at."""
+        if "page" not in input:
+            return None
+        page = int(input.page())
+        with reactive.isolate():
+            return (input.strategy(), float(input.fraction())), page
 
     @render.ui
     def choices() -> Tag:
         asked, table = found()
-        return show_choices(table, points(), asked.costs.currency)
+        at = (asked.strategy, asked.fraction_enrolled)
+        last = turned()
+        wanted = last[1] if last is not None and last[0] == at else find_own_page(table, at)
+        name = session.ns("page")
+        return show_choices(table, points(), asked.costs.currency, page=wanted, turns=name)
 
     @reactive.effect
     @reactive.event(input.pin)
@@ -208,8 +223,13 @@ def design_server(
         )  # fmt: skip
 
     if contents is not None:
-        _serve_simulation(input, session, contents, found, work, simulated)
+        serve_simulation(input, session, contents, lambda: found()[0], simulated)
     _serve_downloads(input, output, contents, found)
+
+
+def _read_share(percentage: float, own: float) -> float:
+    """Return a slider's share; the study's own where the slider stands where it began."""
+    return own if percentage == round(100 * own) else percentage / 100
 
 
 def _ask(contents: Contents | None, asked: Scenario, given: Inputs) -> pd.DataFrame:
@@ -221,74 +241,6 @@ def _ask(contents: Contents | None, asked: Scenario, given: Inputs) -> pd.DataFr
 def _read_assumed(given: Inputs) -> AssumedSource:
     req(given.mean_decline() is not None, given.sd_decline() is not None)
     return AssumedSource(given.mean_decline(), given.sd_decline(), given.correlation())
-
-
-def _is_as_stored(contents: Contents, asked: Scenario) -> bool:
-    design = contents.protocol.design
-    own = design.change(analyses=(asked.analysis,))
-    same_people = replace(asked.design, dropout=own.dropout) == own
-    return same_people and asked.design.dropout.control == own.dropout.control
-
-
-def _serve_simulation(
-    given: Inputs,
-    session: Session,
-    contents: Contents,
-    found: Callable[[], tuple[Scenario, pd.DataFrame]],
-    work: "reactive.Value[Simulating | None]",
-    simulated: "reactive.Value[tuple[dict[str, Any], pd.DataFrame] | None]",
-) -> None:
-    """Start, follow and stop the simulation of this tab; it ends with the tab."""
-    told: reactive.Value[str] = reactive.value("")
-
-    @reactive.effect
-    @reactive.event(given.simulate)
-    def _start() -> None:
-        running = work()
-        if running is not None:
-            running.stop()
-        asked, _ = found()
-        started = Simulating(contents.path.absolute(), state_settings(asked), N_SIMULATIONS)
-        started.start()
-        work.set(started)
-
-    @reactive.effect
-    @reactive.event(given.stop)
-    def _stop() -> None:
-        running = work()
-        if running is not None:
-            running.stop()
-            work.set(None)
-            told.set("The simulation was stopped.")
-
-    @reactive.effect
-    def _follow() -> None:
-        running = work()
-        if running is None:
-            return
-        if running.is_running:
-            told.set(f"Simulating: {percent(running.share_done)} done.")
-            reactive.invalidate_later(0.5)
-            return
-        if running.found is None:
-            told.set(running.problem)
-        else:
-            analysis = str(running.settings["design.analyses"][0])
-            sizes = running.found[running.found["analysis"] == analysis]
-            simulated.set((dict(running.settings), sizes))
-            told.set(f"Simulated: {N_SIMULATIONS} trials at each point.")
-        work.set(None)
-
-    @render.ui
-    def simulation() -> Tag:
-        return ui.p(told(), role="status")
-
-    @session.on_ended
-    def _end() -> None:
-        with reactive.isolate():
-            running = work()
-        if running is not None:
-            running.stop()
 
 
 def _serve_downloads(

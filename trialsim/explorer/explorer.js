@@ -1,13 +1,79 @@
-// A slider that the Tab key reaches for the first time takes the middle of its label, not its
-// handle, for the place that the keyboard moves, and jumps there: the design would change without
-// being asked. So the place is set to the handle's before the slider hears of the focus.
-document.addEventListener("focus", (event) => {
+// Sliders. Shiny tells the server a slider's place when it has been left alone for a quarter of a
+// second. Here the server is told at once, and while it answers, of the newest place only.
+let isAnswering = false;
+
+const findSlider = (input) => $(input).data("ionRangeSlider");
+
+/** Tell the server every place that it does not know; return whether there was one. */
+function tellPlaces() {
+  let found = false;
+  for (const input of document.querySelectorAll("input.js-range-slider")) {
+    const place = findSlider(input)?.result.from;
+    if (place === undefined || Shiny.shinyapp?.$inputValues[input.id] === place) continue;
+    Shiny.setInputValue(input.id, place);
+    found = true;
+  }
+  isAnswering ||= found;
+  return found;
+}
+
+/** Move the threshold of the figures that follow a slider. */
+function moveThreshold(input) {
+  const share = Number(findSlider(input).result.from);
+  for (const figure of document.querySelectorAll(`[data-moved-by="${input.id}"]`)) {
+    const at = JSON.parse(figure.dataset.places)[share - 1];
+    for (const edge of figure.querySelectorAll(".from-threshold")) edge.setAttribute("x", at);
+    for (const line of figure.querySelectorAll(".threshold")) {
+      line.setAttribute("x1", at);
+      line.setAttribute("x2", at);
+    }
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  $(document).on("change", "input.js-range-slider", (event) => {
+    moveThreshold(event.target);
+    if (!isAnswering) tellPlaces();
+  });
+  $(document).on("shiny:value", keepFocus);
+  $(document).on("shiny:idle", () => {
+    isAnswering = false;
+    tellPlaces();
+  });
+});
+
+// A table that is made again takes the focus away from the button that asked for it.
+function keepFocus(event) {
+  const held = document.activeElement;
+  if (held?.tagName !== "BUTTON" || !event.target.contains(held)) return;
+  setTimeout(() => {
+    const again = [...event.target.querySelectorAll("button")];
+    again.find((button) => button.textContent === held.textContent)?.focus();
+  });
+}
+
+// A button acts on what is seen: places that were not told yet go before it. A file is asked for
+// past the socket, so its link is followed once the server has heard them.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button, a.btn");
+  if (!button) return;
+  const isLate = tellPlaces() || isAnswering;
+  if (!isLate || !button.matches(".shiny-download-link")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  $(document).one("shiny:idle", () => setTimeout(() => button.click()));
+}, true);
+
+// The keyboard moves a slider from where the pointer last was, which is not where its handle is:
+// the first key jumps, and every further one goes a little more than a step. So the pointer is set
+// to the handle before the slider hears of a key or of the focus.
+function aimAtHandle(event) {
   if (!event.target.classList?.contains("irs-line")) return;
-  const container = event.target.closest(".shiny-input-container");
-  const slider = $(container.querySelector("input")).data("ionRangeSlider");
-  if (slider.target) return;
-  slider.target = "single";
+  const slider = findSlider(event.target.closest(".shiny-input-container").querySelector("input"));
+  slider.target ||= "single";
   slider.current_plugin = slider.plugin_count;
   slider.coords.p_gap = 0;
   slider.coords.p_pointer = slider.coords.p_single_fake;
-}, true);
+}
+document.addEventListener("focus", aimAtHandle, true);
+document.addEventListener("keydown", aimAtHandle, true);

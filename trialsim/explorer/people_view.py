@@ -1,6 +1,5 @@
 """The screened people: their scores, a threshold that moves every figure, one person's course."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -8,14 +7,15 @@ from shiny import Inputs, Outputs, Session, module, reactive, render, ui
 from shiny.ui import Tag, TagList
 
 from reports.figures.labels import covariate_label, percent, strategy_label
-from reports.figures.what_if import plot_course, plot_threshold
+from reports.figures.what_if import plot_course
 from reports.page.formats import show_count
 from trialsim.explorer.contents import Contents
+from trialsim.explorer.drawing import Floats
+from trialsim.explorer.moving_figures import draw_threshold, find_thresholds
+from trialsim.explorer.paging import find_page, make_button, make_pager, take_page
 from trialsim.explorer.tables import lay_beside, show_figure
 
-_ROWS = 15
 _PLACE = "place"
-_SEARCHED = ["person", "sex", "diagnosis", "selected"]
 
 
 def _varies(scores: "pd.Series[float]") -> bool:
@@ -35,6 +35,7 @@ def people_ui(contents: Contents) -> Tag:
             selected=strategies[-1],
         ),
         ui.input_slider("selected", "Selected, % of the screened", 1, 100, 25, step=1),
+        ui.input_select("among", "Listed", {"": "Everyone", "yes": "The selected", "no": "Others"}),
         ui.input_text("find", "Show only rows with", placeholder="AD F"),
         ui.input_select("order", "In the order of", order),
         ui.input_checkbox("ascending", "Smallest first"),
@@ -56,69 +57,70 @@ def people_server(
     session: Session,
     contents: Contents,
 ) -> None:
-    """Show the people of one browser tab."""
-    region = contents.protocol.design.endpoint
+    """Show the people of one browser tab; a move computes what follows from it alone."""
+    volume = f"{contents.protocol.design.endpoint}_mm3"
+    beside = volume if volume in contents.people else "age_years"
+
+    @reactive.calc
+    def scores() -> "pd.Series[float]":
+        found: pd.Series[float] = contents.people[input.strategy()]
+        return found
+
+    @reactive.calc
+    def thresholds() -> Floats:
+        return find_thresholds(scores())
 
     @reactive.calc
     def threshold() -> float:
-        scores = contents.people[input.strategy()].dropna()
-        return float(scores.quantile(1 - input.selected() / 100, interpolation="higher"))
-
-    @reactive.calc
-    def shown() -> pd.DataFrame:
-        table = contents.people
-        found = table.drop(columns=contents.strategies)
-        found[_PLACE] = range(len(found))
-        found["score"] = table[input.strategy()]
-        found["selected"] = (found["score"] >= threshold()).map({True: "yes", False: "no"})
-        return found.join(_describe_change(contents))
+        return float(thresholds()[input.selected() - 1])
 
     @render.ui
     def counted() -> Tag:
-        chosen = shown()[shown()["selected"] == "yes"]
-        text = f"{len(chosen):,} of {len(shown()):,} people lie at or above {threshold():.4g}"
-        told = [
-            f"mean {covariate_label(name).lower()} {chosen[name].mean():,.1f} "
-            f"(everyone {shown()[name].mean():,.1f})"
-            for name in ("age_years",)
-            if name in chosen
-        ]
-        women = [
-            f"{percent((chosen['sex'] == 'F').mean())} women "
-            f"(everyone {percent((shown()['sex'] == 'F').mean())})"
-        ]
-        return ui.p("; ".join([text, *told, *women]) + ".", class_="headline")
+        chosen = contents.people[scores() >= threshold()]
+        return ui.p(describe_selected(chosen, contents.people, threshold()), class_="headline")
 
     @render.ui
     def figure() -> Tag:
-        volume = f"{region}_mm3"
-        beside = volume if volume in contents.people else "age_years"
-        drawn = plot_threshold(
-            contents.people[input.strategy()],
-            threshold(),
+        with reactive.isolate():
+            selected = input.selected()
+        return draw_threshold(
+            scores(),
+            selected,
             beside=contents.people[beside],
-            beside_title=covariate_label(beside),
-            score_title=f"Score: {strategy_label(input.strategy())}",
+            titles=(f"Score: {strategy_label(input.strategy())}", covariate_label(beside)),
+            moved_by=session.ns("selected"),
         )
-        return show_figure(drawn, "Distribution of the score; the score by the volume at baseline")
+
+    @reactive.calc
+    def ordered() -> pd.DataFrame:
+        """Return those who are searched for, sorted; the threshold does not move them."""
+        table = contents.people.drop(columns=contents.strategies)
+        table[_PLACE] = range(len(table))
+        table["score"] = scores()
+        table = table.join(contents.changes)
+        wanted = input.find().lower().split()
+        if wanted:
+            table = table[[all(one in own for one in wanted) for own in contents.searched]]
+        name = input.order() if input.order() in table else "score"
+        return table.sort_values(name, ascending=input.ascending(), kind="stable")
 
     @reactive.calc
     def listed() -> pd.DataFrame:
-        wanted = input.find().lower().split()
-        text = shown()[_SEARCHED].astype("str").agg(" ".join, axis=1).str.lower().str.split()
-        kept = shown()[[all(word in cells for word in wanted) for cells in text]]
-        name = input.order() if input.order() in kept else "score"
-        return kept.sort_values(name, ascending=input.ascending(), kind="stable")
-
-    @reactive.calc
-    def page() -> int:
-        last = max(0, (len(listed()) - 1) // _ROWS)
-        return min(input.page() if "page" in input else 0, last)
+        if not input.among():
+            return ordered()
+        table: pd.DataFrame = ordered()
+        is_listed: pd.Series[bool] = (table["score"] >= threshold()) == (input.among() == "yes")
+        return table.loc[is_listed]
 
     @render.ui
     def people() -> Tag:
-        rows = listed().iloc[page() * _ROWS : (page() + 1) * _ROWS]
-        return _show_people(rows, page(), len(listed()), session.ns)
+        page, last = find_page(input.page() if "page" in input else 0, len(listed()))
+        rows = take_page(listed(), page)
+        is_selected = (rows["score"] >= threshold()).map({True: "yes", False: "no"})
+        rows.insert(list(rows).index("score") + 1, "selected", is_selected)
+        caption = f"{len(listed()):,} people, page {page + 1} of {last + 1}"
+        table = _show_people(rows, caption, session.ns("who"))
+        return ui.div(table, make_pager(page, last, session.ns("page")))
 
     @render.ui
     def person() -> Tag | TagList:
@@ -128,46 +130,33 @@ def people_server(
         return show_person(contents, str(contents.people.index[int(who)]))
 
 
-def _show_people(rows: pd.DataFrame, page: int, total: int, name: Callable[[str], str]) -> Tag:
+def describe_selected(chosen: pd.DataFrame, everyone: pd.DataFrame, threshold: float) -> str:
+    """Return how many people are selected, and in what they differ from everyone screened."""
+    told = [f"{len(chosen):,} of {len(everyone):,} people lie at or above {threshold:.4g}"]
+    if "age_years" in everyone:
+        ages = chosen["age_years"].mean(), everyone["age_years"].mean()
+        told.append(f"mean age {ages[0]:.1f} years (everyone {ages[1]:.1f})")
+    if "sex" in everyone:
+        women = [percent((people["sex"] == "F").mean()) for people in (chosen, everyone)]
+        told.append(f"{women[0]} women (everyone {women[1]})")
+    return "; ".join(told) + "."
+
+
+def _show_people(rows: pd.DataFrame, caption: str, name: str) -> Tag:
     """Return one page of people; a person's name opens the person."""
     titles = [_title_column(str(column)) for column in rows.columns if column != _PLACE]
     body = [
         ui.tags.tr(
-            ui.tags.th(_button(str(who), name("who"), place), scope="row"),
+            ui.tags.th(make_button(str(who), name, place), scope="row"),
             *(ui.tags.td(_show(value)) for value in values),
         )
         for place, who, *values in rows[[_PLACE, *rows.columns.drop(_PLACE)]].to_numpy()
     ]
-    last = max(0, (total - 1) // _ROWS)
-    turns = [("First", 0), ("Previous", page - 1), ("Next", page + 1), ("Last", last)]
-    pager = [_button(text, name("page"), min(max(to, 0), last)) for text, to in turns]
-    caption = f"{total:,} people, page {page + 1} of {last + 1}"
     head = ui.tags.tr(*(ui.tags.th(title, scope="col") for title in titles))
     table = ui.tags.table(
         ui.tags.caption(caption), ui.tags.thead(head), ui.tags.tbody(*body), class_="table people"
     )
-    scrolls = ui.div(table, class_="scrolls", tabindex="0", role="region", aria_label=caption)
-    return ui.div(scrolls, ui.div(*pager, class_="pager"))
-
-
-def _button(text: str, name: str, value: int) -> Tag:
-    send = f"Shiny.setInputValue('{name}', {int(value)}, {{priority: 'event'}})"
-    return ui.tags.button(text, type="button", onclick=send, class_="btn btn-link")
-
-
-def _describe_change(contents: Contents) -> pd.DataFrame:
-    """Return the predicted change to the last horizon in percent, with its interval."""
-    table = contents.predictions
-    if table.empty:
-        return pd.DataFrame(index=contents.people.index)
-    last = table[table["horizon_months"] == table["horizon_months"].max()]
-    last = last.drop_duplicates("participant_id").set_index("participant_id")
-    start = last["baseline_volume_mm3"]
-    half = 196 * last["volume_sd_mm3"] / start
-    change = 100 * (last["volume_mm3"] / start - 1)
-    return pd.DataFrame(
-        {"predicted_percent": change, "lower": change - half, "upper": change + half}
-    )
+    return ui.div(table, class_="scrolls", tabindex="0", role="region", aria_label=caption)
 
 
 def _title_column(name: str) -> str:

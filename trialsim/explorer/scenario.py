@@ -12,7 +12,7 @@ from trialsim.analysis.result import Floats
 from trialsim.analytic import prognostic_enrichment
 from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.closed_form import Moments, compute_sample_sizes, has_closed_form
-from trialsim.comparison.pool_moments import list_months, read_moments
+from trialsim.comparison.pool_moments import list_months, read_pools
 from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
@@ -125,9 +125,8 @@ class StudySource:
 
     def _read(self, months: tuple[float, ...]) -> dict[tuple[str, float], Moments]:
         if months not in self._known:
-            self._known[months] = {
-                choice: read_moments(rows, months) for choice, rows in self.pools.items()
-            }
+            moments = read_pools(list(self.pools.values()), months)
+            self._known[months] = dict(zip(self.pools, moments, strict=True))
         return self._known[months]
 
 

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from shiny import ui
@@ -12,6 +13,7 @@ from shiny.ui import Tag
 from reports.figures.export import render_png
 from reports.figures.labels import analysis_label, percent, strategy_label
 from reports.page.formats import show_count, show_fraction
+from trialsim.explorer.paging import ROWS, find_page, make_pager, take_page
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.wording import find_choice
 
@@ -44,21 +46,52 @@ def make_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]
     return ui.div(table, class_="scrolls", tabindex="0", role="region", **{"aria-label": caption})
 
 
-def show_choices(table: pd.DataFrame, simulated: pd.DataFrame | None, currency: str) -> Tag:
-    """Return what every choice needs, with the simulated control arm beside the formula's."""
+def find_own_page(table: pd.DataFrame, looked_at: tuple[str, float]) -> int:
+    """Return the page on which a choice stands; the first where there is none."""
+    strategy, fraction = looked_at
+    near = (table["fraction_enrolled"] - fraction).abs() < 1e-9
+    places = np.flatnonzero((table["strategy"] == strategy) & near)
+    return int(places[0]) // ROWS if places.size else 0
+
+
+def show_choices(
+    table: pd.DataFrame, simulated: pd.DataFrame | None, currency: str, *, page: int, turns: str
+) -> Tag:
+    """Return a page of what every choice needs, the simulated control arm beside the formula's.
+
+    Parameters
+    ----------
+    table
+        Rows of `trialsim.explorer.scenario.COLUMNS`.
+    simulated
+        Rows of `sample_sizes` of the same design; none when None.
+    currency
+        Of the costs.
+    page, turns
+        The page, from 0; the input that takes another.
+    """
     has_costs = bool((table["cost"] > 0).any())
     heads = ["Choice", "Control", "Treatment", "Screened"]
     heads += [f"Cost, {currency}"] if has_costs else []
     heads += ["Control, simulated"] if simulated is not None else []
-    rows = []
-    for row in table.to_dict("records"):
+    page, last = find_page(page, len(table))
+    rows, known = [], {} if simulated is None else _list_sizes(simulated)
+    for row in take_page(table, page).to_dict("records"):
         cells = [show_count(row[name]) for name in ("n_control", "n_treatment", "n_to_screen")]
         cells += [show_count(row["cost"])] if has_costs else []
         if simulated is not None:
-            own = find_choice(simulated, str(row["strategy"]), float(row["fraction_enrolled"]))
-            cells.append("" if own is None else show_count(own["n_control_whole"]))
+            choice = str(row["strategy"]), round(float(row["fraction_enrolled"]), 9)
+            cells.append(show_count(known[choice]) if choice in known else "")
         rows.append([_name(row["strategy"], row["fraction_enrolled"]), *cells])
-    return make_table("What every choice needs", heads, rows)
+    caption = "What every choice needs"
+    caption += f", page {page + 1} of {last + 1}" if last else ""
+    return ui.div(make_table(caption, heads, rows), make_pager(page, last, turns))
+
+
+def _list_sizes(simulated: pd.DataFrame) -> dict[tuple[str, float], float]:
+    fractions = simulated["fraction_enrolled"].round(9)
+    choices = zip(simulated["strategy"], fractions, strict=True)
+    return dict(zip(choices, simulated["n_control_whole"], strict=True))
 
 
 def show_pinned(scenarios: Sequence[tuple[Scenario, pd.DataFrame]]) -> Tag:

@@ -1,0 +1,161 @@
+"""What each choice would need, and whom a threshold takes: the figures that follow the sliders."""
+
+import json
+
+import numpy as np
+import pandas as pd
+from shiny import ui
+from shiny.ui import Tag
+
+from reports.figures.labels import percent, strategy_label
+from reports.figures.style import INK, MUTED, strategy_styles
+from trialsim.explorer.drawing import HEIGHT, WIDTH, Floats, Panel, Scale, list_looks
+from trialsim.explorer.wording import find_choice
+
+_EVERYONE = "random"
+_N_BARS = 40
+
+
+def draw_choices(
+    choices: pd.DataFrame,
+    *,
+    simulated: pd.DataFrame | None,
+    looked_at: tuple[str, float],
+    currency: str,
+) -> Tag:
+    """Return the control arm (and the cost) against the fraction enrolled, a line a strategy.
+
+    Parameters
+    ----------
+    choices
+        Columns `strategy`, `fraction_enrolled`, `n_control`, `cost`; NaN where no trial reaches
+        the power.
+    simulated
+        Rows of `sample_sizes` of the same design, drawn as points; none when None.
+    looked_at
+        Strategy and fraction that are marked.
+    currency
+        Of the cost, whose panel is left out where nothing costs.
+    """
+    columns = [("n_control", "Control arm, people", 1.0)]
+    if (choices["cost"] > 0).any():
+        unit, words = (1e6, "million ") if choices["cost"].max() >= 1e6 else (1.0, "")
+        columns.append(("cost", f"Cost, {words}{currency}".rstrip(), unit))
+    panels = [
+        _draw_needs(choices, simulated, looked_at, column, title, unit)
+        for column, title, unit in columns
+    ]
+    styles = strategy_styles(list(dict.fromkeys(choices["strategy"])))
+    looks = [
+        ("Everyone" if name == _EVERYONE else strategy_label(name), look.color, look.line)
+        for name, look in styles.items()
+    ]
+    looks += [("Simulated", INK, "o")] if simulated is not None else []
+    return ui.div(ui.div(*panels, class_="panels"), list_looks(looks))
+
+
+def _draw_needs(
+    choices: pd.DataFrame,
+    simulated: pd.DataFrame | None,
+    looked_at: tuple[str, float],
+    column: str,
+    title: str,
+    unit: float,
+) -> Tag:
+    seen = choices.head(0) if simulated is None else simulated
+    values = np.concatenate([choices[column], seen[column]]) / unit
+    panel = Panel(
+        Scale(0.0, 1.0, "Fraction of the screened enrolled", percent),
+        Scale.over(values, title, from_0=True),
+    )
+    parts = []
+    for strategy, look in strategy_styles(list(dict.fromkeys(choices["strategy"]))).items():
+        own = choices[choices["strategy"] == strategy].sort_values("fraction_enrolled")
+        x, y = own["fraction_enrolled"].to_numpy(), own[column].to_numpy() / unit
+        if strategy == _EVERYONE:
+            x, y = np.array([0.0, 1.0]), np.repeat(y[-1], 2)
+        parts.append(panel.draw_line(x, y, look.color, look.line))
+        points = seen[seen["strategy"] == strategy]
+        # many points are small, so that the line stays seen
+        width = 9 if len(seen) <= 40 else 5
+        parts.append(
+            panel.draw_points(
+                points["fraction_enrolled"], points[column] / unit, look.color, width=width,
+                opacity=0.55,
+            )
+        )  # fmt: skip
+    row = find_choice(choices, *looked_at)
+    if row is not None:
+        at = float(panel.place_x(looked_at[1]))
+        parts += [panel.draw_upright(at), panel.draw_ring(looked_at[1], row[column] / unit)]
+    return panel.draw(parts, f"{title}, by fraction enrolled: the table below")
+
+
+def find_thresholds(scores: "pd.Series[float]") -> Floats:
+    """Return the score from which the best 1, 2, ... 100 percent of the screened lie, (100,)."""
+    shares = np.arange(1, 101) / 100
+    return np.quantile(scores.dropna(), 1 - shares, method="higher")
+
+
+def draw_threshold(
+    scores: "pd.Series[float]",
+    percent_selected: int,
+    *,
+    beside: "pd.Series[float]",
+    titles: tuple[str, str],
+    moved_by: str,
+) -> Tag:
+    """Return the distribution of a score, and the score against a baseline value.
+
+    The threshold is a line and the edge of what is colored; the browser moves both without asking.
+
+    Parameters
+    ----------
+    scores
+        One value a person, NaN where unknown.
+    percent_selected
+        Where the threshold begins, a whole number from 1 to 100.
+    beside
+        A baseline value of the same people.
+    titles
+        Of the score, of that value.
+    moved_by
+        The slider whose place is the percentage.
+    """
+    known = scores.notna()
+    heights, edges = np.histogram(scores[known], bins=_N_BARS)
+    axis = Scale.over(scores, titles[0])
+    counts = Panel(axis, Scale.over(heights, "People", from_0=True))
+    places = Panel(axis, Scale.over(beside[known], titles[1]))
+    at = counts.place_x(find_thresholds(scores))
+    look = strategy_styles(["regression"])["regression"]
+    shapes = [
+        (counts, counts.list_bars(edges, heights.astype(float)), "Distribution of the score"),
+        (places, places.list_points(scores, beside), f"{titles[1]} by the score"),
+    ]
+    drawn = [
+        panel.draw(
+            _split(panel, path, f"split-{place}", at[percent_selected - 1], look.color), name
+        )
+        for place, (panel, path, name) in enumerate(shapes)
+    ]
+    return ui.div(
+        ui.div(*drawn, class_="panels"),
+        list_looks([("Not selected", MUTED, "o"), ("Selected", look.color, "o")]),
+        data_moved_by=moved_by,
+        data_places=json.dumps([round(float(place), 1) for place in at]),
+    )
+
+
+def _split(panel: Panel, path: str, name: str, at: float, color: str) -> list[str]:
+    """Return a path that is muted before a place and has a color from there on."""
+    look = 'stroke-width="2.4" stroke-linecap="round"'
+    return [
+        f'<defs><path id="{name}" d="{path}"/><clipPath id="{name}-from">'
+        f'<rect class="from-threshold" x="{at:.1f}" y="0" width="{WIDTH}" height="{HEIGHT}"/>'
+        "</clipPath></defs>",
+        f'<use href="#{name}" fill="{MUTED}" stroke="{MUTED}" {look} opacity="0.6"/>',
+        f'<g clip-path="url(#{name}-from)">'
+        f'<use href="#{name}" fill="{color}" stroke="{color}" {look}/></g>',
+        panel.draw_upright(at, "threshold"),
+    ]
