@@ -237,6 +237,13 @@ def test_designs_stop_where_integration_says_and_conditional_power_comes_true() 
             assert stops.efficacy[group].mean() == pytest.approx(said[group].mean(), abs=4 * error)
 
 
+def test_an_analysis_that_imputes_is_refused_at_looks_and_not_at_the_end() -> None:
+    with pytest.raises(DesignError, match="would impute the visits that are still to come"):
+        simulate((40, 40), [28.0], n=5, analyses=("mmrm", "jump_to_reference"))
+    fits = simulate((40, 40), [], n=5, analyses=("jump_to_reference",)).effect["jump_to_reference"]
+    assert np.isfinite(fits.estimate).all()
+
+
 def test_a_t_statistic_meets_bounds_by_its_p_value() -> None:
     n = 15_000
     simulated = simulate((10, 10), [], n=n, analyses=("change",))

@@ -9,6 +9,7 @@ from trialsim.analytic.sequential.endpoint import Endpoint
 from trialsim.comparison.closed_form import Moments
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
+from trialsim.simulation.looks import refuse_imputing
 
 
 def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endpoint:
@@ -20,11 +21,7 @@ def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endp
         The variances of the random-slope model are not known, or outcomes are imputed.
     """
     covariance, times, kind = moments.covariance, design.times, ANALYSES[analysis]
-    if kind.imputation is not None:
-        raise DesignError(
-            f"The information of {analysis} at a look has no closed form: plan looks with mmrm as "
-            "the first of the analyses."
-        )
+    refuse_imputing([analysis])
     if kind.model == "random_slope":
         if moments.growth is None:
             raise DesignError("The closed form of the random-slope model needs its variances.")

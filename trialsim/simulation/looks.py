@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.inputs import Trials
 from trialsim.analysis.patterns import join_trials
 from trialsim.analysis.result import Floats
@@ -91,10 +92,13 @@ def simulate_looks(
     Raises
     ------
     DesignError
-        Looks that do not increase, no replicates, an arm of fewer than 5 people.
+        Looks that do not increase, no replicates, an arm of fewer than 5 people, looks with an
+        analysis that imputes.
     """
     wanted = np.asarray(looks, dtype=float)
     _check(size, wanted, by, replicates)
+    if wanted.size:
+        refuse_imputing(design.analyses)
     shift = compute_shift(design, model.compute_expectations().true_change)
     job = _Job(model, design, size, wanted, by, Accrual.at(accrual), seed, scenario, shift)
     parts = list(
@@ -119,6 +123,23 @@ def simulate_looks(
         np.concatenate([part.n_completers for part in parts], axis=1),
         build_estimand(design, difference, (share_left[0], share_left[1])),
     )
+
+
+def refuse_imputing(analyses: Sequence[str]) -> None:
+    """Raise for an analysis that imputes: at a look it would impute visits that are still to come.
+
+    Raises
+    ------
+    DesignError
+        Such an analysis.
+    """
+    for name in analyses:
+        if ANALYSES[name].imputation is not None:
+            raise DesignError(
+                f"At a look {name} would impute the visits that are still to come, as if people "
+                "had left: list mmrm first among the analyses of a trial with looks, and impute "
+                "in its last analysis alone."
+            )
 
 
 def compute_z(fits: Fits) -> Floats:
