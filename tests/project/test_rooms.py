@@ -1,9 +1,8 @@
 """Who may import whom (ARCHITECTURE.md): arrows point down, siblings never meet."""
 
 import ast
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {"cohorts", "brlp_models", "trialsim", "reports"}
@@ -14,12 +13,18 @@ ALLOWED = {
     "trialsim": {"trialsim", "cohorts"},
     "reports": {"reports", "cohorts"},
 }
-FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 
-def imported_packages(path: Path) -> set[str]:
+@cache
+def parse_modules() -> dict[Path, ast.Module]:
+    """Return every module of ours, by its path."""
+    paths = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+    return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def imported_packages(tree: ast.Module) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -27,18 +32,21 @@ def imported_packages(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_room_imports_only_what_stands_below_it(path: Path) -> None:
-    room, *rest = path.relative_to(ROOT).parts
-    sees_all = room == "trialsim" and rest[0] in ("cli", "study", "explorer")
-    allowed = ROOMS if sees_all else ALLOWED[room]
-    assert imported_packages(path) & ROOMS <= allowed
+def test_rooms_import_only_what_stands_below_them() -> None:
+    wrong = []
+    for path, tree in parse_modules().items():
+        room, *rest = path.parts
+        sees_all = room == "trialsim" and rest[0] in ("cli", "study", "explorer")
+        allowed = ROOMS if sees_all else ALLOWED[room]
+        wrong += [(path, name) for name in (imported_packages(tree) & ROOMS) - allowed]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_models_know_torch(path: Path) -> None:
-    if path.relative_to(ROOT).parts[0] != "brlp_models":
-        assert not imported_packages(path) & TORCH
+def test_only_the_models_know_torch() -> None:
+    others = {
+        path: tree for path, tree in parse_modules().items() if path.parts[0] != "brlp_models"
+    }
+    assert not [path for path, tree in others.items() if imported_packages(tree) & TORCH]
 
 
 FLOORS = {
@@ -56,9 +64,9 @@ FLOORS = {
 """Rooms of a package from the ground up: a room takes from itself and from those below."""
 
 
-def list_imports(path: Path) -> set[tuple[str, ...]]:
+def list_imports(tree: ast.Module) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             parts = tuple(node.module.split("."))
             names = [alias.name for alias in node.names]
@@ -66,19 +74,16 @@ def list_imports(path: Path) -> set[tuple[str, ...]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if len(path.relative_to(ROOT).parts) > 2],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_a_room_takes_nothing_from_a_room_above_it(path: Path) -> None:
-    package, room, *_ = path.relative_to(ROOT).parts
-    floors = FLOORS.get(package, ())
-    if room not in floors:
-        return
-    above = set(floors[floors.index(room) + 1 :])
-    taken = {parts[1] for parts in list_imports(path) if parts[0] == package and len(parts) > 1}
-    assert not taken & above
+def test_rooms_take_nothing_from_rooms_above_them() -> None:
+    wrong = []
+    for path, tree in parse_modules().items():
+        package, room, *_ = path.parts
+        floors = FLOORS.get(package, ())
+        if room in floors:
+            above = floors[floors.index(room) + 1 :]
+            taken = {parts[:2] for parts in list_imports(tree)}
+            wrong += [(path, name) for name in above if (package, name) in taken]
+    assert not wrong
 
 
 def test_every_file_of_the_architecture_exists() -> None:
