@@ -17,6 +17,10 @@ from cohorts.synthetic.tabular import synthesize_table
 from reports.store.bundle import read_manifest
 from reports.store.study import Study
 from reports.store.verification import verify_study
+from tests.cli.test_run import kill_and_finish, make_study, run_quietly
+from tests.cli.test_run import read_results as read_results_of_job
+from tests.reports.written_study import kill_writers
+from trialsim.study.question import read_protocol
 
 KILLS = 20
 COMMANDS = {
@@ -126,4 +130,17 @@ def test_a_killed_command_loses_nothing_and_goes_on(
     finish(killed, words)
     expected = read_results(unkilled)
     for table, frame in read_results(killed).items():
+        pd.testing.assert_frame_equal(frame, expected[table])
+
+
+def test_a_killed_writer_loses_no_finished_run(tmp_path: Path, share: float) -> None:
+    kill_writers(tmp_path / "study.duckdb", kills=round(30 * share))
+
+
+def test_a_killed_job_ends_with_the_same_numbers(tmp_path: Path, share: float) -> None:
+    unkilled, killed = (make_study(tmp_path / name) for name in ("unkilled", "killed"))
+    run_quietly(read_protocol(unkilled))
+    kill_and_finish(read_protocol(killed), kills=round(KILLS * share))
+    expected = read_results_of_job(unkilled)
+    for table, frame in read_results_of_job(killed).items():
         pd.testing.assert_frame_equal(frame, expected[table])

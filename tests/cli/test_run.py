@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,15 +78,30 @@ def make_study(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = make_study(tmp_path_factory.mktemp("finished"))
-    run_protocol(read_protocol(path), command="trialsim run protocol.toml")
-    return path
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that is copied, never written."""
+    return make_study(tmp_path_factory.mktemp("made")).parent
+
+
+@pytest.fixture(scope="module")
+def finished(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    run_protocol(read_protocol(folder / "protocol.toml"), command="trialsim run protocol.toml")
+    return folder / "protocol.toml"
 
 
 @pytest.fixture
-def protocol(tmp_path: Path) -> Path:
-    return make_study(tmp_path)
+def protocol(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "protocol.toml"
+
+
+@pytest.fixture
+def done(finished: Path, tmp_path: Path) -> Path:
+    """Return a protocol that was run."""
+    shutil.copytree(finished.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "protocol.toml"
 
 
 def read_results(path: Path) -> dict[str, pd.DataFrame]:
@@ -219,15 +235,18 @@ def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     return process
 
 
-def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
-    """The job is killed at 20 random moments; the same command then ends with the same numbers."""
-    question = read_protocol(protocol)
-    for delay in np.random.default_rng(20).uniform(0.0, 2.0, size=20):
+def kill_and_finish(question: Protocol, kills: int) -> None:
+    """Kill the job at random moments; the same command then goes on to the end."""
+    for delay in np.random.default_rng(20).uniform(0.0, 2.0, size=kills):
         process = start(run_quietly, question)
         process.join(timeout=float(delay))
         process.kill()
         process.join()
     run_quietly(question)
+
+
+def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
+    kill_and_finish(read_protocol(protocol), kills=5)
     expected = read_results(finished)
     for table, frame in read_results(protocol).items():
         pd.testing.assert_frame_equal(frame, expected[table])
@@ -235,22 +254,19 @@ def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
     assert (verify_study(study)["verdict"] == "holds").all()
 
 
-def test_a_changed_cohort_is_noticed_and_told(protocol: Path) -> None:
-    question = read_protocol(protocol)
-    run_quietly(question)
-    write_people(protocol.parent / "screened", seed=3, count=100)
-    result = RUNNER.invoke(app, ["run", str(protocol)])
+def test_a_changed_cohort_is_noticed_and_told(done: Path) -> None:
+    write_people(done.parent / "screened", seed=3, count=100)
+    result = RUNNER.invoke(app, ["run", str(done)])
     assert "participants.parquet is changed" in result.stderr
     assert "unchanged" not in result.stderr
-    study = Study.open(protocol.parent / "results/study.duckdb")
+    study = Study.open(done.parent / "results/study.duckdb")
     assert len(study.read("participants")) <= 100
     # a page of nobody's names has no names of files either
-    assert ".parquet is changed" in (protocol.parent / "results/report.html").read_text()
+    assert ".parquet is changed" in (done.parent / "results/report.html").read_text()
 
 
-def test_another_price_leaves_the_scores_alone(protocol: Path) -> None:
-    run_quietly(read_protocol(protocol))
-    result = RUNNER.invoke(app, ["run", str(protocol), "--set", "costs.screening=100"])
+def test_another_price_leaves_the_scores_alone(done: Path) -> None:
+    result = RUNNER.invoke(app, ["run", str(done), "--set", "costs.screening=100"])
     assert result.stderr.count("unchanged") == 3
     assert "because costs.screening was 1500.0, is 100.0" in result.stderr
 
@@ -288,19 +304,18 @@ def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_the_study_whole(
-    protocol: Path, monkeypatch: pytest.MonkeyPatch
+    done: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_quietly(read_protocol(protocol))
-    before = read_results(protocol)
+    before = read_results(done)
 
     def fail(*_args: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cohorts.atomic.os.fsync", fail)
-    result = RUNNER.invoke(app, ["run", str(protocol)])
+    result = RUNNER.invoke(app, ["run", str(done)])
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
-    for table, frame in read_results(protocol).items():
+    for table, frame in read_results(done).items():
         pd.testing.assert_frame_equal(frame, before[table])
 
 
