@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +37,17 @@ def find_bids_issues() -> Callable[[Path], set[Issue]]:
         }
 
     return validate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _undrawn_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the figures of a page undrawn in tests of commands, where they take half of the time.
+
+    `tests/reports` draws every figure, `tests/project` whole pages of the documented commands.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name in ("cli", "brlp_models"):
+            patch.setattr(
+                "reports.page.render.html.render_svg", lambda _figure, *, prefix: f"<p>{prefix}</p>"
+            )
+        yield
