@@ -30,6 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--strategies", "random,baseline_volume", "--fractions-enrolled", "0.5,1"),
     ]
     asked = ["--endpoint", "amygdala", "--unit", "log_percent", "--dropout", "0.1"]
+    asked += ["--participant", "1000"]
     study = ["--study", str(where / "study.duckdb")]
     command = ["power", str(where / "people"), *asked, *few, "--analyses", "ancova", *study]
     code, told = run(*command)

@@ -17,8 +17,8 @@ _UNIT_COSTS = (
     ("One participant", "participant"),
     ("One visit after baseline", "visit"),
     ("One month of the trial", "per_month"),
-    ("People screened in a month", "screening_rate_per_month"),
 )
+_RATE = ("People screened in a month", "screening_rate_per_month")
 
 
 def describe_costs(facts: StudyFacts) -> Section:
@@ -26,7 +26,9 @@ def describe_costs(facts: StudyFacts) -> Section:
     if not facts.has(_TABLE, "cheapest_fractions"):
         return Section("Costs", describe_gap(facts, _TABLE, "cheapest_fractions"))
     sizes = primary_sizes(facts)
-    unit_costs = describe_settings(facts, "Unit costs", _UNIT_COSTS, _TABLE)
+    is_known = facts.describe(_TABLE).screening_rate_per_month is not None
+    stated = (*_UNIT_COSTS, _RATE) if is_known else _UNIT_COSTS
+    unit_costs = describe_settings(facts, "Unit costs", stated, _TABLE)
     if not (sizes["cost"] > 0).any():
         text = "No costs were given: `trialsim power` takes them from the protocol's [costs]."
         return Section("Costs", (unit_costs, Paragraph(text)))
