@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from trialsim.analysis.likelihood import differentiate, evaluate
+from trialsim.analysis.likelihood import differentiate, evaluate_likelihood
 from trialsim.analysis.mmrm import MmrmFit, estimate_mmrm
 from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
 from trialsim.analysis.reml import RemlFit, fit_reml
@@ -66,7 +66,7 @@ def find_false_maxima(statistics: PatternStatistics, fitted: MmrmFit) -> NDArray
     accepted = fitted.reml.converged
     trials = np.flatnonzero(accepted)
     part, eta = statistics.select(accepted), fitted.reml.eta[accepted]
-    state = evaluate(part, fitted.mean, fitted.covariance, eta)
+    state = evaluate_likelihood(part, fitted.mean, fitted.covariance, eta)
     information = differentiate(part, fitted.mean, fitted.covariance, state).expected
     # whitened by the expected information, so that a step of 1 is about one standard error
     values, vectors = np.linalg.eigh(information)
@@ -84,7 +84,7 @@ def _differentiate(
 
     def at(shift: Floats) -> Floats:
         moved = eta + axes @ shift
-        return evaluate(statistics, fitted.mean, fitted.covariance, moved).log_likelihood
+        return evaluate_likelihood(statistics, fitted.mean, fitted.covariance, moved).log_likelihood
 
     n = eta.shape[1]
     steps = h * np.eye(n)

@@ -25,7 +25,7 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.sampling import sample_latents
-from brlp_models.official_import import read_checkpoint, rename_tensors
+from brlp_models.official_import import read_official_tensors, rename_tensors
 
 LARGEST_DIFFERENCE = {torch.float32: 1.1e-5, torch.float64: 1e-12}
 """Between old and new outputs, in sds of the output."""
@@ -117,7 +117,7 @@ def run_new(
     config: ModelConfig, part: str, file: Path, x: Any, t: Any, context: Any, **extra: Any
 ) -> Any:
     network = build_empty_networks(config)[part]
-    state = rename_tensors(read_checkpoint(file), network.state_dict())
+    state = rename_tensors(read_official_tensors(file), network.state_dict())
     network.load_state_dict(state, assign=True)
     with torch.no_grad():
         found = network.eval()(x=x, timesteps=t, context=context, **extra)

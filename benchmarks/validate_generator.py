@@ -38,10 +38,10 @@ from cohorts.synthetic.generators import SIGNALS, choose_generator
 from cohorts.synthetic.signs.emulation import MEASURES, SignReader
 from cohorts.synthetic.signs.sampling import sample_signs
 from cohorts.synthetic.tabular import (
-    build_participants,
     complete_volumes,
     measure_volumes,
     simulate_course,
+    tabulate_participants,
 )
 
 FOLDS = 5
@@ -59,7 +59,7 @@ def draw_people(n: int, signal: str, seed: int) -> pd.DataFrame:
     signs = sample_signs(course.people, course.months / 12, rng=rng, parameters=parameters)
     if signs is None:
         raise ValueError("generator 2 has signs")
-    people = build_participants(course, rng, parameters.cohort)
+    people = tabulate_participants(course, rng, parameters.cohort)
     shown = signs.tabulate(people["participant_id"].to_numpy(object)).iloc[:, 1:]
     table = measure_volumes(course, rng, parameters.cohort)
     true = complete_volumes(course, course.volumes)

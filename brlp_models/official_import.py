@@ -76,7 +76,7 @@ def read_official_config() -> ModelConfig:
     return ModelConfig.model_validate_json(text)
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_official_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a `torch.save`d state dict, mapped from the file, never run.
 
     Raises
@@ -130,7 +130,7 @@ def _convert_all(
     problems, states = [], {}
     for name, network in networks.items():
         expected = network.state_dict()
-        states[name] = rename_tensors(read_checkpoint(checkpoints[name]), expected)
+        states[name] = rename_tensors(read_official_tensors(checkpoints[name]), expected)
         source = f"{checkpoints[name]} ({name})"
         problems += compare_state_dicts(expected, states[name], source=source)
     if problems:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pandas as pd
 from joblib import Parallel, delayed
 
-from brlp_models.demonstration.people import Group, write_people
+from brlp_models.demonstration.people import Group, write_baseline_scans
 from brlp_models.errors import ModelError
 from brlp_models.model.files import find_model_folder, read_config, verify_model_folder
 from brlp_models.model.folder import load_model
@@ -82,7 +82,7 @@ def make_archive(
     make_one = partial(_make_one, work)
     tables = Parallel(n_jobs=workers, backend="loky")(delayed(make_one)(k) for k in numbers)
     predictions: pd.DataFrame = pd.concat(tables, ignore_index=True)
-    cohort, _ = write_people(work, Group("archive", tuple(numbers), SEED))
+    cohort, _ = write_baseline_scans(work, Group("archive", tuple(numbers), SEED))
     # scans of people whom nobody predicts again would only be looked for
     replace(cohort, visits=cohort.visits.assign(image_path=None)).write(folder)
     write_table(predictions, folder / PREDICTIONS)
@@ -90,7 +90,7 @@ def make_archive(
 
 
 def _make_one(work: Path, number: int) -> pd.DataFrame:
-    cohort, _ = write_people(work, Group("archive", (number,), SEED))
+    cohort, _ = write_baseline_scans(work, Group("archive", (number,), SEED))
     found = predict_cohort(
         _load(), cohort, **SETTINGS, seed=SEED, out=work / "predictions", has_tables=False
     )

@@ -80,7 +80,9 @@ class _Made:
     scan: npt.NDArray[np.float32]
 
 
-def write_people(folder: Path, group: Group, *, workers: int = 1) -> tuple[Cohort, pd.DataFrame]:
+def write_baseline_scans(
+    folder: Path, group: Group, *, workers: int = 1
+) -> tuple[Cohort, pd.DataFrame]:
     """Write the baseline scans of people; who is there already is not made again.
 
     Parameters

@@ -55,12 +55,16 @@ def relate_uncertainty(images: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFra
     models = [("global_uncertainty", "horizon_years")]
     models += [(outcome, "global_uncertainty") for outcome in ("mse", "volume_error")]
     return pd.DataFrame(
-        {"outcome": outcome, "term": term, **vars(fit_slope(_standardize(table), outcome, term))}
+        {
+            "outcome": outcome,
+            "term": term,
+            **vars(fit_term_slope(_standardize(table), outcome, term)),
+        }
         for outcome, term in models
     )
 
 
-def fit_slope(table: pd.DataFrame, outcome: str, term: str) -> Slope:
+def fit_term_slope(table: pd.DataFrame, outcome: str, term: str) -> Slope:
     """Return the slope of `outcome` on `term`, beside the horizon, within and between people.
 
     NaN where a column is constant, or nobody has two rows: nothing tells the person's intercept

@@ -30,7 +30,7 @@ from brlp_models.prediction.start import (
     load_start_scan,
     measure_start,
 )
-from brlp_models.prediction.tables import build_rows, build_table
+from brlp_models.prediction.tables import build_predictions_table, build_rows
 from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 from cohorts.errors import TrialsimError
@@ -243,7 +243,7 @@ class PredictionJob:
         checks += [self._refusal(name, told) for name, told in failures.items()]
         columns = ["participant_id", "session_id", "model_id", "verdict", "reasons", "brain_mask"]
         found = CohortPrediction(
-            build_table([part for part in parts if len(part)]),
+            build_predictions_table([part for part in parts if len(part)]),
             validate_table(pd.DataFrame(checks, columns=columns), "scan_checks"),
             pd.DataFrame(failures.items(), columns=["participant_id", "problem"], dtype=str),
         )

@@ -21,7 +21,7 @@ from brlp_models.prediction.dataset import (
     write_dataset_tables,
 )
 from brlp_models.prediction.start import People, find_start_visit
-from brlp_models.prediction.tables import build_table
+from brlp_models.prediction.tables import build_predictions_table
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
@@ -107,7 +107,7 @@ def join_predictions(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not contents:
         raise ModelError(f"{folder} holds no predictions: predict people first.")
     rows = [row for content in contents for row in content["rows"]]
-    predictions = build_table([pd.DataFrame(rows)] if rows else [])
+    predictions = build_predictions_table([pd.DataFrame(rows)] if rows else [])
     checks = pd.DataFrame([content["check"] for content in contents])
     scan_checks = validate_table(checks, "scan_checks")
     write_prediction_tables(folder, predictions, scan_checks)

@@ -87,7 +87,7 @@ def build_rows(
     ]
 
 
-def build_table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def build_predictions_table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return rows of several people each as one `predictions` table, sorted by its key."""
     columns = [*KEY, "volume_mm3", "volume_sd_mm3", "n_samples", "baseline_volume_mm3"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

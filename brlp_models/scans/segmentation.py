@@ -111,7 +111,7 @@ class SynthSegCommand:
             scans.mkdir()
             for index, image in enumerate(images):
                 path = scans / f"{index}.nii.gz"
-                nib.save(make_image(image[0].cpu().numpy(), self.config), path)
+                nib.save(make_grid_image(image[0].cpu().numpy(), self.config), path)
             self._run(scans, maps)
             paths = [_find_map(maps, f"{index}*") for index in range(len(images))]
             return [_measure_map(path, name) for path, name in zip(paths, names, strict=True)]
@@ -186,7 +186,7 @@ def compute_label_maps(model: BrlpModel, images: Tensor) -> np.ndarray:
     return np.asarray(ids[channels])
 
 
-def make_image(array: np.ndarray, config: ModelConfig) -> Any:
+def make_grid_image(array: np.ndarray, config: ModelConfig) -> Any:
     """Return an array on the model's grid as a NIfTI image."""
     image: Any = nib.Nifti1Image(array.astype(np.float32), np.asarray(config.affine))  # type: ignore[no-untyped-call]
     return image

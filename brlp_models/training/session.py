@@ -15,7 +15,7 @@ from brlp_models.training.banks.cohort import write_cohort_bank
 from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
 from brlp_models.training.banks.expected_volumes import CROSS_FITTED, CrossFitted
 from brlp_models.training.banks.pairs import name_regions
-from brlp_models.training.banks.scan_bank import read_description
+from brlp_models.training.banks.scan_bank import read_bank_description
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.export import export_model, render_training_card
@@ -128,7 +128,7 @@ class TrainingSession:
         # what is given is compared with a bank that is finished, lest another's be taken for it
         if self._cohort is not None or not (scans / "index.csv").exists():
             self._make_scans(scans, grid)
-        elif (name := read_description(scans).get("cohort")) is not None:
+        elif (name := read_bank_description(scans).get("cohort")) is not None:
             raise ModelError(f"{scans} holds scans of the cohort {name}; give it with --data.")
 
     def _make_scans(self, folder: Path, grid: Grid) -> None:

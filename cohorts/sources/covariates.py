@@ -40,7 +40,7 @@ def list_covariates(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame if name not in known]
 
 
-def read_covariates(records: Records) -> None:
+def interpret_covariates(records: Records) -> None:
     """Turn covariates into numbers or text; leave out what tells of the time after baseline."""
     names = list_covariates(records.frame)
     later = [name for name in names if AFTER_BASELINE.search(name)]

@@ -11,7 +11,7 @@ from cohorts.labels import MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, DIAGNOSES, SIDES
 from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
-from cohorts.sources.covariates import STANDARD, read_covariates
+from cohorts.sources.covariates import STANDARD, interpret_covariates
 from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
 from cohorts.sources.records import (
     AT_BASELINE,
@@ -81,7 +81,7 @@ def interpret(records: Records, codings: Codings) -> None:
     _read_sex(records, codings)
     _read_diagnosis(records, codings)
     _read_volumes(records)
-    read_covariates(records)
+    interpret_covariates(records)
 
 
 def _read_participants(records: Records) -> None:

@@ -24,7 +24,6 @@ from cohorts.synthetic.resampling import validate_resolution
 from cohorts.synthetic.signs.sampling import PersonSigns, Signs, sample_signs
 from cohorts.synthetic.tabular import (
     Course,
-    build_participants,
     build_truth,
     complete_volumes,
     compute_diagnoses,
@@ -32,6 +31,7 @@ from cohorts.synthetic.tabular import (
     name_sessions,
     simulate_attendance,
     simulate_course,
+    tabulate_participants,
 )
 from cohorts.synthetic.trajectories import SyntheticPeople
 from cohorts.synthetic.truth import write_true_signs, write_truth
@@ -146,7 +146,7 @@ def synthesize_images(
             for name, own in asdict(parameters.signs).items()
         }
     start_dataset(root, plan)
-    participants = build_participants(course, rng, parameters.cohort)
+    participants = tabulate_participants(course, rng, parameters.cohort)
     treated = course if treat is None else treat(course)
     signs = sample_signs(
         course.people,

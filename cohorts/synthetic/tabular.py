@@ -12,7 +12,12 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BRAIN, HEAD_SIZE
 from cohorts.synthetic.parameters import CohortParameters
-from cohorts.synthetic.trajectories import Array, SyntheticPeople, compute_volumes, sample_people
+from cohorts.synthetic.trajectories import (
+    Array,
+    SyntheticPeople,
+    compute_true_volumes,
+    sample_people,
+)
 from cohorts.synthetic.truth import Truth
 
 SOURCE = "synthetic"
@@ -88,7 +93,7 @@ def synthesize_table(
     attended = simulate_attendance(course, rng, parameters)
     measured = measure_volumes(course, rng, parameters)
     cohort = Cohort(
-        participants=build_participants(course, rng, parameters),
+        participants=tabulate_participants(course, rng, parameters),
         visits=_build_visits(course, attended, parameters),
         volumes=_build_volumes(course, measured, attended).assign(source=SOURCE),
         name=f"synthetic cohort of {n_participants}",
@@ -117,7 +122,7 @@ def simulate_course(
     # a visit never comes before its neighbour, however short the plan's intervals
     limit = min((0.4 * (b - a) for a, b in itertools.pairwise(planned)), default=0.0)
     months = np.array(planned) + np.clip(jitter, -limit, limit) * (np.array(planned) > 0)
-    volumes = compute_volumes(people, months / 12, parameters=parameters)
+    volumes = compute_true_volumes(people, months / 12, parameters=parameters)
     # among 100,000 people a log-normal's tail is more than a head holds
     volumes["lateral_ventricle"] = np.minimum(volumes["lateral_ventricle"], _LARGEST_VENTRICLE_MM3)
     return Course(people, planned, months, volumes)
@@ -143,7 +148,7 @@ def complete_volumes(course: Course, volumes: Mapping[str, Array]) -> dict[str, 
     }
 
 
-def build_participants(
+def tabulate_participants(
     course: Course, rng: np.random.Generator, parameters: CohortParameters
 ) -> pd.DataFrame:
     """Return the participants table: baseline information alone."""

@@ -114,7 +114,7 @@ def sample_people(
     )
 
 
-def compute_volumes(
+def compute_true_volumes(
     people: SyntheticPeople, years: Array, *, parameters: CohortParameters
 ) -> dict[str, Array]:
     """Return region -> (n, visits) volumes in mm3 without measurement error.

@@ -85,7 +85,7 @@ def synthesize_trial(
     CohortError
         Numbers that cannot be.
     """
-    check_trial(n_participants, slowing, share_treated, dropout)
+    check_trial_settings(n_participants, slowing, share_treated, dropout)
     cohort, truth = synthesize_table(
         n_participants,
         rng=rng,
@@ -132,7 +132,7 @@ def write_trial(trial: SyntheticTrial, folder: Path) -> None:
     trial.table.to_csv(folder / TRIAL_FILE, index=False)
 
 
-def check_trial(n: int, slowing: float, share_treated: float, dropout: float) -> None:
+def check_trial_settings(n: int, slowing: float, share_treated: float, dropout: float) -> None:
     """Refuse numbers that no trial can have.
 
     Raises

@@ -17,7 +17,7 @@ from cohorts.synthetic.trial import (
     COVARIATES,
     TRIAL_FILE,
     TRIAL_VISITS_MONTHS,
-    check_trial,
+    check_trial_settings,
     enroll,
 )
 from cohorts.synthetic.truth import TRUTH_FOLDER
@@ -62,7 +62,7 @@ def synthesize_trial_images(
     CohortError
         Numbers that cannot be, a folder that holds something else.
     """
-    check_trial(n_participants, slowing, share_treated, dropout)
+    check_trial_settings(n_participants, slowing, share_treated, dropout)
     rng = np.random.default_rng([seed, 1])
     treated = np.zeros(n_participants, dtype=bool)
     treated[: round(share_treated * n_participants)] = True

@@ -8,7 +8,7 @@ from reports.page.content import Answer, KeyNumber
 from reports.page.formats import (
     MISSING,
     Format,
-    is_missing,
+    is_blank,
     show_count,
     show_fraction,
     show_interval,
@@ -100,7 +100,7 @@ def _key_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]
     if choice.by == "cost":
         shown = show_money(best["cost"], currency)
         found.append(KeyNumber("Cost", shown, _cost_interval(best)))
-    if choice.is_enriched and not is_missing(saving.get("saving_n_control")):
+    if choice.is_enriched and not is_blank(saving.get("saving_n_control")):
         low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
         shown = show_count(saving["saving_n_control"])
         found.append(
@@ -129,14 +129,14 @@ def _headline(choice: CheapestChoice) -> str:
 
 def _saving_sentence(choice: CheapestChoice) -> str:
     saving = choice.saving
-    if saving is None or not choice.is_enriched or is_missing(saving["saving_n_control"]):
+    if saving is None or not choice.is_enriched or is_blank(saving["saving_n_control"]):
         return ""
     equal = choice.best["n_control"] == choice.best["n_treatment"]
     arm = "per arm" if equal else "in the control arm"
     low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
     found = "The saving" if choice.proposal is None else "The saving between sizes as found"
     start = f"{found} is {show_count(saving['saving_n_control'])} {arm}"
-    if is_missing(low):
+    if is_blank(low):
         return f"{start}; its paired interval was not computed."
     doubt = "" if low > 0 else "; the interval does not exclude that nothing is saved"
     return f"{start} (paired 95 % interval {show_interval(low, high, show_count)}{doubt})."
@@ -146,11 +146,11 @@ def _screening_sentence(choice: CheapestChoice, currency: str) -> str:
     trial = choice.trial
     parts = [f"{show_size(trial['n_to_screen'])} people must be screened"]
     parts[0] += _scaled(choice, "n_to_screen", show_size)
-    if not is_missing(trial["cost"]) and trial["cost"] > 0:
+    if not is_blank(trial["cost"]) and trial["cost"] > 0:
         interval = "" if choice.proposal else _bracket(_cost_interval(choice.best))
         parts.append(f"the trial costs {show_money(trial['cost'], currency)}{interval}")
         parts += _cost_saving(choice, currency)
-    if not is_missing(trial["months_to_enroll"]):
+    if not is_blank(trial["months_to_enroll"]):
         months = _scaled(choice, "months_to_enroll", _show_months)
         parts.append(f"enrollment takes {_show_months(trial['months_to_enroll'])} months{months}")
     return "; ".join(parts) + "."
@@ -177,11 +177,11 @@ def _show_months(value: Any) -> str:
 
 def _cost_saving(choice: CheapestChoice, currency: str) -> list[str]:
     saving = choice.saving
-    if saving is None or not choice.is_enriched or is_missing(saving["saving_cost"]):
+    if saving is None or not choice.is_enriched or is_blank(saving["saving_cost"]):
         return []
     low, high = saving["saving_cost_lower"], saving["saving_cost_upper"]
     bracket = (
-        "" if is_missing(low) else f" (paired 95 % interval {show_interval(low, high, show_money)})"
+        "" if is_blank(low) else f" (paired 95 % interval {show_interval(low, high, show_money)})"
     )
     found = "" if choice.proposal is None else "as found, "
     return [f"{found}{show_money(saving['saving_cost'], currency)} less than at random{bracket}"]
@@ -208,7 +208,7 @@ def _choice_sentence(choice: CheapestChoice) -> str:
         f"that were compared{without}."
     )
     repeated = choice.repeated
-    if repeated is None or is_missing(repeated["cost_lower"]):
+    if repeated is None or is_blank(repeated["cost_lower"]):
         return f"{start} The best of several looks better than it is."
     return (
         f"{start} The best of several looks better than it is: with the choice repeated among "

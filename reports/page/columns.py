@@ -11,7 +11,7 @@ from reports.page.content import Cell, Column, RunReference, Table
 from reports.page.formats import (
     MISSING,
     Format,
-    is_missing,
+    is_blank,
     show_error,
     show_interval,
     show_text,
@@ -40,7 +40,7 @@ def number(name: str, title: str, form: Format) -> ColumnRule:
     )
 
 
-def estimate(name: str, low: str, high: str, title: str, form: Format) -> ColumnRule:
+def with_interval(name: str, low: str, high: str, title: str, form: Format) -> ColumnRule:
     """Return a column of estimates, each with its interval in brackets."""
 
     def cell(row: Row) -> Cell:
@@ -57,7 +57,7 @@ def simulated(name: str, error: str, title: str, form: Format) -> ColumnRule:
 
     def cell(row: Row) -> Cell:
         shown, unit = form(row[name]), "\u00a0%"
-        if is_missing(row[error]):
+        if is_blank(row[error]):
             return Cell(shown, _sort(row[name]))
         text = f"{shown.removesuffix(unit)} ± {show_error(row[error], form)}"
         return Cell(text, _sort(row[name]))
@@ -121,4 +121,4 @@ def build_facts(
 
 
 def _sort(value: Any) -> float | str:
-    return "" if is_missing(value) else float(value)
+    return "" if is_blank(value) else float(value)

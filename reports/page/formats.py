@@ -15,7 +15,7 @@ MISSING: Final = "\u2013"
 Format = Callable[[Any], str]
 
 
-def is_missing(value: Any) -> bool:
+def is_blank(value: Any) -> bool:
     """Say whether there is no value."""
     return (
         value is None
@@ -27,7 +27,7 @@ def is_missing(value: Any) -> bool:
 
 def show_text(value: Any, *, limit: int = 200) -> str:
     """Return text on one line, cut to `limit` characters, invisible ones written out."""
-    if is_missing(value):
+    if is_blank(value):
         return MISSING
     line = show_plainly(" ".join(str(value).split()))
     return line if len(line) <= limit else line[: limit - 1] + "\u2026"
@@ -35,17 +35,17 @@ def show_text(value: Any, *, limit: int = 200) -> str:
 
 def show_count(value: Any) -> str:
     """Return a whole number: 1234 is `1,234`."""
-    return MISSING if is_missing(value) else f"{round(value):,}".replace("-", "\u2212")
+    return MISSING if is_blank(value) else f"{round(value):,}".replace("-", "\u2212")
 
 
 def show_size(value: Any) -> str:
     """Return a sample size, rounded up: 50.2 people are `51`."""
-    return MISSING if is_missing(value) else f"{ceil(value - 1e-9):,}".replace("-", "\u2212")
+    return MISSING if is_blank(value) else f"{ceil(value - 1e-9):,}".replace("-", "\u2212")
 
 
 def show_number(value: Any, *, digits: int = 3) -> str:
     """Return a number with `digits` significant digits and no exponent."""
-    if is_missing(value):
+    if is_blank(value):
         return MISSING
     if value == 0:
         return "0"
@@ -55,12 +55,12 @@ def show_number(value: Any, *, digits: int = 3) -> str:
 
 def show_share(value: Any, *, digits: int = 1) -> str:
     """Return a share as percent: 0.804 is `80.4 %`."""
-    return MISSING if is_missing(value) else percent(value, digits).replace("-", "\u2212")
+    return MISSING if is_blank(value) else percent(value, digits).replace("-", "\u2212")
 
 
 def show_chance(probability: float) -> str:
     """Return a probability known from hundreds of samples: never 0 % or 100 %."""
-    if is_missing(probability):
+    if is_blank(probability):
         return show_share(probability)
     if probability < 0.005:
         return "under 1\u00a0%"
@@ -69,7 +69,7 @@ def show_chance(probability: float) -> str:
 
 def show_fraction(value: Any) -> str:
     """Return a fraction enrolled: 0.4 is `40 %`, 0.125 is `12.5 %`."""
-    if is_missing(value):
+    if is_blank(value):
         return MISSING
     return percent(value, 0 if abs(100 * value - round(100 * value)) < 1e-6 else 1)
 
@@ -85,14 +85,14 @@ def show_error(value: float, form: Format) -> str:
 
 def show_p_value(value: Any) -> str:
     """Return a p-value with three decimals, or `<0.001`."""
-    if is_missing(value):
+    if is_blank(value):
         return MISSING
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def show_money(value: Any, currency: str = "") -> str:
     """Return an amount, in millions where it is that large: `EUR 6.31 million`."""
-    if is_missing(value):
+    if is_blank(value):
         return MISSING
     amount = f"{show_number(value / 1e6)}\u00a0million" if abs(value) >= 1e5 else show_count(value)
     return f"{currency} {amount}".strip()
@@ -103,11 +103,11 @@ def show_interval(low: Any, high: Any, form: Format) -> str:
 
     An end that is missing was not reached: `190 or more`.
     """
-    if is_missing(low) and is_missing(high):
+    if is_blank(low) and is_blank(high):
         return MISSING
-    if is_missing(high):
+    if is_blank(high):
         return f"{form(low)} or more"
-    if is_missing(low):
+    if is_blank(low):
         return f"up to {form(high)}"
     left, right = form(low), form(high)
     for unit in ("\u00a0%", "\u00a0million"):
@@ -125,24 +125,24 @@ def money_format(amounts: Iterable[Any], currency: str = "") -> tuple[Format, st
     >>> form(352_710), unit
     ('0.35', 'million EUR')
     """
-    largest = max((abs(amount) for amount in amounts if not is_missing(amount)), default=0.0)
+    largest = max((abs(amount) for amount in amounts if not is_blank(amount)), default=0.0)
     if largest < 1e6:
         return show_count, currency
     return _show_millions, f"million {currency}".strip()
 
 
 def _show_millions(amount: Any) -> str:
-    return MISSING if is_missing(amount) else f"{amount / 1e6:,.2f}".replace("-", "\u2212")
+    return MISSING if is_blank(amount) else f"{amount / 1e6:,.2f}".replace("-", "\u2212")
 
 
 def show_time(value: Any) -> str:
     """Return a moment: `2026-11-23 08:10 UTC`."""
-    return MISSING if is_missing(value) else f"{pd.Timestamp(value):%Y-%m-%d %H:%M} UTC"
+    return MISSING if is_blank(value) else f"{pd.Timestamp(value):%Y-%m-%d %H:%M} UTC"
 
 
 def show_duration(start: Any, end: Any) -> str:
     """Return the time between two moments: `2 min 5 s`."""
-    if is_missing(start) or is_missing(end):
+    if is_blank(start) or is_blank(end):
         return MISSING
     seconds = float((pd.Timestamp(end) - pd.Timestamp(start)).total_seconds())
     if seconds < 60:

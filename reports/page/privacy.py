@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from reports.page.formats import is_missing, show_count
+from reports.page.formats import is_blank, show_count
 
 SMALLEST_CELL: Final = 5
 """Counts of fewer people than this are hidden, as registries and ethics committees ask."""
@@ -38,7 +38,7 @@ class Privacy:
 
     def hides(self, count: Any) -> bool:
         """Say whether a group of `count` people is too small to be counted on the page."""
-        return not is_missing(count) and 0 < count < self.least
+        return not is_blank(count) and 0 < count < self.least
 
     def show_people(self, count: Any) -> str:
         """Return a count of people; a small one is `<5`."""
@@ -46,7 +46,7 @@ class Privacy:
 
     def show_group(self, count: Any) -> str:
         """Return a count of people; a hidden one, given as NaN, is a word."""
-        return "hidden" if is_missing(count) else show_count(count)
+        return "hidden" if is_blank(count) else show_count(count)
 
     def hide_groups(self, groups: pd.DataFrame, count: str) -> pd.DataFrame:
         """Return `groups`, which add up to a total that is shown, without the small ones' numbers.
@@ -107,7 +107,7 @@ class Privacy:
 
     def hides_part(self, count: Any, total: Any) -> bool:
         """Say whether `count` of a total that is shown, or the rest of it, is too small."""
-        return self.hides(count) or (not is_missing(count) and self.hides(total - count))
+        return self.hides(count) or (not is_blank(count) and self.hides(total - count))
 
     def show_part(self, count: Any, total: Any) -> str:
         """Return a count of people out of a total that is shown.
@@ -117,7 +117,7 @@ class Privacy:
         >>> [Privacy().show_part(n, 60) for n in (60, 58, 40, 3)]
         ['60', '>55', '40', '<5']
         """
-        if not is_missing(count) and count > 0 and self.hides(total - count):
+        if not is_blank(count) and count > 0 and self.hides(total - count):
             return f">{show_count(total - self.least)}"
         return self.show_people(count)
 

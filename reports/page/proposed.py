@@ -8,7 +8,7 @@ from reports.page.choice import REFERENCE, CheapestChoice, primary_analysis
 from reports.page.content import KeyNumber
 from reports.page.formats import (
     Format,
-    is_missing,
+    is_blank,
     show_chance,
     show_count,
     show_fraction,
@@ -50,7 +50,7 @@ def describe_proposed(choice: CheapestChoice) -> str:
     """Return the proposed size, the one found, and the power to be expected of it."""
     proposal, reference = choice.proposal or {}, choice.reference
     arms = f"{describe_size(choice.trial)} ({show_size(choice.best['n_control'])} as found)"
-    if is_missing(proposal["expected_power"]):
+    if is_blank(proposal["expected_power"]):
         arms = f"{describe_size(choice.trial)} for {show_fraction(proposal['target_power'])} power"
         power = "how sure that is was not computed"
     else:
@@ -92,7 +92,7 @@ def describe_outcomes(facts: StudyFacts, choice: CheapestChoice) -> str:
 def describe_found(choice: CheapestChoice) -> str:
     """Return the size as found, with its intervals and the power to be expected of it."""
     power = (choice.proposal or {})["uncorrected_power"]
-    if is_missing(power):
+    if is_blank(power):
         return f"The size as found has the {describe_uncertainty(choice.best)}."
     return (
         f"As found, before the optimism of having chosen the cheapest is taken off, the size is "
@@ -104,7 +104,7 @@ def describe_found(choice: CheapestChoice) -> str:
 def describe_assured(choice: CheapestChoice) -> str:
     """Return the size that is large enough with a probability of 90 %; empty where not known."""
     proposal = choice.proposal or {}
-    if is_missing(proposal["n_control_assured"]):
+    if is_blank(proposal["n_control_assured"]):
         return ""
     arms = {name: proposal[f"{name}_assured"] for name in ("n_control", "n_treatment")}
     return (
@@ -116,10 +116,10 @@ def describe_assured(choice: CheapestChoice) -> str:
 def describe_budget(choice: CheapestChoice) -> str:
     """Return the power of the choice for the money that enrolling everyone costs."""
     saving = choice.saving
-    if saving is None or not choice.is_enriched or is_missing(saving["power_equal_budget"]):
+    if saving is None or not choice.is_enriched or is_blank(saving["power_equal_budget"]):
         return ""
     low, high = saving["power_equal_budget_lower"], saving["power_equal_budget_upper"]
-    bracket = "" if is_missing(low) else f" (95 % interval {show_interval(low, high, show_share)})"
+    bracket = "" if is_blank(low) else f" (95 % interval {show_interval(low, high, show_share)})"
     return (
         f"For what enrolling everyone costs at {show_fraction(choice.best['target_power'])} power, "
         f"this choice has {show_share(saving['power_equal_budget'])} power as found{bracket}."
@@ -148,7 +148,7 @@ def describe_true_rate(choice: CheapestChoice) -> str:
     Empty where the doubts say it already.
     """
     proposal = choice.proposal
-    if proposal is None or is_missing(proposal["truly_cheapest_rate"]):
+    if proposal is None or is_blank(proposal["truly_cheapest_rate"]):
         return ""
     if proposal["share_chosen"] < _SETTLED:
         return ""
@@ -194,13 +194,13 @@ def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNum
     ]
     if choice.by == "cost":
         found.append(KeyNumber("Cost", show_money(proposal["cost"], currency), ""))
-    if not is_missing(proposal["low_power_probability"]):
+    if not is_blank(proposal["low_power_probability"]):
         chance = show_chance(proposal["low_power_probability"])
         found.append(KeyNumber(f"Chance of power below {_LOW_POWER}", chance, ""))
-    if not is_missing(proposal["n_control_assured"]):
+    if not is_blank(proposal["n_control_assured"]):
         assured = show_size(proposal["n_control_assured"])
         found.append(KeyNumber("Assured control arm, people", assured, ""))
-    if choice.is_enriched and not is_missing(saving.get("saving_n_control")):
+    if choice.is_enriched and not is_blank(saving.get("saving_n_control")):
         low, high = saving["saving_n_control_lower"], saving["saving_n_control_upper"]
         shown = show_count(saving["saving_n_control"])
         paired = show_interval(low, high, show_count)
@@ -209,6 +209,6 @@ def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNum
 
 
 def _describe_saves(probability: float) -> str:
-    if is_missing(probability):
+    if is_blank(probability):
         return ""
     return f", cheaper than enrolling everyone with {show_chance(probability)}"

@@ -132,7 +132,7 @@ def add_prediction_images(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["prediction_images"]))
 
 
-def add_scan_volumes(connection: duckdb.DuckDBPyConnection) -> None:
+def add_volumes_of_scans(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table of volumes measured in starting scans, which earlier files may lack."""
     connection.execute(_create_statement(TABLES["scan_volumes"]))
 
@@ -254,7 +254,7 @@ def add_archive_predictions(connection: duckdb.DuckDBPyConnection) -> None:
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
-    add_scan_volumes,
+    add_volumes_of_scans,
     add_parents,
     add_study_description,
     add_finished_trials,

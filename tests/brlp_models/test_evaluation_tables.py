@@ -18,7 +18,7 @@ from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
-from brlp_models.evaluation.uncertainty import fit_slope
+from brlp_models.evaluation.uncertainty import fit_term_slope
 from brlp_models.evaluation.volume_error import fit_volume_error
 from brlp_models.scans.grid import Grid, resample, resample_labels
 
@@ -164,7 +164,7 @@ def test_a_mixed_model_finds_the_slope_behind_the_people() -> None:
     person = rng.normal(0, 5, 80)[table["participant_id"]]
     table["term"] = rng.normal(0, 1, 240)
     table["outcome"] = 0.5 * table["term"] + person + rng.normal(0, 0.3, 240)
-    found = fit_slope(table, "outcome", "term")
+    found = fit_term_slope(table, "outcome", "term")
     # three standard errors within people, twenty times fewer than between them
     assert found.value == pytest.approx(0.5, abs=3 * 0.3 / np.sqrt(160))
     assert found.upper - found.lower < 0.12
@@ -173,7 +173,7 @@ def test_a_mixed_model_finds_the_slope_behind_the_people() -> None:
 
 def test_one_visit_each_tells_nothing_of_people() -> None:
     table = pd.DataFrame({"participant_id": range(5), "term": range(5), "outcome": range(5)})
-    assert np.isnan(fit_slope(table.assign(horizon_years=1.0), "outcome", "term").value)
+    assert np.isnan(fit_term_slope(table.assign(horizon_years=1.0), "outcome", "term").value)
 
 
 def test_identical_scans_are_perfectly_similar() -> None:

@@ -21,7 +21,7 @@ from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel, pad_latents
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.sampling import sample_latents
-from brlp_models.official_import import import_official, read_checkpoint, read_official_config
+from brlp_models.official_import import import_official, read_official_config, read_official_tensors
 
 NARROW = {
     "autoencoder": {"channels": (32, 32, 32, 32), "num_res_blocks": (1, 1, 1, 1)},
@@ -189,10 +189,10 @@ def test_pickle_that_runs_code_is_refused_and_never_run(
     path = tmp_path / "bad.pth"
     torch.save({"weight": Malicious()}, path)
     with pytest.raises(ModelError, match="wants to run code"):
-        read_checkpoint(path)
+        read_official_tensors(path)
     path.write_bytes(pickle.dumps(Malicious()))
     with pytest.raises(ModelError, match="wants to run code"):
-        read_checkpoint(path)
+        read_official_tensors(path)
     assert not (tmp_path / "ran.txt").exists()
 
 
@@ -203,36 +203,36 @@ def test_truncated_checkpoint_is_refused(
     path = tmp_path / "short.pth"
     path.write_bytes(checkpoints["unet"].read_bytes()[:size])
     with pytest.raises(ModelError, match=r"short\.pth"):
-        read_checkpoint(path)
+        read_official_tensors(path)
 
 
 def test_missing_checkpoint_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"absent\.pth cannot be read"):
-        read_checkpoint(tmp_path / "absent.pth")
+        read_official_tensors(tmp_path / "absent.pth")
 
 
 def test_file_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ModelError, match="must hold a state dict"):
-        read_checkpoint(tmp_path / "list.pth")
+        read_official_tensors(tmp_path / "list.pth")
 
 
 def test_wrapped_state_dict_is_unwrapped_and_other_content_is_told(tmp_path: Path) -> None:
     path, state = tmp_path / "wrapped.pth", {"weight": torch.arange(3.0)}
     torch.save({"epoch": 3, "state_dict": state}, path)
-    assert torch.equal(read_checkpoint(path)["weight"], state["weight"])
+    assert torch.equal(read_official_tensors(path)["weight"], state["weight"])
     torch.save({"epoch": 3, "network": state}, path)
     with pytest.raises(ModelError, match="under 'state_dict'; it holds epoch, network"):
-        read_checkpoint(path)
+        read_official_tensors(path)
     torch.save({"state_dict": {}}, path)
     with pytest.raises(ModelError, match="holds an empty state dict"):
-        read_checkpoint(path)
+        read_official_tensors(path)
 
 
 def test_legacy_format_is_read(tmp_path: Path) -> None:
     state = {"weight": torch.arange(3.0)}
     torch.save(state, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
-    assert torch.equal(read_checkpoint(tmp_path / "legacy.pth")["weight"], state["weight"])
+    assert torch.equal(read_official_tensors(tmp_path / "legacy.pth")["weight"], state["weight"])
 
 
 def test_auxiliary_model_that_is_no_leaspy_file_is_refused(

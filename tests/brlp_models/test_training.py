@@ -12,7 +12,7 @@ from torch.utils.data import default_collate
 from brlp_models.errors import ModelError
 from brlp_models.model.networks import build_refiner
 from brlp_models.training.banks.crop_sources import RenderingSource
-from brlp_models.training.banks.latents import write_rows
+from brlp_models.training.banks.latents import write_arrays
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.checkpoint import read_checkpoint
 from brlp_models.training.examples import Draw
@@ -241,9 +241,9 @@ def test_rows_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_rows(path, rows, 4, np.float16, stop_at_the_third)
+        write_arrays(path, rows, 4, np.float16, stop_at_the_third)
     assert not path.exists()
-    write_rows(path, rows, 4, np.float16, seen.append)
+    write_arrays(path, rows, 4, np.float16, seen.append)
     assert seen == [0, 1, 2, 0, 1, 2, 3]
     written = np.load(path)
     assert written.dtype == np.float16

@@ -24,7 +24,7 @@ from trialsim.explorer.contents import Contents
 from trialsim.explorer.downloads import describe_ways
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.serving import build_server, take_port
-from trialsim.study.question import describe
+from trialsim.study.question import describe_values
 
 TOKEN = "a-token"
 
@@ -126,8 +126,8 @@ def test_a_state_is_the_same_question_in_python(contents: Contents) -> None:
     own = {"ts": SimpleNamespace(protocol=ts.protocol, power=lambda question: question)}
     exec(python.partition("\n")[2], own)
     here = protocol.cohort.path.parent
-    expected = describe(protocol.model_copy(update={"design": design}), here)
-    found = describe(own["study"], here)  # type: ignore[arg-type]
+    expected = describe_values(protocol.model_copy(update={"design": design}), here)
+    found = describe_values(own["study"], here)  # type: ignore[arg-type]
     assert found["selection.strategies"] == ["random", "baseline_volume"]
     # where the people lie is told relative to where it is asked
     assert found | {"cohort.path": expected["cohort.path"]} == expected

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.sources.bids.files import list_files, pair_files
+from cohorts.sources.bids.files import list_images, pair_files
 from cohorts.sources.loading import load_cohort, read_records
 from cohorts.sources.reading import Reading
 
@@ -55,7 +55,7 @@ def hippocampi(root: Path, **stated: str) -> dict[str, float]:
 
 
 def pair(folder: Path) -> tuple[str | None, str | None]:
-    found = pair_files(list_files(folder, "T1w"), list_files(folder, "dseg"))
+    found = pair_files(list_images(folder, "T1w"), list_images(folder, "dseg"))
     image, labels = found.image, found.segmentation
     return image and image.name, labels and labels.name
 
@@ -93,7 +93,7 @@ def test_pair_that_cannot_be_told_is_a_problem(
     files: list[str], words: str, tmp_path: Path
 ) -> None:
     touch(tmp_path, *files)
-    problem = pair_files(list_files(tmp_path, "T1w"), list_files(tmp_path, "dseg")).problem
+    problem = pair_files(list_images(tmp_path, "T1w"), list_images(tmp_path, "dseg")).problem
     assert words in str(problem)
 
 
@@ -104,7 +104,7 @@ def test_filter_chooses_the_image(tmp_path: Path) -> None:
         ({"run": [2, 3]}, "a_acq-y_run-2_T1w.nii"),
         ({"run": None}, "a_acq-x_T1w.nii"),
     ):
-        assert [file.path.name for file in list_files(tmp_path, "T1w", wanted)] == [name]
+        assert [file.path.name for file in list_images(tmp_path, "T1w", wanted)] == [name]
 
 
 @pytest.fixture

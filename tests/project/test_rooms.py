@@ -103,3 +103,23 @@ def test_every_room_is_in_the_architecture() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     rooms = {path.parent for path in (ROOT / "trialsim").glob("*/__init__.py")}
     assert not [room.name for room in rooms if f"trialsim/{room.name}" not in text]
+
+
+SAME_IN_TWO_ROOMS = {
+    "compute_power",  # of a closed form: for numbers, for the people of a pool
+    "differentiate",  # the restricted likelihood: by one group's parameters, by shared ones
+    "list_unattainable",  # by the registry of strategies, by what a study recorded
+    "number",  # a column of numbers: of a table that is stored, of one on a page
+}
+
+
+def test_a_name_has_one_meaning() -> None:
+    """Commands and verbs bear the names of what they ask for; no other function has two homes."""
+    homes: dict[str, set[Path]] = {}
+    for path, tree in parse_modules().items():
+        if path.parts[:2] == ("trialsim", "cli") or path == Path("trialsim/study/verbs.py"):
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, set()).add(path)
+    assert {name for name, paths in homes.items() if len(paths) > 1} == SAME_IN_TWO_ROOMS

@@ -9,7 +9,7 @@ import pytest
 
 from trialsim.analysis import fit_mmrm, fit_random_slope
 from trialsim.analysis.inputs import read_trials
-from trialsim.analysis.likelihood import Derivatives, State, differentiate, evaluate
+from trialsim.analysis.likelihood import Derivatives, State, differentiate, evaluate_likelihood
 from trialsim.analysis.mmrm import MmrmFit, estimate_mmrm
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.result import Floats
@@ -87,7 +87,9 @@ def test_the_likelihood_is_that_of_whole_matrices() -> None:
         [judge(eta) for eta in (top, off, without)]
         for judge in (
             lambda eta: float(
-                evaluate(statistics, fitted.mean, fitted.covariance, eta).log_likelihood[0]
+                evaluate_likelihood(statistics, fitted.mean, fitted.covariance, eta).log_likelihood[
+                    0
+                ]
             ),
             lambda eta: compute_densely(y, arm, site, eta[0]),
         )
@@ -104,7 +106,7 @@ def test_score_and_information_are_derivatives(vanished: bool) -> None:
     def look(shift: Floats) -> tuple[State, Derivatives]:
         # the terms of sites are variances, their parameters deviations
         eta = np.r_[(terms + shift)[:10], np.sqrt((terms + shift)[10:])][None]
-        state = evaluate(statistics, fitted.mean, model, eta)
+        state = evaluate_likelihood(statistics, fitted.mean, model, eta)
         return state, differentiate(statistics, fitted.mean, model, state)
 
     _, here = look(np.zeros(12))

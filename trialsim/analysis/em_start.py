@@ -4,7 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.analysis.covariance import build_unstructured, invert_positive_definite
-from trialsim.analysis.likelihood import MeanModel, State, compute_residuals, evaluate
+from trialsim.analysis.likelihood import (
+    MeanModel,
+    State,
+    compute_residual_sums,
+    evaluate_likelihood,
+)
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.result import Floats
 
@@ -27,7 +32,9 @@ def climb_by_em(statistics: PatternStatistics, mean: MeanModel) -> Floats:
     spent = mean.included.sum(axis=1)
     first = _maximize(_regress_each_visit(statistics, mean), statistics, apart, spent)
     rows, columns = np.tril_indices(n_visits)
-    state = evaluate(statistics, mean, build_unstructured(n_visits), first[:, rows, columns])
+    state = evaluate_likelihood(
+        statistics, mean, build_unstructured(n_visits), first[:, rows, columns]
+    )
     higher = _maximize(_expect(statistics, mean, state), statistics, first, 0 * spent)
     ratio = np.minimum(spent.mean() / people.min(axis=1), 0.5)
     ahead = higher + (ratio / (1 - ratio))[:, None, None] * (higher - first)
@@ -58,7 +65,7 @@ def _regress_each_visit(statistics: PatternStatistics, mean: MeanModel) -> Float
         known = zz[:, has].sum(axis=1)[:, own[:, None], own]
         moment = zy[:, has][..., j].sum(axis=1)[:, own, None]
         beta[:, j, own] = (invert_positive_definite(known)[0] @ moment)[..., 0]
-    return compute_residuals(statistics, beta)[0]
+    return compute_residual_sums(statistics, beta)[0]
 
 
 def _maximize(

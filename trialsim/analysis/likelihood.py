@@ -153,7 +153,7 @@ class Derivatives:
     spanned: Floats
 
 
-def evaluate(
+def evaluate_likelihood(
     statistics: PatternStatistics, mean: MeanModel, covariance: CovarianceModel, eta: Floats
 ) -> State:
     """Return the restricted likelihood at `eta`, (n_trials, n_parameters)."""
@@ -175,7 +175,7 @@ def evaluate(
     spread[:, free[:, None], free[None, :]] = small
     with np.errstate(all="ignore"):
         beta = (spread @ moment).reshape(n_trials, n_courses, p)
-        residual, by_predictor = compute_residuals(statistics, mean.courses @ beta)
+        residual, by_predictor = compute_residual_sums(statistics, mean.courses @ beta)
         pulled = _pull_shared(weighted, by_predictor, mean)
         # u'Z'R^-1 r = sum_c u_c'u_c / s_c
         drawn = (pulled * beta.reshape(n_trials, size)[:, mean.shared]).sum(axis=1)
@@ -200,7 +200,7 @@ def _pull_shared(weighted: Floats, by_predictor: Floats, mean: MeanModel) -> Flo
     return np.asarray(total.reshape(len(total), -1)[:, mean.shared])
 
 
-def compute_residuals(statistics: PatternStatistics, slopes: Floats) -> tuple[Floats, Floats]:
+def compute_residual_sums(statistics: PatternStatistics, slopes: Floats) -> tuple[Floats, Floats]:
     """Return sum r r', (t, k, visits, visits), and sum r z', (t, k, visits, p), by pattern.
 
     Parameters

@@ -21,7 +21,7 @@ from trialsim.analysis.inference import (
     StandardError,
 )
 from trialsim.analysis.inputs import Trials, fit_in_batches, read_trials
-from trialsim.analysis.likelihood import MeanModel, compute_residuals
+from trialsim.analysis.likelihood import MeanModel, compute_residual_sums
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.reml import RemlFit, fit_reml
 from trialsim.analysis.result import FitResult, Flags, Floats, build_result
@@ -372,7 +372,7 @@ def _compute_residuals(statistics: PatternStatistics) -> Floats:
         has = statistics.seen[:, j]
         own, _, _ = invert_positive_definite(zz[:, has].sum(axis=1))
         fitted[:, j] = (own @ zy[:, has][..., j].sum(axis=1)[..., None])[..., 0]
-    return compute_residuals(statistics, np.nan_to_num(fitted))[0]
+    return compute_residual_sums(statistics, np.nan_to_num(fitted))[0]
 
 
 def _make_proper(spread: Floats, noise: Floats, span: float) -> Floats:

@@ -15,7 +15,7 @@ from trialsim.analysis.likelihood import (
     Derivatives,
     MeanModel,
     differentiate,
-    evaluate,
+    evaluate_likelihood,
 )
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.result import Flags, Floats, take_trials
@@ -125,7 +125,7 @@ def _fit(
     active = np.arange(len(start))
     for _ in range(_MAX_ITERATIONS):
         part = statistics.select(active)
-        state = evaluate(part, mean, covariance, eta[active] + step[active])
+        state = evaluate_likelihood(part, mean, covariance, eta[active] + step[active])
         rises = state.log_likelihood >= fit.log_likelihood[active] - _ROUNDING
         rises &= np.isfinite(state.log_likelihood)
         if not rises.all():
@@ -179,7 +179,7 @@ def _conclude(
 ) -> RemlFit:
     """Take the last step and return the fit there, with degrees of freedom of the step before."""
     top = eta + newton.step
-    state = evaluate(statistics, mean, covariance, top)
+    state = evaluate_likelihood(statistics, mean, covariance, top)
     variance = state.covariance[:, mean.reported, mean.reported]
     if kenward_roger is None:
         df = compute_df(variance, newton.gradient, newton.inverse)

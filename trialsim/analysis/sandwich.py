@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.covariance import CovarianceModel
 from trialsim.analysis.inputs import Trials
-from trialsim.analysis.likelihood import MeanModel, State, evaluate
+from trialsim.analysis.likelihood import MeanModel, State, evaluate_likelihood
 from trialsim.analysis.patterns import PatternStatistics, find_members
 from trialsim.analysis.result import Floats
 
@@ -50,7 +50,7 @@ def compute_sandwich(
     corrected
         CR2; CR0 otherwise.
     """
-    state = evaluate(statistics, mean, covariance, eta)
+    state = evaluate_likelihood(statistics, mean, covariance, eta)
     n_trials, n_courses, p = state.beta.shape
     outcome = people.outcome
     z = np.broadcast_to(people.predictors, (*outcome.shape[:2], p))

@@ -16,7 +16,7 @@ from trialsim.analytic.arguments import (
     SHARE_TO_1,
 )
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
-from trialsim.analytic.solver import SizeQuestion, answer
+from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
@@ -139,7 +139,9 @@ def prognostic_enrichment(
     left = 1 - selected.correlation**2 if adjust_for_score else 1.0
     # In units of what can be slowed the effect is the slowing itself.
     unit_variance = left * selected.sd**2 * (1 + np.divide(1, allocation_ratio)) / slowable**2
-    solved = answer(question, unit_variance=unit_variance, n_covariates=float(adjust_for_score))
+    solved = solve_question(
+        question, unit_variance=unit_variance, n_covariates=float(adjust_for_score)
+    )
     share = solved.pop("delta")
     n_to_screen = np.divide(solved["n_total"], fraction_enrolled)
     cost = np.multiply(solved["n_total"], participant_cost) + n_to_screen * screening_cost

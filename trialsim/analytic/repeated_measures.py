@@ -14,7 +14,7 @@ from trialsim.analytic.retention import (
     compute_last_visit_shares,
     find_retention_problems,
 )
-from trialsim.analytic.solver import SizeQuestion, answer
+from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
 
 
@@ -110,7 +110,7 @@ def mmrm(
         inflation_treatment * variance_treatment, allocation_ratio
     )
     return MmrmPoint(
-        **answer(question, unit_variance=unit_variance),
+        **solve_question(question, unit_variance=unit_variance),
         variance_inflation_control=simplify(inflation),
         variance_inflation_treatment=simplify(inflation_treatment),
     )
@@ -268,5 +268,7 @@ def _compare_marginal(
     information = design.T @ np.linalg.solve(matrix, design)
     unit = np.linalg.inv(information)[-1, -1] * np.asarray(variance, dtype=float)
     return DesignPoint(
-        **answer(question, unit_variance=unit * (1 + np.divide(1, question.allocation_ratio)))
+        **solve_question(
+            question, unit_variance=unit * (1 + np.divide(1, question.allocation_ratio))
+        )
     )

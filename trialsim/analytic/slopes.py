@@ -14,7 +14,7 @@ from trialsim.analytic.retention import (
     compute_last_visit_shares,
     find_retention_problems,
 )
-from trialsim.analytic.solver import SizeQuestion, answer
+from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
 
@@ -117,7 +117,7 @@ intercept_slope_covariance_treatment
         np.asarray(allocation_ratio, dtype=float),
         baseline,
     )
-    return DesignPoint(**answer(question, unit_variance=unit_variance))
+    return DesignPoint(**solve_question(question, unit_variance=unit_variance))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class SizeQuestion:
         return problems
 
 
-def answer(
+def solve_question(
     question: SizeQuestion,
     *,
     unit_variance: npt.ArrayLike,

@@ -12,7 +12,7 @@ from trialsim.analytic.arguments import (
 )
 from trialsim.analytic.point import DesignPoint, Quantity
 from trialsim.analytic.retention import count_enrolled, count_measured
-from trialsim.analytic.solver import SizeQuestion, answer
+from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
 
 
@@ -85,7 +85,7 @@ def means(
     measured = count_measured(question, retention, retention_treatment)
     variance = np.square(sd)
     treated = variance if sd_treatment is None else np.square(sd_treatment)
-    answered = answer(
+    answered = solve_question(
         measured,
         unit_variance=variance + np.divide(treated, measured.allocation_ratio),
         control_variance=np.nan if sd_treatment is None else variance,
@@ -156,7 +156,7 @@ def ancova(
     )
     measured = count_measured(question, retention, retention_treatment)
     residual = np.square(sd) * (1 - np.square(correlation))
-    answered = answer(
+    answered = solve_question(
         measured,
         unit_variance=residual * (1 + np.divide(1, measured.allocation_ratio)),
         n_covariates=n_covariates,
@@ -234,7 +234,7 @@ def prognostic_ancova(
     )
     measured = count_measured(question, retention, retention_treatment)
     residual = np.square(np.multiply(inflation, sd)) * (1 - np.square(deflation) * r_squared)
-    answered = answer(
+    answered = solve_question(
         measured,
         unit_variance=residual * (1 + np.divide(1, measured.allocation_ratio)),
         n_covariates=n_covariates,

@@ -57,11 +57,11 @@ def _run(asked: argparse.Namespace, command: str) -> int:
 def _build_protocol(asked: argparse.Namespace) -> Any:
     """Return the protocol of the options, over that of `--protocol`."""
     from cohorts.sources.bids.filter_file import read_bids_filters
-    from trialsim.study.question import build_stated, describe, parse_value, read_protocol
+    from trialsim.study.question import build_stated, describe_values, parse_value, read_protocol
 
     values: dict[str, Any] = {"selection.strategies": ["random", "brlp"], "cohort.quarantine": True}
     if asked.protocol is not None:
-        values = describe(read_protocol(asked.protocol), Path.cwd())
+        values = describe_values(read_protocol(asked.protocol), Path.cwd())
     filters = asked.bids_filter_file
     stated = {
         "cohort.path": asked.bids_dir,

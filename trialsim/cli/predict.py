@@ -44,7 +44,7 @@ def predict(asked: Asked) -> None:
     Example: trialsim predict cohort --model mini --horizons-months 24 --samples 8
     """
     from trialsim.cli.answering.printing import print_table
-    from trialsim.study.files import write_tables
+    from trialsim.study.files import write_csv_tables
     from trialsim.study.summaries import PREDICTION_TABLES, summarize_predictions
 
     if any(asked.further.values()):
@@ -65,5 +65,5 @@ def predict(asked: Asked) -> None:
         return
     result = asked.answer("predict")
     if asked.output is not None:
-        write_tables(result, PREDICTION_TABLES, asked.output)
+        write_csv_tables(result, PREDICTION_TABLES, asked.output)
     print_table(summarize_predictions(result), as_json=asked.as_json)

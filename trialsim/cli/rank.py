@@ -28,9 +28,9 @@ def rank(asked: Asked) -> None:
     """
     from trialsim.cli.answering.printing import print_table
     from trialsim.study.files import write_ranking
-    from trialsim.study.summaries import summarize_ranking
+    from trialsim.study.summaries import summarize_selections
 
     result = asked.answer("rank")
     if asked.output is not None:
         write_ranking(result, asked.output)
-    print_table(summarize_ranking(result), as_json=asked.as_json)
+    print_table(summarize_selections(result), as_json=asked.as_json)

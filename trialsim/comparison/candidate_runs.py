@@ -118,7 +118,7 @@ def prepare_candidate(candidate: Candidate, pool: Pool, design: TrialDesign) -> 
         No analysis of the design is possible, or the people do not decline.
     """
     design = keep_possible_analyses(design, pool)
-    model = build_model(pool, design)
+    model = build_outcome_model(pool, design)
     moments = (
         compute_model_moments(model)
         if isinstance(model, GrowthModel)
@@ -165,7 +165,7 @@ def run_candidate(
     return CandidateRun(candidate, design, pool, moments, rows, rejected, found, formula)
 
 
-def build_model(pool: Pool, design: TrialDesign) -> OutcomeModel:
+def build_outcome_model(pool: Pool, design: TrialDesign) -> OutcomeModel:
     """Return the outcome model that the design asks for."""
     if design.trajectories == "parametric":
         return fit_growth_model(pool, design.times)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from trialsim.comparison.candidate_runs import CandidateRun, Simulation, build_model
+from trialsim.comparison.candidate_runs import CandidateRun, Simulation, build_outcome_model
 from trialsim.design import TrialDesign
 from trialsim.design_checks import EVENTS
 from trialsim.events import EVENT_STRATEGIES, EventStrategy
@@ -46,7 +46,7 @@ def tabulate_estimands(run: CandidateRun | None, simulation: Simulation) -> pd.D
         return pd.DataFrame(columns=_COLUMNS)
     n_control = max(_SMALLEST_ARM, round(run.sizes[run.design.analyses[0]].n_control))
     size = (n_control, max(_SMALLEST_ARM, round(n_control * run.design.allocation_ratio)))
-    model = build_model(run.pool, run.design)
+    model = build_outcome_model(run.pool, run.design)
     rows: list[Row] = []
     for strategy in list_event_strategies(run.design):
         design = deal_with_events(run.design, strategy)

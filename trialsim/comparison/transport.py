@@ -18,7 +18,9 @@ N_DRAWN = 2000
 """Futures in a pool, at least; more than one of each person."""
 
 
-def describe_selected(weights: Floats, start: Floats, score: Floats) -> tuple[Floats, Floats]:
+def compute_selected_moments(
+    weights: Floats, start: Floats, score: Floats
+) -> tuple[Floats, Floats]:
     """Return mean and covariance of baseline and score in weighted samples.
 
     Parameters
@@ -58,7 +60,7 @@ def transport(
     people, weights, score
         That they were computed with.
     selected
-        From `describe_selected`, on the scale of `people`.
+        From `compute_selected_moments`, on the scale of `people`.
     """
     covariance = moments.get_covariance()
     ends = [0, -1]

@@ -84,7 +84,7 @@ def capture_rate(
     values = np.asarray(score, dtype=float)
     true = np.asarray(decline, dtype=float)
     flags = None if fast is None else np.asarray(fast, dtype=bool)
-    sizes = check_sizes(n_selected, true.size)
+    sizes = check_n_selected(n_selected, true.size)
     if values.shape != true.shape or not np.isfinite(true).all():
         raise DesignError(
             "score and decline must be one value a person, decline without missing values, got "
@@ -133,7 +133,7 @@ def compute_capture_rates(
         For S of 0 or above the number of people with a known decline; where nobody is left.
     """
     people = truth.decline.index.intersection(pd.Index(scores["participant_id"].unique()))
-    sizes = check_sizes(n_selected, len(people))
+    sizes = check_n_selected(n_selected, len(people))
     decline = truth.decline[people].to_numpy()
     flags = None
     if not definition.is_top_selected:
@@ -167,7 +167,7 @@ def is_chance(strategy: str) -> bool:
     return strategy in STRATEGIES and STRATEGIES[strategy].enrolls_everyone
 
 
-def check_sizes(n_selected: int | Sequence[int], n_people: int) -> IntArray:
+def check_n_selected(n_selected: int | Sequence[int], n_people: int) -> IntArray:
     """Return the numbers selected, rising.
 
     Raises

@@ -38,7 +38,7 @@ def list_volumes(tables: ScreeningTables) -> list[str]:
     return list_features(tables, [name_volume_column(region) for region in regions])
 
 
-def list_covariates(tables: ScreeningTables) -> list[str]:
+def list_known_covariates(tables: ScreeningTables) -> list[str]:
     """Return APOE4 alleles, education and MMSE, where they are known."""
     return list_features(tables, _EXTRA_COVARIATES)
 
@@ -74,4 +74,4 @@ def build_all_features(tables: ScreeningTables) -> pd.DataFrame:
     """
     own = name_volume_column(tables.region)
     columns = [name for name in list_volumes(tables) if name != own]
-    return build_features(tables, columns + list_covariates(tables))
+    return build_features(tables, columns + list_known_covariates(tables))

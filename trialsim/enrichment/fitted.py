@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from trialsim.enrichment.features import build_features, list_covariates, list_volumes
+from trialsim.enrichment.features import build_features, list_known_covariates, list_volumes
 from trialsim.enrichment.folds import Fit, FloatArray, Samples, fit_out_of_sample
 from trialsim.enrichment.huber import fit_huber
 from trialsim.enrichment.predicted import compute_predicted_decline
@@ -84,7 +84,7 @@ class Boosting:
     def _fit(
         self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
     ) -> Fit:
-        columns = list_volumes(tables) + list_covariates(tables)
+        columns = list_volumes(tables) + list_known_covariates(tables)
         return fit_out_of_sample(
             tables,
             lambda people: build_features(people, columns),

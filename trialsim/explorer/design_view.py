@@ -27,7 +27,7 @@ _CALCULATED = ("change", "ancova_score")
 """The analyses of the calculator: of the change alone, or with the score besides."""
 
 
-def list_choices(contents: Contents | None) -> tuple[list[str], list[float]]:
+def list_shown_choices(contents: Contents | None) -> tuple[list[str], list[float]]:
     """Return the strategies and fractions that can be looked at."""
     if contents is None:
         return [ASSUMED], list(AssumedSource().fractions)
@@ -45,7 +45,7 @@ def design_ui(contents: Contents | None) -> Tag:
         if contents is None
         else contents.protocol.trial_costs
     )
-    strategies, fractions = list_choices(contents)
+    strategies, fractions = list_shown_choices(contents)
     analyses = list(_CALCULATED) if contents is None else contents.source.list_analyses()
     months = [] if contents is None else contents.source.months
     people = [

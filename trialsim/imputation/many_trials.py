@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialsim.analysis.covariance import invert_positive_definite
-from trialsim.analysis.likelihood import evaluate
+from trialsim.analysis.likelihood import evaluate_likelihood
 from trialsim.analysis.mmrm import MmrmFit, estimate_mmrm
 from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.result import FitResult, Flags, Floats, build_result
@@ -111,7 +111,7 @@ def estimate_imputed(statistics: PatternStatistics, strategy: str) -> ImputedEff
 
 def _take_differences(fitted: MmrmFit, statistics: PatternStatistics) -> tuple[Floats, Floats]:
     """Return the differences between the arms at the visits with their covariance."""
-    state = evaluate(
+    state = evaluate_likelihood(
         statistics.use_baseline_as_predictor(), fitted.mean, fitted.covariance, fitted.reml.eta
     )
     n_visits, p = fitted.mean.included.shape

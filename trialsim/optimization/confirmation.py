@@ -50,7 +50,7 @@ def simulate_power(
     """
     own = setting.apply(design)
     trials = simulate_trials(
-        build_model(choice, own),
+        build_choice_model(choice, own),
         own,
         [arms],
         seed=seed,
@@ -61,7 +61,7 @@ def simulate_power(
     return power, float(np.sqrt(power * (1 - power) / n_simulations))
 
 
-def build_model(choice: Choice, design: TrialDesign) -> OutcomeModel:
+def build_choice_model(choice: Choice, design: TrialDesign) -> OutcomeModel:
     """Return what draws the people of a choice at the visits of a design."""
     known = choice.courses.times
     places = np.searchsorted(known, design.times)

@@ -34,7 +34,7 @@ from trialsim.optimization.design_grid import Setting, compute_sizes, list_setti
 from trialsim.optimization.front import find_front
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import Groups
-from trialsim.optimization.tables import Found, pick_best, tabulate_front
+from trialsim.optimization.tables import FoundDesigns, pick_best, tabulate_front
 
 Progress = Callable[[int, int, str], None]
 """Told what is done, what there is to do, the name of the work."""
@@ -244,7 +244,7 @@ def search_front(
     corrections: Corrections,
     groups: Groups,
     costs: Costs,
-) -> Found:
+) -> FoundDesigns:
     """Return the front of the corrected sizes.
 
     Parameters
@@ -277,7 +277,7 @@ def search_front(
     )
     flat = find_front(amounts, np.repeat(shares, shape[1], axis=0))
     places = [(int(place // shape[1]), int(place % shape[1])) for place in flat]
-    return Found(choices, settings, n_control, corrections, grid, aims, compared, places)
+    return FoundDesigns(choices, settings, n_control, corrections, grid, aims, compared, places)
 
 
 def _check(design: TrialDesign, analyses: Sequence[str], ranges: SearchRanges) -> None:

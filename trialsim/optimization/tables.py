@@ -23,7 +23,7 @@ AIMS: Final = ("cost", "months_to_last_visit", "n_to_screen", "share_left_out", 
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDesigns:
     """A searched grid.
 
     Attributes
@@ -61,7 +61,7 @@ class Found:
         return pd.DataFrame(values).round(6)
 
 
-def find_bests(found: Found) -> dict[str, int]:
+def find_bests(found: FoundDesigns) -> dict[str, int]:
     """Return the design that is best in each aim, the cheapest of those that are."""
     table = found.measure()
     bests = {}
@@ -72,7 +72,7 @@ def find_bests(found: Found) -> dict[str, int]:
     return bests
 
 
-def pick_best(found: Found, n_designs: int) -> list[int]:
+def pick_best(found: FoundDesigns, n_designs: int) -> list[int]:
     """Return the designs to confirm: the best in each aim, then the cheapest of other choices."""
     order = list(dict.fromkeys(find_bests(found).values()))
     cost = found.measure()["cost"]
@@ -85,7 +85,7 @@ def pick_best(found: Found, n_designs: int) -> list[int]:
 
 
 def tabulate_front(
-    found: Found,
+    found: FoundDesigns,
     powers: Mapping[int, tuple[float, float]],
     design: TrialDesign,
     costs: Costs,
@@ -121,7 +121,7 @@ def tabulate_front(
 
 
 def _describe(
-    found: Found, row: int, column: int, design: TrialDesign, costs: Costs
+    found: FoundDesigns, row: int, column: int, design: TrialDesign, costs: Costs
 ) -> dict[str, Any]:
     choice, setting, own = found.choices[row], found.settings[column], found.corrections
     size, name = float(found.n_control[row, column]), setting.analysis
@@ -163,7 +163,9 @@ def _describe(
     }
 
 
-def _forecast(found: Found, row: int, column: int, accrual: AccrualPlan | None) -> dict[str, float]:
+def _forecast(
+    found: FoundDesigns, row: int, column: int, accrual: AccrualPlan | None
+) -> dict[str, float]:
     """Return the interval of the months; NaN without sites, or where a stage makes people wait."""
     choice = found.choices[row]
     names = ("months_to_last_visit_lower", "months_to_last_visit_upper")

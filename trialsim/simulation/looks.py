@@ -21,7 +21,7 @@ from trialsim.simulation.fitting import Observed, find_patterns, fit_analysis
 from trialsim.simulation.observing import Arm, draw_people, observe
 from trialsim.simulation.outcomes import OutcomeModel
 from trialsim.simulation.streams import draw_entries
-from trialsim.simulation.trials import Fits, fold, get_shift, join, null_is_a_shift, remove
+from trialsim.simulation.trials import Fits, fold, get_shift, join_fits, null_is_a_shift, remove
 from trialsim.workers.packing import unpack
 from trialsim.workers.spread import Workers
 
@@ -116,8 +116,8 @@ def simulate_looks(
         for name in ("share_left", "difference")
     )
     return SimulatedLooks(
-        join([part.effect for part in parts]),
-        join([part.null for part in parts]),
+        join_fits([part.effect for part in parts]),
+        join_fits([part.null for part in parts]),
         np.concatenate([part.months for part in parts], axis=1),
         np.concatenate([part.n_enrolled for part in parts], axis=1),
         np.concatenate([part.n_completers for part in parts], axis=1),

@@ -119,8 +119,8 @@ def simulate_trials(
             on_progress(part.n_replicates)
     return SimulatedTrials(
         sizes,
-        join([part.effect for part in parts]),
-        join([part.null for part in parts]),
+        join_fits([part.effect for part in parts]),
+        join_fits([part.null for part in parts]),
         build_estimand(design, _average(parts, "difference"), _compute_share_left(design, parts)),
     )
 
@@ -275,7 +275,7 @@ def remove(fits: Fits, shift: float) -> Fits:
     return Fits(fits.estimate - shift, fits.se, fits.df, fits.converged, fits.boundary)
 
 
-def join(parts: list[dict[str, Fits]]) -> dict[str, Fits]:
+def join_fits(parts: list[dict[str, Fits]]) -> dict[str, Fits]:
     """Return the fits of consecutive replicates as one."""
     return {
         name: Fits(

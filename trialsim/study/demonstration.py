@@ -11,7 +11,7 @@ from typing import Final
 import pandas as pd
 
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
-from brlp_models.demonstration.people import Group, write_people
+from brlp_models.demonstration.people import Group, write_baseline_scans
 from cohorts.folder import is_cohort_folder
 from cohorts.synthetic.truth import write_true_volumes
 from trialsim.study.making import Listener, run_protocol
@@ -125,7 +125,7 @@ def write_protocol(folder: Path, *, seed: int) -> Path:
 
 def _write_screened(folder: Path, n_people: int, seed: int) -> None:
     group = Group("screened", range(n_people), seed)
-    cohort, truth = write_people(folder / "screened", group, workers=2)
+    cohort, truth = write_baseline_scans(folder / "screened", group, workers=2)
     followed = folder / KEPT_BACK
     cohort.write(followed)
     write_true_volumes(truth, followed)

@@ -23,7 +23,7 @@ from trialsim.study.result import StudyResult
 from trialsim.study.summaries import COMPARISON_TABLES, POWER_TABLES, RANKING_TABLES
 
 
-def write_tables(result: StudyResult, names: Iterable[str], folder: Path) -> None:
+def write_csv_tables(result: StudyResult, names: Iterable[str], folder: Path) -> None:
     """Write each table as CSV."""
     for name in names:
         write_table(result.table(name), folder / f"{name}.csv")
@@ -31,7 +31,7 @@ def write_tables(result: StudyResult, names: Iterable[str], folder: Path) -> Non
 
 def write_ranking(result: StudyResult, folder: Path) -> None:
     """Write scores, selections, and who is left out, drawn for each fraction."""
-    write_tables(result, RANKING_TABLES, folder)
+    write_csv_tables(result, RANKING_TABLES, folder)
     for fraction, rows in result.table("group_differences").groupby("fraction_enrolled"):
         name = f"group_differences_{100 * float(str(fraction)):.0f}_percent"
         _write(result, plot_group_differences(rows), folder, name)
@@ -39,7 +39,7 @@ def write_ranking(result: StudyResult, folder: Path) -> None:
 
 def write_comparison(result: StudyResult, folder: Path) -> None:
     """Write capture rates, and how well scores predict the decline, with their figures."""
-    write_tables(result, COMPARISON_TABLES, folder)
+    write_csv_tables(result, COMPARISON_TABLES, folder)
     groups = result.table("capture_rates").groupby(["definition", "truth"], sort=False)
     for place, (_, rows) in enumerate(groups):
         name = "capture_rates_figure" if not place else "capture_rates_later_figure"
@@ -58,7 +58,7 @@ def write_comparison(result: StudyResult, folder: Path) -> None:
 
 def write_power(result: StudyResult, folder: Path) -> None:
     """Write every table of the simulation as CSV, the figures of each analysis as SVG and PNG."""
-    write_tables(result, POWER_TABLES, folder)
+    write_csv_tables(result, POWER_TABLES, folder)
     for analysis in result.protocol.design.analyses:
         names = ("operating_characteristics", "sample_sizes", "cheapest_fractions")
         whole = {name: result.table(name) for name in names}
@@ -71,7 +71,7 @@ def write_power(result: StudyResult, folder: Path) -> None:
 
 def write_front(result: StudyResult, folder: Path) -> None:
     """Write the designs that nothing beats as CSV, with their figure."""
-    write_tables(result, ["design_front"], folder)
+    write_csv_tables(result, ["design_front"], folder)
     currency = result.protocol.costs.currency
     figure = plot_front(result.table("design_front"), currency=currency)
     _write(result, figure, folder, "design_front_figure")

@@ -17,7 +17,7 @@ from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
 from reports.store.run import Run
 from trialsim.study.protocol import PredictionSection, Protocol
-from trialsim.study.question import describe, nest
+from trialsim.study.question import describe_values, nest
 from trialsim.workers.processes import Processes
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Job:
     @cached_property
     def description(self) -> Mapping[str, Any]:
         """Everything that was asked, by dotted key, with paths relative to the study."""
-        return describe(self.protocol, self.folder)
+        return describe_values(self.protocol, self.folder)
 
     def rng(self, stream: str) -> np.random.Generator:
         """Return the generator of one part of the study; parts never share one."""

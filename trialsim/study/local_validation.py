@@ -14,7 +14,7 @@ from cohorts.cohort import Cohort
 from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Answer, Page, Paragraph, Section, Table
 from reports.page.file_formats import ReportFormat
-from reports.page.formats import is_missing, show_count, show_interval, show_now, show_number
+from reports.page.formats import is_blank, show_count, show_interval, show_now, show_number
 from reports.page.labels import label_blocks, number_sections
 from reports.page.writing import render_page
 from trialsim import __version__
@@ -136,8 +136,8 @@ def _build_criteria(frame: pd.DataFrame) -> Table:
 
 
 def _show_limits(low: float | None, high: float | None) -> str:
-    if is_missing(low):
+    if is_blank(low):
         return f"at most {show_number(high)}"
-    if is_missing(high):
+    if is_blank(high):
         return f"at least {show_number(low)}"
     return f"{show_number(low)} to {show_number(high)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.store.places import relate
 from trialsim.study.protocol import Protocol
-from trialsim.study.question import describe, parse_value
+from trialsim.study.question import describe_values, parse_value
 
 
 def phrase_command(verb: str, protocol: Protocol, path: Path) -> str:
@@ -41,7 +41,10 @@ def list_stated(protocol: Protocol, folder: Path) -> dict[str, Any]:
     folder
         Paths are told relative to it.
     """
-    asked, usual = describe(protocol, folder), describe(Protocol(cohort=protocol.cohort), folder)
+    asked, usual = (
+        describe_values(protocol, folder),
+        describe_values(Protocol(cohort=protocol.cohort), folder),
+    )
     return {key: value for key, value in asked.items() if _is_stated(key, value, usual)}
 
 

@@ -84,7 +84,7 @@ class Question:
         options
             The dotted keys that could have been stated.
         """
-        values = describe(self.protocol, Path.cwd())
+        values = describe_values(self.protocol, Path.cwd())
         recorded, usual = [], []
         for key, value in values.items():
             if any(key == one or key.startswith(f"{one}.") for one in options):
@@ -195,7 +195,7 @@ def _start() -> dict[str, Any]:
     return {"selection": {"fast_progressor": {"top_fraction": fastest}}}
 
 
-def describe(protocol: Protocol, folder: Path) -> Values:
+def describe_values(protocol: Protocol, folder: Path) -> Values:
     """Return every value that is set by its dotted key, with paths relative to `folder`.
 
     Where the study lies is no part of it, nor is on what hardware and with how many workers it is
@@ -220,7 +220,7 @@ _WAYS: Final = (
 
 
 def describe_as_table(protocol: Protocol, folder: Path) -> pd.DataFrame:
-    """Return the table `study_description`: `describe`, and what follows where it is not stated.
+    """Return the table `study_description`: `describe_values`, and what follows from them.
 
     What follows stands under `resolved.`, so that nothing takes it for asked.
     """
@@ -231,7 +231,7 @@ def describe_as_table(protocol: Protocol, folder: Path) -> pd.DataFrame:
     }
     return _tabulate(
         {
-            **describe(protocol, folder),
+            **describe_values(protocol, folder),
             **{f"{_RESOLVED}{key}": value for key, value in resolved.items()},
         }
     )

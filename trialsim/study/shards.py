@@ -15,7 +15,7 @@ from cohorts.errors import TrialsimError
 from trialsim.study.engine import compute_step_fingerprint
 from trialsim.study.job import Job
 from trialsim.study.making import Listener, answer
-from trialsim.study.question import anchor_values, ask, describe
+from trialsim.study.question import anchor_values, ask, describe_values
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.order import list_steps
 from trialsim.study.steps.prediction import list_prediction_options, locate_predictions
@@ -72,7 +72,7 @@ def predict_shard(
     # of nobody that the cohort does not have
     cohort.select(sorted(part.people))
     job.folder.mkdir(parents=True, exist_ok=True)
-    asked = json.dumps(describe(protocol, job.folder), indent=2, sort_keys=True)
+    asked = json.dumps(describe_values(protocol, job.folder), indent=2, sort_keys=True)
     write_file(job.folder / QUESTION, f"{asked}\n".encode())
     total, done = len(cohort.participants) * len(protocol.horizons_months) / part.of, 0.0
 

@@ -26,7 +26,7 @@ POWER_TABLES: Final = (
 PREDICTION_TABLES: Final = ("predictions", "scan_checks", "prediction_images")
 
 
-def summarize_ranking(result: StudyResult) -> pd.DataFrame:
+def summarize_selections(result: StudyResult) -> pd.DataFrame:
     """Return how many people each strategy selects at each fraction, how many it cannot score."""
     keys = ["strategy", "fraction_enrolled"]
     chosen = result.table("selections").groupby(keys, sort=False)["is_selected"]

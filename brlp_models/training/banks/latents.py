@@ -44,7 +44,7 @@ def write_latents(
         with accelerator.autocast():
             return model.encode(image)[0].cpu().numpy()
 
-    write_rows(path, map(encode, bank.images), len(bank.images), np.float16, report)
+    write_arrays(path, map(encode, bank.images), len(bank.images), np.float16, report)
 
 
 def write_decoded(
@@ -75,10 +75,10 @@ def write_decoded(
             decoded = model.decode(torch.from_numpy(latent.astype(np.float32))[None])
         return (decoded[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
-    write_rows(path, map(decode, latents), len(latents), np.uint8, report)
+    write_arrays(path, map(decode, latents), len(latents), np.uint8, report)
 
 
-def write_rows(
+def write_arrays(
     path: Path,
     rows: Iterable[npt.NDArray[np.generic]],
     n: int,

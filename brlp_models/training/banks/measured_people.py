@@ -27,10 +27,10 @@ from cohorts.synthetic.signs.measures import measure_signs
 from cohorts.synthetic.signs.sampling import Signs, sample_signs
 from cohorts.synthetic.tabular import (
     Course,
-    build_participants,
     complete_volumes,
     measure_volumes,
     simulate_course,
+    tabulate_participants,
 )
 from cohorts.volumetry import compute_label_volumes
 
@@ -201,7 +201,7 @@ def _describe(
     table = measure_volumes(course, rng, parameters.cohort)
     true = complete_volumes(course, course.volumes)
     hippocampus = course.volumes["hippocampus"][0]
-    names = build_participants(course, rng, parameters.cohort)
+    names = tabulate_participants(course, rng, parameters.cohort)
     shown = signs.tabulate(names["participant_id"].to_numpy(object))
     return {
         **{str(name): own for name, own in names.iloc[0].items()},

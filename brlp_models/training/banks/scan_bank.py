@@ -87,7 +87,7 @@ def _make(path: Path, shape: tuple[int, ...]) -> None:
     np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()
 
 
-def read_description(folder: Path) -> dict[str, Any]:
+def read_bank_description(folder: Path) -> dict[str, Any]:
     """Return what a bank's folder was begun with; nothing where there is none."""
     note = folder / DESCRIPTION
     content: dict[str, Any] = json.loads(note.read_text("utf-8")) if note.is_file() else {}

@@ -23,7 +23,7 @@ from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.signs.sampling import sample_signs
-from cohorts.synthetic.trajectories import SyntheticPeople, compute_volumes, sample_people
+from cohorts.synthetic.trajectories import SyntheticPeople, compute_true_volumes, sample_people
 from cohorts.volumetry import count_labels
 
 BRAIN_CENTROID_MM = (0.0, -21.57, 9.46)
@@ -250,7 +250,7 @@ def find_targets(
     parameters
         The generator's.
     """
-    volumes = compute_volumes(people, years, parameters=parameters.cohort)
+    volumes = compute_true_volumes(people, years, parameters=parameters.cohort)
     share = float(people.left_share[0])
     return [
         {

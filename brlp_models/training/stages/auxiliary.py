@@ -12,7 +12,7 @@ from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.model.config import ModelConfig
 from cohorts.cohort import Cohort
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.trajectories import compute_volumes, sample_people
+from cohorts.synthetic.trajectories import compute_true_volumes, sample_people
 
 ONE_VISIT, SEVERAL_VISITS = "auxiliary/huber.json", "auxiliary/progression.json"
 FILES = {"one_visit": ONE_VISIT, "several_visits": SEVERAL_VISITS}
@@ -100,7 +100,7 @@ def estimate_mni_head_size(
     """
     population = (parameters or GeneratorParameters()).cohort
     people = sample_people(2000, rng=np.random.default_rng(0), parameters=population)
-    native = compute_volumes(people, np.zeros((2000, 1)), parameters=population)
+    native = compute_true_volumes(people, np.zeros((2000, 1)), parameters=population)
     share = float(np.mean(native["cerebral_cortex"][:, 0] / people.head_size_mm3))
     first = index[index["months_from_baseline"] == 0]
     return float(first["cerebral_cortex_mm3"].mean()) / share
@@ -129,7 +129,7 @@ def synthesize_training_table(
     population = (parameters or GeneratorParameters()).cohort
     people = sample_people(n_people, rng=rng, parameters=population)
     years = np.tile(np.array(_VISIT_MONTHS) / 12, (n_people, 1))
-    true = compute_volumes(people, years, parameters=population)
+    true = compute_true_volumes(people, years, parameters=population)
     determinant = mni_head_size_mm3 / people.head_size_mm3[:, None]
     names = np.array([f"sub-aux{k:05d}" for k in range(n_people)])
     diagnosis = np.array([group.diagnosis for group in population.groups])[people.group]

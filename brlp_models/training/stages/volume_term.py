@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from brlp_models.training.banks.latents import Latents, write_rows
+from brlp_models.training.banks.latents import Latents, write_arrays
 from brlp_models.training.banks.pairs import VisitPairs
 
 Gradients = npt.NDArray[np.float32]
@@ -114,7 +114,7 @@ def write_volume_gradients(
         log_volume = logits.float().softmax(1)[:, channel].sum().log()
         return torch.autograd.grad(log_volume, latent)[0][0].cpu().numpy()
 
-    write_rows(path, map(differentiate, latents), len(latents), np.float32, report)
+    write_arrays(path, map(differentiate, latents), len(latents), np.float32, report)
 
 
 def _place(network: nn.Module, accelerator: Accelerator) -> Any:

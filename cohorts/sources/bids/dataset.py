@@ -9,7 +9,7 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.identifiers import find_fault
-from cohorts.sources.bids.files import Pair, choose_structures, list_files, pair_files
+from cohorts.sources.bids.files import Pair, choose_structures, list_images, pair_files
 from cohorts.sources.bids.tables import DatasetTables, Row, read_scan_time
 from cohorts.sources.freesurfer.subjects import (
     Subject,
@@ -115,10 +115,10 @@ class _Derivatives:
     def pair(self, person: str, session: str | None) -> Pair:
         """Return the image of a visit with its label map."""
         filters = self.reading.filters
-        images = list_files(_get_anat(self.root, person, session), "T1w", filters.get("t1w"))
+        images = list_images(_get_anat(self.root, person, session), "T1w", filters.get("t1w"))
         maps = {}
         for pipeline in self.pipelines:
-            files = list_files(_get_anat(pipeline, person, session), "dseg", filters.get("dseg"))
+            files = list_images(_get_anat(pipeline, person, session), "dseg", filters.get("dseg"))
             native = choose_structures([labels for labels in files if labels.is_native])
             if native:
                 maps[pipeline] = native

@@ -93,7 +93,7 @@ class Pair:
     note: str | None = field(default=None)
 
 
-def list_files(folder: Path, suffix: str, wanted: Filter | None = None) -> list[BidsFile]:
+def list_images(folder: Path, suffix: str, wanted: Filter | None = None) -> list[BidsFile]:
     """Return the images in `folder` with a suffix, in order; hidden files (`._x`) are none."""
     files = [
         parse_name(path)

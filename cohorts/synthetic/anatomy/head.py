@@ -21,7 +21,13 @@ from cohorts.synthetic.anatomy.extracerebral import (
     SKIN,
     SOFT_TISSUE,
 )
-from cohorts.synthetic.anatomy.shapes import Mask, Volume, make_ellipsoid, make_grid, make_tube
+from cohorts.synthetic.anatomy.shapes import (
+    Mask,
+    Volume,
+    make_coordinates,
+    make_ellipsoid,
+    make_tube,
+)
 from cohorts.synthetic.resampling import interpolate_to_fine
 
 _BELOW_MM: Final = 44
@@ -64,7 +70,7 @@ def add_head(
     head = np.pad(labels, [*sides, (below, 0)])
     moved = affine.copy()
     moved[2, 3] -= below
-    grid = make_grid(head.shape, moved)
+    grid = make_coordinates(head.shape, moved)
     depth = _measure_depth(head > 0)
     bone_mm, scalp_mm = _vary_thickness(grid)
     free = head == 0

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from cohorts.synthetic.anatomy.base import CSF, BaseAnatomy, crop_anatomy
 from cohorts.synthetic.anatomy.head import add_head
-from cohorts.synthetic.anatomy.shapes import make_ellipsoid, make_grid, make_tube
+from cohorts.synthetic.anatomy.shapes import make_coordinates, make_ellipsoid, make_tube
 
 Mask = npt.NDArray[np.bool_]
 Volume = npt.NDArray[np.float32]
@@ -103,7 +103,7 @@ def _read(image: Any) -> Volume:
 def _label_template(
     t1: Volume, grey: Volume, white: Volume, affine: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.uint16]:
-    grid = make_grid(t1.shape, affine)
+    grid = make_coordinates(t1.shape, affine)
     x, _, _ = grid
     brain = ndimage.binary_fill_holes(t1 > 0)
     regions = _find_ventricles(t1, brain, grid)

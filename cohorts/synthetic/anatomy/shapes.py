@@ -7,7 +7,7 @@ Mask = npt.NDArray[np.bool_]
 Volume = npt.NDArray[np.float32]
 
 
-def make_grid(
+def make_coordinates(
     shape: tuple[int, ...], affine: npt.NDArray[np.float64]
 ) -> tuple[Volume, Volume, Volume]:
     """Return the coordinates in mm along each axis of an RAS grid, ready to broadcast."""

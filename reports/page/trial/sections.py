@@ -9,7 +9,7 @@ from reports.figures.trial import (
     plot_trial_effects,
     plot_twins,
 )
-from reports.page.columns import beside, build_facts, build_table, estimate, number, words
+from reports.page.columns import beside, build_facts, build_table, number, with_interval, words
 from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
 from reports.page.gather import StudyFacts
@@ -33,7 +33,7 @@ def describe_effects(facts: StudyFacts) -> Section:
     rules = [
         words("estimator", "Estimator", estimator_label),
         words("effect", "Effect"),
-        estimate("estimate", "lower", "upper", "Treatment minus control", show_effect),
+        with_interval("estimate", "lower", "upper", "Treatment minus control", show_effect),
         number("se_robust", "Robust error", show_effect),
         number("se_model", "Model-based error", show_effect),
         words("standard_error", "Interval from"),
@@ -134,7 +134,7 @@ def describe_missing(facts: StudyFacts) -> Section:
     rules = [
         words("strategy", "Treated people who left", lambda v: show_text(v).replace("_", " ")),
         words("assumption", "Assumption", lambda v: show_text(v, limit=200)),
-        estimate("estimate", "lower", "upper", f"Effect, {unit}", show_effect),
+        with_interval("estimate", "lower", "upper", f"Effect, {unit}", show_effect),
         number("se", "Jackknife error", show_effect),
         number("se_rubin", "Rubin's error", show_effect),
         number("p_value", "p", show_p_value),
@@ -221,7 +221,7 @@ def _by_decline(facts: StudyFacts, unit: str) -> list[Block]:
         return []
     rules = [
         number("predicted_decline", f"Predicted decline, {unit}", show_effect),
-        estimate("effect", "lower", "upper", f"Effect there, {unit}", show_effect),
+        with_interval("effect", "lower", "upper", f"Effect there, {unit}", show_effect),
     ]
     note = (
         "At the quartiles of predicted decline; robust errors. The twin's error shrinks the trend."

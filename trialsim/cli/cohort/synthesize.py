@@ -10,7 +10,7 @@ from trialsim.cli.asking.recording import QuietOption, SeedOption
 from trialsim.cli.cohort.signal import Signal
 from trialsim.cli.cohort.synthesizing import (
     write_images,
-    write_table,
+    write_people_tables,
     write_trial_images,
     write_trial_table,
 )
@@ -114,4 +114,4 @@ def synthesize(
     elif trial:
         write_trial_table(folder, participants, **course, **asked)
     else:
-        write_table(folder, participants, parameters=parameters, **asked)
+        write_people_tables(folder, participants, parameters=parameters, **asked)

@@ -53,7 +53,7 @@ def write_trial_table(folder: Path, n_people: int, **asked: Any) -> None:
     )
 
 
-def write_table(folder: Path, n_people: int, **asked: Any) -> None:
+def write_people_tables(folder: Path, n_people: int, **asked: Any) -> None:
     """Write simulated people as tables."""
     from cohorts.synthetic.folders import write_people
 

@@ -55,7 +55,7 @@ TEST: Final = {
 """The options of every calculator, by name."""
 
 
-def answer(form: str, test: Given, **model: Any) -> None:
+def answer_question(form: str, test: Given, **model: Any) -> None:
     """Print what a closed form of `trialsim.analytic` gives, and draw it where that is asked for.
 
     Parameters

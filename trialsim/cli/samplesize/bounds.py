@@ -21,7 +21,7 @@ def read_boundary(text: str) -> str | dict[str, Any]:
     return stated
 
 
-def place_looks(delta: float | None, sd: float | None, *others: Any) -> "Calendar | None":
+def read_looks(delta: float | None, sd: float | None, *others: Any) -> "Calendar | None":
     """Return where looks are placed in time; None where nothing is stated of it."""
     from trialsim.errors import DesignError
     from trialsim.study.calculators.looks import Calendar

@@ -13,7 +13,7 @@ from trialsim.cli.samplesize.answering import (
     RetentionTreatment,
     Sd,
     SdTreatment,
-    answer,
+    answer_question,
     split_retention,
 )
 
@@ -32,7 +32,7 @@ def means(
     Example: trialsim samplesize means --delta 0.5 --sd 1 --power 0.8
     """
     arms = {"retention": retention, "retention_treatment": retention_treatment}
-    answer("means", test, delta=delta, sd=sd, sd_treatment=sd_treatment, **arms)
+    answer_question("means", test, delta=delta, sd=sd, sd_treatment=sd_treatment, **arms)
 
 
 def ancova(
@@ -56,7 +56,7 @@ def ancova(
     model = {"delta": delta, "sd": sd, "r_squared": correlation**2, "n_covariates": n_covariates}
     model |= {"deflation": deflation, "inflation": inflation}
     model |= {"retention": retention, "retention_treatment": retention_treatment}
-    answer("prognostic_ancova", test, **model)
+    answer_question("prognostic_ancova", test, **model)
 
 
 def slope(
@@ -85,7 +85,7 @@ def slope(
     arms = split_retention(retention, retention_treatment)
     times = split_numbers(visit_times)
     model = {"delta": delta, "visit_times": times, "baseline": baseline}
-    answer("random_slope", test, **model, **variances, **arms)
+    answer_question("random_slope", test, **model, **variances, **arms)
 
 
 def mmrm(
@@ -117,4 +117,6 @@ def mmrm(
 
     model = {"delta": delta, "sd": sd, "sd_treatment": sd_treatment}
     arms = split_retention(retention, retention_treatment)
-    answer("mmrm", test, **model, **arms, correlation=build_correlation(correlation, rho, n_visits))
+    answer_question(
+        "mmrm", test, **model, **arms, correlation=build_correlation(correlation, rho, n_visits)
+    )

@@ -7,7 +7,7 @@ import typer
 
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.samplesize.answering import Json
-from trialsim.cli.samplesize.bounds import place_looks, read_boundary
+from trialsim.cli.samplesize.bounds import read_boundary, read_looks
 
 if TYPE_CHECKING:
     pass
@@ -97,7 +97,7 @@ def sequential(
         by,
         boundaries,
         {"alpha": alpha, "sides": sides, "power": power},
-        place_looks(delta, sd, visits, rho, dropout, *people, allocation_ratio),
+        read_looks(delta, sd, visits, rho, dropout, *people, allocation_ratio),
     )
     if write is not None:
         planned.write(write)

@@ -43,7 +43,7 @@ from trialsim.comparison.cohort_error.samples import (
     take_top,
 )
 from trialsim.comparison.refitting import Rescore
-from trialsim.comparison.transport import describe_selected, transport
+from trialsim.comparison.transport import compute_selected_moments, transport
 from trialsim.design import TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import count_selected
@@ -239,7 +239,7 @@ class _Job:
         if prognostic is not None:
             middle = np.nanmean(prognostic, axis=-1, keepdims=True)
             shown = np.where(np.isfinite(score), score - middle, 0.0)
-        selected = describe_selected(counts, target.start - people.middle[0], shown)
+        selected = compute_selected_moments(counts, target.start - people.middle[0], shown)
         return transport(moments, people, weights, center_score(prognostic), selected)
 
     def estimate_freedom(self) -> dict[str, Floats]:

@@ -22,7 +22,7 @@ from trialsim.study.steps.prediction import (
     estimate_one,
     list_prediction_options,
     locate_predictions,
-    predict_people,
+    predict_and_note,
 )
 from trialsim.study.steps.screening import read_given_predictions, reads_predictions
 from trialsim.study.steps.tools import load_followed
@@ -67,7 +67,7 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
     refuse_training_people(job, people)
     folder = locate_predictions(job, str(run.fingerprint))
     options = list_prediction_options(job, section, folder) | {"save_images": False}
-    found = predict_people(job, run, cohort.select(people), options)
+    found = predict_and_note(job, run, cohort.select(people), options)
     run.write("archive_predictions", found.predictions)
     job.tell(run, [f"In the archive: {text}" for text in describe_predictions(found)])
 

@@ -59,7 +59,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
 
     folder = locate_predictions(job, str(run.fingerprint))
     cohort = add_scan_volumes(read_cohort(run.study, run.read), run)
-    found = predict_people(job, run, cohort, list_prediction_options(job, section, folder))
+    found = predict_and_note(job, run, cohort, list_prediction_options(job, section, folder))
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
     images = list_prediction_images(
@@ -69,7 +69,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     job.tell(run, describe_predictions(found))
 
 
-def predict_people(
+def predict_and_note(
     job: Job, run: Run, cohort: Cohort, options: dict[str, Any]
 ) -> "CohortPrediction":
     """Return what is predicted for people, here or by workers elsewhere, and note it.

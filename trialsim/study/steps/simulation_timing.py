@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from trialsim.analysis.inputs import count_cores
-from trialsim.comparison.candidate_runs import build_model
+from trialsim.comparison.candidate_runs import build_outcome_model
 from trialsim.comparison.candidates import list_candidates
 from trialsim.design import TrialDesign
 from trialsim.simulation.pool import Pool, build_pool
@@ -39,7 +39,7 @@ def measure_trial(protocol: Protocol) -> float:
     """Return the seconds of one simulated trial at all sample sizes, with all analyses."""
     design, section = _drop_normal_ageing(protocol.design), protocol.simulation
     sizes = [design.split(n) for n in sorted(set(section.sample_sizes))]
-    model = build_model(_make_up_pool(design), design)
+    model = build_outcome_model(_make_up_pool(design), design)
     start = time.perf_counter()
     simulate_trials(model, design, sizes, seed=0, replicates=range(_TRIALS), workers=1)
     n_cores = min(section.workers, count_cores())

@@ -2,7 +2,7 @@
 
 from reports.figures.labels import strategy_label
 from reports.page.choice import primary_analysis
-from reports.page.columns import ColumnRule, build_table, estimate, number, words
+from reports.page.columns import ColumnRule, build_table, number, with_interval, words
 from reports.page.content import Table
 from reports.page.formats import Format, show_count, show_fraction, show_interval, show_number
 from reports.page.gather import StudyFacts
@@ -52,4 +52,4 @@ def describe_duration(facts: StudyFacts) -> str:
 
 
 def _expect(name: str, title: str, form: Format) -> ColumnRule:
-    return estimate(name, f"{name}_lower", f"{name}_upper", title, form)
+    return with_interval(name, f"{name}_lower", f"{name}_upper", title, form)

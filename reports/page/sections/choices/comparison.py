@@ -11,7 +11,7 @@ from reports.page.choice import (
     pick_best_fractions,
     primary_analysis,
 )
-from reports.page.columns import build_table, estimate, number, simulated, words
+from reports.page.columns import build_table, number, simulated, with_interval, words
 from reports.page.content import Block, Paragraph, Section, Table
 from reports.page.formats import (
     money_format,
@@ -70,7 +70,7 @@ def _strategies(facts: StudyFacts) -> Table:
     rules = [
         words("strategy", "Strategy", label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
-        estimate(
+        with_interval(
             "n_control",
             "n_control_lower_cohort",
             "n_control_upper_cohort",
@@ -82,7 +82,7 @@ def _strategies(facts: StudyFacts) -> Table:
     ]
     if by == "cost":
         title = f"Cost, {unit} (95 % interval)"
-        rules.append(estimate("cost", "cost_lower", "cost_upper", title, money))
+        rules.append(with_interval("cost", "cost_lower", "cost_upper", title, money))
     if best["months_to_enroll"].notna().any():
         rules.append(number("months_to_enroll", "Enrollment, months", show_number))
     power, analysis = best["target_power"].iloc[0], analysis_label(best["analysis"].iloc[0])
@@ -120,7 +120,7 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
         words("reference_strategy", "Instead of", label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
         words("analysis", "Analysis", analysis_label),
-        estimate(
+        with_interval(
             "saving_n_control",
             "saving_n_control_lower",
             "saving_n_control_upper",
@@ -130,10 +130,12 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
     ]
     if (rows["saving_cost"].fillna(0) != 0).any():
         head = f"Cost saved, {unit} (paired 95 % interval)"
-        rules.append(estimate("saving_cost", "saving_cost_lower", "saving_cost_upper", head, money))
+        rules.append(
+            with_interval("saving_cost", "saving_cost_lower", "saving_cost_upper", head, money)
+        )
     if rows["power_equal_budget"].notna().any():
         rules.append(
-            estimate(
+            with_interval(
                 "power_equal_budget",
                 "power_equal_budget_lower",
                 "power_equal_budget_upper",
@@ -193,7 +195,7 @@ def build_capture_differences(facts: StudyFacts, rows: pd.DataFrame, *, title: s
         words("strategy", "Strategy", label),
         words("reference_strategy", "Minus", label),
         number("n_selected", "Selected", show_count),
-        estimate(
+        with_interval(
             "difference",
             "difference_lower",
             "difference_upper",

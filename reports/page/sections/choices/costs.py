@@ -3,7 +3,7 @@
 from reports.figures import plot_costs
 from reports.figures.labels import strategy_label
 from reports.page.choice import primary_analysis, primary_sizes
-from reports.page.columns import build_table, estimate, number, words
+from reports.page.columns import build_table, number, with_interval, words
 from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import money_format, show_fraction, show_share
 from reports.page.gather import StudyFacts
@@ -41,7 +41,7 @@ def describe_costs(facts: StudyFacts) -> Section:
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Cheapest fraction enrolled", show_fraction),
-        estimate(
+        with_interval(
             "cost",
             "cost_lower",
             "cost_upper",

@@ -6,11 +6,11 @@ import pandas as pd
 
 from reports.figures import plot_front
 from reports.figures.labels import analysis_label, strategy_label
-from reports.page.columns import build_table, estimate, number, simulated, words
+from reports.page.columns import build_table, number, simulated, with_interval, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import (
     Format,
-    is_missing,
+    is_blank,
     money_format,
     show_count,
     show_fraction,
@@ -55,13 +55,13 @@ def _summarize(facts: StudyFacts, front: pd.DataFrame, currency: str) -> str:
     searched = f"{show_count(n_designs)} designs were searched by closed form" if n_designs else ""
     chance = best["probability_cheapest"]
     doubt = ""
-    if not is_missing(chance):
+    if not is_blank(chance):
         doubt = (
             f" Its choice of people had the cheapest design in {show_share(chance)} of other "
             "cohorts of the same kind."
         )
     power = ""
-    if not is_missing(best["simulated_power"]):
+    if not is_blank(best["simulated_power"]):
         power = f" Simulated, its power is {show_share(best['simulated_power'])}."
     money = "" if not currency else f" for {show_money(best['cost'], currency)}"
     return (
@@ -84,7 +84,7 @@ def _tabulate(facts: StudyFacts, front: pd.DataFrame, currency: str) -> Table:
         words("visits_months", "Visits, months"),
         words("analysis", "Analysis", analysis_label),
         number("allocation_ratio", "Treatment : control", show_number),
-        estimate(
+        with_interval(
             "n_control",
             "n_control_lower",
             "n_control_upper",
@@ -93,8 +93,8 @@ def _tabulate(facts: StudyFacts, front: pd.DataFrame, currency: str) -> Table:
         ),
         number("n_treatment", "Treatment arm, people", show_count),
         number("n_to_screen", "To screen, people", show_count),
-        estimate("cost", "cost_lower", "cost_upper", f"Cost, {unit} (95 % interval)", form),
-        estimate(
+        with_interval("cost", "cost_lower", "cost_upper", f"Cost, {unit} (95 % interval)", form),
+        with_interval(
             "months_to_last_visit",
             "months_to_last_visit_lower",
             "months_to_last_visit_upper",

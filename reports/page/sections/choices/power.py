@@ -12,10 +12,10 @@ from reports.page.choice import (
     primary_sizes,
     target_power,
 )
-from reports.page.columns import beside, build_table, estimate, number, simulated, words
+from reports.page.columns import beside, build_table, number, simulated, with_interval, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import (
-    is_missing,
+    is_blank,
     show_count,
     show_fraction,
     show_number,
@@ -85,9 +85,7 @@ def _proposed(facts: StudyFacts) -> Paragraph:
     best, trial = choice.best, choice.trial
     corrected = "" if choice.proposal is None else ", as found before its optimism is taken off"
     closed = best["closed_form_n_control"]
-    second = (
-        "" if is_missing(closed) else f" The closed form gives {show_number(closed, digits=4)}."
-    )
+    second = "" if is_blank(closed) else f" The closed form gives {show_number(closed, digits=4)}."
     return Paragraph(
         f"{rule}Proposed: {show_size(trial['n_control'])} in the control and "
         f"{show_size(trial['n_treatment'])} in the treatment arm "
@@ -127,14 +125,14 @@ def build_sizes(facts: StudyFacts, rows: pd.DataFrame, *, title: str) -> Table:
         number("fraction_enrolled", "Fraction", show_fraction),
         words("analysis", "Analysis", analysis_label),
         number("target_power", "Target power", show_fraction),
-        estimate(
+        with_interval(
             "n_control",
             "n_control_lower",
             "n_control_upper",
             "Control arm (Monte Carlo)",
             show_size,
         ),
-        estimate(
+        with_interval(
             "n_control",
             "n_control_lower_cohort",
             "n_control_upper_cohort",
@@ -199,7 +197,7 @@ def build_characteristics(facts: StudyFacts, rows: pd.DataFrame, *, title: str) 
         title=title,
         sources=facts.sources(_TABLE),
         note="MCSE: Monte Carlo standard error; it is 0 where every trial rejects, or none. Bias "
-        "is the estimate minus the difference that complete outcomes would show.",
+        "is the with_interval minus the difference that complete outcomes would show.",
     )
 
 

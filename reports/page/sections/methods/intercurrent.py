@@ -9,7 +9,7 @@ from reports.figures.labels import analysis_label
 from reports.page.columns import build_table, number, simulated, words
 from reports.page.content import Block, Paragraph
 from reports.page.description import Rate, StudyDescription
-from reports.page.formats import is_missing, show_fraction, show_number, show_share, show_text
+from reports.page.formats import is_blank, show_fraction, show_number, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.size_words import describe_group
 from reports.page.units import show_unit
@@ -98,7 +98,7 @@ def describe_strategies(facts: StudyFacts) -> Iterator[Block]:
         "control.",
     )
     tipping = rows["tipping_delta"].dropna()
-    if not tipping.empty and not is_missing(tipping.iloc[0]):
+    if not tipping.empty and not is_blank(tipping.iloc[0]):
         yield Paragraph(
             f"Tipping point: half of the trials lose their significance if treated people who left "
             f"fared {show_number(abs(tipping.iloc[0]))} {amount} worse than those who stayed and "

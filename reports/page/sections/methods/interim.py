@@ -8,7 +8,7 @@ from reports.page.choice import choose
 from reports.page.columns import build_table, number, simulated, words
 from reports.page.content import Block, Listing, Paragraph, Picture, Section, Table
 from reports.page.formats import (
-    is_missing,
+    is_blank,
     show_count,
     show_fraction,
     show_money,
@@ -131,7 +131,7 @@ def _draw(facts: StudyFacts, looks: pd.DataFrame, unit: str) -> Picture:
 
 def _tabulate_looks(facts: StudyFacts, looks: pd.DataFrame, unit: str) -> Table:
     def show_z(value: object) -> str:
-        return "none" if is_missing(value) else show_number(value, digits=4)
+        return "none" if is_blank(value) else show_number(value, digits=4)
 
     shown = looks.copy()
     if not _has_futility(looks):

@@ -7,7 +7,7 @@ from reports.figures.labels import analysis_label
 from reports.page.choice import CheapestChoice, choose, pick_best_fractions, primary_analysis
 from reports.page.content import Block, Listing, Section
 from reports.page.formats import (
-    is_missing,
+    is_blank,
     show_count,
     show_fraction,
     show_number,
@@ -55,7 +55,7 @@ def _sample_size(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
             f"Without this selection (prognostic enrichment) the trial would need "
             f"{describe_size(reference)}."
         )
-    if not is_missing(best["closed_form_n_control"]):
+    if not is_blank(best["closed_form_n_control"]):
         closed = show_size(best["closed_form_n_control"])
         sentences.append(f"The closed form gives {closed} in the control arm.")
     return sentences
@@ -114,12 +114,12 @@ def _performance(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
         f"{show_share(rows['mcse'].max(), digits=2)}): with {show_count(mine['n_control'])} in the "
         f"control arm the power is {show_share(mine['power'])}"
     ]
-    if not is_missing(mine["type_one_error"]):
+    if not is_blank(mine["type_one_error"]):
         error, mcse = (show_share(mine[name], digits=2) for name in _ERRORS)
         sentences[0] += f", the type I error without an effect {error} (standard error {mcse})"
-    if not is_missing(mine["bias"]):
+    if not is_blank(mine["bias"]):
         sentences[0] += f", the bias {show_number(mine['bias'], digits=2)}"
-    if not is_missing(mine["coverage"]):
+    if not is_blank(mine["coverage"]):
         sentences[0] += f", the coverage of the interval {show_share(mine['coverage'])}"
     sentences[0] += "."
     failed, fitted = rows["n_failed_fits"].sum(), rows["n_simulations"].sum()

@@ -5,7 +5,7 @@ from typing import Any
 from reports.figures.labels import covariate_label, strategy_label
 from reports.page.columns import build_table, number, words
 from reports.page.content import Table
-from reports.page.formats import MISSING, is_missing, show_count
+from reports.page.formats import MISSING, is_blank, show_count
 from reports.page.gather import StudyFacts
 
 
@@ -34,6 +34,6 @@ def describe_balance(facts: StudyFacts) -> Table:
 
 
 def _show_difference(value: Any) -> str:
-    if is_missing(value):
+    if is_blank(value):
         return MISSING
     return f"{round(value, 2) + 0.0:.2f}".replace("-", "\u2212")

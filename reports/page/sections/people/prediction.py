@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.figures import plot_capture_rates, plot_predicted_versus_observed
 from reports.figures.labels import label_text, strategy_label
-from reports.page.columns import build_table, estimate, number, words
+from reports.page.columns import build_table, number, with_interval, words
 from reports.page.content import Block, Picture, Section, Table
 from reports.page.formats import (
     show_count,
@@ -99,7 +99,7 @@ def _measures(facts: StudyFacts, rows: pd.DataFrame, note: str) -> Table:
     for metric in metrics:
         low, high = f"value_lower {metric}", f"value_upper {metric}"
         rules.append(
-            estimate(f"value {metric}", low, high, _metric_title(facts, metric), _show_measure)
+            with_interval(f"value {metric}", low, high, _metric_title(facts, metric), _show_measure)
         )
     return build_table(
         wide.reset_index(),
@@ -125,7 +125,9 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame, n_people: int, privacy: Pr
         words("subgroup", "People", lambda v: show_text(v, limit=80)),
         words("strategy", "Strategy", strategy_label),
         words("metric", "Measure", lambda metric: _metric_title(facts, metric)),
-        estimate("value", "value_lower", "value_upper", "Value (95 % interval)", _show_measure),
+        with_interval(
+            "value", "value_lower", "value_upper", "Value (95 % interval)", _show_measure
+        ),
         number("n", "n", show_count),
     ]
     return build_table(
@@ -214,7 +216,7 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
         words("strategy", "Strategy", strategy_label),
         number("n_selected", "Selected", show_count),
         number("n_evaluated", "Evaluated", show_count),
-        estimate(
+        with_interval(
             "capture_rate",
             "capture_rate_lower",
             "capture_rate_upper",

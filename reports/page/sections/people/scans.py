@@ -12,7 +12,7 @@ from cohorts.images import read_image
 from reports.figures.labels import label_text
 from reports.figures.scan_panels import Hippocampi, ScanScale, measure_scale, plot_scan_panel
 from reports.page.content import Block, Paragraph, Picture
-from reports.page.formats import is_missing, show_interval, show_number
+from reports.page.formats import is_blank, show_interval, show_number
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy, person_name
 from reports.page.units import show_region
@@ -131,7 +131,7 @@ def _describe_change(row: dict[Any, Any]) -> str:
     def show(change: float) -> str:
         return show_number(change, digits=2) + "\u00a0%"
 
-    if is_missing(row["volume_sd_mm3"]):
+    if is_blank(row["volume_sd_mm3"]):
         return show(row["change"])
     half = 100 * _Z_95 * row["volume_sd_mm3"] / row["baseline_volume_mm3"]
     interval = show_interval(row["change"] - half, row["change"] + half, show)
