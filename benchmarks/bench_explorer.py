@@ -55,6 +55,7 @@ def make_study(folder: Path) -> Path:
 
 def measure_moves(study: Path) -> None:
     taken = take_port(0)
+    taken.listen()
     server = uvicorn.Server(uvicorn.Config(build_server(Contents(study), "t"), log_level="error"))
     threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True).start()
     with sync_playwright() as playwright:

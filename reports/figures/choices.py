@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.labels import label_text, percent, strategy_label
+from reports.figures.labels import fraction_label, label_text, percent, strategy_label
 from reports.figures.style import INK, MUTED, new_figure, shared_style, strategy_styles
 
 _EVERYONE: Final = "random"
@@ -88,4 +88,4 @@ def _choice_label(row: dict[object, object]) -> str:
     fraction = float(str(row["fraction_enrolled"]))
     if row["strategy"] == _EVERYONE:
         return "Everyone (random)"
-    return f"{name.split(' (')[0]}, top {percent(fraction)}"
+    return f"{name.split(' (')[0]}, top {fraction_label(fraction)}"

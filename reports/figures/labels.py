@@ -102,6 +102,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f}\u00a0%"
 
 
+def fraction_label(fraction: float) -> str:
+    """Return a fraction enrolled as it was given: 0.4 is `40 %`, 0.125 is `12.5 %`."""
+    return percent(fraction, 0 if abs(100 * fraction - round(100 * fraction)) < 1e-6 else 1)
+
+
 def _sentence_case(name: str) -> str:
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:] or name

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.labels import analysis_label, percent, strategy_label
+from reports.figures.labels import analysis_label, fraction_label, percent, strategy_label
 from reports.figures.style import (
     INK,
     MUTED,
@@ -79,6 +79,8 @@ def _draw_curve(axes: Axes, rows: pd.DataFrame, look: StrategyStyle, label: str)
 
 def _curve_label(row: pd.Series, *, name_analysis: bool) -> str:
     parts = [strategy_label(row["strategy"], limit=30)]
-    parts += [f"top {percent(row['fraction_enrolled'])}"] if row["fraction_enrolled"] < 1 else []
+    parts += (
+        [f"top {fraction_label(row['fraction_enrolled'])}"] if row["fraction_enrolled"] < 1 else []
+    )
     parts += [analysis_label(row["analysis"])] if name_analysis else []
     return ", ".join(parts)

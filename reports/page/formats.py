@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cohorts.identifiers import show_plainly
-from reports.figures.labels import percent
+from reports.figures.labels import fraction_label, percent
 
 MISSING: Final = "\u2013"
 
@@ -71,7 +71,7 @@ def show_fraction(value: Any) -> str:
     """Return a fraction enrolled: 0.4 is `40 %`, 0.125 is `12.5 %`."""
     if is_blank(value):
         return MISSING
-    return percent(value, 0 if abs(100 * value - round(100 * value)) < 1e-6 else 1)
+    return fraction_label(value)
 
 
 def show_error(value: float, form: Format) -> str:

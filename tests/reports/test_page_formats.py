@@ -101,6 +101,8 @@ def test_settings_are_shown_with_their_units() -> None:
     assert show_setting((0.0, 12.0, 24.5)) == "0, 12, 24.5"
     assert show_setting(("random", "brlp"), "strategies") == "Random, BrLP"
     assert show_setting(None) == "not recorded"
+    many = [place / 250 for place in range(1, 251)]
+    assert show_setting(many, "fractions_enrolled") == f"250 from 0.4{NBSP}% to 100{NBSP}%"
 
 
 @pytest.mark.parametrize(

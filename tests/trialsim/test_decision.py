@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.trialsim.test_archive import DESIGN, draw_people
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.decision import compute_regret, weigh_cheapest
 from trialsim.costs import Costs
+from trialsim.design import TrialDesign
 
 
 def test_probabilities_are_shares_of_samples_with_ties_shared() -> None:
@@ -46,3 +48,20 @@ def test_without_samples_enough_nothing_is_decided() -> None:
         n_simulations=100, n_bootstrap=20, seed=1, baseline=baseline,
     )  # fmt: skip
     assert found.tables["decisions"].empty
+
+
+def test_without_samples_the_cheapest_trial_of_whole_people_is_proposed() -> None:
+    rng = np.random.default_rng(8)
+    people = pd.Index([f"p{i}" for i in range(400)], name="participant_id")
+    decline = rng.normal(100, 60, 400)
+    volumes = 3400 - decline[:, None] * np.array([0, 1]) + rng.normal(0, 40, (400, 2))
+    found = compare_strategies(
+        pd.DataFrame(volumes, index=people, columns=[0.0, 12.0]),
+        pd.DataFrame({"random": rng.random(400), "mine": decline}, index=people),
+        TrialDesign((0, 12), analyses=("change",), slowing=0.5),
+        Costs(screening=1500, participant=25_000),
+        sample_sizes=[10, 20, 40, 80], fractions_enrolled=[place / 40 for place in range(4, 41)],
+        n_simulations=100, n_bootstrap=0, seed=1, workers=1,
+    )  # fmt: skip
+    sizes, proposed = found.tables["sample_sizes"], found.tables["proposed_sizes"]
+    assert proposed["cost"].item() == sizes.loc[sizes["is_attainable"], "cost"].min()

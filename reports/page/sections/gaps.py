@@ -16,6 +16,9 @@ _SHARES = (
     "slowing", "dropout_control", "dropout_treatment", "fractions_enrolled",
 )  # fmt: skip
 _AMOUNTS = ("screening", "participant", "visit", "per_month")
+_MOST: Final = 12
+"""Numbers of a list; of more of them the first and the last are told."""
+
 _FORMS: Final[dict[str, Format]] = {
     **dict.fromkeys(_SHARES, show_fraction),
     **dict.fromkeys(_AMOUNTS, show_count),
@@ -57,6 +60,9 @@ def show_setting(value: Any, key: str = "") -> str:
         return NOT_RECORDED
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple) and len(value) > _MOST and not isinstance(value[0], str):
+        ends = (show_setting(inner, key) for inner in (min(value), max(value)))
+        return f"{len(value)} from {' to '.join(ends)}"
     if isinstance(value, list | tuple):
         return ", ".join(show_setting(inner, key) for inner in value)
     if isinstance(value, int | float):

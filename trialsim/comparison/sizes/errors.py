@@ -16,6 +16,7 @@ from trialsim.comparison.cohort_error.intervals import (
     compute_t_quantile,
 )
 from trialsim.comparison.sizes.chosen import ChosenSize, correct_choice
+from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.costs import Costs
 
 _NORMAL = 1.959963984540054
@@ -156,8 +157,7 @@ class SizeErrors:
 
     def repeat_choice(self, members: list[int], analysis: str, costs: Costs) -> RepeatedChoice:
         """Return the cheapest of the members (the smallest, where nothing costs)."""
-        least = np.array([self._minimize(i, analysis, costs, 0.0) for i in members])
-        best = int(np.nanargmin(least))
+        best = int(np.nanargmin([self._count_whole(i, analysis, costs) for i in members]))
         place = members[best]
         nothing = ChosenSize(*[np.nan] * 5)
         if not self.has_intervals:
@@ -176,6 +176,14 @@ class SizeErrors:
         """Return the cost in each bootstrap sample; people in control where nothing costs."""
         drawn = self._minimize(place, analysis, costs, self._draw(place, analysis))
         return np.nan_to_num(drawn, nan=np.inf, posinf=np.inf)
+
+    def _count_whole(self, place: int, analysis: str, costs: Costs) -> float:
+        """Return the cost of whole people; people in control where nothing costs."""
+        run = self.runs[place]
+        n_control = run.sizes[analysis].n_control
+        if not costs.is_priced:
+            return n_control
+        return enroll_whole(run.candidate, run.design, n_control, costs).cost
 
     def _minimize(
         self, place: int, analysis: str, costs: Costs, log_ratio: Floats | float

@@ -74,26 +74,38 @@ def _strategies(facts: StudyFacts) -> Table:
             "n_control",
             "n_control_lower_cohort",
             "n_control_upper_cohort",
-            "Control arm, people (95 % interval)",
+            f"Control arm, people{_interval(best, 'n_control_lower_cohort')}",
             show_size,
         ),
         number("n_treatment", "Treatment arm, people", show_size),
         number("n_to_screen", "To screen, people", show_size),
     ]
     if by == "cost":
-        title = f"Cost, {unit} (95 % interval)"
+        title = f"Cost, {unit}{_interval(best, 'cost_lower')}"
         rules.append(with_interval("cost", "cost_lower", "cost_upper", title, money))
     if best["months_to_enroll"].notna().any():
         rules.append(number("months_to_enroll", "Enrollment, months", show_number))
     power, analysis = best["target_power"].iloc[0], analysis_label(best["analysis"].iloc[0])
     note = (
         f"For {show_fraction(power)} power with {analysis}, each strategy at its "
-        f"{'cheapest' if by == 'cost' else 'smallest'} fraction. The interval of the sample "
-        "size is for the error of cohort and prediction model, that of the cost for both layers of "
-        f"error. {learned}"
+        f"{'cheapest' if by == 'cost' else 'smallest'} fraction. {_describe_layers(best)} {learned}"
     ).strip()
     sources = facts.sources("sample_sizes")
     return build_table(best, rules, title="Strategies at their best", sources=sources, note=note)
+
+
+def _describe_layers(best: pd.DataFrame) -> str:
+    if best["n_control_lower_cohort"].isna().all():
+        return "No interval: the error of cohort and prediction model was not computed."
+    return (
+        "The interval of the sample size is for the error of cohort and prediction model, that of "
+        "the cost for both layers of error."
+    )
+
+
+def _interval(rows: pd.DataFrame, low: str, words: str = "95 % interval") -> str:
+    """Return what stands behind a title where its numbers have intervals."""
+    return f" ({words})" if rows[low].notna().any() else ""
 
 
 def find_currency(facts: StudyFacts) -> str:
@@ -124,12 +136,14 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
             "saving_n_control",
             "saving_n_control_lower",
             "saving_n_control_upper",
-            "People saved in the control arm (paired 95 % interval)",
+            "People saved in the control arm"
+            + _interval(rows, "saving_n_control_lower", "paired 95 % interval"),
             show_count,
         ),
     ]
     if (rows["saving_cost"].fillna(0) != 0).any():
-        head = f"Cost saved, {unit} (paired 95 % interval)"
+        head = f"Cost saved, {unit}"
+        head += _interval(rows, "saving_cost_lower", "paired 95 % interval")
         rules.append(
             with_interval("saving_cost", "saving_cost_lower", "saving_cost_upper", head, money)
         )
@@ -139,7 +153,7 @@ def build_savings(facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: st
                 "power_equal_budget",
                 "power_equal_budget_lower",
                 "power_equal_budget_upper",
-                "Power for the cost of the other (95 % interval)",
+                "Power for the cost of the other" + _interval(rows, "power_equal_budget_lower"),
                 show_share,
             )
         )

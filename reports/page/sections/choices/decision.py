@@ -31,10 +31,12 @@ def draw_decision(facts: StudyFacts) -> Picture | None:
     if simulated is not None:
         rows = rows.merge(simulated, on=_KEYS, how="left")
     analysis, power = analysis_label(primary_analysis(facts)), show_fraction(target_power(facts))
+    has_intervals = rows["n_control_lower_cohort"].notna().any()
+    intervals = "with 95 % intervals" if has_intervals else "only power with a 95 % interval"
     return Picture(
         "choices",
-        f"What each choice needs and costs for {power} power ({analysis}), with 95 % intervals; "
-        "dashed: enrolling everyone",
+        f"What each choice needs and costs for {power} power ({analysis}), {intervals}; dashed: "
+        "enrolling everyone",
         "One row a choice, one panel each for power at one sample size, people needed in the "
         "control arm, and cost; the values are in the table of the first section.",
         plot_choices(rows, currency=find_currency(facts), power=simulated is not None),

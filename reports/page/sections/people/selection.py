@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from reports.figures import plot_group_differences, plot_screening_flow
@@ -22,6 +23,8 @@ _SETTINGS = (
     ("Strategies", "strategies"),
     ("Fractions enrolled", "fractions_enrolled"),
 )
+_MOST_FRACTIONS: Final = 12
+"""Rows of a table of fractions; more of them are shown in even steps."""
 _FAILED: Final = ("n_failed", "n_failed_alone", "n_missing")
 
 
@@ -146,6 +149,11 @@ def _enrolled(facts: StudyFacts) -> tuple[str, int] | None:
 def _counts(facts: StudyFacts, privacy: Privacy) -> Table:
     counts = facts.ask(queries.SELECTED_COUNTS, "selections")
     wide = counts.pivot_table(index="fraction_enrolled", columns="strategy", values="n_selected")
+    note = f"Of {show_count(counts['n_ranked'].max())} people ranked."
+    if len(wide) > _MOST_FRACTIONS:
+        places = np.linspace(0, len(wide) - 1, _MOST_FRACTIONS).round().astype(int)
+        note += f" {_MOST_FRACTIONS} of {len(wide)} fractions; the study file holds the others."
+        wide = wide.iloc[places]
     rules = [number("fraction_enrolled", "Fraction enrolled", show_fraction)]
     rules += [number(name, strategy_label(name), privacy.show_people) for name in wide.columns]
     return build_table(
@@ -153,7 +161,7 @@ def _counts(facts: StudyFacts, privacy: Privacy) -> Table:
         rules,
         title="People selected by each strategy",
         sources=facts.sources("selections"),
-        note=f"Of {show_count(counts['n_ranked'].max())} people ranked.",
+        note=note,
     )
 
 
