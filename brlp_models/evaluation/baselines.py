@@ -1,4 +1,4 @@
-"""Predictors that use no image: carry forward, the auxiliary model, the best tabular regression."""
+"""Predictors beside the model: carry forward, the auxiliary model, regressions, given baselines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brlp_models.auxiliary.interface import AuxiliaryModel, tabulate_predictions
+from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.scoring import predict_changes
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, REFERENCE
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, MODEL, REFERENCE
 from brlp_models.evaluation.ranking import REGION
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
+from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 
 _FOLDS = 5
@@ -111,6 +114,42 @@ def predict_from_table(
             )
         rows.append(own.assign(predicted_mm3=ratio * people.map(measured), method=REFERENCE))
     return pd.concat(rows, ignore_index=True)[[*KEY, "predicted_mm3", "method"]]
+
+
+def predict_by_baselines(
+    baselines: Sequence[Baseline],
+    model: BrlpModel,
+    cohort: Cohort,
+    predicted: pd.DataFrame,
+    cache: ScanCache,
+) -> pd.DataFrame:
+    """Return rows of baselines that were fitted on other people, where the model has some.
+
+    Parameters
+    ----------
+    baselines
+        From `load_baseline`.
+    model, cohort, cache
+        As in `brlp_models.baselines.scoring.predict_changes`.
+    predicted
+        Rows of the model, with `start_mm3` and whatever goes with them.
+
+    Raises
+    ------
+    ModelError
+        For people that a baseline learned from.
+    """
+    known = predicted[(predicted["method"] == MODEL) & (predicted["region"] == REGION)]
+    known = known.drop(columns="sd_mm3").reset_index(drop=True)
+    people = cohort.select([str(name) for name in known["participant_id"].unique()])
+    keys = list(zip(known["participant_id"], known["horizon_months"], strict=True))
+    rows = []
+    for baseline in baselines:
+        changes, _ = predict_changes(baseline, model, people, cache)
+        percent = [changes.loc[person, months] for person, months in keys]
+        expected = known["start_mm3"] * (1 + np.array(percent, dtype=float) / 100)
+        rows.append(known.assign(predicted_mm3=expected, method=baseline.config.name))
+    return pd.concat(rows, ignore_index=True).dropna(subset="predicted_mm3")
 
 
 @dataclass(frozen=True)

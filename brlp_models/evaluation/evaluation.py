@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.scoring import refuse_training_people
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import (
     summarize_accuracy,
@@ -15,6 +17,7 @@ from brlp_models.evaluation.accuracy import (
 )
 from brlp_models.evaluation.baselines import (
     predict_auxiliary,
+    predict_by_baselines,
     predict_carry_forward,
     predict_from_table,
 )
@@ -96,6 +99,7 @@ def evaluate_model(
     *,
     training: EvaluatedCohort | None = None,
     calibration: EvaluatedCohort | None = None,
+    baselines: Sequence[Baseline] = (),
     report: Progress = lambda _: None,
 ) -> Tables:
     """Evaluate a model, and write each table to `out`.
@@ -116,6 +120,8 @@ def evaluate_model(
     calibration
         Other people, whose errors say how intervals are recalibrated; without them each half of
         the people tells it of the other.
+    baselines
+        Fitted on other people; each is one more method.
     report
         Told what is being done.
 
@@ -142,6 +148,9 @@ def evaluate_model(
     cohorts |= {} if training is None else {"the training people": training}
     cohorts |= {} if calibration is None else {"the calibration people": calibration}
     require_one_tool({who: one.cohort for who, one in cohorts.items()})
+    for baseline in baselines:
+        baseline.check_horizons(settings.horizons_months)
+        refuse_training_people(baseline, people.cohort)
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)
@@ -163,6 +172,11 @@ def evaluate_model(
     tables["predicted"] = _join_methods(
         model, people.cohort, at_horizon, found, tables["floor"], settings, training
     )
+    if baselines:
+        report("baselines")
+        known = tables["predicted"]
+        rows = predict_by_baselines(baselines, model, people.cohort, known, cache)
+        tables["predicted"] = pd.concat([known, rows], ignore_index=True)
     factors = None
     if calibration is not None:
         report(f"calibration on {len(calibration.cohort.participants)} other people")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, REFERENCE
 from brlp_models.evaluation.statistics import (
     Array,
     Estimate,
@@ -40,8 +40,9 @@ def summarize_ranking(
     -------
     DataFrame
         `horizon_months`, `subgroup` (`all`, and each diagnosis), `method`, `measure` (`Spearman`;
-        for the model also its difference to each predictor without a scan, by person), `value`,
-        `lower`, `upper`, `n`; NaN for fewer than four people.
+        for the model and each baseline also the difference to the auxiliary model and to the
+        regression on the baseline table, by person), `value`, `lower`, `upper`, `n`; NaN for fewer
+        than four people.
     """
     rows = []
     for horizon, changes in _tabulate_changes(predicted):
@@ -50,11 +51,12 @@ def summarize_ranking(
             for method in people.columns.drop("true"):
                 found = _rank(people, [method], rng, n_bootstrap)
                 rows.append({**key, "method": method, "measure": "Spearman", **vars(found)})
-            for other in (AUXILIARY, REFERENCE):
-                if {MODEL, other} <= set(people):
-                    found = _rank(people, [MODEL, other], rng, n_bootstrap)
+            without = [name for name in (AUXILIARY, REFERENCE) if name in people]
+            for method in people.columns.drop(["true", *without]):
+                for other in without:
+                    found = _rank(people, [method, other], rng, n_bootstrap)
                     name = f"Spearman minus that of the {other}"
-                    rows.append({**key, "method": MODEL, "measure": name, **vars(found)})
+                    rows.append({**key, "method": method, "measure": name, **vars(found)})
     return pd.DataFrame(rows)
 
 

@@ -51,8 +51,8 @@ def test_only_the_models_know_torch() -> None:
 
 FLOORS = {
     "brlp_models": (
-        "errors", "model", "scans", "auxiliary", "prediction", "evaluation", "training",
-        "demonstration",
+        "errors", "model", "scans", "auxiliary", "prediction", "baselines", "evaluation",
+        "training", "demonstration",
     ),
     "reports": ("errors", "store", "figures", "viewer", "page"),
     "trialsim": (

@@ -1,12 +1,13 @@
 """The evaluation of a model on a cohort as files: tables, figures, results in words, a verdict."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from brlp_models.baselines.baseline import load_baseline
 from brlp_models.evaluation.evaluation import PER_PERSON, EvaluatedCohort, evaluate_model
 from brlp_models.evaluation.local_validation import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
@@ -45,6 +46,7 @@ def write_evaluation(
     model: str,
     training: Path | None = None,
     calibration: Path | None = None,
+    baselines: Sequence[Path] = (),
     criteria: Path | None = None,
     measured_by: str | None = None,
     device: str = "cpu",
@@ -64,6 +66,8 @@ def write_evaluation(
         `mini`, or the path of a model folder.
     training, calibration
         Cohorts that the tabular reference is fitted on, and that intervals are recalibrated on.
+    baselines
+        Folders of fitted ones to compare with.
     criteria
         Of a local validation, in TOML; no verdict is given where left out.
     measured_by
@@ -92,6 +96,7 @@ def write_evaluation(
         settings,
         training=read(training) if training else None,
         calibration=read(calibration) if calibration else None,
+        baselines=[load_baseline(folder) for folder in baselines],
         report=report,
     )
     write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)

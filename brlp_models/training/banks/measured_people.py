@@ -5,6 +5,7 @@ baseline is rendered; the course says what becomes of the volumes.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from brlp_models.baselines.people import BaselinePeople
 from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid, resample
 from brlp_models.scans.intensity import scale_intensity
@@ -40,6 +42,9 @@ MONTHS: Final = (0.0, 24.0, 48.0)
 PART: Final = 20
 """People in a file; an interrupted bank loses one part at most."""
 
+IMAGES: Final = ("ideal", "first", "second")
+"""A person's images: without noise, and two acquisitions of it."""
+
 _RESOLUTION_MM: Final = 2.0
 _TRIES: Final = 20
 _NEAREST: Final = 3
@@ -53,6 +58,7 @@ def write_measured_people(
     *,
     seed: int,
     parameters: GeneratorParameters,
+    measured: Sequence[str] = IMAGES,
     report: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Write people with baseline scans, part by part; parts that are there are kept.
@@ -76,6 +82,9 @@ def write_measured_people(
         Person k depends on (seed, k) only.
     parameters
         A generator with signs.
+    measured
+        The images whose signs are measured, of `IMAGES`; each takes a twentieth of the time, and
+        none changes the people or their scans.
     report
         Called with the number of people that are there.
 
@@ -96,7 +105,7 @@ def write_measured_people(
         stem = folder / f"part-{start // PART:05d}"
         if not stem.with_suffix(".parquet").is_file():
             made = [
-                make_measured_person(bases, shares, grid, parameters, (seed, k))
+                make_measured_person(bases, shares, grid, parameters, (seed, k), measured)
                 for k in range(start, start + PART)
             ]
             np.save(stem.with_suffix(".npy"), np.stack([image for _, image in made]))
@@ -114,6 +123,54 @@ def read_measured_table(folder: Path) -> pd.DataFrame:
         Where no part is there.
     """
     return pd.concat([pd.read_parquet(path) for path in _list_parts(folder)], ignore_index=True)
+
+
+def read_measured_people(folder: Path) -> BaselinePeople:
+    """Return the people of a bank as a baseline learns from them; scans are read when asked for.
+
+    Their table is the one with a segmentation's error, their change is exact, and their signs are
+    those that the scans were made with.
+    """
+    rows = read_measured_table(folder)
+    rows = rows.set_index(rows["person"].map("sub-measured{:05d}".format).rename("participant_id"))
+    table = rows[["sex", "age_years", "diagnosis", "apoe4", "education_years", "mmse"]].join(
+        _select(rows, "table_").add_suffix("_mm3")
+    )
+    start = rows["hippocampus_0"]
+    change = {m: 100 * (rows[f"hippocampus_{m:.0f}"] / start - 1) for m in MONTHS[1:]}
+    signs = _select(rows, "sign_")
+    signs["lesion_mm3"] = np.log(signs["lesion_mm3"])
+    scans = [np.load(part.with_suffix(".npy"), mmap_mode="r") for part in _list_parts(folder)]
+    images = [image for part in scans for image in part]
+    return BaselinePeople(table, pd.DataFrame(change), images, signs, rows["base_anatomy"])
+
+
+def draw_tabled_people(n: int, *, seed: int, parameters: GeneratorParameters) -> BaselinePeople:
+    """Return people of a generator without scans, who are nearly free: an archive to fit on.
+
+    Parameters
+    ----------
+    n
+        How many.
+    seed
+        Decides everything.
+    parameters
+        The generator's.
+    """
+    rng = np.random.default_rng(seed)
+    course = simulate_course(n, rng=rng, visits_months=MONTHS, parameters=parameters.cohort)
+    course = replace(course, label="tabled")
+    people = build_participants(course, rng, parameters.cohort).set_index("participant_id")
+    for region, own in measure_volumes(course, rng, parameters.cohort).items():
+        people[f"{region}_mm3"] = own[:, 0]
+    start, *later = course.volumes["hippocampus"].T
+    change = {m: 100 * (own / start - 1) for m, own in zip(MONTHS[1:], later, strict=True)}
+    return BaselinePeople(people, pd.DataFrame(change, index=people.index))
+
+
+def _select(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    chosen = rows[[name for name in rows if str(name).startswith(prefix)]]
+    return chosen.rename(columns=lambda name: str(name).removeprefix(prefix))
 
 
 def read_measured_scans(folder: Path) -> npt.NDArray[np.uint8]:
@@ -134,12 +191,13 @@ def make_measured_person(
     grid: Grid,
     parameters: GeneratorParameters,
     seed: tuple[int, int],
+    measured: Sequence[str] = IMAGES,
 ) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
     """Return a person's row and scan; see `write_measured_people`.
 
     Parameters
     ----------
-    bases, grid, parameters
+    bases, grid, parameters, measured
         As there.
     shares
         Of each base's head that is ventricle.
@@ -176,8 +234,9 @@ def make_measured_person(
             continue
         row = _describe(course, signs, parameters, rng)
         again = acquire_t1w(scan.ideal, scan.ideal > 0, rng=rng, parameters=parameters.appearance)
-        for name, image in (("ideal", scan.ideal), ("first", scan.t1w), ("second", again)):
-            found = measure_signs(image, scan.labels, _RESOLUTION_MM**3)
+        images = dict(zip(IMAGES, (scan.ideal, scan.t1w, again), strict=True))
+        for name in measured:
+            found = measure_signs(images[name], scan.labels, _RESOLUTION_MM**3)
             row |= {f"{name}_{sign}": value for sign, value in found.items()}
         to_mni = align_by_moments(scan, rng)
         row |= {

@@ -1,5 +1,6 @@
 """The base anatomy that people are made from: a label map on a 1 mm grid."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -138,8 +139,17 @@ def _close(
     mask: npt.NDArray[np.bool_], *, radius_mm: float, margin_mm: float
 ) -> npt.NDArray[np.bool_]:
     """Return the closing of the mask by a ball, widened by a margin."""
-    wide = ndimage.distance_transform_edt(~mask) <= radius_mm
-    closed: npt.NDArray[np.bool_] = ndimage.distance_transform_edt(wide) > radius_mm - margin_mm
+    closed = np.zeros_like(mask)
+    if not mask.any():
+        return closed
+    # nothing reaches further than the ball, and distances are dear
+    reach = math.ceil(radius_mm) + 1
+    box = tuple(
+        slice(max(0, int(low) - reach), int(high) + reach)
+        for low, high in zip(*_find_bounds(mask), strict=True)
+    )
+    wide = ndimage.distance_transform_edt(~mask[box]) <= radius_mm
+    closed[box] = ndimage.distance_transform_edt(wide) > radius_mm - margin_mm
     return closed
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.asking.recording import JsonOption
+from trialsim.cli.model.baseline_scores import baseline_scores
 from trialsim.cli.model.calibrate import calibrate
 from trialsim.cli.model.check_scan import check_scan
 from trialsim.cli.model.demonstration_archive import demonstration_archive
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 app.command("check-scan")(check_scan)
 app.command("calibrate")(calibrate)
+app.command("baseline-scores")(baseline_scores)
 app.command("evaluation-people")(evaluation_people)
 app.command("demonstration-archive")(demonstration_archive)
 

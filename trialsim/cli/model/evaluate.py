@@ -32,6 +32,10 @@ def evaluate(
             "these people is calibrated on the other."
         ),
     ] = None,
+    baselines: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a fitted baseline to compare with; give it once for each."),
+    ] = None,
     conditions: Annotated[
         int,
         typer.Option(
@@ -91,6 +95,7 @@ def evaluate(
         model=model,
         training=train_on,
         calibration=calibrate_on,
+        baselines=baselines or (),
         criteria=local_validation,
         measured_by=measured_by,
         device=device,

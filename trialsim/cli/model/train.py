@@ -21,10 +21,23 @@ class TrainingStage(StrEnum):
     REFINER = "refiner"
     AUXILIARY = "auxiliary"
     ALL = "all"
+    BASELINE = "baseline"
+
+
+class BaselineChoice(StrEnum):
+    """The baselines that can be fitted, see `brlp_models.baselines`."""
+
+    ELASTIC_NET = "elastic_net"
+    IMAGE_REGRESSION = "image_regression"
+    LATENT_REGRESSION = "latent_regression"
 
 
 def train(
     stage: Annotated[TrainingStage, typer.Argument(help="What to train.")],
+    name: Annotated[
+        BaselineChoice | None,
+        typer.Argument(help="Which baseline; for `train baseline` alone.", show_default=False),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Cohort with scans and segmentations; none: the recipe's people."),
@@ -35,6 +48,16 @@ def train(
         typer.Option(help="Folder of label maps (SynthSeg or FreeSurfer codes)."),
     ] = None,
     config: Annotated[str, typer.Option(help="mini, official, or a recipe in TOML.")] = "mini",
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="For a baseline: people that its regression on the table is fitted on."),
+    ] = None,
+    horizon: Annotated[
+        list[float], typer.Option(help="For a baseline: months after baseline; once for each.")
+    ] = [24.0, 48.0],  # noqa: B006
+    model: Annotated[
+        str, typer.Option(help="For a baseline: the model on whose grid scans are read.")
+    ] = "mini",
     out: Annotated[
         Path, typer.Option(help="Folder of the training; what is finished in it is kept.")
     ] = Path("training"),
@@ -45,8 +68,37 @@ def train(
     Interrupt it whenever you like: the same command goes on from the last checkpoint, with the
     weights that an uninterrupted run has. Start it with `accelerate launch` for several devices.
 
+    `train baseline NAME` fits a predictor that BrLP must be better than, on the people of --data:
+    elastic_net on regional volumes; image_regression on the table and the brightness of the
+    baseline scan; latent_regression on the table and its latent.
+
     Example: trialsim train all --config mini --label-maps label_maps --out training
+    Example: trialsim train baseline image_regression --data archive --out image_regression
     """
+    from trialsim.cli.answering.progress import count_items
+    from trialsim.errors import DesignError
+    from trialsim.study.baselines import train_baseline
+
+    if stage is TrainingStage.BASELINE:
+        if name is None or data is None:
+            raise DesignError(
+                f"Say which baseline ({', '.join(BaselineChoice)}), and whom it learns from: "
+                "`trialsim train baseline image_regression --data archive`."
+            )
+        train_baseline(
+            name.value,
+            data,
+            out,
+            archive=archive,
+            horizons_months=horizon,
+            model=model,
+            measured_by=measured_by,
+            counting=lambda n: count_items("reading scans", n, quiet=quiet),
+        )
+        typer.echo(out)
+        return
+    if name is not None:
+        raise DesignError(f"{name.value} is a baseline: `trialsim train baseline {name.value}`.")
     from brlp_models.training.recipe import load_recipe
     from brlp_models.training.session import TrainingSession
 

@@ -1,0 +1,1 @@
+"""Predictors of a baseline visit's future that stand beside BrLP."""

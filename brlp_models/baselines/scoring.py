@@ -1,0 +1,159 @@
+"""A baseline's predictions of the people of a cohort."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brlp_models.baselines.baseline import Baseline
+from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.threads import limited_threads
+from brlp_models.model.training_people import find_training_people
+from brlp_models.prediction.start import People, find_start_visit, place_start
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.check import check_scan
+from brlp_models.scans.grid import Grid
+from brlp_models.scans.preprocessing import PreprocessedScan
+from cohorts.cohort import Cohort
+from cohorts.errors import TrialsimError
+
+_NOBODY: Final = "Nobody's baseline scan can be read: "
+
+
+def predict_changes(
+    baseline: Baseline,
+    model: BrlpModel,
+    cohort: Cohort,
+    cache: ScanCache,
+    *,
+    on_person: Callable[[], None] = lambda: None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the percent change of the hippocampus that a baseline expects of each person.
+
+    Only the baseline visit is read.
+
+    Parameters
+    ----------
+    baseline
+        From `load_baseline`.
+    model
+        Brings scans onto its grid, which must be the baseline's; its contrast is not imposed on
+        them, since contrast is among what is read.
+    cohort
+        The people; none of them may be among those that the baseline learned from.
+    cache
+        Of preprocessed scans.
+    on_person
+        Called after each person.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Index `participant_id`, a column for each horizon, NaN where the table lacks something; and
+        `participant_id`, `problem` of everyone whose scan cannot be read.
+
+    Raises
+    ------
+    ModelError
+        For people it learned from, another grid, or where nobody's scan can be read.
+    """
+    refuse_training_people(baseline, cohort)
+    table = cohort.baseline()
+    if not baseline.reads_scans:
+        return baseline.predict_change(table), _list_failures({})
+    images, problems = read_baseline_scans(
+        model, baseline.config.get_grid(), cohort, cache, on_person
+    )
+    if not images:
+        raise ModelError(_NOBODY + " ".join(sorted(set(problems.values()))))
+    found = baseline.predict_change(table.loc[list(images)], images.values())
+    return found.reindex(table.index), _list_failures(problems)
+
+
+def refuse_training_people(baseline: Baseline, cohort: Cohort) -> None:
+    """Raise `ModelError` where the baseline learned from some of a cohort's people."""
+    if baseline.folder is None:
+        return
+    people = [str(name) for name in cohort.participants["participant_id"]]
+    known = find_training_people(baseline.folder, people)
+    if known:
+        raise ModelError(
+            f"{baseline.config.name} learned from {len(known)} of these {len(people)} people "
+            f"(first: {known[0]}); it can only score others."
+        )
+
+
+def read_baseline_scans(
+    model: BrlpModel,
+    grid: Grid | None,
+    cohort: Cohort,
+    cache: ScanCache,
+    on_person: Callable[[], None] = lambda: None,
+) -> tuple[dict[str, npt.NDArray[np.uint8]], dict[str, str]]:
+    """Return everyone's baseline scan on the model's grid, 0 to 255, and who has which problem.
+
+    Parameters
+    ----------
+    model, cohort, cache, on_person
+        As in `predict_changes`.
+    grid
+        Where the scans are wanted; the model's own where None.
+
+    Raises
+    ------
+    ModelError
+        Where the model's grid is another one.
+    """
+    if grid is not None and grid != Grid.of_config(model.config):
+        raise ModelError(
+            f"The baseline reads scans on another grid than that of the model {model.config.name}."
+        )
+    as_it_is = replace(model, config=model.config.model_copy(update={"white_over_gray": None}))
+    images: dict[str, npt.NDArray[np.uint8]] = {}
+    problems: dict[str, str] = {}
+    people = People(cohort)
+    for name in cohort.participants["participant_id"].astype(str):
+        own = people.select(name)
+        try:
+            with limited_threads(1):
+                visit = find_start_visit(own, name, until_months=0.0)
+                images[name] = _quantize(place_start(as_it_is, own, visit, cache))
+        except TrialsimError as error:
+            problems[name] = " ".join(error.problems)
+        on_person()
+    return images, problems
+
+
+def write_scores(changes: pd.DataFrame, horizon_months: float, name: str, path: Path) -> None:
+    """Write a score file for `trialsim rank --scores`: percent lost until a horizon.
+
+    Parameters
+    ----------
+    changes
+        From `predict_changes`.
+    horizon_months
+        One of its columns.
+    name
+        What the scores are called, as a strategy.
+    path
+        A CSV file.
+    """
+    scores = -changes[horizon_months].rename(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scores.to_csv(path, index_label="participant_id")
+
+
+def _quantize(scan: PreprocessedScan) -> npt.NDArray[np.uint8]:
+    check = check_scan(scan)
+    if check.verdict == "fail":
+        raise ModelError(f"the scan was refused: {check.reason_text}.")
+    return np.round(255 * scan.image).astype(np.uint8)
+
+
+def _list_failures(problems: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(problems.items(), columns=["participant_id", "problem"], dtype=str)

@@ -1,0 +1,134 @@
+"""Fitting of the baselines that stand beside BrLP."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from brlp_models.baselines.baseline import Baseline, BaselineConfig, BaselineName, fit_table
+from brlp_models.baselines.features import FeatureConfig, describe_scan
+from brlp_models.baselines.people import BaselinePeople, list_predictors
+from brlp_models.baselines.reader import fit_reader
+from brlp_models.baselines.regression import Array, ColumnRegression
+from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.grid import Grid
+
+_CELL_MM: Final = 16.0
+
+
+def fit_baseline(
+    name: BaselineName,
+    people: BaselinePeople,
+    *,
+    provenance: str,
+    archive: BaselinePeople | None = None,
+    model: BrlpModel | None = None,
+    report: Callable[[], None] = lambda: None,
+) -> Baseline:
+    """Fit a baseline.
+
+    Those that read scans add to a regression on the whole table what a ridge regression reads in
+    the scan: the part of the change that the table leaves unexplained, and the signs where they
+    are known. How far that is to be trusted is fitted on what each person's scan reads like to a
+    reader that learned from none of the person's group.
+
+    Parameters
+    ----------
+    name
+        `elastic_net` learns from regional volumes; `image_regression` and `latent_regression` from
+        the table and the scan: its brightness, or its latent.
+    people
+        Those with scans.
+    provenance
+        Who the people are.
+    archive
+        People that the table's regression is fitted on in place of these, since tables without
+        scans are cheap; those with scans should not be among them.
+    model
+        On whose grid the scans lie, and whose autoencoder gives the latents.
+    report
+        Told of every scan.
+
+    Raises
+    ------
+    ModelError
+        Where scans are needed and not there, or too few people have a future.
+    """
+    tabled = archive or people
+    is_linear = name == "elastic_net"
+    names = list_predictors(tabled.table, volumes_only=is_linear)
+    coding, table = fit_table(tabled.table, tabled.change, names, is_linear=is_linear)
+    config = BaselineConfig(
+        name=name,
+        horizons_months=tuple(float(month) for month in people.change.columns),
+        coding=coding.covariates.to_dict(),
+        table=table.to_dict(),
+        n_table_people=len(tabled.table),
+        is_synthetic=people.is_synthetic or tabled.is_synthetic,
+        provenance=provenance,
+    )
+    if is_linear:
+        return Baseline(config)
+    if people.images is None or model is None:
+        raise ModelError(f"{name} learns from scans; give people who have some, and a model.")
+    grid, features = Grid.of_config(model.config), _choose_features(name, model)
+    expected = Baseline(config).predict_from_table(people.table)
+    rest = people.change.to_numpy(float) - expected
+    targets = _standardize(np.hstack([rest, _take_signs(people)]))
+    rows = np.flatnonzero(np.isfinite(targets).all(axis=1))
+    seen = []
+    for row in rows:
+        seen.append(describe_scan(people.images[int(row)], features, model))
+        report()
+    if len(seen) == 0:
+        raise ModelError(f"Nobody with a scan has a known future for {name} to learn from.")
+    groups = None if people.groups is None else list(people.groups.iloc[rows])
+    reader, read = fit_reader(np.stack(seen), targets[rows], groups)
+    readout = ColumnRegression.fit(np.hstack([expected[rows], read]), rest[rows])
+    update = {
+        "features": features,
+        "readout": readout.to_dict(),
+        "shape": grid.shape,
+        "affine": tuple(tuple(row) for row in grid.affine.tolist()),
+        "n_people": len(rows),
+    }
+    return Baseline(config.model_copy(update=update), reader)
+
+
+def render_card(baseline: Baseline, *, results: str = "") -> str:
+    """Return the text of a baseline's MODEL_CARD.md."""
+    config = baseline.config
+    months = ", ".join(f"{month:g}" for month in config.horizons_months)
+    lines = [
+        "**Fitted on SYNTHETIC people: evidence about software, none about patients.**"
+        if config.is_synthetic
+        else config.provenance,
+        "",
+        f"# {config.name}",
+        "",
+        f"- Predicts the percent change of the hippocampus {months} months after baseline.",
+        f"- {config.provenance}",
+        f"- Regression on the table: {config.n_table_people} people.",
+    ]
+    if baseline.reads_scans:
+        lines.append(f"- Reads baseline scans; learned from those of {config.n_people} people.")
+    return "\n".join([*lines, "", results]).rstrip() + "\n"
+
+
+def _choose_features(name: BaselineName, model: BrlpModel) -> FeatureConfig:
+    if name == "latent_regression":
+        return FeatureConfig(kind="latents", model_id=model.model_id)
+    edge = round(_CELL_MM / float(Grid.of_config(model.config).spacing_mm[0]))
+    return FeatureConfig(cell_voxels=max(1, edge))
+
+
+def _take_signs(people: BaselinePeople) -> Array:
+    signs = people.signs if people.signs is not None else pd.DataFrame(index=people.table.index)
+    return np.asarray(signs.to_numpy(float))
+
+
+def _standardize(values: Array) -> Array:
+    sd = np.nanstd(values, axis=0)
+    return np.asarray((values - np.nanmean(values, axis=0)) / np.where(sd > 0, sd, 1.0))

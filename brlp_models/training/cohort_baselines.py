@@ -1,0 +1,92 @@
+"""Baselines that learn from a cohort of one's own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from brlp_models.baselines.baseline import Baseline, BaselineName
+from brlp_models.baselines.people import BaselinePeople, find_changes
+from brlp_models.baselines.scoring import read_baseline_scans
+from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.training_people import describe_training_people
+from brlp_models.scans.cache import ScanCache
+from brlp_models.training.baselines import fit_baseline, render_card
+from cohorts.cohort import Cohort
+from cohorts.measurement import require_one_tool
+
+SCANS: Final = "scans"
+"""Where preprocessed scans are kept, beside the baseline's folder."""
+
+
+def fit_cohort_baseline(
+    name: BaselineName,
+    cohort: Cohort,
+    out: Path,
+    *,
+    archive: Cohort | None = None,
+    horizons_months: Sequence[float],
+    model: BrlpModel,
+    report: Callable[[], None] = lambda: None,
+) -> Baseline:
+    """Fit a baseline on a cohort's measured volumes, and write its folder.
+
+    Parameters
+    ----------
+    name
+        Which.
+    cohort
+        The people, with scans for those that read them.
+    out
+        The baseline's folder; preprocessed scans are kept beside it, in `<out>.scans`.
+    archive
+        People with tables that the regression on the table is fitted on instead.
+    horizons_months
+        Months after baseline.
+    model
+        On whose grid scans are read.
+    report
+        Called after each scan.
+
+    Raises
+    ------
+    ModelError
+        Where nobody has a later volume, or nobody's scan can be read.
+    CohortError
+        Where several tools measured the volumes.
+    """
+    people = {"the people with scans": cohort}
+    people |= {} if archive is None else {"the archive": archive}
+    require_one_tool(people)
+    images = None
+    if name != "elastic_net":
+        cache = ScanCache(out.with_name(f"{out.name}.{SCANS}"))
+        images, problems = read_baseline_scans(model, None, cohort, cache, report)
+        if not images:
+            raise ModelError(f"Nobody's scan can be read: {' '.join(sorted({*problems.values()}))}")
+        cohort = cohort.select(list(images))
+    learned = _learn_from(cohort, horizons_months)
+    if images is not None:
+        scans = [images[str(person)] for person in learned.table.index]
+        learned = replace(learned, images=scans)
+    everyone = [learned] if archive is None else [learned, _learn_from(archive, horizons_months)]
+    baseline = fit_baseline(
+        name,
+        learned,
+        provenance=f"Fitted on the cohort {cohort.name}.",
+        archive=everyone[-1],
+        model=model,
+    )
+    names = [str(person) for own in everyone for person in own.table.index]
+    baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
+    return baseline
+
+
+def _learn_from(cohort: Cohort, horizons_months: Sequence[float]) -> BaselinePeople:
+    table = cohort.baseline()
+    change = find_changes(cohort, horizons_months, table.index)
+    if not change.notna().all(axis=1).any():
+        months = ", ".join(f"{month:g}" for month in horizons_months)
+        raise ModelError(f"Nobody of the cohort {cohort.name} has volumes at months {months}.")
+    return BaselinePeople(table, change, is_synthetic=cohort.is_synthetic)

@@ -1,0 +1,265 @@
+"""Baselines: what they read, whom they may score, and that they find what is there."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from brlp_models.baselines.baseline import Baseline, load_baseline
+from brlp_models.baselines.features import FeatureConfig, describe_scan
+from brlp_models.baselines.people import BaselinePeople
+from brlp_models.baselines.reader import LinearReader, fit_reader
+from brlp_models.baselines.regression import ColumnRegression
+from brlp_models.baselines.scoring import predict_changes
+from brlp_models.errors import ModelError
+from brlp_models.evaluation.baselines import predict_by_baselines
+from brlp_models.evaluation.methods import MODEL
+from brlp_models.evaluation.statistics import compute_spearman
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.cache import ScanCache
+from brlp_models.training.baselines import fit_baseline, render_card
+from cohorts.cohort import Cohort
+from tests.brlp_models.brain_drawing import draw_brain
+from trialsim.cli.app import app
+
+MONTHS = [24.0, 48.0]
+
+
+@cache
+def draw_template() -> np.ndarray:
+    return draw_brain(np.random.default_rng(0))
+
+
+def draw_scan(share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return a brain whose gray matter is `share` as bright as in the others, about 0.7."""
+    brain = draw_template()
+    image = 200 * np.where(brain < 0.75, brain * share / 0.7, brain)
+    noise = rng.normal(0, 4, brain.shape) * (brain > 0)
+    return np.clip(np.round(image + noise), 0, 255).astype(np.uint8)
+
+
+def make_people(n: int, seed: int, *, is_told: bool = True) -> BaselinePeople:
+    """Return people whose loss follows age, and the contrast of their scan where it is told."""
+    rng = np.random.default_rng(seed)
+    age, share = rng.uniform(60, 80, n), rng.uniform(0.6, 0.8, n)
+    shown = share if is_told else rng.permutation(share)
+    table = pd.DataFrame(
+        {
+            "age_years": age,
+            "sex": rng.permutation(["F", "M"] * (n // 2)),
+            "diagnosis": rng.permutation((["CN", "MCI", "AD"] * n)[:n]),
+            "hippocampus_mm3": rng.normal(6700, 500, n),
+        },
+        index=pd.Index([f"sub-{seed}x{k}" for k in range(n)], name="participant_id"),
+    )
+    loss = 5 + 0.2 * (age - 70) + 30 * (share - 0.7) + rng.normal(0, 0.3, n)
+    change = pd.DataFrame({24.0: -loss / 2, 48.0: -loss}, index=table.index)
+    return BaselinePeople(table, change, [draw_scan(own, rng) for own in shown])
+
+
+def fit(people: BaselinePeople, model: BrlpModel, name: str = "image_regression") -> Baseline:
+    return fit_baseline(name, people, provenance="Test people.", model=model)  # type: ignore[arg-type]
+
+
+def rank(baseline: Baseline, people: BaselinePeople) -> tuple[float, float]:
+    """Return the rank correlations with the true change, from the table and with the scan."""
+    true = people.change[48.0].to_numpy(float)
+    found = baseline.predict_change(people.table, people.images)[48.0].to_numpy(float)
+    table = baseline.predict_from_table(people.table)[:, 1]
+    return compute_spearman(table, true), compute_spearman(found, true)
+
+
+@pytest.fixture(scope="module")
+def baseline(tiny_model: BrlpModel) -> Baseline:
+    return fit(make_people(60, 1), tiny_model)
+
+
+def test_what_the_scan_tells_is_found_in_other_people(baseline: Baseline) -> None:
+    table, image = rank(baseline, make_people(40, 2))
+    assert table < 0.75
+    assert image > 0.9
+
+
+def test_a_scan_that_tells_nothing_adds_nothing(tiny_model: BrlpModel) -> None:
+    null = fit(make_people(60, 3, is_told=False), tiny_model)
+    table, image = rank(null, make_people(40, 4, is_told=False))
+    assert image == pytest.approx(table, abs=0.1)
+
+
+def test_latents_are_read_by_the_model_that_they_were_learned_of(tiny_model: BrlpModel) -> None:
+    people = make_people(20, 1)
+    latent = fit(people, tiny_model, "latent_regression")
+    found = latent.predict_change(people.table, people.images, model=tiny_model)
+    assert found.notna().all(axis=None)
+    other = replace(tiny_model, checksums={"SHA256SUMS": "0" * 64})
+    with pytest.raises(ModelError, match="are needed, got tiny"):
+        latent.predict_change(people.table, people.images, model=other)
+
+
+def test_elastic_net_needs_volumes_alone(tiny_model: BrlpModel) -> None:
+    people = make_people(40, 1)
+    people.table["hippocampus_mm3"] -= 600 * people.change[48.0]
+    elastic = fit(people, tiny_model, "elastic_net")
+    found = elastic.predict_change(people.table[["hippocampus_mm3"]])[48.0]
+    assert compute_spearman(found.to_numpy(float), people.change[48.0].to_numpy(float)) > 0.6
+
+
+def test_reading_without_ones_group_is_what_a_reader_of_the_others_reads() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(24, 60)).astype(np.float32)
+    y = x[:, :1].astype(float) + rng.normal(0, 0.1, (24, 1))
+    groups = np.repeat(["a", "b", "c"], 8)
+    _, held_out = fit_reader(x, y, list(groups))
+    # ridge regression of the others with the same standardization and penalty, written out
+    z = (x - x.mean(axis=0)) / (x.std(axis=0) + 0.3)
+    scale = np.trace(z @ z.T) / 24
+    rest = groups != "a"
+    errors = []
+    for penalty in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0):
+        design = np.hstack([z / np.sqrt(scale), np.full((24, 1), 10.0)])
+        gram = design[rest].T @ design[rest] + penalty * np.eye(61)
+        weights = np.linalg.solve(gram, design[rest].T @ y[rest])
+        errors.append(np.abs(design[~rest] @ weights - held_out[~rest]).max())
+    assert min(errors) < 1e-5
+
+
+def test_brightness_is_relative_to_white_matter() -> None:
+    image = draw_scan(0.7, np.random.default_rng(1))
+    config = FeatureConfig(cell_voxels=4)
+    dimmed = np.round(image * 0.5).astype(np.uint8)
+    features, other = (describe_scan(own, config) for own in (image, dimmed))
+    assert features.sum() == pytest.approx((image > 0).sum(), rel=0.05)
+    assert np.abs(features - other).sum() < 0.15 * features.sum()
+    grayer = describe_scan(draw_scan(0.6, np.random.default_rng(1)), config)
+    assert np.abs(features - grayer).sum() > 0.5 * features.sum()
+
+
+def test_a_folder_gives_the_same_predictions_and_is_verified(
+    baseline: Baseline, tmp_path: Path
+) -> None:
+    people = make_people(12, 5)
+    folder = baseline.write(tmp_path / "kept", card=render_card(baseline))
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 3e6
+    kept = load_baseline(folder)
+    expected = baseline.predict_change(people.table, people.images)
+    pd.testing.assert_frame_equal(kept.predict_change(people.table, people.images), expected)
+    assert "SYNTHETIC" in (folder / "MODEL_CARD.md").read_text()
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"config\.json was altered"):
+        load_baseline(folder)
+    with pytest.raises(ModelError, match="holds files already"):
+        baseline.write(folder, card="")
+
+
+def test_people_whose_table_lacks_something_have_no_prediction(baseline: Baseline) -> None:
+    people = make_people(12, 6)
+    people.table.iloc[3, 0] = np.nan
+    found = baseline.predict_change(people.table, people.images)
+    assert found.isna().any(axis=1).tolist() == [k == 3 for k in range(12)]
+    with pytest.raises(ModelError, match="no column 'age_years'"):
+        baseline.predict_change(people.table.drop(columns="age_years"), people.images)
+    with pytest.raises(ModelError, match="give one for each person"):
+        baseline.predict_change(people.table)
+    with pytest.raises(ModelError, match=r"reads scans of \(20, 24, 20\) voxels"):
+        baseline.predict_change(people.table, [np.ones((2, 2, 2), np.uint8)])
+
+
+def test_a_reader_that_is_no_reader_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "reader.safetensors").write_bytes(b"no")
+    with pytest.raises(ModelError, match="cannot be read as a reader"):
+        LinearReader.load(tmp_path / "reader.safetensors")
+
+
+def test_few_people_are_told() -> None:
+    with pytest.raises(ModelError, match="at least 10 people, got 3"):
+        ColumnRegression.fit(np.ones((3, 2)), np.ones((3, 1)))
+
+
+def write_cohort(people: BaselinePeople, folder: Path, affine: object) -> Cohort:
+    table = people.table.reset_index()
+    visits, volumes = [], []
+    for row, image in zip(table.itertuples(), people.images or (), strict=True):
+        path = folder / f"{row.participant_id}.nii.gz"
+        nib.save(nib.Nifti1Image(image.astype(np.float32) / image.max(), affine), path)
+        for months in (0.0, *MONTHS):
+            change = people.change.loc[row.participant_id, months] if months else 0.0
+            key = {"participant_id": row.participant_id, "session_id": f"ses-{months:g}"}
+            at = {"months_from_baseline": months, "age_years": row.age_years + months / 12}
+            image_path = None if months else str(path)
+            visits.append({**key, **at, "diagnosis": row.diagnosis, "image_path": image_path})
+            volume = row.hippocampus_mm3 * (1 + change / 100)
+            volumes.append({**key, "region": "hippocampus", "volume_mm3": volume, "source": "t"})
+    return Cohort(
+        table.drop(columns="hippocampus_mm3"),
+        pd.DataFrame(visits).assign(segmentation_path=None),
+        pd.DataFrame(volumes),
+        is_synthetic=True,
+    )
+
+
+def test_a_baseline_of_a_cohort_scores_others_and_never_its_own(
+    tiny_model: BrlpModel, tmp_path: Path
+) -> None:
+    affine = np.asarray(tiny_model.config.affine)
+    own, others = make_people(10, 1), make_people(2, 2)
+    for people, name in ((own, "own"), (others, "others")):
+        (tmp_path / name).mkdir()
+        write_cohort(people, tmp_path / name, affine).write(tmp_path / name / "cohort")
+    out, scores = tmp_path / "image", tmp_path / "scores.csv"
+    model = str(tiny_model.folder)
+
+    def run(*words: object) -> str:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exit_code in (0, 1), result.output
+        return result.output
+
+    options = ("--model", model, "--quiet")
+    run(
+        "train",
+        "baseline",
+        "image_regression",
+        "--data",
+        tmp_path / "own/cohort",
+        "--out",
+        out,
+        *options,
+    )
+    scored = ("model", "baseline-scores", out)
+    told = (*options, "--horizon", 48, "--out", scores, "--scan-cache", tmp_path / "c")
+    run(*scored, tmp_path / "others/cohort", *told)
+    table = pd.read_csv(scores, index_col="participant_id")
+    expected = load_baseline(out).predict_change(others.table, others.images)[48.0]
+    assert np.abs(table["image_regression"] + expected).max() < 0.1
+    assert "learned from 10 of these 10 people" in run(*scored, tmp_path / "own/cohort", *told)
+    wrong = ("--horizon", 12, *options, "--scan-cache", tmp_path / "c")
+    assert "predicts for months 24, 48" in run(*scored, tmp_path / "others/cohort", *wrong)
+    assert "Say which baseline" in run("train", "baseline", "--out", tmp_path / "no")
+    assert "is a baseline" in run("train", "all", "elastic_net")
+
+
+def test_an_evaluation_has_a_row_of_each_baseline_where_the_model_has_one(
+    baseline: Baseline, tiny_model: BrlpModel, tmp_path: Path
+) -> None:
+    people = make_people(2, 7)
+    cohort = write_cohort(people, tmp_path, np.asarray(tiny_model.config.affine))
+    start = people.table["hippocampus_mm3"]
+    mine = pd.DataFrame(
+        [
+            {"participant_id": name, "horizon_months": months, "region": "hippocampus",
+             "predicted_mm3": 1.0, "sd_mm3": 1.0, "start_mm3": start[name], "method": MODEL}
+            for name in people.table.index for months in MONTHS
+        ]
+    )  # fmt: skip
+    found = predict_by_baselines([baseline], tiny_model, cohort, mine, ScanCache(tmp_path / "c"))
+    assert len(found) == 4
+    assert set(found["method"]) == {"image_regression"}
+    changes, _ = predict_changes(baseline, tiny_model, cohort, ScanCache(tmp_path / "c"))
+    name = people.table.index[1]
+    own = found[(found["participant_id"] == name) & (found["horizon_months"] == 48)]
+    expected = start[name] * (1 + changes.loc[name, 48.0] / 100)
+    assert own["predicted_mm3"].item() == pytest.approx(expected)

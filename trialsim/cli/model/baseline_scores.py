@@ -1,0 +1,46 @@
+"""`trialsim model baseline-scores`: a baseline as a strategy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialsim.cli.answering.progress import count_items
+from trialsim.cli.asking.recording import MeasuredByOption, QuietOption
+
+
+def baseline_scores(
+    baseline: Annotated[Path, typer.Argument(help="Folder of `trialsim train baseline`.")],
+    cohort: Annotated[Path, typer.Argument(help="People to score, none of whom it learned from.")],
+    horizon: Annotated[float, typer.Option(help="Months after baseline.")] = 24.0,
+    out: Annotated[Path, typer.Option(help="The score file to write (CSV).")] = Path("scores.csv"),
+    model: Annotated[
+        str, typer.Option(help="The model on whose grid scans are read, or a model folder.")
+    ] = "mini",
+    scan_cache: Annotated[
+        Path, typer.Option(help="Folder of preprocessed scans; what it holds is not made again.")
+    ] = Path("baseline_scans"),
+    measured_by: MeasuredByOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Score people by the loss that a baseline expects, for `trialsim rank --scores`.
+
+    Only what is known at the baseline visit is read. The strategy is called as the baseline.
+
+    Example: trialsim model baseline-scores image_regression screened --horizon 48 --out scores.csv
+    """
+    from trialsim.study.baselines import score_people
+
+    found = score_people(
+        baseline,
+        cohort,
+        out,
+        horizon_months=horizon,
+        model=model,
+        scan_cache=scan_cache,
+        measured_by=measured_by,
+        counting=lambda n: count_items("reading scans", n, quiet=quiet),
+    )
+    for name, problem in found.failures.itertuples(index=False):
+        typer.echo(f"{name}: {problem}", err=True)
+    typer.echo(f"{found.n_scored} of {found.n_people} people: {out}")
