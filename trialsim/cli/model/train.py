@@ -75,6 +75,8 @@ def train(
     Example: trialsim train all --config mini --label-maps label_maps --out training
     Example: trialsim train baseline image_regression --data archive --out image_regression
     """
+    from brlp_models.training.recipe import load_recipe
+    from brlp_models.training.session import TrainingSession
     from trialsim.cli.answering.progress import count_items
     from trialsim.errors import DesignError
     from trialsim.study.baselines import train_baseline
@@ -99,9 +101,6 @@ def train(
         return
     if name is not None:
         raise DesignError(f"{name.value} is a baseline: `trialsim train baseline {name.value}`.")
-    from brlp_models.training.recipe import load_recipe
-    from brlp_models.training.session import TrainingSession
-
     recipe = load_recipe(config)
     with show_training(quiet=quiet) as report:
         session = TrainingSession(
