@@ -64,7 +64,9 @@ class BaselinePeople:
         )
 
 
-def find_changes(truth: Cohort, horizons_months: Sequence[float], people: pd.Index) -> pd.DataFrame:
+def find_percent_changes(
+    truth: Cohort, horizons_months: Sequence[float], people: pd.Index
+) -> pd.DataFrame:
     """Return the percent change of the hippocampus at each horizon; NaN where it is not known.
 
     Parameters

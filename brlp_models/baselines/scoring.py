@@ -62,7 +62,7 @@ def predict_changes(
     ModelError
         For people it learned from, another grid, or where nobody's scan can be read.
     """
-    refuse_training_people(baseline, cohort)
+    refuse_people_learned_from(baseline, cohort)
     table = cohort.baseline()
     if not baseline.reads_scans:
         return baseline.predict_change(table), _list_failures({})
@@ -75,7 +75,7 @@ def predict_changes(
     return found.reindex(table.index), _list_failures(problems)
 
 
-def refuse_training_people(baseline: Baseline, cohort: Cohort) -> None:
+def refuse_people_learned_from(baseline: Baseline, cohort: Cohort) -> None:
     """Raise `ModelError` where the baseline learned from some of a cohort's people."""
     if baseline.folder is None:
         return

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.baselines.baseline import Baseline
-from brlp_models.baselines.scoring import refuse_training_people
+from brlp_models.baselines.scoring import refuse_people_learned_from
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import (
     summarize_accuracy,
@@ -150,7 +150,7 @@ def evaluate_model(
     require_one_tool({who: one.cohort for who, one in cohorts.items()})
     for baseline in baselines:
         baseline.check_horizons(settings.horizons_months)
-        refuse_training_people(baseline, people.cohort)
+        refuse_people_learned_from(baseline, people.cohort)
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from brlp_models.baselines.baseline import Baseline, BaselineName
-from brlp_models.baselines.people import BaselinePeople, find_changes
+from brlp_models.baselines.people import BaselinePeople, find_percent_changes
 from brlp_models.baselines.scoring import read_baseline_scans
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
@@ -85,7 +85,7 @@ def fit_cohort_baseline(
 
 def _learn_from(cohort: Cohort, horizons_months: Sequence[float]) -> BaselinePeople:
     table = cohort.baseline()
-    change = find_changes(cohort, horizons_months, table.index)
+    change = find_percent_changes(cohort, horizons_months, table.index)
     if not change.notna().all(axis=1).any():
         months = ", ".join(f"{month:g}" for month in horizons_months)
         raise ModelError(f"Nobody of the cohort {cohort.name} has volumes at months {months}.")

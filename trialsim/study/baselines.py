@@ -59,7 +59,7 @@ class Scored:
     failures: pd.DataFrame
 
 
-def score_people(
+def score_by_baseline(
     baseline: Path,
     cohort: Path,
     out: Path,

@@ -160,7 +160,7 @@ def draw_tabled_people(n: int, *, seed: int, parameters: GeneratorParameters) ->
     rng = np.random.default_rng(seed)
     course = simulate_course(n, rng=rng, visits_months=MONTHS, parameters=parameters.cohort)
     course = replace(course, label="tabled")
-    people = build_participants(course, rng, parameters.cohort).set_index("participant_id")
+    people = tabulate_participants(course, rng, parameters.cohort).set_index("participant_id")
     for region, own in measure_volumes(course, rng, parameters.cohort).items():
         people[f"{region}_mm3"] = own[:, 0]
     start, *later = course.volumes["hippocampus"].T

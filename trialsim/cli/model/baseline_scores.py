@@ -29,9 +29,9 @@ def baseline_scores(
 
     Example: trialsim model baseline-scores image_regression screened --horizon 48 --out scores.csv
     """
-    from trialsim.study.baselines import score_people
+    from trialsim.study.baselines import score_by_baseline
 
-    found = score_people(
+    found = score_by_baseline(
         baseline,
         cohort,
         out,
