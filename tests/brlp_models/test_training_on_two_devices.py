@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -16,8 +17,6 @@ from brlp_models.training.recipe import Recipe
 from tests.brlp_models.test_training import make_recipe, make_training, write_banks
 
 PROCESS = Path(__file__).with_name("training_process.py")
-ON_TWO = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv_backend=c10d"]
-ON_TWO += ["--rdzv_endpoint=127.0.0.1:0"]
 
 
 def make_shared_recipe(*, batch_size: int) -> Recipe:
@@ -31,9 +30,14 @@ def make_shared_recipe(*, batch_size: int) -> Recipe:
     return Recipe.model_validate(content)
 
 
-def run_training(folder: Path, batch_size: int, *words: str, on_two: bool) -> int:
-    recipe = folder / "recipe.json"
-    recipe.write_text(make_shared_recipe(batch_size=batch_size).model_dump_json())
+def ask(folder: Path, batch_size: int, processes: int, dies_in: str = "") -> str:
+    recipe = make_shared_recipe(batch_size=batch_size).model_dump(mode="json")
+    run = {"recipe": recipe, "folder": str(folder), "processes": processes, "dies_in": dies_in}
+    return json.dumps(run)
+
+
+def run_trainings(*asked: str) -> list[object]:
+    """Do the runs one after the other; return whether each succeeded, and which stages it began."""
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
@@ -41,9 +45,9 @@ def run_training(folder: Path, batch_size: int, *words: str, on_two: bool) -> in
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PYTHONWARNINGS": "ignore",
     }
-    launcher = ON_TWO if on_two else []
     done = subprocess.run(
-        [sys.executable, *launcher, str(PROCESS), str(recipe), str(folder), *words],
+        [sys.executable, str(PROCESS)],
+        input="\n".join(asked),
         env=environment,
         capture_output=True,
         text=True,
@@ -51,7 +55,7 @@ def run_training(folder: Path, batch_size: int, *words: str, on_two: bool) -> in
         check=False,
     )
     sys.stderr.write(done.stderr[-3000:])
-    return done.returncode
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +78,13 @@ def test_two_processes_killed_and_resumed_learn_what_one_learns_from_the_same_ex
     one, two = tmp_path / "one", tmp_path / "two"
     shutil.copytree(banks, one)
     shutil.copytree(banks, two)
-    assert run_training(one, 2, on_two=False) == 0
-    assert run_training(two, 1, "autoencoder", on_two=True) != 0
-    assert not (two / "diffusion").exists()
-    assert run_training(two, 1, on_two=True) == 0
-    for checkpoint in sorted(one.glob("*/*/checkpoint.pt")):
+    asked = [ask(one, 2, 1), ask(two, 1, 2, dies_in="autoencoder"), ask(two, 1, 2)]
+    whole = list(STAGES)
+    killed = whole[: whole.index("autoencoder") + 1]
+    assert run_trainings(*asked) == [[True, whole], [False, killed], [True, whole]]
+    checkpoints = sorted(one.glob("*/*/checkpoint.pt"))
+    assert checkpoints
+    for checkpoint in checkpoints:
         found = read_checkpoint(two / checkpoint.relative_to(one))["networks"]
         for network, weights in read_checkpoint(checkpoint)["networks"].items():
             for name, weight in weights.items():
