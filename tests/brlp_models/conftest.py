@@ -11,6 +11,7 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_networks
+from tests.brlp_models.brain_drawing import READABLE_AFFINE
 
 CONTEXT = [
     {"name": "age", "range": [0, 100]},
@@ -114,3 +115,14 @@ def tiny_folder(
 @pytest.fixture(scope="session")
 def tiny_model(tiny_folder: Callable[..., Path]) -> BrlpModel:
     return load_model(tiny_folder())
+
+
+@pytest.fixture(scope="session")
+def lone_model(tiny_folder: Callable[..., Path]) -> Path:
+    """Return a tiny model that needs no auxiliary one, on a grid that is fine enough to be read."""
+    return tiny_folder(
+        context=CONTEXT[:2],
+        unet={**TINY["unet"], "cross_attention_dim": 2},  # type: ignore[dict-item]
+        spacing_mm=[4, 4, 4],
+        affine=READABLE_AFFINE.tolist(),
+    )

@@ -1,12 +1,11 @@
 """People who were only scanned once, and an archive that is predicted as they are."""
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,13 +21,12 @@ from brlp_models.model.training_people import (
 from cohorts.cohort import Cohort
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
-from tests.brlp_models.brain_drawing import draw_brain
+from tests.brlp_models.brain_drawing import write_brain
 from trialsim.cli.app import app
 from trialsim.study.job import Job
 from trialsim.study.question import read_protocol
 from trialsim.study.steps.archive_prediction import list_to_predict
 
-AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 N_SCREENED, N_ARCHIVE = 24, 48
 PROTOCOL: Final = """
 [cohort]
@@ -51,21 +49,15 @@ analyses = ["ancova"]
 sample_sizes = [100, 200]
 n_simulations = 100
 n_bootstrap = 0
+workers = 1
 """
-
-
-def write_scan(path: Path, seed: int) -> Path:
-    scan = draw_brain(np.random.default_rng(seed), AFFINE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(scan, AFFINE), path)
-    return path
 
 
 def write_screened(folder: Path) -> None:
     """Write a BIDS dataset of one visit each."""
     names = [f"sub-s{k:02}" for k in range(N_SCREENED)]
     for seed, name in enumerate(names):
-        write_scan(folder / name / "anat" / f"{name}_T1w.nii.gz", seed)
+        write_brain(folder / name / "anat" / f"{name}_T1w.nii.gz", seed)
     # much like every second person of the archive, so that weights stay even
     alike = draw_archive().baseline().iloc[::2].reset_index(drop=True)
     people = alike[["age_years", "sex", "diagnosis"]].rename(columns={"age_years": "age"})
@@ -86,7 +78,7 @@ def write_archive(folder: Path) -> None:
     cohort = draw_archive()
     first = cohort.visits["months_from_baseline"] == 0
     paths = [
-        str(write_scan(folder / "scans" / f"{name}.nii.gz", 100 + k)) if is_first else None
+        str(write_brain(folder / "scans" / f"{name}.nii.gz", 100 + k)) if is_first else None
         for k, (name, is_first) in enumerate(
             zip(cohort.visits["participant_id"], first, strict=True)
         )
@@ -95,20 +87,10 @@ def write_archive(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(
-    tmp_path_factory: pytest.TempPathFactory,
-    tiny_folder: Callable[..., Path],
-    tiny_settings: Mapping[str, Any],
-) -> Path:
-    """Return a folder with a protocol, its people, and a model that needs no auxiliary one."""
+def made(tmp_path_factory: pytest.TempPathFactory, lone_model: Path) -> Path:
+    """Return a folder with a protocol, its people and a model."""
     folder = tmp_path_factory.mktemp("screened")
-    model = tiny_folder(
-        context=tiny_settings["context"][:2],
-        unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[4, 4, 4],
-        affine=AFFINE.tolist(),
-    )
-    model.rename(folder / "model")
+    shutil.copytree(lone_model, folder / "model")
     write_screened(folder / "screened")
     write_archive(folder / "archive")
     (folder / "protocol.toml").write_text(PROTOCOL)

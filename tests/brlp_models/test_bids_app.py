@@ -1,52 +1,36 @@
 """`trialsim-bids` in the way of array jobs: people one by one, then one job that joins them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pandas as pd
 import pytest
 
 from reports.store.study import Study
-from tests.brlp_models.brain_drawing import draw_brain
+from tests.brlp_models.brain_drawing import write_brain
 from trialsim.cli.bids_app import main
 
-AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 PEOPLE = {"sub-1": 70.0, "sub-2": 75.0}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) -> Path:
-    """Return a tiny model that needs no auxiliary one."""
-    return tiny_folder(
-        context=tiny_settings["context"][:2],
-        unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[4, 4, 4],
-        affine=AFFINE.tolist(),
-    )
 
 
 @pytest.fixture
 def bids(tmp_path: Path) -> Path:
     for seed, person in enumerate(PEOPLE):
-        scan = draw_brain(np.random.default_rng(seed), AFFINE)
         anat = tmp_path / "bids" / person / "ses-bl" / "anat"
-        anat.mkdir(parents=True)
-        nib.save(nib.Nifti1Image(scan, AFFINE), anat / f"{person}_ses-bl_T1w.nii.gz")
+        write_brain(anat / f"{person}_ses-bl_T1w.nii.gz", seed)
     table = pd.DataFrame({"participant_id": PEOPLE.keys(), "age": PEOPLE.values(), "sex": "F"})
     table.to_csv(tmp_path / "bids" / "participants.tsv", sep="\t", index=False)
     return tmp_path / "bids"
 
 
 @pytest.fixture
-def call(bids: Path, model: Path, tmp_path: Path) -> Callable[..., int]:
+def call(bids: Path, lone_model: Path, tmp_path: Path) -> Callable[..., int]:
     """Call the program; return its exit code."""
 
     def run(*words: str) -> int:
-        shared = ["--model", str(model), "--diagnosis", "MCI", "--samples", "1", "-q"]
+        shared = ["--model", str(lone_model), "--diagnosis", "MCI", "--samples", "1", "-q"]
         with pytest.raises(SystemExit) as ended:
             main([str(bids), str(tmp_path / "out"), *words, *shared])
         return int(ended.value.code or 0)

@@ -1,8 +1,6 @@
 """A follow-up scan that was acquired stands where its twin was predicted."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,29 +10,12 @@ import pytest
 from brlp_models.model.folder import load_model
 from brlp_models.scans.check import reconstruct_image
 from reports.store.study import Study
-from tests.brlp_models.brain_drawing import draw_brain
+from tests.brlp_models.brain_drawing import write_brain
 from trialsim.errors import DesignError
 from trialsim.study.trials.observed_scans import bring_observed_scans
 
-AFFINE = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 PEOPLE = ["p1", "p2", "p3", "p4"]
 ARMS = ["control", "treatment", "treatment", "treatment"]
-
-
-@pytest.fixture(scope="module")
-def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) -> Path:
-    return tiny_folder(
-        context=tiny_settings["context"][:2],
-        unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[4, 4, 4],
-        affine=AFFINE.tolist(),
-    )
-
-
-def write_scan(path: Path, seed: int) -> Path:
-    scan = draw_brain(np.random.default_rng(seed), AFFINE)
-    nib.save(nib.Nifti1Image(scan, AFFINE), path)
-    return path
 
 
 @pytest.fixture
@@ -43,7 +24,7 @@ def scans(tmp_path: Path) -> Path:
     rows = [
         {"participant_id": name, "session_id": f"m{month:02d}", "months_from_baseline": month,
          "age_years": 70 + month / 12, "sex": "F", "diagnosis": "MCI",
-         "image_path": str(write_scan(tmp_path / f"{name}-{month}.nii.gz", 10 * i + month))}
+         "image_path": str(write_brain(tmp_path / f"{name}-{month}.nii.gz", 10 * i + month))}
         for i, name in enumerate(PEOPLE)
         for month in (0, 24)
         if not (name == "p1" and month)
@@ -71,12 +52,12 @@ def outcomes() -> pd.DataFrame:
 
 
 def test_the_person_of_median_prediction_is_shown_as_acquired_and_decoded(
-    tmp_path: Path, model: Path, scans: Path
+    tmp_path: Path, lone_model: Path, scans: Path
 ) -> None:
-    loaded = load_model(model)
+    loaded = load_model(lone_model)
     with Study.open(tmp_path / "study.duckdb") as study:
         freeze(study, loaded.model_id)
-        found = bring_observed_scans(study, outcomes(), scans, model=str(model))
+        found = bring_observed_scans(study, outcomes(), scans, model=str(lone_model))
     # p1, the only control, was not scanned again
     assert found["participant_id"].unique().tolist() == ["p2"]
     assert found["session_id"].unique().tolist() == ["m24"]
@@ -88,15 +69,15 @@ def test_the_person_of_median_prediction_is_shown_as_acquired_and_decoded(
 
 
 def test_scans_that_cannot_stand_beside_a_twin_are_told(
-    tmp_path: Path, model: Path, scans: Path
+    tmp_path: Path, lone_model: Path, scans: Path
 ) -> None:
     with Study.open(tmp_path / "study.duckdb") as study:
         with pytest.raises(DesignError, match="holds no predicted scans"):
-            bring_observed_scans(study, outcomes(), scans, model=str(model))
+            bring_observed_scans(study, outcomes(), scans, model=str(lone_model))
         freeze(study, "another")
         with pytest.raises(DesignError, match="are of the model another, not"):
-            bring_observed_scans(study, outcomes(), scans, model=str(model))
-        freeze(study, load_model(model).model_id)
+            bring_observed_scans(study, outcomes(), scans, model=str(lone_model))
+        freeze(study, load_model(lone_model).model_id)
         later = outcomes().assign(months=36.0)
         with pytest.raises(DesignError, match="Nobody of the trial has a predicted scan at month"):
-            bring_observed_scans(study, later, scans, model=str(model))
+            bring_observed_scans(study, later, scans, model=str(lone_model))

@@ -5,12 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
 
-import nibabel as nib
-import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
@@ -18,11 +15,9 @@ from typer.testing import CliRunner
 
 from reports.store.study import Study
 from reports.store.verification import verify_study
-from tests.brlp_models.brain_drawing import draw_brain
+from tests.brlp_models.brain_drawing import write_brain
 from trialsim.cli.app import app
 
-# the tiny model's grid is refused on reading: its voxels of 9 mm hold no hippocampus
-AFFINE: Final = nib.affines.from_matvec(np.diag([-4.0, 4, 4]), [38, -64, -30])
 PEOPLE = {"sub-1": 70.0, "sub-2": 75.0, "sub-young": 30.0}
 PROTOCOL = """
 [cohort]
@@ -41,34 +36,42 @@ slowing = 0.3
 
 
 @pytest.fixture(scope="module")
-def model(tiny_folder: Callable[..., Path], tiny_settings: Mapping[str, Any]) -> Path:
-    """Return a tiny model that needs no auxiliary one."""
-    return tiny_folder(
-        context=tiny_settings["context"][:2],
-        unet={**tiny_settings["unet"], "cross_attention_dim": 2},
-        spacing_mm=[4, 4, 4],
-        affine=AFFINE.tolist(),
-    )
-
-
-def write_scan(path: Path, seed: int) -> None:
-    scan = draw_brain(np.random.default_rng(seed), AFFINE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(scan, AFFINE), path)
-
-
-@pytest.fixture
-def protocol(tmp_path: Path, model: Path) -> Path:
-    """Return the protocol of three people, whose scans lie outside of the cohort's folder."""
-    shutil.copytree(model, tmp_path / "model")
+def made(lone_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of three people, whose scans lie outside of the cohort's; it is copied."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(lone_model, folder / "model")
     for seed, person in enumerate(PEOPLE):
-        write_scan(tmp_path / f"scans/{person}.nii.gz", seed)
+        write_brain(folder / f"scans/{person}.nii.gz", seed)
     table = pd.DataFrame({"participant_id": PEOPLE.keys(), "age_years": PEOPLE.values()})
     table = table.assign(sex="F", diagnosis="MCI")
     table["image_path"] = [f"../scans/{person}.nii.gz" for person in PEOPLE]
-    (tmp_path / "tables").mkdir()
-    table.to_csv(tmp_path / "tables/people.csv", index=False)
-    (tmp_path / "protocol.toml").write_text(PROTOCOL)
+    (folder / "tables").mkdir()
+    table.to_csv(folder / "tables/people.csv", index=False)
+    (folder / "protocol.toml").write_text(PROTOCOL)
+    return folder
+
+
+@pytest.fixture
+def protocol(made: Path, tmp_path: Path) -> Path:
+    """Return the protocol of people who are not yet predicted."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "protocol.toml"
+
+
+@pytest.fixture(scope="module")
+def first_run(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """Return the protocol of people who are predicted, and what was said; it is copied."""
+    folder = tmp_path_factory.mktemp("first")
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    result = run(folder / "protocol.toml")
+    assert_done(result)
+    return folder / "protocol.toml", result
+
+
+@pytest.fixture
+def predicted(first_run: tuple[Path, Result], tmp_path: Path) -> Path:
+    """Return the protocol of people who are predicted."""
+    shutil.copytree(first_run[0].parent, tmp_path, dirs_exist_ok=True)
     return tmp_path / "protocol.toml"
 
 
@@ -90,9 +93,10 @@ def read(protocol: Path, table: str) -> pd.DataFrame:
     return Study.open(protocol.parent / "results/study.duckdb", read_only=True).read(table)
 
 
-def test_a_person_outside_of_the_models_range_is_flagged_and_shown(protocol: Path) -> None:
-    result = run(protocol)
-    assert_done(result)
+def test_a_person_outside_of_the_models_range_is_flagged_and_shown(
+    first_run: tuple[Path, Result],
+) -> None:
+    protocol, result = first_run
     checks = read(protocol, "scan_checks").set_index("participant_id")["verdict"]
     assert checks.to_dict() == {"sub-1": "pass", "sub-2": "pass", "sub-young": "warn"}
     assert "Check the scan of sub-young: age_years" in result.stderr
@@ -100,15 +104,14 @@ def test_a_person_outside_of_the_models_range_is_flagged_and_shown(protocol: Pat
     assert "outside the training range of tiny (40 to 95)" in page
 
 
-def test_scans_are_prepared_once_for_all_predictions(protocol: Path) -> None:
-    assert_done(run(protocol))
-    measured = read(protocol, "scan_volumes").set_index(["participant_id", "region"])["volume_mm3"]
-    predicted = read(protocol, "predictions").set_index(["participant_id", "region"])
-    started_from = predicted["baseline_volume_mm3"]
+def test_scans_are_prepared_once_for_all_predictions(predicted: Path) -> None:
+    measured = read(predicted, "scan_volumes").set_index(["participant_id", "region"])["volume_mm3"]
+    table = read(predicted, "predictions").set_index(["participant_id", "region"])
+    started_from = table["baseline_volume_mm3"]
     pd.testing.assert_series_equal(
         measured.loc[started_from.index], started_from, check_names=False
     )
-    again = run(protocol, "prediction.samples=2")
+    again = run(predicted, "prediction.samples=2")
     assert_done(again)
     for step in ("load", "preprocess", "segment"):
         assert f"{step}: unchanged since the last run" in again.stderr
@@ -128,29 +131,27 @@ def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:
     assert "Left out: " in (protocol.parent / "results/report.html").read_text()
 
 
-def test_an_altered_model_is_noticed(protocol: Path) -> None:
-    assert_done(run(protocol))
-    weights = protocol.parent / "model/unet.safetensors"
+def test_an_altered_model_is_noticed(predicted: Path) -> None:
+    weights = predicted.parent / "model/unet.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    study = str(protocol.parent / "results/study.duckdb")
+    study = str(predicted.parent / "results/study.duckdb")
     verified = CliRunner().invoke(app, ["study", "verify", study])
     assert verified.exit_code == 1
     assert "unet.safetensors" in verified.stdout
-    again = run(protocol)
+    again = run(predicted)
     assert again.exit_code == 1
     assert "unet.safetensors" in again.stderr
 
 
-def test_another_scan_under_the_same_name_is_predicted_anew(protocol: Path) -> None:
-    assert_done(run(protocol))
-    before = read(protocol, "predictions")
-    write_scan(protocol.parent / "scans/sub-1.nii.gz", seed=9)
-    result = run(protocol)
+def test_another_scan_under_the_same_name_is_predicted_anew(predicted: Path) -> None:
+    before = read(predicted, "predictions")
+    write_brain(predicted.parent / "scans/sub-1.nii.gz", seed=9)
+    result = run(predicted)
     assert "sub-1.nii.gz is changed" in result.stderr
     assert "predict: unchanged" not in result.stderr
-    changed = (read(protocol, "predictions")["volume_mm3"] != before["volume_mm3"]).groupby(
+    changed = (read(predicted, "predictions")["volume_mm3"] != before["volume_mm3"]).groupby(
         before["participant_id"]
     )
     assert changed.any().to_dict() == {"sub-1": True, "sub-2": False, "sub-young": False}
@@ -171,6 +172,11 @@ def plan_quietly(protocol: Path, *settings: str) -> list[str]:
     result = run(protocol, *settings, options=("--dry-run",))
     assert result.exit_code == 1, result.output
     return [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+
+
+@pytest.fixture(scope="module")
+def planned(made: Path) -> list[str]:
+    return plan_quietly(made / "protocol.toml")
 
 
 def test_a_plan_loads_no_network(protocol: Path) -> None:
@@ -196,10 +202,10 @@ def test_a_plan_loads_no_network(protocol: Path) -> None:
     ],
 )
 def test_a_plan_tells_what_predictions_cannot_carry(
-    protocol: Path, setting: str, told: str
+    made: Path, planned: list[str], setting: str, told: str
 ) -> None:
-    assert not any(told in line for line in plan_quietly(protocol))
-    assert any(told in line for line in plan_quietly(protocol, setting))
+    assert not any(told in line for line in planned)
+    assert any(told in line for line in plan_quietly(made / "protocol.toml", setting))
 
 
 def test_a_plan_notices_an_altered_model(protocol: Path) -> None:
