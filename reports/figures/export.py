@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from cohorts.atomic import write_file
@@ -30,7 +31,8 @@ def render_svg(figure: Figure, *, prefix: str) -> str:
     buffer = BytesIO()
     with shared_style():
         _lay_out(figure)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     text = buffer.getvalue().decode()
     element = _DROPPED.sub("", text[text.index("<svg") :])
     named = _NAMED.sub(rf"\g<1>{html_id(prefix)}-", element)
@@ -38,7 +40,11 @@ def render_svg(figure: Figure, *, prefix: str) -> str:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Give every axes its place once; saving would draw the whole figure twice for it."""
+    """Give every axes its place, once.
+
+    `Figure.savefig` would draw the whole figure twice, the first time for its layout, even where
+    it has one: the canvases below draw it once.
+    """
     FigureCanvasAgg(figure)
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -58,7 +64,10 @@ def render_png(figure: Figure, *, dpi: int = PNG_DPI) -> bytes:
     buffer = BytesIO()
     with shared_style():
         _lay_out(figure)
-        figure.savefig(buffer, format="png", dpi=dpi)
+        usual = figure.dpi
+        figure.set_dpi(dpi)
+        FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]
+        figure.set_dpi(usual)
     return buffer.getvalue()
 
 
