@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.trialsim.growth_model import MONTHS, build_model
 from trialsim.analysis.patterns import summarize
 from trialsim.design import DropOut, Event, TrialDesign, build_design
 from trialsim.errors import DesignError
@@ -21,29 +22,14 @@ from trialsim.simulation.intercurrent import (
     lose_effect,
 )
 from trialsim.simulation.observing import draw_people, observe
-from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.performance import compute_characteristics
 from trialsim.simulation.trials import SimulatedTrials, simulate_trials
 
 Floats = NDArray[np.float64]
-MONTHS = (0.0, 12.0, 24.0)
 TIMES = np.array(MONTHS)
 NEVER = np.inf
 SEED = 20260101
 DESIGN = TrialDesign(MONTHS, slowing=0.4, analyses=("mmrm",))
-
-
-def build_model(months: tuple[float, ...] = MONTHS) -> GrowthModel:
-    return GrowthModel(
-        intercept=6500.0,
-        slope=-14.0,
-        score_intercept=0.0,
-        score_slope=0.0,
-        covariance=np.array([[700.0**2, 600.0], [600.0, 25.0]]),
-        residual_variance=2500.0,
-        times=np.array(months),
-        scores=np.zeros(2),
-    )
 
 
 def run(design: TrialDesign, n: int = 300, size: int = 60) -> SimulatedTrials:

@@ -6,31 +6,17 @@ import numpy as np
 import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM
 
+from tests.trialsim.growth_model import MONTHS, build_model
 from trialsim.analysis.patterns import summarize
 from trialsim.analysis.regression import fit_ancova_statistics, fit_change_statistics
 from trialsim.design import Sites, TrialDesign, build_design
 from trialsim.errors import DesignError
 from trialsim.simulation.observing import draw_people
-from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.performance import compute_characteristics
 from trialsim.simulation.trials import simulate_trials
 
 SEED = 20260101
-MONTHS = (0.0, 12.0, 24.0)
 DESIGN = TrialDesign(MONTHS, slowing=0.3, analyses=("ancova",))
-
-
-def build_model() -> GrowthModel:
-    return GrowthModel(
-        intercept=6500.0,
-        slope=-14.0,
-        score_intercept=0.0,
-        score_slope=0.0,
-        covariance=np.array([[700.0**2, 600.0], [600.0, 25.0]]),
-        residual_variance=2500.0,
-        times=np.array(MONTHS),
-        scores=np.zeros(2),
-    )
 
 
 def describe(design: TrialDesign, name: str = "ancova", n: int = 300) -> dict[str, float]:
