@@ -84,11 +84,12 @@ def compute_placement_metrics(
     reference = load_reference()
     placed = resample(image, grid, reference.grid)
     both = resample(mask, grid, reference.grid) & reference.mask
-    share = gaussian_filter(both.astype(np.float32), _COARSE_VOXELS)
-    first, second = (
-        gaussian_filter(np.where(both, scan, 0), _COARSE_VOXELS)[both] / share[both]
-        for scan in (placed, reference.image)
+    blurred = (
+        gaussian_filter(layer, _COARSE_VOXELS, mode="constant")[both]
+        for layer in (both.astype(np.float32), *(both * scan for scan in (placed, reference.image)))
     )
+    share = next(blurred)
+    first, second = (layer / share for layer in blurred)
     offset = _find_center(mask, grid) - _find_center(reference.mask, reference.grid)
     return {
         "coarse_correlation": _correlate(first, second),
@@ -104,15 +105,25 @@ def _find_center(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
 
 
 class Reference:
-    """The template at the metrics' resolution, with its deep white matter and its cortex."""
+    """The template's brain at the metrics' resolution, with its deep white matter and its cortex.
+
+    Nothing is compared outside of the smallest box around the brain, so that it ends there.
+    """
 
     def __init__(self) -> None:
         from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
 
         template = load_template()
-        self.grid = make_grid(template.grid, _SPACING_MM)
-        self.image = resample(template.image, template.grid, self.grid)
-        self.mask = resample(template.mask, template.grid, self.grid)
+        grid = make_grid(template.grid, _SPACING_MM)
+        mask = resample(template.mask, template.grid, grid)
+        inside = np.argwhere(mask)
+        low, high = inside.min(axis=0), inside.max(axis=0) + 1
+        brain = tuple(map(slice, low, high))
+        affine = grid.affine.copy()
+        affine[:3, 3] += affine[:3, :3] @ low
+        self.grid = Grid(tuple(high - low), affine)
+        self.image = resample(template.image, template.grid, grid)[brain]
+        self.mask = mask[brain]
         self.gray = self._threshold(load_mni152_gm_template(resolution=2), 0.7)
         self.white = self._threshold(load_mni152_wm_template(resolution=2), 0.9)
 
