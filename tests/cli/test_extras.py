@@ -58,6 +58,12 @@ def test_the_doctor_looks_for_every_package_of_every_extra() -> None:
     }
 
 
+def test_our_own_packages_are_none_of_others() -> None:
+    found = installation.examine_installation().set_index("what")
+    assert not [what for what in found.index if what.startswith("package ")]
+    assert found.loc["packages", "verdict"] == "fine"
+
+
 def test_a_foreign_package_of_our_name_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ def examine_installation() -> pd.DataFrame:
 
 def _examine_rooms() -> Iterator[Finding]:
     """Find packages of others that have the name of one of ours: the first on the path wins."""
-    home = Path(__file__).parents[2]
+    home = Path(__file__).parents[3]
     distributions = packages_distributions()
     for room in ROOMS:
         spec = find_spec(room)
