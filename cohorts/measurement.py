@@ -10,8 +10,8 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.keys import map_kinds
 
-ACQUISITION: Final = ("field_strength", "manufacturer", "scanner_model", "scanner")
-"""Columns of people or visits that say how they were scanned."""
+ACQUISITION: Final = ("field_strength", "manufacturer", "scanner_model", "scanner", "software")
+"""Columns of people or visits that say how they were scanned, and by which version measured."""
 
 _UNTOLD: Final = re.compile(r"table |synthetic")
 _HARMONIZED: Final = " (harmonized from "
@@ -31,6 +31,8 @@ def name_tool(source: str) -> str | None:
         return None
     if _HARMONIZED in source:
         return source.partition(_HARMONIZED)[0]
+    if source == "mri_synthseg":
+        return "SynthSeg 2.0"
     found = re.fullmatch(r"\S+\.stats \((.*)\)", source)
     return found[1] if found else source
 
@@ -111,7 +113,7 @@ def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:
 
 
 def require_one_tool(
-    cohorts: Mapping[str, Cohort],
+    cohorts: Mapping[str, Cohort | str | None],
     *,
     by: Sequence[str] = (),
     advice: str = "measure all with one tool",
@@ -121,7 +123,8 @@ def require_one_tool(
     Parameters
     ----------
     cohorts
-        Who they are, such as "the screened people" -> the cohort.
+        Who they are, such as "the screened people" -> the cohort. For people who are not at hand,
+        such as those of a model's training, the name of their tool, None where it is not known.
     by
         As in `list_tools`.
     advice
@@ -132,7 +135,12 @@ def require_one_tool(
     CohortError
         Naming the tools of each, and what would mend it.
     """
-    tools = {who: list(list_tools(cohort, by).index) for who, cohort in cohorts.items()}
+    tools = {
+        who: list(list_tools(one, by).index)
+        if isinstance(one, Cohort)
+        else [name for name in (one,) if name]
+        for who, one in cohorts.items()
+    }
     if len({tool for own in tools.values() for tool in own}) < 2:
         return
     told = "; ".join(f"those of {who} by {', '.join(own)}" for who, own in tools.items() if own)

@@ -46,6 +46,8 @@ class ProgressionAuxiliary:
         Bounds of the scaled prediction.
     volume_space
         ``"native"`` or ``"mni"``.
+    measured_by
+        The tool that measured the training volumes; None where that is not recorded.
     """
 
     kind: ClassVar[str] = "progression"
@@ -56,6 +58,7 @@ class ProgressionAuxiliary:
     correction: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     clip: tuple[float, float] | None = None
     volume_space: str = "native"
+    measured_by: str | None = None
 
     def __post_init__(self) -> None:
         features = {model.features for model in self.groups.values()}
@@ -251,6 +254,7 @@ class ProgressionAuxiliary:
             "correction": {name: list(pair) for name, pair in self.correction.items()},
             "clip": None if self.clip is None else list(self.clip),
             "volume_space": self.volume_space,
+            "measured_by": self.measured_by,
         }
 
     @classmethod
@@ -270,6 +274,7 @@ def _parse_scaling(content: Mapping[str, Any]) -> dict[str, Any]:
         "correction": {name: tuple(pair) for name, pair in content["correction"].items()},
         "clip": None if clip is None else tuple(clip),
         "volume_space": content["volume_space"],
+        "measured_by": content.get("measured_by"),
     }
 
 

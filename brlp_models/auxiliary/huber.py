@@ -42,6 +42,8 @@ class HuberAuxiliary:
         :math:`s_{r0}^2` and :math:`s_{r1}^2`, shape (n_regions, 2).
     volume_space
         ``"native"`` or ``"mni"``.
+    measured_by
+        The tool that measured the training volumes; None where that is not recorded.
     """
 
     kind: ClassVar[str] = "huber"
@@ -52,6 +54,7 @@ class HuberAuxiliary:
     rate_coefficients: NDArray[np.float64]
     residual_variances: NDArray[np.float64]
     volume_space: str = "native"
+    measured_by: str | None = None
 
     @classmethod
     def fit(
@@ -145,6 +148,7 @@ class HuberAuxiliary:
             "kind": self.kind,
             "regions": list(self.regions),
             "volume_space": self.volume_space,
+            "measured_by": self.measured_by,
             "coding": self.coding.to_dict(),
             "level_coefficients": self.level_coefficients.tolist(),
             "rate_coefficients": self.rate_coefficients.tolist(),
@@ -161,6 +165,7 @@ class HuberAuxiliary:
             rate_coefficients=np.asarray(content["rate_coefficients"], dtype=float),
             residual_variances=np.asarray(content["residual_variances"], dtype=float),
             volume_space=content["volume_space"],
+            measured_by=content.get("measured_by"),
         )
 
 

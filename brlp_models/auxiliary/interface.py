@@ -24,7 +24,8 @@ class AuxiliaryModel(Protocol):
 
     `regions` are the regions that it predicts; `volume_space` says whether its volumes are
     ``"native"`` mm3 or ``"mni"`` (native mm3 times the determinant of the affine to MNI space), for
-    the input and for the output alike.
+    the input and for the output alike; `measured_by` names the tool that measured those it was
+    fitted on.
     """
 
     @property
@@ -35,6 +36,11 @@ class AuxiliaryModel(Protocol):
     @property
     def volume_space(self) -> str:
         """``"native"`` or ``"mni"``."""
+        ...
+
+    @property
+    def measured_by(self) -> str | None:
+        """The tool of the training volumes; None where that is not recorded."""
         ...
 
     def predict_volumes(

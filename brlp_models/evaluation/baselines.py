@@ -158,6 +158,7 @@ class CarriedForward:
 
     regions: tuple[str, ...]
     volume_space: str = "native"
+    measured_by: str | None = None
 
     def predict_volumes(
         self,

@@ -46,6 +46,7 @@ class TrueVolumes:
 
     ratios: "pd.Series[float]"
     volume_space: str = "native"
+    measured_by: str | None = None
 
     @classmethod
     def of(cls, at_horizon: pd.DataFrame) -> "TrueVolumes":

@@ -194,6 +194,9 @@ class ModelConfig(_Part):
         `trialsim model calibrate`. Nothing for a region that is not named.
     auxiliary
         The auxiliary models' files by group, relative to the folder.
+    measured_by
+        The tool that measured the training volumes, as `cohorts.measurement.name_tool`
+        calls it; None where that is not recorded.
     training_ranges
         The span of each input in training: `age_years` (at the target), `interval_years`,
         `<covariate>`, `volume:<region>` (mm3 in MNI space), `reconstruction_error`.
@@ -227,6 +230,7 @@ class ModelConfig(_Part):
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
     volume_error: dict[str, VolumeError] = {}
     auxiliary: dict[str, str] = {}
+    measured_by: str | None = None
     training_ranges: dict[str, Range] = {}
     license: str
     provenance: str

@@ -32,7 +32,7 @@ from brlp_models.training.stages.auxiliary import (
 )
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
-from cohorts.measurement import require_one_tool
+from cohorts.measurement import list_tools, require_one_tool
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy.base import read_anatomy
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
@@ -193,11 +193,16 @@ class TrainingSession:
 
 
 def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:
-    """Return the recipe with a model that says on whom it is trained."""
+    """Return the recipe with a model that says on whom it is trained, and who measured them."""
     is_synthetic = cohort is None or cohort.is_synthetic
     scans = "synthetic scans only" if is_synthetic else "real scans"
     of_whom = "" if cohort is None else f", cohort {cohort.name}"
-    update = {"is_synthetic": is_synthetic, "provenance": f"Trained on {scans}{of_whom}."}
+    tools = [] if cohort is None else list(list_tools(cohort).index)
+    update = {
+        "is_synthetic": is_synthetic,
+        "provenance": f"Trained on {scans}{of_whom}.",
+        "measured_by": tools[0] if tools else None,
+    }
     return recipe.model_copy(update={"model": recipe.model.model_copy(update=update)})
 
 

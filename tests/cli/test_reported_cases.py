@@ -11,7 +11,6 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from brlp_models.scans.files import read_scan
 from reports.store.study import Study
 from trialsim.cli.app import app
 
@@ -100,10 +99,18 @@ def test_colors_are_told_by_check_scan(tmp_path: Path, monkeypatch: pytest.Monke
     assert "it holds colors (RGB); one gray value a voxel is expected" in done.output
 
 
-def test_a_mirrored_qform_is_known_to_the_check_of_a_scan() -> None:
-    scan = read_scan(CASES / "42-I03-sq-disagree" / "t.nii.gz")
-    assert scan.has_orientation
-    assert not scan.has_one_orientation
+def test_a_mirrored_qform_is_told_by_both_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(use("42-I03-sq-disagree", tmp_path))
+    validated, checked = (
+        invoke("cohort", "validate", "b.csv"),
+        invoke("model", "check-scan", "t.nii.gz"),
+    )
+    for done in (validated, checked):
+        assert done.exit_code == 0, done.output
+        assert "sform and qform disagree" in done.output
+    assert "Verdict: warn" in checked.output
 
 
 @pytest.mark.parametrize("verb", ["means", "ancova"])

@@ -8,6 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from brlp_models.auxiliary.files import load_auxiliary, write_auxiliary
+from brlp_models.auxiliary.huber import HuberAuxiliary
+from brlp_models.model.files import find_model_folder, read_config
+from brlp_models.model.folder import copy_model_folder, describe_model, render_description
+from brlp_models.training.recipe import load_recipe
+from brlp_models.training.session import _label
 from cohorts.cohort import Cohort
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
@@ -109,3 +115,95 @@ def test_predictions_that_start_from_another_tool_keep_their_relative_changes(fo
         scores = study.read("scores").set_index("participant_id")["score"]
     expected = pd.Series(np.linspace(10, 0, len(first)), index=first["participant_id"])
     pd.testing.assert_series_equal(scores.sort_index(), expected.sort_index(), check_names=False)
+
+
+def test_twins_are_brought_together_as_everything_else_is(folder: Path) -> None:
+    words = ["twins", "screened", "--train-on", "old", "--visits-months", "12,24"]
+    code, told = invoke(*words, "--harmonize", "combat")
+    assert code == 0, told
+    assert "Volumes of the archive by SynthSeg were brought to FreeSurfer 7 (combat" in told
+    with Study.open(folder / "study.duckdb", read_only=True) as study:
+        twins = study.read("twins").query("months == 12").set_index("participant_id")
+    baseline = Cohort.read(folder / "screened").baseline()["hippocampus_mm3"]
+    # the archive's volumes are 8 % larger
+    assert (twins["predicted_mm3"] / baseline).mean() == pytest.approx(0.98, abs=0.02)
+    for name, field in (("screened", 3.0), ("old", 1.5)):
+        cohort = Cohort.read(folder / name)
+        people = cohort.participants.assign(field_strength=field)
+        volumes = cohort.volumes.assign(source="SynthSeg")
+        replace(cohort, participants=people, volumes=volumes).write(folder / name)
+    code, told = invoke(*words)
+    assert code == 1
+    assert "field_strength 3.0 of" in told
+    code, told = invoke(*words, "--harmonize", "as_measured")
+    assert code == 0, told
+    assert "Taken as they are: field_strength 3.0" in told
+
+
+def test_twins_of_predictions_that_start_from_another_tool_are_refused(folder: Path) -> None:
+    first = Cohort.read(folder / "screened").until(0).volumes.query("region == 'hippocampus'")
+    pd.DataFrame(
+        {"participant_id": first["participant_id"], "model_id": "theirs", "horizon_months": 12.0,
+         "region": "hippocampus", "volume_mm3": 0.97 * first["volume_mm3"], "volume_sd_mm3": 10.0,
+         "n_samples": 4, "baseline_volume_mm3": first["volume_mm3"], "baseline_source": "SynthSeg"}
+    ).to_csv(folder / "theirs.csv", index=False)  # fmt: skip
+    words = ["twins", "screened", "--predictions", "theirs.csv", "--visits-months", "12"]
+    code, told = invoke(*words)
+    assert code == 1
+    assert "start from volumes by SynthSeg, the trial's people were measured by Free" in told
+    assert invoke(*words, "--harmonize", "as_measured")[0] == 0
+
+
+def test_an_auxiliary_model_of_another_tool_is_refused_until_that_is_stated(folder: Path) -> None:
+    old = Cohort.read(folder / "old")
+    model = HuberAuxiliary.fit(
+        old.baseline(), old.visit_volumes(("hippocampus",)), regions=("hippocampus",)
+    )
+    words = ["twins", "screened", "--auxiliary", "model.json", "--visits-months", "12"]
+    for tool, code in (("SynthSeg", 1), ("FreeSurfer 7", 0), (None, 0)):
+        write_auxiliary(replace(model, measured_by=tool), folder / "model.json")
+        assert load_auxiliary(folder / "model.json").measured_by == tool
+        done, told = invoke(*words)
+        assert done == code, told
+        assert ("the training people of the model model.json by SynthSeg" in told) == (code == 1)
+    write_auxiliary(replace(model, measured_by="SynthSeg"), folder / "model.json")
+    code, told = invoke(*words, "--harmonize", "as_measured")
+    assert code == 0, told
+    assert "only its relative changes can be compared" in told
+
+
+def test_a_model_folder_of_another_tool_is_refused_before_anything_runs(folder: Path) -> None:
+    config = read_config(find_model_folder("mini"))
+    assert config.measured_by is None
+    own = config.model_copy(update={"measured_by": "SynthSeg 2.0"})
+    copy_model_folder("mini", folder / "theirs", own)
+    assert "volumes measured by" in render_description(describe_model(folder / "theirs"))
+    code, told = invoke("predict", "screened", "--model", "theirs")
+    assert code == 1
+    assert "those of the training people of the model brlp-mini by SynthSeg 2.0" in told
+    code, told = invoke(
+        "predict", "screened", "--model", "theirs", "--set", "cohort.harmonize=as_measured"
+    )
+    assert code == 0, told
+    assert "predicts from volumes by FreeSurfer 7 as they are" in told
+
+
+def test_people_whom_the_models_segmenter_would_measure_beside_another_tool_are_refused(
+    folder: Path,
+) -> None:
+    cohort = Cohort.read(folder / "screened")
+    (folder / "scan.nii.gz").touch()
+    visits = cohort.visits.assign(image_path=str(folder / "scan.nii.gz"))
+    some = cohort.participants["participant_id"].iloc[:3]
+    volumes = cohort.volumes[~cohort.volumes["participant_id"].isin(some)]
+    replace(cohort, visits=visits, volumes=volumes).write(folder / "partly")
+    code, told = invoke("predict", "partly")
+    assert code == 1
+    assert "3 people have scans without volumes" in told
+    assert "while FreeSurfer 7 measured the others" in told
+
+
+def test_a_trained_model_records_the_tool_of_its_people(folder: Path) -> None:
+    recipe = load_recipe("mini")
+    assert _label(recipe, Cohort.read(folder / "old")).model.measured_by == "SynthSeg"
+    assert _label(recipe, None).model.measured_by is None

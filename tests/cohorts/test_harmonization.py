@@ -79,6 +79,36 @@ def test_combat_finds_the_factor_between_tools_and_keeps_relative_changes() -> N
     )
 
 
+def test_combat_gives_the_location_of_an_independent_implementation() -> None:
+    # neuroCombat 0.2.12 (mean_only, eb=False, a reference batch; ln mm3; age, sex and diagnosis
+    # protected) moves these 40 people by -0.06747562 and 0.05725163
+    rng = np.random.default_rng(5)
+    tool = np.repeat([0, 1], 40)
+    age = rng.normal(72, 6, 80).round(1) + 2 * tool
+    sex, dx = rng.integers(0, 2, 80), rng.integers(0, 3, 80)
+    larger = np.log(7000) - 0.01 * (age - 72) - 0.05 * dx + 0.06 * sex
+    larger += rng.normal(0, 1, 80) * np.where(tool == 1, 0.09, 0.12) + 0.08 * tool
+    smaller = np.log(1500) + 0.005 * (age - 72) - 0.03 * dx + rng.normal(0, 0.1, 80) - 0.03 * tool
+    cohorts = []
+    for number, source in enumerate((FREESURFER, SYNTHSEG)):
+        people, mine = make("ab"[number], number, source, 40), tool == number
+        described = people.participants.assign(
+            age_years=age[mine],
+            sex=np.where(sex[mine] == 1, "F", "M"),
+            diagnosis=np.array(["CN", "MCI", "AD"])[dx[mine]],
+        )
+        first = people.visits.query("months_from_baseline == 0")["session_id"].iloc[0]
+        rows = pd.DataFrame({"participant_id": described["participant_id"], "session_id": first})
+        volumes = pd.concat(
+            rows.assign(region=region, volume_mm3=np.exp(values[mine]), source=source)
+            for region, values in (("hippocampus", larger), ("amygdala", smaller))
+        )
+        cohorts.append(replace(people, participants=described, volumes=volumes))
+    slope = fit_harmonization(cohorts, "combat").set_index("region")["slope"]
+    assert np.log(slope["hippocampus"]) == pytest.approx(-0.06747562, abs=1e-8)
+    assert np.log(slope["amygdala"]) == pytest.approx(0.05725163, abs=1e-8)
+
+
 def test_linear_is_fitted_in_people_whom_both_measured() -> None:
     screened, archive = make("s", 1, FREESURFER, 40), make("a", 2, SYNTHSEG, 40)
     own = archive.volumes.drop_duplicates(["participant_id", "region"])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import CohortError
+from cohorts.measurement import list_tools, tell_acquisition
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import list_profiles, read_profile
 
@@ -41,6 +42,8 @@ def make_adnimerge() -> pd.DataFrame:
                     "Fusiform": 16000,
                     "MidTemp": 19000,
                     "ICV": 1_500_000,
+                    "FLDSTRENG": "1.5 Tesla MRI" if months < 12 else "3 Tesla MRI",
+                    "FSVERSION": f"Cross-Sectional FreeSurfer ({4.3 if months < 12 else 5.1})",
                     "DX": "" if code == "bl" else dx,
                     "MMSE_bl": 28,
                     "Years_bl": months / 12.03,
@@ -100,7 +103,8 @@ TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[float], list[str]]] =
             {
                 "NACCID": ["NACC1", "NACC1", "NACC2"],
                 "NACCVNUM": [1, 2, 1],
-                "NACCAGE": [70, 71, 80],
+                "NACCAGE": [70, 70, 80],
+                "NACCFDYS": [0, 340, 0],
                 "VISITYR": [2010, 2011, 2010],
                 "SEX": [1, 1, 2],
                 "EDUC": [16, 16, 99],
@@ -112,7 +116,7 @@ TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[float], list[str]]] =
             }
         ),
         {},
-        [0, 12, 0],
+        [0, 340 / 30.4375, 0],
         ["CN", "AD"],
     ),
     "aibl": (
@@ -233,6 +237,34 @@ def test_ages_advance_and_volumes_have_names(tmp_path: Path) -> None:
     assert {"hippocampus", "ventricles", "whole_brain", "entorhinal"} <= regions
     assert {"fusiform", "middle_temporal", "head_size_mm3"} <= regions
     assert "MMSE_bl" not in cohort.participants
+
+
+def test_adnimerge_says_what_measured_its_volumes_and_how_people_were_scanned(
+    tmp_path: Path,
+) -> None:
+    make_adnimerge().to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="adnimerge")
+    field, software = tell_acquisition({"adni": cohort})
+    assert "field_strength; adni: 1.5 Tesla MRI, 3 Tesla MRI" in field
+    assert "software; adni: Cross-Sectional FreeSurfer (4.3), Cross-Sectional Free" in software
+    assert list(list_tools(cohort, ["software"]).index) == [
+        "software Cross-Sectional FreeSurfer (4.3)",
+        "software Cross-Sectional FreeSurfer (5.1)",
+    ]
+
+
+def test_ukb_is_read_as_its_r_tables_name_it(tmp_path: Path) -> None:
+    table = TABLES["ukb"][0].rename(columns=lambda name: "f." + name.replace("-", "."))
+    table.to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="ukb", diagnosis="CN")
+    assert len(cohort.visits) == 3
+
+
+def test_a_code_that_means_no_sex_is_told_once(tmp_path: Path) -> None:
+    TABLES["nacc"][0].assign(SEX=[1, 1, 9]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(CohortError) as caught:
+        load_cohort(tmp_path / "t.csv", profile="nacc")
+    assert len(caught.value.problems) == 1
 
 
 def test_codes_of_one_column_are_values_in_others(tmp_path: Path) -> None:

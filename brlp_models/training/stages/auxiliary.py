@@ -34,7 +34,7 @@ def fit_auxiliary(
     cohort
         Its visits and volumes, in MNI space.
     config
-        Its context names the regions.
+        Its context names the regions; `measured_by` is written down.
     covariates
         Further columns for the one-visit regression.
     n_progression
@@ -64,8 +64,8 @@ def fit_auxiliary(
         volume_space="mni",
     )
     return {
-        ONE_VISIT: json.dumps(huber.to_dict(), indent=1) + "\n",
-        SEVERAL_VISITS: json.dumps(progression.to_dict(), indent=1) + "\n",
+        name: json.dumps(replace(model, measured_by=config.measured_by).to_dict(), indent=1) + "\n"
+        for name, model in ((ONE_VISIT, huber), (SEVERAL_VISITS, progression))
     }
 
 

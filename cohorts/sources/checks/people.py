@@ -49,10 +49,18 @@ def _check_sex(records: Records) -> None:
     first = sex.groupby(records.frame["participant_id"]).transform("first")
     if sex.isna().all():
         return
-    records.report(first.isna(), "sex", "got nothing, F or M is expected")
+    unknown = first.isna() & ~_is_told(records, "sex")
+    records.report(unknown, "sex", "got nothing, F or M is expected")
     records.report(
         sex.notna() & (sex != first), "sex", "got {value}, but an earlier visit has the other sex"
     )
+
+
+def _is_told(records: Records, column: str) -> pd.Series:
+    """Return which rows are of people whose value in a column is a problem already."""
+    name = records.get_source_name(column)
+    told = {problem.participant_id for problem in records.problems if problem.column == name}
+    return records.frame["participant_id"].isin(told)
 
 
 def _check_ages(records: Records) -> None:
@@ -77,9 +85,7 @@ def _check_baseline_diagnosis(records: Records) -> None:
         f"got {{value}} at the baseline visit and '{{{PERSON_DIAGNOSIS}}}' in the table of people; "
         "the diagnosis at baseline is expected in both",
     )
-    name = records.get_source_name("diagnosis")
-    told = {problem.participant_id for problem in records.problems if problem.column == name}
-    unknown = baseline & (of_visit.isna() & ~frame["participant_id"].isin(told)).to_numpy()
+    unknown = baseline & (of_visit.isna() & ~_is_told(records, "diagnosis")).to_numpy()
     if not unknown.any() or frame["diagnosis"].isna().all():
         return
     later = frame["diagnosis"].groupby(frame["participant_id"]).transform("last")

@@ -1,11 +1,12 @@
 """`trialsim twins`: what each person of a trial would have become untreated."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.options import split_numbers, split_words
 from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
     JsonOption,
@@ -13,6 +14,14 @@ from trialsim.cli.asking.recording import (
     QuietOption,
     StudyOption,
 )
+
+
+class Harmonize(StrEnum):
+    """What becomes of volumes by several tools."""
+
+    LINEAR = "linear"
+    COMBAT = "combat"
+    AS_MEASURED = "as_measured"
 
 
 def twins(
@@ -45,6 +54,17 @@ def twins(
         ),
     ] = None,
     measured_by: MeasuredByOption = None,
+    harmonize: Annotated[
+        Harmonize | None,
+        typer.Option(help="What becomes of volumes by several tools, as cohort.harmonize."),
+    ] = None,
+    harmonize_by: Annotated[
+        str | None,
+        typer.Option(help="Columns that make one tool several, with commas: field_strength."),
+    ] = None,
+    measured_twice: Annotated[
+        Path | None, typer.Option(help="Table of people whom both tools measured, for linear.")
+    ] = None,
     study: StudyOption = DEFAULT_STUDY,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -55,10 +75,17 @@ def twins(
     """
     from cohorts.sources.loading import load_cohort
     from trialsim.cli.answering.printing import print_table
+    from trialsim.study.protocol import CohortSection
     from trialsim.study.recording import recorded_run
     from trialsim.study.trials.twin_making import make_twins
 
     people = load_cohort(trial, measured_by=measured_by)
+    asked = CohortSection(
+        path=trial,
+        harmonize=None if harmonize is None else harmonize.value,
+        harmonize_by=split_words(harmonize_by or ""),
+        measured_twice=measured_twice,
+    )
     made = make_twins(
         people,
         months=split_numbers(visits_months),
@@ -69,8 +96,9 @@ def twins(
         model_id=model,
         study=study,
         errors_of=None if errors_of is None else load_cohort(errors_of, measured_by=measured_by),
+        asked=asked,
     )
-    sources = (predictions, auxiliary, train_on, errors_of)
+    sources = (predictions, auxiliary, train_on, errors_of, measured_twice)
     files = [path for path in sources if path is not None]
     # a study's own people, whom its scores and predictions are about, are not replaced by a trial's
     with recorded_run(
@@ -82,4 +110,6 @@ def twins(
     shown = made.table.groupby("months", as_index=False)[["predicted_mm3", "sd_mm3"]].mean()
     print_table(made.table if as_json else shown.round(1), as_json=as_json)
     if not quiet:
+        for note in made.notes:
+            typer.echo(note, err=True)
         typer.echo(f"Twins of {len(people.participants)} people frozen in {study}.", err=True)

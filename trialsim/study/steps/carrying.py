@@ -36,6 +36,7 @@ from trialsim.study.steps.following import is_archive_scored
 from trialsim.study.steps.interim import gather_enrolled
 from trialsim.study.steps.optimization import find_searched, read_columns
 from trialsim.study.steps.outcomes import find_outcomes
+from trialsim.study.steps.prediction import refuse_other_tool
 from trialsim.study.steps.screening import (
     assemble_screening,
     list_strategies,
@@ -110,6 +111,7 @@ def _find_problems_of_prediction(job: Job, cohort: Cohort) -> Iterator[str]:
         yield "The protocol asks for predictions, but nobody in the cohort has a scan."
     try:
         verify_model_folder(job.model_folder)
+        refuse_other_tool(job, cohort)
     except TrialsimError as error:
         yield from error.problems
 

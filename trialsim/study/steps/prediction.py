@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.measurement import list_tools
 from reports.store.places import relate
 from reports.store.run import Run
 from trialsim.study.engine import Step
@@ -14,6 +16,7 @@ from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.cohort import read_cohort
 from trialsim.study.steps.elsewhere import predict_elsewhere
+from trialsim.study.steps.tools import SCREENED, settle, settle_model
 
 if TYPE_CHECKING:
     from brlp_models.prediction.job import CohortPrediction
@@ -58,7 +61,9 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     from brlp_models.prediction.person_files import list_prediction_images
 
     folder = locate_predictions(job, str(run.fingerprint))
-    cohort = add_scan_volumes(read_cohort(run.study, run.read), run)
+    screened = read_cohort(run.study, run.read)
+    notes = refuse_other_tool(job, screened)
+    cohort = settle(job.protocol.cohort, notes, {SCREENED: add_scan_volumes(screened, run)})
     found = predict_and_note(job, run, cohort, list_prediction_options(job, section, folder))
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
@@ -66,7 +71,33 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         cohort, folder, job.model.model_id, until_months=section.until_months
     )
     run.write("prediction_images", images)
-    job.tell(run, describe_predictions(found))
+    job.tell(run, [*notes, *describe_predictions(found)])
+
+
+def refuse_other_tool(job: Job, cohort: Cohort) -> list[str]:
+    """Return what is to be told of the tools whose volumes a prediction starts from.
+
+    Raises
+    ------
+    CohortError
+        The model learned from volumes of another tool, or its segmenter would measure some people
+        while another tool measured the others, and `cohort.harmonize` states nothing.
+    """
+    notes: list[str] = []
+    section, config = job.protocol.cohort, job.model_config
+    if config.measured_by is not None:
+        settle_model(section, notes, {SCREENED: cohort}, config.name, config.measured_by)
+    measured = cohort.until(job.prediction.until_months).volumes["participant_id"].unique()
+    scanned = cohort.visits.dropna(subset=["image_path"])["participant_id"]
+    n_lacking = scanned[~scanned.isin(measured)].nunique()
+    own = list_tools(cohort)
+    if n_lacking and len(own) and section.harmonize is None:
+        raise CohortError(
+            f"{n_lacking} people have scans without volumes, which the segmenter of {config.name} "
+            f"would measure, while {own.index[0]} measured the others: measure all with one tool, "
+            f"or state cohort.harmonize."
+        )
+    return notes
 
 
 def predict_and_note(

@@ -8,6 +8,7 @@ from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
 from trialsim.study.steps.elsewhere import preprocess_elsewhere, segment_elsewhere
+from trialsim.study.steps.prediction import refuse_other_tool
 
 
 def make_preprocess_step(job: Job, stands_on: list[str]) -> Step:
@@ -33,11 +34,18 @@ def make_segment_step(job: Job, stands_on: list[str]) -> Step:
 
 
 def preprocess(job: Job, run: Run) -> None:
-    """Preprocess everyone; who cannot be is noted here, and told by the step that predicts."""
+    """Preprocess everyone; who cannot be is noted here, and told by the step that predicts.
+
+    Raises
+    ------
+    CohortError
+        As `refuse_other_tool`, before hours of work.
+    """
     from brlp_models.prediction.preparation import preprocess_cohort
     from brlp_models.scans.cache import ScanCache
 
     cohort = read_cohort(run.study, run.read)
+    refuse_other_tool(job, cohort)
     if (workers := job.find_workers(estimate_preprocess(job))) is not None:
         found = preprocess_elsewhere(workers, job, cohort)
     else:

@@ -20,7 +20,7 @@ from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import read_cohort
-from trialsim.study.steps.tools import load_followed, settle_predictions
+from trialsim.study.steps.tools import SCREENED, load_followed, settle_predictions
 
 
 def build_screening(job: Job, run: Run, *, with_archive: bool = True) -> Screening:
@@ -106,7 +106,8 @@ def read_given_predictions(job: Job, cohort: Cohort) -> pd.DataFrame | None:
         table = read_typed_table(path, text=("participant_id", "model_id"))
     except CohortError as error:
         raise DesignError(f"The predictions {path} cannot be read: {error}") from error
-    return settle_predictions(job, cohort, validate_table(table, "predictions"))
+    found = validate_table(table, "predictions")
+    return settle_predictions(job.protocol.cohort, job.notes, {SCREENED: cohort}, found)
 
 
 def _build_training(

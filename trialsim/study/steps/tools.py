@@ -1,5 +1,6 @@
 """Volumes of several tools in one study: refused, or brought to the tool of the screened people."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
@@ -11,6 +12,7 @@ from cohorts.measurement import list_tools, list_unlearned, name_tool, require_o
 from cohorts.sources.table import read_typed_table
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
+from trialsim.study.protocol import CohortSection
 
 SCREENED = "the screened people"
 FOLLOWED = "the people of cohort.training"
@@ -25,7 +27,7 @@ def settle_screened(job: Job, cohort: Cohort) -> Cohort:
     CohortError
         Several tools measured them, and `cohort.harmonize` states nothing or cannot be fitted.
     """
-    return _settle(job, {SCREENED: cohort})
+    return settle(job.protocol.cohort, job.notes, {SCREENED: cohort})
 
 
 def load_followed(job: Job, screened: Cohort) -> Cohort:
@@ -36,8 +38,7 @@ def load_followed(job: Job, screened: Cohort) -> Cohort:
     DesignError
         The protocol names none.
     CohortError
-        As `settle_screened`; or screened people were scanned as nobody of the training people was,
-        and `cohort.harmonize` states nothing.
+        As `settle_learned`.
     """
     path = job.protocol.cohort.training
     if path is None:
@@ -45,62 +46,154 @@ def load_followed(job: Job, screened: Cohort) -> Cohort:
             'outcomes "archive" need people who were followed: name them in cohort.training '
             "(--train-on)."
         )
-    followed = _settle(job, {SCREENED: screened, FOLLOWED: job.load(path)})
-    unlearned = list_unlearned(followed, screened)
-    if unlearned and job.protocol.cohort.harmonize is None:
+    people = {SCREENED: screened, FOLLOWED: job.load(path)}
+    return settle_learned(job.protocol.cohort, job.notes, people)
+
+
+def settle_learned(
+    section: CohortSection, notes: list[str], cohorts: Mapping[str, Cohort]
+) -> Cohort:
+    """Return people who are learned from, with volumes of the tool of those it is applied to.
+
+    Parameters
+    ----------
+    section
+        What is stated: `harmonize`, `harmonize_by`, `measured_twice`.
+    notes
+        Gets what the user must know.
+    cohorts
+        Who they are -> the cohort: first whom it is applied to, then who is learned from.
+
+    Raises
+    ------
+    CohortError
+        As `settle`; or some were scanned as nobody was who is learned from, and nothing is stated.
+    """
+    applied, *_ = cohorts.values()
+    learned = settle(section, notes, cohorts)
+    unlearned = list_unlearned(learned, applied)
+    if unlearned and section.harmonize is None:
         raise CohortError(
             f"Strategies would be applied to scans as nobody had whom they are fitted on "
             f"({'; '.join(unlearned)}): state cohort.harmonize and cohort.harmonize_by, "
             f"{_AS_THEY_ARE}."
         )
-    if unlearned and not job.protocol.cohort.harmonize_by:
-        job.notes.append(f"Taken as they are: {'; '.join(unlearned)}.")
-    return followed
+    if unlearned and not section.harmonize_by:
+        notes.append(f"Taken as they are: {'; '.join(unlearned)}.")
+    return learned
 
 
-def settle_predictions(job: Job, cohort: Cohort, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return predictions that were made elsewhere, in volumes of the screened people's tool.
+def settle_model(
+    section: CohortSection, notes: list[str], people: Mapping[str, Cohort], model: str, tool: str
+) -> None:
+    """Tell where a model learned from volumes of another tool than those it is applied to.
 
-    Where another tool measured their `baseline_source`, and `cohort.harmonize` brings tools
-    together, predicted volumes are multiplied by what the cohort's baseline is of theirs, so that
-    relative changes stay what they are. A person without a baseline volume keeps their own.
+    Its training people are not at hand, so that their volumes cannot be brought to anything; what
+    is stated in `harmonize` says that the relative changes that it predicts are wanted all the
+    same.
+
+    Parameters
+    ----------
+    section, notes
+        As in `settle_learned`.
+    people
+        Who it is applied to, one entry.
+    model, tool
+        What it is called, and what measured the volumes that it learned from.
 
     Raises
     ------
     CohortError
-        Another tool measured their baseline, and `cohort.harmonize` states nothing.
+        The tools differ, and nothing is stated.
+    """
+    ((who, cohort),) = people.items()
+    own = [str(name) for name in list_tools(cohort).index]
+    if set(own) <= {tool}:
+        return
+    if section.harmonize is None:
+        require_one_tool(
+            {who: cohort, f"the training people of the model {model}": tool},
+            advice=f"measure with {tool}, {_AS_THEY_ARE}",
+        )
+    notes.append(
+        f"The model {model} learned from volumes by {tool}, and predicts from volumes by "
+        f"{', '.join(own)} as they are: only its relative changes can be compared."
+    )
+
+
+def settle_predictions(
+    section: CohortSection,
+    notes: list[str],
+    people: Mapping[str, Cohort],
+    predictions: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return predictions that were made elsewhere, in volumes of the people's own tool.
+
+    Where another tool measured their `baseline_source`, and `harmonize` brings tools
+    together, predicted volumes are multiplied by what the cohort's baseline is of theirs, so that
+    relative changes stay what they are. A person without a baseline volume keeps their own.
+
+    Parameters
+    ----------
+    section, notes
+        As in `settle_learned`.
+    people
+        Who was predicted, one entry.
+    predictions
+        Table `predictions` of `cohorts.schema`.
+
+    Raises
+    ------
+    CohortError
+        Another tool measured their baseline, and nothing is stated.
     """
     if "baseline_source" not in predictions:
         return predictions
+    ((who, cohort),) = people.items()
     sources = predictions["baseline_source"].dropna().astype(str)
     theirs = {tool for source in sources.unique() if (tool := name_tool(source)) is not None}
     own = {str(tool) for tool in list_tools(cohort).index}
     if len(theirs | own) < 2:
         return predictions
     told = f"Predictions start from volumes by {', '.join(sorted(theirs))}"
-    told += f", the screened people were measured by {', '.join(sorted(own))}" if own else ""
-    match job.protocol.cohort.harmonize:
+    told += f", {who} were measured by {', '.join(sorted(own))}" if own else ""
+    match section.harmonize:
         case None:
             raise CohortError(
                 f"{told}: predict from volumes of one tool, state cohort.harmonize, which keeps "
                 f"their relative changes, {_AS_THEY_ARE}."
             )
         case "as_measured":
-            job.notes.append(f"{told}: taken as they are.")
+            notes.append(f"{told}: taken as they are.")
             return predictions
     keys = ["participant_id", "region"]
     baseline = cohort.until(0).get_volumes()
     known = baseline.drop_duplicates(keys).set_index(keys)["volume_mm3"]
     measured = known.reindex(pd.MultiIndex.from_frame(predictions[keys])).to_numpy()
     factor = (measured / predictions["baseline_volume_mm3"]).fillna(1.0)
-    job.notes.append(f"{told}: their relative changes were kept.")
+    notes.append(f"{told}: their relative changes were kept.")
     columns = ["volume_mm3", "volume_sd_mm3", "baseline_volume_mm3"]
     return predictions.assign(**{name: predictions[name] * factor for name in columns})
 
 
-def _settle(job: Job, cohorts: dict[str, Cohort]) -> Cohort:
-    """Return the last of `cohorts` with volumes of the first one's tool."""
-    section, last = job.protocol.cohort, list(cohorts)[-1]
+def settle(section: CohortSection, notes: list[str], cohorts: Mapping[str, Cohort]) -> Cohort:
+    """Return the last of `cohorts` with volumes of the first one's tool.
+
+    Parameters
+    ----------
+    section, notes
+        As in `settle_learned`.
+    cohorts
+        Who they are -> the cohort.
+
+    Raises
+    ------
+    CohortError
+        Several tools measured them, and nothing is stated, or it cannot be fitted.
+    DesignError
+        `harmonize_by` is stated without a model.
+    """
+    last = list(cohorts)[-1]
     by = section.harmonize_by
     if by and section.harmonize not in ("linear", "combat"):
         raise DesignError(
@@ -121,7 +214,7 @@ def _settle(job: Job, cohorts: dict[str, Cohort]) -> Cohort:
             return cohorts[last]
         case "as_measured":
             names = ", ".join(sorted(tools))
-            job.notes.append(f"Volumes by several tools are taken as they are: {names}.")
+            notes.append(f"Volumes by several tools are taken as they are: {names}.")
             return cohorts[last]
     paired = section.measured_twice
     text = ("participant_id", "session_id", "region", "source", *by)
@@ -132,7 +225,7 @@ def _settle(job: Job, cohorts: dict[str, Cohort]) -> Cohort:
         measured_twice=None if paired is None else read_typed_table(paired, text=text),
     )
     for (source, reference), rows in fitted.groupby(["source", "reference_source"]):
-        job.notes.append(
+        notes.append(
             f"Volumes of {last} by {source} were brought to {reference} ({section.harmonize}, "
             f"{rows['n_people'].min()} people or more for each of {len(rows)} regions)."
         )

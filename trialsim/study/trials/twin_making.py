@@ -3,28 +3,40 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cohorts.atomic import compute_sha256
 from cohorts.cohort import Cohort
-from cohorts.measurement import require_one_tool
 from cohorts.schema import validate_table
 from cohorts.sources.table import read_typed_table
 from reports.store.study import Study
 from trialsim.errors import DesignError
+from trialsim.study.protocol import CohortSection
+from trialsim.study.steps.tools import settle, settle_learned, settle_model, settle_predictions
 from trialsim.study.trials.frozen_twins import describe_frozen
 from trialsim.twins.archive import correlate_errors, predict_from_archive
 from trialsim.twins.from_predictions import build_twins
 
+if TYPE_CHECKING:
+    from brlp_models.auxiliary.interface import AuxiliaryModel
+
+
+TRIAL = "the trial's people"
+
 
 @dataclass(frozen=True)
 class MadeTwins:
-    """Twins and what their run records; correlations of their errors where they are known."""
+    """Twins and what their run records; correlations of their errors where they are known.
+
+    `notes` are sentences that the user must know.
+    """
 
     table: pd.DataFrame
     record: dict[str, object]
     correlations: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
 
 def make_twins(
@@ -38,6 +50,7 @@ def make_twins(
     model_id: str | None = None,
     study: Path | None = None,
     errors_of: Cohort | None = None,
+    asked: CohortSection | None = None,
 ) -> MadeTwins:
     """Return twins from an archive or an auxiliary model where one is given, else predictions.
 
@@ -63,12 +76,17 @@ def make_twins(
         Untreated people outside of the trial whose course is known and whom the same model, which
         did not learn from them, predicts (with predictions: has predicted): the correlation of its
         errors over visits is theirs. An archive's is known without.
+    asked
+        What becomes of volumes by several tools (`harmonize`, `harmonize_by`, `measured_twice`),
+        as in a protocol; refused when None.
 
     Raises
     ------
     DesignError
         No months, months at or before baseline, both sources, somebody of the trial among
         `errors_of`, or what the sources refuse.
+    CohortError
+        Volumes of several tools, or scans as nobody had who is learned from, and nothing stated.
     ReportError
         If the study has no predictions.
     """
@@ -78,37 +96,44 @@ def make_twins(
         raise DesignError(
             "Twins come from an archive, an auxiliary model or predictions: give one of them."
         )
+    section, notes = asked or CohortSection(path=Path()), list[str]()
+    own = settle(section, notes, {TRIAL: people})
     if errors_of is not None:
         _check_known(people, errors_of, archive)
+        known = {TRIAL: own, "those whose course is known": errors_of}
+        errors_of = settle_learned(section, notes, known)
+    correlations = None
+    further: dict[str, object] = {}
     if archive is not None:
-        require_one_tool({"the trial's people": people, "the archive": archive})
-        made = predict_from_archive(people, archive, months=months, endpoint=endpoint)
+        followed = settle_learned(section, notes, {TRIAL: own, "the archive": archive})
+        learned = predict_from_archive(own, followed, months=months, endpoint=endpoint)
+        table, correlations = learned.table, learned.correlations
         model = f"ridge regression on {archive.name}"
-        further = {"n_archive": {f"{month:g}": n for month, n in made.n_people.items()}}
-        record = describe_frozen(people, made.table, model=model, endpoint=endpoint)
-        return MadeTwins(made.table, record | further, made.correlations)
-    if auxiliary is not None:
-        table = _predict_without_image(people, auxiliary, months, endpoint)
+        further["n_archive"] = {f"{month:g}": n for month, n in learned.n_people.items()}
+    elif auxiliary is not None:
+        fitted = _load_auxiliary(auxiliary, endpoint)
+        if fitted.measured_by is not None:
+            settle_model(section, notes, {TRIAL: own}, auxiliary.name, fitted.measured_by)
+        table = _predict_without_image(fitted, own, months, endpoint)
         model = f"auxiliary model {auxiliary.name}"
-        record = describe_frozen(people, table, model=model, endpoint=endpoint)
-        known = None
+        further["auxiliary_sha256"] = compute_sha256(auxiliary)
         if errors_of is not None:
-            known = correlate_errors(
-                _predict_without_image(errors_of, auxiliary, months, endpoint),
-                errors_of,
-                endpoint=endpoint,
+            theirs = _predict_without_image(fitted, errors_of, months, endpoint)
+            correlations = correlate_errors(theirs, errors_of, endpoint=endpoint)
+    else:
+        rows = _read_predictions(predictions, study)
+        mine = rows[rows["participant_id"].isin(own.participants["participant_id"])]
+        mine = settle_predictions(section, notes, {TRIAL: own}, mine)
+        table = build_twins(own, mine, months=months, endpoint=endpoint, model_id=model_id)
+        model = model_id or str(mine.loc[mine["region"] == endpoint, "model_id"].iloc[0])
+        if errors_of is not None:
+            predicted = errors_of.select(_find_predicted(errors_of, rows))
+            twins = build_twins(
+                predicted, rows, months=months, endpoint=endpoint, model_id=model_id
             )
-        return MadeTwins(table, record | {"auxiliary_sha256": compute_sha256(auxiliary)}, known)
-    rows = _read_predictions(predictions, study)
-    table = build_twins(people, rows, months=months, endpoint=endpoint, model_id=model_id)
-    model = model_id or str(rows.loc[rows["region"] == endpoint, "model_id"].iloc[0])
-    known = None
-    if errors_of is not None:
-        predicted = errors_of.select(_find_predicted(errors_of, rows))
-        twins = build_twins(predicted, rows, months=months, endpoint=endpoint, model_id=model_id)
-        known = correlate_errors(twins, predicted, endpoint=endpoint)
-    record = describe_frozen(people, table, model=model, endpoint=endpoint)
-    return MadeTwins(table, record, known)
+            correlations = correlate_errors(twins, predicted, endpoint=endpoint)
+    record = describe_frozen(people, table, model=model, endpoint=endpoint) | further
+    return MadeTwins(table, record | {"notes": notes}, correlations, tuple(notes))
 
 
 def _find_predicted(known: Cohort, rows: pd.DataFrame) -> list[str]:
@@ -129,12 +154,9 @@ def _check_known(people: Cohort, known: Cohort, archive: Cohort | None) -> None:
             f"{len(both)} people are in the trial and among those whose outcomes say how twins err "
             f"(first: {min(both)}): twins are frozen before the trial's outcomes are read."
         )
-    require_one_tool({"the trial's people": people, "those whose course is known": known})
 
 
-def _predict_without_image(
-    people: Cohort, path: Path, months: Sequence[float], endpoint: str
-) -> pd.DataFrame:
+def _load_auxiliary(path: Path, endpoint: str) -> "AuxiliaryModel":
     from brlp_models.auxiliary.files import load_auxiliary  # loads PyTorch
 
     model = load_auxiliary(path)
@@ -147,6 +169,12 @@ def _predict_without_image(
             f"{path} predicts volumes in MNI space, which twins in native mm3 cannot be made from: "
             "predict scans with its model folder and take --predictions."
         )
+    return model
+
+
+def _predict_without_image(
+    model: "AuxiliaryModel", people: Cohort, months: Sequence[float], endpoint: str
+) -> pd.DataFrame:
     rows = model.predict_volumes(people.baseline(), horizons_months=list(months))
     own = rows[rows["region"] == endpoint]
     columns = {
