@@ -192,8 +192,10 @@ def test_people_whom_the_models_segmenter_would_measure_beside_another_tool_are_
     folder: Path,
 ) -> None:
     cohort = Cohort.read(folder / "screened")
-    (folder / "scan.nii.gz").touch()
-    visits = cohort.visits.assign(image_path=str(folder / "scan.nii.gz"))
+    names = cohort.visits["participant_id"] + cohort.visits["session_id"]
+    for name in names:
+        (folder / name).touch()
+    visits = cohort.visits.assign(image_path=[str(folder / name) for name in names])
     some = cohort.participants["participant_id"].iloc[:3]
     volumes = cohort.volumes[~cohort.volumes["participant_id"].isin(some)]
     replace(cohort, visits=visits, volumes=volumes).write(folder / "partly")

@@ -147,6 +147,16 @@ def test_twin_gain_is_the_ratio_of_residual_variances(
     assert 1 < gain.gain_lower < gain.gain < gain.gain_upper
 
 
+def test_twins_that_were_made_of_the_outcomes_are_told(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    long, twins = tables
+    seen = twins.merge(long, on=["participant_id", "months"], how="left")["hippocampus_mm3"]
+    own = twins.assign(predicted_mm3=seen.fillna(twins["predicted_mm3"]).to_numpy())
+    with pytest.raises(DesignError, match="they were made of the outcomes"):
+        estimate_twin_gain(add_twins(read_trial(long), own))
+
+
 def test_rows_count_for_the_nearest_planned_visit() -> None:
     long, _ = simulate()
     rng = np.random.default_rng(1)
@@ -217,6 +227,7 @@ BAD_TWINS: list[tuple[Change, str]] = [
     (lambda t: t.assign(sd_mm3=0.0), "sd_mm3 of the twins must be greater than 0"),
     (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at month 6"),
     (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
+    (set_first("predicted_mm3", ""), "greater than 0, got nothing"),
     (lambda t: pd.concat([t, t.head(1)]), "1 rows too many"),
     (lambda t: t.assign(region="amygdala"), "no rows of the region hippocampus"),
 ]

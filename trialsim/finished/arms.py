@@ -49,7 +49,10 @@ def _find_naming_problems(names: list[str], control: str | None) -> list[str]:
     if control is not None:
         return [] if control in names else [f"arm holds {listed}; none is the control {control}."]
     if {name.lower() for name in names} != {CONTROL, TREATMENT}:
-        return [f"arm must hold control and treatment, got {listed}: say which is the control."]
+        return [
+            f"arm must hold control and treatment, got {listed}: say which is "
+            "the control (--control NAME)."
+        ]
     return []
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.sources.table import read_table
-from cohorts.sources.values import parse_numbers, parse_text
+from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
 from trialsim.finished.arms import read_arms
 from trialsim.finished.covariates import read_covariates
@@ -131,8 +131,9 @@ def _tell(
     first = int(np.flatnonzero(wrong)[0])
     others = int(wrong.sum()) - 1
     more = f", and {others} rows more" if others else ""
-    person = long["participant_id"].iloc[first]
-    return [f"{name} must be {right}, got {frame[name].iloc[first]} (participant {person}{more})."]
+    person, given = long["participant_id"].iloc[first], frame[name].iloc[[first]]
+    got = "nothing" if is_missing(given).any() else given.iloc[0]
+    return [f"{name} must be {right}, got {got} (participant {person}{more})."]
 
 
 def _plan_visits(months: pd.Series, visits_months: Sequence[float] | None) -> Floats:

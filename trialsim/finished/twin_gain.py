@@ -1,6 +1,7 @@
 """How much a twin adds to a trial's precision."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from scipy import stats
@@ -30,6 +31,10 @@ class TwinGain:
     gain_upper: float
 
 
+_LEAST_UNEXPLAINED: Final = 1e-9
+"""Share of the outcome's variance that no prediction from baseline explains."""
+
+
 def estimate_twin_gain(trial: FinishedTrial, *, alpha: float = 0.05) -> TwinGain:
     """Return the twin's gain in effective sample size, with its interval.
 
@@ -40,7 +45,7 @@ def estimate_twin_gain(trial: FinishedTrial, *, alpha: float = 0.05) -> TwinGain
     Raises
     ------
     DesignError
-        No twins, or too few people.
+        No twins, too few people, or twins that are the outcomes themselves.
     """
     trial.require_effect()
     if trial.twins is None:
@@ -53,6 +58,11 @@ def estimate_twin_gain(trial: FinishedTrial, *, alpha: float = 0.05) -> TwinGain
     centred = known - np.append(0.0, known[:, 1:].mean(axis=0))
     left = pair - centred @ np.linalg.lstsq(centred, pair, rcond=None)[0]
     r = float(np.corrcoef(left.T)[0, 1])
+    if 1 - r**2 < _LEAST_UNEXPLAINED:
+        raise DesignError(
+            "The twins tell everybody's outcome at the last visit exactly, as nothing known at "
+            "baseline can: they were made of the outcomes."
+        )
     information = len(pair) - 3 - (known.shape[1] - 1)
     if information < 1:
         raise DesignError("Too few people at the last visit to tell the gain of the twin.")

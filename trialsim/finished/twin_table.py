@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.sources.table import read_table
-from cohorts.sources.values import parse_numbers, parse_text
+from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
 from trialsim.finished.trial import FinishedTrial, Floats, TwinPredictions
 
@@ -69,8 +69,10 @@ def _parse(frame: pd.DataFrame) -> pd.DataFrame:
         if bad.any():
             right = "a volume greater than 0" if name == "predicted_mm3" else "a number"
             first = int(np.flatnonzero(bad)[0])
+            given = frame[name].iloc[[first]]
+            got = "nothing" if is_missing(given).any() else given.iloc[0]
             raise DesignError(
-                f"{name} of the twins must be {right}, got {frame[name].iloc[first]} (participant "
+                f"{name} of the twins must be {right}, got {got} (participant "
                 f"{long['participant_id'].iloc[first]})."
             )
         long[name] = numbers.to_numpy()
