@@ -10,7 +10,7 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BREAK_EVEN, validate_table
 from trialsim.comparison.comparison import Comparison, compare_strategies
-from trialsim.design import Costs, DropOut, TrialDesign
+from trialsim.design import Costs, DropOut, Sites, TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.errors import DesignError
 from trialsim.simulation.trajectories import build_trajectories, convert_unit
@@ -252,6 +252,17 @@ def test_percent_is_relative_to_the_volume_it_starts_from() -> None:
     table = build_trajectories(cohort, DESIGN, window_months=2)
     percent = convert_unit(table, DESIGN.change(unit="log_percent"))
     assert percent[0, 2] - percent[0, 0] == pytest.approx(100 * np.log(4755 / 5000))
+
+
+def test_random_sites_are_fixed_where_the_estimands_impute() -> None:
+    sites = Sites(4, randomization="stratified", effect="random")
+    design = DESIGN.change(analyses=("mmrm",), sites=sites)
+    found = compare(
+        design=design, fractions_enrolled=[1.0], sample_sizes=[120, 240], n_simulations=20
+    )
+    table = found.tables["estimands"]
+    assert {"mmrm", "jump_to_reference", "missing_at_random"} <= set(table["analysis"])
+    assert table["power"].notna().all()
 
 
 def test_each_estimand_has_its_truth_bias_and_power(comparison: Comparison) -> None:

@@ -88,8 +88,11 @@ def _loses_people(design: TrialDesign) -> bool:
 
 
 def _impute(design: TrialDesign, names: Sequence[str], delta: float = 0.0) -> TrialDesign:
+    # an imputation has no random effects
+    effect = "fixed" if design.sites.effect == "random" else design.sites.effect
     return design.change(
         analyses=tuple(names),
+        sites=replace(design.sites, effect=effect),
         imputed_delta=delta,
         degrees_of_freedom="satterthwaite",
         covariance="pooled",
