@@ -1,5 +1,6 @@
 """A study with looks and adaptive enrichment, from its protocol to the page."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,24 @@ def test_a_wrong_section_is_one_sentence(tmp_path: Path) -> None:
     path.write_text(PROTOCOL.replace("looks = [0.5, 1]", "look = [0.5, 1]"), encoding="utf-8")
     with pytest.raises(DesignError, match="look is not known"):
         read_protocol(path)
+
+
+def test_without_prices_looks_are_those_of_the_fewest_people(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "unpriced")
+    protocol = tmp_path / "unpriced" / "protocol.toml"
+    priced = protocol.read_text(encoding="utf-8")
+    unpriced = priced.replace("screening = 1500\nparticipant = 25000\n", "")
+    protocol.write_text(unpriced.replace("n_simulations = 200", "n_simulations = 100"))
+    result = CliRunner().invoke(app, ["run", str(protocol)])
+    assert result.exit_code == 0, result.output
+    study = Study.open(protocol.parent / "results" / "study.duckdb", read_only=True)
+    sizes = study.read("sample_sizes").dropna(subset="n_control")
+    fewest = sizes.loc[sizes.groupby("strategy")["n_control"].idxmin()]
+    looks = study.read("looks").drop_duplicates("strategy")
+    assert dict(zip(looks["strategy"], looks["fraction_enrolled"], strict=True)) == dict(
+        zip(fewest["strategy"], fewest["fraction_enrolled"], strict=True)
+    )
+    page = (protocol.parent / "results" / "report.html").read_text(encoding="utf-8")
+    assert "each strategy at the fraction with the fewest people" in page
+    assert "Cost expected" not in page
+    assert "Cost expected" in (folder / "results" / "report.html").read_text(encoding="utf-8")

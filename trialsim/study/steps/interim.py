@@ -53,7 +53,7 @@ def make_interim_step(job: Job, interim: InterimPlan, stands_on: list[str]) -> S
 
 
 def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
-    """Plan the looks of every strategy at its cheapest fraction.
+    """Plan the looks of every strategy at its cheapest fraction; of fewest people without prices.
 
     Raises
     ------
@@ -72,20 +72,12 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         raise DesignError(f"No looks were planned: {' '.join(error.problems)}") from error
     screened = source.read(job.protocol.design)
     design = add_normal_change(job.protocol.design, screened)
-    cheapest = run.read("cheapest_fractions")
-    chosen = cheapest[
-        (cheapest["choice"] == "fraction") & (cheapest["analysis"] == design.analyses[0])
-    ]
-    if chosen.empty:
-        raise DesignError(
-            "No looks were planned: no strategy reaches the target power at any sample size tried."
-        )
+    chosen = _choose_fractions(run, design.analyses[0], priced=costs.is_priced)
     rng = np.random.default_rng([job.protocol.study.seed, 9])
     looks, expectations, sizes, adaptive, notes = [], [], [], [], [source.sentence]
     amount = {"n_simulations": job.protocol.simulation.n_simulations}
     amount |= {"seed": job.protocol.study.seed}
-    for done, row in enumerate(chosen.to_dict("records")):
-        candidate = Candidate(str(row["strategy"]), float(row["fraction_enrolled"]))
+    for done, candidate in enumerate(chosen):
         job.on_progress(f"looks of {candidate.strategy}", done, len(chosen))
         people = gather_enrolled(candidate, screened, design, rng)
         plan = plan_candidate(people, design, interim, costs)
@@ -123,6 +115,33 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         if made:
             run.write(name, validate_table(pd.concat(made, ignore_index=True), name))
     job.tell(run, notes)
+
+
+def _choose_fractions(run: Run, analysis: str, *, priced: bool) -> list[Candidate]:
+    """Return the fraction of each strategy whose looks are planned.
+
+    Raises
+    ------
+    DesignError
+        No strategy reaches the target power.
+    """
+    if priced:
+        table = run.read("cheapest_fractions")
+        table = table[(table["choice"] == "fraction") & (table["analysis"] == analysis)]
+    else:
+        sizes = run.read("sample_sizes")
+        table = sizes[(sizes["analysis"] == analysis) & sizes["n_control"].notna()]
+        table = table.sort_values("n_control", kind="stable").drop_duplicates("strategy")
+        # in the order in which the protocol names strategies
+        table = table.sort_index()
+    if table.empty:
+        raise DesignError(
+            "No looks were planned: no strategy reaches the target power at any sample size tried."
+        )
+    return [
+        Candidate(str(strategy), float(fraction))
+        for strategy, fraction in zip(table["strategy"], table["fraction_enrolled"], strict=True)
+    ]
 
 
 def gather_enrolled(

@@ -5,7 +5,7 @@ import pandas as pd
 from reports.figures import plot_bounds
 from reports.figures.labels import analysis_label, strategy_label
 from reports.page.choice import choose
-from reports.page.columns import build_table, number, simulated, words
+from reports.page.columns import ColumnRule, build_table, number, simulated, words
 from reports.page.content import Block, Listing, Paragraph, Picture, Section, Table
 from reports.page.formats import (
     is_blank,
@@ -185,7 +185,8 @@ def _tabulate_stops(facts: StudyFacts, looks: pd.DataFrame) -> Table:
 
 
 def _tabulate_expectations(facts: StudyFacts) -> Table:
-    currency = facts.describe(_EXPECTED).currency or ""
+    priced = bool((facts.tables[_EXPECTED]["expected_cost"] > 0).any())
+    fraction = "at its cheapest fraction" if priced else "at the fraction with the fewest people"
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Enrolled", show_fraction),
@@ -196,16 +197,23 @@ def _tabulate_expectations(facts: StudyFacts) -> Table:
         number("maximum_n", "People at most", show_size),
         number("expected_months", "Months expected", show_number),
         number("maximum_months", "Months at most", show_number),
-        number("expected_cost", "Cost expected", lambda v: show_money(v, currency)),
+        *_price(facts, _EXPECTED, "Cost expected"),
     ]
     return build_table(
         facts.tables[_EXPECTED],
         rules,
-        title="Expected size, duration, cost of each strategy with looks",
+        title="Expected size and duration of each strategy with looks",
         sources=facts.sources(_EXPECTED),
-        note="People enrolled, and months since the first of them; each strategy at its cheapest "
-        "fraction.",
+        note=f"People enrolled, and months since the first of them; each strategy {fraction}.",
     )
+
+
+def _price(facts: StudyFacts, name: str, heading: str) -> list[ColumnRule]:
+    """Return the column of what trials cost, none where nothing is priced."""
+    if not (facts.tables[name]["expected_cost"] > 0).any():
+        return []
+    currency = facts.describe(name).currency or ""
+    return [number("expected_cost", heading, lambda v: show_money(v, currency))]
 
 
 _RULES = {
@@ -246,7 +254,6 @@ def _tabulate_sizes(facts: StudyFacts) -> Table:
 
 def _compare_enriching(facts: StudyFacts) -> list[Block]:
     rows = facts.tables[_ADAPTIVE]
-    currency = facts.describe(_ADAPTIVE).currency or ""
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction", show_fraction),
@@ -258,7 +265,7 @@ def _compare_enriching(facts: StudyFacts) -> list[Block]:
         number("stopped_early", "Stops at the look", show_share),
         number("expected_n", "People", show_size),
         number("expected_screened", "Screened", show_size),
-        number("expected_cost", "Cost", lambda v: show_money(v, currency)),
+        *_price(facts, _ADAPTIVE, "Cost"),
         number("expected_months", "Months", show_number),
     ]
     table = build_table(
