@@ -35,6 +35,8 @@ pytest: $(STAMP)
 
 test-faults: $(STAMP) ## kill every command, damage every file: minutes
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal faults
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 FAULTS=$$((10 * $${FAULTS:-1})) \
+	  $(BIN)/python -m pytest -n 2 --dist worksteal tests/cli/test_hostile_inputs.py
 
 bench: $(STAMP) ## ratios to the naive way; what became 1.5 times slower is told
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

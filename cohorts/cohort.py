@@ -3,16 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import read_description, read_tables, write_tables
-from cohorts.keys import is_among
-from cohorts.measured import compute_change, take_volumes
+from cohorts.keys import is_among, locate_rows
+from cohorts.measured import compute_change, spread_volumes, take_volumes
 from cohorts.schema import validate_table
 from cohorts.sources.columns import name_volume_column
 from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
@@ -119,14 +122,21 @@ class Cohort:
         months
             Since the baseline; 0 leaves the baseline visits.
         """
-        visits = self.visits[self.visits[MONTHS] <= months]
-        return self._keep(self.participants, visits, self.volumes.merge(visits[_VISIT], on=_VISIT))
+        is_known = (self.visits[MONTHS] <= months).to_numpy()
+        measured = np.append(is_known, False)[self._places]
+        return self._keep(self.participants, self.visits[is_known], self.volumes[measured])
+
+    @cached_property
+    def _places(self) -> npt.NDArray[np.intp]:
+        """The place of each volume's visit among the visits; -1 for none."""
+        return locate_rows(self.volumes, self.visits, _VISIT)
 
     def _keep(
         self, participants: pd.DataFrame, visits: pd.DataFrame, volumes: pd.DataFrame
     ) -> Self:
         """Return the cohort with some of its rows, which need no second check."""
         chosen = copy(self)
+        chosen.__dict__.pop("_places", None)
         tables = {"participants": participants, "visits": visits, "volumes": volumes}
         for name, table in tables.items():
             object.__setattr__(chosen, name, table.reset_index(drop=True))
@@ -199,13 +209,11 @@ class Cohort:
             As `get_volumes`.
         """
         volumes = self.get_volumes()
-        wide = volumes.pivot_table(
-            index=_VISIT, columns="region", values="volume_mm3", aggfunc="first", sort=False
-        )
+        wide = spread_volumes(volumes, self._places, len(self.visits))
         if regions is not None:
             wide = wide.reindex(columns=list(regions))
-        visits = order_visits(self.visits)[[*_VISIT, MONTHS, "age_years"]]
-        return visits.join(wide.rename_axis(columns=None), on=_VISIT)
+        visits = self.visits[[*_VISIT, MONTHS, "age_years"]].reset_index(drop=True)
+        return order_visits(pd.concat([visits, wide], axis=1))
 
     def volumes_of(self, participant_id: str, session_id: str) -> pd.DataFrame:
         """Return the rows of `volumes` of one visit, one a region.
@@ -342,6 +350,12 @@ class Cohort:
 
     def _measure(self, region: str | None) -> pd.DataFrame:
         """Return visits in order with the volumes of a region, or of all, each measured once."""
+        if region is not None:
+            volumes = self.get_volumes(region)
+            places = self._places[(self.volumes["region"] == region).to_numpy()]
+            found = spread_volumes(volumes, places, len(self.visits))[region].to_numpy()
+            visits = self.visits[[*_VISIT, MONTHS]].assign(region=region, volume_mm3=found)
+            return order_visits(visits.dropna(subset="volume_mm3"))
         return order_visits(self.visits)[[*_VISIT, MONTHS]].merge(
             self.get_volumes(region)[[*_MEASURED, "volume_mm3"]], on=_VISIT
         )

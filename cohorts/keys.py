@@ -22,6 +22,7 @@ def is_among(column: pd.Series, names: Collection[Hashable]) -> npt.NDArray[np.b
     """
     if not isinstance(column.dtype, pd.StringDtype):
         return column.isin(names).to_numpy(dtype=bool)
+    names = pd.Series(names) if isinstance(names, pd.Index) else names
     if not (isinstance(names, pd.Series) and isinstance(names.dtype, pd.StringDtype)):
         names = pd.Series([name for name in names if isinstance(name, str)], dtype="str")
     found = pc.is_in(_as_text(column), value_set=_as_text(names.dropna()))
@@ -50,6 +51,28 @@ def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:
         numbers = numbers * len(kinds) + codes
     numbers.sort()
     return bool((numbers[1:] == numbers[:-1]).any())
+
+
+def locate_rows(
+    frame: pd.DataFrame, among: pd.DataFrame, key: Sequence[str]
+) -> npt.NDArray[np.intp]:
+    """Return for each row of `frame` the place of the row of `among` with its `key`; -1 for none.
+
+    Examples
+    --------
+    >>> visits = pd.DataFrame({"person": ["a", "b"], "visit": ["x", "x"]})
+    >>> locate_rows(pd.DataFrame({"person": ["b", "c"], "visit": ["x", "x"]}), visits, list(visits))
+    array([ 1, -1])
+    """
+    # Numbering both tables at once, and looking up whole numbers, is several times as fast as
+    # looking up text.
+    numbers = np.zeros(len(among) + len(frame), dtype=np.int64)
+    for column in key:
+        codes, values = pd.factorize(pd.concat([among[column], frame[column]]))
+        numbers = numbers * (len(values) + 1) + codes + 1
+    first, known = np.unique(numbers[: len(among)], return_index=True)[::-1]
+    found = pd.Index(known).get_indexer(pd.Index(numbers[len(among) :]))
+    return np.where(found >= 0, first[found], -1) if len(among) else found
 
 
 def map_kinds(column: pd.Series, function: Callable[[object], object]) -> pd.Series:

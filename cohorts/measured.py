@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.errors import CohortError
@@ -43,6 +45,26 @@ def take_volumes(volumes: pd.DataFrame, region: str | None, *, whose: str) -> pd
             "cohort.measured_by, in Python Cohort.select(source=...))."
         )
     return volumes
+
+
+def spread_volumes(
+    volumes: pd.DataFrame, places: npt.NDArray[np.intp], n_visits: int
+) -> pd.DataFrame:
+    """Return one row a visit with a column a region (mm3), NaN where it was not measured.
+
+    Parameters
+    ----------
+    volumes
+        With `region` and `volume_mm3`, each measured once.
+    places
+        The row of each volume's visit; volumes of none, -1, are left out.
+    n_visits
+        Rows.
+    """
+    codes, regions = pd.factorize(volumes["region"])
+    spread = np.full((n_visits + 1, len(regions)), np.nan)
+    spread[places, codes] = volumes["volume_mm3"].to_numpy()
+    return pd.DataFrame(spread[:-1], columns=regions)
 
 
 def compute_change(

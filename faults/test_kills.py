@@ -1,10 +1,6 @@
 """Every command that writes is killed at random moments; nothing is lost, and it goes on."""
 
-import multiprocessing
-import os
 import shutil
-import time
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +10,7 @@ import pytest
 from cohorts.folder import is_cohort_folder
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
+from faults.commands import finish, run_command, start
 from reports.store.bundle import read_manifest
 from reports.store.study import Study
 from reports.store.verification import verify_study
@@ -35,32 +32,6 @@ COMMANDS = {
     "import-bundle": "study import-bundle bundle again.duckdb",
     "prune": "study prune study.duckdb",
 }
-
-
-def run_command(folder: Path, words: list[str]) -> None:
-    os.chdir(folder)
-    from trialsim.cli.app import app
-
-    with (folder / "output.txt").open("w") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-        app(words)
-
-
-def start(folder: Path, words: list[str]) -> ForkServerProcess:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trialsim.cli.app", "reports.page.writing", "trialsim.study"])
-    process = context.Process(target=run_command, args=(folder, words))
-    process.start()
-    return process
-
-
-def finish(folder: Path, words: list[str]) -> float:
-    began = time.monotonic()
-    process = start(folder, words)
-    process.join()
-    assert process.exitcode == 0, (words, (folder / "output.txt").read_text()[-2000:])
-    return time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +90,7 @@ def test_a_killed_command_loses_nothing_and_goes_on(
         if name == "import-bundle":
             (killed / "again.duckdb").unlink(missing_ok=True)
         before = read_results(killed)
-        process = start(killed, words)
+        process = start(run_command, killed, words)
         process.join(timeout=float(delay))
         process.kill()
         process.join()

@@ -31,6 +31,8 @@ def read_config(folder: Path) -> ModelConfig:
     path = folder / CONFIG
     try:
         return ModelConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.") from error
     except ValidationError as error:
         where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
         raise ModelError(*(f"{path}: {key or 'config'}: {text}." for key, text in where)) from error
@@ -82,9 +84,9 @@ def _list_files(folder: Path) -> list[str]:
 
 
 def _read_checksums(path: Path) -> dict[str, str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("  ", 1) for line in lines if line.strip())
     try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        pairs = (line.split("  ", 1) for line in lines if line.strip())
         return {name: digest for digest, name in pairs}
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} must hold lines of `<SHA-256>  <file>`.") from error

@@ -20,6 +20,9 @@ TRAINING_PEOPLE: Final = "training_people.json"
 _ROUNDS: Final = 10_000
 """Of PBKDF2 (RFC 8018)."""
 
+_MOST_ROUNDS: Final = 100 * _ROUNDS
+"""What a file may ask for: a second a person."""
+
 
 def describe_training_people(people: Iterable[str]) -> str:
     """Return the text of the file that says on whom a model was trained.
@@ -53,6 +56,9 @@ def find_training_people(folder: Path, people: Iterable[str]) -> list[str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         salt, known = str(content["salt"]), set(content["people"])
         rounds = int(content["rounds"])
+        if not 1 <= rounds <= _MOST_ROUNDS:
+            raise ValueError(f"rounds must lie between 1 and {_MOST_ROUNDS}, got {rounds}")
+        bytes.fromhex(salt)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is no list of the people of a training: {error!r}.") from error
     return [name for name in people if _hash(name, salt, rounds) in known]

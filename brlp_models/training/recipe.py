@@ -156,4 +156,7 @@ def _read(path: Path) -> str:
     if not path.is_file():
         names = ", ".join(BUNDLED)
         raise ModelError(f"Training recipe {path} is no file; the bundled ones are {names}.")
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"Training recipe {path} cannot be read: {error}.") from error

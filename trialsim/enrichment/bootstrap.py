@@ -70,7 +70,10 @@ class Bag:
         step = max(1, _CHUNK // n_members)
         for start in range(self.resamples.start, self.resamples.stop, step):
             n = min(step, self.resamples.stop - start)
-            cells = rng.integers(n_members, size=(self.n_people, n)) * n + np.arange(n)
+            # short numbers, which are drawn from the same stream as long ones
+            cells = rng.integers(n_members, size=(self.n_people, n), dtype=np.int32)
+            cells *= n
+            cells += np.arange(n, dtype=np.int32)
             counts = np.bincount(cells.ravel(), minlength=n_members * n).astype(np.int32)
             yield slice(start, start + n), counts.reshape(n_members, n)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cohorts.keys import is_among
 from trialsim.errors import DesignError
 
 _MAX_LEVELS = 12
@@ -35,7 +36,7 @@ def compute_group_differences(selections: pd.DataFrame, participants: pd.DataFra
         Where no person of `selections` is in `participants`.
     """
     covariates = build_covariates(participants)
-    if not selections["participant_id"].isin(covariates.index).all():
+    if not is_among(selections["participant_id"], covariates.index).all():
         raise DesignError("The selections hold people who are not in the participants table.")
     frames = []
     keys = ["strategy", "fraction_enrolled"]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.keys import is_among
 from trialsim.enrichment.bootstrap import FloatArray, IntArray, compute_interval, deal_bags
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.registry import STRATEGIES
@@ -120,7 +121,7 @@ def compute_predicted_changes(
     """
     predicting = [name for name in scores["strategy"].unique() if _predicts(name)]
     rows = scores[scores["strategy"].isin(predicting) & scores["score"].notna()]
-    rows = rows[rows["participant_id"].isin(truth.decline.index)]
+    rows = rows[is_among(rows["participant_id"], truth.decline.index)]
     person = rows["participant_id"]
     # Not Series.map: of no rows at all it makes text, which has no sign.
     observed = truth.decline.reindex(person).to_numpy(dtype=float)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.keys import is_among
 from trialsim import defaults
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.strategy import ScreeningTables
@@ -106,7 +107,7 @@ def _split_predictions(
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     if predictions is None:
         return None, None
-    known = predictions["participant_id"].isin(cohort.participants["participant_id"])
+    known = is_among(predictions["participant_id"], cohort.participants["participant_id"])
     predictions = predictions[known]
     is_auxiliary = predictions["model_id"].str.startswith(AUXILIARY)
     image, auxiliary = predictions[~is_auxiliary], predictions[is_auxiliary]

@@ -60,6 +60,7 @@ class Job:
     notes: list[str] = field(default_factory=list)
     opened: ExitStack = field(default_factory=ExitStack)
     _loaded: dict[Path, Cohort] = field(default_factory=dict, repr=False)
+    _screened: dict[tuple[str, ...], Cohort] = field(default_factory=dict, repr=False)
 
     @property
     def scans(self) -> Path:
@@ -199,6 +200,17 @@ class Job:
         if path not in self._loaded:
             self._loaded[path] = self._load(path)
         return self._loaded[path]
+
+    def forget(self, path: Path) -> None:
+        """Let go of the cohort that was read at `path`."""
+        self._loaded.pop(path, None)
+
+    def screen(self, written_by: tuple[str, ...], read: Callable[[], Cohort]) -> Cohort:
+        """Return the screened people as some runs have written them, read by the first who asks."""
+        if written_by not in self._screened:
+            self._screened.clear()
+            self._screened[written_by] = read()
+        return self._screened[written_by]
 
     def _load(self, path: Path, participants: Names = ()) -> Cohort:
         section = self.protocol.cohort

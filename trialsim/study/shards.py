@@ -116,8 +116,8 @@ def join_shards(path: Path, *, listener: Listener | None = None) -> StudyResult:
     """
     source = path.absolute().parent / QUESTION
     try:
-        asked = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        asked = dict(json.loads(source.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise TrialsimError(
             f"There is no {QUESTION} beside {path} that can be read: `trialsim predict --shard "
             "1/n` (to n/n) with that --study writes it."

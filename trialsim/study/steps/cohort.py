@@ -52,9 +52,21 @@ def load(job: Job, run: Run) -> None:
     if section.eligibility:
         run.write("screening_flow", screening.flow)
     scanned = tell_acquisition({"screened": eligible})
+    # the steps that follow read what the study holds
+    job.forget(section.path)
     job.tell(
         run, [*scanned, *found.notes, *(f"Left out: {text}" for text in found.rejected["problem"])]
     )
+
+
+def recall_cohort(job: Job, run: Run) -> Cohort:
+    """Return the screened people as the study holds them, read once for all steps of a job."""
+    writers = run.study.writers()
+    if not set(COHORT_TABLES) <= set(writers):
+        return read_cohort(run.study, run.read)  # says what is missing
+    own = {table: writers[table] for table in COHORT_TABLES}
+    run.parents.update(own)
+    return job.screen(tuple(own.values()), lambda: read_cohort(run.study))
 
 
 def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None) -> Cohort:

@@ -14,7 +14,7 @@ from reports.store.run import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
-from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.elsewhere import predict_elsewhere
 from trialsim.study.steps.tools import SCREENED, settle, settle_model
 
@@ -61,7 +61,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     from brlp_models.prediction.person_files import list_prediction_images
 
     folder = locate_predictions(job, str(run.fingerprint))
-    screened = read_cohort(run.study, run.read)
+    screened = recall_cohort(job, run)
     notes = refuse_other_tool(job, screened)
     cohort = settle(job.protocol.cohort, notes, {SCREENED: add_scan_volumes(screened, run)})
     found = predict_and_note(job, run, cohort, list_prediction_options(job, section, folder))

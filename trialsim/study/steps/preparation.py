@@ -6,7 +6,7 @@ from pathlib import Path
 from reports.store.run import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import read_cohort
+from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.elsewhere import preprocess_elsewhere, segment_elsewhere
 from trialsim.study.steps.prediction import refuse_other_tool
 
@@ -44,7 +44,7 @@ def preprocess(job: Job, run: Run) -> None:
     from brlp_models.prediction.preparation import preprocess_cohort
     from brlp_models.scans.cache import ScanCache
 
-    cohort = read_cohort(run.study, run.read)
+    cohort = recall_cohort(job, run)
     refuse_other_tool(job, cohort)
     if (workers := job.find_workers(estimate_preprocess(job))) is not None:
         found = preprocess_elsewhere(workers, job, cohort)
@@ -64,7 +64,7 @@ def segment(job: Job, run: Run) -> None:
     from brlp_models.scans.cache import ScanCache
     from brlp_models.scans.segmentation import choose_segmenter
 
-    cohort, model = read_cohort(run.study, run.read), job.model
+    cohort, model = recall_cohort(job, run), job.model
     out = locate_segmentations(job, str(run.fingerprint))
     if (workers := job.find_workers(estimate_segment(job))) is not None:
         volumes = segment_elsewhere(workers, job, cohort, out)
