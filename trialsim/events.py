@@ -57,7 +57,30 @@ def read_rate(value: object) -> Rate:
 
 
 @dataclass(frozen=True)
-class DropOut:
+class _Happening:
+    """What happens to a share of each arm: of the treatment arm as of control when None."""
+
+    control: Rate = 0.0
+    treatment: Rate | None = None
+
+    def __post_init__(self) -> None:
+        for arm in ("control", "treatment"):
+            object.__setattr__(self, arm, read_rate(getattr(self, arm)))
+
+    @property
+    def treated(self) -> Rate:
+        """The rate of the treatment arm."""
+        return self.control if self.treatment is None else self.treatment
+
+    def _find_rate_problems(self, name: str, n_visits: int) -> list[str]:
+        problems = list(find_rate_problems(f"{name}.control", self.control, n_visits))
+        if self.treatment is not None:
+            problems += find_rate_problems(f"{name}.treatment", self.treatment, n_visits)
+        return problems
+
+
+@dataclass(frozen=True)
+class DropOut(_Happening):
     """How people leave: their later outcomes are missing.
 
     Attributes
@@ -73,19 +96,9 @@ class DropOut:
         at random); 0 for none.
     """
 
-    control: Rate = 0.0
-    treatment: Rate | None = None
     decline_hazard_ratio: float = 1.0
     unseen_shift_control: float = 0.0
     unseen_shift_treatment: float = 0.0
-
-    def __post_init__(self) -> None:
-        _read_rates(self)
-
-    @property
-    def treated(self) -> Rate:
-        """The rate of the treatment arm."""
-        return self.control if self.treatment is None else self.treatment
 
     @property
     def depends_on_outcome(self) -> bool:
@@ -94,9 +107,7 @@ class DropOut:
 
     def find_problems(self, n_visits: int) -> list[str]:
         """Return one sentence for each value that cannot be."""
-        problems = list(find_rate_problems("dropout.control", self.control, n_visits))
-        if self.treatment is not None:
-            problems += find_rate_problems("dropout.treatment", self.treatment, n_visits)
+        problems = self._find_rate_problems("dropout", n_visits)
         if not (0 < self.decline_hazard_ratio < math.inf):
             problems.append(
                 "dropout.decline_hazard_ratio must be greater than 0 (1 for none), got "
@@ -106,7 +117,7 @@ class DropOut:
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(_Happening):
     """An intercurrent event: people stay in the trial, but what is measured means something else.
 
     Attributes
@@ -120,18 +131,8 @@ class Event:
         What it adds to what is measured afterwards, in the unit of the endpoint.
     """
 
-    control: Rate = 0.0
-    treatment: Rate | None = None
     strategy: EventStrategy = "hypothetical"
     shift: float = 0.0
-
-    def __post_init__(self) -> None:
-        _read_rates(self)
-
-    @property
-    def treated(self) -> Rate:
-        """The rate of the treatment arm."""
-        return self.control if self.treatment is None else self.treatment
 
     @property
     def happens(self) -> bool:
@@ -140,9 +141,7 @@ class Event:
 
     def find_problems(self, name: str, n_visits: int) -> list[str]:
         """Return one sentence for each value that cannot be."""
-        problems = list(find_rate_problems(f"{name}.control", self.control, n_visits))
-        if self.treatment is not None:
-            problems += find_rate_problems(f"{name}.treatment", self.treatment, n_visits)
+        problems = self._find_rate_problems(name, n_visits)
         if self.strategy not in get_args(EventStrategy):
             problems.append(
                 f"{name}.strategy must be one of {', '.join(EVENT_STRATEGIES)}, got "
@@ -159,8 +158,3 @@ class Event:
                 f"death.shift must be 0, got {self.shift:g}: nothing is measured after a death."
             )
         return problems
-
-
-def _read_rates(owner: DropOut | Event) -> None:
-    for name in ("control", "treatment"):
-        object.__setattr__(owner, name, read_rate(getattr(owner, name)))

@@ -10,7 +10,7 @@ References
 Salmon et al. 2011 (SC'11), Parallel random numbers: as easy as 1, 2, 3.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +59,11 @@ def draw_arm(
     scenario
         Number of an independent set of streams under the same seed.
     """
-    uniform = np.empty((len(replicates), n_people, 2))
-    normal = np.empty((len(replicates), n_people, n_normals))
     where = {"seed": seed, "arm": arm, "scenario": scenario}
-    for row, rng in enumerate(_open_streams(replicates, _UNIFORM, **where)):
-        rng.random(out=uniform[row])
-    if n_normals:
-        for row, rng in enumerate(_open_streams(replicates, _NORMAL, **where)):
-            rng.standard_normal(out=normal[row])
+    uniform = _draw(np.random.Generator.random, replicates, _UNIFORM, (n_people, 2), **where)
+    normal = _draw(
+        np.random.Generator.standard_normal, replicates, _NORMAL, (n_people, n_normals), **where
+    )
     return Draws(uniform[:, :, 0], -np.log1p(-uniform[:, :, 1]), normal)
 
 
@@ -77,11 +74,8 @@ def draw_entries(
 
     Parameters are those of `draw_arm`; the result is (n_replicates, n_people).
     """
-    entry = np.empty((len(replicates), n_people))
-    streams = _open_streams(replicates, _ENTRY, seed=seed, arm=arm, scenario=scenario)
-    for row, rng in enumerate(streams):
-        rng.random(out=entry[row])
-    return entry
+    where = {"seed": seed, "arm": arm, "scenario": scenario}
+    return _draw(np.random.Generator.random, replicates, _ENTRY, (n_people,), **where)
 
 
 def draw_fates(
@@ -91,11 +85,8 @@ def draw_fates(
 
     Parameters are those of `draw_arm`; the result is (n_replicates, n_people, n_fates).
     """
-    fates = np.empty((len(replicates), n_people, n_fates))
-    streams = _open_streams(replicates, _FATE, seed=seed, arm=arm, scenario=scenario)
-    for row, rng in enumerate(streams):
-        rng.random(out=fates[row])
-    return fates
+    where = {"seed": seed, "arm": arm, "scenario": scenario}
+    return _draw(np.random.Generator.random, replicates, _FATE, (n_people, n_fates), **where)
 
 
 def draw_sites(replicates: range, *, seed: int, n_sites: int, scenario: int = 0) -> Floats:
@@ -103,11 +94,8 @@ def draw_sites(replicates: range, *, seed: int, n_sites: int, scenario: int = 0)
 
     Standard normals, (n_replicates, n_sites, 2); both arms have the same.
     """
-    found = np.empty((len(replicates), n_sites, 2))
     where = {"seed": seed, "arm": 0, "scenario": scenario}
-    for row, rng in enumerate(_open_streams(replicates, _SITE, **where)):
-        rng.standard_normal(out=found[row])
-    return found
+    return _draw(np.random.Generator.standard_normal, replicates, _SITE, (n_sites, 2), **where)
 
 
 def draw_places(
@@ -117,11 +105,27 @@ def draw_places(
 
     Parameters are those of `draw_arm`; the result is (n_replicates, n_people).
     """
-    places = np.empty((len(replicates), n_people))
-    streams = _open_streams(replicates, _PLACE, seed=seed, arm=arm, scenario=scenario)
-    for row, rng in enumerate(streams):
-        rng.random(out=places[row])
-    return places
+    where = {"seed": seed, "arm": arm, "scenario": scenario}
+    return _draw(np.random.Generator.random, replicates, _PLACE, (n_people,), **where)
+
+
+def _draw(
+    fill: Callable[..., object],
+    replicates: range,
+    purpose: int,
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    arm: int,
+    scenario: int,
+) -> Floats:
+    """Return (n_replicates, *shape) numbers, those of each replicate filled from its own stream."""
+    drawn = np.empty((len(replicates), *shape))
+    if drawn.size:
+        streams = _open_streams(replicates, purpose, seed=seed, arm=arm, scenario=scenario)
+        for row, rng in enumerate(streams):
+            fill(rng, out=drawn[row])
+    return drawn
 
 
 def _open_streams(

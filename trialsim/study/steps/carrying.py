@@ -21,8 +21,6 @@ from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment import score_people
 from trialsim.enrichment.screening import Screening
 from trialsim.interim.candidate import plan_candidate, plan_enriching
-from trialsim.interim.plan import InterimPlan
-from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.search import prepare_search
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
@@ -83,20 +81,15 @@ def foresee_problems(job: Job) -> Iterator[str]:
             judge_scores(job, cohort, screening, scores, predictions)
     except TrialsimError as error:
         yield from error.problems
-    try:
-        _try_simulation(job, cohort, screening, scores, predictions)
-    except TrialsimError as error:
-        yield from (f"No trial can be simulated: {text}" for text in error.problems)
-    if job.protocol.optimize is not None:
+    for refused, attempt in (
+        ("No trial can be simulated", _try_simulation),
+        ("No design can be searched", _try_search),
+        ("No looks can be planned", _try_interim),
+    ):
         try:
-            _try_search(job, job.protocol.optimize, cohort, screening, scores, predictions)
+            attempt(job, cohort, screening, scores, predictions)
         except TrialsimError as error:
-            yield from (f"No design can be searched: {text}" for text in error.problems)
-    if job.protocol.interim is not None:
-        try:
-            _try_interim(job, job.protocol.interim, cohort, screening, scores, predictions)
-        except TrialsimError as error:
-            yield from (f"No looks can be planned: {text}" for text in error.problems)
+            yield from (f"{refused}: {text}" for text in error.problems)
 
 
 def _find_problems_of_prediction(job: Job, cohort: Cohort) -> Iterator[str]:
@@ -189,13 +182,14 @@ def _try_simulation(
 
 def _try_search(
     job: Job,
-    ranges: SearchRanges,
     cohort: Cohort,
     screening: Screening,
     scores: pd.DataFrame,
     predictions: pd.DataFrame | None,
 ) -> None:
-    design = job.protocol.design
+    design, ranges = job.protocol.design, job.protocol.optimize
+    if ranges is None:
+        return
     source = find_searched(job, cohort, screening, widen_scores(scores), predictions)
     prepare_search(
         source.read(design),
@@ -209,13 +203,15 @@ def _try_search(
 
 def _try_interim(
     job: Job,
-    interim: InterimPlan,
     cohort: Cohort,
     screening: Screening,
     scores: pd.DataFrame,
     predictions: pd.DataFrame | None,
 ) -> None:
     """Plan the looks of the largest fraction of each strategy."""
+    interim = job.protocol.interim
+    if interim is None:
+        return
     source = find_outcomes(job, cohort, screening, widen_scores(scores), predictions)
     screened = source.read(job.protocol.design)
     design = add_normal_change(job.protocol.design, screened)
