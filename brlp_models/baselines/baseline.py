@@ -29,6 +29,7 @@ from cohorts.atomic import write_folder
 
 BaselineName = Literal["elastic_net", "image_regression", "latent_regression"]
 
+BUNDLED: Final = ("image_regression",)
 READER: Final = "reader.safetensors"
 
 
@@ -212,14 +213,20 @@ class Baseline:
         return folder
 
 
-def load_baseline(folder: Path) -> Baseline:
-    """Read and verify a baseline's folder.
+def load_baseline(source: Path) -> Baseline:
+    """Read and verify a baseline.
+
+    Parameters
+    ----------
+    source
+        Its folder, or `image_regression`, the bundled one.
 
     Raises
     ------
     ModelError
         Where the folder is none, or a file is missing, altered, or of another architecture.
     """
+    folder = Path(__file__).parents[1] / source if str(source) in BUNDLED else source
     if not (folder / CONFIG).is_file() or not (folder / CHECKSUMS).is_file():
         raise ModelError(f"{folder} is no folder of a baseline (no {CONFIG} with {CHECKSUMS}).")
     verify_model_folder(folder)

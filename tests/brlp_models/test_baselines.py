@@ -24,6 +24,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.baselines import fit_baseline, render_card
 from cohorts.cohort import Cohort
+from cohorts.synthetic.tabular import synthesize_table
 from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.app import app
 
@@ -263,3 +264,14 @@ def test_an_evaluation_has_a_row_of_each_baseline_where_the_model_has_one(
     own = found[(found["participant_id"] == name) & (found["horizon_months"] == 48)]
     expected = start[name] * (1 + changes.loc[name, 48.0] / 100)
     assert own["predicted_mm3"].item() == pytest.approx(expected)
+
+
+def test_the_bundled_baseline_is_whole_small_and_says_that_it_is_synthetic() -> None:
+    bundled = load_baseline(Path("image_regression"))
+    assert bundled.folder is not None
+    assert bundled.config.is_synthetic
+    assert bundled.config.horizons_months == (24.0, 48.0)
+    assert sum(path.stat().st_size for path in bundled.folder.iterdir()) < 3e6
+    assert "SYNTHETIC" in (bundled.folder / "MODEL_CARD.md").read_text()
+    cohort, _ = synthesize_table(4, rng=np.random.default_rng(1), visits_months=(0.0,))
+    assert np.isfinite(bundled.predict_from_table(cohort.baseline())).all()

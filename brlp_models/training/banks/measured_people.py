@@ -20,6 +20,7 @@ from brlp_models.scans.intensity import scale_intensity
 from brlp_models.training.banks.synthetic_people import align_by_moments, find_brain
 from cohorts.errors import CohortError
 from cohorts.schema import HEAD_SIZE
+from cohorts.sources.columns import name_volume_column
 from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.anatomy.deformation import TARGET_REGIONS
 from cohorts.synthetic.intensity import acquire_t1w
@@ -134,7 +135,7 @@ def read_measured_people(folder: Path) -> BaselinePeople:
     rows = read_measured_table(folder)
     rows = rows.set_index(rows["person"].map("sub-measured{:05d}".format).rename("participant_id"))
     table = rows[["sex", "age_years", "diagnosis", "apoe4", "education_years", "mmse"]].join(
-        _select(rows, "table_").add_suffix("_mm3")
+        _select(rows, "table_").rename(columns=name_volume_column)
     )
     start = rows["hippocampus_0"]
     change = {m: 100 * (rows[f"hippocampus_{m:.0f}"] / start - 1) for m in MONTHS[1:]}
@@ -162,7 +163,7 @@ def draw_tabled_people(n: int, *, seed: int, parameters: GeneratorParameters) ->
     course = replace(course, label="tabled")
     people = tabulate_participants(course, rng, parameters.cohort).set_index("participant_id")
     for region, own in measure_volumes(course, rng, parameters.cohort).items():
-        people[f"{region}_mm3"] = own[:, 0]
+        people[name_volume_column(region)] = own[:, 0]
     start, *later = course.volumes["hippocampus"].T
     change = {m: 100 * (own / start - 1) for m, own in zip(MONTHS[1:], later, strict=True)}
     return BaselinePeople(people, pd.DataFrame(change, index=people.index))

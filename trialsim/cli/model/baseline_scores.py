@@ -10,7 +10,12 @@ from trialsim.cli.asking.recording import MeasuredByOption, QuietOption
 
 
 def baseline_scores(
-    baseline: Annotated[Path, typer.Argument(help="Folder of `trialsim train baseline`.")],
+    baseline: Annotated[
+        Path,
+        typer.Argument(
+            help="image_regression, the bundled one, or a folder of `trialsim train baseline`."
+        ),
+    ],
     cohort: Annotated[Path, typer.Argument(help="People to score, none of whom it learned from.")],
     horizon: Annotated[float, typer.Option(help="Months after baseline.")] = 24.0,
     out: Annotated[Path, typer.Option(help="The score file to write (CSV).")] = Path("scores.csv"),

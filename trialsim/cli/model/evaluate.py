@@ -34,7 +34,9 @@ def evaluate(
     ] = None,
     baselines: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of a fitted baseline to compare with; give it once for each."),
+        typer.Option(
+            help="image_regression, the bundled one, or a fitted baseline's folder; once for each."
+        ),
     ] = None,
     conditions: Annotated[
         int,
