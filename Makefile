@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: demo test pytest test-faults bench package site audit lock sbom licenses check docs clean
+.PHONY: demo test pytest test-faults bench package container site audit lock sbom licenses check docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("trialsim needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -43,6 +43,9 @@ bench: $(STAMP) ## ratios to the naive way; what became 1.5 times slower is told
 
 package: $(STAMP) ## wheel and sdist, and every command of the bare wheel in an environment of its own
 	bash .ci/package
+
+container: ## the image of the Containerfile, run under runc without a network; needs root
+	bash .ci/container
 
 site: $(STAMP) ## build/site: the documentation, its notebook executed; warnings are errors
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs-jupyter>=0.25' 'mkdocs-material>=9.5'
