@@ -88,6 +88,18 @@ def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:
     assert len(adaptive) == 2
 
 
+def test_power_takes_the_looks_along(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "moved")
+    path = tmp_path / "moved/results/study.duckdb"
+    before = Study.open(path, read_only=True).writers()
+    words = ["--n-simulations", "100", "--n-bootstrap", "0", "--set", "interim.looks=[0.6, 1]"]
+    result = CliRunner().invoke(app, ["power", "--study", str(path), *words])
+    assert result.exit_code == 0, result.output
+    study = Study.open(path, read_only=True)
+    assert study.writers()["looks"] > before["looks"]
+    assert 0.6 in study.read("looks")["information_rate"].round(6).to_list()
+
+
 def test_the_page_tells_of_the_looks(folder: Path) -> None:
     page = (folder / "results" / "report.html").read_text(encoding="utf-8")
     for words in (

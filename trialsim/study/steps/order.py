@@ -40,7 +40,11 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
         from trialsim.study.steps.interim import make_interim_step
 
         steps.append(make_interim_step(job, job.protocol.interim, [*earlier, "simulate"]))
-    return steps if until is None else _take_until(steps, until)
+    if until is None:
+        return steps
+    # looks are at the trials that `simulate` sizes: who asks for power asks for both
+    looks = until == "simulate" and job.protocol.interim is not None
+    return _take_until(steps, "interim" if looks else until)
 
 
 def _take_until(steps: list[Step], name: str) -> list[Step]:
