@@ -19,7 +19,7 @@ from brlp_models.evaluation.local_validation import (
 )
 from brlp_models.evaluation.methods import MODEL, REFERENCE
 from cohorts.synthetic.tabular import synthesize_table
-from trialsim.study.local_validation import PAGE, write_validation
+from trialsim.study.evaluation.local_validation import PAGE, write_validation
 
 PLAN = """
 stated_by = "Site 12 <b>"

@@ -80,7 +80,7 @@ def evaluate(
     """
     from brlp_models.evaluation.settings import EvaluationSettings
     from trialsim.cli.answering.printing import print_tables
-    from trialsim.study.model_evaluation import write_evaluation
+    from trialsim.study.evaluation.model_evaluation import write_evaluation
 
     found = write_evaluation(
         cohort,

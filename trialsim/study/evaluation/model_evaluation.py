@@ -16,7 +16,7 @@ from brlp_models.model.folder import load_model
 from cohorts.atomic import write_file
 from cohorts.sources.loading import load_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
-from trialsim.study.local_validation import PAGE, write_validation
+from trialsim.study.evaluation.local_validation import PAGE, write_validation
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What is written of the evaluation of a model."""
