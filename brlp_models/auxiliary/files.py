@@ -45,7 +45,7 @@ def parse_auxiliary(content: Any, *, source: str = "the auxiliary model") -> Aux
             return HuberAuxiliary.from_dict(content)
         if kind == ProgressionAuxiliary.kind:
             return ProgressionAuxiliary.from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{source} is no complete auxiliary model: {error!r}.") from error
     raise ModelError(
         f"{source} is of the kind {kind!r}; an auxiliary model is "

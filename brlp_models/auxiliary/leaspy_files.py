@@ -117,7 +117,7 @@ def _settle_velocity(found: dict[str, Any], content: Mapping[str, Any], source: 
         elif content["name"] == "univariate_logistic" and found["log_g"] is not None:
             log_g = torch.tensor(found["log_g"], dtype=torch.float64).reshape(-1)
             found["log_v0"] = (mean - compute_metric(log_g).log()).tolist()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{source} holds a parameter that is no number: {error}.") from error
 
 
@@ -136,7 +136,7 @@ def build_parameters(values: Mapping[str, Any], *, n_features: int, source: str)
     """
     try:
         tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{source} holds a parameter that is no number: {error}.") from error
     for name in ("tau_mean", "tau_std", "xi_std"):
         if tensors[name].numel() == 1:

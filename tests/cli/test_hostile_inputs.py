@@ -311,6 +311,14 @@ def test_a_hostile_setting_is_told_in_a_sentence(sources: Path, place: Path) -> 
         assert check_told(words, place, setting) in (1, 2)
 
 
+def test_a_number_too_large_for_a_model_is_told(sources: Path, place: Path) -> None:
+    text = (sources / "model/auxiliary/progression.json").read_text(encoding="utf-8")
+    huge = json.loads(text, parse_float=lambda _: 10**400)
+    (place / "huge.json").write_text(json.dumps(huge), encoding="utf-8")
+    with pytest.raises(TrialsimError):
+        load_auxiliary(place / "huge.json")
+
+
 @pytest.mark.parametrize("column", ["value", "run_id", "select", "level_0"])
 def test_a_column_called_as_ours_is_read(column: str, sources: Path, place: Path) -> None:
     people = pd.read_csv(sources / "people.csv")
