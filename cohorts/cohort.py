@@ -106,8 +106,8 @@ class Cohort:
         if source is not None:
             volumes = volumes[volumes["source"] == source]
         if len(chosen) == len(people):
-            return self._keep(self.participants, self.visits, volumes)
-        return self._keep(
+            return self.keep(self.participants, self.visits, volumes)
+        return self.keep(
             *(
                 table[is_among(table[_PERSON], chosen)]
                 for table in (self.participants, self.visits, volumes)
@@ -124,17 +124,21 @@ class Cohort:
         """
         is_known = (self.visits[MONTHS] <= months).to_numpy()
         measured = np.append(is_known, False)[self._places]
-        return self._keep(self.participants, self.visits[is_known], self.volumes[measured])
+        return self.keep(self.participants, self.visits[is_known], self.volumes[measured])
 
     @cached_property
     def _places(self) -> npt.NDArray[np.intp]:
         """The place of each volume's visit among the visits; -1 for none."""
         return locate_rows(self.volumes, self.visits, _VISIT)
 
-    def _keep(
-        self, participants: pd.DataFrame, visits: pd.DataFrame, volumes: pd.DataFrame
-    ) -> Self:
-        """Return the cohort with some of its rows, which need no second check."""
+    def keep(self, participants: pd.DataFrame, visits: pd.DataFrame, volumes: pd.DataFrame) -> Self:
+        """Return the cohort with some of its rows, which need no second check.
+
+        Parameters
+        ----------
+        participants, visits, volumes
+            Rows of the cohort's own tables.
+        """
         chosen = copy(self)
         chosen.__dict__.pop("_places", None)
         tables = {"participants": participants, "visits": visits, "volumes": volumes}
@@ -225,7 +229,7 @@ class Cohort:
         """
         volumes = self.volumes
         mine = (volumes[_PERSON] == participant_id) & (volumes["session_id"] == session_id)
-        return self._keep(self.participants, self.visits, volumes[mine]).get_volumes()
+        return self.keep(self.participants, self.visits, volumes[mine]).get_volumes()
 
     def volumes_near(
         self,

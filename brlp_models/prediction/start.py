@@ -223,8 +223,9 @@ class People:
     def select(self, participant_id: str) -> Cohort:
         """Return the cohort of one person."""
         nobody = np.empty(0, dtype=np.intp)
-        tables = {
-            table: getattr(self.cohort, table).take(rows.get(participant_id, nobody))
-            for table, rows in self.rows.items()
-        }
-        return replace(self.cohort, **tables)
+        return self.cohort.keep(
+            *(
+                getattr(self.cohort, table).take(rows.get(participant_id, nobody))
+                for table, rows in self.rows.items()
+            )
+        )
