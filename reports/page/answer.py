@@ -200,12 +200,11 @@ def _design_sentence(facts: StudyFacts, choice: CheapestChoice) -> str:
 
 
 def _choice_sentence(choice: CheapestChoice) -> str:
-    least = "cheapest" if choice.by == "cost" else "smallest"
     bounds = " and ".join(map(strategy_words, choice.bounds))
     without = f" ({bounds}, which no trial could carry out, not among them)" if bounds else ""
     start = (
-        f"This is the {least} of the {choice.n_compared} combinations of strategy and fraction "
-        f"that were compared{without}."
+        f"This is the {choice.least} of the {choice.n_compared} combinations of strategy and "
+        f"fraction that were compared{without}."
     )
     repeated = choice.repeated
     if repeated is None or is_blank(repeated["cost_lower"]):

@@ -55,6 +55,11 @@ class CheapestChoice:
         return bool(self.best["strategy"] != REFERENCE)
 
     @property
+    def least(self) -> str:
+        """What it is among those compared: the cheapest, or the smallest where nothing costs."""
+        return "cheapest" if self.by == "cost" else "smallest"
+
+    @property
     def trial(self) -> Row:
         """The trial to carry out: arms, number to screen, cost and months that agree.
 
@@ -138,6 +143,15 @@ def scale_interval(row: Row, name: str) -> tuple[float, float]:
 def cheapest_by(sizes: pd.DataFrame) -> str:
     """Return what is to be small: `cost`, or `n_control` where no costs are given."""
     return "cost" if (sizes["cost"] > 0).any() else "n_control"
+
+
+def name_best_fraction(facts: StudyFacts) -> str:
+    """Return in words where `pick_best_fractions` shows each strategy."""
+    if not facts.has("sample_sizes"):
+        return "at its smallest fraction"
+    if cheapest_by(primary_sizes(facts)) == "cost":
+        return "at its cheapest fraction"
+    return "at the fraction with the fewest people"
 
 
 def best_fractions(facts: StudyFacts) -> pd.DataFrame:

@@ -59,10 +59,11 @@ def describe_proposed(choice: CheapestChoice) -> str:
             f"cohort and model, {show_chance(proposal['low_power_probability'])} chance that it "
             f"is below {_LOW_POWER}"
         )
-    enrolling = "Enrolling" if proposal["is_settled"] else "The cheapest point: enrolling"
+    enrolling = "Enrolling" if proposal["is_settled"] else f"The {choice.least} point: enrolling"
     start = f"{enrolling} {describe_group(choice.best)} takes {arms}: {power}"
     if not choice.is_enriched:
-        return f"{start}; no strategy that selects people costs less."
+        less = "costs less" if choice.by == "cost" else "takes fewer"
+        return f"{start}; no strategy that selects people {less}."
     if reference is None:
         return f"{start}."
     return f"{start}; enrolling at random takes {describe_size(reference)} as found."
@@ -95,9 +96,9 @@ def describe_found(choice: CheapestChoice) -> str:
     if is_blank(power):
         return f"The size as found has the {describe_uncertainty(choice.best)}."
     return (
-        f"As found, before the optimism of having chosen the cheapest is taken off, the size is "
-        f"{describe_size(choice.best)} ({describe_uncertainty(choice.best)}), whose expected power "
-        f"is {show_share(power, digits=0)}."
+        f"As found, before the optimism of having chosen the {choice.least} is taken off, the "
+        f"size is {describe_size(choice.best)} ({describe_uncertainty(choice.best)}), whose "
+        f"expected power is {show_share(power, digits=0)}."
     )
 
 
@@ -170,7 +171,7 @@ def describe_regret(facts: StudyFacts, choice: CheapestChoice, currency: str) ->
     saves = "" if least["strategy"] == REFERENCE else _describe_saves(least["probability_saves"])
     return (
         f"The least expected regret has {words}: {lost} above the best choice of each sample on "
-        f"average; it is the cheapest with a probability of "
+        f"average; it is the {choice.least} with a probability of "
         f"{show_chance(least['probability_cheapest'])}{saves}."
     )
 
@@ -179,7 +180,12 @@ def show_amount(choice: CheapestChoice, currency: str) -> Format:
     """Return how what is to be small is shown: money, or people in the control arm."""
     if choice.by == "cost":
         return lambda value: show_money(value, currency)
-    return lambda value: f"{show_size(value)} people in the control arm"
+    return lambda value: f"{_count_people(value)} in the control arm"
+
+
+def _count_people(value: float) -> str:
+    size = show_size(value)
+    return f"{size} {'person' if size == '1' else 'people'}"
 
 
 def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:

@@ -136,6 +136,20 @@ def test_doubts_come_before_the_cheapest_point(facts_of: Callable[..., StudyFact
     assert "truly were the cheapest" not in " ".join(answer.details)
 
 
+def test_where_nothing_costs_the_smallest_is_named_not_the_cheapest(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of(is_settled=False, doubts=DOUBT)
+    free = {"sample_sizes": facts.tables["sample_sizes"].assign(cost=0.0)}
+    facts = replace(facts, tables={**facts.tables, **free})
+    text = " ".join(describe_answer(facts).details)
+    assert "The smallest point: enrolling" in text
+    assert "the cheapest" not in text
+    notes = [block.note for block in describe_comparison(facts).blocks if isinstance(block, Table)]
+    assert "each strategy at the fraction with the fewest people" in " ".join(notes)
+    assert "cheapest" not in " ".join(notes)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [

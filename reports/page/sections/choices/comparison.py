@@ -8,6 +8,7 @@ from reports.page.choice import (
     cheapest_by,
     choose,
     list_unattainable,
+    name_best_fraction,
     pick_best_fractions,
     primary_analysis,
 )
@@ -87,8 +88,8 @@ def _strategies(facts: StudyFacts) -> Table:
         rules.append(number("months_to_enroll", "Enrollment, months", show_number))
     power, analysis = best["target_power"].iloc[0], analysis_label(best["analysis"].iloc[0])
     note = (
-        f"For {show_fraction(power)} power with {analysis}, each strategy at its "
-        f"{'cheapest' if by == 'cost' else 'smallest'} fraction. {_describe_layers(best)} {learned}"
+        f"For {show_fraction(power)} power with {analysis}, each strategy "
+        f"{name_best_fraction(facts)}. {_describe_layers(best)} {learned}"
     ).strip()
     sources = facts.sources("sample_sizes")
     return build_table(best, rules, title="Strategies at their best", sources=sources, note=note)
@@ -118,7 +119,7 @@ def _savings(facts: StudyFacts) -> Table:
     rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
     note = (
         "Both strategies see the same simulated people, so the difference has less error than "
-        "either sample size. Each strategy at its cheapest fraction."
+        f"either sample size. Each strategy {name_best_fraction(facts)}."
     )
     return build_savings(facts, rows, title="Paired savings", note=note)
 
@@ -170,8 +171,9 @@ def _power_differences(facts: StudyFacts) -> Table:
         rows = rows.assign(apart=(rows["n_control"] - wanted).abs())
         rows = rows.sort_values("apart", kind="stable").drop_duplicates(_PAIR)
     note = (
-        f"{analysis_label(primary_analysis(facts))}, each strategy at its cheapest fraction and "
-        "the simulated size nearest to the proposed one; paired: the same simulated trials. "
+        f"{analysis_label(primary_analysis(facts))}, each strategy "
+        f"{name_best_fraction(facts)} and the simulated size nearest to the proposed one; "
+        "paired: the same simulated trials. "
         "Differences are in percentage points."
     )
     title = "Differences in power at equal sample size"

@@ -7,6 +7,7 @@ from reports.figures.labels import analysis_label, percent, strategy_label
 from reports.page.choice import (
     best_fractions,
     choose,
+    name_best_fraction,
     pick_best_fractions,
     primary_analysis,
     primary_sizes,
@@ -36,7 +37,7 @@ def describe_power(facts: StudyFacts) -> Section:
         blocks.append(_curves(facts))
     if facts.has("sample_sizes"):
         best = best_fractions(facts)
-        title = "Sample sizes, each strategy at its cheapest fraction"
+        title = f"Sample sizes, each strategy {name_best_fraction(facts)}"
         blocks += [_proposed(facts), _sizes_figure(facts), build_sizes(facts, best, title=title)]
     if facts.has(_TABLE):
         nearest = _nearest_rows(facts)
@@ -53,7 +54,8 @@ def _curves(facts: StudyFacts) -> Picture:
     analysis = analysis_label(primary_analysis(facts))
     return Picture(
         "power-curves",
-        f"Power against sample size ({analysis}), each strategy at its cheapest fraction; bands: "
+        f"Power against sample size ({analysis}), each strategy "
+        f"{name_best_fraction(facts)}; bands: "
         "95 % Monte Carlo intervals",
         "One curve a strategy, rising with the total sample size, with the target power as a "
         "horizontal line; the values are in the appendix.",

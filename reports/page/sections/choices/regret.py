@@ -19,14 +19,14 @@ def describe_regret_table(facts: StudyFacts, currency: str) -> Table:
     # a size that some sample does not reach has no expectation
     rows[_AMOUNTS] = rows[_AMOUNTS].replace(np.inf, np.nan)
     form: Format = show_size
-    unit, what = "people in the control arm", "size"
+    unit, what, least = "people in the control arm", "size", "smallest"
     if cheapest_by(primary_sizes(facts)) == "cost":
         form, unit = money_format([*rows["cost"], *rows["expected_cost"]], currency)
-        what = "cost"
+        what, least = "cost", "cheapest"
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
-        number("probability_cheapest", "Probability to be the cheapest", show_chance),
+        number("probability_cheapest", f"Probability to be the {least}", show_chance),
         number("probability_saves", "Probability to save against enrolling everyone", show_chance),
         number("expected_cost", f"Expected {what}, {unit}", form),
         number("expected_regret", f"Expected regret, {unit}", form),

@@ -5,7 +5,7 @@ from typing import Final
 import pandas as pd
 
 from reports.figures.labels import analysis_label, strategy_label
-from reports.page.choice import pick_best_fractions
+from reports.page.choice import name_best_fraction, pick_best_fractions
 from reports.page.columns import build_facts, build_table, number, simulated, words
 from reports.page.content import Block, Paragraph, Section, Table
 from reports.page.formats import show_count, show_fraction, show_number, show_share, show_text
@@ -125,5 +125,5 @@ def _closed_form(facts: StudyFacts, rows: pd.DataFrame) -> Table:
         rules,
         title="Simulation beside closed form",
         sources=facts.sources(_TABLE),
-        note="Each strategy at its cheapest fraction; every point is in the appendix.",
+        note=f"Each strategy {name_best_fraction(facts)}; every point is in the appendix.",
     )
