@@ -1,5 +1,6 @@
 """`trialsim explore`: on this machine alone, behind a token; a study that is only read."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,16 @@ def test_people_have_numbers_unless_they_are_identified(explored_study: Path) ->
     assert set(Contents(explored_study).people["person"].str.split().str[0]) == {"person"}
     named = Contents(explored_study, is_identified=True).people
     assert list(named["person"]) == list(named.index)
+
+
+def test_what_the_study_proposes_is_looked_at_first(contents: Contents) -> None:
+    [row] = contents.study.read("proposed_sizes").to_dict("records")
+    assert contents.proposed == (row["strategy"], row["fraction_enrolled"])
+    with TestClient(build_server(contents, TOKEN), base_url="http://127.0.0.1") as client:
+        client.get(f"/?token={TOKEN}")
+        page = client.get("/").text
+    chosen = re.findall(r'<option value="([^"]+)" selected', page)
+    assert {row["strategy"], f"{row['fraction_enrolled']:g}"} <= set(chosen)
 
 
 def test_a_port_in_use_is_a_sentence() -> None:

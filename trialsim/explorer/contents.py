@@ -66,6 +66,18 @@ class Contents:
         return self.study.read("sample_sizes")
 
     @cached_property
+    def proposed(self) -> tuple[str, float] | None:
+        """The strategy and fraction that the study proposes for the first analysis, if any."""
+        if not self.has("proposed_sizes"):
+            return None
+        table = self.study.read("proposed_sizes").set_index("analysis")
+        for analysis in self.protocol.design.analyses:
+            if analysis in table.index:
+                row = table.loc[analysis]
+                return str(row["strategy"]), float(row["fraction_enrolled"])
+        return None
+
+    @cached_property
     def strategies(self) -> list[str]:
         """The strategies that scored people."""
         return [str(name) for name in self.study.read("scores")["strategy"].unique()]

@@ -36,6 +36,12 @@ def list_shown_choices(contents: Contents | None) -> tuple[list[str], list[float
     return strategies, sorted({fraction for _, fraction in pools})
 
 
+def _choose_first(contents: Contents) -> tuple[str, float]:
+    """Return what is looked at first: what the study proposes, else its last strategy."""
+    choices = list(contents.source.pools)
+    return contents.proposed if contents.proposed in choices else choices[-1]
+
+
 @module.ui
 def design_ui(contents: Contents | None) -> Tag:
     """Return the sliders at the side, the answer beside them."""
@@ -46,6 +52,7 @@ def design_ui(contents: Contents | None) -> Tag:
         else contents.protocol.trial_costs
     )
     strategies, fractions = list_shown_choices(contents)
+    first = (strategies[-1], fractions[0]) if contents is None else _choose_first(contents)
     analyses = list(_CALCULATED) if contents is None else contents.source.list_analyses()
     months = [] if contents is None else contents.source.months
     people = [
@@ -66,9 +73,10 @@ def design_ui(contents: Contents | None) -> Tag:
                         selected=design.analyses[0] if design.analyses[0] in analyses else None),
         ui.input_select("strategy", "Choice looked at",
                         {name: strategy_label(name) for name in strategies},
-                        selected=strategies[-1]),
+                        selected=first[0]),
         ui.input_select("fraction", "Fraction enrolled",
-                        {f"{value:g}": show_fraction(value) for value in fractions}),
+                        {f"{value:g}": show_fraction(value) for value in fractions},
+                        selected=f"{first[1]:g}"),
         *([ui.input_checkbox_group("months", "Visits, months", [f"{m:g}" for m in months[1:]],
                                    selected=[f"{m:g}" for m in months[1:]], inline=True)]
           if months else []),

@@ -52,7 +52,8 @@ class Scale:
         """
         rough = (self.high - self.low) / wanted
         power = 10.0 ** floor(log10(rough))
-        step = next(power * part for part in (1, 2, 5, 10) if power * part >= rough * (1 - 1e-9))
+        steps = (power * part for part in (1, 2, 5, 10))
+        step = min(steps, key=lambda one: abs(log10(one / rough)))
         places = range(ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9) + 1)
         return [float(f"{place * step:.12g}") for place in places]
 
