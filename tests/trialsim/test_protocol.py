@@ -85,13 +85,13 @@ def test_a_key_is_overridden(path: Path, override: str, read: object) -> None:
     ("override", "words"),
     [
         ("study.sede=7", r"study\.sede: no such key; \[study\] takes title, seed, output"),
+        ("selection.strategies=[]", r"selection\.strategies: at least 1 wanted, got none\."),
         ("magic.key=7", r"magic: no such key; the protocol takes study, cohort"),
         ("study.seed=-1", r"study\.seed: .*greater than or equal to 0, got -1"),
         (
             "selection.fractions_enrolled=[0.5, 2]",
             r"fractions_enrolled\.1: .*less than or equal to 1",
         ),
-        ("selection.strategies=[]", r"selection\.strategies: .*at least 1 item"),
         ('selection.strategies=["magic"]', "unknown strategies magic; known are random"),
         ('selection.strategies=["brlp"]', r"strategies brlp need a \[prediction\] section"),
         ("selection.fast_progressor={}", "exactly one of top_fraction and rate_below"),

@@ -70,12 +70,11 @@ class Contents:
         """The strategy and fraction that the study proposes for the first analysis, if any."""
         if not self.has("proposed_sizes"):
             return None
-        table = self.study.read("proposed_sizes").set_index("analysis")
-        for analysis in self.protocol.design.analyses:
-            if analysis in table.index:
-                row = table.loc[analysis]
-                return str(row["strategy"]), float(row["fraction_enrolled"])
-        return None
+        rows = self.study.read("proposed_sizes").to_dict("records")
+        of = {
+            row["analysis"]: (str(row["strategy"]), float(row["fraction_enrolled"])) for row in rows
+        }
+        return next((of[name] for name in self.protocol.design.analyses if name in of), None)
 
     @cached_property
     def strategies(self) -> list[str]:

@@ -330,6 +330,9 @@ def _sentences(name: str, problem: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}, {key}: no such key; {_allowed_keys(problem['loc'][:-1])}."
     elif problem["type"] == "missing":
         yield f"{name}, {key}: this key is missing."
+    elif problem["type"] == "too_short":
+        wanted, n_given = problem["ctx"]["min_length"], problem["ctx"]["actual_length"]
+        yield f"{name}, {key}: at least {wanted} wanted, got {n_given or 'none'}."
     else:
         is_section = isinstance(problem["input"], dict | ProtocolSection)
         got = "" if is_section else f", got {_shown(problem['input'])}"
