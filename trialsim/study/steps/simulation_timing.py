@@ -30,9 +30,20 @@ def estimate_simulation(protocol: Protocol) -> float:
     candidates = list_candidates(selection.strategies, selection.fractions_enrolled)
     trials = _SEARCH * len(candidates) * section.n_simulations * measure_trial(protocol)
     formulas = len(candidates) * len(protocol.design.analyses) * _PER_CLOSED_FORM
-    folds = 1 if protocol.cohort.training else selection.folds
-    refits = folds * sum(_PER_REFIT.get(name, 0.0) for name in selection.strategies)
+    refits = _count_fits(protocol) * sum(_PER_REFIT.get(name, 0.0) for name in selection.strategies)
     return trials + section.n_bootstrap * (refits + formulas)
+
+
+def _count_fits(protocol: Protocol) -> int:
+    """Return how often a sample has each strategy fitted, at most.
+
+    People who are scored by what was fitted on them are cross-fitted: those screened where there
+    is no archive, those of the archive where they stand for the trial.
+    """
+    folds = protocol.selection.folds
+    if protocol.cohort.training is None:
+        return folds
+    return 1 if protocol.design.outcomes == "observed" else folds + 1
 
 
 def measure_trial(protocol: Protocol) -> float:
