@@ -3,7 +3,7 @@
     python benchmarks/bench_explorer.py [study.duckdb]
 
 Without a study one is made first (minutes). A move is timed in Chromium from the press of an arrow
-key on a slider to the new sentence on the page, the median of twenty; wanted: under 200 ms. Server
+key on a slider to the new sentence on the page, the median of fifteen; wanted: under 200 ms. Server
 and browser share the processor with whatever else runs, so the processor time that each takes for a
 move stands beside it: their sum is about what an idle machine needs.
 """
@@ -25,7 +25,7 @@ import trialsim as ts
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.serving import build_server, take_port
 
-N_PEOPLE, N_FRACTIONS, N_MOVES = 10_000, 250, 20
+N_PEOPLE, N_FRACTIONS, N_MOVES = 10_000, 250, 15
 WATCH = """where => {
     window.took = null;
     const watching = new MutationObserver(() => {
