@@ -204,7 +204,7 @@ def write_cohort(people: BaselinePeople, folder: Path, affine: object) -> Cohort
 
 
 def test_a_baseline_of_a_cohort_scores_others_and_never_its_own(
-    tiny_model: BrlpModel, tmp_path: Path
+    tiny_model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     affine = np.asarray(tiny_model.config.affine)
     own, others = make_people(10, 1), make_people(2, 2)
@@ -232,6 +232,15 @@ def test_a_baseline_of_a_cohort_scores_others_and_never_its_own(
     )
     scored = ("model", "baseline-scores", out)
     told = (*options, "--horizon", 48, "--out", scores, "--scan-cache", tmp_path / "c")
+    nobody = pd.DataFrame({48.0: [np.nan] * 2}, index=others.table.index), pd.DataFrame()
+    with monkeypatch.context() as patched:
+        patched.setattr("trialsim.study.baselines.predict_changes", lambda *_, **__: nobody)
+        result = CliRunner().invoke(
+            app, [str(w) for w in (*scored, tmp_path / "others/cohort", *told)]
+        )
+    assert result.exit_code == 1
+    assert "has at baseline all that image_regression reads" in " ".join(result.output.split())
+    assert not scores.exists()
     run(*scored, tmp_path / "others/cohort", *told)
     table = pd.read_csv(scores, index_col="participant_id")
     expected = load_baseline(out).predict_change(others.table, others.images)[48.0]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from brlp_models.baselines.baseline import BaselineName, load_baseline
 from brlp_models.baselines.scoring import predict_changes, write_scores
+from brlp_models.errors import ModelError
 from brlp_models.model.folder import load_model, refuse_existing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.cohort_baselines import fit_cohort_baseline
@@ -75,8 +76,8 @@ def score_by_baseline(
     Raises
     ------
     TrialsimError
-        Where folder or people cannot be read, the baseline learned from some of these people, or
-        predicts for other horizons.
+        Where folder or people cannot be read, the baseline learned from some of these people,
+        predicts for other horizons, or can score nobody; then no file is written.
     """
     loaded = load_baseline(baseline)
     loaded.check_horizons([horizon_months])
@@ -85,5 +86,11 @@ def score_by_baseline(
         changes, failures = predict_changes(
             loaded, load_model(model), people, ScanCache(scan_cache), on_person=step
         )
+    n_scored = int(changes[horizon_months].notna().sum())
+    if not n_scored:
+        raise ModelError(
+            f"Nobody of {cohort} has at baseline all that {loaded.config.name} reads; no score "
+            "file was written."
+        )
     write_scores(changes, horizon_months, loaded.config.name, out)
-    return Scored(int(changes[horizon_months].notna().sum()), len(changes), failures)
+    return Scored(n_scored, len(changes), failures)
