@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -47,10 +47,38 @@ def open_for_reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     ReportError
         If the file is missing, foreign, truncated, held too long, or cannot be read.
     """
+    with closing(connect_for_reading(path)) as connection, explained(path):
+        yield connection
+
+
+def connect_for_reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """Return what `open_for_reading` gives; whoever asks closes it, and uses it `explained`.
+
+    Raises
+    ------
+    ReportError
+        As in `open_for_reading`.
+    """
     if not path.exists():
         raise ReportError(f"There is no study file at {path}; a command with --study makes one.")
-    with _connect(path, path, read_only=True) as connection:
-        yield connection
+    return _connect_patiently(path, read_only=True)
+
+
+@contextmanager
+def explained(study: Path) -> Iterator[None]:
+    """Tell what fails while a connection to `study` is used.
+
+    Raises
+    ------
+    ReportError
+        In place of DuckDB's own errors.
+    """
+    try:
+        yield
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        raise ReportError(
+            f"The study file {study} could not be used, it may be damaged: {_first_line(error)}"
+        ) from error
 
 
 @contextmanager
@@ -72,7 +100,7 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         _discard(_compacted(copy))
         if target.exists():
             _copy_whole(target, copy)
-        with _connect(copy, path, read_only=False) as connection:
+        with closing(_connect_patiently(copy, read_only=False)) as connection, explained(path):
             keep_rights(target, copy)
             yield connection
             # told here, because closing says nothing of a disk that is full
@@ -160,25 +188,11 @@ def time_limit(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterato
         timer.cancel()
 
 
-@contextmanager
-def _connect(path: Path, study: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Connect to `path`; what fails is told of `study`."""
-    connection = _connect_patiently(path, read_only=read_only)
-    try:
-        yield connection
-    except (duckdb.Error, UnicodeDecodeError) as error:
-        raise ReportError(
-            f"The study file {study} could not be used, it may be damaged: {_first_line(error)}"
-        ) from error
-    finally:
-        connection.close()
-
-
 def _copy_whole(path: Path, copy: Path) -> None:
     """Copy the file while no other program writes to it, with what one may have left in its log."""
     if _log_of(path).exists():
         _connect_patiently(path, read_only=False).close()
-    with _connect(path, path, read_only=True):
+    with open_for_reading(path):
         shutil.copy(path, copy)
 
 

@@ -28,6 +28,8 @@ from reports.errors import ReportError
 from reports.store import queries
 from reports.store.chain import append_link, digest_rows, read_chain, read_pruned
 from reports.store.database import (
+    connect_for_reading,
+    explained,
     has_writer,
     open_for_reading,
     open_for_writing,
@@ -167,6 +169,7 @@ class Study:
             require_one_name(self.path)
             yield
         finally:
+            self._let_go()
             self.lock.release()
 
     def read(self, table: str, *, run_id: str | None = None) -> pd.DataFrame:
@@ -278,23 +281,38 @@ class Study:
 
         What another process writes meanwhile is not seen; this study is not written in the block.
         """
-        if self._held:
+        if self._held or self.lock.is_locked:
             yield
             return
-        with open_for_reading(self.source) as connection:
-            self._held.append(connection)
-            try:
+        self._held.append(connect_for_reading(self.source))
+        try:
+            with explained(self.source):
                 yield
-            finally:
-                self._held.clear()
+        finally:
+            self._let_go()
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Connect for reading; the only writer opens the file once until it writes itself."""
+        if not self._held and self.lock.is_locked:
+            self._held.append(connect_for_reading(self.source))
         if self._held:
-            yield self._held[0]
+            with explained(self.source):
+                yield self._held[0]
             return
         with open_for_reading(self.source) as connection:
             yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with open_for_writing(self.path) as connection:
+            # DuckDB gives every connection to one path the same file, also when it was replaced
+            self._let_go()
+            yield connection
+
+    def _let_go(self) -> None:
+        while self._held:
+            self._held.pop().close()
 
     def _prepare(self) -> None:
         if self.path.exists():
@@ -334,7 +352,7 @@ class Study:
         fingerprint: str | None,
         files: pd.DataFrame,
     ) -> str:
-        with open_for_writing(self.path) as connection, transaction(connection):
+        with self._writing() as connection, transaction(connection):
             connection.execute(queries.CLOSE_DEAD_RUNS)
             ((number,),) = connection.execute(queries.NEXT_RUN_NUMBER).fetchall()
             run_id = f"r{number:06d}"
@@ -353,7 +371,7 @@ class Study:
         return run_id
 
     def _finish(self, run: Run) -> None:
-        with open_for_writing(self.path) as connection, transaction(connection):
+        with self._writing() as connection, transaction(connection):
             for table, given in run.tables.items():
                 frame = relate_paths(given, table, self.folder)
                 write_rows(connection, table, run.run_id, frame)
@@ -367,7 +385,7 @@ class Study:
             append_link(connection, run.run_id)
 
     def _end(self, run_id: str, status: str, problem: str) -> None:
-        with open_for_writing(self.path) as connection:
+        with self._writing() as connection:
             connection.execute(queries.END_RUN, [status, _now(), problem[:2000], run_id])
 
     def _tables_of(self, run_id: str) -> pd.DataFrame:

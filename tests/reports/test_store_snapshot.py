@@ -1,5 +1,7 @@
 """A study read as it is now, in one opening."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,9 @@ def test_what_is_written_meanwhile_is_not_seen(study: Study) -> None:
     assert list(study.read("scores")["score"]) == [2.0]
 
 
-def test_the_file_is_opened_once(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_scores(study, 1.0)
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return the files that were opened, as they are."""
     opened: list[Path] = []
     connect = database._connect_patiently
 
@@ -41,6 +44,12 @@ def test_the_file_is_opened_once(study: Study, monkeypatch: pytest.MonkeyPatch) 
         return connect(path, **given)
 
     monkeypatch.setattr(database, "_connect_patiently", count)
+    return opened
+
+
+def test_the_file_is_opened_once(study: Study, opened: list[Path]) -> None:
+    write_scores(study, 1.0)
+    opened.clear()
     with study.snapshot():
         study.read("scores")
         study.runs()
@@ -48,3 +57,34 @@ def test_the_file_is_opened_once(study: Study, monkeypatch: pytest.MonkeyPatch) 
     assert len(opened) == 1
     study.runs()
     assert len(opened) == 2
+
+
+def test_the_only_writer_opens_it_once_between_what_it_writes(
+    study: Study, opened: list[Path]
+) -> None:
+    with study.as_only_writer():
+        for score in (1.0, 2.0):
+            write_scores(study, score)
+            opened.clear()
+            assert list(study.read("scores")["score"]) == [score]
+            assert study.has("scores")
+            assert len(opened) == 1
+    study.runs()
+    assert len(opened) == 2, "nothing is held any more"
+
+
+def test_another_process_reads_while_the_only_writer_does(study: Study) -> None:
+    write_scores(study, 1.0)
+    read = (
+        "import sys; from reports.store.study import Study; "
+        "print(len(Study.open(sys.argv[1]).runs()))"
+    )
+    with study.as_only_writer():
+        study.runs()
+        told = subprocess.run(
+            [sys.executable, "-c", read, str(study.path)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    assert told.stdout.strip() == "1"
