@@ -151,11 +151,15 @@ def _spread(volumes: pd.DataFrame, people: pd.Index) -> np.ndarray:
 
 def compute_true_size(population: Population, chosen: np.ndarray | slice) -> float:
     """Return the size for people of the whole population, by their true decline."""
+    return compute_sample_size("ancova", compute_true_moments(population, chosen), DESIGN)
+
+
+def compute_true_moments(population: Population, chosen: np.ndarray | slice) -> Moments:
+    """Return the moments of people of the whole population, with their true decline."""
     latent, measured = population.latent[chosen], population.complete[chosen]
     covariance = np.zeros((len(VISITS) + 1, len(VISITS) + 1))
     covariance[:-1, :-1] = np.cov(measured, rowvar=False)
-    moments = Moments(latent.mean(axis=0) - latent[:, 0].mean(), covariance, None)
-    return compute_sample_size("ancova", moments, DESIGN)
+    return Moments(latent.mean(axis=0) - latent[:, 0].mean(), covariance, None)
 
 
 def run_cohort(

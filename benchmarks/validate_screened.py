@@ -7,13 +7,14 @@ truth is that of the rule which this draw produced: its fitted model and its fra
 the whole population, everyone counted, effect on the latent decline. Seeds were stated before
 anything was looked at and are never changed; nothing is tuned on them.
 
-    python benchmarks/validate_screened.py [--draws 400] [--rows c] [--part 1/2] [--markdown FILE]
+    python benchmarks/validate_screened.py [--draws 400] [--bootstrap-draws 400] [--rows c]
+        [--part 1/2] [--markdown FILE]
 """
 
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +26,22 @@ from validate_intervals import (
     POPULATION_SEEDS,
     Population,
     build_population,
-    compute_true_size,
+    compute_true_moments,
     describe_choice,
     show,
 )
 
 from cohorts.synthetic.parameters import CohortParameters
 from trialsim.comparison.archive import ScreenedPeople
-from trialsim.comparison.candidates import gather_pool, list_candidates, read_screened
-from trialsim.comparison.closed_form import compute_pool_moments, compute_sample_size
+from trialsim.comparison.candidates import Candidate, gather_pool, list_candidates, read_screened
+from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_sizes
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import compute_size_interval
 from trialsim.comparison.refitting import build_rescore
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes
 from trialsim.enrichment.fitted import Regression, learn_huber
 from trialsim.enrichment.selection import count_selected
+from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.enrichment.unfitted import BaselineVolume
 from trialsim.errors import DesignError
 
@@ -91,6 +93,19 @@ class World:
     screened: Population
     archive: Population
     stand_ins: tuple[np.ndarray, np.ndarray]
+    fixed: dict[Candidate, Moments] = field(default_factory=dict)
+    """True moments of choices that are the same in every draw, once they were asked for."""
+
+    def find_fixed(self, candidate: Candidate) -> Moments:
+        """Return the true moments of everyone, or of the best by the stand-in."""
+        if candidate not in self.fixed:
+            chosen = (
+                take_best(self.stand_ins[0], candidate.fraction_enrolled)
+                if candidate.is_screened
+                else slice(None)
+            )
+            self.fixed[candidate] = compute_true_moments(self.screened, chosen)
+        return self.fixed[candidate]
 
 
 def predict_decline(score: np.ndarray, population: Population, slope: float) -> np.ndarray:
@@ -116,7 +131,10 @@ def draw_stand_in(population: Population, seed: int) -> np.ndarray:
 def run_draw(
     row: Row, world: World, number: int, n_bootstrap: int
 ) -> tuple[list[dict[str, object]], dict[str, object] | None]:
-    """Return one line for each choice, and one for the cheapest; none where all are refused."""
+    """Return one line for each choice, and one for the cheapest; none where all are refused.
+
+    Without bootstrap samples there is no interval to cover, and no size to propose.
+    """
     rng = np.random.default_rng([DRAW_SEED, ROWS.index(row), number])
     here = rng.choice(world.screened.size, row.n_screened, replace=False)
     there = rng.choice(world.archive.size, row.n_archive, replace=False)
@@ -147,60 +165,71 @@ def run_draw(
         baseline=build_all_features(archive),
         stands_for=stands_for if row.is_weighted else None,
     )
-    candidates, found = [], []
+    candidates, moments = [], []
     for candidate in list_candidates(list(scores), FRACTIONS):
         try:
             pool = gather_pool(candidate, people, rng)
         except DesignError:
             continue
-        size = compute_sample_size("ancova", compute_pool_moments(pool, DESIGN), DESIGN)
         candidates.append(candidate)
-        found.append(size)
+        moments.append(compute_pool_moments(pool, DESIGN))
     if not candidates:
         return [], None
+    sizes = compute_sample_sizes("ancova", moments, DESIGN)
+    true = compute_truths(candidates, world, screened)
+    lines: list[dict[str, object]] = [
+        {"row": row.name, "rule": f"{c.strategy}, {c.fraction_enrolled:.0%}", "ratio": ratio}
+        for c, ratio in zip(candidates, sizes / true, strict=True)
+    ]
+    if not n_bootstrap:
+        return lines, None
     error = bootstrap_sizes(
         people, candidates, DESIGN, n_bootstrap=n_bootstrap, seed=number,
         rescore=build_rescore(strategies, archive),
     )  # fmt: skip
-    true = np.array([compute_truth(c.strategy, c.fraction_enrolled, c.is_screened, world, screened)
-                     for c in candidates])  # fmt: skip
     ratios, freedom = error.log_ratios["ancova"], error.degrees_of_freedom["ancova"]
-    sizes = np.array(found)
     factors = np.array(
         [compute_size_interval(*values) for values in zip(ratios, freedom, strict=True)]
     )
-    lines: list[dict[str, object]] = [
-        {"row": row.name, "rule": f"{c.strategy}, {c.fraction_enrolled:.0%}",
-         "ratio": sizes[i] / true[i],
-         "covers": np.log(factors[i, 0]) <= np.log(true[i] / sizes[i]) <= np.log(factors[i, 1])}
-        for i, c in enumerate(candidates)
-    ]  # fmt: skip
-    return lines, describe_choice(row, candidates, sizes, true, ratios, freedom, factors)  # type: ignore[arg-type]
+    off = np.log(true / sizes)
+    covers = (np.log(factors[:, 0]) <= off) & (off <= np.log(factors[:, 1]))
+    for line, is_inside in zip(lines, covers, strict=True):
+        line["covers"] = bool(is_inside)
+    return lines, describe_choice(row, candidates, sizes, true, ratios, freedom, factors)
 
 
-def compute_truth(
-    strategy: str, fraction: float, is_screened: bool, world: World, screened: object
-) -> float:
-    """Return the true size of the rule that this draw produced."""
-    population = world.screened
-    if not is_screened:
-        return population.size_of_everyone
-    score = compute_scores(strategy, world, screened)
-    count = count_selected(fraction, population.size)
-    return compute_true_size(population, np.argpartition(-score, count - 1)[:count])
+def compute_truths(
+    candidates: list[Candidate], world: World, screened: ScreeningTables
+) -> np.ndarray:
+    """Return the true size of each rule that this draw produced."""
+    scores: dict[str, np.ndarray] = {}
+    moments = []
+    for candidate in candidates:
+        name, fraction = candidate.strategy, candidate.fraction_enrolled
+        if not candidate.is_screened or name == "stand_in":
+            # the same in every draw
+            moments.append(world.find_fixed(candidate))
+            continue
+        if name not in scores:
+            scores[name] = compute_scores(name, world, screened)
+        moments.append(compute_true_moments(world.screened, take_best(scores[name], fraction)))
+    return compute_sample_sizes("ancova", moments, DESIGN)
 
 
-def compute_scores(strategy: str, world: World, screened: object) -> np.ndarray:
+def take_best(score: np.ndarray, fraction: float) -> np.ndarray:
+    """Return the places of the highest scores."""
+    count = count_selected(fraction, len(score))
+    return np.argpartition(-score, count - 1)[:count]
+
+
+def compute_scores(strategy: str, world: World, screened: ScreeningTables) -> np.ndarray:
     """Return the score of everyone in the population by the rule that the screened people got."""
     population = world.screened
-    if strategy == "stand_in":
-        return world.stand_ins[0]
-    tables = screened
     if strategy == "baseline_volume":
-        volume, head = (tables.baseline[name].to_numpy(dtype=float)  # type: ignore[attr-defined]
+        volume, head = (screened.baseline[name].to_numpy(dtype=float)
                         for name in ("hippocampus_mm3", "head_size_mm3"))  # fmt: skip
         return np.asarray(np.polyfit(head, volume, 1)[0] * population.head - population.volume)
-    learned = tables.training  # type: ignore[attr-defined]
+    learned = screened.training
     features = build_features(learned, list_volumes(learned)).to_numpy()
     outcome = learned.outcome.reindex(learned.index).to_numpy(dtype=float)
     known = np.isfinite(outcome)
@@ -210,17 +239,25 @@ def compute_scores(strategy: str, world: World, screened: object) -> np.ndarray:
     return fitted
 
 
+def compute_median_error(ratios: "pd.Series[float]") -> float:
+    """Return the standard error of a median of ratios, as if their logarithms were normal."""
+    return float(ratios.median() * np.sqrt(np.pi / 2) * np.log(ratios).sem())
+
+
 def tabulate(lines: pd.DataFrame, choices: pd.DataFrame, n_draws: int) -> dict[str, pd.DataFrame]:
     """Return bias and coverage by rule, and the power of the proposed trials by row."""
     sizes = lines.groupby(["row", "rule"], sort=False).agg(
         answered=("ratio", lambda x: len(x) / n_draws),
         median_ratio=("ratio", "median"),
+        median_se=("ratio", compute_median_error),
+        intervals=("covers", "count"),
         covers=("covers", "mean"),
     )
     power = choices.groupby("row", sort=False).agg(
         draws=("power_found", "size"),
         power_found=("power_found", "mean"),
         power_proposed=("power_proposed", "mean"),
+        proposed_se=("power_proposed", "sem"),
         low_proposed=("power_proposed", lambda x: (x < 0.70).mean()),
     )
     return {"Sizes": sizes.reset_index(), "Power": power.reset_index()}
@@ -252,13 +289,21 @@ def build_worlds(rows: tuple[Row, ...]) -> dict[bool, World]:
     return worlds
 
 
-def keep(folder: Path, number: int, lines: list[dict[str, object]],
+def keep(folder: Path, number: int, n_bootstrap: int, lines: list[dict[str, object]],
          choices: list[dict[str, object]]) -> None:  # fmt: skip
     """Keep a draw in a file of its own, whole or not at all."""
-    content = {"lines": lines, "choices": choices}
+    content = {"n_bootstrap": n_bootstrap, "lines": lines, "choices": choices}
     partial = folder / f"{number}.partial"
     partial.write_text(json.dumps(content, default=float), encoding="utf-8")
     partial.rename(folder / f"{number}.json")
+
+
+def is_done(folder: Path, number: int, n_bootstrap: int) -> bool:
+    """Return whether a draw is kept, with bootstrap samples where these are wanted."""
+    path = folder / f"{number}.json"
+    if not path.is_file():
+        return False
+    return not n_bootstrap or bool(json.loads(path.read_text(encoding="utf-8"))["n_bootstrap"])
 
 
 def summarize(folder: Path) -> dict[str, pd.DataFrame]:
@@ -267,7 +312,7 @@ def summarize(folder: Path) -> dict[str, pd.DataFrame]:
     lines, choices = (
         pd.DataFrame([one for draw in done for one in draw[name]]) for name in ("lines", "choices")
     )
-    lines["covers"] = lines["covers"].astype(bool)
+    lines["covers"] = lines["covers"].astype(float) if "covers" in lines else np.nan
     return tabulate(lines, choices, len(done))
 
 
@@ -280,6 +325,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--n-bootstrap", type=int, default=200)
+    parser.add_argument("--bootstrap-draws", type=int, default=400,
+                        help="of the first draws alone; medians need no intervals")  # fmt: skip
     parser.add_argument("--rows", default="", help="first letters of the rows, such as ac")
     parser.add_argument("--part", default="1/1", help="which share of the draws, such as 1/2")
     parser.add_argument("--folder", type=Path, default=Path("screened-draws"))
@@ -289,12 +336,15 @@ def main() -> None:
     folder = arguments.folder / (arguments.rows or "all")
     folder.mkdir(parents=True, exist_ok=True)
     part, n_parts = map(int, arguments.part.split("/"))
-    mine = range(part - 1, arguments.draws, n_parts)
-    waiting = [number for number in mine if not (folder / f"{number}.json").is_file()]
+    wanted = {
+        number: arguments.n_bootstrap if number < arguments.bootstrap_draws else 0
+        for number in range(part - 1, arguments.draws, n_parts)
+    }
+    waiting = {k: n for k, n in wanted.items() if not is_done(folder, k, n)}
     worlds = build_worlds(rows) if waiting else {}
-    for number in waiting:
-        found = run(rows, lambda row: worlds[row.is_shifted], number, arguments.n_bootstrap)
-        keep(folder, number, *found)
+    for number, n_bootstrap in waiting.items():
+        found = run(rows, lambda row: worlds[row.is_shifted], number, n_bootstrap)
+        keep(folder, number, n_bootstrap, *found)
     text = show(summarize(folder))
     if arguments.markdown:
         arguments.markdown.write_text(text, encoding="utf-8")

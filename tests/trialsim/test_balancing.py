@@ -57,3 +57,14 @@ def test_columns_are_in_units_of_the_target_and_its_outsiders_are_counted() -> N
     np.testing.assert_allclose(found.own[:, 0], [-2.0, 0.0, 0.0])
     np.testing.assert_allclose(found.target[:, 0], [-1.0, 1.0])
     assert found.n_outside == 1
+
+
+def test_samples_have_the_weights_that_each_has_alone() -> None:
+    rng = np.random.default_rng(3)
+    covariates = draw(60, 4)
+    counts = rng.multinomial(60, np.full(60, 1 / 60), size=5).astype(float)
+    # the last one's target lies beyond everyone
+    targets = np.vstack([rng.normal(0, 0.2, (4, 4)), np.full(4, 4.0)])
+    together = balance(covariates, targets, counts)
+    for row, target, own in zip(together, targets, counts, strict=True):
+        np.testing.assert_allclose(row, balance(covariates, target[None], own[None])[0], atol=1e-10)

@@ -18,13 +18,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 _RIDGE: Final = 1e-4
 """On lambda in units of a standard deviation: means that nobody can reach are reached as far as
 they can be, at weights that stay finite."""
 
 _STEPS: Final = 60
-_FLAT: Final = 1e-9
+_FLAT: Final = 1e-12
+"""Square of the length of Newton's step from which one leads to the end."""
+
+_ROUNDING: Final = 1e-14
+"""Of the dual's value."""
 
 
 @dataclass(frozen=True)
@@ -95,49 +100,83 @@ def balance(covariates: Floats, targets: Floats, counts: Floats) -> Floats:
     >>> [round(float(w), 3) for w in weights[0]]
     [0.25, 0.75]
     """
-    n_columns = covariates.shape[1]
+    n_people, n_columns = covariates.shape
     if not n_columns:
         return np.asarray(counts / counts.sum(axis=1, keepdims=True))
-    dual = np.zeros((len(targets), n_columns))
-    value, weights = _evaluate(covariates, targets, counts, dual)
-    identity = np.eye(n_columns)
-    for _ in range(_STEPS):
-        mean = weights @ covariates
-        gradient = mean - targets + _RIDGE * dual
-        if np.abs(gradient).max() < _FLAT:
-            break
-        products = (weights[:, :, None] * covariates).transpose(0, 2, 1) @ covariates
-        hessian = products - mean[:, :, None] * mean[:, None, :] + _RIDGE * identity
-        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
-        decrease = (gradient * step).sum(axis=1)
-        size = np.ones(len(dual))
-        for _ in range(30):
-            moved = dual - size[:, None] * step
-            new_value, new_weights = _evaluate(covariates, targets, counts, moved)
-            too_far = new_value > value - 0.25 * size * decrease + 1e-14
-            if not too_far.any():
+    start = np.zeros((1, n_columns))
+    products = (covariates[:, :, None] * covariates[:, None, :]).reshape(n_people, -1)
+    if len(targets) > 1:
+        # samples of the same people have their solutions near that of their average
+        whole = targets.mean(axis=0, keepdims=True), counts.mean(axis=0, keepdims=True)
+        start, _ = _Dual(covariates, products, *whole).minimize(start)
+    dual = _Dual(covariates, products, targets, counts)
+    return dual.minimize(np.repeat(start, len(targets), axis=0))[1]
+
+
+@dataclass(frozen=True)
+class _Dual:
+    """The convex dual of each sample."""
+
+    covariates: Floats
+    products: Floats
+    """Of each person's covariates, (n_people, n_columns^2)."""
+    targets: Floats
+    counts: Floats
+
+    def minimize(self, dual: Floats) -> tuple[Floats, Floats]:
+        """Return lambda and weights of each sample, by Newton's method from `dual`."""
+        active = np.arange(len(dual))
+        value, weights = self.evaluate(active, dual)
+        for _ in range(_STEPS):
+            step, decrease = self._step(active, dual[active], weights[active])
+            moved, found, shares = self._search(active, dual[active], value[active], step, decrease)
+            better = found <= value[active] + _ROUNDING * np.maximum(1, np.abs(found))
+            kept = active[better]
+            dual[kept], value[kept], weights[kept] = moved[better], found[better], shares[better]
+            # convergence is quadratic: the step from so near a place leads to the end
+            active = active[better & (decrease > _FLAT * np.maximum(1, np.abs(found)))]
+            if not active.size:
                 break
-            size[too_far] /= 2
-        better = new_value <= value
-        dual = np.where(better[:, None], moved, dual)
-        weights = np.where(better[:, None], new_weights, weights)
-        value = np.where(better, new_value, value)
-        if not better.any():
-            break
-    return weights
+        return dual, weights
 
+    def evaluate(self, rows: Indices, dual: Floats) -> tuple[Floats, Floats]:
+        """Return the dual's value and the weights at lambda of some samples."""
+        with np.errstate(divide="ignore"):
+            exponent = dual @ self.covariates.T + np.log(self.counts[rows])
+        largest = exponent.max(axis=1, keepdims=True)
+        raw = np.exp(exponent - largest)
+        total = raw.sum(axis=1, keepdims=True)
+        log_sum = np.log(total[:, 0]) + largest[:, 0]
+        penalty = 0.5 * _RIDGE * (dual**2).sum(axis=1)
+        value = log_sum - (dual * self.targets[rows]).sum(axis=1) + penalty
+        return np.asarray(value), np.asarray(raw / total)
 
-def _evaluate(
-    covariates: Floats, targets: Floats, counts: Floats, dual: Floats
-) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore"):
-        exponent = dual @ covariates.T + np.log(counts)
-    largest = exponent.max(axis=1, keepdims=True)
-    raw = np.exp(exponent - largest)
-    total = raw.sum(axis=1, keepdims=True)
-    log_sum = np.log(total[:, 0]) + largest[:, 0]
-    penalty = 0.5 * _RIDGE * (dual**2).sum(axis=1)
-    return log_sum - (dual * targets).sum(axis=1) + penalty, raw / total
+    def _step(self, rows: Indices, dual: Floats, weights: Floats) -> tuple[Floats, Floats]:
+        """Return Newton's step, and the square of its length in the metric of the dual."""
+        n_columns = dual.shape[1]
+        mean = weights @ self.covariates
+        gradient = mean - self.targets[rows] + _RIDGE * dual
+        second = (weights @ self.products).reshape(-1, n_columns, n_columns)
+        hessian = second - mean[:, :, None] * mean[:, None, :] + _RIDGE * np.eye(n_columns)
+        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        return np.asarray(step), np.asarray((gradient * step).sum(axis=1))
+
+    def _search(
+        self, rows: Indices, dual: Floats, value: Floats, step: Floats, decrease: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return lambda, value and weights after a step, halved until the dual falls."""
+        moved = dual - step
+        found, shares = self.evaluate(rows, moved)
+        size = 1.0
+        for _ in range(30):
+            slack = _ROUNDING * np.maximum(1, np.abs(value)) - 0.25 * size * decrease
+            again = np.flatnonzero(found > value + slack)
+            if not again.size:
+                break
+            size /= 2
+            moved[again] = dual[again] - size * step[again]
+            found[again], shares[again] = self.evaluate(rows[again], moved[again])
+        return moved, found, shares
 
 
 def compute_effective_size(weights: Floats) -> Floats:

@@ -39,13 +39,22 @@ def assign_folds(tables: ScreeningTables, rng: np.random.Generator) -> pd.Series
     rng
         Shuffles people.
     """
+    (folds,) = _draw_folds(tables, rng, 1)
+    return pd.Series(folds, index=tables.index, name="fold")
+
+
+def _draw_folds(
+    tables: ScreeningTables, rng: np.random.Generator, n_samples: int
+) -> npt.NDArray[np.int64]:
+    """Return the fold of each row, drawn anew for each sample, (n_samples, n_rows)."""
     if tables.folds is not None:
-        return tables.folds
-    person = tables.get_person()
-    people = pd.Index(person.unique())
-    shuffled = people[rng.permutation(len(people))]
-    by_person = pd.Series(np.arange(len(shuffled)) % tables.n_folds, index=shuffled)
-    return pd.Series(by_person.reindex(person).to_numpy(), index=tables.index, name="fold")
+        return np.tile(tables.folds.to_numpy(dtype=np.int64), (n_samples, 1))
+    person, people = pd.factorize(tables.get_person())
+    folds = np.empty((n_samples, len(people)), dtype=np.int64)
+    turns = np.arange(len(people)) % tables.n_folds
+    for row in folds:
+        row[rng.permutation(len(people))] = turns
+    return folds[:, person]
 
 
 @dataclass(frozen=True)
@@ -133,8 +142,7 @@ def fit_out_of_sample(
         return Fit(prediction, None)
     known, outcome, rows = _take_known(tables, features, name)
     weights = _weigh(samples.people, len(tables.index))[:, rows]
-    folds = np.stack([assign_folds(tables, rng).to_numpy(dtype=np.int64)
-                      for _ in range(samples.n)])  # fmt: skip
+    folds = _draw_folds(tables, rng, samples.n)
     for held_out in range(tables.n_folds):
         others = folds[:, rows] != held_out
         if samples.people is None:
