@@ -22,7 +22,8 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_networks
-from brlp_models.model.sampling import Sampler, sample_latents
+from brlp_models.model.sampling import sample_latents
+from brlp_models.model.schedule import Sampler
 from brlp_models.official_import import read_official_config
 
 NARROW = {"channels": [64, 128, 192], "num_head_channels": [0, 128, 192]}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from brlp_models.model.sampling import Sampler
+from brlp_models.model.schedule import Sampler
 
 
 @dataclass(frozen=True)

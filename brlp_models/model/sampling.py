@@ -1,12 +1,6 @@
-"""Samplers of the latent diffusion.
+"""Drawing from the latent diffusion: deterministic given the noise, by either sampler."""
 
-Every sampler is deterministic given its noise, and has the same leading arguments, so that two can
-be read side by side.
-"""
-
-import math
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import torch
 from monai.networks.schedulers.ddim import DDIMScheduler
@@ -16,13 +10,8 @@ from brlp_models.errors import ModelError
 from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.precision import autocast
-from brlp_models.model.schedule import (
-    build_scheduler,
-    compute_ddim_timesteps,
-    compute_dpm_timesteps,
-)
+from brlp_models.model.schedule import Sampler, build_scheduler
 
-Sampler = Literal["ddim", "dpm-solver++"]
 Denoiser = Callable[[Tensor, int], Tensor]
 """The network's output for noisy latents (B, C, x, y, z) at one timestep."""
 
@@ -66,57 +55,28 @@ def sample_latents(
     baseline = pad_latents(baseline_latent.to(device), config)
     condition = _condition(model, baseline * config.latent_scale, baseline_age_years.to(device))
     denoise = _Denoiser(model, condition, context.to(device))
-    scheduler = build_scheduler(config.schedule)
+    scheduler = build_scheduler(config.schedule, sampler)
     with torch.inference_mode():
-        target = SAMPLERS[sampler](denoise, noise.to(device), scheduler, num_inference_steps)
+        target = run_reverse_diffusion(denoise, noise.to(device), scheduler, num_inference_steps)
         if config.diffusion_target == "residual":
             return crop_latents(baseline + target / config.residual_scale, config)
         return crop_latents(target / config.latent_scale, config)
 
 
-def sample_ddim(
+def run_reverse_diffusion(
     denoise: Denoiser, noise: Tensor, scheduler: DDIMScheduler, num_inference_steps: int
 ) -> Tensor:
-    """Deterministic DDIM (Song et al. 2021, eq. 12 with eta = 0) at the published timesteps."""
-    scheduler.num_inference_steps = num_inference_steps
-    scheduler.timesteps = compute_ddim_timesteps(scheduler.num_train_timesteps, num_inference_steps)
+    """Return what noise becomes at the end of a scheduler's timesteps."""
+    if not 1 <= num_inference_steps <= scheduler.num_train_timesteps:
+        raise ModelError(
+            f"num_inference_steps must be between 1 and {scheduler.num_train_timesteps}, "
+            f"got {num_inference_steps}."
+        )
+    scheduler.set_timesteps(num_inference_steps)
     x = noise
     for t in scheduler.timesteps.tolist():
         x, _ = scheduler.step(denoise(x, t), t, x)
     return x
-
-
-def sample_dpm_solver(
-    denoise: Denoiser, noise: Tensor, scheduler: DDIMScheduler, num_inference_steps: int
-) -> Tensor:
-    """DPM-Solver++ (2M): Lu et al. 2022, arXiv 2211.01095, algorithm 2.
-
-    alpha and sigma scale signal and noise, lambda = log(alpha / sigma), h its step,
-    D the extrapolated prediction of the clean latent. The last step goes to sigma = 0, where the
-    first-order update is the prediction itself.
-    """
-    timesteps = compute_dpm_timesteps(scheduler.alphas_cumprod, num_inference_steps).tolist()
-    alpha_bar = scheduler.alphas_cumprod.double()[timesteps]
-    alpha, sigma = alpha_bar.sqrt().tolist(), (1 - alpha_bar).sqrt().tolist()
-    lam = (alpha_bar / (1 - alpha_bar)).log().div(2).tolist()
-    x, previous = noise, torch.empty(0)
-    for i, t in enumerate(timesteps):
-        x0 = _predict_clean(denoise(x, t), x, alpha[i], sigma[i], scheduler.prediction_type)
-        if i + 1 == len(timesteps):
-            return x0
-        h = lam[i + 1] - lam[i]
-        D = x0
-        if i > 0:
-            r = (lam[i] - lam[i - 1]) / h
-            D = (1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * previous
-        x = sigma[i + 1] / sigma[i] * x - alpha[i + 1] * math.expm1(-h) * D
-        previous = x0
-    return x
-
-
-SAMPLERS: dict[Sampler, Callable[[Denoiser, Tensor, DDIMScheduler, int], Tensor]] = dict(
-    zip(get_args(Sampler), (sample_ddim, sample_dpm_solver), strict=True)
-)
 
 
 class _Denoiser:
@@ -152,14 +112,6 @@ class _Denoiser:
                 mid_block_additional_residual=middle,
             )
         return output.to(x.dtype)
-
-
-def _predict_clean(output: Tensor, x: Tensor, alpha: float, sigma: float, kind: str) -> Tensor:
-    if kind == "sample":
-        return output
-    if kind == "v_prediction":
-        return alpha * x - sigma * output
-    return (x - sigma * output) / alpha
 
 
 def _condition(model: BrlpModel, baseline: Tensor, age_years: Tensor) -> Tensor:

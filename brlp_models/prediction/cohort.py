@@ -5,7 +5,7 @@ from pathlib import Path
 
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.sampling import Sampler
+from brlp_models.model.schedule import Sampler
 from brlp_models.model.threads import limited_threads
 from brlp_models.prediction.batches import choose_batch_sizes
 from brlp_models.prediction.context import AuxiliaryModels

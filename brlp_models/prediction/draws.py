@@ -12,7 +12,8 @@ from torch import Tensor
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.precision import autocast
-from brlp_models.model.sampling import Sampler, sample_latents
+from brlp_models.model.sampling import sample_latents
+from brlp_models.model.schedule import Sampler
 from brlp_models.prediction.batches import BatchSize
 from brlp_models.prediction.stabilization import DrawSummary
 from brlp_models.prediction.start import StartScan, StartVisit

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.sampling import Sampler
+from brlp_models.model.schedule import Sampler
 
 Samples = int | Literal["auto"]
 

@@ -17,7 +17,7 @@ from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model.config import VolumeError
 from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.sampling import SAMPLERS
+from brlp_models.model.sampling import run_reverse_diffusion
 from brlp_models.model.threads import limited_threads
 from brlp_models.prediction import cohort as prediction_cohort
 from brlp_models.prediction import draws as prediction_draws
@@ -173,7 +173,8 @@ def test_predicted_volume_is_the_measured_one_times_the_raw_ratio(
 def test_unchanged_latent_predicts_the_baseline_volume(
     predict: Predict, model: BrlpModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SAMPLERS, "ddim", lambda denoise, noise, *_: torch.zeros_like(noise))
+    loop = f"{run_reverse_diffusion.__module__}.{run_reverse_diffusion.__name__}"
+    monkeypatch.setattr(loop, lambda _, noise, *__: torch.zeros_like(noise))
     config = model.config.model_copy(update={"diffusion_target": "residual"})
     table = predict(model=replace(model, config=config)).predictions
     assert np.allclose(table["volume_mm3"], table["baseline_volume_mm3"], rtol=1e-5)

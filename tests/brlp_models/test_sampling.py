@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from brlp_models.errors import ModelError
+from brlp_models.model import sampling
 from brlp_models.model.config import ScheduleConfig
 from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
-from brlp_models.model.sampling import SAMPLERS, Sampler, sample_latents
-from brlp_models.model.schedule import (
-    build_scheduler,
-    compute_ddim_timesteps,
-    compute_dpm_timesteps,
-)
+from brlp_models.model.sampling import run_reverse_diffusion, sample_latents
+from brlp_models.model.schedule import Sampler, build_scheduler
 
 MEAN, SD = 0.4, 0.3
+LOOP = run_reverse_diffusion.__name__
 
 
 def gaussian_denoiser(x: Tensor, t: int) -> Tensor:
@@ -33,14 +31,13 @@ def gaussian_denoiser(x: Tensor, t: int) -> Tensor:
 
 def gaussian_error(sampler: Sampler, steps: int, start: int) -> float:
     """Return the distance from the exact solution of the probability flow."""
-    scheduler = build_scheduler(ScheduleConfig())
+    scheduler = build_scheduler(ScheduleConfig(), sampler)
     noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
     alpha_bar = scheduler.alphas_cumprod[start].double()
     spread = (alpha_bar * SD**2 + 1 - alpha_bar).sqrt()
     exact = MEAN + SD * (noise - alpha_bar.sqrt() * MEAN) / spread
-    return float(
-        (SAMPLERS[sampler](gaussian_denoiser, noise, scheduler, steps) - exact).abs().max()
-    )
+    found = run_reverse_diffusion(gaussian_denoiser, noise, scheduler, steps)
+    return float((found - exact).abs().max())
 
 
 def draw_inputs(model: BrlpModel, batch: int = 2) -> dict[str, Tensor]:
@@ -80,22 +77,25 @@ def published_loop(model: BrlpModel, inputs: dict[str, Tensor], steps: int) -> T
 
 
 def test_ddim_timesteps_are_the_published_ones() -> None:
-    assert compute_ddim_timesteps(1000, 25).tolist() == list(range(960, -1, -40))
-    assert compute_ddim_timesteps(1000, 50).tolist() == list(range(980, -1, -20))
+    scheduler = build_scheduler(ScheduleConfig())
+    for steps, stride in ((25, 40), (50, 20)):
+        scheduler.set_timesteps(steps)
+        assert scheduler.timesteps.tolist() == list(range(1000 - stride, -1, -stride))
 
 
 def test_dpm_timesteps_go_from_pure_noise_to_the_end() -> None:
-    alpha_bar = build_scheduler(ScheduleConfig()).alphas_cumprod
-    steps = compute_dpm_timesteps(alpha_bar, 5)
+    scheduler = build_scheduler(ScheduleConfig(), "dpm-solver++")
+    scheduler.set_timesteps(5)
+    steps, alpha_bar = scheduler.timesteps, scheduler.alphas_cumprod
     lam = (alpha_bar / (1 - alpha_bar)).log()[steps]
     assert (steps[0], steps[-1]) == (999, 0)
     assert lam.diff().std() < 0.05 * lam.diff().mean()
 
 
 @pytest.mark.parametrize("steps", [0, 1001])
-def test_impossible_number_of_steps_is_refused(steps: int) -> None:
+def test_impossible_number_of_steps_is_refused(tiny_model: BrlpModel, steps: int) -> None:
     with pytest.raises(ModelError, match=f"between 1 and 1000, got {steps}"):
-        compute_ddim_timesteps(1000, steps)
+        sample_latents(tiny_model, **draw_inputs(tiny_model), num_inference_steps=steps)
 
 
 def test_sampler_equals_the_published_procedure(tiny_model: BrlpModel) -> None:
@@ -148,7 +148,7 @@ def test_residual_of_zero_carries_the_baseline_forward(
     tiny_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load_model(tiny_folder(diffusion_target="residual", residual_scale=3.0))
-    monkeypatch.setitem(SAMPLERS, "ddim", lambda denoise, noise, *_: torch.zeros_like(noise))
+    monkeypatch.setattr(sampling, LOOP, lambda _, noise, *__: torch.zeros_like(noise))
     inputs = draw_inputs(model)
     assert torch.equal(sample_latents(model, **inputs), inputs["baseline_latent"])
 
@@ -157,7 +157,7 @@ def test_latent_scale_is_undone(
     tiny_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load_model(tiny_folder(latent_scale=4.0))
-    monkeypatch.setitem(SAMPLERS, "ddim", lambda denoise, noise, *_: torch.ones_like(noise))
+    monkeypatch.setattr(sampling, LOOP, lambda _, noise, *__: torch.ones_like(noise))
     assert sample_latents(model, **draw_inputs(model)).unique().tolist() == [0.25]
 
 

@@ -51,7 +51,7 @@ def test_only_the_models_know_torch() -> None:
 
 FLOORS = {
     "brlp_models": (
-        "errors", "model", "scans", "auxiliary", "prediction", "baselines", "evaluation",
+        "errors", "model", "bundle", "scans", "auxiliary", "prediction", "baselines", "evaluation",
         "training", "demonstration",
     ),
     "reports": ("errors", "store", "figures", "viewer", "page"),

@@ -11,6 +11,7 @@ from trialsim.cli.model.calibrate import calibrate
 from trialsim.cli.model.check_scan import check_scan
 from trialsim.cli.model.demonstration_archive import demonstration_archive
 from trialsim.cli.model.evaluation_people import evaluation_people
+from trialsim.cli.model.export_monai import export_monai
 
 app = typer.Typer(
     no_args_is_help=True, help="Look into a model folder, check it, import the published model."
@@ -20,6 +21,7 @@ app.command("calibrate")(calibrate)
 app.command("baseline-scores")(baseline_scores)
 app.command("evaluation-people")(evaluation_people)
 app.command("demonstration-archive")(demonstration_archive)
+app.command("export-monai")(export_monai)
 
 ModelArgument = Annotated[str, typer.Argument(help="mini, the bundled model, or a model folder.")]
 

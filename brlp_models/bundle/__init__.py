@@ -1,0 +1,1 @@
+"""Model folders in the form of other programs."""

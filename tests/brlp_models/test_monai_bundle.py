@@ -1,0 +1,141 @@
+"""Exported bundles: MONAI's own tools verify, load and run them, with our numbers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import monai.bundle
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.sampling import sample_latents
+from brlp_models.scans.segmentation import NetworkSegmenter
+from tests.brlp_models.conftest import TINY
+from trialsim.cli.app import app
+
+# MONAI warns of what a bundle's configuration may run, of a schema without a checksum, of readers
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:parsing config_file:UserWarning"),
+    pytest.mark.filterwarnings("ignore:No hash value:UserWarning"),
+    pytest.mark.filterwarnings("ignore:NvImgCodec:UserWarning"),
+]
+
+SAMPLES, SEED, BASELINE_AGE = 3, 5, 71.5
+COVARIATES = {"age": 75, "sex": "F", "diagnosis": "MCI", "volume_hippocampus": 7000}
+COVARIATES |= {"volume_lateral_ventricle": 30000}
+CODED = [0.75, 1, 0.5, (7000 - 5006) / (13955 - 5006), (30000 - 10404) / (191374 - 10404)]
+SHOWN_AS_REFINED = {
+    "diffusion_target": "residual",
+    "residual_scale": 3.0,
+    "sampler": "dpm-solver++",
+    "num_inference_steps": 4,
+    "guidance": 1.5,
+    "decoding": "refined",
+    "refiner": {
+        "network": "UNet",
+        "args": {"in_channels": 3, "out_channels": 4, "channels": [4, 8], "strides": [2]},
+    },
+    "segmenter": {**TINY["segmenter"], "soft_volumes": False},  # type: ignore[dict-item]
+}
+REQUIRED = (
+    "schema", "version", "monai_version", "pytorch_version", "numpy_version", "task",
+    "required_packages_version", "description", "authors", "copyright", "network_data_format",
+)  # fmt: skip
+
+
+def export(model: Path, out: Path) -> Path:
+    done = CliRunner().invoke(app, ["model", "export-monai", str(model), str(out)])
+    assert done.exit_code == 0, done.stderr
+    return out
+
+
+def write_scan(model: BrlpModel, path: Path) -> torch.Tensor:
+    """Write a scan on the model's grid: noise in a box, background 0."""
+    array = np.zeros(model.config.shape, dtype=np.float32)
+    array[4:-4, 4:-4, 4:-4] = np.random.default_rng(0).uniform(0, 1, array[4:-4, 4:-4, 4:-4].shape)
+    nib.save(nib.Nifti1Image(array, np.asarray(model.config.affine)), path)  # type: ignore[no-untyped-call]
+    return torch.from_numpy(array)[None, None]
+
+
+def predict(model: BrlpModel, image: torch.Tensor) -> tuple[torch.Tensor, list[dict[str, float]]]:
+    """Return the predicted scan, and the volumes at baseline and then, from our own networks."""
+    latent, config = model.encode(image), model.config
+    shape = (SAMPLES, config.latent_channels, *config.padded_latent_shape)
+    latents = sample_latents(
+        model,
+        latent.expand(SAMPLES, -1, -1, -1, -1),
+        torch.full((SAMPLES,), BASELINE_AGE),
+        torch.tensor([[CODED]]).expand(SAMPLES, -1, -1),
+        torch.randn(shape, generator=torch.Generator().manual_seed(SEED)),
+        config.num_inference_steps,
+        config.sampler,
+    )
+    decoded = model.decode(latents.mean(0, keepdim=True))
+    reconstruction = model.decode(latent)
+    shown = model.render(decoded, scan=image[0], reconstruction=reconstruction[0])
+    both = torch.cat([reconstruction, decoded]).clamp(0, 1)
+    return shown, [dict(v) for v in NetworkSegmenter(model).measure(both, ["", ""])]
+
+
+@pytest.mark.parametrize("changes", [{}, {"decoding": "difference"}, SHOWN_AS_REFINED])
+def test_bundle_gives_our_numbers(
+    tiny_folder: Callable[..., Path], tmp_path: Path, changes: dict[str, object]
+) -> None:
+    folder = tiny_folder(**changes)
+    bundle, model = export(folder, tmp_path / "bundle"), load_model(folder)
+    image = write_scan(model, tmp_path / "scan.nii.gz")
+    expected, volumes = predict(model, image)
+    monai.bundle.run(
+        config_file=str(bundle / "configs" / "inference.json"),
+        bundle_root=str(bundle),
+        scan=str(tmp_path / "scan.nii.gz"),
+        baseline_age=BASELINE_AGE,
+        samples=SAMPLES,
+        seed=SEED,
+        **COVARIATES,
+    )
+    written = nib.load(bundle / "output" / "scan_predicted.nii.gz")  # type: ignore[attr-defined]
+    found = np.asarray(written.dataobj)
+    assert found.std() > 0.01
+    assert np.abs(found - image.numpy()[0, 0]).max() > 0.01
+    np.testing.assert_allclose(found, expected.numpy()[0, 0], atol=1e-5)
+    np.testing.assert_allclose(written.affine, model.config.affine)
+    measured = json.loads((bundle / "output" / "volumes.json").read_text())
+    for when, ours in zip(("baseline", "predicted"), volumes, strict=True):
+        for region, volume in measured[when].items():
+            assert volume == pytest.approx(ours[region], rel=1e-5)
+
+
+def test_monai_verifies_and_loads_the_bundle(
+    tiny_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_folder()
+    bundle = export(folder, tmp_path / "bundle")
+    schema = {"type": "object", "required": list(REQUIRED)}
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    monai.bundle.verify_metadata(
+        meta_file=str(bundle / "configs" / "metadata.json"), filepath=tmp_path / "schema.json"
+    )
+    monkeypatch.chdir(bundle)
+    loaded = monai.bundle.load(
+        "bundle", bundle_dir=str(tmp_path), workflow_type="inference", device="cpu"
+    )
+    ours = load_model(folder).networks["unet"].state_dict()
+    assert isinstance(loaded, torch.nn.Module)
+    assert {key: value.tolist() for key, value in loaded.state_dict().items()} == {
+        key: value.tolist() for key, value in ours.items()
+    }
+    for path in (bundle / "models").iterdir():
+        torch.load(path, weights_only=True)
+
+
+def test_existing_folder_is_left_alone(tiny_folder: Callable[..., Path], tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["model", "export-monai", str(tiny_folder()), str(tmp_path)])
+    assert done.exit_code == 1
+    assert "exists already; choose another folder for the bundle" in done.stderr
+    assert not list(tmp_path.iterdir())
