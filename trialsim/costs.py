@@ -4,8 +4,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cohorts.entrances import entrance
 from trialsim.accrual.plan import AccrualPlan, expect_months
+from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
 from trialsim.whole_people import count_entering
 
@@ -116,14 +120,40 @@ class Costs:
         ... ).n_to_screen
         232
         """
-        share = self._get_share(fraction_enrolled, is_screened=is_screened)
-        n_to_screen = count_entering(n_total, share)
-        months_to_enroll = self.compute_months(n_to_screen)
-        cost = n_total * self._get_price(n_visits)
-        cost += n_to_screen * self.screening if is_screened else 0.0
+        needed = self.compute_enrollments(
+            np.array([n_total]),
+            fractions_enrolled=np.array([fraction_enrolled]),
+            are_screened=np.array([is_screened]),
+            months=months,
+            n_visits=n_visits,
+        )
+        return Enrollment(int(needed[0, 0]), float(needed[0, 1]), float(needed[0, 2]))
+
+    def compute_enrollments(
+        self,
+        n_total: Floats,
+        *,
+        fractions_enrolled: Floats,
+        are_screened: NDArray[np.bool_],
+        months: float,
+        n_visits: int,
+    ) -> Floats:
+        """Return what each of many trials takes, (n_trials, 3): the fields of `Enrollment`.
+
+        Parameters
+        ----------
+        n_total, fractions_enrolled, are_screened
+            One of each a trial, see `compute_enrollment`.
+        months, n_visits
+            Of all of them.
+        """
+        shares = np.where(are_screened, fractions_enrolled, 1.0) * (1 - self.failure_rate)
+        n_to_screen = count_entering(n_total, shares)
+        months_to_enroll = self._expect_months(n_to_screen)
+        cost = n_total * self._get_price(n_visits) + n_to_screen * self.screening * are_screened
         if self.per_month:
-            cost += self.per_month * (months_to_enroll + months)
-        return Enrollment(n_to_screen, cost, months_to_enroll)
+            cost = cost + self.per_month * (months_to_enroll + months)
+        return np.column_stack([n_to_screen, cost, months_to_enroll])
 
     def compute_months(self, n_screened: float) -> float:
         """Return the months that it takes to screen and randomize, as expected.
@@ -135,12 +165,15 @@ class Costs:
         DesignError
             Months cost, and their number is not known.
         """
+        return float(self._expect_months(np.asarray(n_screened, dtype=float)))
+
+    def _expect_months(self, n_screened: Floats) -> Floats:
         rate = self.screening_rate_per_month
         if rate is None:
             if self.per_month:
                 raise DesignError(MONTHS_UNKNOWN)
-            return math.nan
-        return self.screening_months + float(expect_months(n_screened, rate, self.opening_months))
+            return np.full_like(n_screened, np.nan)
+        return self.screening_months + expect_months(n_screened, rate, self.opening_months)
 
     def follow(self, plan: AccrualPlan | None) -> "Costs":
         """Return the costs with the course of screening of a plan, where there is one."""

@@ -10,8 +10,8 @@ from trialsim.analysis.result import Floats
 @overload
 def count_entering(n_passing: float, share: float) -> int: ...
 @overload
-def count_entering(n_passing: Floats, share: float) -> Floats: ...
-def count_entering(n_passing: float | Floats, share: float) -> int | Floats:
+def count_entering(n_passing: Floats, share: float | Floats) -> Floats: ...
+def count_entering(n_passing: float | Floats, share: float | Floats) -> int | Floats:
     """Return the people who must enter a stage, so that `n_passing` pass it.
 
     Parameters
@@ -19,7 +19,8 @@ def count_entering(n_passing: float | Floats, share: float) -> int | Floats:
     n_passing
         People wanted.
     share
-        Of those who enter, the share that passes, above 0 and at most 1.
+        Of those who enter, the share that passes, above 0 and at most 1; one for each number of
+        people, or one for all.
 
     Examples
     --------

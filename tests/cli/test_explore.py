@@ -1,10 +1,12 @@
 """`trialsim explore`: on this machine alone, behind a token; a study that is only read."""
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +22,13 @@ from starlette.websockets import WebSocketDisconnect
 import trialsim as ts
 from reports.store.study import Study
 from reports.store.verification import verify_study
+from trialsim.design import DropOut
 from trialsim.errors import DesignError
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.downloads import describe_ways
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.serving import build_server, take_port
-from trialsim.study.question import describe_values
+from trialsim.study.question import ask, describe_values
 
 TOKEN = "a-token"
 
@@ -129,16 +132,35 @@ def test_a_closed_server_leaves_the_study_whole(
     assert (verify_study(Study.open(explored_study))["verdict"] == "holds").all()
 
 
-def test_a_state_is_the_same_question_in_python(contents: Contents) -> None:
+def test_a_state_is_the_same_question_in_python_and_by_command(contents: Contents) -> None:
     protocol = contents.protocol
-    design = replace(protocol.design, slowing=0.4, target_power=0.9)
+    design = replace(protocol.design, slowing=0.4, dropout=DropOut(0.1))
     asked = Scenario(design, protocol.trial_costs, "baseline_volume", 0.5)
-    python = dict(describe_ways(contents, asked, None))["Python"]
+    ways = dict(describe_ways(contents, asked, None))
     own = {"ts": SimpleNamespace(protocol=ts.protocol, power=lambda question: question)}
-    exec(python.partition("\n")[2], own)
-    here = protocol.cohort.path.parent
+    here = contents.path.parent
+    with chdir(here):
+        exec(ways["Python"].partition("\n")[2], own)
     expected = describe_values(protocol.model_copy(update={"design": design}), here)
-    found = describe_values(own["study"], here)  # type: ignore[arg-type]
-    assert found["selection.strategies"] == ["random", "baseline_volume"]
-    # where the people lie is told relative to where it is asked
-    assert found | {"cohort.path": expected["cohort.path"]} == expected
+    assert describe_values(own["study"], here) == expected  # type: ignore[arg-type]
+    assert expected["selection.strategies"] == ["random", "baseline_volume"]
+    # the study says the rest
+    *words, study, first, one, second, other = shlex.split(ways["Command"])
+    assert [*words, study] == ["trialsim", "power", "--study", contents.path.name]
+    assert [first, one, second, other] == [
+        "--set", "design.slowing=0.4", "--set", "design.dropout.control=0.1",
+    ]  # fmt: skip
+    again = ask(contents.path, {}, settings=[one, other]).protocol
+    assert describe_values(again, here) == expected
+
+
+def test_many_even_steps_are_told_by_their_rule(contents: Contents) -> None:
+    fractions = [place / 250 for place in range(1, 251)]
+    selection = contents.protocol.selection.model_copy(update={"fractions_enrolled": fractions})
+    many = SimpleNamespace(
+        path=contents.path, protocol=contents.protocol.model_copy(update={"selection": selection})
+    )
+    asked = Scenario(contents.protocol.design, contents.protocol.trial_costs, "random", 1.0)
+    told = dict(describe_ways(many, asked, None))  # type: ignore[arg-type]
+    assert "fractions_enrolled=[place / 250 for place in range(1, 251)]" in told["Python"]
+    assert all(len(text) < 600 for text in told.values())

@@ -11,7 +11,7 @@ from trialsim.accrual.plan import AccrualPlan
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.enrollment import tabulate_accrual
-from trialsim.comparison.sizes.whole import enroll_whole
+from trialsim.comparison.sizes.whole import enroll_whole, enroll_whole_trials
 from trialsim.costs import Costs
 from trialsim.optimization.paths import PathStage, ScreeningPath
 from trialsim.study.calculators.closed_form import calculate_enrichment
@@ -94,3 +94,17 @@ def test_the_tables_of_a_comparison_agree_with_each_other() -> None:
     accrual = tabulate_accrual(found["sample_sizes"], found["proposed_sizes"], plan, 24.0)
     row = accrual[accrual["size"] == "proposed"].iloc[0]
     assert (row["n_enrolled"], row["n_to_screen"]) == (enrolled, proposed["n_to_screen"])
+
+
+def test_many_whole_trials_are_those_of_one_after_another() -> None:
+    costs = Costs(screening=1000, participant=20_000)
+    sizes = np.array([99.5, np.nan, np.inf, 40.0])
+    chosen = [("regression", 0.3), ("regression", 0.5), ("random", 1.0), ("random", 1.0)]
+    choices = [Candidate(*one) for one in chosen]
+    found = enroll_whole_trials(choices, DESIGN, sizes, costs)
+    single = [enroll_whole(*one, costs) for one in zip(choices, [DESIGN] * 4, sizes, strict=True)]
+    assert np.array_equal(found, [list(vars(one).values()) for one in single], equal_nan=True)
+    # 100 people an arm of 30 % of the screened, and 40 an arm without a scan
+    assert found[0, :4].tolist() == [100, 100, 667, 667 * 1000 + 200 * 20_000]
+    assert found[3, :4].tolist() == [40, 40, 80, 80 * 20_000]
+    assert np.isnan(found[1:3]).all()

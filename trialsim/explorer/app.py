@@ -50,6 +50,8 @@ def _lay_out(contents: Contents | None) -> Tag:
             ui.tags.style(style),
             ui.tags.script(script),
             ui.tags.meta(name="robots", content="noindex"),
+            # their animations paint the whole page at every frame while the server answers
+            ui.busy_indicators.use(spinners=False, pulse=False, fade=False),
         ),
         ui.tags.main(
             ui.tags.h1(title),

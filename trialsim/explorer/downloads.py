@@ -1,7 +1,8 @@
 """The state of the sliders as a document, and how to ask the same by command and in Python."""
 
+import shlex
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -13,40 +14,72 @@ from reports.page.content import Answer, Listing, Page, Paragraph, Picture, Sect
 from reports.page.file_formats import ReportFormat
 from reports.page.formats import show_count, show_fraction
 from reports.page.writing import render_page
+from reports.store.places import relate
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.scenario import AssumedSource, Scenario
 from trialsim.explorer.simulating import state_settings
 from trialsim.explorer.wording import describe_choice
 from trialsim.study.keys import KEYS
-from trialsim.study.phrasing import list_stated, phrase_command, phrase_value
+from trialsim.study.phrasing import list_stated, phrase_value
+from trialsim.study.question import describe_values
 
 DOWNLOADS: Final = ("html", "rtf", "csv", "png")
 """The kinds of file that a state is downloaded as."""
+
+_LONG: Final = 10
+"""More numbers than one reads."""
 
 
 def describe_ways(
     contents: Contents | None, asked: Scenario, assumed: AssumedSource | None
 ) -> list[tuple[str, str]]:
-    """Return the same question as protocol, command and Python, each with its title."""
+    """Return the same question as protocol, command and Python, each with its title.
+
+    The protocol holds what the sliders set, the command what differs from the study that it takes
+    the rest from, Python what differs from the defaults; asked in the folder of the study.
+    """
     if contents is None:
         return _describe_assumed(asked, assumed or AssumedSource())
-    values = state_settings(asked)
-    design = asked.design
-    protocol = contents.protocol.model_copy(update={"design": design, "costs": asked.costs})
-    command = phrase_command("power", protocol, contents.path)
+    changed = {"design": asked.design, "costs": asked.costs}
+    protocol, here = contents.protocol.model_copy(update=changed), contents.path.absolute().parent
+    before, after = describe_values(contents.protocol, here), describe_values(protocol, here)
+    words = ["trialsim", "power", "--study", contents.path.name]
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            value = phrase_value(after[key]) if key in after else "none"
+            words += ["--set", f"{key}={value}"]
+    sections: dict[str, list[str]] = {}
+    for key, value in state_settings(asked).items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, []).append(f"{name} = {phrase_value(value)}")
+    text = "\n".join("\n".join([f"[{name}]", *lines]) for name, lines in sections.items())
+    own = [repr(relate(protocol.cohort.path, here))]
+    own += [f"{name}={_phrase_python(value)}" for name, value in _name(list_stated(protocol, here))]
+    python = f"import trialsim as ts\nstudy = ts.power(ts.protocol({', '.join(own)}))"
+    return [("Protocol", text), ("Command", shlex.join(words)), ("Python", python)]
+
+
+def _name(stated: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return keyword arguments for values by dotted key; keys of one table become a mapping."""
     names = {key: name for name, key in KEYS.items()}
-    stated = list_stated(protocol, Path.cwd()) | values
-    own = ", ".join(f"{names[key]}={value!r}" for key, value in stated.items() if key in names)
-    cohort = str(protocol.cohort.path.name)
-    lines = [f"{key.partition('.')[2]} = {phrase_value(value)}" for key, value in values.items()]
-    split = [key.partition(".")[0] for key in values]
-    text = "\n".join(
-        f"[{section}]\n" + "\n".join(line for line, at in zip(lines, split, strict=True)
-                                     if at == section)
-        for section in dict.fromkeys(split)
-    )  # fmt: skip
-    python = f"import trialsim as ts\nstudy = ts.power(ts.protocol({cohort!r}, {own}))"
-    return [("Protocol", text), ("Command", command), ("Python", python)]
+    found: dict[str, Any] = {}
+    for key, value in stated.items():
+        if key in names:
+            found[names[key]] = value
+        else:
+            table, _, inner = key.rpartition(".")
+            found.setdefault(names[table], {})[inner] = value
+    return found.items()
+
+
+def _phrase_python(value: Any) -> str:
+    """Return a value as Python writes it; a long row of even steps as the rule that makes it."""
+    if isinstance(value, list) and len(value) > _LONG and isinstance(value[0], float):
+        parts = round(1 / (value[1] - value[0])) if value[1] > value[0] else 1
+        first, last = round(value[0] * parts), round(value[-1] * parts)
+        if value == [place / parts for place in range(first, last + 1)]:
+            return f"[place / {parts} for place in range({first}, {last + 1})]"
+    return repr(value)
 
 
 def _describe_assumed(asked: Scenario, assumed: AssumedSource) -> list[tuple[str, str]]:

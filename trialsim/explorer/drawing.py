@@ -77,13 +77,13 @@ class Panel:
 
     def draw_line(self, x: npt.ArrayLike, y: npt.ArrayLike, color: str, dash: Any = "-") -> str:
         """Return a line through points in their order, broken where one is missing."""
-        path, pen = [], "M"
-        for left, top in zip(self.place_x(x), self.place_y(y), strict=True):
-            if np.isfinite(left) and np.isfinite(top):
-                path.append(f"{pen}{left:.1f},{top:.1f}")
-                pen = "L"
-            else:
-                pen = "M"
+        left, top = self.place_x(x), self.place_y(y)
+        known = np.isfinite(left) & np.isfinite(top)
+        begins = known & ~np.concatenate([[False], known[:-1]])
+        path = [
+            f"{'M' if begin else 'L'}{a:.1f},{b:.1f}"
+            for begin, a, b in _zip(begins[known], left[known], top[known])
+        ]
         dashes = f' stroke-dasharray="{_dash(dash)}"' if _dash(dash) else ""
         return (
             f'<path d="{"".join(path)}" fill="none" stroke="{color}" stroke-width="1.8"{dashes}/>'
@@ -102,14 +102,14 @@ class Panel:
         """Return the path of points, those that are missing left out."""
         left, top = self.place_x(x), self.place_y(y)
         known = np.isfinite(left) & np.isfinite(top)
-        return "".join(f"M{a:.1f},{b:.1f}h0" for a, b in zip(left[known], top[known], strict=True))
+        return "".join(f"M{a:.1f},{b:.1f}h0" for a, b in _zip(left[known], top[known]))
 
     def list_bars(self, edges: Floats, heights: Floats) -> str:
         """Return the path of bars between edges that follow each other."""
         left, top, floor_y = self.place_x(edges), self.place_y(heights), self.place_y(0.0)
         return "".join(
             f"M{a + 0.5:.1f},{floor_y:.1f}V{b:.1f}H{c - 0.5:.1f}V{floor_y:.1f}Z"
-            for a, b, c in zip(left[:-1], top, left[1:], strict=True)
+            for a, b, c in _zip(left[:-1], top, left[1:])
         )
 
     def draw_upright(self, at: float, name: str = "") -> str:
@@ -163,6 +163,11 @@ class Panel:
             f'<text x="2" y="14" class="title">{escape(self.y.title)}</text>',
         ]
         return drawn
+
+
+def _zip(*columns: npt.NDArray[Any]) -> Iterable[tuple[Any, ...]]:
+    """Return rows of plain numbers, which are written several times as fast as NumPy's."""
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def list_looks(looks: Sequence[tuple[str, str, Any]]) -> Tag:

@@ -3,6 +3,8 @@
 let isAnswering = false;
 
 const findSlider = (input) => $(input).data("ionRangeSlider");
+const findSliderOf = (line) =>
+  findSlider(line.closest(".shiny-input-container").querySelector("input"));
 
 /** Tell the server every place that it does not know; return whether there was one. */
 function tellPlaces() {
@@ -69,7 +71,7 @@ document.addEventListener("click", (event) => {
 // to the handle before the slider hears of a key or of the focus.
 function aimAtHandle(event) {
   if (!event.target.classList?.contains("irs-line")) return;
-  const slider = findSlider(event.target.closest(".shiny-input-container").querySelector("input"));
+  const slider = findSliderOf(event.target);
   slider.target ||= "single";
   slider.current_plugin = slider.plugin_count;
   slider.coords.p_gap = 0;
@@ -77,3 +79,8 @@ function aimAtHandle(event) {
 }
 document.addEventListener("focus", aimAtHandle, true);
 document.addEventListener("keydown", aimAtHandle, true);
+
+// After a key a slider looks at itself at the next of its rounds, up to 0.3 seconds later.
+document.addEventListener("keydown", (event) => {
+  if (event.target.classList?.contains("irs-line")) findSliderOf(event.target).updateScene();
+});

@@ -1,6 +1,8 @@
 """What each choice would need, and whom a threshold takes: the figures that follow the sliders."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from reports.figures.style import INK, MUTED, strategy_styles
 from trialsim.explorer.drawing import HEIGHT, WIDTH, Floats, Panel, Scale, list_looks
 from trialsim.explorer.wording import find_choice
 
-_EVERYONE = "random"
+_EVERYONE, _FRACTION = "random", "fraction_enrolled"
 _N_BARS = 40
 
 
@@ -41,11 +43,14 @@ def draw_choices(
     if (choices["cost"] > 0).any():
         unit, words = (1e6, "million ") if choices["cost"].max() >= 1e6 else (1.0, "")
         columns.append(("cost", f"Cost, {words}{currency}".rstrip(), unit))
-    panels = [
-        _draw_needs(choices, simulated, looked_at, column, title, unit)
-        for column, title, unit in columns
-    ]
     styles = strategy_styles(list(dict.fromkeys(choices["strategy"])))
+    seen = choices.head(0) if simulated is None else simulated
+    lines = {name: choices[choices["strategy"] == name].sort_values(_FRACTION) for name in styles}
+    points = {name: seen[seen["strategy"] == name] for name in styles}
+    row = find_choice(choices, *looked_at)
+    panels = [
+        _draw_needs(lines, points, row, column, title, unit) for column, title, unit in columns
+    ]
     looks = [
         ("Everyone" if name == _EVERYONE else strategy_label(name), look.color, look.line)
         for name, look in styles.items()
@@ -55,39 +60,36 @@ def draw_choices(
 
 
 def _draw_needs(
-    choices: pd.DataFrame,
-    simulated: pd.DataFrame | None,
-    looked_at: tuple[str, float],
+    lines: Mapping[str, pd.DataFrame],
+    points: Mapping[str, pd.DataFrame],
+    looked_at: Mapping[str, Any] | None,
     column: str,
     title: str,
     unit: float,
 ) -> Tag:
-    seen = choices.head(0) if simulated is None else simulated
-    values = np.concatenate([choices[column], seen[column]]) / unit
+    values = [own[column].to_numpy() / unit for own in (*lines.values(), *points.values())]
     panel = Panel(
         Scale(0.0, 1.0, "Fraction of the screened enrolled", percent),
-        Scale.over(values, title, from_0=True),
+        Scale.over(np.concatenate(values), title, from_0=True),
     )
+    # many points are small, so that the line stays seen
+    width = 9 if sum(map(len, points.values())) <= 40 else 5
     parts = []
-    for strategy, look in strategy_styles(list(dict.fromkeys(choices["strategy"]))).items():
-        own = choices[choices["strategy"] == strategy].sort_values("fraction_enrolled")
-        x, y = own["fraction_enrolled"].to_numpy(), own[column].to_numpy() / unit
+    for strategy, look in strategy_styles(list(lines)).items():
+        own, seen = lines[strategy], points[strategy]
+        x, y = own[_FRACTION].to_numpy(), own[column].to_numpy() / unit
         if strategy == _EVERYONE:
             x, y = np.array([0.0, 1.0]), np.repeat(y[-1], 2)
         parts.append(panel.draw_line(x, y, look.color, look.line))
-        points = seen[seen["strategy"] == strategy]
-        # many points are small, so that the line stays seen
-        width = 9 if len(seen) <= 40 else 5
         parts.append(
             panel.draw_points(
-                points["fraction_enrolled"], points[column] / unit, look.color, width=width,
-                opacity=0.55,
+                seen[_FRACTION], seen[column] / unit, look.color, width=width, opacity=0.55
             )
-        )  # fmt: skip
-    row = find_choice(choices, *looked_at)
-    if row is not None:
-        at = float(panel.place_x(looked_at[1]))
-        parts += [panel.draw_upright(at), panel.draw_ring(looked_at[1], row[column] / unit)]
+        )
+    if looked_at is not None:
+        at = looked_at[_FRACTION]
+        parts += [panel.draw_upright(float(panel.place_x(at)))]
+        parts += [panel.draw_ring(at, looked_at[column] / unit)]
     return panel.draw(parts, f"{title}, by fraction enrolled: the table below")
 
 

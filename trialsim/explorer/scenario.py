@@ -13,7 +13,7 @@ from trialsim.analytic import prognostic_enrichment
 from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.closed_form import Moments, compute_sample_sizes, has_closed_form
 from trialsim.comparison.pool_moments import list_months, read_pools
-from trialsim.comparison.sizes.whole import enroll_whole
+from trialsim.comparison.sizes.whole import enroll_whole_trials
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
@@ -181,9 +181,8 @@ class AssumedSource:
 
 def _enroll(choices: Sequence[Candidate], n_control: Floats, scenario: Scenario) -> pd.DataFrame:
     """Return one row of `COLUMNS` a choice, of whole people."""
-    rows = []
-    for choice, wanted in zip(choices, n_control, strict=True):
-        whole = enroll_whole(choice, scenario.design, float(wanted), scenario.costs)
-        numbers = (getattr(whole, name) for name in COLUMNS[2:])
-        rows.append((choice.strategy, choice.fraction_enrolled, *numbers))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    whole = enroll_whole_trials(choices, scenario.design, n_control, scenario.costs)
+    table = pd.DataFrame(whole, columns=list(COLUMNS[2:]))
+    table.insert(0, "strategy", [choice.strategy for choice in choices])
+    table.insert(1, "fraction_enrolled", [choice.fraction_enrolled for choice in choices])
+    return table

@@ -7,10 +7,10 @@ import pandas as pd
 
 from reports.figures.labels import analysis_label
 from trialsim.comparison.candidates import Candidate
-from trialsim.comparison.sizes.whole import enroll_whole
+from trialsim.comparison.sizes.whole import enroll_whole_trials
 from trialsim.design import TrialDesign
 from trialsim.explorer.contents import Contents
-from trialsim.explorer.scenario import Scenario
+from trialsim.explorer.scenario import COLUMNS, Scenario
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,11 @@ def find_simulated(known: Sequence[Simulated], asked: Scenario) -> pd.DataFrame 
 
 
 def _price(sizes: pd.DataFrame, asked: Scenario) -> pd.DataFrame:
-    trials = [
-        enroll_whole(Candidate(strategy, fraction), asked.design, n_control, asked.costs)
-        for strategy, fraction, n_control in zip(
-            sizes["strategy"], sizes["fraction_enrolled"], sizes["n_control"], strict=True
-        )
-    ]
-    return sizes.assign(cost=[trial.cost for trial in trials])
+    choices = zip(sizes["strategy"], sizes["fraction_enrolled"], strict=True)
+    candidates = [Candidate(strategy, fraction) for strategy, fraction in choices]
+    n_control = sizes["n_control"].to_numpy(dtype=float)
+    whole = enroll_whole_trials(candidates, asked.design, n_control, asked.costs)
+    return sizes.assign(cost=pd.DataFrame(whole, columns=list(COLUMNS[2:]))["cost"].to_numpy())
 
 
 def describe_unlike(known: Sequence[Simulated], asked: Scenario) -> list[str]:

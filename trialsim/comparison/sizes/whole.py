@@ -1,8 +1,11 @@
 """Whole people, and everything that follows from their number."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import Candidate
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
@@ -33,16 +36,36 @@ def enroll_whole(
     candidate: Candidate, design: TrialDesign, n_control: float, costs: Costs
 ) -> WholeTrial:
     """Return the trial of a candidate's people whose arms are at least as large as asked for."""
-    if not math.isfinite(n_control):
-        return WholeTrial(*[math.nan] * 5)
+    [row] = enroll_whole_trials([candidate], design, np.array([n_control]), costs).tolist()
+    people = [int(n) for n in row[:3]] if np.isfinite(n_control) else row[:3]
+    return WholeTrial(*people, *row[3:])
+
+
+def enroll_whole_trials(
+    candidates: Sequence[Candidate], design: TrialDesign, n_control: Floats, costs: Costs
+) -> Floats:
+    """Return `enroll_whole` of each of many candidates, (n_candidates, 5): its fields, in order.
+
+    Parameters
+    ----------
+    candidates
+        Whom the trials enroll.
+    design
+        Of all trials.
+    n_control
+        People in control that each candidate needs, (n_candidates,); NaN where no size does.
+    costs
+        Of a person screened and a person enrolled.
+    """
+    wanted = np.where(np.isfinite(n_control), n_control, np.nan)
     # a size that is whole but for its last digits stays
-    control = math.ceil(n_control - 1e-9)
-    treatment = math.ceil(n_control * design.allocation_ratio - 1e-9)
-    needed = costs.compute_enrollment(
+    control = np.ceil(wanted - 1e-9)
+    treatment = np.ceil(wanted * design.allocation_ratio - 1e-9)
+    needed = costs.compute_enrollments(
         control + treatment,
-        fraction_enrolled=candidate.fraction_enrolled,
-        is_screened=candidate.is_screened,
+        fractions_enrolled=np.array([one.fraction_enrolled for one in candidates]),
+        are_screened=np.array([one.is_screened for one in candidates]),
         months=design.duration_months,
         n_visits=len(design.times),
     )
-    return WholeTrial(control, treatment, needed.n_to_screen, needed.cost, needed.months_to_enroll)
+    return np.column_stack([control, treatment, needed])
