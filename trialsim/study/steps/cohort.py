@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from reports.store.study import Study
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.durations import estimate_loading
-from trialsim.study.steps.tools import settle_screened
+from trialsim.study.steps.tools import SCREENED, settle, settle_screened
 
 COHORT_TABLES = ("participants", "visits", "volumes")
 
@@ -67,6 +68,35 @@ def recall_cohort(job: Job, run: Run) -> Cohort:
     own = {table: writers[table] for table in COHORT_TABLES}
     run.parents.update(own)
     return job.screen(tuple(own.values()), lambda: read_cohort(run.study))
+
+
+def recall_measured(job: Job, run: Run, notes: list[str] | None = None) -> Cohort:
+    """Return the screened people with the volumes that were measured in scans that came without.
+
+    The baseline from which a person is scored, weighted and followed is then that from which the
+    model predicts, by one tool.
+
+    Parameters
+    ----------
+    job, run
+        The study's work, and the run that reads.
+    notes
+        Gets what is done to volumes of several tools; nobody is told again when None.
+
+    Raises
+    ------
+    CohortError
+        As `settle`.
+    """
+    cohort = recall_cohort(job, run)
+    if job.protocol.prediction is None or not run.study.has("scan_volumes"):
+        return cohort
+    measured = run.read("scan_volumes")
+    if measured.empty:
+        return cohort
+    volumes = pd.concat([cohort.volumes, measured], ignore_index=True)
+    told = [] if notes is None else notes
+    return settle(job.protocol.cohort, told, {SCREENED: replace(cohort, volumes=volumes)})
 
 
 def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None) -> Cohort:

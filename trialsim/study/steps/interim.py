@@ -25,7 +25,7 @@ from trialsim.interim.plan import InterimPlan
 from trialsim.interim.reestimation import tabulate_reestimation
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_cohort
+from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.outcomes import find_outcomes
 from trialsim.study.steps.screening import assemble_screening, read_predictions
 
@@ -61,7 +61,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         A look before anyone has the endpoint's visit, bounds that spend more than alpha; neither
         the cohort nor an archive nor a prediction can stand for the trials.
     """
-    cohort, costs = recall_cohort(job, run), job.protocol.trial_costs
+    cohort, costs = recall_measured(job, run), job.protocol.trial_costs
     predictions = read_predictions(job, run)
     screening = assemble_screening(job, cohort, predictions)
     try:

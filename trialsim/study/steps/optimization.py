@@ -14,7 +14,7 @@ from trialsim.optimization.representation import list_groups
 from trialsim.optimization.search import optimize_design
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_cohort
+from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.outcomes import Outcomes, find_outcomes
 from trialsim.study.steps.screening import assemble_screening, read_predictions
 
@@ -42,7 +42,7 @@ def optimize(job: Job, run: Run) -> None:
         searched.
     """
     protocol, predictions = job.protocol, read_predictions(job, run)
-    cohort = recall_cohort(job, run)
+    cohort = recall_measured(job, run)
     screening = assemble_screening(job, cohort, predictions)
     scores = widen_scores(run.read("scores"))
     try:

@@ -1,10 +1,7 @@
 """The step that predicts what the screened people's brains will look like."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
@@ -14,9 +11,9 @@ from reports.store.run import Run
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
-from trialsim.study.steps.cohort import recall_cohort
+from trialsim.study.steps.cohort import recall_cohort, recall_measured
 from trialsim.study.steps.elsewhere import predict_elsewhere
-from trialsim.study.steps.tools import SCREENED, settle, settle_model
+from trialsim.study.steps.tools import SCREENED, settle_model
 
 if TYPE_CHECKING:
     from brlp_models.prediction.job import CohortPrediction
@@ -61,9 +58,8 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     from brlp_models.prediction.person_files import list_prediction_images
 
     folder = locate_predictions(job, str(run.fingerprint))
-    screened = recall_cohort(job, run)
-    notes = refuse_other_tool(job, screened)
-    cohort = settle(job.protocol.cohort, notes, {SCREENED: add_scan_volumes(screened, run)})
+    notes = refuse_other_tool(job, recall_cohort(job, run))
+    cohort = recall_measured(job, run, notes)
     found = predict_and_note(job, run, cohort, list_prediction_options(job, section, folder))
     run.write("predictions", found.predictions)
     run.write("scan_checks", found.scan_checks)
@@ -167,12 +163,6 @@ def list_prediction_options(job: Job, section: PredictionSection, folder: Path) 
         "scan_cache": job.scans,
         "seed": job.protocol.study.seed,
     }
-
-
-def add_scan_volumes(cohort: Cohort, run: Run) -> Cohort:
-    """Return the cohort with the volumes that were measured in scans that came without."""
-    measured = [cohort.volumes, run.read("scan_volumes")]
-    return replace(cohort, volumes=pd.concat(measured, ignore_index=True))
 
 
 def describe_predictions(found: "CohortPrediction") -> list[str]:

@@ -19,14 +19,14 @@ from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_cohort
+from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.tools import SCREENED, load_followed, settle_predictions
 
 
 def build_screening(job: Job, run: Run, *, with_archive: bool = True) -> Screening:
     """Put together what strategies may see, from the study file and the training people."""
     predictions = read_predictions(job, run, with_archive=with_archive)
-    return assemble_screening(job, recall_cohort(job, run), predictions)
+    return assemble_screening(job, recall_measured(job, run), predictions)
 
 
 def reads_predictions(job: Job, *, learning: bool = False) -> bool:
@@ -55,7 +55,7 @@ def read_predictions(job: Job, run: Run, *, with_archive: bool = True) -> pd.Dat
     if with_archive and tables and run.study.has("archive_predictions"):
         tables.append(run.read("archive_predictions"))
     if job.protocol.selection.predictions is not None:
-        given = read_given_predictions(job, recall_cohort(job, run))
+        given = read_given_predictions(job, recall_measured(job, run))
         tables += [] if given is None else [given]
     return pd.concat(tables, ignore_index=True) if tables else None
 

@@ -22,7 +22,7 @@ from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.archive import score_archive
-from trialsim.study.steps.cohort import recall_cohort
+from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
 from trialsim.study.steps.screening import (
     build_screening,
@@ -99,7 +99,7 @@ def score(job: Job, run: Run) -> None:
 def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
     screening, predictions = build_screening(job, run), read_predictions(job, run)
-    cohort = recall_cohort(job, run)
+    cohort = recall_measured(job, run)
     if is_not_judged(job, screening):
         job.tell(
             run, ["Nobody's decline is known, so that nobody can say which strategy finds it best."]

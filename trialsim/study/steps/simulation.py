@@ -9,7 +9,7 @@ from trialsim.comparison.refitting import widen_scores
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_cohort
+from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.outcomes import find_outcomes
 from trialsim.study.steps.screening import assemble_screening, read_predictions
 from trialsim.study.steps.simulation_timing import estimate_simulation
@@ -42,7 +42,7 @@ def simulate(job: Job, run: Run) -> None:
         Where neither the cohort nor an archive can stand for the design's trials.
     """
     section, predictions = job.protocol.simulation, read_predictions(job, run)
-    cohort = recall_cohort(job, run)
+    cohort = recall_measured(job, run)
     screening = assemble_screening(job, cohort, predictions)
     try:
         source = find_outcomes(
