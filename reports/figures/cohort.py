@@ -95,8 +95,14 @@ def plot_cohort_overview(counts: pd.DataFrame) -> Figure:
         age, sex, follow, gap = figure.subplots(2, 2).ravel()
         _plot_bars(age, panels["age"], "Age at baseline, years", "People")
         _plot_sexes(sex, counts[counts["panel"] == "sex"])
-        _plot_bars(follow, panels["follow_up"], "Follow-up, months from baseline", "People")
-        _plot_bars(gap, panels["interval"], "Interval between visits, months", "Intervals")
+        later = panels["follow_up"][panels["follow_up"]["low"] > 0]
+        if later.empty and panels["interval"].empty:
+            for axes, title in ((follow, "Follow-up"), (gap, "Interval between visits")):
+                _write_inside(axes, "no visit after baseline to show")
+                axes.set_title(title)
+        else:
+            _plot_bars(follow, panels["follow_up"], "Follow-up, months from baseline", "People")
+            _plot_bars(gap, panels["interval"], "Interval between visits, months", "Intervals")
     return figure
 
 
@@ -122,6 +128,10 @@ def _count_bars(
 def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:
     known = dict(zip(counts["group"], counts["count"], strict=True))
     left = np.zeros(2)
+    axes.set_title("Sex and diagnosis at baseline")
+    if counts.empty:
+        _write_inside(axes, "too few to show")
+        return
     for name in DIAGNOSES:
         width = np.array([known.get(f"{sex}, {name}", 0) for sex in _SEXES.values()])
         axes.barh(
@@ -133,12 +143,12 @@ def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:
             edgecolor="white",
             linewidth=0.4,
             height=0.6,
-            label=f"{name} (n = {width.sum():,})",
+            label=name,
         )
         left = left + width
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.set(title="Sex and diagnosis at baseline", xlabel="People")
+    axes.set_xlabel("People")
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=3, handlelength=1.2)
 
 
@@ -158,5 +168,11 @@ def _plot_bars(axes: Axes, bars: pd.DataFrame, label: str, counted: str) -> None
             low, high = bars["low"].iloc[0], bars["high"].iloc[0]
             axes.set_xlim(low - 2 * (high - low), high + 2 * (high - low))
     else:
-        axes.text(0.5, 0.5, "too few to show", ha="center", transform=axes.transAxes)
+        _write_inside(axes, "too few to show")
     axes.set(title=label.split(",")[0], xlabel=label, ylabel=counted)
+
+
+def _write_inside(axes: Axes, text: str) -> None:
+    """Write in place of bars; an axis of nothing has no numbers."""
+    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+    axes.set(xticks=[], yticks=[])

@@ -44,6 +44,9 @@ _ESTIMATORS: Final = {
 
 _COVARIATES: Final = {
     "age_years": "Age, years",
+    "is_female": "Women",
+    "is_mci": "MCI",
+    "is_ad": "AD",
     "education_years": "Education, years",
     "apoe4": "APOE4 alleles",
     "mmse": "MMSE",
@@ -95,6 +98,12 @@ def covariate_label(covariate: str, *, limit: int = 40) -> str:
     words = _sentence_case(covariate.removesuffix("_mm3"))
     unit = ", mm³" if covariate.endswith("_mm3") else ""
     return _COVARIATES.get(covariate) or label_text(words, limit=limit) + unit
+
+
+def assumption_label(parameter: str) -> str:
+    """Return the words for what a sensitivity analysis moves: `sd of change` is SD of change."""
+    words = label_text(_sentence_case(parameter), limit=80)
+    return words.replace("Sd of", "SD of")
 
 
 def percent(share: float, digits: int = 0) -> str:

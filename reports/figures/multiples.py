@@ -47,7 +47,8 @@ def draw_multiples(
         The panel of each strategy.
     """
     styles = strategy_styles(list(table["strategy"]))
-    n_columns = min(_COLUMNS, len(strategies))
+    # four in two columns leave no place empty
+    n_columns = 2 if len(strategies) == 4 else min(_COLUMNS, len(strategies))
     n_rows = ceil(len(strategies) / n_columns)
     figure = new_figure(7.2, _ROW_INCHES * n_rows + 0.6)
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)

@@ -1,9 +1,11 @@
 """Sensitivity tornado."""
 
+from textwrap import fill
+
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.figures.labels import label_text
+from reports.figures.labels import assumption_label
 from reports.figures.style import (
     BLUE,
     INK,
@@ -53,9 +55,12 @@ def plot_sensitivity(sensitivity: pd.DataFrame) -> Figure:
                     ha="left" if end >= base else "right",
                     fontsize=8.5,
                     color=INK,
+                    # both ends may lie on one side of the base: the nearer is written on a bar
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
                 )
             axes.plot([base] * 2, [place - 0.36, place + 0.36], color=INK, lw=1.2)
-        axes.set_yticks(range(len(rows)), [label_text(row["parameter"], limit=34) for row in rows])
+        labels = [fill(assumption_label(row["parameter"]), 30) for row in rows]
+        axes.set_yticks(range(len(rows)), labels)
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.12)
         axes.set(xlabel="Participants in the control arm (line: base case)")

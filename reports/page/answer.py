@@ -28,7 +28,7 @@ from reports.page.proposed import (
     describe_outcomes,
     describe_proposed,
     describe_regret,
-    describe_true_rate,
+    describe_repetition,
     list_proposed_numbers,
 )
 from reports.page.sections.choices.accrual import describe_duration
@@ -64,13 +64,11 @@ def describe_answer(facts: StudyFacts) -> Answer:
 
 
 def _describe_proposal(facts: StudyFacts, choice: CheapestChoice, currency: str) -> Answer:
-    """Return the answer of a study that proposes whole numbers, its doubts first."""
+    """Return the answer of a study that proposes whole numbers: its doubts, then the result."""
     outcomes = describe_outcomes(facts, choice)
     first = are_outcomes_assumed(facts)
+    above = [outcomes if first else "", describe_doubts(choice), describe_proposed(choice)]
     sentences = [
-        outcomes if first else "",
-        describe_doubts(choice),
-        describe_proposed(choice),
         "" if first else outcomes,
         describe_found(choice),
         describe_assured(choice),
@@ -83,10 +81,10 @@ def _describe_proposal(facts: StudyFacts, choice: CheapestChoice, currency: str)
         describe_regret(facts, choice, currency),
         describe_break_even(facts, choice),
     ]
-    headline, *details = filter(None, sentences)
+    headline, details = " ".join(filter(None, above)), tuple(filter(None, sentences))
     tables = ("sample_sizes", "sample_size_savings", "proposed_sizes", "decisions")
     numbers = list_proposed_numbers(choice, currency)
-    return Answer(headline, tuple(details), facts.sources(*tables), numbers)
+    return Answer(headline, details, facts.sources(*tables), numbers)
 
 
 def _key_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:
@@ -212,7 +210,5 @@ def _choice_sentence(choice: CheapestChoice) -> str:
     return (
         f"{start} The best of several looks better than it is: with the choice repeated among "
         f"other people of the same kind, the cost has the 95 % interval "
-        f"{_cost_interval(repeated)}, and the same choice came out in "
-        f"{show_fraction(round(repeated['share_chosen'], 2))} of the samples"
-        f"{describe_true_rate(choice)}."
+        f"{_cost_interval(repeated)}{describe_repetition(choice)}."
     )

@@ -143,18 +143,19 @@ def describe_break_even(facts: StudyFacts, choice: CheapestChoice) -> str:
     )
 
 
-def describe_true_rate(choice: CheapestChoice) -> str:
-    """Return how often a choice that came out as often truly is the cheapest.
+def describe_repetition(choice: CheapestChoice) -> str:
+    """Return how often the choice came out again, and how often such a choice is truly cheapest.
 
     Empty where the doubts say it already.
     """
-    proposal = choice.proposal
+    proposal, share = choice.proposal, (choice.repeated or {})["share_chosen"]
+    if proposal is not None and proposal["share_chosen"] < _SETTLED:
+        return ""
+    said = f", and the same choice came out in {show_fraction(round(share, 2))} of the samples"
     if proposal is None or is_blank(proposal["truly_cheapest_rate"]):
-        return ""
-    if proposal["share_chosen"] < _SETTLED:
-        return ""
+        return said
     rate = show_share(proposal["truly_cheapest_rate"], digits=0)
-    return f"; of choices that came out as often, about {rate} truly were the cheapest"
+    return f"{said}; of choices that came out as often, about {rate} truly were the cheapest"
 
 
 def describe_regret(facts: StudyFacts, choice: CheapestChoice, currency: str) -> str:

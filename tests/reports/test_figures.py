@@ -186,3 +186,19 @@ def test_drawing_leaves_the_settings_of_the_caller_alone(study_tables: Tables) -
 def test_unknown_figure_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="plot_nothing"):
         _ = figures.plot_nothing
+
+
+def test_groups_that_are_hidden_are_not_told_as_nobody(
+    study_tables: dict[str, pd.DataFrame],
+) -> None:
+    people, visits = study_tables["participants"], study_tables["visits"]
+    at_baseline = visits[visits["months_from_baseline"] == 0]
+    counts = figures.count_cohort(people, at_baseline)
+    shown = figures.plot_cohort_overview(counts[counts["panel"] != "sex"])
+    age, sex, follow_up, interval = shown.axes
+    assert [text.get_text() for text in sex.texts] == ["too few to show"]
+    assert sex.get_legend() is None
+    assert age.patches
+    for axes in (follow_up, interval):
+        assert not axes.patches
+        assert axes.texts[0].get_text() == "no visit after baseline to show"

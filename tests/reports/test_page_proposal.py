@@ -131,8 +131,10 @@ def test_screened_and_cost_are_those_of_the_proposed_people(
 
 def test_doubts_come_before_the_cheapest_point(facts_of: Callable[..., StudyFacts]) -> None:
     answer = describe_answer(facts_of(is_settled=False, doubts=DOUBT, share_chosen=0.5))
-    assert answer.headline == DOUBT
-    assert answer.details[0].startswith("The cheapest point: enrolling the top 40\u00a0% by BrLP")
+    # the first sentence says what is not known; the result stands beside it, not below
+    assert answer.headline.startswith(
+        f"{DOUBT} The cheapest point: enrolling the top 40\u00a0% by BrLP"
+    )
     assert "truly were the cheapest" not in " ".join(answer.details)
 
 
@@ -142,7 +144,7 @@ def test_where_nothing_costs_the_smallest_is_named_not_the_cheapest(
     facts = facts_of(is_settled=False, doubts=DOUBT)
     free = {"sample_sizes": facts.tables["sample_sizes"].assign(cost=0.0)}
     facts = replace(facts, tables={**facts.tables, **free})
-    text = " ".join(describe_answer(facts).details)
+    text = describe_answer(facts).headline
     assert "The smallest point: enrolling" in text
     assert "the cheapest" not in text
     notes = [block.note for block in describe_comparison(facts).blocks if isinstance(block, Table)]

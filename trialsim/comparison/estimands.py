@@ -1,5 +1,6 @@
 """Bias and power under each way to deal with intercurrent events and with who left (ICH E9(R1))."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,8 +45,10 @@ def tabulate_estimands(run: CandidateRun | None, simulation: Simulation) -> pd.D
     """
     if run is None or not (run.design.has_events or _loses_people(run.design)):
         return pd.DataFrame(columns=_COLUMNS)
-    n_control = max(_SMALLEST_ARM, round(run.sizes[run.design.analyses[0]].n_control))
-    size = (n_control, max(_SMALLEST_ARM, round(n_control * run.design.allocation_ratio)))
+    wanted = run.sizes[run.design.analyses[0]].n_control
+    arms = (wanted, wanted * run.design.allocation_ratio)
+    n_control, n_treatment = (max(_SMALLEST_ARM, math.ceil(n - 1e-9)) for n in arms)
+    size = (n_control, n_treatment)
     model = build_outcome_model(run.pool, run.design)
     rows: list[Row] = []
     for strategy in list_event_strategies(run.design):

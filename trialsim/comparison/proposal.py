@@ -140,7 +140,10 @@ def count_to_repeat(share: float, n_screened: int) -> float:
 def _describe_repeat(share: float, n_screened: int) -> str:
     more = count_to_repeat(share, n_screened)
     if np.isfinite(more):
-        return f"; about {more:.0f} more people screened would let it come out in {SETTLED:.0%}"
+        return (
+            f"; about {more:.0f} more people screened would let it come out in "
+            f"{100 * SETTLED:.0f}\u00a0%"
+        )
     return (
         "; choices that cost about the same take turns, and only several times as many people "
         "screened would tell them apart"
@@ -168,10 +171,11 @@ def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate)
             f"{share:.0f} people screened would give the {SMALL_POOL} that a size needs."
         )
     if repeated.share_chosen < SETTLED:
-        rate = get_truly_cheapest_rate(repeated.share_chosen)
+        share, rate = repeated.share_chosen, get_truly_cheapest_rate(repeated.share_chosen)
         doubts.append(
-            f"The same choice came out in {repeated.share_chosen:.0%} of the samples; of choices "
-            f"that came out as often, about {rate:.0%} truly were the cheapest"
-            f"{_describe_repeat(repeated.share_chosen, errors.n_screened)}."
+            "Which choice is cheapest is not settled: this one came out in "
+            f"{100 * share:.0f}\u00a0% of the samples; of choices that came out as often, about "
+            f"{100 * rate:.0f}\u00a0% truly were the cheapest"
+            f"{_describe_repeat(share, errors.n_screened)}."
         )
     return doubts

@@ -199,7 +199,7 @@ def build_characteristics(facts: StudyFacts, rows: pd.DataFrame, *, title: str) 
         title=title,
         sources=facts.sources(_TABLE),
         note="MCSE: Monte Carlo standard error; it is 0 where every trial rejects, or none. Bias "
-        "is the with_interval minus the difference that complete outcomes would show.",
+        "is the estimate minus the difference that complete outcomes would show.",
     )
 
 

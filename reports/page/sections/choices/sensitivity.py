@@ -1,7 +1,7 @@
 """How the sample size moves with its assumptions."""
 
 from reports.figures import plot_sensitivity
-from reports.figures.labels import label_text
+from reports.figures.labels import assumption_label
 from reports.page.choice import choose
 from reports.page.columns import build_table, number, words
 from reports.page.content import Paragraph, Picture, Section
@@ -19,7 +19,7 @@ def describe_sensitivity(facts: StudyFacts) -> Section:
         return Section("Sensitivity", describe_gap(facts, _TABLE))
     rows = facts.tables[_TABLE]
     rules = [
-        words("parameter", "Assumption", lambda v: label_text(v, limit=80)),
+        words("parameter", "Assumption", assumption_label),
         number("low_value", "Low", show_number),
         number("high_value", "High", show_number),
         number("n_control_at_low", "Control arm at low, people", show_size),

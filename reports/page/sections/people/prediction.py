@@ -250,7 +250,7 @@ def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
     n_people = len(facts.tables.get("participants", ())) or summary["n_people"].max()
     rules = [
         words("model_id", "Model", lambda v: show_text(v, limit=80)),
-        words("region", "Region"),
+        words("region", "Region", show_region),
         number("horizon_months", "Horizon, months", show_number),
         number("n_people", "People", lambda n: privacy.show_part(n, n_people)),
         number("n_samples", "Samples a person", show_count),
