@@ -223,9 +223,12 @@ BAD_TWINS: list[tuple[Change, str]] = [
     (lambda t: t.drop(columns="predicted_mm3"), "no column predicted_mm3"),
     (lambda t: t.assign(participant_id="x" + t["participant_id"]), "120 of the 120 people"),
     (lambda t: t[t["participant_id"] != "p007"], "1 of the 120 people .*first: p007"),
-    (lambda t: t.assign(months=t["months"] + 1), "no prediction at month 6 for 120"),
+    (
+        lambda t: t.assign(months=t["months"] + 1),
+        "at months 6, 12 and 24 for 120 of .*, the twins are of months 1, 7, 13",
+    ),
     (lambda t: t.assign(sd_mm3=0.0), "sd_mm3 of the twins must be greater than 0"),
-    (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at month 6"),
+    (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at months 6, "),
     (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
     (set_first("predicted_mm3", ""), "greater than 0, got nothing"),
     (lambda t: pd.concat([t, t.head(1)]), "1 rows too many"),
@@ -237,8 +240,9 @@ BAD_TWINS: list[tuple[Change, str]] = [
 def test_bad_twins_are_told(
     change: Change, words: str, tables: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:
-    with pytest.raises(DesignError, match=words):
+    with pytest.raises(DesignError, match=words) as told:
         add_twins(read_trial(tables[0]), change(tables[1]))
+    assert len(told.value.problems) == 1
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
     later = trial.months[1:]
     _refuse_others(long, trial)
     predicted = _arrange(long, "predicted_mm3", trial.participant_id, later)
-    _refuse_gaps(predicted, trial)
+    _refuse_gaps(predicted, trial, long["months"])
     _refuse_constant(predicted, later)
     sd = None
     if "sd_mm3" in long:
@@ -105,22 +105,28 @@ def _refuse_constant(predicted: Floats, months: Floats) -> None:
     same = np.ptp(predicted, axis=0) == 0
     if same.any():
         raise DesignError(
-            *(
-                f"The twins predict the same volume for everyone at month {month:g}: such a twin "
-                "says nothing of anybody."
-                for month in months[same]
-            )
+            f"The twins predict the same volume for everyone at {_name_months(months[same])}: such "
+            "a twin says nothing of anybody."
         )
 
 
-def _refuse_gaps(predicted: Floats, trial: FinishedTrial) -> None:
-    gaps = np.isnan(predicted).any(axis=0)
-    if gaps.any():
+def _refuse_gaps(predicted: Floats, trial: FinishedTrial, made: pd.Series) -> None:
+    """Refuse visits without a twin, those that as many people lack in one sentence."""
+    lacking, later = np.isnan(predicted).sum(axis=0), trial.months[1:]
+    own = _name_months(np.unique(made.to_numpy(dtype=float)))
+    if lacking.any():
         raise DesignError(
             *(
-                f"The twins have no prediction at month {month:g} for "
-                f"{int(np.isnan(column).sum())} of the {trial.size} people; the trial has a visit "
-                "there."
-                for month, column in zip(trial.months[1:][gaps], predicted.T[gaps], strict=True)
+                f"The twins have no prediction at {_name_months(later[lacking == n])} for {n} of "
+                f"the {trial.size} people; the trial has visits there, the twins are of {own}."
+                for n in np.unique(lacking[lacking > 0])
             )
         )
+
+
+def _name_months(months: Floats) -> str:
+    """Return months in words, such as "month 6", "months 6, 12 and 18"."""
+    names = [f"{month:g}" for month in months]
+    if len(names) == 1:
+        return f"month {names[0]}"
+    return f"months {', '.join(names[:-1])} and {names[-1]}"
