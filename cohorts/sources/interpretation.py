@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
@@ -132,6 +133,7 @@ def _advance_ages(records: Records) -> None:
     }
     later = frame["baseline_age_years"] + frame["months_from_baseline"] / MONTHS_PER_YEAR
     frame = frame.assign(age_years=frame["age_years"].fillna(later))
+    frame = frame.assign(age_years=_fill_ages(records, frame))
     if not frame["age_years"].isna().all():
         records.report(
             frame["age_years"].isna() & ~frame["participant_id"].isin(told),
@@ -140,6 +142,25 @@ def _advance_ages(records: Records) -> None:
         )
     dropped = ["baseline_age_years"] + ([] if frame[TOP_CODED].any() else [TOP_CODED])
     records.frame = frame.drop(columns=dropped)
+
+
+def _fill_ages(records: Records, frame: pd.DataFrame) -> pd.Series:
+    """Return the ages, those of visits without one from the person's other visits and the time."""
+    ages = frame["age_years"]
+    years = frame["months_from_baseline"] / MONTHS_PER_YEAR
+    # where times or ages have a problem, neither says anything of the other
+    wrong = {problem.participant_id for problem in records.problems}
+    untold = frame[TOP_CODED].astype(bool) | frame["participant_id"].isin(wrong)
+    start = (ages - years).mask(untold)
+    filled: pd.Series = ages.fillna(
+        start.groupby(frame["participant_id"]).transform("median") + years
+    )
+    n_filled = int((filled.notna() & ages.isna()).sum())
+    if n_filled:
+        records.notes.append(
+            f"The ages of {n_filled} visits follow from the same people's other visits."
+        )
+    return filled
 
 
 def _read_sex(records: Records, codings: Codings) -> None:

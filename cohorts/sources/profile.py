@@ -33,6 +33,12 @@ class Profile:
         name of a visit.
     starts_at_first_visit
         Whether times are counted from something before the first visit, such as entry.
+    visit_date
+        Columns of the year, month and day of a visit, taken where nothing else tells its time.
+    age_from_years
+        Columns of a visit's date and of birth, whose years tell the age where nothing else does.
+    volume_source
+        The tool that measured the volumes, where the table does not say it.
     """
 
     description: str = ""
@@ -45,6 +51,9 @@ class Profile:
     diagnosis_coding: Mapping[str, str] | None = None
     session_time: str | None = None
     starts_at_first_visit: bool = False
+    visit_date: tuple[str, ...] = ()
+    age_from_years: tuple[str, ...] = ()
+    volume_source: str | None = None
 
 
 def list_profiles() -> list[str]:
@@ -86,9 +95,9 @@ def read_profile(name: str | Path | None) -> Profile:
 
 def _build(content: Mapping[str, Any], name: str) -> Profile:
     kinds = {
-        **dict.fromkeys(("description", "age_unit", "session_time"), str),
+        **dict.fromkeys(("description", "age_unit", "session_time", "volume_source"), str),
         **dict.fromkeys(("columns", "missing_in", "sex_coding", "diagnosis_coding"), dict),
-        **dict.fromkeys(("ignore", "missing"), list),
+        **dict.fromkeys(("ignore", "missing", "visit_date", "age_from_years"), list),
         "starts_at_first_visit": bool,
     }
     known = [entry.name for entry in fields(Profile)]
@@ -101,6 +110,11 @@ def _build(content: Mapping[str, Any], name: str) -> Profile:
         f"The profile {name}, {key}: a {kind.__name__} is expected, got {content[key]!r}."
         for key, kind in kinds.items()
         if key in content and not isinstance(content[key], kind)
+    ]
+    problems += [
+        f"The profile {name}, {key}: {n} columns are expected, got {len(content[key])}."
+        for key, n in (("visit_date", 3), ("age_from_years", 2))
+        if isinstance(content.get(key), list) and len(content[key]) != n
     ]
     if problems:
         raise CohortError(*problems)

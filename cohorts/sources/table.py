@@ -1,6 +1,6 @@
 """Tables of people (text, Parquet, SAS, SPSS, Stata, Excel): one row a visit or a person."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.sources.columns import list_superseded, split_volume_name, standardize_names
+from cohorts.sources.derived import derive_columns
 from cohorts.sources.freesurfer.all_subjects import settle_streams
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
@@ -104,7 +105,7 @@ def read_table_records(path: Path, *, reading: Reading, key: str = "participant_
         {
             SOURCE_FILE: path.name,
             SOURCE_ROW: frame.index,
-            VOLUME_SOURCE: f"table {path.name}",
+            VOLUME_SOURCE: reading.profile.volume_source or f"table {path.name}",
             PERSON_DIAGNOSIS: None,
         }
     )
@@ -134,7 +135,10 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     """Give columns their standard names, waves their own rows; leave out what is to be ignored."""
     frame = records.frame
     stated = reading.apply_map(_list_own(frame), file=file)
-    frame = _blank_by_column(frame, reading).drop(columns=reading.list_ignored(_list_own(frame)))
+    frame = _blank_by_column(frame, reading)
+    derived = _derive(frame, reading, known=stated.values())
+    frame = frame.drop(columns=reading.list_ignored(_list_own(frame)))
+    frame = pd.concat([frame, derived], axis=1)
     # a stated name wins over a column that bears it
     beaten = [name for name in _list_own(frame) if name in stated.values() and name not in stated]
     if beaten:
@@ -165,6 +169,11 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     }
     original = {new: old for old, new in stated.items()}
     records.column_names |= {new: original.get(name, name) for name, new in standard.items()}
+
+
+def _derive(frame: pd.DataFrame, reading: Reading, known: Iterable[str]) -> pd.DataFrame:
+    codes = (*(reading.missing or ()), *reading.profile.missing)
+    return derive_columns(blank_missing(frame, codes), reading.profile, {*known, *_list_own(frame)})
 
 
 def _take_source(records: Records) -> None:

@@ -211,6 +211,13 @@ TABLES: dict[str, tuple[pd.DataFrame, dict[str, Any], list[float], list[str]]] =
 }
 TABLES["fastsurfer"] = TABLES["freesurfer"]
 TABLES["adni-bids"] = TABLES["clinica"]
+_FREESURFER_FIELDS = {"25019": "26562", "25020": "26593"}
+TABLES["ukb-freesurfer"] = (
+    TABLES["ukb"][0].rename(
+        columns=lambda name: name.replace(name[:5], _FREESURFER_FIELDS.get(name[:5], name[:5]))
+    ),
+    *TABLES["ukb"][1:],
+)
 
 
 @pytest.mark.parametrize("name", list_profiles())
@@ -258,6 +265,54 @@ def test_ukb_is_read_as_its_r_tables_name_it(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "t.csv", index=False)
     cohort = load_cohort(tmp_path / "t.csv", profile="ukb", diagnosis="CN")
     assert len(cohort.visits) == 3
+
+
+def test_ukb_has_two_sets_of_volumes_and_each_profile_says_whose_it_reads(tmp_path: Path) -> None:
+    both = TABLES["ukb"][0].assign(p26562_i2=[4100.5, 4200.5], p26593_i2=[4150.5, 4250.5])
+    both.to_csv(tmp_path / "t.csv", index=False)
+    for profile, tool, left in (
+        ("ukb", "FSL FIRST", [3700.1, 3800.2]),
+        ("ukb-freesurfer", "FreeSurfer 6", [4100.5, 4200.5]),
+    ):
+        cohort = load_cohort(tmp_path / "t.csv", profile=profile, diagnosis="CN")
+        assert list(list_tools(cohort).index) == [tool]
+        assert cohort.baseline()["left_hippocampus_mm3"].tolist() == left
+
+
+def test_nacc_without_days_takes_the_dates_of_its_visits(tmp_path: Path) -> None:
+    table, _, months, _ = TABLES["nacc"]
+    dated = table.drop(columns="NACCFDYS").assign(VISITMO=[3, 2, 7], VISITDAY=[1, 4, 9])
+    dated.to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="nacc")
+    assert cohort.visits["months_from_baseline"].to_numpy() == pytest.approx(months, abs=0.01)
+    dated.assign(VISITMO=[3, 13, 7]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(CohortError, match=r"row 3, .*got '2011-13-04', a date"):
+        load_cohort(tmp_path / "t.csv", profile="nacc")
+
+
+def test_aibl_without_ages_takes_the_years_of_birth_and_visit(tmp_path: Path) -> None:
+    table, _, months, _ = TABLES["aibl"]
+    born = table.drop(columns="AGE").assign(
+        PTDOB=["/1935", "/1935", "/1944"], EXAMDATE=["11/02/2006", "05/06/2008", "01/02/2010"]
+    )
+    born.to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="aibl")
+    assert cohort.visits["months_from_baseline"].to_numpy() == pytest.approx(months)
+    assert cohort.baseline()["age_years"].tolist() == [71, 66]
+    # AIBL has no dates of many baseline visits
+    born.assign(EXAMDATE=["-4", "05/06/2008", "01/02/2010"]).to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="aibl")
+    assert cohort.baseline()["age_years"].tolist() == [73 - 1.5, 66]
+    assert "The ages of 1 visits follow from the same people's other visits." in cohort.notes
+    born.assign(AGE=[71.5, 71.5, 65.2]).to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile="aibl")
+    assert cohort.baseline()["age_years"].tolist() == [71.5, 65.2]
+
+
+def test_a_profile_that_makes_a_date_of_two_columns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('visit_date = ["YEAR", "MONTH"]\n')
+    with pytest.raises(CohortError, match="visit_date: 3 columns are expected, got 2"):
+        read_profile(tmp_path / "mine.toml")
 
 
 def test_a_code_that_means_no_sex_is_told_once(tmp_path: Path) -> None:
