@@ -13,8 +13,12 @@ from cohorts.keys import map_kinds
 ACQUISITION: Final = ("field_strength", "manufacturer", "scanner_model", "scanner", "software")
 """Columns of people or visits that say how they were scanned, and by which version measured."""
 
+SIMULATED: Final = "true volumes of simulated people"
+UNRECORDED: Final = "volumes by a tool that is not recorded"
+
 _UNTOLD: Final = re.compile(r"table |synthetic")
 _HARMONIZED: Final = " (harmonized from "
+_LABELS: Final = "label map"
 
 
 def name_tool(source: str) -> str | None:
@@ -108,8 +112,82 @@ def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:
     by
         Columns that tell what else makes a tool another one, such as `field_strength`.
     """
-    named = name_measurements(cohort.volumes, look_up_acquisition(cohort, by))
-    return named.dropna().value_counts()
+    volumes = cohort.volumes
+    named = name_measurements(volumes, look_up_acquisition(cohort, by))
+    return named[~_are_simulated(cohort)].dropna().value_counts()
+
+
+def _are_simulated(cohort: Cohort) -> pd.Series:
+    """Return which volumes no tool measured: simulated people's, and those of their label maps."""
+    sources = ["synthetic", _LABELS] if cohort.is_synthetic else ["synthetic"]
+    return cohort.volumes["source"].isin(sources)
+
+
+def describe_volumes(cohort: Cohort) -> list[str]:
+    """Return a phrase for each kind of volumes that a cohort has, by what measured them.
+
+    Returns
+    -------
+    list of str
+        Such as "volumes by FreeSurfer 7", `SIMULATED`, `UNRECORDED`; empty where there are none.
+    """
+    simulated = _are_simulated(cohort)
+    named = map_kinds(cohort.volumes["source"], lambda one: name_tool(str(one)))
+    kinds = [f"volumes by {tool}" for tool in list_tools(cohort).index]
+    kinds += [SIMULATED] if simulated.any() else []
+    return kinds + ([UNRECORDED] if (named.isna() & ~simulated).any() else [])
+
+
+def describe_learned(measured_by: str | None, *, is_synthetic: bool) -> str:
+    """Return the phrase, as in `describe_volumes`, for the volumes that a model learned from.
+
+    Parameters
+    ----------
+    measured_by
+        The tool that its record names; None where it names none.
+    is_synthetic
+        Whether it learned from simulated people, whom no tool measured.
+    """
+    if measured_by is not None:
+        return f"volumes by {measured_by}"
+    return SIMULATED if is_synthetic else UNRECORDED
+
+
+def tell_learned(model: str, learned: str, people: Cohort) -> str | None:
+    """Return what must be known where a model is applied to volumes as it did not learn from.
+
+    Parameters
+    ----------
+    model
+        What it is called.
+    learned
+        From `describe_learned`.
+    people
+        Whose volumes it is applied to, as they are.
+
+    Returns
+    -------
+    str or None
+        A sentence; None where their volumes are known to be measured alike, or there are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cohorts.synthetic import synthesize_table
+    >>> people, _ = synthesize_table(2, rng=np.random.default_rng(1))
+    >>> tell_learned("mini", SIMULATED, people) is None
+    True
+    >>> tell_learned("mini", "volumes by SynthSeg 2.0", people)
+    'The model mini learned from volumes by SynthSeg 2.0, and predicts from true volumes of \
+simulated people as they are: only its relative changes can be compared.'
+    """
+    own = describe_volumes(people)
+    if not own or (own == [learned] and learned != UNRECORDED):
+        return None
+    return (
+        f"The model {model} learned from {learned}, and predicts from {' and '.join(own)} as they "
+        "are: only its relative changes can be compared."
+    )
 
 
 def require_one_tool(

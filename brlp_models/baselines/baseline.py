@@ -26,6 +26,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import TRAINING_PEOPLE
 from brlp_models.scans.grid import Grid
 from cohorts.atomic import write_folder
+from cohorts.measurement import describe_learned
 
 BaselineName = Literal["elastic_net", "image_regression", "latent_regression"]
 
@@ -53,6 +54,9 @@ class BaselineConfig(BaseModel):
         Whom scans, and whom the table were learned from.
     is_synthetic, provenance
         Whether those were simulated, and who they were.
+    measured_by
+        The tool that measured their volumes, as `cohorts.measurement.name_tool` calls it; None
+        where that is not recorded.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +74,12 @@ class BaselineConfig(BaseModel):
     n_table_people: int
     is_synthetic: bool
     provenance: str
+    measured_by: str | None = None
+
+    @property
+    def learned_from(self) -> str:
+        """What the training volumes were, as `cohorts.measurement.describe_learned` says it."""
+        return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
 
     def get_grid(self) -> Grid | None:
         """Return the grid of the scans that it reads; None where it reads none."""

@@ -51,7 +51,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
 from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
-from cohorts.measurement import list_tools, require_one_tool
+from cohorts.measurement import require_one_tool
 from cohorts.synthetic import synthesize_table
 from cohorts.table_files import write_table
 
@@ -151,10 +151,6 @@ def evaluate_model(
     for baseline in baselines:
         baseline.check_horizons(settings.horizons_months)
         refuse_people_learned_from(baseline, people.cohort)
-    others = set(list_tools(people.cohort).index) - {model.config.measured_by}
-    if others and model.config.measured_by is not None:
-        names = ", ".join(sorted(map(str, others)))
-        report(f"volumes by {names}, while the model learned from {model.config.measured_by}")
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)

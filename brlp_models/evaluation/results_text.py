@@ -10,7 +10,7 @@ from brlp_models.evaluation.methods import MODEL
 _MISSING = "–"
 
 
-def render_results(tables: Mapping[str, pd.DataFrame]) -> str:
+def render_results(tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] = ()) -> str:
     """Return the summaries of `evaluate_model` as Markdown tables; what is absent is left out.
 
     Parameters
@@ -18,8 +18,10 @@ def render_results(tables: Mapping[str, pd.DataFrame]) -> str:
     tables
         `conditions`, `floor_summary`, `accuracy`, `ranking`, `reference`, `calibration`,
         `comparisons`, `wrong_diagnosis`, `several_visits`, `uncertainty`, `voxel_uncertainty`.
+    notes
+        What must be known before they are read.
     """
-    parts = ["95 % intervals in brackets, where more than one person was measured."]
+    parts = [*notes, "95 % intervals in brackets, where more than one person was measured."]
     for name, (title, render) in _LAYOUTS.items():
         table = tables.get(name)
         if table is not None and not table.empty:

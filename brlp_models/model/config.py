@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cohorts.measurement import describe_learned
 from cohorts.schema import SIDES
 
 Triple = tuple[int, int, int]
@@ -235,6 +236,11 @@ class ModelConfig(_Part):
     license: str
     provenance: str
     is_synthetic: bool
+
+    @property
+    def learned_from(self) -> str:
+        """What the training volumes were, as `cohorts.measurement.describe_learned` says it."""
+        return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
 
     @property
     def latent_channels(self) -> int:

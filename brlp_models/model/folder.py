@@ -239,7 +239,7 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "regions": list(config.regions),
         "segmentation": config.segmenter.network if config.segmenter else "none of its own",
         "auxiliary": dict(config.auxiliary),
-        "volumes measured by": config.measured_by or "not recorded",
+        "learned from": config.learned_from,
         "training_ranges": {k: list(v) for k, v in config.training_ranges.items()},
     }
 

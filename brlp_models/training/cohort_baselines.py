@@ -14,7 +14,7 @@ from brlp_models.model.training_people import describe_training_people
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.baselines import fit_baseline, render_card
 from cohorts.cohort import Cohort
-from cohorts.measurement import require_one_tool
+from cohorts.measurement import list_tools, require_one_tool
 
 SCANS: Final = "scans"
 """Where preprocessed scans are kept, beside the baseline's folder."""
@@ -78,6 +78,9 @@ def fit_cohort_baseline(
         archive=everyone[-1],
         model=model,
     )
+    tools = [tool for one in people.values() for tool in list_tools(one).index]
+    measured = baseline.config.model_copy(update={"measured_by": tools[0] if tools else None})
+    baseline = replace(baseline, config=measured)
     names = [str(person) for own in everyone for person in own.table.index]
     baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
     return baseline

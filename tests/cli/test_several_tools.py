@@ -10,14 +10,20 @@ from typer.testing import CliRunner
 
 from brlp_models.auxiliary.files import load_auxiliary, write_auxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
+from brlp_models.baselines.baseline import load_baseline
 from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.model.folder import copy_model_folder, describe_model, render_description
 from brlp_models.training.recipe import load_recipe
 from brlp_models.training.session import _label
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
+from trialsim.study.bids_app import predict_participants
+from trialsim.study.job import Job
+from trialsim.study.question import build_stated
+from trialsim.study.steps.prediction import refuse_other_tool
 
 SMALL = ["--set", "simulation.n_simulations=100", "--set", "simulation.n_bootstrap=0"]
 
@@ -160,12 +166,14 @@ def test_an_auxiliary_model_of_another_tool_is_refused_until_that_is_stated(fold
         old.baseline(), old.visit_volumes(("hippocampus",)), regions=("hippocampus",)
     )
     words = ["twins", "screened", "--auxiliary", "model.json", "--visits-months", "12"]
+    unrecorded = "model.json learned from volumes by a tool that is not recorded, and predicts"
     for tool, code in (("SynthSeg", 1), ("FreeSurfer 7", 0), (None, 0)):
         write_auxiliary(replace(model, measured_by=tool), folder / "model.json")
         assert load_auxiliary(folder / "model.json").measured_by == tool
         done, told = invoke(*words)
         assert done == code, told
         assert ("the training people of the model model.json by SynthSeg" in told) == (code == 1)
+        assert (unrecorded in told) == (tool is None)
     write_auxiliary(replace(model, measured_by="SynthSeg"), folder / "model.json")
     code, told = invoke(*words, "--harmonize", "as_measured")
     assert code == 0, told
@@ -177,15 +185,107 @@ def test_a_model_folder_of_another_tool_is_refused_before_anything_runs(folder: 
     assert config.measured_by is None
     own = config.model_copy(update={"measured_by": "SynthSeg 2.0"})
     copy_model_folder("mini", folder / "theirs", own)
-    assert "volumes measured by" in render_description(describe_model(folder / "theirs"))
-    code, told = invoke("predict", "screened", "--model", "theirs")
-    assert code == 1
-    assert "those of the training people of the model brlp-mini by SynthSeg 2.0" in told
+    shown = render_description(describe_model(folder / "theirs"))
+    assert "learned from     volumes by SynthSeg 2.0" in shown
+    for further in ([], ["--shard", "1/2"]):
+        code, told = invoke("predict", "screened", "--model", "theirs", *further)
+        assert code == 1
+        assert "those of the training people of the model brlp-mini by SynthSeg 2.0" in told
+    asked = {"cohort.path": folder / "screened", "prediction.model": "theirs"}
+    with pytest.raises(CohortError, match=r"of the model brlp-mini by SynthSeg 2\.0"):
+        predict_participants(build_stated(asked), folder / "app", [], work=folder / "work")
     code, told = invoke(
         "predict", "screened", "--model", "theirs", "--set", "cohort.harmonize=as_measured"
     )
     assert code == 0, told
     assert "predicts from volumes by FreeSurfer 7 as they are" in told
+
+
+def forget_tool(folder: Path, name: str) -> None:
+    cohort = Cohort.read(folder / name)
+    volumes = cohort.volumes.assign(source="table theirs.csv")
+    replace(cohort, volumes=volumes, is_synthetic=False).write(folder / f"{name}_untold")
+
+
+SIMULATED = "The model brlp-mini learned from true volumes of simulated people, and predicts from"
+
+
+def tell_of_model(folder: Path, name: str, model: str) -> list[str]:
+    asked = build_stated({"cohort.path": folder / name, "prediction.model": model})
+    return refuse_other_tool(Job(asked, folder), Cohort.read(folder / name))
+
+
+def test_a_model_that_names_no_tool_is_never_applied_in_silence(folder: Path) -> None:
+    code, told = invoke("predict", "screened", "--model", "mini")
+    assert code == 0, told
+    assert told.count(f"{SIMULATED} volumes by FreeSurfer 7 as they are") == 1
+    with Study.open(folder / "study.duckdb", read_only=True) as study:
+        configs = study.runs()["config"]
+    assert sum(SIMULATED in text for text in configs) == 1  # the report shows it
+    forget_tool(folder, "screened")
+    (told,) = tell_of_model(folder, "screened_untold", "mini")
+    assert told.startswith(f"{SIMULATED} volumes by a tool that is not recorded")
+    config = read_config(find_model_folder("mini")).model_copy(update={"is_synthetic": False})
+    copy_model_folder("mini", folder / "older", config)
+    (told,) = tell_of_model(folder, "screened", str(folder / "older"))
+    assert "brlp-mini learned from volumes by a tool that is not recorded, and" in told
+
+
+def test_simulated_people_are_what_a_simulated_model_learned_from(folder: Path) -> None:
+    cohort = Cohort.read(folder / "screened")
+    for name, source in (("made", "synthetic"), ("drawn", "label map")):
+        replace(cohort, volumes=cohort.volumes.assign(source=source)).write(folder / name)
+        assert tell_of_model(folder, name, "mini") == []
+
+
+@pytest.mark.parametrize("command", ["calibrate", "evaluate"])
+def test_whoever_judges_a_model_on_volumes_of_a_tool_is_told(folder: Path, command: str) -> None:
+    words = {
+        "calibrate": ["model", "calibrate", "mini", "--on", "screened", "--out", "copy"],
+        "evaluate": ["evaluate", "screened", "--out", "evaluation"],
+    }
+    _, told = invoke(*words[command])  # nobody has a scan
+    assert f"{SIMULATED} volumes by FreeSurfer 7 as they are" in told
+
+
+def test_a_fitted_baseline_scores_nobody_of_another_tool_in_silence(folder: Path) -> None:
+    code, told = invoke(
+        "train", "baseline", "elastic_net", "--data", "old", "--horizon", "24", "--out", "net"
+    )
+    assert code == 0, told
+    assert load_baseline(folder / "net").config.measured_by == "SynthSeg"
+    words = ["model", "baseline-scores", "net", "screened", "--horizon", "24"]
+    code, told = invoke(*words)
+    assert code == 1
+    assert "the training people of the model elastic_net by SynthSeg" in told
+    code, told = invoke(*words, "--harmonize", "as_measured")
+    assert code == 0, told
+    assert "learned from volumes by SynthSeg, and predicts from volumes by FreeSurfer 7" in told
+
+
+def test_an_archive_or_predictions_of_an_unknown_tool_are_told(folder: Path) -> None:
+    forget_tool(folder, "old")
+    for words in (
+        ["rank", "screened", "--train-on", "old_untold", "--strategies", "regression"],
+        ["twins", "screened", "--train-on", "old_untold", "--visits-months", "12,24"],
+    ):
+        code, told = invoke(*words)
+        assert code == 0, told
+        assert "beside volumes by FreeSurfer 7: volumes by a tool that is not recorded (" in told
+    first = Cohort.read(folder / "screened").until(0).volumes.query("region == 'hippocampus'")
+    rows = pd.DataFrame(
+        {"participant_id": first["participant_id"], "model_id": "theirs", "horizon_months": 12.0,
+         "region": "hippocampus", "volume_mm3": 0.97 * first["volume_mm3"], "volume_sd_mm3": 10.0,
+         "n_samples": 4, "baseline_volume_mm3": first["volume_mm3"]}
+    )  # fmt: skip
+    for source in (None, "synthetic"):
+        more = {} if source is None else {"baseline_source": source}
+        rows.assign(**more).to_csv(folder / "theirs.csv", index=False)
+        code, told = invoke(
+            "twins", "screened", "--predictions", "theirs.csv", "--visits-months", "12"
+        )
+        assert code == 0, told
+        assert "not recorded (baseline_source of the predictions)" in told
 
 
 def test_people_whom_the_models_segmenter_would_measure_beside_another_tool_are_refused(

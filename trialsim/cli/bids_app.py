@@ -47,7 +47,7 @@ def _run(asked: argparse.Namespace, command: str) -> int:
             out,
             asked.participant_label,
             work=(asked.work_dir or out).absolute(),
-            on_progress=listener.on_progress,
+            listener=listener,
         )
     for name, problem in failed.items():
         sys.stderr.write(f"Error: {name} was not predicted: {problem}\n")

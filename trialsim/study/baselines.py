@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -14,6 +15,8 @@ from brlp_models.model.folder import load_model, refuse_existing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.cohort_baselines import fit_cohort_baseline
 from cohorts.sources.loading import load_cohort
+from trialsim.study.protocol import CohortSection
+from trialsim.study.steps.tools import SCREENED, settle_model
 
 Counting = Callable[[int], AbstractContextManager[Callable[[], None]]]
 """Takes the number of scans to be read; gives what is called after each."""
@@ -53,11 +56,15 @@ def train_baseline(
 
 @dataclass(frozen=True)
 class Scored:
-    """How many people a score file has scores of, of how many, and who could not be read."""
+    """How many people a score file has scores of, of how many, and who could not be read.
+
+    `notes` are sentences that the user must know.
+    """
 
     n_scored: int
     n_people: int
     failures: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def score_by_baseline(
@@ -69,19 +76,33 @@ def score_by_baseline(
     model: str,
     scan_cache: Path,
     measured_by: str | None,
+    harmonize: Literal["as_measured"] | None = None,
     counting: Counting,
 ) -> Scored:
     """Write a score file of a cohort's people; see `brlp_models.baselines.scoring`.
 
+    `harmonize` says that their volumes are taken as they are where the baseline learned from
+    another tool's.
+
     Raises
     ------
     TrialsimError
-        Where folder or people cannot be read, the baseline learned from some of these people,
-        predicts for other horizons, or can score nobody; then no file is written.
+        Where folder or people cannot be read, the baseline learned from some of these people or
+        from another tool's volumes, predicts for other horizons, or can score nobody; then no
+        file is written.
     """
     loaded = load_baseline(baseline)
     loaded.check_horizons([horizon_months])
     people = load_cohort(cohort, measured_by=measured_by)
+    notes: list[str] = []
+    settle_model(
+        CohortSection(path=cohort, harmonize=harmonize),
+        notes,
+        {SCREENED: people},
+        loaded.config.name,
+        loaded.config.measured_by,
+        is_synthetic=loaded.config.is_synthetic,
+    )
     with counting(len(people.participants)) as step:
         changes, failures = predict_changes(
             loaded, load_model(model), people, ScanCache(scan_cache), on_person=step
@@ -93,4 +114,4 @@ def score_by_baseline(
             "file was written."
         )
     write_scores(changes, horizon_months, loaded.config.name, out)
-    return Scored(n_scored, len(changes), failures)
+    return Scored(n_scored, len(changes), failures, tuple(notes))

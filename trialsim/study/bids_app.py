@@ -12,10 +12,16 @@ from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.elsewhere import predict_elsewhere
-from trialsim.study.steps.prediction import estimate_one, list_prediction_options
+from trialsim.study.steps.prediction import (
+    estimate_one,
+    list_prediction_options,
+    refuse_other_tool,
+)
 
 PREDICTIONS: Final = "predictions.csv"
 LOGS: Final = "logs"
+_PROBLEM: Final = "problem"
+_NOTES: Final = "notes"
 
 _CITATION: Final = """\
 # Methods
@@ -39,7 +45,7 @@ def predict_participants(
     labels: Sequence[str],
     *,
     work: Path,
-    on_progress: Progress = lambda *_: None,
+    listener: Listener | None = None,
 ) -> dict[str, str]:
     """Predict some people of a BIDS dataset into a derivative dataset; who is there is left alone.
 
@@ -56,8 +62,8 @@ def predict_participants(
         The people, with or without `sub-`; everyone when empty.
     work
         For preprocessed scans, which later calls find again.
-    on_progress
-        Called while people are predicted.
+    listener
+        Who is told.
 
     Returns
     -------
@@ -67,27 +73,33 @@ def predict_participants(
     Raises
     ------
     TrialsimError
-        Where nothing can be predicted at all.
+        Where nothing can be predicted at all, or the model learned from another tool's volumes.
     """
     from brlp_models.prediction.cohort import predict_cohort
 
     section = protocol.prediction or PredictionSection()
-    job = Job(protocol, work, on_progress)
+    listener = listener or Listener()
+    job = Job(protocol, work, listener.on_progress)
     cohort = job.load(protocol.cohort.path, participants=list(labels))
+    notes = refuse_other_tool(job, cohort)
+    for note in notes:
+        listener.tell(f"Note: {note}")
     write_citation(job, out)
     options = list_prediction_options(job, section, out) | {"has_tables": False}
     n_people = len(cohort.participants)
     if (workers := job.find_workers(estimate_one(job, section) * n_people)) is not None:
         predict_elsewhere(workers, job, cohort, options)
     total = n_people * len(protocol.horizons_months)
-    found = predict_cohort(job.model, cohort, **options, on_progress=_count(on_progress, total))
+    advance = _count(listener.on_progress, total)
+    found = predict_cohort(job.model, cohort, **options, on_progress=advance)
     failed = dict(zip(found.failures["participant_id"], found.failures["problem"], strict=True))
     rejected = cohort.rejected.groupby("participant_id")["problem"].agg(" ".join)
     failed |= {str(name): str(problem) for name, problem in rejected.items()}
     for name in cohort.participants["participant_id"]:
-        _find_log(out, str(name)).unlink(missing_ok=True)
+        _log(out, str(name), _PROBLEM, [])
+        _log(out, str(name), _NOTES, notes)
     for name, problem in failed.items():
-        write_file(_find_log(out, name), f"{problem}\n".encode())
+        _log(out, name, _PROBLEM, [problem])
     return failed
 
 
@@ -118,8 +130,11 @@ def join_participants(
 
     predictions, checks = join_predictions(out)
     listener.tell(f"Joined the predictions of {len(checks)} people.")
-    for path in sorted((out / LOGS).glob("sub-*_problem.txt")):
+    for path in sorted((out / LOGS).glob(f"sub-*_{_PROBLEM}.txt")):
         listener.tell(f"Not predicted: {path.name.partition('_')[0]}: {path.read_text().strip()}")
+    noted = [path.read_text().splitlines() for path in (out / LOGS).glob(f"sub-*_{_NOTES}.txt")]
+    for note in sorted({line for lines in noted for line in lines}):
+        listener.tell(f"Note: {note}")
     if predictions.empty:
         raise DesignError(f"{out} holds no predicted volumes to rank people by.")
     selection = protocol.selection.model_copy(update={"predictions": out / PREDICTIONS})
@@ -145,8 +160,12 @@ def write_citation(job: Job, out: Path) -> Path:
     return write_file(out / LOGS / "CITATION.md", text.encode())
 
 
-def _find_log(out: Path, participant_id: str) -> Path:
-    return out / LOGS / f"sub-{format_label(participant_id)}_problem.txt"
+def _log(out: Path, participant_id: str, kind: str, lines: Sequence[str]) -> None:
+    """Write what is to be told of a person in place of what was told before."""
+    path = out / LOGS / f"sub-{format_label(participant_id)}_{kind}.txt"
+    path.unlink(missing_ok=True)
+    if lines:
+        write_file(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _count(on_progress: Progress, total: int) -> Callable[[float], None]:

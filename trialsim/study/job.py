@@ -15,7 +15,6 @@ from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
-from reports.store.run import Run
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe_values, nest
 from trialsim.workers.processes import Processes
@@ -176,11 +175,9 @@ class Job:
         """Return the generator of one part of the study; parts never share one."""
         return np.random.default_rng([self.protocol.study.seed, STREAMS.index(stream)])
 
-    def tell(self, run: Run, notes: Iterable[str]) -> None:
-        """Keep `notes` with the run, for the report, and show them at the end of the job."""
-        told = list(notes)
-        run.note(notes=told)
-        self.notes.extend(told)
+    def tell(self, notes: Iterable[str]) -> None:
+        """Keep `notes` with the run of the step that works, and show them at the end of the job."""
+        self.notes.extend(notes)
 
     @property
     def window_months(self) -> float:

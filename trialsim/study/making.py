@@ -4,11 +4,12 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from cohorts.errors import StorageError, TrialsimError
+from reports.store.run import Run
 from reports.store.staleness import find_stale_tables
 from reports.store.study import Study
 from trialsim.study.engine import Step, run_steps
@@ -151,7 +152,7 @@ def _make(
     _warn_of_readers(path.absolute().parent, listener)
     study = Study.open(path)
     job = Job(protocol, path.absolute().parent, listener.on_progress)
-    steps = list_steps(job, until=until)
+    steps = [_note(job, step) for step in list_steps(job, until=until)]
     total = len(steps) + (until is None)
 
     def announce(position: int, step: Step, will_run: bool) -> None:
@@ -176,13 +177,24 @@ def _make(
     if until is None and study.has("selections"):
         listener.tell(f"[{total}/{total}] report")
         result.report(result.report_path, title=protocol.study.title)
-    for note in job.notes:
+    for note in dict.fromkeys(job.notes):
         listener.tell(f"Note: {note}")
     for sentence in find_stale_tables(study).values():
         listener.tell(f"Note: {sentence}")
     if problems:
         raise TrialsimError(*problems)
     return result
+
+
+def _note(job: Job, step: Step) -> Step:
+    """Return the step, which keeps with its run, for the report, what it tells while it works."""
+
+    def work(run: Run) -> None:
+        n_told = len(job.notes)
+        step.work(run)
+        run.note(notes=list(dict.fromkeys(job.notes[n_told:])))
+
+    return replace(step, work=work)
 
 
 def run_protocol(

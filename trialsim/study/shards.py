@@ -18,7 +18,11 @@ from trialsim.study.making import Listener, answer
 from trialsim.study.question import anchor_values, ask, describe_values
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.order import list_steps
-from trialsim.study.steps.prediction import list_prediction_options, locate_predictions
+from trialsim.study.steps.prediction import (
+    list_prediction_options,
+    locate_predictions,
+    refuse_other_tool,
+)
 from trialsim.study.steps.preparation import locate_segmentations
 
 QUESTION: Final = "shards.json"
@@ -52,7 +56,8 @@ def predict_shard(
     Raises
     ------
     TrialsimError
-        Where the share cannot be, the cohort has no such person, or nothing can be predicted.
+        Where the share cannot be, the cohort has no such person, nothing can be predicted, or
+        the model learned from another tool's volumes.
     """
     from brlp_models.prediction.cohort import predict_cohort
     from brlp_models.prediction.preparation import segment_cohort
@@ -71,6 +76,8 @@ def predict_shard(
     cohort = screen_cohort(job.load(protocol.cohort.path), protocol.cohort.eligibility).eligible
     # of nobody that the cohort does not have
     cohort.select(sorted(part.people))
+    for note in refuse_other_tool(job, cohort):
+        listener.tell(f"Note: {note}")
     job.folder.mkdir(parents=True, exist_ok=True)
     asked = json.dumps(describe_values(protocol, job.folder), indent=2, sort_keys=True)
     write_file(job.folder / QUESTION, f"{asked}\n".encode())

@@ -1,7 +1,7 @@
 """`trialsim model baseline-scores`: a baseline as a strategy."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,10 @@ def baseline_scores(
         Path, typer.Option(help="Folder of preprocessed scans; what it holds is not made again.")
     ] = Path("baseline_scans"),
     measured_by: MeasuredByOption = None,
+    harmonize: Annotated[
+        Literal["as_measured"] | None,
+        typer.Option(help="Take volumes of another tool than it learned from as they are."),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score people by the loss that a baseline expects, for `trialsim rank --scores`.
@@ -44,8 +48,11 @@ def baseline_scores(
         model=model,
         scan_cache=scan_cache,
         measured_by=measured_by,
+        harmonize=harmonize,
         counting=lambda n: count_items("reading scans", n, quiet=quiet),
     )
+    for note in found.notes:
+        typer.echo(note, err=True)
     for name, problem in found.failures.itertuples(index=False):
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo(f"{found.n_scored} of {found.n_people} people: {out}")

@@ -48,11 +48,15 @@ def calibrate(
     from brlp_models.evaluation.gain import apply_gain, measure_gain
     from brlp_models.evaluation.volume_error import measure_volume_error
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
+    from cohorts.measurement import tell_learned
     from cohorts.sources.loading import load_cohort
 
     refuse_existing(out)
     loaded = load_model(model, device=device, precision="auto")
     people = load_cohort(on, measured_by=measured_by)
+    told = tell_learned(loaded.config.name, loaded.config.learned_from, people)
+    if told is not None:
+        typer.echo(told, err=True)
     unfinished = out.with_name(f"{out.name}.partial")
     evaluated = EvaluatedCohort(people, on)
     config = loaded.config

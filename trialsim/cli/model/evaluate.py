@@ -106,7 +106,7 @@ def evaluate(
     if found.verdict:
         typer.echo("\n".join(map(str, found.verdict)), err=True)
     if as_json:
-        print_tables(found.summaries)
+        print_tables(found.summaries, notes=found.notes)
         return
     for name, table in found.summaries.items():
         typer.echo(f"\n{name}\n{table.round(3).to_string(index=False)}")

@@ -1,7 +1,7 @@
 """The signed page of a local validation: whether a model may choose people at a site."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,9 @@ _HEADLINES: Final = {
 }
 
 
-def write_validation(found: Validation, out: Path, *, model: str, people: Cohort) -> Page:
+def write_validation(
+    found: Validation, out: Path, *, model: str, people: Cohort, notes: Sequence[str] = ()
+) -> Page:
     """Write the signed record of a validation and its page, and return the page.
 
     Parameters
@@ -49,6 +51,8 @@ def write_validation(found: Validation, out: Path, *, model: str, people: Cohort
         Name and digest of the model that was judged.
     people
         Whom it was judged on.
+    notes
+        What must be known of how their volumes were measured.
     """
     now = datetime.now(UTC)
     record = describe_validation(
@@ -57,6 +61,7 @@ def write_validation(found: Validation, out: Path, *, model: str, people: Cohort
         cohort=f"{people.name}, {len(people.participants)} people",
         judged_on=now.date().isoformat(),
         version=__version__,
+        notes=" ".join(notes),
     )
     page = compose_validation(record, now, is_synthetic=people.is_synthetic)
     write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
@@ -95,13 +100,19 @@ def compose_validation(record: Mapping[str, Any], moment: datetime, *, is_synthe
         "lies outside, and undecided otherwise. A model is for use where all are met, and not for "
         "use where any is not met. Intervals are bootstrapped over people, Wilson's for shares."
     )
+    warned = [Paragraph(record["notes"], is_warning=True)] if record["notes"] else []
     page = Page(
         title="Local validation: may this model choose people here?",
-        answer=Answer(_HEADLINES[record["decision"]]),
+        answer=Answer(_HEADLINES[record["decision"]], notes=tuple(one.text for one in warned)),
         sections=number_sections(
             (
                 Section(
-                    "Criteria", (Paragraph(rule), _build_criteria(pd.DataFrame(record["criteria"])))
+                    "Criteria",
+                    (
+                        *warned,
+                        Paragraph(rule),
+                        _build_criteria(pd.DataFrame(record["criteria"])),
+                    ),
                 ),
                 Section("Stated beforehand", (build_facts("Plan", stated),)),
                 Section("Judged once", (build_facts("Record", judged),)),

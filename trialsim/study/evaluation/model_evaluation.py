@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brlp_models.baselines.baseline import load_baseline
+from brlp_models.baselines.baseline import BaselineConfig, load_baseline
 from brlp_models.evaluation.evaluation import PER_PERSON, EvaluatedCohort, evaluate_model
 from brlp_models.evaluation.local_validation import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
 from cohorts.atomic import write_file
+from cohorts.measurement import tell_learned
 from cohorts.sources.loading import load_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
 from trialsim.study.evaluation.local_validation import PAGE, write_validation
@@ -31,11 +33,14 @@ class ModelEvaluation:
         How many people could not be predicted.
     verdict
         Of the local validation, if one was asked for, and where its page is.
+    notes
+        What must be known where people's volumes are not measured as those learned from.
     """
 
     summaries: Mapping[str, pd.DataFrame]
     n_failed: int
     verdict: tuple[str, Path] | None
+    notes: tuple[str, ...] = ()
 
 
 def write_evaluation(
@@ -89,6 +94,15 @@ def write_evaluation(
     plan = open_plan(criteria, settings.horizons_months, out) if criteria else None
     people = read(cohort)
     loaded = load_model(model, device=device, precision="auto")
+    fitted = [load_baseline(folder) for folder in baselines]
+    applied: list[ModelConfig | BaselineConfig] = [loaded.config, *(one.config for one in fitted)]
+    notes = [
+        told
+        for config in applied
+        if (told := tell_learned(config.name, config.learned_from, people.cohort)) is not None
+    ]
+    for note in notes:
+        report(note)
     tables = evaluate_model(
         loaded,
         people,
@@ -96,16 +110,18 @@ def write_evaluation(
         settings,
         training=read(training) if training else None,
         calibration=read(calibration) if calibration else None,
-        baselines=[load_baseline(folder) for folder in baselines],
+        baselines=fitted,
         report=report,
     )
     write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
-    write_file(out / "results.md", render_results(tables).encode())
+    write_file(out / "results.md", render_results(tables, notes=notes).encode())
     verdict = None
     if plan is not None:
         rng = np.random.default_rng([settings.seed, 4])
         found = judge(tables, plan, rng=rng, n_bootstrap=settings.n_bootstrap)
-        page = write_validation(found, out, model=loaded.model_id, people=people.cohort)
+        page = write_validation(
+            found, out, model=loaded.model_id, people=people.cohort, notes=notes
+        )
         verdict = page.answer.headline, out / PAGE
     summaries = {name: table for name, table in tables.items() if name not in PER_PERSON}
-    return ModelEvaluation(summaries, len(tables["failures"]), verdict)
+    return ModelEvaluation(summaries, len(tables["failures"]), verdict, tuple(notes))

@@ -62,14 +62,13 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
     people = list_to_predict(job, section, screened, cohort) if is_needed else []
     if not people:
         run.write("archive_predictions", pd.DataFrame(columns=list(TABLES["predictions"].columns)))
-        job.tell(run, [])
         return
     refuse_training_people(job, people)
     folder = locate_predictions(job, str(run.fingerprint))
     options = list_prediction_options(job, section, folder) | {"save_images": False}
     found = predict_and_note(job, run, cohort.select(people), options)
     run.write("archive_predictions", found.predictions)
-    job.tell(run, [f"In the archive: {text}" for text in describe_predictions(found)])
+    job.tell([f"In the archive: {text}" for text in describe_predictions(found)])
 
 
 def list_to_predict(

@@ -55,9 +55,8 @@ def load(job: Job, run: Run) -> None:
     scanned = tell_acquisition({"screened": eligible})
     # the steps that follow read what the study holds
     job.forget(section.path)
-    job.tell(
-        run, [*scanned, *found.notes, *(f"Left out: {text}" for text in found.rejected["problem"])]
-    )
+    job.tell([*scanned, *found.notes])
+    job.tell(f"Left out: {text}" for text in found.rejected["problem"])
 
 
 def recall_cohort(job: Job, run: Run) -> Cohort:

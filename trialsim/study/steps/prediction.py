@@ -67,7 +67,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
         cohort, folder, job.model.model_id, until_months=section.until_months
     )
     run.write("prediction_images", images)
-    job.tell(run, [*notes, *describe_predictions(found)])
+    job.tell([*notes, *describe_predictions(found)])
 
 
 def refuse_other_tool(job: Job, cohort: Cohort) -> list[str]:
@@ -81,8 +81,14 @@ def refuse_other_tool(job: Job, cohort: Cohort) -> list[str]:
     """
     notes: list[str] = []
     section, config = job.protocol.cohort, job.model_config
-    if config.measured_by is not None:
-        settle_model(section, notes, {SCREENED: cohort}, config.name, config.measured_by)
+    settle_model(
+        section,
+        notes,
+        {SCREENED: cohort},
+        config.name,
+        config.measured_by,
+        is_synthetic=config.is_synthetic,
+    )
     measured = cohort.until(job.prediction.until_months).volumes["participant_id"].unique()
     scanned = cohort.visits.dropna(subset=["image_path"])["participant_id"]
     n_lacking = scanned[~scanned.isin(measured)].nunique()

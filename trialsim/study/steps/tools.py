@@ -1,6 +1,6 @@
 """Volumes of several tools in one study: refused, or brought to the tool of the screened people."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -8,7 +8,16 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.harmonization import fit_harmonization, harmonize
-from cohorts.measurement import list_tools, list_unlearned, name_tool, require_one_tool
+from cohorts.measurement import (
+    UNRECORDED,
+    describe_learned,
+    describe_volumes,
+    list_tools,
+    list_unlearned,
+    name_tool,
+    require_one_tool,
+    tell_learned,
+)
 from cohorts.sources.table import read_typed_table
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
@@ -84,9 +93,15 @@ def settle_learned(
 
 
 def settle_model(
-    section: CohortSection, notes: list[str], people: Mapping[str, Cohort], model: str, tool: str
+    section: CohortSection,
+    notes: list[str],
+    people: Mapping[str, Cohort],
+    model: str,
+    tool: str | None,
+    *,
+    is_synthetic: bool = False,
 ) -> None:
-    """Tell where a model learned from volumes of another tool than those it is applied to.
+    """Tell where a model did not learn from volumes as those that it is applied to.
 
     Its training people are not at hand, so that their volumes cannot be brought to anything; what
     is stated in `harmonize` says that the relative changes that it predicts are wanted all the
@@ -99,26 +114,24 @@ def settle_model(
     people
         Who it is applied to, one entry.
     model, tool
-        What it is called, and what measured the volumes that it learned from.
+        What it is called, and what measured the volumes that it learned from; None where its
+        folder or file does not record it.
+    is_synthetic
+        Whether it learned from simulated people.
 
     Raises
     ------
     CohortError
-        The tools differ, and nothing is stated.
+        Two tools are known, they differ, and nothing is stated.
     """
     ((who, cohort),) = people.items()
-    own = [str(name) for name in list_tools(cohort).index]
-    if set(own) <= {tool}:
-        return
     if section.harmonize is None:
         require_one_tool(
             {who: cohort, f"the training people of the model {model}": tool},
             advice=f"measure with {tool}, {_AS_THEY_ARE}",
         )
-    notes.append(
-        f"The model {model} learned from volumes by {tool}, and predicts from volumes by "
-        f"{', '.join(own)} as they are: only its relative changes can be compared."
-    )
+    told = tell_learned(model, describe_learned(tool, is_synthetic=is_synthetic), cohort)
+    notes += [] if told is None else [told]
 
 
 def settle_predictions(
@@ -147,13 +160,15 @@ def settle_predictions(
     CohortError
         Another tool measured their baseline, and nothing is stated.
     """
-    if "baseline_source" not in predictions:
-        return predictions
     ((who, cohort),) = people.items()
-    sources = predictions["baseline_source"].dropna().astype(str)
-    theirs = {tool for source in sources.unique() if (tool := name_tool(source)) is not None}
+    known = predictions.get("baseline_source", pd.Series(index=predictions.index, dtype=object))
+    tools = {None if pd.isna(one) else name_tool(str(one)) for one in known.unique()}
+    theirs = {tool for tool in tools if tool is not None}
     own = {str(tool) for tool in list_tools(cohort).index}
     if len(theirs | own) < 2:
+        unknown = [f"{UNRECORDED} (baseline_source of the predictions)"] if None in tools else []
+        unknown += [f"{UNRECORDED} ({who})"] if UNRECORDED in describe_volumes(cohort) else []
+        notes += _tell_unknown(theirs | own, unknown)
         return predictions
     told = f"Predictions start from volumes by {', '.join(sorted(theirs))}"
     told += f", {who} were measured by {', '.join(sorted(own))}" if own else ""
@@ -202,6 +217,9 @@ def settle(section: CohortSection, notes: list[str], cohorts: Mapping[str, Cohor
         )
     counts = {who: list_tools(cohort, by) for who, cohort in cohorts.items()}
     tools = {str(tool) for own in counts.values() for tool in own.index}
+    kinds = {who: describe_volumes(cohort) for who, cohort in cohorts.items()}
+    unknown = [f"{UNRECORDED} ({who})" for who, own in kinds.items() if UNRECORDED in own]
+    notes += _tell_unknown(tools, unknown)
     if len(tools) < 2:
         return cohorts[last]
     match section.harmonize:
@@ -230,3 +248,11 @@ def settle(section: CohortSection, notes: list[str], cohorts: Mapping[str, Cohor
             f"{rows['n_people'].min()} people or more for each of {len(rows)} regions)."
         )
     return harmonize(cohorts[last], fitted, by=by)
+
+
+def _tell_unknown(known: Collection[str], unknown: Sequence[str]) -> list[str]:
+    """Return a sentence where some volumes are by known tools, and others are not."""
+    if not known or not unknown:
+        return []
+    names = ", ".join(sorted(known))
+    return [f"Taken as they are, beside volumes by {names}: {'; '.join(unknown)}."]

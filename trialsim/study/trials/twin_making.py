@@ -112,8 +112,7 @@ def make_twins(
         further["n_archive"] = {f"{month:g}": n for month, n in learned.n_people.items()}
     elif auxiliary is not None:
         fitted = _load_auxiliary(auxiliary, endpoint)
-        if fitted.measured_by is not None:
-            settle_model(section, notes, {TRIAL: own}, auxiliary.name, fitted.measured_by)
+        settle_model(section, notes, {TRIAL: own}, auxiliary.name, fitted.measured_by)
         table = _predict_without_image(fitted, own, months, endpoint)
         model = f"auxiliary model {auxiliary.name}"
         further["auxiliary_sha256"] = compute_sha256(auxiliary)
@@ -132,6 +131,7 @@ def make_twins(
                 predicted, rows, months=months, endpoint=endpoint, model_id=model_id
             )
             correlations = correlate_errors(twins, predicted, endpoint=endpoint)
+    notes = list(dict.fromkeys(notes))
     record = describe_frozen(people, table, model=model, endpoint=endpoint) | further
     return MadeTwins(table, record | {"notes": notes}, correlations, tuple(notes))
 

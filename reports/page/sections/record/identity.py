@@ -76,13 +76,15 @@ def _describe_parents(parents: object) -> str:
 
 def _notes(facts: StudyFacts) -> list[Block]:
     """Return what the commands said while they worked, and why steps were done again."""
-    notes = []
+    first: dict[str, str] = {}
     for run in facts.current_runs():
         config = facts.config(run.run_id)
         changes = [f"Done again because {text}." for text in config.get("changes") or ()]
-        notes += [(run.run_id, text) for text in [*(config.get("notes") or ()), *changes]]
-    if not notes:
+        for text in [*(config.get("notes") or ()), *changes]:
+            first.setdefault(text, run.run_id)
+    if not first:
         return []
+    notes = [(run_id, text) for text, run_id in first.items()]
     frame = pd.DataFrame(notes[:_MOST_NOTES], columns=["run_id", "note"])
     rules = [words("run_id", "Run"), words("note", "Note", lambda v: show_text(v, limit=400))]
     title, sources = "What the commands noted", facts.current_runs()
