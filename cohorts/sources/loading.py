@@ -207,10 +207,25 @@ def read_records(path: Path, *, reading: Reading) -> Records:
         raise CohortError(
             f"{path} is no cohort: a folder needs cohort.json (an imported cohort), "
             "participants.tsv or sub-*/anat (BIDS), or <subject>/stats/aseg.stats (FreeSurfer)."
+            f"{_name_cohorts_in(path)}"
         )
     if is_brlp_csv(path):
         return read_brlp_records(path, reading=reading)
     return read_table_records(path, reading=reading)
+
+
+def _name_cohorts_in(folder: Path) -> str:
+    """Say which of the folders in a folder are cohorts, for whoever named the one above them."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir())[:_LOOKED_INTO]
+    names = [
+        str(path)
+        for path in below
+        if is_cohort_folder(path) or is_bids_dataset(path) or is_freesurfer_folder(path)
+    ]
+    return f" Did you mean {' or '.join(names)}?" if names else ""
+
+
+_LOOKED_INTO: Final = 50
 
 
 def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:

@@ -1,6 +1,7 @@
 """Every bad table gets the sentence that says what, where and what would be right."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -341,7 +342,17 @@ def test_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_without_a_cohort_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="is no cohort"):
+    with pytest.raises(CohortError, match=r"is no cohort.*FreeSurfer\)\.$"):
+        load_cohort(tmp_path)
+
+
+def test_cohorts_in_a_folder_that_is_none_are_named(tmp_path: Path) -> None:
+    for name in ("scans/sub-1/anat", "baseline", "notes"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "baseline/cohort.json").write_text("{}")
+    (tmp_path / "scans/sub-1/anat/sub-1_T1w.nii.gz").touch()
+    wanted = f"Did you mean {tmp_path}/baseline or {tmp_path}/scans"
+    with pytest.raises(CohortError, match=re.escape(wanted)):
         load_cohort(tmp_path)
 
 
