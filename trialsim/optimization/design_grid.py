@@ -10,7 +10,7 @@ from scipy import special
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
-from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
+from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes_by_ratio
 from trialsim.design import TrialDesign
 from trialsim.optimization.courses import Courses
 
@@ -76,17 +76,23 @@ def compute_sizes(courses: Courses, settings: Sequence[Setting], design: TrialDe
     drift = 2 * np.log(critical + float(special.ndtri(design.target_power)))
     found = np.empty((len(courses.score_variance), len(settings)))
     covariances: dict[tuple[float, ...], Floats] = {}
+    alike: dict[tuple[tuple[float, ...], str], list[int]] = {}
     for place, setting in enumerate(settings):
-        own, schedule = setting.apply(design), setting.visits_months
+        alike.setdefault((setting.visits_months, setting.analysis), []).append(place)
+    for (schedule, analysis), places in alike.items():
+        own = settings[places[0]].apply(design)
         if schedule not in covariances:
             covariances[schedule] = courses.build_covariance(own.times)
         preventable = courses.expect_change(schedule[-1]) - _compute_normal(own)
-        log_size = compute_log_sizes(setting.analysis, preventable, covariances[schedule], own)
-        added = critical**2 / 2 + _count_covariates(setting.analysis)
-        size = np.exp(log_size + drift) + added / (1 + setting.allocation_ratio)
-        if ANALYSES[setting.analysis].uses_score:
-            size = np.where(courses.score_variance > 0, size, np.nan)
-        found[:, place] = size
+        ratios = [settings[place].allocation_ratio for place in places]
+        log_size = compute_log_sizes_by_ratio(
+            analysis, preventable, covariances[schedule], own, ratios
+        )
+        added = critical**2 / 2 + _count_covariates(analysis)
+        size = np.exp(log_size + drift).T + added / (1 + np.array(ratios))
+        if ANALYSES[analysis].uses_score:
+            size = np.where(courses.score_variance[:, None] > 0, size, np.nan)
+        found[:, places] = size
     return found
 
 

@@ -4,7 +4,7 @@ A bootstrap asks for thousands of sizes and only for their ratios, in which the 
 the t distribution's small correction does too. The formulas are those of `trialsim.analytic`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -32,6 +32,29 @@ def compute_log_sizes(
     design
         Visits, slowing, drop-out, arms, error rates.
     """
+    ratios = [design.allocation_ratio]
+    sizes = compute_log_sizes_by_ratio(analysis, preventable, covariance, design, ratios)
+    return np.asarray(sizes[0])
+
+
+def compute_log_sizes_by_ratio(
+    analysis: str,
+    preventable: Floats,
+    covariance: Floats,
+    design: TrialDesign,
+    allocation_ratios: Sequence[float],
+) -> Floats:
+    """Return `compute_log_sizes` at each allocation ratio, (n_ratios, n_samples).
+
+    What a person of either arm tells is the same at every ratio and computed once.
+
+    Parameters
+    ----------
+    analysis, preventable, covariance, design
+        As in `compute_log_sizes`; the design's own ratio is not read.
+    allocation_ratios
+        Treatment : control.
+    """
     kind = ANALYSES[analysis]
     gained, lost = (
         Estimand(course, design.times).get_value(analysis)
@@ -39,44 +62,53 @@ def compute_log_sizes(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         delta = np.log(-design.slowing * preventable * gained - lost)
-        log_size = np.log(_VARIANCES[kind.model](kind, covariance, design)) - 2 * delta
+        control, treatment = _compute_arms(kind, covariance, design)
+        whole = np.stack([control + treatment / ratio for ratio in allocation_ratios])
+        log_size = np.log(whole) - 2 * delta
     return np.asarray(np.where(np.isfinite(log_size), log_size, np.inf))
 
 
-def _compute_change(kind: Analysis, covariance: Floats, design: TrialDesign) -> Floats:  # noqa: ARG001
+def _compute_arms(kind: Analysis, covariance: Floats, design: TrialDesign) -> tuple[Floats, Floats]:
+    """Return the variance of what the analysis estimates for each arm, times its people."""
+    retention = [design.compute_retention(arm) for arm in (0, 1)]
+    find = _VARIANCES[kind.model](kind, covariance, design)
+    control = find(retention[0])
+    return control, control if (retention[0] == retention[1]).all() else find(retention[1])
+
+
+def _prepare_change(kind: Analysis, covariance: Floats, design: TrialDesign) -> "_OfRetention":  # noqa: ARG001
     first, last = covariance[:, 0, 0], covariance[:, -2, -2]
-    return np.asarray((first + last - 2 * covariance[:, 0, -2]) * _count_completers(design))
+    change = first + last - 2 * covariance[:, 0, -2]
+    return lambda retention: change / retention[-1]
 
 
-def _compute_ancova(kind: Analysis, covariance: Floats, design: TrialDesign) -> Floats:
+def _prepare_ancova(kind: Analysis, covariance: Floats, design: TrialDesign) -> "_OfRetention":  # noqa: ARG001
     residual = _condition(covariance, [0, -1] if kind.uses_score else [0])
-    return np.asarray(residual[:, -2, -2] * _count_completers(design))
+    return lambda retention: residual[:, -2, -2] / retention[-1]
 
 
-def _compute_mmrm(kind: Analysis, covariance: Floats, design: TrialDesign) -> Floats:
+def _prepare_mmrm(kind: Analysis, covariance: Floats, design: TrialDesign) -> "_OfRetention":  # noqa: ARG001
     """Lu, Luo & Chen 2008: later visits given baseline, by the last visit that people have."""
     residual = _condition(covariance, [0, -1] if kind.uses_score else [0])[:, 1:-1, 1:-1]
-    return _add_arms(
-        lambda arm: _invert_information(
-            residual, design.compute_retention(arm)[1:], np.eye(residual.shape[1])
-        )[:, -1, -1],
-        design,
-    )
+    everyone = np.eye(residual.shape[1])
+    return lambda retention: _invert_information(residual, retention[1:], everyone)[:, -1, -1]
 
 
-def _compute_random_slope(kind: Analysis, covariance: Floats, design: TrialDesign) -> Floats:
+def _prepare_random_slope(
+    kind: Analysis, covariance: Floats, design: TrialDesign
+) -> "_OfRetention":
     """Lines through the covariance of the visits; a shared intercept counts as known."""
     courses = np.column_stack([np.ones_like(design.times), design.times])
     visits = _condition(covariance, [-1]) if kind.uses_score else covariance
     smooth = _smooth(visits[:, :-1, :-1], courses)
 
-    def compute(arm: int) -> Floats:
-        inverse = _invert_information(smooth, design.compute_retention(arm), courses)
+    def find(retention: Floats) -> Floats:
+        inverse = _invert_information(smooth, retention, courses)
         if design.common_baseline:
             return np.asarray(1 / np.linalg.inv(inverse)[:, 1, 1])
         return np.asarray(inverse[:, 1, 1])
 
-    return _add_arms(compute, design)
+    return find
 
 
 def _condition(covariance: Floats, known: list[int]) -> Floats:
@@ -114,18 +146,12 @@ def _invert_information(covariance: Floats, retention: Floats, courses: Floats) 
     return np.asarray(np.linalg.inv(information))
 
 
-def _add_arms(compute: Callable[[int], Floats], design: TrialDesign) -> Floats:
-    return np.asarray(compute(0) + compute(1) / design.allocation_ratio)
+_OfRetention = Callable[[Floats], Floats]
+"""Gives the variance for an arm of whom these shares are left at the visits."""
 
-
-def _count_completers(design: TrialDesign) -> float:
-    left = [float(design.compute_retention(arm)[-1]) for arm in (0, 1)]
-    return 1 / left[0] + 1 / (left[1] * design.allocation_ratio)
-
-
-_VARIANCES: Final[dict[str, Callable[[Analysis, Floats, TrialDesign], Floats]]] = {
-    "change": _compute_change,
-    "ancova": _compute_ancova,
-    "random_slope": _compute_random_slope,
-    "mmrm": _compute_mmrm,
+_VARIANCES: Final[dict[str, Callable[[Analysis, Floats, TrialDesign], _OfRetention]]] = {
+    "change": _prepare_change,
+    "ancova": _prepare_ancova,
+    "random_slope": _prepare_random_slope,
+    "mmrm": _prepare_mmrm,
 }
