@@ -26,6 +26,8 @@ from trialsim.explorer.contents import Contents
 from trialsim.explorer.serving import build_server, take_port
 
 N_PEOPLE, N_FRACTIONS, N_MOVES = 10_000, 250, 15
+POLLED = 50
+"""Milliseconds; to look at every frame, as Playwright does by itself, makes the page draw each."""
 WATCH = """where => {
     window.took = null;
     const watching = new MutationObserver(() => {
@@ -91,15 +93,15 @@ def measure_moves(study: Path) -> None:
         for title, (where, slider) in MOVES.items():
             page.get_by_role("tab", name=title.split(",")[0]).click()
             page.wait_for_selector(f"{where} .headline")
-            page.wait_for_function("!document.querySelector('.shiny-busy')")
+            page.wait_for_function("!document.querySelector('.shiny-busy')", polling=POLLED)
             page.locator(f".shiny-input-container:has({slider}) .irs-line").focus()
             times, began = [], (read_server(server.pid), read_page(session))
             for _ in range(N_MOVES):
                 page.evaluate(WATCH, where)
                 page.keyboard.press("ArrowRight")
-                page.wait_for_function("window.took !== null")
+                page.wait_for_function("window.took !== null", polling=POLLED)
                 times.append(page.evaluate("window.took"))
-                page.wait_for_function("!document.querySelector('.shiny-busy')")
+                page.wait_for_function("!document.querySelector('.shiny-busy')", polling=POLLED)
             used = read_server(server.pid) - began[0], read_page(session) - began[1]
             took = f"{statistics.median(times):.0f} ms in the median, {max(times):.0f} ms at most"
             each = [f"{milliseconds / N_MOVES:.0f} ms" for milliseconds in used]

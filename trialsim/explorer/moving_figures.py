@@ -151,7 +151,8 @@ def draw_threshold(
 
 def _split(panel: Panel, path: str, name: str, at: float, color: str) -> list[str]:
     """Return a path that is muted before a place and has a color from there on."""
-    look = 'stroke-width="2.4" stroke-linecap="round"'
+    # ten thousand squares are painted in half the time of discs, and look the same at this size
+    look = 'stroke-width="2" stroke-linecap="square"'
     return [
         f'<defs><path id="{name}" d="{path}"/><clipPath id="{name}-from">'
         f'<rect class="from-threshold" x="{at:.1f}" y="0" width="{WIDTH}" height="{HEIGHT}"/>'

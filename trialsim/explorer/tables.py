@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Final
 
 import numpy as np
@@ -35,22 +36,24 @@ def show_figure(figure: Figure, description: str) -> Tag:
 
 def make_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Tag:
     """Return a table; its first column names the rows."""
-    head = ui.tags.tr(*(ui.tags.th(text, scope="col") for text in heads))
-    body = [
-        ui.tags.tr(ui.tags.th(first, scope="row"), *(ui.tags.td(text) for text in others))
+    # text, since a tag for each cell takes longer than all that it shows
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(text)}</td>" for text in others)
+        + "</tr>"
         for first, *others in rows
-    ]
-    table = ui.tags.table(
-        ui.tags.caption(caption), ui.tags.thead(head), ui.tags.tbody(*body), class_="table numbers"
     )
+    inner = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+    table = ui.tags.table(ui.HTML(f"{inner}<tbody>{body}</tbody>"), class_="table numbers")
     return ui.div(table, class_="scrolls", tabindex="0", role="region", **{"aria-label": caption})
 
 
 def find_own_page(table: pd.DataFrame, looked_at: tuple[str, float]) -> int:
     """Return the page on which a choice stands; the first where there is none."""
     strategy, fraction = looked_at
-    near = (table["fraction_enrolled"] - fraction).abs() < 1e-9
-    places = np.flatnonzero((table["strategy"] == strategy) & near)
+    near = np.abs(table["fraction_enrolled"].to_numpy() - fraction) < 1e-9
+    places = np.flatnonzero((table["strategy"].to_numpy() == strategy) & near)
     return int(places[0]) // ROWS if places.size else 0
 
 

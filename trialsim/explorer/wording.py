@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.figures.labels import percent
@@ -34,6 +35,6 @@ def describe_choice(asked: Scenario, table: pd.DataFrame) -> str:
 
 def find_choice(table: pd.DataFrame, strategy: str, fraction: float) -> dict[Any, Any] | None:
     """Return the row of a choice; None where there is none."""
-    near = (table["fraction_enrolled"] - fraction).abs() < 1e-9
-    rows = table[(table["strategy"] == strategy) & near].to_dict("records")
-    return rows[0] if rows else None
+    near = np.abs(table["fraction_enrolled"].to_numpy() - fraction) < 1e-9
+    places = np.flatnonzero(near & (table["strategy"].to_numpy() == strategy))
+    return table.iloc[int(places[0])].to_dict() if places.size else None

@@ -15,7 +15,6 @@ from reports.page.formats import show_count, show_number, show_p_value, show_sha
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
-from reports.page.trial.twin_scans import describe_observed_scans
 from reports.page.units import show_region
 
 _REGULATION = (
@@ -188,8 +187,11 @@ def describe_twins(facts: StudyFacts) -> Section:
             facts.sources("twin_outcomes"),
         ),
     ]
-    blocks += describe_observed_scans(facts)
-    blocks += describe_observed_scans(facts)
+    if facts.has("observed_images", "prediction_images"):
+        # as for predicted scans: few studies have scans to read
+        from reports.page.trial.twin_scans import describe_observed_scans
+
+        blocks += describe_observed_scans(facts)
     blocks += _individuals(facts, unit) + _by_decline(facts, unit)
     return Section("Twins and individual effects", tuple(blocks))
 

@@ -18,8 +18,6 @@ _NEEDED = ("scan", "observed", "twin", "uncertainty")
 
 def describe_observed_scans(facts: StudyFacts) -> list[Block]:
     """Return a panel a person whose observed scan was brought beside the predicted one."""
-    if not facts.has("observed_images", "prediction_images"):
-        return []
     shown = facts.tables["observed_images"]
     people = shown[["participant_id", "arm", "months"]].drop_duplicates().to_dict("records")
     found = [_find_paths(facts, person) for person in people]

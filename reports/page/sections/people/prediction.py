@@ -19,7 +19,6 @@ from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap
 from reports.page.sections.people.scan_checks import describe_scan_checks
-from reports.page.sections.people.scans import describe_scans
 from reports.page.units import show_decline_unit, show_region
 from reports.store import queries
 
@@ -51,6 +50,9 @@ def describe_prediction(facts: StudyFacts, privacy: Privacy) -> Section:
     if facts.has("predictions"):
         blocks.append(_predictions(facts, privacy))
     if facts.has("prediction_images", "predictions"):
+        # what reads scans takes a fifth of a page's imports, and most studies have none
+        from reports.page.sections.people.scans import describe_scans
+
         blocks += describe_scans(facts, privacy)
     if facts.has("scan_checks"):
         blocks += describe_scan_checks(facts, privacy)
