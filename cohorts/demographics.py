@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.schema import DIAGNOSES
+from cohorts.schema import order_diagnoses
 
 EVERYONE: Final = "all"
 
@@ -49,10 +49,8 @@ def compute_demographics(cohort: Cohort) -> pd.DataFrame:
 
 def _split(people: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield EVERYONE, people
-    for diagnosis in DIAGNOSES:
-        members = people[people["diagnosis"] == diagnosis]
-        if len(members):
-            yield diagnosis, members
+    for diagnosis in order_diagnoses(people["diagnosis"]):
+        yield diagnosis, people[people["diagnosis"] == diagnosis]
 
 
 def _describe_group(people: pd.DataFrame) -> Iterator[dict[str, object]]:

@@ -15,7 +15,7 @@ from brlp_models.auxiliary.course_model import LogisticProgression
 from brlp_models.auxiliary.interface import tabulate_predictions
 from brlp_models.auxiliary.visits import ID, TIME
 from brlp_models.errors import ModelError
-from cohorts.schema import CONTEXT_REGIONS, DIAGNOSES
+from cohorts.schema import CONTEXT_REGIONS, order_diagnoses
 
 RISING_REGIONS = ("lateral_ventricle", "csf")
 """Regions that grow with age; the others are inverted so that every feature rises."""
@@ -137,7 +137,7 @@ class ProgressionAuxiliary:
         falling = tuple(region for region in regions if region not in RISING_REGIONS)
         features = _scale(measured, regions, normalization, falling)
         diagnoses = baseline_table["diagnosis"].reindex(features[ID]).to_numpy()
-        present = [diagnosis for diagnosis in DIAGNOSES if (diagnoses == diagnosis).any()]
+        present = order_diagnoses(diagnoses)
         groups = _fit_groups(
             {diagnosis: features[diagnoses == diagnosis] for diagnosis in present},
             regions,

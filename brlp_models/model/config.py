@@ -186,6 +186,9 @@ class ModelConfig(_Part):
         What `predict` uses unless told otherwise.
     regions
         The regions whose predicted volumes are reported (both sides).
+    endpoint
+        The one of them that draws are counted by, and people ranked by in an evaluation: the
+        disease's outcome.
     volume_gain
         The share of a region's true relative change that a predicted scan shows when the context
         holds the true volumes, measured on training people; predicted changes are divided by it. 1
@@ -227,6 +230,7 @@ class ModelConfig(_Part):
     num_inference_steps: Annotated[int, Field(gt=0)] = 25
     guidance: Annotated[float, Field(ge=0)] = 1.0
     regions: tuple[str, ...]
+    endpoint: str = "hippocampus"
     segmenter: SegmenterConfig | None = None
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
     volume_error: dict[str, VolumeError] = {}
@@ -330,10 +334,13 @@ def _context_problems(config: ModelConfig) -> list[str]:
 
 
 def _region_problems(config: ModelConfig) -> list[str]:
+    problems = []
+    if config.endpoint not in config.regions:
+        problems.append(f"endpoint is {config.endpoint}, which is none of regions")
     if config.segmenter is None:
-        return []
+        return problems
     labels = config.segmenter.labels
-    return [
+    return problems + [
         f"regions names {region}, which segmenter.labels lacks"
         for region in config.regions
         if region not in labels and not {f"{side}_{region}" for side in SIDES} <= set(labels)

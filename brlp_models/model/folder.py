@@ -237,6 +237,7 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "parameters": sizes,
         "context": [entry.name for entry in config.context],
         "regions": list(config.regions),
+        "endpoint": config.endpoint,
         "segmentation": config.segmenter.network if config.segmenter else "none of its own",
         "auxiliary": dict(config.auxiliary),
         "learned from": config.learned_from,

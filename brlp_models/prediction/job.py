@@ -36,7 +36,7 @@ from cohorts.cohort import Cohort
 from cohorts.errors import TrialsimError
 from cohorts.schema import validate_table
 
-AUTO_ROUND, AUTO_MAXIMUM, AUTO_REGION = 4, 64, "hippocampus"
+AUTO_ROUND, AUTO_MAXIMUM = 4, 64
 
 _READ_AT_ONCE = 500
 
@@ -168,7 +168,7 @@ class PredictionJob:
     def _needs_more(self, target: PersonAtHorizon) -> bool:
         if target.draws.n_samples >= AUTO_MAXIMUM:
             return False
-        error = target.draws.compute_relative_error(AUTO_REGION)
+        error = target.draws.compute_relative_error(self.drawing.model.config.endpoint)
         return 100 * error > self.settings.tolerance_percent
 
     def _finish(self, targets: Sequence[PersonAtHorizon], warnings: Sequence[str]) -> None:

@@ -87,7 +87,7 @@ class PredictionSettings:
         Months after the baseline visit.
     samples
         Draws for each person and horizon; `auto` draws until the standard error of the predicted
-        hippocampal volume is under `tolerance_percent` of it (at most 64).
+        endpoint's volume is under `tolerance_percent` of it (at most 64).
     seed, sampler, num_inference_steps
         Of the draws.
     tolerance_percent

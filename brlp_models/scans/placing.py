@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from brlp_models.model.config import ModelConfig
 from brlp_models.scans.cache import ScanCache, compute_key
 from brlp_models.scans.contrast import compute_exponent, measure_white_over_gray
 from brlp_models.scans.files import Scan, read_labels, read_scan
@@ -59,7 +58,7 @@ def load_onto_grid(
 
     last, config = visits[-1], model.config
     scan = last.scan if isinstance(last.scan, Scan) else read_scan(last.scan)
-    if is_preprocessed(scan, config):
+    if is_preprocessed(scan, Grid.of_config(config)):
         placed = take_as_it_is(scan, config.white_over_gray)
     else:
         grid, segmenter = Grid.of_config(config), choose_brain_segmenter(model)
@@ -74,9 +73,9 @@ def load_onto_grid(
     return replace(placed, provenance={**placed.provenance, "sides": sides})
 
 
-def is_preprocessed(scan: Scan, config: ModelConfig) -> bool:
-    """Say whether a scan lies on the model's grid with the model's intensities."""
-    if scan.grid != Grid.of_config(config):
+def is_preprocessed(scan: Scan, grid: Grid) -> bool:
+    """Say whether a scan lies on a model's grid, a brain from 0 to 1 around a background of 0."""
+    if scan.grid != grid:
         return False
     low, high = float(scan.data.min()), float(scan.data.max())
     background = float(np.mean(scan.data == 0))

@@ -198,10 +198,11 @@ class Training:
         )
 
     def _train_segmenter(self) -> Weights:
-        bank = Bank.load(self.folder / LABEL_BANK)
         network = self._build("segmenter")
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.segmenter, start=1):
+            # without a crop from label maps none need be there
+            bank = Bank.load(self.folder / (LABEL_BANK if settings.scan_share < 1 else SCAN_BANK))
             stage = SegmenterStage(
                 network, bank, settings, scans=self._open_scans(settings.scan_share)
             )

@@ -74,6 +74,9 @@ class Recipe(_Part):
         Beginnings of the names of label maps that training never reads.
     evaluation
         The people who are drawn from those.
+    covariates
+        Columns of the cohort's baseline table that the auxiliary regression has beside age, sex,
+        diagnosis and volumes: `apoe4`, `edss`. Those of the networks are the model's context.
     generator, signal
         Of the synthetic people, see `cohorts.synthetic.generators.choose_generator`.
     measure_volume_gain
@@ -92,6 +95,7 @@ class Recipe(_Part):
     held_out_label_maps: tuple[str, ...] = ()
     measure_volume_gain: bool = False
     evaluation: EvaluationRecipe = EvaluationRecipe()
+    covariates: tuple[str, ...] = ()
     generator: Literal[1, 2] = 1
     signal: Signal = "strong"
     segmenter: tuple[SegmenterSettings, ...] = ()

@@ -181,14 +181,16 @@ class TrainingSession:
                 mni_head_size_mm3=estimate_mni_head_size(index, parameters=parameters),
                 parameters=parameters,
             )
-        for name, text in fit_auxiliary(cohort, self._recipe.model).items():
+        covariates = self._recipe.covariates
+        texts = fit_auxiliary(cohort, self._recipe.model, covariates=covariates)
+        for name, text in texts.items():
             write_file(self._folder / name, text.encode())
         if self._cohort is None:
             # fitted on people without scans, so on none of those who have any
             fitted = CrossFitted(((None, load_auxiliary(self._folder / ONE_VISIT)),))
         else:
             regions = tuple(name_regions(self._recipe.model))
-            fitted = CrossFitted.fit(cohort, regions, seed=self._recipe.seed)
+            fitted = CrossFitted.fit(cohort, regions, covariates=covariates, seed=self._recipe.seed)
         fitted.write(self._folder / CROSS_FITTED)
 
 

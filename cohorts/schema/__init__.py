@@ -26,6 +26,7 @@ from cohorts.schema.names import (
     REPORTED_REGIONS,
     SEXES,
     SIDES,
+    order_diagnoses,
 )
 from cohorts.schema.people import PEOPLE_TABLES
 from cohorts.schema.predictions import PREDICTIONS_TABLES
@@ -45,6 +46,7 @@ __all__ = [
     "SIDES",
     "TABLES",
     "find_command",
+    "order_diagnoses",
     "validate_table",
 ]
 

@@ -7,7 +7,8 @@ MEANINGS: Final = {
     "session_id": "the visit",
     "sex": "F female, M male",
     "age_years": "age, in `participants` that at baseline",
-    "diagnosis": "CN cognitively normal, MCI mild cognitive impairment, AD Alzheimer's disease",
+    "diagnosis": "CN cognitively normal, MCI mild cognitive impairment, AD Alzheimer's disease, "
+    "or that of another disease",
     "months_from_baseline": "time since the first visit",
     "image_path": "the T1w scan",
     "segmentation_path": "its label map",

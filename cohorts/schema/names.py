@@ -1,9 +1,11 @@
 """Words that tables may hold."""
 
+from collections.abc import Iterable
 from typing import Final
 
 SEXES: Final = ("F", "M")
 DIAGNOSES: Final = ("CN", "MCI", "AD")
+"""The diagnoses that are read without being told, in their order; others are stated."""
 
 HEAD_SIZE: Final = "head_size_mm3"
 """The region name under which `volumes` holds the head (intracranial) size."""
@@ -38,3 +40,15 @@ BREAK_EVEN: Final = "slowing in the selected over slowing in everyone"
 
 SIDES: Final = ("left", "right")
 """Prefixes of one-sided regions: `left_hippocampus`; a name without a prefix is both sides."""
+
+
+def order_diagnoses(found: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct diagnoses: cognitively normal, MCI and AD in this order, then others.
+
+    Examples
+    --------
+    >>> order_diagnoses(["MS", "AD", "CN", "AD"])
+    ('CN', 'AD', 'MS')
+    """
+    there = set(found)
+    return (*(name for name in DIAGNOSES if name in there), *sorted(there - set(DIAGNOSES)))

@@ -5,7 +5,7 @@ is noted for the user to see. Where two readings are possible, the error names t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -43,12 +43,43 @@ _DIAGNOSIS_WORDS: Final = {
     **dict.fromkeys(("ad", "alzheimer's disease", "alzheimers disease", "alzheimer"), "AD"),
 }
 
+_DISEASE: Final = re.compile(r"^[A-Za-z][A-Za-z0-9_-]*$")
+"""A diagnosis of another disease, in one word: it names columns and groups."""
+
 _BRLP_SEX_CODES: Final = ({"0": "M", "1": "F"}, {"1": "M", "2": "F"})
 _BRLP_DIAGNOSIS_CODES: Final = {"0": "CN", "0.5": "MCI", "1": "AD"}
 
 
-def parse_coding(coding: Coding | None, *, values: tuple[str, ...], option: str) -> dict[str, str]:
+def is_another_diagnosis(word: str) -> bool:
+    """Say whether a stated diagnosis is one of another disease: no spelling of CN, MCI or AD.
+
+    Examples
+    --------
+    >>> is_another_diagnosis("RRMS"), is_another_diagnosis("Alzheimer"), is_another_diagnosis("3")
+    (True, False, False)
+    """
+    return bool(_DISEASE.match(word)) and word.lower() not in _DIAGNOSIS_WORDS
+
+
+def parse_coding(
+    coding: Coding | None,
+    *,
+    values: tuple[str, ...],
+    option: str,
+    is_another: Callable[[str], bool] = lambda _: False,
+) -> dict[str, str]:
     """Return code -> value for a stated coding; empty where none is stated.
+
+    Parameters
+    ----------
+    coding
+        What is stated.
+    values
+        The values that a code may have.
+    option
+        Its name, for the error.
+    is_another
+        Says of any other value whether it may stand.
 
     Raises
     ------
@@ -64,7 +95,7 @@ def parse_coding(coding: Coding | None, *, values: tuple[str, ...], option: str)
         return {}
     pairs = coding.items() if isinstance(coding, Mapping) else map(_split_pair, coding.split(","))
     stated = {_plain(str(code)): str(value).strip() for code, value in pairs}
-    if not stated or not set(stated.values()) <= set(values):
+    if not stated or not all(v in values or is_another(v) for v in stated.values()):
         raise CohortError(
             f"{option} must say what each code means, like "
             f"'{','.join(f'{i}={value}' for i, value in enumerate(values))}' "
@@ -152,8 +183,10 @@ def read_sex(records: Records, *, coding: Coding | None, is_brlp: bool) -> None:
 
 
 def read_diagnosis(records: Records, column: str, *, coding: Coding | None, is_brlp: bool) -> None:
-    """Turn a column of diagnoses into CN, MCI and AD."""
-    stated = parse_coding(coding, values=DIAGNOSES, option="--diagnosis-coding")
+    """Turn a column of diagnoses into CN, MCI, AD, and what a coding states beside them."""
+    stated = parse_coding(
+        coding, values=DIAGNOSES, option="--diagnosis-coding", is_another=is_another_diagnosis
+    )
     codes = _read_codes(records.frame[column])
     # 0, 1, 2 may mean CN, MCI, AD: only a half, or a BrLP file without other codes, is BrLP's form.
     is_form = is_brlp and bool(codes.dropna().isin(list(_BRLP_DIAGNOSIS_CODES)).all())

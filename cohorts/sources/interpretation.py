@@ -10,7 +10,13 @@ import pandas as pd
 from cohorts.errors import CohortError
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, DIAGNOSES, SIDES
-from cohorts.sources.codings import Coding, read_ages, read_diagnosis, read_sex
+from cohorts.sources.codings import (
+    Coding,
+    is_another_diagnosis,
+    read_ages,
+    read_diagnosis,
+    read_sex,
+)
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
 from cohorts.sources.covariates import STANDARD, interpret_covariates
 from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
@@ -173,8 +179,11 @@ def _read_sex(records: Records, codings: Codings) -> None:
 
 def _read_diagnosis(records: Records, codings: Codings) -> None:
     everyones, frame = codings.everyones_diagnosis, records.frame
-    if everyones is not None and everyones not in DIAGNOSES:
-        raise CohortError(f"--diagnosis must be one of {', '.join(DIAGNOSES)}, got '{everyones}'.")
+    if everyones is not None and everyones not in DIAGNOSES and not is_another_diagnosis(everyones):
+        raise CohortError(
+            f"--diagnosis must be {', '.join(DIAGNOSES)} or one word for another disease, "
+            f"got '{everyones}'."
+        )
     if "diagnosis" not in frame and "baseline_diagnosis" in frame:
         frame["diagnosis"] = None
     if "diagnosis" not in frame:

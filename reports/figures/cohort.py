@@ -9,11 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cohorts.schema import DIAGNOSES
-from reports.figures.style import BLUE, GREEN, ORANGE, VERMILLION, new_figure, shared_style
+from cohorts.schema import order_diagnoses
+from reports.figures.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    new_figure,
+    shared_style,
+)
 
-_COLORS = dict(zip(DIAGNOSES, (GREEN, ORANGE, VERMILLION), strict=True))
-_HATCHES = dict(zip(DIAGNOSES, ("", "///", "xxx"), strict=True))
+_LOOKS: Final = {"CN": (GREEN, ""), "MCI": (ORANGE, "///"), "AD": (VERMILLION, "xxx")}
+_OTHER_LOOKS: Final = ((SKY, ""), (PURPLE, "///"), (BLUE, "xxx"))
 _SEXES: Final = {"F": "Women", "M": "Men"}
 _AGE_WIDTHS: Final = (2.0, 5.0, 10.0, 20.0)
 _MONTH_WIDTHS: Final = (3.0, 6.0, 12.0, 24.0)
@@ -132,14 +141,16 @@ def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:
     if counts.empty:
         _write_inside(axes, "too few to show")
         return
-    for name in DIAGNOSES:
+    names = order_diagnoses(group.rpartition(", ")[2] for group in known)
+    for place, name in enumerate(names):
+        color, hatch = _LOOKS.get(name, _OTHER_LOOKS[place % len(_OTHER_LOOKS)])
         width = np.array([known.get(f"{sex}, {name}", 0) for sex in _SEXES.values()])
         axes.barh(
             list(_SEXES.values()),
             width,
             left=left,
-            color=_COLORS[name],
-            hatch=_HATCHES[name],
+            color=color,
+            hatch=hatch,
             edgecolor="white",
             linewidth=0.4,
             height=0.6,

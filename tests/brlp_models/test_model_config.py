@@ -31,6 +31,7 @@ def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
         ({"latent_scale": 0}, "greater than 0"),
         ({"guidance": -1}, "guidance\n.*greater than or equal to 0"),
         ({"regions": ["hippocampus", "thalamus"]}, "thalamus, which segmenter.labels lacks"),
+        ({"endpoint": "thalamus"}, "endpoint is thalamus, which is none of regions"),
         ({"latent_scal": 1}, "Extra inputs"),
         ({"context": [{"name": "age"}]}, "range = "),
         ({"context": [{"name": "sex", "coding": "categories"}]}, "categories"),

@@ -75,7 +75,7 @@ def test_preprocessed_scan_is_recognized(
     tiny_model: BrlpModel, change: Any, expected: bool
 ) -> None:
     scan = make_scan(change(ball(tiny_model)), np.asarray(tiny_model.config.affine))
-    assert is_preprocessed(scan, tiny_model.config) is expected
+    assert is_preprocessed(scan, Grid.of_config(tiny_model.config)) is expected
 
 
 def test_preprocessed_scan_is_taken_as_it_is(tiny_model: BrlpModel, tmp_path: Path) -> None:

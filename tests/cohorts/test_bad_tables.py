@@ -362,7 +362,7 @@ def test_cohorts_in_a_folder_that_is_none_are_named(tmp_path: Path) -> None:
         ({"age_unit": "days"}, "--age-unit must be one of years, months, hundredths, got 'days'"),
         ({"sex_coding": "0:M"}, "--sex-coding must say what each code means"),
         ({"sex_coding": "0=male"}, "values F, M"),
-        ({"diagnosis_coding": "1=SMC"}, "--diagnosis-coding must say"),
+        ({"diagnosis_coding": "1=alzheimer"}, "--diagnosis-coding must say"),
         ({"diagnosis": "CN"}, "--diagnosis is for data without a diagnosis"),
         ({"column_map": {"AGE": "age_years"}}, "has no column AGE to read as age_years"),
     ],

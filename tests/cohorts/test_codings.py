@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cohorts.demographics import compute_demographics
 from cohorts.errors import CohortError
 from cohorts.sources.codings import parse_coding
 from cohorts.sources.loading import load_cohort
@@ -85,3 +86,24 @@ def test_code_outside_the_statement_is_a_problem(tmp_path: Path) -> None:
 def test_parse_coding_reads_words() -> None:
     stated = parse_coding("NL=CN, Dementia=AD", values=("CN", "MCI", "AD"), option="--x")
     assert stated == {"NL": "CN", "Dementia": "AD"}
+
+
+MULTIPLE_SCLEROSIS = "participant_id,age_years,sex,edss,diagnosis\na,31,F,1.5,1\nb,45,M,4,2\n"
+
+
+def test_diagnoses_of_another_disease_are_stated(tmp_path: Path) -> None:
+    (tmp_path / "ms.csv").write_text(MULTIPLE_SCLEROSIS)
+    cohort = load_cohort(tmp_path / "ms.csv", diagnosis_coding="1=RRMS,2=SPMS")
+    assert cohort.participants["diagnosis"].tolist() == ["RRMS", "SPMS"]
+    assert cohort.baseline()["edss"].tolist() == [1.5, 4]
+    groups = compute_demographics(cohort)["group"].unique()
+    assert list(groups) == ["all", "RRMS", "SPMS"]
+
+
+@pytest.mark.parametrize("word", ["ad", "Alzheimer", "control", "multiple sclerosis", "2", ""])
+def test_a_spelling_of_a_known_diagnosis_is_no_other_disease(word: str, tmp_path: Path) -> None:
+    table = "\n".join(row.rpartition(",")[0] for row in MULTIPLE_SCLEROSIS.splitlines())
+    (tmp_path / "ms.csv").write_text(table)
+    assert load_cohort(tmp_path / "ms.csv", diagnosis="MS").participants["diagnosis"].eq("MS").all()
+    with pytest.raises(CohortError, match="--diagnosis must be CN, MCI, AD or one word"):
+        load_cohort(tmp_path / "ms.csv", diagnosis=word)

@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--samples", help="draws a person and horizon, or auto")
     add("--seed", type=int, help="the seed of everything random")
     add("--strategies", nargs="+", help="how to choose people (group)")
-    add("--diagnosis", choices=["CN", "MCI", "AD"], help="everyone's, for data without one")
+    add("--diagnosis", help="everyone's (CN, MCI, AD, or another word), for data without one")
     add("--pipeline", help="the folder under derivatives/ that gives segmentations and volumes")
     add("--profile", help="how the tables are written: adni-bids, clinica ..., or a TOML file")
     add("--bids-filter-file", type=Path, help="JSON of entities for t1w and dseg")

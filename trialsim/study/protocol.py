@@ -104,7 +104,7 @@ class CohortSection(ProtocolSection):
     age_unit: Literal["years", "months", "hundredths"] | None = None
     sex_coding: str | dict[str, str] | None = None
     diagnosis_coding: str | dict[str, str] | None = None
-    diagnosis: Literal["CN", "MCI", "AD"] | None = None
+    diagnosis: str | None = None
     top_coded_age: Annotated[float, Field(ge=60, le=120)] | None = None
     missing: str | list[str | int | float] | None = None
     ignore: list[str] = []

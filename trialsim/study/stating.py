@@ -26,7 +26,7 @@ def protocol(
     age_unit: Literal["years", "months", "hundredths"] | None = None,
     sex_coding: str | Mapping[str, str] | None = None,
     diagnosis_coding: str | Mapping[str, str] | None = None,
-    diagnosis: Literal["CN", "MCI", "AD"] | None = None,
+    diagnosis: str | None = None,
     top_coded_age: float | None = None,
     missing: str | Sequence[str | int | float] | None = None,
     ignore: Names | None = None,

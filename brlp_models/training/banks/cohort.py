@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.scans.files import read_labels
+from brlp_models.scans.files import read_labels, read_scan
 from brlp_models.scans.grid import Grid, resample
+from brlp_models.scans.placing import is_preprocessed, take_as_it_is
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
@@ -22,6 +23,8 @@ def write_cohort_bank(
     cohort: Cohort, folder: Path, grid: Grid, *, report: Callable[[int], None] = lambda _: None
 ) -> pd.DataFrame:
     """Preprocess every scan of a cohort onto a model's grid, for training.
+
+    Scans that lie on the grid as a prediction wants them are taken as they are.
 
     Parameters
     ----------
@@ -79,10 +82,13 @@ def _check_files(visits: pd.DataFrame) -> None:
 
 
 def _preprocess(own: pd.DataFrame, grid: Grid) -> list[PreprocessedScan]:
+    scans = [read_scan(path) for path in own["image_path"]]
+    if all(is_preprocessed(scan, grid) for scan in scans):
+        return [take_as_it_is(scan, None) for scan in scans]
     return preprocess_visits(
         [
-            VisitScan(image, segmentation)
-            for image, segmentation in zip(own["image_path"], own["segmentation_path"], strict=True)
+            VisitScan(scan, segmentation)
+            for scan, segmentation in zip(scans, own["segmentation_path"], strict=True)
         ],
         grid,
     )

@@ -5,7 +5,7 @@ no prediction ever has them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +40,14 @@ class CrossFitted:
     folds: tuple[tuple[tuple[str, ...] | None, AuxiliaryModel], ...]
 
     @classmethod
-    def fit(cls, cohort: Cohort, regions: tuple[str, ...], *, seed: int) -> "CrossFitted":
+    def fit(
+        cls,
+        cohort: Cohort,
+        regions: tuple[str, ...],
+        *,
+        covariates: Sequence[str] = (),
+        seed: int,
+    ) -> "CrossFitted":
         """Fit the one-visit regression on all folds of a training cohort but one, in turn.
 
         Parameters
@@ -49,6 +56,8 @@ class CrossFitted:
             The training people; volumes in MNI space.
         regions
             Of the context.
+        covariates
+            Further columns of the regression.
         seed
             Deals people out to folds.
         """
@@ -62,6 +71,7 @@ class CrossFitted:
                 others.baseline(),
                 others.visit_volumes(regions),
                 regions=regions,
+                covariates=covariates,
                 volume_space="mni",
             )
             folds.append((tuple(sorted(left_out)), model))

@@ -80,7 +80,7 @@ def build_visit_pairs(index: pd.DataFrame, config: ModelConfig) -> VisitPairs:
 def build_single_visits(index: pd.DataFrame, config: ModelConfig) -> VisitPairs:
     """Return every visit as a pair with itself, for the UNet on its own."""
     visits = index.reset_index()
-    joined = visits.join(visits, rsuffix="_later")
+    joined = visits.join(visits.add_suffix("_later"))
     values = pd.DataFrame(
         {entry.name: _find_values(entry.name, joined) for entry in config.context}
     )

@@ -36,7 +36,9 @@ READING: Final = {
     "age_unit": _text("Unit of ages: years, months or hundredths. Detected where left out."),
     "sex_coding": _text("What the codes of sex mean, for example 0=M,1=F."),
     "diagnosis_coding": _text("What the codes of diagnosis mean, for example 1=CN,2=MCI,3=AD."),
-    "diagnosis": _text("Everyone's diagnosis (CN, MCI or AD), for data that hold none."),
+    "diagnosis": _text(
+        "Everyone's diagnosis (CN, MCI, AD, another in one word), for data that hold none."
+    ),
     "top_coded_age": Shared(
         Annotated[
             float | None, typer.Option(help="The age that a bound such as 90+ stands for, years.")

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.schema import DIAGNOSES
+from cohorts.schema import order_diagnoses
 from reports.figures import count_cohort, plot_cohort_overview
 from reports.figures.cohort import count_sexes, name_sex
 from reports.page.columns import build_table, number, words
@@ -51,9 +51,7 @@ def _people(facts: StudyFacts, privacy: Privacy) -> Table:
     region = facts.describe(_TABLE).endpoint or facts.describe("scores").endpoint or "hippocampus"
     baseline = _baseline_volume(facts, region)
     groups = [("All", people)] + [
-        (name, people[people["diagnosis"] == name])
-        for name in DIAGNOSES
-        if (people["diagnosis"] == name).any()
+        (name, people[people["diagnosis"] == name]) for name in order_diagnoses(people["diagnosis"])
     ]
     rows = []
     for name, group in groups:
