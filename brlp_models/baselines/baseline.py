@@ -50,6 +50,9 @@ class BaselineConfig(BaseModel):
         table's prediction and what was read in the features.
     shape, affine
         Of the grid that scans lie on.
+    spread
+        At each horizon, the sd of the error, in percent of the baseline volume, in the people
+        fitted on, corrected for the number of weights; None for folders of before it was kept.
     n_people, n_table_people
         Whom scans, and whom the table were learned from.
     is_synthetic, provenance
@@ -70,6 +73,7 @@ class BaselineConfig(BaseModel):
     readout: dict[str, Any] | None = None
     shape: tuple[int, int, int] | None = None
     affine: tuple[tuple[float, ...], ...] | None = None
+    spread: tuple[Annotated[float, Field(ge=0)], ...] | None = None
     n_people: int = 0
     n_table_people: int
     is_synthetic: bool
@@ -80,6 +84,12 @@ class BaselineConfig(BaseModel):
     def learned_from(self) -> str:
         """What the training volumes were, as `cohorts.measurement.describe_learned` says it."""
         return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
+
+    def find_spread(self, months: float) -> float:
+        """Return the sd of the error at a horizon, percent of the baseline volume; NaN if none."""
+        if self.spread is None:
+            return float("nan")
+        return self.spread[self.horizons_months.index(months)]
 
     def get_grid(self) -> Grid | None:
         """Return the grid of the scans that it reads; None where it reads none."""

@@ -7,6 +7,7 @@ from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
 from brlp_models.evaluation.statistics import Array, compute_mean, estimate
 
 VOLUME_ERROR = "MAE (% of brain)"
+CHANGE_ERROR = "change error ratio"
 IMAGE = "brain image"
 _IMAGE_MEASURES = {"mse": "MSE", "ssim": "SSIM"}
 _BEST = {"SSIM": 1.0}
@@ -85,6 +86,53 @@ def summarize_accuracy(
                 row["improvement_lower"], row["improvement_upper"] = better.lower, better.upper
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def summarize_change_errors(
+    predicted: pd.DataFrame, *, rng: np.random.Generator, n_bootstrap: int = 1000
+) -> pd.DataFrame:
+    """Return how large the error of the predicted change is beside the change itself.
+
+    The sum over people of abs(predicted - true change) over that of abs(true change), both in
+    percent of the person's own baseline. Carrying forward has 1 by construction, so that what is
+    below 1 tells of the change; an error of a volume or a scan would be small in any case, since
+    people hardly change. After the change error of Delta-LFM (arXiv 2512.09185), which relates the
+    two in scans; a ratio of sums, because that of one person is unbounded.
+
+    Parameters
+    ----------
+    predicted
+        As in `tabulate_errors`, with `start_mm3` (measured) and `baseline_mm3` (true).
+    rng, n_bootstrap
+        Of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        Rows as those of `summarize_accuracy`, of the measure `CHANGE_ERROR`, over people whom all
+        methods predict.
+    """
+    changes = predicted.assign(
+        change=100 * (predicted["predicted_mm3"] / predicted["start_mm3"] - 1),
+        true=100 * (predicted["true_mm3"] / predicted["baseline_mm3"] - 1),
+    )
+    rows = []
+    for (horizon, region), own in changes.groupby(["horizon_months", "region"]):
+        wide = own.pivot_table(index="participant_id", columns="method", values="change")
+        true = own.drop_duplicates("participant_id").set_index("participant_id")["true"]
+        table = wide.assign(true=true).dropna()
+        for method in wide if len(table) else ():
+            pair = (table[method].to_numpy(float), table["true"].to_numpy(float))
+            found = estimate(compute_change_error, *pair, rng=rng, n_bootstrap=n_bootstrap)
+            key = {"horizon_months": horizon, "region": region, "measure": CHANGE_ERROR}
+            rows.append({**key, "method": method, **vars(found)})
+    return pd.DataFrame(rows)
+
+
+def compute_change_error(predicted: Array, true: Array) -> float:
+    """Return the sum of absolute errors over that of absolute true changes; NaN for 0."""
+    whole = float(np.abs(true).sum())
+    return float(np.abs(predicted - true).sum()) / whole if whole > 0 else float("nan")
 
 
 def summarize_by_sex(

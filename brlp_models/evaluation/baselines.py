@@ -20,6 +20,7 @@ from brlp_models.baselines.scoring import predict_changes
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, MODEL, REFERENCE
 from brlp_models.evaluation.ranking import REGION
+from brlp_models.evaluation.times import MethodTimes
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
 from brlp_models.scans.cache import ScanCache
@@ -65,8 +66,12 @@ def predict_auxiliary(
     measured = [str(column) for column in table if str(column).endswith("_mm3")]
     table = table.assign(**{column: table[column] * scale for column in measured})
     found = auxiliary.predict_volumes(table, horizons_months=list(horizons_months))
-    native = found["volume_mm3"] / found["participant_id"].map(scale)
-    return found.assign(predicted_mm3=native, method=AUXILIARY)[[*KEY, "predicted_mm3", "method"]]
+    scales = found["participant_id"].map(scale)
+    return found.assign(
+        predicted_mm3=found["volume_mm3"] / scales,
+        sd_mm3=found["volume_sd_mm3"] / scales,
+        method=AUXILIARY,
+    )[[*KEY, "predicted_mm3", "sd_mm3", "method"]]
 
 
 def predict_from_table(
@@ -103,17 +108,21 @@ def predict_from_table(
         people = own["participant_id"]
         if training is None:
             ratio = _cross_fit(x.loc[people], _compute_ratio(own))
+            sd = _leave_one_out_sd(ratio - _compute_ratio(own))
         else:
             there = training[1]
             fit_on = there[(there["horizon_months"] == horizon) & (there["region"] == REGION)]
             known = _encode(training[0].baseline()).loc[fit_on["participant_id"]]
             columns = [name for name in x.columns if name in known.columns]
-            machine = _build_regression(len(known))
-            ratio = machine.fit(known[columns], _compute_ratio(fit_on)).predict(
-                x.loc[people, columns]
-            )
-        rows.append(own.assign(predicted_mm3=ratio * people.map(measured), method=REFERENCE))
-    return pd.concat(rows, ignore_index=True)[[*KEY, "predicted_mm3", "method"]]
+            machine = _build_regression(len(known)).fit(known[columns], _compute_ratio(fit_on))
+            ratio = machine.predict(x.loc[people, columns])
+            # of the folds that the machine was chosen by
+            sd = np.full(len(ratio), np.sqrt(-machine.best_score_))
+        start_mm3 = people.map(measured)
+        rows.append(
+            own.assign(predicted_mm3=ratio * start_mm3, sd_mm3=sd * start_mm3, method=REFERENCE)
+        )
+    return pd.concat(rows, ignore_index=True)[[*KEY, "predicted_mm3", "sd_mm3", "method"]]
 
 
 def predict_by_baselines(
@@ -122,6 +131,7 @@ def predict_by_baselines(
     cohort: Cohort,
     predicted: pd.DataFrame,
     cache: ScanCache,
+    times: MethodTimes,
 ) -> pd.DataFrame:
     """Return rows of baselines that were fitted on other people, where the model has some.
 
@@ -133,6 +143,8 @@ def predict_by_baselines(
         As in `brlp_models.baselines.scoring.predict_changes`.
     predicted
         Rows of the model, with `start_mm3` and whatever goes with them.
+    times
+        Gets how long each takes.
 
     Raises
     ------
@@ -145,10 +157,18 @@ def predict_by_baselines(
     keys = list(zip(known["participant_id"], known["horizon_months"], strict=True))
     rows = []
     for baseline in baselines:
-        changes, _ = predict_changes(baseline, model, people, cache)
+        with times.measure(baseline.config.name, len(people.participants)):
+            changes, _ = predict_changes(baseline, model, people, cache)
         percent = [changes.loc[person, months] for person, months in keys]
         expected = known["start_mm3"] * (1 + np.array(percent, dtype=float) / 100)
-        rows.append(known.assign(predicted_mm3=expected, method=baseline.config.name))
+        error = [baseline.config.find_spread(months) for months in known["horizon_months"]]
+        rows.append(
+            known.assign(
+                predicted_mm3=expected,
+                sd_mm3=known["start_mm3"] * np.array(error, dtype=float) / 100,
+                method=baseline.config.name,
+            )
+        )
     return pd.concat(rows, ignore_index=True).dropna(subset="predicted_mm3")
 
 
@@ -215,6 +235,12 @@ def _cross_fit(x: pd.DataFrame, ratio: npt.NDArray[np.float64]) -> npt.NDArray[n
     folds = KFold(n, shuffle=True, random_state=1)
     n_fitted = len(x) - len(x) // n - 1
     return np.asarray(cross_val_predict(_build_regression(n_fitted), x, ratio, cv=folds))
+
+
+def _leave_one_out_sd(errors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the sd of the errors of the others, for each person."""
+    squares = errors**2
+    return np.asarray(np.sqrt((squares.sum() - squares) / (len(errors) - 1)))
 
 
 def _compute_ratio(table: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -62,6 +62,27 @@ def summarize_calibration(
     return pd.DataFrame(rows)
 
 
+def summarize_coverage(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Return how often the intervals of each method that has some hold the truth.
+
+    Parameters
+    ----------
+    predicted
+        As in `summarize_calibration`, of several methods (`method`); those without `sd_mm3`, such
+        as carrying forward, have no row.
+
+    Returns
+    -------
+    DataFrame
+        `method`, and the columns of `summarize_calibration`.
+    """
+    parts = [
+        summarize_calibration(own).assign(method=method)
+        for method, own in predicted[predicted["sd_mm3"] > 0].groupby("method", sort=False)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"method": []})
+
+
 def fit_factors(predicted: pd.DataFrame) -> Factors:
     """Return the factors with which the intervals of these people would hold the truth.
 

@@ -1,7 +1,6 @@
 """The evaluation of a model on a cohort: every table, in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import (
     summarize_accuracy,
     summarize_by_sex,
+    summarize_change_errors,
     tabulate_errors,
 )
 from brlp_models.evaluation.baselines import (
@@ -21,7 +21,12 @@ from brlp_models.evaluation.baselines import (
     predict_carry_forward,
     predict_from_table,
 )
-from brlp_models.evaluation.calibration import Factors, fit_factors, summarize_calibration
+from brlp_models.evaluation.calibration import (
+    Factors,
+    fit_factors,
+    summarize_calibration,
+    summarize_coverage,
+)
 from brlp_models.evaluation.comparisons import (
     Compared,
     compare_variants,
@@ -31,28 +36,31 @@ from brlp_models.evaluation.comparisons import (
     tell_wrong_diagnoses,
 )
 from brlp_models.evaluation.conditions import predict_conditions, summarize_conditions
+from brlp_models.evaluation.evaluated_people import (
+    EvaluatedCohort,
+    describe_reference,
+    is_same_cohort,
+    simulate_archive,
+)
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
 from brlp_models.evaluation.images.accuracy import measure_images
 from brlp_models.evaluation.images.scans_on_grid import VisitImage, iterate_people
-from brlp_models.evaluation.methods import KEY, MODEL, REFERENCE
+from brlp_models.evaluation.methods import AUXILIARY, KEY, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
 )
 from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.truth import (
-    compute_brain_volumes,
-    find_volumes_at,
-    load_true_cohort,
-)
+from brlp_models.evaluation.times import MethodTimes
+from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
 from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
 from cohorts.measurement import require_one_tool
-from cohorts.synthetic import synthesize_table
 from cohorts.table_files import write_table
 
 Progress = Callable[[str], None]
@@ -62,33 +70,7 @@ PER_PERSON = (
 )  # fmt: skip
 """Tables with a row for each person; the others summarize these."""
 
-N_ARCHIVE = 4000
-"""Simulated people that the tabular reference learns from, as many as a large archive has."""
-
-FEWEST_CROSS_FITTED = 150
-"""Cross-fitted on fewer people, the tabular reference is weaker than a user's archive makes it."""
-
-_PREPROCESSED = "preprocessed"
-
-
-@dataclass(frozen=True)
-class EvaluatedCohort:
-    """A cohort with what is truly known of it.
-
-    Parameters
-    ----------
-    cohort
-        People with scans at baseline, and volumes at later visits.
-    folder
-        Where it lies; a synthetic cohort's truth is read from there.
-    """
-
-    cohort: Cohort
-    folder: Path | None = None
-
-    def load_truth(self) -> tuple[Cohort, str]:
-        """Return the people with their true volumes, and `latent` or `measured`."""
-        return load_true_cohort(self.cohort, self.folder)
+_PREPROCESSED, _PREDICTIONS = "preprocessed", "predictions"
 
 
 def evaluate_model(
@@ -116,7 +98,8 @@ def evaluate_model(
         How much.
     training
         A cohort that the tabular reference is fitted on. Without one it is fitted on 4,000
-        simulated people where the evaluated ones are simulated, and cross-fitted otherwise.
+        simulated people of their generator where the evaluated ones are simulated, and
+        cross-fitted otherwise.
     calibration
         Other people, whose errors say how intervals are recalibrated; without them each half of
         the people tells it of the other.
@@ -130,7 +113,8 @@ def evaluate_model(
     dict
         `predicted`, `floor`, `images`, `failures` (by person), `floor_summary`, `accuracy`,
         `sexes`, `ranking`, `reference` (what the regression on the baseline table was fitted on),
-        `calibration`, `uncertainty`, `voxel_uncertainty`; with `n_conditions` people
+        `calibration` (of the model), `coverage` (of the other methods that give an sd), `times`,
+        `uncertainty`, `voxel_uncertainty`; with `n_conditions` people
         `condition_changes` (by person) and `conditions`; with `n_compared` people `variants`,
         `comparisons`, `told_diagnoses`, `wrong_diagnosis`, `several_visits`.
 
@@ -142,7 +126,7 @@ def evaluate_model(
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
-    if calibration is not None and _is_same(people, calibration):
+    if calibration is not None and is_same_cohort(people, calibration):
         raise ModelError("Intervals must be calibrated on other people than the evaluated ones.")
     cohorts = {"the evaluated people": people}
     cohorts |= {} if training is None else {"the training people": training}
@@ -156,7 +140,11 @@ def evaluate_model(
     at_horizon = find_volumes_at(truth, settings.horizons_months)
     at_horizon["brain_mm3"] = at_horizon["participant_id"].map(compute_brain_volumes(truth))
     report(f"prediction of {len(people.cohort.participants)} people")
-    found = _predict(model, people.cohort, out, settings)
+    times = MethodTimes()
+    # those of an interrupted evaluation are taken up, in no time
+    n_known = sum(1 for _ in (out / _PREDICTIONS / PEOPLE).glob("*"))
+    with times.measure(MODEL, len(people.cohort.participants) - n_known):
+        found = _predict(model, people.cohort, out, settings)
     if found.table.empty:
         problems = " ".join(found.failures["problem"].unique())
         raise ModelError(f"Nobody could be predicted: {problems}")
@@ -167,16 +155,17 @@ def evaluate_model(
     )
     tables["failures"] = found.failures
     if training is None and people.cohort.is_synthetic:
-        training = _simulate_archive(settings)
-    tables["reference"] = _describe_reference(people, training)
+        training = simulate_archive(settings, people.find_generator())
+    tables["reference"] = describe_reference(people, training)
     tables["predicted"] = _join_methods(
-        model, people.cohort, at_horizon, found, tables["floor"], settings, training
+        model, people.cohort, at_horizon, found, tables["floor"], settings, training, times
     )
     if baselines:
         report("baselines")
         known = tables["predicted"]
-        rows = predict_by_baselines(baselines, model, people.cohort, known, cache)
+        rows = predict_by_baselines(baselines, model, people.cohort, known, cache, times)
         tables["predicted"] = pd.concat([known, rows], ignore_index=True)
+    tables["times"] = times.tabulate()
     factors = None
     if calibration is not None:
         report(f"calibration on {len(calibration.cohort.participants)} other people")
@@ -193,39 +182,13 @@ def evaluate_model(
     return tables
 
 
-def _simulate_archive(settings: EvaluationSettings) -> EvaluatedCohort:
-    """Return simulated people as many as an archive has, with visits at the horizons."""
-    cohort, _ = synthesize_table(
-        N_ARCHIVE,
-        rng=np.random.default_rng([settings.seed, 2]),
-        visits_months=sorted({0.0, *settings.horizons_months}),
-        label="archive",
-    )
-    return EvaluatedCohort(cohort)
-
-
-def _describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None) -> pd.DataFrame:
-    fitted = people if training is None else training
-    n_people = len(fitted.cohort.participants)
-    how = "cross-fitted on the evaluated people" if training is None else "fitted on other people"
-    weak = training is None and n_people < FEWEST_CROSS_FITTED
-    note = f"fewer than {FEWEST_CROSS_FITTED}: weaker than an archive would make it" if weak else ""
-    return pd.DataFrame([{"method": REFERENCE, "n_people": n_people, "how": how, "note": note}])
-
-
-def _is_same(people: EvaluatedCohort, others: EvaluatedCohort) -> bool:
-    if people.folder is not None and others.folder is not None:
-        return people.folder.resolve() == others.folder.resolve()
-    return people.cohort is others.cohort
-
-
 def _predict(
     model: BrlpModel, cohort: Cohort, out: Path, settings: EvaluationSettings
 ) -> PeoplePredictions:
     return predict_people(
         model,
         cohort,
-        out / "predictions",
+        out / _PREDICTIONS,
         settings.horizons_months,
         settings.samples,
         seed=settings.seed,
@@ -281,6 +244,7 @@ def _join_methods(
     floor: pd.DataFrame,
     settings: EvaluationSettings,
     training: EvaluatedCohort | None,
+    times: MethodTimes,
 ) -> pd.DataFrame:
     """Return every method's predictions with the truth, and the start they all stand on."""
     start = found.table.drop_duplicates(["participant_id", "region"])[
@@ -292,12 +256,11 @@ def _join_methods(
         fit = (training.cohort, find_volumes_at(there, settings.horizons_months))
     first = floor.drop_duplicates("participant_id")[["participant_id", "determinant"]]
     scales = {str(name): float(scale) for name, scale in first.itertuples(index=False)}
-    methods = [
-        found.table,
-        predict_carry_forward(found.table),
-        predict_auxiliary(model, cohort, settings.horizons_months, scales),
-        predict_from_table(cohort, at_horizon, start, training=fit),
-    ]
+    methods = [found.table, predict_carry_forward(found.table)]
+    with times.measure(AUXILIARY, len(scales)):
+        methods.append(predict_auxiliary(model, cohort, settings.horizons_months, scales))
+    with times.measure(REFERENCE, at_horizon["participant_id"].nunique(), includes="fitting"):
+        methods.append(predict_from_table(cohort, at_horizon, start, training=fit))
     joined = pd.concat(methods, ignore_index=True).drop(columns="start_mm3")
     return joined.merge(start, on=["participant_id", "region"]).merge(at_horizon, on=KEY)
 
@@ -325,7 +288,10 @@ def _summarize(
         "sexes": summarize_by_sex(errors, participants["sex"], rng=rng, n_bootstrap=n),
         "ranking": summarize_ranking(predicted, participants["diagnosis"], rng=rng, n_bootstrap=n),
         "calibration": summarize_calibration(mine, factors=factors),
+        "coverage": summarize_coverage(predicted[predicted["method"] != MODEL]),
     }
+    change = summarize_change_errors(predicted, rng=rng, n_bootstrap=n)
+    found["accuracy"] = pd.concat([found["accuracy"], change], ignore_index=True)
     if not images.empty:
         found["uncertainty"] = relate_uncertainty(images, errors)
         found["voxel_uncertainty"] = summarize_voxels(images)

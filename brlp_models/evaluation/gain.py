@@ -8,7 +8,7 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.conditions import TrueVolumes, predict_told
-from brlp_models.evaluation.evaluation import EvaluatedCohort
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.statistics import Array, estimate
 from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.config import ModelConfig

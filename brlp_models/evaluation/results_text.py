@@ -17,7 +17,8 @@ def render_results(tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] =
     ----------
     tables
         `conditions`, `floor_summary`, `accuracy`, `ranking`, `reference`, `calibration`,
-        `comparisons`, `wrong_diagnosis`, `several_visits`, `uncertainty`, `voxel_uncertainty`.
+        `coverage`, `times`, `comparisons`, `wrong_diagnosis`, `several_visits`, `uncertainty`,
+        `voxel_uncertainty`.
     notes
         What must be known before they are read.
     """
@@ -82,6 +83,17 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
     ),
     "reference": ("The regression that BrLP is compared with", _render_reference),
     "calibration": ("Coverage of intervals", _render_calibration),
+    "coverage": (
+        "Coverage of the other methods' intervals",
+        lambda table: _as_markdown(
+            _widen(
+                _show_estimates(table, ("coverage", "coverage_lower", "coverage_upper")),
+                ["region", "horizon_months", "level"],
+                "method",
+            )
+        ),
+    ),
+    "times": ("Processor time", lambda table: _as_markdown(table)),
     "comparisons": ("Ablation, draws, steps", _wide(["comparison", "variant"], "measure")),
     "wrong_diagnosis": (
         "A wrong diagnosis: how far the predicted hippocampal change moves, percentage points",

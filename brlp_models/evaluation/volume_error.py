@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.evaluation import EvaluatedCohort
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.methods import KEY
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.truth import find_volumes_at

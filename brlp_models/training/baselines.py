@@ -70,7 +70,9 @@ def fit_baseline(
         provenance=provenance,
     )
     if is_linear:
-        return Baseline(config)
+        rest = tabled.change.to_numpy(float) - Baseline(config).predict_from_table(tabled.table)
+        spread = _find_spread(rest, len(table.weights))
+        return Baseline(config.model_copy(update={"spread": spread}))
     if people.images is None or model is None:
         raise ModelError(f"{name} learns from scans; give people who have some, and a model.")
     grid, features = Grid.of_config(model.config), _choose_features(name, model)
@@ -92,6 +94,9 @@ def fit_baseline(
         "readout": readout.to_dict(),
         "shape": grid.shape,
         "affine": tuple(tuple(row) for row in grid.affine.tolist()),
+        "spread": _find_spread(
+            rest[rows] - readout.predict(np.hstack([expected[rows], read])), len(readout.weights)
+        ),
         "n_people": len(rows),
     }
     return Baseline(config.model_copy(update=update), reader)
@@ -127,6 +132,13 @@ def _choose_features(name: BaselineName, model: BrlpModel) -> FeatureConfig:
 def _take_signs(people: BaselinePeople) -> Array:
     signs = people.signs if people.signs is not None else pd.DataFrame(index=people.table.index)
     return np.asarray(signs.to_numpy(float))
+
+
+def _find_spread(errors: Array, n_weights: int) -> tuple[float, ...]:
+    """Return the sd of each column, as a regression of so many weights leaves it in others."""
+    known = errors[np.isfinite(errors).all(axis=1)]
+    freedom = max(1, len(known) - n_weights)
+    return tuple(np.sqrt((known**2).sum(axis=0) / freedom).tolist())
 
 
 def _standardize(values: Array) -> Array:

@@ -14,7 +14,7 @@ from cohorts.synthetic.trial import (
     synthesize_trial,
     write_trial,
 )
-from cohorts.synthetic.truth import write_truth
+from cohorts.synthetic.truth import write_generator, write_truth
 
 
 def write_people(
@@ -57,6 +57,7 @@ def write_people(
     )
     cohort.write(Path(folder))
     write_truth(truth, Path(folder))
+    write_generator(parameters or GeneratorParameters(), Path(folder))
     return cohort
 
 

@@ -81,6 +81,18 @@ def choose_generator(number: int = 1, signal: str = "strong") -> GeneratorParame
     )
 
 
+def recognize_generator(digest: str) -> GeneratorParameters | None:
+    """Return the frozen parameters of a digest; None where it is of no generator here.
+
+    Examples
+    --------
+    >>> recognize_generator(choose_generator(2, "null").digest()).signs.is_independent
+    True
+    """
+    known = [choose_generator(1), *(choose_generator(2, signal) for signal in SIGNALS)]
+    return next((own for own in known if own.digest() == digest), None)
+
+
 def _resize_hippocampus() -> CohortParameters:
     """Return people whose hippocampus has 6,700 mm3 on average at 75, both sides together."""
     first = CohortParameters()

@@ -34,7 +34,7 @@ from cohorts.synthetic.tabular import (
     tabulate_participants,
 )
 from cohorts.synthetic.trajectories import SyntheticPeople
-from cohorts.synthetic.truth import write_true_signs, write_truth
+from cohorts.synthetic.truth import write_generator, write_true_signs, write_truth
 from cohorts.volumetry import compute_label_volumes
 
 VISITS_MONTHS: Final = (0.0, 12.0, 24.0, 48.0)
@@ -156,6 +156,7 @@ def synthesize_images(
     )
     jobs = _list_jobs(treated, rng, parameters, signs)
     _write_truth(course, root)
+    write_generator(parameters, root)
     if signs is not None:
         write_true_signs(signs.tabulate(name_participants(course)), root)
     settings = ScanSettings(root, bases, resolution_mm, parameters)

@@ -9,11 +9,14 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.synthetic.generators import recognize_generator
+from cohorts.synthetic.parameters import GeneratorParameters
 
 TRUTH_FOLDER: Final = "truth"
 """The folder inside a cohort's that no loader reads."""
 
 _VOLUMES: Final = "volumes.parquet"
+_GENERATOR: Final = "generator.txt"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,34 @@ def write_true_signs(signs: pd.DataFrame, folder: Path) -> None:
     target = folder / TRUTH_FOLDER
     target.mkdir(parents=True, exist_ok=True)
     signs.to_parquet(target / "signs.parquet", index=False)
+
+
+def write_generator(parameters: GeneratorParameters, folder: Path) -> None:
+    """Write which generator made the people: the digest of its parameters."""
+    target = folder / TRUTH_FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    (target / _GENERATOR).write_text(f"{parameters.digest()}\n", encoding="utf-8")
+
+
+def read_generator(folder: Path) -> GeneratorParameters:
+    """Return the parameters of the generator that made a folder's people; of 1 where none is named.
+
+    Raises
+    ------
+    CohortError
+        Where the folder names a generator that is not one of this package.
+    """
+    path = folder / TRUTH_FOLDER / _GENERATOR
+    if not path.is_file():
+        return GeneratorParameters()
+    digest = path.read_text(encoding="utf-8").strip()
+    found = recognize_generator(digest)
+    if found is None:
+        raise CohortError(
+            f"{path} names parameters that are of no generator of this version ({digest[:12]}), so "
+            "no people like these can be simulated."
+        )
+    return found
 
 
 def read_true_volumes(folder: Path) -> pd.DataFrame | None:

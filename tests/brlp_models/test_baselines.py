@@ -20,6 +20,7 @@ from brlp_models.errors import ModelError
 from brlp_models.evaluation.baselines import predict_by_baselines
 from brlp_models.evaluation.methods import MODEL
 from brlp_models.evaluation.statistics import compute_spearman
+from brlp_models.evaluation.times import MethodTimes
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.baselines import fit_baseline, render_card
@@ -84,6 +85,16 @@ def test_what_the_scan_tells_is_found_in_other_people(baseline: Baseline) -> Non
     table, image = rank(baseline, make_people(40, 2))
     assert table < 0.75
     assert image > 0.9
+
+
+def test_intervals_of_other_people_hold_the_truth_as_often_as_they_say(
+    baseline: Baseline,
+) -> None:
+    people = make_people(100, 11)
+    error = baseline.predict_change(people.table, people.images) - people.change
+    inside = error.abs() <= 1.2816 * np.array(baseline.config.spread)
+    # 100 people: four binomial standard errors
+    assert inside.mean().to_numpy() == pytest.approx(0.8, abs=0.16)
 
 
 def test_a_scan_that_tells_nothing_adds_nothing(tiny_model: BrlpModel) -> None:
@@ -265,7 +276,8 @@ def test_an_evaluation_has_a_row_of_each_baseline_where_the_model_has_one(
             for name in people.table.index for months in MONTHS
         ]
     )  # fmt: skip
-    found = predict_by_baselines([baseline], tiny_model, cohort, mine, ScanCache(tmp_path / "c"))
+    times, cache = MethodTimes(), ScanCache(tmp_path / "c")
+    found = predict_by_baselines([baseline], tiny_model, cohort, mine, cache, times)
     assert len(found) == 4
     assert set(found["method"]) == {"image_regression"}
     changes, _ = predict_changes(baseline, tiny_model, cohort, ScanCache(tmp_path / "c"))
@@ -273,6 +285,11 @@ def test_an_evaluation_has_a_row_of_each_baseline_where_the_model_has_one(
     own = found[(found["participant_id"] == name) & (found["horizon_months"] == 48)]
     expected = start[name] * (1 + changes.loc[name, 48.0] / 100)
     assert own["predicted_mm3"].item() == pytest.approx(expected)
+    assert baseline.config.spread is not None
+    error = start[name] * baseline.config.spread[1] / 100
+    assert own["sd_mm3"].item() == pytest.approx(error)
+    (row,) = times.tabulate().to_dict("records")
+    assert (row["method"], row["n"]) == ("image_regression", 2)
 
 
 def test_the_bundled_baseline_is_whole_small_and_says_that_it_is_synthetic() -> None:

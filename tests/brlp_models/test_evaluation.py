@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.accuracy import VOLUME_ERROR
+from brlp_models.evaluation.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.comparisons import read_diagnosis_as
-from brlp_models.evaluation.evaluation import N_ARCHIVE, EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.evaluated_people import N_ARCHIVE, EvaluatedCohort, simulate_archive
+from brlp_models.evaluation.evaluation import evaluate_model
 from brlp_models.evaluation.images.real_scan import segment_on
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people
@@ -35,6 +36,10 @@ from brlp_models.training.banks.evaluation_cohort import _split_sides
 from brlp_models.training.banks.evaluation_people import write_evaluation_people
 from brlp_models.training.recipe import load_recipe
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.synthetic.folders import write_people
+from cohorts.synthetic.generators import choose_generator
+from cohorts.synthetic.parameters import CohortParameters, GeneratorParameters
 from reports.figures.model_evaluation import write_evaluation_figures
 from tests.brlp_models.brain_drawing import draw_brain
 from trialsim.cli.app import app
@@ -158,13 +163,15 @@ def test_every_table_is_written(evaluated: Evaluated) -> None:
         "floor", "floor_summary", "predicted", "images", "failures", "accuracy", "sexes", "ranking",
         "calibration", "uncertainty", "voxel_uncertainty", "variants", "comparisons",
         "told_diagnoses", "wrong_diagnosis", "several_visits", "reference",
-        "conditions", "condition_changes",
+        "conditions", "condition_changes", "coverage", "times",
     }  # fmt: skip
     assert set(tables) == {path.stem for path in out.glob("*.csv")} == wanted
     assert all(len(tables[name]) for name in wanted - {"failures"})
     methods = {MODEL, CARRY_FORWARD, AUXILIARY, REFERENCE}
     assert set(tables["accuracy"]["method"]) == methods
-    assert {VOLUME_ERROR, "MSE", "SSIM"} == set(tables["accuracy"]["measure"])
+    assert {VOLUME_ERROR, CHANGE_ERROR, "MSE", "SSIM"} == set(tables["accuracy"]["measure"])
+    assert set(tables["coverage"]["method"]) == {AUXILIARY, REFERENCE}
+    assert set(tables["times"]["method"]) == {MODEL, AUXILIARY, REFERENCE}
 
 
 def test_simulated_people_are_compared_with_a_regression_on_an_archive(
@@ -176,6 +183,27 @@ def test_simulated_people_are_compared_with_a_regression_on_an_archive(
     assert reference["how"] == "fitted on other people"
     measures = set(tables["ranking"].query("method == @MODEL")["measure"])
     assert f"Spearman minus that of the {REFERENCE}" in measures
+
+
+def test_the_archive_is_of_the_generator_that_made_the_people(tmp_path: Path) -> None:
+    settings = EvaluationSettings(horizons_months=(24.0,))
+    found = {}
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        cohort = write_people(folder, 2, seed=1, parameters=choose_generator(number))
+        generator = EvaluatedCohort(cohort, folder).find_generator()
+        assert generator == choose_generator(number)
+        archive = simulate_archive(settings, generator).cohort.baseline()
+        found[number] = archive["hippocampus_mm3"].mean()
+    # the sd of a mean of 4,000 is 15 mm3; generator 2 has hippocampi of another size
+    assert abs(found[2] - found[1]) > 100
+
+
+def test_people_of_no_known_generator_are_told(tmp_path: Path) -> None:
+    parameters = replace(GeneratorParameters(), cohort=CohortParameters(speed_sd=0.1))
+    people = EvaluatedCohort(write_people(tmp_path, 2, seed=1, parameters=parameters), tmp_path)
+    with pytest.raises(CohortError, match="of no generator of this version"):
+        people.find_generator()
 
 
 def test_carrying_forward_uses_the_volumes_of_the_input_scan(

@@ -6,8 +6,17 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from brlp_models.evaluation.accuracy import IMAGE, summarize_accuracy, tabulate_errors
-from brlp_models.evaluation.calibration import fit_factors, summarize_calibration
+from brlp_models.evaluation.accuracy import (
+    IMAGE,
+    summarize_accuracy,
+    summarize_change_errors,
+    tabulate_errors,
+)
+from brlp_models.evaluation.calibration import (
+    fit_factors,
+    summarize_calibration,
+    summarize_coverage,
+)
 from brlp_models.evaluation.floor import summarize_floor
 from brlp_models.evaluation.images.accuracy import (
     compare_images,
@@ -79,6 +88,26 @@ def test_improvement_of_similarity_is_that_of_what_it_lacks() -> None:
     found = summarize_accuracy(tabulate_errors(volumes, images), rng=RNG(0), n_bootstrap=10)
     scans = found[(found["region"] == IMAGE) & (found["method"] == MODEL)]
     assert scans["improvement_percent"].to_list() == pytest.approx([50, 50])
+
+
+def test_the_change_error_of_carrying_forward_is_one_and_of_half_the_change_a_half() -> None:
+    start = [1020.0, 990.0, 1000.0, 1010.0, 970.0, 1000.0]
+    still = make_predicted(CARRY_FORWARD, start, TRUE).assign(start_mm3=start)
+    ratio = 1 - (1 - np.array(TRUE) / 1000) / 2
+    half = make_predicted(MODEL, list(ratio * start), TRUE).assign(start_mm3=start)
+    found = summarize_change_errors(pd.concat([still, half]), rng=RNG(0), n_bootstrap=50)
+    value = found.set_index("method")["value"]
+    assert value.to_dict() == {MODEL: pytest.approx(0.5), CARRY_FORWARD: pytest.approx(1)}
+    assert (found["lower"] <= found["value"] + 1e-9).all()
+
+
+def test_methods_without_an_sd_have_no_coverage() -> None:
+    wide = make_predicted(AUXILIARY, [940.0] * 6, TRUE).assign(sd_mm3=1000.0)
+    narrow = make_predicted("elastic_net", [940.0] * 6, TRUE).assign(sd_mm3=1.0)
+    still = make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE).assign(sd_mm3=np.nan)
+    found = summarize_coverage(pd.concat([wide, narrow, still]))
+    assert found.groupby("method")["coverage"].max().to_dict() == {AUXILIARY: 1, "elastic_net": 0}
+    assert summarize_coverage(still).empty
 
 
 def test_the_right_order_ranks_perfectly_and_the_reverse_does_not() -> None:

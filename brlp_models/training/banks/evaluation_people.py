@@ -17,6 +17,7 @@ from cohorts.cohort import Cohort
 from cohorts.folder import is_cohort_folder
 from cohorts.synthetic.anatomy.base import BaseAnatomy, read_anatomy
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
+from cohorts.synthetic.truth import write_generator
 
 Purpose = Literal["evaluation", "calibration"]
 _PREFIX: dict[Purpose, str] = {"evaluation": "sub-eval", "calibration": "sub-cal"}
@@ -88,6 +89,7 @@ def write_evaluation_people(
     )
     rng = np.random.default_rng([seed, 1])
     cohort = write_evaluation_cohort(bank, folder, recipe.model, rng=rng)
+    write_generator(recipe.choose_generator(), folder)
     shutil.rmtree(bank)
     return cohort
 

@@ -44,7 +44,7 @@ def calibrate(
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
-    from brlp_models.evaluation.evaluation import EvaluatedCohort
+    from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.evaluation.gain import apply_gain, measure_gain
     from brlp_models.evaluation.volume_error import measure_volume_error
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.baselines.baseline import BaselineConfig, load_baseline
-from brlp_models.evaluation.evaluation import PER_PERSON, EvaluatedCohort, evaluate_model
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort
+from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
 from brlp_models.evaluation.local_validation import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings

@@ -1,0 +1,76 @@
+"""Who is evaluated, with the truth, and on whom a regression is fitted beside."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brlp_models.evaluation.methods import REFERENCE
+from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.evaluation.truth import load_true_cohort
+from cohorts.cohort import Cohort
+from cohorts.synthetic import synthesize_table
+from cohorts.synthetic.parameters import GeneratorParameters
+from cohorts.synthetic.truth import read_generator
+
+N_ARCHIVE = 4000
+"""Simulated people that the tabular reference learns from, as many as a large archive has."""
+
+FEWEST_CROSS_FITTED = 150
+"""Cross-fitted on fewer people, the tabular reference is weaker than a user's archive makes it."""
+
+
+@dataclass(frozen=True)
+class EvaluatedCohort:
+    """A cohort with what is truly known of it.
+
+    Parameters
+    ----------
+    cohort
+        People with scans at baseline, and volumes at later visits.
+    folder
+        Where it lies; a synthetic cohort's truth is read from there.
+    """
+
+    cohort: Cohort
+    folder: Path | None = None
+
+    def load_truth(self) -> tuple[Cohort, str]:
+        """Return the people with their true volumes, and `latent` or `measured`."""
+        return load_true_cohort(self.cohort, self.folder)
+
+    def find_generator(self) -> GeneratorParameters:
+        """Return the parameters of the generator that made synthetic people."""
+        return GeneratorParameters() if self.folder is None else read_generator(self.folder)
+
+
+def simulate_archive(
+    settings: EvaluationSettings, generator: GeneratorParameters
+) -> EvaluatedCohort:
+    """Return people of a generator, as many as an archive has, with visits at the horizons."""
+    cohort, _ = synthesize_table(
+        N_ARCHIVE,
+        rng=np.random.default_rng([settings.seed, 2]),
+        visits_months=sorted({0.0, *settings.horizons_months}),
+        parameters=generator.cohort,
+        label="archive",
+    )
+    return EvaluatedCohort(cohort)
+
+
+def describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None) -> pd.DataFrame:
+    """Return what the regression on the baseline table was fitted on, in one row."""
+    fitted = people if training is None else training
+    n_people = len(fitted.cohort.participants)
+    how = "cross-fitted on the evaluated people" if training is None else "fitted on other people"
+    weak = training is None and n_people < FEWEST_CROSS_FITTED
+    note = f"fewer than {FEWEST_CROSS_FITTED}: weaker than an archive would make it" if weak else ""
+    return pd.DataFrame([{"method": REFERENCE, "n_people": n_people, "how": how, "note": note}])
+
+
+def is_same_cohort(people: EvaluatedCohort, others: EvaluatedCohort) -> bool:
+    """Say whether two cohorts are of the same folder, or the same in memory."""
+    if people.folder is not None and others.folder is not None:
+        return people.folder.resolve() == others.folder.resolve()
+    return people.cohort is others.cohort
