@@ -318,3 +318,27 @@ def test_a_simulation_is_stopped_and_ends_with_its_tab(
     other.close()
     assert outlive_simulations(60)
     assert not page.said
+
+
+def test_a_slider_moves_a_number_and_a_list_and_follows_them(fresh: Any) -> None:
+    number, place = fresh.locator("#design-screening"), PLACE.format("design-screening_slider")
+    before, step = read_headline(fresh), fresh.evaluate(place)
+    press(fresh, "design-screening_slider", "ArrowRight")
+    assert fresh.evaluate(place) > step
+    assert float(number.input_value()) == fresh.evaluate(place)
+    wait_for_another(fresh, before)
+    # what is typed goes beyond the slider's end, and stays
+    before = read_headline(fresh)
+    number.fill("123456")
+    fresh.keyboard.press("Tab")
+    wait_for_another(fresh, before)
+    assert number.input_value() == "123456"
+    assert fresh.evaluate(place) == fresh.evaluate(
+        "$('#design-screening_slider').data('ionRangeSlider').result.max"
+    )
+    before, chosen = read_headline(fresh), fresh.locator("#design-fraction")
+    first = chosen.input_value()
+    press(fresh, "design-fraction_slider", "ArrowRight" if first != "1" else "ArrowLeft")
+    wait_for_another(fresh, before)
+    assert chosen.input_value() != first
+    assert not fresh.said

@@ -15,6 +15,7 @@ from reports.page.formats import show_fraction
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.explorer.contents import Contents
+from trialsim.explorer.controls import find_reach, slide
 from trialsim.explorer.downloads import DOWNLOADS, build_page, describe_ways, render_as
 from trialsim.explorer.moving_figures import draw_choices
 from trialsim.explorer.scenario import ASSUMED, AssumedSource, Scenario
@@ -64,26 +65,26 @@ def design_ui(contents: Contents | None) -> Tag:
         *([] if contents else people),
         ui.input_slider("slowing", "Slowing, %", 1, 95, round(100 * design.slowing), step=1),
         ui.input_slider("power", "Power, %", 50, 99, round(100 * design.target_power), step=1),
-        ui.input_numeric("alpha", "Type I error", design.alpha, min=1e-6, max=0.5, step=0.01),
+        slide(ui.input_numeric("alpha", "Type I error", design.alpha, min=1e-6, max=0.5,
+                               step=0.005),
+              "alpha", "Slider of alpha", ends=(0.005, 0.2), at=design.alpha, step=0.005),
         ui.input_slider("dropout", "Drop-out by the last visit, %", 0, 80,
                         round(100 * design.compute_share_left(0)), step=1),
-        ui.input_numeric("ratio", "Treatment : control", design.allocation_ratio, min=0.1, max=10,
-                         step=0.5),
+        slide(ui.input_numeric("ratio", "Treatment : control", design.allocation_ratio, min=0.1,
+                               max=10, step=0.5),
+              "ratio", "Slider of the allocation", ends=(0.5, 4), at=design.allocation_ratio,
+              step=0.5),
         ui.input_select("analysis", "Analysis", {name: analysis_label(name) for name in analyses},
                         selected=design.analyses[0] if design.analyses[0] in analyses else None),
         ui.input_select("strategy", "Choice looked at",
                         {name: strategy_label(name) for name in strategies},
                         selected=first[0]),
-        ui.input_select("fraction", "Fraction enrolled",
-                        {f"{value:g}": show_fraction(value) for value in fractions},
-                        selected=f"{first[1]:g}"),
+        _choose_fraction(fractions, first[1]),
         *([ui.input_checkbox_group("months", "Visits, months", [f"{m:g}" for m in months[1:]],
                                    selected=[f"{m:g}" for m in months[1:]], inline=True)]
           if months else []),
-        ui.input_numeric("screening", f"A person screened, {costs.currency}", costs.screening,
-                         min=0),
-        ui.input_numeric("participant", f"A person enrolled, {costs.currency}", costs.participant,
-                         min=0),
+        _set_price("screening", f"A person screened, {costs.currency}", costs.screening),
+        _set_price("participant", f"A person enrolled, {costs.currency}", costs.participant),
     ]  # fmt: skip
     return lay_beside(
         "Design",
@@ -97,6 +98,21 @@ def design_ui(contents: Contents | None) -> Tag:
         ui.h2("The same from elsewhere"),
         ui.output_ui("ways"),
     )
+
+
+def _choose_fraction(fractions: list[float], at: float) -> Tag:
+    named = {f"{value:g}": show_fraction(value) for value in fractions}
+    chosen = ui.input_select("fraction", "Fraction enrolled", named, selected=f"{at:g}")
+    if len(fractions) == 1:
+        return chosen
+    ends, place = (1, len(fractions)), fractions.index(at) + 1
+    return slide(chosen, "fraction", "Slider of the fraction", ends=ends, at=place, step=1)
+
+
+def _set_price(name: str, title: str, price: float) -> Tag:
+    field, reach = ui.input_numeric(name, title, price, min=0), find_reach(price)
+    title = f"Slider of the cost of {'screening' if name == 'screening' else 'enrollment'}"
+    return slide(field, name, title, ends=(0, reach), at=price, step=reach / 100)
 
 
 def _list_actions(contents: Contents | None) -> list[Tag]:

@@ -2,17 +2,51 @@
 // second. Here the server is told at once, and while it answers, of the newest place only.
 let isAnswering = false;
 
+// Numbers and lists that a slider has moved, of which the server was not told yet.
+const moved = new Set();
+let isFollowing = false;
+
 const findSlider = (input) => $(input).data("ionRangeSlider");
 const findSliderOf = (line) =>
   findSlider(line.closest(".shiny-input-container").querySelector("input"));
+
+/** Return the number's field or the list that a slider moves; null for one that stands alone. */
+const findMoved = (input) =>
+  input.closest(".moves")?.querySelector("input[type=number], select") ?? null;
+
+const isList = (control) => control.tagName === "SELECT";
+const readPlace = (control) => isList(control) ? control.selectedIndex + 1 : control.valueAsNumber;
+
+function writePlace(control, place) {
+  if (isList(control)) control.selectedIndex = place - 1;
+  else control.value = place;
+  moved.add(control);
+}
+
+/** Move the slider of a number that was typed, or of a line that was chosen, as far as it goes. */
+function followControl(control) {
+  const input = control.closest(".moves")?.querySelector("input.js-range-slider");
+  const slider = input && findSlider(input);
+  if (!slider || Number.isNaN(readPlace(control))) return;
+  if (readPlace(control) === slider.result.from) return;
+  isFollowing = true;
+  slider.update({from: readPlace(control)});
+  isFollowing = false;
+}
 
 /** Tell the server every place that it does not know; return whether there was one. */
 function tellPlaces() {
   let found = false;
   for (const input of document.querySelectorAll("input.js-range-slider")) {
+    const control = findMoved(input);
     const place = findSlider(input)?.result.from;
-    if (place === undefined || Shiny.shinyapp?.$inputValues[input.id] === place) continue;
-    Shiny.setInputValue(input.id, place);
+    if (control) {
+      if (!moved.delete(control)) continue;
+      control.dispatchEvent(new Event("change", {bubbles: true}));
+    } else {
+      if (place === undefined || Shiny.shinyapp?.$inputValues[input.id] === place) continue;
+      Shiny.setInputValue(input.id, place);
+    }
     found = true;
   }
   isAnswering ||= found;
@@ -34,9 +68,17 @@ function moveThreshold(input) {
 
 document.addEventListener("DOMContentLoaded", () => {
   $(document).on("change", "input.js-range-slider", (event) => {
+    if (isFollowing) return;
+    const control = findMoved(event.target);
+    if (control) writePlace(control, findSlider(event.target).result.from);
     moveThreshold(event.target);
     if (!isAnswering) tellPlaces();
   });
+  for (const kind of ["input", "change"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.matches("input[type=number], select")) followControl(event.target);
+    });
+  }
   $(document).on("shiny:value", keepFocus);
   $(document).on("shiny:idle", () => {
     isAnswering = false;
