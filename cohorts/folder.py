@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import pyarrow
 from cohorts.atomic import compute_sha256, write_folder
 from cohorts.errors import CohortError
 
-TABLE_FILES: Final = ("participants.parquet", "visits.parquet", "volumes.parquet")
+TABLES: Final = ("participants", "visits", "volumes")
 DESCRIPTION: Final = "cohort.json"
 _SCREENING: Final = ("screening_flow.parquet", "screening_failures.parquet")
 
@@ -51,8 +51,15 @@ def is_cohort_folder(path: Path) -> bool:
     return (path / DESCRIPTION).is_file()
 
 
-def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of a cohort folder by name, as they were written.
+def read_tables(folder: Path, names: Collection[str] = TABLES) -> dict[str, pd.DataFrame]:
+    """Return tables of a cohort folder by name, as they were written.
+
+    Parameters
+    ----------
+    folder
+        Of a cohort that was imported.
+    names
+        Which.
 
     Raises
     ------
@@ -61,9 +68,10 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """
     checksums = _read_checksums(folder)
     tables, problems = {}, []
-    for name in TABLE_FILES:
+    for table in names:
+        name = f"{table}.parquet"
         try:
-            tables[Path(name).stem] = _read_table(folder / name, checksums.get(name))
+            tables[table] = _read_table(folder / name, checksums.get(name))
         except FileNotFoundError:
             problems.append(f"{folder} has no {name}: import the cohort again.")
         except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -71,7 +79,7 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
         except CohortError as error:
             problems += error.problems
     if problems and _read_checksums(folder) != checksums:
-        return read_tables(folder)  # imported again while it was read
+        return read_tables(folder, names)  # imported again while it was read
     if problems:
         raise CohortError(*problems)
     return tables

@@ -58,7 +58,7 @@ def take_census(path: Path, *, reading: Reading | None = None) -> Census:
 
 def _read_visits(path: Path, reading: Reading) -> pd.DataFrame:
     if is_cohort_folder(path):
-        return read_tables(path)["visits"]
+        return read_tables(path, ["visits"])["visits"]
     return read_records(path, reading=reading).frame
 
 

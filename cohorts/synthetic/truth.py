@@ -8,6 +8,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.keys import is_among
 from cohorts.sources.times import MONTHS_PER_YEAR
 from cohorts.synthetic.generators import recognize_generator
 from cohorts.synthetic.parameters import GeneratorParameters
@@ -89,10 +90,19 @@ def read_generator(folder: Path) -> GeneratorParameters:
     return found
 
 
-def read_true_volumes(folder: Path) -> pd.DataFrame | None:
-    """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows the truth."""
+def read_true_volumes(folder: Path, *, region: str | None = None) -> pd.DataFrame | None:
+    """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows the truth.
+
+    Parameters
+    ----------
+    folder
+        Of the cohort.
+    region
+        Whose volumes; those of all regions when left out.
+    """
     path = folder / TRUTH_FOLDER / _VOLUMES
-    return pd.read_parquet(path) if path.is_file() else None
+    wanted = None if region is None else [("region", "==", region)]
+    return pd.read_parquet(path, filters=wanted) if path.is_file() else None
 
 
 def read_truth(folder: Path) -> Truth:
@@ -130,7 +140,7 @@ def build_latent_cohort(cohort: Cohort, latent_volumes: pd.DataFrame) -> Cohort:
         ["participant_id", "session_id", "months_from_baseline"]
     ].drop_duplicates(["participant_id", "session_id"])
     ages = cohort.participants.set_index("participant_id")["age_years"]
-    visits = visits[visits["participant_id"].isin(ages.index)]
+    visits = visits[is_among(visits["participant_id"], ages.index)]
     visits = visits.assign(
         age_years=visits["participant_id"].map(ages)
         + visits["months_from_baseline"] / MONTHS_PER_YEAR,
@@ -139,5 +149,5 @@ def build_latent_cohort(cohort: Cohort, latent_volumes: pd.DataFrame) -> Cohort:
         segmentation_path=None,
     )
     volumes = latent_volumes[["participant_id", "session_id", "region", "volume_mm3"]]
-    volumes = volumes[volumes["participant_id"].isin(ages.index)].assign(source="latent")
+    volumes = volumes[is_among(volumes["participant_id"], ages.index)].assign(source="latent")
     return replace(cohort, visits=visits, volumes=volumes)

@@ -31,6 +31,8 @@ _SETTINGS: Final = {
     "allow_community_extensions": "false",
     "lock_configuration": "true",
 }
+# rows that several threads have put in are written again at the next checkpoint, beside the first
+_ONE_THREAD: Final = {"threads": "1"}
 _PATIENCE_SECONDS: Final = 20.0
 _LEAST_FREE_SHARE: Final = 0.25
 _LEAST_FREE_BYTES: Final = 2**20
@@ -199,7 +201,7 @@ def _copy_whole(path: Path, copy: Path) -> None:
 def _compact(path: Path) -> None:
     """Write the file at `path` anew, without the space that removed rows have left."""
     fresh = _compacted(path)
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=dict(_ONE_THREAD)) as connection:
         for place, name in ((path, "old"), (fresh, "fresh")):
             text = str(place).replace("'", "''")
             connection.execute(f"ATTACH '{text}' AS {name}")
@@ -224,9 +226,10 @@ def _log_of(path: Path) -> Path:
 
 def _connect_patiently(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + _PATIENCE_SECONDS
+    settings = _SETTINGS if read_only else _SETTINGS | _ONE_THREAD
     while True:
         try:
-            return duckdb.connect(path, read_only=read_only, config=dict(_SETTINGS))
+            return duckdb.connect(path, read_only=read_only, config=dict(settings))
         except duckdb.Error as error:
             if not _is_held(error) or time.monotonic() > deadline:
                 raise ReportError(_explain(path, error)) from error

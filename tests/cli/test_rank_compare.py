@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from cohorts.cohort import Cohort
 from reports.store.study import Study
 from trialsim.cli.app import app
+from trialsim.enrichment.screening import Screening, build_screening_tables
 
 N = 120
 
@@ -159,3 +161,21 @@ def test_what_hangs_on_other_scores_is_called_out_of_date(folder: Path) -> None:
     assert code == 0
     assert "selection.strategies = random" in err
     assert "was made from" not in err
+
+
+def test_what_strategies_see_is_put_together_once_for_all_steps(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Cohort] = []
+
+    def build(cohort: Cohort, *given: Any, **named: Any) -> Screening:
+        asked.append(cohort)
+        return build_screening_tables(cohort, *given, **named)
+
+    monkeypatch.setattr("trialsim.study.steps.screening.build_screening_tables", build)
+    assert run(folder, "compare")[0] == 0
+    assert len(asked) == 1
+    # other people, other tables
+    younger = 'cohort.eligibility=["age_years between 60 and 75"]'
+    assert run(folder, "compare", "--set", younger)[0] == 0
+    assert len(asked[-1].participants) < N

@@ -65,6 +65,14 @@ def test_a_long_table_gives_the_numbers_of_a_short_one() -> None:
     assert wrong.any()
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2]])
+def test_a_repeated_key_is_found_in_any_order(order: list[int]) -> None:
+    rows = pd.DataFrame({"person": ["a", "a", "b", None], "visit": [1, 2, 1, 1]}).iloc[order]
+    assert not has_repeated(rows, ["person", "visit"])
+    assert has_repeated(rows, ["person"])
+    assert has_repeated(pd.concat([rows, rows.iloc[-1:]]), ["person", "visit"])
+
+
 def test_a_key_that_is_repeated_is_told_beside_everything_else() -> None:
     people = pd.DataFrame(
         {

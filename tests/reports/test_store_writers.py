@@ -62,6 +62,12 @@ def test_what_a_killed_compaction_left_is_no_hindrance(
     assert not list(tmp_path.glob("*.compact*"))
 
 
+def test_one_thread_writes(tmp_path: Path) -> None:
+    # several leave parts of blocks, which are written again: up to half of a large file is free
+    with open_for_writing(tmp_path / "study.duckdb") as connection:
+        assert connection.execute("SELECT current_setting('threads')").fetchone() == (1,)
+
+
 def write_many(path: Path, name: str, count: int) -> None:
     study = Study.open(path)
     done = 0

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cohorts.cohort import Cohort
+from cohorts.synthetic.truth import read_true_volumes, write_true_volumes
 from trialsim.enrichment import (
     FastProgressorDefinition,
     ScreeningTables,
@@ -18,6 +19,7 @@ from trialsim.enrichment import (
 )
 from trialsim.enrichment.truth import (
     build_latent_cohort,
+    compute_latent_decline,
     compute_later_decline,
     compute_measured_decline,
 )
@@ -52,6 +54,19 @@ def test_measured_decline_leaves_out_those_who_left(
     expected = people.truth[truth.decline.index]
     assert truth.decline.to_numpy() == pytest.approx(expected.to_numpy())
     assert truth.annual_decline.to_numpy() == pytest.approx(expected.to_numpy() / 2)
+
+
+def test_other_regions_change_no_latent_decline(
+    cohort: Cohort, people: ScreeningTables, tmp_path: Path
+) -> None:
+    latent = make_latent(cohort, people)
+    others = latent.assign(region="amygdala", volume_mm3=100.0)
+    write_true_volumes(pd.concat([others, latent], ignore_index=True), tmp_path)
+    kept = read_true_volumes(tmp_path, region="hippocampus")
+    pd.testing.assert_frame_equal(kept, latent, check_dtype=False)
+    every = compute_latent_decline(cohort, read_true_volumes(tmp_path), DEFINITION)
+    alone = compute_latent_decline(cohort, latent, DEFINITION)
+    pd.testing.assert_series_equal(every.decline, alone.decline)
 
 
 def test_latent_decline_is_known_for_those_who_left(

@@ -97,7 +97,8 @@ def compute_latent_decline(
     DesignError
         Where nobody has a true volume near the horizon.
     """
-    latent = build_latent_cohort(cohort, latent_volumes)
+    own = latent_volumes[latent_volumes["region"] == region]
+    latent = build_latent_cohort(cohort, latent_volumes if own.empty else own)
     return replace(compute_measured_decline(latent, definition, region=region), kind="latent")
 
 

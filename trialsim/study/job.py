@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from trialsim.workers.processes import Processes
 if TYPE_CHECKING:
     from brlp_models.model.config import ModelConfig
     from brlp_models.model.model import BrlpModel
+    from trialsim.enrichment.screening import Screening
     from trialsim.workers.cluster import Cluster
     from trialsim.workers.spread import Workers
 
@@ -30,6 +31,11 @@ Progress = Callable[[str, float, float], None]
 
 _STARTING: Final = 20.0
 """Seconds of work from which processes are worth starting, each of which imports PyTorch."""
+
+Kept = TypeVar("Kept")
+
+Writers = tuple[str | None, ...]
+"""The runs that wrote the tables that something was made of; None for a table that is absent."""
 
 STREAMS: Final = ("scores", "ties", "capture rates")
 """The parts of a study that draw at random, apart from prediction and simulation."""
@@ -59,7 +65,8 @@ class Job:
     notes: list[str] = field(default_factory=list)
     opened: ExitStack = field(default_factory=ExitStack)
     _loaded: dict[Path, Cohort] = field(default_factory=dict, repr=False)
-    _screened: dict[tuple[str, ...], Cohort] = field(default_factory=dict, repr=False)
+    _screened: dict[Writers, Cohort] = field(default_factory=dict, repr=False)
+    _screenings: dict[Writers, "Screening"] = field(default_factory=dict, repr=False)
 
     @property
     def scans(self) -> Path:
@@ -202,12 +209,13 @@ class Job:
         """Let go of the cohort that was read at `path`."""
         self._loaded.pop(path, None)
 
-    def screen(self, written_by: tuple[str, ...], read: Callable[[], Cohort]) -> Cohort:
+    def screen(self, written_by: Writers, read: Callable[[], Cohort]) -> Cohort:
         """Return the screened people as some runs have written them, read by the first who asks."""
-        if written_by not in self._screened:
-            self._screened.clear()
-            self._screened[written_by] = read()
-        return self._screened[written_by]
+        return _recall(self._screened, written_by, read)
+
+    def see(self, written_by: Writers, build: Callable[[], "Screening"]) -> "Screening":
+        """Return what strategies see of tables of some runs, built by the first who asks."""
+        return _recall(self._screenings, written_by, build)
 
     def _load(self, path: Path, participants: Names = ()) -> Cohort:
         section = self.protocol.cohort
@@ -234,6 +242,14 @@ class Job:
             found = found.select(source=tool)
         found.get_volumes()
         return found
+
+
+def _recall(kept: dict[Writers, Kept], written_by: Writers, make: Callable[[], Kept]) -> Kept:
+    """Return what was made of tables of these runs, of which only the latest is kept."""
+    if written_by not in kept:
+        kept.clear()
+        kept[written_by] = make()
+    return kept[written_by]
 
 
 def _is_among(key: str, keys: Iterable[str]) -> bool:

@@ -25,9 +25,8 @@ from trialsim.interim.plan import InterimPlan
 from trialsim.interim.reestimation import tabulate_reestimation
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.outcomes import find_outcomes
-from trialsim.study.steps.screening import assemble_screening, read_predictions
+from trialsim.study.steps.screening import recall_screened
 
 _SECONDS_A_TRIAL = 0.002
 
@@ -61,9 +60,8 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         A look before anyone has the endpoint's visit, bounds that spend more than alpha; neither
         the cohort nor an archive nor a prediction can stand for the trials.
     """
-    cohort, costs = recall_measured(job, run), job.protocol.trial_costs
-    predictions = read_predictions(job, run)
-    screening = assemble_screening(job, cohort, predictions)
+    costs = job.protocol.trial_costs
+    cohort, predictions, screening = recall_screened(job, run)
     try:
         source = find_outcomes(
             job, cohort, screening, widen_scores(run.read("scores")), predictions
@@ -114,7 +112,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     ):
         if made:
             run.write(name, validate_table(pd.concat(made, ignore_index=True), name))
-    job.tell(notes)
+    job.tell(run, notes)
 
 
 def _choose_fractions(run: Run, analysis: str, *, priced: bool) -> list[Candidate]:

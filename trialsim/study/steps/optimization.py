@@ -14,9 +14,8 @@ from trialsim.optimization.representation import list_groups
 from trialsim.optimization.search import optimize_design
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.outcomes import Outcomes, find_outcomes
-from trialsim.study.steps.screening import assemble_screening, read_predictions
+from trialsim.study.steps.screening import recall_screened
 
 _SECONDS: float = 30.0
 
@@ -41,9 +40,8 @@ def optimize(job: Job, run: Run) -> None:
         Where neither the cohort nor an archive can stand for the trials, or nothing can be
         searched.
     """
-    protocol, predictions = job.protocol, read_predictions(job, run)
-    cohort = recall_measured(job, run)
-    screening = assemble_screening(job, cohort, predictions)
+    protocol = job.protocol
+    cohort, predictions, screening = recall_screened(job, run)
     scores = widen_scores(run.read("scores"))
     try:
         source = find_searched(job, cohort, screening, scores, predictions)
@@ -68,7 +66,7 @@ def optimize(job: Job, run: Run) -> None:
     )
     run.write("design_front", found.front)
     run.note(n_designs=found.n_designs)
-    job.tell([source.sentence, *found.notes])
+    job.tell(run, [source.sentence, *found.notes])
 
 
 def find_searched(

@@ -1,5 +1,7 @@
 """What strategies may see of the people of a study, and which strategies it compares."""
 
+from typing import Final, NamedTuple
+
 import pandas as pd
 
 from cohorts.cohort import Cohort
@@ -19,14 +21,39 @@ from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_measured
+from trialsim.study.steps.cohort import COHORT_TABLES, recall_measured
 from trialsim.study.steps.tools import SCREENED, load_followed, settle_predictions
 
+PREDICTED_TABLES: Final = ("predictions", "archive_predictions")
+"""Predicted volumes that a study holds, of screened people and of the archive's."""
 
-def build_screening(job: Job, run: Run, *, with_archive: bool = True) -> Screening:
-    """Put together what strategies may see, from the study file and the training people."""
+
+class Screened(NamedTuple):
+    """The screened people, what was predicted, and what strategies may see of both."""
+
+    cohort: Cohort
+    predictions: pd.DataFrame | None
+    screening: Screening
+
+
+def recall_screened(job: Job, run: Run, *, with_archive: bool = True) -> Screened:
+    """Return what the study holds of the screened people, put together once for all steps.
+
+    Parameters
+    ----------
+    job, run, with_archive
+        As in `read_predictions`.
+    """
     predictions = read_predictions(job, run, with_archive=with_archive)
-    return assemble_screening(job, recall_measured(job, run), predictions)
+    cohort = recall_measured(job, run)
+    writers = run.study.writers()
+    own, archive = PREDICTED_TABLES
+    written_by = (
+        *(writers.get(table) for table in (*COHORT_TABLES, "scan_volumes", own)),
+        writers.get(archive) if with_archive else None,
+    )
+    screening = job.see(written_by, lambda: assemble_screening(job, cohort, predictions))
+    return Screened(cohort, predictions, screening)
 
 
 def reads_predictions(job: Job, *, learning: bool = False) -> bool:
@@ -51,9 +78,10 @@ def read_predictions(job: Job, run: Run, *, with_archive: bool = True) -> pd.Dat
     with_archive
         Whether those of the archive's people are among them, where there are any.
     """
-    tables = [run.read("predictions")] if job.protocol.prediction else []
-    if with_archive and tables and run.study.has("archive_predictions"):
-        tables.append(run.read("archive_predictions"))
+    own, archive = PREDICTED_TABLES
+    tables = [run.read(own)] if job.protocol.prediction else []
+    if with_archive and tables and run.study.has(archive):
+        tables.append(run.read(archive))
     if job.protocol.selection.predictions is not None:
         given = read_given_predictions(job, recall_measured(job, run))
         tables += [] if given is None else [given]
@@ -66,7 +94,9 @@ def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | Non
         cohort,
         define_fast_progressors(job),
         region=job.protocol.design.endpoint,
-        latent_volumes=read_true_volumes(job.protocol.cohort.path),
+        latent_volumes=read_true_volumes(
+            job.protocol.cohort.path, region=job.protocol.design.endpoint
+        ),
         predictions=predictions,
         training=_build_training(job, cohort, predictions),
         n_folds=job.protocol.selection.folds,

@@ -22,14 +22,12 @@ from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.archive import score_archive
-from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
 from trialsim.study.steps.screening import (
-    build_screening,
     define_fast_progressors,
     learns_from_archive,
     list_strategies,
-    read_predictions,
+    recall_screened,
 )
 
 _OF_SCORES = (
@@ -86,7 +84,7 @@ def make_compare_step(job: Job, stands_on: list[str]) -> Step:
 
 def score(job: Job, run: Run) -> None:
     """Score everyone, say whom each strategy would enroll, and who is left out."""
-    screening = build_screening(job, run, with_archive=learns_from_archive(job))
+    screening = recall_screened(job, run, with_archive=learns_from_archive(job)).screening
     strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
     fractions = job.protocol.selection.fractions_enrolled
@@ -98,11 +96,10 @@ def score(job: Job, run: Run) -> None:
 
 def compare(job: Job, run: Run) -> None:
     """Measure capture rates, and how well scores predict the decline."""
-    screening, predictions = build_screening(job, run), read_predictions(job, run)
-    cohort = recall_measured(job, run)
+    cohort, predictions, screening = recall_screened(job, run)
     if is_not_judged(job, screening):
         job.tell(
-            ["Nobody's decline is known, so that nobody can say which strategy finds it best."]
+            run, ["Nobody's decline is known, so that nobody can say which strategy finds it best."]
         )
         return
     judged = judge_scores(job, cohort, screening, run.read("scores"), predictions)
@@ -112,7 +109,7 @@ def compare(job: Job, run: Run) -> None:
     run.note(truth=truth.kind, n_left_out=truth.n_left_out)
     left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
     known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
-    job.tell([*judged.notes, known])
+    job.tell(run, [*judged.notes, known])
 
 
 @dataclass(frozen=True)

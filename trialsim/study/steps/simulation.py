@@ -9,9 +9,8 @@ from trialsim.comparison.refitting import widen_scores
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.outcomes import find_outcomes
-from trialsim.study.steps.screening import assemble_screening, read_predictions
+from trialsim.study.steps.screening import recall_screened
 from trialsim.study.steps.simulation_timing import estimate_simulation
 
 
@@ -41,9 +40,8 @@ def simulate(job: Job, run: Run) -> None:
     DesignError
         Where neither the cohort nor an archive can stand for the design's trials.
     """
-    section, predictions = job.protocol.simulation, read_predictions(job, run)
-    cohort = recall_measured(job, run)
-    screening = assemble_screening(job, cohort, predictions)
+    section = job.protocol.simulation
+    cohort, predictions, screening = recall_screened(job, run)
     try:
         source = find_outcomes(
             job, cohort, screening, widen_scores(run.read("scores")), predictions
@@ -76,4 +74,4 @@ def simulate(job: Job, run: Run) -> None:
         table = tabulate_accrual(*sizes, job.protocol.accrual, duration)
         run.write("accrual", validate_table(table, "accrual"))
     run.note(outcomes=source.kind)
-    job.tell([source.sentence, *found.notes])
+    job.tell(run, [source.sentence, *found.notes])
