@@ -112,7 +112,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     ):
         if made:
             run.write(name, validate_table(pd.concat(made, ignore_index=True), name))
-    job.tell(run, notes)
+    job.tell(notes)
 
 
 def _choose_fractions(run: Run, analysis: str, *, priced: bool) -> list[Candidate]:

@@ -66,7 +66,7 @@ def optimize(job: Job, run: Run) -> None:
     )
     run.write("design_front", found.front)
     run.note(n_designs=found.n_designs)
-    job.tell(run, [source.sentence, *found.notes])
+    job.tell([source.sentence, *found.notes])
 
 
 def find_searched(

@@ -24,7 +24,7 @@ from trialsim.study.job import Job
 from trialsim.study.steps.cohort import COHORT_TABLES, recall_measured
 from trialsim.study.steps.tools import SCREENED, load_followed, settle_predictions
 
-PREDICTED_TABLES: Final = ("predictions", "archive_predictions")
+_PREDICTED: Final = ("predictions", "archive_predictions")
 """Predicted volumes that a study holds, of screened people and of the archive's."""
 
 
@@ -47,7 +47,7 @@ def recall_screened(job: Job, run: Run, *, with_archive: bool = True) -> Screene
     predictions = read_predictions(job, run, with_archive=with_archive)
     cohort = recall_measured(job, run)
     writers = run.study.writers()
-    own, archive = PREDICTED_TABLES
+    own, archive = _PREDICTED
     written_by = (
         *(writers.get(table) for table in (*COHORT_TABLES, "scan_volumes", own)),
         writers.get(archive) if with_archive else None,
@@ -78,7 +78,7 @@ def read_predictions(job: Job, run: Run, *, with_archive: bool = True) -> pd.Dat
     with_archive
         Whether those of the archive's people are among them, where there are any.
     """
-    own, archive = PREDICTED_TABLES
+    own, archive = _PREDICTED
     tables = [run.read(own)] if job.protocol.prediction else []
     if with_archive and tables and run.study.has(archive):
         tables.append(run.read(archive))

@@ -99,7 +99,7 @@ def compare(job: Job, run: Run) -> None:
     cohort, predictions, screening = recall_screened(job, run)
     if is_not_judged(job, screening):
         job.tell(
-            run, ["Nobody's decline is known, so that nobody can say which strategy finds it best."]
+            ["Nobody's decline is known, so that nobody can say which strategy finds it best."]
         )
         return
     judged = judge_scores(job, cohort, screening, run.read("scores"), predictions)
@@ -109,7 +109,7 @@ def compare(job: Job, run: Run) -> None:
     run.note(truth=truth.kind, n_left_out=truth.n_left_out)
     left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
     known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
-    job.tell(run, [*judged.notes, known])
+    job.tell([*judged.notes, known])
 
 
 @dataclass(frozen=True)

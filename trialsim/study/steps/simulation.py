@@ -74,4 +74,4 @@ def simulate(job: Job, run: Run) -> None:
         table = tabulate_accrual(*sizes, job.protocol.accrual, duration)
         run.write("accrual", validate_table(table, "accrual"))
     run.note(outcomes=source.kind)
-    job.tell(run, [source.sentence, *found.notes])
+    job.tell([source.sentence, *found.notes])
