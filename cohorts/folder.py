@@ -13,7 +13,9 @@ import pyarrow
 from cohorts.atomic import compute_sha256, write_folder
 from cohorts.errors import CohortError
 
-TABLES: Final = ("participants", "visits", "volumes")
+COHORT_TABLES: Final = ("participants", "visits", "volumes")
+"""What a cohort is read from."""
+
 DESCRIPTION: Final = "cohort.json"
 _SCREENING: Final = ("screening_flow.parquet", "screening_failures.parquet")
 
@@ -51,7 +53,7 @@ def is_cohort_folder(path: Path) -> bool:
     return (path / DESCRIPTION).is_file()
 
 
-def read_tables(folder: Path, names: Collection[str] = TABLES) -> dict[str, pd.DataFrame]:
+def read_tables(folder: Path, names: Collection[str] = COHORT_TABLES) -> dict[str, pd.DataFrame]:
     """Return tables of a cohort folder by name, as they were written.
 
     Parameters

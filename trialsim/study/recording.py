@@ -9,12 +9,13 @@ from typing import Any
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import EligibilityCheck, screen_cohort
+from cohorts.folder import COHORT_TABLES
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
 from reports.store.run import Run
 from reports.store.study import DESCRIPTION, Study
 from trialsim.study.question import add_cohort
-from trialsim.study.steps.cohort import COHORT_TABLES, read_cohort
+from trialsim.study.steps.cohort import read_cohort
 
 
 def load_screened(cohort: Path | None, study: Path, *, measured_by: str | None = None) -> Cohort:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
+from cohorts.folder import COHORT_TABLES
 from cohorts.measurement import tell_acquisition
 from reports.store.places import resolve
 from reports.store.run import Run
@@ -17,8 +18,6 @@ from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.durations import estimate_loading
 from trialsim.study.steps.tools import SCREENED, settle, settle_screened
-
-COHORT_TABLES = ("participants", "visits", "volumes")
 
 
 def make_load_step(job: Job) -> Step:

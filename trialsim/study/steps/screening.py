@@ -6,6 +6,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.folder import COHORT_TABLES
 from cohorts.schema import validate_table
 from cohorts.sources.table import read_typed_table
 from cohorts.synthetic.truth import read_true_volumes
@@ -21,14 +22,14 @@ from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import COHORT_TABLES, recall_measured
+from trialsim.study.steps.cohort import recall_measured
 from trialsim.study.steps.tools import SCREENED, load_followed, settle_predictions
 
 _PREDICTED: Final = ("predictions", "archive_predictions")
 """Predicted volumes that a study holds, of screened people and of the archive's."""
 
 
-class Screened(NamedTuple):
+class RecalledScreening(NamedTuple):
     """The screened people, what was predicted, and what strategies may see of both."""
 
     cohort: Cohort
@@ -36,7 +37,7 @@ class Screened(NamedTuple):
     screening: Screening
 
 
-def recall_screened(job: Job, run: Run, *, with_archive: bool = True) -> Screened:
+def recall_screened(job: Job, run: Run, *, with_archive: bool = True) -> RecalledScreening:
     """Return what the study holds of the screened people, put together once for all steps.
 
     Parameters
@@ -53,7 +54,7 @@ def recall_screened(job: Job, run: Run, *, with_archive: bool = True) -> Screene
         writers.get(archive) if with_archive else None,
     )
     screening = job.see(written_by, lambda: assemble_screening(job, cohort, predictions))
-    return Screened(cohort, predictions, screening)
+    return RecalledScreening(cohort, predictions, screening)
 
 
 def reads_predictions(job: Job, *, learning: bool = False) -> bool:
