@@ -22,7 +22,8 @@ SCANNER: Final = 1
 ALIGNED: Final = 2
 """NIfTI's code of a space: that of another image."""
 
-_DESCRIP_BYTES: Final = 79
+DESCRIP_BYTES: Final = 79
+"""How much a NIfTI header's `descrip` holds."""
 
 
 def describe_dataset(
@@ -96,7 +97,7 @@ def make_image(
         in the sform alone.
     """
     image: Any = nib.Nifti1Image(data, affine)  # type: ignore[no-untyped-call]
-    image.header["descrip"] = descrip.encode("ascii", "replace")[:_DESCRIP_BYTES]
+    image.header["descrip"] = descrip.encode("ascii", "replace")[:DESCRIP_BYTES]
     image.header.set_xyzt_units("mm", "sec")
     image.set_sform(affine, code=space)
     image.set_qform(affine, code=space)

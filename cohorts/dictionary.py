@@ -8,7 +8,10 @@ import pandas as pd
 import pandera.pandas as pa
 
 from cohorts.schema import TABLES
-from cohorts.schema.meanings import MEANINGS, SUFFIXES
+from cohorts.schema.meanings import COVARIATES, MEANINGS, SUFFIXES
+
+_OF_PEOPLE: Final = ("participants", "visits")
+_UNTOLD: Final = "as the source of the people names it"
 
 _UNITS: Final = (
     (re.compile(r"(^|_)mm3$"), "mm3"),
@@ -86,15 +89,20 @@ def _describe_table(name: str, frame: pd.DataFrame) -> dict[str, Any]:
         "key": list(schema.unique or ()) if schema is not None else [],
         "n_rows": len(frame),
         "columns": {
-            str(column): _describe_column(str(column), frame[column], known.get(column))
+            str(column): _describe_column(
+                str(column), frame[column], known.get(column), of_people=name in _OF_PEOPLE
+            )
             for column in frame
         },
     }
 
 
-def _describe_column(name: str, values: pd.Series, known: pa.Column | None) -> dict[str, Any]:
+def _describe_column(
+    name: str, values: pd.Series, known: pa.Column | None, *, of_people: bool
+) -> dict[str, Any]:
+    own = COVARIATES.get(name, _UNTOLD) if of_people and known is None else ""
     said: dict[str, Any] = {
-        "meaning": find_meaning(name),
+        "meaning": own or find_meaning(name),
         "unit": find_unit(name),
         "type": _name_type(values),
         "may_be_empty": bool(known.nullable) if known is not None else bool(values.isna().any()),

@@ -20,7 +20,14 @@ from brlp_models.prediction.start import StartVisit
 from brlp_models.scans.registration import load_simpleitk, to_itk_transform
 from brlp_models.scans.template import TEMPLATE_NAME, TEMPLATE_SPACE
 from cohorts.atomic import write_file, write_file_with
-from cohorts.bids_output import ALIGNED, describe_dataset, format_label, make_image, write_json
+from cohorts.bids_output import (
+    ALIGNED,
+    DESCRIP_BYTES,
+    describe_dataset,
+    format_label,
+    make_image,
+    write_json,
+)
 
 OUTLINED_REGION: Final = "hippocampus"
 """Whose outline lies beside the scans, for figures that show it before and after."""
@@ -145,7 +152,7 @@ class PredictedDataset:
         image = make_image(
             np.asarray(restored.dataobj),
             np.asarray(restored.affine),
-            descrip=f"{descrip} trialsim {self.model.model_id[:12]} seed {self.seed}",
+            descrip=self._describe(descrip),
             space=ALIGNED,
         )
         write_file_with(self._find(person.start, f"{stem}.nii.gz"), image.to_filename)
@@ -161,6 +168,11 @@ class PredictedDataset:
             "Seed": self.seed,
         }
         write_json(self._find(person.start, f"{stem}.json"), content | facts)
+
+    def _describe(self, descrip: str) -> str:
+        """Return a header's text; a long name of the model loses its beginning, not its digest."""
+        text = f"{descrip} seed {self.seed} model "
+        return text + self.model.model_id[-(DESCRIP_BYTES - len(text)) :]
 
     def _find(self, start: StartVisit, name: str) -> Path:
         return self.folder / start.anat_folder / name

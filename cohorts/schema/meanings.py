@@ -2,6 +2,21 @@
 
 from typing import Final
 
+COVARIATES: Final = {
+    "apoe4": "number of APOE4 alleles",
+    "education_years": "years of education",
+    "mmse": "Mini-Mental State Examination, 0 to 30; in `participants` that at baseline",
+    "site": "study site",
+    "field_strength": "field strength of the scanner, as the source gives it",
+    "manufacturer": "manufacturer of the scanner",
+    "scanner_model": "the manufacturer's name of the scanner's model",
+    "scanner": "the scanner",
+    "software": "version that measured the volumes, as the source gives it",
+    "age_is_top_coded": "whether the age is a bound such as 90+",
+    "head_size_mm3": "intracranial volume",
+}
+"""Columns that people and visits may have beyond those of the schema."""
+
 MEANINGS: Final = {
     "participant_id": "the person",
     "session_id": "the visit",

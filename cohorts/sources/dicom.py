@@ -11,7 +11,7 @@ from typing import Any, Final
 from cohorts.atomic import write_file
 from cohorts.bids_output import format_label
 from cohorts.errors import CohortError
-from cohorts.sources.dicom_people import read_person, record_visit
+from cohorts.sources.dicom_people import describe_converted, read_person, record_visit
 
 _T1W: Final = re.compile(r"t1|mp-?rage|spgr|bravo|tfl|vibe", re.IGNORECASE)
 _OTHER: Final = re.compile(r"localizer|scout|t1rho|map|flair|post|gad", re.IGNORECASE)
@@ -21,7 +21,8 @@ def convert_dicom(source: Path, bids: Path, *, participant: str, session: str) -
     """Convert a visit's DICOM files, and keep its T1w scans in a BIDS dataset.
 
     `participants.tsv` gets the person (age, sex; the diagnosis is left open), and the person's
-    `sessions.tsv` the visit, with field strength and scanner, unless they are there already.
+    `sessions.tsv` the visit, with field strength and scanner, unless they are there already; a
+    dataset that does not describe itself yet is described.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ def convert_dicom(source: Path, bids: Path, *, participant: str, session: str) -
             )
         person, visit = prefix.split("_")
         record_visit(bids, person, visit, read_person(source, str(dcm2niix.bin)), series[found[0]])
+        describe_converted(bids, series[found[0]])
         return [
             _keep(path, bids / person / visit / "anat", prefix, run, len(found))
             for run, path in enumerate(found, start=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cohorts.atomic import write_file
+from cohorts.bids_output import BIDS_VERSION, find_version, write_json
 from cohorts.sources.text import read_text_table
 
 _ABSENT: Final = "n/a"
@@ -18,6 +19,23 @@ _SCANNED: Final = {
     "ManufacturersModelName": "scanner_model",
 }
 """The sidecar's words, and the columns of a visit that they become."""
+
+_OF_PEOPLE: Final = {
+    "age": {"Description": "age at the first visit that was converted", "Units": "years"},
+    "sex": {"Levels": {"F": "female", "M": "male"}},
+    "diagnosis": {"Description": "diagnosis at baseline: CN, MCI or AD"},
+}
+_OF_VISITS: Final = {
+    "age": {"Description": "age at the visit", "Units": "years"},
+    "field_strength": {"Description": "field strength of the scanner", "Units": "T"},
+    "manufacturer": {"Description": "manufacturer of the scanner"},
+    "scanner_model": {"Description": "the manufacturer's name of the scanner's model"},
+}
+_README: Final = """\
+T1w scans that `trialsim cohort from-dicom` converted from DICOM series by dcm2niix, without names
+and dates. `participants.tsv` holds people, `sub-*/sub-*_sessions.tsv` their visits. The diagnosis
+is for you to fill in.
+"""
 
 
 def read_person(source: Path, program: str) -> dict[str, str]:
@@ -68,6 +86,38 @@ def record_visit(
     scanned = {column: str(sidecar.get(word, _ABSENT)) for word, column in _SCANNED.items()}
     visit = {"session_id": session, "age": known["age"], **scanned}
     _add_row(bids / person / f"{person}_sessions.tsv", visit)
+
+
+def describe_converted(bids: Path, sidecar: Mapping[str, Any]) -> None:
+    """Write what a BIDS dataset says of itself, where it does not yet.
+
+    Parameters
+    ----------
+    bids
+        The dataset.
+    sidecar
+        Of a scan, which names the program that converted it.
+    """
+    converted = {
+        "Name": sidecar.get("ConversionSoftware", "dcm2niix"),
+        "Version": sidecar.get("ConversionSoftwareVersion", "unknown"),
+    }
+    description = {
+        "Name": bids.absolute().name,
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "raw",
+        "GeneratedBy": [converted, {"Name": "trialsim", "Version": find_version()}],
+    }
+    said = {
+        "dataset_description.json": description,
+        "participants.json": _OF_PEOPLE,
+        "sessions.json": _OF_VISITS,
+    }
+    for name, content in said.items():
+        if not (bids / name).exists():
+            write_json(bids / name, content)
+    if not any(bids.glob("README*")):
+        write_file(bids / "README", _README.encode())
 
 
 def _find_age(said: Mapping[str, Any]) -> str:

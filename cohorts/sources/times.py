@@ -24,6 +24,7 @@ MONTHS_IN: Final = {
 }
 """Column of a time since baseline -> months in one of its units; the finest first."""
 
+_DATED: Final = "\0dated"
 _AGREE_WITHIN_MONTHS: Final = 1.0
 _WHOLE_DATE: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}([T ].*)?")
 
@@ -69,6 +70,7 @@ def read_stated_times(records: Records) -> None:
         records.column_names["months_from_baseline"] = name
     elif "visit_date" in frame:
         months = _read_dates(records)
+        records.frame = records.frame.assign(**{_DATED: ~is_missing(frame["visit_date"])})
     used = {*MONTHS_IN, "visit_date"}
     frame = records.frame.drop(columns=[name for name in records.frame if name in used])
     records.frame = frame.assign(months_from_baseline=months)
@@ -144,6 +146,7 @@ def settle_times(records: Records) -> None:
     frame = records.frame
     months, ages = frame["months_from_baseline"], frame["age_years"]
     people = frame["participant_id"]
+    dated = frame.pop(_DATED) if _DATED in frame else pd.Series(False, index=frame.index)
     if records.has_named_sessions:
         named = map_kinds(
             frame["session_id"], lambda name: _read_name_or_nan(name, records.session_time)
@@ -152,10 +155,11 @@ def settle_times(records: Records) -> None:
         named = pd.Series(np.nan, index=frame.index)
     is_single = ~people.duplicated(keep=False)
     months = months.mask(is_single & months.isna(), 0.0)
-    is_open = months.isna()
+    is_among_dated = people.isin(people[dated])
+    is_open = months.isna() & ~is_among_dated
     if is_open.any() and ages.isna().all() and named.isna().all():
         _report_no_times(records)
-        months = months.fillna(0.0)
+        months = months.mask(is_open, 0.0)
     sources = set()
     unsettled = people[people.isin(people[months.isna()].unique())]
     for where in unsettled.groupby(unsettled).groups.values():
@@ -166,9 +170,15 @@ def settle_times(records: Records) -> None:
         records.notes.append("Times of visits were read from their names (m06 is month 6).")
     if "whole years" in sources:
         records.notes.append("Times of visits follow from ages in whole years: up to a year off.")
+    records.report(
+        months.isna() & is_among_dated & ~dated,
+        "visit_date",
+        "the time of the visit {session_id} is unknown, while other visits of this person have a "
+        "date; a date, months_from_baseline or an age at each visit is expected",
+    )
     if records.has_named_sessions:
         records.report(
-            months.isna(),
+            months.isna() & ~is_among_dated,
             "session_id",
             "the time of the visit {session_id} is unknown; months_from_baseline, visit_date or "
             "an age at each visit is expected",

@@ -48,7 +48,10 @@ def test_people_are_predicted_one_by_one_then_joined_and_ranked(
     written = (out / "people" / "sub-1.json").stat().st_mtime_ns
     assert call("participant", "--work-dir", work) == 0
     assert (out / "people" / "sub-1.json").stat().st_mtime_ns == written
-    assert "draws each, seed" in (out / "logs" / "CITATION.md").read_text()
+    citation = (out / "logs" / "CITATION.md").read_text()
+    assert "draws each, seed" in citation
+    model_id = pd.read_csv(out / "predictions.csv")["model_id"].iloc[0]
+    assert f"(identifier {model_id})" in citation
 
     assert call("group") == 0
     with Study.open(out / "study.duckdb", read_only=True) as study:

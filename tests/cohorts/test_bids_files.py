@@ -167,6 +167,20 @@ def test_phenotype_tables_give_covariates_of_people_and_visits(tmp_path: Path) -
     assert cohort.visits["mmse"].tolist() == [29, 27]
 
 
+def test_the_one_visit_without_a_date_is_named_and_no_other(tmp_path: Path) -> None:
+    write_people(tmp_path, "participant_id age sex diagnosis\nsub-1 70 F CN\n")
+    write_sessions(
+        tmp_path, "sub-1", "session_id acq_time\nses-a 2020-01-01\nses-b 2021-01-01\nses-c n/a\n"
+    )
+    with pytest.raises(CohortError) as caught:
+        load_cohort(tmp_path)
+    (told, *_) = caught.value.problems
+    assert (
+        "the time of the visit ses-c is unknown, while other visits of this person have" in told
+    )
+    assert "ses-a" not in str(caught.value)
+
+
 def test_volumes_of_a_person_stay_at_the_baseline_visit(tmp_path: Path) -> None:
     write_people(tmp_path, "participant_id age sex diagnosis hippocampus\nsub-1 70 F CN 7000\n")
     write_sessions(tmp_path, "sub-1", "session_id months\nses-1 0\nses-2 12\n")

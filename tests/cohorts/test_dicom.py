@@ -1,5 +1,6 @@
 """A DICOM series becomes a scan of a BIDS dataset, or a sentence with the command to run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -83,6 +84,21 @@ def test_a_converted_dataset_can_be_read(tmp_path: Path) -> None:
     assert cohort.participants[["age_years", "sex"]].to_numpy().tolist() == [[71.0, "F"]]
     assert cohort.visits["months_from_baseline"].tolist() == [0.0, 24.0]
     assert cohort.participants["field_strength"].tolist() == [3.0]
+
+
+def test_a_converted_dataset_is_one_for_the_official_validator(
+    tmp_path: Path, find_bids_issues: Callable[[Path], set[tuple[str, str, str]]]
+) -> None:
+    source = write_series(tmp_path / "dicom", "T1_MPRAGE_sag")
+    convert_dicom(source, tmp_path / "bids", participant="01", session="M00")
+    found = find_bids_issues(tmp_path / "bids")
+    assert [issue for issue in found if issue[0] == "error"] == []
+    # what is left is what these files do not say of their scanner, and who the authors are
+    recommended = {"SIDECAR_KEY_RECOMMENDED", "JSON_KEY_RECOMMENDED"}
+    assert {code for _, code, _ in found} <= {*recommended, "NO_AUTHORS", "TOO_FEW_AUTHORS"}
+    (tmp_path / "bids" / "dataset_description.json").write_text("{}")
+    convert_dicom(source, tmp_path / "bids", participant="01", session="M12")
+    assert (tmp_path / "bids" / "dataset_description.json").read_text() == "{}"
 
 
 def test_another_series_is_named_with_the_command_to_run(tmp_path: Path) -> None:

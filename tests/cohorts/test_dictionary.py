@@ -25,6 +25,14 @@ def test_types_ranges_units_and_keys_are_those_of_the_schema() -> None:
     }
     assert found["columns"]["sex"]["values"] == ["F", "M"]
     assert found["columns"]["site|x"]["type"] == "integer"
+    assert found["columns"]["site|x"]["meaning"] == "as the source of the people names it"
+
+
+def test_a_covariate_has_its_meaning_and_a_file_of_the_users_none_of_ours() -> None:
+    scanned = PEOPLE.assign(mmse=29.0)
+    found = describe_tables({"participants": scanned, "own": scanned})
+    assert found["participants"]["columns"]["mmse"]["meaning"].startswith("Mini-Mental State")
+    assert found["own"]["columns"]["site|x"]["meaning"] == ""
 
 
 def test_every_column_of_every_table_has_a_meaning() -> None:

@@ -151,7 +151,7 @@ def write_citation(job: Job, out: Path) -> Path:
     text = _CITATION.format(
         version=find_version(),
         name=model.config.name,
-        model_id=model.model_id[:12],
+        model_id=model.model_id,
         template=TEMPLATE_NAME,
         horizons=", ".join(f"{months:g}" for months in job.protocol.horizons_months),
         samples=section.samples,
