@@ -175,9 +175,7 @@ def test_the_one_visit_without_a_date_is_named_and_no_other(tmp_path: Path) -> N
     with pytest.raises(CohortError) as caught:
         load_cohort(tmp_path)
     (told, *_) = caught.value.problems
-    assert (
-        "the time of the visit ses-c is unknown, while other visits of this person have" in told
-    )
+    assert "the time of the visit ses-c is unknown, while other visits of this person have" in told
     assert "ses-a" not in str(caught.value)
 
 
