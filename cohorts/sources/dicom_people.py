@@ -108,7 +108,7 @@ def describe_converted(bids: Path, sidecar: Mapping[str, Any]) -> None:
         "DatasetType": "raw",
         "GeneratedBy": [converted, {"Name": "trialsim", "Version": find_version()}],
     }
-    said = {
+    said: dict[str, Mapping[str, Any]] = {
         "dataset_description.json": description,
         "participants.json": _OF_PEOPLE,
         "sessions.json": _OF_VISITS,

@@ -50,10 +50,10 @@ def test_people_are_predicted_one_by_one_then_joined_and_ranked(
     assert (out / "people" / "sub-1.json").stat().st_mtime_ns == written
     citation = (out / "logs" / "CITATION.md").read_text()
     assert "draws each, seed" in citation
-    model_id = pd.read_csv(out / "predictions.csv")["model_id"].iloc[0]
-    assert f"(identifier {model_id})" in citation
 
     assert call("group") == 0
+    model_id = pd.read_csv(out / "predictions.csv")["model_id"].iloc[0]
+    assert f"(identifier {model_id})" in citation
     with Study.open(out / "study.duckdb", read_only=True) as study:
         scores = study.read("scores").query("strategy == 'brlp'")
         assert study.runs()["command"].str.startswith("trialsim-bids").all()
