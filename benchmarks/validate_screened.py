@@ -63,6 +63,10 @@ class Row:
     is_predicted: bool = False
     slope: float = 1.0
     """Of the true decline on the stand-in prediction, which is otherwise right on average."""
+    is_alike: bool = False
+    """Whether the stand-in reads both groups by one scale, and is right on average in one alone."""
+    is_complete: bool = False
+    """Whether nobody of the archive left."""
 
 
 ROWS = (
@@ -72,6 +76,8 @@ ROWS = (
     Row("e: archive of 40", 200, 40),
     Row("c: predicted, calibrated", 200, 400, is_predicted=True),
     Row("c: predicted, slope 0.5", 200, 400, is_predicted=True, slope=0.5),
+    Row("b, one scale of the stand-in", 200, 400, is_shifted=True, is_alike=True),
+    Row("a, nobody left the archive", 200, 400, is_complete=True),
 )
 """Each row has draws of its own; new rows come last, so that the draws of the others stay."""
 
@@ -93,6 +99,7 @@ class World:
     screened: Population
     archive: Population
     stand_ins: tuple[np.ndarray, np.ndarray]
+    """Predictions of decline, on which the true one has slope 1."""
     fixed: dict[Candidate, Moments] = field(default_factory=dict)
     """True moments of choices that are the same in every draw, once they were asked for."""
 
@@ -108,37 +115,39 @@ class World:
         return self.fixed[candidate]
 
 
-def predict_decline(score: np.ndarray, population: Population, slope: float) -> np.ndarray:
-    """Return the stand-in as a prediction of decline, on which the true one has this slope.
+def spread_out(prediction: np.ndarray, slope: float) -> np.ndarray:
+    """Return a prediction on which the true decline has this slope: with 0.5, twice as far."""
+    return np.asarray(prediction.mean() + (prediction - prediction.mean()) / slope)
 
-    With slope 1 it is the best linear prediction; with slope 0.5 it spreads twice as far.
+
+def draw_stand_in(population: Population, seed: int, scale: Population | None = None) -> np.ndarray:
+    """Return the best linear prediction by a score that correlates with the true decline as stated.
+
+    `scale` is the population in which it does and is; another is read by the same scale.
     """
-    decline = population.latent[:, 0] - population.latent[:, -1]
-    spread = STAND_IN_CORRELATION * decline.std() / slope
-    return np.asarray(decline.mean() + spread * (score - score.mean()) / score.std())
-
-
-def draw_stand_in(population: Population, seed: int) -> np.ndarray:
-    """Return a score that is correlated with the true decline as stated."""
-    decline = population.latent[:, 0] - population.latent[:, -1]
-    standard = (decline - decline.mean()) / decline.std()
-    noise = np.random.default_rng(seed).standard_normal(len(standard))
-    return np.asarray(
-        STAND_IN_CORRELATION * standard + np.sqrt(1 - STAND_IN_CORRELATION**2) * noise
+    decline, known = (
+        one.latent[:, 0] - one.latent[:, -1] for one in (population, scale or population)
     )
+    standard = (decline - known.mean()) / known.std()
+    noise = np.random.default_rng(seed).standard_normal(len(standard))
+    score = STAND_IN_CORRELATION * standard + np.sqrt(1 - STAND_IN_CORRELATION**2) * noise
+    if scale is None:
+        score = (score - score.mean()) / score.std()
+    return np.asarray(known.mean() + STAND_IN_CORRELATION * known.std() * score)
 
 
 def run_draw(
-    row: Row, world: World, number: int, n_bootstrap: int
+    row: Row, world: World, number: int, n_bootstrap: int, seed: int | None = None
 ) -> tuple[list[dict[str, object]], dict[str, object] | None]:
     """Return one line for each choice, and one for the cheapest; none where all are refused.
 
     Without bootstrap samples there is no interval to cover, and no size to propose.
     """
-    rng = np.random.default_rng([DRAW_SEED, ROWS.index(row), number])
+    rng = np.random.default_rng([find_draw_seed(seed), ROWS.index(row), number])
     here = rng.choice(world.screened.size, row.n_screened, replace=False)
     there = rng.choice(world.archive.size, row.n_archive, replace=False)
-    archive = world.archive.screen(there)
+    seen = world.archive
+    archive = (replace(seen, measured=seen.complete) if row.is_complete else seen).screen(there)
     screened = replace(world.screened.screen(here), outcome=None, training=archive)
     strategies = (BaselineVolume(), Regression())
     scores = pd.DataFrame({"random": rng.random(len(there))}, index=archive.index)
@@ -146,8 +155,7 @@ def run_draw(
     for one in strategies:
         scores[one.name] = one.score(archive, rng)["score"]
         theirs[one.name] = one.score(screened, rng)["score"]
-    predicted = (world.stand_ins[0], world.screened), (world.stand_ins[1], world.archive)
-    mine, other = (predict_decline(score, people, row.slope) for score, people in predicted)
+    mine, other = (spread_out(prediction, row.slope) for prediction in world.stand_ins)
     scores["stand_in"], theirs["stand_in"] = other[there], mine[here]
     features = build_all_features(screened)
     own_volume = screened.baseline["hippocampus_mm3"]
@@ -157,7 +165,8 @@ def run_draw(
         build_rescore(strategies, screened),
         row.is_predicted,
     )
-    volumes = np.exp(world.archive.measured[there] / 100)
+    outcome = world.archive.complete if row.is_complete else world.archive.measured
+    volumes = np.exp(outcome[there] / 100)
     people = read_screened(
         pd.DataFrame(volumes, index=archive.index, columns=list(DESIGN.visits_months)),
         scores,
@@ -264,29 +273,47 @@ def tabulate(lines: pd.DataFrame, choices: pd.DataFrame, n_draws: int) -> dict[s
 
 
 def run(
-    rows: tuple[Row, ...], world_of: Callable[[Row], World], number: int, n_bootstrap: int
+    rows: tuple[Row, ...],
+    world_of: Callable[[Row], World],
+    number: int,
+    n_bootstrap: int,
+    seed: int | None = None,
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the lines of one draw of every row, and the choices made in it."""
     lines: list[dict[str, object]] = []
     choices: list[dict[str, object]] = []
     for row in rows:
-        own, choice = run_draw(row, world_of(row), number, n_bootstrap)
+        own, choice = run_draw(row, world_of(row), number, n_bootstrap, seed)
         lines += own
         choices += [choice] if choice is not None else []
     return lines, choices
 
 
-def build_worlds(rows: tuple[Row, ...]) -> dict[bool, World]:
-    """Return the populations of rows: the same for both groups, and a shifted one where asked."""
-    same = build_population(POPULATION_SEEDS)
-    mine = draw_stand_in(same, DRAW_SEED)
-    worlds = {False: World(same, same, (mine, mine))}
+def build_worlds(rows: tuple[Row, ...], seed: int | None = None) -> dict[tuple[bool, bool], World]:
+    """Return the worlds of rows by whether the archive is shifted, and the stand-in's scale one.
+
+    `seed` is the root of other seeds than those that were stated.
+    """
+    mine, others, draws = POPULATION_SEEDS, ARCHIVE_SEEDS, DRAW_SEED
+    if seed is not None:
+        mine, others = tuple(range(seed + 1, seed + 9)), (seed + 101, seed + 102)
+        draws = find_draw_seed(seed)
+    same = build_population(mine)
+    own = draw_stand_in(same, draws)
+    worlds = {(False, False): World(same, same, (own, own))}
     if any(row.is_shifted for row in rows):
         other = build_population(
-            ARCHIVE_SEEDS, PEOPLE_PER_POPULATION, parameters=shift(CohortParameters())
+            others, PEOPLE_PER_POPULATION, parameters=shift(CohortParameters())
         )
-        worlds[True] = World(same, other, (mine, draw_stand_in(other, DRAW_SEED + 1)))
+        for is_alike in (False, True):
+            theirs = draw_stand_in(other, draws + 1, same if is_alike else None)
+            worlds[True, is_alike] = World(same, other, (own, theirs))
     return worlds
+
+
+def find_draw_seed(seed: int | None) -> int:
+    """Return the root of the draws: the one that was stated, or another."""
+    return DRAW_SEED if seed is None else seed + 300
 
 
 def keep(folder: Path, number: int, n_bootstrap: int, lines: list[dict[str, object]],
@@ -328,6 +355,7 @@ def main() -> None:
     parser.add_argument("--bootstrap-draws", type=int, default=400,
                         help="of the first draws alone; medians need no intervals")  # fmt: skip
     parser.add_argument("--rows", default="", help="first letters of the rows, such as ac")
+    parser.add_argument("--seed", type=int, help="root of other seeds than the stated ones")
     parser.add_argument("--part", default="1/1", help="which share of the draws, such as 1/2")
     parser.add_argument("--folder", type=Path, default=Path("screened-draws"))
     parser.add_argument("--markdown", type=Path)
@@ -341,9 +369,10 @@ def main() -> None:
         for number in range(part - 1, arguments.draws, n_parts)
     }
     waiting = {k: n for k, n in wanted.items() if not is_done(folder, k, n)}
-    worlds = build_worlds(rows) if waiting else {}
+    worlds = build_worlds(rows, arguments.seed) if waiting else {}
     for number, n_bootstrap in waiting.items():
-        found = run(rows, lambda row: worlds[row.is_shifted], number, n_bootstrap)
+        found = run(rows, lambda row: worlds[row.is_shifted, row.is_alike], number, n_bootstrap,
+                    arguments.seed)  # fmt: skip
         keep(folder, number, n_bootstrap, *found)
     text = show(summarize(folder))
     if arguments.markdown:
