@@ -108,6 +108,18 @@ def test_few_effective_people_beyond_a_cut_off_are_refused_with_the_number() -> 
         )  # fmt: skip
 
 
+def test_an_archive_unlike_the_screened_people_is_refused_once() -> None:
+    archive = draw_people(150, np.random.default_rng(7), label="a")
+    screened = draw_people(300, np.random.default_rng(8), older=25, label="s")
+    with pytest.raises(DesignError, match="too unlike the people screened") as refused:
+        compare_strategies(
+            archive[0], archive[1], DESIGN, sample_sizes=SIZES,
+            fractions_enrolled=[0.25, 0.5], n_simulations=100, n_bootstrap=0, workers=1,
+            baseline=archive[2], stands_for=ScreenedPeople(screened[1], screened[2]),
+        )  # fmt: skip
+    assert len(refused.value.problems) == 1
+
+
 def test_a_strategy_that_scores_the_archive_alone_is_refused() -> None:
     archive = draw_people(100, np.random.default_rng(9), label="a")
     screened = draw_people(100, np.random.default_rng(10), label="s")

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from trialsim.comparison.archive import FEWEST_EFFECTIVE
 from trialsim.comparison.candidate_runs import PreparedCandidate, prepare_candidate
 from trialsim.comparison.candidates import (
     EVERYONE,
@@ -15,6 +16,7 @@ from trialsim.comparison.candidates import (
     list_candidates,
 )
 from trialsim.design import TrialDesign
+from trialsim.enrichment.balancing import compute_effective_size
 from trialsim.errors import DesignError
 from trialsim.simulation.pool import Pool
 from trialsim.simulation.trials import Sizes, check_sizes
@@ -111,8 +113,21 @@ def _gather_pools(
         kept.append(candidate)
         pools.append(pool)
     if not kept:
-        raise DesignError(*refusals)
+        raise DesignError(*_tell_far_archive(screened) or refusals)
     return kept, pools, refusals
+
+
+def _tell_far_archive(screened: Screened) -> list[str]:
+    """Return a sentence where even the whole archive is too unlike those screened, else none."""
+    weights = screened.weights[EVERYONE][screened.was_seen]
+    effective = float(compute_effective_size(weights))
+    if screened.target is None or effective >= FEWEST_EFFECTIVE:
+        return []
+    return [
+        f"The archive is too unlike the people screened: weighted to agree with them at baseline, "
+        f"its {len(weights)} people who were followed say as much as {effective:.0f}, at least "
+        f"{FEWEST_EFFECTIVE} are needed; name people more like them (--train-on)."
+    ]
 
 
 def add_normal_change(design: TrialDesign, screened: Screened) -> TrialDesign:

@@ -45,8 +45,8 @@ class ScreeningStage:
     correlation
         With decline (faster decline: higher), stated where there is no measure, between -1 and 1.
     correlations
-        Of a stated stage with earlier stages, by their names; by default what their relations with
-        decline alone would give.
+        Of a stated stage with earlier measured ones, by their names; by default what their
+        relations with decline alone would give.
     failure_rate
         Share of those who enter whose result is missing, so that they cannot go on.
     capacity_per_month
