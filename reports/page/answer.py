@@ -66,15 +66,15 @@ def describe_answer(facts: StudyFacts) -> Answer:
 def _describe_proposal(facts: StudyFacts, choice: CheapestChoice, currency: str) -> Answer:
     """Return the answer of a study that proposes whole numbers: its doubts, then the result."""
     outcomes = describe_outcomes(facts, choice)
-    first = are_outcomes_assumed(facts)
+    first, duration = are_outcomes_assumed(facts), describe_duration(facts)
     above = [outcomes if first else "", describe_doubts(choice), describe_proposed(choice)]
     sentences = [
         "" if first else outcomes,
         describe_found(choice),
         describe_assured(choice),
         _saving_sentence(choice),
-        _screening_sentence(choice, currency),
-        describe_duration(facts),
+        _screening_sentence(choice, currency, tells_months=not duration),
+        duration,
         describe_budget(choice),
         _design_sentence(facts, choice),
         _choice_sentence(choice),
@@ -140,7 +140,7 @@ def _saving_sentence(choice: CheapestChoice) -> str:
     return f"{start} (paired 95 % interval {show_interval(low, high, show_count)}{doubt})."
 
 
-def _screening_sentence(choice: CheapestChoice, currency: str) -> str:
+def _screening_sentence(choice: CheapestChoice, currency: str, *, tells_months: bool = True) -> str:
     trial = choice.trial
     parts = [f"{show_size(trial['n_to_screen'])} people must be screened"]
     parts[0] += _scaled(choice, "n_to_screen", show_size)
@@ -148,7 +148,7 @@ def _screening_sentence(choice: CheapestChoice, currency: str) -> str:
         interval = "" if choice.proposal else _bracket(_cost_interval(choice.best))
         parts.append(f"the trial costs {show_money(trial['cost'], currency)}{interval}")
         parts += _cost_saving(choice, currency)
-    if not is_blank(trial["months_to_enroll"]):
+    if tells_months and not is_blank(trial["months_to_enroll"]):
         months = _scaled(choice, "months_to_enroll", _show_months)
         parts.append(f"enrollment takes {_show_months(trial['months_to_enroll'])} months{months}")
     return "; ".join(parts) + "."

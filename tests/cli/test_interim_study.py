@@ -72,6 +72,8 @@ def test_the_study_says_when_each_trial_is_full(folder: Path) -> None:
     page = (folder / "results" / "report.html").read_text()
     assert "When the trial is full" in page
     assert f"The last person is in after {proposed['months_to_last_person']:.3g}"[:36] in page
+    # months are told once
+    assert "enrollment takes" not in page
 
 
 def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:
