@@ -26,6 +26,9 @@ from cohorts.atomic import compute_sha256
 _WRAPPER = "state_dict"
 """What training tools put beside epochs and optimizers in their checkpoints."""
 
+_PARALLEL = "module."
+"""What PyTorch puts before the names of a network that was trained on several devices."""
+
 RENAMED = {"out_proj": "to_out.0", "postconv": "conv"}
 """MONAI's word in a tensor's name, then monai-generative's."""
 
@@ -94,7 +97,9 @@ def read_official_tensors(path: Path) -> dict[str, Tensor]:
             f"{path} was refused: it is no plain state dict but a pickle that wants to run code, "
             "or is damaged."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except EOFError as error:
+        raise ModelError(f"{path} cannot be read as a checkpoint: it ends too early.") from error
+    except (RuntimeError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as a checkpoint: {error}") from error
     if isinstance(state, dict) and isinstance(state.get(_WRAPPER), dict):
         state = state[_WRAPPER]
@@ -106,6 +111,8 @@ def read_official_tensors(path: Path) -> dict[str, Tensor]:
         )
     if not state:
         raise ModelError(f"{path} holds an empty state dict; it must hold a network's tensors.")
+    if all(name.startswith(_PARALLEL) for name in state):
+        return {name.removeprefix(_PARALLEL): tensor for name, tensor in state.items()}
     return dict(state)
 
 

@@ -158,7 +158,16 @@ def _write_config(folder: Path, config: ModelConfig) -> None:
 def compare_state_dicts(
     expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, source: str
 ) -> list[str]:
-    """Return one sentence for each missing, unused or misshapen tensor."""
+    """Return one sentence for each missing, unused or misshapen tensor.
+
+    One alone where no name fits: the file is another network's.
+    """
+    if expected and found and not expected.keys() & found.keys():
+        mine, theirs = next(iter(expected)), next(iter(found))
+        return [
+            f"{source} is of another network: none of its {len(found)} tensors (first: {theirs}) "
+            f"is one that the architecture uses (first: {mine})."
+        ]
     problems = [f"{source} lacks the tensor {key}." for key in expected if key not in found]
     problems += [
         f"{source} holds the tensor {key}, which the architecture does not use."

@@ -246,3 +246,29 @@ def test_auxiliary_model_that_is_no_leaspy_file_is_refused(
             auxiliary={"CN": tmp_path / "cn.json"},
             config=narrow_config(),
         )
+
+
+def test_names_of_a_network_that_was_trained_on_several_devices_are_unwrapped(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "parallel.pth"
+    torch.save({"state_dict": {"module.a": torch.ones(2), "module.b.c": torch.zeros(1)}}, path)
+    assert set(read_official_tensors(path)) == {"a", "b.c"}
+
+
+def test_a_file_of_another_network_is_one_sentence(
+    checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    torch.save({"layer.weight": torch.ones(2), "layer.bias": torch.ones(1)}, tmp_path / "x.pth")
+    with pytest.raises(ModelError) as caught:
+        import_official(
+            {**checkpoints, "unet": tmp_path / "x.pth"}, tmp_path / "out", config=narrow_config()
+        )
+    (problem,) = caught.value.problems
+    assert "(unet) is of another network: none of its 2 tensors (first: layer.weight)" in problem
+
+
+def test_an_empty_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(ModelError, match=r"empty\.pth cannot be read .*: it ends too early"):
+        read_official_tensors(tmp_path / "empty.pth")
