@@ -91,6 +91,13 @@ def test_without_an_archive_the_reason_is_told_and_nothing_is_lost(folder: Path)
         assert study.has("participants")
 
 
+def test_people_without_a_future_are_told_where_one_may_come_from(folder: Path) -> None:
+    code, _, problems = run(folder, training="")
+    assert code == 1
+    assert "nobody in the cohort has one within 3 months of it" in problems
+    assert "name others who were followed (--train-on)" in problems
+
+
 def test_outcomes_from_an_archive_need_one(folder: Path) -> None:
     code, _, problems = run(folder, training="", outcomes='outcomes = "archive"')
     assert code == 1

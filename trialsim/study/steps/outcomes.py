@@ -1,6 +1,7 @@
 """Where the outcomes of a simulated trial come from: followed people, predictions, assumptions."""
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,11 @@ from trialsim.study.job import Job
 from trialsim.study.steps.archive import describe_screened, get_own_volume, score_archive
 from trialsim.study.steps.following import are_followed, find_own_follow_up
 from trialsim.study.steps.screening import list_strategies
+
+_NO_FUTURE: Final = (
+    "For people who were only screened, name others who were followed (--train-on), predict them "
+    '(`trialsim predict`, --predictions), or state outcomes "assumed" with its numbers.'
+)
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,11 @@ def find_outcomes(
     n_followed = 0
     try:
         own, n_followed = find_own_follow_up(job, cohort)
-    except (CohortError, DesignError):
-        if design.outcomes == "observed" or not (has_archive or _has_predictions(screening)):
+    except (CohortError, DesignError) as error:
+        if design.outcomes == "observed":
             raise
+        if not (has_archive or _has_predictions(screening)):
+            raise DesignError(*error.problems, _NO_FUTURE) from error
     enough = design.outcomes == "observed" or are_followed(cohort, n_followed)
     if own is not None and (enough or not (has_archive or _has_predictions(screening))):
         return _observe(job, cohort, screening, scores, own, n_followed)
