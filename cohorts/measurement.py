@@ -119,8 +119,9 @@ def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:
 
 def _are_simulated(cohort: Cohort) -> pd.Series:
     """Return which volumes no tool measured: simulated people's, and those of their label maps."""
-    sources = ["synthetic", _LABELS] if cohort.is_synthetic else ["synthetic"]
-    return cohort.volumes["source"].isin(sources)
+    simulated = ("synthetic", _LABELS) if cohort.is_synthetic else "synthetic"
+    found = map_kinds(cohort.volumes["source"], lambda one: str(one).startswith(simulated))
+    return found.fillna(False).astype(bool)
 
 
 def describe_volumes(cohort: Cohort) -> list[str]:

@@ -32,6 +32,9 @@ THICKEST_MM: Final = 4.0
 OVERLAP_LEAST: Final = 0.5
 SAMPLED_VOXELS: Final = 100_000
 
+_PIPELINE: Final = r".*[/\\]derivatives[/\\]([^/\\]+)[/\\]"
+"""The folder that the files of a BIDS pipeline are in."""
+
 
 @dataclass
 class ScanPair:
@@ -160,7 +163,16 @@ def _fill_volumes(records: Records, found: dict[int, ScanPair]) -> None:
     for column in measured:
         own = frame[column] if column in frame else pd.Series(np.nan, index=frame.index)
         frame[column] = own.where(~is_taken, measured[column])
-    frame.loc[rows, VOLUME_SOURCE] = "label map"
+    frame.loc[rows, VOLUME_SOURCE] = _name_maps(frame.loc[rows, "segmentation_path"])
+
+
+def _name_maps(paths: pd.Series) -> pd.Series:
+    """Return what measured the volumes of label maps: with the pipeline that made them, if known.
+
+    Maps of two pipelines give one brain different volumes.
+    """
+    pipeline = paths.astype("str").str.extract(_PIPELINE)[0]
+    return ("label map (" + pipeline + ")").fillna("label map")
 
 
 def _read(path: Path | None, faults: list[str]) -> VolumeImage | None:

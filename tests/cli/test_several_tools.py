@@ -233,9 +233,21 @@ def test_a_model_that_names_no_tool_is_never_applied_in_silence(folder: Path) ->
 
 def test_simulated_people_are_what_a_simulated_model_learned_from(folder: Path) -> None:
     cohort = Cohort.read(folder / "screened")
-    for name, source in (("made", "synthetic"), ("drawn", "label map")):
+    for name, source in (("made", "synthetic"), ("drawn", "label map (theirs)")):
         replace(cohort, volumes=cohort.volumes.assign(source=source)).write(folder / name)
         assert tell_of_model(folder, name, "mini") == []
+
+
+def test_label_maps_of_two_pipelines_are_two_tools(folder: Path) -> None:
+    for name, pipeline in (("screened", "synthseg"), ("old", "fmriprep")):
+        cohort = Cohort.read(folder / name)
+        volumes = cohort.volumes.assign(source=f"label map ({pipeline})")
+        replace(cohort, volumes=volumes, is_synthetic=False).write(folder / f"{name}_drawn")
+    code, told = invoke(
+        "twins", "screened_drawn", "--train-on", "old_drawn", "--visits-months", "12"
+    )
+    assert code == 1
+    assert "those of the archive by label map (fmriprep)" in told
 
 
 @pytest.mark.parametrize("command", ["calibrate", "evaluate"])

@@ -248,7 +248,7 @@ def test_volumes_of_a_person_come_from_one_tool(dataset: Path) -> None:
     )
     volumes = load_cohort(dataset).volumes
     own = volumes[volumes["participant_id"] == "sub-01"]
-    assert set(own["source"]) == {"label map"}
+    assert set(own["source"]) == {"label map (synthseg)"}
     left = own.loc[own["region"] == "left_hippocampus", "volume_mm3"]
     assert left.to_numpy() == pytest.approx([3200, 3200])
 
