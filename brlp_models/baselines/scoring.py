@@ -8,9 +8,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from brlp_models.baselines.baseline import Baseline
 from brlp_models.errors import ModelError
+from brlp_models.model.files import CHECKSUMS
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.threads import limited_threads
 from brlp_models.model.training_people import find_training_people
@@ -19,6 +22,7 @@ from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.check import check_scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PreprocessedScan
+from cohorts.atomic import compute_sha256, write_file_with
 from cohorts.cohort import Cohort
 from cohorts.errors import TrialsimError
 
@@ -127,6 +131,85 @@ def read_baseline_scans(
             problems[name] = " ".join(error.problems)
         on_person()
     return images, problems
+
+
+def predict_own_changes(baseline: Baseline, cohort: Cohort) -> pd.DataFrame:
+    """Return what is expected of people whom a baseline learned from by what learned from others.
+
+    Parameters
+    ----------
+    baseline
+        From `load_baseline`.
+    cohort
+        Some of them may be among those that it learned from.
+
+    Returns
+    -------
+    DataFrame
+        As `predict_changes`, of those people alone; without rows where there are none.
+
+    Raises
+    ------
+    ModelError
+        Where the file beside the folder is gone, is of another baseline, or lacks somebody.
+    """
+    people = [str(name) for name in cohort.participants["participant_id"]]
+    known = [] if baseline.folder is None else find_training_people(baseline.folder, people)
+    if baseline.folder is None or not known:
+        return pd.DataFrame(columns=list(baseline.config.horizons_months))
+    path = _locate_cross_fitted(baseline.folder)
+    refused = (
+        f"{baseline.config.name} learned from {len(known)} of these {len(people)} people "
+        f"(first: {known[0]})"
+    )
+    if not path.is_file():
+        raise ModelError(
+            f"{refused}; it can only score others, and what was fitted without them ({path}) is "
+            "not there."
+        )
+    table = _read_cross_fitted(path, baseline.folder)
+    lacking = sorted({*known} - {*table.index})
+    if lacking:
+        raise ModelError(f"{refused}, of whom {path} lacks {len(lacking)} (first: {lacking[0]}).")
+    return table.loc[known]
+
+
+def write_cross_fitted(changes: pd.DataFrame, folder: Path) -> None:
+    """Write beside a baseline's folder what others than itself expect of its own people.
+
+    Parameters
+    ----------
+    changes
+        Percent change, index `participant_id`, a column for each horizon.
+    folder
+        The baseline's, whose checksums the file names.
+    """
+    table = pa.Table.from_pandas(changes.rename(columns=str))
+    kept = {**(table.schema.metadata or {}), _OF_BASELINE: _digest(folder)}
+    path = _locate_cross_fitted(folder)
+    marked = table.replace_schema_metadata(kept)
+    write_file_with(path, lambda partial: pq.write_table(marked, partial))
+
+
+def _locate_cross_fitted(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.cross_fitted.parquet")
+
+
+def _read_cross_fitted(path: Path, folder: Path) -> pd.DataFrame:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ModelError(f"{path} cannot be read: {error}") from error
+    if (table.schema.metadata or {}).get(_OF_BASELINE) != _digest(folder):
+        raise ModelError(f"{path} is of another baseline than {folder}: train it again.")
+    return pd.DataFrame(table.to_pandas()).rename(columns=float)
+
+
+_OF_BASELINE: Final = b"baseline"
+
+
+def _digest(folder: Path) -> bytes:
+    return compute_sha256(folder / CHECKSUMS).encode()
 
 
 def write_scores(changes: pd.DataFrame, horizon_months: float, name: str, path: Path) -> None:

@@ -16,6 +16,8 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.scans.grid import Grid
 
 _CELL_MM: Final = 16.0
+_FOLDS: Final = 5
+_FEWEST_CROSS_FITTED: Final = 20
 
 
 def fit_baseline(
@@ -100,6 +102,39 @@ def fit_baseline(
         "n_people": len(rows),
     }
     return Baseline(config.model_copy(update=update), reader)
+
+
+def cross_fit_baseline(
+    name: BaselineName,
+    people: BaselinePeople,
+    *,
+    archive: BaselinePeople | None = None,
+    model: BrlpModel | None = None,
+) -> pd.DataFrame | None:
+    """Return what is expected of each of the people by baselines that learned from the others.
+
+    Parameters
+    ----------
+    name, people, archive, model
+        As in `fit_baseline`. The fold that somebody is in does not depend on their order.
+
+    Returns
+    -------
+    DataFrame or None
+        Percent change, index `participant_id`, a column for each horizon; NaN for people whose
+        table lacks something. None where fewer than 20 have a known future.
+    """
+    if people.change.notna().all(axis=1).sum() < _FEWEST_CROSS_FITTED:
+        return None
+    in_order = people.take(np.argsort(people.table.index.to_numpy(str), kind="stable"))
+    shuffled = np.random.default_rng(0).permutation(len(in_order.table))
+    found = []
+    for fold in range(_FOLDS):
+        held = np.sort(shuffled[fold::_FOLDS])
+        rest, own = in_order.take(np.setdiff1d(shuffled, held)), in_order.take(held)
+        fitted = fit_baseline(name, rest, provenance="", archive=archive, model=model)
+        found.append(fitted.predict_change(own.table, own.images, model=model))
+    return pd.concat(found).loc[people.table.index]
 
 
 def render_card(baseline: Baseline, *, results: str = "") -> str:

@@ -7,12 +7,12 @@ from typing import Final
 
 from brlp_models.baselines.baseline import Baseline, BaselineName
 from brlp_models.baselines.people import BaselinePeople, find_percent_changes
-from brlp_models.baselines.scoring import read_baseline_scans
+from brlp_models.baselines.scoring import read_baseline_scans, write_cross_fitted
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import describe_training_people
 from brlp_models.scans.cache import ScanCache
-from brlp_models.training.baselines import fit_baseline, render_card
+from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, render_card
 from cohorts.cohort import Cohort
 from cohorts.measurement import list_tools, require_one_tool
 
@@ -31,6 +31,9 @@ def fit_cohort_baseline(
     report: Callable[[], None] = lambda: None,
 ) -> Baseline:
     """Fit a baseline on a cohort's measured volumes, and write its folder.
+
+    Beside it, `<out>.cross_fitted.parquet` holds what baselines that learned from the others
+    expect of each of its own people, whom the baseline itself cannot score.
 
     Parameters
     ----------
@@ -83,6 +86,11 @@ def fit_cohort_baseline(
     baseline = replace(baseline, config=measured)
     names = [str(person) for own in everyone for person in own.table.index]
     baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
+    expected = cross_fit_baseline(
+        name, learned, archive=None if archive is None else everyone[-1], model=model
+    )
+    if expected is not None:
+        write_cross_fitted(expected, out)
     return baseline
 
 

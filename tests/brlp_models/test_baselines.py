@@ -23,7 +23,7 @@ from brlp_models.evaluation.statistics import compute_spearman
 from brlp_models.evaluation.times import MethodTimes
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
-from brlp_models.training.baselines import fit_baseline, render_card
+from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, render_card
 from cohorts.cohort import Cohort
 from cohorts.synthetic.tabular import synthesize_table
 from tests.brlp_models.brain_drawing import draw_brain
@@ -261,6 +261,45 @@ def test_a_baseline_of_a_cohort_scores_others_and_never_its_own(
     assert "predicts for months 24, 48" in run(*scored, tmp_path / "others/cohort", *wrong)
     assert "Say which baseline" in run("train", "baseline", "--out", tmp_path / "no")
     assert "is a baseline" in run("train", "all", "elastic_net")
+
+
+def test_people_learned_from_are_scored_by_what_was_fitted_without_them(tmp_path: Path) -> None:
+    for people, name in ((make_people(40, 1), "archive"), (make_people(12, 2), "screened")):
+        (tmp_path / name).mkdir()
+        write_cohort(people, tmp_path / name, np.eye(4)).write(tmp_path / name / "cohort")
+    paths = [tmp_path / name / "cohort" for name in ("screened", "archive")]
+
+    def run(*words: object) -> str:
+        return str(CliRunner().invoke(app, [str(word) for word in words]).output)
+
+    out, scores = tmp_path / "volumes", tmp_path / "scores.csv"
+    run("train", "baseline", "elastic_net", "--data", paths[1], "--out", out, "--quiet")
+    told = run("model", "baseline-scores", out, *paths, "--out", scores, "--quiet")
+    assert "40 people whom elastic_net learned from have the scores" in told
+    assert "52 of 52 people" in told
+    table = pd.read_csv(scores, index_col="participant_id")["elastic_net"]
+    for name, is_same in (("screened", True), ("archive", False)):
+        cohort = Cohort.read(tmp_path / name / "cohort")
+        by_itself = -load_baseline(out).predict_change(cohort.baseline())[24.0]
+        assert np.allclose(table.loc[by_itself.index], by_itself, rtol=1e-9) == is_same
+    told = run("model", "baseline-scores", out, *paths, paths[1], "--out", scores)
+    assert "40 people are in two of the cohorts" in told
+    beside = tmp_path / "volumes.cross_fitted.parquet"
+    beside.rename(tmp_path / "elsewhere")
+    assert "learned from 40 of these 40" in run("model", "baseline-scores", out, *paths)
+    run("train", "baseline", "elastic_net", "--data", paths[0], "--out", tmp_path / "other")
+    (tmp_path / "elsewhere").rename(tmp_path / "other.cross_fitted.parquet")
+    told = run("model", "baseline-scores", tmp_path / "other", paths[0], "--out", scores)
+    assert "of another baseline" in " ".join(told.split())
+
+
+def test_cross_fitting_does_not_depend_on_the_order_of_people() -> None:
+    people = make_people(40, 1)
+    first = cross_fit_baseline("elastic_net", people)
+    again = cross_fit_baseline("elastic_net", people.take(np.arange(40)[::-1]))
+    assert first is not None
+    assert again is not None
+    pd.testing.assert_frame_equal(again.loc[first.index], first, rtol=1e-9)
 
 
 def test_an_evaluation_has_a_row_of_each_baseline_where_the_model_has_one(

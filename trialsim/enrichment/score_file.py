@@ -11,7 +11,9 @@ from trialsim.enrichment.unfitted import GivenScores
 from trialsim.errors import DesignError
 
 
-def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScores]:
+def read_score_strategies(
+    path: Path, participants: pd.Index, *, whose: str = "the screened people"
+) -> list[GivenScores]:
     """Read a table of scores; each column beside `participant_id` is a strategy.
 
     A single column called `score` is named after the file. Higher scores mean faster decline.
@@ -23,7 +25,9 @@ def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScore
     path
         A CSV, TSV or Parquet file with a header.
     participants
-        The screened people.
+        Who is to have scores.
+    whose
+        What they are called.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScore
             f"scores, got {', '.join(map(str, table.columns))}."
         )
     table = table.set_index("participant_id")
-    problems = _find_problems(table, path, participants)
+    problems = _find_problems(table, path, participants, whose)
     if problems:
         raise DesignError(*problems)
     only = list(table.columns) == ["score"]
@@ -50,7 +54,9 @@ def read_score_strategies(path: Path, participants: pd.Index) -> list[GivenScore
     ]
 
 
-def _find_problems(table: pd.DataFrame, path: Path, participants: pd.Index) -> list[str]:
+def _find_problems(
+    table: pd.DataFrame, path: Path, participants: pd.Index, whose: str
+) -> list[str]:
     problems = []
     repeated = table.index[table.index.duplicated()].unique()
     if len(repeated):
@@ -59,8 +65,8 @@ def _find_problems(table: pd.DataFrame, path: Path, participants: pd.Index) -> l
         )
     if not table.index.isin(participants).any():
         problems.append(
-            f"The score file {path} names nobody of this cohort; its first person is "
-            f"{table.index[0] if len(table) else 'missing'}, the cohort's is {participants[0]}."
+            f"The score file {path} names nobody of {whose}; its first person is "
+            f"{table.index[0] if len(table) else 'missing'}, theirs is {participants[0]}."
         )
     for column in table:
         numbers = pd.to_numeric(table[column], errors="coerce")

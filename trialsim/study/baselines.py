@@ -9,11 +9,13 @@ from typing import Literal
 import pandas as pd
 
 from brlp_models.baselines.baseline import BaselineName, load_baseline
-from brlp_models.baselines.scoring import predict_changes, write_scores
+from brlp_models.baselines.scoring import predict_changes, predict_own_changes, write_scores
 from brlp_models.errors import ModelError
 from brlp_models.model.folder import load_model, refuse_existing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.cohort_baselines import fit_cohort_baseline
+from cohorts.cohort import Cohort
+from cohorts.keys import is_among
 from cohorts.sources.loading import load_cohort
 from trialsim.study.protocol import CohortSection
 from trialsim.study.steps.tools import SCREENED, settle_model
@@ -69,7 +71,7 @@ class Scored:
 
 def score_by_baseline(
     baseline: Path,
-    cohort: Path,
+    cohorts: Sequence[Path],
     out: Path,
     *,
     horizon_months: float,
@@ -79,39 +81,72 @@ def score_by_baseline(
     harmonize: Literal["as_measured"] | None = None,
     counting: Counting,
 ) -> Scored:
-    """Write a score file of a cohort's people; see `brlp_models.baselines.scoring`.
+    """Write one score file of the people of cohorts; see `brlp_models.baselines.scoring`.
 
-    `harmonize` says that their volumes are taken as they are where the baseline learned from
-    another tool's.
+    People whom the baseline learned from have the score of what was fitted without them.
+    `harmonize` says that volumes are taken as they are where the baseline learned from another
+    tool's.
 
     Raises
     ------
     TrialsimError
-        Where folder or people cannot be read, the baseline learned from some of these people or
-        from another tool's volumes, predicts for other horizons, or can score nobody; then no
-        file is written.
+        Where folder or people cannot be read, somebody is in two cohorts, the baseline learned
+        from some of these people and nothing was fitted without them, it learned from another
+        tool's volumes, predicts for other horizons, or can score nobody; then no file is written.
     """
     loaded = load_baseline(baseline)
     loaded.check_horizons([horizon_months])
-    people = load_cohort(cohort, measured_by=measured_by)
+    everyone = [load_cohort(path, measured_by=measured_by) for path in cohorts]
+    _refuse_twice(everyone)
     notes: list[str] = []
-    settle_model(
-        CohortSection(path=cohort, harmonize=harmonize),
-        notes,
-        {SCREENED: people},
-        loaded.config.name,
-        loaded.config.measured_by,
-        is_synthetic=loaded.config.is_synthetic,
-    )
-    with counting(len(people.participants)) as step:
-        changes, failures = predict_changes(
-            loaded, load_model(model), people, ScanCache(scan_cache), on_person=step
+    for path, people in zip(cohorts, everyone, strict=True):
+        settle_model(
+            CohortSection(path=path, harmonize=harmonize),
+            notes,
+            {SCREENED: people},
+            loaded.config.name,
+            loaded.config.measured_by,
+            is_synthetic=loaded.config.is_synthetic,
         )
-    n_scored = int(changes[horizon_months].notna().sum())
+    own = [predict_own_changes(loaded, people) for people in everyone]
+    changes, failures = [one for one in own if len(one)], []
+    others = [_leave_out(people, one) for people, one in zip(everyone, own, strict=True)]
+    with counting(sum(len(people.participants) for people in others)) as step:
+        for people in others:
+            if len(people.participants):
+                found, failed = predict_changes(
+                    loaded, load_model(model), people, ScanCache(scan_cache), on_person=step
+                )
+                changes.append(found)
+                failures.append(failed)
+    table = pd.concat(changes)
+    n_scored = int(table[horizon_months].notna().sum())
     if not n_scored:
         raise ModelError(
-            f"Nobody of {cohort} has at baseline all that {loaded.config.name} reads; no score "
-            "file was written."
+            f"Nobody of {', '.join(map(str, cohorts))} has at baseline all that "
+            f"{loaded.config.name} reads; no score file was written."
         )
-    write_scores(changes, horizon_months, loaded.config.name, out)
-    return Scored(n_scored, len(changes), failures, tuple(notes))
+    write_scores(table, horizon_months, loaded.config.name, out)
+    problems = pd.concat(failures) if failures else pd.DataFrame()
+    n_own = sum(map(len, own))
+    if n_own:
+        notes.append(
+            f"{n_own} people whom {loaded.config.name} learned from have the scores of what was "
+            "fitted without them."
+        )
+    return Scored(n_scored, len(table), problems, tuple(notes))
+
+
+def _leave_out(cohort: Cohort, known: pd.DataFrame) -> Cohort:
+    people = cohort.participants["participant_id"]
+    return cohort.select(list(people[~is_among(people, known.index)])) if len(known) else cohort
+
+
+def _refuse_twice(cohorts: Sequence[Cohort]) -> None:
+    people = pd.concat([cohort.participants["participant_id"] for cohort in cohorts])
+    twice = people[people.duplicated()]
+    if len(twice):
+        raise ModelError(
+            f"{len(twice)} people are in two of the cohorts (first: {twice.iloc[0]}); each has one "
+            "score."
+        )

@@ -16,7 +16,10 @@ def baseline_scores(
             help="image_regression, the bundled one, or a folder of `trialsim train baseline`."
         ),
     ],
-    cohort: Annotated[Path, typer.Argument(help="People to score, none of whom it learned from.")],
+    cohorts: Annotated[
+        list[Path],
+        typer.Argument(help="People to score, such as those screened and those of the archive."),
+    ],
     horizon: Annotated[float, typer.Option(help="Months after baseline.")] = 24.0,
     out: Annotated[Path, typer.Option(help="The score file to write (CSV).")] = Path("scores.csv"),
     model: Annotated[
@@ -35,14 +38,16 @@ def baseline_scores(
     """Score people by the loss that a baseline expects, for `trialsim rank --scores`.
 
     Only what is known at the baseline visit is read. The strategy is called as the baseline.
+    Where an archive gives trials their outcomes, its people need scores too: name both cohorts.
+    People whom it learned from get the score of what was fitted without them.
 
-    Example: trialsim model baseline-scores image_regression screened --horizon 48 --out scores.csv
+    Example: trialsim model baseline-scores image_regression screened archive --out scores.csv
     """
     from trialsim.study.baselines import score_by_baseline
 
     found = score_by_baseline(
         baseline,
-        cohort,
+        cohorts,
         out,
         horizon_months=horizon,
         model=model,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.screening import define_fast_progressors, list_strategies
-from trialsim.study.steps.tools import load_followed
+from trialsim.study.steps.tools import FOLLOWED, load_followed
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ def load_archive(
     )
 
 
+_ARCHIVE: Final = f"{FOLLOWED}, who need scores as the screened do"
+
+
 def score_archive(
     job: Job,
     screened: Cohort,
@@ -95,7 +99,9 @@ def score_archive(
     """
     cohort, screening = load_archive(job, screened, predictions)
     strategies = [
-        one for one in list_strategies(job, screening) if names is None or one.name in names
+        one
+        for one in list_strategies(job, screening, whose=_ARCHIVE)
+        if names is None or one.name in names
     ]
     lacking = [one.name for one in strategies if "predictions" in one.needs]
     if lacking and screening.tables.predictions is None:

@@ -104,10 +104,18 @@ def assemble_screening(job: Job, cohort: Cohort, predictions: pd.DataFrame | Non
     )
 
 
-def list_strategies(job: Job, screening: Screening) -> list[Strategy]:
-    """Return the strategies that the protocol names, the user's own scores after them."""
-    section = job.protocol.selection
-    given = read_score_strategies(section.scores, screening.tables.index) if section.scores else []
+def list_strategies(job: Job, screening: Screening, *, whose: str = SCREENED) -> list[Strategy]:
+    """Return the strategies that the protocol names, the user's own scores after them.
+
+    Parameters
+    ----------
+    job, screening
+        The study's work, and who is scored.
+    whose
+        What they are called where a score file names nobody of them.
+    """
+    section, people = job.protocol.selection, screening.tables.index
+    given = read_score_strategies(section.scores, people, whose=whose) if section.scores else []
     own = {strategy.name for strategy in given}
     return [*build_strategies([n for n in section.strategies if n not in own]), *given]
 
