@@ -45,6 +45,8 @@ _ESTIMATORS: Final = {
 _COVARIATES: Final = {
     "age_years": "Age, years",
     "is_female": "Women",
+    "sex=F": "Women",
+    "sex=M": "Men",
     "is_mci": "MCI",
     "is_ad": "AD",
     "education_years": "Education, years",
@@ -94,7 +96,11 @@ def estimator_label(estimator: str) -> str:
 
 
 def covariate_label(covariate: str, *, limit: int = 40) -> str:
-    """Return the words for a covariate: `hippocampus_mm3` is `Hippocampus, mm³`."""
+    """Return the words for a covariate: `hippocampus_mm3` is `Hippocampus, mm³`.
+
+    The share with a diagnosis, `diagnosis=MCI`, is called by the diagnosis.
+    """
+    covariate = covariate.removeprefix("diagnosis=")
     words = _sentence_case(covariate.removesuffix("_mm3"))
     unit = ", mm³" if covariate.endswith("_mm3") else ""
     return _COVARIATES.get(covariate) or label_text(words, limit=limit) + unit

@@ -1,10 +1,13 @@
 """Power curves."""
 
+from typing import Final
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.figures.labels import analysis_label, fraction_label, percent, strategy_label
+from reports.figures.multiples import draw_multiples
 from reports.figures.style import (
     INK,
     MUTED,
@@ -16,11 +19,16 @@ from reports.figures.style import (
     use_percent,
 )
 
+_MOST_TOGETHER: Final = 3
+"""Curves with bands that can be told apart in one panel."""
+
 
 def plot_power_curves(
     operating_characteristics: pd.DataFrame, *, target_power: float | None = None
 ) -> Figure:
     """Return power against the total sample size: simulated points, bands, closed form, target.
+
+    Bands of more than three strategies would hide each other: each then has a panel of its own.
 
     Parameters
     ----------
@@ -34,6 +42,10 @@ def plot_power_curves(
     )
     styles = strategy_styles(list(table["strategy"]))
     many_analyses = len(table["analysis"].unique()) > 1
+    n_curves = len(table[["strategy", "fraction_enrolled", "analysis"]].drop_duplicates())
+    if _MOST_TOGETHER < n_curves == len(styles):
+        with shared_style():
+            return _draw_apart(table, target_power)
     with shared_style():
         figure = new_figure(7.2, 4.1)
         axes = figure.add_subplot()
@@ -54,6 +66,31 @@ def plot_power_curves(
         use_percent(axes.yaxis)
         axes.set(xlabel="Participants in total, both arms", ylabel="Power", ylim=(0, 1.02))
         add_legend_below(figure, axes)
+    return figure
+
+
+def _draw_apart(table: pd.DataFrame, target_power: float | None) -> Figure:
+    strategies = list(dict.fromkeys(table["strategy"]))
+    figure, panels = draw_multiples(
+        table,
+        x="n_total",
+        y="power",
+        band=("power_lower", "power_upper"),
+        strategies=strategies,
+        titles=("Participants, both arms", "Power"),
+    )
+    for name, axes in panels.items():
+        own = table[table["strategy"] == name].sort_values("n_total")
+        axes.set_title(_curve_label(own.iloc[0], name_analysis=False))
+        if target_power is not None:
+            label = f"Target {percent(target_power)}"
+            axes.axhline(target_power, color=INK, lw=1, ls=(0, (4, 2)), label=label)
+        if own["closed_form_power"].notna().any():
+            form = own["n_total"], own["closed_form_power"]
+            axes.plot(*form, color=INK, lw=0.7, label="Closed form")
+        axes.set_ylim(0, 1.02)
+        use_percent(axes.yaxis)
+    add_legend_below(figure, panels[strategies[0]])
     return figure
 
 

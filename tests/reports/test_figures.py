@@ -202,3 +202,16 @@ def test_groups_that_are_hidden_are_not_told_as_nobody(
     for axes in (follow_up, interval):
         assert not axes.patches
         assert axes.texts[0].get_text() == "no visit after baseline to show"
+
+
+def test_bands_of_many_strategies_do_not_hide_each_other(study_tables: Tables) -> None:
+    table = study_tables["operating_characteristics"]
+    one = table[(table["strategy"] == "brlp") & (table["analysis"] == "mmrm")]
+    one = one[one["fraction_enrolled"] == 0.4]
+    names = ["random", "brlp", "regression", "oracle"]
+    many = pd.concat([one.assign(strategy=name) for name in names], ignore_index=True)
+    panels = figures.plot_power_curves(many, target_power=0.8).axes
+    assert len(panels) == 4
+    assert all(len(axes.collections) == 1 for axes in panels)
+    together = figures.plot_power_curves(many[many["strategy"] != "oracle"]).axes
+    assert len(together) == 1

@@ -95,7 +95,7 @@ def design_ui(contents: Contents | None) -> Tag:
         ui.output_ui("choices"),
         *_list_actions(contents),
         ui.output_ui("pinned"),
-        ui.h2("The same from elsewhere"),
+        ui.h2(f"The same from elsewhere{', in the folder of the study' if contents else ''}"),
         ui.output_ui("ways"),
     )
 
@@ -110,7 +110,8 @@ def _choose_fraction(fractions: list[float], at: float) -> Tag:
 
 
 def _set_price(name: str, title: str, price: float) -> Tag:
-    field, reach = ui.input_numeric(name, title, price, min=0), find_reach(price)
+    shown = int(price) if price.is_integer() else price
+    field, reach = ui.input_numeric(name, title, shown, min=0), find_reach(price)
     title = f"Slider of the cost of {'screening' if name == 'screening' else 'enrollment'}"
     return slide(field, name, title, ends=(0, reach), at=price, step=reach / 100)
 

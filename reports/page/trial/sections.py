@@ -101,8 +101,8 @@ def describe_people(facts: StudyFacts, privacy: Privacy) -> Section:
         words("covariate", "At baseline", covariate_label),
         number("mean_control", "Control", show_effect),
         number("mean_treatment", "Treatment", show_effect),
-        number("sd", "Sd", show_effect),
-        number("standardized_difference", "Difference, sd", lambda v: show_number(v, digits=2)),
+        number("sd", "SD", show_effect),
+        number("standardized_difference", "Difference, SD", lambda v: show_number(v, digits=2)),
     ]
     alike = build_table(
         baseline,

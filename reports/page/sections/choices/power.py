@@ -57,8 +57,9 @@ def _curves(facts: StudyFacts) -> Picture:
         f"Power against sample size ({analysis}), each strategy "
         f"{name_best_fraction(facts)}; bands: "
         "95 % Monte Carlo intervals",
-        "One curve a strategy, rising with the total sample size, with the target power as a "
-        "horizontal line; the values are in the appendix.",
+        "One curve a strategy (of more than three a panel each, the others gray), rising with the "
+        "total sample size, with the target power as a horizontal line; the values are in the "
+        "appendix.",
         plot_power_curves(shown, target_power=power),
         {"power_curves": shown},
         facts.sources(_TABLE),
