@@ -47,6 +47,8 @@ class StudyDescription(BaseModel):
         Costs.
     sites, screened_per_site_per_month
         Of accrual by sites.
+    sites_n, sites_sd, sites_change_sd, sites_randomization, sites_effect
+        How outcomes differ between sites, and what the trial makes of it.
     n_designs
         How many were searched.
     n_bootstrap, workers
@@ -104,6 +106,11 @@ class StudyDescription(BaseModel):
     screening_rate_per_month: float | None = None
     sites: int | None = None
     screened_per_site_per_month: float | None = None
+    sites_n: int | None = None
+    sites_sd: float | None = None
+    sites_change_sd: float | None = None
+    sites_randomization: str | None = None
+    sites_effect: str | None = None
     n_designs: int | None = None
     n_bootstrap: int | None = None
     workers: int | None = None
@@ -181,6 +188,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "sites": ("accrual.sites",),
     "screened_per_site_per_month": ("accrual.screened_per_site_per_month",),
+    **{
+        f"sites_{name}": (f"design.sites.{name}",)
+        for name in ("n", "sd", "change_sd", "randomization", "effect")
+    },
     "n_designs": ("n_designs",),
     **_of("simulation", "n_bootstrap"),
     "workers": ("resolved.simulation.workers", "simulation.workers"),

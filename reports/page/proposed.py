@@ -52,15 +52,15 @@ def describe_proposed(choice: CheapestChoice) -> str:
     arms = f"{describe_size(choice.trial)} ({show_size(choice.best['n_control'])} as found)"
     if is_blank(proposal["expected_power"]):
         arms = f"{describe_size(choice.trial)} for {show_fraction(proposal['target_power'])} power"
-        power = "how sure that is was not computed"
+        power = ""  # the doubts say that it was not computed
     else:
         power = (
-            f"expected power {show_share(proposal['expected_power'], digits=0)} over the error of "
-            f"cohort and model, {show_chance(proposal['low_power_probability'])} chance that it "
+            f": expected power {show_share(proposal['expected_power'], digits=0)} over the error "
+            f"of cohort and model, {show_chance(proposal['low_power_probability'])} chance that it "
             f"is below {_LOW_POWER}"
         )
     enrolling = "Enrolling" if proposal["is_settled"] else f"The {choice.least} point: enrolling"
-    start = f"{enrolling} {describe_group(choice.best)} takes {arms}: {power}"
+    start = f"{enrolling} {describe_group(choice.best)} takes {arms}{power}"
     if not choice.is_enriched:
         less = "costs less" if choice.by == "cost" else "takes fewer"
         return f"{start}; no strategy that selects people {less}."

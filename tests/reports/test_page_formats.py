@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from reports.page import formats
+from reports.page.description import StudyDescription
 from reports.page.render.html import mark_code
 from reports.page.sections.gaps import show_setting
+from reports.page.sections.people.mechanism import describe_sites
 
 NBSP = "\u00a0"
 
@@ -126,3 +128,15 @@ def test_text_is_one_line_of_limited_length() -> None:
 
 def test_code_is_marked_after_escaping() -> None:
     assert mark_code("run `a <b>` & c") == "run <code>a &lt;b&gt;</code> &amp; c"
+
+
+def test_sites_are_told_with_what_the_trial_makes_of_them() -> None:
+    asked = StudyDescription(
+        unit="mm3", sites_n=20, sites_sd=150.0, sites_change_sd=0.0,
+        sites_randomization="stratified", sites_effect="random",
+    )  # fmt: skip
+    assert describe_sites(asked) == (
+        "People are at 20 sites of equal size whose SD is 150 mm³ in the level of an outcome; they "
+        "are randomized stratified by site, and the analysis has a random effect of the site."
+    )
+    assert describe_sites(StudyDescription(sites_n=1)) == ""

@@ -8,6 +8,7 @@ from reports.figures import count_cohort, plot_cohort_overview
 from reports.figures.cohort import count_sexes, name_sex
 from reports.page.columns import build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.description import StudyDescription
 from reports.page.formats import show_count, show_number, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
@@ -41,6 +42,7 @@ def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
         blocks += [
             describe_settings(facts, "Assumptions of the simulated trials", _SETTINGS, _TABLE),
             *_normal_ageing(facts),
+            *_sites(facts),
             *_pools(facts),
         ]
     return Section(_TITLE, tuple(blocks))
@@ -114,6 +116,35 @@ def _normal_ageing(facts: StudyFacts) -> list[Block]:
     )
     text = f"The change in normal ageing, which the treatment leaves alone, {change}."
     return [Paragraph(text, facts.sources(_TABLE))]
+
+
+def _sites(facts: StudyFacts) -> list[Block]:
+    said = describe_sites(facts.describe(_TABLE))
+    return [Paragraph(said, facts.sources(_TABLE))] if said else []
+
+
+def describe_sites(asked: StudyDescription) -> str:
+    """Return how outcomes differ between sites and what the trial makes of it; empty for one."""
+    if asked.sites_n is None or asked.sites_n < 2:
+        return ""
+    unit = show_unit(asked.unit)
+    spread = [
+        f"{show_number(sd)} {unit} in {what}"
+        for sd, what in (
+            (asked.sites_sd, "the level of an outcome"),
+            (asked.sites_change_sd, "the change to the last visit"),
+        )
+        if sd
+    ]
+    differ = f" whose SD is {' and '.join(spread)}" if spread else ", which do not differ"
+    is_stratified = asked.sites_randomization == "stratified"
+    drawn = "stratified by site" if is_stratified else "without regard to the site"
+    effect = {"fixed": "a fixed effect of each site", "random": "a random effect of the site"}
+    seen = effect.get(asked.sites_effect or "", "no effect of sites")
+    return (
+        f"People are at {show_count(asked.sites_n)} sites of equal size{differ}; they are "
+        f"randomized {drawn}, and the analysis has {seen}."
+    )
 
 
 def _visits(facts: StudyFacts, privacy: Privacy) -> Table:
