@@ -79,9 +79,10 @@ def predict_from_table(
     at_horizon: pd.DataFrame,
     start: pd.DataFrame,
     *,
+    region: str = REGION,
     training: tuple[Cohort, pd.DataFrame] | None,
 ) -> pd.DataFrame:
-    """Return the hippocampus by the best regression on everything known at baseline but the scan.
+    """Return a region by the best regression on everything known at baseline but the scan.
 
     Ridge regression or boosted trees, whichever cross-validation prefers on the people fitted on.
 
@@ -93,6 +94,8 @@ def predict_from_table(
         Of `truth.find_volumes_at`; read for the fit alone.
     start
         `participant_id`, `region`, `start_mm3`, as measured; the predicted ratio multiplies it.
+    region
+        The model's endpoint.
     training
         Another cohort with its volumes at the horizons, to fit on; None: five-fold cross-fitting.
 
@@ -102,16 +105,16 @@ def predict_from_table(
         Where fewer than six people are there to cross-fit on.
     """
     x = _encode(cohort.baseline())
-    measured = start[start["region"] == REGION].set_index("participant_id")["start_mm3"]
+    measured = start[start["region"] == region].set_index("participant_id")["start_mm3"]
     rows = []
-    for horizon, own in at_horizon[at_horizon["region"] == REGION].groupby("horizon_months"):
+    for horizon, own in at_horizon[at_horizon["region"] == region].groupby("horizon_months"):
         people = own["participant_id"]
         if training is None:
             ratio = _cross_fit(x.loc[people], _compute_ratio(own))
             sd = _leave_one_out_sd(ratio - _compute_ratio(own))
         else:
             there = training[1]
-            fit_on = there[(there["horizon_months"] == horizon) & (there["region"] == REGION)]
+            fit_on = there[(there["horizon_months"] == horizon) & (there["region"] == region)]
             known = _encode(training[0].baseline()).loc[fit_on["participant_id"]]
             columns = [name for name in x.columns if name in known.columns]
             machine = _build_regression(len(known)).fit(known[columns], _compute_ratio(fit_on))

@@ -18,7 +18,6 @@ from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
 )
-from brlp_models.evaluation.ranking import REGION
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, estimate
 from brlp_models.model.model import BrlpModel
@@ -107,7 +106,7 @@ def compare_variants(
     Returns
     -------
     DataFrame
-        `comparison`, `variant`, `participant_id`, `hippocampus_error_percent_of_brain`, `mse`,
+        `comparison`, `variant`, `participant_id`, `endpoint_error_percent_of_brain`, `mse`,
         `ssim`, `seconds`; of samplers also `latent_error`, the distance of the mean latent from
         that of many steps, over the latter's distance from the starting latent.
     """
@@ -162,7 +161,9 @@ def _sample(sampler: str, steps: int) -> dict[str, Any]:
 def _measure(people: Compared, found: PeoplePredictions) -> Iterator[dict[str, Any]]:
     keys = ["participant_id", "horizon_months", "region"]
     errors = tabulate_errors(found.table.merge(people.truth, on=keys))
-    own = errors[(errors["region"] == REGION) & (errors["measure"] == VOLUME_ERROR)]
+    own = errors[
+        (errors["region"] == people.model.config.endpoint) & (errors["measure"] == VOLUME_ERROR)
+    ]
     error = own.set_index("participant_id")["value"]
     for visits in people.visits:
         for row in measure_images(visits, found.scans, people.sessions):
@@ -171,7 +172,7 @@ def _measure(people: Compared, found: PeoplePredictions) -> Iterator[dict[str, A
             if row["method"] == MODEL and scan is not None and name in error.index:
                 yield {
                     "participant_id": name,
-                    "hippocampus_error_percent_of_brain": float(error[name]),
+                    "endpoint_error_percent_of_brain": float(error[name]),
                     "mse": row["mse"],
                     "ssim": row["ssim"],
                     "seconds": scan.seconds,
@@ -250,7 +251,7 @@ CONTEXT_ALONE, EVERYTHING = "image model alone", "image model and auxiliary mode
 
 
 def tell_wrong_diagnoses(people: Compared, samples: int, *, seed: int) -> pd.DataFrame:
-    """Return everyone's predicted hippocampal change under each diagnosis that the model knows.
+    """Return everyone's predicted change of the endpoint under each diagnosis that the model knows.
 
     Parameters
     ----------
@@ -276,7 +277,9 @@ def tell_wrong_diagnoses(people: Compared, samples: int, *, seed: int) -> pd.Dat
         for told_to, options in variants:
             name = f"diagnosis-{told}-{told_to.replace(' ', '-')}"
             table = people.predict(name, samples, seed=seed, **options).table
-            table = table[table["region"] == REGION].assign(told=told, told_to=told_to)
+            table = table[table["region"] == people.model.config.endpoint].assign(
+                told=told, told_to=told_to
+            )
             parts.append(table)
     if not parts:
         return pd.DataFrame(columns=["participant_id", "diagnosis", "told", "told_to"])

@@ -202,14 +202,20 @@ def _tabulate(predicted: pd.DataFrame, at_horizon: pd.DataFrame) -> pd.DataFrame
 
 
 def summarize_conditions(
-    table: pd.DataFrame, *, rng: np.random.Generator, n_bootstrap: int = 1000
+    table: pd.DataFrame,
+    *,
+    region: str = REGION,
+    rng: np.random.Generator,
+    n_bootstrap: int = 1000,
 ) -> pd.DataFrame:
-    """Return how hippocampal change is ranked and how near it comes under each condition.
+    """Return how change is ranked and how near it comes under each condition.
 
     Parameters
     ----------
     table
         Of `predict_conditions`.
+    region
+        Whose change: the model's endpoint.
     rng, n_bootstrap
         Of the intervals, over people.
 
@@ -221,11 +227,9 @@ def summarize_conditions(
         table it is and with the truth of whose scan it is: the larger says what decides.
     """
     rows = []
-    hippocampus = table[table["region"] == REGION]
-    true = hippocampus.drop_duplicates("participant_id").set_index("participant_id")["true_percent"]
-    for (horizon, condition), own in hippocampus.groupby(
-        ["horizon_months", "condition"], sort=False
-    ):
+    table = table[table["region"] == region]
+    true = table.drop_duplicates("participant_id").set_index("participant_id")["true_percent"]
+    for (horizon, condition), own in table.groupby(["horizon_months", "condition"], sort=False):
         for measure, statistic, values in _iterate_measures(own, true):
             found = estimate(statistic, *values, rng=rng, n_bootstrap=n_bootstrap)
             key = {"horizon_months": horizon, "condition": condition, "measure": measure}

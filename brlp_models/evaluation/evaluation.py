@@ -50,7 +50,7 @@ from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
 )
-from brlp_models.evaluation.ranking import summarize_ranking
+from brlp_models.evaluation.ranking import REGION, summarize_ranking
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.times import MethodTimes
 from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
@@ -132,6 +132,11 @@ def evaluate_model(
     cohorts |= {} if training is None else {"the training people": training}
     cohorts |= {} if calibration is None else {"the calibration people": calibration}
     require_one_tool({who: one.cohort for who, one in cohorts.items()})
+    if baselines and model.config.endpoint != REGION:
+        raise ModelError(
+            f"Baselines predict the {REGION}; the endpoint of {model.config.name} is "
+            f"{model.config.endpoint}, so they cannot stand beside it."
+        )
     for baseline in baselines:
         baseline.check_horizons(settings.horizons_months)
         refuse_people_learned_from(baseline, people.cohort)
@@ -170,7 +175,7 @@ def evaluate_model(
     if calibration is not None:
         report(f"calibration on {len(calibration.cohort.participants)} other people")
         factors = _calibrate(model, calibration, out / "calibration", settings)
-    tables |= _summarize(people.cohort, tables, settings, factors)
+    tables |= _summarize(people.cohort, tables, settings, factors, model.config.endpoint)
     if settings.n_conditions:
         report("conditions: own, no change, true change, scans swapped")
         tables |= _tell_apart(model, people.cohort, at_horizon, tables["predicted"], out, settings)
@@ -260,7 +265,11 @@ def _join_methods(
     with times.measure(AUXILIARY, len(scales)):
         methods.append(predict_auxiliary(model, cohort, settings.horizons_months, scales))
     with times.measure(REFERENCE, at_horizon["participant_id"].nunique(), includes="fitting"):
-        methods.append(predict_from_table(cohort, at_horizon, start, training=fit))
+        methods.append(
+            predict_from_table(
+                cohort, at_horizon, start, region=model.config.endpoint, training=fit
+            )
+        )
     joined = pd.concat(methods, ignore_index=True).drop(columns="start_mm3")
     return joined.merge(start, on=["participant_id", "region"]).merge(at_horizon, on=KEY)
 
@@ -275,7 +284,11 @@ def _calibrate(
 
 
 def _summarize(
-    cohort: Cohort, tables: Tables, settings: EvaluationSettings, factors: Factors | None
+    cohort: Cohort,
+    tables: Tables,
+    settings: EvaluationSettings,
+    factors: Factors | None,
+    endpoint: str,
 ) -> Tables:
     rng, n = np.random.default_rng(settings.seed), settings.n_bootstrap
     participants = cohort.participants.set_index("participant_id")
@@ -286,14 +299,16 @@ def _summarize(
         "floor_summary": summarize_floor(tables["floor"], rng=rng, n_bootstrap=n),
         "accuracy": summarize_accuracy(errors, rng=rng, n_bootstrap=n),
         "sexes": summarize_by_sex(errors, participants["sex"], rng=rng, n_bootstrap=n),
-        "ranking": summarize_ranking(predicted, participants["diagnosis"], rng=rng, n_bootstrap=n),
+        "ranking": summarize_ranking(
+            predicted, participants["diagnosis"], region=endpoint, rng=rng, n_bootstrap=n
+        ),
         "calibration": summarize_calibration(mine, factors=factors),
         "coverage": summarize_coverage(predicted[predicted["method"] != MODEL]),
     }
     change = summarize_change_errors(predicted, rng=rng, n_bootstrap=n)
     found["accuracy"] = pd.concat([found["accuracy"], change], ignore_index=True)
     if not images.empty:
-        found["uncertainty"] = relate_uncertainty(images, errors)
+        found["uncertainty"] = relate_uncertainty(images, errors, region=endpoint)
         found["voxel_uncertainty"] = summarize_voxels(images)
     return found
 
@@ -323,7 +338,9 @@ def _tell_apart(
         scan_cache=out / _PREPROCESSED,
     )
     rng = np.random.default_rng([settings.seed, 3])
-    summary = summarize_conditions(changes, rng=rng, n_bootstrap=settings.n_bootstrap)
+    summary = summarize_conditions(
+        changes, region=model.config.endpoint, rng=rng, n_bootstrap=settings.n_bootstrap
+    )
     return {"condition_changes": changes, "conditions": summary}
 
 

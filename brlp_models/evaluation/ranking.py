@@ -21,10 +21,11 @@ def summarize_ranking(
     predicted: pd.DataFrame,
     diagnosis: "pd.Series[str]",
     *,
+    region: str = REGION,
     rng: np.random.Generator,
     n_bootstrap: int = 1000,
 ) -> pd.DataFrame:
-    """Return the rank correlation of predicted and true hippocampal change of each method.
+    """Return the rank correlation of predicted and true change of each method.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ def summarize_ranking(
         (measured), `true_mm3`, `baseline_mm3` (true).
     diagnosis
         At baseline, by participant.
+    region
+        Whose change: the model's endpoint.
     rng, n_bootstrap
         Of the intervals.
 
@@ -45,7 +48,7 @@ def summarize_ranking(
         than four people.
     """
     rows = []
-    for horizon, changes in _tabulate_changes(predicted):
+    for horizon, changes in _tabulate_changes(predicted, region):
         for subgroup, people in _iterate_subgroups(changes, diagnosis):
             key = {"horizon_months": horizon, "subgroup": subgroup}
             for method in people.columns.drop("true"):
@@ -75,9 +78,9 @@ def _rank(
     return estimate(statistic, *columns, rng=rng, n_bootstrap=n_bootstrap)
 
 
-def _tabulate_changes(predicted: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
+def _tabulate_changes(predicted: pd.DataFrame, region: str) -> Iterator[tuple[float, pd.DataFrame]]:
     """Yield, for each horizon, percent changes by person (rows) and method, with the true one."""
-    own = predicted[(predicted["region"] == REGION) & (predicted["method"] != CARRY_FORWARD)]
+    own = predicted[(predicted["region"] == region) & (predicted["method"] != CARRY_FORWARD)]
     own = own.assign(
         change=100 * (own["predicted_mm3"] / own["start_mm3"] - 1),
         true=100 * (own["true_mm3"] / own["baseline_mm3"] - 1),

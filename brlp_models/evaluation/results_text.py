@@ -78,7 +78,7 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
     ),
     "accuracy": ("Accuracy", _render_accuracy),
     "ranking": (
-        "Ranking of people by their change of hippocampal volume",
+        "Ranking of people by the change of their endpoint's volume",
         _wide(["horizon_months", "subgroup", "measure"], "method"),
     ),
     "reference": ("The regression that BrLP is compared with", _render_reference),
@@ -96,7 +96,7 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
     "times": ("Processor time", lambda table: _as_markdown(table)),
     "comparisons": ("Ablation, draws, steps", _wide(["comparison", "variant"], "measure")),
     "wrong_diagnosis": (
-        "A wrong diagnosis: how far the predicted hippocampal change moves, percentage points",
+        "A wrong diagnosis: how far the predicted change of the endpoint moves, percentage points",
         _wide(["told_to", "diagnosis"], "told"),
     ),
     "several_visits": (

@@ -27,7 +27,9 @@ class Slope:
     converged: bool
 
 
-def relate_uncertainty(images: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+def relate_uncertainty(
+    images: pd.DataFrame, errors: pd.DataFrame, *, region: str = REGION
+) -> pd.DataFrame:
     """Return how global uncertainty goes with the horizon, and errors with uncertainty.
 
     Parameters
@@ -36,6 +38,8 @@ def relate_uncertainty(images: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFra
         Rows of `measure_images`.
     errors
         Of `tabulate_errors`.
+    region
+        Whose volume's errors: the model's endpoint.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def relate_uncertainty(images: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFra
     """
     own = errors[
         (errors["method"] == MODEL)
-        & (errors["region"] == REGION)
+        & (errors["region"] == region)
         & (errors["measure"] == VOLUME_ERROR)
     ].rename(columns={"value": "volume_error"})
     keys = ["participant_id", "horizon_months"]

@@ -1,6 +1,7 @@
 """How well a model predicts: the figures of `trialsim evaluate`."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,11 @@ _OF_BRAIN: Final = "MAE (% of brain)"
 
 
 def write_evaluation_figures(
-    tables: Mapping[str, pd.DataFrame], folder: Path, *, is_synthetic: bool
+    tables: Mapping[str, pd.DataFrame],
+    folder: Path,
+    *,
+    is_synthetic: bool,
+    region: str = "hippocampus",
 ) -> list[Path]:
     """Write every figure of an evaluation whose tables there are, with its data.
 
@@ -52,19 +57,21 @@ def write_evaluation_figures(
         Made when absent.
     is_synthetic
         Written on each figure.
+    region
+        The model's endpoint.
     """
     plots: dict[str, tuple[Callable[[pd.DataFrame], Figure], str]] = {
         "accuracy": (plot_model_accuracy, "accuracy"),
-        "change": (plot_model_changes, "predicted"),
-        "ranking": (plot_model_ranking, "ranking"),
+        "change": (partial(plot_model_changes, region=region), "predicted"),
+        "ranking": (partial(plot_model_ranking, region=region), "ranking"),
         "calibration": (plot_interval_coverage, "calibration"),
         "uncertainty": (plot_uncertainty, "images"),
-        "comparisons": (plot_model_variants, "comparisons"),
+        "comparisons": (partial(plot_model_variants, region=region), "comparisons"),
         "wrong_diagnosis": (plot_wrong_diagnosis, "wrong_diagnosis"),
-        "sexes": (plot_model_sexes, "sexes"),
+        "sexes": (partial(plot_model_sexes, region=region), "sexes"),
     }
     written = []
-    with write_folder(folder) as partial:
+    with write_folder(folder) as target:
         for name, (plot, source) in plots.items():
             table = tables.get(source)
             if table is None or table.empty:
@@ -72,7 +79,7 @@ def write_evaluation_figures(
             figure = plot(table)
             if is_synthetic:
                 mark_synthetic(figure)
-            written += write_figure(figure, partial, name, {name: table})
+            written += write_figure(figure, target, name, {name: table})
     return [folder / path.name for path in written]
 
 
@@ -97,13 +104,15 @@ def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_model_ranking(ranking: pd.DataFrame) -> Figure:
+def plot_model_ranking(ranking: pd.DataFrame, *, region: str = "hippocampus") -> Figure:
     """Return the rank correlation of each method in all and by diagnosis, one panel a horizon.
 
     Parameters
     ----------
     ranking
         `horizon_months`, `subgroup`, `method`, `measure`, `value`, `lower`, `upper`.
+    region
+        Whose change.
     """
     found = ranking[ranking["measure"] == "Spearman"]
     with shared_style():
@@ -112,26 +121,28 @@ def plot_model_ranking(ranking: pd.DataFrame) -> Figure:
             _plot_estimates(panel, own, "subgroup")
             panel.axhline(0, color=MUTED, lw=0.8)
             panel.set(title=f"{horizon:g} months", ylim=(-1, 1))
-        panels[0].set_ylabel("Spearman, hippocampal change")
+        panels[0].set_ylabel(f"Spearman, change of {region.replace('_', ' ')}")
         add_legend_below(figure, panels[0], columns=4)
     return figure
 
 
-def plot_model_sexes(sexes: pd.DataFrame) -> Figure:
-    """Return the hippocampal error among women and among men, one panel a horizon.
+def plot_model_sexes(sexes: pd.DataFrame, *, region: str = "hippocampus") -> Figure:
+    """Return the error of a region among women and among men, one panel a horizon.
 
     Parameters
     ----------
     sexes
         As `accuracy` in `plot_model_accuracy`, with `sex`.
+    region
+        Whose.
     """
-    own = sexes[(sexes["measure"] == _OF_BRAIN) & (sexes["region"] == "hippocampus")]
+    own = sexes[(sexes["measure"] == _OF_BRAIN) & (sexes["region"] == region)]
     with shared_style():
         figure, panels = _new_panels(own["horizon_months"].nunique())
         for panel, (horizon, table) in zip(panels, own.groupby("horizon_months"), strict=True):
             _plot_estimates(panel, table.replace({"sex": {"F": "women", "M": "men"}}), "sex")
             panel.set(title=f"{horizon:g} months")
-        panels[0].set_ylabel("Hippocampus, MAE in % of brain")
+        panels[0].set_ylabel(f"{region.replace('_', ' ').capitalize()}, MAE in % of brain")
         add_legend_below(figure, panels[0], columns=4)
     return figure
 
@@ -223,15 +234,17 @@ def plot_uncertainty(images: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_model_variants(comparisons: pd.DataFrame) -> Figure:
-    """Return the hippocampal error of each variant, one panel a comparison.
+def plot_model_variants(comparisons: pd.DataFrame, *, region: str = "hippocampus") -> Figure:
+    """Return the endpoint's error of each variant, one panel a comparison.
 
     Parameters
     ----------
     comparisons
         `comparison`, `variant`, `measure`, `value`, `lower`, `upper`.
+    region
+        The endpoint.
     """
-    wanted = "hippocampus_error_percent_of_brain"
+    wanted = "endpoint_error_percent_of_brain"
     own = comparisons[comparisons["measure"] == wanted]
     seconds = comparisons[comparisons["measure"] == "seconds"]
     time = seconds.set_index(["comparison", "variant"])["value"]
@@ -243,7 +256,7 @@ def plot_model_variants(comparisons: pd.DataFrame) -> Figure:
             labels = [f"{variant} ({time[name, variant]:.1f} s)" for variant in table["variant"]]
             panel.set_xticks(range(len(table)), labels, rotation=60, ha="right")
             panel.set(title=str(name).capitalize())
-        panels[0].set_ylabel("Hippocampus, MAE in % of brain")
+        panels[0].set_ylabel(f"{region.replace('_', ' ').capitalize()}, MAE in % of brain")
     return figure
 
 

@@ -130,7 +130,7 @@ Evaluated = tuple[dict[str, pd.DataFrame], Path]
 def test_the_summaries_become_tables_of_a_model_card(evaluated: Evaluated) -> None:
     tables, _ = evaluated
     text = render_results(tables)
-    assert text.count("### ") == 11
+    assert text.count("### ") == 13
     accuracy = tables["accuracy"]
     mine = accuracy[
         (accuracy["method"] == MODEL)

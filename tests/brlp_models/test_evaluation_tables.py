@@ -125,6 +125,15 @@ def test_the_right_order_ranks_perfectly_and_the_reverse_does_not() -> None:
     assert CARRY_FORWARD not in set(found["method"])
 
 
+def test_people_are_ranked_by_the_models_endpoint() -> None:
+    thalamus = make_predicted(MODEL, TRUE[::-1], TRUE).assign(region="thalamus")
+    both = pd.concat([make_predicted(MODEL, TRUE, TRUE), thalamus])
+    diagnosis = pd.Series("MS", [f"sub-{k}" for k in range(6)])
+    found = summarize_ranking(both, diagnosis, region="thalamus", rng=RNG(0), n_bootstrap=50)
+    reverse = compute_spearman(np.array(TRUE[::-1]), np.array(TRUE))
+    assert found.query("subgroup == 'all'")["value"].item() == pytest.approx(reverse)
+
+
 def test_the_interval_of_a_mean_is_the_normal_one() -> None:
     values = RNG(0).normal(3, 2, 400)
     found = estimate(compute_mean, values, rng=RNG(1), n_bootstrap=2000)

@@ -114,7 +114,12 @@ def write_evaluation(
         baselines=fitted,
         report=report,
     )
-    write_evaluation_figures(tables, out / "figures", is_synthetic=people.cohort.is_synthetic)
+    write_evaluation_figures(
+        tables,
+        out / "figures",
+        is_synthetic=people.cohort.is_synthetic,
+        region=loaded.config.endpoint,
+    )
     write_file(out / "results.md", render_results(tables, notes=notes).encode())
     verdict = None
     if plan is not None:
