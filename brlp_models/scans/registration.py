@@ -244,9 +244,15 @@ _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def load_simpleitk() -> Any:
-    """Return the SimpleITK module; it is imported when a scan is first preprocessed."""
+    """Return the SimpleITK module; it is imported when a scan is first preprocessed.
+
+    It is left one thread in the whole process: the threads of a registration's metric, which
+    `SetNumberOfThreads` does not reach, add up in the order in which they end, so that the same
+    scan came onto the grid with other last bits each time.
+    """
     import SimpleITK
 
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     return SimpleITK
 
 

@@ -19,6 +19,7 @@ from brlp_models.scans.preprocessing import (
     preprocess_visits,
     to_native_space,
 )
+from brlp_models.scans.registration import load_simpleitk
 from brlp_models.scans.template import load_template
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -68,6 +69,12 @@ def displacement_mm(first: np.ndarray, second: np.ndarray) -> float:
 def test_known_affine_is_found(person: list[PreprocessedScan]) -> None:
     assert displacement_mm(person[0].native_to_mni, turn(10, 1.1, (4, -6, 8))) < 1.5
     assert person[0].determinant == pytest.approx(1.1**3, rel=0.03)
+
+
+def test_scans_are_aligned_by_one_thread() -> None:
+    # several add up in the order in which they end: other last bits in every run
+    process = load_simpleitk().ProcessObject
+    assert process.GetGlobalDefaultNumberOfThreads() == 1
 
 
 def test_visits_share_one_affine(person: list[PreprocessedScan]) -> None:
