@@ -252,7 +252,8 @@ def load_simpleitk() -> Any:
     """
     import SimpleITK
 
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    process: Any = SimpleITK.ProcessObject
+    process.SetGlobalDefaultNumberOfThreads(1)
     return SimpleITK
 
 
