@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import docx
 import pytest
 from pypdf import PdfReader
+from pypdf.generic import PdfObject
 from striprtf.striprtf import rtf_to_text
 from typer.testing import CliRunner
 
@@ -57,6 +59,33 @@ def test_pdf_is_tagged_dated_and_has_an_outline(pdf: PdfReader, page: Page) -> N
     titles = [entry["/Title"] for entry in pdf.outline]
     assert titles[0] == "Answer"
     assert len(titles) == len(page.sections) + 2
+
+
+def list_tagged(node: object) -> Iterator[dict[str, object]]:
+    """Yield the structure elements of a PDF in reading order."""
+    node = node.get_object() if isinstance(node, PdfObject) else node
+    if isinstance(node, list):
+        for child in node:
+            yield from list_tagged(child)
+    elif isinstance(node, dict):
+        if "/S" in node:
+            yield node
+        yield from list_tagged(node.get("/K"))
+
+
+def test_pdf_can_be_read_aloud(pdf: PdfReader, page: Page) -> None:
+    """PDF/UA-1: what a checker of the structure would ask for."""
+    root = pdf.trailer["/Root"]
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+    assert {leaf["/Tabs"] for leaf in pdf.pages} == {"/S"}
+    tagged = list(list_tagged(root["/StructTreeRoot"]["/K"]))
+    by_tag = {str(one["/S"]): [o for o in tagged if o["/S"] == one["/S"]] for one in tagged}
+    assert all(one.get("/Alt") for one in by_tag["/Figure"])
+    assert all("/Scope" in str(one["/A"]) for one in by_tag["/TH"])
+    assert len(by_tag["/Table"]) == len(by_tag["/THead"]) == len(list(list_tables(page)))
+    levels = [int(str(one["/S"])[2:]) for one in tagged if str(one["/S"])[2:].isdigit()]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_the_answer_and_a_table_are_on_the_first_page(pdf: PdfReader, page: Page) -> None:
