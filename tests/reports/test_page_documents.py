@@ -107,6 +107,10 @@ def test_word_holds_every_table_with_title_footnote_and_source(page: Page) -> No
     assert f"{tables[0].label}. {tables[0].title}" in texts
     assert sum(text.startswith("Source: study study.duckdb") for text in texts) == len(tables)
     assert document.core_properties.created.year == 2026
+    # a title, then headings of the first level: no level is left out
+    styles = [str(one.style.name) for one in document.paragraphs if one.style is not None]
+    assert styles[0] == "Title"
+    assert {name for name in styles if name.startswith("Heading")} == {"Heading 1"}
 
 
 def test_rtf_holds_every_table_with_title_footnote_and_source(page: Page) -> None:

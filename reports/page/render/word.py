@@ -21,6 +21,7 @@ def render_word(page: Page) -> bytes:
     document = docx.Document()
     document.core_properties.title = _plain(page.title)
     document.core_properties.author = "trialsim"
+    document.core_properties.language = "en"
     # the library's own template is dated 2013
     moment = page.written or datetime.now(UTC)
     document.core_properties.created = document.core_properties.modified = moment
@@ -28,12 +29,12 @@ def render_word(page: Page) -> bytes:
     for sentence in list_answer(page):
         document.add_paragraph(_plain(sentence))
     for output in list_outputs(page):
-        document.add_heading(_plain(output.title), level=2)
+        document.add_heading(_plain(output.title), level=1)
         _add_table(document, output.table)
         for note in output.footnotes:
             _write(document.add_paragraph(), note, _SMALL)
     for text in list_texts(page):
-        document.add_heading(_plain(text.title), level=2)
+        document.add_heading(_plain(text.title), level=1)
         for line in text.lines:
             document.add_paragraph(_plain(line))
     buffer = BytesIO()
