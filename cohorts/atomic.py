@@ -7,6 +7,7 @@ goes on sharing it; what is new gives nothing to others than its owner and group
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
@@ -19,6 +20,24 @@ from cohorts.errors import StorageError
 _HERE: Final = -100  # AT_FDCWD of Linux
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE of Linux
 _ACCESS_LIST: Final = "system.posix_acl_access"
+
+
+def refuse_address(path: Path) -> None:
+    """Refuse what is no path but an address, such as s3://bucket/people.
+
+    A path keeps one of its slashes, and a folder called `s3:` would be made here.
+
+    Raises
+    ------
+    StorageError
+        If it is one, and no such folder is here.
+    """
+    for folder in (path, *path.parents):
+        if re.fullmatch(r"[a-z][a-z0-9+.-]+:", folder.name) and not folder.exists():
+            raise StorageError(
+                f"{folder.name}//... is an address: people, scans and studies are read and written "
+                "on a file system (mount it); only [compute] parts may lie at an address."
+            )
 
 
 def write_file(path: Path, content: bytes) -> Path:

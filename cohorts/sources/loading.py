@@ -6,6 +6,7 @@ from typing import Final
 
 import pandas as pd
 
+from cohorts.atomic import refuse_address
 from cohorts.cohort import Cohort
 from cohorts.entrances import Names, entrance
 from cohorts.errors import CohortError
@@ -184,8 +185,11 @@ def find_source(path: str | Path) -> Path:
     ------
     CohortError
         Where nothing is there.
+    StorageError
+        Where it is an address.
     """
     path = Path(path).expanduser().absolute()
+    refuse_address(path)
     if not path.exists():
         raise CohortError(f"{path} does not exist: give a cohort folder, BIDS dataset or table.")
     return path.resolve()

@@ -179,3 +179,17 @@ def test_what_strategies_see_is_put_together_once_for_all_steps(
     younger = 'cohort.eligibility=["age_years between 60 and 75"]'
     assert run(folder, "compare", "--set", younger)[0] == 0
     assert len(asked[-1].participants) < N
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("s3://bucket/people",), ("cohort", "--study", "memory://studies/one.duckdb")],
+)
+def test_an_address_is_refused(
+    folder: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    found = CliRunner().invoke(app, ["compare", *words])
+    assert found.exit_code == 1
+    assert "//... is an address" in found.stderr
+    assert not list(folder.glob("*:"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from cohorts.atomic import refuse_address
 from cohorts.errors import StorageError, TrialsimError
 from reports.store.run import Run
 from reports.store.staleness import find_stale_tables
@@ -142,6 +143,7 @@ def _warn_of_readers(folder: Path, listener: Listener) -> None:
 def _make(
     protocol: Protocol, path: Path, command: str, until: str | None, listener: Listener
 ) -> StudyResult:
+    refuse_address(path.absolute())
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
