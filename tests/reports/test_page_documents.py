@@ -56,6 +56,8 @@ def test_pdf_is_tagged_dated_and_has_an_outline(pdf: PdfReader, page: Page) -> N
     assert b"pdfuaid:part" in pdf.trailer["/Root"]["/Metadata"].get_data()
     assert pdf.metadata is not None
     assert pdf.metadata.creation_date == MOMENT
+    # commands are set in the letters of code, without the signs that mark them
+    assert "`" not in "".join(leaf.extract_text() for leaf in pdf.pages)
     titles = [entry["/Title"] for entry in pdf.outline]
     assert titles[0] == "Answer"
     assert len(titles) == len(page.sections) + 2
