@@ -20,6 +20,7 @@ from reports.page.gather import gather_study
 from reports.page.privacy import Privacy
 from reports.page.render.html import render_html
 from reports.page.sections.methods.limits import describe_limits
+from reports.page.sections.methods.paragraphs import show_assumed_change
 from reports.page.writing import write_report
 from reports.store.study import Study
 from trialsim.cli.app import app
@@ -104,6 +105,28 @@ def test_paragraphs_to_paste_hold_the_answers_numbers(html: str, study_tables: T
     assert f"A total of {total} participants" in text
     assert "two-sided type I error of 5\u00a0%" in text
     assert "seed 7 (run r000005 of the study file)" in text
+
+
+def test_the_paragraph_tells_the_change_that_is_assumed() -> None:
+    covariance = np.array([[100.0, 90.0], [90.0, 144.0]])
+    moments = pd.DataFrame(
+        {
+            "strategy": "regression",
+            "fraction_enrolled": 0.5,
+            "quantity": ["month 0", "month 0", "month 24", "month 24"],
+            "other": ["month 0", "month 24"] * 2,
+            "covariance": covariance.ravel(),
+            "true_change": [0.0, 0.0, -7.5, -7.5],
+        }
+    )
+    # var(Y_24 - Y_0) = 100 + 144 - 2 x 90 = 64; 90 / sqrt(100 x 144) = .75
+    told = show_assumed_change(moments, (0.0, 12.0, 24.0), "log_percent")
+    assert told == (
+        "Untreated, those enrolled are taken to change by \u22127.50 % (100 ln) until month 24; "
+        "the standard deviation of the measured change between them is 8.00 % (100 ln), and the "
+        "first and the last volume correlate 0.750."
+    )
+    assert show_assumed_change(moments, (0.0, 36.0), "log_percent") is None
 
 
 def test_ids_are_unique_and_links_lead_somewhere(html: str) -> None:

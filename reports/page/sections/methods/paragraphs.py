@@ -1,7 +1,10 @@
 """Sentences to paste into the sample-size section of a protocol and into the analysis plan."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
+
+import pandas as pd
 
 from reports.figures.labels import analysis_label
 from reports.page.choice import CheapestChoice, choose, pick_best_fractions, primary_analysis
@@ -18,10 +21,11 @@ from reports.page.formats import (
 from reports.page.gather import StudyFacts
 from reports.page.sections.gaps import describe_gap, show_setting
 from reports.page.size_words import describe_group, describe_size, describe_uncertainty
-from reports.page.units import show_region
+from reports.page.units import show_region, show_unit
 
 _TITLE = "Text for the protocol and the analysis plan"
 _TABLE = "operating_characteristics"
+_MOMENTS = "pool_moments"
 
 
 def describe_paragraphs(facts: StudyFacts) -> Section:
@@ -29,7 +33,7 @@ def describe_paragraphs(facts: StudyFacts) -> Section:
     choice = choose(facts)
     if choice is None or not facts.has(_TABLE):
         return Section(_TITLE, describe_gap(facts, "sample_sizes", _TABLE))
-    protocol = " ".join([*_sample_size(facts, choice), *_effect(facts), _software(facts)])
+    protocol = " ".join([*_sample_size(facts, choice), *_effect(facts, choice), _software(facts)])
     plan = " ".join([*_analysis(facts), *_performance(facts, choice), _software(facts)])
     blocks: tuple[Block, ...] = (
         Listing("Protocol, sample size", (protocol,)),
@@ -61,7 +65,7 @@ def _sample_size(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     return sentences
 
 
-def _effect(facts: StudyFacts) -> list[str]:
+def _effect(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     asked = facts.describe(_TABLE)
     effect = show_setting(asked.slowing, "slowing")
     what = show_text(asked.relative_to or "the decline")
@@ -74,7 +78,57 @@ def _effect(facts: StudyFacts) -> list[str]:
         f"The treatment is assumed to slow {what} of the volume ({show_region(asked.endpoint)}) by "
         f"{effect}, with visits at months {show_setting(asked.visits_months)}; by the last visit "
         f"{left} left, which is part of the simulation.",
+        *_assumed_change(facts, choice),
     ]
+
+
+def _assumed_change(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
+    asked = facts.describe(_TABLE)
+    if not asked.visits_months or not facts.has(_MOMENTS):
+        return []
+    rows = facts.tables[_MOMENTS]
+    mine = (rows["strategy"] == choice.best["strategy"]) & (
+        rows["fraction_enrolled"] == choice.best["fraction_enrolled"]
+    )
+    told = show_assumed_change(rows[mine], asked.visits_months, asked.unit)
+    return [] if told is None else [told]
+
+
+def show_assumed_change(
+    moments: pd.DataFrame, visits_months: Sequence[float], unit: str | None
+) -> str | None:
+    """Tell what untreated people are expected to do: mean, standard deviation and correlation.
+
+    Parameters
+    ----------
+    moments
+        The rows of `pool_moments` of one choice.
+    visits_months
+        The design's, from the baseline on.
+    unit
+        Of the outcome.
+
+    Returns
+    -------
+    str or None
+        A sentence; None where the moments are not those of the first and the last visit.
+    """
+    table = moments.set_index(["quantity", "other"])
+    first, last = (f"month {month:g}" for month in (visits_months[0], visits_months[-1]))
+    pairs = [(first, first), (last, last), (last, first)]
+    if not all(pair in table.index for pair in pairs):
+        return None
+    start, end, joint = table["covariance"].loc[pairs].to_numpy(float)
+    (_, change, _) = table["true_change"].loc[pairs].to_numpy(float)
+    words = show_unit(unit)
+    # var(Y_last - Y_first) = var(Y_last) + var(Y_first) - 2 cov
+    sd = (start + end - 2 * joint) ** 0.5
+    return (
+        f"Untreated, those enrolled are taken to change by {show_number(change, digits=3)} {words} "
+        f"until month {visits_months[-1]:g}; the standard deviation of the measured change between "
+        f"them is {show_number(sd, digits=3)} {words}, and the first and the last volume correlate "
+        f"{show_number(joint / (start * end) ** 0.5, digits=3)}."
+    )
 
 
 def _error(facts: StudyFacts) -> str:
