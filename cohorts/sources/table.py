@@ -45,7 +45,8 @@ def _read_numbered(path: Path) -> pd.DataFrame:
     """Return a table whose index are the numbers of its rows in the file."""
     path = path.expanduser()
     if not path.is_file():
-        raise CohortError(f"{path} does not exist: give the path of a table.")
+        fault = "is no file" if path.exists() else "does not exist"
+        raise CohortError(f"{path} {fault}: give the path of a table.")
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise CohortError(
             f"{path.name} must be a table that ends in {', '.join(TABLE_SUFFIXES)}, "

@@ -146,7 +146,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     "visit twice": (put(1, session_id="ses-01"), ["row 3", "ses-01 is in the data twice"]),
     "person twice without sessions": (
         chain(drop("session_id"), put(1, age_years=70.0)),
-        ["row 3", "the person is in the data twice at the same age"],
+        ["row 3", "the person is in the data twice at the same age", "--map COLUMN=session_id"],
     ),
     "same person in other letters": (
         chain(keep(0, 0, 2), put(1, participant_id="SUB-01")),
@@ -339,6 +339,11 @@ def test_bad_file_gets_its_sentence(name: str, tmp_path: Path) -> None:
 def test_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match=r"nowhere.csv does not exist"):
         load_cohort(tmp_path / "nowhere.csv")
+
+
+def test_device_in_place_of_a_table_is_no_file() -> None:
+    with pytest.raises(CohortError, match="/dev/null is no file: give the path of a table"):
+        load_cohort(Path("/dev/null"))
 
 
 def test_folder_without_a_cohort_is_refused(tmp_path: Path) -> None:

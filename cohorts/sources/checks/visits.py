@@ -29,7 +29,10 @@ def _check_repeated_sessions(records: Records) -> None:
     frame = records.frame
     repeated = frame.duplicated(["participant_id", "session_id"]).to_numpy()
     named = "the visit {session_id} is in the data twice; each person's visit once is expected"
-    unnamed = "the person is in the data twice at the same age; one row, or named visits, expected"
+    unnamed = (
+        "the person is in the data twice at the same age; one row is expected, or a column that "
+        "names the visits (--map COLUMN=session_id)"
+    )
     records.report(repeated, None, named if records.has_named_sessions else unnamed)
 
 
