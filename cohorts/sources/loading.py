@@ -244,14 +244,22 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
     require_people(frame, rejected)
     tables = build_participants(frame), build_visits(frame), build_volumes(frame)
     del frame
+    _, visits, volumes = tables
+    unmeasured = volumes.empty and not visits["image_path"].notna().any()
     return Cohort(
         *tables,
         name=records.name,
         is_synthetic=records.is_synthetic,
         sources=tuple(records.sources),
-        notes=tuple(records.notes),
+        notes=(*records.notes, *([_UNMEASURED] if unmeasured else [])),
         rejected=rejected,
     )
+
+
+_UNMEASURED: Final = (
+    "Nobody has a volume or a scan: no column was understood as a volume. --show-reading shows "
+    "what each was understood as, --map COLUMN=hippocampus_mm3 says what one is."
+)
 
 
 def _load_imported(folder: Path, *, codings: Codings, reading: Reading, quarantine: bool) -> Cohort:

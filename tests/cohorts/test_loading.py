@@ -232,3 +232,23 @@ def test_paths_of_scans_do_not_hang_on_the_folder_that_they_were_read_from(
     monkeypatch.chdir(tmp_path)
     (source,) = load_cohort("people.csv").sources
     assert source == table
+
+
+def test_people_without_a_volume_or_a_scan_are_told(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "participant_id": ["a", "b"],
+            "age_years": [70.0, 71.0],
+            "sex": ["F", "M"],
+            "diagnosis": ["CN", "AD"],
+            "hippocampal stuff": [6000.0, 5000.0],
+        }
+    )
+    table.to_csv(tmp_path / "people.csv", index=False)
+    assert "no column was understood as a volume" in " ".join(
+        load_cohort(tmp_path / "people.csv").notes
+    )
+    found = load_cohort(
+        tmp_path / "people.csv", column_map={"hippocampal stuff": "hippocampus_mm3"}
+    )
+    assert "understood" not in " ".join(found.notes)
