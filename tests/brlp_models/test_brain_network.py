@@ -53,6 +53,7 @@ def make_model(settings: dict[str, object], levels: dict[str, float]) -> BrlpMod
         "latent_padding": [[0, 0], [0, 2], [0, 0]],
         "segmenter": {"network": "UNet", "args": {}, "labels": list(levels)},
         "regions": ["cerebral_cortex"],
+        "endpoint": "cerebral_cortex",
     }
     config = ModelConfig.model_validate({**settings, **changes})
     networks = {

@@ -14,7 +14,7 @@ from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.protocol import PredictionSection
-from trialsim.study.steps.cohort import recall_measured
+from trialsim.study.steps.cohort import recall_comparable
 from trialsim.study.steps.following import is_archive_scored
 from trialsim.study.steps.prediction import (
     configure_prediction,
@@ -56,7 +56,7 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
     DesignError
         The model was trained on some of them.
     """
-    screened = recall_measured(job, run)
+    screened = recall_comparable(job, run)
     cohort = load_followed(job, screened)
     is_needed = is_archive_scored(job, screened)
     people = list_to_predict(job, section, screened, cohort) if is_needed else []

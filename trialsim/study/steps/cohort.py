@@ -10,7 +10,7 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.folder import COHORT_TABLES
-from cohorts.measurement import tell_acquisition
+from cohorts.measurement import list_tools, tell_acquisition
 from reports.store.places import resolve
 from reports.store.run import Run
 from reports.store.study import Study
@@ -95,6 +95,21 @@ def recall_measured(job: Job, run: Run, notes: list[str] | None = None) -> Cohor
     volumes = pd.concat([cohort.volumes, measured], ignore_index=True)
     told = [] if notes is None else notes
     return settle(job.protocol.cohort, told, {SCREENED: replace(cohort, volumes=volumes)})
+
+
+def recall_comparable(job: Job, run: Run) -> Cohort:
+    """Return the screened people with volumes that may be set beside an archive's.
+
+    As `recall_measured`; but volumes that the model measured in scans are left out where the
+    archive's were measured otherwise: weights that make one tool's volumes agree with another's
+    would mistake the tools' difference for one between people.
+    """
+    cohort, measured = recall_cohort(job, run), recall_measured(job, run)
+    path = job.protocol.cohort.training
+    if path is None or measured is cohort:
+        return measured
+    own, theirs = ({*list_tools(people).index} for people in (measured, job.load(path)))
+    return measured if own <= theirs else cohort
 
 
 def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None) -> Cohort:

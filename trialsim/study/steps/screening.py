@@ -22,7 +22,7 @@ from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
-from trialsim.study.steps.cohort import recall_measured
+from trialsim.study.steps.cohort import recall_comparable
 from trialsim.study.steps.tools import SCREENED, load_followed, settle_predictions
 
 _PREDICTED: Final = ("predictions", "archive_predictions")
@@ -46,7 +46,7 @@ def recall_screened(job: Job, run: Run, *, with_archive: bool = True) -> Recalle
         As in `read_predictions`.
     """
     predictions = read_predictions(job, run, with_archive=with_archive)
-    cohort = recall_measured(job, run)
+    cohort = recall_comparable(job, run)
     writers = run.study.writers()
     own, archive = _PREDICTED
     written_by = (
@@ -84,7 +84,7 @@ def read_predictions(job: Job, run: Run, *, with_archive: bool = True) -> pd.Dat
     if with_archive and tables and run.study.has(archive):
         tables.append(run.read(archive))
     if job.protocol.selection.predictions is not None:
-        given = read_given_predictions(job, recall_measured(job, run))
+        given = read_given_predictions(job, recall_comparable(job, run))
         tables += [] if given is None else [given]
     return pd.concat(tables, ignore_index=True) if tables else None
 
