@@ -110,7 +110,8 @@ def _choose_fraction(fractions: list[float], at: float) -> Tag:
 
 
 def _set_price(name: str, title: str, price: float) -> Tag:
-    shown = int(price) if price.is_integer() else price
+    # a whole number may come as an int, which has no is_integer before Python 3.12
+    shown = int(price) if float(price).is_integer() else price
     field, reach = ui.input_numeric(name, title, shown, min=0), find_reach(price)
     title = f"Slider of the cost of {'screening' if name == 'screening' else 'enrollment'}"
     return slide(field, name, title, ends=(0, reach), at=price, step=reach / 100)
