@@ -111,12 +111,11 @@ def score_by_baseline(
     own = [predict_own_changes(loaded, people) for people in everyone]
     changes, failures = [one for one in own if len(one)], []
     others = [_leave_out(people, one) for people, one in zip(everyone, own, strict=True)]
+    loaded_model, cache = load_model(model), ScanCache(scan_cache)
     with counting(sum(len(people.participants) for people in others)) as step:
         for people in others:
             if len(people.participants):
-                found, failed = predict_changes(
-                    loaded, load_model(model), people, ScanCache(scan_cache), on_person=step
-                )
+                found, failed = predict_changes(loaded, loaded_model, people, cache, on_person=step)
                 changes.append(found)
                 failures.append(failed)
     table = pd.concat(changes)
