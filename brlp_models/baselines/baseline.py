@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brlp_models.auxiliary.covariates import CovariateCoding
 from brlp_models.baselines.features import FeatureConfig, describe_scan
+from brlp_models.baselines.network import NetworkConfig, NetworkReader
 from brlp_models.baselines.people import TableCoding
 from brlp_models.baselines.reader import LinearReader
 from brlp_models.baselines.regression import Array, ColumnRegression
@@ -28,7 +29,7 @@ from brlp_models.scans.grid import Grid
 from cohorts.atomic import write_folder
 from cohorts.measurement import describe_learned
 
-BaselineName = Literal["elastic_net", "image_regression", "latent_regression"]
+BaselineName = Literal["elastic_net", "image_regression", "latent_regression", "cnn_regression"]
 
 BUNDLED: Final = ("image_regression",)
 READER: Final = "reader.safetensors"
@@ -48,6 +49,8 @@ class BaselineConfig(BaseModel):
     features, readout
         What is seen of the scan, and the regression of what the table leaves unexplained on the
         table's prediction and what was read in the features.
+    network
+        What reads the features, where that is a network and not linear.
     shape, affine
         Of the grid that scans lie on.
     spread
@@ -71,6 +74,7 @@ class BaselineConfig(BaseModel):
     table: dict[str, Any]
     features: FeatureConfig | None = None
     readout: dict[str, Any] | None = None
+    network: NetworkConfig | None = None
     shape: tuple[int, int, int] | None = None
     affine: tuple[tuple[float, ...], ...] | None = None
     spread: tuple[Annotated[float, Field(ge=0)], ...] | None = None
@@ -113,7 +117,7 @@ class Baseline:
     """
 
     config: BaselineConfig
-    reader: LinearReader | None = None
+    reader: LinearReader | NetworkReader | None = None
     folder: Path | None = None
 
     @property
@@ -257,8 +261,15 @@ def load_baseline(source: Path) -> Baseline:
         raise ModelError(
             *(f"{folder / CONFIG}: {key or 'config'}: {text}." for key, text in where)
         ) from error
-    reader = None if config.features is None else LinearReader.load(folder / READER)
-    return Baseline(config, reader, folder)
+    return Baseline(config, _load_reader(config, folder / READER), folder)
+
+
+def _load_reader(config: BaselineConfig, path: Path) -> LinearReader | NetworkReader | None:
+    if config.features is None:
+        return None
+    if config.network is not None:
+        return NetworkReader.load(path, config.network)
+    return LinearReader.load(path)
 
 
 def fit_table(

@@ -1,4 +1,4 @@
-"""What a linear reader sees of a scan: how bright it is where, or its latent."""
+"""What a reader sees of a scan: how bright it is where, all of it, or its latent."""
 
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -25,7 +25,8 @@ class FeatureConfig(BaseModel):
     ----------
     kind
         `histograms`: in each cell of a coarse grid, how much of it is how bright, white matter
-        being 1. `latents`: the latent of a model's autoencoder.
+        being 1. `latents`: the latent of a model's autoencoder. `brightness`: every voxel, white
+        matter being 1, for a network.
     n_bins, darkest, brightest
         Of the histograms; a voxel counts for the two bins that its brightness lies between.
     cell_voxels
@@ -36,7 +37,7 @@ class FeatureConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["histograms", "latents"] = "histograms"
+    kind: Literal["histograms", "latents", "brightness"] = "histograms"
     n_bins: Annotated[int, Field(ge=2)] = 12
     darkest: float = 0.15
     brightest: float = 1.25
@@ -47,7 +48,7 @@ class FeatureConfig(BaseModel):
 def describe_scan(
     image: npt.NDArray[np.uint8], config: FeatureConfig, model: "BrlpModel | None" = None
 ) -> Features:
-    """Return the features of a scan, (features,).
+    """Return the features of a scan, (features,); of `brightness` (1, *shape).
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ def describe_scan(
     """
     if config.kind == "histograms":
         return _count_brightness(image, config)
+    if config.kind == "brightness":
+        return (image / np.float32(_find_white(image)))[None].astype(np.float32)
     if model is None or model.model_id != config.model_id:
         got = "none" if model is None else model.model_id
         raise ModelError(f"Latents of the model {config.model_id} are needed, got {got}.")
@@ -73,10 +76,8 @@ def describe_scan(
 
 def _count_brightness(image: npt.NDArray[np.uint8], config: FeatureConfig) -> Features:
     centers = np.linspace(config.darkest, config.brightest, config.n_bins)
-    counts = np.bincount(image.ravel(), minlength=_LEVELS)
-    darker = np.cumsum(counts[1:])
-    white = 1 + int(np.searchsorted(darker, _WHITE_SHARE * darker[-1]))
-    away = np.abs(np.arange(_LEVELS)[:, None] / white - centers) / (centers[1] - centers[0])
+    levels = np.arange(_LEVELS)[:, None] / _find_white(image)
+    away = np.abs(levels - centers) / (centers[1] - centers[0])
     shares = np.clip(1 - away, 0, 1).astype(np.float32)
     shares[0] = 0
     edge = config.cell_voxels
@@ -85,6 +86,12 @@ def _count_brightness(image: npt.NDArray[np.uint8], config: FeatureConfig) -> Fe
     x, y, z = (n // edge for n in whole.shape)
     cells = shares[whole].reshape(x, edge, y, edge, z, edge, config.n_bins)
     return np.asarray(cells.sum(axis=(1, 3, 5)).ravel())
+
+
+def _find_white(image: npt.NDArray[np.uint8]) -> int:
+    """Return the brightness of white matter, 1 to 255."""
+    darker = np.cumsum(np.bincount(image.ravel(), minlength=_LEVELS)[1:])
+    return 1 + int(np.searchsorted(darker, _WHITE_SHARE * darker[-1]))
 
 
 def _encode(image: npt.NDArray[np.uint8], model: "BrlpModel") -> Features:

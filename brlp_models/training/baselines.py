@@ -1,19 +1,22 @@
 """Fitting of the baselines that stand beside BrLP."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from brlp_models.baselines.baseline import Baseline, BaselineConfig, BaselineName, fit_table
-from brlp_models.baselines.features import FeatureConfig, describe_scan
+from brlp_models.baselines.features import FeatureConfig, Features, describe_scan
+from brlp_models.baselines.network import NetworkConfig, NetworkReader
 from brlp_models.baselines.people import BaselinePeople, list_predictors
-from brlp_models.baselines.reader import fit_reader
+from brlp_models.baselines.reader import LinearReader, fit_reader
 from brlp_models.baselines.regression import Array, ColumnRegression
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.grid import Grid
+from brlp_models.training.network_reader import train_network_reader
 
 _CELL_MM: Final = 16.0
 _FOLDS: Final = 5
@@ -27,20 +30,23 @@ def fit_baseline(
     provenance: str,
     archive: BaselinePeople | None = None,
     model: BrlpModel | None = None,
+    checkpoint: Path | None = None,
     report: Callable[[], None] = lambda: None,
 ) -> Baseline:
     """Fit a baseline.
 
-    Those that read scans add to a regression on the whole table what a ridge regression reads in
-    the scan: the part of the change that the table leaves unexplained, and the signs where they
-    are known. How far that is to be trusted is fitted on what each person's scan reads like to a
-    reader that learned from none of the person's group.
+    Those that read scans add to a regression on the whole table what a ridge regression, or a
+    network, reads in the scan: the part of the change that the table leaves unexplained, and the
+    signs where they are known. How far that is to be trusted is fitted on what each person's scan
+    reads like to a reader that learned from none of the person's group; a network is trained once,
+    so that it is fitted on those alone whom its training held back.
 
     Parameters
     ----------
     name
         `elastic_net` learns from regional volumes; `image_regression` and `latent_regression` from
-        the table and the scan: its brightness, or its latent.
+        the table and the scan: its brightness, or its latent; `cnn_regression` from the table, and
+        by a network from the whole scan.
     people
         Those with scans.
     provenance
@@ -50,8 +56,10 @@ def fit_baseline(
         scans are cheap; those with scans should not be among them.
     model
         On whose grid the scans lie, and whose autoencoder gives the latents.
+    checkpoint
+        Folder of the network's; without one, an interrupted training begins again.
     report
-        Told of every scan.
+        Told of every scan, or of every epoch of a network.
 
     Raises
     ------
@@ -82,23 +90,43 @@ def fit_baseline(
     rest = people.change.to_numpy(float) - expected
     targets = _standardize(np.hstack([rest, _take_signs(people)]))
     rows = np.flatnonzero(np.isfinite(targets).all(axis=1))
-    seen = []
-    for row in rows:
-        seen.append(describe_scan(people.images[int(row)], features, model))
-        report()
-    if len(seen) == 0:
+    if len(rows) == 0:
         raise ModelError(f"Nobody with a scan has a known future for {name} to learn from.")
     groups = None if people.groups is None else list(people.groups.iloc[rows])
-    reader, read = fit_reader(np.stack(seen), targets[rows], groups)
-    readout = ColumnRegression.fit(np.hstack([expected[rows], read]), rest[rows])
+    images = [people.images[int(row)] for row in rows]
+
+    def describe(place: int) -> Features:
+        return describe_scan(images[place], features, model)
+
+    network, judged = None, np.arange(len(rows))
+    reader: LinearReader | NetworkReader
+    if name == "cnn_regression":
+        network = NetworkConfig(shape=grid.shape, n_outputs=targets.shape[1])
+        reader, judged, read = train_network_reader(
+            describe,
+            targets[rows],
+            groups,
+            network,
+            n_judged=rest.shape[1],
+            folder=checkpoint,
+            report=report,
+        )
+    else:
+        seen = []
+        for place in range(len(rows)):
+            seen.append(describe(place))
+            report()
+        reader, read = fit_reader(np.stack(seen), targets[rows], groups)
+    known = np.hstack([expected[rows][judged], read])
+    left = rest[rows][judged]
+    readout = ColumnRegression.fit(known, left)
     update = {
         "features": features,
         "readout": readout.to_dict(),
+        "network": network,
         "shape": grid.shape,
         "affine": tuple(tuple(row) for row in grid.affine.tolist()),
-        "spread": _find_spread(
-            rest[rows] - readout.predict(np.hstack([expected[rows], read])), len(readout.weights)
-        ),
+        "spread": _find_spread(left - readout.predict(known), len(readout.weights)),
         "n_people": len(rows),
     }
     return Baseline(config.model_copy(update=update), reader)
@@ -160,6 +188,8 @@ def render_card(baseline: Baseline, *, results: str = "") -> str:
 def _choose_features(name: BaselineName, model: BrlpModel) -> FeatureConfig:
     if name == "latent_regression":
         return FeatureConfig(kind="latents", model_id=model.model_id)
+    if name == "cnn_regression":
+        return FeatureConfig(kind="brightness")
     edge = round(_CELL_MM / float(Grid.of_config(model.config).spacing_mm[0]))
     return FeatureConfig(cell_voxels=max(1, edge))
 

@@ -19,6 +19,9 @@ from cohorts.measurement import list_tools, require_one_tool
 SCANS: Final = "scans"
 """Where preprocessed scans are kept, beside the baseline's folder."""
 
+TRAINING: Final = "training"
+"""Where the checkpoint of a network's training is kept, beside the baseline's folder."""
+
 
 def fit_cohort_baseline(
     name: BaselineName,
@@ -42,7 +45,8 @@ def fit_cohort_baseline(
     cohort
         The people, with scans for those that read them.
     out
-        The baseline's folder; preprocessed scans are kept beside it, in `<out>.scans`.
+        The baseline's folder; preprocessed scans are kept beside it, in `<out>.scans`, and a
+        network's checkpoint in `<out>.training`.
     archive
         People with tables that the regression on the table is fitted on instead.
     horizons_months
@@ -80,6 +84,7 @@ def fit_cohort_baseline(
         provenance=f"Fitted on the cohort {cohort.name}.",
         archive=everyone[-1],
         model=model,
+        checkpoint=out.with_name(f"{out.name}.{TRAINING}"),
     )
     tools = [tool for one in people.values() for tool in list_tools(one).index]
     measured = baseline.config.model_copy(update={"measured_by": tools[0] if tools else None})

@@ -30,6 +30,7 @@ class BaselineChoice(StrEnum):
     ELASTIC_NET = "elastic_net"
     IMAGE_REGRESSION = "image_regression"
     LATENT_REGRESSION = "latent_regression"
+    CNN_REGRESSION = "cnn_regression"
 
 
 def train(
@@ -70,7 +71,8 @@ def train(
 
     `train baseline NAME` fits a predictor that BrLP must be better than, on the people of --data:
     elastic_net on regional volumes; image_regression on the table and the brightness of the
-    baseline scan; latent_regression on the table and its latent.
+    baseline scan; latent_regression on the table and its latent; cnn_regression on the table and
+    what a network reads in the whole scan.
 
     Example: trialsim train all --config mini --label-maps label_maps --out training
     Example: trialsim train baseline image_regression --data archive --out image_regression
