@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from brlp_models.model.files import write_checksums
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from tests.brlp_models.brain_drawing import write_brain
@@ -117,6 +118,23 @@ def test_scans_are_prepared_once_for_all_predictions(predicted: Path) -> None:
     for step in ("load", "preprocess", "segment"):
         assert f"{step}: unchanged since the last run" in again.stderr
     assert "predict: unchanged" not in again.stderr
+
+
+def test_nobody_is_predicted_anew_where_the_same_model_lies_elsewhere(predicted: Path) -> None:
+    (predicted.parent / "installation").mkdir()
+    shutil.move(predicted.parent / "model", predicted.parent / "installation/copy")
+    own = "prediction.model=installation/copy"
+    again = run(predicted, own)
+    assert_done(again)
+    assert again.stderr.count("unchanged since the last run") == 5
+    folder = predicted.parent / "installation/copy"
+    with (folder / "MODEL_CARD.md").open("a") as card:
+        card.write("Another.\n")
+    write_checksums(folder)
+    other = run(predicted, own)
+    assert_done(other)
+    assert "the model's MODEL_CARD.md is changed" in other.stderr
+    assert "predict: unchanged" not in other.stderr
 
 
 def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:

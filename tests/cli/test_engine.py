@@ -9,7 +9,7 @@ import pytest
 from reports.store.run import Run
 from reports.store.study import Study
 from trialsim.errors import DesignError
-from trialsim.study.engine import Step, StepOutcome, run_steps
+from trialsim.study.engine import Step, StepOutcome, compute_step_fingerprint, run_steps
 from trialsim.study.question import read_recorded
 
 SCORES = {"participant_id": ["sub-1"], "strategy": ["mine"], "fold": [None]}
@@ -72,6 +72,19 @@ def test_a_changed_file_redoes_everything_that_stands_on_it(job: Job) -> None:
     assert [outcome.has_run for outcome in outcomes] == [True, True]
     assert outcomes[0].changes == ("input.txt is changed",)
     assert job.study.read("selections")["fraction_enrolled"].tolist() == [0.5]
+
+
+def test_a_model_counts_by_its_files_wherever_they_lie(tmp_path: Path) -> None:
+    found = {}
+    for where, weights in (("here", "1"), ("far/there", "1"), ("other", "2")):
+        model = tmp_path / where / "model"
+        (model / "auxiliary").mkdir(parents=True)
+        (model / "config.json").write_text("{}")
+        (model / "auxiliary/huber.json").write_text(weights)
+        step = Step("predict", lambda run: None, weights=[model])
+        found[where] = compute_step_fingerprint(step, {}, seed=1, folder=tmp_path)
+    assert found["here"] == found["far/there"]
+    assert found["here"] != found["other"]
 
 
 def test_a_changed_key_redoes_its_step_alone(job: Job) -> None:

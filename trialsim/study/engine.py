@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -32,8 +33,10 @@ class Step:
         What it does; it writes its tables to the run that it is given.
     config
         Everything of the protocol that its result depends on.
-    inputs, weights
+    inputs
         The files that its result depends on.
+    weights
+        The folder of the model that it uses, which counts by what is in it, wherever it lies.
     stands_on
         Names of the earlier steps whose results it reads.
     estimate
@@ -179,15 +182,15 @@ def compute_step_fingerprint(
 ) -> str:
     """Return the SHA-256 of everything that the step's result depends on.
 
-    Paths count relative to `folder`, so that a folder that was moved has the same.
+    Paths count relative to `folder`, so that a folder that was moved has the same; those of a
+    model relative to its own folder, so that a study has the same in another installation.
     """
-    files = list_files([*step.inputs, *step.weights])
     parts = {
         "step": step.name,
         "version": __version__,
         "seed": seed,
         "config": step.config,
-        "files": {relate(path, folder): compute_sha256(path) for path in files},
+        "files": _digest_files(step, folder),
         "stands_on": {name: earlier[name] for name in step.stands_on},
     }
     text = json.dumps(parts, sort_keys=True, default=str)
@@ -208,7 +211,7 @@ def find_changes(study: Study, step: Step) -> tuple[str, ...]:
     last = runs[mine].iloc[-1]
     return (
         *_changed_config(configs[mine].iloc[-1], _plain(step.config)),
-        *_changed_files(last, [*step.inputs, *step.weights], study.folder),
+        *_changed_files(last, _digest_files(step, study.folder)),
     )
 
 
@@ -254,10 +257,30 @@ def _changed_config(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterat
             yield f"{key} was {json.dumps(old)}, is {json.dumps(new)}"
 
 
-def _changed_files(last: "pd.Series[Any]", paths: Sequence[Path], folder: Path) -> Iterator[str]:
-    recorded = json.loads(last["inputs"]) + json.loads(last["weights"])
-    before = {file["path"]: file["sha256"] for file in recorded}
-    now = {relate(path, folder): compute_sha256(path) for path in list_files(paths)}
+def _digest_files(step: Step, folder: Path) -> dict[str, str]:
+    """Return SHA-256 of each file that a step uses, by the name under which it counts."""
+    inputs = {relate(path, folder): compute_sha256(path) for path in list_files(step.inputs)}
+    weights = {os.fspath(path): compute_sha256(path) for path in list_files(step.weights)}
+    return inputs | _name_in_model(weights)
+
+
+def _name_in_model(weights: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of a model by their place in its folder, which holds config.json itself."""
+    if not weights:
+        return {}
+    root = os.path.commonpath([os.path.dirname(path) for path in weights])
+    return {
+        f"the model's {Path(os.path.relpath(path, root)).as_posix()}": digest
+        for path, digest in weights.items()
+    }
+
+
+def _changed_files(last: "pd.Series[Any]", now: Mapping[str, str]) -> Iterator[str]:
+    inputs, weights = (
+        {file["path"]: file["sha256"] for file in json.loads(last[kind])}
+        for kind in ("inputs", "weights")
+    )
+    before = inputs | _name_in_model(weights)
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
             word = "new" if path not in before else "gone" if path not in now else "changed"

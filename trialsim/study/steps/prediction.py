@@ -33,9 +33,13 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
 
 
 def configure_prediction(job: Job) -> dict[str, Any]:
-    """Return what a prediction depends on, with the months that follow from the design."""
+    """Return what a prediction depends on, with the months that follow from the design.
+
+    The model counts by what is in its folder; its name is there to be told where it changes.
+    """
     asked = dict(job.config("prediction").get("prediction", {}))
-    return {"prediction": asked | {"horizons_months": job.protocol.horizons_months}}
+    settled = {"horizons_months": job.protocol.horizons_months, "model": job.model_config.name}
+    return {"prediction": asked | settled}
 
 
 def estimate_one(job: Job, section: PredictionSection) -> float:
