@@ -48,6 +48,7 @@ MEANINGS: Final = {
     "rank": "1 is enrolled first",
     "is_selected": "whether the person is enrolled",
     "n_selected": "people chosen",
+    "n_ranked": "people whom the strategy put in order",
     "n_evaluated": "people whose decline is known",
     "definition": "who counts as a fast progressor",
     "truth": "decline known from simulation (latent) or from scans (measured)",

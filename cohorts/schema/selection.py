@@ -30,6 +30,24 @@ SELECTION_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "is_selected": flag(),
         },
     ),
+    # what `selections` says, in as many rows fewer as there are fractions
+    table(
+        "rankings",
+        "trialsim rank",
+        ["participant_id", "strategy"],
+        {"participant_id": text(), "strategy": text(), "rank": count(1)},
+    ),
+    table(
+        "selection_counts",
+        "trialsim rank",
+        ["strategy", "fraction_enrolled"],
+        {
+            "strategy": text(),
+            "fraction_enrolled": number(*SHARE),
+            "n_ranked": count(1),
+            "n_selected": count(1),
+        },
+    ),
     table(
         "capture_rates",
         "trialsim compare",

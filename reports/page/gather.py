@@ -15,7 +15,15 @@ from reports.store import queries
 from reports.store.staleness import describe_stale_tables
 from reports.store.study import DESCRIPTION, Study
 
-_LARGE: Final = ("volumes", "scan_volumes", "predictions", "selections", "scores", DESCRIPTION)
+_LARGE: Final = (
+    "volumes",
+    "scan_volumes",
+    "predictions",
+    "scores",
+    "rankings",
+    "selections",
+    DESCRIPTION,
+)
 """Tables that the page asks questions about, but never reads whole."""
 
 

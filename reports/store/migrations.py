@@ -251,6 +251,12 @@ def add_archive_predictions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_create_statement(TABLES["archive_predictions"]))
 
 
+def add_rankings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of rankings, and of how many people each fraction enrolls."""
+    for name in ("rankings", "selection_counts"):
+        connection.execute(_create_statement(TABLES[name]))
+
+
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
@@ -269,4 +275,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_estimands,
     add_observed_images,
     add_archive_predictions,
+    add_rankings,
 )

@@ -53,7 +53,7 @@ SELECT run_id FROM runs WHERE status = 'finished' AND fingerprint = ? ORDER BY r
 
 LATEST_TABLES: Final = """
 SELECT table_name, run_id, n_rows, column_names, checksum, command, ended_at
-FROM run_tables JOIN runs USING (run_id)
+FROM readable_tables JOIN runs USING (run_id)
 WHERE status = 'finished'
 QUALIFY row_number() OVER (PARTITION BY table_name ORDER BY run_id DESC) = 1
 ORDER BY table_name
@@ -62,6 +62,11 @@ ORDER BY table_name
 ALL_TABLES: Final = """
 SELECT table_name, run_id, n_rows, column_names, checksum
 FROM run_tables JOIN runs USING (run_id) WHERE status = 'finished' ORDER BY run_id, table_name
+"""
+
+TABLES_OF_RUN: Final = """
+SELECT table_name, run_id, n_rows, column_names, checksum
+FROM readable_tables JOIN runs USING (run_id) WHERE status = 'finished' AND run_id = ?
 """
 
 RECORD_TABLE: Final = "INSERT INTO run_tables VALUES (?, ?, ?, ?, ?)"
@@ -77,9 +82,7 @@ WHERE run_id = ? AND region = ?
 """
 
 SELECTED_COUNTS: Final = """
-SELECT strategy, fraction_enrolled, count(*) FILTER (is_selected) AS n_selected,
-       count(*) AS n_ranked
-FROM selections WHERE run_id = ? GROUP BY ALL ORDER BY strategy, fraction_enrolled
+SELECT strategy, fraction_enrolled, n_ranked, n_selected FROM selection_counts WHERE run_id = ?
 """
 
 SELECTED_PEOPLE: Final = """
@@ -107,7 +110,8 @@ SELECT participant_id AS name FROM participants UNION SELECT participant_id FROM
 UNION SELECT participant_id FROM volumes UNION SELECT participant_id FROM scan_volumes
 UNION SELECT participant_id FROM scan_checks UNION SELECT participant_id FROM predictions
 UNION SELECT participant_id FROM prediction_images UNION SELECT participant_id FROM scores
-UNION SELECT participant_id FROM selections UNION SELECT participant_id FROM predicted_changes
+UNION SELECT participant_id FROM rankings UNION SELECT participant_id FROM selections
+UNION SELECT participant_id FROM predicted_changes
 ORDER BY name
 """
 

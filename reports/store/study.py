@@ -38,6 +38,7 @@ from reports.store.database import (
     transaction,
     writer_lock,
 )
+from reports.store.derived import SOURCES, add_derived_tables
 from reports.store.migrations import MIGRATIONS, migrate, schema_version
 from reports.store.older import copy_up_to_date
 from reports.store.places import relate_paths, resolve_paths
@@ -194,7 +195,8 @@ class Study:
             raise ReportError(f"The study {self.path} has no {table} yet; `{command}` writes them.")
         found = rows.iloc[0]
         with self._reading() as connection:
-            if (found["run_id"], table) in read_pruned(connection):
+            pruned = read_pruned(connection)
+            if {(found["run_id"], one) for one in (table, SOURCES.get(table))} & pruned:
                 raise ReportError(
                     f"The rows of {table} that {found['run_id']} wrote were dropped by "
                     "`trialsim study prune`."
@@ -284,8 +286,8 @@ class Study:
         if self._held or self.lock.is_locked:
             yield
             return
-        self._held.append(connect_for_reading(self.source))
         try:
+            self._hold()
             with explained(self.source):
                 yield
         finally:
@@ -295,13 +297,19 @@ class Study:
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Connect for reading; the only writer opens the file once until it writes itself."""
         if not self._held and self.lock.is_locked:
-            self._held.append(connect_for_reading(self.source))
+            self._hold()
         if self._held:
             with explained(self.source):
                 yield self._held[0]
             return
         with open_for_reading(self.source) as connection:
+            add_derived_tables(connection)
             yield connection
+
+    def _hold(self) -> None:
+        self._held.append(connect_for_reading(self.source))
+        with explained(self.source):
+            add_derived_tables(self._held[0])
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -316,7 +324,7 @@ class Study:
 
     def _prepare(self) -> None:
         if self.path.exists():
-            with self._reading() as connection:
+            with open_for_reading(self.path) as connection:
                 if schema_version(connection) == len(MIGRATIONS):
                     return
         if self.read_only:
@@ -326,7 +334,7 @@ class Study:
             migrate(connection)
 
     def _require_tables(self) -> None:
-        with self._reading() as connection:
+        with open_for_reading(self.path) as connection:
             if not schema_version(connection):
                 raise ReportError(
                     f"The study {self.path} is empty; `trialsim cohort import` or `trialsim rank` "
@@ -389,8 +397,7 @@ class Study:
             connection.execute(queries.END_RUN, [status, _now(), problem[:2000], run_id])
 
     def _tables_of(self, run_id: str) -> pd.DataFrame:
-        written = self.query(queries.ALL_TABLES)
-        return written[written["run_id"] == run_id]
+        return self.query(queries.TABLES_OF_RUN, [run_id])
 
 
 def _now() -> datetime:

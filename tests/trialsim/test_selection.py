@@ -12,21 +12,17 @@ from trialsim.enrichment import (
     build_strategies,
     compute_group_differences,
     count_selected,
+    count_selections,
+    rank_people,
     score_people,
-    select_people,
 )
 from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 
-HALF_SELECTED = pd.DataFrame(
-    {
-        "participant_id": ["a", "b", "c", "d"],
-        "strategy": "mine",
-        "fraction_enrolled": 0.5,
-        "rank": [1, 2, 3, 4],
-        "is_selected": [True, True, False, False],
-    }
+IN_ORDER = pd.DataFrame(
+    {"participant_id": ["a", "b", "c", "d"], "strategy": "mine", "rank": [1, 2, 3, 4]}
 )
+HALF = count_selections(IN_ORDER, [0.5])
 
 
 @pytest.fixture
@@ -35,18 +31,33 @@ def scores(people: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def test_top_scores_are_selected(scores: pd.DataFrame, rng: np.random.Generator) -> None:
-    chosen = select_people(scores, [0.3], rng)
-    validate_table(chosen, "selections")
-    merged = chosen.merge(scores, on=["participant_id", "strategy"]).query("strategy == 'oracle'")
-    lowest = merged.loc[merged["is_selected"], "score"].min()
-    assert merged["is_selected"].sum() == 90
-    assert lowest > merged.loc[~merged["is_selected"], "score"].max()
+    rankings = rank_people(scores, rng)
+    validate_table(rankings, "rankings")
+    counts = count_selections(rankings, [0.3]).set_index("strategy")
+    merged = rankings.merge(scores, on=["participant_id", "strategy"]).query("strategy == 'oracle'")
+    chosen = merged["rank"] <= counts.loc["oracle", "n_selected"]
+    assert chosen.sum() == 90
+    assert merged.loc[chosen, "score"].min() > merged.loc[~chosen, "score"].max()
+
+
+def test_rankings_do_not_depend_on_how_the_scores_are_sorted(scores: pd.DataFrame) -> None:
+    mixed = scores.sort_values("participant_id", kind="stable")
+    key = ["strategy", "participant_id"]
+    found, other = (
+        rank_people(table.query("strategy != 'random'"), np.random.default_rng(1))
+        .set_index(key)["rank"]
+        .sort_index()
+        for table in (scores, mixed)
+    )
+    pd.testing.assert_series_equal(found, other)
 
 
 def test_random_enrolls_everyone_once(scores: pd.DataFrame, rng: np.random.Generator) -> None:
-    rows = select_people(scores, [0.3, 0.5], rng).query("strategy == 'random'")
-    assert rows["fraction_enrolled"].unique().tolist() == [1.0]
-    assert rows["is_selected"].all()
+    counts = count_selections(rank_people(scores, rng), [0.3, 0.5])
+    validate_table(counts, "selection_counts")
+    assert counts["strategy"].value_counts()["oracle"] == 2
+    (row,) = counts.query("strategy == 'random'").itertuples()
+    assert (row.fraction_enrolled, row.n_selected) == (1.0, row.n_ranked)
 
 
 def test_missing_scores_rank_last_in_random_order() -> None:
@@ -68,7 +79,7 @@ def test_impossible_fraction_is_told(
     scores: pd.DataFrame, rng: np.random.Generator, fraction: float
 ) -> None:
     with pytest.raises(DesignError, match="fraction enrolled must be"):
-        select_people(scores, [fraction], rng)
+        count_selections(rank_people(scores, rng), [fraction])
 
 
 def test_standardized_differences_of_a_known_selection() -> None:
@@ -80,7 +91,7 @@ def test_standardized_differences_of_a_known_selection() -> None:
             "diagnosis": ["AD", "AD", "CN", "MCI"],
         }
     )
-    table = compute_group_differences(HALF_SELECTED, participants)
+    table = compute_group_differences(IN_ORDER, HALF, participants)
     validate_table(table, "group_differences")
     found = table.set_index("covariate")["standardized_difference"]
     assert found["age_years"] == pytest.approx(10 / np.sqrt(2))
@@ -97,14 +108,17 @@ def test_what_is_known_of_one_person_is_not_compared() -> None:
             "mmse": [22.0, np.nan, 30.0, 29.0],
         }
     )
-    assert set(compute_group_differences(HALF_SELECTED, participants)["covariate"]) == {"age_years"}
+    assert set(compute_group_differences(IN_ORDER, HALF, participants)["covariate"]) == {
+        "age_years"
+    }
 
 
 def test_selection_by_volume_leaves_the_large_ones_out(
     people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
 ) -> None:
+    rankings = rank_people(scores, rng)
     table = compute_group_differences(
-        select_people(scores, [0.3, 1.0], rng), people.baseline.reset_index()
+        rankings, count_selections(rankings, [0.3, 1.0]), people.baseline.reset_index()
     )
     assert not (table["strategy"] == "random").any()
     assert set(table["fraction_enrolled"]) == {0.3}
@@ -115,8 +129,9 @@ def test_selection_by_volume_leaves_the_large_ones_out(
 def test_nobody_left_out_gives_an_empty_table(
     people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
 ) -> None:
+    rankings = rank_people(scores, rng)
     table = compute_group_differences(
-        select_people(scores, [1.0], rng), people.baseline.reset_index()
+        rankings, count_selections(rankings, [1.0]), people.baseline.reset_index()
     )
     assert table.empty
     validate_table(table, "group_differences")
@@ -126,5 +141,8 @@ def test_strangers_in_a_selection_are_told(
     people: ScreeningTables, scores: pd.DataFrame, rng: np.random.Generator
 ) -> None:
     few = replace(people, baseline=people.baseline.iloc[:5])
+    rankings = rank_people(scores, rng)
     with pytest.raises(DesignError, match="not in the participants table"):
-        compute_group_differences(select_people(scores, [0.5], rng), few.baseline.reset_index())
+        compute_group_differences(
+            rankings, count_selections(rankings, [0.5]), few.baseline.reset_index()
+        )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trialsim.enrichment.score_file import read_score_strategies
     from trialsim.enrichment.scoring import score_people
     from trialsim.enrichment.screening import build_screening_tables
-    from trialsim.enrichment.selection import count_selected, select_people
+    from trialsim.enrichment.selection import count_selected, count_selections, rank_people
     from trialsim.enrichment.strategy import ScreeningTables, Strategy
 else:
     __getattr__, __dir__ = attach(__name__)
@@ -34,7 +34,8 @@ __all__ = [
     "compute_predicted_changes",
     "compute_predictor_performance",
     "count_selected",
+    "count_selections",
+    "rank_people",
     "read_score_strategies",
     "score_people",
-    "select_people",
 ]

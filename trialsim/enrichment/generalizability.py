@@ -1,9 +1,10 @@
 """Whom a selection leaves out: standardized differences."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from cohorts.keys import is_among
+from cohorts.keys import locate_rows
 from trialsim.errors import DesignError
 
 _MAX_LEVELS = 12
@@ -11,7 +12,9 @@ _IDENTIFIERS = {"participant_id", "baseline_session_id"}
 _LEAST_KNOWN = 2
 
 
-def compute_group_differences(selections: pd.DataFrame, participants: pd.DataFrame) -> pd.DataFrame:
+def compute_group_differences(
+    rankings: pd.DataFrame, counts: pd.DataFrame, participants: pd.DataFrame
+) -> pd.DataFrame:
     """Compare selected with not selected people by every baseline covariate.
 
     The standardized difference is that of means over the root of the mean variance of the two
@@ -19,8 +22,10 @@ def compute_group_differences(selections: pd.DataFrame, participants: pd.DataFra
 
     Parameters
     ----------
-    selections
-        Table of `cohorts.schema`; fractions at which everyone is selected are left out.
+    rankings
+        Table of `cohorts.schema`.
+    counts
+        The `selection_counts` table; fractions at which everyone is selected are left out.
     participants
         Table of `cohorts.schema`; numbers, and categories of at most 12 levels.
 
@@ -33,22 +38,27 @@ def compute_group_differences(selections: pd.DataFrame, participants: pd.DataFra
     Raises
     ------
     DesignError
-        Where no person of `selections` is in `participants`.
+        Where a person of `rankings` is not in `participants`.
     """
     covariates = build_covariates(participants)
-    if not is_among(selections["participant_id"], covariates.index).all():
-        raise DesignError("The selections hold people who are not in the participants table.")
+    key = ["participant_id"]
+    places = locate_rows(rankings[key], covariates.index.to_frame(), key)
+    if (places < 0).any():
+        raise DesignError("The rankings hold people who are not in the participants table.")
+    ranks = rankings["rank"].to_numpy()
+    rows_of = rankings.groupby("strategy", sort=False).indices
     frames = []
-    keys = ["strategy", "fraction_enrolled"]
-    for _, rows in selections.groupby(selections.groupby(keys, sort=False).ngroup()):
-        chosen = rows["is_selected"].to_numpy()
-        if chosen.all():
-            continue
-        people = covariates.loc[rows["participant_id"]]
-        differences = _compare(people[chosen], people[~chosen])
-        strategy, fraction = rows["strategy"].iloc[0], rows["fraction_enrolled"].iloc[0]
+    leaving_out = counts[counts["n_selected"] < counts["n_ranked"]]
+    for strategy, fraction, n_selected in zip(
+        leaving_out["strategy"],
+        leaving_out["fraction_enrolled"],
+        leaving_out["n_selected"],
+        strict=True,
+    ):
+        rows = rows_of[strategy]
+        differences = _compare(covariates, places[rows], ranks[rows] <= n_selected)
         frames.append(differences.assign(strategy=strategy, fraction_enrolled=fraction))
-    columns = [*keys, "covariate"]
+    columns = ["strategy", "fraction_enrolled", "covariate"]
     columns += ["mean_selected", "mean_not_selected", "standardized_difference"]
     if not frames:
         return pd.DataFrame(columns=columns).astype({"strategy": str, "covariate": str})
@@ -65,23 +75,25 @@ def build_covariates(participants: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_numeric_dtype(values):
             columns[str(name)] = values.astype(float)
         elif values.nunique() <= _MAX_LEVELS:
-            levels = sorted(values.dropna().unique(), key=str)
+            levels, is_known = sorted(values.dropna().unique(), key=str), values.notna()
             # The second of two levels says nothing new.
             for level in levels[:1] if len(levels) == 2 else levels:
-                columns[f"{name} {level}"] = (values == level).where(values.notna()).astype(float)
+                columns[f"{name} {level}"] = (values == level).astype(float).where(is_known)
     return pd.DataFrame(columns)
 
 
-def _compare(selected: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    mean, other = selected.mean(), others.mean()
-    spread = np.sqrt((selected.var() + others.var()) / 2)
-    table = pd.DataFrame(
-        {
-            "covariate": mean.index.astype(str),
-            "mean_selected": mean.to_numpy(),
-            "mean_not_selected": other.to_numpy(),
-            "standardized_difference": ((mean - other) / spread.where(spread > 0)).to_numpy(),
-        }
-    )
-    known = [group.count() >= min(_LEAST_KNOWN, len(group)) for group in (selected, others)]
-    return table[(known[0] & known[1]).to_numpy()]
+def _compare(
+    covariates: pd.DataFrame, places: npt.NDArray[np.intp], is_selected: npt.NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Compare the people at `places`, one covariate after the other."""
+    found = []
+    for name in covariates:
+        values = covariates[name].to_numpy()[places]
+        selected, others = pd.Series(values[is_selected]), pd.Series(values[~is_selected])
+        if all(group.count() >= min(_LEAST_KNOWN, len(group)) for group in (selected, others)):
+            mean, other = selected.mean(), others.mean()
+            spread = np.sqrt((selected.var() + others.var()) / 2)
+            standardized = (mean - other) / spread if spread > 0 else np.nan
+            found.append((str(name), mean, other, standardized))
+    columns = ["covariate", "mean_selected", "mean_not_selected", "standardized_difference"]
+    return pd.DataFrame(found, columns=columns)

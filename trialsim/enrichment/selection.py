@@ -1,4 +1,4 @@
-"""Who is selected at each fraction."""
+"""Who is selected at each fraction: rankings, and how many of the first are enrolled."""
 
 from collections.abc import Sequence
 
@@ -44,21 +44,34 @@ def count_selected(fraction_enrolled: float, n_people: int) -> int:
     return max(1, int(np.floor(fraction_enrolled * n_people + 0.5)))
 
 
-def select_people(
-    scores: pd.DataFrame, fractions_enrolled: Sequence[float], rng: np.random.Generator
-) -> pd.DataFrame:
-    """Return the `selections` table: everyone's rank, and who is enrolled at each fraction.
-
-    Random enrollment screens nobody out, so it appears once, with everyone enrolled.
+def rank_people(scores: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the `rankings` table: everyone's place by each strategy.
 
     Parameters
     ----------
     scores
         Table of `cohorts.schema`.
-    fractions_enrolled
-        Each greater than 0 and at most 1.
     rng
         Breaks ties.
+    """
+    ranks = np.empty(len(scores), dtype=np.int64)
+    values = scores["score"].to_numpy(dtype=float)
+    for rows in scores.groupby("strategy", sort=False).indices.values():
+        ranks[rows] = rank_scores(values[rows], rng)
+    return scores[["participant_id", "strategy"]].assign(rank=ranks)
+
+
+def count_selections(rankings: pd.DataFrame, fractions_enrolled: Sequence[float]) -> pd.DataFrame:
+    """Return the `selection_counts` table: how many people each strategy enrolls at each fraction.
+
+    Random enrollment screens nobody out, so it appears once, with everyone enrolled.
+
+    Parameters
+    ----------
+    rankings
+        Table of `cohorts.schema`.
+    fractions_enrolled
+        Each greater than 0 and at most 1.
 
     Raises
     ------
@@ -68,21 +81,11 @@ def select_people(
     fractions = list(dict.fromkeys(map(float, fractions_enrolled)))
     for fraction in fractions:
         count_selected(fraction, n_people=1)
-    frames = []
-    for strategy, rows in scores.groupby("strategy", sort=False):
-        ranks = rank_scores(rows["score"].to_numpy(dtype=float), rng)
+    rows = []
+    for strategy, n_ranked in rankings["strategy"].value_counts(sort=False).items():
         built_in = STRATEGIES.get(str(strategy))
         everyone = built_in is not None and built_in.enrolls_everyone
         for fraction in (1.0,) if everyone else fractions:
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "participant_id": rows["participant_id"],
-                        "strategy": strategy,
-                        "fraction_enrolled": fraction,
-                        "rank": ranks,
-                        "is_selected": ranks <= count_selected(fraction, len(rows)),
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
+            rows.append((strategy, fraction, n_ranked, count_selected(fraction, n_ranked)))
+    columns = ["strategy", "fraction_enrolled", "n_ranked", "n_selected"]
+    return pd.DataFrame(rows, columns=columns)

@@ -4,6 +4,7 @@ from typing import Final
 
 import pandas as pd
 
+from reports.store import queries
 from trialsim.enrichment.scoring import count_missing_scores
 from trialsim.study.result import StudyResult
 
@@ -28,13 +29,10 @@ PREDICTION_TABLES: Final = ("predictions", "scan_checks", "prediction_images")
 
 def summarize_selections(result: StudyResult) -> pd.DataFrame:
     """Return how many people each strategy selects at each fraction, how many it cannot score."""
-    keys = ["strategy", "fraction_enrolled"]
-    chosen = result.table("selections").groupby(keys, sort=False)["is_selected"]
-    summary = chosen.agg(["size", "sum"]).rename(
-        columns={"size": "n_screened", "sum": "n_selected"}
-    )
+    study = result.study
+    counts = study.query(queries.SELECTED_COUNTS, [study.writers()["selections"]])
+    summary = counts.rename(columns={"n_ranked": "n_screened"})
     missing = count_missing_scores(result.table("scores"))
-    summary = summary.reset_index()
     return summary.assign(n_without_score=summary["strategy"].map(missing))
 
 

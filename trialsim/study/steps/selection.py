@@ -11,8 +11,9 @@ from cohorts.cohort import Cohort
 from reports.store.run import Run
 from trialsim.enrichment import (
     compute_group_differences,
+    count_selections,
+    rank_people,
     score_people,
-    select_people,
 )
 from trialsim.enrichment.evaluation import evaluate_scores
 from trialsim.enrichment.registry import list_packages
@@ -87,11 +88,13 @@ def score(job: Job, run: Run) -> None:
     screening = recall_screened(job, run, with_archive=learns_from_archive(job)).screening
     strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
-    fractions = job.protocol.selection.fractions_enrolled
-    selections = select_people(scores, fractions, job.rng("ties"))
+    rankings = rank_people(scores, job.rng("ties"))
+    counts = count_selections(rankings, job.protocol.selection.fractions_enrolled)
     run.write("scores", scores)
-    run.write("selections", selections)
-    run.write("group_differences", compute_group_differences(selections, run.read("participants")))
+    run.write("rankings", rankings)
+    run.write("selection_counts", counts)
+    participants = run.read("participants")
+    run.write("group_differences", compute_group_differences(rankings, counts, participants))
 
 
 def compare(job: Job, run: Run) -> None:
