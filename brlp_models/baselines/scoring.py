@@ -1,6 +1,6 @@
 """A baseline's predictions of the people of a cohort."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.follow_up import predict_image_changes
+from brlp_models.baselines.loading import AnyBaseline
 from brlp_models.errors import ModelError
 from brlp_models.model.files import CHECKSUMS
 from brlp_models.model.model import BrlpModel
@@ -30,16 +32,18 @@ _NOBODY: Final = "Nobody's baseline scan can be read: "
 
 
 def predict_changes(
-    baseline: Baseline,
+    baseline: AnyBaseline,
     model: BrlpModel,
     cohort: Cohort,
     cache: ScanCache,
     *,
+    horizons_months: Sequence[float] = (),
+    until_months: float = 0.0,
     on_person: Callable[[], None] = lambda: None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the percent change of the hippocampus that a baseline expects of each person.
 
-    Only the baseline visit is read.
+    What makes an image is measured for the model's endpoint, since the last scan that is seen.
 
     Parameters
     ----------
@@ -52,6 +56,11 @@ def predict_changes(
         The people; none of them may be among those that the baseline learned from.
     cache
         Of preprocessed scans.
+    horizons_months
+        Months after baseline; those that it was fitted for where left out.
+    until_months
+        The latest visit that may be seen; only what makes an image sees a later one than the
+        baseline.
     on_person
         Called after each person.
 
@@ -67,19 +76,35 @@ def predict_changes(
         For people it learned from, another grid, or where nobody's scan can be read.
     """
     refuse_people_learned_from(baseline, cohort)
-    table = cohort.baseline()
+    table, months = cohort.baseline(), list(horizons_months or baseline.config.horizons_months)
+    if not isinstance(baseline, Baseline):
+        changes, problems = {}, {}
+        for name, answer in predict_image_changes(
+            baseline, model, cohort, cache, months, until_months=until_months
+        ):
+            if isinstance(answer, str):
+                problems[name] = answer
+            else:
+                changes[name] = answer
+            on_person()
+        if not changes:
+            raise ModelError(_NOBODY + " ".join(sorted(set(problems.values()))[:1]))
+        found = pd.DataFrame.from_dict(changes, orient="index", columns=months)
+        return found.reindex(table.index), _list_failures(problems)
+    if until_months > 0:
+        raise ModelError(f"{baseline.config.name} reads the baseline visit alone.")
     if not baseline.reads_scans:
-        return baseline.predict_change(table), _list_failures({})
+        return baseline.predict_change(table)[months], _list_failures({})
     images, problems = read_baseline_scans(
         model, baseline.config.get_grid(), cohort, cache, on_person
     )
     if not images:
         raise ModelError(_NOBODY + " ".join(sorted(set(problems.values()))))
-    found = baseline.predict_change(table.loc[list(images)], images.values())
+    found = baseline.predict_change(table.loc[list(images)], images.values(), model=model)[months]
     return found.reindex(table.index), _list_failures(problems)
 
 
-def refuse_people_learned_from(baseline: Baseline, cohort: Cohort) -> None:
+def refuse_people_learned_from(baseline: AnyBaseline, cohort: Cohort) -> None:
     """Raise `ModelError` where the baseline learned from some of a cohort's people."""
     if baseline.folder is None:
         return
@@ -133,7 +158,7 @@ def read_baseline_scans(
     return images, problems
 
 
-def predict_own_changes(baseline: Baseline, cohort: Cohort) -> pd.DataFrame:
+def predict_own_changes(baseline: AnyBaseline, cohort: Cohort) -> pd.DataFrame:
     """Return what is expected of people whom a baseline learned from by what learned from others.
 
     Parameters

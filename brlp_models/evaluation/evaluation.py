@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.follow_up import ImageBaseline
+from brlp_models.baselines.loading import AnyBaseline
 from brlp_models.baselines.scoring import refuse_people_learned_from
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import (
@@ -43,6 +45,7 @@ from brlp_models.evaluation.evaluated_people import (
     simulate_archive,
 )
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
+from brlp_models.evaluation.follow_ups import ScannedPeople, add_image_baselines
 from brlp_models.evaluation.images.accuracy import measure_images
 from brlp_models.evaluation.images.scans_on_grid import VisitImage, iterate_people
 from brlp_models.evaluation.methods import AUXILIARY, KEY, MODEL, REFERENCE
@@ -81,7 +84,7 @@ def evaluate_model(
     *,
     training: EvaluatedCohort | None = None,
     calibration: EvaluatedCohort | None = None,
-    baselines: Sequence[Baseline] = (),
+    baselines: Sequence[AnyBaseline] = (),
     report: Progress = lambda _: None,
 ) -> Tables:
     """Evaluate a model, and write each table to `out`.
@@ -104,7 +107,8 @@ def evaluate_model(
         Other people, whose errors say how intervals are recalibrated; without them each half of
         the people tells it of the other.
     baselines
-        Fitted on other people; each is one more method.
+        Fitted on other people; each is one more method. Those that need two visits have a table of
+        their own.
     report
         Told what is being done.
 
@@ -114,9 +118,9 @@ def evaluate_model(
         `predicted`, `floor`, `images`, `failures` (by person), `floor_summary`, `accuracy`,
         `sexes`, `ranking`, `reference` (what the regression on the baseline table was fitted on),
         `calibration` (of the model), `coverage` (of the other methods that give an sd), `times`,
-        `uncertainty`, `voxel_uncertainty`; with `n_conditions` people
-        `condition_changes` (by person) and `conditions`; with `n_compared` people `variants`,
-        `comparisons`, `told_diagnoses`, `wrong_diagnosis`, `several_visits`.
+        `uncertainty`, `voxel_uncertainty`; with baselines that need two visits `two_visits`; with
+        `n_conditions` people `condition_changes` (by person) and `conditions`; with `n_compared`
+        people `variants`, `comparisons`, `told_diagnoses`, `wrong_diagnosis`, `several_visits`.
 
     Raises
     ------
@@ -132,13 +136,15 @@ def evaluate_model(
     cohorts |= {} if training is None else {"the training people": training}
     cohorts |= {} if calibration is None else {"the calibration people": calibration}
     require_one_tool({who: one.cohort for who, one in cohorts.items()})
-    if baselines and model.config.endpoint != REGION:
+    regressions = [one for one in baselines if isinstance(one, Baseline)]
+    makers = [one for one in baselines if isinstance(one, ImageBaseline)]
+    if regressions and model.config.endpoint != REGION:
         raise ModelError(
-            f"Baselines predict the {REGION}; the endpoint of {model.config.name} is "
+            f"Regressions predict the {REGION}; the endpoint of {model.config.name} is "
             f"{model.config.endpoint}, so they cannot stand beside it."
         )
     for baseline in baselines:
-        baseline.check_horizons(settings.horizons_months)
+        baseline.config.check_horizons(settings.horizons_months)
         refuse_people_learned_from(baseline, people.cohort)
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
@@ -167,9 +173,15 @@ def evaluate_model(
     )
     if baselines:
         report("baselines")
+    if regressions:
         known = tables["predicted"]
-        rows = predict_by_baselines(baselines, model, people.cohort, known, cache, times)
+        rows = predict_by_baselines(regressions, model, people.cohort, known, cache, times)
         tables["predicted"] = pd.concat([known, rows], ignore_index=True)
+    if makers:
+        predicted = [str(name) for name in found.table["participant_id"].unique()]
+        own = people.cohort.select(predicted)
+        scanned = ScannedPeople(model, own, _find_sessions(at_horizon), cache)
+        tables |= add_image_baselines(makers, scanned, tables, at_horizon, out, settings, times)
     tables["times"] = times.tabulate()
     factors = None
     if calibration is not None:

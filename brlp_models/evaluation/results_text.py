@@ -17,8 +17,8 @@ def render_results(tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] =
     ----------
     tables
         `conditions`, `floor_summary`, `accuracy`, `ranking`, `reference`, `calibration`,
-        `coverage`, `times`, `comparisons`, `wrong_diagnosis`, `several_visits`, `uncertainty`,
-        `voxel_uncertainty`.
+        `coverage`, `times`, `comparisons`, `wrong_diagnosis`, `several_visits`, `two_visits`,
+        `uncertainty`, `voxel_uncertainty`.
     notes
         What must be known before they are read.
     """
@@ -101,6 +101,10 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
     ),
     "several_visits": (
         "From the second visit, or the first",
+        _wide(["region", "measure", "horizon_months"], "method"),
+    ),
+    "two_visits": (
+        "From two visits: the change since the second",
         _wide(["region", "measure", "horizon_months"], "method"),
     ),
     "uncertainty": ("Global uncertainty (mixed model)", _wide(["outcome"], "term")),

@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from brlp_models.baselines.baseline import Baseline, BaselineConfig, BaselineName, fit_table
+from brlp_models.baselines.baseline import Baseline, RegressionConfig, fit_table
+from brlp_models.baselines.config import RegressionName
 from brlp_models.baselines.features import FeatureConfig, Features, describe_scan
 from brlp_models.baselines.network import NetworkConfig, NetworkReader
 from brlp_models.baselines.people import BaselinePeople, list_predictors
@@ -24,7 +25,7 @@ _FEWEST_CROSS_FITTED: Final = 20
 
 
 def fit_baseline(
-    name: BaselineName,
+    name: RegressionName,
     people: BaselinePeople,
     *,
     provenance: str,
@@ -70,7 +71,7 @@ def fit_baseline(
     is_linear = name == "elastic_net"
     names = list_predictors(tabled.table, volumes_only=is_linear)
     coding, table = fit_table(tabled.table, tabled.change, names, is_linear=is_linear)
-    config = BaselineConfig(
+    config = RegressionConfig(
         name=name,
         horizons_months=tuple(float(month) for month in people.change.columns),
         coding=coding.covariates.to_dict(),
@@ -133,7 +134,7 @@ def fit_baseline(
 
 
 def cross_fit_baseline(
-    name: BaselineName,
+    name: RegressionName,
     people: BaselinePeople,
     *,
     archive: BaselinePeople | None = None,
@@ -185,7 +186,7 @@ def render_card(baseline: Baseline, *, results: str = "") -> str:
     return "\n".join([*lines, "", results]).rstrip() + "\n"
 
 
-def _choose_features(name: BaselineName, model: BrlpModel) -> FeatureConfig:
+def _choose_features(name: RegressionName, model: BrlpModel) -> FeatureConfig:
     if name == "latent_regression":
         return FeatureConfig(kind="latents", model_id=model.model_id)
     if name == "cnn_regression":

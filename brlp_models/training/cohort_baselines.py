@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from brlp_models.baselines.baseline import Baseline, BaselineName
+from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.config import RegressionName
 from brlp_models.baselines.people import BaselinePeople, find_percent_changes
 from brlp_models.baselines.scoring import read_baseline_scans, write_cross_fitted
 from brlp_models.errors import ModelError
@@ -24,7 +25,7 @@ TRAINING: Final = "training"
 
 
 def fit_cohort_baseline(
-    name: BaselineName,
+    name: RegressionName,
     cohort: Cohort,
     out: Path,
     *,

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from brlp_models.baselines.baseline import Baseline, load_baseline
+from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.features import FeatureConfig, describe_scan
+from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.people import BaselinePeople
 from brlp_models.baselines.reader import LinearReader, fit_reader
 from brlp_models.baselines.regression import ColumnRegression

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from brlp_models.baselines.baseline import load_baseline
+from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.network import NetworkConfig, NetworkReader
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from brlp_models.auxiliary.files import load_auxiliary, write_auxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
-from brlp_models.baselines.baseline import load_baseline
+from brlp_models.baselines.loading import load_baseline
 from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.model.folder import copy_model_folder, describe_model, render_description
 from brlp_models.training.recipe import load_recipe

@@ -8,7 +8,9 @@ from typing import Literal
 
 import pandas as pd
 
-from brlp_models.baselines.baseline import BaselineName, load_baseline
+from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.config import RegressionName
+from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.scoring import predict_changes, predict_own_changes, write_scores
 from brlp_models.errors import ModelError
 from brlp_models.model.folder import load_model, refuse_existing
@@ -25,7 +27,7 @@ Counting = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
 
 def train_baseline(
-    name: BaselineName,
+    name: RegressionName,
     cohort: Path,
     out: Path,
     *,
@@ -77,6 +79,7 @@ def score_by_baseline(
     horizon_months: float,
     model: str,
     scan_cache: Path,
+    until_months: float = 0.0,
     measured_by: str | None,
     harmonize: Literal["as_measured"] | None = None,
     counting: Counting,
@@ -84,6 +87,7 @@ def score_by_baseline(
     """Write one score file of the people of cohorts; see `brlp_models.baselines.scoring`.
 
     People whom the baseline learned from have the score of what was fitted without them.
+    `until_months` is the latest visit that what makes an image may see.
     `harmonize` says that volumes are taken as they are where the baseline learned from another
     tool's.
 
@@ -95,11 +99,13 @@ def score_by_baseline(
         tool's volumes, predicts for other horizons, or can score nobody; then no file is written.
     """
     loaded = load_baseline(baseline)
-    loaded.check_horizons([horizon_months])
+    loaded.config.check_horizons([horizon_months])
     everyone = [load_cohort(path, measured_by=measured_by) for path in cohorts]
     _refuse_twice(everyone)
     notes: list[str] = []
-    for path, people in zip(cohorts, everyone, strict=True):
+    # what makes an image has learned from no volumes
+    learned = zip(cohorts, everyone, strict=True) if isinstance(loaded, Baseline) else ()
+    for path, people in learned:
         settle_model(
             CohortSection(path=path, harmonize=harmonize),
             notes,
@@ -115,7 +121,15 @@ def score_by_baseline(
     with counting(sum(len(people.participants) for people in others)) as step:
         for people in others:
             if len(people.participants):
-                found, failed = predict_changes(loaded, loaded_model, people, cache, on_person=step)
+                found, failed = predict_changes(
+                    loaded,
+                    loaded_model,
+                    people,
+                    cache,
+                    horizons_months=[horizon_months],
+                    until_months=until_months,
+                    on_person=step,
+                )
                 changes.append(found)
                 failures.append(failed)
     table = pd.concat(changes)

@@ -13,7 +13,8 @@ def baseline_scores(
     baseline: Annotated[
         Path,
         typer.Argument(
-            help="image_regression, the bundled one, or a folder of `trialsim train baseline`."
+            help="image_regression, the bundled one; mrextrap, from the scans of two visits; or a "
+            "folder of `trialsim train baseline`."
         ),
     ],
     cohorts: Annotated[
@@ -28,6 +29,10 @@ def baseline_scores(
     scan_cache: Annotated[
         Path, typer.Option(help="Folder of preprocessed scans; what it holds is not made again.")
     ] = Path("baseline_scans"),
+    until_months: Annotated[
+        float,
+        typer.Option(help="For what makes an image: the latest visit that it may see."),
+    ] = 0.0,
     measured_by: MeasuredByOption = None,
     harmonize: Annotated[
         Literal["as_measured"] | None,
@@ -37,7 +42,8 @@ def baseline_scores(
 ) -> None:
     """Score people by the loss that a baseline expects, for `trialsim rank --scores`.
 
-    Only what is known at the baseline visit is read. The strategy is called as the baseline.
+    Only what is known at the baseline visit is read, or up to --until-months for what makes an
+    image; the loss is then that since its last scan. The strategy is called as the baseline.
     Where an archive gives trials their outcomes, its people need scores too: name both cohorts.
     People whom it learned from get the score of what was fitted without them.
 
@@ -52,6 +58,7 @@ def baseline_scores(
         horizon_months=horizon,
         model=model,
         scan_cache=scan_cache,
+        until_months=until_months,
         measured_by=measured_by,
         harmonize=harmonize,
         counting=lambda n: count_items("reading scans", n, quiet=quiet),

@@ -35,7 +35,8 @@ def evaluate(
     baselines: Annotated[
         list[Path] | None,
         typer.Option(
-            help="image_regression, the bundled one, or a fitted baseline's folder; once for each."
+            help="image_regression, the bundled one; mrextrap, from the scans of two visits; or a "
+            "fitted baseline's folder; once for each."
         ),
     ] = None,
     conditions: Annotated[

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brlp_models.baselines.baseline import BaselineConfig, load_baseline
+from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.config import BaselineConfig
+from brlp_models.baselines.loading import load_baseline
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
 from brlp_models.evaluation.local_validation import judge, open_plan
@@ -96,7 +98,9 @@ def write_evaluation(
     people = read(cohort)
     loaded = load_model(model, device=device, precision="auto")
     fitted = [load_baseline(folder) for folder in baselines]
-    applied: list[ModelConfig | BaselineConfig] = [loaded.config, *(one.config for one in fitted)]
+    # what makes an image has learned from no volumes
+    learned = [one.config for one in fitted if isinstance(one, Baseline)]
+    applied: list[ModelConfig | BaselineConfig] = [loaded.config, *learned]
     notes = [
         told
         for config in applied

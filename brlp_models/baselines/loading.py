@@ -1,0 +1,56 @@
+"""Any baseline, from its folder or by its name."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from brlp_models.baselines.baseline import Baseline, RegressionConfig
+from brlp_models.baselines.config import WEIGHTS
+from brlp_models.baselines.extrapolation import EXTRAPOLATION
+from brlp_models.baselines.follow_up import ImageBaseline
+from brlp_models.baselines.network import NetworkReader
+from brlp_models.baselines.reader import LinearReader
+from brlp_models.errors import ModelError
+from brlp_models.model.files import CHECKSUMS, CONFIG, verify_model_folder
+
+AnyBaseline = Baseline | ImageBaseline
+
+BUNDLED: Final = ("image_regression",)
+
+
+def load_baseline(source: Path) -> AnyBaseline:
+    """Read and verify a baseline.
+
+    Parameters
+    ----------
+    source
+        Its folder; `image_regression`, the bundled one; or `mrextrap`, which needs no training.
+
+    Raises
+    ------
+    ModelError
+        Where the folder is none, or a file is missing, altered, or of another architecture.
+    """
+    if str(source) == EXTRAPOLATION.config.name:
+        return EXTRAPOLATION
+    folder = Path(__file__).parents[1] / source if str(source) in BUNDLED else source
+    if not (folder / CONFIG).is_file() or not (folder / CHECKSUMS).is_file():
+        raise ModelError(f"{folder} is no folder of a baseline (no {CONFIG} with {CHECKSUMS}).")
+    verify_model_folder(folder)
+    try:
+        config = RegressionConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValidationError as error:
+        where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+        raise ModelError(
+            *(f"{folder / CONFIG}: {key or 'config'}: {text}." for key, text in where)
+        ) from error
+    return Baseline(config, _load_reader(config, folder / WEIGHTS), folder)
+
+
+def _load_reader(config: RegressionConfig, path: Path) -> LinearReader | NetworkReader | None:
+    if config.features is None:
+        return None
+    if config.network is not None:
+        return NetworkReader.load(path, config.network)
+    return LinearReader.load(path)
