@@ -29,6 +29,7 @@ _WHOLE: Final = re.compile(r"(?:~|[A-Za-z]:)?[/\\]")
 _DATED: Final = re.compile(r"\d{6}|\d{4}-\d\d")
 _ENDING: Final = re.compile(r"\.[A-Za-z]\w{0,7}$")
 _COUNTED_KEYS: Final = ("notes", "changes")
+_SEVERAL: Final = re.compile(r"a person(?:, a person)+")
 _FREE_TEXT: Final = ("criterion", "subgroup", "covariate", "parameter", "definition", "reasons")
 _NAMELESS_NOTE: Final = "A note that may name people stays in the study: `trialsim study runs`."
 
@@ -68,7 +69,7 @@ class Mask:
         text = _SCAN.sub("<scan>", text)
         text = _ABSOLUTE.sub(_describe_path, text)
         text = _RELATIVE.sub(_describe_path, text)
-        return self._numbered(self._named(text))
+        return _SEVERAL.sub("several people", self._numbered(self._named(text)))
 
     def note(self, text: str) -> str:
         """Return a note, which may list people by bare numbers, or a word in its place."""

@@ -26,7 +26,7 @@ def test_numbers_are_read_as_they_are_meant(capsys: pytest.CaptureFixture[str]) 
     head, first, second = show(frame, capsys)
     assert head == ["fraction", "enrolled", "control", "cost", "chance", "p", "value", "seed"]
     assert first == ["0.25", "51", "1,234,567", "<0.001", "20261128"]
-    assert second == ["1", "60", "0", "0.5"]
+    assert second == ["1", "60", "0", "0.500"]
 
 
 def test_costs_stand_only_where_something_costs(capsys: pytest.CaptureFixture[str]) -> None:

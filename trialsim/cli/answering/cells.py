@@ -44,6 +44,6 @@ def _show_people(value: float) -> str:
 
 
 def _show_number(value: float, *, is_p: bool) -> str:
-    if is_p and value < 0.001:
-        return "<0.001"
+    if is_p:
+        return "<0.001" if value < 0.001 else f"{value:.3f}"
     return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.6g}"

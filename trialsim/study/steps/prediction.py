@@ -1,7 +1,9 @@
 """The step that predicts what the screened people's brains will look like."""
 
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
@@ -17,6 +19,9 @@ from trialsim.study.steps.tools import SCREENED, settle_model
 
 if TYPE_CHECKING:
     from brlp_models.prediction.job import CohortPrediction
+
+_N_NAMED: Final = 3
+_OWN_NUMBER: Final = re.compile(r"(?<= is )-?\d+(\.\d+)?(e[+-]\d+)?(?=, )")
 
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
@@ -176,13 +181,38 @@ def list_prediction_options(job: Job, section: PredictionSection, folder: Path) 
 
 
 def describe_predictions(found: "CohortPrediction") -> list[str]:
-    """Return a sentence for each person who was not predicted, or whose scan is doubtful."""
+    """Return who was not predicted and whose scans are doubtful, a sentence for each reason."""
     checks = found.scan_checks
     warned = checks[checks["verdict"] == "warn"]
+    failed = found.failures[["participant_id", "problem"]].itertuples(index=False, name=None)
+    doubted = (
+        (str(person), sentence)
+        for person, reasons in zip(warned["participant_id"], warned["reasons"], strict=True)
+        for sentence in re.split(r"(?<=\.)\s+", str(reasons))
+    )
     return [
-        *(
-            f"Not predicted: {row.participant_id}: {row.problem}"
-            for row in found.failures.itertuples()
-        ),
-        *(f"Check the scan of {row.participant_id}: {row.reasons}" for row in warned.itertuples()),
+        *_tell_once("Not predicted:", failed),
+        *_tell_once("Check the scan of", doubted),
     ]
+
+
+def _tell_once(what: str, told: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each thing that is told of people, however many they are.
+
+    What differs in the person's name and in one number alone is told together.
+    """
+    groups: dict[str, tuple[list[str], list[str]]] = {}
+    for person, text in told:
+        nameless = text.replace(f" of {person} ", " ")
+        number = _OWN_NUMBER.search(nameless)
+        people, numbers = groups.setdefault(_OWN_NUMBER.sub("{}", nameless, 1), ([], []))
+        people.append(person)
+        numbers += [] if number is None else [number[0]]
+    for sentence, (people, numbers) in groups.items():
+        least, most = (f(numbers, key=float, default="") for f in (min, max))
+        span = least if least == most else f"{least} to {most}"
+        names = list(dict.fromkeys(people))
+        n_named = _N_NAMED if len(names) > _N_NAMED + 1 else len(names)
+        others = f" and {len(names) - n_named} others" if len(names) > n_named else ""
+        named = f"{', '.join(names[:n_named])}{others}"
+        yield f"{what} {named}: {sentence.replace('{}', span, 1)}"
