@@ -40,6 +40,17 @@ def number(name: str, title: str, form: Format) -> ColumnRule:
     )
 
 
+def counted(name: str, title: str) -> ColumnRule:
+    """Return a column of counts as text; hidden ones are no number, and sort as unknown."""
+
+    def cell(row: Row) -> Cell:
+        text = show_text(row[name])
+        digits = text.replace(",", "")
+        return Cell(text, float(digits) if digits.isdecimal() else "")
+
+    return ColumnRule(Column(title, is_number=True), cell)
+
+
 def with_interval(name: str, low: str, high: str, title: str, form: Format) -> ColumnRule:
     """Return a column of estimates, each with its interval in brackets."""
 

@@ -177,6 +177,15 @@ def test_twins_of_a_cohort_that_holds_outcomes_are_late(
         with pytest.raises(DesignError, match="their cohort held outcomes"):
             read_frozen_twins(opened)
         assert read_frozen_twins(opened, accept_late=True).is_late
+    assert not any("after baseline" in note for note in made.notes)
+
+
+def test_late_twins_are_told_when_they_are_made(archive: Cohort) -> None:
+    names = list(archive.participants["participant_id"])
+    followed, others = archive.select(names[:20]), archive.select(names[20:])
+    made = make_twins(followed, months=MONTHS, archive=others)
+    assert any("made after outcomes were seen" in note for note in made.notes)
+    assert made.record["outcomes_in_cohort"]
 
 
 def test_impossible_twins_are_told(archive: Cohort, trial: SyntheticTrial, tmp_path: Path) -> None:

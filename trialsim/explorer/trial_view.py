@@ -88,7 +88,9 @@ def list_findings(contents: Contents) -> list[tuple[str, str, Callable[[], Figur
     effects = contents.study.read("trial_effects") if contents.has("trial_effects") else None
     unit = show_unit(contents.protocol.design.unit if effects is None else effects["unit"].iloc[0])
     if effects is not None:
-        about = "The effect at the last visit by each estimator; the pre-specified one on top."
+        about = (
+            "The effect at the last visit by each estimator; that of the primary analysis on top."
+        )
         found.append(("Effects", about, lambda: plot_trial_effects(effects, unit=unit)))
     if contents.has("twin_outcomes"):
         twins = contents.study.read("twin_outcomes")

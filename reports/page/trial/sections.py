@@ -9,7 +9,15 @@ from reports.figures.trial import (
     plot_trial_effects,
     plot_twins,
 )
-from reports.page.columns import beside, build_facts, build_table, number, with_interval, words
+from reports.page.columns import (
+    beside,
+    build_facts,
+    build_table,
+    counted,
+    number,
+    with_interval,
+    words,
+)
 from reports.page.content import Block, Paragraph, Picture, Section
 from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
 from reports.page.gather import StudyFacts
@@ -41,13 +49,13 @@ def describe_effects(facts: StudyFacts) -> Section:
         beside("n_control", "n_treatment", "People, control / treatment", show_count),
     ]
     note = (
-        f"In {unit}; a slope: a year. The first row was pre-specified; the others show how far it "
-        "hangs on its model, and are no second chances."
+        f"In {unit}; a slope: a year. The first row is the primary analysis; the others show how "
+        "far it hangs on its model, and are no second chances."
     )
     picture = Picture(
         "trial_effects",
         "Effect at the last visit by each estimator",
-        "One interval an estimator; the pre-specified one stands on top.",
+        "One interval an estimator; that of the primary analysis stands on top.",
         plot_trial_effects(frame, unit=unit),
         {"trial_effects": frame},
         sources,
@@ -91,7 +99,7 @@ def describe_people(facts: StudyFacts, privacy: Privacy) -> Section:
             words("arm", "Arm"),
             number("months", "Month", lambda v: f"{v:g}"),
             number("n", "Randomized", show_count),
-            words("seen", "Seen"),
+            counted("seen", "Seen"),
             number("share_seen", "Share seen", show_share),
         ],
         title="People by arm and visit",
@@ -201,8 +209,9 @@ def _individuals(facts: StudyFacts, unit: str) -> list[Block]:
         return [Paragraph("No individual effects: too few observed controls to calibrate them.")]
     people = facts.tables["individual_effects"].drop(columns="participant_id")
     telling = int(people["says_something"].sum())
+    has = "has" if telling == 1 else "have"
     text = (
-        f"Of {len(people)} treated people, {telling} have an interval of their own effect that "
+        f"Of {len(people)} treated people, {telling} {has} an interval of their own effect that "
         "leaves out 0; of the others nothing is said. The intervals cover 95 % of treated people "
         "together, not each; this needs a twin that was not tuned on these controls, randomization "
         "that does not depend on covariates, and the same reasons for leaving in both arms."

@@ -131,8 +131,13 @@ def make_twins(
                 predicted, rows, months=months, endpoint=endpoint, model_id=model_id
             )
             correlations = correlate_errors(twins, predicted, endpoint=endpoint)
-    notes = list(dict.fromkeys(notes))
     record = describe_frozen(people, table, model=model, endpoint=endpoint) | further
+    if record["outcomes_in_cohort"]:
+        notes.append(
+            f"{people.name} holds the {endpoint} after baseline: an analysis counts these twins as "
+            "made after outcomes were seen. Twins of the people's first visits alone are not."
+        )
+    notes = list(dict.fromkeys(notes))
     return MadeTwins(table, record | {"notes": notes}, correlations, tuple(notes))
 
 
