@@ -15,7 +15,7 @@ from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import sample_latents
 from brlp_models.scans.segmentation import NetworkSegmenter
-from tests.brlp_models.conftest import TINY
+from tests.brlp_models.tiny_model import TINY
 from trialsim.cli.app import app
 
 # MONAI warns of what a bundle's configuration may run, of a schema without a checksum, of readers
