@@ -26,7 +26,7 @@ from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PreprocessedScan
 from cohorts.atomic import compute_sha256, write_file_with
 from cohorts.cohort import Cohort
-from cohorts.errors import TrialsimError
+from cohorts.errors import StorageError, TrialsimError
 
 _NOBODY: Final = "Nobody's baseline scan can be read: "
 
@@ -152,6 +152,8 @@ def read_baseline_scans(
             with limited_threads(1):
                 visit = find_start_visit(own, name, until_months=0.0)
                 images[name] = _quantize(place_start(as_it_is, own, visit, cache))
+        except StorageError:
+            raise
         except TrialsimError as error:
             problems[name] = " ".join(error.problems)
         on_person()

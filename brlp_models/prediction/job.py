@@ -33,7 +33,7 @@ from brlp_models.prediction.start import (
 from brlp_models.prediction.tables import build_predictions_table, build_rows
 from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
-from cohorts.errors import TrialsimError
+from cohorts.errors import StorageError, TrialsimError
 from cohorts.schema import validate_table
 
 AUTO_ROUND, AUTO_MAXIMUM = 4, 64
@@ -271,7 +271,8 @@ def _attempt(
     try:
         with told_when_out_of_memory("scan"):
             return step(name)
-    except OutOfMemoryError:
+    except (OutOfMemoryError, StorageError):
+        # no fault of the person's: whoever asks again predicts them
         raise
     except TrialsimError as error:
         problems[name] = error.problems

@@ -64,7 +64,6 @@ class PredictionArchive:
                         for key in changed
                     )
                 )
-        (self.folder / PEOPLE).mkdir(parents=True, exist_ok=True)
         write_file(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
     def has(self, participant_id: str) -> bool:

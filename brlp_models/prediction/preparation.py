@@ -22,7 +22,7 @@ from brlp_models.prediction.start import (
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.segmentation import Segmenter
 from cohorts.cohort import Cohort
-from cohorts.errors import TrialsimError
+from cohorts.errors import StorageError, TrialsimError
 from cohorts.schema import validate_table
 
 OnScan = Callable[[], None]
@@ -70,6 +70,8 @@ def preprocess_cohort(
                 scan = place_start(model, own, visit, cache)
             n_on_grid += scan.is_in_place
             n_preprocessed += not scan.is_in_place
+        except StorageError:
+            raise
         except TrialsimError as error:
             problems[visit.participant_id] = " ".join(error.problems)
         on_scan()
@@ -140,6 +142,8 @@ def _measure(
     try:
         scan = load_start_scan(model, own, visit, cache)
         volumes, source = measure_start(own, visit, scan, segmenter)
+    except StorageError:
+        raise
     except TrialsimError:
         # the scan checks that `predict_cohort` returns tell of it
         return []

@@ -43,7 +43,6 @@ class ScanCache:
             return PreprocessedScan.load(path)
         except ModelError:
             made = make()
-        self.folder.mkdir(parents=True, exist_ok=True)
         made.save(path)
         return made
 

@@ -1,7 +1,6 @@
 """From a T1w scan in its own space to a model's grid, with the way back."""
 
 import json
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from brlp_models.scans.intensity import correct_bias_field, scale_intensity, shi
 from brlp_models.scans.metrics import compute_placement_metrics, compute_scan_metrics
 from brlp_models.scans.registration import Registration, register_to_baseline, register_to_template
 from brlp_models.scans.template import TEMPLATE_NAME
+from cohorts.atomic import write_file_with
 
 PREPROCESSING_VERSION: Final = 4
 """Rises with every change that gives other numbers, so that scans kept by an older one are not
@@ -88,7 +88,13 @@ class PreprocessedScan:
         return float(np.linalg.det(self.native_to_mni[:3, :3]))
 
     def save(self, path: Path) -> None:
-        """Write everything into one `.npz` file, which appears in one step when it is complete."""
+        """Write everything into one `.npz` file, which appears in one step when it is complete.
+
+        Raises
+        ------
+        StorageError
+            If the folder cannot be written, or the disk is full.
+        """
         content = {
             "grid": [list(self.grid.shape), self.grid.affine.tolist()],
             "native_grid": [list(self.native_grid.shape), self.native_grid.affine.tolist()],
@@ -96,12 +102,13 @@ class PreprocessedScan:
             "metrics": self.metrics,
             "provenance": self.provenance,
         }
-        partial_path = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with partial_path.open("wb") as stream:
-            np.savez_compressed(
-                stream, image=self.image, mask=self.mask, content=np.array(json.dumps(content))
-            )
-        os.replace(partial_path, path)
+        described = np.array(json.dumps(content))
+        write_file_with(
+            path,
+            lambda place: np.savez_compressed(
+                place, image=self.image, mask=self.mask, content=described
+            ),
+        )
 
     @classmethod
     def load(cls, path: Path) -> "PreprocessedScan":

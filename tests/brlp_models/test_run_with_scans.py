@@ -164,6 +164,20 @@ def test_an_altered_model_is_noticed(predicted: Path) -> None:
     assert "unet.safetensors" in again.stderr
 
 
+def test_where_nothing_can_be_kept_nobody_is_left_out(protocol: Path) -> None:
+    # no folder can be made where a file lies: each write fails, as on a full disk
+    blocked = protocol.parent / "results/predictions"
+    blocked.parent.mkdir()
+    blocked.touch()
+    refused = run(protocol)
+    assert refused.exit_code == 1
+    assert "could not be written" in refused.stderr
+    assert "Not predicted" not in refused.stderr
+    blocked.unlink()
+    assert_done(run(protocol))
+    assert set(read(protocol, "predictions")["participant_id"]) == set(PEOPLE)
+
+
 def test_another_scan_under_the_same_name_is_predicted_anew(predicted: Path) -> None:
     before = read(predicted, "predictions")
     write_brain(predicted.parent / "scans/sub-1.nii.gz", seed=9)

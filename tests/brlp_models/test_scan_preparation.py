@@ -18,6 +18,7 @@ from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
+from cohorts.errors import StorageError
 from tests.brlp_models.brain_drawing import draw_brain
 
 KEY = {"participant_id": str, "session_id": str, "region": str, "volume_mm3": float, "source": str}
@@ -79,6 +80,19 @@ def test_only_scans_that_are_elsewhere_are_preprocessed_and_every_failure_is_tol
     assert found.failures["participant_id"].tolist() == ["sub-2"]
     assert "sub-2.nii.gz shows no brain." in found.failures["problem"].item()
     assert isinstance(found, PreparedScans)
+
+
+def test_a_disk_that_keeps_nothing_is_no_fault_of_a_person(
+    tiny_model: BrlpModel, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scan(tiny_model, tmp_path / "sub-3.nii.gz", 3, brightness=400)
+    Preprocessing(monkeypatch)
+    # a folder cannot be made where a file lies
+    (tmp_path / "cache").touch()
+    with pytest.raises(StorageError, match="could not be written"):
+        preprocess_cohort(tiny_model, cohort, ScanCache(tmp_path / "cache"), on_scan=lambda: None)
+    with pytest.raises(StorageError, match="could not be written"):
+        segment(tiny_model, cohort, tmp_path)
 
 
 def segment(model: BrlpModel, cohort: Cohort, folder: Path) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cohorts.errors import StorageError
 from trialsim.comparison.cohort_error.samples import take_top
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import ClusterError, DesignError
 from trialsim.simulation.outcomes import ResamplingModel
 from trialsim.simulation.pool import build_pool
 from trialsim.simulation.trials import SimulatedTrials, simulate_trials
+from trialsim.study.steps.elsewhere import map_kept
 from trialsim.workers import cluster as clusters
 from trialsim.workers.cluster import Cluster, open_cluster
 from trialsim.workers.digest import compute_digest
@@ -102,6 +104,23 @@ def test_what_a_worker_on_a_full_disk_made_is_kept_by_the_client(
     finally:
         both = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         local.client.run(resource.setrlimit, resource.RLIMIT_FSIZE, both)
+
+
+def test_what_no_worker_could_keep_is_done_here() -> None:
+    done: list[int] = []
+
+    def work(block: int) -> int:
+        done.append(block)
+        if done == [1, 2]:
+            raise StorageError("The disk is full.")
+        return 10 * block
+
+    class Workers:
+        def map(self, work: Callable[[int], Any], blocks: Sequence[int]) -> Iterator[Any]:
+            return map(work, blocks)
+
+    assert list(map_kept(Workers(), work, [1, 2, 3])) == [10, 20, 30]  # type: ignore[arg-type]
+    assert done == [1, 2, 2, 3]
 
 
 @pytest.mark.filterwarnings("default")

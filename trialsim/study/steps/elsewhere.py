@@ -1,18 +1,19 @@
 """What other processes do of the steps with scans; their folders are those of the study.
 
 Each prepares or predicts people and keeps them there, where the process that writes the study
-finds them. A person that no worker could do is tried once more by that process.
+finds them. A person that no worker could do, or keep, is tried once more by that process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.errors import StorageError
 from trialsim.study.job import Job
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _PARTS_A_WORKER = 8
 """So that workers end at about the same time, and few people are lost with one of them."""
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,37 @@ def _load(wanted: ModelOfWorker) -> "BrlpModel":
             "--precision full, or leave that worker out."
         )
     return model
+
+
+@dataclass(frozen=True)
+class _Trying(Generic[Found]):
+    """Work of a worker whose disk may be full: what it cannot keep, it does not give."""
+
+    work: Callable[[Any], Found]
+
+    def __call__(self, block: Any) -> Found | None:
+        try:
+            return self.work(block)
+        except StorageError:
+            return None
+
+
+def map_kept(
+    workers: "Workers", work: Callable[[Any], Found], blocks: Sequence[Any]
+) -> Iterator[Found]:
+    """Yield what workers make of each block, and this process of those that they could not keep.
+
+    Parameters
+    ----------
+    workers
+        Elsewhere.
+    work
+        Of a block; raises `StorageError` where a worker's disk is full.
+    blocks
+        In the order of what is yielded.
+    """
+    for block, found in zip(blocks, workers.map(_Trying(work), blocks), strict=True):
+        yield work(block) if found is None else found
 
 
 @dataclass(frozen=True)
@@ -135,9 +169,8 @@ def preprocess_elsewhere(workers: "Workers", job: Job, cohort: Cohort) -> "Prepa
     """Return what preprocessing the cohort came to, done by workers."""
     from brlp_models.prediction.preparation import PreparedScans
 
-    found = list(
-        workers.map(_Preprocessing(ModelOfWorker.of(job), job.scans), _deal(workers, cohort))
-    )
+    work = _Preprocessing(ModelOfWorker.of(job), job.scans)
+    found = list(map_kept(workers, work, _deal(workers, cohort)))
     return PreparedScans(
         sum(one.n_on_grid for one in found),
         sum(one.n_preprocessed for one in found),
@@ -148,7 +181,7 @@ def preprocess_elsewhere(workers: "Workers", job: Job, cohort: Cohort) -> "Prepa
 def segment_elsewhere(workers: "Workers", job: Job, cohort: Cohort, out: Path) -> pd.DataFrame:
     """Return the volumes of scans that come without, measured by workers."""
     work = _Segmenting(ModelOfWorker.of(job), job.scans, out)
-    return pd.concat(list(workers.map(work, _deal(workers, cohort))), ignore_index=True)
+    return pd.concat(map_kept(workers, work, _deal(workers, cohort)), ignore_index=True)
 
 
 def predict_elsewhere(
@@ -163,7 +196,7 @@ def predict_elsewhere(
     work = Predicting(ModelOfWorker.of(job), cohort, options)
     n_parts = min(len(cohort.participants), _PARTS_A_WORKER * workers.n_workers)
     parts = [Part(number, n_parts) for number in range(n_parts)]
-    for done, _ in enumerate(workers.map(work, parts), start=1):
+    for done, _ in enumerate(map_kept(workers, work, parts), start=1):
         job.on_progress("Predicting", done, n_parts)
 
 
