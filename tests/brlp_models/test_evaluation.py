@@ -78,6 +78,7 @@ def evaluated(
 Evaluated = tuple[dict[str, pd.DataFrame], Path]
 
 
+@pytest.mark.slow
 def test_the_summaries_become_tables_of_a_model_card(evaluated: Evaluated) -> None:
     tables, _ = evaluated
     text = render_results(tables)

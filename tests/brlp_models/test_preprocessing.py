@@ -66,6 +66,7 @@ def displacement_mm(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.linalg.norm(ends[0] - ends[1], axis=1).mean())
 
 
+@pytest.mark.slow
 def test_known_affine_is_found(person: list[PreprocessedScan]) -> None:
     assert displacement_mm(person[0].native_to_mni, turn(10, 1.1, (4, -6, 8))) < 1.5
     assert person[0].determinant == pytest.approx(1.1**3, rel=0.03)

@@ -247,6 +247,7 @@ def test_a_plan_notices_an_altered_model(protocol: Path) -> None:
     assert any("unet.safetensors was altered" in line for line in plan_quietly(protocol))
 
 
+@pytest.mark.slow
 def test_a_moved_folder_still_finds_its_pictures(protocol: Path, tmp_path: Path) -> None:
     assert_done(run(protocol, "prediction.save_images=true"))
     (tmp_path / "elsewhere").mkdir()
@@ -269,6 +270,7 @@ def predict(folder: Path, *options: str, study: str) -> Result:
     return CliRunner().invoke(app, [*words, "--quiet", *options])
 
 
+@pytest.mark.slow
 def test_shards_give_the_predictions_of_one_process(protocol: Path) -> None:
     folder = protocol.parent
     assert predict(folder, study="one").exit_code == 0

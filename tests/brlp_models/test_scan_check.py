@@ -60,7 +60,7 @@ def draw_noise() -> np.ndarray:
     return np.random.default_rng(2).uniform(0, 1000, (56, 64, 56))
 
 
-@pytest.mark.parametrize("draw", [draw_knee, draw_noise])
+@pytest.mark.parametrize("draw", [pytest.param(draw_knee, marks=pytest.mark.slow), draw_noise])
 def test_what_is_no_head_is_refused(draw: object) -> None:
     affine = AFFINE.copy()
     affine[:3, 3] = [95, 95, -95]

@@ -98,6 +98,7 @@ def test_sliders_move_the_answer_in_silence(page: Any) -> None:
     assert all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) for url in page.asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "begin"),
     [("csv", b"strategy,"), ("html", b"<!doctype html>"), ("rtf", b"{\\rtf1"), ("png", b"\x89PNG")],
@@ -182,6 +183,7 @@ def test_the_keyboard_passes_a_slider_without_moving_it(fresh: Any) -> None:
     assert fresh.evaluate(sliders) == before
 
 
+@pytest.mark.slow
 def test_a_simulation_is_told_and_becomes_points(fresh: Any) -> None:
     # another design than that of the study, whose points are there from the beginning
     fresh.get_by_label("Type I error").fill("0.1")
@@ -300,6 +302,7 @@ def test_two_tabs_do_not_disturb_each_other(page: Any, context: Any, address: st
     assert page.locator("#design-pinned").inner_text() == pins
 
 
+@pytest.mark.slow
 def test_a_simulation_is_stopped_and_ends_with_its_tab(
     page: Any, context: Any, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

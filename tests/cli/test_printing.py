@@ -56,3 +56,14 @@ def test_json_is_what_every_reader_takes(capsys: pytest.CaptureFixture[str]) -> 
     print_json({"p": [0.5, float("nan")], "n": {"most": float("inf")}})
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert found == {"p": [0.5, None], "n": {"most": None}}
+
+
+def test_a_long_table_is_cut_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"participant_id": [f"sub-{place}" for place in range(1500)]})
+    assert len(show(frame, capsys)) == 1501
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    lines = show(frame, capsys)
+    assert len(lines) == 62
+    assert lines[-1][:3] == ["...", "and", "1,440"]

@@ -111,6 +111,7 @@ def test_lesions_grow_where_they_began() -> None:
     assert (large > 0.5).sum() == pytest.approx(8000, rel=0.2)
 
 
+@pytest.mark.slow
 def test_dataset_of_generator_2_keeps_the_truth_of_its_signs(tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     asked = ["cohort", "synthesize", str(folder), "-n", "1", "--images", "--generator", "2"]

@@ -90,6 +90,7 @@ def test_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 def test_the_built_in_anatomy_has_a_whole_head(tmp_path: Path) -> None:
     synthesize(tmp_path / "head", whole_head=True)
     (labels,) = sorted((tmp_path / "head").rglob("*ses-m00*_dseg.nii.gz"))[:1]

@@ -42,7 +42,14 @@ class Finder(doctest.DocTestFinder):
         return super()._from_module(module, inspect.unwrap(found))  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", list(list_modules()))
+SLOW = {"trialsim.study.verbs"}
+"""Modules whose examples make whole studies, as other tests do."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in list_modules()],
+)
 def test_examples_run(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
     runner = doctest.DocTestRunner()

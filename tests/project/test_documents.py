@@ -20,8 +20,9 @@ from trialsim.study.result import StudyResult
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SHOWN = [ROOT / "README.md", DOCS / "tutorial.md", DOCS / "tutorial-finished-trial.md"]
-OTHERS = sorted(set(DOCS.glob("*.md")) - {*SHOWN, DOCS / "cli.md", DOCS / "api.md"})
+README = ROOT / "README.md"
+TUTORIALS = [DOCS / "tutorial.md", DOCS / "tutorial-finished-trial.md"]
+OTHERS = sorted(set(DOCS.glob("*.md")) - {*TUTORIALS, DOCS / "cli.md", DOCS / "api.md"})
 
 
 def test_the_command_reference_is_up_to_date() -> None:
@@ -37,7 +38,11 @@ def test_the_reference_of_functions_is_up_to_date() -> None:
     assert written == load_writer().describe_functions(), "run `make docs`"
 
 
-@pytest.mark.parametrize("document", SHOWN, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document",
+    [README, *(pytest.param(document, marks=pytest.mark.slow) for document in TUTORIALS)],
+    ids=lambda path: path.name,
+)
 def test_every_command_shown_runs(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

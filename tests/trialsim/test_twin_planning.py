@@ -189,6 +189,7 @@ def test_slopes_with_twins_are_those_of_the_random_slope_model_with_less_varianc
         plan_slopes_with_twins(slope_variance=1, slope_correlation=1.2, **asked)
 
 
+@pytest.mark.slow
 def test_strategies_lose_effect_and_keep_alpha() -> None:
     scenario = TwinScenario(
         exchangeable(0.5, 2), np.array([0.3, 0.5]), np.array([0.8, 0.6]), effect=0.7

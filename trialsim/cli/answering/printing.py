@@ -3,7 +3,8 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from trialsim.study.planning import StudyPlan
     from trialsim.study.result import StudyResult
 
+_MOST_ON_TERMINAL: Final = 60
+"""Rows of a table that a terminal shows: about a screen."""
+
 
 def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | None = 70) -> None:
     """Print `frame` on stdout: as JSON records, or as columns of at most `widest` characters.
 
-    On a terminal columns fold into its width; elsewhere a row is a line.
+    On a terminal columns fold into its width, and a long table is cut; elsewhere every row is a
+    line.
     """
     if as_json:
         typer.echo(frame.to_json(orient="records", date_format="iso", indent=2))
@@ -41,14 +46,18 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
     for name, (_, is_number) in zip(shown, columns, strict=True):
         justify: Literal["right", "left"] = "right" if is_number else "left"
         table.add_column(Text(title_column(str(name))), justify=justify, overflow="fold")
-    for row in zip(*(texts for texts, _ in columns), strict=True):
-        table.add_row(*(Text(show_plainly(text)[:widest]) for text in row))
     console = Console(highlight=False)
+    rows = zip(*(texts for texts, _ in columns), strict=True)
+    n_shown = _MOST_ON_TERMINAL if console.is_terminal else len(frame)
+    for row in islice(rows, n_shown):
+        table.add_row(*(Text(show_plainly(text)[:widest]) for text in row))
     if not console.is_terminal:
         width = sum(max(len(str(title_column(str(name)))), *map(len, texts)) + 2
                     for name, (texts, _) in zip(shown, columns, strict=True))  # fmt: skip
         console = Console(highlight=False, width=max(width, 20))
     console.print(table)
+    if len(frame) > n_shown:
+        typer.echo(f"... and {len(frame) - n_shown:,} rows more: into a file or a pipe all go.")
 
 
 def print_json(content: object) -> None:
