@@ -208,6 +208,58 @@ def test_parts_at_an_address_are_found_again_and_damage_is_noticed(
     assert store.read("a") is None
 
 
+@pytest.fixture
+def reach_s3(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what makes s3:// lead to a server; workers inherit it."""
+    s3fs = pytest.importorskip("s3fs", reason="pip install s3fs")
+
+    def reach(server: str) -> None:
+        for key, value in {
+            "AWS_ENDPOINT_URL": server,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_MAX_ATTEMPTS": "1",
+        }.items():
+            monkeypatch.setenv(key, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+
+    return reach
+
+
+@pytest.fixture
+def bucket(reach_s3: Callable[[str], None]) -> Iterator[str]:
+    """Return the address of a bucket of a server on this machine that speaks S3."""
+    server = pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
+    started = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    started.start()
+    host, port = started.get_host_and_port()
+    reach_s3(f"http://{host}:{port}")
+    find_file_system("s3://parts")[0].mkdir("parts")
+    yield "s3://parts/study"
+    started.stop()
+
+
+@pytest.mark.filterwarnings("default")
+def test_parts_in_a_store_that_speaks_s3_give_the_numbers_of_one_process(
+    bucket: str, serial: SimulatedTrials
+) -> None:
+    with open_cluster("local", bucket, n_workers=2) as cluster:
+        assert_same(simulate(cluster), serial)
+    files, place = find_file_system(bucket)
+    assert len(files.ls(place, refresh=True)) == 6
+    # nobody is asked for what is kept
+    assert_same(simulate(Cluster(None, PartStore(bucket), "nowhere")), serial)  # type: ignore[arg-type]
+
+
+def test_a_store_that_does_not_answer_is_a_sentence(reach_s3: Callable[[str], None]) -> None:
+    reach_s3("http://127.0.0.1:9")
+    store = PartStore("s3://parts/study")
+    assert store.read("a") is None
+    with pytest.raises(StorageError, match="s3://parts/study cannot be written"):
+        store.write("a", {"value": np.zeros(1)})
+
+
 def test_an_address_that_nobody_knows_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="Parts cannot be kept at nowhere://x"):
         PartStore("nowhere://x").write("a", {"value": np.zeros(1)})

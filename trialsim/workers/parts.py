@@ -5,7 +5,8 @@ A part is named by all that it depends on, so whoever asks again, after whatever
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +82,8 @@ class PartStore:
         if isinstance(self.folder, Path):
             return (self.folder / name).read_bytes()
         files, place = find_file_system(self.folder)
-        return bytes(files.cat_file(f"{place}/{name}"))
+        with _told_as_os_error():
+            return bytes(files.cat_file(f"{place}/{name}"))
 
     def _save(self, name: str, content: bytes) -> None:
         if isinstance(self.folder, Path):
@@ -90,9 +92,10 @@ class PartStore:
             return
         files, place = find_file_system(self.folder)
         try:
-            files.makedirs(place, exist_ok=True)
-            # a store that breaks off leaves what the checksum tells from a whole part
-            files.pipe_file(f"{place}/{name}", content)
+            with _told_as_os_error():
+                files.makedirs(place, exist_ok=True)
+                # a store that breaks off leaves what the checksum tells from a whole part
+                files.pipe_file(f"{place}/{name}", content)
         except OSError as error:
             raise StorageError(f"{self.folder} cannot be written: {error}.") from error
 
@@ -112,6 +115,17 @@ def find_file_system(address: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise ClusterError(f"Parts cannot be kept at {address}: {error}.") from error
     return files, str(place).rstrip("/")
+
+
+@contextmanager
+def _told_as_os_error() -> Iterator[None]:
+    """Raise `OSError` for whatever a store's own package raises, as botocore where none answers."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(str(error).rstrip(".")) from error
 
 
 def _compute_checksum(rows: Sequence[Mapping[str, Any]]) -> bytes:
