@@ -1,11 +1,16 @@
 """What spreading costs: overhead of a task, efficiency of two workers, a schedule of a thousand.
 
-    python benchmarks/bench_cluster.py
+    python benchmarks/bench_cluster.py [overhead] [simulation] [schedule]
+
+Efficiency is told in wall time, which means something where two cores are free, and in processor
+time, which others on the machine hardly change: what one worker takes alone, over twice what the
+busier of two takes.
 
 The schedule is Dask's own scheduler with tasks that only sleep, on as many slots as there would be
 workers (50 threads of each worker stand for 50 workers); it shows how short a task may be.
 """
 
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -22,6 +27,8 @@ from trialsim.workers.parts import PartStore
 from trialsim.workers.spread import Arrays
 
 MONTHS = (0.0, 6.0, 12.0, 24.0)
+N_TRIALS = 64_000
+"""Twelve blocks, six for each of two workers."""
 
 
 def sleep(seconds: float, _block: int) -> None:
@@ -34,32 +41,39 @@ def keep_little(block: int) -> Arrays:
     return {"value": np.array([float(block)])}
 
 
-def measure_overhead(cluster: Cluster, n: int = 300) -> float:
-    """Return milliseconds of a task that does nothing, its part kept and read."""
-    start = time.perf_counter()
+def measure_overhead(cluster: Cluster, n: int = 300) -> tuple[float, float]:
+    """Return milliseconds of wall time and of this process for a task of no work, kept and read."""
+    wall, cpu = time.perf_counter(), time.process_time()
     for _ in cluster(keep_little, range(n)):
         pass
-    return 1000 * (time.perf_counter() - start) / n
+    return 1000 * (time.perf_counter() - wall) / n, 1000 * (time.process_time() - cpu) / n
 
 
-def measure_simulation(folder: Path, n_workers: int) -> float:
-    """Return the wall seconds of 20,000 MMRM trials."""
+def measure_simulation(folder: Path, n_workers: int) -> tuple[float, float]:
+    """Return the wall seconds of many MMRM trials, and processor seconds of the busiest worker."""
     rng = np.random.default_rng(1)
     pool = build_pool(6500 + 700 * rng.normal(size=(400, 4)) - 14 * np.array(MONTHS))
     design = TrialDesign(MONTHS, slowing=0.25, dropout=DropOut(0.3), analyses=("mmrm",))
     simulate = partial(
-        simulate_trials, ResamplingModel(pool), design, [(150, 150)], replicates=range(20_000)
+        simulate_trials, ResamplingModel(pool), design, [(150, 150)], replicates=range(N_TRIALS)
     )
     with open_cluster("local", folder, n_workers=n_workers) as cluster:
         # so that imports are not measured
-        simulate(seed=1, workers=cluster, batch_size=20)
+        simulate(seed=1, workers=cluster, replicates=range(640), batch_size=10)
+        before = cluster.client.run(time.process_time)
         start = time.perf_counter()
         simulate(seed=2, workers=cluster)
-        return time.perf_counter() - start
+        wall = time.perf_counter() - start
+        after = cluster.client.run(time.process_time)
+        return wall, max(after[worker] - before[worker] for worker in after)
 
 
-def measure_schedule(n_slots: int, seconds: float, rounds: int = 4) -> float:
-    """Return how much of the slots' time is spent in tasks."""
+def measure_schedule(n_slots: int, seconds: float, rounds: int = 3) -> tuple[float, float]:
+    """Return how much of the slots' time is spent in tasks, and milliseconds of processor a task.
+
+    Those are of the scheduler, and of workers that only sleep: with a millisecond a task, one
+    scheduler hands out a thousand tasks a second at most.
+    """
     from distributed import Client, LocalCluster
 
     n_workers = max(1, n_slots // 50)
@@ -73,25 +87,46 @@ def measure_schedule(n_slots: int, seconds: float, rounds: int = 4) -> float:
         Client(local) as client,
     ):
         cluster = Cluster(client, PartStore(Path("unused")), "local")
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         for _ in cluster.map(partial(sleep, seconds), range(rounds * n_slots)):
             pass
-        return rounds * seconds / (time.perf_counter() - start)
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        return rounds * seconds / wall, 1000 * cpu / (rounds * n_slots)
 
 
-def main() -> None:
-    """Print every measurement."""
-    with TemporaryDirectory() as folder:
-        with open_cluster("local", Path(folder) / "little", n_workers=2) as cluster:
-            print(f"overhead of a task: {measure_overhead(cluster):.1f} ms")
-        one, two = (measure_simulation(Path(folder) / str(n), n) for n in (1, 2))
-    print(f"20,000 MMRM trials: 1 worker {one:.1f} s, 2 workers {two:.1f} s wall, ", end="")
-    print(f"{100 * one / two / 2:.0f} % of linear")
+def tell_overhead(folder: Path) -> None:
+    """Print what handing a task over costs."""
+    with open_cluster("local", folder / "little", n_workers=2) as cluster:
+        wall, cpu = measure_overhead(cluster)
+    print(f"overhead of a task: {wall:.1f} ms wall, {cpu:.1f} ms of the process that asks")
+
+
+def tell_simulation(folder: Path) -> None:
+    """Print how much two workers do of twice what one does."""
+    (wall, cpu), (wall_2, cpu_2) = (measure_simulation(folder / str(n), n) for n in (1, 2))
+    print(f"{N_TRIALS:,} MMRM trials of {1000 * cpu / N_TRIALS:.2f} ms, by 1 and by 2 workers")
+    for kind, one, two in (("wall", wall, wall_2), ("processor, the busier", cpu, cpu_2)):
+        print(f"{kind}: {one:.1f} s and {two:.1f} s, {100 * one / two / 2:.0f} % of linear")
+
+
+def tell_schedule(_folder: Path) -> None:
+    """Print how much of many workers' time is spent in tasks."""
     for n_slots in (100, 1000):
-        for seconds in (1.0, 10.0):
-            used = measure_schedule(n_slots, seconds)
-            print(f"{n_slots} workers, tasks of {seconds:g} s: {100 * used:.0f} % in use")
+        for seconds in (1.0, 10.0, 60.0):
+            used, cpu = measure_schedule(n_slots, seconds)
+            told = f"{100 * used:.0f} % in use, {cpu:.1f} ms of the scheduler a task"
+            print(f"{n_slots} workers, tasks of {seconds:g} s: {told}", flush=True)
+
+
+PARTS = {"overhead": tell_overhead, "simulation": tell_simulation, "schedule": tell_schedule}
+
+
+def main(names: list[str]) -> None:
+    """Print every measurement, or those that are named."""
+    with TemporaryDirectory() as folder:
+        for name in names or PARTS:
+            PARTS[name](Path(folder))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
