@@ -1,12 +1,13 @@
 """Any baseline, from its folder or by its name."""
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from brlp_models.baselines.baseline import Baseline, RegressionConfig
 from brlp_models.baselines.config import WEIGHTS
+from brlp_models.baselines.deformation import DeformationConfig, ScanDeformation
 from brlp_models.baselines.extrapolation import EXTRAPOLATION
 from brlp_models.baselines.follow_up import ImageBaseline
 from brlp_models.baselines.network import NetworkReader
@@ -39,13 +40,20 @@ def load_baseline(source: Path) -> AnyBaseline:
         raise ModelError(f"{folder} is no folder of a baseline (no {CONFIG} with {CHECKSUMS}).")
     verify_model_folder(folder)
     try:
-        config = RegressionConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+        config = _CONFIGS.validate_json((folder / CONFIG).read_text(encoding="utf-8"))
     except ValidationError as error:
         where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
         raise ModelError(
             *(f"{folder / CONFIG}: {key or 'config'}: {text}." for key, text in where)
         ) from error
+    if isinstance(config, DeformationConfig):
+        return ImageBaseline(config, ScanDeformation.load(folder / WEIGHTS, config), folder)
     return Baseline(config, _load_reader(config, folder / WEIGHTS), folder)
+
+
+_CONFIGS: Final[TypeAdapter[RegressionConfig | DeformationConfig]] = TypeAdapter(
+    Annotated[RegressionConfig | DeformationConfig, Field(discriminator="name")]
+)
 
 
 def _load_reader(config: RegressionConfig, path: Path) -> LinearReader | NetworkReader | None:

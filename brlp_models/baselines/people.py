@@ -93,12 +93,21 @@ def list_predictors(table: pd.DataFrame, *, volumes_only: bool = False) -> tuple
     ModelError
         Where the hippocampus's own volume is not among them.
     """
-    known = [str(name) for name in table if table[name].notna().mean() >= _COVERAGE]
-    names = [] if volumes_only else [name for name in _COVARIATES if name in known]
-    volumes = [name for name in known if name.endswith(_VOLUME)]
+    names = () if volumes_only else find_covariates(table)
+    volumes = [name for name in _list_known(table) if name.endswith(_VOLUME)]
     if f"{REGION}{_VOLUME}" not in volumes:
         raise ModelError(f"Too few people have a baseline volume of the {REGION} to learn from.")
     return (*names, *volumes)
+
+
+def find_covariates(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the covariates that at least nine in ten people have."""
+    known = _list_known(table)
+    return tuple(name for name in _COVARIATES if name in known)
+
+
+def _list_known(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table if table[name].notna().mean() >= _COVERAGE]
 
 
 @dataclass(frozen=True)

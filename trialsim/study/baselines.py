@@ -16,6 +16,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.folder import load_model, refuse_existing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.cohort_baselines import fit_cohort_baseline
+from brlp_models.training.cohort_deformation import fit_cohort_deformation
 from cohorts.cohort import Cohort
 from cohorts.keys import is_among
 from cohorts.sources.loading import load_cohort
@@ -27,7 +28,7 @@ Counting = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
 
 def train_baseline(
-    name: RegressionName,
+    name: RegressionName | Literal["deformation"],
     cohort: Path,
     out: Path,
     *,
@@ -37,7 +38,9 @@ def train_baseline(
     measured_by: str | None,
     counting: Counting,
 ) -> None:
-    """Fit a baseline on a cohort; see `brlp_models.training.cohort_baselines`.
+    """Fit a baseline on a cohort; see `cohort_baselines`, `cohort_deformation` of training.
+
+    A deformation learns from pairs of scans alone; archive and horizons are those of regressions.
 
     Raises
     ------
@@ -47,6 +50,13 @@ def train_baseline(
     refuse_existing(out)
     people = load_cohort(cohort, measured_by=measured_by)
     with counting(len(people.participants)) as step:
+        if name == "deformation":
+            if archive is not None:
+                raise ModelError(
+                    "A deformation learns from pairs of scans alone; leave the archive out."
+                )
+            fit_cohort_deformation(people, out, model=load_model(model), report=step)
+            return
         fit_cohort_baseline(
             name,
             people,
