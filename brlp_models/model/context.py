@@ -65,11 +65,16 @@ def find_values_outside_training(config: ModelConfig, values: pd.DataFrame) -> p
     ]
     table = pd.DataFrame(found, columns=["row", "name", "value", "low", "high"])
     table["problem"] = [
-        f"{name} of {row} is {value:g}, outside the training range of {config.name} "
+        f"{_say(name)} of {row} is {value:g}, outside the training range of {config.name} "
         f"({low:g} to {high:g})."
         for row, name, value, low, high in table.itertuples(index=False, name=None)
     ]
     return table
+
+
+def _say(name: str) -> str:
+    kind, _, region = name.partition(":")
+    return f"the {region.replace('_', ' ')} volume" if kind == "volume" else name
 
 
 def _outside(column: pd.Series, low: float, high: float) -> Iterator[tuple[object, float]]:

@@ -1,6 +1,7 @@
 """Cohort overview: who was screened, for how long they were followed."""
 
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,17 @@ from reports.figures.style import (
 _LOOKS: Final = {"CN": (GREEN, ""), "MCI": (ORANGE, "///"), "AD": (VERMILLION, "xxx")}
 _OTHER_LOOKS: Final = ((SKY, ""), (PURPLE, "///"), (BLUE, "xxx"))
 _SEXES: Final = {"F": "Women", "M": "Men"}
+_PANELS: Final = {
+    "age": "age",
+    "sex": "sex and diagnosis at baseline",
+    "follow_up": "follow-up",
+    "interval": "interval between visits",
+}
+_AXES: Final = {
+    "age": ("Age at baseline, years", "People"),
+    "follow_up": ("Follow-up, months from baseline", "People"),
+    "interval": ("Interval between visits, months", "Intervals"),
+}
 _AGE_WIDTHS: Final = (2.0, 5.0, 10.0, 20.0)
 _MONTH_WIDTHS: Final = (3.0, 6.0, 12.0, 24.0)
 _MOST_LEFT_OUT: Final = 0.2
@@ -93,26 +105,38 @@ def name_sex(diagnosis: str, sex: str) -> str:
 def plot_cohort_overview(counts: pd.DataFrame) -> Figure:
     """Return the distributions of age, sex and diagnosis, follow-up and visit interval.
 
+    A panel without bars is left out, and so are follow-up and interval where nobody was followed.
+
     Parameters
     ----------
     counts
-        What `count_cohort` returns.
+        What `count_cohort` returns; at least one panel has bars.
     """
-    panels = {name: counts[counts["panel"] == name] for name in ("age", "follow_up", "interval")}
+    shown = _fill_panels(counts)
+    rows = ceil(len(shown) / 2)
     with shared_style():
-        figure = new_figure(7.2, 5.0)
-        age, sex, follow, gap = figure.subplots(2, 2).ravel()
-        _plot_bars(age, panels["age"], "Age at baseline, years", "People")
-        _plot_sexes(sex, counts[counts["panel"] == "sex"])
-        later = panels["follow_up"][panels["follow_up"]["low"] > 0]
-        if later.empty and panels["interval"].empty:
-            for axes, title in ((follow, "Follow-up"), (gap, "Interval between visits")):
-                _write_inside(axes, "no visit after baseline to show")
-                axes.set_title(title)
-        else:
-            _plot_bars(follow, panels["follow_up"], "Follow-up, months from baseline", "People")
-            _plot_bars(gap, panels["interval"], "Interval between visits, months", "Intervals")
+        figure = new_figure(7.2, 2.5 * rows)
+        panels = figure.subplots(rows, min(2, len(shown)), squeeze=False).ravel()
+        for axes, name in zip(panels, shown, strict=False):
+            bars = counts[counts["panel"] == name]
+            if name == "sex":
+                _plot_sexes(axes, bars)
+            else:
+                _plot_bars(axes, bars, *_AXES[name])
+        for axes in panels[len(shown) :]:
+            axes.set_visible(False)
     return figure
+
+
+def list_panels(counts: pd.DataFrame) -> dict[str, bool]:
+    """Say of each panel, named in words, whether there is something to show."""
+    return {words: name in _fill_panels(counts) for name, words in _PANELS.items()}
+
+
+def _fill_panels(counts: pd.DataFrame) -> list[str]:
+    later = counts["panel"].eq("interval") | (counts["panel"].eq("follow_up") & counts["low"].gt(0))
+    unseen = set() if later.any() else {"follow_up", "interval"}  # everybody has one visit
+    return [name for name in _PANELS if name in set(counts["panel"]) - unseen]
 
 
 def _count_bars(
@@ -138,9 +162,6 @@ def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:
     known = dict(zip(counts["group"], counts["count"], strict=True))
     left = np.zeros(2)
     axes.set_title("Sex and diagnosis at baseline")
-    if counts.empty:
-        _write_inside(axes, "too few to show")
-        return
     names = order_diagnoses(group.rpartition(", ")[2] for group in known)
     for place, name in enumerate(names):
         color, hatch = _LOOKS.get(name, _OTHER_LOOKS[place % len(_OTHER_LOOKS)])
@@ -164,26 +185,17 @@ def _plot_sexes(axes: Axes, counts: pd.DataFrame) -> None:
 
 
 def _plot_bars(axes: Axes, bars: pd.DataFrame, label: str, counted: str) -> None:
-    if len(bars):
-        axes.bar(
-            bars["low"],
-            bars["count"],
-            width=bars["high"] - bars["low"],
-            align="edge",
-            color=BLUE,
-            edgecolor="white",
-            linewidth=0.6,
-        )
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        if len(bars) == 1:  # a single bar would fill the panel
-            low, high = bars["low"].iloc[0], bars["high"].iloc[0]
-            axes.set_xlim(low - 2 * (high - low), high + 2 * (high - low))
-    else:
-        _write_inside(axes, "too few to show")
+    axes.bar(
+        bars["low"],
+        bars["count"],
+        width=bars["high"] - bars["low"],
+        align="edge",
+        color=BLUE,
+        edgecolor="white",
+        linewidth=0.6,
+    )
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if len(bars) == 1:  # a single bar would fill the panel
+        low, high = bars["low"].iloc[0], bars["high"].iloc[0]
+        axes.set_xlim(low - 2 * (high - low), high + 2 * (high - low))
     axes.set(title=label.split(",")[0], xlabel=label, ylabel=counted)
-
-
-def _write_inside(axes: Axes, text: str) -> None:
-    """Write in place of bars; an axis of nothing has no numbers."""
-    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
-    axes.set(xticks=[], yticks=[])

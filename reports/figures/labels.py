@@ -47,6 +47,8 @@ _COVARIATES: Final = {
     "is_female": "Women",
     "sex=F": "Women",
     "sex=M": "Men",
+    "sex F": "Women",
+    "sex M": "Men",
     "is_mci": "MCI",
     "is_ad": "AD",
     "education_years": "Education, years",
@@ -98,9 +100,9 @@ def estimator_label(estimator: str) -> str:
 def covariate_label(covariate: str, *, limit: int = 40) -> str:
     """Return the words for a covariate: `hippocampus_mm3` is `Hippocampus, mm³`.
 
-    The share with a diagnosis, `diagnosis=MCI`, is called by the diagnosis.
+    The share with a diagnosis, `diagnosis=MCI` or `diagnosis MCI`, is called by the diagnosis.
     """
-    covariate = covariate.removeprefix("diagnosis=")
+    covariate = covariate.removeprefix("diagnosis=").removeprefix("diagnosis ")
     words = _sentence_case(covariate.removesuffix("_mm3"))
     unit = ", mm³" if covariate.endswith("_mm3") else ""
     return _COVARIATES.get(covariate) or label_text(words, limit=limit) + unit

@@ -12,6 +12,7 @@ from reports.page.formats import (
     MISSING,
     Format,
     is_blank,
+    show_decimals,
     show_error,
     show_interval,
     show_text,
@@ -64,13 +65,21 @@ def with_interval(name: str, low: str, high: str, title: str, form: Format) -> C
 
 
 def simulated(name: str, error: str, title: str, form: Format) -> ColumnRule:
-    """Return a column of simulated numbers, each plus or minus its Monte Carlo standard error."""
+    """Return a column of simulated numbers, each plus or minus its Monte Carlo standard error.
+
+    A number that is no share has as many decimals as its error, which says how many are known.
+    """
 
     def cell(row: Row) -> Cell:
         shown, unit = form(row[name]), "\u00a0%"
         if is_blank(row[error]):
             return Cell(shown, _sort(row[name]))
-        text = f"{shown.removesuffix(unit)} ± {show_error(row[error], form)}"
+        beside = show_error(row[error], form)
+        if is_blank(row[name]) or shown.endswith(unit):
+            text = f"{shown.removesuffix(unit)} ± {beside}"
+        else:
+            places = len(beside.partition(".")[2])
+            text = f"{show_decimals(row[name], places=places)} ± {beside}"
         return Cell(text, _sort(row[name]))
 
     return ColumnRule(Column(title, is_number=True), cell)
@@ -105,7 +114,11 @@ def build_table(
     if len(same) == len(rules) - 1:  # a table of names alone would say nothing
         same = []
     kept = [place for place in range(len(rules)) if place not in same]
-    said = [f"{rules[place].head.title}: {rows[0][place].text}" for place in same]
+    said = [
+        f"{rules[place].head.title}: {rows[0][place].text}"
+        for place in same
+        if rows[0][place].text != MISSING  # a column of dashes says nothing
+    ]
     in_all = f"In all rows: {'; '.join(said)}." if said else ""
     return Table(
         html_id(title),

@@ -53,6 +53,20 @@ def show_number(value: Any, *, digits: int = 3) -> str:
     return f"{value:,.{min(places, 8)}f}".replace("-", "\u2212")
 
 
+def show_decimals(value: Any, *, places: int = 2) -> str:
+    """Return a number with `places` decimals, so that those of one column stand under each other.
+
+    Examples
+    --------
+    >>> show_decimals(0.0079), show_decimals(-0.001), show_decimals(1.3)
+    ('0.01', '0.00', '1.30')
+    """
+    if is_blank(value):
+        return MISSING
+    # a minus before nothing but zeros would say what is not known
+    return f"{round(value, places) + 0.0:,.{places}f}".replace("-", "\u2212")
+
+
 def show_share(value: Any, *, digits: int = 1) -> str:
     """Return a share as percent: 0.804 is `80.4 %`."""
     return MISSING if is_blank(value) else percent(value, digits).replace("-", "\u2212")

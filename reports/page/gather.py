@@ -87,13 +87,18 @@ class StudyFacts:
     def describe(self, table: str) -> StudyDescription:
         """Return what was asked of the run that wrote `table`, resolved; all None without one."""
         run_id = self.written.get(table)
-        return StudyDescription() if run_id is None else self._describe_run(run_id)
+        return StudyDescription() if run_id is None else self._asked[run_id]
 
     @property
     def title(self) -> str | None:
         """What the study was called last."""
-        titles = [self._describe_run(run.run_id).title for run in self.current_runs()]
+        titles = [self._asked[run_id].title for run_id in sorted(self._asked)]
         return next((title for title in reversed(titles) if title), None)
+
+    @cached_property
+    def _asked(self) -> dict[str, StudyDescription]:
+        """What the runs behind the page were asked; sections ask for it hundreds of times."""
+        return {run_id: self._describe_run(run_id) for run_id in set(self.written.values())}
 
     def _describe_run(self, run_id: str) -> StudyDescription:
         config = dict(flatten(self.config(run_id)))
@@ -102,6 +107,17 @@ class StudyFacts:
     def ask(self, sql: str, table: str) -> pd.DataFrame:
         """Return the rows of a named query on the latest rows of `table`."""
         return self.study.query(sql, [self.writers[table]])
+
+    def order_strategies(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return `rows` with the strategies in the order in which they were asked for."""
+        asked = self.describe("scores").strategies or ()
+        places = {name: place for place, name in enumerate(asked)}
+        return rows.sort_values(
+            "strategy",
+            key=lambda names: names.map(places).fillna(len(places)),
+            kind="stable",
+            ignore_index=True,
+        )
 
     @property
     def is_synthetic(self) -> bool:

@@ -25,6 +25,12 @@ _RELATIVE: Final = re.compile(
     r"(?<![\w<])(?:[\w.@+-]+[/\\])+[\w@+-]*\.(?P<ending>[A-Za-z]\w{0,7})\b"
 )
 _QUOTED: Final = re.compile(r"(['\"])[^'\"]*[/\\][^'\"]*\1")
+_MEASURED: Final = (
+    (re.compile(r" is -?\d[\d.,e+-]*, outside "), " is outside "),
+    (re.compile(r"\bto the power \d[\d.]*"), "to another power"),
+)
+"""What checks say of one person's scan, and what is said in place of the number measured."""
+
 _WHOLE: Final = re.compile(r"(?:~|[A-Za-z]:)?[/\\]")
 _DATED: Final = re.compile(r"\d{6}|\d{4}-\d\d")
 _ENDING: Final = re.compile(r"\.[A-Za-z]\w{0,7}$")
@@ -37,6 +43,8 @@ _NAMELESS_NOTE: Final = "A note that may name people stays in the study: `trials
 @dataclass(frozen=True)
 class Mask:
     """What may not be read on a page, and what stands there instead.
+
+    Besides names and places, that is what was measured in one person's scan.
 
     Parameters
     ----------
@@ -69,6 +77,8 @@ class Mask:
         text = _SCAN.sub("<scan>", text)
         text = _ABSOLUTE.sub(_describe_path, text)
         text = _RELATIVE.sub(_describe_path, text)
+        for measured, words in _MEASURED:
+            text = measured.sub(words, text)
         return _SEVERAL.sub("several people", self._numbered(self._named(text)))
 
     def note(self, text: str) -> str:

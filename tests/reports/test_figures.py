@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from reports import figures
 from reports.errors import ReportError
+from reports.figures.cohort import list_panels
 from reports.figures.export import render_svg
 from reports.figures.scan_panels import Hippocampi, ScanScale
 
@@ -188,20 +189,27 @@ def test_unknown_figure_is_an_attribute_error() -> None:
         _ = figures.plot_nothing
 
 
-def test_groups_that_are_hidden_are_not_told_as_nobody(
-    study_tables: dict[str, pd.DataFrame],
-) -> None:
+def test_panels_without_bars_are_left_out(study_tables: dict[str, pd.DataFrame]) -> None:
     people, visits = study_tables["participants"], study_tables["visits"]
+    everything = figures.count_cohort(people, visits)
+    titles = [axes.get_title(loc="left") for axes in figures.plot_cohort_overview(everything).axes]
+    assert titles == [
+        "Age at baseline",
+        "Sex and diagnosis at baseline",
+        "Follow-up",
+        "Interval between visits",
+    ]
     at_baseline = visits[visits["months_from_baseline"] == 0]
     counts = figures.count_cohort(people, at_baseline)
-    shown = figures.plot_cohort_overview(counts[counts["panel"] != "sex"])
-    age, sex, follow_up, interval = shown.axes
-    assert [text.get_text() for text in sex.texts] == ["too few to show"]
-    assert sex.get_legend() is None
+    few = counts[counts["panel"] != "sex"]
+    (age,) = figures.plot_cohort_overview(few).axes
+    assert age.get_title(loc="left") == "Age at baseline"
     assert age.patches
-    for axes in (follow_up, interval):
-        assert not axes.patches
-        assert axes.texts[0].get_text() == "no visit after baseline to show"
+    assert [words for words, is_shown in list_panels(few).items() if not is_shown] == [
+        "sex and diagnosis at baseline",
+        "follow-up",
+        "interval between visits",
+    ]
 
 
 def test_bands_of_many_strategies_do_not_hide_each_other(study_tables: Tables) -> None:

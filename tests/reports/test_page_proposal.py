@@ -18,6 +18,7 @@ from reports.page.content import Table
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.sections.choices.comparison import describe_comparison
 from reports.page.sections.choices.sensitivity import describe_sensitivity
+from reports.page.sections.record.all_rows import describe_all_rows
 from reports.page.sections.methods.paragraphs import describe_paragraphs
 from reports.store import queries
 from reports.store.study import Study
@@ -201,7 +202,10 @@ def test_decision_and_archive_stand_with_the_choices(facts_of: Callable[..., Stu
     assert decision.rows[0][2].text == "90\u00a0%"
     assert decision.rows[0][5].text == "0.30"
     balance = tables["Archive and screened people at baseline"].rows[0]
-    assert [cell.text for cell in balance[1:]] == ["Age, years", "0.62", "0.00", "350", "143", "4"]
+    assert [cell.text for cell in balance[1:]] == ["0.62", "0.00", "350", "143", "4"]
+    every = describe_all_rows(facts_of()).blocks[-1]
+    assert isinstance(every, Table)
+    assert [cell.text for cell in every.rows[0][1:4]] == ["Age, years", "0.62", "0.00"]
 
 
 def test_proposal_of_a_choice_that_the_study_lacks_is_passed_over(

@@ -111,11 +111,15 @@ def test_the_oracle_needs_fewest_people_and_is_never_chosen(comparison: Comparis
     assert set(chosen["strategy"]) == {"mine"}
 
 
-def test_savings_are_differences_of_sample_sizes(comparison: Comparison) -> None:
+def test_savings_are_differences_of_the_whole_trials_that_are_shown(
+    comparison: Comparison,
+) -> None:
     sizes = comparison.tables["sample_sizes"]
     saving = pick(comparison.tables["sample_size_savings"], "mine", 0.4)
-    expected = pick(sizes, "random", 1.0)["n_control"] - pick(sizes, "mine", 0.4)["n_control"]
-    assert saving["saving_n_control"] == pytest.approx(expected)
+    base, mine = pick(sizes, "random", 1.0), pick(sizes, "mine", 0.4)
+    expected = base["n_control_whole"] - mine["n_control_whole"]
+    assert saving["saving_n_control"] == expected
+    assert saving["saving_cost"] == pytest.approx(base["cost"] - mine["cost"])
     assert saving["saving_n_control_lower"] < expected < saving["saving_n_control_upper"]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 from scipy.optimize import elementwise
 
 from cohorts.entrances import entrance
@@ -229,7 +229,7 @@ def compute_binormal_event_rate(
 
     bounds = (np.full_like(enrolled, -40.0), np.full_like(enrolled, 40.0 + shift))
     cut = elementwise.find_root(excess, bounds, args=(enrolled,), tolerances={"xrtol": 1e-14}).x
-    rate = event_rate * stats.norm.sf(cut - shift) / enrolled
+    rate = event_rate * special.ndtr(shift - cut) / enrolled
     return simplify(np.where(fraction < 1, rate, event_rate))
 
 

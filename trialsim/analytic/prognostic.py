@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
@@ -183,8 +183,8 @@ def compute_selected_decline(
     fraction = np.asarray(fraction_enrolled, dtype=float)
     rho = np.asarray(correlation, dtype=float)
     # c = -inf where everyone is enrolled; then lam = 0 and lam (lam - c) -> 0.
-    cut = np.where(fraction < 1, stats.norm.isf(np.minimum(fraction, 1 - 1e-12)), 0.0)
-    lam = np.where(fraction < 1, stats.norm.pdf(cut) / fraction, 0.0)
+    cut = np.where(fraction < 1, -special.ndtri(np.minimum(fraction, 1 - 1e-12)), 0.0)
+    lam = np.where(fraction < 1, np.exp(-(cut**2) / 2) / np.sqrt(2 * np.pi) / fraction, 0.0)
     score_variance = 1 - lam * (lam - cut)
     variance = 1 - rho**2 * (1 - score_variance)
     return SelectedDecline(

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from trialsim.analytic.point import FloatArray
 
@@ -89,7 +89,7 @@ def compute_power(
     loss = np.where(q > 0, 1 + q / (n_total - q - 3), 1.0)
     distance = np.abs(delta) / np.sqrt(variance * loss)
     df = _compute_degrees_of_freedom(n_control, n_total, comparison)
-    critical = np.asarray(stats.t.isf(level, df))
+    critical = np.asarray(-special.stdtrit(df, level))
     upper = 1 - _compute_noncentral_t(critical, df, distance)
     lower = np.where(comparison.sides == 2, _compute_noncentral_t(-critical, df, distance), 0.0)
     return np.asarray(upper + lower)

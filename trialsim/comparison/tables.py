@@ -140,6 +140,7 @@ def compare_later_decline(run: CandidateRun) -> float:
 def tabulate_savings(errors: SizeErrors, costs: Costs, reference: str) -> pd.DataFrame:
     """Return the table `sample_size_savings`; intervals hold both layers of error, paired.
 
+    A saving is the difference of two trials of whole people, as their sizes and costs are shown.
     `power_equal_budget` is the power of the strategy's trial for the money that the reference's
     costs at the target power.
     """
@@ -153,9 +154,14 @@ def tabulate_savings(errors: SizeErrors, costs: Costs, reference: str) -> pd.Dat
     rows = []
     for base, run, analysis in pair_with_reference(errors.runs, reference):
         pair = (place[id(run)], place[id(base)])
+        mine, other = (
+            enroll_whole(one.candidate, one.design, one.sizes[analysis].n_control, costs)
+            for one in (run, base)
+        )
         values = (
             run.candidate.strategy, reference, run.candidate.fraction_enrolled, analysis,
-            *errors.compare_sizes(*pair, analysis), *errors.compare_costs(*pair, analysis, costs),
+            other.n_control - mine.n_control, *errors.compare_sizes(*pair, analysis)[1:],
+            other.cost - mine.cost, *errors.compare_costs(*pair, analysis, costs)[1:],
             *errors.compare_budgets(*pair, analysis, costs),
         )  # fmt: skip
         rows.append(dict(zip(columns, values, strict=True)))

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from reports.page.columns import build_table, number, words
-from reports.page.content import Block, Paragraph, Section
-from reports.page.formats import show_number, show_text
+from reports.page.columns import ColumnRule, Row, build_table, number, words
+from reports.page.content import Block, Cell, Column, Paragraph, Section
+from reports.page.formats import show_decimals, show_number, show_text
 from reports.page.gather import StudyFacts
 
 _GUIDANCE = (
@@ -68,10 +68,24 @@ def _anchors(anchors: pd.DataFrame | None) -> list[Block]:
     rules = [
         words("anchor", "Reference value", show_text),
         words("source", "Published in", show_text),
-        number("expected", "Published", lambda v: show_number(v, digits=5)),
-        number("computed", "Computed", lambda v: show_number(v, digits=5)),
-        number("tolerance", "Tolerance", lambda v: show_number(v, digits=2)),
+        number("expected", "Published", _show_published),
+        _computed(),
+        number("tolerance", "Tolerance", lambda v: show_number(v, digits=1)),
         words("verdict", "Verdict"),
     ]
     table = build_table(frame, rules, title="Reference values", is_data=False)
     return [Paragraph(text, is_warning=passed < len(anchors)), table]
+
+
+def _show_published(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def _computed() -> ColumnRule:
+    """Return the column of computed values, with as many decimals as the published one has."""
+
+    def cell(row: Row) -> Cell:
+        places = len(_show_published(row["expected"]).partition(".")[2])
+        return Cell(show_decimals(row["computed"], places=places), float(row["computed"]))
+
+    return ColumnRule(Column("Computed", is_number=True), cell)

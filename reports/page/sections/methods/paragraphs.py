@@ -154,7 +154,8 @@ def _analysis(facts: StudyFacts) -> list[str]:
 
 def _performance(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     table = facts.tables[_TABLE]
-    rows = pick_best_fractions(facts, table[table["analysis"] == primary_analysis(facts)])
+    points = table[table["analysis"] == primary_analysis(facts)]
+    rows = pick_best_fractions(facts, points)
     mine: dict[Any, Any] = (
         rows[rows["strategy"] == choice.best["strategy"]]
         .assign(apart=lambda r: (r["n_control"] - choice.trial["n_control"]).abs())
@@ -165,8 +166,8 @@ def _performance(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     sentences = [
         f"Operating characteristics were simulated with {show_count(mine['n_simulations'])} "
         f"trials a design point (Monte Carlo standard error of power at most "
-        f"{show_share(rows['mcse'].max(), digits=2)}): with {show_count(mine['n_control'])} in the "
-        f"control arm the power is {show_share(mine['power'])}"
+        f"{show_share(points['mcse'].max(), digits=2)}): with {show_count(mine['n_control'])} in "
+        f"the control arm the power is {show_share(mine['power'])}"
     ]
     if not is_blank(mine["type_one_error"]):
         error, mcse = (show_share(mine[name], digits=2) for name in _ERRORS)
@@ -176,9 +177,10 @@ def _performance(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     if not is_blank(mine["coverage"]):
         sentences[0] += f", the coverage of the interval {show_share(mine['coverage'])}"
     sentences[0] += "."
-    failed, fitted = rows["n_failed_fits"].sum(), rows["n_simulations"].sum()
+    failed, fitted = points["n_failed_fits"].sum(), points["n_simulations"].sum()
     sentences.append(
-        f"{show_count(failed)} of {show_count(fitted)} fits failed and count as not rejecting."
+        f"{show_count(failed)} of {show_count(fitted)} fits of this analysis failed and count as "
+        "not rejecting."
     )
     return sentences
 

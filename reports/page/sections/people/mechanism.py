@@ -5,14 +5,14 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.schema import order_diagnoses
 from reports.figures import count_cohort, plot_cohort_overview
-from reports.figures.cohort import count_sexes, name_sex
-from reports.page.columns import build_table, number, words
+from reports.figures.cohort import count_sexes, list_panels, name_sex
+from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.description import StudyDescription
 from reports.page.formats import show_count, show_number, show_share, show_text
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
-from reports.page.sections.gaps import describe_gap, describe_settings
+from reports.page.sections.gaps import describe_gap, show_setting
 from reports.page.units import show_region, show_unit
 from reports.store import queries
 
@@ -27,6 +27,18 @@ _SETTINGS = (
     ("Drop-out by the last visit, control", "dropout_control"),
     ("Drop-out by the last visit, treatment", "dropout_treatment"),
 )
+_WORDS = {
+    ("outcomes", "archive"): "people of an archive who were followed, weighted to be like those "
+    "screened",
+    ("outcomes", "observed"): "the people of the cohort, as they were followed",
+    ("outcomes", "predicted"): "predictions for the people screened, with their errors",
+    ("outcomes", "assumed"): "numbers stated, of nobody",
+    ("trajectories", "resampling"): "resampling people",
+    ("trajectories", "parametric"): "a growth model fitted to people",
+    ("effect", "slope"): "grows with time (a slower slope)",
+    ("effect", "offset"): "the same at every visit after it begins (an offset)",
+}
+"""Settings that are a word of the protocol, as they are read."""
 
 
 def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
@@ -36,16 +48,25 @@ def describe_mechanism(facts: StudyFacts, privacy: Privacy) -> Section:
         blocks += [
             _people(facts, privacy),
             _visits(facts, privacy),
-            _overview(facts, privacy),
+            *_overview(facts, privacy),
         ]
     if facts.has(_TABLE):
         blocks += [
-            describe_settings(facts, "Assumptions of the simulated trials", _SETTINGS, _TABLE),
+            _assumptions(facts),
             *_normal_ageing(facts),
             *_sites(facts),
             *_pools(facts),
         ]
     return Section(_TITLE, tuple(blocks))
+
+
+def _assumptions(facts: StudyFacts) -> Table:
+    asked = facts.describe(_TABLE)
+    rows = []
+    for name, key in _SETTINGS:
+        value = getattr(asked, key)
+        rows.append((name, _WORDS.get((key, value)) or show_setting(value, key)))
+    return build_facts("Assumptions of the simulated trials", rows, sources=facts.sources(_TABLE))
 
 
 def _people(facts: StudyFacts, privacy: Privacy) -> Table:
@@ -79,7 +100,7 @@ def _people(facts: StudyFacts, privacy: Privacy) -> Table:
         number("volume_sd", f"{show_region(region).capitalize()}, SD, mm³", show_count),
     ]
     cohort_name = facts.describe("participants").cohort_name
-    title = f"People at baseline, eligible{f' ({show_text(cohort_name)})' if cohort_name else ''}"
+    title = f"People at baseline, eligible{f': {show_text(cohort_name)}' if cohort_name else ''}"
     everyone, by_diagnosis = pd.DataFrame(rows[:1]), pd.DataFrame(rows[1:])
     shown = privacy.hide_groups(by_diagnosis, "n") if len(by_diagnosis) else by_diagnosis
     if len(shown):
@@ -170,28 +191,32 @@ def _visits(facts: StudyFacts, privacy: Privacy) -> Table:
     )
 
 
-def _overview(facts: StudyFacts, privacy: Privacy) -> Picture:
+def _overview(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     people, visits = facts.tables["participants"], facts.tables["visits"]
     counts = count_cohort(people, visits, smallest=privacy.least, hide=privacy.hide_line)
     hidden = privacy.hide_table(count_sexes(people))
     bars = [name_sex(str(name), str(sex)) for sex in hidden for name in hidden.index[hidden[sex]]]
     counts = counts[~counts["group"].isin(bars)]
+    panels = list_panels(counts)
+    shown = ", ".join(words for words, is_shown in panels.items() if is_shown)
+    absent = ", ".join(words for words, is_shown in panels.items() if not is_shown)
+    if not shown:
+        return []
     left_out = (
         ""
         if privacy.least == 1
         else f"; bars of fewer than {privacy.least}, and those that would give them away, are not "
         "drawn"
     )
-    return Picture(
+    picture = Picture(
         "cohort-overview",
-        "The cohort: age, sex and diagnosis at baseline, follow-up, interval between visits"
-        + left_out,
-        f"Four histograms of {len(people):,} people: age, sex by diagnosis, months of follow-up, "
-        "months between visits.",
+        f"The cohort: {shown}{left_out}{f'; too few to show: {absent}' if absent else ''}",
+        f"Histograms of {len(people):,} people: {shown}.",
         plot_cohort_overview(counts),
         {"cohort-overview": counts},
         facts.sources("participants", "visits"),
     )
+    return [picture]
 
 
 def _pools(facts: StudyFacts) -> list[Block]:
@@ -201,9 +226,10 @@ def _pools(facts: StudyFacts) -> list[Block]:
         return []
     sources = facts.sources(_TABLE)
     span = f"{show_count(sizes.min())} to {show_count(sizes.max())}"
+    of_whom = "archive" if facts.describe(_TABLE).outcomes == "archive" else "cohort"
     blocks: list[Block] = [
         Paragraph(
-            f"Simulated participants are drawn from pools of {span} people of the cohort, those "
+            f"Simulated participants are drawn from pools of {span} people of the {of_whom}, those "
             "whom each strategy selects; a pool stands for everyone whom it would enroll.",
             sources,
         )

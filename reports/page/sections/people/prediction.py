@@ -1,16 +1,14 @@
 """How well the scores predict, out of sample; which scans the model could read."""
 
-from typing import Any
-
 import pandas as pd
 
 from reports.figures import plot_capture_rates, plot_predicted_versus_observed
-from reports.figures.labels import label_text, strategy_label
+from reports.figures.labels import covariate_label, label_text, strategy_label
 from reports.page.columns import build_table, number, with_interval, words
 from reports.page.content import Block, Picture, Section, Table
 from reports.page.formats import (
     show_count,
-    show_number,
+    show_decimals,
     show_p_value,
     show_share,
     show_text,
@@ -32,8 +30,10 @@ _METRICS = {
     "missing_score_rate": "Share of missing scores",
 }
 _IN_UNIT_OF_DECLINE = "calibration_intercept"
+_SHARE_MISSING = "missing_score_rate"
 _EVERYONE = ("all", "everyone")
 _MOST_POINTS = 1500
+_LATER = ", from the next visit on"
 
 
 def describe_prediction(facts: StudyFacts, privacy: Privacy) -> Section:
@@ -80,33 +80,42 @@ def _performance(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     )
     blocks: list[Block] = []
     if whole.any():
-        blocks.append(_measures(facts, table[whole], note))
+        title = f"Measures of prediction in {show_count(table.loc[whole, 'n'].max())} people"
+        blocks.append(_measures(facts, table[whole], title=title, note=note))
     if not whole.all():
         n_people = int(table.loc[whole, "n"].max()) if whole.any() else 0
         blocks.append(_subgroups(facts, table[~whole], n_people, privacy))
     return blocks
 
 
-def _measures(facts: StudyFacts, rows: pd.DataFrame, note: str) -> Table:
+def _measures(
+    facts: StudyFacts, rows: pd.DataFrame, *, title: str, note: str, by_people: bool = False
+) -> Table:
+    """Return a line for each strategy, of everyone or by subgroups of people."""
     metrics = list(dict.fromkeys(rows["metric"]))
+    lines = ["subgroup", "n", "strategy"] if by_people else ["strategy"]
     wide = rows.pivot_table(
-        index="strategy",
+        index=lines,
         columns="metric",
         values=["value", "value_lower", "value_upper"],
         sort=False,
         dropna=False,
+        observed=True,
     )
     wide.columns = pd.Index([" ".join(map(str, pair)) for pair in wide.columns])
     rules = [words("strategy", "Strategy", strategy_label)]
+    if by_people:
+        rules = [words("subgroup", "People", covariate_label), number("n", "n", show_count), *rules]
     for metric in metrics:
         low, high = f"value_lower {metric}", f"value_upper {metric}"
+        form = show_share if metric == _SHARE_MISSING else show_decimals
         rules.append(
-            with_interval(f"value {metric}", low, high, _metric_title(facts, metric), _show_measure)
+            with_interval(f"value {metric}", low, high, _metric_title(facts, metric), form)
         )
     return build_table(
-        wide.reset_index(),
+        wide.dropna(how="all").reset_index(),
         rules,
-        title=f"Measures of prediction in {show_count(rows['n'].max())} people",
+        title=title,
         sources=facts.sources("predictor_performance"),
         note=note,
     )
@@ -123,31 +132,14 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame, n_people: int, privacy: Pr
         [kind.to_numpy(), "strategy", "metric"], sort=False
     )["n"]
     small = lines.transform(hide).astype(bool).to_numpy()
-    rules = [
-        words("subgroup", "People", lambda v: show_text(v, limit=80)),
-        words("strategy", "Strategy", strategy_label),
-        words("metric", "Measure", lambda metric: _metric_title(facts, metric)),
-        with_interval(
-            "value", "value_lower", "value_upper", "Value (95 % interval)", _show_measure
-        ),
-        number("n", "n", show_count),
-    ]
-    return build_table(
-        rows[~small],
-        rules,
-        title="Measures of prediction in subgroups",
-        sources=facts.sources("predictor_performance"),
-        note=(
-            f"Subgroups of fewer than {privacy.least} people are left out, and others of their "
-            "kind that would give them away."
-            if any(small)
-            else ""
-        ),
+    note = (
+        f"Subgroups of fewer than {privacy.least} people are left out, and others of their "
+        "kind that would give them away."
+        if any(small)
+        else ""
     )
-
-
-def _show_measure(value: Any) -> str:
-    return show_number(value, digits=2)
+    title = "Measures of prediction in subgroups"
+    return _measures(facts, rows[~small], title=title, note=note, by_people=True)
 
 
 def _scatter(facts: StudyFacts) -> Picture:
@@ -156,7 +148,7 @@ def _scatter(facts: StudyFacts) -> Picture:
     people = changes["participant_id"].drop_duplicates()
     step = max(1, len(people) // _MOST_POINTS)
     shown = changes[changes["participant_id"].isin(set(people.iloc[::step]))]
-    shown = _without_people(shown)
+    shown = facts.order_strategies(_without_people(shown))
     part = "" if step == 1 else f"; one person in {step} is drawn"
     truth = ", ".join(sorted(set(changes["truth"])))
     endpoint = facts.describe("predicted_changes").endpoint
@@ -197,7 +189,7 @@ def _capture(facts: StudyFacts) -> list[Block]:
         blocks.append(
             Picture(
                 "capture-rate" if not place else f"capture-rate-{place + 1}",
-                f"Share of the fastest progressors captured ({label_text(definition, limit=90)}; "
+                f"Share of the fastest progressors captured ({_name_definition(str(definition))}; "
                 f"{truth} truth), bands: 95 % intervals",
                 "Capture rate against the number of people selected, one panel a strategy, and the "
                 "rate expected by chance; the values are in the appendix.",
@@ -227,7 +219,7 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
         ),
         number("chance_rate", "Chance", show_share),
         number("chance_p_value", "p (adjusted)", show_p_value),
-        words("definition", "Fast progressor", lambda v: show_text(v, limit=90)),
+        words("definition", "Fast progressor", _name_definition),
         words("truth", "Truth"),
     ]
     note = "Chance: drawing the same number without replacement. p: one-sided, exact."
@@ -235,8 +227,17 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
     return build_table(rows, rules, title=title, sources=sources, note=note)
 
 
+def _name_definition(definition: str) -> str:
+    """Return who counts as a fast progressor, with the unit and the first visit in words."""
+    name, _, later = definition.partition(_LATER)
+    *first, unit = name.split(", ")
+    said = ", ".join([*first, f"in {show_decline_unit(unit) or unit}"] if first else [unit])
+    since = "" if name == definition else ", counted from the visit after baseline"
+    return label_text(f"{said}{since}{later}", limit=120)
+
+
 def _coverage(facts: StudyFacts, privacy: Privacy) -> Table:
-    coverage = facts.ask(queries.SCORE_COVERAGE, "scores")
+    coverage = facts.order_strategies(facts.ask(queries.SCORE_COVERAGE, "scores"))
     n_people = len(facts.tables.get("participants", ())) or coverage["n_people"].max()
     rules = [
         words("strategy", "Strategy", strategy_label),
@@ -253,12 +254,12 @@ def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
     rules = [
         words("model_id", "Model", lambda v: show_text(v, limit=80)),
         words("region", "Region", show_region),
-        number("horizon_months", "Horizon, months", show_number),
+        number("horizon_months", "Horizon, months", lambda months: f"{months:g}"),
         number("n_people", "People", lambda n: privacy.show_part(n, n_people)),
         number("n_samples", "Samples a person", show_count),
-        number("mean_change_percent", "Predicted change, mean, %", show_number),
-        number("sd_change_percent", "SD between people, %", show_number),
-        number("mean_uncertainty_percent", "Uncertainty within a person, SD, %", show_number),
+        number("mean_change_percent", "Predicted change, mean, %", show_decimals),
+        number("sd_change_percent", "SD between people, %", show_decimals),
+        number("mean_uncertainty_percent", "Uncertainty within a person, SD, %", show_decimals),
     ]
     measured = [name for name in summary.columns if name.endswith("_percent")]
     small = summary["n_people"].map(privacy.hides).astype(bool)

@@ -8,10 +8,18 @@ import pandas as pd
 from reports.figures import plot_group_differences, plot_screening_flow
 from reports.figures.labels import covariate_label, percent, strategy_label
 from reports.page.choice import choose
-from reports.page.columns import build_table, number, words
-from reports.page.content import Block, Paragraph, Picture, Section, Table
+from reports.page.columns import ColumnRule, Row, build_table, number, words
+from reports.page.content import Block, Cell, Column, Paragraph, Picture, Section, Table
 from reports.page.description import StudyDescription
-from reports.page.formats import show_count, show_fraction, show_number, show_text
+from reports.page.formats import (
+    is_blank,
+    show_count,
+    show_decimals,
+    show_fraction,
+    show_number,
+    show_share,
+    show_text,
+)
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, describe_settings
@@ -25,6 +33,7 @@ _SETTINGS = (
 )
 _MOST_FRACTIONS: Final = 12
 """Rows of a table of fractions; more of them are shown in even steps."""
+_OF_GROUPS: Final = ("mean_selected", "mean_not_selected", "standardized_difference")
 _FAILED: Final = ("n_failed", "n_failed_alone", "n_missing")
 
 
@@ -53,7 +62,7 @@ def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) ->
             *_people(facts, n_listed),
         ]
     if facts.has("group_differences"):
-        blocks += _differences(facts)
+        blocks += _differences(facts, privacy)
     return Section("Who is enrolled, and who is not", tuple(blocks))
 
 
@@ -149,13 +158,14 @@ def _enrolled(facts: StudyFacts) -> tuple[str, int] | None:
 def _counts(facts: StudyFacts, privacy: Privacy) -> Table:
     counts = facts.ask(queries.SELECTED_COUNTS, "selections")
     wide = counts.pivot_table(index="fraction_enrolled", columns="strategy", values="n_selected")
+    names = facts.order_strategies(wide.columns.to_frame(index=False))["strategy"]
     note = f"Of {show_count(counts['n_ranked'].max())} people ranked."
     if len(wide) > _MOST_FRACTIONS:
         places = np.linspace(0, len(wide) - 1, _MOST_FRACTIONS).round().astype(int)
         note += f" {_MOST_FRACTIONS} of {len(wide)} fractions; the study file holds the others."
         wide = wide.iloc[places]
     rules = [number("fraction_enrolled", "Fraction enrolled", show_fraction)]
-    rules += [number(name, strategy_label(name), privacy.show_people) for name in wide.columns]
+    rules += [number(name, strategy_label(name), privacy.show_people) for name in names]
     return build_table(
         wide.reset_index(),
         rules,
@@ -176,27 +186,36 @@ def _people(facts: StudyFacts, n_listed: int) -> list[Block]:
     return [build_table(people, rules, title=title, sources=facts.sources("selections"))]
 
 
-def _differences(facts: StudyFacts) -> list[Block]:
+def _differences(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     table = facts.tables["group_differences"]
     fraction = _shown_fraction(facts, table)
     rows = table[table["fraction_enrolled"] == fraction]
+    note = ""
+    if facts.has("selections"):
+        counts = facts.ask(queries.SELECTED_COUNTS, "selections")
+        hidden = find_small_levels(rows, counts, privacy)
+        rows = rows.assign(**{name: rows[name].mask(hidden) for name in _OF_GROUPS})
+        if hidden.any():
+            note = (
+                f"A dash: shares of a category that would count fewer than {privacy.least} people."
+            )
     sources = facts.sources("group_differences")
     rules = [
         words("covariate", "Covariate", covariate_label),
         words("strategy", "Strategy", strategy_label),
-        number("mean_selected", "Mean, selected", show_number),
-        number("mean_not_selected", "Mean, not selected", show_number),
-        number("standardized_difference", "Standardized difference, SD", _show_difference),
+        _mean_or_share("mean_selected", "selected"),
+        _mean_or_share("mean_not_selected", "not selected"),
+        number("standardized_difference", "Standardized difference, SD", show_decimals),
     ]
     title = f"Selected and not selected at {percent(fraction)} enrolled"
-    blocks: list[Block] = [build_table(rows, rules, title=title, sources=sources)]
+    blocks: list[Block] = [build_table(rows, rules, title=title, sources=sources, note=note)]
     if rows["standardized_difference"].notna().any():
         picture = Picture(
             "selected-and-not-selected",
             f"Who is selected and who is left out at {percent(fraction)} enrolled",
             "Love plot: standardized difference of each covariate for each strategy, with guides "
             "at minus and plus 0.1; the values are in the table above.",
-            plot_group_differences(rows),
+            plot_group_differences(rows.dropna(subset=["standardized_difference"])),
             {"group_differences": rows},
             sources,
         )
@@ -204,12 +223,49 @@ def _differences(facts: StudyFacts) -> list[Block]:
     return blocks
 
 
+def find_small_levels(
+    differences: pd.DataFrame, counts: pd.DataFrame, privacy: Privacy
+) -> "pd.Series[bool]":
+    """Say which rows are shares that, with the size of the group, count too few people.
+
+    All levels of a category are hidden together: the others would give a small one away.
+
+    Parameters
+    ----------
+    differences
+        Rows of `group_differences`; a level of a category is called `sex F`.
+    counts
+        `n_selected` of `n_ranked` people by strategy and fraction.
+    privacy
+        Which groups are too small to be counted.
+    """
+    keys = ["strategy", "fraction_enrolled"]
+    sizes = differences[keys].merge(counts, on=keys, how="left").set_index(differences.index)
+    people = pd.DataFrame(
+        {
+            "mean_selected": sizes["n_selected"],
+            "mean_not_selected": sizes["n_ranked"] - sizes["n_selected"],
+        }
+    )
+    having = (differences[list(people)] * people).round()
+    small = pd.concat([having, people - having], axis=1).map(privacy.hides).any(axis=1)
+    category, space, _ = (part for _, part in differences["covariate"].str.partition(" ").items())
+    together = [*(differences[key] for key in keys), category]
+    return space.ne("") & small.groupby(together).transform("any")
+
+
+def _mean_or_share(name: str, group: str) -> ColumnRule:
+    """Return a column of means; that of a category, `sex F`, is a share of people."""
+
+    def cell(row: Row) -> Cell:
+        shown = show_share(row[name]) if " " in row["covariate"] else show_number(row[name])
+        return Cell(shown, "" if is_blank(row[name]) else float(row[name]))
+
+    return ColumnRule(Column(f"Mean or share, {group}", is_number=True), cell)
+
+
 def _shown_fraction(facts: StudyFacts, table: pd.DataFrame) -> float:
     present = sorted(set(table["fraction_enrolled"]))
     choice = choose(facts)
     wanted = choice.best["fraction_enrolled"] if choice else present[0]
     return float(min(present, key=lambda fraction: abs(fraction - wanted)))
-
-
-def _show_difference(value: Any) -> str:
-    return show_number(value, digits=2)

@@ -8,11 +8,12 @@ from reports.page.sections.choices.comparison import (
     build_savings,
 )
 from reports.page.sections.choices.power import build_characteristics, build_sizes
+from reports.page.sections.people.balance import build_balance
 from reports.page.sections.people.prediction import build_capture_rates
 
 
 def describe_all_rows(facts: StudyFacts) -> Section:
-    """Return the long tables: sample sizes, savings, operating characteristics, capture rates."""
+    """Return the long tables, every row of each."""
     tables = facts.tables
     blocks: list[Block] = []
     if facts.has("sample_sizes"):
@@ -33,4 +34,7 @@ def describe_all_rows(facts: StudyFacts) -> Section:
         rows = tables["capture_differences"]
         title = "Differences in capture rate, all rows"
         blocks.append(build_capture_differences(facts, rows, title=title))
+    if facts.has("archive_balance"):
+        title = "Archive and screened people at baseline, all covariates"
+        blocks.append(build_balance(facts, title=title))
     return Section("All rows", tuple(blocks), is_appendix=True)

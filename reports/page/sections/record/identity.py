@@ -159,13 +159,16 @@ def _manifests(facts: StudyFacts) -> list[Block]:
 
 
 def _configs(facts: StudyFacts) -> list[Block]:
+    configs = {run.run_id: dict(facts.config(run.run_id)) for run in facts.current_runs()}
+    for config in configs.values():
+        config.pop("notes", None)  # they have a table of their own
     return [
         Listing(
-            f"Resolved configuration of run {run.run_id}",
-            tuple(json.dumps(facts.config(run.run_id), indent=2, ensure_ascii=False).splitlines()),
+            f"Resolved configuration of run {run_id}",
+            tuple(json.dumps(config, indent=2, ensure_ascii=False).splitlines()),
         )
-        for run in facts.current_runs()
-        if facts.config(run.run_id)
+        for run_id, config in configs.items()
+        if config
     ]
 
 
