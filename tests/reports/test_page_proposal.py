@@ -18,8 +18,8 @@ from reports.page.content import Table
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.sections.choices.comparison import describe_comparison
 from reports.page.sections.choices.sensitivity import describe_sensitivity
-from reports.page.sections.record.all_rows import describe_all_rows
 from reports.page.sections.methods.paragraphs import describe_paragraphs
+from reports.page.sections.record.all_rows import describe_all_rows
 from reports.store import queries
 from reports.store.study import Study
 
