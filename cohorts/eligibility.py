@@ -149,7 +149,8 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> EligibilityCheck:
         raise CohortError(
             f"Nobody of {len(people)} people is eligible; each criterion alone excludes {counts}."
         )
-    return EligibilityCheck(cohort.select(ids), flow, _list_failures(parsed, met, people))
+    eligible = cohort if len(ids) == len(people) else cohort.select(ids)
+    return EligibilityCheck(eligible, flow, _list_failures(parsed, met, people))
 
 
 def _order_limits(criterion: Criterion) -> Criterion:

@@ -63,8 +63,8 @@ def name_measurements(volumes: pd.DataFrame, acquisition: pd.DataFrame) -> pd.Se
         Where a property that counts is not known of a row.
     """
     named = map_kinds(volumes["source"], lambda one: name_tool(str(one))).astype("str")
-    done = volumes["source"].str.contains(_HARMONIZED, regex=False)
     for column, values in acquisition.items():
+        done = volumes["source"].str.contains(_HARMONIZED, regex=False)
         lacking = values.isna() & ~done
         if lacking.any():
             raise CohortError(
@@ -112,15 +112,20 @@ def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:
     by
         Columns that tell what else makes a tool another one, such as `field_strength`.
     """
-    volumes = cohort.volumes
-    named = name_measurements(volumes, look_up_acquisition(cohort, by))
-    return named[~_are_simulated(cohort)].dropna().value_counts()
+    rows = cohort.volumes.assign(n_volumes=1)
+    if not by:  # volumes are many, what measured them are few
+        counts = rows["source"].value_counts(sort=False)
+        rows = counts.rename("n_volumes").rename_axis("source").reset_index()
+    named = name_measurements(rows, look_up_acquisition(cohort, by))
+    is_told = named.notna() & ~_are_simulated(rows["source"], cohort)
+    counts = rows["n_volumes"][is_told].groupby(named[is_told], sort=False).sum()
+    return counts.sort_values(ascending=False, kind="stable")
 
 
-def _are_simulated(cohort: Cohort) -> pd.Series:
+def _are_simulated(sources: pd.Series, cohort: Cohort) -> pd.Series:
     """Return which volumes no tool measured: simulated people's, and those of their label maps."""
     simulated = ("synthetic", _LABELS) if cohort.is_synthetic else "synthetic"
-    found = map_kinds(cohort.volumes["source"], lambda one: str(one).startswith(simulated))
+    found = map_kinds(sources, lambda one: str(one).startswith(simulated))
     return found.fillna(False).astype(bool)
 
 
@@ -132,8 +137,9 @@ def describe_volumes(cohort: Cohort) -> list[str]:
     list of str
         Such as "volumes by FreeSurfer 7", `SIMULATED`, `UNRECORDED`; empty where there are none.
     """
-    simulated = _are_simulated(cohort)
-    named = map_kinds(cohort.volumes["source"], lambda one: name_tool(str(one)))
+    sources = pd.Series(cohort.volumes["source"].unique())
+    simulated = _are_simulated(sources, cohort)
+    named = map_kinds(sources, lambda one: name_tool(str(one)))
     kinds = [f"volumes by {tool}" for tool in list_tools(cohort).index]
     kinds += [SIMULATED] if simulated.any() else []
     return kinds + ([UNRECORDED] if (named.isna() & ~simulated).any() else [])

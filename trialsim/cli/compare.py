@@ -31,11 +31,12 @@ def compare(asked: Asked) -> None:
     """
     from trialsim.cli.answering.printing import print_table
     from trialsim.enrichment.registry import list_unattainable
-    from trialsim.study.files import write_comparison
     from trialsim.study.summaries import summarize_capture
 
     result = asked.answer("compare")
     if asked.output is not None:
+        from trialsim.study.files import write_comparison
+
         write_comparison(result, asked.output)
     if asked.as_json:
         print_table(result.table("capture_rates"), as_json=True)

@@ -54,11 +54,12 @@ def power(asked: Asked) -> None:
     Example: trialsim power cohort --visits-months 0,12,24 --slowing 0.3 --output power
     """
     from trialsim.cli.answering.printing import print_table, print_tables
-    from trialsim.study.files import write_power
     from trialsim.study.summaries import POWER_TABLES, pick_near_target, summarize_sizes
 
     result = asked.answer("power")
     if asked.output is not None:
+        from trialsim.study.files import write_power
+
         write_power(result, asked.output)
     if asked.as_json:
         print_tables(

@@ -27,10 +27,11 @@ def rank(asked: Asked) -> None:
     Example: trialsim rank cohort --strategies random,regression,brlp --fractions-enrolled 0.3,0.5
     """
     from trialsim.cli.answering.printing import print_table
-    from trialsim.study.files import write_ranking
     from trialsim.study.summaries import summarize_selections
 
     result = asked.answer("rank")
     if asked.output is not None:
+        from trialsim.study.files import write_ranking
+
         write_ranking(result, asked.output)
     print_table(summarize_selections(result), as_json=asked.as_json)

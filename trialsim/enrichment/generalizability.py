@@ -75,10 +75,11 @@ def build_covariates(participants: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_numeric_dtype(values):
             columns[str(name)] = values.astype(float)
         elif values.nunique() <= _MAX_LEVELS:
-            levels, is_known = sorted(values.dropna().unique(), key=str), values.notna()
+            levels, is_known = sorted(values.dropna().unique(), key=str), values.notna().to_numpy()
             # The second of two levels says nothing new.
             for level in levels[:1] if len(levels) == 2 else levels:
-                columns[f"{name} {level}"] = (values == level).astype(float).where(is_known)
+                is_level = np.where(is_known, (values == level).to_numpy(), np.nan)
+                columns[f"{name} {level}"] = pd.Series(is_level, table.index)
     return pd.DataFrame(columns)
 
 

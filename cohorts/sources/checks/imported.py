@@ -90,9 +90,11 @@ def _build_records(tables: dict[str, pd.DataFrame]) -> Records:
     people = participants.drop_duplicates("participant_id").set_index("participant_id")
     described = [str(name) for name in people if name not in visits]
     frame = visits.reset_index(drop=True)
+    # all columns at once: people are looked up by name
+    found = people[list(dict.fromkeys([*described, "diagnosis"]))].reindex(visits["participant_id"])
     for name in described:
-        frame[name] = people[name].reindex(visits["participant_id"]).array
-    frame[PERSON_DIAGNOSIS] = people["diagnosis"].reindex(visits["participant_id"]).array
+        frame[name] = found[name].array
+    frame[PERSON_DIAGNOSIS] = found["diagnosis"].array
     frame[SOURCE_FILE] = "visits.parquet"
     frame[SOURCE_ROW] = np.arange(1, len(frame) + 1)
     frame[VOLUME_SOURCE] = "volumes.parquet"
@@ -112,5 +114,6 @@ def _spread_volumes(
 ) -> pd.DataFrame:
     """Return one row a visit, one column a region."""
     rows = rows[positions[rows] >= 0]
-    found = spread_volumes(tables["volumes"].iloc[rows], positions[rows], len(tables["visits"]))
+    volumes = tables["volumes"][["region", "volume_mm3"]].iloc[rows]
+    found = spread_volumes(volumes, positions[rows], len(tables["visits"]))
     return found.rename(columns=name_volume_column)
