@@ -13,10 +13,12 @@ from trialsim.comparison.candidates import (
     share_weights,
 )
 from trialsim.comparison.closed_form import Moments, compute_sample_size
-from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
+from trialsim.comparison.cohort_error import bootstrap
+from trialsim.comparison.cohort_error.bootstrap import CohortVariation, bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import (
     compute_percentiles,
     compute_size_interval,
+    compute_t_quantile,
 )
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.comparison.cohort_error.samples import take_top
@@ -115,6 +117,30 @@ def test_weights_of_people_count_in_pool_and_bootstrap() -> None:
     heavy = Screened(screened.outcome, screened.scores, None, screened.expected, by_name)
     found = bootstrap_sizes(heavy, [Candidate("mine", 0.5)], DESIGN, n_bootstrap=200, seed=1)
     assert np.isfinite(found.log_ratios["ancova"]).all()
+
+
+def test_bags_of_many_people_vary_as_everyone_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    screened = screen(3000, np.random.default_rng(20260101))
+    candidates = [Candidate("mine", 0.5), Candidate("random", 1.0)]
+
+    def draw() -> CohortVariation:
+        return bootstrap_sizes(screened, candidates, DESIGN, n_bootstrap=1000, seed=1)
+
+    whole = draw()
+    monkeypatch.setattr(bootstrap, "_FEWEST_MEMBERS", 500)
+    monkeypatch.setattr(bootstrap, "_FEWEST_SELECTED", 100)
+    bagged = draw()
+    spreads = [one.log_ratios["ancova"].std(axis=1, ddof=1) for one in (whole, bagged)]
+    # Monte Carlo error of each: 2 %; that of ten bags' own variances: 3 %
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.16)
+    assert bagged.log_ratios["ancova"].mean(axis=1) == pytest.approx(0, abs=1e-9)
+    assert bagged.effective_sizes == pytest.approx(whole.effective_sizes, rel=0.05)
+    quantiles = [
+        [compute_t_quantile(df) for df in one.degrees_of_freedom["ancova"]]
+        for one in (whole, bagged)
+    ]
+    assert quantiles[1] == pytest.approx(quantiles[0], rel=0.005)
+    assert bagged.n_people == 3000
 
 
 def test_normal_ageing_is_estimated_again_in_every_sample() -> None:

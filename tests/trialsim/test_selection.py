@@ -146,3 +146,18 @@ def test_strangers_in_a_selection_are_told(
         compute_group_differences(
             rankings, count_selections(rankings, [0.5]), few.baseline.reset_index()
         )
+
+
+def test_some_of_the_people_keep_what_is_known_of_them(
+    people: ScreeningTables, rng: np.random.Generator
+) -> None:
+    rows = np.array([3, 7, 50])
+    some = people.select(rows)
+    assert some.outcome is not None
+    assert people.outcome is not None
+    assert some.index.tolist() == people.index[rows].tolist()
+    assert some.outcome.index.isin(some.index).all()
+    pd.testing.assert_series_equal(
+        some.outcome, people.outcome.reindex(some.index).dropna(), check_names=False
+    )
+    assert some.baseline["age_years"].tolist() == people.baseline["age_years"].iloc[rows].tolist()

@@ -109,6 +109,24 @@ class Screened:
         """Whether a person has any visit."""
         return np.asarray(np.isfinite(self.outcome).any(axis=1))
 
+    def select(self, people: NDArray[np.intp]) -> "Screened":
+        """Return some of the people, with what is expected of them by the models of everyone."""
+        expected = {
+            name: replace(
+                one.select(people), refit=None if one.refit is None else one.refit.select(people)
+            )
+            for name, one in self.expected.items()
+        }
+        return replace(
+            self,
+            outcome=self.outcome[people],
+            scores={name: score[people] for name, score in self.scores.items()},
+            prognostic=None if self.prognostic is None else self.prognostic[people],
+            expected=expected,
+            weights={name: weight[people] for name, weight in self.weights.items()},
+            is_normal=None if self.is_normal is None else self.is_normal[people],
+        )
+
     def get_prognostic(self, candidate: Candidate) -> Floats | None:
         """Return the score that a trial of the candidate's people could adjust for."""
         if self.prognostic is not None:

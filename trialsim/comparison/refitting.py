@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trialsim.analysis.result import Floats
 from trialsim.enrichment.fitted import choose_training
@@ -33,6 +34,10 @@ class Rescore(Protocol):
     @property
     def n_training(self) -> int:
         """People of the archive that strategies are fitted on; 0 without one."""
+        ...
+
+    def select(self, people: NDArray[np.intp]) -> "Rescore":
+        """Return the same for some of the screened people."""
         ...
 
     def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
@@ -72,6 +77,10 @@ class Refitting:
         """Return the fit of one strategy alone, or of none where it does not learn."""
         kept = {own: strategy for own, strategy in self.strategies.items() if own == name}
         return replace(self, strategies=kept)
+
+    def select(self, people: NDArray[np.intp]) -> "Refitting":
+        """Return the same for some of the screened people."""
+        return replace(self, tables=self.tables.select(people))
 
     def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
         """Return strategy -> (n_samples, n_people), of the strategies that the samples change."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from trialsim import defaults
@@ -80,6 +81,23 @@ class ScreeningTables:
         """Return a value of each person for each row; NaN where the person has none."""
         values = by_person.reindex(self.get_person())
         return pd.Series(values.to_numpy(), index=self.index, name=by_person.name)
+
+    def select(self, rows: npt.NDArray[np.intp]) -> "ScreeningTables":
+        """Return some of the rows."""
+        index = self.index[rows]
+
+        def take(values: pd.Series | None) -> pd.Series | None:
+            return None if values is None else values.reindex(index)
+
+        outcome, truth = take(self.outcome), take(self.truth)
+        return replace(
+            self,
+            baseline=self.baseline.iloc[rows],
+            outcome=None if outcome is None else outcome.dropna(),
+            truth=None if truth is None else truth.dropna(),
+            folds=take(self.folds),
+            person=take(self.person),
+        )
 
     def resample(self, rng: np.random.Generator) -> "ScreeningTables":
         """Return as many people drawn with replacement; copies keep their person and its fold."""

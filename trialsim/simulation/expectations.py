@@ -5,7 +5,10 @@ given the visits that were seen (best linear unbiased prediction), and so is the
 its measurement error, whose part in a selection is not decline.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +79,27 @@ class ExpectedOutcomes:
         weights
             (n_people,), of the group whose own variability counts.
         """
-        values, vectors = np.linalg.eigh(self.covariance * compare_spread(self.surprise, weights))
+        lacks = np.flatnonzero(self.covariance.any(axis=(1, 2)))
+        spread = self.covariance[lacks] * compare_spread(self.surprise, weights)
+        values, vectors = np.linalg.eigh(spread)
         root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
-        normal = rng.standard_normal(self.outcome.shape)
-        return np.asarray(self.outcome + (root @ normal[..., None])[..., 0])
+        normal = rng.standard_normal(self.outcome.shape)[lacks]
+        drawn = np.array(self.outcome)
+        drawn[lacks] += (root @ normal[..., None])[..., 0]
+        return drawn
+
+
+class _Terms(NamedTuple):
+    """What each person adds to generalized least squares.
+
+    X'V^-1 X of each person's visits, (n_people, p, p); X'V^-1 r at the fit to everyone,
+    (n_people, p); derivative of the expected outcomes, then of the true baseline,
+    (n_people, n_visits + 1, p).
+    """
+
+    information: Floats
+    score: Floats
+    response: Floats
 
 
 @dataclass(frozen=True)
@@ -88,17 +108,21 @@ class Refit:
 
     Attributes
     ----------
-    information
-        X'V^-1 X of each person's visits, (n_people, p, p).
-    score
-        X'V^-1 r at the fit to everyone, (n_people, p).
-    response
-        Derivative of the expected outcomes, then of the true baseline, (n_people, n_visits + 1, p).
+    growth
+        The growth model of everyone.
+    outcome
+        (n_people, n_visits), NaN where missing.
+    predictors
+        As the model was fitted with, (n_people, n_predictors).
     """
 
-    information: Floats
-    score: Floats
-    response: Floats
+    growth: Growth
+    outcome: Floats
+    predictors: Floats
+
+    def select(self, people: NDArray[np.intp]) -> "Refit":
+        """Return that of some people, around the fit to everyone."""
+        return Refit(self.growth, self.outcome[people], self.predictors[people])
 
     def move(self, weights: Floats) -> Floats:
         """Return what is added to each expectation in samples, (n_samples, n_people, n_visits + 1).
@@ -108,14 +132,64 @@ class Refit:
         weights
             (n_samples, n_people).
         """
-        n_people, n_terms = self.score.shape
-        flat = self.information.reshape(n_people, -1)
+        n_people, n_terms = self._terms.score.shape
+        flat = self._terms.information.reshape(n_people, -1)
         information = (weights @ flat).reshape(-1, n_terms, n_terms)
         # a sample may lack a diagnosis altogether: its term then stays
         diagonal = np.maximum(flat.mean(axis=0).reshape(n_terms, n_terms).diagonal(), 1e-300)
         information += 1e-6 * np.diag(diagonal)
-        moved = np.linalg.solve(information, (weights @ self.score)[..., None])[..., 0]
-        return np.asarray(np.tensordot(moved, self.response, axes=(1, 2)))
+        moved = np.linalg.solve(information, (weights @ self._terms.score)[..., None])[..., 0]
+        return np.asarray(np.tensordot(moved, self._terms.response, axes=(1, 2)))
+
+    @cached_property
+    def _terms(self) -> _Terms:
+        """Many numbers a person, which are made when they are first asked for."""
+        design = _build_design(self.growth, self.predictors)
+        n_people, n_visits, size = design.shape
+        information, score = np.zeros((n_people, size, size)), np.zeros((n_people, size))
+        response = np.zeros((n_people, n_visits + 1, size))
+        for one in _iterate_patterns(self.growth, self.outcome, self.predictors):
+            own = design[one.people][:, one.seen]
+            back = own.transpose(0, 2, 1) @ one.inverse
+            information[one.people] = back @ own
+            score[one.people] = (back @ one.off[..., None])[..., 0]
+            lacks = np.flatnonzero(~one.seen)
+            response[np.ix_(one.people, lacks)] = (design[one.people] - one.gain @ own)[:, lacks]
+            if one.seen[0]:
+                share = self.growth.residual_variance * one.inverse[0]
+                response[one.people, -1] = share @ own
+            else:
+                response[one.people, -1] = response[one.people, 0]
+        return _Terms(information, score, response)
+
+
+class _Pattern(NamedTuple):
+    """People whose same visits are missing.
+
+    Their positions; whether each visit was seen, (n_visits,); the inverse covariance of those that
+    were; the regression of all visits on them; the distance from the fit of each of those.
+    """
+
+    people: NDArray[np.intp]
+    seen: Flags
+    inverse: Floats
+    gain: Floats
+    off: Floats
+    fitted: Floats
+
+
+def _iterate_patterns(growth: Growth, outcome: Floats, predictors: Floats) -> Iterator[_Pattern]:
+    fitted = growth.means + predictors @ (growth.courses @ growth.lines).T
+    total, codes = growth.visit_covariance, encode_patterns(outcome)
+    for code in np.unique(codes[codes > 0]):
+        people = np.flatnonzero(codes == code)
+        seen = (code >> np.arange(outcome.shape[1])) % 2 == 1
+        inverse: Floats = np.asarray(
+            np.linalg.pinv(total[np.ix_(seen, seen)], hermitian=True), dtype=float
+        )
+        gain = total[:, seen] @ inverse
+        off = outcome[people][:, seen] - fitted[people][:, seen]
+        yield _Pattern(people, seen, inverse, gain, off, fitted[people])
 
 
 def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> ExpectedOutcomes:
@@ -131,30 +205,15 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
         As the model was fitted with, (n_people, n_predictors).
     """
     n_people, n_visits = outcome.shape
-    design = _build_design(growth, predictors)
-    fitted = growth.means + predictors @ (growth.courses @ growth.lines).T
     total = growth.visit_covariance
     expected, spread = np.array(outcome), np.zeros((n_people, n_visits, n_visits))
     error, surprise = np.zeros(n_people), np.full(n_people, np.nan)
-    size = design.shape[2]
-    information, score = np.zeros((n_people, size, size)), np.zeros((n_people, size))
-    response = np.zeros((n_people, n_visits + 1, size))
-    codes = encode_patterns(outcome)
-    for code in np.unique(codes[codes > 0]):
-        people = np.flatnonzero(codes == code)
-        seen = (code >> np.arange(n_visits)) % 2 == 1
+    for one in _iterate_patterns(growth, outcome, predictors):
+        people, seen, off = one.people, one.seen, one.off
         lacks = np.flatnonzero(~seen)
-        inverse = np.linalg.pinv(total[np.ix_(seen, seen)], hermitian=True)
-        gain = total[:, seen] @ inverse
-        own = design[people][:, seen]
-        off = outcome[people][:, seen] - fitted[people][:, seen]
-        expected[np.ix_(people, lacks)] = (fitted[people] + off @ gain.T)[:, lacks]
-        left = total - gain @ total[seen]
+        expected[np.ix_(people, lacks)] = (one.fitted + off @ one.gain.T)[:, lacks]
+        left = total - one.gain @ total[seen]
         spread[people] = np.where(~seen[:, None] & ~seen[None, :], left, 0.0)
-        back = own.transpose(0, 2, 1) @ inverse
-        information[people] = back @ own
-        score[people] = (back @ off[..., None])[..., 0]
-        response[np.ix_(people, lacks)] = (design[people] - gain @ own)[:, lacks]
         if seen[-1] and seen[:-1].any():
             before = np.flatnonzero(seen)[:-1]
             step = np.linalg.pinv(total[np.ix_(before, before)], hermitian=True) @ total[before, -1]
@@ -162,18 +221,14 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
             variance = total[-1, -1] - total[-1, before] @ step
             surprise[people] = ahead**2 / variance
         if seen[0]:
-            share = growth.residual_variance * inverse[0]
-            error[people] = off @ share
-            response[people, -1] = share @ own
-        else:
-            response[people, -1] = response[people, 0]
+            error[people] = off @ (growth.residual_variance * one.inverse[0])
     return ExpectedOutcomes(
         expected,
         spread,
         expected[:, 0] - error,
         surprise,
         float(np.sqrt(growth.residual_variance)),
-        Refit(information, score, response),
+        Refit(growth, outcome, predictors),
     )
 
 

@@ -20,12 +20,16 @@ def list_chunks(n_bootstrap: int) -> list[tuple[int, int]]:
 
 
 def draw_counts(
-    n_people: int, seed: int, chunk: tuple[int, int]
+    n_people: int, seed: int, chunk: tuple[int, int], *, n_drawn: int | None = None
 ) -> tuple[Floats, np.random.Generator]:
-    """Return how often each person is in each sample of a chunk, and what draws on."""
+    """Return how often each person is in each sample of a chunk, and what draws on.
+
+    As many people are drawn as there are where `n_drawn` is None.
+    """
     number, size = chunk
     rng = np.random.default_rng([seed, 1, number])
-    counts = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=size)
+    drawn = n_people if n_drawn is None else n_drawn
+    counts = rng.multinomial(drawn, np.full(n_people, 1 / n_people), size=size)
     return counts.astype(float), rng
 
 
