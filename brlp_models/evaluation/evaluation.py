@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,9 @@ PER_PERSON = (
 )  # fmt: skip
 """Tables with a row for each person; the others summarize these."""
 
+FIGURES: Final = "figures"
+"""The folder of figures in that of an evaluation."""
+
 _PREPROCESSED, _PREDICTIONS = "preprocessed", "predictions"
 
 
@@ -85,9 +89,10 @@ def evaluate_model(
     training: EvaluatedCohort | None = None,
     calibration: EvaluatedCohort | None = None,
     baselines: Sequence[AnyBaseline] = (),
+    write_more: Callable[[Tables, Path], None] = lambda *_: None,
     report: Progress = lambda _: None,
 ) -> Tables:
-    """Evaluate a model, and write each table to `out`.
+    """Evaluate a model, and write each table to `out`, in place of those of an evaluation before.
 
     Parameters
     ----------
@@ -109,6 +114,8 @@ def evaluate_model(
     baselines
         Fitted on other people; each is one more method. Those that need two visits have a table of
         their own.
+    write_more
+        Called with the tables and the folder that takes the place of `out` when all is written.
     report
         Told what is being done.
 
@@ -193,9 +200,11 @@ def evaluate_model(
         tables |= _tell_apart(model, people.cohort, at_horizon, tables["predicted"], out, settings)
     if settings.n_compared:
         tables |= _compare(model, people.cohort, at_horizon, compared, out, settings, report)
-    with write_folder(out) as partial:
+    older = [path.name for path in (*out.glob("*.csv"), *out.glob(FIGURES))]
+    with write_folder(out, without=older) as partial:
         for name, table in tables.items():
             write_table(table.assign(truth=kind), partial / f"{name}.csv")
+        write_more(tables, partial)
     return tables
 
 

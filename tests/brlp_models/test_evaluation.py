@@ -72,7 +72,10 @@ def evaluated(
     model: BrlpModel, cohort: Cohort, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, pd.DataFrame], Path]:
     out = tmp_path_factory.mktemp("evaluation")
-    return evaluate_model(model, EvaluatedCohort(cohort), out, SETTINGS), out
+    (out / "older.csv").touch()
+    more = lambda tables, folder: (folder / "more").write_text(", ".join(tables))  # noqa: E731
+    people = EvaluatedCohort(cohort)
+    return evaluate_model(model, people, out, SETTINGS, write_more=more), out
 
 
 Evaluated = tuple[dict[str, pd.DataFrame], Path]
@@ -117,7 +120,9 @@ def test_every_table_is_written(evaluated: Evaluated) -> None:
         "told_diagnoses", "wrong_diagnosis", "several_visits", "reference",
         "conditions", "condition_changes", "coverage", "times",
     }  # fmt: skip
+    # none of an evaluation before is left, and what stands beside the tables comes with them
     assert set(tables) == {path.stem for path in out.glob("*.csv")} == wanted
+    assert (out / "more").read_text().split(", ") == [*tables]
     assert all(len(tables[name]) for name in wanted - {"failures"})
     methods = {MODEL, CARRY_FORWARD, AUXILIARY, REFERENCE}
     assert set(tables["accuracy"]["method"]) == methods

@@ -11,13 +11,12 @@ from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.config import BaselineConfig
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-from brlp_models.evaluation.evaluation import PER_PERSON, evaluate_model
+from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_model
 from brlp_models.evaluation.local_validation import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
-from cohorts.atomic import write_file
 from cohorts.measurement import tell_learned
 from cohorts.sources.loading import load_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
@@ -108,6 +107,17 @@ def write_evaluation(
     ]
     for note in notes:
         report(note)
+
+    def write_words_and_figures(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+        write_evaluation_figures(
+            tables,
+            folder / FIGURES,
+            is_synthetic=people.cohort.is_synthetic,
+            region=loaded.config.endpoint,
+        )
+        words = render_results(tables, notes=notes)
+        (folder / "results.md").write_text(words, encoding="utf-8")
+
     tables = evaluate_model(
         loaded,
         people,
@@ -116,15 +126,9 @@ def write_evaluation(
         training=read(training) if training else None,
         calibration=read(calibration) if calibration else None,
         baselines=fitted,
+        write_more=write_words_and_figures,
         report=report,
     )
-    write_evaluation_figures(
-        tables,
-        out / "figures",
-        is_synthetic=people.cohort.is_synthetic,
-        region=loaded.config.endpoint,
-    )
-    write_file(out / "results.md", render_results(tables, notes=notes).encode())
     verdict = None
     if plan is not None:
         rng = np.random.default_rng([settings.seed, 4])
