@@ -153,7 +153,8 @@ class ScanDeformation:
         network = self.network.to(model.device).eval()
         planes = torch.from_numpy(coding.encode(table).astype(np.float32)).to(model.device)
         years = torch.tensor([(months - start.months) / 12], device=model.device)
-        field = network(coarsen(scan), planes, years)
+        # where the T1w moves, further channels move along
+        field = network(coarsen(scan[:, :1]), planes, years)
         # from voxels of the coarse grid to those of the scan, which may end within a coarse one
         size = [STRIDE * n for n in field.shape[2:]]
         fine = STRIDE * functional.interpolate(field, size=size, mode="trilinear")

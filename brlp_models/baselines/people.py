@@ -14,7 +14,7 @@ from brlp_models.errors import ModelError
 from cohorts.cohort import Cohort
 
 Images = Sequence[npt.NDArray[np.uint8]]
-"""One baseline scan a person on a model's grid, 0 to 255."""
+"""One baseline T1w scan a person on a model's grid, 0 to 255."""
 
 REGION: Final = "hippocampus"
 _COVARIATES: Final = ("age_years", "sex", "diagnosis", "apoe4", "education_years", "mmse")

@@ -262,7 +262,7 @@ def _quantize(scan: PreprocessedScan) -> npt.NDArray[np.uint8]:
     check = check_scan(scan)
     if check.verdict == "fail":
         raise ModelError(f"the scan was refused: {check.reason_text}.")
-    return np.round(255 * scan.image).astype(np.uint8)
+    return np.asarray(np.round(255 * scan.image[0]), dtype=np.uint8)
 
 
 def _list_failures(problems: dict[str, str]) -> pd.DataFrame:

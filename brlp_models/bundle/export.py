@@ -49,11 +49,16 @@ def export_monai_bundle(source: str | Path, folder: Path) -> Path:
     Raises
     ------
     ModelError
-        Where the folder exists, or the model is not as it was written.
+        Where the folder exists, the model is not as it was written, or reads more than the T1w.
     """
     if folder.exists():
         raise ModelError(f"{folder} exists already; choose another folder for the bundle.")
     model = load_model(source)
+    if len(model.config.channels) > 1:
+        raise ModelError(
+            f"{model.config.name} reads {' and '.join(model.config.channels)}; a MONAI bundle is "
+            "written only of a model that reads T1w alone."
+        )
     with write_folder(folder) as partial:
         for name in ("configs", "models", "scripts", "docs"):
             (partial / name).mkdir()

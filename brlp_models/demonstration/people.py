@@ -172,7 +172,7 @@ def _make_person(group: Group, number: int) -> _Made:
             _describe(group.name(number), people, parameters),
             true,
             measure_with_error(true, rng),
-            image,
+            image[0],
         )
     raise CohortError(f"No volumes could be drawn that base anatomy {base.name} can reach.")
 

@@ -7,7 +7,7 @@ are all read from here.
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -76,6 +76,9 @@ class ScheduleConfig(_Part):
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
 
 
+CHANNELS: Final = ("T1w", "FLAIR", "T2w", "PDw", "T2starw")
+"""The contrasts that a scan may have, as BIDS calls them."""
+
 NetworkName = Literal["UNet", "BasicUNet", "DynUNet", "SegResNet"]
 
 
@@ -87,8 +90,9 @@ class RefinerConfig(_Part):
     network
         A MONAI network class.
     args
-        Its arguments: three channels in (the starting scan, what its reconstruction lacks, the
-        decoded change); of those out a last convolution makes what is added to the change.
+        Its arguments: three times the scan's channels in (the starting scan, what its
+        reconstruction lacks, the decoded change); of those out a last convolution makes what is
+        added to the change.
     change_scale
         Changes are multiplied by it before they enter the network, corrections divided by it.
     """
@@ -155,9 +159,13 @@ class ModelConfig(_Part):
         The model's name, shown in every table made with it.
     spacing_mm, shape, affine
         The grid: voxel size (mm), voxels, and voxel-to-MNI152 matrix (4, 4) of the images.
+    channels
+        The contrasts of a scan, by their BIDS suffixes. The first is T1w: registration,
+        segmentation and the input check read it. The others lie beside it in the same folder
+        (`cohorts.sources.bids.files.find_contrast`).
     white_over_gray
-        The contrast, white over gray matter, that preprocessed scans are brought to: that of the
-        training. None leaves scans as bright as they are.
+        The contrast, white over gray matter, that preprocessed T1w scans are brought to: that of
+        the training. None leaves scans as bright as they are.
     autoencoder, unet, controlnet
         Arguments of MONAI's AutoencoderKL, DiffusionModelUNet and ControlNet; the ControlNet gets
         the UNet's arguments where it does not set its own.
@@ -213,6 +221,7 @@ class ModelConfig(_Part):
     spacing_mm: tuple[float, float, float]
     shape: Triple
     affine: Matrix
+    channels: tuple[str, ...] = ("T1w",)
     white_over_gray: Annotated[float, Field(gt=1)] | None = None
     autoencoder: dict[str, Any]
     unet: dict[str, Any]
@@ -270,7 +279,8 @@ class ModelConfig(_Part):
 
     @model_validator(mode="after")
     def _check_parts_fit(self) -> "ModelConfig":
-        problems = [*_grid_problems(self), *_network_problems(self), *_context_problems(self)]
+        problems = [*_grid_problems(self), *_channel_problems(self), *_network_problems(self)]
+        problems += _context_problems(self)
         problems += _region_problems(self)
         if problems:
             raise ValueError("; ".join(problems))
@@ -294,6 +304,29 @@ def _grid_problems(config: ModelConfig) -> list[str]:
         problems.append(f"affine must be 4 x 4, got {affine.shape}")
     elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), config.spacing_mm, atol=1e-4):
         problems.append(f"affine's voxel size must be spacing_mm {config.spacing_mm}")
+    return problems
+
+
+def _channel_problems(config: ModelConfig) -> list[str]:
+    channels, problems = config.channels, []
+    for name in dict.fromkeys(channels):
+        if name not in CHANNELS:
+            problems.append(f"channels names {name}, it can name {', '.join(CHANNELS)}")
+        if channels.count(name) > 1:
+            problems.append(f"channels names {name} {channels.count(name)} times, once is expected")
+    if channels[:1] != ("T1w",):
+        problems.append(f"the first of channels must be T1w, got {', '.join(channels) or 'none'}")
+    n, told = len(channels), f"one for each of channels ({', '.join(channels)})"
+    for key in ("in_channels", "out_channels"):
+        if config.autoencoder.get(key) != n:
+            got = config.autoencoder.get(key)
+            problems.append(f"autoencoder.{key} must be {n}, {told}, got {got}")
+    if config.refiner is not None and config.refiner.args.get("in_channels") != 3 * n:
+        got = config.refiner.args.get("in_channels")
+        problems.append(f"refiner.args.in_channels must be {3 * n}, three {told}, got {got}")
+    if config.segmenter is not None and config.segmenter.args.get("in_channels", 1) != 1:
+        got = config.segmenter.args["in_channels"]
+        problems.append(f"segmenter.args.in_channels must be 1, the T1w, got {got}")
     return problems
 
 

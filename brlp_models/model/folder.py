@@ -239,6 +239,7 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "license": config.license,
         "grid": f"{' x '.join(map(str, config.shape))} voxels of "
         f"{' x '.join(f'{mm:g}' for mm in config.spacing_mm)} mm, MNI152",
+        "channels": list(config.channels),
         "latent": f"{config.latent_channels} x {' x '.join(map(str, config.latent_shape))}, "
         f"scale {config.latent_scale:g}",
         "target": config.diffusion_target,

@@ -60,8 +60,8 @@ class BrlpModel:
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:
-        """Return the posterior means of images (B, 1, *shape): latents (B, C, *latent_shape)."""
-        expected = (1, *self.config.shape)
+        """Return the posterior means of scans (B, channels, *shape): (B, C, *latent_shape)."""
+        expected = (len(self.config.channels), *self.config.shape)
         if tuple(images.shape[1:]) != expected:
             raise ModelError(
                 f"Model {self.config.name} encodes images of shape {expected} each, "
@@ -73,7 +73,7 @@ class BrlpModel:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Return the images (B, 1, *shape) of latents (B, C, *latent_shape)."""
+        """Return the scans (B, channels, *shape) of latents (B, C, *latent_shape)."""
         autoencoder: Any = self.network("autoencoder")
         images: Tensor = autoencoder.decode(self._place(latents))
         return images.float()
@@ -94,15 +94,15 @@ class BrlpModel:
         Parameters
         ----------
         decoded
-            Decoded latents of one person at other ages, (B, 1, *shape).
+            Decoded latents of one person at other ages, (B, channels, *shape).
         scan, reconstruction
-            The person's scan, and the decoded latent of it, each (1, *shape).
+            The person's scan, and the decoded latent of it, each (channels, *shape).
 
         Returns
         -------
         Tensor
-            Scans (B, 1, *shape), intensities 0 to 1, as `decoding` of the configuration says, on
-            the device of `decoded`.
+            Scans (B, channels, *shape), intensities 0 to 1, as `decoding` of the configuration
+            says, on the device of `decoded`.
         """
         if self.config.decoding == "latent":
             return decoded.clamp(0, 1)
@@ -123,7 +123,7 @@ class BrlpModel:
 def sharpen_change(
     refiner: nn.Module, change: Tensor, scan: Tensor, reconstruction: Tensor, *, scale: float
 ) -> Tensor:
-    """Return what a refiner adds to a decoded change, all (B, 1, x, y, z)."""
+    """Return what a refiner adds to a decoded change, all (B, channels, x, y, z)."""
     # scaled, since a change is small beside the intensities of a scan, and bfloat16 is coarse
     inputs = torch.cat([scan, scan - reconstruction, scale * change], dim=1)
     correction: Tensor = refiner(inputs.contiguous(memory_format=torch.channels_last_3d))

@@ -27,7 +27,7 @@ IMAGE_NETWORKS: Mapping[NetworkName, type[nn.Module]] = {
 
 
 def build_autoencoder(config: ModelConfig) -> nn.Module:
-    """Return the KL autoencoder, an image (B, 1, *shape) to a latent and back."""
+    """Return the KL autoencoder, scans (B, channels, *shape) to latents and back."""
     return _build("autoencoder", AutoencoderKL, config.autoencoder)
 
 
@@ -46,18 +46,18 @@ def build_controlnet(config: ModelConfig) -> nn.Module:
 
 
 def build_segmenter(config: SegmenterConfig) -> nn.Module:
-    """Return the segmentation network, an image (B, 1, *shape) to logits (B, labels, *shape)."""
+    """Return the segmentation network, T1w (B, 1, *shape) to logits (B, labels, *shape)."""
     return _build("segmenter", IMAGE_NETWORKS[config.network], config.args)
 
 
 def build_refiner(config: RefinerConfig) -> nn.Module:
-    """Return the refining network, three images (B, 3, *shape) to a correction (B, 1, *shape).
+    """Return the refining network, three scans (B, 3 channels, *shape) to a correction of one.
 
     Its head starts at zero, as ControlNet's do (Zhang et al. 2023), so that learning starts from
     no correction.
     """
     body = _build("refiner", IMAGE_NETWORKS[config.network], config.args)
-    head = nn.Conv3d(config.args["out_channels"], 1, 1)
+    head = nn.Conv3d(config.args["out_channels"], config.args["in_channels"] // 3, 1)
     for parameter in head.parameters():
         nn.init.zeros_(parameter)
     return nn.Sequential(body, head)

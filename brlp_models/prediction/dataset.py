@@ -96,7 +96,7 @@ class PredictedDataset:
         target
             Whose, and for when.
         scan, sd
-            On the model's grid.
+            (channels, *shape) on the model's grid; a file is written for each channel.
         """
         facts = {
             "PredictedAge": round(target.age_years, 3),
@@ -106,15 +106,16 @@ class PredictedDataset:
         }
         when = f"month {target.horizon_months:g} age {target.age_years:.1f}"
         says = f"A scan that a model predicts for {when}; nobody acquired it."
-        self._write(target.person, target.name, scan, f"PREDICTED {when}", says, facts)
+        self._write_channels(target.person, target.name, scan, f"PREDICTED {when}", says, facts)
         stem = name_uncertainty(target)
         says = f"Standard deviation over the draws of a scan that is predicted for {when}."
-        self._write(target.person, stem, sd, f"SD PREDICTED {when}", says, facts)
+        self._write_channels(target.person, stem, sd, f"SD PREDICTED {when}", says, facts)
 
     def write_start(self, person: Person, scan: NDArray[Any]) -> None:
         """Write the scan that predictions start from, as the model shows it, and its transform."""
         says = "The starting scan, encoded and decoded by the model; nobody acquired it."
-        self._write(person, person.start.reconstruction_name, scan, "RECONSTRUCTED", says, {})
+        stem = person.start.reconstruction_name
+        self._write_channels(person, stem, scan, "RECONSTRUCTED", says, {})
         matrix = person.scan.native_to_mni
         if matrix is None:
             return
@@ -138,6 +139,20 @@ class PredictedDataset:
         says = f"Share of each voxel that the {OUTLINED_REGION} fills, both sides, by the model."
         stem = name_region(name)
         self._write(person, stem, rounded, f"{OUTLINED_REGION.upper()} share", says, {})
+
+    def _write_channels(
+        self,
+        person: Person,
+        stem: str,
+        scan: NDArray[Any],
+        descrip: str,
+        says: str,
+        facts: dict[str, Any],
+    ) -> None:
+        """Write a file for each channel, by the name of the T1w's."""
+        for channel, array in zip(self.model.config.channels, scan, strict=True):
+            name = f"{stem.removesuffix('T1w')}{channel}"
+            self._write(person, name, array, descrip, says, facts)
 
     def _write(
         self,

@@ -29,7 +29,7 @@ class Person:
     start, scan
         The starting visit and its scan on the model's grid.
     latent, reconstruction
-        The encoded scan (C, *latent_shape), and what it decodes to (1, *shape).
+        The encoded scan (C, *latent_shape), and what it decodes to (channels, *shape).
     volumes, volume_source
         Native volumes (mm3) of the starting scan.
     """
@@ -60,7 +60,7 @@ class PersonAtHorizon:
 
     @property
     def name(self) -> str:
-        """What its scan is called, without the ending of the file."""
+        """What its T1w is called, without the ending of the file."""
         month, age = format_months(self.horizon_months), f"{self.age_years:.1f}".removesuffix(".0")
         when = f"Month{month}Age{age}".replace(".", "p")
         return f"{self.person.start.prefix}_desc-predicted{when}_T1w"
@@ -109,12 +109,12 @@ class Drawing:
             done += len(latents)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Return decoded latents (B, 1, *shape)."""
+        """Return decoded latents (B, channels, *shape)."""
         parts = self.scan_batch.run(lambda part: self.model.decode(latents[part]), len(latents))
         return torch.cat(list(parts)).cpu()
 
     def render(self, person: Person, decoded: Tensor) -> Tensor:
-        """Return what decoded latents look like in a person, (B, 1, *shape), 0 to 1."""
+        """Return what decoded latents look like in a person, (B, channels, *shape), 0 to 1."""
         return self.model.render(
             decoded, scan=person.scan.image, reconstruction=person.reconstruction
         )

@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 OnProgress = Callable[[float], None]
 """Told how many predictions (people x horizons) were finished since it was last told."""
 OnPerson = Callable[[Sequence[PersonAtHorizon], Sequence[torch.Tensor]], None]
-"""Given a person's targets and the scan (1, *shape) predicted for each, on the model's grid."""
+"""Given a person's targets and the scan (channels, *shape) predicted for each, on the grid."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +210,10 @@ class PredictionJob:
         # beside the predicted scans lies a baseline of their sharpness
         person = targets[0].person
         (start,) = self.drawing.render(person, decoded[:1])
-        self.dataset.write_start(person, np.asarray(start[0]))
+        self.dataset.write_start(person, np.asarray(start))
         for target, scan in zip(targets, scans, strict=True):
-            sd = np.asarray(target.draws.scans.sd[0])
-            self.dataset.write_prediction(target, np.asarray(scan[0]), sd)
+            sd = np.asarray(target.draws.scans.sd)
+            self.dataset.write_prediction(target, np.asarray(scan), sd)
         shares = self.drawing.locate(decoded, OUTLINED_REGION)
         if shares is not None:
             for name, share in zip(names, shares, strict=True):

@@ -20,7 +20,7 @@ class ObservedScan:
     session_id, months
         Its visit, months since baseline.
     image
-        The brain, intensities 0 to 1.
+        The brain of the T1w, intensities 0 to 1.
     decoded
         The same after the model's autoencoder, there and back: beside a predicted scan, what
         decoding leaves out is then no difference.
@@ -71,6 +71,6 @@ def load_observed_scan(
             f"{participant_id} has no scan within {window_months:g} months of month {months:g}."
         )
     restore = load_start_scan(model, own, first, cache).restore
-    voxels = load_start_scan(model, own, visit, cache).image[0].numpy()
-    decoded = restore(reconstruct_image(model, voxels))
-    return ObservedScan(visit.session_id, visit.months, restore(voxels), decoded)
+    voxels = load_start_scan(model, own, visit, cache).image.numpy()
+    decoded = restore(reconstruct_image(model, voxels)[0])
+    return ObservedScan(visit.session_id, visit.months, restore(voxels[0]), decoded)

@@ -35,7 +35,7 @@ class StartVisit:
     age_years, months
         At the visit; months since the baseline visit.
     image_path, segmentation_path
-        Its files.
+        Its files, of the T1w where the model reads more.
     """
 
     participant_id: str
@@ -68,11 +68,11 @@ class StartScan:
     Parameters
     ----------
     image
-        (1, *shape), intensities 0 to 1.
+        (channels, *shape), intensities 0 to 1.
     native_to_mni
         Matrix from the scan's world to MNI152 (RAS, mm); None where the scan is there already.
     restore
-        Takes an array on the model's grid back to the person's own space.
+        Takes an array (*shape) on the model's grid back to the person's own space.
     warnings
         What the input check says of a scan that is outside of training; empty for a pass.
     brain_mask
@@ -141,7 +141,7 @@ def load_start_scan(
     if check.verdict == "fail":
         raise ModelError(f"{visit.image_path} was refused: {check.reason_text}.")
     return StartScan(
-        torch.from_numpy(scan.image)[None],
+        torch.from_numpy(scan.image),
         None if scan.is_in_place else scan.native_to_mni,
         lambda array: to_native_space(array, scan),
         check.reason_text,

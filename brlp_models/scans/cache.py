@@ -74,7 +74,7 @@ def compute_key(
     """
     asks = any(visit.segmentation is None and visit.mask is None for visit in visits)
     origin = {
-        "files": [[_digest(v.scan), _digest(v.segmentation), _digest(v.mask)] for v in visits],
+        "files": [_digest_visit(visit) for visit in visits],
         "grid": [grid.shape, grid.affine.tolist()],
         "segmenter": segmenter.name if asks and segmenter is not None else None,
         "white_over_gray": white_over_gray,
@@ -83,6 +83,11 @@ def compute_key(
         "computed_by": _read_versions(),
     }
     return hashlib.sha256(json.dumps(origin).encode()).hexdigest()
+
+
+def _digest_visit(visit: VisitScan) -> list[object]:
+    others = [[name, _digest(source)] for name, source in visit.others.items()]
+    return [_digest(visit.scan), _digest(visit.segmentation), _digest(visit.mask), *others]
 
 
 def _digest(source: Scan | Path | str | None) -> str | None:

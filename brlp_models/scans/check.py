@@ -297,8 +297,8 @@ def check_against_model(
 def measure_spread(model: "BrlpModel", image: NDArray[np.float32]) -> dict[str, float]:
     """Return how far each region's volume differs between two contrasts of a scan.
 
-    Brightness is raised to the powers of `brlp_models.scans.contrast.CONTRASTS`; the share is the
-    sd of both volumes over their mean.
+    Brightness of the scan (channels, *shape) is raised to the powers of
+    `brlp_models.scans.contrast.CONTRASTS`; the share is the sd of both volumes over their mean.
     """
     import torch
 
@@ -306,7 +306,7 @@ def measure_spread(model: "BrlpModel", image: NDArray[np.float32]) -> dict[str, 
 
     versions = np.stack([change_contrast(image, exponent) for exponent in CONTRASTS])
     names = [f"contrast {exponent:g}" for exponent in CONTRASTS]
-    low, high = NetworkSegmenter(model).measure(torch.from_numpy(versions)[:, None], names)
+    low, high = NetworkSegmenter(model).measure(torch.from_numpy(versions), names)
     regions = [region for region in model.config.regions if low.get(region, 0) > 0]
     return {
         region: float(np.std([low[region], high[region]], ddof=1))
@@ -316,18 +316,19 @@ def measure_spread(model: "BrlpModel", image: NDArray[np.float32]) -> dict[str, 
 
 
 def reconstruct_image(model: "BrlpModel", image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return an image of the model's grid after its autoencoder, there and back."""
+    """Return a scan (channels, *shape) after the model's autoencoder, there and back."""
     import torch
 
-    images = torch.from_numpy(np.ascontiguousarray(image))[None, None]
+    images = torch.from_numpy(np.ascontiguousarray(image))[None]
     decoded = model.decode(model.encode(images))
-    return np.asarray(decoded[0, 0].cpu().numpy(), dtype=np.float32)
+    return np.asarray(decoded[0].cpu().numpy(), dtype=np.float32)
 
 
 def compute_reconstruction_error(preprocessed: PreprocessedScan, reconstruct: Reconstruct) -> float:
     """Return the mean absolute error in the brain after the autoencoder, in units of intensity."""
     difference = np.abs(reconstruct(preprocessed.image) - preprocessed.image)
-    return float(difference[preprocessed.mask].mean()) if preprocessed.mask.any() else float("nan")
+    inside = difference[:, preprocessed.mask]
+    return float(inside.mean()) if inside.size else float("nan")
 
 
 def _judge(value: float, limit: Limit) -> tuple[Verdict, str]:

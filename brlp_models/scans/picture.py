@@ -1,4 +1,4 @@
-"""A preprocessed scan as a picture, with the template's outline over it."""
+"""The T1w of a preprocessed scan as a picture, with the template's outline over it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ def _to_ras(
     orientations: Any = nib.orientations
     affine = preprocessed.grid.affine
     order = orientations.io_orientation(affine)
-    image = orientations.apply_orientation(preprocessed.image, order)
+    image = orientations.apply_orientation(preprocessed.image[0], order)
     outline = orientations.apply_orientation(outline, order)
     moved = affine @ orientations.inv_ornt_aff(order, preprocessed.grid.shape)
     return image, outline, moved

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from brlp_models.errors import ScanError
 from brlp_models.scans.cache import ScanCache, compute_key
 from brlp_models.scans.contrast import compute_exponent, measure_white_over_gray
-from brlp_models.scans.files import Scan, read_labels, read_scan
+from brlp_models.scans.files import Scan, read_labels
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.metrics import compute_placement_metrics
 from brlp_models.scans.preprocessing import (
     PreprocessedScan,
     VisitScan,
     preprocess_visits,
+    read_channels,
     tell_orientation,
 )
+from cohorts.errors import CohortError
 from cohorts.labels import SIDED_CODES
+from cohorts.sources.bids.files import find_contrast
 
 if TYPE_CHECKING:
     from brlp_models.model.model import BrlpModel
@@ -37,32 +41,33 @@ def load_onto_grid(
 ) -> PreprocessedScan:
     """Return the last of one person's scans on a model's grid, with what the input check judges.
 
-    A scan that is there already, with intensities 0 to 1 around a background of 0, is taken as it
-    is. Any other is preprocessed through the affine of the person's first scan.
+    A scan that is there already, with intensities 0 to 1 around a background of 0 in every channel,
+    is taken as it is. Any other is preprocessed through the affine of the person's first scan.
 
     Parameters
     ----------
     model
         Its grid, its contrast, and the segmenter that finds a brain.
     visits
-        The baseline first; only the first and the last are read.
+        The baseline first; only the T1w of the first, and the last, are read. Channels of the model
+        that the last does not name are looked for beside its T1w.
     cache
         Keeps preprocessed scans.
 
     Raises
     ------
     ScanError
-        Where a file cannot be read, or no brain is found in it.
+        Where a file cannot be read, or no brain is found in it; where a channel is not there.
     """
     from brlp_models.scans.brain_network import choose_brain_segmenter
 
-    last, config = visits[-1], model.config
-    scan = last.scan if isinstance(last.scan, Scan) else read_scan(last.scan)
-    if is_preprocessed(scan, Grid.of_config(config)):
-        placed = take_as_it_is(scan, config.white_over_gray)
+    config, grid = model.config, Grid.of_config(model.config)
+    last = add_channels(visits[-1], config.channels)
+    visits, scans = [*visits[:-1], last], read_channels(last)
+    if are_preprocessed(scans, grid):
+        placed = take_as_they_are(scans, config.white_over_gray)
     else:
-        grid, segmenter = Grid.of_config(config), choose_brain_segmenter(model)
-        wanted = config.white_over_gray
+        segmenter, wanted = choose_brain_segmenter(model), config.white_over_gray
 
         def make() -> PreprocessedScan:
             return preprocess_visits(visits, grid, segmenter=segmenter, white_over_gray=wanted)[-1]
@@ -71,6 +76,39 @@ def load_onto_grid(
         placed = make() if cache is None else cache.fetch(key, make)
     sides = "" if last.segmentation is None else judge_sides(last.segmentation)
     return replace(placed, provenance={**placed.provenance, "sides": sides})
+
+
+def add_channels(visit: VisitScan, channels: Sequence[str]) -> VisitScan:
+    """Return a visit with all channels of a model; those that it does not name lie beside its T1w.
+
+    Parameters
+    ----------
+    visit
+        With its T1w.
+    channels
+        Of the model, the T1w first.
+
+    Raises
+    ------
+    ScanError
+        Where a channel is not there.
+    """
+    others = dict(visit.others)
+    for name in channels[1:]:
+        if name in others:
+            continue
+        if isinstance(visit.scan, Scan):
+            raise ScanError(f"{visit.scan.name}: the model reads {name} as well; got none.")
+        try:
+            others[name] = find_contrast(Path(visit.scan), name)
+        except CohortError as error:
+            raise ScanError(*error.problems) from error
+    return replace(visit, others={name: others[name] for name in channels[1:]})
+
+
+def are_preprocessed(scans: Sequence[Scan], grid: Grid) -> bool:
+    """Say whether all channels of a scan are on a model's grid as `is_preprocessed` says."""
+    return all(is_preprocessed(scan, grid) for scan in scans)
 
 
 def is_preprocessed(scan: Scan, grid: Grid) -> bool:
@@ -82,18 +120,19 @@ def is_preprocessed(scan: Scan, grid: Grid) -> bool:
     return low == 0 and 0.5 < high <= 1.001 and background >= _LEAST_BACKGROUND
 
 
-def take_as_it_is(scan: Scan, white_over_gray: float | None) -> PreprocessedScan:
+def take_as_they_are(scans: Sequence[Scan], white_over_gray: float | None) -> PreprocessedScan:
     """Return a scan that is on the model's grid already, with what can be judged of it there.
 
     Its contrast is not changed: how far it is from that of training is judged instead.
 
     Parameters
     ----------
-    scan
-        Brain from 0 to 1, background exactly 0.
+    scans
+        Brain from 0 to 1, background exactly 0, one a channel; the first is judged.
     white_over_gray
         The contrast of the model's training, where it is known.
     """
+    scan = scans[0]
     mask = scan.data > 0
     contrast = measure_white_over_gray(scan.data, scan.grid)
     metrics = compute_placement_metrics(scan.data, mask, scan.grid)
@@ -101,7 +140,7 @@ def take_as_it_is(scan: Scan, white_over_gray: float | None) -> PreprocessedScan
     if white_over_gray is not None:
         metrics["contrast_lacking"] = compute_exponent(contrast, white_over_gray)
     return PreprocessedScan(
-        image=scan.data,
+        image=np.stack([one.data for one in scans]),
         mask=mask,
         grid=scan.grid,
         native_grid=scan.grid,

@@ -1,9 +1,12 @@
-"""From a T1w scan in its own space to a model's grid, with the way back."""
+"""From a scan in its own space to a model's grid, with the way back.
+
+A scan has one channel or more; the first is the T1w, which says where the brain is.
+"""
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -40,11 +43,14 @@ class VisitScan:
         A label map (SynthSeg or FreeSurfer codes) in the scan's world.
     mask
         A brain mask in the scan's world.
+    others
+        The further channels by name, in the model's order.
     """
 
     scan: Path | str | Scan
     segmentation: Path | str | None = None
     mask: Path | str | None = None
+    others: Mapping[str, Path | str | Scan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class PreprocessedScan:
     Parameters
     ----------
     image
-        Brain from 0 to 1, background exactly 0, on `grid`.
+        (channels, *shape): brain from 0 to 1, background exactly 0, on `grid`.
     mask
         Brain on `grid`.
     grid
@@ -66,7 +72,8 @@ class PreprocessedScan:
     metrics
         What the input check judges; see `compute_scan_metrics` and `compute_placement_metrics`.
     provenance
-        The file, the template, where the brain mask came from (`BrainMask`).
+        The file, the template, where the brain mask came from (`BrainMask`), and how each further
+        channel, by its name, came to lie on the first.
     """
 
     image: NDArray[np.float32]
@@ -123,10 +130,12 @@ class PreprocessedScan:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 image, mask, text = file["image"], file["mask"], str(file["content"])
             content = json.loads(text)
+            grid = Grid(*content["grid"])
             return cls(
-                image=image,
+                # files that hold a T1w scan alone were written without an axis of channels
+                image=image.reshape(-1, *grid.shape),
                 mask=mask,
-                grid=Grid(*content["grid"]),
+                grid=grid,
                 native_grid=Grid(*content["native_grid"]),
                 native_to_mni=np.asarray(content["native_to_mni"], dtype=float),
                 metrics=content["metrics"],
@@ -163,6 +172,9 @@ def preprocess_visits(
     baseline, brain mask, resampling, intensities from 0 to 1. Only the baseline's affine has a
     determinant other than 1, so that a change of volume is never a change of registration.
 
+    All of it is found in the T1w; further channels are mapped rigidly to the T1w of their visit,
+    unless they lie on the same voxels, and go the same way. Each is scaled on its own.
+
     Parameters
     ----------
     visits
@@ -172,7 +184,7 @@ def preprocess_visits(
     segmenter
         Finds the brain in whole heads without segmentation or mask; see `find_brain_mask`.
     white_over_gray
-        The contrast that scans are brought to; None leaves it as it is.
+        The contrast that the T1w is brought to; None leaves it as it is.
     report
         Called with what is being done.
 
@@ -184,7 +196,7 @@ def preprocess_visits(
     results: list[PreprocessedScan] = []
     baseline: _Prepared | None = None
     for visit in visits:
-        scan = visit.scan if isinstance(visit.scan, Scan) else read_scan(visit.scan)
+        scan = _read(visit.scan)
         report(f"{scan.name}: bias field")
         scan = replace(scan, data=shift_to_positive(scan.data))
         corrected = replace(scan, data=correct_bias_field(scan))
@@ -201,8 +213,20 @@ def preprocess_visits(
         )
         prepared = _Prepared(corrected, mask, registration)
         baseline = baseline or prepared
-        results.append(_carry_to_grid(prepared, grid, white_over_gray))
+        placed = _carry_to_grid(prepared, grid, white_over_gray)
+        for name, other in visit.others.items():
+            placed = _add_channel(placed, name, _read(other), prepared)
+        results.append(placed)
     return results
+
+
+def read_channels(visit: VisitScan) -> list[Scan]:
+    """Return the scans of a visit's channels, the T1w first."""
+    return [_read(source) for source in (visit.scan, *visit.others.values())]
+
+
+def _read(source: Path | str | Scan) -> Scan:
+    return source if isinstance(source, Scan) else read_scan(source)
 
 
 def to_native_space(
@@ -213,7 +237,7 @@ def to_native_space(
     Parameters
     ----------
     predicted
-        On the model's grid.
+        One channel, on the model's grid.
     preprocessed
         The scan it was predicted from.
     order
@@ -281,7 +305,7 @@ def _carry_to_grid(
     if white_over_gray is not None:
         brain, metrics["contrast_exponent"] = standardize_contrast(brain, grid, white_over_gray)
     return PreprocessedScan(
-        image=brain,
+        image=brain[None],
         mask=mask,
         grid=grid,
         native_grid=scan.grid,
@@ -294,6 +318,36 @@ def _carry_to_grid(
             "mask_doubt": prepared.mask.doubt,
             "orientation": tell_orientation(scan),
         },
+    )
+
+
+def _add_channel(
+    placed: PreprocessedScan, name: str, other: Scan, first: _Prepared
+) -> PreprocessedScan:
+    """Return a placed scan with one more channel, which goes the way of the first."""
+    other = replace(other, data=shift_to_positive(other.data))
+    corrected = replace(other, data=correct_bias_field(other))
+    to_mni, said = first.registration.affine, "on the voxels of the T1w"
+    if other.grid != first.scan.grid:
+        rigid = register_to_baseline(
+            corrected.data,
+            corrected.grid,
+            baseline=first.scan.data,
+            baseline_grid=first.scan.grid,
+            baseline_mask=first.mask.voxels,
+        )
+        to_mni, said = to_mni @ rigid.affine, "registered rigidly to the T1w"
+    carried = resample(corrected.data, other.grid, placed.grid, source_to_target=to_mni)
+    field_of_view = np.ones(other.grid.shape, dtype=bool)
+    seen = resample(field_of_view, other.grid, placed.grid, source_to_target=to_mni)[placed.mask]
+    brain, _ = scale_intensity(carried, placed.mask)
+    metrics = dict(placed.metrics)
+    metrics["coverage"] = min(metrics["coverage"], float(seen.mean()) if seen.size else 0.0)
+    return replace(
+        placed,
+        image=np.concatenate([placed.image, brain[None]]),
+        metrics=metrics,
+        provenance={**placed.provenance, name: f"{other.name}, {said}"},
     )
 
 

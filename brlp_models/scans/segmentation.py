@@ -42,12 +42,12 @@ class Segmenter(Protocol):
         ...
 
     def measure(self, images: Tensor, names: Sequence[str]) -> list[Volumes]:
-        """Return the volumes (mm3, in the model's space) of images (B, 1, *shape), by region.
+        """Return the volumes (mm3, in the model's space) of scans (B, channels, *shape), by region.
 
         Parameters
         ----------
         images
-            Scans on the model's grid, intensities 0 to 1.
+            Scans on the model's grid, intensities 0 to 1; the first channel is measured.
         names
             What each scan is called, without the ending of its file.
         """
@@ -171,15 +171,18 @@ def choose_segmenter(model: BrlpModel, segmentations: Path | None = None) -> Seg
 
 @torch.inference_mode()
 def compute_logits(model: BrlpModel, images: Tensor) -> Tensor:
-    """Return the segmentation network's output (B, labels, *shape) for images (B, 1, *shape)."""
-    logits = model.network("segmenter")(images.to(model.device))
+    """Return the segmentation network's output (B, labels, *shape) for scans (B, channels, *shape).
+
+    It reads the first channel.
+    """
+    logits = model.network("segmenter")(images[:, :1].to(model.device))
     # deep supervision stacks outputs of coarser grids behind the full one
     full: Tensor = logits[:, 0] if logits.dim() == images.dim() + 1 else logits
     return full.float()
 
 
 def compute_label_maps(model: BrlpModel, images: Tensor) -> np.ndarray:
-    """Return label maps (B, *shape) of images (B, 1, *shape), coded as the folder says."""
+    """Return label maps (B, *shape) of scans (B, channels, *shape), coded as the folder says."""
     config = NetworkSegmenter(model).config
     ids = np.asarray(_label_ids(config), dtype=np.int32)
     channels = compute_logits(model, images).argmax(dim=1).cpu().numpy()

@@ -41,7 +41,7 @@ from brlp_models.training.banks.pairs import (
     build_visit_pairs,
     name_regions,
 )
-from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.banks.volumes import Bank, read_scans
 from brlp_models.training.checkpoint import CHECKPOINT
 from brlp_models.training.loop import (
     LoopSettings,
@@ -219,7 +219,8 @@ class Training:
         for phase, settings in enumerate(self.recipe.autoencoder, start=1):
             source = self._open_source(settings.source)
             judge = self._load_judge(settings.perceptual_weight)
-            stage = AutoencoderStage(network, source, settings, judge=judge)
+            n_channels = len(self.recipe.model.channels)
+            stage = AutoencoderStage(network, source, settings, n_channels=n_channels, judge=judge)
             weights = self._run(stage, "autoencoder", phase)
             network.load_state_dict(weights["autoencoder"])
         return weights
@@ -301,7 +302,7 @@ class Training:
                 self._count("decoding", len(latents)),
             ),
         )
-        source = RenderingSource(bank, np.load(path, mmap_mode="r"))
+        source = RenderingSource(bank, read_scans(path))
         scale = config.change_scale if config is not None else 1.0
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.refiner, start=1):

@@ -124,6 +124,16 @@ class Recipe(_Part):
         return self
 
     @model_validator(mode="after")
+    def _check_channels(self) -> "Recipe":
+        made = [phase.source for phase in self.autoencoder if phase.source == "labels"]
+        if len(self.model.channels) > 1 and (self.people is not None or made):
+            raise ValueError(
+                f"model.channels are {', '.join(self.model.channels)}, but scans of [people], and "
+                'of an [[autoencoder]] with source = "labels", are T1w alone; train on a cohort'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_refiner(self) -> "Recipe":
         if (self.model.refiner is not None) != bool(self.refiner):
             raise ValueError("[model.refiner] and [[refiner]] must be given together")

@@ -135,7 +135,11 @@ class TrainingSession:
         if self._cohort is not None:
             n = len(self._cohort.participants)
             write_cohort_bank(
-                self._cohort, folder, grid, report=lambda k: self._report("scans", k, n, {})
+                self._cohort,
+                folder,
+                grid,
+                channels=self._recipe.model.channels,
+                report=lambda k: self._report("scans", k, n, {}),
             )
             return
         people = self._get_people()

@@ -64,7 +64,7 @@ def test_the_person_of_median_prediction_is_shown_as_acquired_and_decoded(
     paths = found.set_index("kind")["path"]
     acquired = nib.load(scans.parent / "p2-24.nii.gz").get_fdata()
     assert nib.load(paths["observed"]).get_fdata() == pytest.approx(acquired)
-    decoded = reconstruct_image(loaded, acquired.astype(np.float32))
+    decoded = reconstruct_image(loaded, acquired.astype(np.float32)[None])[0]
     assert nib.load(paths["decoded"]).get_fdata() == pytest.approx(decoded, abs=1e-5)
 
 

@@ -11,7 +11,7 @@ from brlp_models.scans.check import check_scan
 from brlp_models.scans.contrast import measure_white_over_gray, standardize_contrast
 from brlp_models.scans.files import make_scan
 from brlp_models.scans.grid import Grid, resample
-from brlp_models.scans.placing import judge_sides, take_as_it_is
+from brlp_models.scans.placing import judge_sides, take_as_they_are
 from brlp_models.scans.template import load_template
 
 AFFINE = np.array([[2.0, 0, 0, -79], [0, 2, 0, -111], [0, 0, 2, -71], [0, 0, 0, 1]])
@@ -55,7 +55,7 @@ def test_scan_on_the_grid_is_judged(
     brain: np.ndarray, change: Any, verdict: str, words: str
 ) -> None:
     changed = np.ascontiguousarray(change(brain), dtype=np.float32)
-    check = check_scan(take_as_it_is(make_scan(changed, AFFINE), CONTRAST))
+    check = check_scan(take_as_they_are([make_scan(changed, AFFINE)], CONTRAST))
     assert check.verdict == verdict, check.render()
     assert words in check.reason_text
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,11 @@ def make_person(name: str, to_mni: Any) -> Person:
 
 @pytest.fixture
 def dataset(tiny_model: BrlpModel, tmp_path: Path) -> Path:
-    made = PredictedDataset(tmp_path / "out", tiny_model, seed=7, is_synthetic=False)
+    config = tiny_model.config.model_copy(update={"channels": ("T1w", "FLAIR")})
+    model = replace(tiny_model, config=config)
+    made = PredictedDataset(tmp_path / "out", model, seed=7, is_synthetic=False)
     made.describe()
-    scan = np.linspace(0, 1, np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
+    scan = np.linspace(0, 1, 2 * np.prod(SHAPE), dtype=np.float32).reshape(2, *SHAPE)
     rows = []
     for name, to_mni in zip(PEOPLE, (TO_MNI, None), strict=True):
         person = make_person(name, to_mni)
@@ -62,7 +65,7 @@ def test_the_official_validator_accepts_it(
 
 def test_every_image_says_what_it_is(dataset: Path, tiny_model: BrlpModel) -> None:
     images = sorted(dataset.rglob("*.nii.gz"))
-    assert len(images) == 2 * (1 + 2 * 2)
+    assert len(images) == 2 * 2 * (1 + 2 * 2)
     for path in images:
         assert "_desc-" in path.name
         image: Any = nib.load(path)

@@ -111,7 +111,7 @@ def raw(
     """Replace the registration, which takes seconds, and give the input check's verdict."""
     grid, native = Grid.of_config(tiny_model.config), Grid((30,) * 3, np.diag([6.0, 6, 6, 1]))
     image, asked = ball(tiny_model), []
-    scan = PreprocessedScan(image, image > 0, grid, native, np.diag([1.1, 1, 1, 1]), {}, {})
+    scan = PreprocessedScan(image[None], image > 0, grid, native, np.diag([1.1, 1, 1, 1]), {}, {})
 
     def preprocess(visits: Sequence[VisitScan], _: Grid, **__: Any) -> list[PreprocessedScan]:
         asked.extend(Path(str(visit.scan)).name for visit in visits)

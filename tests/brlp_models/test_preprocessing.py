@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
 from brlp_models.errors import ModelError, ScanError
 from brlp_models.scans.brain_mask import find_brain_mask
@@ -52,11 +52,20 @@ def make_template_person(native_to_mni: np.ndarray) -> Scan:
 
 @pytest.fixture(scope="module")
 def person() -> list[PreprocessedScan]:
-    """Two visits of one synthetic person, the second lying elsewhere in the scanner."""
+    """Two visits of one synthetic person, the second lying elsewhere in the scanner.
+
+    At the first there are two more channels, dark where the T1w is bright: one on its voxels, one
+    of a head that has moved.
+    """
     baseline = make_template_person(turn(10, 1.1, (4, -6, 8)))
     moved = turn(6, 1.0, (-7, 5, 3))
     followup = make_template_person(turn(10, 1.1, (4, -6, 8)) @ moved)
-    return preprocess_visits([VisitScan(baseline), VisitScan(followup)], MODEL_GRID)
+    others = {"T2w": invert(baseline), "FLAIR": invert(followup)}
+    return preprocess_visits([VisitScan(baseline, others=others), VisitScan(followup)], MODEL_GRID)
+
+
+def invert(scan: Scan) -> Scan:
+    return replace(scan, data=np.where(scan.data > 100, 1300 - scan.data, 0))
 
 
 def displacement_mm(first: np.ndarray, second: np.ndarray) -> float:
@@ -70,6 +79,19 @@ def displacement_mm(first: np.ndarray, second: np.ndarray) -> float:
 def test_known_affine_is_found(person: list[PreprocessedScan]) -> None:
     assert displacement_mm(person[0].native_to_mni, turn(10, 1.1, (4, -6, 8))) < 1.5
     assert person[0].determinant == pytest.approx(1.1**3, rel=0.03)
+
+
+def test_channels_go_the_way_of_the_first(person: list[PreprocessedScan]) -> None:
+    scan = person[0]
+    assert scan.image.shape == (3, *MODEL_GRID.shape)
+    assert scan.provenance["T2w"].endswith("on the voxels of the T1w")
+    assert scan.provenance["FLAIR"].endswith("registered rigidly to the T1w")
+    inner = binary_erosion(scan.mask, iterations=3)
+    t1w, aligned, moved = (channel[inner] for channel in scan.image)
+    assert np.corrcoef(t1w, aligned)[0, 1] < -0.8
+    # a millimeter of error is left, which costs little of what both show
+    assert np.corrcoef(aligned, moved)[0, 1] > 0.9
+    assert [channel.max() for channel in scan.image] == pytest.approx([1, 1, 1], abs=0.01)
 
 
 def test_scans_are_aligned_by_one_thread() -> None:
@@ -90,7 +112,7 @@ def test_stripped_scan_is_recognized(person: list[PreprocessedScan]) -> None:
 
 def test_background_is_exactly_zero(person: list[PreprocessedScan]) -> None:
     scan = person[0]
-    assert (scan.image[~scan.mask] == 0).all()
+    assert (scan.image[:, ~scan.mask] == 0).all()
     assert scan.image.max() == pytest.approx(1.0, abs=1e-6)
     assert scan.image.dtype == np.float32
 
@@ -118,7 +140,7 @@ def orient_scan(order: tuple[int, ...], signs: tuple[int, ...]) -> PreprocessedS
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     empty = np.zeros(MODEL_GRID.shape, np.float32)
     return PreprocessedScan(
-        empty, empty > 0, MODEL_GRID, Grid(shape, affine), turn(12, 1.1, (3, -15, 10)), {}, {}
+        empty[None], empty > 0, MODEL_GRID, Grid(shape, affine), turn(12, 1.1, (3, -15, 10)), {}, {}
     )
 
 

@@ -1,7 +1,7 @@
 """Preprocessed scans on disk: the same scan is found, anything else is not."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ class NamedSegmenter:
 
 def make_preprocessed() -> PreprocessedScan:
     image = np.random.default_rng(0).random(GRID.shape, dtype=np.float32)
-    return PreprocessedScan(image, image > 0.5, GRID, GRID, np.eye(4), {"a": 0.1}, {"mask": "mask"})
+    found, origin = {"a": 0.1}, {"mask": "mask"}
+    return PreprocessedScan(image[None], image > 0.5, GRID, GRID, np.eye(4), found, origin)
 
 
 @pytest.fixture
@@ -55,6 +56,9 @@ CHANGES: dict[str, Callable[[VisitScan], str]] = {
         [VisitScan(visit.scan, mask=visit.segmentation)], GRID
     ),
     "no segmentation": lambda visit: compute_key([VisitScan(visit.scan)], GRID),
+    "a further channel": lambda visit: compute_key(
+        [replace(visit, others={"FLAIR": visit.scan})], GRID
+    ),
     "an earlier visit": lambda visit: compute_key([visit, visit], GRID),
 }
 

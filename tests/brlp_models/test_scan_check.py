@@ -38,7 +38,7 @@ def make_preprocessed(**changes: float) -> PreprocessedScan:
     image = np.zeros(GRID.shape, np.float32)
     image[20:40, 20:40, 20:40] = 0.5
     metrics = {**TYPICAL, **changes}
-    return PreprocessedScan(image, image > 0, GRID, GRID, np.eye(4), metrics, {})
+    return PreprocessedScan(image[None], image > 0, GRID, GRID, np.eye(4), metrics, {})
 
 
 def draw_knee() -> np.ndarray:

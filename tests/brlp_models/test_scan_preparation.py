@@ -63,7 +63,7 @@ class Preprocessing:
             raise ScanError(f"{path} shows no brain.")
         image = np.zeros(grid.shape, dtype=np.float32)
         moved = np.diag([1.1, 1, 1, 1])
-        return [PreprocessedScan(image, image > 0, grid, grid, moved, {}, {})]
+        return [PreprocessedScan(image[None], image > 0, grid, grid, moved, {}, {})]
 
 
 def test_only_scans_that_are_elsewhere_are_preprocessed_and_every_failure_is_told(

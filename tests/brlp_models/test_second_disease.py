@@ -1,7 +1,8 @@
 """Multiple sclerosis in place of Alzheimer's disease: only configuration and tables differ.
 
-Synthetic people whose thalamus shrinks with their disability (EDSS): a model is trained on some
-of them; others are predicted, ranked, and a trial in them is simulated.
+Synthetic people whose thalamus shrinks with their disability (EDSS), each visit with a T1w and a
+FLAIR scan: a model is trained on some of them; others are predicted, ranked, and a trial in them is
+simulated.
 """
 
 import json
@@ -32,7 +33,9 @@ name = "brlp-ms"
 spacing_mm = [4.0, 4.0, 4.0]
 shape = {list(SHAPE)}
 affine = {READABLE_AFFINE.tolist()}
+channels = ["T1w", "FLAIR"]
 regions = ["thalamus", "lateral_ventricle"]
+decoding = "refined"
 endpoint = "thalamus"
 sampler = "dpm-solver++"
 num_inference_steps = 2
@@ -46,8 +49,8 @@ context = [
   {{ name = "volume:lateral_ventricle", range = [10000.0, 60000.0] }},
 ]
 [model.autoencoder]
-in_channels = 1
-out_channels = 1
+in_channels = 2
+out_channels = 2
 latent_channels = 2
 channels = [4, 8, 8]
 num_res_blocks = 1
@@ -72,6 +75,9 @@ conditioning_embedding_num_channels = [8]
 network = "UNet"
 labels = {LABELS}
 args = {{ in_channels = 1, out_channels = {len(SEGMENTED)}, channels = [4, 8], strides = [2] }}
+[model.refiner]
+network = "UNet"
+args = {{ in_channels = 6, out_channels = 4, channels = [4, 8], strides = [2] }}
 
 [[segmenter]]
 loop = {LOOP}
@@ -91,6 +97,11 @@ batch_size = 2
 [[controlnet]]
 loop = {LOOP}
 batch_size = 2
+[[refiner]]
+loop = {LOOP}
+crop = [16, 16, 16]
+batch_size = 1
+medial_temporal_share = 0.0
 """
 MONTHS = (0, 24)
 N_SCREENED = 20
@@ -104,6 +115,12 @@ def run(*words: object) -> str:
 
 def write(path: Path, array: np.ndarray) -> None:
     nib.save(nib.Nifti1Image(array, READABLE_AFFINE), path)  # type: ignore[no-untyped-call]
+
+
+def draw_flair(brain: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the other contrast of a brain: cortex brighter than white matter, fluid dark."""
+    flair = np.where(brain > 0, 1 - 0.5 * brain, 0)
+    return np.where(np.isin(labels, [4, 43]), 0.1 * flair, flair).astype(np.float32)
 
 
 def write_people(folder: Path, n: int, seed: int) -> Path:
@@ -120,7 +137,9 @@ def write_people(folder: Path, n: int, seed: int) -> Path:
         thalamus, ventricle = rng.normal(15000, 700), rng.normal(30000, 4000)
         for month in MONTHS:
             name = f"scans/sub-{seed}x{k:02d}_{month}_T1w.nii.gz"
-            write(folder / name, draw_brain(rng, READABLE_AFFINE))
+            brain = draw_brain(rng, READABLE_AFFINE)
+            write(folder / name, brain)
+            write(folder / name.replace("T1w", "FLAIR"), draw_flair(brain, labels))
             segmentation = name.replace("T1w", "dseg")
             write(folder / segmentation, labels)
             loss = month / 24 * (100 + 150 * edss) + rng.normal(0, 40)

@@ -155,7 +155,7 @@ def test_crops_of_two_visits_show_the_same_place(tmp_path: Path) -> None:
     images, weights = map(
         torch.stack, zip(*(source.draw_crop(rng, settings) for _ in range(12)), strict=True)
     )
-    assert images.shape == (12, 4, 8, 8, 8)
+    assert images.shape == (12, 4, 1, 8, 8, 8)
     # where the decoded latents are the scans themselves, each visit's are the same
     assert torch.equal(images[:, 0], images[:, 1])
     assert torch.equal(images[:, 2], images[:, 3])

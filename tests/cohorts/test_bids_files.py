@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.sources.bids.files import list_images, pair_files
+from cohorts.sources.bids.files import find_contrast, list_images, pair_files
 from cohorts.sources.loading import load_cohort, read_records
 from cohorts.sources.reading import Reading
 
@@ -361,3 +361,26 @@ def test_description_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     text = json.dumps({"Name": "A study"})
     (tmp_path / "dataset_description.json").write_text(text, encoding="utf-8-sig")
     assert load_cohort(tmp_path).name == "A study"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (["sub-1_FLAIR.nii.gz"], "sub-1_FLAIR.nii.gz"),
+        (["sub-1_acq-space_FLAIR.nii"], "sub-1_acq-space_FLAIR.nii"),
+        (["sub-1_FLAIR.nii", "sub-1_run-2_FLAIR.nii"], "sub-1_FLAIR.nii"),
+        (["sub-1_run-1_FLAIR.nii", "sub-1_run-2_FLAIR.nii"], r"several \(sub-1_run-1_FLAIR"),
+        (["sub-2_FLAIR.nii", "sub-1_space-MNI_FLAIR.nii", "sub-1_T2w.nii"], "got none"),
+        (["FLAIR/sub-1_FLAIR.nii"], "got none"),
+    ],
+)
+def test_another_contrast_is_of_the_same_visit(
+    tmp_path: Path, files: list[str], found: str
+) -> None:
+    image = tmp_path / "sub-1_T1w.nii.gz"
+    touch(tmp_path, image.name, *files)
+    if found in files:
+        assert find_contrast(image, "FLAIR") == tmp_path / found
+        return
+    with pytest.raises(CohortError, match=f"sub-1_T1w.nii.gz: one FLAIR image .*{found}"):
+        find_contrast(image, "FLAIR")

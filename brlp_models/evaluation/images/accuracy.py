@@ -69,7 +69,7 @@ def measure_images(
 
 
 def compare_images(image: Tensor, true: Tensor) -> dict[str, float]:
-    """Return `mse` and `ssim` of scans (1, *shape) within the brain of the true one."""
+    """Return `mse` and `ssim` of scans (channels, *shape) within the brain of the true one."""
     brain = true > 0
     squares = (image - true).square()[brain]
     return {
@@ -79,7 +79,7 @@ def compare_images(image: Tensor, true: Tensor) -> dict[str, float]:
 
 
 def compute_ssim_map(image: Tensor, true: Tensor) -> Tensor:
-    """Return the structural similarity (Wang et al. 2004) around each voxel of (1, *shape)."""
+    """Return the structural similarity (Wang et al. 2004) at each voxel of (channels, *shape)."""
     margin = [_WINDOW // 2] * 6
     first, second = (functional.pad(scan, margin)[None] for scan in (image, true))
     ssim, _ = compute_ssim_and_cs(first, second, 3, [_WINDOW] * 3, [_SIGMA] * 3)
@@ -93,7 +93,7 @@ def correlate_voxels(voxel_sd: Tensor, image: Tensor, true: Tensor) -> float:
 
 
 def correlate_smoothed(voxel_sd: Tensor, image: Tensor, true: Tensor) -> float:
-    """Return the same of smoothed uncertainty and smoothed error, over a widened brain."""
+    """Return the same of smoothed uncertainty and smoothed error of the T1w, in a widened brain."""
     brain = binary_dilation(true[0].numpy() > 0, iterations=_WIDENED)
     error = gaussian_filter((image - true)[0].numpy(), _SMOOTHED)
     sd = gaussian_filter(voxel_sd[0].numpy(), _SMOOTHED)

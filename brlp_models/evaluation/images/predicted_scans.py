@@ -26,7 +26,7 @@ class PredictedScan:
     Parameters
     ----------
     image
-        The decoded mean latent (1, *shape), 0 to 1.
+        The decoded mean latent (channels, *shape), 0 to 1.
     voxel_sd
         Over draws, of the decoded scans; same shape.
     latent, start

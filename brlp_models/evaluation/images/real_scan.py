@@ -42,7 +42,7 @@ def score_real_scan(
     """
     preprocessed = load_onto_grid(model, [VisitScan(scan)])
     given, given_grid = read_labels(segmentation)
-    image = torch.from_numpy(preprocessed.image)[None, None]
+    image = torch.from_numpy(preprocessed.image)[None]
     (measured,) = NetworkSegmenter(model).measure(image, [scan.name])
     back = np.asarray(np.linalg.inv(preprocessed.native_to_mni), dtype=float)
     found = segment_on(model, image, given_grid, mni_to_native=back)
@@ -67,7 +67,7 @@ def segment_on(
     model
         Its segmenter.
     image
-        (1, 1, *shape), on the model's grid.
+        (1, channels, *shape), on the model's grid.
     target
         In the person's own world.
     mni_to_native

@@ -28,7 +28,7 @@ class VisitImage:
     participant_id, session_id, months
         Which visit, and when.
     image
-        (1, *shape), 0 to 1.
+        (channels, *shape), 0 to 1.
     determinant
         MNI-space over native volume.
     labels
@@ -68,7 +68,7 @@ def load_visits(model: BrlpModel, own: pd.DataFrame, cache: ScanCache) -> list[V
             str(row.participant_id),
             str(row.session_id),
             float(str(row.months_from_baseline)),
-            torch.from_numpy(np.ascontiguousarray(scan.image))[None],
+            torch.from_numpy(np.ascontiguousarray(scan.image)),
             scan.determinant,
             _load_labels(_path(row.segmentation_path), grid, scan.native_to_mni),
         )

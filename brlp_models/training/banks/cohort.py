@@ -1,6 +1,6 @@
 """Training volumes from a cohort of one's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from brlp_models.errors import ModelError
-from brlp_models.scans.files import read_labels, read_scan
+from brlp_models.errors import ModelError, ScanError
+from brlp_models.scans.files import read_labels
 from brlp_models.scans.grid import Grid, resample
-from brlp_models.scans.placing import is_preprocessed, take_as_it_is
-from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
+from brlp_models.scans.placing import add_channels, are_preprocessed, take_as_they_are
+from brlp_models.scans.preprocessing import (
+    PreprocessedScan,
+    VisitScan,
+    preprocess_visits,
+    read_channels,
+)
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
@@ -20,7 +25,12 @@ from cohorts.visits import order_visits
 
 
 def write_cohort_bank(
-    cohort: Cohort, folder: Path, grid: Grid, *, report: Callable[[int], None] = lambda _: None
+    cohort: Cohort,
+    folder: Path,
+    grid: Grid,
+    *,
+    channels: Sequence[str] = ("T1w",),
+    report: Callable[[int], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Preprocess every scan of a cohort onto a model's grid, for training.
 
@@ -34,28 +44,32 @@ def write_cohort_bank(
         The bank; people whose scans it holds already are not preprocessed again.
     grid
         The model's.
+    channels
+        The model's; those beside the T1w lie in its folder.
     report
         Called with each finished person's number.
 
     Raises
     ------
     ModelError
-        Where a visit has no image or no segmentation, or the folder's bank is of other visits.
+        Where a visit lacks an image, a channel or its segmentation, or the folder's bank is of
+        other visits or channels.
     """
     visits = order_visits(cohort.visits)
-    _check_files(visits)
+    scans_of = _find_scans(visits, channels)
     table = cohort.baseline()
     volumes = cohort.visit_volumes().set_index(["participant_id", "session_id"])
     volumes = volumes.drop(columns=["months_from_baseline", "age_years"])
     people = [str(person) for person in visits["participant_id"].unique()]
     names = (visits["participant_id"] + " " + visits["session_id"]).tolist()
-    writer = BankWriter(folder, len(visits), grid.shape, {"cohort": cohort.name, "visits": names})
+    description = {"cohort": cohort.name, "visits": names, "channels": list(channels)}
+    writer = BankWriter(folder, len(visits), grid.shape, description, n_channels=len(channels))
     finished = {row["participant_id"] for row in writer.read_rows()}
     start = 0
     for number, person in enumerate(people):
         own = visits[visits["participant_id"] == person]
         if person not in finished:
-            scans = _preprocess(own, grid)
+            scans = _preprocess(scans_of[start : start + len(own)], grid)
             rows = [
                 _describe(start + k, own.iloc[k], table.loc[[person]].iloc[0], volumes, scan)
                 for k, scan in enumerate(scans)
@@ -70,28 +84,30 @@ def write_cohort_bank(
     return writer.finish()
 
 
-def _check_files(visits: pd.DataFrame) -> None:
-    problems = [
-        f"{row.participant_id}, {row.session_id}: training needs an image with its segmentation."
-        for row in visits[
-            visits[["image_path", "segmentation_path"]].isna().any(axis=1)
-        ].itertuples()
-    ]
+def _find_scans(visits: pd.DataFrame, channels: Sequence[str]) -> list[VisitScan]:
+    """Return the files of every visit; all that is missing is told at once."""
+    found, problems = [], []
+    has_files = visits[["image_path", "segmentation_path"]].notna().all(axis=1)
+    for visit, is_whole in zip(visits.itertuples(), has_files, strict=True):
+        who = f"{visit.participant_id}, {visit.session_id}"
+        if not is_whole:
+            problems.append(f"{who}: training needs an image with its segmentation.")
+            continue
+        try:
+            scan = VisitScan(str(visit.image_path), str(visit.segmentation_path))
+            found.append(add_channels(scan, channels))
+        except ScanError as error:
+            problems += [f"{who}: {problem}" for problem in error.problems]
     if problems:
         raise ModelError(*problems)
+    return found
 
 
-def _preprocess(own: pd.DataFrame, grid: Grid) -> list[PreprocessedScan]:
-    scans = [read_scan(path) for path in own["image_path"]]
-    if all(is_preprocessed(scan, grid) for scan in scans):
-        return [take_as_it_is(scan, None) for scan in scans]
-    return preprocess_visits(
-        [
-            VisitScan(scan, segmentation)
-            for scan, segmentation in zip(scans, own["segmentation_path"], strict=True)
-        ],
-        grid,
-    )
+def _preprocess(visits: Sequence[VisitScan], grid: Grid) -> list[PreprocessedScan]:
+    scans = [read_channels(visit) for visit in visits]
+    if all(are_preprocessed(one, grid) for one in scans):
+        return [take_as_they_are(one, None) for one in scans]
+    return preprocess_visits(visits, grid)
 
 
 def _place_labels(path: Path, scan: PreprocessedScan, grid: Grid) -> npt.NDArray[np.uint8]:

@@ -68,7 +68,7 @@ class ScanSource:
     bank: Bank
 
     def draw_crop(self, rng: np.random.Generator, settings: CropRequest) -> tuple[Tensor, Tensor]:
-        """Return one or two visits' scans (visits, 1, x, y, z) and the weight of every voxel."""
+        """Return one or two visits' scans (visits, channels, x, y, z) and every voxel's weight."""
         row = int(rng.choice(self.bank.rows))
         place = _draw_place(self.bank, row, settings.crop, settings, rng)
         mirrored = rng.random() < 0.5
@@ -88,10 +88,10 @@ class ScanSource:
     def _cut(
         self, row: int, place: tuple[slice, ...], settings: CropRequest, *, mirrored: bool
     ) -> tuple[Tensor, Tensor]:
-        scan, tissues = self.bank.images[row][place], self.bank.labels[row][place]
+        scan, tissues = self.bank.images[row][:, *place], self.bank.labels[row][place]
         if mirrored:
-            scan, tissues = scan[::-1], tissues[::-1]
-        image = torch.from_numpy(scan.astype(np.float32) / 255)[None]
+            scan, tissues = scan[:, ::-1], tissues[::-1]
+        image = torch.from_numpy(scan.astype(np.float32) / 255)
         return image, _compute_weights(_find_medial_temporal(tissues), settings)
 
 
@@ -104,14 +104,14 @@ class RenderingSource:
     bank
         With images and labels; visits of a person share their acquisition.
     decoded
-        The decoded latent of every row, (rows, *shape), 0 to 255.
+        The decoded latent of every row, (rows, channels, *shape), 0 to 255.
     """
 
     bank: Bank
     decoded: npt.NDArray[np.uint8]
 
     def draw_crop(self, rng: np.random.Generator, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
-        """Return the images of a pair of visits, (4, x, y, z), and every voxel's weight.
+        """Return the images of a pair of visits, (4, channels, x, y, z), and every voxel's weight.
 
         The images are the first visit's scan, its decoded latent, the second visit's decoded
         latent and its scan. The second visit is earlier, later, or the first itself, so that
@@ -121,11 +121,11 @@ class RenderingSource:
         other = int(rng.choice(self._visits[row]))
         place = _draw_place(self.bank, row, settings.crop, settings, rng)
         images, decoded = self.bank.images, self.decoded
-        cut = np.stack([a[place] for a in (images[row], decoded[row], decoded[other])])
-        cut = np.concatenate([cut, images[other][place][None]])
+        shown = (images[row], decoded[row], decoded[other], images[other])
+        cut = np.stack([scan[:, *place] for scan in shown])
         labels = self.bank.labels[row][place]
         if rng.random() < 0.5:
-            cut, labels = cut[:, ::-1], labels[::-1]
+            cut, labels = cut[:, :, ::-1], labels[::-1]
         weights = _compute_weights(_find_medial_temporal(labels), settings)
         return torch.from_numpy(cut.astype(np.float32) / 255), weights
 

@@ -47,7 +47,8 @@ def write_evaluation_cohort(
     for row, person, session in index[["row", "participant_id", "session_id"]].to_numpy():
         image, labels = bank.images[int(row)], bank.labels[int(row)]
         stem = f"{person}_{session}"
-        _write(image.astype(np.float32) / 255, scans / f"{stem}_T1w.nii.gz", config)
+        for channel, array in zip(config.channels, image, strict=True):
+            _write(array.astype(np.float32) / 255, scans / f"{stem}_{channel}.nii.gz", config)
         codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)
         _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)
     visits = _list_visits(index, scans)

@@ -40,7 +40,7 @@ def write_latents(
     """
 
     def encode(scan: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
-        image = torch.from_numpy(scan.astype(np.float32) / 255)[None, None]
+        image = torch.from_numpy(scan.astype(np.float32) / 255)[None]
         with accelerator.autocast():
             return model.encode(image)[0].cpu().numpy()
 
@@ -63,7 +63,7 @@ def write_decoded(
     latents
         As cached.
     path
-        Gets an array (rows, *shape), 0 to 255; written whole or not at all.
+        Gets an array (rows, channels, *shape), 0 to 255; written whole or not at all.
     accelerator
         Says with which precision.
     report
@@ -73,7 +73,7 @@ def write_decoded(
     def decode(latent: npt.NDArray[np.float16]) -> npt.NDArray[np.generic]:
         with accelerator.autocast():
             decoded = model.decode(torch.from_numpy(latent.astype(np.float32))[None])
-        return (decoded[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        return (decoded[0].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
     write_arrays(path, map(decode, latents), len(latents), np.uint8, report)
 

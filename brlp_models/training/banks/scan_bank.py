@@ -21,17 +21,26 @@ class BankWriter:
     Parameters
     ----------
     folder
-        Gets `images.npy` (0 to 255), `labels.npy` (tissue indices) and, at the end, `index.csv`.
+        Gets `images.npy` (rows, channels, *shape; 0 to 255), `labels.npy` (rows, *shape; tissue
+        indices) and, at the end, `index.csv`.
     n_rows
         Scans that the bank will hold.
     shape
+        Of each.
+    n_channels
         Of each.
     description
         What the bank is made of; a folder begun with another one is refused.
     """
 
     def __init__(
-        self, folder: Path, n_rows: int, shape: Sequence[int], description: Mapping[str, Any]
+        self,
+        folder: Path,
+        n_rows: int,
+        shape: Sequence[int],
+        description: Mapping[str, Any],
+        *,
+        n_channels: int = 1,
     ) -> None:
         self._folder, self._rows = folder, folder / "rows.jsonl"
         text = json.dumps(dict(description), sort_keys=True)
@@ -42,9 +51,8 @@ class BankWriter:
                 "delete it."
             )
         write_file(note, text.encode())
-        self._images, self._labels = (
-            _open(folder / name, (n_rows, *shape)) for name in ("images.npy", "labels.npy")
-        )
+        self._images = _open(folder / "images.npy", (n_rows, n_channels, *shape))
+        self._labels = _open(folder / "labels.npy", (n_rows, *shape))
         # without the half row that a killed process may have left
         write_file(self._rows, "".join(json.dumps(row) + "\n" for row in self.read_rows()).encode())
 
@@ -60,7 +68,7 @@ class BankWriter:
         scans: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
         rows: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Write all scans of one person with what is known of them (`row` among it)."""
+        """Write all scans (channels, *shape) of one person, with what is known (`row` among it)."""
         for (image, tissues), row in zip(scans, rows, strict=True):
             self._images[row["row"]] = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
             self._labels[row["row"]] = tissues

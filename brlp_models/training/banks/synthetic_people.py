@@ -301,7 +301,7 @@ def place_on_grid(
     *,
     labels_by_share: bool = False,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return the stripped, scaled scan and its tissue indices on a model's grid."""
+    """Return the stripped, scaled scan (1, *shape) and its tissue indices on a model's grid."""
     source = Grid(scan.t1w.shape, scan.affine)
     brain = find_brain(scan.labels)
     mask = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni) >= 0.5
@@ -312,7 +312,7 @@ def place_on_grid(
         if labels_by_share
         else resample(tissues, source, grid, source_to_target=to_mni, order=0)
     )
-    return image, np.where(mask, placed, 0).astype(np.uint8)
+    return image[None], np.where(mask, placed, 0).astype(np.uint8)
 
 
 def measure_in_mni(scan: SyntheticScan, to_mni: npt.NDArray[np.float64]) -> dict[str, float]:

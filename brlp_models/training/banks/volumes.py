@@ -21,7 +21,8 @@ class Bank:
     Parameters
     ----------
     folder
-        Holds `index.csv`, `labels.npy` (tissue indices) and, for scans, `images.npy` (0 to 255).
+        Holds `index.csv`, `labels.npy` (tissue indices) and, for scans, `images.npy` (channels of 0
+        to 255).
     rows
         The rows of this split.
     """
@@ -62,8 +63,8 @@ class Bank:
 
     @cached_property
     def images(self) -> npt.NDArray[np.uint8]:
-        """Scans of all rows, mapped from disk."""
-        return _open(self.folder / "images.npy")
+        """Scans of all rows, (rows, channels, *shape), mapped from disk."""
+        return read_scans(self.folder / "images.npy")
 
     def find_medial_temporal(self, row: int) -> npt.NDArray[np.int64]:
         """Return voxels (n, 3) of the hippocampi and amygdalae of a row."""
@@ -72,6 +73,15 @@ class Bank:
             # every 16th voxel is enough to aim at
             self._focus[row] = np.argwhere(np.isin(self.labels[row], wanted))[::16]
         return self._focus[row]
+
+
+def read_scans(path: Path) -> npt.NDArray[np.uint8]:
+    """Return scans (rows, channels, *shape), 0 to 255, mapped from disk.
+
+    Those of one channel may be kept without its axis.
+    """
+    scans = _open(path)
+    return scans.reshape(len(scans), -1, *scans.shape[-3:])
 
 
 def _open(path: Path) -> npt.NDArray[np.uint8]:

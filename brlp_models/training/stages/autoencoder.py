@@ -55,7 +55,7 @@ class CropSource(Protocol):
     def draw_crop(
         self, rng: np.random.Generator, settings: AutoencoderSettings
     ) -> tuple[Tensor, Tensor]:
-        """Return scans (visits, 1, x, y, z) and the weight of every voxel, same shape."""
+        """Return scans (visits, channels, x, y, z) and voxels' weights (visits, 1, x, y, z)."""
         ...
 
 
@@ -70,6 +70,8 @@ class AutoencoderStage:
         Gives crops.
     settings
         Weights of the losses.
+    n_channels
+        Of the scans.
     judge
         A trained segmenter, for the perceptual loss; pretrained perceptual networks would have to
         be downloaded, and this one was trained on the anatomy that matters. None: no such loss.
@@ -83,6 +85,7 @@ class AutoencoderStage:
         source: CropSource,
         settings: AutoencoderSettings,
         *,
+        n_channels: int = 1,
         judge: nn.Module | None = None,
     ) -> None:
         # channels last halves the time of a step on the CPU
@@ -92,7 +95,7 @@ class AutoencoderStage:
             "autoencoder": torch.optim.Adam(network.parameters(), settings.loop.learning_rate)
         }
         if settings.adversarial_weight:
-            discriminator = _build_discriminator(settings)
+            discriminator = _build_discriminator(settings, n_channels)
             self.networks["discriminator"] = discriminator
             self.optimizers["discriminator"] = torch.optim.Adam(
                 discriminator.parameters(), settings.loop.learning_rate
@@ -197,11 +200,11 @@ class _RoundTrip(nn.Module):
         return self.autoencoder.load_state_dict(*args, **kwargs)
 
 
-def _build_discriminator(settings: AutoencoderSettings) -> nn.Module:
+def _build_discriminator(settings: AutoencoderSettings, n_channels: int) -> nn.Module:
     return PatchDiscriminator(
         spatial_dims=3,
         channels=settings.discriminator_channels,
-        in_channels=1,
+        in_channels=n_channels,
         num_layers_d=2,
         norm="INSTANCE",
     )

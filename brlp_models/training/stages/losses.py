@@ -55,10 +55,11 @@ def compute_soft_segmentation_loss(
 def compute_reconstruction_loss(
     decoded: Tensor, images: Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """Return the mean absolute difference, weighted voxel by voxel."""
+    """Return the mean absolute difference, weighted voxel by voxel, (B, 1, x, y, z)."""
     difference = (decoded - images).abs()
     if weights is None:
         return difference.mean()
+    weights = weights.expand_as(difference)
     return (weights * difference).sum() / average_over_processes(weights.sum())
 
 
@@ -70,7 +71,8 @@ def compute_change_loss(decoded: Tensor, images: Tensor, weights: Tensor) -> Ten
     Parameters
     ----------
     decoded, images, weights
-        (2 B, 1, x, y, z): two visits of a person, one after the other.
+        (2 B, channels, x, y, z), weights (2 B, 1, x, y, z): two visits of a person, one after the
+        other.
     """
     true = images[1::2] - images[::2]
     missed = weights[::2] * (decoded[1::2] - decoded[::2] - true) ** 2
@@ -94,11 +96,11 @@ def compute_feature_loss(network: nn.Module, decoded: Tensor, images: Tensor) ->
         A segmenter with frozen weights; the distance is between its class probabilities, so it
         weighs what moves a boundary rather than what moves a grey value.
     decoded
-        Reconstructions, (B, 1, x, y, z).
+        Reconstructions, (B, channels, x, y, z); the segmenter sees the first channel.
     images
         What they should be, of the same shape.
     """
     with torch.no_grad():
-        target = network(images).float().softmax(1)
-    logits = network(decoded).float()
+        target = network(images[:, :1]).float().softmax(1)
+    logits = network(decoded[:, :1]).float()
     return functional.kl_div(logits.log_softmax(1), target, reduction="none").sum(1).mean()

@@ -79,8 +79,9 @@ class RefinerStage:
             examples[name].to(accelerator.device, non_blocking=True)
             for name in ("images", "weights")
         )
+        scan, reconstruction, decoded, wanted = images.unbind(dim=1)
+        weights = weights.expand_as(scan)
         n_weights = average_over_processes(weights.sum())
-        scan, reconstruction, decoded, wanted = torch.split(images, 1, dim=1)
         change, network = decoded - reconstruction, self.networks["refiner"]
         with accelerator.autocast():
             correction = sharpen_change(network, change, scan, reconstruction, scale=self._scale)

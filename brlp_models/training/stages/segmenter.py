@@ -107,7 +107,7 @@ class SegmenterStage:
 
     def _draw_scan(self, bank: Bank, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         row, place = self._draw_place(bank, 1, rng)
-        scan, tissues = bank.images[row][place], bank.labels[row][place]
+        scan, tissues = bank.images[row][0][place], bank.labels[row][place]
         if rng.random() < 0.5:
             scan, tissues = scan[::-1], tissues[::-1]
         # a person's contrast is the generator's or the scanner's; training sees others as well

@@ -69,7 +69,7 @@ def _predict_change(
 ) -> dict[str, float]:
     """Return the relative change of each region in the predicted follow-up of one pair."""
     config, chosen, rng = model.config, np.array([pair]), np.random.default_rng([seed, pair])
-    scan = torch.from_numpy(bank.images[pairs.rows[chosen, 0]].astype(np.float32) / 255)[:, None]
+    scan = torch.from_numpy(bank.images[pairs.rows[chosen, 0]].astype(np.float32) / 255)
     before = model.encode(scan)
     noise = rng.standard_normal((1, config.latent_channels, *config.padded_latent_shape))
     after = sample_latents(

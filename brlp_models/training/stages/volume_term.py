@@ -90,7 +90,7 @@ def write_volume_gradients(
     ----------
     networks
         The trained `autoencoder`, and the `segmenter`, whose probabilities, summed over the decoded
-        scan, are the volume.
+        T1w, are the volume.
     channel
         The region's place among the segmenter's labels.
     latents
@@ -110,7 +110,7 @@ def write_volume_gradients(
         latent = torch.from_numpy(values.astype(np.float32))[None].to(accelerator.device)
         latent.requires_grad_(True)
         with accelerator.autocast():
-            logits = segmenter(autoencoder.decode(latent).float().clamp(0, 1))
+            logits = segmenter(autoencoder.decode(latent)[:, :1].float().clamp(0, 1))
         log_volume = logits.float().softmax(1)[:, channel].sum().log()
         return torch.autograd.grad(log_volume, latent)[0][0].cpu().numpy()
 

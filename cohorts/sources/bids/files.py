@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cohorts.errors import CohortError
+
 IMAGE_ENDINGS: Final = (".nii.gz", ".nii", ".mgz")
 
 NATIVE_SPACES: Final = frozenset({"T1w", "orig", "native", "scanner", "individual"})
@@ -72,6 +74,11 @@ class BidsFile:
         """Return the entities that say which image of the visit it is, or was made from."""
         return {name: self.entities[name] for name in _IMAGE_ENTITIES if name in self.entities}
 
+    def get_other_entities(self) -> dict[str, str]:
+        """Return the entities that say of whom and of which visit it is, and in which space."""
+        own = self.entities.items()
+        return {name: value for name, value in own if name not in _IMAGE_ENTITIES}
+
 
 @dataclass
 class Pair:
@@ -115,6 +122,40 @@ def parse_name(path: Path) -> BidsFile:
     named = [part.partition("-") for part in parts]
     entities = {name: _plain(value) if name == "run" else value for name, _, value in named}
     return BidsFile(path, entities, suffix)
+
+
+def find_contrast(image: Path, suffix: str) -> Path:
+    """Return the image of another contrast that was acquired at the visit of an image.
+
+    It lies in the same folder. Of several, the one is meant whose name differs in the suffix alone;
+    an only one may also differ in how it was acquired (`acq`, `run` and the like).
+
+    Parameters
+    ----------
+    image
+        `sub-01_ses-1_T1w.nii.gz`.
+    suffix
+        `FLAIR`.
+
+    Raises
+    ------
+    CohortError
+        Where there is none, or several that may be meant.
+    """
+    own = parse_name(image)
+    files = [
+        file
+        for file in list_images(image.parent, suffix)
+        if file.get_other_entities() == own.get_other_entities()
+    ]
+    found = [file for file in files if file.entities == own.entities] or files
+    if len(found) != 1:
+        names = f"several ({', '.join(file.path.name for file in found)})" if found else "none"
+        raise CohortError(
+            f"{image.name}: one {suffix} image of the same visit is expected beside it, "
+            f"named alike but for the suffix; got {names}."
+        )
+    return found[0].path
 
 
 def pair_files(images: Sequence[BidsFile], maps: Sequence[BidsFile]) -> Pair:
