@@ -9,11 +9,13 @@ import pytest
 
 pytest.importorskip("shiny", reason="the extra `explore` is not installed")
 
+from reports.figures.style import MUTED
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.explorer.drawing import HEIGHT, WIDTH, Panel, Scale
 from trialsim.explorer.moving_figures import draw_choices, draw_threshold, find_thresholds
 from trialsim.explorer.paging import ROWS, find_page
+from trialsim.explorer.people_view import show_value
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.simulated import Simulated, describe_unlike, find_simulated
 
@@ -61,6 +63,24 @@ def test_a_threshold_leaves_the_share_that_is_asked_for() -> None:
     places = json.loads(re.findall(r'data-places="([^"]*)"', drawn)[0])
     assert places == sorted(places, reverse=True)
     assert drawn.count(f'class="from-threshold" x="{places[24]}') == 2
+
+
+@pytest.mark.parametrize(("n_people", "n_bars", "width"), [(40, 7, 6), (10_000, 40, 2)])
+def test_few_people_have_few_bars_and_points_that_are_seen(
+    n_people: int, n_bars: int, width: int
+) -> None:
+    scores = pd.Series(np.random.default_rng(1).normal(size=n_people))
+    drawn = str(
+        draw_threshold(scores, 25, beside=scores**2, titles=("Score", "Square"), moved_by="x")
+    )
+    (bars,) = re.findall(r'<path id="split-0" d="([^"]*)"', drawn)
+    assert bars.count("Z") == n_bars
+    assert f'href="#split-1" fill="{MUTED}" stroke="{MUTED}" stroke-width="{width}"' in drawn
+
+
+def test_what_nobody_knows_is_a_dash() -> None:
+    shown = [show_value(value) for value in (float("nan"), -0.544, 9268.6, "F")]
+    assert shown == ["\u2013", "\u22120.544", "9,269", "F"]
 
 
 def test_what_was_typed_stays_text() -> None:

@@ -20,7 +20,7 @@ def test_the_document_holds_every_value_verdict_seed_and_a_place_to_sign(tmp_pat
     html = path.read_text(encoding="utf-8")
     n_values = len(check_anchors())
     assert f"{n_values + 4} of {n_values + 4} checks pass" in html
-    for text in ("Cohen 1992", "20260101, 2, 0", "mmrm: type I error", "Approved by", "duckdb"):
+    for text in ("Cohen 1992", "20260101, 2, 0", "MMRM: type I error", "Approved by", "duckdb"):
         assert text in html
     assert "FAILS" not in html
 
@@ -39,7 +39,7 @@ def test_a_wrong_error_rate_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> No
     assert qualification.check_simulations(n_trials=400)["passes"].all()
     monkeypatch.setitem(qualification._ANALYSES, "ancova", reject_too_often)
     found = qualification.check_simulations(n_trials=400).set_index("check")
-    assert not found.loc["ancova: type I error", "passes"]
+    assert not found.loc["ANCOVA: type I error", "passes"]
 
 
 def reject_too_often(*arguments: Any) -> FitResult:

@@ -1,7 +1,7 @@
 """Reports for print and for word processors, read back by other programs' parsers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import docx
 import pytest
+from docx.oxml.ns import qn
 from pypdf import PdfReader
 from pypdf.generic import PdfObject
 from striprtf.striprtf import rtf_to_text
@@ -19,6 +20,7 @@ from reports.page.compose import compose_page
 from reports.page.content import Answer, Cell, Column, Page, Section, Table
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
+from reports.page.render.outputs import share_width
 from reports.page.render.rtf import escape, render_rtf
 from reports.page.render.word import render_word
 from reports.page.writing import render_page
@@ -37,6 +39,15 @@ def page(example_study: Study) -> Page:
 @pytest.fixture(scope="module")
 def pdf(page: Page) -> PdfReader:
     return PdfReader(BytesIO(render_page(page, ReportFormat.PDF, figures="")))
+
+
+def render_word_text(page: Page) -> str:
+    document = docx.Document(BytesIO(render_word(page)))
+    return "\n".join(paragraph.text for paragraph in document.paragraphs)
+
+
+def render_rtf_text(page: Page) -> str:
+    return str(rtf_to_text(render_rtf(page)))
 
 
 def list_tables(page: Page) -> Iterator[Table]:
@@ -107,7 +118,7 @@ def test_word_holds_every_table_with_title_footnote_and_source(page: Page) -> No
     assert first.rows[1].cells[0].text == tables[0].rows[0][0].text
     texts = [paragraph.text for paragraph in document.paragraphs]
     assert f"{tables[0].label}. {tables[0].title}" in texts
-    assert sum(text.startswith("Source: study study.duckdb") for text in texts) == len(tables)
+    assert sum(text.startswith("Source: study file study.duckdb") for text in texts) == len(tables)
     assert document.core_properties.created.year == 2026
     # a title, then headings of the first level: no level is left out
     styles = [str(one.style.name) for one in document.paragraphs if one.style is not None]
@@ -120,7 +131,7 @@ def test_rtf_holds_every_table_with_title_footnote_and_source(page: Page) -> Non
     for table in list_tables(page):
         assert f"{table.label}. " in text
         assert table.columns[0].title.split()[0] in text
-    assert text.count("Source: study study.duckdb") == len(list(list_tables(page)))
+    assert text.count("Source: study file study.duckdb") == len(list(list_tables(page)))
     assert "A total of" in text
 
 
@@ -162,3 +173,28 @@ def test_an_unknown_ending_is_refused(example_study: Study, tmp_path: Path) -> N
 def test_an_empty_page_is_printed() -> None:
     empty = replace(hostile_page(), sections=(), written=None)
     assert render_page(empty, ReportFormat.PDF, figures="").startswith(b"%PDF-")
+
+
+def test_columns_are_as_wide_as_what_stands_in_them() -> None:
+    columns = (Column("Strategy"), Column("Size (95 % interval)", is_number=True), Column("n"))
+    row = (Cell("BrLP", ""), Cell("118 (68 to 203), and so on", 118.0), Cell("7", 7.0))
+    name, size, n = share_width(Table("t", "T", columns, (row,)))
+    assert name + size + n == pytest.approx(1)
+    assert (size / name, n / name) == pytest.approx((26 / 8, 6 / 8))
+    long = (Cell("a sentence " * 40, ""), *row[1:])
+    assert share_width(Table("t", "T", columns, (long,)))[1] > 0.3
+
+
+@pytest.mark.parametrize("render", [render_word_text, render_rtf_text])
+def test_a_number_and_its_unit_stay_on_one_line_in_documents(
+    render: Callable[[Page], str],
+) -> None:
+    page = replace(hostile_page(), answer=Answer("a power of 80\u00a0%\tat\n 5\u00a0% level"))
+    assert "a power of 80\u00a0% at 5\u00a0% level" in render(page)
+
+
+def test_word_tables_have_rules_and_no_bands_on_a4() -> None:
+    document = docx.Document(BytesIO(render_word(hostile_page())))
+    look = document.tables[0]._tbl.tblPr.find(qn("w:tblLook"))
+    assert (look.get(qn("w:noHBand")), look.get(qn("w:firstColumn"))) == ("1", "0")
+    assert document.sections[0].page_height.cm == pytest.approx(29.7, abs=0.01)

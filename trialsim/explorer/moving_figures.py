@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from trialsim.explorer.wording import find_choice
 
 _EVERYONE, _FRACTION = "random", "fraction_enrolled"
 _N_BARS = 40
+_FEW_POINTS = 500
 
 
 def draw_choices(
@@ -125,21 +127,24 @@ def draw_threshold(
         The slider whose place is the percentage.
     """
     known = scores.notna()
-    heights, edges = np.histogram(scores[known], bins=_N_BARS)
+    heights, edges = np.histogram(scores[known], bins=min(_N_BARS, _count_bars(known.sum())))
     axis = Scale.over(scores, titles[0])
     counts = Panel(axis, Scale.over(heights, "People", from_0=True))
     places = Panel(axis, Scale.over(beside[known], titles[1]))
     at = counts.place_x(find_thresholds(scores))
     look = strategy_styles(["regression"])["regression"]
-    shapes = [
-        (counts, counts.list_bars(edges, heights.astype(float)), "Distribution of the score"),
-        (places, places.list_points(scores, beside), f"{titles[1]} by the score"),
-    ]
+    edge = at[percent_selected - 1]
+    bars = counts.list_bars(edges, heights.astype(float))
+    points = places.list_points(scores, beside)
+    width = 6 if known.sum() <= _FEW_POINTS else 2
     drawn = [
-        panel.draw(
-            _split(panel, path, f"split-{place}", at[percent_selected - 1], look.color), name
-        )
-        for place, (panel, path, name) in enumerate(shapes)
+        counts.draw(
+            _split(counts, bars, "split-0", edge, look.color, width=2), "Distribution of the score"
+        ),
+        places.draw(
+            _split(places, points, "split-1", edge, look.color, width=width),
+            f"{titles[1]} by the score",
+        ),
     ]
     return ui.div(
         ui.div(*drawn, class_="panels"),
@@ -149,10 +154,16 @@ def draw_threshold(
     )
 
 
-def _split(panel: Panel, path: str, name: str, at: float, color: str) -> list[str]:
+def _count_bars(n_people: int) -> int:
+    """Return how many bars show the shape of so many people's scores, and not their noise."""
+    return max(1, ceil(2 * n_people ** (1 / 3)))  # Rice's rule
+
+
+def _split(panel: Panel, path: str, name: str, at: float, color: str, *, width: int) -> list[str]:
     """Return a path that is muted before a place and has a color from there on."""
     # ten thousand squares are painted in half the time of discs, and look the same at this size
-    look = 'stroke-width="2" stroke-linecap="square"'
+    cap = "square" if width <= 2 else "round"
+    look = f'stroke-width="{width}" stroke-linecap="{cap}"'
     return [
         f'<defs><path id="{name}" d="{path}"/><clipPath id="{name}-from">'
         f'<rect class="from-threshold" x="{at:.1f}" y="0" width="{WIDTH}" height="{HEIGHT}"/>'

@@ -8,7 +8,7 @@ from shiny.ui import Tag, TagList
 
 from reports.figures.labels import covariate_label, percent, strategy_label
 from reports.figures.what_if import plot_course
-from reports.page.formats import show_count
+from reports.page.formats import show_count, show_number
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.drawing import Floats
 from trialsim.explorer.moving_figures import draw_threshold, find_thresholds
@@ -97,7 +97,8 @@ def people_server(
         table = contents.people.drop(columns=contents.strategies)
         table[_PLACE] = range(len(table))
         table["score"] = scores()
-        table = table.join(contents.changes)
+        # of a prediction by one sample nobody knows an interval
+        table = table.join(contents.changes.dropna(axis="columns", how="all"))
         wanted = input.find().lower().split()
         if wanted:
             table = table[[all(one in own for one in wanted) for own in contents.searched]]
@@ -148,7 +149,7 @@ def _show_people(rows: pd.DataFrame, caption: str, name: str) -> Tag:
     body = [
         ui.tags.tr(
             ui.tags.th(make_button(str(who), name, place), scope="row"),
-            *(ui.tags.td(_show(value)) for value in values),
+            *(ui.tags.td(show_value(value)) for value in values),
         )
         for place, who, *values in rows[[_PLACE, *rows.columns.drop(_PLACE)]].to_numpy()
     ]
@@ -176,7 +177,7 @@ def _title_column(name: str) -> str:
 def show_person(contents: Contents, who: str) -> Tag:
     """Return what is known of one person, and the way to the scans where there are any."""
     row = contents.people.loc[who]
-    facts = [f"{_title_column(str(name))}: {_show(value)}" for name, value in row.items()]
+    facts = [f"{_title_column(str(name))}: {show_value(value)}" for name, value in row.items()]
     place = contents.people.index.get_loc(who)
     parts = [ui.h2(str(row["person"])), ui.p("; ".join(facts) + ".")]
     own = contents.predictions
@@ -190,7 +191,8 @@ def show_person(contents: Contents, who: str) -> Tag:
     return ui.div(*parts, class_="person")
 
 
-def _show(value: Any) -> str:
+def show_value(value: Any) -> str:
+    """Return a cell of the table of people; what nobody knows is a dash."""
     if isinstance(value, float):
-        return show_count(value) if abs(value) >= 100 else f"{value:.3g}"
+        return show_count(value) if abs(value) >= 100 else show_number(value)
     return str(value)

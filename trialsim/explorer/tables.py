@@ -86,7 +86,7 @@ def show_choices(
             choice = str(row["strategy"]), round(float(row["fraction_enrolled"]), 9)
             cells.append(show_count(known[choice]) if choice in known else "")
         rows.append([_name(row["strategy"], row["fraction_enrolled"]), *cells])
-    caption = "What every choice needs"
+    caption = "What every choice needs, by closed form"
     caption += f", page {page + 1} of {last + 1}" if last else ""
     return ui.div(make_table(caption, heads, rows), make_pager(page, last, turns))
 

@@ -1,10 +1,17 @@
 """The tables of a page as RTF (Rich Text Format 1.9.1), which every word processor reads."""
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 from reports.page.content import Page, Table
-from reports.page.render.outputs import list_answer, list_outputs, list_texts
+from reports.page.render.outputs import (
+    join_lines,
+    list_answer,
+    list_outputs,
+    list_texts,
+    share_width,
+)
 
 # A4 upright in twips (1/1440 inch), margins of 2 cm
 _WIDTH: Final = 9638
@@ -25,7 +32,8 @@ def render_rtf(page: Page) -> str:
     for output in list_outputs(page):
         parts.append(_line(output.title, r"\b\keepn\sb240"))
         parts += _render_rows(output.table)
-        parts += [_line(note, r"\fs15") for note in output.footnotes]
+        for place, note in enumerate(output.footnotes):
+            parts.append(_line(note, r"\fs15" if place else r"\fs15\sb60"))
     for text in list_texts(page):
         parts.append(_line(text.title, r"\b\keepn\sb240"))
         parts += [_line(line) for line in text.lines]
@@ -40,7 +48,7 @@ def escape(text: str) -> str:
     >>> print(escape("{a} 5 ± 1"))
     \{a\} 5 \u177? 1
     """
-    return "".join(_escape_sign(sign) for sign in " ".join(text.split()))
+    return "".join(_escape_sign(sign) for sign in join_lines(text))
 
 
 def _escape_sign(sign: str) -> str:
@@ -60,7 +68,7 @@ def _line(text: str, style: str = "") -> str:
 
 
 def _render_rows(table: Table) -> Iterator[str]:
-    edges = [_WIDTH * (place + 1) // len(table.columns) for place in range(len(table.columns))]
+    edges = [round(_WIDTH * edge) for edge in accumulate(share_width(table))]
     aligned = [r"\qr" if column.is_number else r"\ql" for column in table.columns]
     heads = [column.title for column in table.columns]
     yield _row(heads, edges, aligned, r"\trhdr", "".join(_RULES), r"\b")

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from reports.figures.labels import analysis_label
 from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Answer, Page, Section
 from reports.page.formats import show_count, show_now, show_share
@@ -105,7 +106,7 @@ def _simulate(seed: int, n_trials: int) -> Iterator[dict[str, object]]:
             outcome = noise + effect * treatment[None, :, None] * (times == times[-1])
             rejected = fit(outcome, treatment, times).p_value < _ALPHA
             yield {
-                "check": f"{name}: {what}",
+                "check": f"{analysis_label(name)}: {what}",
                 "seed": f"{seed}, {place}, {case}",
                 "n_trials": n_trials,
                 "expected": expected,
