@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from math import ceil
+from math import cbrt, ceil
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,7 @@ def draw_threshold(
         The slider whose place is the percentage.
     """
     known = scores.notna()
-    heights, edges = np.histogram(scores[known], bins=min(_N_BARS, _count_bars(known.sum())))
+    heights, edges = np.histogram(scores[known], bins=min(_N_BARS, _count_bars(int(known.sum()))))
     axis = Scale.over(scores, titles[0])
     counts = Panel(axis, Scale.over(heights, "People", from_0=True))
     places = Panel(axis, Scale.over(beside[known], titles[1]))
@@ -156,7 +156,7 @@ def draw_threshold(
 
 def _count_bars(n_people: int) -> int:
     """Return how many bars show the shape of so many people's scores, and not their noise."""
-    return max(1, ceil(2 * n_people ** (1 / 3)))  # Rice's rule
+    return max(1, ceil(2 * cbrt(n_people)))  # Rice's rule
 
 
 def _split(panel: Panel, path: str, name: str, at: float, color: str, *, width: int) -> list[str]:
