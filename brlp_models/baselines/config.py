@@ -21,7 +21,7 @@ from cohorts.atomic import write_folder
 from cohorts.measurement import describe_learned
 
 RegressionName = Literal["elastic_net", "image_regression", "latent_regression", "cnn_regression"]
-ImageName = Literal["mrextrap", "deformation"]
+ImageName = Literal["mrextrap", "deformation", "ag_ldm", "flow_matching"]
 
 WEIGHTS: Final = "reader.safetensors"
 

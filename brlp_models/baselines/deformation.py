@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from monai.networks.blocks.warp import DVF2DDF, Warp
@@ -143,15 +142,11 @@ class ScanDeformation:
             Where the table lacks something that the network was told in training.
         """
         coding = TableCoding(CovariateCoding.from_dict(self.config.coding))
-        if not len(table) or not coding.find_complete(table).all():
-            lacking = ", ".join(coding.covariates.names)
-            raise ModelError(
-                f"{self.config.name} needs {lacking} of everyone, as training had them."
-            )
+        known = coding.encode_complete(table, self.config.name)
         start = scans[-1]
         scan = start.image[None].to(model.device)
         network = self.network.to(model.device).eval()
-        planes = torch.from_numpy(coding.encode(table).astype(np.float32)).to(model.device)
+        planes = torch.from_numpy(known).to(model.device)
         years = torch.tensor([(months - start.months) / 12], device=model.device)
         # where the T1w moves, further channels move along
         field = network(coarsen(scan[:, :1]), planes, years)

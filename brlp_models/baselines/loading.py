@@ -10,6 +10,7 @@ from brlp_models.baselines.config import WEIGHTS
 from brlp_models.baselines.deformation import DeformationConfig, ScanDeformation
 from brlp_models.baselines.extrapolation import EXTRAPOLATION
 from brlp_models.baselines.follow_up import ImageBaseline
+from brlp_models.baselines.latent_follow_up import LatentConfig, LatentFollowUp
 from brlp_models.baselines.network import NetworkReader
 from brlp_models.baselines.reader import LinearReader
 from brlp_models.errors import ModelError
@@ -48,11 +49,13 @@ def load_baseline(source: Path) -> AnyBaseline:
         ) from error
     if isinstance(config, DeformationConfig):
         return ImageBaseline(config, ScanDeformation.load(folder / WEIGHTS, config), folder)
+    if isinstance(config, LatentConfig):
+        return ImageBaseline(config, LatentFollowUp.load(folder / WEIGHTS, config), folder)
     return Baseline(config, _load_reader(config, folder / WEIGHTS), folder)
 
 
-_CONFIGS: Final[TypeAdapter[RegressionConfig | DeformationConfig]] = TypeAdapter(
-    Annotated[RegressionConfig | DeformationConfig, Field(discriminator="name")]
+_CONFIGS: Final[TypeAdapter[RegressionConfig | DeformationConfig | LatentConfig]] = TypeAdapter(
+    Annotated[RegressionConfig | DeformationConfig | LatentConfig, Field(discriminator="name")]
 )
 
 

@@ -131,6 +131,19 @@ class TableCoding:
             complete = complete & table[name].astype(str).isin(levels).to_numpy()
         return np.asarray(complete)
 
+    def encode_complete(self, table: pd.DataFrame, name: str) -> npt.NDArray[np.float32]:
+        """Return the columns of people who must have them all.
+
+        Raises
+        ------
+        ModelError
+            Where somebody lacks one, or nobody is there; `name` is what needs them.
+        """
+        if not len(table) or not self.find_complete(table).all():
+            needed = ", ".join(self.covariates.names)
+            raise ModelError(f"{name} needs {needed} of everyone, as training had them.")
+        return self.encode(table).astype(np.float32)
+
     def encode(self, table: pd.DataFrame) -> Array:
         """Return the columns, (people, columns), of people who have them all."""
         # the column of ones is the regression's own

@@ -36,7 +36,12 @@ def build_unet(config: ModelConfig) -> nn.Module:
 
     Attention runs through PyTorch's fused kernel: the same numbers with less memory.
     """
-    return _build("unet", DiffusionModelUNet, {"use_flash_attention": True, **config.unet})
+    return build_denoiser(config.unet)
+
+
+def build_denoiser(args: Mapping[str, Any]) -> nn.Module:
+    """Return a diffusion UNet of any arguments of MONAI's."""
+    return _build("unet", DiffusionModelUNet, {"use_flash_attention": True, **args})
 
 
 def build_controlnet(config: ModelConfig) -> nn.Module:

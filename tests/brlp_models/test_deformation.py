@@ -16,7 +16,7 @@ from brlp_models.baselines.follow_up import ImageBaseline, TimedScan
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
-from brlp_models.training.cohort_deformation import fit_cohort_deformation
+from brlp_models.training.cohort_follow_ups import fit_cohort_follow_up
 from brlp_models.training.loop import LoopSettings
 from brlp_models.training.stages.deformation import DeformationSettings
 from cohorts.cohort import Cohort
@@ -73,7 +73,7 @@ def fitted(
     tiny_model: BrlpModel, cohort: Cohort, tmp_path_factory: pytest.TempPathFactory
 ) -> ImageBaseline:
     out = tmp_path_factory.mktemp("fitted") / "deformation"
-    return fit_cohort_deformation(cohort, out, model=tiny_model, settings=SETTINGS)
+    return fit_cohort_follow_up("deformation", cohort, out, model=tiny_model, settings=SETTINGS)
 
 
 ROW = pd.DataFrame({"age_years": [70.0], "sex": ["F"], "diagnosis": ["MCI"]}, index=["sub-x"])
@@ -151,7 +151,7 @@ def test_what_it_cannot_do_is_told(
         with pytest.raises(ModelError, match="needs age_years, sex, diagnosis of everyone"):
             fitted.predict(tiny_model, scans, table, 24)
     with pytest.raises(ModelError, match="scan at baseline and at a later visit"):
-        fit_cohort_deformation(cohort.until(0), tmp_path / "none", model=tiny_model)
+        fit_cohort_follow_up("deformation", cohort.until(0), tmp_path / "none", model=tiny_model)
     cohort.write(tmp_path / "cohort")
     words = ["train", "baseline", "deformation", "--archive", str(tmp_path / "cohort")]
     told = CliRunner().invoke(app, [*words, "--data", str(tmp_path / "cohort"), "--out", "no"])

@@ -16,7 +16,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.folder import load_model, refuse_existing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.cohort_baselines import fit_cohort_baseline
-from brlp_models.training.cohort_deformation import fit_cohort_deformation
+from brlp_models.training.cohort_follow_ups import TrainedName, fit_cohort_follow_up
 from cohorts.cohort import Cohort
 from cohorts.keys import is_among
 from cohorts.sources.loading import load_cohort
@@ -28,7 +28,7 @@ Counting = Callable[[int], AbstractContextManager[Callable[[], None]]]
 
 
 def train_baseline(
-    name: RegressionName | Literal["deformation"],
+    name: RegressionName | TrainedName,
     cohort: Path,
     out: Path,
     *,
@@ -38,9 +38,9 @@ def train_baseline(
     measured_by: str | None,
     counting: Counting,
 ) -> None:
-    """Fit a baseline on a cohort; see `cohort_baselines`, `cohort_deformation` of training.
+    """Fit a baseline on a cohort; see `cohort_baselines`, `cohort_follow_ups` of training.
 
-    A deformation learns from pairs of scans alone; archive and horizons are those of regressions.
+    What makes an image learns from pairs of scans; archive and horizons are those of regressions.
 
     Raises
     ------
@@ -50,12 +50,10 @@ def train_baseline(
     refuse_existing(out)
     people = load_cohort(cohort, measured_by=measured_by)
     with counting(len(people.participants)) as step:
-        if name == "deformation":
+        if name == "deformation" or name == "ag_ldm" or name == "flow_matching":
             if archive is not None:
-                raise ModelError(
-                    "A deformation learns from pairs of scans alone; leave the archive out."
-                )
-            fit_cohort_deformation(people, out, model=load_model(model), report=step)
+                raise ModelError(f"{name} learns from pairs of scans alone; leave the archive out.")
+            fit_cohort_follow_up(name, people, out, model=load_model(model), report=step)
             return
         fit_cohort_baseline(
             name,

@@ -1,11 +1,9 @@
 """Training of the network that deforms a scan into a later one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 from brlp_models.baselines.deformation import DeformationNetwork, coarsen
 from brlp_models.training.examples import Draw, Examples
 from brlp_models.training.loop import LoopSettings, step_optimizer
+from brlp_models.training.stages.timed_pair import TimedPair
 
 
 class DeformationSettings(BaseModel):
@@ -36,26 +35,6 @@ class DeformationSettings(BaseModel):
     smoothness: Annotated[float, Field(ge=0)] = 0.01
 
 
-@dataclass(frozen=True)
-class DeformedPair:
-    """Two visits of a person.
-
-    Parameters
-    ----------
-    first, later
-        Scans on the model's grid, 0 to 255.
-    planes
-        What is known at baseline, coded.
-    years
-        Between them.
-    """
-
-    first: npt.NDArray[np.uint8]
-    later: npt.NDArray[np.uint8]
-    planes: npt.NDArray[np.float32]
-    years: float
-
-
 class DeformationStage:
     """Learns to move the first scan of a pair onto the later one, at half of the resolution.
 
@@ -74,7 +53,7 @@ class DeformationStage:
     def __init__(
         self,
         network: DeformationNetwork,
-        pairs: Sequence[DeformedPair],
+        pairs: Sequence[TimedPair],
         settings: DeformationSettings,
     ) -> None:
         self.networks: dict[str, nn.Module] = {"deformation": network.train()}

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from accelerate import Accelerator
+from monai.networks.schedulers.ddim import DDIMScheduler
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -151,7 +152,7 @@ class DiffusionStage:
         noisy = self._scheduler.add_noise(target, noise, timesteps)
         with accelerator.autocast():
             output = self._denoise(noisy, timesteps, batch["context"], batch["condition"])
-        wanted = self._compute_wanted(target, noise, timesteps)
+        wanted = compute_wanted(self._scheduler, target, noise, timesteps)
         weights = batch["weights"]
         missed = (weights * (output.float() - wanted) ** 2).mean()
         missed = missed / average_over_processes(weights.mean())
@@ -217,15 +218,6 @@ class DiffusionStage:
         plane = as_age_plane(self._pairs.baseline_age_years[chosen], self._config)
         return torch.cat([baseline, plane], dim=1)
 
-    def _compute_wanted(self, target: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        kind = self._config.schedule.prediction_type
-        if kind == "epsilon":
-            return noise
-        if kind == "sample":
-            return target
-        velocity: Tensor = self._scheduler.get_velocity(target, noise, timesteps)
-        return velocity
-
     def _denoise(
         self, noisy: Tensor, timesteps: Tensor, context: Tensor, condition: Tensor
     ) -> Tensor:
@@ -252,3 +244,15 @@ def initialize_controlnet(controlnet: nn.Module, unet: nn.Module) -> None:
     own, source = controlnet.state_dict(), unet.state_dict()
     shared = {k: v for k, v in source.items() if k in own and own[k].shape == v.shape}
     controlnet.load_state_dict({**own, **shared})
+
+
+def compute_wanted(
+    scheduler: DDIMScheduler, target: Tensor, noise: Tensor, timesteps: Tensor
+) -> Tensor:
+    """Return what a denoiser should answer: the noise, the clean sample, or the velocity."""
+    if scheduler.prediction_type == "epsilon":
+        return noise
+    if scheduler.prediction_type == "sample":
+        return target
+    velocity: Tensor = scheduler.get_velocity(target, noise, timesteps)
+    return velocity

@@ -32,6 +32,8 @@ class BaselineChoice(StrEnum):
     LATENT_REGRESSION = "latent_regression"
     CNN_REGRESSION = "cnn_regression"
     DEFORMATION = "deformation"
+    AG_LDM = "ag_ldm"
+    FLOW_MATCHING = "flow_matching"
 
 
 def train(
@@ -73,8 +75,9 @@ def train(
     `train baseline NAME` fits a predictor that BrLP must be better than, on the people of --data:
     elastic_net on regional volumes; image_regression on the table and the brightness of the
     baseline scan; latent_regression on the table and its latent; cnn_regression on the table and
-    what a network reads in the whole scan; deformation on pairs of scans, to make the image of a
-    later visit. mrextrap needs no training.
+    what a network reads in the whole scan. On pairs of scans, to make the image of a later visit:
+    deformation; ag_ldm, latent diffusion without a ControlNet; flow_matching, of latents, from the
+    last scan. mrextrap needs no training.
 
     Example: trialsim train all --config mini --label-maps label_maps --out training
     Example: trialsim train baseline image_regression --data archive --out image_regression
