@@ -1,5 +1,6 @@
 """Fitting of the baselines that stand beside BrLP."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from brlp_models.baselines.regression import Array, ColumnRegression
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.grid import Grid
-from brlp_models.training.network_reader import train_network_reader
+from brlp_models.training.network_reader import FEWEST, train_network_reader
 
 _CELL_MM: Final = 16.0
 _FOLDS: Final = 5
@@ -151,9 +152,14 @@ def cross_fit_baseline(
     -------
     DataFrame or None
         Percent change, index `participant_id`, a column for each horizon; NaN for people whose
-        table lacks something. None where fewer than 20 have a known future.
+        table lacks something. None where fewer than 20 have a known future, or four fifths of them
+        are too few for a network.
     """
-    if people.change.notna().all(axis=1).sum() < _FEWEST_CROSS_FITTED:
+    n_known = int(people.change.notna().all(axis=1).sum())
+    fewest = _FEWEST_CROSS_FITTED
+    if name == "cnn_regression":
+        fewest = math.ceil(FEWEST * _FOLDS / (_FOLDS - 1)) + _FOLDS
+    if n_known < fewest:
         return None
     in_order = people.take(np.argsort(people.table.index.to_numpy(str), kind="stable"))
     shuffled = np.random.default_rng(0).permutation(len(in_order.table))

@@ -11,7 +11,7 @@ from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.network import NetworkConfig, NetworkReader
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
-from brlp_models.training.baselines import fit_baseline, render_card
+from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, render_card
 from brlp_models.training.network_reader import (
     NetworkTraining,
     hold_back,
@@ -104,6 +104,10 @@ def test_whole_groups_are_held_back_and_at_least_a_fifth() -> None:
         assert all(names.count(name) == groups.count(name) for name in set(names))
     assert len(hold_back(100, None, seed=1)) == 20
     assert len(hold_back(100, ["a"] * 100, seed=1)) == 20
+
+
+def test_nobody_is_cross_fitted_where_four_fifths_are_too_few(tiny_model: BrlpModel) -> None:
+    assert cross_fit_baseline("cnn_regression", make_people(60, 1), model=tiny_model) is None
 
 
 def test_few_people_and_foreign_weights_are_told(tmp_path: Path) -> None:
