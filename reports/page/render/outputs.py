@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 
 from reports.page.content import Listing, Page, RunReference, Table
 
-_NARROWEST: Final = 6
+_ROOM: Final = 100
 _WIDEST: Final = 40
-"""Letters of the column that is given the least and the most room."""
+_PADDING: Final = 3
+"""Letters beside each other on a page, in the widest column, and at the sides of a cell."""
 
 _BREAKS: Final = re.compile(r"[ \t\n\r\f\v]+")
 
@@ -54,16 +55,31 @@ def _describe_source(page: Page, runs: tuple[RunReference, ...]) -> str:
 
 
 def share_width(table: Table) -> list[float]:
-    """Return the share of a page's width that each column takes, by its longest text.
+    """Return the share of a page's width that each column takes.
 
-    A title may be broken between words, what stands under it rather not; text of a sentence's
-    length is broken in any case, and leaves the others their room.
+    Each is as wide as its longest text; where a page has no room for that, the widest columns are
+    narrowed first, and none below its longest word.
+
+    Examples
+    --------
+    >>> from reports.page.content import Cell, Column
+    >>> row = (Cell("BrLP", ""), Cell("a sentence " * 30, ""))
+    >>> name, text = share_width(Table("t", "T", (Column("Strategy"), Column("What")), (row,)))
+    >>> round(name, 2), round(text, 2)
+    (0.2, 0.8)
     """
-    widths = []
+    columns = list(zip(*([cell.text for cell in row] for row in table.rows), strict=True))
+    wanted, least = [], []
     for place, column in enumerate(table.columns):
-        cells = max((len(row[place].text) for row in table.rows), default=0)
-        word = max(map(len, column.title.split()), default=0)
-        widths.append(min(max(cells, word, _NARROWEST), _WIDEST))
+        texts = columns[place] if columns else ()
+        words = [len(word) for text in (column.title, *texts) for word in text.split(" ")]
+        least.append(_PADDING + min(max(words), _WIDEST))
+        longest = max(map(len, texts), default=0)
+        wanted.append(max(_PADDING + min(longest, _WIDEST), least[-1]))
+    widths, cap = wanted, max(wanted)
+    while sum(widths) > _ROOM and cap > min(least):
+        cap -= 1
+        widths = [max(own, min(full, cap)) for own, full in zip(least, wanted, strict=True)]
     return [width / sum(widths) for width in widths]
 
 
