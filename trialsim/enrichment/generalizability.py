@@ -38,26 +38,21 @@ def compute_group_differences(
     Raises
     ------
     DesignError
-        Where a person of `rankings` is not in `participants`.
+        Where a strategy that leaves someone out ranks people who are not in `participants`.
     """
     covariates = build_covariates(participants)
     key = ["participant_id"]
-    places = locate_rows(rankings[key], covariates.index.to_frame(), key)
-    if (places < 0).any():
-        raise DesignError("The rankings hold people who are not in the participants table.")
-    ranks = rankings["rank"].to_numpy()
-    rows_of = rankings.groupby("strategy", sort=False).indices
+    people = covariates.index.to_frame()
     frames = []
     leaving_out = counts[counts["n_selected"] < counts["n_ranked"]]
-    for strategy, fraction, n_selected in zip(
-        leaving_out["strategy"],
-        leaving_out["fraction_enrolled"],
-        leaving_out["n_selected"],
-        strict=True,
-    ):
-        rows = rows_of[strategy]
-        differences = _compare(covariates, places[rows], ranks[rows] <= n_selected)
-        frames.append(differences.assign(strategy=strategy, fraction_enrolled=fraction))
+    for strategy, own in leaving_out.groupby("strategy", sort=False):
+        rows = rankings[rankings["strategy"] == strategy]
+        places, ranks = locate_rows(rows[key], people, key), rows["rank"].to_numpy()
+        if (places < 0).any():
+            raise DesignError("The rankings hold people who are not in the participants table.")
+        for fraction, n_selected in zip(own["fraction_enrolled"], own["n_selected"], strict=True):
+            differences = _compare(covariates, places, ranks <= n_selected)
+            frames.append(differences.assign(strategy=strategy, fraction_enrolled=fraction))
     columns = ["strategy", "fraction_enrolled", "covariate"]
     columns += ["mean_selected", "mean_not_selected", "standardized_difference"]
     if not frames:
