@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from trialsim.analyses import ANALYSES
+from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
@@ -26,6 +29,7 @@ from trialsim.comparison.proposal import count_to_settle
 from trialsim.comparison.sizes.chosen import LOW_POWER, compute_optimism, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
+from trialsim.enrichment.folds import Samples
 from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.pool import build_pool
@@ -117,6 +121,32 @@ def test_weights_of_people_count_in_pool_and_bootstrap() -> None:
     heavy = Screened(screened.outcome, screened.scores, None, screened.expected, by_name)
     found = bootstrap_sizes(heavy, [Candidate("mine", 0.5)], DESIGN, n_bootstrap=200, seed=1)
     assert np.isfinite(found.log_ratios["ancova"]).all()
+
+
+class CountingThreads:
+    """Fits no strategy again, and counts the threads that it would have."""
+
+    n_training = 0
+
+    def __init__(self) -> None:
+        self.counts: set[int] = set()
+
+    def select(self, people: NDArray[np.intp]) -> "CountingThreads":
+        raise NotImplementedError
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
+        self.counts.update(one["num_threads"] for one in threadpool_info())
+        return {}
+
+
+def test_samples_are_computed_by_one_thread_as_workers_elsewhere_do() -> None:
+    screened, threads = screen(80, np.random.default_rng(20260101)), CountingThreads()
+    with threadpool_limits(2):
+        bootstrap_sizes(
+            screened, [Candidate("mine", 0.5)], DESIGN, n_bootstrap=100, seed=1, rescore=threads
+        )
+    # sums over more threads are rounded otherwise
+    assert threads.counts == {1}
 
 
 def test_bags_of_many_people_vary_as_everyone_does(monkeypatch: pytest.MonkeyPatch) -> None:

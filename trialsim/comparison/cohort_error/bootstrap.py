@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from trialsim.analysis.result import Floats
 from trialsim.comparison.candidates import Candidate, Screened
@@ -119,29 +120,31 @@ def bootstrap_sizes(
     n_people = len(screened.outcome)
     n_members = _find_bag_size(screened, candidates)
     work: _Resampling | _BagResampling
-    if n_members is None:
-        order = np.random.default_rng([seed, 0]).permutation(n_people)
-        job = SampledSizes(screened, candidates, design, order)
-        base = job.compute(np.ones((1, n_people)), {})
-        work = _Resampling(job, base, rescore, seed, redraws_screened)
-    else:
-        work = _BagResampling(screened, candidates, design, rescore, seed, n_members)
-        job, rescore = work.deal(0)
-        base = job.compute(np.ones((1, n_members)), {})
-    parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
-    chunks = list_chunks(n_bootstrap)
-    drawn = map(work, chunks) if isinstance(workers, int | None) else workers(work, chunks)
-    for (_, size), ratios in zip(chunks, drawn, strict=True):
-        parts.append(ratios)
-        if on_progress is not None:
-            on_progress(size)
-    return CohortVariation(
-        _join(parts),
-        _bootstrap_archive(job, base, rescore, seed, n_archive if n_bootstrap else 0),
-        job.estimate_freedom(),
-        job.effective_sizes,
-        screened.n_screened,
-    )
+    # as workers elsewhere have one, since more of them round sums otherwise
+    with threadpool_limits(1):
+        if n_members is None:
+            order = np.random.default_rng([seed, 0]).permutation(n_people)
+            job = SampledSizes(screened, candidates, design, order)
+            base = job.compute(np.ones((1, n_people)), {})
+            work = _Resampling(job, base, rescore, seed, redraws_screened)
+        else:
+            work = _BagResampling(screened, candidates, design, rescore, seed, n_members)
+            job, rescore = work.deal(0)
+            base = job.compute(np.ones((1, n_members)), {})
+        parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
+        chunks = list_chunks(n_bootstrap)
+        drawn = map(work, chunks) if isinstance(workers, int | None) else workers(work, chunks)
+        for (_, size), ratios in zip(chunks, drawn, strict=True):
+            parts.append(ratios)
+            if on_progress is not None:
+                on_progress(size)
+        return CohortVariation(
+            _join(parts),
+            _bootstrap_archive(job, base, rescore, seed, n_archive if n_bootstrap else 0),
+            job.estimate_freedom(),
+            job.effective_sizes,
+            screened.n_screened,
+        )
 
 
 @dataclass(frozen=True)
