@@ -13,6 +13,7 @@ from brlp_models.training.stages.autoencoder import AutoencoderSettings
 from brlp_models.training.stages.diffusion import DiffusionSettings
 from brlp_models.training.stages.refiner import RefinerSettings
 from brlp_models.training.stages.segmenter import SegmenterSettings
+from cohorts.synthetic.contrasts import CONTRASTS
 from cohorts.synthetic.generators import Signal, choose_generator
 from cohorts.synthetic.parameters import GeneratorParameters
 
@@ -125,11 +126,17 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _check_channels(self) -> "Recipe":
-        made = [phase.source for phase in self.autoencoder if phase.source == "labels"]
-        if len(self.model.channels) > 1 and (self.people is not None or made):
+        channels = self.model.channels
+        if len(channels) > 1 and any(phase.source == "labels" for phase in self.autoencoder):
             raise ValueError(
-                f"model.channels are {', '.join(self.model.channels)}, but scans of [people], and "
-                'of an [[autoencoder]] with source = "labels", are T1w alone; train on a cohort'
+                f"model.channels are {', '.join(channels)}, but scans made from label maps are T1w "
+                'alone: an [[autoencoder]] needs source = "scans"'
+            )
+        unknown = [name for name in channels if name not in CONTRASTS]
+        if self.people is not None and unknown:
+            raise ValueError(
+                f"[people] have scans of {', '.join(CONTRASTS)}, not of {', '.join(unknown)}; "
+                "train on a cohort"
             )
         return self
 

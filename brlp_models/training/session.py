@@ -150,6 +150,7 @@ class TrainingSession:
             self._recipe.seed,
             n_followups=people.n_followups,
             same_acquisition=people.same_acquisition,
+            channels=self._recipe.model.channels,
         )
         write_people_bank(
             [*bases, load_mni_anatomy()],

@@ -84,11 +84,13 @@ def write_person(
         maps = partial / "maps" / session / "anat"
         anat.mkdir(parents=True)
         maps.mkdir(parents=True)
-        t1w = make_image(
-            np.rint(scan.t1w).astype(np.int16), scan.affine, descrip=_DESCRIP, space=SCANNER
-        )
-        nib.save(t1w, anat / f"{name}_T1w.nii.gz")
-        write_json(anat / f"{name}_T1w.json", _OF_SCANS | {"SoftwareVersions": find_version()})
+        for channel, own in scan.channels.items():
+            image = make_image(
+                np.rint(own).astype(np.int16), scan.affine, descrip=_DESCRIP, space=SCANNER
+            )
+            nib.save(image, anat / f"{name}_{channel}.nii.gz")
+            said = _OF_SCANS | {"SoftwareVersions": find_version()}
+            write_json(anat / f"{name}_{channel}.json", said)
         labels = make_image(scan.labels, scan.affine, descrip=_DESCRIP, space=SCANNER)
         nib.save(labels, maps / f"{name}_dseg.nii.gz")
         write_json(maps / f"{name}_dseg.json", _OF_MAPS)

@@ -18,6 +18,7 @@ from cohorts.synthetic.anatomy.base import BaseAnatomy, read_anatomy
 from cohorts.synthetic.anatomy.deformation import TARGET_REGIONS
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.bids_writer import finish_dataset, is_finished, start_dataset, write_person
+from cohorts.synthetic.contrasts import check_channels
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import synthesize_scans
 from cohorts.synthetic.resampling import validate_resolution
@@ -68,6 +69,7 @@ class ScanSettings:
     bases: tuple[BaseAnatomy, ...]
     resolution_mm: float
     parameters: GeneratorParameters
+    channels: tuple[str, ...]
 
 
 def synthesize_images(
@@ -84,6 +86,7 @@ def synthesize_images(
     label: str = "synth",
     on_person: Callable[[], None] = lambda: None,
     treat: Callable[[Course], Course] | None = None,
+    channels: Sequence[str] = ("T1w",),
 ) -> int:
     """Write a BIDS dataset of synthetic T1w scans with label maps; return how many people it has.
 
@@ -117,14 +120,18 @@ def synthesize_images(
         Called for each person that is there, also from an earlier call.
     treat
         Changes what is scanned; the truth stays what it would have been without.
+    channels
+        Contrasts of each visit's scan, the T1w first: `T1w`, `FLAIR`. The T1w does not depend on
+        the others.
 
     Raises
     ------
     CohortError
-        For a folder that holds something else, label maps that lack regions, a resolution or
-        visits that cannot be.
+        For a folder that holds something else, label maps that lack regions, a resolution,
+        channels or visits that cannot be.
     """
     parameters = parameters or GeneratorParameters()
+    check_channels(channels)
     validate_resolution(resolution_mm)
     bases = load_anatomies(label_maps, whole_head=whole_head)
     rng = np.random.default_rng(seed)
@@ -145,6 +152,8 @@ def synthesize_images(
             name: list(own) if isinstance(own, tuple) else own
             for name, own in asdict(parameters.signs).items()
         }
+    if others := channels[1:]:
+        plan["other_channels"] = list(others)
     start_dataset(root, plan)
     participants = tabulate_participants(course, rng, parameters.cohort)
     treated = course if treat is None else treat(course)
@@ -159,7 +168,7 @@ def synthesize_images(
     write_generator(parameters, root)
     if signs is not None:
         write_true_signs(signs.tabulate(name_participants(course)), root)
-    settings = ScanSettings(root, bases, resolution_mm, parameters)
+    settings = ScanSettings(root, bases, resolution_mm, parameters, tuple(channels))
     try:
         _run_jobs(jobs, settings, workers, on_person)
     finally:
@@ -308,6 +317,7 @@ def make_person(job: PersonJob, settings: ScanSettings) -> None:
                 resolution_mm=settings.resolution_mm,
                 parameters=settings.parameters,
                 signs=job.signs,
+                channels=settings.channels,
             )
         except CohortError as error:
             problems += [f"{job.participant_id}: {problem}" for problem in error.problems]

@@ -1,7 +1,6 @@
-"""T1-weighted intensities of a synthetic scan."""
+"""Intensities of a synthetic scan, in one of the contrasts."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,31 +10,10 @@ from cohorts.synthetic.anatomy.base import CORTEX, CSF, find_codes
 from cohorts.synthetic.anatomy.cortex import Floats
 from cohorts.synthetic.anatomy.deformation import Deformation, MovableAnatomy, find_sources
 from cohorts.synthetic.anatomy.extracerebral import paint_fat, sample_extracerebral_means
+from cohorts.synthetic.contrasts import CONTRASTS, TISSUE_CODES, Contrast
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area
 from cohorts.synthetic.signs.maps import SignMaps
-
-MEAN_INTENSITIES: Final = {
-    "white_matter": ((2, 41), 1.00),
-    "cortex": ((3, 42), 0.66),
-    "fluid": ((4, 5, 14, 15, 43, 44, CSF), 0.22),
-    "cerebellum_white_matter": ((7, 46), 0.96),
-    "cerebellum_cortex": ((8, 47), 0.63),
-    "thalamus": ((10, 49), 0.83),
-    "caudate": ((11, 50), 0.71),
-    "putamen": ((12, 51), 0.77),
-    "pallidum": ((13, 52), 0.91),
-    "brain_stem": ((16,), 0.92),
-    "hippocampus": ((17, 53), 0.65),
-    "amygdala": ((18, 54), 0.63),
-    "accumbens": ((26, 58), 0.69),
-    "ventral_dc": ((28, 60), 0.87),
-}
-"""Mean T1w intensity by tissue, relative to cerebral white matter.
-
-Ratios of the intensity-normalized T1w scans of the FreeSurfer atlas (Fischl et al. 2002, Neuron
-33:341; 2004, NeuroImage 23 S1:S69).
-"""
 
 
 @dataclass(frozen=True)
@@ -45,16 +23,19 @@ class Appearance:
     Parameters
     ----------
     image
-        The ideal T1w intensities on the person's 1 mm grid: no bias, no noise.
+        The ideal intensities on the person's 1 mm grid: no bias, no noise.
     fluid_minus_cortex
         The change of intensity where cortex becomes fluid.
     cortex_mean
         Of the cortex's tissue.
+    contrast
+        Which it is.
     """
 
     image: Floats
     fluid_minus_cortex: float
     cortex_mean: float
+    contrast: Contrast
 
 
 def sample_appearance(
@@ -62,6 +43,7 @@ def sample_appearance(
     *,
     rng: np.random.Generator,
     parameters: AppearanceParameters | None = None,
+    channel: str = "T1w",
 ) -> Appearance:
     """Draw a person's tissue contrast and texture.
 
@@ -73,11 +55,14 @@ def sample_appearance(
         Decides contrast and texture.
     parameters
         How much people differ.
+    channel
+        One of `CONTRASTS`. Skull and scalp look as in a T1w scan.
     """
     parameters = parameters or AppearanceParameters()
     labels = anatomy.person.labels
     highest = int(labels.max())
-    means = _sample_means(highest, rng, parameters)
+    contrast = CONTRASTS[channel]
+    means = _sample_means(highest, rng, parameters, contrast)
     texture = rng.standard_normal(labels.shape, dtype=np.float32)
     texture = ndimage.gaussian_filter(texture, parameters.texture_size_mm / 2, truncate=2.5)
     fat = 0.0
@@ -88,10 +73,10 @@ def sample_appearance(
         paint_fat(image, labels, fat, rng=rng)
     image *= 1 + np.float32(parameters.texture_sd / texture.std()) * texture
     image = ndimage.gaussian_filter(image, anatomy.parameters.edge_sd_mm, truncate=3)
-    return Appearance(image, float(means[CSF] - means[3]), float(means[3]))
+    return Appearance(image, float(means[CSF] - means[3]), float(means[3]), contrast)
 
 
-def render_t1w(
+def render_scan(
     anatomy: MovableAnatomy,
     deformation: Deformation,
     appearance: Appearance,
@@ -100,7 +85,7 @@ def render_t1w(
     signs: SignMaps | None = None,
     visit: int = 0,
 ) -> Floats:
-    """Return a visit's ideal T1w intensities: partial volume, no bias field, no noise.
+    """Return a visit's ideal intensities: partial volume, no bias field, no noise.
 
     Parameters
     ----------
@@ -126,15 +111,16 @@ def render_t1w(
         share = find_codes(anatomy.person.labels, CORTEX).astype(np.float32)
         kept = cortex.weight * cortex.tissue + deformation.cortical_gain
         share.ravel()[cortex.voxels] = np.clip(kept, 0, 1)
-        image *= 1 - signs.darken(visit)
-        image += np.float32(appearance.cortex_mean) * share * signs.brighten(visit)
+        image *= 1 + signs.change_lesions(visit, appearance.contrast.lesion_change)
+        brighter = signs.brighten(visit) * np.float32(appearance.contrast.cortex_brightening)
+        image += np.float32(appearance.cortex_mean) * share * brighter
     moved = np.abs(deformation.displacement).max(axis=0) > 1e-3
     points = np.stack([own[moved] for own in find_sources(anatomy, deformation)])
     image[anatomy.box][moved] = ndimage.map_coordinates(image, points, order=1, mode="nearest")
     return average_by_area(image, resolution_mm)
 
 
-def acquire_t1w(
+def acquire_scan(
     ideal: Floats,
     inside: npt.NDArray[np.bool_],
     *,
@@ -146,7 +132,7 @@ def acquire_t1w(
     Parameters
     ----------
     ideal
-        From `render_t1w`.
+        From `render_scan`.
     inside
         The head, or the brain where there is no head.
     rng
@@ -171,12 +157,16 @@ def acquire_t1w(
 
 
 def _sample_means(
-    highest: int, rng: np.random.Generator, parameters: AppearanceParameters
+    highest: int,
+    rng: np.random.Generator,
+    parameters: AppearanceParameters,
+    contrast: Contrast,
 ) -> Floats:
     means = np.zeros(highest + 1, dtype=np.float32)
     tissue_contrast = np.exp(rng.normal(0, parameters.person_contrast_sd))
-    for codes, mean in MEAN_INTENSITIES.values():
-        own = mean**tissue_contrast * np.exp(rng.normal(0, parameters.person_tissue_sd))
+    for tissue, codes in TISSUE_CODES.items():
+        mean = contrast.means[tissue] ** tissue_contrast
+        own = mean * np.exp(rng.normal(0, parameters.person_tissue_sd))
         means[[code for code in codes if code <= highest]] = own
     return means
 

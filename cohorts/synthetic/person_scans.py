@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,8 @@ import numpy.typing as npt
 from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.anatomy.deformation import deform_to_volumes, prepare_anatomy
 from cohorts.synthetic.anatomy.person import sample_person
-from cohorts.synthetic.intensity import acquire_t1w, render_t1w, sample_appearance
+from cohorts.synthetic.contrasts import check_channels
+from cohorts.synthetic.intensity import acquire_scan, render_scan, sample_appearance
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.resampling import (
     average_by_area,
@@ -36,12 +37,20 @@ class SyntheticScan:
         Voxel indices to mm (RAS).
     ideal
         The T1w intensities without bias field, noise and the visit's contrast, white matter near 1.
+    others
+        Scans of further channels by name, on the same voxels.
     """
 
     t1w: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint16]
     affine: npt.NDArray[np.float64]
     ideal: npt.NDArray[np.float32]
+    others: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The scans of all channels, the T1w first."""
+        return {"T1w": self.t1w, **self.others}
 
 
 def synthesize_scans(
@@ -54,6 +63,7 @@ def synthesize_scans(
     parameters: GeneratorParameters | None = None,
     same_acquisition: bool = False,
     signs: PersonSigns | None = None,
+    channels: Sequence[str] = ("T1w",),
 ) -> list[SyntheticScan]:
     """Return a person's scans: one anatomy, at each visit with the volumes asked for.
 
@@ -76,6 +86,9 @@ def synthesize_scans(
         anatomy alone.
     signs
         What the scans show beyond the volumes, at as many visits.
+    channels
+        Contrasts (`cohorts.synthetic.contrasts.CONTRASTS`), the T1w first, which does not depend on
+        the others.
 
     Raises
     ------
@@ -83,6 +96,7 @@ def synthesize_scans(
         Where the anatomy cannot reach a volume without folding.
     """
     validate_resolution(resolution_mm)
+    check_channels(channels)
     parameters = parameters or GeneratorParameters()
     shape_rng, look_rng, *visit_rngs = rng.spawn(2 + len(visits))
     if same_acquisition:
@@ -95,20 +109,31 @@ def synthesize_scans(
     maps = None
     if signs is not None:
         anatomy, maps = map_signs(anatomy, signs, rng.spawn(1)[0])
+    looks, noises = {"T1w": appearance}, {"T1w": visit_rngs}
+    for channel, own in zip(channels[1:], rng.spawn(len(channels) - 1), strict=True):
+        look_rng, *own_rngs = own.spawn(1 + len(visits))
+        noises[channel] = [deepcopy(own_rngs[0]) for _ in visits] if same_acquisition else own_rngs
+        looks[channel] = sample_appearance(
+            anatomy, rng=look_rng, parameters=parameters.appearance, channel=channel
+        )
     affine = compute_output_affine(person.affine, resolution_mm)
     inside = average_by_area((person.labels > 0).astype(np.float32), resolution_mm) >= 0.5
     scans, deformation = [], None
-    for visit, (volumes, visit_rng) in enumerate(zip(visits, visit_rngs, strict=True)):
+    for visit, volumes in enumerate(visits):
         deformation = deform_to_volumes(anatomy, volumes, start=deformation)
         labels = render_labels(anatomy, deformation, volumes, resolution_mm=resolution_mm)
-        ideal = render_t1w(
-            anatomy,
-            deformation,
-            appearance,
-            resolution_mm=resolution_mm,
-            signs=maps,
-            visit=visit,
-        )
-        t1w = acquire_t1w(ideal, inside, rng=visit_rng, parameters=parameters.appearance)
-        scans.append(SyntheticScan(t1w, labels, affine, np.where(inside, ideal, np.float32(0))))
+        ideal = {
+            channel: render_scan(
+                anatomy, deformation, look, resolution_mm=resolution_mm, signs=maps, visit=visit
+            )
+            for channel, look in looks.items()
+        }
+        acquired = {
+            channel: acquire_scan(
+                own, inside, rng=noises[channel][visit], parameters=parameters.appearance
+            )
+            for channel, own in ideal.items()
+        }
+        t1w, shown = acquired.pop("T1w"), np.where(inside, ideal["T1w"], np.float32(0))
+        scans.append(SyntheticScan(t1w, labels, affine, shown, acquired))
     return scans

@@ -148,11 +148,26 @@ def test_a_model_says_which_channels_it_reads(model: Path, tmp_path: Path) -> No
     assert not (tmp_path / "bundle").exists()
 
 
-def test_synthetic_people_are_no_people_for_two_channels() -> None:
+@pytest.mark.parametrize(
+    ("second", "sources", "words"),
+    [
+        ("FLAIR", ["scans"], None),
+        ("FLAIR", ["scans", "labels"], "scans made from label maps are T1w alone"),
+        ("PDw", ["scans"], r"\[people\] have scans of T1w, FLAIR, not of PDw"),
+    ],
+)
+def test_a_recipe_asks_for_channels_that_synthetic_scans_have(
+    second: str, sources: list[str], words: str | None
+) -> None:
     content = load_recipe("mini").model_dump()
-    content["model"]["channels"] = CHANNELS
+    content["model"]["channels"] = ("T1w", second)
     for key in ("in_channels", "out_channels"):
         content["model"]["autoencoder"][key] = 2
     content["model"]["refiner"]["args"]["in_channels"] = 6
-    with pytest.raises(ValueError, match=r"scans of \[people\].* are T1w alone"):
+    phase = content["autoencoder"][0]
+    content["autoencoder"] = [{**phase, "source": source} for source in sources]
+    if words is None:
+        assert Recipe.model_validate(content).model.channels == ("T1w", second)
+        return
+    with pytest.raises(ValueError, match=words):
         Recipe.model_validate(content)

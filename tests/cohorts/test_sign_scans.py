@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import binary_erosion
 from typer.testing import CliRunner
 
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
@@ -44,6 +45,7 @@ def synthesize(**signs: float) -> SyntheticScan:
         resolution_mm=2.0,
         parameters=choose_generator(2),
         signs=shown,
+        channels=("T1w", "FLAIR"),
     )[0]
 
 
@@ -88,6 +90,21 @@ def test_an_acquisition_shows_what_the_ideal_image_shows(marked: SyntheticScan) 
     # bias field and gain alone change nothing that is measured
     scaled = measure_signs(marked.ideal * np.float32(600), marked.labels, 8.0)
     assert scaled == pytest.approx(ideal, abs=1e-3)
+
+
+def test_flair_shows_fluid_dark_and_lesions_bright(
+    plain: SyntheticScan, marked: SyntheticScan
+) -> None:
+    flair, labels = marked.others["FLAIR"], marked.labels
+    fluid, cortex = (np.median(flair[np.isin(labels, codes)]) for codes in ([4, 43], [3, 42]))
+    inside = binary_erosion(np.isin(labels, [2, 41]), iterations=2)
+    white = np.median(flair[inside])
+    assert fluid < 0.4 * white < white < cortex
+    # lesions are what the T1w shows darker than that of the same head without any
+    lesions = inside & (marked.ideal < 0.9 * plain.ideal) & np.isin(plain.labels, [2, 41])
+    assert lesions.sum() > 200
+    assert np.median(flair[lesions]) > 1.3 * white
+    assert np.median(plain.others["FLAIR"][lesions]) < 1.1 * white
 
 
 def test_lobes_lie_where_they_should(plain: SyntheticScan) -> None:

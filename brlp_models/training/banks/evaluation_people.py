@@ -73,6 +73,7 @@ def write_evaluation_people(
         schedule=wanted.schedule,
         prefix=_PREFIX[purpose],
         labels_by_share=True,
+        channels=recipe.model.channels,
     )
     folder = folder.absolute()
     bank = folder / "bank"

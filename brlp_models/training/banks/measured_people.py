@@ -23,7 +23,7 @@ from cohorts.schema import HEAD_SIZE
 from cohorts.sources.columns import name_volume_column
 from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.anatomy.deformation import TARGET_REGIONS
-from cohorts.synthetic.intensity import acquire_t1w
+from cohorts.synthetic.intensity import acquire_scan
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.signs.measures import measure_signs
@@ -234,7 +234,7 @@ def make_measured_person(
             # the anatomy cannot reach these volumes without folding: another person is drawn
             continue
         row = _describe(course, signs, parameters, rng)
-        again = acquire_t1w(scan.ideal, scan.ideal > 0, rng=rng, parameters=parameters.appearance)
+        again = acquire_scan(scan.ideal, scan.ideal > 0, rng=rng, parameters=parameters.appearance)
         images = dict(zip(IMAGES, (scan.ideal, scan.t1w, again), strict=True))
         for name in measured:
             found = measure_signs(images[name], scan.labels, _RESOLUTION_MM**3)

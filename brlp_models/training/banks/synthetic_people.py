@@ -62,6 +62,8 @@ class PeopleSettings:
         between them, and is to be learned, is anatomy.
     labels_by_share
         Each voxel of the grid has the tissue with the largest share instead of the nearest one.
+    channels
+        Contrasts of each scan, the T1w first.
     """
 
     n_people: int
@@ -72,6 +74,7 @@ class PeopleSettings:
     prefix: str = "sub-train"
     same_acquisition: bool = False
     labels_by_share: bool = False
+    channels: tuple[str, ...] = ("T1w",)
 
     @property
     def n_visits(self) -> int:
@@ -126,7 +129,7 @@ def write_people_bank(
     """
     parameters = parameters or GeneratorParameters()
     names = [base.name for base in bases]
-    description = {
+    description: dict[str, Any] = {
         "bases": names,
         "n_people": settings.n_people,
         "months": list(settings.schedule or settings.months),
@@ -135,7 +138,15 @@ def write_people_bank(
         "seed": settings.seed,
         "generator": parameters.digest(),
     }
-    writer = BankWriter(folder, settings.n_visits * settings.n_people, grid.shape, description)
+    if others := settings.channels[1:]:
+        description["other_channels"] = list(others)
+    writer = BankWriter(
+        folder,
+        settings.n_visits * settings.n_people,
+        grid.shape,
+        description,
+        n_channels=len(settings.channels),
+    )
     finished = {row["participant_id"] for row in writer.read_rows()}
     waiting = [k for k in range(settings.n_people) if settings.name(k) not in finished]
     make = partial(_make_person, tuple(bases), settings, grid, parameters)
@@ -207,6 +218,7 @@ def _make_person(
                 parameters=parameters,
                 same_acquisition=settings.same_acquisition,
                 signs=None if signs is None else signs.pick(0),
+                channels=settings.channels,
             )
         except CohortError:
             # the anatomy cannot reach these volumes without folding: another person is drawn
@@ -301,18 +313,21 @@ def place_on_grid(
     *,
     labels_by_share: bool = False,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return the stripped, scaled scan (1, *shape) and its tissue indices on a model's grid."""
+    """Return the stripped, scaled scan (channels, *shape) and its tissues on a model's grid."""
     source = Grid(scan.t1w.shape, scan.affine)
     brain = find_brain(scan.labels)
     mask = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni) >= 0.5
-    image, _ = scale_intensity(resample(scan.t1w, source, grid, source_to_target=to_mni), mask)
+    carried = (
+        resample(own, source, grid, source_to_target=to_mni) for own in scan.channels.values()
+    )
+    image = np.stack([scale_intensity(own, mask)[0] for own in carried])
     tissues = TISSUES.encode(scan.labels.astype(np.int32))
     placed = (
         resample_labels(tissues, source, grid, source_to_target=to_mni)
         if labels_by_share
         else resample(tissues, source, grid, source_to_target=to_mni, order=0)
     )
-    return image[None], np.where(mask, placed, 0).astype(np.uint8)
+    return image, np.where(mask, placed, 0).astype(np.uint8)
 
 
 def measure_in_mni(scan: SyntheticScan, to_mni: npt.NDArray[np.float64]) -> dict[str, float]:

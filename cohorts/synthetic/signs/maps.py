@@ -40,10 +40,18 @@ class SignMaps:
         """Return, on the 1 mm grid, by which share cortex is brighter than its tissue's mean."""
         return spread_over_lobes(self.lobes, self.signs.brightening[visit])
 
-    def darken(self, visit: int) -> Floats:
-        """Return, on the 1 mm grid, by which share lesions make the voxel darker."""
+    def change_lesions(self, visit: int, change: float | None) -> Floats:
+        """Return, on the 1 mm grid, by which share lesions change the voxel's brightness.
+
+        Parameters
+        ----------
+        visit
+            Which.
+        change
+            The share at full; None: darker by the person's own depth.
+        """
         painted = paint_lesions(self.sites, float(self.signs.lesion_mm3[visit]))
-        return np.float32(self.signs.lesion_depth) * painted
+        return np.float32(-self.signs.lesion_depth if change is None else change) * painted
 
 
 def map_signs(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.options import split_numbers, split_words
 from trialsim.cli.asking.recording import QuietOption, SeedOption
 from trialsim.cli.cohort.signal import Signal
 from trialsim.cli.cohort.synthesizing import (
@@ -27,6 +27,9 @@ def synthesize(
     images: Annotated[
         bool, typer.Option("--images", help="Write T1w scans as a BIDS dataset, not only tables.")
     ] = False,
+    channels: Annotated[
+        str, typer.Option(help="Contrasts of each scan: T1w, or T1w,FLAIR.")
+    ] = "T1w",
     resolution: Annotated[float, typer.Option(help="Voxel size of scans: 1, 1.5 or 2 mm.")] = 2.0,
     label_maps: Annotated[
         Path | None,
@@ -86,6 +89,9 @@ def synthesize(
         raise CohortError(f"--label takes letters and digits, got {label!r}.")
     if (label_maps is not None or whole_head) and not images:
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
+    contrasts = split_words(channels)
+    if contrasts != ["T1w"] and (trial or not images):
+        raise CohortError("--channels are of scans: add --images, and leave --trial out.")
     if signal is not None and generator != 2:
         raise CohortError("--signal is of --generator 2: add it, or leave --signal out.")
     if trial and generator != 1:
@@ -109,6 +115,7 @@ def synthesize(
             "label_maps": label_maps,
             "whole_head": whole_head,
             "parameters": parameters,
+            "channels": contrasts,
         }
         write_images(folder, participants, quiet=quiet, workers=workers, **scans, **asked)
     elif trial:
