@@ -18,6 +18,8 @@ from cohorts.cohort import Cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic import synthesize_images
 
+CHANNELS = ("T1w", "FLAIR")
+
 
 def make_grid() -> Grid:
     model = load_recipe("mini").model
@@ -27,14 +29,14 @@ def make_grid() -> Grid:
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     folder = tmp_path_factory.mktemp("people")
-    synthesize_images(folder / "bids", 1, seed=3, visits_months=(0.0, 48.0))
+    synthesize_images(folder / "bids", 1, seed=3, visits_months=(0.0, 48.0), channels=CHANNELS)
     return load_cohort(folder / "bids")
 
 
 @pytest.fixture(scope="module")
 def bank(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Bank:
     folder = tmp_path_factory.mktemp("training") / "bank"
-    write_cohort_bank(cohort, folder, make_grid())
+    write_cohort_bank(cohort, folder, make_grid(), channels=CHANNELS)
     return Bank.load(folder)
 
 
@@ -55,18 +57,30 @@ def test_labels_lie_where_the_volumes_are(bank: Bank) -> None:
     assert (bank.images[:, 0][bank.labels > 0] > 0).mean() > 0.99
 
 
+def test_both_channels_lie_on_the_labels(bank: Bank) -> None:
+    assert bank.images.shape == (2, 2, *make_grid().shape)
+    white, cortex, fluid = (
+        np.median(np.moveaxis(bank.images, 1, -1)[bank.labels == TISSUES.names.index(name)], axis=0)
+        for name in ("cerebral_white_matter", "cerebral_cortex", "lateral_ventricle")
+    )
+    assert fluid[0] < cortex[0] < white[0]
+    assert fluid[1] < white[1] < cortex[1]
+
+
 def test_a_finished_bank_is_not_made_again(
     cohort: Cohort, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cohort_bank, "preprocess_visits", None)
-    again = write_cohort_bank(cohort, bank.folder, make_grid())
+    again = write_cohort_bank(cohort, bank.folder, make_grid(), channels=CHANNELS)
     pd.testing.assert_frame_equal(again.set_index("row"), bank.index)
 
 
-def test_a_bank_of_other_visits_is_refused(cohort: Cohort, bank: Bank) -> None:
+def test_a_bank_of_other_visits_or_channels_is_refused(cohort: Cohort, bank: Bank) -> None:
     fewer = replace(cohort, visits=cohort.visits.iloc[:1])
     with pytest.raises(ModelError, match="holds training volumes of other settings"):
-        write_cohort_bank(fewer, bank.folder, make_grid())
+        write_cohort_bank(fewer, bank.folder, make_grid(), channels=CHANNELS)
+    with pytest.raises(ModelError, match="holds training volumes of other settings"):
+        write_cohort_bank(cohort, bank.folder, make_grid())
 
 
 def test_a_visit_without_a_segmentation_is_told(cohort: Cohort, tmp_path: Path) -> None:
