@@ -48,7 +48,7 @@ class SyntheticTrial:
     @property
     def last_month(self) -> float:
         """Month of the last planned visit."""
-        return float(self.truth.volumes["months_from_baseline"].max())
+        return float(self.table["months"].max())
 
 
 def synthesize_trial(

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from reports.page.gather import gather_study
+from reports.store.study import Study
 from trialsim.cli.app import app
 
 
@@ -78,3 +80,14 @@ def test_output_holds_every_table(trial: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     written = {path.stem for path in (tmp_path / "out").glob("*.csv")}
     assert {"trial_effects", "trial_assumptions", "individual_effects"} <= written
+
+
+@pytest.mark.parametrize("is_synthetic", [True, False])
+def test_a_trial_of_simulated_people_is_called_that(trial: Path, is_synthetic: bool) -> None:
+    description = {"name": "people", "is_synthetic": is_synthetic}
+    (trial.parent / "cohort.json").write_text(json.dumps(description))
+    study = trial.parent / "study.duckdb"
+    done = CliRunner().invoke(app, ["analyze", str(trial), "--study", str(study)])
+    assert done.exit_code == 0, done.output
+    with Study.open(study, read_only=True) as opened:
+        assert gather_study(opened).is_synthetic is is_synthetic

@@ -157,4 +157,6 @@ def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:
     tables = make_tables()
     for name in ("twin_outcomes", "individual_effects", "effects_by_decline"):
         del tables[name]
-    assert "analysed without twins" in write(tmp_path, tables, [])
+    page = write(tmp_path, tables, [])
+    assert "analysed without twins" in page
+    assert "baseline, covariates and twin" not in page

@@ -19,7 +19,14 @@ from reports.page.columns import (
     words,
 )
 from reports.page.content import Block, Paragraph, Picture, Section
-from reports.page.formats import show_count, show_number, show_p_value, show_share, show_text
+from reports.page.formats import (
+    show_count,
+    show_decimals,
+    show_number,
+    show_p_value,
+    show_share,
+    show_text,
+)
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
@@ -110,14 +117,15 @@ def describe_people(facts: StudyFacts, privacy: Privacy) -> Section:
         number("mean_control", "Control", show_effect),
         number("mean_treatment", "Treatment", show_effect),
         number("sd", "SD", show_effect),
-        number("standardized_difference", "Difference, SD", lambda v: show_number(v, digits=2)),
+        number("standardized_difference", "Difference, SD", show_decimals),
     ]
     alike = build_table(
         baseline,
         rules,
         title="Arms at baseline",
         sources=facts.sources("trial_baseline"),
-        note="No p values: randomization makes every difference one of chance.",
+        note="Of a category, shares of people. No p values: randomization makes every difference "
+        "one of chance.",
     )
     return Section("Who was randomized, who was seen", (flow, alike))
 
@@ -146,10 +154,11 @@ def describe_missing(facts: StudyFacts) -> Section:
         number("se_rubin", "Rubin's error", show_effect),
         number("p_value", "p", show_p_value),
     ]
+    twin = " and twin" if facts.has("twin_outcomes") else ""
     note = (
         "Conditional means with jackknife errors; Rubin's errors are too large for the strategies "
         "that borrow from the control arm. Control people who left are imputed at random "
-        "missingness. Model: unstructured, pooled covariance; baseline, covariates and twin."
+        f"missingness. Model: unstructured, pooled covariance; baseline, covariates{twin}."
     )
     blocks: list[Block] = [
         build_table(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cohorts.folder import is_cohort_folder, read_description
 from cohorts.table_files import write_table
 from reports.store.study import Study
 from trialsim.errors import DesignError
@@ -132,6 +133,7 @@ def _analyze_in_study(
         "twins_run": None if frozen is None else frozen.run_id,
         "twins_model": None if frozen is None else frozen.model,
         "notes": said,
+        "is_synthetic": _is_synthetic(trial),
     }
     command = shlex.join(["trialsim", *sys.argv[1:]])
     files = [trial, *([twins] if twins is not None else [])]
@@ -139,6 +141,12 @@ def _analyze_in_study(
         for name, table in analysis.tables.items():
             run.write(name, table)
     return analysis, said
+
+
+def _is_synthetic(trial: Path) -> bool:
+    """Say whether the table lies in the folder of people that `cohort synthesize` made."""
+    folder = trial.absolute().parent
+    return is_cohort_folder(folder) and bool(read_description(folder)["is_synthetic"])
 
 
 def _keep_observed_scans(study: Study, analysis: TrialAnalysis, scans: Path, model: str) -> None:
