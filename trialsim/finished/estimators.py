@@ -185,8 +185,8 @@ ESTIMATORS: Final[dict[str, Estimator]] = {
     "aipw": Estimator(
         _fit_aipw,
         ("robust",),
-        _LAST_VISIT + ", were outcomes missing at random given baseline, covariates and, where there "
-        "is one, the twin",
+        _LAST_VISIT
+        + ", were outcomes missing at random given baseline, covariates and any twin",
     ),
     "ppi": Estimator(
         _fit_ppi, ("robust",), _LAST_VISIT + _SEEN, needs_twins=True
