@@ -1,7 +1,8 @@
-"""Commands in processes of their own, which tests may kill."""
+"""Commands in processes of their own, which tests kill."""
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
@@ -38,10 +39,19 @@ def start(
     return process
 
 
-def finish(folder: Path, words: list[str]) -> float:
-    """Run a command to its end, and return the seconds that it took."""
+def finish(work: Callable[..., None], folder: Path, *given: Any, **options: Any) -> float:
+    """Do work in a folder to its end, and return the seconds that it took."""
     began = time.monotonic()
-    process = start(run_command, folder, words)
+    process = start(work, folder, *given, **options)
     process.join()
-    assert process.exitcode == 0, (words, (folder / "output.txt").read_text()[-2000:])
+    assert process.exitcode == 0, (given, (folder / "output.txt").read_text()[-2000:])
     return time.monotonic() - began
+
+
+def kill(delay: float, work: Callable[..., None], *given: Any, **options: Any) -> bool:
+    """Start work and kill it after so many seconds; return False where it ended before."""
+    process = start(work, *given, **options)
+    process.join(timeout=delay)
+    process.kill()
+    process.join()
+    return process.exitcode == -signal.SIGKILL

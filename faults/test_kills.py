@@ -1,6 +1,7 @@
 """Every command that writes is killed at random moments; nothing is lost, and it goes on."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from cohorts.folder import is_cohort_folder
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
-from faults.commands import finish, run_command, start
+from faults.commands import finish, kill, run_command
 from reports.store.bundle import read_manifest
 from reports.store.study import Study
 from reports.store.verification import verify_study
@@ -50,7 +51,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, line in COMMANDS.items():
         folders[name] = base.parent / f"before-{name}"
         shutil.copytree(base, folders[name])
-        finish(base, line.split())
+        finish(run_command, base, line.split())
     return folders
 
 
@@ -78,40 +79,48 @@ def read_results(folder: Path) -> dict[str, pd.DataFrame]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_command_loses_nothing_and_goes_on(
-    name: str, prepared: dict[str, Path], tmp_path: Path, share: float
+    name: str,
+    prepared: dict[str, Path],
+    tmp_path: Path,
+    share: float,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    words = COMMANDS[name].split()
+    words, n_killed = COMMANDS[name].split(), 0
     unkilled, killed = tmp_path / "unkilled", tmp_path / "killed"
     for folder in (unkilled, killed):
         shutil.copytree(prepared[name], folder)
-    seconds = finish(unkilled, words)
+    seconds = finish(run_command, unkilled, words)
     rng = np.random.default_rng(len(name))
-    for delay in rng.uniform(0, 1.1 * seconds, size=round(KILLS * share)):
+    for delay in rng.uniform(0, seconds, size=round(KILLS * share)):
         if name == "import-bundle":
             (killed / "again.duckdb").unlink(missing_ok=True)
         before = read_results(killed)
-        process = start(run_command, killed, words)
-        process.join(timeout=float(delay))
-        process.kill()
-        process.join()
+        n_killed += kill(float(delay), run_command, killed, words)
         check_whole(killed)
         assert set(before) <= set(read_results(killed))
     if name == "import-bundle":
         (killed / "again.duckdb").unlink(missing_ok=True)
-    finish(killed, words)
+    finish(run_command, killed, words)
+    record_property("kills", n_killed)
     expected = read_results(unkilled)
     for table, frame in read_results(killed).items():
         pd.testing.assert_frame_equal(frame, expected[table])
 
 
-def test_a_killed_writer_loses_no_finished_run(tmp_path: Path, share: float) -> None:
+def test_a_killed_writer_loses_no_finished_run(
+    tmp_path: Path, share: float, record_property: Callable[[str, object], None]
+) -> None:
     kill_writers(tmp_path / "study.duckdb", kills=round(30 * share))
+    record_property("kills", round(30 * share))
 
 
-def test_a_killed_job_ends_with_the_same_numbers(tmp_path: Path, share: float) -> None:
+def test_a_killed_job_ends_with_the_same_numbers(
+    tmp_path: Path, share: float, record_property: Callable[[str, object], None]
+) -> None:
     unkilled, killed = (make_study(tmp_path / name) for name in ("unkilled", "killed"))
     run_quietly(read_protocol(unkilled))
-    kill_and_finish(read_protocol(killed), kills=round(KILLS * share))
+    n_killed = kill_and_finish(read_protocol(killed), kills=round(KILLS * share))
+    record_property("kills", n_killed)
     expected = read_results_of_job(unkilled)
     for table, frame in read_results_of_job(killed).items():
         pd.testing.assert_frame_equal(frame, expected[table])

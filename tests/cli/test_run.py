@@ -235,14 +235,17 @@ def start(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     return process
 
 
-def kill_and_finish(question: Protocol, kills: int) -> None:
-    """Kill the job at random moments; the same command then goes on to the end."""
+def kill_and_finish(question: Protocol, kills: int) -> int:
+    """Kill the job at random moments, then let it go on to the end; return how many were killed."""
+    n_killed = 0
     for delay in np.random.default_rng(20).uniform(0.0, 2.0, size=kills):
         process = start(run_quietly, question)
         process.join(timeout=float(delay))
         process.kill()
         process.join()
+        n_killed += process.exitcode == -signal.SIGKILL
     run_quietly(question)
+    return n_killed
 
 
 def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
