@@ -12,6 +12,7 @@ from brlp_models.baselines.network import NetworkConfig, NetworkReader
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, render_card
+from brlp_models.training.checkpoint import read_checkpoint
 from brlp_models.training.network_reader import (
     NetworkTraining,
     hold_back,
@@ -79,19 +80,23 @@ def test_an_interrupted_training_ends_at_the_same_weights(tmp_path: Path) -> Non
         assert torch.equal(resumed.network.state_dict()[name], value), name
 
 
-def test_the_best_epoch_is_kept_and_training_ends_after_it() -> None:
+def test_the_best_epoch_is_kept_and_training_ends_after_it(tmp_path: Path) -> None:
     """Learned by heart, more epochs make the reading of others worse: it ends early."""
-    epochs = []
-    train_network_reader(
+    epochs: list[int] = []
+    chance = np.random.default_rng(2).normal(size=(60, 1))
+    _, held, read = train_network_reader(
         lambda row: SCANS[row],
-        np.random.default_rng(2).normal(size=(60, 1)),
+        chance,
         None,
         CONFIG,
         n_judged=1,
         settings=NetworkTraining(epochs=40, patience=2, shift_voxels=0),
+        folder=tmp_path,
         report=lambda: epochs.append(1),
     )
-    assert 3 <= len(epochs) < 40
+    kept = read_checkpoint(tmp_path / "checkpoint.pt")
+    assert len(epochs) == kept["step"] == kept["epoch"] + 1 + 2 < 40
+    assert ((read - chance[held]) ** 2).mean() == pytest.approx(kept["error"], rel=1e-5)
 
 
 def test_whole_groups_are_held_back_and_at_least_a_fifth() -> None:
