@@ -113,7 +113,8 @@ def plot_scan_panel(
     uncertainty
         Standard deviation of the predicted intensity at each voxel, in the same unit.
     scan
-        The scan that the prediction started from, on the same grid; shown as the baseline.
+        The scan that the prediction started from, on the same grid; shown as the baseline, its
+        intensities, whatever their unit, made to reach as far as those of `baseline`.
     hippocampi
         Before and after, outlined; without them the cuts are where hippocampi lie in MNI152.
     scale
@@ -128,7 +129,7 @@ def plot_scan_panel(
     """
     _require_one_grid(baseline, predicted, uncertainty, scan, *(hippocampi or ()))
     ends = scale or measure_scale(baseline, predicted, uncertainty)
-    shown = _values(baseline if scan is None else scan)
+    shown = _values(baseline) if scan is None else _match(_values(scan), _values(baseline))
     after = _values(predicted)
     difference = _smooth(predicted, after - _values(baseline))
     rows = [
@@ -330,6 +331,11 @@ def _smooth(
 def _reach(values: NDArray[np.float64]) -> float:
     inside = np.abs(values[np.isfinite(values) & (np.abs(values) > 1e-6)])
     return float(np.percentile(inside, 99.5)) if inside.size else 1.0
+
+
+def _match(scan: NDArray[np.float64], like: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a scan in the unit of another: scanners count as they like, a model from 0 to 1."""
+    return scan * (_reach(like) / _reach(scan))
 
 
 def _require_one_grid(*images: nib.Nifti1Image | None) -> None:

@@ -171,6 +171,17 @@ def test_one_scale_is_used_for_everyone() -> None:
     assert limits >= {(0.0, 0.5), (-0.25, 0.25), (0.0, 0.125)}
 
 
+def test_a_scan_is_as_bright_as_what_the_model_made_of_it() -> None:
+    decoded, predicted = make_image(0), make_image(1)
+    raw = nib.nifti1.Nifti1Image(1000 * decoded.get_fdata(), decoded.affine)  # type: ignore[no-untyped-call]
+    shown, asked = (
+        figures.plot_scan_panel(decoded, predicted, **scan).axes[0].images[0]
+        for scan in ({"scan": raw}, {})
+    )
+    assert shown.get_clim() == asked.get_clim()
+    np.testing.assert_allclose(shown.get_array(), asked.get_array(), rtol=1e-6)
+
+
 def test_scan_panel_refuses_images_on_two_grids() -> None:
     with pytest.raises(ReportError, match="one grid"):
         figures.plot_scan_panel(make_image(0), make_image(1, shift=1.0))
