@@ -11,15 +11,13 @@ import torch
 from monai.networks.blocks.warp import DVF2DDF, Warp
 from monai.networks.nets.unet import UNet
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from brlp_models.auxiliary.covariates import CovariateCoding
 from brlp_models.baselines.follow_up import FollowUp, ImageConfig, TimedScan
 from brlp_models.baselines.people import TableCoding
-from brlp_models.errors import ModelError
+from brlp_models.baselines.weights import load_weights, write_weights
 from brlp_models.model.model import BrlpModel
 
 STRIDE = 2
@@ -159,8 +157,7 @@ class ScanDeformation:
 
     def write(self, path: Path) -> None:
         """Write the weights as safetensors."""
-        state = self.network.state_dict()
-        save_file({name: value.contiguous().cpu() for name, value in state.items()}, path)
+        write_weights(self.network, path)
 
     @classmethod
     def load(cls, path: Path, config: DeformationConfig) -> "ScanDeformation":
@@ -172,10 +169,5 @@ class ScanDeformation:
             Where the file cannot be read, or is of another network.
         """
         network = DeformationNetwork(config.n_planes, config.channels)
-        try:
-            network.load_state_dict(load_file(path))
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise ModelError(
-                f"{path} cannot be read as that network's safetensors: {error}"
-            ) from error
+        load_weights(network, path)
         return cls(config, network)

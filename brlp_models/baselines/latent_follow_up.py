@@ -14,13 +14,12 @@ from typing import Annotated, Any, Final, Literal
 import pandas as pd
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from brlp_models.auxiliary.covariates import CovariateCoding
 from brlp_models.baselines.follow_up import FollowUp, ImageConfig, TimedScan
 from brlp_models.baselines.people import TableCoding
+from brlp_models.baselines.weights import load_weights, write_weights
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.networks import build_denoiser
@@ -156,8 +155,7 @@ class LatentFollowUp:
 
     def write(self, path: Path) -> None:
         """Write the weights as safetensors."""
-        state = self.network.state_dict()
-        save_file({name: value.contiguous().cpu() for name, value in state.items()}, path)
+        write_weights(self.network, path)
 
     @classmethod
     def load(cls, path: Path, config: LatentConfig) -> "LatentFollowUp":
@@ -169,12 +167,7 @@ class LatentFollowUp:
             Where the file cannot be read, or is of another network.
         """
         network = build_denoiser(config.unet)
-        try:
-            network.load_state_dict(load_file(path))
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise ModelError(
-                f"{path} cannot be read as that network's safetensors: {error}"
-            ) from error
+        load_weights(network, path)
         return cls(config, network)
 
 

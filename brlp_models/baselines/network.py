@@ -9,12 +9,10 @@ import numpy.typing as npt
 import torch
 from monai.networks.nets.regressor import Regressor
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from brlp_models.baselines.regression import Array
-from brlp_models.errors import ModelError
+from brlp_models.baselines.weights import load_weights, write_weights
 
 
 class NetworkConfig(BaseModel):
@@ -72,7 +70,7 @@ class NetworkReader:
 
     def write(self, path: Path) -> None:
         """Write the weights as safetensors."""
-        save_file({name: own.contiguous() for name, own in self.network.state_dict().items()}, path)
+        write_weights(self.network, path)
 
     @classmethod
     def load(cls, path: Path, config: NetworkConfig) -> "NetworkReader":
@@ -84,10 +82,5 @@ class NetworkReader:
             Where the file cannot be read, or is of another network.
         """
         network = config.build()
-        try:
-            network.load_state_dict(load_file(path))
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise ModelError(
-                f"{path} cannot be read as that network's safetensors: {error}"
-            ) from error
+        load_weights(network, path)
         return cls(config, network)
