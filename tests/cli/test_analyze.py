@@ -63,6 +63,15 @@ def test_a_problem_is_one_sentence_and_exit_code_1(trial: Path) -> None:
     assert accepted.exit_code == 0, accepted.output
 
 
+def test_a_refused_analysis_leaves_no_study(trial: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study.duckdb"
+    asked = ["--study", str(study)]
+    for table, further in ((tmp_path / "no.csv", []), (trial, ["--primary", "none"])):
+        done = CliRunner().invoke(app, ["analyze", str(table), *asked, *further])
+        assert done.exit_code != 0
+        assert not study.exists()
+
+
 def test_checks_of_a_blinded_trial_and_no_effect(trial: Path) -> None:
     pd.read_csv(trial).drop(columns="arm").to_csv(trial, index=False)
     refused = CliRunner().invoke(app, ["analyze", str(trial)])

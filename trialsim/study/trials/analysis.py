@@ -77,9 +77,14 @@ def analyze_trial(
         analysis = analyze(trial, twins=twins, **asked, **reading)
         said = [*analysis.trial.notes, *analysis.left_out]
     else:
+        frozen = _find_twins(study, twins, accept_late_twins)
+        analysis = _analyze_with(trial, twins, frozen, asked, reading)
+        said = _tell(analysis, frozen, twins)
+        # a study is made once there is something to keep in it
         with Study.open(study) as opened:
-            frozen = _find_twins(opened, twins, accept_late_twins)
-            analysis, said = _analyze_in_study(opened, trial, twins, frozen, asked, reading)
+            config = _describe(trial, analysis, frozen, asked, reading) | {"notes": said}
+            files = [trial] if twins is None else [trial, twins]
+            _keep(opened, analysis, config, seed=seed, files=files)
             if scans is not None:
                 _keep_observed_scans(opened, analysis, scans, model)
     if output is not None:
@@ -106,41 +111,51 @@ def check_trial(trial: Path, twins: Path | None, reading: Mapping[str, Any]) -> 
     return [count_missing(read), compare_baseline(read)]
 
 
-def _analyze_in_study(
-    study: Study,
+def _analyze_with(
     trial: Path,
     twins: Path | None,
     frozen: FrozenTwins | None,
     asked: Mapping[str, Any],
     reading: Mapping[str, Any],
-) -> tuple[TrialAnalysis, list[str]]:
+) -> TrialAnalysis:
     read = read_trial(trial, **reading)
     if twins is not None:
         read = add_twins(read, twins)
     elif frozen is not None:
         read = add_twins(read, frozen.table)
-    analysis = analyze(read, **asked)
-    said = _tell(analysis, frozen, twins)
-    config: dict[str, Any] = {
+    return analyze(read, **asked)
+
+
+def _describe(
+    trial: Path,
+    analysis: TrialAnalysis,
+    frozen: FrozenTwins | None,
+    asked: Mapping[str, Any],
+    reading: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what is recorded of an analysis."""
+    return {
         **reading,
         "kind": "finished trial",
         "primary": analysis.primary.estimator,
         "alpha": asked["alpha"],
-        "endpoint": read.endpoint,
-        "unit": read.unit,
-        "visits_months": read.months.tolist(),
+        "endpoint": analysis.trial.endpoint,
+        "unit": analysis.trial.unit,
+        "visits_months": analysis.trial.months.tolist(),
         OUTCOMES: hash_outcomes(trial),
         "twins_run": None if frozen is None else frozen.run_id,
         "twins_model": None if frozen is None else frozen.model,
-        "notes": said,
         "is_synthetic": _is_synthetic(trial),
     }
+
+
+def _keep(
+    study: Study, analysis: TrialAnalysis, config: dict[str, Any], *, seed: int, files: list[Path]
+) -> None:
     command = shlex.join(["trialsim", *sys.argv[1:]])
-    files = [trial, *([twins] if twins is not None else [])]
-    with study.run(command=command, config=config, seed=asked["seed"], inputs=files) as run:
+    with study.run(command=command, config=config, seed=seed, inputs=files) as run:
         for name, table in analysis.tables.items():
             run.write(name, table)
-    return analysis, said
 
 
 def _is_synthetic(trial: Path) -> bool:
@@ -159,10 +174,11 @@ def _keep_observed_scans(study: Study, analysis: TrialAnalysis, scans: Path, mod
         run.write("observed_images", found)
 
 
-def _find_twins(study: Study, twins: Path | None, accept_late: bool) -> FrozenTwins | None:
-    if twins is not None or not study.has("twins"):
+def _find_twins(study: Path, twins: Path | None, accept_late: bool) -> FrozenTwins | None:
+    if twins is not None or not study.exists():
         return None
-    return read_frozen_twins(study, accept_late=accept_late)
+    with Study.open(study, read_only=True) as opened:
+        return read_frozen_twins(opened, accept_late=accept_late) if opened.has("twins") else None
 
 
 def _tell(analysis: TrialAnalysis, frozen: FrozenTwins | None, twins: Path | None) -> list[str]:
