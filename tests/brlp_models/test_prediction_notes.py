@@ -29,6 +29,18 @@ def test_one_reason_of_many_people_is_one_line() -> None:
     ]
 
 
+def test_what_differs_in_numbers_alone_is_told_together() -> None:
+    contrast = "brightness to the power {} would have it, at month {} of a T1w."
+    reasons = {
+        name: contrast.format(power, month)
+        for name, power, month in (("a-1", "0.80", 12), ("a-2", "1.30", 12), ("a-3", "0.75", 24))
+    }
+    assert describe_predictions(make_prediction(reasons, {})) == [
+        "Check the scan of a-1, a-2, a-3: brightness to the power 0.75 to 1.30 would have it, at "
+        "month 12 to 24 of a T1w."
+    ]
+
+
 def test_who_was_not_predicted_is_told_with_the_reason() -> None:
     problems = {"sub-1": "The file ends early. Copy it again.", "sub-2": "No brain was found."}
     assert describe_predictions(make_prediction({}, problems)) == [

@@ -1,7 +1,7 @@
 """The step that predicts what the screened people's brains will look like."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from brlp_models.prediction.job import CohortPrediction
 
 _N_NAMED: Final = 3
-_OWN_NUMBER: Final = re.compile(r"(?<= is )-?\d+(\.\d+)?(e[+-]\d+)?(?=, )")
+_NUMBER: Final = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]\d+)?(?!\w)")
 
 
 def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[str]) -> Step:
@@ -199,20 +199,24 @@ def describe_predictions(found: "CohortPrediction") -> list[str]:
 def _tell_once(what: str, told: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield a line for each thing that is told of people, however many they are.
 
-    What differs in the person's name and in one number alone is told together.
+    What differs in the person's name and in numbers alone is told together, each number as from
+    the least to the most.
     """
-    groups: dict[str, tuple[list[str], list[str]]] = {}
+    groups: dict[tuple[str, ...], tuple[list[str], list[list[str]]]] = {}
     for person, text in told:
         nameless = text.replace(f" of {person} ", " ")
-        number = _OWN_NUMBER.search(nameless)
-        people, numbers = groups.setdefault(_OWN_NUMBER.sub("{}", nameless, 1), ([], []))
+        people, numbers = groups.setdefault(tuple(_NUMBER.split(nameless)), ([], []))
         people.append(person)
-        numbers += [] if number is None else [number[0]]
-    for sentence, (people, numbers) in groups.items():
-        least, most = (f(numbers, key=float, default="") for f in (min, max))
-        span = least if least == most else f"{least} to {most}"
+        numbers.append(_NUMBER.findall(nameless))
+    for (first, *rest), (people, numbers) in groups.items():
+        spans = [_show_span(own) for own in zip(*numbers, strict=True)]
         names = list(dict.fromkeys(people))
         n_named = _N_NAMED if len(names) > _N_NAMED + 1 else len(names)
         others = f" and {len(names) - n_named} others" if len(names) > n_named else ""
-        named = f"{', '.join(names[:n_named])}{others}"
-        yield f"{what} {named}: {sentence.replace('{}', span, 1)}"
+        said = first + "".join(map("".join, zip(spans, rest, strict=True)))
+        yield f"{what} {', '.join(names[:n_named])}{others}: {said}"
+
+
+def _show_span(numbers: Sequence[str]) -> str:
+    least, most = min(numbers, key=float), max(numbers, key=float)
+    return least if least == most else f"{least} to {most}"

@@ -49,9 +49,14 @@ def describe_selection(facts: StudyFacts, privacy: Privacy, *, n_listed: int) ->
     n_listed
         How many of the people whom the chosen strategy selects are named.
     """
-    blocks: list[Block] = [*describe_gap(facts, "screening_flow")]
+    blocks: list[Block] = []
     if facts.has("screening_flow"):
         blocks.append(_flow(facts, privacy))
+    elif facts.has("participants"):
+        sources = facts.sources("participants")
+        blocks.append(Paragraph("No eligibility criterion is stated: all are ranked.", sources))
+    else:
+        blocks += describe_gap(facts, "screening_flow")
     blocks += [*describe_gap(facts, "selections", "group_differences")]
     if facts.has("selections"):
         blocks += [
