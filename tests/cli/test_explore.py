@@ -18,12 +18,15 @@ import pytest
 pytest.importorskip("shiny", reason="the extra `explore` is not installed")
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from typer.testing import CliRunner
 
 import trialsim as ts
 from reports.store.study import Study
 from reports.store.verification import verify_study
+from trialsim.cli.app import app
 from trialsim.design import DropOut
 from trialsim.errors import DesignError
+from trialsim.explorer.app import _lay_out
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.downloads import describe_ways
 from trialsim.explorer.scenario import Scenario
@@ -164,3 +167,18 @@ def test_many_even_steps_are_told_by_their_rule(contents: Contents) -> None:
     told = dict(describe_ways(many, asked, None))  # type: ignore[arg-type]
     assert "fractions_enrolled=[place / 250 for place in range(1, 251)]" in told["Python"]
     assert all(len(text) < 600 for text in told.values())
+
+
+def test_a_finished_trial_without_choices_is_seen_first(tmp_path: Path) -> None:
+    trial, study = tmp_path / "trial", tmp_path / "study.duckdb"
+    words = ["cohort", "synthesize", str(trial), "--trial", "-n", "60", "--visits", "0,24"]
+    for asked in (words, ["analyze", str(trial / "trial.csv"), "--study", str(study)]):
+        done = CliRunner().invoke(app, asked)
+        assert done.exit_code == 0, done.output
+    selected = re.findall(r'class="nav-link active"[^>]*data-value="(\w+)"', lay_out(study))
+    selected += re.findall(r'data-value="(\w+)"[^>]*class="nav-link active"', lay_out(study))
+    assert selected == ["Trial"]
+
+
+def lay_out(study: Path) -> str:
+    return str(_lay_out(Contents(study)))

@@ -38,13 +38,14 @@ def _lay_out(contents: Contents | None) -> Tag:
     if explored is not None:
         panels.append(ui.nav_panel("People", people_ui("people", explored)))
         panels.append(ui.nav_panel("Prediction", prediction_ui("prediction", explored)))
-    if contents is not None and contents.has_trial:
+    has_trial = contents is not None and contents.has_trial
+    if contents is not None and has_trial:
         panels.append(ui.nav_panel("Trial", trial_ui("trial", contents)))
     own = files("trialsim.explorer")
     style = own.joinpath("explorer.css").read_text(encoding="utf-8")
     script = own.joinpath("explorer.js").read_text(encoding="utf-8")
     is_synthetic = contents is not None and contents.result.is_synthetic
-    title = "trialsim explore" if contents is None else contents.protocol.study.title
+    title = "trialsim explore" if contents is None else contents.title
     return ui.page_fillable(
         ui.tags.head(
             ui.tags.style(style),
@@ -56,7 +57,8 @@ def _lay_out(contents: Contents | None) -> Tag:
         ui.tags.main(
             ui.tags.h1(title),
             *([ui.p("SYNTHETIC people", class_="synthetic")] if is_synthetic else []),
-            ui.navset_tab(*panels),
+            # without choices the design is the calculator's, not the study's
+            ui.navset_tab(*panels, selected="Trial" if explored is None and has_trial else None),
         ),
         title=title,
         lang="en",

@@ -55,6 +55,12 @@ class Contents:
         """What was asked of the study last."""
         return self.result.protocol
 
+    @property
+    def title(self) -> str:
+        """The study's; of an analysis alone, which asks no protocol, what it is."""
+        planned = self.has_choices or self.has("looks")
+        return self.protocol.study.title if planned else "A finished trial"
+
     @cached_property
     def source(self) -> StudySource:
         """The moments of its choices."""
