@@ -210,7 +210,8 @@ def _load_scans(
     n_seen, n = int(visits["image_path"].notna().sum()), baseline.config.n_scans
     if n_seen < n:
         raise ModelError(
-            f"{name} has scans of {n_seen} visits up to month {until_months:g}; "
+            f"{name} has scans of {n_seen} visit{'' if n_seen == 1 else 's'} up to month "
+            f"{until_months:g}; "
             f"{baseline.config.name} needs {n}."
         )
     scans: list[TimedScan] = []

@@ -1,6 +1,6 @@
 """A baseline's predictions of the people of a cohort."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -27,8 +27,6 @@ from brlp_models.scans.preprocessing import PreprocessedScan
 from cohorts.atomic import compute_sha256, write_file_with
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError, TrialsimError
-
-_NOBODY: Final = "Nobody's baseline scan can be read: "
 
 
 def predict_changes(
@@ -88,7 +86,7 @@ def predict_changes(
                 changes[name] = answer
             on_person()
         if not changes:
-            raise ModelError(_NOBODY + " ".join(sorted(set(problems.values()))[:1]))
+            raise _refuse_everybody(problems)
         found = pd.DataFrame.from_dict(changes, orient="index", columns=months)
         return found.reindex(table.index), _list_failures(problems)
     if until_months > 0:
@@ -99,9 +97,15 @@ def predict_changes(
         model, baseline.config.get_grid(), cohort, cache, on_person
     )
     if not images:
-        raise ModelError(_NOBODY + " ".join(sorted(set(problems.values()))))
+        raise _refuse_everybody(problems)
     found = baseline.predict_change(table.loc[list(images)], images.values(), model=model)[months]
     return found.reindex(table.index), _list_failures(problems)
+
+
+def _refuse_everybody(problems: Mapping[str, str]) -> ModelError:
+    """Return the error of a cohort of which nobody has scans to read, with one person's reason."""
+    first = min(problems.values(), default="there are none")
+    return ModelError(f"None of {len(problems)} people have scans to read; the first: {first}")
 
 
 def refuse_people_learned_from(baseline: AnyBaseline, cohort: Cohort) -> None:

@@ -128,8 +128,8 @@ def test_people_with_one_visit_are_named_and_the_others_scored(
             EXTRAPOLATION, tiny_model, cohort, ScanCache(tmp_path / "c"), [48.0], until_months=24
         )
     )
-    assert found["sub-one"] == "sub-one has scans of 1 visits up to month 24; mrextrap needs 2."
-    assert "scans of 1 visits" in str(found["sub-late"])
+    assert found["sub-one"] == "sub-one has scans of 1 visit up to month 24; mrextrap needs 2."
+    assert "scans of 1 visit" in str(found["sub-late"])
     scans = draw_scans([0, 24])
     own = EXTRAPOLATION.predict(tiny_model, scans, NOBODY, 48)
     ratio = measure_ratios(choose_segmenter(tiny_model), own, "two")["hippocampus"]
@@ -148,11 +148,14 @@ def test_it_is_a_strategy_by_its_scores(tiny_model: BrlpModel, tmp_path: Path) -
         return " ".join(CliRunner().invoke(app, [str(word) for word in asked]).output.split())
 
     told = run("--horizon", 48, "--until-months", 24)
-    assert "sub-b: sub-b has scans of 1 visits up to month 24; mrextrap needs 2." in told
+    assert "sub-b: sub-b has scans of 1 visit up to month 24; mrextrap needs 2." in told
     assert "1 of 2 people" in told
     scores = pd.read_csv(tmp_path / "s.csv", index_col="participant_id")
     assert np.isfinite(scores.loc["sub-a", "mrextrap"])
-    assert "scans of 1 visits up to month 0" in run("--horizon", 48)
+    told = run("--horizon", 48)
+    assert (
+        "None of 2 people have scans to read; the first: sub-a has scans of 1 visit up to" in told
+    )
     assert "what comes after its last scan" in run("--horizon", 12, "--until-months", 24)
 
 
