@@ -195,6 +195,7 @@ def tables(
     return evaluate_model(model, people, out / "e", SETTINGS, baselines=[EXTRAPOLATION, STILL])
 
 
+@pytest.mark.slow
 def test_an_image_that_stays_is_as_good_as_carrying_forward(
     tables: dict[str, pd.DataFrame],
 ) -> None:

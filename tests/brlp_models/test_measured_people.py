@@ -27,6 +27,7 @@ def write(folder: Path, number: int = 2, signal: str = "strong") -> None:
     write_measured_people([load_mni_anatomy()], folder, 1, GRID, seed=1, parameters=parameters)
 
 
+@pytest.mark.slow
 def test_bank_is_made_once_and_of_one_generator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

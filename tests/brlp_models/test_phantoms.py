@@ -71,7 +71,13 @@ PHANTOMS: dict[str, tuple[Callable[[Scan], Scan], str, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize(("make", "verdict", "words"), PHANTOMS.values(), ids=PHANTOMS)
+@pytest.mark.parametrize(
+    ("make", "verdict", "words"),
+    [
+        pytest.param(*one, marks=pytest.mark.slow if place % 2 else (), id=name)
+        for place, (name, one) in enumerate(PHANTOMS.items())
+    ],
+)
 def test_phantom_has_its_verdict(
     head: Scan, make: Callable[[Scan], Scan], verdict: str, words: tuple[str, ...]
 ) -> None:
@@ -81,6 +87,7 @@ def test_phantom_has_its_verdict(
         assert part in check.reason_text
 
 
+@pytest.mark.slow
 def test_swapped_left_and_right_cannot_be_noticed(head: Scan) -> None:
     """Nothing in one head tells its left from its right; the docs warn of it."""
     mirrored = move(head, np.diag([-1.0, 1, 1, 1]))

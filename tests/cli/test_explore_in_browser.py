@@ -323,6 +323,7 @@ def test_a_simulation_is_stopped_and_ends_with_its_tab(
     assert not page.said
 
 
+@pytest.mark.slow
 def test_a_slider_moves_a_number_and_a_list_and_follows_them(fresh: Any) -> None:
     number, place = fresh.locator("#design-screening"), PLACE.format("design-screening_slider")
     before, step = read_headline(fresh), fresh.evaluate(place)

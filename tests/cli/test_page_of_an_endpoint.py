@@ -42,6 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+@pytest.mark.slow
 def test_the_page_of_another_endpoint_never_speaks_of_the_default(folder: Path) -> None:
     page = (folder / "page.md").read_text(encoding="utf-8")
     assert "mygdala" in page

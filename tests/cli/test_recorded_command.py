@@ -59,7 +59,7 @@ def repeat(study: Path, home: Path) -> None:
     subprocess.run(["sh", "-c", command], cwd=last["folder"], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("door", ["run", "power"])
+@pytest.mark.parametrize("door", ["run", pytest.param("power", marks=pytest.mark.slow)])
 def test_the_recorded_command_gives_the_same_tables(home: Path, door: str) -> None:
     study = home / "results/study.duckdb"
     if door == "run":

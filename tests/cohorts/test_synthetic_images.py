@@ -33,6 +33,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_interrupted_dataset_is_valid_and_a_rerun_completes_it(dataset: Path) -> None:
     assert load_cohort(dataset).participants["participant_id"].tolist() == ["sub-synth0001"]
     first = next((dataset / "sub-synth0001").rglob("*_T1w.nii.gz"))

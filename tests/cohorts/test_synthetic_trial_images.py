@@ -11,6 +11,7 @@ from cohorts.cohort import Cohort
 from trialsim.cli.app import app
 
 
+@pytest.mark.slow
 def test_treated_people_s_scans_have_less_decline(tmp_path: Path) -> None:
     folder = tmp_path / "trial"
     asked = ["cohort", "synthesize", str(folder), "--trial", "--images", "-n", "4"]

@@ -65,6 +65,7 @@ def run_cell(source: str, names: dict[str, object]) -> object:
     return eval(ast.unparse(last), names) if is_shown else None
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_its_study_shows_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def list_tagged(node: object) -> Iterator[dict[str, object]]:
         yield from list_tagged(node.get("/K"))
 
 
+@pytest.mark.slow
 def test_pdf_can_be_read_aloud(pdf: PdfReader, page: Page) -> None:
     """PDF/UA-1: what a checker of the structure would ask for."""
     root = pdf.trailer["/Root"]

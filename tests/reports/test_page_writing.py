@@ -304,6 +304,7 @@ def test_hostile_text_stays_text_in_markdown_and_csv(hostile_study: Study, tmp_p
         assert not [cell for cell in cells if cell.startswith("=")], table.name
 
 
+@pytest.mark.slow
 def test_hostile_text_is_printed(hostile_study: Study, tmp_path: Path) -> None:
     path = tmp_path / "report.pdf"
     write_report(hostile_study, path, report_format=ReportFormat.PDF)
