@@ -25,11 +25,14 @@ _RELATIVE: Final = re.compile(
     r"(?<![\w<])(?:[\w.@+-]+[/\\])+[\w@+-]*\.(?P<ending>[A-Za-z]\w{0,7})\b"
 )
 _QUOTED: Final = re.compile(r"(['\"])[^'\"]*[/\\][^'\"]*\1")
+_NUMBERS: Final = r"-?\d[\d.,e+-]*(?: to -?\d[\d.,e+-]*)?"
+"""A number, or from the least to the most of several people: both ends are single people's."""
+
 _MEASURED: Final = (
-    (re.compile(r" is -?\d[\d.,e+-]*, outside "), " is outside "),
-    (re.compile(r"\bto the power \d[\d.]*"), "to another power"),
+    (re.compile(rf" is {_NUMBERS}, outside "), " is outside "),
+    (re.compile(rf"\bto the power {_NUMBERS}"), "to another power"),
 )
-"""What checks say of one person's scan, and what is said in place of the number measured."""
+"""What checks say of people's scans, and what is said in place of the numbers measured."""
 
 _WHOLE: Final = re.compile(r"(?:~|[A-Za-z]:)?[/\\]")
 _DATED: Final = re.compile(r"\d{6}|\d{4}-\d\d")

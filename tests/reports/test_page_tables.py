@@ -100,6 +100,18 @@ def test_what_was_measured_in_one_scan_is_not_told() -> None:
     assert "0.80" not in mask.text("brightness to the power 0.80 would have it")
 
 
+def test_the_ends_of_several_peoples_numbers_are_not_told() -> None:
+    mask = Mask({"sub-07": "a person", "sub-09": "a person"}, frozenset(), ())
+    told = (
+        "Check the scan of sub-07, sub-09: the hippocampus volume is 4107.7 to 4362.07, outside "
+        "the training range (4460 to 13613), brightness to the power 0.75 to 1.30 would have it."
+    )
+    assert mask.note(told) == (
+        "Check the scan of several people: the hippocampus volume is outside the training range "
+        "(4460 to 13613), brightness to another power would have it."
+    )
+
+
 def test_a_digest_is_copied_from_print_as_it_is() -> None:
 
     digest = "0123456789abcdef" * 4
