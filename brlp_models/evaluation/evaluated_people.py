@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from brlp_models.evaluation.methods import REFERENCE
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import load_true_cohort
+from brlp_models.scans.files import read_scan
+from brlp_models.scans.grid import Grid
 from cohorts.cohort import Cohort
 from cohorts.synthetic import synthesize_table
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.truth import read_generator
+from cohorts.synthetic.truth import find_noiseless_scan, read_base_anatomies, read_generator
 
 N_ARCHIVE = 4000
 """Simulated people that the tabular reference learns from, as many as a large archive has."""
@@ -39,6 +42,22 @@ class EvaluatedCohort:
     def load_truth(self) -> tuple[Cohort, str]:
         """Return the people with their true volumes, and `latent` or `measured`."""
         return load_true_cohort(self.cohort, self.folder)
+
+    def find_anatomies(self) -> "pd.Series[str] | None":
+        """Return synthetic people's base anatomies; None where nobody knows them."""
+        return None if self.folder is None else read_base_anatomies(self.folder)
+
+    def find_noiseless(
+        self, participant_id: str, session_id: str, grid: Grid
+    ) -> torch.Tensor | None:
+        """Return a visit's T1w (1, *shape) without noise, where it lies on a model's grid."""
+        if self.folder is None:
+            return None
+        path = find_noiseless_scan(self.folder, participant_id, session_id)
+        if not path.is_file():
+            return None
+        scan = read_scan(path)
+        return torch.from_numpy(scan.data)[None] if scan.grid == grid else None
 
     def find_generator(self) -> GeneratorParameters:
         """Return the parameters of the generator that made synthetic people."""

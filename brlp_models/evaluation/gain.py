@@ -11,9 +11,12 @@ from brlp_models.evaluation.conditions import TrueVolumes, predict_told
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.statistics import Array, estimate
 from brlp_models.evaluation.truth import find_volumes_at
-from brlp_models.model.config import ModelConfig
+from brlp_models.model.config import GainMeasurement, ModelConfig
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.job import OnProgress
+
+FEW_ANATOMIES: Final = 20
+"""An interval from fewer clusters covers too little (Cameron, Gelbach, Miller 2008, REStat)."""
 
 LEAST_GAIN: Final = 0.3
 """Dividing a change by less would enlarge noise more than threefold."""
@@ -63,7 +66,8 @@ def measure_gain(
         auxiliary=TrueVolumes.of(at_horizon).as_models(),
         on_progress=on_progress,
     )
-    return estimate_gain(changes, model.config, rng=np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return estimate_gain(changes, model.config, anatomies=people.find_anatomies(), rng=rng)
 
 
 def estimate_gain(
@@ -71,6 +75,7 @@ def estimate_gain(
     config: ModelConfig,
     *,
     rng: np.random.Generator,
+    anatomies: "pd.Series[str] | None" = None,
     n_bootstrap: int = 1000,
 ) -> pd.DataFrame:
     """Return each region's gain with its interval, and whether the region can be reported.
@@ -85,13 +90,16 @@ def estimate_gain(
     config
         The model's; the gain that its predictions were divided by is multiplied back.
     rng, n_bootstrap
-        Of the interval, over people.
+        Of the interval, over anatomies, or over people where they share none.
+    anatomies
+        By participant, the anatomy that a synthetic person was drawn from; without them each
+        person is one.
 
     Returns
     -------
     DataFrame
-        `region`, `value`, `lower`, `upper`, `n`, `is_reported`: False where the interval reaches
-        0.3, below which a change would be mostly noise made larger.
+        `region`, `value`, `lower`, `upper`, `n`, `n_anatomies`, `is_reported`: False where the
+        interval reaches 0.3, below which a change would be mostly noise made larger.
     """
     rows = []
     for region in config.regions:
@@ -100,9 +108,14 @@ def estimate_gain(
             continue
         shown = config.volume_gain.get(region, 1.0) * own["predicted_percent"].to_numpy(float)
         true = own["true_percent"].to_numpy(float)
-        found = estimate(fit_slope, shown, true, rng=rng, n_bootstrap=n_bootstrap)
-        is_reported = bool(found.lower > LEAST_GAIN)
-        rows.append({"region": region, **vars(found), "is_reported": is_reported})
+        names = own["participant_id"].astype(str)
+        drawn_from = names if anatomies is None else names.map(anatomies).fillna(names)
+        clusters, unique = pd.factorize(drawn_from)
+        found = estimate(
+            fit_slope, shown, true, rng=rng, n_bootstrap=n_bootstrap, clusters=clusters
+        )
+        told = {"n_anatomies": len(unique), "is_reported": bool(found.lower > LEAST_GAIN)}
+        rows.append({"region": region, **vars(found), **told})
     return pd.DataFrame(rows)
 
 
@@ -112,17 +125,49 @@ def apply_gain(config: ModelConfig, gain: pd.DataFrame) -> ModelConfig:
     Raises
     ------
     ModelError
-        Where no region is left.
+        Where the endpoint is one of those.
     """
     good = gain[gain["is_reported"]].set_index("region")["value"]
-    if good.empty:
+    if config.endpoint not in good:
         raise ModelError(
-            f"No region of {config.name} shows enough of a true change to be reported: the "
-            f"interval of every gain reaches {LEAST_GAIN}."
+            f"The {config.endpoint}, the endpoint of {config.name}, cannot be reported: "
+            + (" ".join(describe_left_out(gain)) or "nobody's later volume of it is known.")
         )
-    regions = tuple(region for region in config.regions if region in good)
-    update = {"regions": regions, "volume_gain": {str(k): float(v) for k, v in good.items()}}
+    measured = GainMeasurement(
+        n_people=int(gain["n"].max()),
+        n_anatomies=int(gain["n_anatomies"].max()),
+        intervals={
+            str(row.region): (float(str(row.lower)), float(str(row.upper)))
+            for row in gain.itertuples()
+        },
+    )
+    update = {
+        "regions": tuple(region for region in config.regions if region in good),
+        "volume_gain": {str(k): float(v) for k, v in good.items()},
+        "gain_measurement": measured,
+    }
     return config.model_copy(update=update)
+
+
+def describe_left_out(gain: pd.DataFrame) -> list[str]:
+    """Return a sentence for each region whose interval reaches what can be divided by."""
+    return [
+        f"Predicted scans show {row.value:.2f} of a true change of the {row.region} (95 % interval "
+        f"{row.lower:.2f} to {row.upper:.2f}); the interval reaches {LEAST_GAIN}, so the region is "
+        "left out."
+        for row in gain[~gain["is_reported"].astype(bool)].itertuples()
+    ]
+
+
+def describe_measurement(gain: pd.DataFrame) -> str:
+    """Return on how many people and anatomies the intervals stand, and whether that is few."""
+    people, anatomies = int(gain["n"].max()), int(gain["n_anatomies"].max())
+    if anatomies == people:
+        return f"The intervals are over {people} people."
+    if anatomies == 1:
+        return f"All {people} people have one anatomy: the intervals are over people of it alone."
+    few = ", which are few: they may be too narrow" if anatomies < FEW_ANATOMIES else ""
+    return f"The intervals are over {anatomies} anatomies of {people} people{few}."
 
 
 def fit_slope(shown: Array, true: Array) -> float:

@@ -1,6 +1,6 @@
 """Statistics with bootstrap intervals over people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ def estimate(
     rng: np.random.Generator,
     n_bootstrap: int = 1000,
     level: float = 0.95,
+    clusters: "npt.NDArray[np.intp] | None" = None,
 ) -> Estimate:
     """Return a statistic of paired values with its bootstrap interval.
 
@@ -41,6 +42,9 @@ def estimate(
         Resamples.
     level
         Of the interval.
+    clusters
+        The cluster of each person, from 0: whole clusters are drawn in place of people, since those
+        of one are alike. None, or one cluster alone: people are drawn.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def estimate(
     draws = np.array(
         [
             statistic(*(value[rows] for value in values))
-            for rows in rng.integers(0, n, (n_bootstrap, n))
+            for rows in _iterate_resamples(n, clusters, rng, n_bootstrap)
         ]
     )
     # a resample of one person repeated has no rank correlation
@@ -61,6 +65,20 @@ def estimate(
     tail = 50 * (1 - level)
     lower, upper = np.percentile(known, [tail, 100 - tail]) if known.size else [np.nan] * 2
     return Estimate(float(statistic(*values)), float(lower), float(upper), n)
+
+
+def _iterate_resamples(
+    n: int,
+    clusters: "npt.NDArray[np.intp] | None",
+    rng: np.random.Generator,
+    n_bootstrap: int,
+) -> Iterator["npt.NDArray[np.intp]"]:
+    members = [] if clusters is None else [np.flatnonzero(clusters == k) for k in set(clusters)]
+    if len(members) < 2:
+        yield from rng.integers(0, n, (n_bootstrap, n))
+        return
+    for chosen in rng.integers(0, len(members), (n_bootstrap, len(members))):
+        yield np.concatenate([members[k] for k in chosen])
 
 
 def compute_spearman(predicted: Array, true: Array) -> float:

@@ -150,6 +150,23 @@ class VolumeError(_Part):
         return math.hypot(self.at_baseline, self.per_year * years)
 
 
+class GainMeasurement(_Part):
+    """On whom `volume_gain` was measured, and how sure it is.
+
+    Parameters
+    ----------
+    n_people, n_anatomies
+        Nobody of whom training read. A person is an anatomy, but for synthetic people who were
+        drawn from the same one.
+    intervals
+        By region, the 95 % interval of the gain, of regions that it left out too.
+    """
+
+    n_people: Annotated[int, Field(ge=1)]
+    n_anatomies: Annotated[int, Field(ge=1)]
+    intervals: dict[str, Range]
+
+
 class ModelConfig(_Part):
     """Everything about a model except its weights.
 
@@ -199,8 +216,10 @@ class ModelConfig(_Part):
         disease's outcome.
     volume_gain
         The share of a region's true relative change that a predicted scan shows when the context
-        holds the true volumes, measured on training people; predicted changes are divided by it. 1
-        for a region that is not named.
+        holds the true volumes; predicted changes are divided by it. 1 for a region that is not
+        named.
+    gain_measurement
+        On whom that was measured; None: on training people. Written by `trialsim model calibrate`.
     volume_error
         By region, what the sd over draws is combined with in `volume_sd_mm3`; written by
         `trialsim model calibrate`. Nothing for a region that is not named.
@@ -242,6 +261,7 @@ class ModelConfig(_Part):
     endpoint: str = "hippocampus"
     segmenter: SegmenterConfig | None = None
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
+    gain_measurement: GainMeasurement | None = None
     volume_error: dict[str, VolumeError] = {}
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None

@@ -250,9 +250,30 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "endpoint": config.endpoint,
         "segmentation": config.segmenter.network if config.segmenter else "none of its own",
         "auxiliary": dict(config.auxiliary),
+        "volume_gain": _describe_gain(config),
         "learned from": config.learned_from,
         "training_ranges": {k: list(v) for k, v in config.training_ranges.items()},
     }
+
+
+def _describe_gain(config: ModelConfig) -> str:
+    """Return by how much each region's predicted change is divided, and on whom that stands."""
+    if not config.volume_gain:
+        return "none"
+    measured = config.gain_measurement
+    if measured is None:
+        gains = [f"{region} {gain:.2f}" for region, gain in config.volume_gain.items()]
+        return f"{', '.join(gains)}; measured on training people"
+    gains = [
+        f"{region} {gain:.2f} ({measured.intervals[region][0]:.2f} to "
+        f"{measured.intervals[region][1]:.2f})"
+        for region, gain in config.volume_gain.items()
+    ]
+    left_out = [region for region in measured.intervals if region not in config.volume_gain]
+    return (
+        f"{', '.join(gains)}; measured on {measured.n_people} other people of "
+        f"{measured.n_anatomies} anatomies; left out: {', '.join(left_out) or 'none'}"
+    )
 
 
 def render_description(description: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ TRUTH_FOLDER: Final = "truth"
 
 _VOLUMES: Final = "volumes.parquet"
 _GENERATOR: Final = "generator.txt"
+_ANATOMIES: Final = "base_anatomies.csv"
+_NOISELESS: Final = "noiseless"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,28 @@ def write_generator(parameters: GeneratorParameters, folder: Path) -> None:
     target = folder / TRUTH_FOLDER
     target.mkdir(parents=True, exist_ok=True)
     (target / _GENERATOR).write_text(f"{parameters.digest()}\n", encoding="utf-8")
+
+
+def write_base_anatomies(people: pd.DataFrame, folder: Path) -> None:
+    """Write which anatomy each person was drawn from: `participant_id`, `base_anatomy`."""
+    target = folder / TRUTH_FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    people[["participant_id", "base_anatomy"]].to_csv(target / _ANATOMIES, index=False)
+
+
+def read_base_anatomies(folder: Path) -> "pd.Series[str] | None":
+    """Return each participant's base anatomy; None where it was not kept."""
+    path = folder / TRUTH_FOLDER / _ANATOMIES
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path, dtype=str)
+    return table.set_index("participant_id")["base_anatomy"]
+
+
+def find_noiseless_scan(folder: Path, participant_id: str, session_id: str) -> Path:
+    """Return where a visit's T1w lies as the first acquisition would show it without noise."""
+    name = f"{participant_id}_{session_id}_desc-noiseless_T1w.nii.gz"
+    return folder / TRUTH_FOLDER / _NOISELESS / name
 
 
 def read_generator(folder: Path) -> GeneratorParameters:

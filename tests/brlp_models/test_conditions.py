@@ -17,7 +17,12 @@ from brlp_models.evaluation.conditions import (
     summarize_conditions,
     swap_scans,
 )
-from brlp_models.evaluation.gain import apply_gain, estimate_gain
+from brlp_models.evaluation.gain import (
+    apply_gain,
+    describe_left_out,
+    describe_measurement,
+    estimate_gain,
+)
 from brlp_models.model.model import BrlpModel
 from cohorts.cohort import Cohort
 
@@ -114,8 +119,49 @@ def test_gain_is_the_slope_of_the_shown_change_and_a_weak_region_is_not_reported
     applied = apply_gain(config, gain)
     assert applied.regions == ("hippocampus",)
     assert list(applied.volume_gain) == ["hippocampus"]
-    with pytest.raises(ModelError, match="No region of tiny shows enough"):
+    measured = applied.gain_measurement
+    assert measured is not None
+    assert (measured.n_people, measured.n_anatomies) == (40, 40)
+    assert set(measured.intervals) == {"hippocampus", "lateral_ventricle"}
+    (told,) = describe_left_out(gain)
+    assert told.startswith(
+        "Predicted scans show 0.30 of a true change of the lateral_ventricle (95"
+    )
+    assert describe_measurement(gain) == "The intervals are over 40 people."
+    with pytest.raises(ModelError, match="The hippocampus, the endpoint of tiny, cannot be report"):
         apply_gain(config, gain.assign(is_reported=False))
+
+
+def test_the_interval_of_a_gain_is_over_anatomies(tiny_model: BrlpModel) -> None:
+    rng = np.random.default_rng(5)
+    names, true = [f"sub-{k}" for k in range(40)], rng.normal(-8, 3, 40)
+    # each of four anatomies shows a share of its own
+    shown = true * np.repeat([0.4, 0.6, 0.8, 1.0], 10)
+    told = pd.DataFrame({"participant_id": names, "region": "hippocampus"}).assign(
+        predicted_percent=shown, true_percent=true
+    )
+    anatomies = pd.Series(np.repeat(list("abcd"), 10), index=names)
+    (mine,), (alone,) = (
+        estimate_gain(
+            told, tiny_model.config, rng=np.random.default_rng(0), anatomies=known
+        ).to_dict("records")
+        for known in (anatomies, None)
+    )
+    assert (mine["value"], mine["n_anatomies"], alone["n_anatomies"]) == (alone["value"], 4, 40)
+    # sd of a mean of four draws of four shares: 0.224 / 2; of forty people about 0.224 / sqrt(40)
+    assert mine["upper"] - mine["lower"] == pytest.approx(3.92 * 0.112, rel=0.15)
+    assert alone["upper"] - alone["lower"] == pytest.approx(3.92 * 0.035, rel=0.3)
+    few = describe_measurement(pd.DataFrame([mine]))
+    assert few.startswith("The intervals are over 4 anatomies of 40 people, which are few")
+    one = estimate_gain(
+        told,
+        tiny_model.config,
+        rng=np.random.default_rng(0),
+        anatomies=pd.Series("a", index=names),
+        n_bootstrap=50,
+    )
+    assert one["lower"].notna().all()
+    assert "one anatomy: the intervals are over people of it alone" in describe_measurement(one)
 
 
 def test_own_predictions_are_taken_as_they_are(

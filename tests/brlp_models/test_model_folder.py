@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from brlp_models.errors import ModelError
+from brlp_models.model.config import GainMeasurement
 from brlp_models.model.files import read_config, verify_model_folder, write_checksums
-from brlp_models.model.folder import load_model, write_model_folder
+from brlp_models.model.folder import describe_model, load_model, write_model_folder
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 
 
@@ -33,6 +34,24 @@ def test_half_precision_file_loads_as_full_precision(tiny_model: BrlpModel, tmp_
         tmp_path, tiny_model.config, tiny_model.networks, card="", dtype=torch.float16
     )
     assert {p.dtype for p in load_model(tmp_path).networks["unet"].parameters()} == {torch.float32}
+
+
+def test_a_model_says_on_whom_its_gain_was_measured(tiny_model: BrlpModel, tmp_path: Path) -> None:
+    measured = GainMeasurement(
+        n_people=25, n_anatomies=5, intervals={"hippocampus": (0.9, 1.3), "thalamus": (0.1, 0.6)}
+    )
+    told = []
+    for name, known in (("training", None), ("others", measured)):
+        update = {"volume_gain": {"hippocampus": 1.1}, "gain_measurement": known}
+        config = tiny_model.config.model_copy(update=update)
+        write_model_folder(tmp_path / name, config, tiny_model.networks, card="")
+        assert load_model(tmp_path / name).config == config
+        told.append(describe_model(tmp_path / name)["volume_gain"])
+    assert told == [
+        "hippocampus 1.10; measured on training people",
+        "hippocampus 1.10 (0.90 to 1.30); measured on 25 other people of 5 anatomies; left out: "
+        "thalamus",
+    ]
 
 
 def test_loaded_networks_hold_all_their_weights(tiny_model: BrlpModel) -> None:

@@ -12,7 +12,7 @@ from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
 from cohorts.synthetic.parameters import CohortParameters
-from cohorts.synthetic.truth import write_true_volumes
+from cohorts.synthetic.truth import find_noiseless_scan, write_base_anatomies, write_true_volumes
 
 _SIDED = (
     "cerebral_white_matter", "cerebral_cortex", "lateral_ventricle", "cerebellum", "thalamus",
@@ -27,7 +27,8 @@ def write_evaluation_cohort(
     """Write a bank's people as an imported cohort on the model's grid.
 
     Volumes of the cohort carry a segmentation's measurement error; `truth/volumes.parquet` holds
-    the exact ones, where no strategy looks. All volumes are in MNI space, as the scans are.
+    the exact ones, where no strategy looks. All volumes are in MNI space, as the scans are. Scans
+    without noise, where the bank has some, and everyone's base anatomy go to `truth/` too.
 
     Parameters
     ----------
@@ -47,8 +48,12 @@ def write_evaluation_cohort(
     for row, person, session in index[["row", "participant_id", "session_id"]].to_numpy():
         image, labels = bank.images[int(row)], bank.labels[int(row)]
         stem = f"{person}_{session}"
-        for channel, array in zip(config.channels, image, strict=True):
-            _write(array.astype(np.float32) / 255, scans / f"{stem}_{channel}.nii.gz", config)
+        places = [scans / f"{stem}_{channel}.nii.gz" for channel in config.channels]
+        places.append(find_noiseless_scan(folder, str(person), str(session)))
+        # the last of them is only there where the bank has it
+        for place, array in zip(places, image, strict=False):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _write(array.astype(np.float32) / 255, place, config)
         codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)
         _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)
     visits = _list_visits(index, scans)
@@ -63,6 +68,7 @@ def write_evaluation_cohort(
     )
     cohort.write(folder)
     write_true_volumes(pd.concat([truth, brain], ignore_index=True), folder)
+    write_base_anatomies(index.drop_duplicates("participant_id"), folder)
     return cohort
 
 

@@ -25,11 +25,10 @@ def calibrate(
     gain: Annotated[
         bool,
         typer.Option(
-            "--gain",
             help="Estimate also the share of a true change that predicted scans show, with its "
-            "interval; for people of anatomies that training never read.",
+            "interval; leave it out for people of anatomies that training read.",
         ),
-    ] = False,
+    ] = True,
     measured_by: MeasuredByOption = None,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
@@ -38,14 +37,20 @@ def calibrate(
     """Measure on other people what the draws leave out of a prediction's error; keep it in a copy.
 
     The auxiliary model and the segmenter err alike in every draw, so the spread of the draws alone
-    is too narrow an interval. The copy's `volume_sd_mm3` has that error in it. With `--gain` a
-    region whose share of a true change may be under 0.3 is left out of the copy. The same command
-    goes on where it was interrupted.
+    is too narrow an interval. The copy's `volume_sd_mm3` has that error in it. Predicted changes
+    are divided by the share of a true change that predicted scans of these people show; a region
+    whose share may be under 0.3 is left out of the copy. The same command goes on where it was
+    interrupted.
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
     from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-    from brlp_models.evaluation.gain import apply_gain, measure_gain
+    from brlp_models.evaluation.gain import (
+        apply_gain,
+        describe_left_out,
+        describe_measurement,
+        measure_gain,
+    )
     from brlp_models.evaluation.volume_error import measure_volume_error
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
     from cohorts.measurement import tell_learned
@@ -73,6 +78,7 @@ def calibrate(
             )
         config = apply_gain(config, found)
         typer.echo(found.round(3).to_string(index=False))
+        typer.echo("\n".join([describe_measurement(found), *describe_left_out(found)]))
     total = len(people.participants) * len(horizon)
     with count_items("predicting", total, quiet=quiet) as step:
         errors = measure_volume_error(
