@@ -1,6 +1,7 @@
 """The evaluation of a model on a cohort: every table, in one folder."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +63,7 @@ from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_vox
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.grid import Grid
 from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
 from cohorts.measurement import require_one_tool
@@ -168,9 +170,7 @@ def evaluate_model(
         raise ModelError(f"Nobody could be predicted: {problems}")
     report("floor, predicted scans")
     cache = ScanCache(out / _PREPROCESSED)
-    tables, compared = _measure_scans(
-        model, people.cohort, truth, at_horizon, found, settings, cache
-    )
+    tables, compared = _measure_scans(model, people, truth, at_horizon, found, settings, cache)
     tables["failures"] = found.failures
     if training is None and people.cohort.is_synthetic:
         training = simulate_archive(settings, people.find_generator())
@@ -224,7 +224,7 @@ def _predict(
 
 def _measure_scans(
     model: BrlpModel,
-    cohort: Cohort,
+    people: EvaluatedCohort,
     truth: Cohort,
     at_horizon: pd.DataFrame,
     found: PeoplePredictions,
@@ -237,13 +237,15 @@ def _measure_scans(
         (str(person), str(session), str(region)): float(volume)
         for person, session, region, volume in truth.get_volumes()[[*keys, "volume_mm3"]].to_numpy()
     }
-    sessions = _find_sessions(at_horizon)
-    names = _choose_compared(cohort, settings)
-    floor, images, compared = [], [], []
+    sessions, grid = _find_sessions(at_horizon), Grid.of_config(model.config)
+    names = _choose_compared(people.cohort, settings)
+    floor, compared = [], []
+    images: list[Mapping[str, object]] = []
     predicted = [str(name) for name in found.table["participant_id"].unique()]
-    for visits in iterate_people(model, cohort.select(predicted), cache):
+    find_noiseless = partial(people.find_noiseless, grid=grid)
+    for visits in iterate_people(model, people.cohort.select(predicted), cache):
         floor.append(measure_floor(model, [visits], volumes))
-        images += list(measure_images(visits, found.scans, sessions))
+        images += measure_images(visits, found.scans, sessions, find_noiseless=find_noiseless)
         if visits[0].participant_id in names:
             compared.append(visits)
     return {"floor": pd.concat(floor, ignore_index=True), "images": pd.DataFrame(images)}, compared

@@ -58,7 +58,9 @@ def _render_calibration(table: pd.DataFrame) -> str:
 
 
 def _render_voxels(table: pd.DataFrame) -> str:
-    return _as_markdown(table[["maps", "horizon_months", "mean", "sd", "n"]].map(_show))
+    return _as_markdown(
+        table[["later_scan", "maps", "horizon_months", "mean", "sd", "n"]].map(_show)
+    )
 
 
 def _render_reference(table: pd.DataFrame) -> str:

@@ -11,6 +11,12 @@ from brlp_models.evaluation.accuracy import VOLUME_ERROR
 from brlp_models.evaluation.methods import MODEL
 from brlp_models.evaluation.ranking import REGION
 
+_LATER_SCANS = {
+    "voxel_spearman": "as it was acquired",
+    "voxel_spearman_noiseless": "without noise, as acquired at baseline",
+}
+_MAPS = {"": "as they are", "_smoothed": "smoothed, in the widened brain"}
+
 _Z = ("global_uncertainty", "mse", "volume_error")
 
 
@@ -108,24 +114,22 @@ def summarize_voxels(images: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `maps` (`as they are`, or `smoothed, in the widened brain`), `horizon_months`, `mean`,
-        `sd`, `n`.
+        `later_scan` (`as it was acquired`, or `without noise, as acquired at baseline`), `maps`
+        (`as they are`, or `smoothed, in the widened brain`), `horizon_months`, `mean`, `sd`, `n`.
     """
     own = images[images["method"] == MODEL]
-    columns = {
-        "as they are": "voxel_spearman",
-        "smoothed, in the widened brain": "voxel_spearman_smoothed",
-    }
     parts = [
-        own.dropna(subset=[column])
-        .groupby("horizon_months")[column]
+        own.dropna(subset=[scan + maps])
+        .groupby("horizon_months")[scan + maps]
         .agg(["mean", "std", "count"])
         .reset_index()
-        .assign(maps=maps)
-        for maps, column in columns.items()
+        .assign(later_scan=_LATER_SCANS[scan], maps=_MAPS[maps])
+        for scan in _LATER_SCANS
+        for maps in _MAPS
+        if scan + maps in own
     ]
     found = pd.concat(parts, ignore_index=True).rename(columns={"std": "sd", "count": "n"})
-    return found[["maps", "horizon_months", "mean", "sd", "n"]]
+    return found[["later_scan", "maps", "horizon_months", "mean", "sd", "n"]]
 
 
 def _standardize(table: pd.DataFrame) -> pd.DataFrame:

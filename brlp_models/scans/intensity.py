@@ -30,12 +30,20 @@ def scale_intensity(
         Brain.
     """
     positive = np.where(mask, np.clip(data, 0, None), 0).astype(np.float32)
-    inside = positive[mask]
-    if inside.size == 0 or inside.max() == 0:
+    ceiling = find_ceiling(data, mask)
+    if ceiling == 0:
         return positive, 0.0
-    ceiling = min(float(inside.max()), HEADROOM * float(np.percentile(inside, 99.9)))
-    cut = float((inside > ceiling).mean())
+    cut = float((positive[mask] > ceiling).mean())
     return np.clip(positive / np.float32(ceiling), 0, 1), cut
+
+
+def find_ceiling(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """Return the intensity that `scale_intensity` makes 1; 0 where the brain shows nothing."""
+    inside = data[mask]
+    if inside.size == 0 or inside.max() <= 0:
+        return 0.0
+    high = np.percentile(np.clip(inside, 0, None), 99.9)
+    return min(float(inside.max()), HEADROOM * float(high))
 
 
 def shift_to_positive(data: NDArray[np.float32], *, share: float = 0.01) -> NDArray[np.float32]:

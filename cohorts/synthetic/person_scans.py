@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ class SyntheticScan:
         The T1w intensities without bias field, noise and the visit's contrast, white matter near 1.
     others
         Scans of further channels by name, on the same voxels.
+    noiseless
+        The T1w as the person's first acquisition would show it without noise: that one's bias field
+        and contrast.
     """
 
     t1w: npt.NDArray[np.float32]
@@ -46,6 +49,7 @@ class SyntheticScan:
     affine: npt.NDArray[np.float64]
     ideal: npt.NDArray[np.float32]
     others: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    noiseless: npt.NDArray[np.float32] | None = None
 
     @property
     def channels(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -64,6 +68,7 @@ def synthesize_scans(
     same_acquisition: bool = False,
     signs: PersonSigns | None = None,
     channels: Sequence[str] = ("T1w",),
+    with_noiseless: bool = False,
 ) -> list[SyntheticScan]:
     """Return a person's scans: one anatomy, at each visit with the volumes asked for.
 
@@ -89,6 +94,8 @@ def synthesize_scans(
     channels
         Contrasts (`cohorts.synthetic.contrasts.CONTRASTS`), the T1w first, which does not depend on
         the others.
+    with_noiseless
+        Make each scan's `noiseless` too.
 
     Raises
     ------
@@ -99,6 +106,8 @@ def synthesize_scans(
     check_channels(channels)
     parameters = parameters or GeneratorParameters()
     shape_rng, look_rng, *visit_rngs = rng.spawn(2 + len(visits))
+    first_rng = deepcopy(visit_rngs[0])
+    without_noise = replace(parameters.appearance, noise_sd=0.0)
     if same_acquisition:
         visit_rngs = [deepcopy(visit_rngs[0]) for _ in visits]
     person = sample_person(
@@ -135,5 +144,10 @@ def synthesize_scans(
             for channel, own in ideal.items()
         }
         t1w, shown = acquired.pop("T1w"), np.where(inside, ideal["T1w"], np.float32(0))
-        scans.append(SyntheticScan(t1w, labels, affine, shown, acquired))
+        noiseless = None
+        if with_noiseless:
+            noiseless = acquire_scan(
+                ideal["T1w"], inside, rng=deepcopy(first_rng), parameters=without_noise
+            )
+        scans.append(SyntheticScan(t1w, labels, affine, shown, acquired, noiseless))
     return scans

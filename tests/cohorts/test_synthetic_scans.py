@@ -15,6 +15,7 @@ from cohorts.synthetic.anatomy.deformation import (
     warp_share,
 )
 from cohorts.synthetic.anatomy.person import PersonAnatomy
+from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.resampling import (
     average_by_area,
@@ -59,6 +60,7 @@ def synthesize(base: BaseAnatomy, seed: int) -> list[SyntheticScan]:
         rng=np.random.default_rng(seed),
         head_size_mm3=1.45e6,
         resolution_mm=2.0,
+        with_noiseless=True,
     )
 
 
@@ -86,6 +88,24 @@ def test_tissue_contrast_is_that_of_a_t1w_scan(scans: list[SyntheticScan]) -> No
     assert white > 1.2 * cortex > 1.2 * 1.5 * fluid
     assert (t1w[labels == 0] == 0).mean() > 0.97
     assert (t1w >= 0).all()
+
+
+@needs_maps
+def test_scans_without_noise_are_of_the_first_acquisition(scans: list[SyntheticScan]) -> None:
+    first, later = (scan.noiseless for scan in scans)
+    assert first is not None
+    assert later is not None
+    same = (scans[0].labels == scans[1].labels) & np.isin(scans[0].labels, (2, 41))
+    inside = ndimage.binary_erosion(same)
+    parameters = AppearanceParameters()
+    noise = (scans[0].t1w - first)[inside] / parameters.white_matter_intensity
+    # Rician noise of bright tissue is normal; 60,000 voxels give its sd within 1 %
+    assert noise.std() == pytest.approx(parameters.noise_sd, rel=0.02)
+    assert np.median(later[inside] / first[inside]) == pytest.approx(1, abs=1e-3)
+    ratio = later[inside] / first[inside]
+    assert ratio.std() < 0.01
+    # an acquisition of its own has another bias field
+    assert (scans[1].t1w[inside] / first[inside]).std() > ratio.std() + 0.02
 
 
 @needs_maps

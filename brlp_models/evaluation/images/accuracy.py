@@ -1,6 +1,6 @@
 """How near predicted scans come to the scans of later visits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional
 
-from brlp_models.evaluation.images.predicted_scans import PredictedScans
+from brlp_models.evaluation.images.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.images.scans_on_grid import VisitImage
 from brlp_models.evaluation.methods import CARRY_FORWARD, MODEL
 
 Sessions = Mapping[tuple[str, float], str]
 """The session that shows what came later, by participant and horizon."""
+
+FindNoiseless = Callable[[str, str], Tensor | None]
+"""Returns the scan without noise of a participant and session, where it is known."""
 
 _WINDOW, _SIGMA = 11, 1.5
 """Of Wang et al. 2004, in voxels."""
@@ -27,7 +30,11 @@ _WIDENED, _SMOOTHED = 2, 2.0
 
 
 def measure_images(
-    visits: Sequence[VisitImage], predicted: PredictedScans, sessions: Sessions
+    visits: Sequence[VisitImage],
+    predicted: PredictedScans,
+    sessions: Sessions,
+    *,
+    find_noiseless: FindNoiseless = lambda *_: None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one person's errors of predicted scans, and of the baseline scan carried forward.
 
@@ -39,6 +46,8 @@ def measure_images(
         Of the same model.
     sessions
         Which visits are predicted.
+    find_noiseless
+        Gives a later visit in the bias field and contrast of the baseline scan, without noise.
 
     Yields
     ------
@@ -47,7 +56,9 @@ def measure_images(
         scan; of the model also `voxel_spearman` (uncertainty with absolute error, over the brain's
         voxels), `voxel_spearman_smoothed` (both after a Gaussian of two voxels, over the brain
         widened by two voxels: noise of the later scan, which nobody can predict, drowns the
-        former) and `global_uncertainty`.
+        former) and `global_uncertainty`; `voxel_spearman_noiseless` and
+        `voxel_spearman_noiseless_smoothed`, the same two with the error against the scan without
+        noise, where that is known.
     """
     later = {visit.session_id: visit.image for visit in visits}
     name, start = visits[0].participant_id, visits[0]
@@ -58,14 +69,17 @@ def measure_images(
         true = later[session]
         key = {"participant_id": person, "horizon_months": horizon}
         yield {**key, "method": CARRY_FORWARD, **compare_images(start.image, true)}
-        yield {
+        row = {
             **key,
             "method": MODEL,
             **compare_images(found.image, true),
-            "voxel_spearman": correlate_voxels(found.voxel_sd, found.image, true),
-            "voxel_spearman_smoothed": correlate_smoothed(found.voxel_sd, found.image, true),
+            **_relate_voxels(found, true, "voxel_spearman"),
             "global_uncertainty": found.global_uncertainty,
         }
+        noiseless = find_noiseless(name, session)
+        if noiseless is not None:
+            row |= _relate_voxels(found, noiseless, "voxel_spearman_noiseless")
+        yield row
 
 
 def compare_images(image: Tensor, true: Tensor) -> dict[str, float]:
@@ -84,6 +98,13 @@ def compute_ssim_map(image: Tensor, true: Tensor) -> Tensor:
     first, second = (functional.pad(scan, margin)[None] for scan in (image, true))
     ssim, _ = compute_ssim_and_cs(first, second, 3, [_WINDOW] * 3, [_SIGMA] * 3)
     return torch.as_tensor(ssim[0])
+
+
+def _relate_voxels(found: PredictedScan, true: Tensor, name: str) -> dict[str, float]:
+    return {
+        name: correlate_voxels(found.voxel_sd, found.image, true),
+        f"{name}_smoothed": correlate_smoothed(found.voxel_sd, found.image, true),
+    }
 
 
 def correlate_voxels(voxel_sd: Tensor, image: Tensor, true: Tensor) -> float:

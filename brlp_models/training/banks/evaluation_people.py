@@ -37,7 +37,8 @@ def write_evaluation_people(
 ) -> Cohort:
     """Write a cohort of people on the recipe's grid, with their truth beside it.
 
-    Each visit has a bias field, noise and contrast of its own.
+    Each visit has a bias field, noise and contrast of its own; beside the truth lies each visit as
+    the first acquisition would show it without noise.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ def write_evaluation_people(
         prefix=_PREFIX[purpose],
         labels_by_share=True,
         channels=recipe.model.channels,
+        with_noiseless=True,
     )
     folder = folder.absolute()
     bank = folder / "bank"

@@ -14,7 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from brlp_models.scans.grid import Grid, resample, resample_labels
-from brlp_models.scans.intensity import scale_intensity
+from brlp_models.scans.intensity import find_ceiling, scale_intensity
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.errors import CohortError
@@ -64,6 +64,9 @@ class PeopleSettings:
         Each voxel of the grid has the tissue with the largest share instead of the nearest one.
     channels
         Contrasts of each scan, the T1w first.
+    with_noiseless
+        After the channels of each scan comes its T1w without noise, in the bias field, contrast and
+        scale of the person's first: what a prediction can be held against.
     """
 
     n_people: int
@@ -75,6 +78,7 @@ class PeopleSettings:
     same_acquisition: bool = False
     labels_by_share: bool = False
     channels: tuple[str, ...] = ("T1w",)
+    with_noiseless: bool = False
 
     @property
     def n_visits(self) -> int:
@@ -140,12 +144,14 @@ def write_people_bank(
     }
     if others := settings.channels[1:]:
         description["other_channels"] = list(others)
+    if settings.with_noiseless:
+        description["with_noiseless"] = True
     writer = BankWriter(
         folder,
         settings.n_visits * settings.n_people,
         grid.shape,
         description,
-        n_channels=len(settings.channels),
+        n_channels=len(settings.channels) + settings.with_noiseless,
     )
     finished = {row["participant_id"] for row in writer.read_rows()}
     waiting = [k for k in range(settings.n_people) if settings.name(k) not in finished]
@@ -219,13 +225,16 @@ def _make_person(
                 same_acquisition=settings.same_acquisition,
                 signs=None if signs is None else signs.pick(0),
                 channels=settings.channels,
+                with_noiseless=settings.with_noiseless,
             )
         except CohortError:
             # the anatomy cannot reach these volumes without folding: another person is drawn
             continue
         to_mni = align_by_moments(scans[0], rng)
         placed = [
-            place_on_grid(scan, to_mni, grid, labels_by_share=settings.labels_by_share)
+            place_on_grid(
+                scan, to_mni, grid, labels_by_share=settings.labels_by_share, first=scans[0]
+            )
             for scan in scans
         ]
         rows = [
@@ -312,15 +321,26 @@ def place_on_grid(
     grid: Grid,
     *,
     labels_by_share: bool = False,
+    first: SyntheticScan | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Return the stripped, scaled scan (channels, *shape) and its tissues on a model's grid."""
+    """Return the stripped, scaled scan (channels, *shape) and its tissues on a model's grid.
+
+    The scan without noise follows the channels where there is one; it is as bright as `first`, the
+    person's first scan, has it.
+    """
     source = Grid(scan.t1w.shape, scan.affine)
-    brain = find_brain(scan.labels)
-    mask = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni) >= 0.5
-    carried = (
-        resample(own, source, grid, source_to_target=to_mni) for own in scan.channels.values()
-    )
-    image = np.stack([scale_intensity(own, mask)[0] for own in carried])
+
+    def carry(own: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return resample(own, source, grid, source_to_target=to_mni)
+
+    mask = _carry_brain(scan, to_mni, grid)
+    layers = [scale_intensity(carry(own), mask)[0] for own in scan.channels.values()]
+    if scan.noiseless is not None:
+        first = first or scan
+        ceiling = find_ceiling(carry(first.t1w), _carry_brain(first, to_mni, grid))
+        shown = np.clip(carry(scan.noiseless) / np.float32(ceiling), 0, 1)
+        layers.append(np.where(mask, shown, np.float32(0)))
+    image = np.stack(layers)
     tissues = TISSUES.encode(scan.labels.astype(np.int32))
     placed = (
         resample_labels(tissues, source, grid, source_to_target=to_mni)
@@ -328,6 +348,14 @@ def place_on_grid(
         else resample(tissues, source, grid, source_to_target=to_mni, order=0)
     )
     return image, np.where(mask, placed, 0).astype(np.uint8)
+
+
+def _carry_brain(
+    scan: SyntheticScan, to_mni: npt.NDArray[np.float64], grid: Grid
+) -> npt.NDArray[np.bool_]:
+    brain, source = find_brain(scan.labels), Grid(scan.t1w.shape, scan.affine)
+    share = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni)
+    return np.asarray(share >= 0.5)
 
 
 def measure_in_mni(scan: SyntheticScan, to_mni: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -1,0 +1,114 @@
+"""Later visits without noise: how they are made, where they lie, what is held against them."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import torch
+
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort
+from brlp_models.evaluation.images.accuracy import measure_images
+from brlp_models.evaluation.images.predicted_scans import PredictedScan, PredictedScans
+from brlp_models.evaluation.images.scans_on_grid import VisitImage
+from brlp_models.evaluation.methods import MODEL
+from brlp_models.evaluation.results_text import render_results
+from brlp_models.evaluation.uncertainty import summarize_voxels
+from brlp_models.model.model import BrlpModel
+from brlp_models.scans.grid import Grid
+from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
+from brlp_models.training.banks.scan_bank import BankWriter
+from brlp_models.training.banks.synthetic_people import place_on_grid
+from cohorts.synthetic.person_scans import SyntheticScan
+from cohorts.synthetic.truth import find_noiseless_scan
+
+RNG = np.random.default_rng
+
+
+def make_scan(bright: float) -> SyntheticScan:
+    labels = np.full((6, 6, 6), 2, np.uint16)
+    t1w = np.full(labels.shape, bright, np.float32)
+    without_noise = np.full(labels.shape, 500, np.float32)
+    return SyntheticScan(t1w, labels, np.eye(4), t1w, noiseless=without_noise)
+
+
+def test_a_scan_without_noise_has_the_scale_of_the_first() -> None:
+    grid, first, later = Grid((6, 6, 6), np.eye(4)), make_scan(1250), make_scan(2000)
+    image, _ = place_on_grid(later, np.eye(4), grid, first=first)
+    assert image[0] == pytest.approx(1)
+    assert image[1] == pytest.approx(0.4)
+
+
+def test_scans_without_noise_and_anatomies_lie_beside_the_truth(
+    tiny_model: BrlpModel, tmp_path: Path
+) -> None:
+    config = tiny_model.config
+    images = RNG(1).uniform(0, 1, (2, *config.shape)).astype(np.float32)
+    writer = BankWriter(tmp_path / "bank", 1, config.shape, {}, n_channels=2)
+    row = {
+        "row": 0, "participant_id": "sub-1", "session_id": "ses-0", "base_anatomy": "map_9",
+        "age_years": 70.0, "months_from_baseline": 0.0, "sex": "F", "diagnosis": "CN", "apoe4": 0,
+        "determinant": 1.0, "hippocampus_mm3": 7000.0,
+    }  # fmt: skip
+    writer.add([(images, np.ones(config.shape, np.uint8))], [row])
+    writer.finish()
+    cohort = write_evaluation_cohort(tmp_path / "bank", tmp_path / "people", config, rng=RNG(1))
+    people = EvaluatedCohort(cohort, tmp_path / "people")
+    grid = Grid.of_config(config)
+    found = people.find_noiseless("sub-1", "ses-0", grid)
+    assert found is not None
+    assert found.numpy() == pytest.approx(images[1:], abs=0.51 / 255)
+    assert people.find_noiseless("sub-1", "ses-1", grid) is None
+    other = Grid(grid.shape, grid.affine + np.eye(4, k=3))
+    assert people.find_noiseless("sub-1", "ses-0", other) is None
+    assert find_noiseless_scan(tmp_path, "sub-1", "ses-0").parent.parent.name == "truth"
+    anatomies = people.find_anatomies()
+    assert anatomies is not None
+    assert anatomies.to_dict() == {"sub-1": "map_9"}
+    assert EvaluatedCohort(cohort).find_anatomies() is None
+
+
+class OnePredictedScan(PredictedScans):
+    """Stands for a folder with one predicted scan."""
+
+    def __init__(self, scan: PredictedScan) -> None:
+        self.scan = scan
+
+    def find(self, participant_id: str, horizon_months: float) -> PredictedScan | None:
+        return self.scan
+
+
+def test_uncertainty_is_told_against_both_later_scans() -> None:
+    shape = (1, 12, 12, 12)
+    truth = torch.full(shape, 0.5)
+    error = torch.from_numpy(RNG(1).uniform(0, 0.02, shape)).float()
+    noise = torch.from_numpy(RNG(2).normal(0, 0.2, shape)).float()
+    nothing: npt.NDArray[np.float32] = np.zeros(1, np.float32)
+    scan = PredictedScan(truth + error, error, nothing, nothing, 0.1, 1.0)
+    visits = [
+        VisitImage("sub-1", f"ses-{months:g}", months, image, 1.0, None)
+        for months, image in ((0.0, truth), (24.0, (truth + noise).clamp(0.01)))
+    ]
+    sessions = {("sub-1", 24.0): "ses-24"}
+    asked = []
+
+    def find_noiseless(participant_id: str, session_id: str) -> torch.Tensor:
+        asked.append((participant_id, session_id))
+        return truth
+
+    rows = [
+        list(measure_images(visits, OnePredictedScan(scan), sessions, **known))
+        for known in ({}, {"find_noiseless": find_noiseless})
+    ]
+    assert asked == [("sub-1", "ses-24")]
+    tables = [summarize_voxels(pd.DataFrame(own)) for own in rows]
+    assert tables[0]["later_scan"].unique().tolist() == ["as it was acquired"]
+    means = tables[1].set_index(["later_scan", "maps"])["mean"]
+    assert means["without noise, as acquired at baseline", "as they are"] == pytest.approx(1)
+    assert means["without noise, as acquired at baseline"].min() > 0.8
+    assert abs(means["as it was acquired", "as they are"]) < 0.2
+    assert rows[1][1]["method"] == MODEL
+    assert "without noise, as acquired at baseline" in render_results(
+        {"voxel_uncertainty": tables[1]}
+    )
