@@ -15,6 +15,7 @@ from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.follow_up import predict_image_changes
 from brlp_models.baselines.loading import AnyBaseline
 from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CHECKSUMS
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.threads import limited_threads
@@ -142,10 +143,7 @@ def read_baseline_scans(
     ModelError
         Where the model's grid is another one.
     """
-    if grid is not None and grid != Grid.of_config(model.config):
-        raise ModelError(
-            f"The baseline reads scans on another grid than that of the model {model.config.name}."
-        )
+    refuse_other_grid(grid, model.config)
     as_it_is = replace(model, config=model.config.model_copy(update={"white_over_gray": None}))
     images: dict[str, npt.NDArray[np.uint8]] = {}
     problems: dict[str, str] = {}
@@ -162,6 +160,14 @@ def read_baseline_scans(
             problems[name] = " ".join(error.problems)
         on_person()
     return images, problems
+
+
+def refuse_other_grid(grid: Grid | None, config: ModelConfig) -> None:
+    """Raise `ModelError` where a baseline reads scans on another grid than a model's."""
+    if grid is not None and grid != Grid.of_config(config):
+        raise ModelError(
+            f"The baseline reads scans on another grid than that of the model {config.name}."
+        )
 
 
 def predict_own_changes(baseline: AnyBaseline, cohort: Cohort) -> pd.DataFrame:

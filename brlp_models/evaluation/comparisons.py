@@ -21,6 +21,7 @@ from brlp_models.evaluation.people_predictions import (
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import compute_mean, estimate
 from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.context import EndpointSource
 from cohorts.cohort import Cohort
 
 ABLATION, DRAWS, SAMPLER = "ablation", "draws", "sampler"
@@ -48,6 +49,8 @@ class Compared:
         Of the predictions; a folder for each variant.
     scan_cache
         Of preprocessed scans.
+    context_from
+        Tells the context of the endpoint, but where a variant has another auxiliary model.
     """
 
     model: BrlpModel
@@ -58,6 +61,7 @@ class Compared:
     sessions: Sessions
     folder: Path
     scan_cache: Path
+    context_from: EndpointSource | None = None
 
     def predict(
         self, name: str, samples: int, *, model: BrlpModel | None = None, **options: Any
@@ -70,6 +74,7 @@ class Compared:
             [self.horizon_months],
             samples,
             scan_cache=self.scan_cache,
+            context_from=None if "auxiliary" in options else self.context_from,
             **options,
         )
 

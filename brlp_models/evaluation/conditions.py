@@ -1,21 +1,21 @@
 """What a model's predictions follow: the scan, or the volumes that its context is told."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from brlp_models.auxiliary.interface import AuxiliaryModel, tabulate_predictions
 from brlp_models.evaluation.baselines import carry_context_forward
-from brlp_models.evaluation.methods import KEY
+from brlp_models.evaluation.methods import KEY, MODEL
 from brlp_models.evaluation.ranking import REGION
+from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import Array, compute_mean, compute_spearman, estimate
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.cohort import predict_cohort
-from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels
+from brlp_models.prediction.context import AuxiliaryModels, EndpointSource
 from brlp_models.prediction.job import OnProgress
 from cohorts.cohort import Cohort
 
@@ -31,62 +31,20 @@ MEAN_ERROR: Final = "mean absolute error of the change (points)"
 _FEWEST = 4
 
 
-@dataclass(frozen=True)
-class TrueVolumes:
-    """An auxiliary model that knows what came later; nothing that is reported may use it.
-
-    A measured baseline volume is multiplied by the true ratio, so that the change in the context
-    is the true one, free of the baseline's measurement error.
+def tell_true_change(model: BrlpModel, at_horizon: pd.DataFrame) -> AuxiliaryModels:
+    """Return auxiliary models that know what came later; nothing that is reported may use them.
 
     Parameters
     ----------
-    ratios
-        True later volume over true baseline volume, by participant, horizon and region.
+    model
+        Whose; they expect the regions of which no truth is known.
+    at_horizon
+        Rows of `truth.find_volumes_at`.
     """
-
-    ratios: "pd.Series[float]"
-    volume_space: str = "native"
-    measured_by: str | None = None
-
-    @classmethod
-    def of(cls, at_horizon: pd.DataFrame) -> "TrueVolumes":
-        """Return it from the rows of `truth.find_volumes_at`."""
-        ratios = at_horizon.set_index(KEY)["true_mm3"] / at_horizon.set_index(KEY)["baseline_mm3"]
-        return cls(ratios.sort_index())
-
-    @property
-    def regions(self) -> tuple[str, ...]:
-        """The regions whose later volume is known."""
-        return tuple(dict.fromkeys(self.ratios.index.get_level_values("region")))
-
-    def predict_volumes(
-        self,
-        baseline_table: pd.DataFrame,
-        *,
-        horizons_months: Sequence[float],
-        visits: pd.DataFrame | None = None,  # noqa: ARG002
-    ) -> pd.DataFrame:
-        """Return the measured baseline volumes times the true ratio of each horizon."""
-        regions = [region for region in self.regions if f"{region}_mm3" in baseline_table]
-        start = baseline_table[[f"{region}_mm3" for region in regions]].to_numpy(float)
-        wanted = pd.MultiIndex.from_product(
-            [baseline_table.index, [float(month) for month in horizons_months], regions]
-        )
-        shape = (len(start), len(horizons_months), len(regions))
-        ratios = np.asarray(self.ratios.reindex(wanted), dtype=float).reshape(shape)
-        volumes = start[:, None] * ratios
-        return tabulate_predictions(
-            baseline_table.index, horizons_months, regions, volumes, np.zeros_like(volumes)
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what describes it."""
-        return {"kind": "true_volumes", "regions": list(self.regions)}
-
-    def as_models(self) -> AuxiliaryModels:
-        """Return it in the place of a model folder's auxiliary models."""
-        known: AuxiliaryModel = self
-        return AuxiliaryModels({ONE_VISIT: known, SEVERAL_VISITS: known})
+    known = at_horizon.set_index(KEY)
+    return AuxiliaryModels.load(model).tell(
+        (known["true_mm3"] / known["baseline_mm3"]).sort_index()
+    )
 
 
 def predict_conditions(
@@ -99,6 +57,7 @@ def predict_conditions(
     samples: int,
     seed: int,
     scan_cache: Path,
+    context_from: EndpointSource | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Predict people under conditions that part what the scan tells from what the context tells.
@@ -116,6 +75,8 @@ def predict_conditions(
         `region`, `predicted_mm3`, `start_mm3`.
     out
         Gets the predictions, which an interrupted evaluation takes up again.
+    context_from
+        As in `predict_cohort`; what it reads in another person's scan is told with that scan.
     report
         Told of each condition.
 
@@ -139,11 +100,57 @@ def predict_conditions(
             seed=seed,
             scan_cache=scan_cache,
             auxiliary=auxiliary,
+            context_from=context_from if auxiliary is None else None,
         )
         giver = dict(zip(names, _rotate(names), strict=True)) if condition == SWAPPED else {}
         whose = [giver.get(name, name) for name in found["participant_id"]]
         parts.append(found.assign(condition=condition, scan_of=whose))
     return pd.concat(parts, ignore_index=True)
+
+
+def evaluate_conditions(
+    model: BrlpModel,
+    cohort: Cohort,
+    at_horizon: pd.DataFrame,
+    predicted: pd.DataFrame,
+    out: Path,
+    settings: EvaluationSettings,
+    *,
+    scan_cache: Path,
+    context_from: EndpointSource | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables `condition_changes` and `conditions`, at the last horizon.
+
+    Parameters
+    ----------
+    model, cohort, at_horizon, out, scan_cache, context_from
+        As in `predict_conditions`; rows of any horizon, people of whom some may be lacking.
+    predicted
+        Of all methods, as a user asks.
+    settings
+        How many people.
+    """
+    truth = at_horizon[at_horizon["horizon_months"] == max(settings.horizons_months)]
+    mine = predicted[predicted["method"] == MODEL]
+    there = set(truth["participant_id"]) & set(mine["participant_id"])
+    names = [str(n) for n in cohort.participants["participant_id"] if n in there]
+    chosen = names[: settings.n_conditions]
+    changes = predict_conditions(
+        model,
+        cohort.select(chosen),
+        truth[truth["participant_id"].isin(chosen)],
+        mine,
+        out,
+        samples=settings.samples,
+        seed=settings.seed,
+        scan_cache=scan_cache,
+        context_from=context_from,
+    )
+    rng = np.random.default_rng([settings.seed, 3])
+    summary = summarize_conditions(
+        changes, region=model.config.endpoint, rng=rng, n_bootstrap=settings.n_bootstrap
+    )
+    return {"condition_changes": changes, "conditions": summary}
 
 
 def predict_told(
@@ -156,13 +163,14 @@ def predict_told(
     seed: int,
     scan_cache: Path,
     auxiliary: AuxiliaryModels | None,
+    context_from: EndpointSource | None = None,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Predict people with what `auxiliary` tells the context, beside their true change.
 
     Parameters
     ----------
-    model, out, samples, seed, scan_cache, auxiliary, on_progress
+    model, out, samples, seed, scan_cache, auxiliary, context_from, on_progress
         As in `predict_cohort`.
     people
         Whom.
@@ -184,6 +192,7 @@ def predict_told(
         seed=seed,
         scan_cache=scan_cache,
         auxiliary=auxiliary,
+        context_from=context_from,
         on_progress=on_progress,
     ).predictions
     names = {"volume_mm3": "predicted_mm3", "baseline_volume_mm3": "start_mm3"}
@@ -263,7 +272,7 @@ def _iterate_conditions(
     model: BrlpModel, cohort: Cohort, at_horizon: pd.DataFrame
 ) -> Iterator[tuple[str, Cohort, AuxiliaryModels | None]]:
     yield NO_CHANGE, cohort, carry_context_forward(model)
-    yield TRUE_CHANGE, cohort, TrueVolumes.of(at_horizon).as_models()
+    yield TRUE_CHANGE, cohort, tell_true_change(model, at_horizon)
     if len(cohort.participants) > 1:
         yield SWAPPED, swap_scans(cohort), None
 

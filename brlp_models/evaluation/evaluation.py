@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.follow_up import ImageBaseline
 from brlp_models.baselines.loading import AnyBaseline
 from brlp_models.baselines.scoring import refuse_people_learned_from
@@ -39,7 +40,7 @@ from brlp_models.evaluation.comparisons import (
     summarize_wrong_diagnoses,
     tell_wrong_diagnoses,
 )
-from brlp_models.evaluation.conditions import predict_conditions, summarize_conditions
+from brlp_models.evaluation.conditions import evaluate_conditions
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
     describe_reference,
@@ -91,6 +92,7 @@ def evaluate_model(
     training: EvaluatedCohort | None = None,
     calibration: EvaluatedCohort | None = None,
     baselines: Sequence[AnyBaseline] = (),
+    context_from: ContextBaseline | None = None,
     write_more: Callable[[Tables, Path], None] = lambda *_: None,
     report: Progress = lambda _: None,
 ) -> Tables:
@@ -116,6 +118,8 @@ def evaluate_model(
     baselines
         Fitted on other people; each is one more method. Those that need two visits have a table of
         their own.
+    context_from
+        Tells the context of the endpoint, wherever nothing else is told on purpose.
     write_more
         Called with the tables and the folder that takes the place of `out` when all is written.
     report
@@ -155,6 +159,8 @@ def evaluate_model(
     for baseline in baselines:
         baseline.config.check_horizons(settings.horizons_months)
         refuse_people_learned_from(baseline, people.cohort)
+    if context_from is not None:
+        refuse_people_learned_from(context_from.baseline, people.cohort)
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)
@@ -164,7 +170,7 @@ def evaluate_model(
     # those of an interrupted evaluation are taken up, in no time
     n_known = sum(1 for _ in (out / _PREDICTIONS / PEOPLE).glob("*"))
     with times.measure(MODEL, len(people.cohort.participants) - n_known):
-        found = _predict(model, people.cohort, out, settings)
+        found = _predict(model, people.cohort, out, settings, context_from)
     if found.table.empty:
         problems = " ".join(found.failures["problem"].unique())
         raise ModelError(f"Nobody could be predicted: {problems}")
@@ -193,13 +199,34 @@ def evaluate_model(
     factors = None
     if calibration is not None:
         report(f"calibration on {len(calibration.cohort.participants)} other people")
-        factors = _calibrate(model, calibration, out / "calibration", settings)
+        factors = _calibrate(model, calibration, out / "calibration", settings, context_from)
     tables |= _summarize(people.cohort, tables, settings, factors, model.config.endpoint)
     if settings.n_conditions:
         report("conditions: own, no change, true change, scans swapped")
-        tables |= _tell_apart(model, people.cohort, at_horizon, tables["predicted"], out, settings)
+        tables |= evaluate_conditions(
+            model,
+            people.cohort,
+            at_horizon,
+            tables["predicted"],
+            out / "conditions",
+            settings,
+            scan_cache=out / _PREPROCESSED,
+            context_from=context_from,
+        )
     if settings.n_compared:
-        tables |= _compare(model, people.cohort, at_horizon, compared, out, settings, report)
+        last = at_horizon[at_horizon["horizon_months"] == max(settings.horizons_months)]
+        few = Compared(
+            model,
+            people.cohort.select(_choose_compared(people.cohort, settings)),
+            max(settings.horizons_months),
+            compared,
+            last,
+            _find_sessions(last),
+            out / "comparisons",
+            out / _PREPROCESSED,
+            context_from,
+        )
+        tables |= _compare(few, settings, report)
     older = [path.name for path in (*out.glob("*.csv"), *out.glob(FIGURES))]
     with write_folder(out, without=older) as partial:
         for name, table in tables.items():
@@ -209,7 +236,11 @@ def evaluate_model(
 
 
 def _predict(
-    model: BrlpModel, cohort: Cohort, out: Path, settings: EvaluationSettings
+    model: BrlpModel,
+    cohort: Cohort,
+    out: Path,
+    settings: EvaluationSettings,
+    context_from: ContextBaseline | None,
 ) -> PeoplePredictions:
     return predict_people(
         model,
@@ -219,6 +250,7 @@ def _predict(
         settings.samples,
         seed=settings.seed,
         scan_cache=out / _PREPROCESSED,
+        context_from=context_from,
     )
 
 
@@ -298,11 +330,15 @@ def _join_methods(
 
 
 def _calibrate(
-    model: BrlpModel, people: EvaluatedCohort, out: Path, settings: EvaluationSettings
+    model: BrlpModel,
+    people: EvaluatedCohort,
+    out: Path,
+    settings: EvaluationSettings,
+    context_from: ContextBaseline | None,
 ) -> Factors:
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)
-    found = _predict(model, people.cohort, out, settings)
+    found = _predict(model, people.cohort, out, settings, context_from)
     return fit_factors(found.table.merge(at_horizon, on=KEY))
 
 
@@ -336,59 +372,9 @@ def _summarize(
     return found
 
 
-def _tell_apart(
-    model: BrlpModel,
-    cohort: Cohort,
-    at_horizon: pd.DataFrame,
-    predicted: pd.DataFrame,
-    out: Path,
-    settings: EvaluationSettings,
-) -> Tables:
-    """Return what predictions follow, scan or context, at the last horizon."""
-    truth = at_horizon[at_horizon["horizon_months"] == max(settings.horizons_months)]
-    mine = predicted[predicted["method"] == MODEL]
-    there = set(truth["participant_id"]) & set(mine["participant_id"])
-    names = [str(n) for n in cohort.participants["participant_id"] if n in there]
-    chosen = names[: settings.n_conditions]
-    changes = predict_conditions(
-        model,
-        cohort.select(chosen),
-        truth[truth["participant_id"].isin(chosen)],
-        mine,
-        out / "conditions",
-        samples=settings.samples,
-        seed=settings.seed,
-        scan_cache=out / _PREPROCESSED,
-    )
-    rng = np.random.default_rng([settings.seed, 3])
-    summary = summarize_conditions(
-        changes, region=model.config.endpoint, rng=rng, n_bootstrap=settings.n_bootstrap
-    )
-    return {"condition_changes": changes, "conditions": summary}
-
-
-def _compare(
-    model: BrlpModel,
-    cohort: Cohort,
-    at_horizon: pd.DataFrame,
-    visits: Sequence[Sequence[VisitImage]],
-    out: Path,
-    settings: EvaluationSettings,
-    report: Progress,
-) -> Tables:
+def _compare(people: Compared, settings: EvaluationSettings, report: Progress) -> Tables:
     """Return what variants of the model say of a few people, at the last horizon."""
-    *earlier, last = sorted(settings.horizons_months)
-    truth = at_horizon[at_horizon["horizon_months"] == last]
-    people = Compared(
-        model,
-        cohort.select(_choose_compared(cohort, settings)),
-        last,
-        visits,
-        truth,
-        _find_sessions(truth),
-        out / "comparisons",
-        out / _PREPROCESSED,
-    )
+    earlier = sorted(settings.horizons_months)[:-1]
     rng, n = np.random.default_rng([settings.seed, 1]), settings.n_bootstrap
     tables = {"variants": compare_variants(people, settings, report=report)}
     tables["comparisons"] = summarize_comparisons(tables["variants"], rng=rng, n_bootstrap=n)
@@ -396,7 +382,8 @@ def _compare(
     told = tell_wrong_diagnoses(people, settings.samples, seed=settings.seed)
     tables["told_diagnoses"] = told
     tables["wrong_diagnosis"] = summarize_wrong_diagnoses(told, rng=rng, n_bootstrap=n)
-    if earlier:
+    # what tells the context reads the baseline visit alone
+    if earlier and people.context_from is None:
         report("several visits")
         volumes = predict_from_later_visit(
             people, settings.samples, until_months=earlier[-1], seed=settings.seed

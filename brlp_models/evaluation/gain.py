@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.conditions import TrueVolumes, predict_told
+from brlp_models.evaluation.conditions import predict_told, tell_true_change
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.statistics import Array, estimate
 from brlp_models.evaluation.truth import find_volumes_at
@@ -63,7 +63,7 @@ def measure_gain(
         samples=samples,
         seed=seed,
         scan_cache=out / "preprocessed",
-        auxiliary=TrueVolumes.of(at_horizon).as_models(),
+        auxiliary=tell_true_change(model, at_horizon),
         on_progress=on_progress,
     )
     rng = np.random.default_rng(seed)

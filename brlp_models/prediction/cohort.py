@@ -8,7 +8,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.schedule import Sampler
 from brlp_models.model.threads import limited_threads
 from brlp_models.prediction.batches import choose_batch_sizes
-from brlp_models.prediction.context import AuxiliaryModels
+from brlp_models.prediction.context import AuxiliaryModels, EndpointSource
 from brlp_models.prediction.dataset import PredictedDataset
 from brlp_models.prediction.draws import Drawing
 from brlp_models.prediction.job import CohortPrediction, OnPerson, OnProgress, PredictionJob
@@ -39,6 +39,7 @@ def predict_cohort(
     batch_size: int | None = None,
     memory_gb: float | None = None,
     auxiliary: AuxiliaryModels | None = None,
+    context_from: EndpointSource | None = None,
     has_tables: bool = True,
     on_progress: OnProgress | None = None,
     on_person: OnPerson | None = None,
@@ -76,6 +77,9 @@ def predict_cohort(
         Memory of the GPU for activations; 60 % of what is free by default.
     auxiliary
         Predict the volumes of the context; the model folder's own by default.
+    context_from
+        Expects the endpoint in the context in place of these, such as
+        `brlp_models.baselines.context.ContextBaseline`.
     has_tables
         Whether the tables of everyone are written. Several calls that share `out`, each for some
         people, leave them to `brlp_models.prediction.person_files.join_predictions`.
@@ -102,7 +106,12 @@ def predict_cohort(
         tolerance_percent,
         until_months,
         threads,
+        None if context_from is None else context_from.identity,
     )
+    if context_from is not None:
+        context_from.check(
+            model.config, horizons_months=settings.horizons_months, until_months=until_months
+        )
     if segmentations is not None and model.config.decoding != "latent":
         raise ModelError(
             f"Model {model.config.name} shows a predicted change in the first scan, but measures "
@@ -134,6 +143,7 @@ def predict_cohort(
         dataset,
         ScanCache(scan_cache or out / SCANS),
         auxiliary or AuxiliaryModels.load(model),
+        context_from,
         save_images,
         has_tables,
         on_progress or (lambda _: None),

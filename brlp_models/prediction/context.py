@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import pandas as pd
 
 from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.auxiliary.interface import AuxiliaryModel
+from brlp_models.auxiliary.told import ToldRatios
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.start import StartVisit, as_mapping
+from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 
 ONE_VISIT, SEVERAL_VISITS = "one_visit", "several_visits"
@@ -32,6 +35,11 @@ class AuxiliaryModels:
         files = model.config.auxiliary.items()
         return cls({name: load_auxiliary(folder / path) for name, path in files})
 
+    def tell(self, ratios: "pd.Series[float]") -> "AuxiliaryModels":
+        """Return auxiliary models that are told some regions' ratios, see `ToldRatios`."""
+        own: Mapping[str, AuxiliaryModel | None] = self.models or {ONE_VISIT: None}
+        return AuxiliaryModels({name: ToldRatios(ratios, model) for name, model in own.items()})
+
     def choose(self, n_visits: int) -> AuxiliaryModel:
         """Return the model for a person with so many visits; the other one stands in."""
         order = (ONE_VISIT, SEVERAL_VISITS) if n_visits == 1 else (SEVERAL_VISITS, ONE_VISIT)
@@ -41,6 +49,37 @@ class AuxiliaryModels:
                 "The model's context needs predicted volumes; its folder has no auxiliary model."
             )
         return found[0]
+
+
+class EndpointSource(Protocol):
+    """Whatever expects the change of a person's endpoint in place of the auxiliary model."""
+
+    @property
+    def identity(self) -> str:
+        """What it is called, and of which content it is; predictions are kept apart by it."""
+        ...
+
+    def check(
+        self, config: ModelConfig, *, horizons_months: Sequence[float], until_months: float
+    ) -> None:
+        """Raise `ModelError` where it cannot tell a model's context of these months."""
+        ...
+
+    def expect_ratios(
+        self,
+        model: BrlpModel,
+        person: Cohort,
+        cache: ScanCache,
+        horizons_months: Sequence[float],
+    ) -> "pd.Series[float]":
+        """Return the endpoint's later over baseline volume of a cohort of one, see `ToldRatios`.
+
+        Raises
+        ------
+        ModelError
+            Where it expects nothing of this person.
+        """
+        ...
 
 
 def build_context_values(

@@ -14,7 +14,11 @@ from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model.context import encode_context, find_values_outside_training
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.batches import told_when_out_of_memory
-from brlp_models.prediction.context import AuxiliaryModels, build_context_values
+from brlp_models.prediction.context import (
+    AuxiliaryModels,
+    EndpointSource,
+    build_context_values,
+)
 from brlp_models.prediction.dataset import (
     OUTLINED_REGION,
     PredictedDataset,
@@ -78,6 +82,7 @@ class PredictionJob:
     dataset: PredictedDataset
     cache: ScanCache
     auxiliary: AuxiliaryModels
+    context_from: EndpointSource | None
     save_images: bool
     has_tables: bool
     on_progress: OnProgress
@@ -126,20 +131,24 @@ class PredictionJob:
 
     def _prepare(self, name: str) -> tuple[list[PersonAtHorizon], list[str]]:
         person, cohort = self._encode(name)
+        months, auxiliary = self.settings.horizons_months, self.auxiliary
+        if self.context_from is not None:
+            ratios = self.context_from.expect_ratios(self.model, cohort, self.cache, months)
+            auxiliary = auxiliary.tell(ratios)
         values = build_context_values(
             self.model.config,
-            self.auxiliary,
+            auxiliary,
             cohort,
             person.start,
             determinant=person.scan.determinant,
-            horizons_months=self.settings.horizons_months,
+            horizons_months=months,
         )
         context = encode_context(self.model.config.context, values)
         outside = find_values_outside_training(self.model.config, values)
         reasons = [f"{person.scan.warnings}."] if person.scan.warnings else []
         targets = [
-            PersonAtHorizon(person, months, float(values["age"].iloc[row]), context[row])
-            for row, months in enumerate(self.settings.horizons_months)
+            PersonAtHorizon(person, horizon, float(values["age"].iloc[row]), context[row])
+            for row, horizon in enumerate(months)
         ]
         return targets, [*reasons, *outside["problem"]]
 

@@ -96,6 +96,8 @@ class PredictionSettings:
         The latest visit up to this month is the start; 0 uses the baseline visit alone.
     threads
         Of the processor, for one person; another number changes the last digits.
+    context_from
+        The identity of what tells the context of the endpoint; None: the auxiliary model.
     """
 
     horizons_months: tuple[float, ...]
@@ -106,6 +108,7 @@ class PredictionSettings:
     tolerance_percent: float = 0.25
     until_months: float = 0.0
     threads: int = 1
+    context_from: str | None = None
 
     def __post_init__(self) -> None:
         problems = []

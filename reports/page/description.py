@@ -53,6 +53,8 @@ class StudyDescription(BaseModel):
         How many were searched.
     n_bootstrap, workers
         Of the simulation.
+    context_from
+        What told the context of the model that predicted scans, in place of its auxiliary model.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -114,6 +116,7 @@ class StudyDescription(BaseModel):
     n_designs: int | None = None
     n_bootstrap: int | None = None
     workers: int | None = None
+    context_from: str | None = None
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
@@ -195,6 +198,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "n_designs": ("n_designs",),
     **_of("simulation", "n_bootstrap"),
     "workers": ("resolved.simulation.workers", "simulation.workers"),
+    "context_from": ("context_from",),
 }
 """The dotted keys of each attribute, the first that is there counts.
 

@@ -12,10 +12,10 @@ from brlp_models.evaluation.conditions import (
     SPEARMAN,
     SWAPPED,
     TRUE_CHANGE,
-    TrueVolumes,
     predict_conditions,
     summarize_conditions,
     swap_scans,
+    tell_true_change,
 )
 from brlp_models.evaluation.gain import (
     apply_gain,
@@ -60,10 +60,9 @@ def at_horizon() -> pd.DataFrame:
     )
 
 
-def test_true_volumes_have_the_true_ratio_of_the_measured_baseline() -> None:
-    found = TrueVolumes.of(at_horizon()).predict_volumes(
-        make_cohort().baseline(), horizons_months=[24]
-    )
+def test_true_volumes_have_the_true_ratio_of_the_measured_baseline(tiny_model: BrlpModel) -> None:
+    told = tell_true_change(tiny_model, at_horizon()).choose(1)
+    found = told.predict_volumes(make_cohort().baseline(), horizons_months=[24])
     ratio = np.array([6700 / 7100, 5500 / 6100, 7900 / 8100])
     assert found["volume_mm3"].to_numpy() == pytest.approx(ratio * [7000, 6000, 8000])
 
@@ -169,12 +168,17 @@ def test_own_predictions_are_taken_as_they_are(
 ) -> None:
     from brlp_models.evaluation import conditions
 
-    asked = []
+    asked, reader = [], object()
 
     def predict(
-        model: object, people: Cohort, *_: object, auxiliary: object, **__: object
+        model: object,
+        people: Cohort,
+        *_: object,
+        auxiliary: object,
+        context_from: object,
+        **__: object,
     ) -> object:
-        asked.append((people, auxiliary))
+        asked.append((people, auxiliary, context_from))
         rows = at_horizon().assign(volume_mm3=90.0, baseline_volume_mm3=100.0)
         return type("Found", (), {"predictions": rows.drop(columns=["true_mm3", "baseline_mm3"])})
 
@@ -189,8 +193,10 @@ def test_own_predictions_are_taken_as_they_are(
         samples=1,
         seed=0,
         scan_cache=tmp_path,  # type: ignore[arg-type]
+        context_from=reader,  # type: ignore[arg-type]
     )
-    assert len(asked) == 3
+    # what reads the scan is told with another person's scan, and nothing else with what is told
+    assert [context_from for _, _, context_from in asked] == [None, None, reader]
     assert asked[2][1] is None
     assert table.groupby("condition", sort=False)["predicted_percent"].first().to_dict() == (
         pytest.approx({OWN: -20.0, NO_CHANGE: -10.0, TRUE_CHANGE: -10.0, SWAPPED: -10.0})

@@ -23,7 +23,7 @@ from trialsim.cli.app import app
 from trialsim.study.bids_app import predict_participants
 from trialsim.study.job import Job
 from trialsim.study.question import build_stated
-from trialsim.study.steps.prediction import refuse_other_tool
+from trialsim.study.steps.prediction import check_prediction
 
 SMALL = ["--set", "simulation.n_simulations=100", "--set", "simulation.n_bootstrap=0"]
 
@@ -212,7 +212,7 @@ SIMULATED = "The model brlp-mini learned from true volumes of simulated people, 
 
 def tell_of_model(folder: Path, name: str, model: str) -> list[str]:
     asked = build_stated({"cohort.path": folder / name, "prediction.model": model})
-    return refuse_other_tool(Job(asked, folder), Cohort.read(folder / name))
+    return check_prediction(Job(asked, folder), Cohort.read(folder / name))
 
 
 def test_a_model_that_names_no_tool_is_never_applied_in_silence(folder: Path) -> None:

@@ -70,6 +70,7 @@ def _build_protocol(asked: argparse.Namespace) -> Any:
         "cohort.profile": asked.profile,
         "cohort.bids_filters": None if filters is None else read_bids_filters(filters),
         "prediction.model": asked.model,
+        "prediction.context_from": asked.context_from,
         "prediction.horizons_months": asked.horizons_months,
         "prediction.samples": None if asked.samples is None else parse_value(asked.samples),
         "prediction.device": asked.device,

@@ -24,6 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--protocol", type=Path, help="a protocol that states cohort, prediction and design")
     add("--model", help="mini, or the path of a model folder")
+    add(
+        "--context-from", help="image_regression, or a baseline's folder: tells the model's context"
+    )
     add("--horizons-months", nargs="+", type=float, metavar="MONTHS", help="months after baseline")
     add("--samples", help="draws a person and horizon, or auto")
     add("--seed", type=int, help="the seed of everything random")

@@ -15,6 +15,7 @@ SHARES = {
 
 @asking(
     "model",
+    "context_from",
     "horizons_months",
     "samples",
     "save_images",

@@ -13,9 +13,9 @@ from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.elsewhere import predict_elsewhere
 from trialsim.study.steps.prediction import (
+    check_prediction,
     estimate_one,
     list_prediction_options,
-    refuse_other_tool,
 )
 
 PREDICTIONS: Final = "predictions.csv"
@@ -30,6 +30,7 @@ Brain scans and regional volumes at a later age were predicted with trialsim {ve
 {name} (identifier {model_id}), which follows Brain Latent Progression (Puglisi, Alexander & Ravi
 2025, Medical Image Analysis): a T1w scan is encoded by an autoencoder, and its latent at the later
 age is drawn from a diffusion model given age, sex, diagnosis and predicted regional volumes.
+{context}\
 Scans were corrected for bias (N4; Tustison et al. 2010, IEEE Trans Med Imaging 29:1310) and
 brought to {template} by an affine (SimpleITK). Volumes were predicted for {horizons} months after
 baseline from {samples} draws each, seed {seed}; predicted volumes are the measured ones times the
@@ -81,7 +82,7 @@ def predict_participants(
     listener = listener or Listener()
     job = Job(protocol, work, listener.on_progress)
     cohort = job.load(protocol.cohort.path, participants=list(labels))
-    notes = refuse_other_tool(job, cohort)
+    notes = check_prediction(job, cohort)
     for note in notes:
         listener.tell(f"Note: {note}")
     write_citation(job, out)
@@ -148,7 +149,9 @@ def write_citation(job: Job, out: Path) -> Path:
     from brlp_models.scans.template import TEMPLATE_NAME
 
     section, model = job.protocol.prediction or PredictionSection(), job.model
+    told = "" if job.context is None else f"{job.context.describe()}\n"
     text = _CITATION.format(
+        context=told,
         version=find_version(),
         name=model.config.name,
         model_id=model.model_id,

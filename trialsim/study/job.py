@@ -20,6 +20,7 @@ from trialsim.study.question import describe_values, nest
 from trialsim.workers.processes import Processes
 
 if TYPE_CHECKING:
+    from brlp_models.baselines.context import ContextBaseline
     from brlp_models.model.config import ModelConfig
     from brlp_models.model.model import BrlpModel
     from trialsim.enrichment.screening import Screening
@@ -136,6 +137,22 @@ class Job:
 
         section = self.prediction
         return load_model(section.model, device=section.device, precision=section.precision)
+
+    @cached_property
+    def context(self) -> "ContextBaseline | None":
+        """What tells the model's context of the endpoint; None: its auxiliary model.
+
+        Raises
+        ------
+        ModelError
+            Where its folder is none, or it expects no change.
+        """
+        source = self.prediction.context_from
+        if source is None:
+            return None
+        from brlp_models.baselines.context import ContextBaseline
+
+        return ContextBaseline.load(Path(source))
 
     @cached_property
     def census(self) -> Census:

@@ -27,6 +27,7 @@ _BY_SECTION: Final = {
     ),
     "prediction": (
         "model",
+        "context_from",
         "horizons_months",
         "samples",
         "device",

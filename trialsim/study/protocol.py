@@ -128,10 +128,12 @@ class PredictionSection(ProtocolSection):
     `memory_gb` are what memory holds; both are for a GPU. `threads` compute one person; another
     number changes the last digits, `simulation.workers` does not. `measure = false` writes scans
     without volumes, to segment elsewhere; `segmentations` is the folder of label maps that were
-    made of them.
+    made of them. `context_from` names a fitted baseline, such as one that reads the scan, which
+    tells the model's context how the endpoint changes in place of the auxiliary model.
     """
 
     model: str = "mini"
+    context_from: str | None = None
     horizons_months: Annotated[list[Months], Field(min_length=1)] | None = None
     samples: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = 4
     device: str = "cpu"

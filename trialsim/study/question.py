@@ -34,7 +34,8 @@ PATHS: Final = (
 )
 """The keys whose values are paths."""
 
-_NAMES_OR_PATHS: Final = ("prediction.model", "cohort.profile")
+_NAMES_OR_FOLDERS: Final = ("prediction.model", "prediction.context_from")
+_NAMES_OR_PATHS: Final = (*_NAMES_OR_FOLDERS, "cohort.profile")
 """The keys whose values are names of what comes with the package, or paths."""
 
 _RESOLVED: Final = "resolved."
@@ -337,7 +338,7 @@ def _anchor_value(key: str, value: Any, folder: Path) -> Any:
     if key in _NAMES_OR_PATHS and value is not None:
         # a name of nothing there is a bundled one's, or an error that names what was written
         there = folder / expand_home(Path(str(value)))
-        is_there = there.is_dir() if key == "prediction.model" else there.is_file()
+        is_there = there.is_dir() if key in _NAMES_OR_FOLDERS else there.is_file()
         return os.path.abspath(there) if is_there else str(value)
     return value
 

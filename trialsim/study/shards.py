@@ -19,9 +19,9 @@ from trialsim.study.question import anchor_values, ask, describe_values
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.order import list_steps
 from trialsim.study.steps.prediction import (
+    check_prediction,
     list_prediction_options,
     locate_predictions,
-    refuse_other_tool,
 )
 from trialsim.study.steps.preparation import locate_segmentations
 
@@ -76,7 +76,7 @@ def predict_shard(
     cohort = screen_cohort(job.load(protocol.cohort.path), protocol.cohort.eligibility).eligible
     # of nobody that the cohort does not have
     cohort.select(sorted(part.people))
-    for note in refuse_other_tool(job, cohort):
+    for note in check_prediction(job, cohort):
         listener.tell(f"Note: {note}")
     job.folder.mkdir(parents=True, exist_ok=True)
     asked = json.dumps(describe_values(protocol, job.folder), indent=2, sort_keys=True)

@@ -41,6 +41,7 @@ def protocol(
     window_months: float | None = None,
     eligibility: Names | None = None,
     model: str | Path | None = None,
+    context_from: str | Path | None = None,
     horizons_months: Sequence[float] | None = None,
     samples: int | Literal["auto"] | None = None,
     device: str | None = None,
@@ -155,6 +156,9 @@ def protocol(
     model, horizons_months, samples, device, save_images
         How brains are predicted: "mini" or a model folder, months after baseline (above 0), draws
         a person (1 to 1024, or "auto"). With none of these no scan is read.
+    context_from
+        "image_regression", or the folder of a fitted baseline: it tells the model's context how the
+        endpoint changes, in place of the auxiliary model, which reads tables alone.
     measure, segmentations, until_months, tolerance_percent
         Whether predicted scans are measured, or where your label maps of them are; the latest visit
         that may be used (0 to 600 months); where "auto" stops (0 to 100 percent).

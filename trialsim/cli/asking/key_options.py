@@ -17,6 +17,9 @@ class Option(NamedTuple):
 OPTIONS: Final[Mapping[str, Option]] = {
     "seed": Option(int, "The seed of everything random."),
     "model": Option(str, "mini, or the path of a model folder."),
+    "context_from": Option(
+        str, "image_regression, or a baseline's folder: what tells the model's context."
+    ),
     "horizons_months": Option(
         str, "Months after baseline, with commas; the design's visits when left out.", is_list=True
     ),

@@ -39,6 +39,13 @@ def evaluate(
             "fitted baseline's folder; once for each."
         ),
     ] = None,
+    context_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="image_regression, or the folder of a baseline that expects a change: it tells "
+            "the model's context in place of the auxiliary model."
+        ),
+    ] = None,
     conditions: Annotated[
         int,
         typer.Option(
@@ -99,6 +106,7 @@ def evaluate(
         training=train_on,
         calibration=calibrate_on,
         baselines=baselines or (),
+        context_from=context_from,
         criteria=local_validation,
         measured_by=measured_by,
         device=device,

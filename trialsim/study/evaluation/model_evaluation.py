@@ -9,6 +9,7 @@ import pandas as pd
 
 from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.config import BaselineConfig
+from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_model
@@ -54,6 +55,7 @@ def write_evaluation(
     training: Path | None = None,
     calibration: Path | None = None,
     baselines: Sequence[Path] = (),
+    context_from: Path | None = None,
     criteria: Path | None = None,
     measured_by: str | None = None,
     device: str = "cpu",
@@ -75,6 +77,8 @@ def write_evaluation(
         Cohorts that the tabular reference is fitted on, and that intervals are recalibrated on.
     baselines
         Folders of fitted ones to compare with.
+    context_from
+        Of one that tells the model's context how the endpoint changes.
     criteria
         Of a local validation, in TOML; no verdict is given where left out.
     measured_by
@@ -99,13 +103,17 @@ def write_evaluation(
     fitted = [load_baseline(folder) for folder in baselines]
     # what makes an image has learned from no volumes
     learned = [one.config for one in fitted if isinstance(one, Baseline)]
+    teller = None if context_from is None else ContextBaseline.load(context_from)
+    learned += [] if teller is None else [teller.baseline.config]
     applied: list[ModelConfig | BaselineConfig] = [loaded.config, *learned]
     notes = [
         told
         for config in applied
         if (told := tell_learned(config.name, config.learned_from, people.cohort)) is not None
     ]
-    for note in notes:
+    if teller is not None:
+        notes.append(teller.describe())
+    for note in dict.fromkeys(notes):
         report(note)
 
     def write_words_and_figures(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
@@ -126,6 +134,7 @@ def write_evaluation(
         training=read(training) if training else None,
         calibration=read(calibration) if calibration else None,
         baselines=fitted,
+        context_from=teller,
         write_more=write_words_and_figures,
         report=report,
     )

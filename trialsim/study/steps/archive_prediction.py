@@ -17,6 +17,7 @@ from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.cohort import recall_comparable
 from trialsim.study.steps.following import is_archive_scored
 from trialsim.study.steps.prediction import (
+    check_context,
     configure_prediction,
     describe_predictions,
     estimate_one,
@@ -55,6 +56,8 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
     ------
     DesignError
         The model was trained on some of them.
+    ModelError
+        The baseline that tells its context learned from some of them.
     """
     screened = recall_comparable(job, run)
     cohort = load_followed(job, screened)
@@ -64,6 +67,7 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
         run.write("archive_predictions", pd.DataFrame(columns=list(TABLES["predictions"].columns)))
         return
     refuse_training_people(job, people)
+    check_context(job, cohort.select(people))
     folder = locate_predictions(job, str(run.fingerprint))
     options = list_prediction_options(job, section, folder) | {"save_images": False}
     found = predict_and_note(job, run, cohort.select(people), options)

@@ -34,7 +34,7 @@ from trialsim.study.steps.following import is_archive_scored
 from trialsim.study.steps.interim import gather_enrolled
 from trialsim.study.steps.optimization import find_searched, read_columns
 from trialsim.study.steps.outcomes import find_outcomes
-from trialsim.study.steps.prediction import refuse_other_tool
+from trialsim.study.steps.prediction import check_context, check_prediction
 from trialsim.study.steps.screening import (
     assemble_screening,
     list_strategies,
@@ -104,7 +104,7 @@ def _find_problems_of_prediction(job: Job, cohort: Cohort) -> Iterator[str]:
         yield "The protocol asks for predictions, but nobody in the cohort has a scan."
     try:
         verify_model_folder(job.model_folder)
-        refuse_other_tool(job, cohort)
+        check_prediction(job, cohort)
     except TrialsimError as error:
         yield from error.problems
 
@@ -116,12 +116,15 @@ def _load_archive(job: Job, section: PredictionSection, cohort: Cohort) -> Cohor
     ------
     DesignError
         The model was trained on some of them.
+    ModelError
+        The baseline that tells its context learned from some of them.
     """
     if make_archive_step(job, section, []) is None or not is_archive_scored(job, cohort):
         return None
     followed = load_followed(job, cohort)
     people = list_to_predict(job, section, cohort, followed)
     refuse_training_people(job, people)
+    check_context(job, followed.select(people))
     return followed.select(people)
 
 

@@ -40,11 +40,13 @@ def make_prediction_step(job: Job, section: PredictionSection, stands_on: list[s
 def configure_prediction(job: Job) -> dict[str, Any]:
     """Return what a prediction depends on, with the months that follow from the design.
 
-    The model counts by what is in its folder; its name is there to be told where it changes.
+    The model counts by what is in its folder; its name is there to be told where it changes. What
+    tells its context counts by its identity, wherever it lies.
     """
     asked = dict(job.config("prediction").get("prediction", {}))
     settled = {"horizons_months": job.protocol.horizons_months, "model": job.model_config.name}
-    return {"prediction": asked | settled}
+    told = {} if job.context is None else {"context_from": job.context.identity}
+    return {"prediction": asked | settled | told}
 
 
 def estimate_one(job: Job, section: PredictionSection) -> float:
@@ -67,7 +69,7 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     from brlp_models.prediction.person_files import list_prediction_images
 
     folder = locate_predictions(job, str(run.fingerprint))
-    notes = refuse_other_tool(job, recall_cohort(job, run))
+    notes = check_prediction(job, recall_cohort(job, run))
     cohort = recall_measured(job, run, notes)
     found = predict_and_note(job, run, cohort, list_prediction_options(job, section, folder))
     run.write("predictions", found.predictions)
@@ -79,16 +81,19 @@ def predict(job: Job, section: PredictionSection, run: Run) -> None:
     job.tell([*notes, *describe_predictions(found)])
 
 
-def refuse_other_tool(job: Job, cohort: Cohort) -> list[str]:
-    """Return what is to be told of the tools whose volumes a prediction starts from.
+def check_prediction(job: Job, cohort: Cohort) -> list[str]:
+    """Return what is to be told of volumes and context that a prediction starts from.
 
     Raises
     ------
     CohortError
-        The model learned from volumes of another tool, or its segmenter would measure some people
-        while another tool measured the others, and `cohort.harmonize` states nothing.
+        The model, or the baseline that tells its context, learned from volumes of another tool, or
+        its segmenter would measure some people while another tool measured the others, and
+        `cohort.harmonize` states nothing.
+    ModelError
+        The baseline cannot tell the model's context, or learned from some of these people.
     """
-    notes: list[str] = []
+    notes = check_context(job, cohort)
     section, config = job.protocol.cohort, job.model_config
     settle_model(
         section,
@@ -108,6 +113,36 @@ def refuse_other_tool(job: Job, cohort: Cohort) -> list[str]:
             f"would measure, while {own.index[0]} measured the others: measure all with one tool, "
             f"or state cohort.harmonize."
         )
+    return notes
+
+
+def check_context(job: Job, cohort: Cohort) -> list[str]:
+    """Return what is to be told of the baseline that tells the model's context, if one does.
+
+    Raises
+    ------
+    CohortError, ModelError
+        As `check_prediction`, of the baseline.
+    """
+    if job.context is None:
+        return []
+    from brlp_models.baselines.scoring import refuse_people_learned_from
+
+    job.context.check(
+        job.model_config,
+        horizons_months=job.protocol.horizons_months,
+        until_months=job.prediction.until_months,
+    )
+    refuse_people_learned_from(job.context.baseline, cohort)
+    config, notes = job.context.baseline.config, [job.context.describe()]
+    settle_model(
+        job.protocol.cohort,
+        notes,
+        {SCREENED: cohort},
+        config.name,
+        config.measured_by,
+        is_synthetic=config.is_synthetic,
+    )
     return notes
 
 
@@ -142,6 +177,7 @@ def predict_and_note(
         model_id=job.model.model_id,
         precision=job.model.precision,
         folder=relate(options["out"], job.folder),
+        **({} if job.context is None else {"context_from": job.context.identity}),
         failures=found.failures.to_dict("records"),
     )
     return found
@@ -176,6 +212,7 @@ def list_prediction_options(job: Job, section: PredictionSection, folder: Path) 
         "horizons_months": job.protocol.horizons_months,
         "out": folder,
         "scan_cache": job.scans,
+        "context_from": job.context,
         "seed": job.protocol.study.seed,
     }
 

@@ -8,7 +8,7 @@ from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.elsewhere import preprocess_elsewhere, segment_elsewhere
-from trialsim.study.steps.prediction import refuse_other_tool
+from trialsim.study.steps.prediction import check_prediction
 
 
 def make_preprocess_step(job: Job, stands_on: list[str]) -> Step:
@@ -39,13 +39,13 @@ def preprocess(job: Job, run: Run) -> None:
     Raises
     ------
     CohortError
-        As `refuse_other_tool`, before hours of work.
+        As `check_prediction`, before hours of work.
     """
     from brlp_models.prediction.preparation import preprocess_cohort
     from brlp_models.scans.cache import ScanCache
 
     cohort = recall_cohort(job, run)
-    refuse_other_tool(job, cohort)
+    check_prediction(job, cohort)
     if (workers := job.find_workers(estimate_preprocess(job))) is not None:
         found = preprocess_elsewhere(workers, job, cohort)
     else:

@@ -264,6 +264,15 @@ def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
     measured = [name for name in summary.columns if name.endswith("_percent")]
     small = summary["n_people"].map(privacy.hides).astype(bool)
     summary[measured] = summary[measured].mask(small)
-    return build_table(
-        summary, rules, title="Predicted volumes", sources=facts.sources("predictions")
+    note = _tell_context(facts.describe("predictions").context_from)
+    sources = facts.sources("predictions")
+    return build_table(summary, rules, title="Predicted volumes", sources=sources, note=note)
+
+
+def _tell_context(baseline: str | None) -> str:
+    if baseline is None:
+        return ""
+    return (
+        f"In the model's context the endpoint is what {show_text(baseline, limit=80)} expects, in "
+        "place of what its auxiliary model expects from the table."
     )

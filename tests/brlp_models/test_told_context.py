@@ -1,0 +1,264 @@
+"""A baseline that tells the context: exactly, kept apart from others, refused where it cannot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from brlp_models.auxiliary.huber import HuberAuxiliary
+from brlp_models.baselines.context import ContextBaseline
+from brlp_models.baselines.scoring import predict_changes
+from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction import job as prediction_job
+from brlp_models.prediction.cohort import predict_cohort
+from brlp_models.prediction.context import ONE_VISIT, AuxiliaryModels, build_context_values
+from brlp_models.prediction.job import CohortPrediction
+from brlp_models.prediction.start import StartVisit
+from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.grid import Grid, resample
+from brlp_models.scans.template import load_template
+from brlp_models.training.baselines import fit_baseline, render_card
+from cohorts.cohort import Cohort
+from reports.store.study import Study
+from tests.brlp_models import scanned_people
+from tests.brlp_models.contrast_people import MONTHS, fit, make_people, write_cohort
+from tests.brlp_models.tiny_model import CONTEXT, TINY, write_tiny_model
+from trialsim.cli.app import app
+
+KEY = ["participant_id", "horizon_months", "region"]
+
+
+def with_context(*entries: dict[str, Any]) -> dict[str, Any]:
+    unet = {**TINY["unet"], "cross_attention_dim": len(entries)}  # type: ignore[dict-item]
+    return {"context": list(entries), "unet": unet}
+
+
+def make_ratios(name: str, by_month: dict[float, float]) -> "pd.Series[float]":
+    key = pd.MultiIndex.from_tuples([(name, m, "hippocampus") for m in by_month], names=KEY)
+    return pd.Series(list(by_month.values()), index=key)
+
+
+@pytest.mark.parametrize("space", ["native", "mni"])
+def test_a_told_ratio_reaches_the_context_whatever_space_the_volumes_are_in(space: Any) -> None:
+    fields = ("volume:hippocampus", "change:hippocampus", "volume:lateral_ventricle")
+    entries = [{"name": name, "range": [0, 1e5]} for name in fields]
+    config = ModelConfig.model_validate({**TINY, **with_context(*entries)})
+    people, regions = scanned_people.make_people(60, 1, None), scanned_people.REGIONS
+    huber = HuberAuxiliary.fit(
+        people.baseline(), people.visit_volumes(regions), regions=regions, volume_space=space
+    )
+    auxiliary = AuxiliaryModels({ONE_VISIT: huber})
+    person = people.select(["sub-3"])
+    visit = person.visits.iloc[0]
+    start = StartVisit("sub-3", visit["session_id"], visit["age_years"], 0.0, Path("t.nii"), None)
+    asked: dict[str, Any] = {"determinant": 1.3, "horizons_months": [24.0, 48.0]}
+    ratios = make_ratios("sub-3", {24.0: 0.95, 48.0: 0.8})
+    told = build_context_values(config, auxiliary.tell(ratios), person, start, **asked)
+    untold = build_context_values(config, auxiliary, person, start, **asked)
+    measured = 1.3 * person.baseline()["hippocampus_mm3"].item()
+    volumes = measured * np.array([0.95, 0.8])
+    assert told["volume:hippocampus"].to_numpy() == pytest.approx(volumes, rel=1e-12)
+    assert told["change:hippocampus"].to_numpy() == pytest.approx(volumes - measured, rel=1e-10)
+    pd.testing.assert_series_equal(
+        told["volume:lateral_ventricle"], untold["volume:lateral_ventricle"]
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model, baselines that learned from 40 people, and four others."""
+    folder = tmp_path_factory.mktemp("told")
+    archive = make_people(60, 5)
+    later = pd.DataFrame(
+        {
+            "participant_id": archive.table.index,
+            "months_from_baseline": 48.0,
+            "hippocampus": archive.table["hippocampus_mm3"] * (1 + archive.change[48.0] / 100),
+        }
+    )
+    huber = HuberAuxiliary.fit(archive.table, later, regions=("hippocampus",))
+    write_tiny_model(
+        folder / "model",
+        texts={"auxiliary/huber.json": json.dumps(huber.to_dict())},
+        **with_context(*CONTEXT[:4]),
+        auxiliary={"one_visit": "auxiliary/huber.json"},
+        num_inference_steps=1,
+    )
+    model = load_model(folder / "model")
+    for name in ("image_regression", "elastic_net"):
+        found = fit(make_people(40, 1), model, name)
+        found.write(folder / name, card=render_card(found))
+    (folder / "people").mkdir()
+    affine = np.asarray(model.config.affine)
+    write_cohort(make_people(4, 2), folder / "people", affine).write(folder / "people/cohort")
+    return folder
+
+
+@pytest.fixture
+def model(folder: Path) -> BrlpModel:
+    return load_model(folder / "model")
+
+
+@pytest.fixture
+def cohort(folder: Path) -> Cohort:
+    return Cohort.read(folder / "people/cohort")
+
+
+def predict(model: BrlpModel, cohort: Cohort, out: Path, source: Path) -> CohortPrediction:
+    told = ContextBaseline.load(source)
+    return predict_cohort(model, cohort, MONTHS, 1, out=out, context_from=told)
+
+
+@pytest.mark.parametrize("name", ["image_regression", "elastic_net"])
+def test_what_a_baseline_expects_is_what_the_networks_are_told(
+    model: BrlpModel,
+    cohort: Cohort,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    told: list[pd.DataFrame] = []
+    encode = prediction_job.encode_context
+
+    def keep(entries: Any, values: pd.DataFrame) -> Any:
+        told.append(values)
+        return encode(entries, values)
+
+    monkeypatch.setattr(prediction_job, "encode_context", keep)
+    found = predict(model, cohort, tmp_path / "out", folder / name)
+    assert found.failures.empty
+    baseline = ContextBaseline.load(folder / name).baseline
+    changes, _ = predict_changes(baseline, model, cohort, ScanCache(tmp_path / "scans"))
+    start = cohort.baseline()["hippocampus_mm3"]
+    for person, values in zip(start.index, told, strict=True):
+        expected = start[person] * (1 + changes.loc[person].to_numpy(float) / 100)
+        assert values["volume:hippocampus"].to_numpy() == pytest.approx(expected, rel=1e-9)
+
+
+def test_predictions_of_two_contexts_are_never_mixed(
+    model: BrlpModel, cohort: Cohort, folder: Path, tmp_path: Path
+) -> None:
+    one = cohort.select(["sub-2x0"])
+    first = predict(model, one, tmp_path, folder / "elastic_net")
+    again = predict(model, one, tmp_path, folder / "elastic_net")
+    pd.testing.assert_frame_equal(first.predictions, again.predictions)
+    with pytest.raises(ModelError, match=r"with context_from elastic_net-\w{12}, not image_reg"):
+        predict(model, one, tmp_path, folder / "image_regression")
+    with pytest.raises(ModelError, match=r"context_from elastic_net-\w{12}, not None"):
+        predict_cohort(model, one, MONTHS, 1, out=tmp_path)
+    other = fit_baseline("elastic_net", make_people(40, 8), provenance="Others.")
+    other.write(tmp_path / "elastic_net", card=render_card(other))
+    with pytest.raises(ModelError, match=r"elastic_net-\w{12}, not elastic_net-"):
+        predict(model, one, tmp_path, tmp_path / "elastic_net")
+
+
+def test_who_cannot_be_told_is_refused_and_the_others_go_on(
+    model: BrlpModel, cohort: Cohort, folder: Path, tmp_path: Path
+) -> None:
+    cohort.participants.loc[cohort.participants["participant_id"] == "sub-2x1", "diagnosis"] = "LBD"
+    cohort.visits.loc[cohort.visits["participant_id"] == "sub-2x1", "diagnosis"] = "LBD"
+    found = predict(model, cohort, tmp_path, folder / "image_regression")
+    ((name, problem),) = found.failures.itertuples(index=False)
+    assert name == "sub-2x1"
+    assert problem.startswith("image_regression reads age_years, ")
+    assert "the baseline of sub-2x1 lacks one of them or has a value that" in problem
+    assert set(found.predictions["participant_id"]) == {"sub-2x0", "sub-2x2", "sub-2x3"}
+
+
+def test_what_cannot_tell_a_context_is_refused(folder: Path, tiny_config: ModelConfig) -> None:
+    told = ContextBaseline.load(folder / "image_regression")
+    asked: dict[str, Any] = {"horizons_months": [24.0], "until_months": 0.0}
+    config = load_model(folder / "model").config
+    told.check(config, **asked)
+    for wrong, changed, message in (
+        (config, {"horizons_months": [12.0]}, "predicts for months 24, 48 after baseline, not 12"),
+        (config, {"until_months": 12.0}, "reads the baseline visit alone"),
+        (config.model_copy(update={"context": config.context[:3]}), {}, "holds no later volume"),
+        (config.model_copy(update={"endpoint": "thalamus"}), {}, "it cannot be told"),
+        (config.model_copy(update={"shape": (20, 24, 24)}), {}, "on another grid than that of"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            told.check(wrong, **{**asked, **changed})
+    with pytest.raises(ModelError, match="mrextrap makes an image of the later visit"):
+        ContextBaseline.load(Path("mrextrap"))
+    with pytest.raises(ModelError, match="is no folder of a baseline"):
+        ContextBaseline.load(folder / "people")
+
+
+def ask(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_a_study_tells_whose_expectation_stood_in_the_context(folder: Path, tmp_path: Path) -> None:
+    people, study = folder / "people/cohort", tmp_path / "study.duckdb"
+    words = ("predict", people, "--model", folder / "model", "--samples", 1, "--study", study)
+    words = (*words, "--no-save-images", "--horizons-months", "24")
+    code, said = ask(*words, "--context-from", folder / "elastic_net")
+    assert code == 0, said
+    identity = ContextBaseline.load(folder / "elastic_net").identity
+    assert f"In the model's context the hippocampus is what {identity} expects" in said
+    _, again = ask(*words, "--context-from", folder / "elastic_net")
+    assert "predict: unchanged since the last run" in again
+    first = Study.open(study, read_only=True).read("predictions")
+    code, other = ask(*words, "--context-from", folder / "image_regression")
+    assert code == 0, other
+    assert f'prediction.context_from was "{identity}", is "image_regression-' in other
+    second = Study.open(study, read_only=True).read("predictions")
+    assert not np.allclose(first["volume_mm3"], second["volume_mm3"], rtol=1e-9)
+    code, said = ask("report", study, "--out", tmp_path / "page.md")
+    assert code == 0, said
+    page = (tmp_path / "page.md").read_text().replace("\\", "")
+    assert "In the model's context the endpoint is what image_regression-" in page
+
+
+def test_a_study_refuses_people_learned_from_and_months_not_fitted_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    people, more = folder / "people/cohort", tmp_path / "more"
+    write_cohort(make_people(12, 2), tmp_path, np.eye(4)).write(more)
+    ask("train", "baseline", "elastic_net", "--data", more, "--out", tmp_path / "own", "--quiet")
+    words = ("predict", people, "--model", folder / "model", "--study", tmp_path / "study.duckdb")
+    code, said = ask(*words, "--horizons-months", "24", "--context-from", tmp_path / "own")
+    assert code == 1
+    assert "elastic_net learned from 4 of these 4 people" in said
+    code, said = ask(*words, "--horizons-months", "12", "--context-from", folder / "elastic_net")
+    assert code == 1
+    assert "elastic_net predicts for months 24, 48 after baseline, not 12" in said
+
+
+@pytest.mark.slow
+def test_who_is_told_a_larger_loss_is_predicted_a_larger_loss(tmp_path: Path) -> None:
+    """By the bundled model, of the template's brain."""
+    model = load_model("mini")
+    template, grid = load_template(), Grid.of_config(model.config)
+    brain = resample(template.image, template.grid, grid)
+    nib.save(nib.Nifti1Image(brain / brain.max(), grid.affine), tmp_path / "brain.nii.gz")
+    people = scanned_people.make_people(2, 1, None).select(["sub-1"])
+    people.visits["image_path"] = str(tmp_path / "brain.nii.gz")
+    typical = {"amygdala": 3000, "cerebral_white_matter": 450_000, "thalamus": 14_000}
+    first = people.visits[["participant_id", "session_id"]].iloc[:1]
+    rows = [first.assign(region=k, volume_mm3=float(v), source="test") for k, v in typical.items()]
+    people = Cohort(people.participants, people.visits, pd.concat([people.volumes, *rows]))
+
+    class Told(ContextBaseline):
+        def expect_ratios(self, *_: object) -> "pd.Series[float]":
+            return make_ratios("sub-1", {24.0: float(self.identity)})
+
+    found = {}
+    baseline = ContextBaseline.load(Path("image_regression")).baseline
+    for ratio in (0.98, 0.85):
+        told, out = Told(baseline, str(ratio)), tmp_path / str(ratio)
+        table = predict_cohort(model, people, [24.0], 1, out=out, context_from=told).predictions
+        own = table[table["region"] == "hippocampus"].iloc[0]
+        found[ratio] = own["volume_mm3"] / own["baseline_volume_mm3"]
+    assert found[0.85] < found[0.98] - 0.02
