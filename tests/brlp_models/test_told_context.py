@@ -14,6 +14,10 @@ from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.scoring import predict_changes
 from brlp_models.errors import ModelError
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort
+from brlp_models.evaluation.evaluation import evaluate_model
+from brlp_models.evaluation.methods import MODEL
+from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
@@ -26,6 +30,7 @@ from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.grid import Grid, resample
 from brlp_models.scans.template import load_template
 from brlp_models.training.baselines import fit_baseline, render_card
+from brlp_models.training.cohort_baselines import fit_cohort_baseline
 from cohorts.cohort import Cohort
 from reports.store.study import Study
 from tests.brlp_models import scanned_people
@@ -234,6 +239,39 @@ def test_a_study_refuses_people_learned_from_and_months_not_fitted_for(
     code, said = ask(*words, "--horizons-months", "12", "--context-from", folder / "elastic_net")
     assert code == 1
     assert "elastic_net predicts for months 24, 48 after baseline, not 12" in said
+
+
+def test_an_evaluation_is_of_the_context_that_it_is_asked_with(
+    model: BrlpModel, cohort: Cohort, folder: Path, tmp_path: Path
+) -> None:
+    told = ContextBaseline.load(folder / "elastic_net")
+    settings = EvaluationSettings((24.0,), 1, n_conditions=0, n_compared=0, n_bootstrap=10)
+    archive = write_cohort(make_people(12, 3), tmp_path, np.eye(4))
+    tables = evaluate_model(
+        model,
+        EvaluatedCohort(cohort),
+        tmp_path / "out",
+        settings,
+        training=EvaluatedCohort(archive),
+        context_from=told,
+    )
+    alone = predict_cohort(
+        model, cohort, [24.0], 1, out=tmp_path / "alone", seed=settings.seed, context_from=told
+    ).predictions
+    rows = tables["predicted"]
+    mine = rows[(rows["method"] == MODEL) & (rows["region"] == "hippocampus")]
+    own = alone[alone["region"] == "hippocampus"].set_index("participant_id")["volume_mm3"]
+    assert mine.set_index("participant_id")["predicted_mm3"].to_dict() == own.to_dict()
+    found = json.loads((tmp_path / "out/predictions/settings.json").read_text())
+    assert found["context_from"] == told.identity
+    fit_cohort_baseline(
+        "elastic_net", archive, tmp_path / "own", horizons_months=[24.0], model=model
+    )
+    told = ContextBaseline.load(tmp_path / "own")
+    with pytest.raises(ModelError, match="elastic_net learned from 12 of these 12"):
+        evaluate_model(
+            model, EvaluatedCohort(archive), tmp_path / "no", settings, context_from=told
+        )
 
 
 @pytest.mark.slow
