@@ -275,6 +275,7 @@ def test_the_bundled_baseline_is_whole_small_and_says_that_it_is_synthetic() -> 
     assert bundled.folder is not None
     assert bundled.config.is_synthetic
     assert bundled.config.horizons_months == (24.0, 48.0)
+    assert bundled.config.find_spread(48.0) == pytest.approx(5.2, abs=0.05)
     assert sum(path.stat().st_size for path in bundled.folder.iterdir()) < 3e6
     assert "SYNTHETIC" in (bundled.folder / "MODEL_CARD.md").read_text()
     cohort, _ = synthesize_table(4, rng=np.random.default_rng(1), visits_months=(0.0,))
