@@ -74,13 +74,20 @@ def write_evaluation_figures(
     with write_folder(folder) as target:
         for name, (plot, source) in plots.items():
             table = tables.get(source)
-            if table is None or table.empty:
+            if table is None or not _has_shown_rows(table, source):
                 continue
             figure = plot(table)
             if is_synthetic:
                 mark_synthetic(figure)
             written += write_figure(figure, target, name, {name: table})
     return [folder / path.name for path in written]
+
+
+def _has_shown_rows(table: pd.DataFrame, source: str) -> bool:
+    """Say whether a figure of a table would show anything; not everyone's brain is measured."""
+    if source in ("accuracy", "sexes"):
+        return bool((table["measure"] == _OF_BRAIN).any())
+    return not table.empty
 
 
 def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:

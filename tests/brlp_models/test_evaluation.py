@@ -204,6 +204,16 @@ def test_figures_of_everything_are_written(evaluated: Evaluated, tmp_path: Path)
     }  # fmt: skip
 
 
+def test_figures_in_percent_of_a_brain_that_nobody_measured_are_left_out(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    tables = {name: evaluated[0][name] for name in ("accuracy", "sexes", "ranking")}
+    for name in ("accuracy", "sexes"):
+        tables[name] = tables[name][tables[name]["measure"] != VOLUME_ERROR]
+    written = write_evaluation_figures(tables, tmp_path / "figures", is_synthetic=True)
+    assert {path.stem for path in written} == {"ranking"}
+
+
 def test_calibration_on_the_evaluated_people_is_refused(
     model: BrlpModel, cohort: Cohort, tmp_path: Path
 ) -> None:
