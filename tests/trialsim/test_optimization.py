@@ -1,5 +1,9 @@
 """The search for a design: grid, front, stages, run-in, against known answers."""
 
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +36,8 @@ from trialsim.simulation import build_trajectories
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.study.phrasing import phrase_value
 from trialsim.study.question import parse_value
+from trialsim.workers.digest import compute_digest
+from trialsim.workers.spread import Arrays
 
 TIMES = np.array([0.0, 12.0, 24.0])
 DESIGN = TrialDesign(
@@ -226,6 +232,28 @@ def found(screened: Screened) -> Optimization:
         screened, DESIGN, COSTS, ranges, groups=list_groups(cohort.participants, people),
         n_simulations=200, n_bootstrap=200, workers=1,
     )  # fmt: skip
+
+
+def test_designs_simulated_by_workers_elsewhere_have_the_same_power(screened: Screened) -> None:
+    asked: set[str] = set()
+
+    def spread(work: Callable[[Any], Arrays], blocks: Sequence[Any]) -> Iterator[Arrays]:
+        asked.add(compute_digest(work))
+        for block in blocks:
+            yield pickle.loads(pickle.dumps(work))(block)
+
+    ranges = SearchRanges((0.5, 1.0), n_confirmed=2)
+    cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
+    groups = list_groups(cohort.participants, build_trajectories(cohort, DESIGN).index)
+    here, elsewhere = (
+        optimize_design(
+            screened, DESIGN, COSTS, ranges, groups=groups, n_simulations=100, n_bootstrap=0,
+            workers=workers,
+        ).front
+        for workers in (1, spread)
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(here, elsewhere)
+    assert len(asked) == here["simulated_power"].notna().sum() == 2
 
 
 def test_everything_follows_from_whole_people(found: Optimization) -> None:

@@ -27,6 +27,7 @@ from trialsim.cli.asking.command import asking
     "n_simulations",
     "n_bootstrap",
     "workers",
+    "cluster",
 )
 def optimize(asked: Asked) -> None:
     """Search designs by closed form: whom to enroll, visits, duration, allocation, analysis.

@@ -20,6 +20,7 @@ from trialsim.simulation.performance import compute_rejections
 from trialsim.simulation.pool import Pool
 from trialsim.simulation.streams import Draws
 from trialsim.simulation.trials import simulate_trials
+from trialsim.workers.spread import Workers
 
 
 def simulate_power(
@@ -30,7 +31,7 @@ def simulate_power(
     *,
     n_simulations: int,
     seed: int,
-    workers: int | None,
+    workers: Workers,
 ) -> tuple[float, float]:
     """Return the simulated power of a design, and its Monte Carlo standard error.
 
@@ -46,7 +47,7 @@ def simulate_power(
     design
         Effect, drop-out, error rates.
     n_simulations, seed, workers
-        Trials, root of every random stream, threads.
+        Trials, root of every random stream, threads or workers elsewhere.
     """
     own = setting.apply(design)
     trials = simulate_trials(

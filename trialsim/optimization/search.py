@@ -35,6 +35,7 @@ from trialsim.optimization.front import find_front
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import Groups
 from trialsim.optimization.tables import FoundDesigns, pick_best, tabulate_front
+from trialsim.workers.spread import Workers
 
 Progress = Callable[[int, int, str], None]
 """Told what is done, what there is to do, the name of the work."""
@@ -72,7 +73,7 @@ def optimize_design(
     n_simulations: int = 2000,
     n_bootstrap: int = 500,
     seed: int = 1,
-    workers: int | None = None,
+    workers: Workers = None,
     on_progress: Progress | None = None,
 ) -> Optimization:
     """Return the designs that nothing beats in cost, months, people, those left out, and whom.
@@ -98,7 +99,7 @@ def optimize_design(
     n_simulations
         Trials behind each confirmed design.
     workers
-        Threads that simulate.
+        Threads that simulate, or workers elsewhere, who keep the blocks of each confirmed design.
     on_progress
         Told what is done.
 

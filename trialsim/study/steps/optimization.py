@@ -61,7 +61,7 @@ def optimize(job: Job, run: Run) -> None:
         n_simulations=protocol.simulation.n_simulations,
         n_bootstrap=protocol.simulation.n_bootstrap,
         seed=protocol.study.seed,
-        workers=protocol.simulation.workers,
+        workers=job.workers,
         on_progress=lambda done, total, name: job.on_progress(name, done, total),
     )
     run.write("design_front", found.front)
