@@ -5,19 +5,22 @@
 Reading and preprocessing of scans, encoding, drawing and decoding are replaced by one result that
 is kept; looking people up, contexts, summaries of draws, files a person, the tables of everyone
 and the rows of a study are what they always are. The share is of 14 s of processor a person, which
-the bundled model takes of a scan on its grid at two horizons.
+the bundled model takes of a scan on its grid at two horizons. Time and memory are told as people
+are finished, so that what grows with those before is seen, then what the tables of everyone and
+the study's rows take.
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pandas as pd
+import psutil
 import torch
 
 from brlp_models.model.folder import load_model
@@ -39,28 +42,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--people", type=int, nargs="+", default=[500, 2000])
+    parser.add_argument("--every", type=int, default=1000, help="people between two lines")
     arguments = parser.parse_args()
     model = load_model(arguments.model)
     for n_people in arguments.people:
-        before = peak_mb()
         with tempfile.TemporaryDirectory() as scratch:
-            seconds = measure(model, make_cohort(n_people), Path(scratch))
+            seconds = measure(model, make_cohort(n_people), Path(scratch), arguments.every)
         share = seconds / n_people / OF_NETWORKS_SECONDS
         print(
             f"{n_people} people: {1000 * seconds / n_people:.1f} ms of processor a person, "
-            f"{share:.2%} of {OF_NETWORKS_SECONDS:g} s; peak memory {peak_mb():.0f} MB, "
-            f"{(peak_mb() - before) * 1000 / n_people:.0f} kB a person more than before"
+            f"{share:.2%} of {OF_NETWORKS_SECONDS:g} s",
+            flush=True,
         )
 
 
-def measure(model: BrlpModel, cohort: Cohort, folder: Path) -> float:
+@dataclass
+class Diary:
+    """What people took, told as they are finished."""
+
+    every: int
+    finished: float = 0.0
+    told: int = 0
+    since: float = field(default_factory=time.process_time)
+
+    def __call__(self, n_predictions: float) -> None:
+        """Count what was predicted since the last call."""
+        self.finished += n_predictions / len(HORIZONS)
+        if round(self.finished, 3) >= self.told + self.every:
+            self.told += self.every
+            per_person = self.tell_seconds() / self.every
+            print(
+                f"  {self.told}: {1000 * per_person:.1f} ms a person, {tell_memory()}", flush=True
+            )
+
+    def tell_seconds(self) -> float:
+        """Return the processor seconds since this was asked last."""
+        before, self.since = self.since, time.process_time()
+        return self.since - before
+
+
+def measure(model: BrlpModel, cohort: Cohort, folder: Path, every: int) -> float:
+    """Return the processor seconds of predicting everyone and of writing the study."""
     image = make_image(model)
     with replace_networks(model.encode(image[None]).cpu(), image):
-        start = time.process_time()
-        found = predict_cohort(model, cohort, HORIZONS, out=folder / "predicted")
+        diary, start = Diary(every), time.process_time()
+        found = predict_cohort(model, cohort, HORIZONS, out=folder / "predicted", on_progress=diary)
+        print(f"  the rest, and tables of all: {diary.tell_seconds():.1f} s, {tell_memory()}")
         with Study.open(folder / "study.duckdb").run(command="predict", config={}) as run:
             run.write("predictions", found.predictions)
             run.write("scan_checks", found.scan_checks)
+        print(f"  into the study: {diary.tell_seconds():.1f} s, {tell_memory()}")
         seconds = time.process_time() - start
     if len(found.scan_checks) != len(cohort.participants) or len(found.failures):
         raise RuntimeError(f"not everyone was predicted: {found.failures}")
@@ -105,8 +136,8 @@ def make_cohort(n_people: int) -> Cohort:
     return Cohort(participants, visits, volumes.assign(source="made up"), is_synthetic=True)
 
 
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def tell_memory() -> str:
+    return f"{psutil.Process().memory_info().rss / 1e6:.0f} MB"
 
 
 if __name__ == "__main__":
