@@ -1,13 +1,10 @@
-"""What spreading costs: overhead of a task, efficiency of two workers, a schedule of a thousand.
+"""What spreading costs: overhead of a task, efficiency of two workers.
 
-    python benchmarks/bench_cluster.py [overhead] [simulation] [schedule]
+    python benchmarks/bench_cluster.py [overhead] [simulation]
 
 Efficiency is told in wall time, which means something where two cores are free, and in processor
 time, which others on the machine hardly change: what one worker takes alone, over twice what the
 busier of two takes.
-
-The schedule is Dask's own scheduler with tasks that only sleep, on as many slots as there would be
-workers (50 threads of each worker stand for 50 workers); it shows how short a task may be.
 """
 
 import sys
@@ -23,17 +20,11 @@ from trialsim.simulation.outcomes import ResamplingModel
 from trialsim.simulation.pool import build_pool
 from trialsim.simulation.trials import simulate_trials
 from trialsim.workers.cluster import Cluster, open_cluster
-from trialsim.workers.parts import PartStore
 from trialsim.workers.spread import Arrays
 
 MONTHS = (0.0, 6.0, 12.0, 24.0)
 N_TRIALS = 64_000
 """Twelve blocks, six for each of two workers."""
-
-
-def sleep(seconds: float, _block: int) -> None:
-    """Do nothing for a while."""
-    time.sleep(seconds)
 
 
 def keep_little(block: int) -> Arrays:
@@ -68,32 +59,6 @@ def measure_simulation(folder: Path, n_workers: int) -> tuple[float, float]:
         return wall, max(after[worker] - before[worker] for worker in after)
 
 
-def measure_schedule(n_slots: int, seconds: float, rounds: int = 3) -> tuple[float, float]:
-    """Return how much of the slots' time is spent in tasks, and milliseconds of processor a task.
-
-    Those are of the scheduler, and of workers that only sleep: with a millisecond a task, one
-    scheduler hands out a thousand tasks a second at most.
-    """
-    from distributed import Client, LocalCluster
-
-    n_workers = max(1, n_slots // 50)
-    with (
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=n_slots // n_workers,
-            processes=False,
-            dashboard_address=None,
-        ) as local,
-        Client(local) as client,
-    ):
-        cluster = Cluster(client, PartStore(Path("unused")), "local")
-        start, cpu = time.perf_counter(), time.process_time()
-        for _ in cluster.map(partial(sleep, seconds), range(rounds * n_slots)):
-            pass
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-        return rounds * seconds / wall, 1000 * cpu / (rounds * n_slots)
-
-
 def tell_overhead(folder: Path) -> None:
     """Print what handing a task over costs."""
     with open_cluster("local", folder / "little", n_workers=2) as cluster:
@@ -109,16 +74,7 @@ def tell_simulation(folder: Path) -> None:
         print(f"{kind}: {one:.1f} s and {two:.1f} s, {100 * one / two / 2:.0f} % of linear")
 
 
-def tell_schedule(_folder: Path) -> None:
-    """Print how much of many workers' time is spent in tasks."""
-    for n_slots in (100, 1000):
-        for seconds in (1.0, 10.0, 60.0):
-            used, cpu = measure_schedule(n_slots, seconds)
-            told = f"{100 * used:.0f} % in use, {cpu:.1f} ms of the scheduler a task"
-            print(f"{n_slots} workers, tasks of {seconds:g} s: {told}", flush=True)
-
-
-PARTS = {"overhead": tell_overhead, "simulation": tell_simulation, "schedule": tell_schedule}
+PARTS = {"overhead": tell_overhead, "simulation": tell_simulation}
 
 
 def main(names: list[str]) -> None:

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,11 @@ def kill_worker(marker: Path, block: int) -> dict[str, Any]:
     return {"value": np.full(3, block / 7)}
 
 
+def wait_and_square(block: int) -> int:
+    time.sleep(0.05 * (block % 7 == 0))
+    return block**2
+
+
 def refuse(_block: int) -> dict[str, Any]:
     raise DesignError("It cannot be.")
 
@@ -104,6 +110,19 @@ def test_what_a_worker_on_a_full_disk_made_is_kept_by_the_client(
     finally:
         both = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         local.client.run(resource.setrlimit, resource.RLIMIT_FSIZE, both)
+
+
+@pytest.mark.filterwarnings("default")
+def test_more_blocks_than_are_taken_at_once_come_in_order_and_are_let_go(local: Cluster) -> None:
+    found = local.map(wait_and_square, range(230))
+    assert next(found) == 0
+    assert list(found) == [block**2 for block in range(1, 230)]
+    for _ in range(100):
+        kept = local.client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+        if kept == 0:
+            break
+        time.sleep(0.1)
+    assert kept == 0
 
 
 def test_what_no_worker_could_keep_is_done_here() -> None:

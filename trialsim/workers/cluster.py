@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = logging.getLogger(__name__)
 _ROUNDS: Final = 3
+_TAKEN_AT_ONCE: Final = 100
 _CONNECT_SECONDS = 20.0
 _PATIENCE_SECONDS = 120.0
 
@@ -89,23 +91,36 @@ class Cluster:
         ClusterError
             Where the scheduler or all workers are lost.
         """
-        futures = self._submit(work, blocks)
-        for place in range(len(blocks)):
-            for last in range(_ROUNDS):
-                try:
-                    result: Result = futures[place].result()
-                    break
-                except self._losses() as error:
-                    if last == _ROUNDS - 1 or not self._is_reachable():
-                        raise ClusterError(
-                            f"The workers at {self.address} were lost "
-                            f"({type(error).__name__}). What is finished is kept: the same "
-                            "command goes on."
-                        ) from error
-                    _LOGGER.warning("block %s of %s is given out again", place, len(blocks))
-                    futures[place:] = self._submit(work, blocks[place:])
-            futures[place].release()
-            yield result
+        futures, place, losses = self._submit(work, blocks), 0, 0
+        while place < len(futures):
+            try:
+                found: list[Result] = self._take(futures[place : place + _TAKEN_AT_ONCE])
+            except self._losses() as error:
+                losses += 1
+                if losses == _ROUNDS or not self._is_reachable():
+                    raise ClusterError(
+                        f"The workers at {self.address} were lost "
+                        f"({type(error).__name__}). What is finished is kept: the same "
+                        "command goes on."
+                    ) from error
+                _LOGGER.warning("block %s of %s is given out again", place, len(blocks))
+                futures[place:] = self._submit(work, blocks[place:])
+                continue
+            losses = 0
+            for one in futures[place : place + len(found)]:
+                one.release()
+            place += len(found)
+            yield from found
+
+    def _take(self, futures: "Sequence[Future[Result]]") -> list[Result]:
+        """Return what became of the first, once it is done, and of those after it that are."""
+        from distributed import wait
+
+        wait(futures[0])
+        done = list(takewhile(lambda one: one.status == "finished", futures))
+        if not done:
+            return [futures[0].result()]
+        return list(self.client.gather(done))
 
     def _submit(
         self, work: Callable[[Any], Result], blocks: Sequence[Any]
@@ -114,10 +129,10 @@ class Cluster:
             return []
         # once to every worker, so that it is not lost with one of them
         shared = self.client.scatter(_freeze(work), broadcast=True, hash=False)
-        return [
-            self.client.submit(_do, shared, _freeze(block), pure=False, retries=_ROUNDS)
-            for block in blocks
-        ]
+        # one group of tasks: the scheduler gives the next to whoever is free, and does not compare
+        # all workers for each, as it does for tasks that come one by one
+        frozen = [_freeze(block) for block in blocks]
+        return self.client.map(_do, frozen, work=shared, pure=False, retries=_ROUNDS)
 
     def _losses(self) -> tuple[type[BaseException], ...]:
         from concurrent.futures import CancelledError
@@ -274,7 +289,7 @@ def _freeze(value: Any) -> bytes:
     return bytes(cloudpickle.dumps(value))
 
 
-def _do(work: bytes, block: bytes) -> Any:
+def _do(block: bytes, *, work: bytes) -> Any:
     with threadpool_limits(1):
         return _thaw(work)(pickle.loads(block))  # noqa: S301 - from this program's own client
 
