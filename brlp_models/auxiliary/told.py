@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,14 @@ from brlp_models.auxiliary.interface import (
     tabulate_predictions,
 )
 
+LEAST_EXPECTED: Final = 0.005
+"""Loss of the lead, log scale, that counts as expected at least: less says nothing of pace."""
+
+FASTEST: Final = 5.0
+"""No untold region goes further than so many times what is expected of it."""
+
+_LEAST_LEFT: Final = 1e-6
+
 
 @dataclass(frozen=True)
 class ToldRatios:
@@ -21,12 +29,20 @@ class ToldRatios:
     A measured baseline volume is multiplied by the ratio, which is the same in native and in MNI
     space. The change in the context is then the told one, free of the baseline's measurement error.
 
+    Regions that are not told keep pace with the lead: where it loses f times what the other model
+    expects of it, on the log scale, they change f times as much as expected too, f from 0 to
+    `FASTEST`. A disease moves regions together; told of a fast hippocampus and a slow ventricle, a
+    diffusion model shows something between the two.
+
     Parameters
     ----------
     ratios
         Later volume over baseline volume, index `participant_id`, `horizon_months`, `region`.
     others
         Expects the regions that are not told; None where only told ones are known.
+    lead
+        The told region whose pace the untold ones keep; where it is not told, or the other model
+        does not expect it, they stay as expected.
 
     Examples
     --------
@@ -41,6 +57,7 @@ class ToldRatios:
 
     ratios: "pd.Series[float]"
     others: AuxiliaryModel | None = None
+    lead: str | None = None
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -77,7 +94,7 @@ class ToldRatios:
         expected = self.others.predict_volumes(
             baseline_table, horizons_months=horizons_months, visits=visits
         )
-        untold = expected[~expected["region"].isin(told["region"])]
+        untold = self._keep_pace(expected, told, baseline_table)
         joined = pd.concat([untold, told]).set_index(list(PREDICTION_COLUMNS[:3]))
         there = set(joined.index.get_level_values("region"))
         order = pd.MultiIndex.from_product(
@@ -89,6 +106,33 @@ class ToldRatios:
             names=joined.index.names,
         )
         return joined.reindex(order).reset_index()
+
+    def _keep_pace(
+        self, expected: pd.DataFrame, told: pd.DataFrame, baseline_table: pd.DataFrame
+    ) -> pd.DataFrame:
+        """Return what is expected of the untold regions, at the pace that the lead is told to have.
+
+        NaN for people and horizons whose lead is not told.
+        """
+        untold = expected[~expected["region"].isin(told["region"])]
+        leads = {*told["region"]} & {*expected["region"]}
+        if self.lead not in leads:
+            return untold
+        visit = list(PREDICTION_COLUMNS[:2])
+        wanted = pd.MultiIndex.from_frame(untold[visit])
+        start = baseline_table[f"{self.lead}_mm3"].astype(float)
+        loss = {}
+        for name, table in (("told", told), ("expected", expected)):
+            own = table[table["region"] == self.lead].set_index(visit)["volume_mm3"]
+            left = own.div(start, level="participant_id").reindex(wanted).to_numpy(float)
+            loss[name] = -np.log(np.maximum(left, _LEAST_LEFT))
+        pace = np.clip(loss["told"] / np.maximum(loss["expected"], LEAST_EXPECTED), 0, FASTEST)
+        measured = pd.Index([f"{region}_mm3" for region in untold["region"]])
+        people = baseline_table.index.get_indexer(pd.Index(untold["participant_id"]))
+        columns = baseline_table.columns.get_indexer(measured)
+        first = baseline_table.to_numpy(object)[people, columns].astype(float)
+        changed = first * (untold["volume_mm3"].to_numpy(float) / first) ** pace
+        return untold.assign(volume_mm3=changed)
 
     def _multiply(
         self, baseline_table: pd.DataFrame, horizons_months: Sequence[float]

@@ -43,7 +43,7 @@ def tell_true_change(model: BrlpModel, at_horizon: pd.DataFrame) -> AuxiliaryMod
     """
     known = at_horizon.set_index(KEY)
     return AuxiliaryModels.load(model).tell(
-        (known["true_mm3"] / known["baseline_mm3"]).sort_index()
+        (known["true_mm3"] / known["baseline_mm3"]).sort_index(), lead=model.config.endpoint
     )
 
 

@@ -35,10 +35,11 @@ class AuxiliaryModels:
         files = model.config.auxiliary.items()
         return cls({name: load_auxiliary(folder / path) for name, path in files})
 
-    def tell(self, ratios: "pd.Series[float]") -> "AuxiliaryModels":
+    def tell(self, ratios: "pd.Series[float]", *, lead: str) -> "AuxiliaryModels":
         """Return auxiliary models that are told some regions' ratios, see `ToldRatios`."""
         own: Mapping[str, AuxiliaryModel | None] = self.models or {ONE_VISIT: None}
-        return AuxiliaryModels({name: ToldRatios(ratios, model) for name, model in own.items()})
+        told = {name: ToldRatios(ratios, model, lead) for name, model in own.items()}
+        return AuxiliaryModels(told)
 
     def choose(self, n_visits: int) -> AuxiliaryModel:
         """Return the model for a person with so many visits; the other one stands in."""

@@ -134,7 +134,7 @@ class PredictionJob:
         months, auxiliary = self.settings.horizons_months, self.auxiliary
         if self.context_from is not None:
             ratios = self.context_from.expect_ratios(self.model, cohort, self.cache, months)
-            auxiliary = auxiliary.tell(ratios)
+            auxiliary = auxiliary.tell(ratios, lead=self.model.config.endpoint)
         values = build_context_values(
             self.model.config,
             auxiliary,

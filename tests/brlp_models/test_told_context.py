@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from brlp_models.auxiliary.huber import HuberAuxiliary
+from brlp_models.auxiliary.told import FASTEST, ToldRatios
 from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.scoring import predict_changes
 from brlp_models.errors import ModelError
@@ -65,16 +66,40 @@ def test_a_told_ratio_reaches_the_context_whatever_space_the_volumes_are_in(spac
     visit = person.visits.iloc[0]
     start = StartVisit("sub-3", visit["session_id"], visit["age_years"], 0.0, Path("t.nii"), None)
     asked: dict[str, Any] = {"determinant": 1.3, "horizons_months": [24.0, 48.0]}
-    ratios = make_ratios("sub-3", {24.0: 0.95, 48.0: 0.8})
-    told = build_context_values(config, auxiliary.tell(ratios), person, start, **asked)
+    ratios = make_ratios("sub-3", {24.0: 0.95, 48.0: 0.97})
+    telling = auxiliary.tell(ratios, lead="hippocampus")
+    told = build_context_values(config, telling, person, start, **asked)
     untold = build_context_values(config, auxiliary, person, start, **asked)
     measured = 1.3 * person.baseline()["hippocampus_mm3"].item()
-    volumes = measured * np.array([0.95, 0.8])
+    volumes = measured * np.array([0.95, 0.97])
     assert told["volume:hippocampus"].to_numpy() == pytest.approx(volumes, rel=1e-12)
     assert told["change:hippocampus"].to_numpy() == pytest.approx(volumes - measured, rel=1e-10)
-    pd.testing.assert_series_equal(
-        told["volume:lateral_ventricle"], untold["volume:lateral_ventricle"]
+    # the ventricle keeps pace: as many times its expected log change as the hippocampus has
+    ventricle = 1.3 * person.baseline()["lateral_ventricle_mm3"].item()
+    pace = np.log([0.95, 0.97]) / np.log(untold["volume:hippocampus"] / measured)
+    expected = ventricle * (untold["volume:lateral_ventricle"] / ventricle) ** pace
+    assert told["volume:lateral_ventricle"].to_numpy() == pytest.approx(expected.to_numpy())
+    assert ((pace > 0) & (pace < FASTEST)).all()
+
+
+@pytest.mark.parametrize(
+    ("told", "expected", "pace"),
+    [(0.9, 0.9, 1.0), (1.0, 0.9, 0.0), (1.1, 0.9, 0.0), (0.0, 0.9, 5.0), (0.99, 1.2, 2.0)],
+)
+def test_untold_regions_keep_a_pace_between_none_and_the_fastest(
+    told: float, expected: float, pace: float
+) -> None:
+    person = pd.DataFrame({"hippocampus_mm3": [6000.0], "thalamus_mm3": [14000.0]}, index=["sub-1"])
+    others = make_ratios("sub-1", {24.0: expected})
+    thalamus = pd.Series(
+        [0.97], index=pd.MultiIndex.from_tuples([("sub-1", 24.0, "thalamus")], names=KEY)
     )
+    model = ToldRatios(
+        make_ratios("sub-1", {24.0: told}), ToldRatios(pd.concat([others, thalamus])), "hippocampus"
+    )
+    found = model.predict_volumes(person, horizons_months=[24.0]).set_index("region")["volume_mm3"]
+    assert found["hippocampus"] == pytest.approx(6000 * told)
+    assert found["thalamus"] == pytest.approx(14000 * 0.97**pace, rel=0.001)
 
 
 @pytest.fixture(scope="module")
