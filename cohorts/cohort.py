@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,9 @@ import pandas as pd
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.folder import read_description, read_tables, write_tables
-from cohorts.keys import is_among, locate_rows
+from cohorts.keys import is_among
 from cohorts.measured import compute_change, spread_volumes, take_volumes
+from cohorts.numbered import NumberedTable
 from cohorts.schema import validate_table
 from cohorts.sources.columns import name_volume_column
 from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
@@ -23,6 +24,7 @@ from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, ta
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
 _MEASURED: Final = [*_VISIT, "region"]
+_NAMES: Final = [*_MEASURED, "source"]
 
 
 @entrance
@@ -33,7 +35,8 @@ class Cohort:
     Parameters
     ----------
     participants, visits, volumes
-        Tables of `cohorts.schema`; checked on construction.
+        Tables of `cohorts.schema`; checked on construction. The volumes, by far the longest, are
+        held with their names numbered, and written out whenever they are asked for.
     name
         Shown in reports.
     is_synthetic
@@ -63,17 +66,40 @@ class Cohort:
     )
 
     def __post_init__(self) -> None:
-        for table in ("participants", "visits", "volumes"):
+        for table in ("participants", "visits"):
             object.__setattr__(self, table, validate_table(getattr(self, table), table))
+        self._hold(NumberedTable.of(validate_table(self.volumes, "volumes")))
+
+    def _hold(self, volumes: NumberedTable) -> None:
+        self.__dict__.pop("volumes", None)
+        self.__dict__.pop("_places", None)
+        object.__setattr__(self, "_volumes", volumes)
+
+    if TYPE_CHECKING:
+
+        @property
+        def _volumes(self) -> NumberedTable: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> pd.DataFrame:
+            """Return the table `volumes`; nothing else is not there."""
+            if name != "volumes":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return self._volumes.to_frame()
 
     def __repr__(self) -> str:
         """Return one line: who, how many, measured by what."""
-        sources = ", ".join(sorted(self.volumes["source"].unique())) or "nothing"
+        sources = ", ".join(sorted(self.count_sources().index)) or "nothing"
         kind = "synthetic " if self.is_synthetic else ""
         return (
             f"<Cohort {self.name}: {len(self.participants)} {kind}people, {len(self.visits)} "
-            f"visits, {len(self.volumes)} volumes from {sources}>"
+            f"visits, {len(self._volumes)} volumes from {sources}>"
         )
+
+    def count_sources(self) -> "pd.Series[int]":
+        """Return how many volumes are of each `source`, in order of its first."""
+        return self._volumes.count_names("source")
 
     def select(self, ids: Collection[str] | None = None, *, source: str | None = None) -> Self:
         """Return the cohort of some of its people, or with the volumes of one source.
@@ -96,22 +122,21 @@ class Cohort:
         unknown = sorted(chosen[~is_among(chosen, people)])
         if unknown:
             raise CohortError(f"The cohort {self.name} has no {', '.join(unknown[:8])}.")
-        sources = [] if source is None else sorted(self.volumes["source"].unique())
+        sources = [] if source is None else sorted(self.count_sources().index)
         if source is not None and source not in sources:
             raise CohortError(
                 f"The cohort {self.name} has no volumes from {source}: it has those from "
                 f"{', '.join(sources) or 'nothing'}."
             )
-        volumes = self.volumes
+        volumes = self._volumes
         if source is not None:
-            volumes = volumes[volumes["source"] == source]
+            volumes = volumes.keep(volumes.find("source", source))
         if len(chosen) == len(people):
-            return self.keep(self.participants, self.visits, volumes)
-        return self.keep(
-            *(
-                table[is_among(table[_PERSON], chosen)]
-                for table in (self.participants, self.visits, volumes)
-            )
+            return self._keep(self.participants, self.visits, volumes)
+        return self._keep(
+            self.participants[is_among(people, chosen)],
+            self.visits[is_among(self.visits[_PERSON], chosen)],
+            volumes.keep(volumes.is_among(_PERSON, chosen)),
         )
 
     def until(self, months: float) -> Self:
@@ -124,12 +149,14 @@ class Cohort:
         """
         is_known = (self.visits[MONTHS] <= months).to_numpy()
         measured = np.append(is_known, False)[self._places]
-        return self.keep(self.participants, self.visits[is_known], self.volumes[measured])
+        known = self._keep(self.participants, self.visits[is_known], self._volumes.keep(measured))
+        known.__dict__["_places"] = (np.cumsum(is_known) - 1)[self._places[measured]]
+        return known
 
     @cached_property
     def _places(self) -> npt.NDArray[np.intp]:
         """The place of each volume's visit among the visits; -1 for none."""
-        return locate_rows(self.volumes, self.visits, _VISIT)
+        return self._volumes.locate(self.visits, _VISIT)
 
     def keep(self, participants: pd.DataFrame, visits: pd.DataFrame, volumes: pd.DataFrame) -> Self:
         """Return the cohort with some of its rows, which need no second check.
@@ -139,11 +166,15 @@ class Cohort:
         participants, visits, volumes
             Rows of the cohort's own tables.
         """
+        return self._keep(participants, visits, NumberedTable.of(volumes))
+
+    def _keep(
+        self, participants: pd.DataFrame, visits: pd.DataFrame, volumes: NumberedTable
+    ) -> Self:
         chosen = copy(self)
-        chosen.__dict__.pop("_places", None)
-        tables = {"participants": participants, "visits": visits, "volumes": volumes}
-        for name, table in tables.items():
+        for name, table in {"participants": participants, "visits": visits}.items():
             object.__setattr__(chosen, name, table.reset_index(drop=True))
+        chosen._hold(replace(volumes, others=volumes.others.reset_index(drop=True)))
         return chosen
 
     def get_volumes(self, region: str | None = None) -> pd.DataFrame:
@@ -155,7 +186,20 @@ class Cohort:
             For a region that nobody has, and where several tools measured the same volume;
             `select(source=...)` settles it.
         """
-        return take_volumes(self.volumes, region, whose=f"The cohort {self.name}")
+        return self._take_volumes(region).to_frame()
+
+    def require_unambiguous(self) -> None:
+        """Refuse volumes of one visit from several tools.
+
+        Raises
+        ------
+        CohortError
+            As `get_volumes`.
+        """
+        self._take_volumes(None)
+
+    def _take_volumes(self, region: str | None) -> NumberedTable:
+        return take_volumes(self._volumes, region, whose=f"The cohort {self.name}")
 
     def visit(self, number: int) -> pd.DataFrame:
         """Return one visit a person by its number in time, with the columns of `visits`.
@@ -187,7 +231,7 @@ class Cohort:
         >>> "hippocampus_mm3" in ts.load_cohort("screened").baseline()
         True
         """
-        self.get_volumes()  # two tools at a later visit are no less ambiguous
+        self.require_unambiguous()  # two tools at a later visit are no less ambiguous
         wide = self.until(0).visit_volumes().set_index(_PERSON)
         wide = wide.drop(columns=["session_id", MONTHS, "age_years"])
         wide.columns = [name_volume_column(str(region)) for region in wide.columns]
@@ -212,8 +256,7 @@ class Cohort:
         CohortError
             As `get_volumes`.
         """
-        volumes = self.get_volumes()
-        wide = spread_volumes(volumes, self._places, len(self.visits))
+        wide = spread_volumes(self._take_volumes(None), self._places, len(self.visits))
         if regions is not None:
             wide = wide.reindex(columns=list(regions))
         visits = self.visits[[*_VISIT, MONTHS, "age_years"]].reset_index(drop=True)
@@ -227,9 +270,9 @@ class Cohort:
         CohortError
             As `get_volumes`.
         """
-        volumes = self.volumes
-        mine = (volumes[_PERSON] == participant_id) & (volumes["session_id"] == session_id)
-        return self.keep(self.participants, self.visits, volumes[mine]).get_volumes()
+        volumes = self._volumes
+        mine = volumes.find(_PERSON, participant_id) & volumes.find("session_id", session_id)
+        return self._keep(self.participants, self.visits, volumes.keep(mine)).get_volumes()
 
     def volumes_near(
         self,
@@ -355,8 +398,8 @@ class Cohort:
     def _measure(self, region: str | None) -> pd.DataFrame:
         """Return visits in order with the volumes of a region, or of all, each measured once."""
         if region is not None:
-            volumes = self.get_volumes(region)
-            places = self._places[(self.volumes["region"] == region).to_numpy()]
+            volumes = self._take_volumes(region)
+            places = self._places[self._volumes.find("region", region)]
             found = spread_volumes(volumes, places, len(self.visits))[region].to_numpy()
             visits = self.visits[[*_VISIT, MONTHS]].assign(region=region, volume_mm3=found)
             return order_visits(visits.dropna(subset="volume_mm3"))
@@ -382,18 +425,25 @@ class Cohort:
         CohortValidationError
             With every problem of the data at once.
         """
-        from cohorts.sources.checks.imported import check_tables
+        from cohorts.sources.checks.imported import check_tables, find_missing_columns
         from cohorts.sources.checks.whole import require_people, separate_rejected
 
         folder = Path(folder)
         description, tables = read_description(folder), read_tables(folder)
-        rejected = separate_rejected(check_tables(tables), quarantine=quarantine)
+        problems = find_missing_columns(tables)
+        own = tables.pop("volumes")
+        volumes = NumberedTable.of(own.astype({name: "str" for name in _NAMES if name in own}))
+        del own
+        problems = problems or check_tables(tables["participants"], tables["visits"], volumes)
+        rejected = separate_rejected(problems, quarantine=quarantine)
         if len(rejected):
             gone = rejected[_PERSON].unique()
             tables = {name: rows[~is_among(rows[_PERSON], gone)] for name, rows in tables.items()}
+            volumes = volumes.keep(~volumes.is_among(_PERSON, gone))
         require_people(tables["participants"], rejected)
         return cls(
             **tables,
+            volumes=volumes.to_frame(),
             name=str(description.get("name", folder.name)),
             is_synthetic=description["is_synthetic"],
             sources=tuple(Path(source) for source in description.get("sources", ())),

@@ -137,7 +137,7 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> EligibilityCheck:
     if criteria:
         people = cohort.baseline()
     else:
-        cohort.get_volumes()  # refuses two tools, as everyone's baseline does
+        cohort.require_unambiguous()  # as everyone's baseline does
         people = cohort.participants.set_index("participant_id")
     parsed = _parse_all(criteria, people)
     met = np.array([_is_met(criterion, people) for criterion in parsed], dtype=bool)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow
+import pyarrow.parquet
 
 from cohorts.atomic import compute_sha256, write_folder
 from cohorts.errors import CohortError
@@ -53,7 +54,12 @@ def is_cohort_folder(path: Path) -> bool:
     return (path / DESCRIPTION).is_file()
 
 
-def read_tables(folder: Path, names: Collection[str] = COHORT_TABLES) -> dict[str, pd.DataFrame]:
+def read_tables(
+    folder: Path,
+    names: Collection[str] = COHORT_TABLES,
+    *,
+    columns: Collection[str] | None = None,
+) -> dict[str, pd.DataFrame]:
     """Return tables of a cohort folder by name, as they were written.
 
     Parameters
@@ -62,6 +68,8 @@ def read_tables(folder: Path, names: Collection[str] = COHORT_TABLES) -> dict[st
         Of a cohort that was imported.
     names
         Which.
+    columns
+        Those that are read, where a table has them; all where None.
 
     Raises
     ------
@@ -73,7 +81,7 @@ def read_tables(folder: Path, names: Collection[str] = COHORT_TABLES) -> dict[st
     for table in names:
         name = f"{table}.parquet"
         try:
-            tables[table] = _read_table(folder / name, checksums.get(name))
+            tables[table] = _read_table(folder / name, checksums.get(name), columns)
         except FileNotFoundError:
             problems.append(f"{folder} has no {name}: import the cohort again.")
         except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -81,20 +89,22 @@ def read_tables(folder: Path, names: Collection[str] = COHORT_TABLES) -> dict[st
         except CohortError as error:
             problems += error.problems
     if problems and _read_checksums(folder) != checksums:
-        return read_tables(folder, names)  # imported again while it was read
+        return read_tables(folder, names, columns=columns)  # imported again while it was read
     if problems:
         raise CohortError(*problems)
     return tables
 
 
-def _read_table(path: Path, checksum: str | None) -> pd.DataFrame:
+def _read_table(path: Path, checksum: str | None, columns: Collection[str] | None) -> pd.DataFrame:
     content = path.read_bytes()
     if checksum is not None and hashlib.sha256(content).hexdigest() != checksum:
         raise CohortError(
             f"{path} is not the one that was imported (its SHA-256 is not that of {DESCRIPTION}): "
             "import the cohort again."
         )
-    return pd.read_parquet(io.BytesIO(content))
+    held = pyarrow.parquet.read_schema(io.BytesIO(content)).names
+    chosen = None if columns is None else [name for name in held if name in columns]
+    return pd.read_parquet(io.BytesIO(content), columns=chosen)
 
 
 def _read_checksums(folder: Path) -> dict[str, str]:

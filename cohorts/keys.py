@@ -34,6 +34,49 @@ def _as_text(column: pd.Series) -> pa.Array:
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
 
+def number_names(column: pd.Series) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Return the place of each value of a column of text among its distinct ones, and those.
+
+    They come in the order in which they first occur; a missing name has place -1.
+
+    Examples
+    --------
+    >>> numbers, names = number_names(pd.Series(["b", "b", None, "a"], dtype="str"))
+    >>> numbers, names.to_pylist()
+    (array([ 0,  0, -1,  1], dtype=int32), ['b', 'a'])
+    """
+    text = _as_text(column)
+    # a name mostly stands in several rows one after the other, and comparing is quicker than
+    # looking up
+    is_new = np.ones(len(text), dtype=bool)
+    is_new[1:] = pc.not_equal(text[1:], text[:-1]).fill_null(True)
+    starts = np.flatnonzero(is_new)
+    encoded = text.take(pa.array(starts)).dictionary_encode()
+    numbers = np.asarray(encoded.indices.fill_null(-1))
+    return np.repeat(numbers, np.diff(starts, append=len(text))), encoded.dictionary
+
+
+def is_in_order(frame: pd.DataFrame, key: Sequence[str]) -> bool:
+    """Return whether rows are in order of `key`, whose last column may repeat; False if unsure.
+
+    Examples
+    --------
+    >>> is_in_order(pd.DataFrame({"a": ["x", "x", "y"], "b": [1.0, 2.0, 0.0]}), ["a", "b"])
+    True
+    """
+    if len(frame) < 2:
+        return True
+    is_before = np.zeros(len(frame) - 1, dtype=bool)
+    is_same = ~is_before
+    for name in key:
+        values = pa.array(frame[name])
+        earlier, later = values[:-1], values[1:]
+        # what is missing is neither before nor the same
+        is_before |= is_same & np.asarray(pc.less(earlier, later).fill_null(False))
+        is_same &= np.asarray(pc.equal(earlier, later).fill_null(False))
+    return bool((is_before | is_same).all())
+
+
 def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:
     """Return whether two rows have the same `key`; a missing value is a value like others.
 
@@ -66,6 +109,8 @@ def locate_rows(
     >>> locate_rows(pd.DataFrame({"person": ["b", "c"], "visit": ["x", "x"]}), visits, list(visits))
     array([ 1, -1])
     """
+    if all(frame[name].array.equals(among[name].array) for name in key):
+        return np.arange(len(frame))
     # Numbering both tables at once, and looking up whole numbers, is several times as fast as
     # looking up text.
     numbers = np.zeros(len(among) + len(frame), dtype=np.int64)

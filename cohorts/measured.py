@@ -5,15 +5,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from cohorts.errors import CohortError
+from cohorts.numbered import NumberedTable
 from cohorts.sources.times import MONTHS_PER_YEAR
 from cohorts.visits import MONTHS, match_visits
 
 _PERSON: Final = "participant_id"
 
 
-def take_volumes(volumes: pd.DataFrame, region: str | None, *, whose: str) -> pd.DataFrame:
+def take_volumes(volumes: NumberedTable, region: str | None, *, whose: str) -> NumberedTable:
     """Return the volumes of a region, or of all, each measured once.
 
     Parameters
@@ -31,14 +33,14 @@ def take_volumes(volumes: pd.DataFrame, region: str | None, *, whose: str) -> pd
         For a region that nobody has, and where several tools measured the same volume.
     """
     if region is not None:
-        known = sorted(volumes["region"].unique())
-        volumes = volumes[volumes["region"] == region]
-        if volumes.empty:
+        known = sorted(volumes.count_names("region").index)
+        volumes = volumes.keep(volumes.find("region", region))
+        if not len(volumes):
             raise CohortError(
                 f"{whose} has no volumes of {region}: it has {', '.join(known) or 'none'}."
             )
-    sources = sorted(volumes["source"].unique())
-    if len(sources) > 1 and volumes.duplicated([_PERSON, "session_id", "region"]).any():
+    sources = sorted(volumes.count_names("source").index)
+    if len(sources) > 1 and volumes.has_repeated([_PERSON, "session_id", "region"]):
         raise CohortError(
             f"{whose} has volumes of the same visit from several sources "
             f"({', '.join(sources)}): keep those of one, with --measured-by (in a protocol "
@@ -48,7 +50,7 @@ def take_volumes(volumes: pd.DataFrame, region: str | None, *, whose: str) -> pd
 
 
 def spread_volumes(
-    volumes: pd.DataFrame, places: npt.NDArray[np.intp], n_visits: int
+    volumes: NumberedTable, places: npt.NDArray[np.intp], n_visits: int
 ) -> pd.DataFrame:
     """Return one row a visit with a column a region (mm3), NaN where it was not measured.
 
@@ -61,10 +63,11 @@ def spread_volumes(
     n_visits
         Rows.
     """
-    codes, regions = pd.factorize(volumes["region"])
+    codes, held = pd.factorize(volumes.numbers["region"])
+    regions = volumes.names["region"].take(pa.array(held)).to_pylist()
     spread = np.full((n_visits + 1, len(regions)), np.nan)
-    spread[places, codes] = volumes["volume_mm3"].to_numpy()
-    return pd.DataFrame(spread[:-1], columns=regions)
+    spread[places, codes] = volumes.others["volume_mm3"].to_numpy()
+    return pd.DataFrame(spread[:-1], columns=pd.Index(regions, dtype="str"))
 
 
 def compute_change(

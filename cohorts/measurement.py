@@ -112,10 +112,10 @@ def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:
     by
         Columns that tell what else makes a tool another one, such as `field_strength`.
     """
-    rows = cohort.volumes.assign(n_volumes=1)
-    if not by:  # volumes are many, what measured them are few
-        counts = rows["source"].value_counts(sort=False)
-        rows = counts.rename("n_volumes").rename_axis("source").reset_index()
+    if by:
+        rows = cohort.volumes.assign(n_volumes=1)
+    else:  # volumes are many, what measured them are few
+        rows = cohort.count_sources().rename("n_volumes").reset_index()
     named = name_measurements(rows, look_up_acquisition(cohort, by))
     is_told = named.notna() & ~_are_simulated(rows["source"], cohort)
     counts = rows["n_volumes"][is_told].groupby(named[is_told], sort=False).sum()
@@ -137,7 +137,7 @@ def describe_volumes(cohort: Cohort) -> list[str]:
     list of str
         Such as "volumes by FreeSurfer 7", `SIMULATED`, `UNRECORDED`; empty where there are none.
     """
-    sources = pd.Series(cohort.volumes["source"].unique())
+    sources = pd.Series(cohort.count_sources().index, dtype="str")
     simulated = _are_simulated(sources, cohort)
     named = map_kinds(sources, lambda one: name_tool(str(one)))
     kinds = [f"volumes by {tool}" for tool in list_tools(cohort).index]

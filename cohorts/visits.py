@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cohorts.keys import is_in_order
+
 WINDOW_MONTHS: Final = 3.0
 """How far a visit may be from the time that it stands for, where nothing else is stated."""
 
@@ -20,7 +22,10 @@ MONTHS: Final = "months_from_baseline"
 
 def order_visits(visits: pd.DataFrame) -> pd.DataFrame:
     """Return visits in order of person, then time."""
-    return visits.sort_values(["participant_id", MONTHS], kind="stable", ignore_index=True)
+    key = ["participant_id", MONTHS]
+    if is_in_order(visits, key):  # as they mostly are
+        return visits.reset_index(drop=True)
+    return visits.sort_values(key, kind="stable", ignore_index=True)
 
 
 def take_visit(visits: pd.DataFrame, number: int) -> pd.DataFrame:

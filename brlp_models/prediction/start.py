@@ -215,17 +215,15 @@ class People:
 
     def __init__(self, cohort: Cohort) -> None:
         self.cohort = cohort
-        self.rows = {
-            table: getattr(cohort, table).groupby("participant_id", sort=False).indices
-            for table in ("participants", "visits", "volumes")
-        }
+        self.tables = [cohort.participants, cohort.visits, cohort.volumes]
+        self.rows = [table.groupby("participant_id", sort=False).indices for table in self.tables]
 
     def select(self, participant_id: str) -> Cohort:
         """Return the cohort of one person."""
         nobody = np.empty(0, dtype=np.intp)
         return self.cohort.keep(
             *(
-                getattr(self.cohort, table).take(rows.get(participant_id, nobody))
-                for table, rows in self.rows.items()
+                table.take(np.asarray(rows.get(participant_id, nobody)))
+                for table, rows in zip(self.tables, self.rows, strict=True)
             )
         )

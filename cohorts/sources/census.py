@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
 from cohorts.folder import is_cohort_folder, read_tables
 from cohorts.sources.loading import find_source, read_records
 from cohorts.sources.reading import Reading
+
+_PATHS: Final = ("image_path", "segmentation_path")
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ def take_census(path: Path, *, reading: Reading | None = None) -> Census:
     """
     path = find_source(path)
     visits = _read_visits(path, reading or Reading())
-    people, images = visits["participant_id"], _list_paths(visits, "image_path")
+    people, (images, labels) = visits["participant_id"], (_list_paths(visits, p) for p in _PATHS)
     firsts = images.groupby(people.loc[images.index], sort=False).first()
-    scans = pd.concat([images, _list_paths(visits, "segmentation_path")]).map(Path).unique()
+    scans = pd.concat([images, labels]).map(Path).unique()
     return Census(
         people.nunique(),
         tuple(map(Path, firsts)),
@@ -58,7 +61,7 @@ def take_census(path: Path, *, reading: Reading | None = None) -> Census:
 
 def _read_visits(path: Path, reading: Reading) -> pd.DataFrame:
     if is_cohort_folder(path):
-        return read_tables(path, ["visits"])["visits"]
+        return read_tables(path, ["visits"], columns=["participant_id", *_PATHS])["visits"]
     return read_records(path, reading=reading).frame
 
 

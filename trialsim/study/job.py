@@ -255,9 +255,9 @@ class Job:
         )
         # an archive that one other tool measured leaves nothing to choose
         tool, is_screened = section.measured_by, path == section.path
-        if tool is not None and (is_screened or found.volumes["source"].nunique() > 1):
+        if tool is not None and (is_screened or len(found.count_sources()) > 1):
             found = found.select(source=tool)
-        found.get_volumes()
+        found.require_unambiguous()
         return found
 
 

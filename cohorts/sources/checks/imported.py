@@ -3,11 +3,11 @@
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from cohorts.keys import locate_rows
 from cohorts.measured import spread_volumes
+from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES
 from cohorts.sources.checks.people import check_people
 from cohorts.sources.checks.visits import check_visits
@@ -28,31 +28,27 @@ _PERSON: Final = "participant_id"
 _KEYS: Final = [_PERSON, "session_id"]
 
 
-def check_tables(tables: dict[str, pd.DataFrame]) -> list[Problem]:
-    """Return every problem of the three tables of a cohort.
-
-    Parameters
-    ----------
-    tables
-        `participants`, `visits`, `volumes`.
-    """
-    problems = _find_missing_columns(tables)
-    if problems:
-        return problems
-    positions = locate_rows(tables["volumes"], tables["visits"], _KEYS)
-    problems = _find_strangers(tables, positions)
-    records = _build_records(tables)
+def check_tables(
+    participants: pd.DataFrame, visits: pd.DataFrame, volumes: NumberedTable
+) -> list[Problem]:
+    """Return every problem of the three tables of a cohort, which have all their columns."""
+    positions = volumes.locate(visits, _KEYS)
+    problems = _find_strangers(participants, visits, volumes.keep(positions < 0))
+    records = _build_records(participants, visits)
     check_people(records)
     check_visits(records)
-    for rows in tables["volumes"].groupby("source", sort=False).indices.values():
-        records.frame = _spread_volumes(tables, positions, np.asarray(rows)).assign(
+    for source in pd.unique(volumes.numbers["source"]):
+        own = (volumes.numbers["source"] == source) & (positions >= 0)
+        found = spread_volumes(volumes.keep(own), positions[own], len(visits))
+        records.frame = found.rename(columns=name_volume_column).assign(
             **records.frame[["participant_id", "months_from_baseline", *PROVENANCE]],
         )
         check_volumes(records)
     return problems + records.problems
 
 
-def _find_missing_columns(tables: dict[str, pd.DataFrame]) -> list[Problem]:
+def find_missing_columns(tables: dict[str, pd.DataFrame]) -> list[Problem]:
+    """Return a problem for each column that tables of a cohort lack."""
     return [
         Problem(f"no column {column}; import the cohort again", file=f"{name}.parquet")
         for name, table in tables.items()
@@ -62,12 +58,9 @@ def _find_missing_columns(tables: dict[str, pd.DataFrame]) -> list[Problem]:
 
 
 def _find_strangers(
-    tables: dict[str, pd.DataFrame], positions: npt.NDArray[np.intp]
+    participants: pd.DataFrame, visits: pd.DataFrame, unplaced: NumberedTable
 ) -> list[Problem]:
-    people, visitors = (
-        pd.Index(tables[name][_PERSON].unique()) for name in ("participants", "visits")
-    )
-    unplaced = tables["volumes"].loc[positions < 0, _KEYS].drop_duplicates()
+    people, visitors = (pd.Index(table[_PERSON].unique()) for table in (participants, visits))
     return [
         *(
             Problem("no such person in participants.parquet", person, "visits.parquet")
@@ -79,25 +72,26 @@ def _find_strangers(
         ),
         *(
             Problem(f"no visit {session} in visits.parquet", person, "volumes.parquet")
-            for person, session in unplaced.itertuples(index=False)
+            for person, session in unplaced.to_frame()[_KEYS]
+            .drop_duplicates()
+            .itertuples(index=False)
         ),
     ]
 
 
-def _build_records(tables: dict[str, pd.DataFrame]) -> Records:
+def _build_records(participants: pd.DataFrame, visits: pd.DataFrame) -> Records:
     """Return the visits with what the table of people says of them, one row a visit."""
-    visits, participants = tables["visits"], tables["participants"]
-    people = participants.drop_duplicates("participant_id").set_index("participant_id")
+    people = participants.drop_duplicates("participant_id").reset_index(drop=True)
+    places = locate_rows(visits[[_PERSON]], people[[_PERSON]], [_PERSON])
     described = [str(name) for name in people if name not in visits]
     frame = visits.reset_index(drop=True)
-    # all columns at once: people are looked up by name
-    found = people[list(dict.fromkeys([*described, "diagnosis"]))].reindex(visits["participant_id"])
     for name in described:
-        frame[name] = found[name].array
-    frame[PERSON_DIAGNOSIS] = found["diagnosis"].array
-    frame[SOURCE_FILE] = "visits.parquet"
+        frame[name] = people[name].reindex(places).array
+    frame[PERSON_DIAGNOSIS] = people["diagnosis"].reindex(places).array
     frame[SOURCE_ROW] = np.arange(1, len(frame) + 1)
-    frame[VOLUME_SOURCE] = "volumes.parquet"
+    nothing = np.zeros(len(frame), dtype=np.int8)
+    for name, file in {SOURCE_FILE: "visits.parquet", VOLUME_SOURCE: "volumes.parquet"}.items():
+        frame[name] = pd.Categorical.from_codes(nothing, pd.Index([file]))
     records = Records(number_keys(frame), name="cohort")
     repeated = participants["participant_id"][participants["participant_id"].duplicated()]
     records.problems += [
@@ -107,13 +101,3 @@ def _build_records(tables: dict[str, pd.DataFrame]) -> Records:
         for person in repeated
     ]
     return records
-
-
-def _spread_volumes(
-    tables: dict[str, pd.DataFrame], positions: npt.NDArray[np.intp], rows: npt.NDArray[np.intp]
-) -> pd.DataFrame:
-    """Return one row a visit, one column a region."""
-    rows = rows[positions[rows] >= 0]
-    volumes = tables["volumes"][["region", "volume_mm3"]].iloc[rows]
-    found = spread_volumes(volumes, positions[rows], len(tables["visits"]))
-    return found.rename(columns=name_volume_column)
