@@ -22,7 +22,7 @@ from brlp_models.model.files import (
     verify_model_folder,
     write_checksums,
 )
-from brlp_models.model.lean_autoencoder import save_memory
+from brlp_models.model.lean_autoencoder import save_work
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.precision import Precision, choose_precision, halve_matrices
@@ -198,7 +198,7 @@ def _load_network(network: nn.Module, path: Path, precision: Precision) -> nn.Mo
     if precision == "bf16":
         halve_matrices(network)
     if isinstance(network, AutoencoderKL):
-        save_memory(network)
+        save_work(network)
     return network.eval().requires_grad_(False)
 
 
