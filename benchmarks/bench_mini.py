@@ -5,7 +5,7 @@
 
 GFLOP are counted by PyTorch, seconds are of one thread. A stage's rate stands beside that of a
 large matrix product in the stage's own precision, measured in the same run; a person's seconds are
-those of its times in a prediction of volumes. People are made of noise on the model's grid.
+those of its times in a prediction of volumes. People have the template's brain with noise.
 """
 
 import argparse
@@ -143,6 +143,8 @@ def predict(model: BrlpModel, folder: Path, arguments: argparse.Namespace) -> No
     start = time.perf_counter()
     cpu = sum(processes.map(timed, [Part(number, people) for number in range(people)]))
     wall = time.perf_counter() - start
+    if (found := len(list((folder / "predictions" / "people").glob("*.json")))) < people:
+        raise SystemExit(f"Only {found} of {people} people were predicted.")
     print(
         f"{people} people, m = {samples}, {workers} processes of one thread: {cpu / people:.1f} s "
         f"of processor and {wall / people:.1f} s of wall time a person"
