@@ -129,16 +129,23 @@ class Drawing:
         )
         return [volumes for part in parts for volumes in part]
 
-    def locate(self, decoded: Tensor, region: str) -> Tensor | None:
-        """Return the share (B, *shape) of each voxel of decoded latents that a region fills."""
+    def measure_and_locate(
+        self, decoded: Tensor, names: Sequence[str], region: str
+    ) -> tuple[list[Volumes], list[Tensor]]:
+        """Return `measure`, and what share of each voxel (*shape) a region fills, where known."""
         segmenter = self.segmenter
         if segmenter is None:
-            return None
-        parts = self.scan_batch.run(
-            lambda part: [segmenter.locate(decoded[part].clamp(0, 1), region)], len(decoded)
-        )
-        found = [share for part in parts for share in part if share is not None]
-        return torch.cat(found) if found else None
+            return [{} for _ in names], []
+
+        def read(part: slice) -> list[tuple[Volumes, Tensor | None]]:
+            images = decoded[part].clamp(0, 1)
+            volumes, shares = segmenter.measure_and_locate(images, names[part], region)
+            by_scan = [None] * len(volumes) if shares is None else list(shares)
+            return list(zip(volumes, by_scan, strict=True))
+
+        found = [one for part in self.scan_batch.run(read, len(decoded)) for one in part]
+        volumes = [one for one, _ in found]
+        return volumes, [share for _, share in found if share is not None]
 
     def _sample(self, jobs: Sequence[tuple[PersonAtHorizon, int]]) -> Tensor:
         config = self.model.config

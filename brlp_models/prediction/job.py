@@ -1,7 +1,7 @@
 """The work of predicting a cohort, person by person."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -190,10 +190,10 @@ class PredictionJob:
         names = [person.start.reconstruction_name, *(target.name for target in targets)]
         images = torch.cat([baseline[None], decoded])
         if self.drawing.renders:
-            self._show(targets, list(self.drawing.render(person, decoded)), images, names)
+            self._show(targets, list(self.drawing.render(person, decoded)), baseline)
         rows: list[dict[str, Any]] = []
         if self.drawing.segmenter is not None:
-            reconstructed, *predicted = self.drawing.measure(images, names)
+            reconstructed, *predicted = self._measure(person, images, names)
             for target, volumes in zip(targets, predicted, strict=True):
                 rows += build_rows(
                     self.model,
@@ -209,8 +209,7 @@ class PredictionJob:
         self,
         targets: Sequence[PersonAtHorizon],
         scans: Sequence[torch.Tensor],
-        decoded: torch.Tensor,
-        names: Sequence[str],
+        baseline: torch.Tensor,
     ) -> None:
         if self.on_person is not None:
             self.on_person(targets, scans)
@@ -218,15 +217,22 @@ class PredictionJob:
             return
         # beside the predicted scans lies a baseline of their sharpness
         person = targets[0].person
-        (start,) = self.drawing.render(person, decoded[:1])
+        (start,) = self.drawing.render(person, baseline[None])
         self.dataset.write_start(person, np.asarray(start))
         for target, scan in zip(targets, scans, strict=True):
             sd = np.asarray(target.draws.scans.sd)
             self.dataset.write_prediction(target, np.asarray(scan), sd)
-        shares = self.drawing.locate(decoded, OUTLINED_REGION)
-        if shares is not None:
-            for name, share in zip(names, shares, strict=True):
-                self.dataset.write_region(person, name, np.asarray(share))
+
+    def _measure(
+        self, person: Person, images: torch.Tensor, names: Sequence[str]
+    ) -> list[Mapping[str, float]]:
+        """Return the volumes in images, and keep where the outlined region is beside scans."""
+        if not self.save_images:
+            return self.drawing.measure(images, names)
+        volumes, shares = self.drawing.measure_and_locate(images, names, OUTLINED_REGION)
+        for name, share in zip(names[: len(shares)], shares, strict=True):
+            self.dataset.write_region(person, name, np.asarray(share))
+        return volumes
 
     def _check(self, person: Person, warnings: Sequence[str]) -> dict[str, Any]:
         return {

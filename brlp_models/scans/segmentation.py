@@ -53,8 +53,13 @@ class Segmenter(Protocol):
         """
         ...
 
-    def locate(self, images: Tensor, region: str) -> Tensor | None:
-        """Return the share (B, *shape) of each voxel that a region fills; None where unknown."""
+    def measure_and_locate(
+        self, images: Tensor, names: Sequence[str], region: str
+    ) -> tuple[list[Volumes], Tensor | None]:
+        """Return `measure`, and the share (B, *shape) of each voxel that a region fills.
+
+        The share is None where it is not known.
+        """
         ...
 
 
@@ -75,7 +80,22 @@ class NetworkSegmenter:
 
     def measure(self, images: Tensor, names: Sequence[str]) -> list[Volumes]:  # noqa: ARG002
         """Return the volumes of every region and of both sides together."""
+        return self._measure(compute_logits(self.model, images))
+
+    def measure_and_locate(
+        self,
+        images: Tensor,
+        names: Sequence[str],  # noqa: ARG002
+        region: str,
+    ) -> tuple[list[Volumes], Tensor | None]:
+        """Return `measure`, and the probability of the region, of both its sides together."""
         logits = compute_logits(self.model, images)
+        sides = {region, *(f"{side}_{region}" for side in SIDES)}
+        own = [place for place, label in enumerate(self.config.labels) if label in sides]
+        share = logits.softmax(dim=1)[:, own].sum(dim=1).cpu() if own else None
+        return self._measure(logits), share
+
+    def _measure(self, logits: Tensor) -> list[Volumes]:
         spatial = tuple(range(2, logits.dim()))
         if self.config.soft_volumes:
             counts = logits.softmax(dim=1).sum(dim=spatial, dtype=torch.float64)
@@ -85,14 +105,6 @@ class NetworkSegmenter:
             counts = torch.stack([(chosen == k).sum(dim=spatial)[:, 0] for k in channels], dim=1)
         volumes = counts.cpu().numpy() * np.prod(self.model.config.spacing_mm)
         return [_add_both_sides(dict(zip(self.config.labels, row, strict=True))) for row in volumes]
-
-    def locate(self, images: Tensor, region: str) -> Tensor | None:
-        """Return the probability of the region, of both its sides together."""
-        names = {region, *(f"{side}_{region}" for side in SIDES)}
-        own = [place for place, label in enumerate(self.config.labels) if label in names]
-        if not own:
-            return None
-        return compute_logits(self.model, images).softmax(dim=1)[:, own].sum(dim=1).cpu()
 
 
 class SynthSegCommand:
@@ -116,9 +128,14 @@ class SynthSegCommand:
             paths = [_find_map(maps, f"{index}*") for index in range(len(images))]
             return [_measure_map(path, name) for path, name in zip(paths, names, strict=True)]
 
-    def locate(self, images: Tensor, region: str) -> None:  # noqa: ARG002
-        """Return None: its label maps are gone once they are measured."""
-        return
+    def measure_and_locate(
+        self,
+        images: Tensor,
+        names: Sequence[str],
+        region: str,  # noqa: ARG002
+    ) -> tuple[list[Volumes], None]:
+        """Return `measure` alone: its label maps are gone once they are measured."""
+        return self.measure(images, names), None
 
     def _run(self, scans: Path, maps: Path) -> None:
         command = [SYNTHSEG, "--i", str(scans), "--o", str(maps), "--cpu"]
@@ -144,9 +161,14 @@ class GivenSegmentations:
         patterns = {name: f"**/{escape(name)}.*" for name in names}
         return [_measure_map(_find_map(self.folder, patterns[name]), name) for name in names]
 
-    def locate(self, images: Tensor, region: str) -> None:  # noqa: ARG002
-        """Return None: the given maps lie in spaces of their own."""
-        return
+    def measure_and_locate(
+        self,
+        images: Tensor,
+        names: Sequence[str],
+        region: str,  # noqa: ARG002
+    ) -> tuple[list[Volumes], None]:
+        """Return `measure` alone: the given maps lie in spaces of their own."""
+        return self.measure(images, names), None
 
 
 def choose_segmenter(model: BrlpModel, segmentations: Path | None = None) -> Segmenter:

@@ -13,12 +13,16 @@ import torch
 from brlp_models.errors import ModelError
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.batches import BatchSize
+from brlp_models.prediction.draws import Drawing
+from brlp_models.scans import segmentation
 from brlp_models.scans.segmentation import (
     GivenSegmentations,
     NetworkSegmenter,
     SynthSegCommand,
     choose_segmenter,
     compute_label_maps,
+    compute_logits,
 )
 
 FAKE_SYNTHSEG = f"""#!{sys.executable}
@@ -47,6 +51,30 @@ def test_network_volumes_fill_the_grid(tiny_folder: Callable[..., Path], soft: b
     assert total == pytest.approx(np.prod(model.config.shape) * 9**3, rel=1e-5)
     both = first["left_hippocampus"] + first["right_hippocampus"]
     assert first["hippocampus"] == pytest.approx(both)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_scans_are_segmented_once_for_volumes_and_the_region(
+    tiny_folder: Callable[..., Path], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, names = load_model(tiny_folder()), ["a", "b", "c"]
+    images, segmenter = scans(model, batch=3), NetworkSegmenter(model)
+    sizes = BatchSize(1), BatchSize(at_once)
+    drawing = Drawing(model, segmenter, 0, "ddim", 1, True, *sizes)
+    expected = segmenter.measure(images, names)
+    seen: list[int] = []
+
+    def count(model: BrlpModel, images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))
+        return compute_logits(model, images)
+
+    monkeypatch.setattr(segmentation, "compute_logits", count)
+    volumes, shares = drawing.measure_and_locate(images, names, "hippocampus")
+    assert sum(seen) == len(volumes) == len(shares) == 3
+    for found, alone, share in zip(volumes, expected, shares, strict=True):
+        assert found == pytest.approx(alone)
+        # what the share fills is the region's volume, in voxels of 9 mm
+        assert float(share.sum()) * 9**3 == pytest.approx(found["hippocampus"], rel=1e-4)
 
 
 def test_label_map_uses_the_folders_numbers(tiny_folder: Callable[..., Path]) -> None:
