@@ -48,22 +48,36 @@ def measure(name: str) -> dict[str, float]:
 
 def main(names: list[str]) -> int:
     """Measure, compare, write; return the exit code."""
+    for name in names:
+        if name not in PATTERNS:
+            sys.exit(f"There is no benchmark {name}: there are {', '.join(PATTERNS)}.")
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     found: dict[str, float] = {}
     for name in names or list(PATTERNS):
-        if name not in PATTERNS:
-            sys.exit(f"There is no benchmark {name}: there are {', '.join(PATTERNS)}.")
-        found |= measure(name)
-    slower = 0
-    for key, ratio in found.items():
-        known = before.get(key)
-        factor = known / ratio if known else 1.0
-        verdict = f"{factor:.1f} times slower than before" if factor > WORST else ""
-        slower += factor > WORST
-        shown = "new" if known is None else f"before {known:g}"
-        print(f"{key}: {ratio:g} times the naive way ({shown}) {verdict}".rstrip())
-    RESULTS.write_text(json.dumps(before | found, indent=2, sort_keys=True) + "\n")
-    return int(slower > 0)
+        own = measure(name)
+        for key, ratio in own.items():
+            print(
+                f"{key}: {ratio:g} times the naive way ({compare(ratio, before.get(key))})",
+                flush=True,
+            )
+        found |= own
+        # kept at once, so that one that ends early takes nothing along
+        RESULTS.write_text(json.dumps(before | found, indent=2, sort_keys=True) + "\n")
+    new = sorted(found.keys() - before.keys())
+    slower = [key for key in found if key in before and before[key] > WORST * found[key]]
+    print(f"{len(found)} measured, {len(found) - len(new)} of them compared with {RESULTS.name}.")
+    print(f"New, compared with nothing: {', '.join(new) or 'none'}.")
+    print(f"More than {WORST:g} times slower than before: {', '.join(slower) or 'none'}.")
+    return int(bool(slower))
+
+
+def compare(ratio: float, before: float | None) -> str:
+    """Return how a ratio stands to what it was before, in words."""
+    if before is None:
+        return "new"
+    factor = before / ratio
+    told = f", {factor:.1f} times slower than before" if factor > WORST else ""
+    return f"before {before:g}{told}"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from trialsim.cli.app import app
+from trialsim.study import shards
 
 DOCS = Path(__file__).parents[2] / "docs"
 HEAVY = {"torch", "monai", "pandas", "numpy", "scipy", "matplotlib", "duckdb"}
@@ -48,3 +50,16 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_people_and_shares_are_taken_as_they_were_typed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken: dict[str, Any] = {}
+    monkeypatch.setattr(shards, "predict_shard", lambda *_, **given: taken.update(given) or 4)
+    # read as TOML, these would be a number, another one, and a truth value
+    words = ["predict", str(tmp_path), "--participant-label", "1e3,1.50, 0x10,true", "--shard", "1"]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 0, found.output
+    assert [*taken["people"]] == ["1e3", "1.50", "0x10", "true"]
+    assert taken["shard"] == "1"

@@ -3,6 +3,8 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -165,6 +167,7 @@ def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
         ("queue = [", "is not valid TOML"),
         ('queue = "TAXI"', 'must say queue = "SLURM"'),
         ('queue = "SLURM"\njobs = 0', "jobs = a whole number"),
+        ('queue = "JobQueue"\njobs = 1', 'must say queue = "SLURM"'),
     ],
 )
 def test_a_queue_that_cannot_be_asked_is_told(
@@ -175,6 +178,65 @@ def test_a_queue_that_cannot_be_asked_is_told(
         path.write_text(text)
     with pytest.raises(ClusterError, match=problem), open_cluster(str(path), tmp_path):
         pass
+
+
+def make_queue(folder: Path, monkeypatch: pytest.MonkeyPatch, sbatch: str | None) -> str:
+    """Return a file that asks SLURM, where its command is this script, or absent."""
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin" if sbatch else str(folder))
+    if sbatch is not None:
+        (folder / "sbatch").write_text(f"#!/bin/sh\n{sbatch}\n")
+        (folder / "sbatch").chmod(0o755)
+    (folder / "queue.toml").write_text('queue = "SLURM"\ncores = 1\nmemory = "1GB"\n')
+    return str(folder / "queue.toml")
+
+
+def test_a_queue_that_this_machine_cannot_ask_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = make_queue(tmp_path, monkeypatch, sbatch=None)
+    with (
+        pytest.raises(ClusterError, match=r"there is no command sbatch here: run this where"),
+        open_cluster(queue, tmp_path),
+    ):
+        pass
+
+
+def test_a_queue_that_refuses_its_jobs_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = make_queue(tmp_path, monkeypatch, sbatch="echo no such partition >&2; exit 1")
+    # in a process of its own: Dask leaves such a cluster unclosed
+    code = (
+        "from trialsim.workers import cluster as clusters\n"
+        "clusters._PATIENCE_SECONDS = 1.0\n"
+        "try:\n"
+        f"    with clusters.open_cluster({queue!r}, clusters.Path({str(tmp_path)!r})):\n"
+        "        pass\n"
+        "except clusters.ClusterError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"No worker came to {queue}")
+
+
+def test_a_worker_that_does_not_answer_is_passed_over() -> None:
+    class Answers:
+        def __init__(self, *found: object) -> None:
+            self.found = dict(enumerate(found))
+
+        def wait_for_workers(self, *_: object, **__: object) -> None:
+            pass
+
+        def run(self, _: object, on_error: str = "raise") -> dict[int, object]:
+            return self.found
+
+    lost = OSError("Timed out trying to connect")
+    own = clusters._describe_worker()
+    clusters._check_workers(Answers(lost, own), "here")  # type: ignore[arg-type]
+    with pytest.raises(ClusterError, match="None of the workers at here answers"):
+        clusters._check_workers(Answers(lost, lost), "here")  # type: ignore[arg-type]
+    with pytest.raises(ClusterError, match=r"have trialsim 0\.0\.1, .*install the same"):
+        clusters._check_workers(Answers(own, ("0.0.1", "x")), "here")  # type: ignore[arg-type]
 
 
 def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:

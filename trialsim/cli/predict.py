@@ -58,7 +58,7 @@ def predict(asked: Asked) -> None:
                 asked.study,
                 asked.stated,
                 shard=shard,
-                people=map(str, people),
+                people=people,
                 settings=asked.settings,
                 listener=listener,
             )

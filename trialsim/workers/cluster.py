@@ -8,9 +8,10 @@ nothing but the block.
 import logging
 import pickle
 import platform
+import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import takewhile
@@ -213,8 +214,13 @@ def _find_scheduler(where: str, n_workers: int | None) -> Iterator[Any]:
     elif "://" in where:
         yield where
     else:
-        with _ask_queue(Path(where).expanduser()) as queue:
+        queue = _ask_queue(Path(where).expanduser())
+        try:
             yield queue
+        finally:
+            # Dask asserts that every job was taken by the queue; one that was not, ends with it
+            with suppress(AssertionError):
+                queue.close()
 
 
 def _ask_queue(path: Path) -> Any:
@@ -236,10 +242,16 @@ def _ask_queue(path: Path) -> Any:
 
     kind, jobs = content.pop("queue", None), content.pop("jobs", 1)
     maker = getattr(dask_jobqueue, f"{kind}Cluster", None)
-    if maker is None or not isinstance(jobs, int) or jobs < 1:
+    job = getattr(maker, "job_cls", None)
+    if maker is None or job is None or not isinstance(jobs, int) or jobs < 1:
         raise ClusterError(
             f'{path} must say queue = "SLURM" (or PBS, SGE, LSF ...) and jobs = a whole number '
             f"from 1, got {kind!r} and {jobs!r}."
+        )
+    if shutil.which(job.submit_command) is None:
+        raise ClusterError(
+            f"{path} asks {kind} for workers, but there is no command {job.submit_command} here: "
+            f"run this where jobs are given to {kind}, such as its login node."
         )
     try:
         # one thread a process, as many processes as cores
@@ -258,16 +270,20 @@ def _check_workers(client: "Client", where: str) -> None:
     except (DaskTimeoutError, TimeoutError, OSError) as error:
         raise ClusterError(
             f"No worker came to {where} within {_PATIENCE_SECONDS:g} s; start some with "
-            "`dask worker ADDRESS --nthreads 1`."
+            "`dask worker ADDRESS --nthreads 1`, or look at what the queue says of its jobs."
         ) from error
-    found = client.run(_describe_worker)
-    versions = {version for version, _ in found.values()}
+    # of very many, one may just have ended: it is given nothing
+    told = client.run(_describe_worker, on_error="return").values()
+    found = [one for one in told if isinstance(one, tuple)]
+    if not found:
+        raise ClusterError(f"None of the workers at {where} answers; start them anew.")
+    versions = {version for version, _ in found}
     if versions != {__version__}:
         raise ClusterError(
             f"The workers at {where} have trialsim {', '.join(sorted(versions))}, this is "
             f"{__version__}: install the same everywhere."
         )
-    processors = sorted({processor for _, processor in found.values()})
+    processors = sorted({processor for _, processor in found})
     if len(processors) > 1:
         _LOGGER.warning(
             "workers have %s types of processors: the last digits may differ", len(processors)

@@ -59,7 +59,7 @@ def asking(
         ) -> None:
             stated = {KEYS[name]: _read(own[name], given[name]) for name in own}
             stated[KEYS["cohort"]] = cohort
-            rest = {name: _read(option, given[name]) for name, option in others.items()}
+            rest = {name: _take(option, given[name]) for name, option in others.items()}
             work(Asked(study, stated, tuple(settings or ()), as_json, quiet, output, rest))
 
         shared = {
@@ -93,4 +93,13 @@ def _read(option: Option, value: Any) -> Any:
 
     if not option.is_list or value is None:
         return parse_value(value) if option.kind is str and value is not None else value
-    return [parse_value(part.strip()) for part in value.split(",") if part.strip()]
+    return [parse_value(part) for part in _split(value)]
+
+
+def _take(option: Option, value: Any) -> Any:
+    """Return what was typed, as it was: a person may be called 1e3 or true."""
+    return _split(value) if option.is_list and value is not None else value
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
