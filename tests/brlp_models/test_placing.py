@@ -48,8 +48,21 @@ def within(change: Any) -> Any:
         (within(lambda x: RNG(2).uniform(0, 1, x.shape)), "fail", "does not resemble a T1w brain"),
         (within(lambda x: x**0.7), "warn", "contrast of white and gray matter"),
         (within(lambda x: x**1.4), "warn", "contrast of white and gray matter"),
+        (within(lambda x: x**1.21), "warn", "contrast of white and gray matter"),
     ],
-    ids=["own", "noisy", "4 mm", "inverted", "16 mm", "8 mm", "upside down", "noise", "0.7", "1.4"],
+    ids=[
+        "own",
+        "noisy",
+        "4 mm",
+        "inverted",
+        "16 mm",
+        "8 mm",
+        "upside down",
+        "noise",
+        "0.7",
+        "1.4",
+        "1.21",
+    ],
 )
 def test_scan_on_the_grid_is_judged(
     brain: np.ndarray, change: Any, verdict: str, words: str
