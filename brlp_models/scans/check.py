@@ -130,6 +130,12 @@ LIMITS: Final[dict[str, Limit]] = {
         (500, 2500),
         "the brain mask holds {value:.0f} ml, {low:.0f} to {high:.0f} ml is expected",
     ),
+    "noise_share": Limit(
+        (0, 0.06),
+        (0, _INF),
+        "the scan is noisy: the sd of its noise is {value:.0%} of white matter's brightness, at "
+        "most {high:.0%} is expected",
+    ),
     "brightness_cut_share": Limit(
         (0, 0.005),
         (0, 0.05),

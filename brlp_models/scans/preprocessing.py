@@ -26,7 +26,7 @@ from brlp_models.scans.registration import Registration, register_to_baseline, r
 from brlp_models.scans.template import TEMPLATE_NAME
 from cohorts.atomic import write_file_with
 
-PREPROCESSING_VERSION: Final = 4
+PREPROCESSING_VERSION: Final = 5
 """Rises with every change that gives other numbers, so that scans kept by an older one are not
 taken for its own."""
 

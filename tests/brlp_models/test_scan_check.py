@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from brlp_models.scans.check import check_scan
 from brlp_models.scans.files import make_scan
 from brlp_models.scans.grid import Grid
+from brlp_models.scans.metrics import measure_noise
 from brlp_models.scans.picture import plot_preprocessed_scan
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
 
@@ -29,6 +30,7 @@ TYPICAL = {
     "rotation_degrees": 9.0,
     "slice_thickness_mm": 1.0,
     "brain_volume_ml": 1450.0,
+    "noise_share": 0.03,
     "brightness_cut_share": 0.0,
     "brightness_95": 0.8,
 }
@@ -99,6 +101,7 @@ def test_typical_scan_passes_without_reasons() -> None:
         ("rotation_degrees", 90.0, "fail", "orientation may be wrong"),
         ("slice_thickness_mm", 3.0, "warn", "voxels are up to 3.0 mm long"),
         ("brain_volume_ml", 300.0, "fail", "300 ml"),
+        ("noise_share", 0.09, "warn", "the sd of its noise is 9% of white matter's brightness"),
         ("brightness_95", 0.5, "warn", "vessels or scalp outshine the brain"),
         ("brightness_cut_share", 0.02, "warn", "2.0% of the brain is far brighter"),
     ],
@@ -107,6 +110,17 @@ def test_every_metric_has_its_verdict(metric: str, value: float, verdict: str, w
     check = check_scan(make_preprocessed(**{metric: value}))
     assert check.verdict == verdict
     assert words in check.reason_text
+
+
+def test_the_share_of_noise_is_measured_in_spite_of_edges() -> None:
+    tissue = np.where(np.indices((40, 40, 40)).sum(axis=0) % 20 < 10, 500.0, 1000.0)
+    noisy = tissue + np.random.default_rng(1).normal(0, 80, tissue.shape)
+    mask = np.zeros(tissue.shape, bool)
+    mask[0:36, 2:38, 4:36] = True
+    # a fifth of the voxels lie at an edge; the 90th percentile of the noisy scan is 1,064
+    assert measure_noise(noisy.astype(np.float32), mask) == pytest.approx(80 / 1064, rel=0.3)
+    assert measure_noise(tissue.astype(np.float32), mask) < 0.01
+    assert measure_noise(noisy.astype(np.float32), np.zeros(mask.shape, bool)) == 0
 
 
 def test_worst_finding_decides_and_all_are_told() -> None:
