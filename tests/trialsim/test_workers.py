@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import StorageError
+from trialsim import __version__
 from trialsim.comparison.cohort_error.samples import take_top
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import ClusterError, DesignError
@@ -219,24 +220,45 @@ def test_a_queue_that_refuses_its_jobs_is_a_sentence(
     assert done.stdout.startswith(f"No worker came to {queue}")
 
 
+class Answers:
+    """A client whose workers say these things of themselves."""
+
+    def __init__(self, *found: object) -> None:
+        self.found = dict(enumerate(found))
+
+    def wait_for_workers(self, *_: object, **__: object) -> None:
+        pass
+
+    def run(self, _: object, on_error: str = "raise") -> dict[int, object]:
+        assert on_error == "return"
+        return self.found
+
+
+def check_workers(*found: object) -> None:
+    clusters._check_workers(Answers(*found), "here")  # type: ignore[arg-type]
+
+
 def test_a_worker_that_does_not_answer_is_passed_over() -> None:
-    class Answers:
-        def __init__(self, *found: object) -> None:
-            self.found = dict(enumerate(found))
-
-        def wait_for_workers(self, *_: object, **__: object) -> None:
-            pass
-
-        def run(self, _: object, on_error: str = "raise") -> dict[int, object]:
-            return self.found
-
-    lost = OSError("Timed out trying to connect")
-    own = clusters._describe_worker()
-    clusters._check_workers(Answers(lost, own), "here")  # type: ignore[arg-type]
+    lost, own = OSError("Timed out trying to connect"), clusters._describe_worker()
+    check_workers(lost, own)
     with pytest.raises(ClusterError, match="None of the workers at here answers"):
-        clusters._check_workers(Answers(lost, lost), "here")  # type: ignore[arg-type]
+        check_workers(lost, lost)
     with pytest.raises(ClusterError, match=r"have trialsim 0\.0\.1, .*install the same"):
-        clusters._check_workers(Answers(own, ("0.0.1", "x")), "here")  # type: ignore[arg-type]
+        check_workers(own, ("0.0.1", "x"))
+
+
+def test_workers_of_several_processors_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = []
+    for name in ("One 3000", "Two 9000"):
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: {name}\nflags\t: sse\n")
+        described.append(clusters._name_processor(tmp_path / "cpuinfo"))
+    assert clusters._name_processor(tmp_path / "absent")
+    check_workers(*((__version__, one) for one in (described[0], described[0])))
+    assert not caplog.records
+    check_workers(*((__version__, one) for one in described))
+    assert "2 types of processors (One 3000; Two 9000)" in caplog.text
 
 
 def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ _ROUNDS: Final = 3
 _TAKEN_AT_ONCE: Final = 100
 _CONNECT_SECONDS = 20.0
 _PATIENCE_SECONDS = 120.0
+_PROCESSORS: Final = Path("/proc/cpuinfo")
 
 Result = TypeVar("Result")
 
@@ -286,12 +287,24 @@ def _check_workers(client: "Client", where: str) -> None:
     processors = sorted({processor for _, processor in found})
     if len(processors) > 1:
         _LOGGER.warning(
-            "workers have %s types of processors: the last digits may differ", len(processors)
+            "workers have %s types of processors (%s): the last digits may differ",
+            len(processors),
+            "; ".join(processors),
         )
 
 
 def _describe_worker() -> tuple[str, str]:
-    return __version__, platform.processor() or platform.machine()
+    return __version__, _name_processor(_PROCESSORS)
+
+
+def _name_processor(source: Path) -> str:
+    """Return the processor's model where the system tells it (Linux), else its architecture."""
+    try:
+        lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def _freeze(value: Any) -> bytes:
