@@ -235,7 +235,10 @@ class Cohort:
         wide = self.until(0).visit_volumes().set_index(_PERSON)
         wide = wide.drop(columns=["session_id", MONTHS, "age_years"])
         wide.columns = [name_volume_column(str(region)) for region in wide.columns]
-        return self.participants.set_index(_PERSON).join(wide)
+        people = self.participants.set_index(_PERSON)
+        if people.index.equals(wide.index):  # nobody has to be looked up
+            return pd.concat([people, wide.set_axis(people.index)], axis=1)
+        return people.join(wide)
 
     def visit_volumes(self, regions: Sequence[str] | None = None) -> pd.DataFrame:
         """Return one row a visit with the volumes (mm3) that were measured at it.

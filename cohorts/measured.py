@@ -84,9 +84,8 @@ def compute_change(
     horizon_months, window_months
         When after the start the change is wanted, and how far a visit may be from that.
     """
-    pairs = measured.merge(
-        start[[_PERSON, MONTHS, "volume_mm3"]], on=_PERSON, suffixes=("", "_start")
-    )
+    columns = [_PERSON, MONTHS, "volume_mm3"]
+    pairs = measured[columns].merge(start[columns], on=_PERSON, suffixes=("", "_start"))
     pairs[MONTHS] -= pairs.pop(f"{MONTHS}_start")
     pairs = match_visits(pairs[pairs[MONTHS] > 0], [horizon_months], window_months, by=[_PERSON])
     before, after, months = pairs["volume_mm3_start"], pairs["volume_mm3"], pairs[MONTHS]

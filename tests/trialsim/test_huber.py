@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import HuberRegressor
 
+from trialsim.enrichment import huber
 from trialsim.enrichment.huber import fit_huber
 
 
@@ -46,3 +47,17 @@ def test_exact_lines_and_constant_features_are_fitted() -> None:
     x = np.column_stack([np.arange(12.0), np.ones(12)])
     fit = fit_huber(x, 5 + 3 * x[:, 0], np.ones((2, 12)))
     assert fit.predict(x) == pytest.approx(np.tile(5 + 3 * x[:, 0], (2, 1)), abs=0.02)
+
+
+def test_people_taken_by_blocks_give_the_lines_of_people_taken_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(1000, 4))
+    y = x @ [1.0, -2.0, 0.0, 3.0] + rng.standard_t(2, size=1000)
+    weights = rng.poisson(1.0, size=(3, 1000)).astype(float)
+    at_once = fit_huber(x, y, weights)
+    monkeypatch.setattr(huber, "_HELD", 96)
+    by_blocks = fit_huber(x, y, weights)
+    np.testing.assert_allclose(by_blocks.coefficients, at_once.coefficients, rtol=1e-8)
+    np.testing.assert_allclose(by_blocks.intercept, at_once.intercept, rtol=1e-8, atol=1e-10)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.keys import locate_rows
 from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.errors import DesignError
 
@@ -171,7 +172,9 @@ def _take_known(
             f"{tables.horizon_months:g} months with {tables.region} measured there and at baseline "
             f"({settled})."
         )
-    outcome = tables.outcome.reindex(tables.index).to_numpy(dtype=float)
+    known, people = (one.to_frame(name="person") for one in (tables.outcome.index, tables.index))
+    places = locate_rows(people, known, ["person"])
+    outcome = np.append(tables.outcome.to_numpy(dtype=float), np.nan)[places]
     rows = np.flatnonzero(features.notna().all(axis=1).to_numpy() & np.isfinite(outcome))
     _require(len(rows), name)
     return features.to_numpy()[rows], outcome[rows], rows

@@ -13,6 +13,8 @@ EPSILON = 1.35
 _RIDGE = 1e-4
 _MAX_ITERATIONS = 200
 _TOLERANCE = 1e-5
+_HELD = 2**17
+"""People whose products of features are held for all samples at once; more are taken by blocks."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def fit_huber(features: FloatArray, outcome: FloatArray, weights: FloatArray) ->
 
 
 def _minimize(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    pairs = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+    pairs = None if len(x) > _HELD else (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
     total = weights.sum(axis=1)
     lines = _solve(x, y, pairs, weights, np.ones(len(weights)))
     scale = np.sqrt((weights * (y - lines @ x.T) ** 2).sum(axis=1) / total)
@@ -102,10 +104,14 @@ def _minimize(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def _solve(
-    x: FloatArray, y: FloatArray, pairs: FloatArray, weights: FloatArray, scale: FloatArray
+    x: FloatArray, y: FloatArray, pairs: FloatArray | None, weights: FloatArray, scale: FloatArray
 ) -> FloatArray:
     p = x.shape[1]
-    gram = (weights @ pairs).reshape(-1, p, p)
+    if pairs is None:
+        blocks = (slice(start, start + _HELD // 8) for start in range(0, len(x), _HELD // 8))
+        gram = sum((x[b].T * weights[:, None, b]) @ x[b] for b in blocks)
+    else:
+        gram = (weights @ pairs).reshape(-1, p, p)
     # a feature that is constant in a sample gets coefficient 0; the intercept is not held back
     ridge = np.diag([1e-12, *np.full(p - 1, _RIDGE)])
     gram = gram + ridge * np.maximum(scale, 1e-6)[:, None, None]

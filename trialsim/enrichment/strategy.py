@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.keys import has_repeated
 from trialsim import defaults
 from trialsim.enrichment.definition import Unit
 from trialsim.errors import DesignError
@@ -59,8 +60,9 @@ class ScreeningTables:
     n_folds: int = defaults.N_FOLDS
 
     def __post_init__(self) -> None:
-        repeated = self.baseline.index[self.baseline.index.duplicated()].unique()
-        if len(repeated):
+        names = self.baseline.index.to_frame(name="name")
+        if has_repeated(names, ["name"]):
+            repeated = self.baseline.index[self.baseline.index.duplicated()].unique()
             shown = ", ".join(map(str, repeated[:3]))
             raise DesignError(f"The baseline table holds {len(repeated)} people twice: {shown}.")
         if self.baseline.empty:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
@@ -130,7 +131,7 @@ def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None)
     files = tuple(
         Path(resolve(file["path"], study.folder)) for file in json.loads(str(run["inputs"]))
     )
-    return Cohort(
+    found = Cohort(
         participants,
         visits,
         volumes,
@@ -138,3 +139,6 @@ def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None)
         is_synthetic=bool(config.get("is_synthetic", False)),
         sources=files,
     )
+    del volumes  # which the cohort holds with their names numbered
+    pyarrow.default_memory_pool().release_unused()
+    return found
