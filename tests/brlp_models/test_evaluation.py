@@ -245,7 +245,9 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
     assert all(max(error.at_baseline, error.per_year) > 0 for error in first.values())
 
 
-def test_calibrate_writes_a_copy_that_knows_its_error(model: BrlpModel, tmp_path: Path) -> None:
+def test_calibrate_writes_a_copy_that_knows_its_error(
+    model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "scans").mkdir()
     people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
     people.write(tmp_path / "people")
@@ -264,6 +266,22 @@ def test_calibrate_writes_a_copy_that_knows_its_error(model: BrlpModel, tmp_path
     refused = CliRunner().invoke(app, [str(word) for word in words])
     assert refused.exit_code == 1
     assert "The hippocampus, the endpoint of tiny, cannot be reported: Predicted" in refused.stderr
+    known = {"n": 10, "n_anatomies": 2}
+    rows = [
+        {"region": "hippocampus", "value": 0.8, "lower": 0.7, "upper": 0.9, "is_reported": True},
+        {"region": "lateral_ventricle", "value": 0.5, "lower": 0.2, "upper": 0.8}
+        | {"is_reported": False},
+    ]
+    table = pd.DataFrame(rows).assign(**known)
+    monkeypatch.setattr("brlp_models.evaluation.gain.measure_gain", lambda *_, **__: table)
+    found = CliRunner().invoke(app, [str(word) for word in words])
+    assert found.exit_code == 0, found.output
+    assert "of 10 people, which are few: they may be too narrow." in found.output
+    assert "Predicted scans show 0.50 of a true change of the lateral_ventricle" in found.output
+    copied = load_model(tmp_path / "gain")
+    assert copied.config.regions == ("hippocampus",)
+    assert copied.config.gain_measurement is not None
+    assert copied.config.gain_measurement.n_anatomies == 2
 
 
 def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> None:
