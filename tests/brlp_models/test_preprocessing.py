@@ -9,6 +9,7 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
 from brlp_models.errors import ModelError, ScanError
+from brlp_models.scans import registration
 from brlp_models.scans.brain_mask import find_brain_mask
 from brlp_models.scans.files import Scan, make_nifti, read_scan
 from brlp_models.scans.grid import Grid, make_grid, resample
@@ -98,6 +99,22 @@ def test_scans_are_aligned_by_one_thread() -> None:
     # several add up in the order in which they end: other last bits in every run
     process = load_simpleitk().ProcessObject
     assert process.GetGlobalDefaultNumberOfThreads() == 1
+
+
+def test_search_ends_where_two_of_its_best_starts_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(shift_mm: float) -> object:
+        transform = load_simpleitk().Similarity3DTransform()
+        transform.SetTranslation((shift_mm, 0, 0))
+        return transform
+
+    # two wrong ends lie together as well, but a better one was found before
+    ends = [(end(0), -0.2), (end(40), -0.4), (end(1), -0.21), (end(42), -0.41), (end(80), -0.9)]
+    monkeypatch.setattr(registration, "_run_similarity", lambda *_: ends.pop(0))
+    monkeypatch.setattr(registration, "_run_affine", lambda _fixed, _moving, start, _center: start)
+    scan = make_template_person(np.eye(4))
+    found = registration.register_to_template(scan.data, scan.grid)
+    assert found.GetTranslation() == (42, 0, 0)  # type: ignore[attr-defined]
+    assert len(ends) == 1
 
 
 def test_visits_share_one_affine(person: list[PreprocessedScan]) -> None:
