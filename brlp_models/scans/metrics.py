@@ -14,6 +14,8 @@ from brlp_models.scans.template import compute_template_dice, load_template
 _SPACING_MM = 2.0
 _COARSE_VOXELS = 2.0
 _SD_PER_MEDIAN = 1.4826
+
+_NEIGHBOR_MM = 2.0
 """Of normal values: sd over the median absolute deviation."""
 
 
@@ -39,7 +41,8 @@ def compute_scan_metrics(
         brightness of the template's white matter over that of its gray matter; ``coverage``, share
         of the template's brain inside of the field of view; ``determinant``;
         ``rotation_degrees``, of the head against the scanner's axes; ``slice_thickness_mm``, the
-        largest voxel side; ``brain_volume_ml``, native; ``noise_share``, `measure_noise`.
+        largest voxel side; ``brain_volume_ml``, native; ``noise_share``, `measure_noise`, where
+        it can be told.
     """
     reference = load_reference()
     to_mni = registration.affine
@@ -48,7 +51,7 @@ def compute_scan_metrics(
         np.ones(scan.grid.shape, dtype=bool), scan.grid, reference.grid, source_to_target=to_mni
     )
     seen = reference.mask & field
-    return {
+    metrics = {
         "mutual_information": _compute_mutual_information(warped[seen], reference.image[seen]),
         "correlation": _correlate(warped[seen], reference.image[seen]),
         "mask_dice": compute_template_dice(mask, scan.grid, to_mni),
@@ -58,25 +61,35 @@ def compute_scan_metrics(
         "rotation_degrees": registration.rotation_degrees,
         "slice_thickness_mm": float(scan.grid.spacing_mm.max()),
         "brain_volume_ml": float(mask.sum() * scan.grid.voxel_volume_mm3 / 1000),
-        "noise_share": measure_noise(scan.data, mask),
     }
+    noise = measure_noise(scan, mask)
+    return metrics if noise is None else {**metrics, "noise_share": noise}
 
 
-def measure_noise(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+def measure_noise(scan: Scan, mask: NDArray[np.bool_]) -> float | None:
     """Return the sd of a scan's noise over its 90th percentile, about that of white matter.
 
-    The noise is that of each voxel against its six neighbors, by the median absolute deviation
-    (Coupe et al. 2010, Med Image Anal 14:483), which edges between tissues hardly touch.
+    The noise is that of each voxel against its neighbors, six where voxels are small, by the median
+    absolute deviation (Coupe et al. 2010, Med Image Anal 14:483), which edges between tissues
+    hardly touch. Neighbors more than 2 mm away differ by anatomy, and are not asked.
 
     Parameters
     ----------
-    data
-        Native intensities.
+    scan
+        Native.
     mask
         Brain on the same voxels; 0 is returned for one without an inside.
+
+    Returns
+    -------
+    float or None
+        None where no neighbor is near enough.
     """
     from scipy.ndimage import binary_erosion
 
+    axes = [axis for axis in range(3) if scan.grid.spacing_mm[axis] <= _NEIGHBOR_MM]
+    if not axes:
+        return None
     inside = binary_erosion(mask)
     places = np.argwhere(inside)
     if not len(places):
@@ -84,10 +97,11 @@ def measure_noise(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     # a margin of one voxel: every neighbor is in the box
     low, high = places.min(axis=0) - 1, places.max(axis=0) + 2
     box = tuple(map(slice, low, high))
-    values, within = data[box], inside[box]
-    neighbors = sum(np.roll(values, step, axis) for axis in range(3) for step in (-1, 1))
-    residual = (values - neighbors / 6)[within]
-    sd = _SD_PER_MEDIAN * math.sqrt(6 / 7) * float(np.median(np.abs(residual)))
+    values, within, n = scan.data[box], inside[box], 2 * len(axes)
+    neighbors = sum(np.roll(values, step, axis) for axis in axes for step in (-1, 1))
+    residual = (values - neighbors / n)[within]
+    # the variance of one less the mean of n others is (n + 1) / n
+    sd = _SD_PER_MEDIAN * math.sqrt(n / (n + 1)) * float(np.median(np.abs(residual)))
     bright = float(np.percentile(values[within], 90))
     return sd / bright if bright > 0 else 0.0
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from brlp_models.scans.check import check_scan
-from brlp_models.scans.files import make_scan
+from brlp_models.scans.files import Scan, make_scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.metrics import measure_noise
 from brlp_models.scans.picture import plot_preprocessed_scan
@@ -118,9 +118,18 @@ def test_the_share_of_noise_is_measured_in_spite_of_edges() -> None:
     mask = np.zeros(tissue.shape, bool)
     mask[0:36, 2:38, 4:36] = True
     # a fifth of the voxels lie at an edge; the 90th percentile of the noisy scan is 1,064
-    assert measure_noise(noisy.astype(np.float32), mask) == pytest.approx(80 / 1064, rel=0.3)
-    assert measure_noise(tissue.astype(np.float32), mask) < 0.01
-    assert measure_noise(noisy.astype(np.float32), np.zeros(mask.shape, bool)) == 0
+
+    def measure(data: np.ndarray, mask: np.ndarray = mask, mm: tuple = (1, 1, 1)) -> float | None:
+        scan = Scan(data.astype(np.float32), Grid(data.shape, np.diag([*mm, 1])))
+        return measure_noise(scan, mask)
+            Scan(data.astype(np.float32), Grid(data.shape, np.diag([*mm, 1]))), mask
+        )
+
+    assert measure(noisy) == pytest.approx(80 / 1064, rel=0.3)
+    assert measure(noisy, mm=(1, 1, 4)) == pytest.approx(80 / 1064, rel=0.3)
+    assert measure(noisy, mm=(3, 3, 3)) is None
+    assert measure(tissue) == pytest.approx(0, abs=0.01)
+    assert measure(noisy, np.zeros(mask.shape, bool)) == 0
 
 
 def test_worst_finding_decides_and_all_are_told() -> None:
