@@ -122,8 +122,6 @@ def test_the_share_of_noise_is_measured_in_spite_of_edges() -> None:
     def measure(data: np.ndarray, mask: np.ndarray = mask, mm: tuple = (1, 1, 1)) -> float | None:
         scan = Scan(data.astype(np.float32), Grid(data.shape, np.diag([*mm, 1])))
         return measure_noise(scan, mask)
-            Scan(data.astype(np.float32), Grid(data.shape, np.diag([*mm, 1]))), mask
-        )
 
     assert measure(noisy) == pytest.approx(80 / 1064, rel=0.3)
     assert measure(noisy, mm=(1, 1, 4)) == pytest.approx(80 / 1064, rel=0.3)
