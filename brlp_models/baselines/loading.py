@@ -38,7 +38,10 @@ def load_baseline(source: Path) -> AnyBaseline:
         return EXTRAPOLATION
     folder = Path(__file__).parents[1] / source if str(source) in BUNDLED else source
     if not (folder / CONFIG).is_file() or not (folder / CHECKSUMS).is_file():
-        raise ModelError(f"{folder} is no folder of a baseline (no {CONFIG} with {CHECKSUMS}).")
+        raise ModelError(
+            f"{folder} is no folder of a baseline (no {CONFIG} with {CHECKSUMS}); the bundled one: "
+            f"{', '.join(BUNDLED)}."
+        )
     verify_model_folder(folder)
     try:
         config = _CONFIGS.validate_json((folder / CONFIG).read_text(encoding="utf-8"))

@@ -56,6 +56,15 @@ def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(path: Path) ->
         read_protocol(path)
 
 
+@pytest.mark.parametrize("key", ["model", "context_from"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_name_is_not_the_folder_of_the_protocol(path: Path, key: str, empty: str) -> None:
+    path.write_text(f'{MINIMAL}[prediction]\n{key} = "{empty}"\n')
+    said = f'prediction.{key}: give a bundled one\'s name or the path of a folder, got "{empty}"'
+    with pytest.raises(DesignError, match=said):
+        read_protocol(path)
+
+
 def test_paths_are_relative_to_the_protocol(path: Path) -> None:
     protocol = read_protocol(path)
     assert protocol.cohort.path == path.parent / "people.csv"

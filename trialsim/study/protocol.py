@@ -45,7 +45,15 @@ def expand_home(path: Path) -> Path:
         raise DesignError(f"{path}: there is no home folder {path.parts[0]}.") from error
 
 
+def _refuse_empty(value: str) -> str:
+    # an empty path is the working directory, which nobody means who writes nothing
+    if not value.strip():
+        raise ValueError("give a bundled one's name or the path of a folder")
+    return value
+
+
 UserPath = Annotated[Path, AfterValidator(expand_home)]
+FolderOrName = Annotated[str, AfterValidator(_refuse_empty)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Months = Annotated[float, Field(gt=0, le=600)]
 
@@ -132,8 +140,8 @@ class PredictionSection(ProtocolSection):
     tells the model's context how the endpoint changes in place of the auxiliary model.
     """
 
-    model: str = "mini"
-    context_from: str | None = None
+    model: FolderOrName = "mini"
+    context_from: FolderOrName | None = None
     horizons_months: Annotated[list[Months], Field(min_length=1)] | None = None
     samples: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = 4
     device: str = "cpu"
