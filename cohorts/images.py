@@ -119,6 +119,8 @@ def largest_gb() -> float:
 @contextmanager
 def _open_image(path: Path) -> Iterator[Any]:
     """Yield the image at `path`; whatever goes wrong in the block is an `ImageError`."""
+    if path.is_dir():
+        raise ImageError(path, f"{path} is a folder; name the file of one scan")
     if not path.is_file():
         raise ImageError(path, f"the file is missing; looked for {path}")
     name = path.name.lower()

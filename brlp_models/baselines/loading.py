@@ -46,6 +46,11 @@ def load_baseline(source: Path) -> AnyBaseline:
     try:
         config = _CONFIGS.validate_json((folder / CONFIG).read_text(encoding="utf-8"))
     except ValidationError as error:
+        if any(e["type"].startswith("union_tag") for e in error.errors()):
+            raise ModelError(
+                f"{folder} is no folder of a baseline: `trialsim train baseline` makes one, and "
+                f"the bundled one is {', '.join(BUNDLED)}."
+            ) from error
         where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
         raise ModelError(
             *(f"{folder / CONFIG}: {key or 'config'}: {text}." for key, text in where)

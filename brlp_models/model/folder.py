@@ -290,4 +290,6 @@ def _render(value: Any) -> str:
         return (" to " if all(isinstance(v, float) for v in value) else ", ").join(
             map(_render, value)
         )
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -24,6 +24,7 @@ def test_info_tells_what_the_model_is(folder: Path) -> None:
     assert found.exit_code == 0
     for words in ("tiny", "20 x 24 x 20 voxels of 9 x 9 x 9 mm", "volume:hippocampus", "synthetic"):
         assert words in found.stdout
+    assert "age_years 40 to 95" in found.stdout
 
 
 def test_info_is_json_for_a_script(folder: Path) -> None:

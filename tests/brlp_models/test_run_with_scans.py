@@ -275,7 +275,7 @@ def test_shards_give_the_predictions_of_one_process(protocol: Path) -> None:
     folder = protocol.parent
     assert predict(folder, study="one").exit_code == 0
     # a batch of one draw is a group of one person
-    shares = [("--shard", "1/2"), ("--participant-label", "sub-2")]
+    shares = [("--shard", "1/2"), ("--participant-label", "2")]
     for number, share in enumerate(shares):
         found = predict(folder, *share, study="shares")
         assert found.exit_code == 0, found.output
@@ -298,6 +298,7 @@ def test_shards_give_the_predictions_of_one_process(protocol: Path) -> None:
     [
         (["--shard", "3/2"], "A shard is i/n"),
         (["--participant-label", "sub-9"], "has no sub-9"),
+        (["--participant-label", "2,9"], "has no 9."),
     ],
 )
 def test_a_share_of_nobody_is_told(options: list[str], problem: str, protocol: Path) -> None:

@@ -222,6 +222,8 @@ def test_what_cannot_tell_a_context_is_refused(folder: Path, tiny_config: ModelC
         ContextBaseline.load(Path("mrextrap"))
     with pytest.raises(ModelError, match=r"no folder of a baseline .* one: image_regression"):
         ContextBaseline.load(folder / "people")
+    with pytest.raises(ModelError, match=r"model is no folder of a baseline: `trialsim train"):
+        ContextBaseline.load(folder / "model")
 
 
 def ask(*words: object) -> tuple[int, str]:

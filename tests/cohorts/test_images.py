@@ -92,6 +92,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+def test_a_folder_is_told_from_a_file_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="is a folder; name the file of one scan"):
+        read_image(tmp_path)
+    with pytest.raises(ImageError, match="the file is missing"):
+        read_image(tmp_path / "none.nii.gz")
+
+
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_image_is_one_sentence(damage: str, ending: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cohorts.atomic import write_file
+from cohorts.bids_output import format_label
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
 from trialsim.study.engine import compute_step_fingerprint
@@ -72,8 +73,13 @@ def predict_shard(
     if section is None:
         raise TrialsimError("Nothing is to be predicted: the question has no [prediction].")
     whole = Part.parse(shard) if shard else Part()
-    part = Part(whole.number, whole.of, frozenset(people))
     cohort = screen_cohort(job.load(protocol.cohort.path), protocol.cohort.eligibility).eligible
+    # as everywhere in BIDS, with or without the prefix
+    by_label = {
+        format_label(name): name for name in map(str, cohort.participants["participant_id"])
+    }
+    named = frozenset(by_label.get(format_label(name), name) for name in people)
+    part = Part(whole.number, whole.of, named)
     # of nobody that the cohort does not have
     cohort.select(sorted(part.people))
     for note in check_prediction(job, cohort):
