@@ -70,6 +70,28 @@ class Cohort:
             object.__setattr__(self, table, validate_table(getattr(self, table), table))
         self._hold(NumberedTable.of(validate_table(self.volumes, "volumes")))
 
+    def with_volumes(self, volumes: NumberedTable) -> Self:
+        """Return the cohort with other volumes, whose names are numbered already.
+
+        Parameters
+        ----------
+        volumes
+            Table `volumes` of `cohorts.schema`; checked, without writing its names out.
+
+        Raises
+        ------
+        CohortValidationError
+            Where it does not fit its schema.
+        """
+        other = copy(self)
+        other._hold(volumes.validate("volumes"))
+        return other
+
+    @property
+    def numbered_volumes(self) -> NumberedTable:
+        """The table `volumes` as it is held, with its names numbered."""
+        return self._volumes
+
     def _hold(self, volumes: NumberedTable) -> None:
         self.__dict__.pop("volumes", None)
         self.__dict__.pop("_places", None)
@@ -446,13 +468,13 @@ class Cohort:
         require_people(tables["participants"], rejected)
         return cls(
             **tables,
-            volumes=volumes.to_frame(),
+            volumes=volumes.empty(),
             name=str(description.get("name", folder.name)),
             is_synthetic=description["is_synthetic"],
             sources=tuple(Path(source) for source in description.get("sources", ())),
             notes=tuple(description.get("notes", ())),
             rejected=rejected,
-        )
+        ).with_volumes(volumes)
 
     def write(
         self, folder: str | Path, *, further: Mapping[str, pd.DataFrame] | None = None

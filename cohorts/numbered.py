@@ -5,15 +5,21 @@ the memory of the volumes themselves.
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pandera.errors
+import pandera.pandas
 import pyarrow as pa
 
 from cohorts.keys import has_repeated, is_among, locate_rows, number_names
+from cohorts.schema import TABLES, validate_table
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,66 @@ class NumberedTable:
         {'region': array([0, 0], dtype=int8)}
         """
         texts = [str(n) for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
-        numbers, names = {}, {}
-        for name in texts:
-            found, names[name] = number_names(frame[name])
-            numbers[name] = found.astype(np.min_scalar_type(-max(len(names[name]), 1)))
-        others = frame.drop(columns=texts)
-        return cls(numbers, names, others, tuple(map(str, frame.columns)))
+        found = {name: number_names(frame[name]) for name in texts}
+        return cls.build(found, frame.drop(columns=texts), tuple(map(str, frame.columns)))
+
+    @classmethod
+    def build(
+        cls,
+        found: Mapping[str, tuple[npt.NDArray[np.int32], pa.Array]],
+        others: pd.DataFrame,
+        columns: tuple[str, ...],
+    ) -> Self:
+        """Return the table of numbers as small as their names are few.
+
+        Parameters
+        ----------
+        found
+            Column of text -> what `number_names` gives.
+        others, columns
+            See the class.
+        """
+        numbers = {
+            name: own.astype(np.min_scalar_type(-max(len(names), 1)))
+            for name, (own, names) in found.items()
+        }
+        return cls(numbers, {name: names for name, (_, names) in found.items()}, others, columns)
+
+    def validate(self, table: str) -> Self:
+        """Return what `validate_table` would, asked of each name once.
+
+        Parameters
+        ----------
+        table
+            A name in `cohorts.schema.TABLES`.
+
+        Raises
+        ------
+        CohortValidationError
+            As `validate_table`.
+        """
+        schema, texts, without_text = _split(table)
+        with suppress(pandera.errors.SchemaErrors):
+            others = without_text.validate(self.others, lazy=True)
+            if all(self._has_sound(schema.columns[name]) for name in texts) and not (
+                schema.unique and self._has_repeated_key(others, schema.unique)
+            ):
+                return replace(self, others=others)
+        # what is not text where it should be is written as such, or the whole table tells
+        return self.of(validate_table(self.to_frame(), table))
+
+    def _has_sound(self, column: pandera.pandas.Column) -> bool:
+        """Return whether a column of text holds what it may; False if unsure."""
+        name = str(column.name)
+        if name not in self.names or not (column.nullable or (self.numbers[name] >= 0).all()):
+            return False
+        if column.checks:
+            column.validate(pd.DataFrame({name: _write(self.names[name])}), lazy=True)
+        return True
+
+    def _has_repeated_key(self, others: pd.DataFrame, key: Sequence[str]) -> bool:
+        columns = {name: self.numbers.get(name, others.get(name)) for name in key}
+        return has_repeated(pd.DataFrame(columns), key)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -66,9 +126,16 @@ class NumberedTable:
         """Return a column with its names written out."""
         if column not in self.names:
             return self.others[column]
+        return _write(self.encode(column)).set_axis(self.others.index).rename(column)
+
+    def encode(self, column: str) -> pa.DictionaryArray:
+        """Return a column of text as Arrow has it where names are numbered."""
         numbers = pa.array(self.numbers[column], mask=self.numbers[column] < 0)
-        text = pa.DictionaryArray.from_arrays(numbers, self.names[column])
-        return _write(text).set_axis(self.others.index).rename(column)
+        return pa.DictionaryArray.from_arrays(numbers, self.names[column])
+
+    def empty(self) -> pd.DataFrame:
+        """Return the columns without rows."""
+        return self.keep(np.zeros(len(self), dtype=bool)).to_frame()
 
     def keep(self, rows: npt.NDArray[np.bool_]) -> Self:
         """Return some of the rows."""
@@ -105,6 +172,18 @@ class NumberedTable:
         counts = counts[counts.index >= 0]
         names = self.names[column].take(pa.array(counts.index)).to_pylist()
         return pd.Series(counts.to_numpy(), index=pd.Index(names, dtype="str", name=column))
+
+
+@cache
+def _split(
+    table: str,
+) -> tuple[pandera.pandas.DataFrameSchema, list[str], pandera.pandas.DataFrameSchema]:
+    """Return a table's schema, its columns of text, and the schema of the others, without key."""
+    schema = TABLES[table]
+    texts = [name for name, column in schema.columns.items() if str(column.dtype).startswith("str")]
+    without_key = copy(schema)
+    without_key.unique = None
+    return schema, texts, without_key.remove_columns(texts)
 
 
 def _write(names: pa.Array) -> pd.Series:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES
 from reports.errors import ReportError
 from reports.store.migrations import quote, sql_type
@@ -20,7 +23,10 @@ _NULLABLE: Final = {
 
 
 def write_rows(
-    connection: duckdb.DuckDBPyConnection, table: str, run_id: str, frame: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    run_id: str,
+    frame: pd.DataFrame | NumberedTable,
 ) -> None:
     """Append `frame` to `table` as rows of the run `run_id`; columns that are new are added.
 
@@ -30,7 +36,7 @@ def write_rows(
         If a key is repeated, a value breaks a check, or a column mixes types.
     """
     _add_missing_columns(connection, table, frame)
-    if frame.empty:
+    if not len(frame):
         return
     columns = ", ".join(quote(str(name)) for name in frame.columns)
     connection.register("incoming", _to_arrow(table, frame))
@@ -53,12 +59,50 @@ def read_rows(
     connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
 ) -> pd.DataFrame:
     """Return the rows of `table` that the run `run_id` wrote, with the columns that it wrote."""
+    return _to_pandas(_iterate_rows(connection, table, run_id, columns).read_all())
+
+
+def read_numbered_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
+) -> NumberedTable:
+    """Return what `NumberedTable.of` makes of `read_rows`, without writing all names out."""
+    batches = _iterate_rows(connection, table, run_id, columns)
+    texts = [field.name for field in batches.schema if pa.types.is_string(field.type)]
+    # names are numbered batch by batch, and the numbers of all batches brought together
+    encoded: dict[str, list[pa.Array]] = {name: [] for name in texts}
+    others = []
+    for batch in batches:
+        for name in texts:
+            encoded[name].append(batch.column(name).dictionary_encode())
+        others.append(batch.drop_columns(texts))
+    schema = pa.schema([field for field in batches.schema if field.name not in texts])
+    return NumberedTable.build(
+        {name: _bring_together(chunks) for name, chunks in encoded.items()},
+        _to_pandas(pa.Table.from_batches(others, schema)),
+        tuple(columns),
+    )
+
+
+def _bring_together(chunks: list[pa.Array]) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    kind = pa.dictionary(pa.int32(), pa.string())
+    whole = pa.chunked_array(chunks, kind).unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):  # of no chunk
+        whole = pa.array([], kind)
+    return np.asarray(whole.indices.fill_null(-1)), whole.dictionary.cast(pa.large_string())
+
+
+def _iterate_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
+) -> pa.RecordBatchReader:
     listed = ", ".join(quote(name) for name in columns)
-    rows = iterate_batches(
+    return iterate_batches(
         connection,
         f"SELECT {listed} FROM {quote(table)} WHERE run_id = ?",  # noqa: S608 - quoted identifiers
         [run_id],
-    ).read_all()
+    )
+
+
+def _to_pandas(rows: pa.Table) -> pd.DataFrame:
     found = pd.DataFrame(rows.to_pandas())
     for name, column in zip(rows.column_names, rows.columns, strict=True):
         if column.null_count and column.type in _NULLABLE:
@@ -111,7 +155,12 @@ def find_repeated_keys(connection: duckdb.DuckDBPyConnection, table: str, run_id
     return int(found)
 
 
-def _to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
+def _to_arrow(table: str, frame: pd.DataFrame | NumberedTable) -> pa.Table:
+    if isinstance(frame, NumberedTable):
+        others = _to_arrow(table, frame.others)
+        return pa.table(
+            {n: frame.encode(n) if n in frame.names else others[n] for n in frame.columns}
+        )
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -119,8 +168,9 @@ def _to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
 
 
 def _add_missing_columns(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame | NumberedTable
 ) -> None:
-    for name, dtype in frame.dtypes.items():
+    rows = frame.empty() if isinstance(frame, NumberedTable) else frame
+    for name, dtype in rows.dtypes.items():
         column = f"{quote(str(name))} {sql_type(str(dtype))}"
         connection.execute(f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {column}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES, validate_table
 from reports.errors import ReportError
 
@@ -21,7 +22,7 @@ class Run:
     study: "Study"
     fingerprint: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame | NumberedTable] = field(default_factory=dict)
     dropped: list[tuple[str, str]] = field(default_factory=list)
     parents: dict[str, str] = field(default_factory=dict)
 
@@ -46,7 +47,7 @@ class Run:
         self.dropped.extend(rows)
         self.note(pruned=[list(names) for names in self.dropped])
 
-    def write(self, table: str, frame: pd.DataFrame) -> None:
+    def write(self, table: str, frame: pd.DataFrame | NumberedTable) -> None:
         """Put `frame` aside for the table `table` of `cohorts.schema`, after checking it.
 
         Raises
@@ -60,4 +61,7 @@ class Run:
             raise ReportError(f"A study has no table {table!r}; it has {', '.join(TABLES)}.")
         if table in self.tables:
             raise ReportError(f"The run {self.run_id} has already written the table {table}.")
-        self.tables[table] = validate_table(frame, table)
+        if isinstance(frame, NumberedTable):
+            self.tables[table] = frame.validate(table)
+        else:
+            self.tables[table] = validate_table(frame, table)

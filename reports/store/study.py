@@ -11,18 +11,19 @@ Examples
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES, find_command
 from reports.errors import ReportError
 from reports.store import queries
@@ -43,11 +44,13 @@ from reports.store.migrations import MIGRATIONS, migrate, schema_version
 from reports.store.older import copy_up_to_date
 from reports.store.places import relate_paths, resolve_paths
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
-from reports.store.rows import drop_rows, read_rows, write_rows
+from reports.store.rows import drop_rows, read_numbered_rows, read_rows, write_rows
 from reports.store.run import Run
 
 LONGEST_QUERY_SECONDS: Final = 600.0
 _LOGGER: Final = logging.getLogger(__name__)
+
+Rows = TypeVar("Rows")
 
 DESCRIPTION: Final = "study_description"
 """The table of what was asked, which every step writes beside its own."""
@@ -181,10 +184,31 @@ class Study:
         ReportError
             If no finished run has written the table; the sentence names the command that does.
         """
-        with self.snapshot():
-            return self._read(table, run_id)
+        return resolve_paths(self._read(table, run_id, read_rows), table, self.folder)
 
-    def _read(self, table: str, run_id: str | None) -> pd.DataFrame:
+    def read_numbered(self, table: str) -> NumberedTable:
+        """Return the rows that `read` gives, with their names numbered; for tables without paths.
+
+        Raises
+        ------
+        ReportError
+            As `read`.
+        """
+        return self._read(table, None, read_numbered_rows)
+
+    def _read(
+        self,
+        table: str,
+        run_id: str | None,
+        read: Callable[[duckdb.DuckDBPyConnection, str, str, list[str]], Rows],
+    ) -> Rows:
+        with self.snapshot():
+            found = self._find(table, run_id)
+            with self._reading() as connection:
+                return read(connection, table, found["run_id"], list(found["column_names"]))
+
+    def _find(self, table: str, run_id: str | None) -> "pd.Series[Any]":
+        """Return which run wrote the rows of a table that are read, and its columns."""
         written = self.tables() if run_id is None else self._tables_of(run_id)
         rows = written[written["table_name"] == table]
         if rows.empty:
@@ -201,8 +225,7 @@ class Study:
                     f"The rows of {table} that {found['run_id']} wrote were dropped by "
                     "`trialsim study prune`."
                 )
-            rows = read_rows(connection, table, found["run_id"], list(found["column_names"]))
-        return resolve_paths(rows, table, self.folder)
+        return found
 
     @property
     def folder(self) -> Path:
@@ -381,7 +404,11 @@ class Study:
     def _finish(self, run: Run) -> None:
         with self._writing() as connection, transaction(connection):
             for table, given in run.tables.items():
-                frame = relate_paths(given, table, self.folder)
+                frame = (
+                    given
+                    if isinstance(given, NumberedTable)
+                    else relate_paths(given, table, self.folder)
+                )
                 write_rows(connection, table, run.run_id, frame)
                 digest = digest_rows(connection, table, run.run_id, list(frame.columns))
                 record = [run.run_id, table, list(frame.columns), len(frame), digest]

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortValidationError
 from cohorts.keys import is_in_order, number_names
 from cohorts.numbered import NumberedTable
+from cohorts.schema import validate_table
 from cohorts.synthetic.tabular import synthesize_table
 
 NAMES = st.lists(st.sampled_from(["a", "b", "é", "", None]), min_size=1, max_size=12)
@@ -109,4 +111,47 @@ def test_a_cohort_at_a_time_places_its_volumes_as_one_made_anew(cohort: Cohort) 
         known.visits["months_from_baseline"].max()
         <= 12
         < cohort.visits["months_from_baseline"].max()
+    )
+
+
+PEOPLE, _ = synthesize_table(4, rng=np.random.default_rng(2))
+VOLUMES = PEOPLE.volumes
+
+
+def test_names_are_checked_without_being_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered = NumberedTable.of(VOLUMES)
+    monkeypatch.delattr(NumberedTable, "to_frame")
+    assert len(numbered.validate("volumes")) == len(VOLUMES)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        VOLUMES.assign(volume_mm3=-1.0),
+        VOLUMES.assign(volume_mm3="much"),
+        VOLUMES.assign(source=pd.Series([None] * len(VOLUMES), dtype="str")),
+        VOLUMES.assign(session_id="ses-1"),
+        VOLUMES.drop(columns="region"),
+        VOLUMES.drop(columns="volume_mm3"),
+    ],
+)
+def test_a_wrong_table_is_refused_in_the_words_of_a_plain_one(wrong: pd.DataFrame) -> None:
+    with pytest.raises(CohortValidationError) as plain:
+        validate_table(wrong, "volumes")
+    with pytest.raises(CohortValidationError) as numbered:
+        NumberedTable.of(wrong).validate("volumes")
+    assert numbered.value.problems == plain.value.problems
+
+
+def test_names_that_may_not_be_are_refused() -> None:
+    people = PEOPLE.participants
+    assert_frame_equal(NumberedTable.of(people).validate("participants").to_frame(), people)
+    with pytest.raises(CohortValidationError, match="sex"):
+        NumberedTable.of(people.assign(sex="unknown")).validate("participants")
+
+
+def test_text_that_is_not_of_its_type_becomes_it() -> None:
+    loose = VOLUMES.astype({"region": "category", "source": object, "volume_mm3": "str"})
+    assert_frame_equal(
+        NumberedTable.of(loose).validate("volumes").to_frame(), validate_table(loose, "volumes")
     )

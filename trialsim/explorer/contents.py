@@ -108,7 +108,7 @@ class Contents:
         The index is the participant's id, which is shown only where people are identified.
         """
         scores = widen_scores(self.study.read("scores"))
-        known = read_cohort(self.study, self.study.read).baseline()
+        known = read_cohort(self.study).baseline()
         wanted = [
             "age_years",
             "sex",

@@ -1,12 +1,10 @@
 """The step that reads the screened people."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import pyarrow
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
@@ -48,8 +46,9 @@ def load(job: Job, run: Run) -> None:
         is_synthetic=eligible.is_synthetic,
         rejected=found.rejected.to_dict("records"),
     )
-    for table in COHORT_TABLES:
-        run.write(table, getattr(eligible, table))
+    run.write("participants", eligible.participants)
+    run.write("visits", eligible.visits)
+    run.write("volumes", eligible.numbered_volumes)
     if section.eligibility:
         run.write("screening_flow", screening.flow)
     scanned = tell_acquisition({"screened": eligible})
@@ -63,7 +62,7 @@ def recall_cohort(job: Job, run: Run) -> Cohort:
     """Return the screened people as the study holds them, read once for all steps of a job."""
     writers = run.study.writers()
     if not set(COHORT_TABLES) <= set(writers):
-        return read_cohort(run.study, run.read)  # says what is missing
+        return read_cohort(run.study)  # says what is missing
     own = {table: writers[table] for table in COHORT_TABLES}
     run.parents.update(own)
     return job.screen(tuple(own.values()), lambda: read_cohort(run.study))
@@ -113,32 +112,28 @@ def recall_comparable(job: Job, run: Run) -> Cohort:
     return measured if own <= theirs else cohort
 
 
-def read_cohort(study: Study, read: Callable[[str], pd.DataFrame] | None = None) -> Cohort:
+def read_cohort(study: Study) -> Cohort:
     """Return the cohort that `study` holds, with its name and its mark as synthetic or real.
 
     Parameters
     ----------
     study
         That holds the people.
-    read
-        Reads a table: `Run.read` of a run that is made from the cohort, the study's own otherwise.
     """
     with study.snapshot():
-        participants, visits, volumes = map(read or study.read, COHORT_TABLES)
+        participants, visits = map(study.read, ("participants", "visits"))
+        volumes = study.read_numbered("volumes")
         runs = study.runs().set_index("run_id")
         run = runs.loc[study.writers()["participants"]]
     config = json.loads(str(run["config"]))
     files = tuple(
         Path(resolve(file["path"], study.folder)) for file in json.loads(str(run["inputs"]))
     )
-    found = Cohort(
+    return Cohort(
         participants,
         visits,
-        volumes,
+        volumes.empty(),
         name=str(config.get("cohort_name", "cohort")),
         is_synthetic=bool(config.get("is_synthetic", False)),
         sources=files,
-    )
-    del volumes  # which the cohort holds with their names numbered
-    pyarrow.default_memory_pool().release_unused()
-    return found
+    ).with_volumes(volumes)
