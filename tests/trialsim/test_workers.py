@@ -120,7 +120,7 @@ def test_more_blocks_than_are_taken_at_once_come_in_order_and_are_let_go(local: 
     found = local.map(wait_and_square, range(230))
     assert next(found) == 0
     assert list(found) == [block**2 for block in range(1, 230)]
-    for _ in range(100):
+    for _ in range(600):
         kept = local.client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
         if kept == 0:
             break
