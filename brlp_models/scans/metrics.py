@@ -14,9 +14,10 @@ from brlp_models.scans.template import compute_template_dice, load_template
 _SPACING_MM = 2.0
 _COARSE_VOXELS = 2.0
 _SD_PER_MEDIAN = 1.4826
+"""Of normal values: sd over the median absolute deviation."""
 
 _NEIGHBOR_MM = 2.0
-"""Of normal values: sd over the median absolute deviation."""
+"""Voxels farther apart differ by anatomy more than by noise."""
 
 
 def compute_scan_metrics(
