@@ -42,7 +42,8 @@ def entrance(thing: Entrance) -> Entrance:
     Parameters
     ----------
     thing
-        A function, or a class, whose constructor and public methods are then entrances.
+        A function, or a class, whose constructor and public methods, also those that it has of its
+        base, are then entrances.
 
     Examples
     --------
@@ -55,7 +56,10 @@ def entrance(thing: Entrance) -> Entrance:
     """
     if not isinstance(thing, type):
         return typing.cast("Entrance", _guard(thing, thing.__name__))
-    for name, member in list(vars(thing).items()):
+    members = {
+        name: member for kind in reversed(thing.__mro__[:-1]) for name, member in vars(kind).items()
+    }
+    for name, member in members.items():
         if name == "__init__":
             setattr(thing, name, _guard(member, thing.__name__))
         elif isinstance(member, classmethod):

@@ -47,13 +47,21 @@ def _list_keys(home: object) -> list[str]:
 
 
 def _list_members(owner: str, kind: type) -> Iterator[str]:
-    for name, member in vars(kind).items():
+    for name in _list_names(kind):
+        member = inspect.getattr_static(kind, name)
         function = getattr(member, "fget", None) or getattr(member, "func", None) or member
         if not name.startswith("_") and inspect.isfunction(function):
             call = _sign(function) if function is member else ""
             first = _read(function).splitlines()[0]
             yield f"- `{owner}.{name}{call}`: {first}"
     yield ""
+
+
+def _list_names(kind: type) -> Iterator[str]:
+    """Yield what a class has of its own and of a base in the same package, the base's first."""
+    package = kind.__module__.partition(".")[0]
+    own = [one for one in kind.__mro__ if one.__module__.partition(".")[0] == package]
+    yield from dict.fromkeys(name for one in reversed(own) for name in vars(one))
 
 
 def _sign(thing: object) -> str:
