@@ -13,41 +13,26 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES, find_command
 from reports.errors import ReportError
 from reports.store import queries
 from reports.store.chain import append_link, digest_rows, read_chain, read_pruned
-from reports.store.database import (
-    connect_for_reading,
-    explained,
-    has_writer,
-    open_for_reading,
-    open_for_writing,
-    require_one_name,
-    time_limit,
-    transaction,
-    writer_lock,
-)
-from reports.store.derived import SOURCES, add_derived_tables
-from reports.store.migrations import MIGRATIONS, migrate, schema_version
-from reports.store.older import copy_up_to_date
+from reports.store.database import has_writer, transaction
+from reports.store.derived import SOURCES
 from reports.store.places import relate_paths, resolve_paths
 from reports.store.provenance import collect_versions, describe_files, find_git_commit
 from reports.store.rows import drop_rows, read_numbered_rows, read_rows, write_rows
 from reports.store.run import Run
+from reports.store.study_file import StudyFile
 
-LONGEST_QUERY_SECONDS: Final = 600.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 Rows = TypeVar("Rows")
@@ -56,49 +41,8 @@ DESCRIPTION: Final = "study_description"
 """The table of what was asked, which every step writes beside its own."""
 
 
-@dataclass(frozen=True)
-class Study:
-    """A study file. Make one with `Study.open`."""
-
-    path: Path
-    read_only: bool = False
-    lock: FileLock = field(init=False, repr=False, compare=False)
-    _held: list[duckdb.DuckDBPyConnection] = field(
-        init=False, repr=False, compare=False, default_factory=list
-    )
-    source: Path = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lock", writer_lock(self.path))
-        object.__setattr__(self, "source", self.path)
-
-    @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
-        """Open the study file at `path`; make it if there is none and `read_only` is False.
-
-        A file of an older version is brought up to date; for `read_only`, a copy of it is.
-
-        Raises
-        ------
-        ReportError
-            If the file is missing (`read_only`), foreign, truncated, or of a newer version.
-        """
-        study = cls(Path(path), read_only)
-        if read_only:
-            study._require_tables()
-        study._prepare()
-        return study
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the study; it holds nothing open between calls."""
+class Study(StudyFile):
+    """What runs have written, and which of it counts. Make one with `Study.open`."""
 
     @contextmanager
     def run(
@@ -147,34 +91,6 @@ class Study:
                 _LOGGER.info("run %s ended with %s", run_id, type(error).__name__)
                 self._end(run.run_id, "interrupted" if stopped else "failed", str(error))
                 raise
-
-    @contextmanager
-    def as_only_writer(self) -> Iterator[None]:
-        """Keep every other process from writing to the study while the block runs.
-
-        Raises
-        ------
-        ReportError
-            If another process is writing, the folder cannot be written, or the file has several
-            hard links.
-        """
-        if self.read_only:
-            raise ReportError(f"The study {self.path} was opened for reading only.")
-        try:
-            self.lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ReportError(self._describe_writer()) from error
-        except OSError as error:
-            raise ReportError(
-                f"The folder {self.path.absolute().parent} cannot be written ({error.strerror}): "
-                "choose another place with --study."
-            ) from error
-        try:
-            require_one_name(self.path)
-            yield
-        finally:
-            self._let_go()
-            self.lock.release()
 
     def read(self, table: str, *, run_id: str | None = None) -> pd.DataFrame:
         """Return the rows of `table` that the latest finished run (or `run_id`) wrote.
@@ -227,11 +143,6 @@ class Study:
                 )
         return found
 
-    @property
-    def folder(self) -> Path:
-        """Where the study file lies; the paths in it are relative to this folder."""
-        return self.path.resolve().parent
-
     def writers(self) -> dict[str, str]:
         """Return which run wrote each table that `read` gives."""
         written = self.tables()
@@ -275,105 +186,6 @@ class Study:
                 return False
             latest, own = self.writers(), set(self._tables_of(run_id)["table_name"])
             return all(latest[table] == run_id for table in own - {DESCRIPTION})
-
-    def query(
-        self, sql: str, values: Iterable[object] = (), *, seconds: float = LONGEST_QUERY_SECONDS
-    ) -> pd.DataFrame:
-        """Return the rows of one SELECT; `values` fill its question marks.
-
-        Raises
-        ------
-        ReportError
-            If DuckDB refuses the statement, or it takes more than `seconds`; the file is never
-            changed.
-        """
-        if not sql.strip():
-            raise ReportError("The query is empty: one SELECT statement is expected.")
-        with self._reading() as connection, time_limit(connection, seconds):
-            try:
-                found = connection.execute(sql, list(values))
-                if found is None or found.description is None:
-                    raise ReportError("The query gives no rows: one SELECT statement is expected.")
-                return found.df()
-            except duckdb.InterruptException:
-                raise
-            except (duckdb.Error, UnicodeError, ValueError, OverflowError) as error:
-                raise ReportError(f"The query failed: {error}") from error
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Read everything in the block from the file as it is now, opened once.
-
-        What another process writes meanwhile is not seen; this study is not written in the block.
-        """
-        if self._held or self.lock.is_locked:
-            yield
-            return
-        try:
-            self._hold()
-            with explained(self.source):
-                yield
-        finally:
-            self._let_go()
-
-    @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Connect for reading; the only writer opens the file once until it writes itself."""
-        if not self._held and self.lock.is_locked:
-            self._hold()
-        if self._held:
-            with explained(self.source):
-                yield self._held[0]
-            return
-        with open_for_reading(self.source) as connection:
-            add_derived_tables(connection)
-            yield connection
-
-    def _hold(self) -> None:
-        self._held.append(connect_for_reading(self.source))
-        with explained(self.source):
-            add_derived_tables(self._held[0])
-
-    @contextmanager
-    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with open_for_writing(self.path) as connection:
-            # DuckDB gives every connection to one path the same file, also when it was replaced
-            self._let_go()
-            yield connection
-
-    def _let_go(self) -> None:
-        while self._held:
-            self._held.pop().close()
-
-    def _prepare(self) -> None:
-        if self.path.exists():
-            with open_for_reading(self.path) as connection:
-                if schema_version(connection) == len(MIGRATIONS):
-                    return
-        if self.read_only:
-            object.__setattr__(self, "source", copy_up_to_date(self.path, self))
-            return
-        with Study(self.path).as_only_writer(), open_for_writing(self.path) as connection:
-            migrate(connection)
-
-    def _require_tables(self) -> None:
-        with open_for_reading(self.path) as connection:
-            if not schema_version(connection):
-                raise ReportError(
-                    f"The study {self.path} is empty; `trialsim cohort import` or `trialsim rank` "
-                    "writes to it."
-                )
-
-    def _describe_writer(self) -> str:
-        busy = f"Another process is writing to the study {self.path}"
-        running = self.query(queries.RUNNING)
-        if running.empty:
-            return f"{busy}; try again when it has finished, or choose another --study."
-        process, command, started = running.iloc[0]
-        return (
-            f"{busy} (process {process}, `{command}`, since {started:%Y-%m-%d %H:%M:%S} UTC); "
-            "wait for it, stop it, or choose another --study."
-        )
 
     def _begin(
         self,

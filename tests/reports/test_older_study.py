@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.store import migrations, study
+from reports.store import migrations, study_file
 from reports.store.study import Study
 
 PEOPLE = pd.DataFrame(
@@ -19,7 +19,7 @@ def older(tmp_path: Path) -> Path:
     """Return a study that lacks the last step of the schema."""
     path = tmp_path / "older.duckdb"
     with pytest.MonkeyPatch.context() as patch:
-        for module in (migrations, study):
+        for module in (migrations, study_file):
             patch.setattr(module, "MIGRATIONS", migrations.MIGRATIONS[:-1])
         with Study.open(path).run(command="x", config={}) as run:
             run.write("participants", PEOPLE)

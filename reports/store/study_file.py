@@ -1,0 +1,206 @@
+"""The one file of a study: opened by one writer at a time, and by whoever reads."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import duckdb
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from reports.errors import ReportError
+from reports.store import queries
+from reports.store.database import (
+    connect_for_reading,
+    explained,
+    open_for_reading,
+    open_for_writing,
+    require_one_name,
+    time_limit,
+    writer_lock,
+)
+from reports.store.derived import add_derived_tables
+from reports.store.migrations import MIGRATIONS, migrate, schema_version
+from reports.store.older import copy_up_to_date
+
+LONGEST_QUERY_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """The file of a `Study`; between calls it is not open."""
+
+    path: Path
+    read_only: bool = False
+    lock: FileLock = field(init=False, repr=False, compare=False)
+    _held: list[duckdb.DuckDBPyConnection] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
+    source: Path = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lock", writer_lock(self.path))
+        object.__setattr__(self, "source", self.path)
+
+    @classmethod
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Self:
+        """Open the study file at `path`; make it if there is none and `read_only` is False.
+
+        A file of an older version is brought up to date; for `read_only`, a copy of it is.
+
+        Raises
+        ------
+        ReportError
+            If the file is missing (`read_only`), foreign, truncated, or of a newer version.
+        """
+        study = cls(Path(path), read_only)
+        if read_only:
+            study._require_tables()
+        study._prepare()
+        return study
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the study; it holds nothing open between calls."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the study file lies; the paths in it are relative to this folder."""
+        return self.path.resolve().parent
+
+    @contextmanager
+    def as_only_writer(self) -> Iterator[None]:
+        """Keep every other process from writing to the study while the block runs.
+
+        Raises
+        ------
+        ReportError
+            If another process is writing, the folder cannot be written, or the file has several
+            hard links.
+        """
+        if self.read_only:
+            raise ReportError(f"The study {self.path} was opened for reading only.")
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ReportError(self._describe_writer()) from error
+        except OSError as error:
+            raise ReportError(
+                f"The folder {self.path.absolute().parent} cannot be written ({error.strerror}): "
+                "choose another place with --study."
+            ) from error
+        try:
+            require_one_name(self.path)
+            yield
+        finally:
+            self._let_go()
+            self.lock.release()
+
+    def query(
+        self, sql: str, values: Iterable[object] = (), *, seconds: float = LONGEST_QUERY_SECONDS
+    ) -> pd.DataFrame:
+        """Return the rows of one SELECT; `values` fill its question marks.
+
+        Raises
+        ------
+        ReportError
+            If DuckDB refuses the statement, or it takes more than `seconds`; the file is never
+            changed.
+        """
+        if not sql.strip():
+            raise ReportError("The query is empty: one SELECT statement is expected.")
+        with self._reading() as connection, time_limit(connection, seconds):
+            try:
+                found = connection.execute(sql, list(values))
+                if found is None or found.description is None:
+                    raise ReportError("The query gives no rows: one SELECT statement is expected.")
+                return found.df()
+            except duckdb.InterruptException:
+                raise
+            except (duckdb.Error, UnicodeError, ValueError, OverflowError) as error:
+                raise ReportError(f"The query failed: {error}") from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything in the block from the file as it is now, opened once.
+
+        What another process writes meanwhile is not seen; this study is not written in the block.
+        """
+        if self._held or self.lock.is_locked:
+            yield
+            return
+        try:
+            self._hold()
+            with explained(self.source):
+                yield
+        finally:
+            self._let_go()
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Connect for reading; the only writer opens the file once until it writes itself."""
+        if not self._held and self.lock.is_locked:
+            self._hold()
+        if self._held:
+            with explained(self.source):
+                yield self._held[0]
+            return
+        with open_for_reading(self.source) as connection:
+            add_derived_tables(connection)
+            yield connection
+
+    def _hold(self) -> None:
+        self._held.append(connect_for_reading(self.source))
+        with explained(self.source):
+            add_derived_tables(self._held[0])
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with open_for_writing(self.path) as connection:
+            # DuckDB gives every connection to one path the same file, also when it was replaced
+            self._let_go()
+            yield connection
+
+    def _let_go(self) -> None:
+        while self._held:
+            self._held.pop().close()
+
+    def _prepare(self) -> None:
+        if self.path.exists():
+            with open_for_reading(self.path) as connection:
+                if schema_version(connection) == len(MIGRATIONS):
+                    return
+        if self.read_only:
+            object.__setattr__(self, "source", copy_up_to_date(self.path, self))
+            return
+        with type(self)(self.path).as_only_writer(), open_for_writing(self.path) as connection:
+            migrate(connection)
+
+    def _require_tables(self) -> None:
+        with open_for_reading(self.path) as connection:
+            if not schema_version(connection):
+                raise ReportError(
+                    f"The study {self.path} is empty; `trialsim cohort import` or `trialsim rank` "
+                    "writes to it."
+                )
+
+    def _describe_writer(self) -> str:
+        busy = f"Another process is writing to the study {self.path}"
+        running = self.query(queries.RUNNING)
+        if running.empty:
+            return f"{busy}; try again when it has finished, or choose another --study."
+        process, command, started = running.iloc[0]
+        return (
+            f"{busy} (process {process}, `{command}`, since {started:%Y-%m-%d %H:%M:%S} UTC); "
+            "wait for it, stop it, or choose another --study."
+        )
