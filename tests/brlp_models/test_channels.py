@@ -26,7 +26,7 @@ from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.recipe import Recipe, load_recipe
 from cohorts.cohort import Cohort
 from tests.brlp_models.brain_drawing import READABLE_AFFINE, SHAPE, write_brain
-from tests.brlp_models.test_prediction import make_tables
+from tests.brlp_models.predicted_people import make_tables
 from tests.brlp_models.tiny_model import LONE, TINY
 
 CHANNELS = ("T1w", "FLAIR")

@@ -1,0 +1,255 @@
+"""What is predicted of a cohort, with a tiny random model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from brlp_models.errors import ModelError
+from brlp_models.model.config import VolumeError
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.sampling import run_reverse_diffusion
+from brlp_models.prediction import job as prediction_job
+from brlp_models.prediction.job import CohortPrediction
+from brlp_models.scans.segmentation import NetworkSegmenter
+from cohorts.cohort import Cohort
+from tests.brlp_models.predicted_people import (
+    ROUNDING,
+    Predict,
+    only,
+)
+
+
+def test_everyone_is_predicted_at_every_horizon(predict: Predict) -> None:
+    found = predict(horizons_months=[12.0, 24.0], samples=3)
+    table = found.predictions
+    assert len(table) == 3 * 2 * 3
+    assert set(table["region"]) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
+    assert (table["n_samples"] == 3).all()
+    assert (table["volume_sd_mm3"] > 0).all()
+    assert (table["global_uncertainty"] > 0).all()
+    assert found.failures.empty
+    assert found.scan_checks["verdict"].tolist() == ["pass"] * 3
+
+
+def test_predicted_volume_is_the_measured_one_times_the_raw_ratio(
+    reference: CohortPrediction,
+) -> None:
+    table = reference.predictions
+    ratio = table["raw_volume_mm3"] / table["raw_baseline_volume_mm3"]
+    assert np.allclose(table["volume_mm3"], table["baseline_volume_mm3"] * ratio)
+    sds = table["raw_volume_sd_mm3"] / table["raw_baseline_volume_mm3"]
+    assert np.allclose(table["volume_sd_mm3"], table["baseline_volume_mm3"] * sds)
+
+
+def test_unchanged_latent_predicts_the_baseline_volume(
+    predict: Predict, model: BrlpModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = f"{run_reverse_diffusion.__module__}.{run_reverse_diffusion.__name__}"
+    monkeypatch.setattr(loop, lambda _, noise, *__: torch.zeros_like(noise))
+    config = model.config.model_copy(update={"diffusion_target": "residual"})
+    table = predict(model=replace(model, config=config)).predictions
+    assert np.allclose(table["volume_mm3"], table["baseline_volume_mm3"], rtol=1e-5)
+    assert np.allclose(table["volume_sd_mm3"], 0, atol=1e-2)
+
+
+def test_what_all_draws_get_wrong_widens_the_interval(
+    predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
+) -> None:
+    error = VolumeError(at_baseline=0.03, per_year=0.02)
+    config = model.config.model_copy(update={"volume_error": {"hippocampus": error}})
+    drawn = reference.predictions
+    table = predict(model=replace(model, config=config), out=tmp_path / "wide").predictions
+    share = np.where(table["region"] == "lateral_ventricle", 0, np.hypot(0.03, 0.02 * 2))
+    expected = np.hypot(drawn["volume_sd_mm3"], share * table["baseline_volume_mm3"])
+    np.testing.assert_allclose(table["volume_sd_mm3"], expected, **ROUNDING)
+    np.testing.assert_allclose(table["raw_volume_sd_mm3"], drawn["raw_volume_sd_mm3"], **ROUNDING)
+
+
+def test_draws_read_in_half_precision_spread_alike(
+    predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
+) -> None:
+    halved = load_model(model.folder or "", precision="bf16")
+    table = predict(model=halved, out=tmp_path / "half", samples=8).predictions
+    whole = predict(out=tmp_path / "whole", samples=8).predictions
+    np.testing.assert_allclose(table["volume_mm3"], whole["volume_mm3"], rtol=0.01)
+    np.testing.assert_allclose(table["volume_sd_mm3"], whole["volume_sd_mm3"], rtol=0.2)
+
+
+@pytest.mark.parametrize(("samples", "decoded", "measured"), [(1, 2, 2), (2, 4, 4)])
+def test_nothing_is_decoded_twice_and_nothing_rendered_that_nobody_looks_at(
+    samples: int,
+    decoded: int,
+    measured: int,
+    predict: Predict,
+    cohort: Cohort,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = {"decode": 0, "measure": 0, "render": 0}
+
+    def count(owner: type, name: str) -> None:
+        own = getattr(owner, name)
+
+        def counted(self: Any, images: Any, *args: Any, **options: Any) -> Any:
+            done[name] += len(images)
+            return own(self, images, *args, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(BrlpModel, "decode")
+    count(BrlpModel, "render")
+    count(NetworkSegmenter, "measure")
+    predict(only(cohort, ["sub-1"]), samples=samples)
+    assert done == {"decode": decoded, "measure": measured, "render": 0}
+
+
+def test_ages_in_one_rounded_year_stay_apart(predict: Predict, tmp_path: Path) -> None:
+    table = predict(horizons_months=[23.0, 24.0, 24.5], save_images=True).predictions
+    rows = table[table["region"] == "hippocampus"]
+    assert rows.groupby("participant_id")["volume_mm3"].nunique().tolist() == [3, 3, 3]
+    names = {path.name for path in (tmp_path / "out").rglob("sub-1_ses-*_desc-pred*_T1w.nii.gz")}
+    months = {
+        name.partition("Month")[2].partition("Age")[0] for name in names if "_stat-" not in name
+    }
+    assert months == {"23", "24", "24p5"}
+
+
+def test_images_lie_where_the_scan_lies(predict: Predict, model: BrlpModel, tmp_path: Path) -> None:
+    predict(save_images=True)
+    for kind in ("_desc-predictedMonth24", "_stat-sd_desc-predictedMonth24", "_desc-recon"):
+        (path,) = (
+            path
+            for path in (tmp_path / "out").rglob(f"sub-1_ses-*{kind}*.nii.gz")
+            if ("_stat-" in path.name) == ("_stat-" in kind) and "_label-" not in path.name
+        )
+        image: Any = nib.load(path)
+        assert np.allclose(image.affine, model.config.affine)
+        assert image.shape == model.config.shape
+        assert image.get_fdata().max() > 0
+    for scan in ("reconstructed", "predictedMonth24*"):
+        name = f"sub-1_ses-*_label-hippocampus_desc-{scan}_probseg.nii.gz"
+        (path,) = (tmp_path / "out").rglob(name)
+        share: Any = nib.load(path)
+        assert np.allclose(share.affine, model.config.affine)
+        assert share.shape == model.config.shape
+        assert 0 <= share.get_fdata().min() < share.get_fdata().max() <= 1
+
+
+def test_covariate_outside_training_is_flagged(predict: Predict, cohort: Cohort) -> None:
+    ages = {"sub-1": 30.0, "sub-2": 70.0, "sub-3": 70.0}
+    tables = {
+        name: getattr(cohort, name).assign(age_years=lambda t: t["participant_id"].map(ages))
+        for name in ("participants", "visits")
+    }
+    table = predict(replace(cohort, **tables)).predictions
+    flagged = table[table["verdict"] == "warn"]
+    assert set(flagged["participant_id"]) == {"sub-1"}
+    assert "training range of tiny (40 to 95)" in flagged["warnings"].iloc[0]
+
+
+def test_unknown_volume_is_named(predict: Predict, cohort: Cohort) -> None:
+    volumes = cohort.volumes
+    lacking = (volumes["participant_id"] == "sub-3") & (volumes["region"] == "hippocampus")
+    found = predict(replace(cohort, volumes=volumes[~lacking]))
+    assert found.failures["participant_id"].tolist() == ["sub-3"]
+    assert "hippocampus" in found.failures["problem"].iloc[0]
+
+
+def test_volumes_are_measured_where_the_cohort_has_none(predict: Predict, cohort: Cohort) -> None:
+    bare = replace(cohort, volumes=cohort.volumes.iloc[:0])
+    table = predict(bare).predictions
+    assert (table["baseline_source"] == "tiny segmenter").all()
+    assert "right_hippocampus" in set(table["region"])
+
+
+def test_latest_allowed_visit_is_the_start(predict: Predict, tmp_path: Path) -> None:
+    table = predict(horizons_months=[24.0], until_months=12.0).predictions
+    assert (table["session_id"] == "ses-12").all()
+    with pytest.raises(ModelError, match="after month 12 of the starting visit, got 12"):
+        predict(horizons_months=[12.0], until_months=12.0, out=tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"horizons_months": [0.0]}, "after month 0 of the starting visit, got 0"),
+        ({"horizons_months": [-12.0]}, "got -12"),
+        ({"horizons_months": []}, "At least one horizon"),
+        ({"horizons_months": [24.0, 24.0]}, "distinct"),
+        ({"samples": 0}, "at least 1 or auto, got 0"),
+        ({"samples": "auto", "measure": False}, "auto needs a segmenter"),
+    ],
+)
+def test_impossible_question_is_refused(
+    predict: Predict, change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ModelError, match=words):
+        predict(**change)
+
+
+def test_auto_stops_when_the_volume_is_known_well_enough(
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_job, "AUTO_MAXIMUM", 8)
+    loose = predict(samples="auto", tolerance_percent=50.0).predictions
+    assert (loose["n_samples"] == 4).all()
+    strict = predict(samples="auto", tolerance_percent=1e-9, out=tmp_path / "strict").predictions
+    assert (strict["n_samples"] == 8).all()
+
+
+def test_strange_participant_stays_in_the_folder(
+    predict: Predict, cohort: Cohort, tmp_path: Path
+) -> None:
+    tables = {
+        name: getattr(cohort, name).replace({"participant_id": {"sub-1": "../sub-1"}})
+        for name in ("participants", "visits", "volumes")
+    }
+    found = predict(replace(cohort, **tables), save_images=True)
+    assert found.failures.empty
+    assert not list(tmp_path.glob("*sub-1*"))
+    assert not list((tmp_path / "out").glob("*sub-1*"))
+
+
+def test_a_refined_scan_is_the_start_plus_the_sharpened_change(
+    tiny_folder: Callable[..., Path],
+) -> None:
+    refiner = {"args": {"in_channels": 3, "out_channels": 2, "channels": [2, 4], "strides": [2]}}
+    model = load_model(tiny_folder(decoding="refined", refiner=refiner))
+    scan = torch.full((1, *model.config.shape), 0.5)
+    decoded = torch.rand(2, 1, *model.config.shape, generator=torch.Generator().manual_seed(0)) / 9
+    start = torch.zeros_like(scan)
+    head = model.network("refiner")[1]  # type: ignore[index]
+    for parameter in head.parameters():
+        parameter.data.zero_()
+    shown = model.render(decoded, scan=scan, reconstruction=start)
+    torch.testing.assert_close(shown, scan + decoded)
+    # the head's constant, divided by the scale of changes
+    head.bias.data.fill_(1.0)
+    more = model.render(decoded, scan=scan, reconstruction=start)
+    torch.testing.assert_close(more, scan + decoded + 0.1)
+
+
+def test_segmentations_of_scans_that_are_not_decoded_latents_are_refused(
+    predict: Predict, model: BrlpModel, tmp_path: Path
+) -> None:
+    config = model.config.model_copy(update={"decoding": "difference"})
+    with pytest.raises(ModelError, match="leave the segmentations out"):
+        predict(model=replace(model, config=config), segmentations=tmp_path)
+
+
+def test_the_baseline_beside_a_shown_change_is_as_sharp_as_the_scan(
+    predict: Predict, model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    config = model.config.model_copy(update={"decoding": "difference"})
+    people = only(cohort, ["sub-1"])
+    predict(people, model=replace(model, config=config), out=tmp_path / "shown", save_images=True)
+    (path,) = (tmp_path / "shown").rglob("sub-1_*_desc-reconstructed_T1w.nii.gz")
+    first = people.visits.sort_values("months_from_baseline")["image_path"].iloc[0]
+    scan = nib.load(first).get_fdata()
+    np.testing.assert_allclose(nib.load(path).get_fdata(), scan, atol=1e-5)

@@ -1,0 +1,132 @@
+"""A prediction that is interrupted, fails for somebody, or is short of memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from brlp_models.errors import ModelError, OutOfMemoryError
+from brlp_models.model.model import BrlpModel
+from brlp_models.prediction import draws as prediction_draws
+from brlp_models.prediction.job import CohortPrediction
+from brlp_models.scans.segmentation import NetworkSegmenter
+from cohorts.cohort import Cohort
+from tests.brlp_models.predicted_people import (
+    ROUNDING,
+    Predict,
+    batch_as_on_a_gpu,
+)
+
+
+def test_interrupted_run_keeps_who_is_finished(predict: Predict, tmp_path: Path) -> None:
+    told: list[float] = []
+
+    def stop(advance: float) -> None:
+        told.append(advance)
+        if sum(told) > 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(on_progress=stop)
+    kept = sorted(path.name for path in (tmp_path / "out" / "people").iterdir())
+    assert kept == ["sub-1.json"]
+    assert len(predict().predictions) == 3 * 3
+
+
+def test_progress_adds_up_to_all_predictions(predict: Predict, cohort: Cohort) -> None:
+    told: list[float] = []
+    lost = cohort.visits["image_path"].where(cohort.visits["participant_id"] != "sub-2")
+    predict(replace(cohort, visits=cohort.visits.assign(image_path=lost)), on_progress=told.append)
+    assert sum(told) == pytest.approx(3)
+
+
+def test_other_settings_need_another_folder(predict: Predict) -> None:
+    predict()
+    with pytest.raises(ModelError, match=r"predictions with samples 2, not 4"):
+        predict(samples=4)
+
+
+def test_one_persons_failure_leaves_the_rest(predict: Predict, cohort: Cohort) -> None:
+    visits = cohort.visits.copy()
+    visits.loc[visits["participant_id"] == "sub-2", "image_path"] = "absent.nii.gz"
+    found = predict(replace(cohort, visits=visits))
+    assert found.failures["participant_id"].tolist() == ["sub-2"]
+    assert "absent.nii.gz" in found.failures["problem"].iloc[0]
+    assert sorted(found.scan_checks["verdict"]) == ["fail", "pass", "pass"]
+    assert set(found.predictions["participant_id"]) == {"sub-1", "sub-3"}
+
+
+def test_failure_of_a_draws_segmentation_leaves_the_rest(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = prediction_draws.Drawing.measure
+
+    def fail(self: Any, scans: torch.Tensor, names: Sequence[str]) -> Any:
+        if names[0].startswith("sub-1_") and "predicted" in names[0]:
+            raise ModelError("no segmentation of sub-1")
+        return measure(self, scans, names)
+
+    monkeypatch.setattr(prediction_draws.Drawing, "measure", fail)
+    found = predict()
+    assert found.failures["participant_id"].tolist() == ["sub-1"]
+    assert len(found.predictions) == 2 * 3
+
+
+def test_shortage_of_memory_makes_batches_smaller(
+    predict: Predict, reference: CohortPrediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = prediction_draws.sample_latents
+    sizes: list[int] = []
+
+    def limited(model: BrlpModel, latents: torch.Tensor, *rest: Any) -> torch.Tensor:
+        sizes.append(len(latents))
+        if len(latents) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return sample(model, latents, *rest)
+
+    batch_as_on_a_gpu(6, monkeypatch)
+    monkeypatch.setattr(prediction_draws, "sample_latents", limited)
+    found = predict().predictions
+    assert sizes[:3] == [6, 3, 1]
+    pd.testing.assert_frame_equal(reference.predictions, found, **ROUNDING)
+
+
+def test_shortage_of_memory_for_one_draw_is_a_sentence(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(prediction_draws, "sample_latents", never)
+    with pytest.raises(OutOfMemoryError, match="one draw at a time"):
+        predict()
+
+
+def test_shortage_of_memory_for_one_scan_is_a_sentence(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(BrlpModel, "encode", never)
+    with pytest.raises(OutOfMemoryError, match="one scan at a time"):
+        predict()
+
+
+def test_shortage_of_memory_for_segmenting_makes_batches_smaller(
+    predict: Predict, reference: CohortPrediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = NetworkSegmenter.measure
+
+    def limited(self: Any, scans: torch.Tensor, names: Sequence[str]) -> Any:
+        if len(scans) > 1:
+            raise MemoryError
+        return measure(self, scans, names)
+
+    monkeypatch.setattr(NetworkSegmenter, "measure", limited)
+    found = predict().predictions
+    pd.testing.assert_frame_equal(reference.predictions, found, **ROUNDING)
