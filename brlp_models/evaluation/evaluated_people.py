@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import REFERENCE
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import load_true_cohort
@@ -42,6 +43,12 @@ class EvaluatedCohort:
     def load_truth(self) -> tuple[Cohort, str]:
         """Return the people with their true volumes, and `latent` or `measured`."""
         return load_true_cohort(self.cohort, self.folder)
+
+    def list_scanned(self) -> list[str]:
+        """Return who has a scan at baseline."""
+        visits = self.cohort.until(0).visits
+        has_scan = visits["image_path"].notna()
+        return [str(name) for name in visits.loc[has_scan, "participant_id"].unique()]
 
     def find_anatomies(self) -> "pd.Series[str] | None":
         """Return synthetic people's base anatomies; None where nobody knows them."""
@@ -88,8 +95,31 @@ def describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None
     return pd.DataFrame([{"method": REFERENCE, "n_people": n_people, "how": how, "note": note}])
 
 
-def is_same_cohort(people: EvaluatedCohort, others: EvaluatedCohort) -> bool:
-    """Say whether two cohorts are of the same folder, or the same in memory."""
-    if people.folder is not None and others.folder is not None:
-        return people.folder.resolve() == others.folder.resolve()
-    return people.cohort is others.cohort
+def refuse_shared_people(people: EvaluatedCohort, others: EvaluatedCohort, purpose: str) -> None:
+    """Refuse evaluated people who are among those that something is fitted on.
+
+    One id alone does not make two people one: simulated cohorts share ids. Age, and every number
+    of the baseline table, must agree as well.
+
+    Parameters
+    ----------
+    people, others
+        The evaluated, and those that are fitted on.
+    purpose
+        What is fitted on the others, with its verb.
+
+    Raises
+    ------
+    ModelError
+        Where somebody is in both.
+    """
+    mine, theirs = people.cohort.baseline(), others.cohort.baseline()
+    ids = mine.index.intersection(theirs.index)
+    columns = [name for name in mine.select_dtypes("number") if name in theirs]
+    here, there = (table.loc[ids, columns].to_numpy(float) for table in (mine, theirs))
+    same = np.isclose(here, there, rtol=1e-6, equal_nan=True).all(axis=1)
+    if same.any():
+        raise ModelError(
+            f"{purpose} other people than the evaluated ones: {int(same.sum())} of "
+            f"{len(mine)} are in both cohorts (first: {ids[same][0]})."
+        )

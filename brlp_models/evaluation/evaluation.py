@@ -44,7 +44,7 @@ from brlp_models.evaluation.conditions import evaluate_conditions
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
     describe_reference,
-    is_same_cohort,
+    refuse_shared_people,
     simulate_archive,
 )
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
@@ -62,6 +62,7 @@ from brlp_models.evaluation.times import MethodTimes
 from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
+from brlp_models.model.training_people import refuse_people_known
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.grid import Grid
@@ -138,13 +139,12 @@ def evaluate_model(
     Raises
     ------
     ModelError
-        Where nobody's later truth is known, nobody can be predicted, or the calibration people are
-        the evaluated ones.
+        Where nobody's later truth is known, nobody can be predicted, or somebody is among those
+        whom the model, the calibration or the tabular reference knows.
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
-    if calibration is not None and is_same_cohort(people, calibration):
-        raise ModelError("Intervals must be calibrated on other people than the evaluated ones.")
+    _refuse_known_people(model, people, training, calibration)
     cohorts = {"the evaluated people": people}
     cohorts |= {} if training is None else {"the training people": training}
     cohorts |= {} if calibration is None else {"the calibration people": calibration}
@@ -233,6 +233,19 @@ def evaluate_model(
             write_table(table.assign(truth=kind), partial / f"{name}.csv")
         write_more(tables, partial)
     return tables
+
+
+def _refuse_known_people(
+    model: BrlpModel,
+    people: EvaluatedCohort,
+    training: EvaluatedCohort | None,
+    calibration: EvaluatedCohort | None,
+) -> None:
+    refuse_people_known(model, people.cohort)
+    if calibration is not None:
+        refuse_shared_people(people, calibration, "Intervals must be calibrated on")
+    if training is not None:
+        refuse_shared_people(people, training, "The tabular reference must be fitted on")
 
 
 def _predict(

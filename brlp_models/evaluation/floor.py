@@ -37,6 +37,7 @@ def measure_floor(
         visit has labels, `reconstruction_error` (mean absolute difference within the brain).
     """
     segmenter = choose_segmenter(model)
+    regions = dict.fromkeys((*REGIONS, *model.config.regions))
     rows = []
     for visits in people:
         for visit in visits:
@@ -57,7 +58,7 @@ def measure_floor(
                     "dice": dice.get(region, np.nan),
                     "reconstruction_error": float(difference[visit.image > 0].mean()),
                 }
-                for region in REGIONS
+                for region in regions
                 if (visit.participant_id, visit.session_id, region) in truth
                 and region in measured["input"]
             ]

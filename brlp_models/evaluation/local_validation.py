@@ -3,9 +3,9 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -17,7 +17,15 @@ from statsmodels.stats.proportion import proportion_confint
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import MODEL, REFERENCE
 from brlp_models.evaluation.ranking import compute_difference
-from brlp_models.evaluation.statistics import Array, Estimate, compute_spearman, estimate
+from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.evaluation.statistics import (
+    Array,
+    Estimate,
+    compute_mean,
+    compute_spearman,
+    estimate,
+)
+from brlp_models.model.config import ModelConfig
 
 Decision = Literal["use", "do not use", "too few people to tell"]
 Span = tuple[float, float]
@@ -45,7 +53,8 @@ class ValidationPlan(BaseModel):
     spearman_gain
         Least gain in it over the regression on the baseline table.
     refused_share
-        Largest share of scans that the input check refuses.
+        Largest share of people with a baseline scan who cannot be predicted: the input check
+        refuses the scan, or something that the model reads is missing.
     false_atrophy_percent
         Largest mean change, up or down, measured between two scans at most `retest_months` apart.
     """
@@ -145,6 +154,7 @@ def judge(
     tables: Mapping[str, pd.DataFrame],
     plan: ValidationPlan,
     *,
+    scanned: Collection[str],
     rng: np.random.Generator,
     n_bootstrap: int = 1000,
 ) -> Validation:
@@ -156,10 +166,12 @@ def judge(
         `predicted`, `failures`, `floor` of `evaluate_model`.
     plan
         Stated before.
+    scanned
+        Who has a baseline scan.
     rng, n_bootstrap
         Of the intervals, over people.
     """
-    measured = _measure(tables, plan, rng, n_bootstrap)
+    measured = _measure(tables, plan, scanned, rng, n_bootstrap)
     rows = [
         {
             "criterion": name,
@@ -190,7 +202,7 @@ def describe_validation(found: Validation, **facts: str) -> dict[str, Any]:
     found
         Of `judge`.
     **facts
-        Of whom and what: the model, the cohort, the version, the day.
+        Of whom, what and how: the model, the cohort, its settings, the version, the day.
     """
     rows: list[dict[str, Any]] = json.loads(found.criteria.to_json(orient="records"))
     content = {
@@ -221,55 +233,108 @@ def read_validation(path: Path) -> dict[str, Any]:
     return {**content, "sha256": signed}
 
 
-def open_plan(path: Path, horizons_months: Sequence[float], folder: Path) -> ValidationPlan:
+def open_plan(
+    path: Path,
+    settings: EvaluationSettings,
+    folder: Path,
+    config: ModelConfig,
+    facts: Mapping[str, str],
+) -> ValidationPlan:
     """Read the plan of a validation that is about to be made.
 
     Parameters
     ----------
     path
         The plan.
-    horizons_months
+    settings
         What will be predicted.
     folder
         Where the validation will be written.
+    config
+        Of the model that will be judged.
+    facts
+        Of `describe_validation`, but the day and the version.
 
     Raises
     ------
     ModelError
-        As `load_plan`; where the plan judges a month that is not predicted, or comes after another.
+        As `load_plan`; where the plan is stated for a later day, asks for what this model or these
+        settings cannot tell, or the folder was judged by another plan or otherwise.
     """
     plan = load_plan(path)
-    if plan.horizon_months not in horizons_months:
-        raise ModelError(
-            f"{path} judges month {plan.horizon_months:g}; predict it with "
-            f"--horizon {plan.horizon_months:g}."
-        )
-    refuse_second_judgement(folder, plan)
+    problems = [*_find_unanswerable(plan, settings, config)]
+    if problems:
+        raise ModelError(*(f"Validation plan {path}: {problem}" for problem in problems))
+    refuse_second_judgement(folder, plan, facts)
     return plan
 
 
-def refuse_second_judgement(folder: Path, plan: ValidationPlan) -> None:
-    """Refuse to judge by another plan what was judged before.
+def _find_unanswerable(
+    plan: ValidationPlan, settings: EvaluationSettings, config: ModelConfig
+) -> Iterator[str]:
+    """Yield a sentence for each thing that no number of people would tell."""
+    if plan.stated_on > datetime.now(UTC).date():
+        yield f"stated_on: {plan.stated_on} is still to come; criteria are stated before."
+    if plan.horizon_months not in settings.horizons_months:
+        yield (
+            f"it judges month {plan.horizon_months:g}; predict it with "
+            f"--horizon {plan.horizon_months:g}."
+        )
+    if plan.region not in config.regions:
+        known = ", ".join(config.regions)
+        yield f"region: {config.name} reports {known}, got {plan.region!r}."
+    if plan.spearman_gain is not None and plan.region != config.endpoint:
+        yield (
+            f"spearman_gain: the regression beside {config.name} is of its endpoint, the "
+            f"{config.endpoint}, not of the {plan.region}."
+        )
+    if (
+        plan.coverage_95 is not None
+        and settings.samples == 1
+        and plan.region not in config.volume_error
+    ):
+        yield "coverage_95: one draw of this model has no sd; ask for --samples 2 or more."
+
+
+def refuse_second_judgement(
+    folder: Path, plan: ValidationPlan, facts: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return the judgement that a folder holds, if any; refuse to make another one.
+
+    Parameters
+    ----------
+    folder
+        Of the evaluation.
+    plan, facts
+        Of the judgement to be made; each fact must be as it was.
 
     Raises
     ------
     ModelError
-        Where the folder holds a validation by another plan.
+        Where the folder holds a validation by another plan, or of other facts.
     """
     path = folder / RECORD
     if not path.exists():
-        return
+        return None
     before = read_validation(path)
     if before["plan_sha256"] != plan.digest():
         raise ModelError(
             f"{folder} was judged by another plan, with the answer {before['decision']!r}; "
             "criteria are stated before, so these people cannot be judged by new ones."
         )
+    other = [name for name in facts if before.get(name) != facts[name]]
+    if other:
+        raise ModelError(
+            f"{folder} was judged before with another {' and '.join(other)}, with the answer "
+            f"{before['decision']!r}; people are judged once."
+        )
+    return before
 
 
 def _measure(
     tables: Mapping[str, pd.DataFrame],
     plan: ValidationPlan,
+    scanned: Collection[str],
     rng: np.random.Generator,
     n_bootstrap: int,
 ) -> dict[str, Estimate]:
@@ -284,23 +349,23 @@ def _measure(
             "plan asks."
         )
     changes = _tabulate_changes(own)
-    true, model = (changes[name].to_numpy(float) for name in ("true", MODEL))
+    true, model = _pair(changes, "true", MODEL)
     known = mine[mine["sd_mm3"] > 0]
     z = ((known["true_mm3"] - known["predicted_mm3"]) / known["sd_mm3"]).abs().to_numpy(float)
-    n_people = predicted["participant_id"].nunique() + len(failures)
+    n_refused = int(failures["participant_id"].isin(list(scanned)).sum())
     options: dict[str, Any] = {"rng": rng, "n_bootstrap": n_bootstrap}
     return {
         "calibration_slope": _estimate(_compute_slope, true, model, **options),
         "coverage_95": _share(int((z <= _Z95).sum()), len(z)),
         "spearman": _estimate(compute_spearman, model, true, **options),
         "spearman_gain": _estimate(
-            compute_difference, true, model, changes[REFERENCE].to_numpy(float), **options
+            compute_difference, *_pair(changes, "true", MODEL, REFERENCE), **options
         )
         if REFERENCE in changes
         else _nothing(0),
-        "refused_share": _share(len(failures), n_people),
+        "refused_share": _share(n_refused, len(scanned)),
         "false_atrophy_percent": _estimate(
-            _compute_mean, _find_retests(tables["floor"], plan), **options
+            compute_mean, _find_retests(tables["floor"], plan), **options
         ),
     }
 
@@ -312,7 +377,13 @@ def _tabulate_changes(own: pd.DataFrame) -> pd.DataFrame:
     )
     first = own.drop_duplicates("participant_id").set_index("participant_id")
     wide["true"] = 100 * (first["true_mm3"] / first["baseline_mm3"] - 1)
-    return wide.dropna()
+    return wide
+
+
+def _pair(changes: pd.DataFrame, *names: str) -> list[Array]:
+    """Return columns of those who have all of them, whatever other methods lack."""
+    known = changes[list(names)].dropna()
+    return [known[name].to_numpy(float) for name in names]
 
 
 def _find_retests(floor: pd.DataFrame, plan: ValidationPlan) -> Array:
@@ -357,10 +428,6 @@ def _compute_slope(true: Array, predicted: Array) -> float:
     centered = predicted - predicted.mean()
     spread = float(centered @ centered)
     return float(centered @ true / spread) if spread > 0 else float("nan")
-
-
-def _compute_mean(values: Array) -> float:
-    return float(np.mean(values))
 
 
 def _digest(content: Mapping[str, Any]) -> str:

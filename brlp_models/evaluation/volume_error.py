@@ -1,6 +1,6 @@
 """What the draws of a prediction leave out of the error of predicted volumes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,25 @@ from brlp_models.prediction.job import OnProgress
 from cohorts.measurement import require_one_tool
 
 LEAST_PEOPLE = 10
+
+
+def refuse_few_people(people: EvaluatedCohort, horizons_months: Sequence[float]) -> None:
+    """Refuse people among whom too few have a scan and a later volume, before any is predicted.
+
+    Raises
+    ------
+    ModelError
+        Where these are fewer than 10.
+    """
+    truth, _ = people.load_truth()
+    followed = find_volumes_at(truth, horizons_months)["participant_id"].astype(str)
+    n_people = len({*followed} & {*people.list_scanned()})
+    if n_people < LEAST_PEOPLE:
+        raise _too_few(n_people, "have a scan at baseline and later volumes")
+
+
+def _too_few(n_people: int, what: str) -> ModelError:
+    return ModelError(f"Only {n_people} people {what}; intervals need at least {LEAST_PEOPLE}.")
 
 
 def measure_volume_error(
@@ -66,10 +85,7 @@ def measure_volume_error(
     compared = found.table.merge(at_horizon, on=KEY)
     n_people = compared["participant_id"].nunique()
     if n_people < LEAST_PEOPLE:
-        raise ModelError(
-            f"Only {n_people} people could be predicted and compared with later volumes; "
-            f"intervals need at least {LEAST_PEOPLE}."
-        )
+        raise _too_few(n_people, "could be predicted and compared with later volumes")
     return fit_volume_error(compared)
 
 
@@ -92,6 +108,15 @@ def fit_volume_error(predicted: pd.DataFrame) -> dict[str, VolumeError]:
     return {
         str(region): _fit(rows) for region, rows in lacking.groupby(predicted["region"].to_numpy())
     }
+
+
+def describe_volume_error(errors: Mapping[str, VolumeError]) -> list[str]:
+    """Return a sentence for each region."""
+    return [
+        f"{region}: sd beyond the draws {100 * error.at_baseline:.1f} % of the volume, "
+        f"and {100 * error.per_year:.1f} % a year"
+        for region, error in errors.items()
+    ]
 
 
 def _fit(rows: pd.DataFrame) -> VolumeError:

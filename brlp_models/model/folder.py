@@ -116,8 +116,21 @@ def write_model_folder(
     return folder
 
 
-def copy_model_folder(source: str | Path, folder: Path, config: ModelConfig) -> Path:
+def copy_model_folder(
+    source: str | Path, folder: Path, config: ModelConfig, texts: Mapping[str, str] | None = None
+) -> Path:
     """Write a model folder with the files of another and a configuration of its own.
+
+    Parameters
+    ----------
+    source
+        `mini`, or a model folder.
+    folder
+        The copy's.
+    config
+        The copy's.
+    texts
+        The text of each file that the copy has in place of the other's, or beside them.
 
     Raises
     ------
@@ -128,6 +141,8 @@ def copy_model_folder(source: str | Path, folder: Path, config: ModelConfig) -> 
     with write_folder(folder) as partial:
         shutil.copytree(find_model_folder(source), partial, dirs_exist_ok=True)
         _write_config(partial, config)
+        for name, text in (texts or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
         write_checksums(partial)
     return folder
 

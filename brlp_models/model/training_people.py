@@ -13,9 +13,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
+
 from brlp_models.errors import ModelError
+from brlp_models.model.model import BrlpModel
+from cohorts.cohort import Cohort
 
 TRAINING_PEOPLE: Final = "training_people.json"
+
+CALIBRATION_PEOPLE: Final = "calibration_people.json"
+"""On whom a copy of a model was calibrated, told in the same way."""
 
 _ROUNDS: Final = 10_000
 """Of PBKDF2 (RFC 8018)."""
@@ -38,8 +45,10 @@ def describe_training_people(people: Iterable[str]) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def find_training_people(folder: Path, people: Iterable[str]) -> list[str]:
-    """Return those of `people` on whom the model in `folder` was trained.
+def find_training_people(
+    folder: Path, people: Iterable[str], file: str = TRAINING_PEOPLE
+) -> list[str]:
+    """Return those of `people` on whom the model in `folder` was trained, as one of its files says.
 
     Nobody where the folder does not say: a model of synthetic people of its own, or one from
     elsewhere.
@@ -49,7 +58,7 @@ def find_training_people(folder: Path, people: Iterable[str]) -> list[str]:
     ModelError
         Where the folder's list cannot be read.
     """
-    path = folder / TRAINING_PEOPLE
+    path = folder / file
     if not path.is_file():
         return []
     try:
@@ -64,7 +73,54 @@ def find_training_people(folder: Path, people: Iterable[str]) -> list[str]:
     return [name for name in people if _hash(name, salt, rounds) in known]
 
 
+def describe_calibration_people(cohort: Cohort) -> str:
+    """Return the text of the file that says on whom a model was calibrated.
+
+    People are known by id and age, since simulated cohorts share ids.
+    """
+    return describe_training_people(_identify(cohort))
+
+
+def refuse_people_known(model: BrlpModel, cohort: Cohort) -> None:
+    """Raise `ModelError` where a model was trained or calibrated on some of a cohort's people."""
+    refuse_people_trained_on(model, cohort)
+    names = _identify(cohort)
+    known = (
+        []
+        if model.folder is None
+        else find_training_people(model.folder, names, CALIBRATION_PEOPLE)
+    )
+    if known:
+        raise ModelError(
+            f"{model.config.name} was calibrated on {len(known)} of these {len(names)} people "
+            f"(first: {known[0]}), so its intervals cannot be judged by them; take others."
+        )
+
+
+def refuse_people_trained_on(model: BrlpModel, cohort: Cohort) -> None:
+    """Raise `ModelError` where a model was trained on some of a cohort's people."""
+    if model.folder is None:
+        return
+    people = [str(person) for person in cohort.participants["participant_id"]]
+    known = find_training_people(model.folder, people)
+    if known:
+        shared = (
+            " Simulated people have names of their own with `cohort synthesize --label`."
+            if cohort.is_synthetic
+            else ""
+        )
+        raise ModelError(
+            f"{model.config.name} was trained on {len(known)} of these {len(people)} people "
+            f"(first: {known[0]}), whose future it has seen; take others.{shared}"
+        )
+
+
 def _hash(name: str, salt: str, rounds: int = _ROUNDS) -> str:
     # one person has one id, with or without what BIDS puts before it
     text = name.strip().removeprefix("sub-").casefold()
     return hashlib.pbkdf2_hmac("sha256", text.encode(), bytes.fromhex(salt), rounds).hex()
+
+
+def _identify(cohort: Cohort) -> list[str]:
+    ages = cohort.baseline()["age_years"]
+    return [f"{name}, aged {age:.2f}" if pd.notna(age) else str(name) for name, age in ages.items()]

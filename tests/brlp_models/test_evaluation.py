@@ -14,7 +14,12 @@ from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.comparisons import read_diagnosis_as
-from brlp_models.evaluation.evaluated_people import N_ARCHIVE, EvaluatedCohort, simulate_archive
+from brlp_models.evaluation.evaluated_people import (
+    N_ARCHIVE,
+    EvaluatedCohort,
+    refuse_shared_people,
+    simulate_archive,
+)
 from brlp_models.evaluation.evaluation import evaluate_model
 from brlp_models.evaluation.images.real_scan import segment_on
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
@@ -24,8 +29,15 @@ from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import load_true_cohort
 from brlp_models.evaluation.volume_error import measure_volume_error
 from brlp_models.model.config import VolumeError
-from brlp_models.model.folder import load_model
+from brlp_models.model.folder import copy_model_folder, load_model
 from brlp_models.model.model import BrlpModel
+from brlp_models.model.training_people import (
+    CALIBRATION_PEOPLE,
+    TRAINING_PEOPLE,
+    describe_calibration_people,
+    describe_training_people,
+    refuse_people_known,
+)
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks import evaluation_people
 from brlp_models.training.banks.deformed_labels import list_label_maps
@@ -33,7 +45,7 @@ from brlp_models.training.banks.evaluation_cohort import _split_sides
 from brlp_models.training.banks.evaluation_people import write_evaluation_people
 from brlp_models.training.recipe import load_recipe
 from cohorts.cohort import Cohort
-from cohorts.errors import CohortError
+from cohorts.errors import CohortError, StorageError
 from cohorts.synthetic.folders import write_people
 from cohorts.synthetic.generators import choose_generator
 from cohorts.synthetic.parameters import CohortParameters, GeneratorParameters
@@ -222,6 +234,42 @@ def test_calibration_on_the_evaluated_people_is_refused(
         evaluate_model(model, people, tmp_path, SETTINGS, calibration=people)
 
 
+def test_tabular_reference_is_fitted_on_other_people(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    more = make_people(8, 2, None)
+    same = more.select(list(more.participants["participant_id"])[6:])
+    copied = Cohort(
+        pd.concat([cohort.participants, same.participants]),
+        pd.concat([cohort.visits, same.visits]),
+        pd.concat([cohort.volumes, same.volumes]),
+        is_synthetic=True,
+    )
+    with pytest.raises(ModelError, match=r"fitted on other people .*: 6 of 6 are in both cohorts"):
+        evaluate_model(
+            model, EvaluatedCohort(cohort), tmp_path, SETTINGS, training=EvaluatedCohort(copied)
+        )
+    # one id is not one person among simulated cohorts
+    others = EvaluatedCohort(make_people(6, 9, None))
+    refuse_shared_people(EvaluatedCohort(cohort), others, "Something must be fitted on")
+
+
+def test_people_whom_a_model_knows_do_not_judge_it(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    assert model.folder is not None
+    people = EvaluatedCohort(cohort)
+    texts = {TRAINING_PEOPLE: describe_training_people(["sub-1", "sub-4"])}
+    trained = load_model(copy_model_folder(model.folder, tmp_path / "m", model.config, texts))
+    with pytest.raises(ModelError, match="tiny was trained on 2 of these 6 people"):
+        evaluate_model(trained, people, tmp_path / "out", SETTINGS)
+    texts = {CALIBRATION_PEOPLE: describe_calibration_people(cohort)}
+    fitted = load_model(copy_model_folder(model.folder, tmp_path / "c", model.config, texts))
+    with pytest.raises(ModelError, match="tiny was calibrated on 6 of these 6 people"):
+        evaluate_model(fitted, people, tmp_path / "out", SETTINGS)
+    refuse_people_known(fitted, make_people(6, 9, None))
+
+
 def test_calibrating_predicts_without_what_was_calibrated_before(
     model: BrlpModel, tmp_path: Path
 ) -> None:
@@ -253,9 +301,36 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     people.write(tmp_path / "people")
     words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
     words += ["--out", tmp_path / "calibrated"]
+
+    def break_off(*_: object) -> Path:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("brlp_models.model.folder.copy_model_folder", break_off)
+        broken = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
+    assert broken.exit_code == 1
+    assert len(list((tmp_path / "calibrated.partial/error/people").iterdir())) == 10
     found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
     assert found.exit_code == 0, found.output
+    assert not (tmp_path / "calibrated.partial").exists()
     copied = load_model(tmp_path / "calibrated")
+    card = (tmp_path / "calibrated/MODEL_CARD.md").read_text()
+    assert card.startswith(f"# A calibrated copy of {model.model_id}")
+    assert "10 SYNTHETIC people" in card
+    assert "- hippocampus: sd beyond the draws" in card
+    assert (model.folder / "MODEL_CARD.md").read_text() in card
+    judged = [tmp_path / "people", "--model", tmp_path / "calibrated", "--out", tmp_path / "judged"]
+    known = CliRunner().invoke(app, ["evaluate", *map(str, judged)])
+    assert known.exit_code == 1
+    assert "tiny was calibrated on 10 of these 10 people" in known.stderr
+    few = people.select(list(people.participants["participant_id"])[:6])
+    few.write(tmp_path / "few")
+    words[4], words[-1] = tmp_path / "few", tmp_path / "of few"
+    too_few = CliRunner().invoke(app, [str(word) for word in words])
+    assert too_few.exit_code == 1
+    assert "Only 6 people have a scan at baseline and later volumes" in too_few.stderr
+    assert not (tmp_path / "of few.partial").exists()
+    words[4], words[-1] = tmp_path / "people", tmp_path / "calibrated"
     assert set(copied.config.volume_error) >= set(REGIONS)
     assert copied.config.model_copy(update={"volume_error": {}}) == model.config
     again = CliRunner().invoke(app, [str(word) for word in words])

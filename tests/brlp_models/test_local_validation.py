@@ -18,12 +18,13 @@ from brlp_models.evaluation.local_validation import (
     read_validation,
 )
 from brlp_models.evaluation.methods import MODEL, REFERENCE
-from cohorts.synthetic.tabular import synthesize_table
+from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.model.config import ModelConfig
 from trialsim.study.evaluation.local_validation import PAGE, write_validation
 
 PLAN = """
 stated_by = "Site 12 <b>"
-stated_on = 2026-11-01
+stated_on = 2026-01-02
 horizon_months = 24
 calibration_slope = [0.7, 1.3]
 coverage_95 = [0.85, 1.0]
@@ -76,12 +77,16 @@ def make_tables(
         }
     )
     retest.loc[retest["months"] == 0.3, "input_mm3"] *= 1 + retest_bias / 100
-    failures = pd.DataFrame({"participant_id": [f"bad-{k}" for k in range(refused)]})
+    failures = pd.DataFrame(
+        {"participant_id": [*(f"bad-{k}" for k in range(refused)), "sub-without-scan"]}
+    )
     return {"predicted": pd.concat(rows, ignore_index=True), "floor": retest, "failures": failures}
 
 
 def decide(plan: ValidationPlan, tables: dict[str, pd.DataFrame]) -> Validation:
-    return judge(tables, plan, rng=np.random.default_rng(0), n_bootstrap=200)
+    everyone = {*tables["predicted"]["participant_id"], *tables["failures"]["participant_id"]}
+    scanned = everyone - {"sub-without-scan"}
+    return judge(tables, plan, scanned=scanned, rng=np.random.default_rng(0), n_bootstrap=200)
 
 
 def test_good_model_is_for_use_and_few_people_do_not_tell(tmp_path: Path) -> None:
@@ -125,33 +130,81 @@ def test_numbers_are_those_of_the_people(tmp_path: Path) -> None:
     assert found.loc["calibration_slope", "value"] == pytest.approx(slope)
 
 
-def test_people_are_judged_by_one_plan_and_the_record_is_signed(tmp_path: Path) -> None:
+def test_who_lacks_another_method_is_judged_all_the_same(tmp_path: Path) -> None:
+    plan, tables = make_plan(tmp_path), make_tables(100)
+    alone = decide(plan, tables).criteria
+    predicted = tables["predicted"]
+    other = predicted[predicted["method"] == REFERENCE].head(12).assign(method="mrextrap")
+    beside = {**tables, "predicted": pd.concat([predicted, other])}
+    pd.testing.assert_frame_equal(decide(plan, beside).criteria, alone)
+
+
+def test_share_refused_is_that_of_everyone_with_a_scan(tmp_path: Path) -> None:
+    plan, tables = make_plan(tmp_path), make_tables(40, refused=10)
+    # whose later volume is not known is predicted all the same, and counts
+    scanned = [f"sub-{k}" for k in range(90)] + [f"bad-{k}" for k in range(10)]
+    found = judge(tables, plan, scanned=scanned, rng=np.random.default_rng(0), n_bootstrap=20)
+    refused = found.criteria.set_index("criterion").loc["refused_share"]
+    assert (refused["value"], refused["n"]) == (pytest.approx(0.1), 100)
+
+
+def test_people_are_judged_by_one_plan_and_the_record_is_signed(
+    tmp_path: Path, tiny_config: ModelConfig
+) -> None:
     plan, out = make_plan(tmp_path), tmp_path / "evaluation"
-    people, _ = synthesize_table(30, rng=np.random.default_rng(1))
-    page = write_validation(decide(plan, make_tables(150)), out, model="m-1", people=people)
+    facts = {"model": "m-1", "cohort": "site, 150 people", "settings": "4 draws, seed 1"}
+    found = decide(plan, make_tables(150))
+    page = write_validation(found, out, facts, is_synthetic=True)
     record = read_validation(out / RECORD)
-    assert record["cohort"] == f"{people.name}, 30 people"
+    assert {name: record[name] for name in facts} == facts
     assert page.is_synthetic
     text = (out / PAGE).read_text()
     assert record["sha256"] in text
     assert "Use: the model fulfils every criterion" in text
     assert "Site 12 &lt;b&gt;" in text
     assert str(tmp_path) not in text
-    assert open_plan(tmp_path / "plan.toml", (24.0, 48.0), out) == plan
-    with pytest.raises(ModelError, match="--horizon 24"):
-        open_plan(tmp_path / "plan.toml", (48.0,), out)
+    first = (out / RECORD).read_bytes()
+    write_validation(found, out, facts, is_synthetic=True)
+    assert (out / RECORD).read_bytes() == first
+    with pytest.raises(ModelError, match=r"judged before with another criteria, .* 'use'"):
+        write_validation(decide(plan, make_tables(140)), out, facts, is_synthetic=True)
+    path = tmp_path / "plan.toml"
+    assert open_plan(path, EvaluationSettings(), out, tiny_config, facts) == plan
+    again = {**facts, "settings": "4 draws, seed 2"}
+    with pytest.raises(ModelError, match="judged before with another settings"):
+        open_plan(path, EvaluationSettings(), out, tiny_config, again)
     make_plan(tmp_path, PLAN.replace("spearman = 0.5", "spearman = 0.1"))
     with pytest.raises(ModelError, match="criteria are stated before"):
-        open_plan(tmp_path / "plan.toml", (24.0,), out)
+        open_plan(path, EvaluationSettings(), out, tiny_config, facts)
+    assert (out / RECORD).read_bytes() == first
     (out / RECORD).write_text(json.dumps({**record, "decision": "do not use"}))
     with pytest.raises(ModelError, match="changed after it was signed"):
         read_validation(out / RECORD)
 
 
 @pytest.mark.parametrize(
+    ("text", "samples", "words"),
+    [
+        (PLAN.replace("2026-01-02", "2999-01-01"), 4, "stated_on: 2999-01-01 is still to come"),
+        (PLAN.replace("= 24", "= 12"), 4, "judges month 12; predict it with --horizon 12"),
+        (PLAN + "region = 'csf'", 4, "region: tiny reports hippocampus, .* got 'csf'"),
+        (PLAN + "region = 'lateral_ventricle'", 4, "spearman_gain: .* the hippocampus, not of"),
+        (PLAN, 1, "coverage_95: one draw of this model has no sd"),
+    ],
+)
+def test_what_no_number_of_people_tells_is_refused_before_anybody_is_predicted(
+    tmp_path: Path, tiny_config: ModelConfig, text: str, samples: int, words: str
+) -> None:
+    make_plan(tmp_path, text)
+    settings = EvaluationSettings(samples=samples)
+    with pytest.raises(ModelError, match=words):
+        open_plan(tmp_path / "plan.toml", settings, tmp_path / "out", tiny_config, {})
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("stated_by = 'a'\nstated_on = 2026-11-01\nhorizon_months = 24", "at least one criterion"),
+        ("stated_by = 'a'\nstated_on = 2026-01-02\nhorizon_months = 24", "at least one criterion"),
         (PLAN + "spearmen = 1", "spearmen: Extra inputs"),
         (PLAN.replace("[0.7, 1.3]", "[1.3, 0.7]"), "calibration_slope = .* must rise"),
         ("= 3", "cannot be read"),

@@ -44,6 +44,7 @@ def calibrate(
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
+    from brlp_models.evaluation.calibrated_card import render_calibrated_card
     from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.evaluation.gain import (
         apply_gain,
@@ -51,8 +52,18 @@ def calibrate(
         describe_measurement,
         measure_gain,
     )
-    from brlp_models.evaluation.volume_error import measure_volume_error
+    from brlp_models.evaluation.volume_error import (
+        describe_volume_error,
+        measure_volume_error,
+        refuse_few_people,
+    )
+    from brlp_models.model.files import CARD
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
+    from brlp_models.model.training_people import (
+        CALIBRATION_PEOPLE,
+        describe_calibration_people,
+        refuse_people_trained_on,
+    )
     from cohorts.measurement import tell_learned
     from cohorts.sources.loading import load_cohort
 
@@ -64,7 +75,9 @@ def calibrate(
         typer.echo(told, err=True)
     unfinished = out.with_name(f"{out.name}.partial")
     evaluated = EvaluatedCohort(people, on)
-    config = loaded.config
+    refuse_people_trained_on(loaded, people)
+    refuse_few_people(evaluated, horizon)
+    config, found_gain = loaded.config, []
     if gain:
         with count_items("predicting", len(people.participants), quiet=quiet) as step:
             found = measure_gain(
@@ -78,7 +91,8 @@ def calibrate(
             )
         config = apply_gain(config, found)
         typer.echo(found.round(3).to_string(index=False))
-        typer.echo("\n".join([describe_measurement(found), *describe_left_out(found)]))
+        found_gain = [describe_measurement(found), *describe_left_out(found)]
+        typer.echo("\n".join(found_gain))
     total = len(people.participants) * len(horizon)
     with count_items("predicting", total, quiet=quiet) as step:
         errors = measure_volume_error(
@@ -90,12 +104,14 @@ def calibrate(
             seed=seed,
             on_progress=step,
         )
-    shutil.rmtree(unfinished)
     config = config.model_copy(update={"volume_error": errors})
-    copied = load_model(copy_model_folder(model, out, config))
-    for region, error in errors.items():
-        typer.echo(
-            f"{region}: sd beyond the draws {100 * error.at_baseline:.1f} % of the volume, "
-            f"and {100 * error.per_year:.1f} % a year"
-        )
+    told_errors = describe_volume_error(errors)
+    texts = {
+        CARD: render_calibrated_card(loaded, config, people, [*found_gain, *told_errors]),
+        CALIBRATION_PEOPLE: describe_calibration_people(people),
+    }
+    copied = load_model(copy_model_folder(model, out, config, texts))
+    # what was predicted is kept until the copy is there
+    shutil.rmtree(unfinished)
+    typer.echo("\n".join(told_errors))
     typer.echo(f"{copied.model_id} was written to {out}.")

@@ -8,7 +8,15 @@ from typing import Any, Final
 
 import pandas as pd
 
-from brlp_models.evaluation.local_validation import RECORD, Validation, describe_validation
+from brlp_models.baselines.context import ContextBaseline
+from brlp_models.evaluation.local_validation import (
+    RECORD,
+    Validation,
+    describe_validation,
+    refuse_second_judgement,
+)
+from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.model.model import BrlpModel
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from reports.page.columns import build_facts, build_table, number, words
@@ -26,20 +34,62 @@ _NAMES: Final = {
     "coverage_95": "Share of people within their 95 % interval",
     "spearman": "Spearman correlation of predicted and true change",
     "spearman_gain": "Gain in it over the regression on the baseline table",
-    "refused_share": "Share of scans that the input check refuses",
+    "refused_share": "Share of people with a scan who cannot be predicted",
     "false_atrophy_percent": "Mean change between scans and rescans (%)",
 }
 _HEADLINES: Final = {
     "use": "Use: the model fulfils every criterion that was stated for these people.",
     "do not use": "Do not use: the model fails a criterion that was stated for these people.",
-    "too few people to tell": "Too few people to tell: an interval reaches beyond its limits.",
+    "too few people to tell": "Too few people to tell: an interval reaches beyond what was stated, "
+    "or fewer than ten people are known.",
 }
 
 
+def list_judged_facts(
+    model: BrlpModel,
+    people: Cohort,
+    settings: EvaluationSettings,
+    *,
+    context: ContextBaseline | None,
+    training: Path | None,
+) -> dict[str, str]:
+    """Return what of a judgement is known before anybody is predicted, and is the same afterward.
+
+    Parameters
+    ----------
+    model, people, settings
+        As in `evaluate_model`.
+    context
+        What tells the model's context in place of its auxiliary model.
+    training
+        The cohort that the regression on the baseline table is fitted on.
+    """
+    told = "the auxiliary model" if context is None else context.identity
+    if training is not None:
+        reference = training.name
+    elif people.is_synthetic:
+        reference = "simulated people"
+    else:
+        reference = "these people, cross-fitted"
+    return {
+        "model": model.model_id,
+        "cohort": f"{people.name}, {len(people.participants)} people",
+        "settings": f"{settings.samples} draws, {settings.n_bootstrap} resamples, seed "
+        f"{settings.seed}; context told by {told}; regression fitted on {reference}",
+    }
+
+
 def write_validation(
-    found: Validation, out: Path, *, model: str, people: Cohort, notes: Sequence[str] = ()
+    found: Validation,
+    out: Path,
+    facts: Mapping[str, str],
+    *,
+    is_synthetic: bool,
+    notes: Sequence[str] = (),
 ) -> Page:
     """Write the signed record of a validation and its page, and return the page.
+
+    Where the folder holds the same judgement already, that one stays, with its day.
 
     Parameters
     ----------
@@ -47,23 +97,30 @@ def write_validation(
         Of `brlp_models.evaluation.local_validation.judge`.
     out
         Folder of the evaluation.
-    model
-        Name and digest of the model that was judged.
-    people
-        Whom it was judged on.
+    facts
+        Of `list_judged_facts`.
+    is_synthetic
+        Whether the people are.
     notes
         What must be known of how their volumes were measured.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds another judgement.
     """
     now = datetime.now(UTC)
     record = describe_validation(
         found,
-        model=model,
-        cohort=f"{people.name}, {len(people.participants)} people",
+        **facts,
         judged_on=now.date().isoformat(),
         version=__version__,
         notes=" ".join(notes),
     )
-    page = compose_validation(record, now, is_synthetic=people.is_synthetic)
+    kept = ("criteria", *facts)
+    before = refuse_second_judgement(out, found.plan, {name: record[name] for name in kept})
+    record = before or record
+    page = compose_validation(record, now, is_synthetic=is_synthetic)
     write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
     write_file(out / PAGE, render_page(page, ReportFormat("html"), figures=""))
     return page
@@ -91,6 +148,7 @@ def compose_validation(record: Mapping[str, Any], moment: datetime, *, is_synthe
     judged = (
         ("Model", record["model"]),
         ("Cohort", record["cohort"]),
+        ("How", record["settings"]),
         ("Judged on", record["judged_on"]),
         ("trialsim", record["version"]),
         ("Record (SHA-256)", record["sha256"]),

@@ -21,7 +21,7 @@ from brlp_models.model.folder import load_model
 from cohorts.measurement import tell_learned
 from cohorts.sources.loading import load_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
-from trialsim.study.evaluation.local_validation import PAGE, write_validation
+from trialsim.study.evaluation.local_validation import PAGE, list_judged_facts, write_validation
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,14 @@ def write_evaluation(
     def read(folder: Path) -> EvaluatedCohort:
         return EvaluatedCohort(load_cohort(folder, measured_by=measured_by), folder)
 
-    plan = open_plan(criteria, settings.horizons_months, out) if criteria else None
     people = read(cohort)
     loaded = load_model(model, device=device, precision="auto")
     fitted = [load_baseline(folder) for folder in baselines]
     # what makes an image has learned from no volumes
     learned = [one.config for one in fitted if isinstance(one, Baseline)]
     teller = None if context_from is None else ContextBaseline.load(context_from)
+    facts = list_judged_facts(loaded, people.cohort, settings, context=teller, training=training)
+    plan = open_plan(criteria, settings, out, loaded.config, facts) if criteria else None
     learned += [] if teller is None else [teller.baseline.config]
     applied: list[ModelConfig | BaselineConfig] = [loaded.config, *learned]
     notes = [
@@ -141,9 +142,10 @@ def write_evaluation(
     verdict = None
     if plan is not None:
         rng = np.random.default_rng([settings.seed, 4])
-        found = judge(tables, plan, rng=rng, n_bootstrap=settings.n_bootstrap)
+        scanned = people.list_scanned()
+        found = judge(tables, plan, scanned=scanned, rng=rng, n_bootstrap=settings.n_bootstrap)
         page = write_validation(
-            found, out, model=loaded.model_id, people=people.cohort, notes=notes
+            found, out, facts, is_synthetic=people.cohort.is_synthetic, notes=notes
         )
         verdict = page.answer.headline, out / PAGE
     summaries = {name: table for name, table in tables.items() if name not in PER_PERSON}

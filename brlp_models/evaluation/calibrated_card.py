@@ -1,0 +1,46 @@
+"""What the card of a calibrated copy says before that of the model it was made of."""
+
+from collections.abc import Sequence
+
+from brlp_models.model.config import ModelConfig
+from brlp_models.model.files import CARD
+from brlp_models.model.model import BrlpModel
+from cohorts.cohort import Cohort
+
+
+def render_calibrated_card(
+    model: BrlpModel, config: ModelConfig, people: Cohort, found: Sequence[str]
+) -> str:
+    """Return the card of a copy: what was measured on whom, and the card of before.
+
+    Parameters
+    ----------
+    model
+        What was calibrated.
+    config
+        The copy's.
+    people
+        On whom.
+    found
+        A sentence for each thing that was found.
+    """
+    before = (model.folder / CARD).read_text(encoding="utf-8") if model.folder else ""
+    gains = [
+        f"{region}: predicted changes are divided by {gain:.2f}"
+        for region, gain in config.volume_gain.items()
+    ]
+    synthetic = "SYNTHETIC people: no evidence about patients" if people.is_synthetic else "people"
+    lines = [
+        f"# A calibrated copy of {model.model_id}",
+        "",
+        f"Measured by `trialsim model calibrate` on the cohort {people.name}, "
+        f"{len(people.participants)} {synthetic}. None of them can judge this copy.",
+        "",
+        *(f"- {text.removesuffix('.')}." for text in (*gains, *found)),
+        "",
+        f"Regions that are reported: {', '.join(config.regions)}. What follows is the card of "
+        f"{model.model_id}; its numbers on changes and intervals are not those of this copy.",
+        "",
+        before,
+    ]
+    return "\n".join(lines)
