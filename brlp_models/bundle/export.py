@@ -9,7 +9,12 @@ import monai
 import numpy as np
 import torch
 
-from brlp_models.bundle.inference import NETWORK_FILES, build_inference_config, name_covariate
+from brlp_models.bundle.inference import (
+    FOLLOWS,
+    NETWORK_FILES,
+    build_inference_config,
+    name_covariate,
+)
 from brlp_models.errors import ModelError
 from brlp_models.model import schedulers
 from brlp_models.model.config import ModelConfig
@@ -142,7 +147,10 @@ def _render_readme(model: BrlpModel, card: str) -> str:
         + " |"
         for entry in config.context
     ]
-    options = " ".join(f"--{name_covariate(entry)} ..." for entry in config.context)
+    options = " ".join(
+        f"--{name_covariate(entry)} ..." for entry in config.context if entry.name not in FOLLOWS
+    )
+    follows = any(entry.name in FOLLOWS for entry in config.context)
     return "\n".join(
         [
             f"# {config.name} as a MONAI bundle",
@@ -157,9 +165,14 @@ def _render_readme(model: BrlpModel, card: str) -> str:
             f"--scan scan.nii.gz --baseline_age 70 {options}",
             "```",
             "",
+            "These are for this folder; elsewhere, `--bundle_root` names it, `--config_file` the "
+            "file in it. A covariate that is left out ends the run: none has a value of its own"
+            + ("; `--interval` is the time between the two ages." if follows else "."),
+            "",
             "`output/` then holds the predicted scan, and in `volumes.json` the volumes (mm3 in "
             "MNI152) that the model's segmenter finds in the decoded baseline and in the decoded "
-            "prediction; the change between these two is what the model predicts.",
+            "prediction; the change between these two is what the model shows.",
+            *_tell_gains(config),
             "",
             "The scan must be a brain without skull, affinely in MNI152, corrected for the bias "
             "field, its intensities 0 to 1 with a background of exactly 0"
@@ -185,6 +198,18 @@ def _render_readme(model: BrlpModel, card: str) -> str:
             card,
         ]
     )
+
+
+def _tell_gains(config: ModelConfig) -> list[str]:
+    """Return how trialsim comes from the change that is shown to the one that it reports."""
+    if not config.volume_gain:
+        return []
+    gains = ", ".join(f"{region} {gain:.3g}" for region, gain in config.volume_gain.items())
+    return [
+        "",
+        "It is not yet the change that `trialsim predict` reports, which is the shown relative "
+        f"change divided by the share of a true change that predictions show: {gains}.",
+    ]
 
 
 def _span(values: tuple[float, float] | None) -> str:

@@ -23,6 +23,9 @@ NETWORK_FILES: Final[Mapping[str, str]] = {
 }
 """Weights by network; the one that MONAI loads unasked, `network_def`, must be `model.pt`."""
 
+FOLLOWS: Final = {"interval": "$@age - @baseline_age"}
+"""Covariates that are known from others, and how."""
+
 _NETWORKS: Final = "monai.networks.nets"
 
 
@@ -74,17 +77,12 @@ def name_covariate(entry: ContextEntry) -> str:
 
 
 def _list_inputs(config: ModelConfig) -> dict[str, Any]:
-    """Return what a user sets, with values in the middle of what the coding is for."""
-    middle = {
-        name_covariate(entry): next(iter(entry.categories))
-        if entry.categories
-        else sum(entry.range or (0, 1)) / 2
-        for entry in config.context
-    }
+    """Return what a user sets: nobody's age, sex or volumes are made up where they are left out."""
+    known = FOLLOWS if any(entry.name == "age" for entry in config.context) else {}
     return {
         "scan": "scan.nii.gz",
-        "baseline_age": 70.0,
-        **middle,
+        "baseline_age": None,
+        **{name_covariate(entry): known.get(entry.name) for entry in config.context},
         "samples": 4,
         "seed": 1,
         "num_inference_steps": config.num_inference_steps,

@@ -6,9 +6,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from statsmodels.stats.proportion import proportion_confint
 
-from brlp_models.evaluation.statistics import Array
+from brlp_models.evaluation.statistics import Array, estimate_share
 
 LEVELS: Final = (0.8, 0.95)
 OTHER_PEOPLE, HALVES = "another cohort", "the other half of these people"
@@ -129,8 +128,5 @@ def _iterate_halves(
 
 
 def _cover(name: str, inside: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> dict[str, float]:
-    count, n = int(inside.sum()), len(inside)
-    if n == 0:
-        return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"), float("nan"))
-    lower, upper = proportion_confint(count, n, method="wilson")
-    return {name: count / n, f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+    found = estimate_share(int(inside.sum()), len(inside))
+    return {name: found.value, f"{name}_lower": found.lower, f"{name}_upper": found.upper}

@@ -95,8 +95,8 @@ def describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None
     return pd.DataFrame([{"method": REFERENCE, "n_people": n_people, "how": how, "note": note}])
 
 
-def refuse_shared_people(people: EvaluatedCohort, others: EvaluatedCohort, purpose: str) -> None:
-    """Refuse evaluated people who are among those that something is fitted on.
+def refuse_shared_people(people: Cohort, others: Cohort, purpose: str) -> None:
+    """Refuse people who are among those that something is fitted on.
 
     One id alone does not make two people one: simulated cohorts share ids. Age, and every number
     of the baseline table, must agree as well.
@@ -104,7 +104,7 @@ def refuse_shared_people(people: EvaluatedCohort, others: EvaluatedCohort, purpo
     Parameters
     ----------
     people, others
-        The evaluated, and those that are fitted on.
+        Those who are judged or predicted, and those that are fitted on.
     purpose
         What is fitted on the others, with its verb.
 
@@ -113,13 +113,13 @@ def refuse_shared_people(people: EvaluatedCohort, others: EvaluatedCohort, purpo
     ModelError
         Where somebody is in both.
     """
-    mine, theirs = people.cohort.baseline(), others.cohort.baseline()
+    mine, theirs = people.baseline(), others.baseline()
     ids = mine.index.intersection(theirs.index)
     columns = [name for name in mine.select_dtypes("number") if name in theirs]
     here, there = (table.loc[ids, columns].to_numpy(float) for table in (mine, theirs))
     same = np.isclose(here, there, rtol=1e-6, equal_nan=True).all(axis=1)
     if same.any():
         raise ModelError(
-            f"{purpose} other people than the evaluated ones: {int(same.sum())} of "
-            f"{len(mine)} are in both cohorts (first: {ids[same][0]})."
+            f"{purpose} other people: {int(same.sum())} of the {len(mine)} are in both cohorts "
+            f"(first: {ids[same][0]})."
         )

@@ -243,9 +243,11 @@ def _refuse_known_people(
 ) -> None:
     refuse_people_known(model, people.cohort)
     if calibration is not None:
-        refuse_shared_people(people, calibration, "Intervals must be calibrated on")
+        refuse_shared_people(people.cohort, calibration.cohort, "Intervals must be calibrated on")
     if training is not None:
-        refuse_shared_people(people, training, "The tabular reference must be fitted on")
+        refuse_shared_people(
+            people.cohort, training.cohort, "The tabular reference must be fitted on"
+        )
 
 
 def _predict(

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from statsmodels.stats.proportion import proportion_confint
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import MODEL, REFERENCE
@@ -24,6 +23,7 @@ from brlp_models.evaluation.statistics import (
     compute_mean,
     compute_spearman,
     estimate,
+    estimate_share,
 )
 from brlp_models.model.config import ModelConfig
 
@@ -356,14 +356,14 @@ def _measure(
     options: dict[str, Any] = {"rng": rng, "n_bootstrap": n_bootstrap}
     return {
         "calibration_slope": _estimate(_compute_slope, true, model, **options),
-        "coverage_95": _share(int((z <= _Z95).sum()), len(z)),
+        "coverage_95": estimate_share(int((z <= _Z95).sum()), len(z)),
         "spearman": _estimate(compute_spearman, model, true, **options),
         "spearman_gain": _estimate(
             compute_difference, *_pair(changes, "true", MODEL, REFERENCE), **options
         )
         if REFERENCE in changes
         else _nothing(0),
-        "refused_share": _share(n_refused, len(scanned)),
+        "refused_share": estimate_share(n_refused, len(scanned)),
         "false_atrophy_percent": _estimate(
             compute_mean, _find_retests(tables["floor"], plan), **options
         ),
@@ -411,13 +411,6 @@ def _estimate(statistic: Any, *values: Array, **options: Any) -> Estimate:
     if len(values[0]) < _FEWEST:
         return _nothing(len(values[0]))
     return estimate(statistic, *values, **options)
-
-
-def _share(count: int, n: int) -> Estimate:
-    if n == 0:
-        return _nothing(0)
-    lower, upper = proportion_confint(count, n, method="wilson")
-    return Estimate(count / n, float(lower), float(upper), n)
 
 
 def _nothing(n: int) -> Estimate:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
+from statsmodels.stats.proportion import proportion_confint
 
 Array = npt.NDArray[np.float64]
 
@@ -65,6 +66,26 @@ def estimate(
     tail = 50 * (1 - level)
     lower, upper = np.percentile(known, [tail, 100 - tail]) if known.size else [np.nan] * 2
     return Estimate(float(statistic(*values)), float(lower), float(upper), n)
+
+
+def estimate_share(count: int, n: int) -> Estimate:
+    """Return a share of n people with its 95 % interval (Wilson 1927, JASA 22:209).
+
+    Examples
+    --------
+    >>> found = estimate_share(0, 14)
+    >>> found.lower, round(found.upper, 3)
+    (0.0, 0.215)
+    >>> estimate_share(0, 0)
+    Estimate(value=nan, lower=nan, upper=nan, n=0)
+    """
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, n)
+    lower, upper = proportion_confint(count, n, method="wilson")
+    # of none and of all, an end is 0 or 1, but for rounding
+    return Estimate(
+        count / n, 0.0 if count == 0 else float(lower), 1.0 if count == n else float(upper), n
+    )
 
 
 def _iterate_resamples(

@@ -10,6 +10,7 @@ from brlp_models.baselines.config import RegressionName
 from brlp_models.baselines.people import BaselinePeople, find_percent_changes
 from brlp_models.baselines.scoring import read_baseline_scans, write_cross_fitted
 from brlp_models.errors import ModelError
+from brlp_models.evaluation.evaluated_people import refuse_shared_people
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import describe_training_people
 from brlp_models.scans.cache import ScanCache
@@ -60,13 +61,15 @@ def fit_cohort_baseline(
     Raises
     ------
     ModelError
-        Where nobody has a later volume, or nobody's scan can be read.
+        Where nobody has a later volume, nobody's scan can be read, or somebody is in both cohorts.
     CohortError
         Where several tools measured the volumes.
     """
     people = {"the people with scans": cohort}
     people |= {} if archive is None else {"the archive": archive}
     require_one_tool(people)
+    if archive is not None:
+        refuse_shared_people(cohort, archive, "The regression on the table must be fitted on")
     images = None
     if name != "elastic_net":
         cache = ScanCache(out.with_name(f"{out.name}.{SCANS}"))
@@ -91,10 +94,11 @@ def fit_cohort_baseline(
     measured = baseline.config.model_copy(update={"measured_by": tools[0] if tools else None})
     baseline = replace(baseline, config=measured)
     names = [str(person) for own in everyone for person in own.table.index]
-    baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
+    # before the folder is there, which a second call would leave as it is
     expected = cross_fit_baseline(
         name, learned, archive=None if archive is None else everyone[-1], model=model
     )
+    baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
     if expected is not None:
         write_cross_fitted(expected, out)
     return baseline

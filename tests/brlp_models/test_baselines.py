@@ -24,6 +24,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.baselines import cross_fit_baseline, render_card
 from cohorts.cohort import Cohort
+from cohorts.errors import StorageError
 from cohorts.synthetic.tabular import synthesize_table
 from tests.brlp_models.contrast_people import MONTHS, draw_scan, fit, make_people, write_cohort
 from trialsim.cli.app import app
@@ -200,6 +201,29 @@ def test_a_baseline_of_a_cohort_scores_others_and_never_its_own(
     assert "predicts for months 24, 48" in run(*scored, tmp_path / "others/cohort", *wrong)
     assert "Say which baseline" in run("train", "baseline", "--out", tmp_path / "no")
     assert "is a baseline" in run("train", "all", "elastic_net")
+
+
+def test_training_that_ends_while_cross_fitting_leaves_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    write_cohort(make_people(40, 1), tmp_path / "own", np.eye(4)).write(tmp_path / "own/cohort")
+    words = ["train", "baseline", "elastic_net", "--data", str(tmp_path / "own/cohort")]
+    words += ["--out", str(tmp_path / "volumes"), "--quiet"]
+    beside = tmp_path / "volumes.cross_fitted.parquet"
+    archive = CliRunner().invoke(app, [*words, "--archive", str(tmp_path / "own/cohort")])
+    assert archive.exit_code == 1
+    assert "fitted on other people: 40 of the 40 are" in " ".join(archive.stderr.split())
+
+    def break_off(*_: object, **__: object) -> None:
+        raise StorageError("The power failed.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("brlp_models.training.cohort_baselines.cross_fit_baseline", break_off)
+        assert CliRunner().invoke(app, words).exit_code == 1
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert beside.is_file()
 
 
 def test_people_learned_from_are_scored_by_what_was_fitted_without_them(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from typer.testing import CliRunner
 
+from brlp_models.bundle.inference import build_inference_config
+from brlp_models.model.config import ContextEntry, ModelConfig
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import sample_latents
@@ -132,6 +135,34 @@ def test_monai_verifies_and_loads_the_bundle(
     }
     for path in (bundle / "models").iterdir():
         torch.load(path, weights_only=True)
+
+
+def test_nobody_is_made_up_in_a_bundle(tiny_folder: Callable[..., Path], tmp_path: Path) -> None:
+    gain = {"volume_gain": {"hippocampus": 1.32}}
+    bundle = export(tiny_folder(**gain), tmp_path / "bundle")
+    config = json.loads((bundle / "configs/inference.json").read_text())
+    assert [config[name] for name in ("baseline_age", *COVARIATES)] == [None] * 6
+    readme = (bundle / "docs/README.md").read_text()
+    assert "divided by the share of a true change that predictions show: hippocampus 1.32" in readme
+    write_scan(load_model(tiny_folder()), tmp_path / "scan.nii.gz")
+    lacking = {key: value for key, value in COVARIATES.items() if key != "volume_hippocampus"}
+    with pytest.raises(RuntimeError, match="volume_hippocampus"):
+        monai.bundle.run(
+            config_file=str(bundle / "configs" / "inference.json"),
+            bundle_root=str(bundle),
+            scan=str(tmp_path / "scan.nii.gz"),
+            baseline_age=BASELINE_AGE,
+            **lacking,
+        )
+    assert not (bundle / "output").exists()
+
+
+def test_the_interval_in_a_bundle_is_the_time_between_the_ages(tiny_config: ModelConfig) -> None:
+    interval = ContextEntry(name="interval", range=(0, 5))
+    config = tiny_config.model_copy(update={"context": (*tiny_config.context, interval)})
+    parser = ConfigParser(build_inference_config(config))
+    parser["age"], parser["baseline_age"] = 75.5, 71.0
+    assert parser.get_parsed_content("coded_interval") == pytest.approx(0.9)
 
 
 def test_existing_folder_is_left_alone(tiny_folder: Callable[..., Path], tmp_path: Path) -> None:

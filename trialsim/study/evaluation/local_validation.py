@@ -158,16 +158,15 @@ def compose_validation(record: Mapping[str, Any], moment: datetime, *, is_synthe
         "lies outside, and undecided otherwise. A model is for use where all are met, and not for "
         "use where any is not met. Intervals are bootstrapped over people, Wilson's for shares."
     )
-    warned = [Paragraph(record["notes"], is_warning=True)] if record["notes"] else []
+    notes = (record["notes"],) if record["notes"] else ()
     page = Page(
         title="Local validation: may this model choose people here?",
-        answer=Answer(_HEADLINES[record["decision"]], notes=tuple(one.text for one in warned)),
+        answer=Answer(_HEADLINES[record["decision"]], notes=notes),
         sections=number_sections(
             (
                 Section(
                     "Criteria",
                     (
-                        *warned,
                         Paragraph(rule),
                         _build_criteria(pd.DataFrame(record["criteria"])),
                     ),
