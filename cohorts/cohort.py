@@ -8,6 +8,7 @@ import pandas as pd
 from cohorts.cohort_tables import CohortTables
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
+from cohorts.keys import locate_rows
 from cohorts.measured import compute_change, spread_volumes, take_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.sources.columns import name_volume_column
@@ -262,7 +263,8 @@ class Cohort(CohortTables):
                 f"{horizon_months:g} and {window_months:g}."
             )
         measured = self._measure(region)[[*_VISIT, MONTHS, "volume_mm3"]]
-        start = measured.merge(self.visit(from_visit)[_VISIT], on=_VISIT)
+        begins = locate_rows(measured[_VISIT], self.visit(from_visit)[_VISIT], _VISIT) >= 0
+        start = measured[begins].reset_index(drop=True)
         return compute_change(start, measured, horizon_months, window_months)
 
     def _measure(self, region: str | None) -> pd.DataFrame:

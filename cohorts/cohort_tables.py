@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.folder import read_description, read_tables, write_tables
+from cohorts.folder import read_cohort_tables, read_description, write_tables
 from cohorts.keys import is_among
 from cohorts.numbered import NumberedTable
 from cohorts.schema import validate_table
@@ -20,7 +20,6 @@ from cohorts.visits import MONTHS
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
-_NAMES: Final = [*_VISIT, "region", "source"]
 
 
 @dataclass(frozen=True)
@@ -197,11 +196,8 @@ class CohortTables:
         from cohorts.sources.checks.whole import require_people, separate_rejected
 
         folder = Path(folder)
-        description, tables = read_description(folder), read_tables(folder)
-        problems = find_missing_columns(tables)
-        own = tables.pop("volumes")
-        volumes = NumberedTable.of(own.astype({name: "str" for name in _NAMES if name in own}))
-        del own
+        description, (tables, volumes) = read_description(folder), read_cohort_tables(folder)
+        problems = find_missing_columns({**tables, "volumes": volumes})
         problems = problems or check_tables(tables["participants"], tables["visits"], volumes)
         rejected = separate_rejected(problems, quarantine=quarantine)
         if len(rejected):

@@ -3,21 +3,29 @@
 import hashlib
 import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
+from pyarrow.types import is_large_string, is_string, is_string_view
 
 from cohorts.atomic import compute_sha256, write_folder
 from cohorts.errors import CohortError
+from cohorts.keys import number_parts
+from cohorts.numbered import NumberedTable
+
+Read = TypeVar("Read")
 
 COHORT_TABLES: Final = ("participants", "visits", "volumes")
 """What a cohort is read from."""
 
 DESCRIPTION: Final = "cohort.json"
+_NAMES: Final = ("participant_id", "session_id", "region", "source")
+_ROWS_AT_ONCE: Final = 2**17
 _SCREENING: Final = ("screening_flow.parquet", "screening_failures.parquet")
 
 
@@ -76,12 +84,38 @@ def read_tables(
     CohortError
         One sentence for each file that is missing, cannot be read, or was changed since.
     """
+    return _read_files(folder, dict.fromkeys(names, partial(_read_frame, columns=columns)))
+
+
+def read_cohort_tables(folder: Path) -> tuple[dict[str, pd.DataFrame], NumberedTable]:
+    """Return people and visits of a cohort folder by name, and its volumes with names numbered.
+
+    Parameters
+    ----------
+    folder
+        Of a cohort that was imported.
+
+    Raises
+    ------
+    CohortError
+        As `read_tables`.
+    """
+    readers: dict[str, Callable[[bytes], pd.DataFrame | NumberedTable]]
+    readers = {name: _read_numbered if name == "volumes" else _read_frame for name in COHORT_TABLES}
+    found = _read_files(folder, readers)
+    (volumes,) = (table for table in found.values() if isinstance(table, NumberedTable))
+    frames = {name: table for name, table in found.items() if isinstance(table, pd.DataFrame)}
+    return frames, volumes
+
+
+def _read_files(folder: Path, readers: Mapping[str, Callable[[bytes], Read]]) -> dict[str, Read]:
+    """Return what the reader of each table makes of its file."""
     checksums = _read_checksums(folder)
     tables, problems = {}, []
-    for table in names:
+    for table, read in readers.items():
         name = f"{table}.parquet"
         try:
-            tables[table] = _read_table(folder / name, checksums.get(name), columns)
+            tables[table] = read(_read_content(folder / name, checksums.get(name)))
         except FileNotFoundError:
             problems.append(f"{folder} has no {name}: import the cohort again.")
         except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -89,22 +123,52 @@ def read_tables(
         except CohortError as error:
             problems += error.problems
     if problems and _read_checksums(folder) != checksums:
-        return read_tables(folder, names, columns=columns)  # imported again while it was read
+        return _read_files(folder, readers)  # imported again while it was read
     if problems:
         raise CohortError(*problems)
     return tables
 
 
-def _read_table(path: Path, checksum: str | None, columns: Collection[str] | None) -> pd.DataFrame:
+def _read_content(path: Path, checksum: str | None) -> bytes:
     content = path.read_bytes()
     if checksum is not None and hashlib.sha256(content).hexdigest() != checksum:
         raise CohortError(
             f"{path} is not the one that was imported (its SHA-256 is not that of {DESCRIPTION}): "
             "import the cohort again."
         )
+    return content
+
+
+def _read_frame(content: bytes, columns: Collection[str] | None = None) -> pd.DataFrame:
     held = pyarrow.parquet.read_schema(io.BytesIO(content)).names
     chosen = None if columns is None else [name for name in held if name in columns]
     return pd.read_parquet(io.BytesIO(content), columns=chosen)
+
+
+def _read_numbered(content: bytes) -> NumberedTable:
+    """Return a table of volumes, of which a million people have millions, column by column."""
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+    schema = file.schema_arrow
+    plain = [field.name for field in schema if _is_text(field.type)]
+    encoded = [field.name for field in schema if pyarrow.types.is_dictionary(field.type)]
+    if not set(_NAMES) <= {*plain, *encoded}:  # written by hand
+        frame = _read_frame(content)
+        return NumberedTable.of(frame.astype({name: "str" for name in _NAMES if name in frame}))
+    texts = [*plain, *(name for name in encoded if name in _NAMES)]
+    others = file.read([name for name in schema.names if name not in texts])
+    return NumberedTable.build(
+        {name: number_parts(_iterate_column(file, name)) for name in texts},
+        pd.DataFrame(others.to_pandas()),
+        tuple(schema.names),
+    )
+
+
+def _iterate_column(file: pyarrow.parquet.ParquetFile, name: str) -> Iterator[pyarrow.Array]:
+    return (batch.column(0) for batch in file.iter_batches(_ROWS_AT_ONCE, columns=[name]))
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    return any(is_one(kind) for is_one in (is_string, is_large_string, is_string_view))
 
 
 def _read_checksums(folder: Path) -> dict[str, str]:

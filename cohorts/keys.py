@@ -3,7 +3,8 @@
 pandas asks text one value at a time where it looks names up; Arrow numbers them once.
 """
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +26,13 @@ def is_among(column: pd.Series, names: Collection[Hashable]) -> npt.NDArray[np.b
     names = pd.Series(names) if isinstance(names, pd.Index) else names
     if not (isinstance(names, pd.Series) and isinstance(names.dtype, pd.StringDtype)):
         names = pd.Series([name for name in names if isinstance(name, str)], dtype="str")
-    found = pc.is_in(_as_text(column), value_set=_as_text(names.dropna()))
-    return np.asarray(found, dtype=bool)
+    known = _as_text(names.dropna())
+    whole = known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known
+    return np.asarray(pc.is_in(_as_text(column), value_set=whole), dtype=bool)
 
 
-def _as_text(column: pd.Series) -> pa.Array:
-    text = pa.array(column).cast(pa.large_string())
-    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+def _as_text(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    return pa.array(column).cast(pa.large_string())
 
 
 def number_names(column: pd.Series) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -45,15 +46,49 @@ def number_names(column: pd.Series) -> tuple[npt.NDArray[np.int32], pa.Array]:
     >>> numbers, names.to_pylist()
     (array([ 0,  0, -1,  1], dtype=int32), ['b', 'a'])
     """
-    text = _as_text(column)
+    return number_parts(list_parts(column))
+
+
+def number_parts(parts: Iterable[pa.Array]) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Return what `number_names` does of text that comes in parts.
+
+    Parameters
+    ----------
+    parts
+        Text of any of Arrow's types, plain or encoded already, one part after the other.
+
+    Examples
+    --------
+    >>> numbers, names = number_parts([pa.array(["b", "a"]), pa.array(["a", None, "c"])])
+    >>> numbers, names.to_pylist()
+    (array([ 0,  1,  1, -1,  2], dtype=int32), ['b', 'a', 'c'])
+    """
+    kind = pa.dictionary(pa.int32(), pa.large_string())
+    whole = pa.chunked_array(map(_encode_names, parts), kind).unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):  # of no part
+        whole = pa.array([], kind)
+    return np.asarray(whole.indices.fill_null(-1)), whole.dictionary
+
+
+def _encode_names(part: pa.Array) -> pa.DictionaryArray:
+    """Return text as Arrow has it where names are numbered in the order in which they occur."""
+    is_encoded = pa.types.is_dictionary(part.type)
+    text = (part.dictionary_decode() if is_encoded else part).cast(pa.large_string())
     # a name mostly stands in several rows one after the other, and comparing is quicker than
     # looking up
     is_new = np.ones(len(text), dtype=bool)
     is_new[1:] = pc.not_equal(text[1:], text[:-1]).fill_null(True)
     starts = np.flatnonzero(is_new)
     encoded = text.take(pa.array(starts)).dictionary_encode()
-    numbers = np.asarray(encoded.indices.fill_null(-1))
-    return np.repeat(numbers, np.diff(starts, append=len(text))), encoded.dictionary
+    first = np.asarray(encoded.indices.fill_null(-1))
+    numbers = np.repeat(first, np.diff(starts, append=len(text)))
+    return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), encoded.dictionary)
+
+
+def list_parts(column: pd.Series) -> list[pa.Array]:
+    """Return a column of text as the parts in which it is held."""
+    text = pa.array(column)
+    return text.chunks if isinstance(text, pa.ChunkedArray) else [text]
 
 
 def is_in_order(frame: pd.DataFrame, key: Sequence[str]) -> bool:
@@ -85,17 +120,85 @@ def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:
     >>> has_repeated(pd.DataFrame({"a": [1, 1], "b": ["x", "y"]}), ["a", "b"])
     False
     """
-    numbers, n_kinds = np.zeros(len(frame), dtype=np.int64), 1
-    for name in key:
-        codes, kinds = pd.factorize(frame[name], use_na_sentinel=False)
-        n_kinds *= max(len(kinds), 1)
-        if n_kinds >= 2**63:
-            return bool(frame.duplicated(list(key)).any())
-        numbers = numbers * len(kinds) + codes
+    return are_repeated(number_rows(frame, key))
+
+
+def number_rows(frame: pd.DataFrame, key: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return a number for each row, the same for rows with the same `key`.
+
+    Examples
+    --------
+    >>> number_rows(pd.DataFrame({"a": ["x", "y", "x"]}), ["a"])
+    array([1, 2, 1])
+    """
+    columns = (_number_kinds([frame[name]]) for name in key)
+    return combine_numbers(columns, len(frame))[0]
+
+
+def are_repeated(numbers: npt.NDArray[np.int64]) -> bool:
+    """Return whether a number occurs twice; puts the numbers in order.
+
+    Examples
+    --------
+    >>> are_repeated(np.array([3, 1, 3]))
+    True
+    """
     if bool((numbers[1:] > numbers[:-1]).all()):
         return False  # in order, as tables mostly are
     numbers.sort()
     return bool((numbers[1:] == numbers[:-1]).any())
+
+
+def combine_numbers(
+    columns: Iterable[tuple[npt.NDArray[np.integer], int]], n_rows: int
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Return one number for each row that tells rows apart as those of all columns do together.
+
+    Parameters
+    ----------
+    columns
+        The number of each row, 0 or more, and how many numbers there may be; looked at one after
+        the other.
+    n_rows
+        How many rows there are.
+
+    Returns
+    -------
+    ndarray
+        (n_rows,).
+    int
+        How many such numbers there may be.
+
+    Examples
+    --------
+    >>> combine_numbers([(np.array([0, 1]), 2), (np.array([2, 0]), 3)], 2)
+    (array([2, 3]), 6)
+    """
+    numbers, n_kinds = np.zeros(n_rows, dtype=np.int64), 1
+    for own, n_own in columns:
+        if n_kinds * n_own >= _TOO_MANY:
+            codes, kinds = pd.factorize(numbers)
+            numbers, n_kinds = codes.astype(np.int64), len(kinds)
+        n_kinds *= n_own
+        numbers *= n_own
+        numbers += own
+    return numbers, n_kinds
+
+
+_TOO_MANY: Final = 2**63
+"""Numbers that 64 bits cannot tell apart."""
+
+
+def _number_kinds(columns: Sequence[pd.Series]) -> tuple[npt.NDArray[np.integer], int]:
+    """Return a number for each value of columns one below the other, and how many there are.
+
+    A missing value has a number as well.
+    """
+    if all(isinstance(column.dtype, pd.StringDtype) for column in columns):
+        numbers, names = number_parts(part for column in columns for part in list_parts(column))
+        return numbers + 1, len(names) + 1
+    codes, kinds = pd.factorize(pd.concat(columns), use_na_sentinel=False)
+    return codes, max(len(kinds), 1)
 
 
 def locate_rows(
@@ -111,15 +214,40 @@ def locate_rows(
     """
     if all(frame[name].array.equals(among[name].array) for name in key):
         return np.arange(len(frame))
-    # Numbering both tables at once, and looking up whole numbers, is several times as fast as
-    # looking up text.
-    numbers = np.zeros(len(among) + len(frame), dtype=np.int64)
-    for column in key:
-        codes, values = pd.factorize(pd.concat([among[column], frame[column]]))
-        numbers = numbers * (len(values) + 1) + codes + 1
-    first, known = np.unique(numbers[: len(among)], return_index=True)[::-1]
-    found = pd.Index(known).get_indexer(pd.Index(numbers[len(among) :]))
+    columns = (_number_kinds([among[name], frame[name]]) for name in key)
+    numbers, n_kinds = combine_numbers(columns, len(among) + len(frame))
+    return locate_numbers(numbers[len(among) :], numbers[: len(among)], n_kinds)
+
+
+def locate_numbers(
+    numbers: npt.NDArray[np.int64], among: npt.NDArray[np.int64], n_kinds: int
+) -> npt.NDArray[np.intp]:
+    """Return the place of each number among others, the first where it is there twice; -1 for none.
+
+    Parameters
+    ----------
+    numbers, among
+        From 0 to below `n_kinds`.
+    n_kinds
+        As in `combine_numbers`.
+
+    Examples
+    --------
+    >>> locate_numbers(np.array([2, 0, 1]), np.array([1, 2, 1]), 3)
+    array([ 1, -1,  0])
+    """
+    if n_kinds <= _DENSE * (len(numbers) + len(among)):
+        # a place for every number that may be: nothing is put in order or looked up
+        places = np.full(n_kinds, -1, dtype=np.int32)
+        places[among[::-1]] = np.arange(len(among), dtype=np.int32)[::-1]
+        return places[numbers].astype(np.intp)
+    first, known = np.unique(among, return_index=True)[::-1]
+    found = pd.Index(known).get_indexer(pd.Index(numbers))
     return np.where(found >= 0, first[found], -1) if len(among) else found
+
+
+_DENSE: Final = 4
+"""Times as many numbers as rows that there may be for a place to be kept for each."""
 
 
 def map_kinds(column: pd.Series, function: Callable[[object], object]) -> pd.Series:

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cohorts.errors import CohortError
+from cohorts.keys import locate_rows
 from cohorts.numbered import NumberedTable
 from cohorts.sources.times import MONTHS_PER_YEAR
 from cohorts.visits import MONTHS, match_visits
@@ -59,10 +60,13 @@ def spread_volumes(
     volumes
         With `region` and `volume_mm3`, each measured once.
     places
-        The row of each volume's visit; volumes of none, -1, are left out.
+        The row of each volume's visit; volumes of none, -1, are left out, and of no region.
     n_visits
         Rows.
     """
+    is_told = volumes.numbers["region"] >= 0
+    if not is_told.all():
+        return spread_volumes(volumes.keep(is_told), places[is_told], n_visits)
     codes, held = pd.factorize(volumes.numbers["region"])
     regions = volumes.names["region"].take(pa.array(held)).to_pylist()
     spread = np.full((n_visits + 1, len(regions)), np.nan)
@@ -84,11 +88,13 @@ def compute_change(
     horizon_months, window_months
         When after the start the change is wanted, and how far a visit may be from that.
     """
-    columns = [_PERSON, MONTHS, "volume_mm3"]
-    pairs = measured[columns].merge(start[columns], on=_PERSON, suffixes=("", "_start"))
-    pairs[MONTHS] -= pairs.pop(f"{MONTHS}_start")
+    places = locate_rows(measured[[_PERSON]], start[[_PERSON]], [_PERSON])
+    pairs = measured[[_PERSON, MONTHS, "volume_mm3"]].assign(start=places)
+    # who has no start is never later than it
+    pairs[MONTHS] -= np.append(start[MONTHS].to_numpy(dtype=float), np.inf)[places]
     pairs = match_visits(pairs[pairs[MONTHS] > 0], [horizon_months], window_months, by=[_PERSON])
-    before, after, months = pairs["volume_mm3_start"], pairs["volume_mm3"], pairs[MONTHS]
+    before = start["volume_mm3"].take(pairs["start"].to_numpy()).reset_index(drop=True)
+    after, months = pairs["volume_mm3"], pairs[MONTHS]
     percent = 100.0 * (after - before) / before
     return pd.DataFrame(
         {

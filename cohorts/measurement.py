@@ -84,6 +84,8 @@ def look_up_acquisition(cohort: Cohort, columns: Sequence[str]) -> pd.DataFrame:
     CohortError
         Where neither visits nor people have a column.
     """
+    if not columns:  # volumes are many, and nothing is asked of any
+        return pd.DataFrame(index=cohort.numbered_volumes.others.index)
     rows = cohort.volumes[["participant_id", "session_id"]]
     found = {}
     for column in columns:
@@ -99,7 +101,7 @@ def look_up_acquisition(cohort: Cohort, columns: Sequence[str]) -> pd.DataFrame:
                 "harmonized."
             )
         found[column] = values.to_numpy()
-    return pd.DataFrame(found, index=cohort.volumes.index)
+    return pd.DataFrame(found, index=rows.index)
 
 
 def list_tools(cohort: Cohort, by: Sequence[str] = ()) -> pd.Series:

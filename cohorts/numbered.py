@@ -18,7 +18,16 @@ import pandera.errors
 import pandera.pandas
 import pyarrow as pa
 
-from cohorts.keys import has_repeated, is_among, locate_rows, number_names
+from cohorts.keys import (
+    are_repeated,
+    combine_numbers,
+    has_repeated,
+    is_among,
+    list_parts,
+    locate_numbers,
+    number_names,
+    number_parts,
+)
 from cohorts.schema import TABLES, validate_table
 
 
@@ -111,8 +120,10 @@ class NumberedTable:
         return True
 
     def _has_repeated_key(self, others: pd.DataFrame, key: Sequence[str]) -> bool:
-        columns = {name: self.numbers.get(name, others.get(name)) for name in key}
-        return has_repeated(pd.DataFrame(columns), key)
+        if not set(key) <= set(self.names):
+            columns = {name: self.numbers.get(name, others.get(name)) for name in key}
+            return has_repeated(pd.DataFrame(columns), key)
+        return self.has_repeated(key)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -149,17 +160,21 @@ class NumberedTable:
 
     def has_repeated(self, key: Sequence[str]) -> bool:
         """Return whether two rows hold the same names in all columns of `key`."""
-        return has_repeated(pd.DataFrame({name: self.numbers[name] for name in key}), key)
+        columns = ((self.numbers[name] + np.int32(1), len(self.names[name]) + 1) for name in key)
+        return are_repeated(combine_numbers(columns, len(self))[0])
 
     def locate(self, among: pd.DataFrame, key: Sequence[str]) -> npt.NDArray[np.intp]:
         """Return for each row the place of the row of `among` with its `key`; -1 for none."""
-        rows, others = pd.DataFrame(index=self.others.index), pd.DataFrame(index=among.index)
-        for name in key:
-            own = _write(self.names[name])
-            codes, _ = number_names(pd.concat([own, among[name]], ignore_index=True))
-            rows[name] = np.append(codes[: len(own)], -1)[self.numbers[name]]
-            others[name] = codes[len(own) :]
-        return locate_rows(rows, others, key)
+        columns = (self._number_with(among[name], name) for name in key)
+        numbers, n_kinds = combine_numbers(columns, len(among) + len(self))
+        return locate_numbers(numbers[len(among) :], numbers[: len(among)], n_kinds)
+
+    def _number_with(self, others: pd.Series, name: str) -> tuple[npt.NDArray[np.integer], int]:
+        """Return numbers of the names of others, then of its own column; 0 where one is missing."""
+        own = self.names[name]
+        codes, names = number_parts([own, *list_parts(others)])
+        mine = np.append(codes[: len(own)], np.int32(-1))[self.numbers[name]]
+        return np.concatenate([codes[len(own) :], mine]) + 1, len(names) + 1
 
     def find(self, column: str, name: str) -> npt.NDArray[np.bool_]:
         """Return which rows hold a name."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cohorts.keys import is_in_order
+from cohorts.keys import is_in_order, number_rows
 
 WINDOW_MONTHS: Final = 3.0
 """How far a visit may be from the time that it stands for, where nothing else is stated."""
@@ -66,14 +66,12 @@ def match_visits(
     distance = np.abs(months[:, None] - planned)
     distance[(months == 0)[:, None] != (planned == 0)] = np.inf
     nearest = distance.argmin(axis=1)
-    found = rows.assign(
-        planned_months=planned[nearest],
-        distance=distance[np.arange(len(rows)), nearest],
-        place=np.arange(len(rows)),
-    )
-    found = found[found["distance"] <= window_months]
-    found = found.sort_values(["distance", MONTHS], kind="stable")
-    found = found.drop_duplicates([*by, "planned_months"])
-    return found.sort_values(["planned_months", "place"], ignore_index=True).drop(
-        columns=["distance", "place"]
-    )
+    distance = distance[np.arange(len(rows)), nearest]
+    # places in the table are put in order, and its rows taken once
+    near = np.flatnonzero(distance <= window_months)
+    near = near[np.lexsort((months[near], distance[near]))]
+    whose = number_rows(rows, by)[near] * len(planned) + nearest[near]
+    chosen = near[~pd.Series(whose).duplicated().to_numpy()]
+    chosen = chosen[np.lexsort((chosen, nearest[chosen]))]
+    found = rows.iloc[chosen].reset_index(drop=True)
+    return found.assign(planned_months=planned[nearest[chosen]])

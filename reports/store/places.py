@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
+import pyarrow as pa
 
-from cohorts.keys import map_kinds
+from cohorts.keys import number_names
 
 PATH_COLUMNS: Final = {
     "visits": ("image_path", "segmentation_path"),
@@ -42,10 +43,10 @@ def relate(path: str | Path, folder: Path) -> str:
 
 def _map_paths(frame: pd.DataFrame, table: str, change: Callable[[str], str]) -> pd.DataFrame:
     columns = [name for name in PATH_COLUMNS.get(table, ()) if name in frame]
-
-    def change_one(path: object) -> str:
-        return change(str(path))
-
-    return frame.assign(
-        **{name: map_kinds(frame[name], change_one).astype("str") for name in columns}
-    )
+    changed = {}
+    for name in columns:
+        numbers, paths = number_names(frame[name].astype("str"))
+        own = pa.array([change(path) for path in paths.to_pylist()], pa.large_string())
+        text = own.take(pa.array(numbers, mask=numbers < 0))
+        changed[name] = pd.Series(text.to_pandas(), dtype="str").set_axis(frame.index)
+    return frame.assign(**changed)

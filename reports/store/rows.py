@@ -1,14 +1,14 @@
 """Rows of a study table, in and out of DuckDB without a loop over them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from cohorts.keys import number_parts
 from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES
 from reports.errors import ReportError
@@ -66,29 +66,14 @@ def read_numbered_rows(
     connection: duckdb.DuckDBPyConnection, table: str, run_id: str, columns: list[str]
 ) -> NumberedTable:
     """Return what `NumberedTable.of` makes of `read_rows`, without writing all names out."""
-    batches = _iterate_rows(connection, table, run_id, columns)
-    texts = [field.name for field in batches.schema if pa.types.is_string(field.type)]
-    # names are numbered batch by batch, and the numbers of all batches brought together
-    encoded: dict[str, list[pa.Array]] = {name: [] for name in texts}
-    others = []
-    for batch in batches:
-        for name in texts:
-            encoded[name].append(batch.column(name).dictionary_encode())
-        others.append(batch.drop_columns(texts))
-    schema = pa.schema([field for field in batches.schema if field.name not in texts])
-    return NumberedTable.build(
-        {name: _bring_together(chunks) for name, chunks in encoded.items()},
-        _to_pandas(pa.Table.from_batches(others, schema)),
-        tuple(columns),
-    )
-
-
-def _bring_together(chunks: list[pa.Array]) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    kind = pa.dictionary(pa.int32(), pa.string())
-    whole = pa.chunked_array(chunks, kind).unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):  # of no chunk
-        whole = pa.array([], kind)
-    return np.asarray(whole.indices.fill_null(-1)), whole.dictionary.cast(pa.large_string())
+    read = partial(_iterate_rows, connection, table, run_id)
+    kinds = read(columns).schema
+    texts = [field.name for field in kinds if pa.types.is_string(field.type)]
+    # column by column: as long as a number of a batch is held, its text is as well
+    found = {name: number_parts(batch.column(0) for batch in read([name])) for name in texts}
+    others = [name for name in columns if name not in texts]
+    frame = _to_pandas(read(others).read_all())
+    return NumberedTable.build(found, frame, tuple(columns))
 
 
 def _iterate_rows(

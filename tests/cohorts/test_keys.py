@@ -2,12 +2,21 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohorts.errors import CohortValidationError
-from cohorts.keys import has_repeated, is_among, map_kinds
+from cohorts.keys import (
+    combine_numbers,
+    has_repeated,
+    is_among,
+    locate_numbers,
+    locate_rows,
+    map_kinds,
+    number_parts,
+)
 from cohorts.schema import validate_table
 from cohorts.sources.values import is_missing, parse_block, says_nothing
 
@@ -89,3 +98,48 @@ def test_a_key_that_is_repeated_is_told_beside_everything_else() -> None:
     assert "age_years" in told
     with pytest.raises(CohortValidationError, match="unique"):
         validate_table(people.assign(age_years=70.0), "participants")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["text", "long", "categories"])), max_size=4))
+def test_names_in_parts_are_numbered_as_if_they_were_together(
+    parts: list[tuple[list[str | None], str]],
+) -> None:
+    plain = [pa.array(names, pa.large_string() if way == "long" else pa.string())
+             for names, way in parts]  # fmt: skip
+    encoded = [one.dictionary_encode() if way == "categories" else one
+               for one, (_, way) in zip(plain, parts, strict=True)]  # fmt: skip
+    numbers, names = number_parts(encoded)
+    together = pd.Series([name for own, _ in parts for name in own], dtype="str")
+    expected, kinds = pd.factorize(together)
+    assert numbers.tolist() == expected.tolist()
+    assert names.to_pylist() == list(kinds)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_numbers_are_placed_alike_with_and_without_a_place_for_each(
+    numbers: list[int], among: list[int]
+) -> None:
+    expected = [among.index(one) if one in among else -1 for one in numbers]
+    own, others = np.array(numbers, dtype=np.int64), np.array(among, dtype=np.int64)
+    for n_kinds in (10, 10_000):  # the second is too many for that
+        assert locate_numbers(own, others, n_kinds).tolist() == expected
+
+
+def test_rows_are_told_apart_where_64_bits_cannot_hold_every_key() -> None:
+    far = np.array([0, 0, 2**40 - 1, 2**40 - 1])
+    own = np.array([0, 1, 0, 1])
+    numbers, n_kinds = combine_numbers([(far, 2**40), (far, 2**40), (own, 2)], 4)
+    assert len(set(numbers.tolist())) == 4
+    assert numbers.max() < n_kinds
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "category"])
+def test_rows_with_missing_names_are_placed(kind: str) -> None:
+    visits = pd.DataFrame({"person": ["a", None, "a", "b"], "visit": ["x", "x", "y", "x"]})
+    among = visits.astype({"person": kind, "visit": "str"})
+    rows = among.iloc[[3, 1, 2, 0, 0]].reset_index(drop=True)
+    assert locate_rows(rows, among, ["person", "visit"]).tolist() == [3, 1, 2, 0, 0]
+    strangers = rows.assign(visit="z")
+    assert locate_rows(strangers, among, ["person", "visit"]).tolist() == [-1] * 5

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cohorts.schema import validate_table
+from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment import (
     ScreeningTables,
     build_strategies,
@@ -161,3 +162,18 @@ def test_some_of_the_people_keep_what_is_known_of_them(
         some.outcome, people.outcome.reindex(some.index).dropna(), check_names=False
     )
     assert some.baseline["age_years"].tolist() == people.baseline["age_years"].iloc[rows].tolist()
+
+
+def test_scores_are_spread_by_strategy_in_order_of_their_people() -> None:
+    scores = pd.DataFrame(
+        {
+            "participant_id": ["c", "a", "b", "a", "c"],
+            "strategy": ["random", "random", "random", "oracle", "oracle"],
+            "score": [3.0, 1.0, np.nan, 5.0, 6.0],
+        }
+    ).astype({"participant_id": "str", "strategy": "str"})
+    wide = widen_scores(scores)
+    assert wide.index.tolist() == ["a", "b", "c"]
+    assert wide.index.name == "participant_id"
+    assert list(wide.columns) == ["random", "oracle"]
+    np.testing.assert_array_equal(wide.to_numpy(), [[1, 5], [np.nan, np.nan], [3, 6]])

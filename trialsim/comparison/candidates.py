@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohorts.keys import has_repeated, locate_rows
 from cohorts.sources.columns import name_volume_column
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Flags, Floats
@@ -291,22 +292,23 @@ def read_screened(
     DesignError
         Fewer than 10 people, repeated people, no strategy, or a person without a trajectory row.
     """
-    people = pd.Index(trajectories.index)
+    ids, people = (one.index.to_frame(name="person") for one in (scores, trajectories))
+    places = locate_rows(ids, people, ["person"])
     problems = []
-    if scores.index.has_duplicates or people.has_duplicates:
+    if any(has_repeated(one, ["person"]) for one in (ids, people)):
         problems.append("Each participant may have one row of scores and one trajectory.")
     if scores.empty:
         problems.append("There are no scores: give at least one strategy and its people.")
-    unknown = scores.index.difference(people)
+    unknown = scores.index[places < 0].unique()
     if len(unknown):
         problems.append(
-            f"{len(unknown)} scored participants have no trajectory, such as {unknown[0]}."
+            f"{len(unknown)} scored participants have no trajectory, such as {min(unknown)}."
         )
     if 0 < len(scores) < 10:
         problems.append(f"A comparison needs at least 10 screened people, got {len(scores)}.")
     if problems:
         raise DesignError(*problems)
-    outcome = convert_unit(trajectories, design)[people.get_indexer(scores.index)]
+    outcome = convert_unit(trajectories, design)[places]
     table = {str(name): scores[name].to_numpy(dtype=float) for name in scores.columns}
     own = np.ones(len(scores)) if weights is None else _align(weights, scores.index)
     if not (np.isfinite(own) & (own >= 0)).all() or not own.any():
@@ -327,7 +329,7 @@ def read_screened(
     if error_covariance is None:
         expected = expect_each(outcome, table, design.times, features, by_name)
     else:
-        spread = error_covariance[people.get_indexer(scores.index)]
+        spread = error_covariance[places]
         expected = dict.fromkeys(by_name, expect_predicted(outcome, spread))
     return Screened(
         outcome,

@@ -6,8 +6,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cohorts.keys import number_names
 from trialsim.analysis.result import Floats
 from trialsim.enrichment.fitted import choose_training
 from trialsim.enrichment.folds import Samples
@@ -107,9 +109,10 @@ def build_rescore(strategies: Sequence[Strategy], tables: ScreeningTables) -> Re
 
 def widen_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the `scores` table with one column a strategy, index `participant_id`."""
-    order = list(dict.fromkeys(scores["strategy"]))
-    # "first" and dropna: a person without a score keeps the row
-    wide = scores.pivot_table(
-        index="participant_id", columns="strategy", values="score", aggfunc="first", dropna=False
-    )
-    return wide[order].rename_axis(columns=None)
+    people, ids = number_names(scores["participant_id"].astype("str"))
+    strategies, names = number_names(scores["strategy"].astype("str"))
+    wide = np.full((len(ids), len(names)), np.nan)
+    wide[people, strategies] = scores["score"].to_numpy(dtype=float)
+    order = pc.array_sort_indices(ids)
+    index = pd.Index(ids.take(order).to_pandas(), dtype="str", name="participant_id")
+    return pd.DataFrame(wide[np.asarray(order)], index, names.to_pylist())

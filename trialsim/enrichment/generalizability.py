@@ -64,18 +64,20 @@ def build_covariates(participants: pd.DataFrame) -> pd.DataFrame:
     """Return the covariates as numbers, index `participant_id`; a category becomes 0/1 columns."""
     table = participants.reset_index() if participants.index.name else participants
     table = table.set_index("participant_id")
-    columns: dict[str, pd.Series] = {}
+    columns: dict[str, npt.NDArray[np.floating]] = {}
     for name in [column for column in table if column not in _IDENTIFIERS]:
         values = table[name]
         if pd.api.types.is_numeric_dtype(values):
-            columns[str(name)] = values.astype(float)
+            columns[str(name)] = values.to_numpy(dtype=float, na_value=np.nan)
         elif values.nunique() <= _MAX_LEVELS:
             levels, is_known = sorted(values.dropna().unique(), key=str), values.notna().to_numpy()
             # The second of two levels says nothing new.
             for level in levels[:1] if len(levels) == 2 else levels:
                 is_level = np.where(is_known, (values == level).to_numpy(), np.nan)
-                columns[f"{name} {level}"] = pd.Series(is_level, table.index)
-    return pd.DataFrame(columns)
+                # half precision holds 0, 1 and NaN as they are
+                columns[f"{name} {level}"] = is_level.astype(np.float16)
+    # each column is held once, where pandas would put all of them together
+    return pd.DataFrame(columns, table.index, copy=False)
 
 
 def _compare(
@@ -84,7 +86,7 @@ def _compare(
     """Compare the people at `places`, one covariate after the other."""
     found = []
     for name in covariates:
-        values = covariates[name].to_numpy()[places]
+        values = covariates[name].to_numpy()[places].astype(float, copy=False)
         selected, others = pd.Series(values[is_selected]), pd.Series(values[~is_selected])
         if all(group.count() >= min(_LEAST_KNOWN, len(group)) for group in (selected, others)):
             mean, other = selected.mean(), others.mean()

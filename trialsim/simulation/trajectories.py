@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.keys import locate_rows
 from cohorts.visits import WINDOW_MONTHS
 from trialsim.analysis.result import Floats
 from trialsim.design import TrialDesign
@@ -41,11 +42,14 @@ def build_trajectories(
     found = cohort.volumes_near(
         design.visits_months, region=design.endpoint, window_months=window_months
     )
-    people = pd.Index(cohort.participants["participant_id"], name="participant_id")
-    wide = found.pivot_table(index="participant_id", columns="planned_months", values="volume_mm3")
-    table = wide.reindex(index=people, columns=list(design.visits_months))
+    key, months = ["participant_id"], list(design.visits_months)
+    people = locate_rows(found[key], cohort.participants[key], key)
+    visits = pd.Index(months).get_indexer(pd.Index(found["planned_months"]))
+    volumes = np.full((len(cohort.participants), len(months)), np.nan)
+    volumes[people, visits] = found["volume_mm3"]
+    table = pd.DataFrame(volumes, pd.Index(cohort.participants["participant_id"]), months)
     _refuse_absent_visits(table, window_months)
-    return table.rename_axis(columns=None)
+    return table
 
 
 def _refuse_absent_visits(table: pd.DataFrame, window: float) -> None:

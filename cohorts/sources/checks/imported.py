@@ -1,11 +1,12 @@
 """Checks of an imported cohort's tables, the same as at import but for the images."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from cohorts.keys import locate_rows
+from cohorts.keys import is_among, locate_rows
 from cohorts.measured import spread_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES
@@ -47,28 +48,28 @@ def check_tables(
     return problems + records.problems
 
 
-def find_missing_columns(tables: dict[str, pd.DataFrame]) -> list[Problem]:
+def find_missing_columns(tables: Mapping[str, pd.DataFrame | NumberedTable]) -> list[Problem]:
     """Return a problem for each column that tables of a cohort lack."""
     return [
         Problem(f"no column {column}; import the cohort again", file=f"{name}.parquet")
         for name, table in tables.items()
         for column in TABLES[name].columns
-        if column not in table
+        if column not in table.columns
     ]
 
 
 def _find_strangers(
     participants: pd.DataFrame, visits: pd.DataFrame, unplaced: NumberedTable
 ) -> list[Problem]:
-    people, visitors = (pd.Index(table[_PERSON].unique()) for table in (participants, visits))
+    people, visitors = (table[_PERSON].astype("str").dropna() for table in (participants, visits))
     return [
         *(
             Problem("no such person in participants.parquet", person, "visits.parquet")
-            for person in visitors.difference(people)
+            for person in sorted(set(visitors[~is_among(visitors, people)]))
         ),
         *(
             Problem("no visit in visits.parquet", person, "participants.parquet")
-            for person in people.difference(visitors)
+            for person in sorted(set(people[~is_among(people, visitors)]))
         ),
         *(
             Problem(f"no visit {session} in visits.parquet", person, "volumes.parquet")

@@ -23,6 +23,7 @@ from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.steps.archive import score_archive
+from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
 from trialsim.study.steps.screening import (
     define_fast_progressors,
@@ -93,7 +94,7 @@ def score(job: Job, run: Run) -> None:
     run.write("scores", scores)
     run.write("rankings", rankings)
     run.write("selection_counts", counts)
-    participants = run.read("participants")
+    participants = recall_cohort(job, run).participants
     run.write("group_differences", compute_group_differences(rankings, counts, participants))
 
 
