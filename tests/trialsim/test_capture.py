@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from cohorts.schema import validate_table
-from trialsim.enrichment import FastProgressorDefinition, capture_rate, compute_capture_rates
+from trialsim.enrichment import (
+    FastProgressorDefinition,
+    capture,
+    capture_rate,
+    compute_capture_rates,
+)
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
 
@@ -34,6 +39,19 @@ def test_capture_of_small_example(rng: np.random.Generator) -> None:
     table = capture_rate([4, 3, 2, 1, 0], [1, 4, 3, 2, 0], [1, 2, 3, 5], rng=rng)
     assert table["capture_rate"].tolist() == pytest.approx([0, 1 / 2, 2 / 3, 1])
     assert table["chance_rate"].tolist() == [0.2, 0.4, 0.6, 1]
+
+
+def test_rates_by_count_are_those_of_repeated_people(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "_AT_ONCE", 100)
+    counts = np.stack([rng.multinomial(40, np.full(40, 1 / 40)) for _ in range(7)], axis=1)
+    order, sizes = rng.permutation(40), np.array([1, 8, 39, 40])
+    is_fast = rng.random(40) < 0.3
+    found = capture._compute_rates(counts.astype(np.int32), order, order, is_fast, sizes)
+    for often, rates in zip(counts.T, found, strict=True):
+        fast = is_fast[np.repeat(order, often[order])]
+        assert rates.tolist() == [fast[:size].sum() / fast.sum() for size in sizes]
 
 
 def test_chance_p_value_counts_every_selection(rng: np.random.Generator) -> None:

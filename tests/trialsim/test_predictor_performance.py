@@ -1,10 +1,13 @@
 """Out-of-sample performance of scores against SciPy and scikit-learn."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.metrics import r2_score, roc_auc_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cohorts.schema import validate_table
 from trialsim.enrichment import (
@@ -13,9 +16,10 @@ from trialsim.enrichment import (
     build_strategies,
     compute_predicted_changes,
     compute_predictor_performance,
+    predictor_performance,
     score_people,
 )
-from trialsim.enrichment.predictor_performance import _rank_ordered, _Ties
+from trialsim.enrichment.predictor_performance import _Sample
 from trialsim.enrichment.truth import TrueDecline
 
 DEFINITION = FastProgressorDefinition(top_fraction=0.3)
@@ -51,15 +55,41 @@ def test_metrics_agree_with_scipy_and_sklearn(
     assert found["auc"] == pytest.approx(roc_auc_score(fast, x))
 
 
-def test_ranks_by_count_are_the_ranks_of_repeated_people(rng: np.random.Generator) -> None:
-    values = rng.integers(0, 6, size=12).astype(float)
-    counts = rng.integers(0, 4, size=(1, 12)).astype(float)
-    people = np.repeat(np.arange(12), counts[0].astype(int))
-    expected = stats.rankdata(values[people])
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(values.size)
-    ranks[order] = _rank_ordered(counts.T[order], _Ties.find(values[order]))[:, 0]
-    assert ranks[people] == pytest.approx(expected)
+@pytest.mark.parametrize("decimals", [0, 8])
+def test_metrics_by_count_are_those_of_repeated_people(
+    decimals: int, rng: np.random.Generator
+) -> None:
+    score, decline = rng.normal(size=(2, 30)).round(decimals)
+    counts = rng.integers(0, 4, size=(30, 3)).astype(float)
+    fast = decline + rng.normal(size=30) > 0
+    sample = _Sample.take(np.where(np.arange(30) == 7, np.nan, score), decline, fast)
+    counts[7] = 0
+    found = sample.measure(counts, np.empty((4, 30, 3)))
+    for resample, often in enumerate(counts.T):
+        people = np.repeat(np.arange(30), often.astype(int))
+        x, y = score[people], decline[people]
+        assert found["spearman"][resample] == pytest.approx(stats.spearmanr(x, y).statistic)
+        assert found["pearson"][resample] == pytest.approx(stats.pearsonr(x, y).statistic)
+        assert found["auc"][resample] == pytest.approx(roc_auc_score(fast[people], x))
+
+
+def test_one_thread_resamples(
+    truth: TrueDecline,
+    scores: pd.DataFrame,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: set[int] = set()
+    resample = predictor_performance._resample
+
+    def look(*arguments: Any) -> Any:
+        threads.update(p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas")
+        return resample(*arguments)
+
+    monkeypatch.setattr(predictor_performance, "_resample", look)
+    with threadpool_limits(2, user_api="blas"):
+        compute_predictor_performance(scores, truth, DEFINITION, rng=rng, n_bootstrap=200)
+    assert threads == {1}
 
 
 def test_interval_of_spearman_is_about_as_wide_as_theory(

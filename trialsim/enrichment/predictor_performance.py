@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from cohorts.keys import is_among
 from trialsim.enrichment.bootstrap import FloatArray, IntArray, compute_interval, deal_bags
@@ -70,18 +71,20 @@ def compute_predictor_performance(
         if not _is_random(str(strategy))
     }
     frames = []
-    for subgroup, members in _list_groups(people, participants):
-        scores_of = [score[members] for score in predicted.values()]
-        truth_of = decline[members], fast[members]
-        samples = [_Sample.take(score, *truth_of) for score in scores_of]
-        # each subgroup has draws of its own, and everyone's scores see the same ones
-        (draws,) = rng.spawn(1)
-        resampled = _resample(samples, scores_of, *truth_of, n_bootstrap, draws)
-        for strategy, sample, metrics in zip(predicted, samples, resampled, strict=True):
-            table = sample.tabulate(metrics)
-            if not _predicts(strategy):
-                table = table[~table["metric"].isin(_OF_PREDICTIONS)]
-            frames.append(table.assign(strategy=strategy, subgroup=subgroup))
+    # products of narrow tables: threads cost more than they save, and change last digits
+    with threadpool_limits(1, user_api="blas"):
+        for subgroup, members in _list_groups(people, participants):
+            scores_of = [score[members] for score in predicted.values()]
+            truth_of = decline[members], fast[members]
+            samples = [_Sample.take(score, *truth_of) for score in scores_of]
+            # each subgroup has draws of its own, and everyone's scores see the same ones
+            (draws,) = rng.spawn(1)
+            resampled = _resample(samples, scores_of, *truth_of, n_bootstrap, draws)
+            for strategy, sample, metrics in zip(predicted, samples, resampled, strict=True):
+                table = sample.tabulate(metrics)
+                if not _predicts(strategy):
+                    table = table[~table["metric"].isin(_OF_PREDICTIONS)]
+                frames.append(table.assign(strategy=strategy, subgroup=subgroup))
     columns = ["strategy", "metric", "subgroup", "value", "value_lower", "value_upper", "n"]
     if not frames:
         return pd.DataFrame(columns=columns)
@@ -216,21 +219,30 @@ class _Sample:
             np.stack([*sums, x_offset * y_offset]),
         )
 
-    def measure(self, counts: FloatArray) -> dict[str, FloatArray]:
-        """Return each metric, (n_resamples,), with each person as often as `counts` says."""
-        weight = counts[self.by_score]
+    def measure(self, counts: FloatArray, work: FloatArray) -> dict[str, FloatArray]:
+        """Return each metric, (n_resamples,), with each person as often as `counts` says.
+
+        Numbers on the way are held in `work`, (4, n_people, n_resamples): new memory for every few
+        resamples would take longer than what is computed in it.
+        """
+        weight, ranks, decline_ranks, spare = work[:, : self.by_score.size]
+        np.take(counts, self.by_decline, axis=0, out=weight, mode="clip")
         n = weight.sum(axis=0)
-        score_rank = _rank_ordered(weight, self.score_ties)
-        of_decline = _rank_ordered(counts[self.by_decline], self.decline_ties)
-        decline_rank = of_decline[self.from_decline]
-        n_fast, rank_sum = self.event @ weight, self.event @ (weight * score_rank)
+        decline_squares = _rank_ordered(weight, n, self.decline_ties, ranks, spare)
+        np.take(ranks, self.from_decline, axis=0, out=decline_ranks, mode="clip")
+        np.take(counts, self.by_score, axis=0, out=weight, mode="clip")
+        score_squares = _rank_ordered(weight, n, self.score_ties, ranks, spare)
+        ranks *= weight
+        n_fast = self.event @ weight
+        rank_sum = self.event @ ranks + n_fast * (n + 1) / 2
+        rank_products = np.einsum("ij,ij->j", ranks, decline_ranks)
         residual, x_sum, y_sum, x_off, y_off, x_squares, y_squares, products = self.sums @ weight
         x_square, y_square = x_squares - x_off**2 / n, y_squares - y_off**2 / n
         product = products - x_off * y_off / n
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = product / x_square
             return {
-                "spearman": _correlate(score_rank, decline_rank, weight),
+                "spearman": rank_products / np.sqrt(score_squares * decline_squares),
                 "pearson": product / np.sqrt(x_square * y_square),
                 # Mann-Whitney; undefined where everybody or nobody is fast.
                 "auc": (rank_sum - n_fast * (n_fast + 1) / 2) / (n_fast * (n - n_fast)),
@@ -247,7 +259,8 @@ class _Sample:
 
     def measure_once(self, copies: int = 1) -> dict[str, FloatArray]:
         """Return each metric, (1,), of these people, each as often as the other."""
-        return self.measure(np.full((self.n_people, 1), float(copies)))
+        counts = np.full((self.n_people, 1), float(copies))
+        return self.measure(counts, np.empty((4, *counts.shape)))
 
     def tabulate(self, resampled: dict[str, FloatArray]) -> pd.DataFrame:
         """Return one row a metric: its value in these people, its interval over resamples."""
@@ -275,35 +288,42 @@ def _resample(
     observed = {place: samples[place].measure_once() for place in measured}
     rarest = min([int(fast.sum()), *(samples[place].by_score.size for place in measured)])
     size = max(_SMALLEST_BAG, decline.size**_GROWTH)
+    work = np.empty((4, 0, 0))
     for bag in deal_bags(decline.size, n_bootstrap, rng, size=size, rarest=rarest):
         in_bag = decline[bag.members], fast[bag.members]
         own = {place: _Sample.take(scores[place][bag.members], *in_bag) for place in measured}
         base = {place: sample.measure_once(bag.copies) for place, sample in own.items()}
         for _, drawn in bag.iterate_counts(rng):
             counts = drawn.astype(float)
+            if work.shape[1:] != counts.shape:
+                work = np.empty((4, *counts.shape))
             for place, sample in own.items():
-                for name, values in sample.measure(counts).items():
+                for name, values in sample.measure(counts, work).items():
                     # a resample differs from its bag as one of everyone from everyone
                     moved = values - base[place][name] + observed[place][name]
                     parts[place].setdefault(name, []).append(moved)
     return [{name: np.concatenate(values) for name, values in p.items()} for p in parts]
 
 
-def _rank_ordered(weight: FloatArray, ties: _Ties | None) -> FloatArray:
-    """Return mean ranks, (n, n_resamples), of people in order, each counting `weight` times."""
-    until = np.cumsum(weight, axis=0)
+def _rank_ordered(
+    weight: FloatArray, n: FloatArray, ties: _Ties | None, ranks: FloatArray, spare: FloatArray
+) -> FloatArray:
+    """Rank people in order, each counting `weight` times, and return the sum of squared ranks.
+
+    Into `ranks`, (n_people, n_resamples), go mean ranks less their own mean (n + 1) / 2. Their
+    squares add up to (n^3 - sum of t^3) / 12, where t people share a rank (Kendall 1945,
+    Biometrika 33:239). All of these are whole numbers of halves or quarters, and exact.
+    """
+    np.cumsum(weight, axis=0, out=ranks)
+    together = weight
     if ties is None:
-        return until - (weight - 1) / 2
-    until = until[ties.last]
-    before = np.pad(until, ((1, 0), (0, 0)))[:-1]
-    return np.repeat((before + until + 1) / 2, ties.sizes, axis=0)
-
-
-def _correlate(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
-    n = weight.sum(axis=0)
-    # ranks are centered in place: they are not needed again
-    x -= (weight * x).sum(axis=0) / n
-    y -= (weight * y).sum(axis=0) / n
-    weighted = weight * x
-    squares = (weighted * x).sum(axis=0) * (weight * y * y).sum(axis=0)
-    return np.asarray((weighted * y).sum(axis=0) / np.sqrt(squares))
+        np.add(weight, n, out=spare)
+        spare /= 2
+        ranks -= spare
+    else:
+        until = ranks[ties.last]
+        before = np.pad(until, ((1, 0), (0, 0)))[:-1]
+        together = until - before
+        ranks[:] = np.repeat((before + until - n) / 2, ties.sizes, axis=0)
+    squares = np.square(together, out=spare[: len(together)])
+    return np.asarray((n**3 - np.einsum("ij,ij->j", squares, together)) / 12)
