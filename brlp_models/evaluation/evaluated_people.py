@@ -11,6 +11,8 @@ from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import REFERENCE
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import load_true_cohort
+from brlp_models.model.model import BrlpModel
+from brlp_models.model.training_people import refuse_people_known
 from brlp_models.scans.files import read_scan
 from brlp_models.scans.grid import Grid
 from cohorts.cohort import Cohort
@@ -123,3 +125,29 @@ def refuse_shared_people(people: Cohort, others: Cohort, purpose: str) -> None:
             f"{purpose} other people: {int(same.sum())} of the {len(mine)} are in both cohorts "
             f"(first: {ids[same][0]})."
         )
+
+
+def refuse_known_people(
+    model: BrlpModel,
+    people: EvaluatedCohort,
+    training: EvaluatedCohort | None,
+    calibration: EvaluatedCohort | None,
+) -> None:
+    """Refuse people whom the model, its calibration or the tabular reference knows.
+
+    Parameters
+    ----------
+    model, people, training, calibration
+        As in `evaluate_model`.
+
+    Raises
+    ------
+    ModelError
+        Where somebody is among those.
+    """
+    own = people.cohort
+    refuse_people_known(model, own)
+    if calibration is not None:
+        refuse_shared_people(own, calibration.cohort, "Intervals must be calibrated on")
+    if training is not None:
+        refuse_shared_people(own, training.cohort, "The tabular reference must be fitted on")

