@@ -31,17 +31,24 @@ _MOST_ROUNDS: Final = 100 * _ROUNDS
 """What a file may ask for: a second a person."""
 
 
-def describe_training_people(people: Iterable[str]) -> str:
+def describe_training_people(people: Iterable[str], before: Path | None = None) -> str:
     """Return the text of the file that says on whom a model was trained.
 
     Parameters
     ----------
     people
         Their ids.
+    before
+        The file of a model that training started from, whose people the new one knows too.
+
+    Raises
+    ------
+    ModelError
+        Where that file cannot be read.
     """
-    salt = secrets.token_hex(16)
-    hashes = sorted(_hash(name, salt) for name in people)
-    content = {"hash": "PBKDF2-HMAC-SHA256", "rounds": _ROUNDS, "salt": salt, "people": hashes}
+    salt, rounds, known = _read(before) if before else (secrets.token_hex(16), _ROUNDS, set())
+    hashes = sorted(known | {_hash(name, salt, rounds) for name in people})
+    content = {"hash": "PBKDF2-HMAC-SHA256", "rounds": rounds, "salt": salt, "people": hashes}
     return json.dumps(content, indent=1) + "\n"
 
 
@@ -61,6 +68,12 @@ def find_training_people(
     path = folder / file
     if not path.is_file():
         return []
+    salt, rounds, known = _read(path)
+    return [name for name in people if _hash(name, salt, rounds) in known]
+
+
+def _read(path: Path) -> tuple[str, int, set[str]]:
+    """Return the salt, the rounds and the hashes of a file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         salt, known = str(content["salt"]), set(content["people"])
@@ -70,7 +83,7 @@ def find_training_people(
         bytes.fromhex(salt)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is no list of the people of a training: {error!r}.") from error
-    return [name for name in people if _hash(name, salt, rounds) in known]
+    return salt, rounds, known
 
 
 def describe_calibration_people(cohort: Cohort) -> str:

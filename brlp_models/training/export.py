@@ -8,7 +8,9 @@ import torch
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.files import find_model_folder, read_config, verify_model_folder
 from brlp_models.model.folder import write_model_folder
+from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import TRAINING_PEOPLE, describe_training_people
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.pipeline import SCAN_BANK, Training
@@ -41,8 +43,9 @@ def export_model(
     config, networks = training.load_config(), training.load_networks()
     bank = Bank.load(training.folder / SCAN_BANK)
     texts = _read_auxiliary(training.folder)
-    if people:
-        texts[TRAINING_PEOPLE] = describe_training_people(people)
+    before = _find_people_before(training)
+    if people or before:
+        texts[TRAINING_PEOPLE] = describe_training_people(people, before)
     update = {"training_ranges": measure_training_ranges(bank.index, config), "auxiliary": FILES}
     if training.recipe.measure_volume_gain:
         update["volume_gain"] = measure_volume_gain(
@@ -56,6 +59,19 @@ def export_model(
         auxiliary=texts,
         dtype=torch.float16,
     )
+
+
+def describe_start(start: str) -> str:
+    """Return the id of the model that a training started from, which tells its weights."""
+    folder = find_model_folder(start)
+    return BrlpModel(read_config(folder), {}, verify_model_folder(folder), folder).model_id
+
+
+def _find_people_before(training: Training) -> Path | None:
+    """Return the file of those whom the model that training started from knows."""
+    start = training.recipe.start_from
+    path = None if start is None else find_model_folder(start) / TRAINING_PEOPLE
+    return path if path is not None and path.is_file() else None
 
 
 def measure_training_ranges(
@@ -126,6 +142,8 @@ def render_training_card(recipe: Recipe, folder: Path, *, results: str = "") -> 
         f"- Ages at the scans: {index['age_years'].min():.0f} to {index['age_years'].max():.0f}.",
         f"- Seed {recipe.seed}; licence {config.license}.",
     ]
+    if recipe.start_from is not None:
+        lines.append(f"- Trained on from {describe_start(recipe.start_from)}.")
     if "base_anatomy" in index:
         names = ", ".join(sorted(str(name) for name in index["base_anatomy"].unique()))
         lines += [

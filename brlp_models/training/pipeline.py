@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import (
     build_autoencoder,
@@ -41,6 +43,7 @@ from brlp_models.training.banks.pairs import (
     build_visit_pairs,
     name_regions,
 )
+from brlp_models.training.banks.told_changes import ToldChanges
 from brlp_models.training.banks.volumes import Bank, read_scans
 from brlp_models.training.checkpoint import CHECKPOINT
 from brlp_models.training.loop import (
@@ -111,13 +114,26 @@ class Training:
 
     @property
     def stages(self) -> list[StageName]:
-        """The stages of this model: one without segmenter or refiner trains none."""
+        """The stages that the recipe trains: a model without segmenter or refiner trains none."""
+        return [stage for stage in self._parts if self._list_phases(stage)]
+
+    @property
+    def _parts(self) -> list[StageName]:
         model = self.recipe.model
         absent = {"segmenter": model.segmenter is None, "refiner": model.refiner is None}
         return [stage for stage in STAGES if not absent.get(stage)]
 
+    @cached_property
+    def _start(self) -> BrlpModel | None:
+        """The model that training goes on from."""
+        start = self.recipe.start_from
+        return None if start is None else load_model(start)
+
     def load_config(self) -> ModelConfig:
         """Return the model's configuration, with the latent scales measured in training."""
+        if not self.recipe.autoencoder:
+            # the networks that go on learning know latents on their own scale
+            return self.recipe.model
         bank = Bank.load(self.folder / SCAN_BANK)
         latents = self._cache_latents(bank)
         config = self.recipe.model
@@ -137,21 +153,28 @@ class Training:
 
         The UNet is that of the ControlNet's stage where it went on learning there.
         """
-        networks = {_NETWORKS[stage]: self.load_network(stage) for stage in self.stages}
+        networks = {_NETWORKS[stage]: self.load_network(stage) for stage in self._parts}
         if self.recipe.controlnet[-1].unet_learns:
             networks["unet"] = self._load("diffusion", "controlnet")
         return networks
 
     def _load(self, network: StageName, stage: StageName) -> nn.Module:
         built = self._build(network)
-        built.load_state_dict(self._load_weights(stage)[_NETWORKS[network]])
+        if self._list_phases(stage) or self._start is None:
+            built.load_state_dict(self._load_weights(stage)[_NETWORKS[network]])
         return built.eval().requires_grad_(False)
 
     def _build(self, stage: StageName) -> nn.Module:
+        if stage not in self._parts:
+            raise ModelError(f"The recipe's model has no {stage}, so none can be trained.")
+        network = self._build_new(stage)
+        if self._start is not None:
+            network.load_state_dict(self._start.network(_NETWORKS[stage]).state_dict())
+        return network
+
+    def _build_new(self, stage: StageName) -> nn.Module:
         torch.manual_seed(self.recipe.seed + STAGES.index(stage))
         config = self.recipe.model
-        if stage not in self.stages:
-            raise ModelError(f"The recipe's model has no {stage}, so none can be trained.")
         if config.segmenter is not None and stage == "segmenter":
             return build_segmenter(config.segmenter)
         if config.refiner is not None and stage == "refiner":
@@ -180,7 +203,7 @@ class Training:
         loops = {
             "segmenter": [phase.loop for phase in recipe.segmenter],
             "autoencoder": [phase.loop for phase in recipe.autoencoder],
-            "diffusion": [recipe.diffusion.loop],
+            "diffusion": [] if recipe.diffusion is None else [recipe.diffusion.loop],
             "controlnet": [phase.loop for phase in recipe.controlnet],
             "refiner": [phase.loop for phase in recipe.refiner],
         }
@@ -235,6 +258,8 @@ class Training:
 
     def _train_diffusion(self) -> Weights:
         bank, settings = Bank.load(self.folder / SCAN_BANK), self.recipe.diffusion
+        if settings is None:
+            return {}
         latents, config = self._cache_latents(bank), self.load_config()
         pairs = self._tell(self._choose_pairs(bank, config), bank, settings)
         unet = self._build("diffusion")
@@ -246,14 +271,16 @@ class Training:
         latents, config = self._cache_latents(bank), self.load_config()
         pairs = build_visit_pairs(bank.index, config)
         networks = {"unet": self.load_network("diffusion"), "controlnet": self._build("controlnet")}
-        initialize_controlnet(networks["controlnet"], networks["unet"])
+        if self._start is None:
+            initialize_controlnet(networks["controlnet"], networks["unet"])
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.controlnet, start=1):
+            expected = self._tell(pairs, bank, settings)
             stage = DiffusionStage(
                 config,
                 networks["unet"],
                 latents,
-                self._tell(pairs, bank, settings),
+                expected,
                 settings,
                 labels=bank.labels,
                 controlnet=networks["controlnet"],
@@ -261,6 +288,7 @@ class Training:
                     region: self._build_volume_term(region, pairs, latents)
                     for region in settings.volume_weight
                 },
+                told=self._tell_changes(expected, bank, settings),
             )
             weights = self._run(stage, "controlnet", phase)
             for name, values in weights.items():
@@ -331,6 +359,14 @@ class Training:
             seed=self.recipe.seed,
         )
 
+    def _tell_changes(
+        self, expected: VisitPairs, bank: Bank, settings: DiffusionSettings
+    ) -> ToldChanges | None:
+        if settings.volumes != "told":
+            return None
+        lead, error = self.recipe.model.endpoint, settings.told_error
+        return ToldChanges.of(expected, bank.index, lead=lead, error=error)
+
     def _cache_latents(self, bank: Bank) -> Latents:
         path = self.folder / LATENTS
         self._make_once(
@@ -350,7 +386,7 @@ class Training:
 
     def _make_once(self, path: Path, make: Callable[[Accelerator], None]) -> None:
         """Have one process make a file that is not there yet, while the others wait."""
-        accelerator = start_accelerator(self.recipe.diffusion.loop)
+        accelerator = start_accelerator(self.recipe.list_diffusion_phases()[0].loop)
         if accelerator.is_main_process and not path.exists():
             make(accelerator)
         accelerator.wait_for_everyone()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.training.stages.autoencoder import AutoencoderSettings
 from brlp_models.training.stages.diffusion import DiffusionSettings
 from brlp_models.training.stages.refiner import RefinerSettings
@@ -17,7 +18,7 @@ from cohorts.synthetic.contrasts import CONTRASTS
 from cohorts.synthetic.generators import Signal, choose_generator
 from cohorts.synthetic.parameters import GeneratorParameters
 
-BUNDLED = ("mini", "official")
+BUNDLED = ("mini", "told", "official")
 
 
 class _Part(BaseModel):
@@ -83,6 +84,9 @@ class Recipe(_Part):
     measure_volume_gain
         Whether the model says how much of a true change it renders, so that predicted changes can
         be corrected; it takes volumes without measurement error, so synthetic people.
+    start_from
+        `mini`, or a model folder, whose networks are trained on: a stage without a phase keeps its
+        network as it is. `[model]` is then that model's but for what the recipe says of it.
     segmenter, autoencoder, controlnet, refiner
         Phases, each starting with the weights of the one before.
     diffusion
@@ -99,9 +103,10 @@ class Recipe(_Part):
     covariates: tuple[str, ...] = ()
     generator: Literal[1, 2] = 1
     signal: Signal = "strong"
+    start_from: str | None = None
     segmenter: tuple[SegmenterSettings, ...] = ()
-    autoencoder: Annotated[tuple[AutoencoderPhase, ...], Field(min_length=1)]
-    diffusion: DiffusionSettings
+    autoencoder: tuple[AutoencoderPhase, ...] = ()
+    diffusion: DiffusionSettings | None = None
     controlnet: Annotated[tuple[DiffusionSettings, ...], Field(min_length=1)]
     refiner: tuple[RefinerSettings, ...] = ()
 
@@ -109,13 +114,31 @@ class Recipe(_Part):
         """Return the parameters that synthetic people are made with."""
         return choose_generator(self.generator, self.signal)
 
+    def list_diffusion_phases(self) -> list[DiffusionSettings]:
+        """Return how UNet and ControlNet are trained, one phase after the other."""
+        return [*([] if self.diffusion is None else [self.diffusion]), *self.controlnet]
+
     @model_validator(mode="after")
     def _check_volume_weight(self) -> "Recipe":
-        weighed = any(phase.volume_weight for phase in (self.diffusion, *self.controlnet))
+        weighed = any(phase.volume_weight for phase in self.list_diffusion_phases())
         if weighed and self.model.schedule.prediction_type != "sample":
             raise ValueError('volume_weight needs [model.schedule] prediction_type = "sample"')
-        if self.diffusion.volume_weight:
+        if self.diffusion is not None and self.diffusion.volume_weight:
             raise ValueError("volume_weight is for [[controlnet]], which sees the baseline scan")
+        return self
+
+    @model_validator(mode="after")
+    def _check_start(self) -> "Recipe":
+        if self.start_from is None and not (self.autoencoder and self.diffusion):
+            raise ValueError(
+                "[[autoencoder]] and [diffusion] are needed, or start_from, a model whose networks "
+                "are trained on"
+            )
+        if self.start_from is not None and self.autoencoder and self.diffusion is None:
+            raise ValueError(
+                "another [[autoencoder]] makes other latents, so the UNet of start_from must learn "
+                "too: give [diffusion]"
+            )
         return self
 
     @model_validator(mode="after")
@@ -142,7 +165,8 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _check_refiner(self) -> "Recipe":
-        if (self.model.refiner is not None) != bool(self.refiner):
+        taken_over = self.start_from is not None and not self.refiner
+        if (self.model.refiner is not None) != bool(self.refiner) and not taken_over:
             raise ValueError("[model.refiner] and [[refiner]] must be given together")
         return self
 
@@ -161,6 +185,8 @@ def load_recipe(source: str | Path) -> Recipe:
         text = _read(Path(source))
     try:
         content: dict[str, Any] = tomllib.loads(text)
+        if isinstance(start := content.get("start_from"), str):
+            content["model"] = {**_take_over(start), **content.get("model", {})}
         return Recipe.model_validate(content)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"Training recipe {source} is not TOML: {error}.") from error
@@ -171,6 +197,13 @@ def load_recipe(source: str | Path) -> Recipe:
                 for problem in error.errors()
             )
         ) from error
+
+
+def _take_over(start: str) -> dict[str, Any]:
+    """Return the configuration of a model without what was measured of its weights."""
+    config = read_config(find_model_folder(start))
+    own = {"volume_gain", "volume_error", "training_ranges", "auxiliary"}
+    return config.model_dump(mode="json", exclude=own)
 
 
 def _read(path: Path) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.errors import ModelError
+from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.cohort import write_cohort_bank
 from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
@@ -18,7 +19,7 @@ from brlp_models.training.banks.pairs import name_regions
 from brlp_models.training.banks.scan_bank import read_bank_description
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.banks.volumes import Bank
-from brlp_models.training.export import export_model, render_training_card
+from brlp_models.training.export import describe_start, export_model, render_training_card
 from brlp_models.training.loop import start_accelerator
 from brlp_models.training.metrics_log import METRICS
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
@@ -101,7 +102,7 @@ class TrainingSession:
 
     def _once(self, make: Callable[[], None]) -> None:
         """Have one process of the training make files, while the others wait."""
-        accelerator = start_accelerator(self._recipe.diffusion.loop)
+        accelerator = start_accelerator(self._recipe.list_diffusion_phases()[0].loop)
         if accelerator.is_main_process:
             make()
         accelerator.wait_for_everyone()
@@ -204,10 +205,16 @@ def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:
     is_synthetic = cohort is None or cohort.is_synthetic
     scans = "synthetic scans only" if is_synthetic else "real scans"
     of_whom = "" if cohort is None else f", cohort {cohort.name}"
+    before = ""
+    if recipe.start_from is not None:
+        start = read_config(find_model_folder(recipe.start_from))
+        before = f" Started from {describe_start(recipe.start_from)}: {start.provenance}"
+        if not start.is_synthetic:
+            is_synthetic, scans = False, scans.removesuffix(" only")
     tools = [] if cohort is None else list(list_tools(cohort).index)
     update = {
         "is_synthetic": is_synthetic,
-        "provenance": f"Trained on {scans}{of_whom}.",
+        "provenance": f"Trained on {scans}{of_whom}.{before}",
         "measured_by": tools[0] if tools else None,
     }
     return recipe.model_copy(update={"model": recipe.model.model_copy(update=update)})

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brlp_models.model.config import ModelConfig
-from brlp_models.model.context import NO_CONTEXT
+from brlp_models.model.context import NO_CONTEXT, encode_context
 from brlp_models.model.model import crop_latents, pad_latents
 from brlp_models.model.schedule import build_scheduler
 from brlp_models.training.banks.pairs import VisitPairs, as_age_plane
+from brlp_models.training.banks.told_changes import ToldChanges
 from brlp_models.training.examples import Draw, Examples
 from brlp_models.training.loop import LoopSettings, step_optimizer
 from brlp_models.training.stages.losses import average_over_processes
@@ -37,8 +38,12 @@ class DiffusionSettings(BaseModel):
         Latents a batch.
     volumes
         Which later volumes the context holds: those that auxiliary models expect, fitted on other
-        people, as a prediction has them (`expected`), or the `true` ones, as published, from which
-        a network learns to copy its context.
+        people, as a prediction has them (`expected`); those of a change that is `told` apart from
+        the person, whose example shows the share of their change that this calls for, so that a
+        network learns to follow (see `brlp_models.training.banks.told_changes`); or the `true`
+        ones, as published, from which a network learns to copy its context.
+    told_error
+        Sd of what is shown around what is told, as a share of it: how far predictions err.
     context_dropout
         Share of examples without context, so that `guidance` can weigh it in predictions.
     medial_temporal_weight
@@ -58,7 +63,8 @@ class DiffusionSettings(BaseModel):
 
     loop: LoopSettings
     batch_size: Annotated[int, Field(ge=1)] = 16
-    volumes: Literal["expected", "true"] = "expected"
+    volumes: Literal["expected", "told", "true"] = "expected"
+    told_error: Annotated[float, Field(ge=0)] = 0.4
     context_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 1.0
     high_noise_share: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -87,6 +93,8 @@ class DiffusionStage:
         Trained when given.
     volume_terms
         One for each region of the settings' `volume_weight`.
+    told
+        What the context tells instead of what is expected of the pair.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class DiffusionStage:
         labels: npt.NDArray[np.uint8],
         controlnet: nn.Module | None = None,
         volume_terms: Mapping[str, VolumeTerm] | None = None,
+        told: ToldChanges | None = None,
     ) -> None:
         self.networks: dict[str, nn.Module] = {}
         if controlnet is None or settings.unet_learns:
@@ -115,14 +124,14 @@ class DiffusionStage:
         self._config, self._latents, self._labels = config, latents, labels
         self.batch_size = settings.batch_size
         self._pairs, self._settings = pairs, settings
-        self._volume_terms = volume_terms or {}
+        self._volume_terms, self._told = volume_terms or {}, told
         self._scheduler = build_scheduler(config.schedule)
 
     def draw_example(self, draw: Draw) -> Examples:
         """Return a pair's latents and context, with noise and the timestep that it belongs to."""
-        chosen = draw.rng.integers(0, len(self._pairs), 1)
-        baseline, target = self._take_latents(chosen)
-        context = self._pairs.encode_context(chosen, self._config.context)
+        pair, share, context = self._choose(draw.rng)
+        chosen = np.array([pair])
+        baseline, target = self._take_latents(chosen, share)
         if draw.rng.random() < self._settings.context_dropout:
             context = torch.full_like(context, NO_CONTEXT)
         example = {
@@ -135,9 +144,18 @@ class DiffusionStage:
             "timesteps": self._draw_timestep(draw.generator),
         }
         for region, term in self._volume_terms.items():
-            gradient, change = term.take(int(chosen[0]))
-            example |= {f"gradient:{region}": gradient, f"change:{region}": change}
+            gradient, change = term.take(pair)
+            example |= {f"gradient:{region}": gradient, f"change:{region}": share * change}
         return example
+
+    def _choose(self, rng: np.random.Generator) -> tuple[int, float, Tensor]:
+        """Return a pair, the share of its change that is shown, and its coded context."""
+        entries = self._config.context
+        if self._told is not None:
+            example = self._told.draw(rng)
+            return example.pair, example.share, encode_context(entries, example.context)
+        chosen = rng.integers(0, len(self._pairs), 1)
+        return int(chosen[0]), 1.0, self._pairs.encode_context(chosen, entries)
 
     def train_batch(
         self, examples: Examples, _step: int, accelerator: Accelerator
@@ -199,7 +217,7 @@ class DiffusionStage:
         near = functional.max_pool3d(near, 3, stride=1, padding=1)
         return pad_latents(1 + (weight - 1) * near, self._config)
 
-    def _take_latents(self, chosen: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def _take_latents(self, chosen: npt.NDArray[np.int64], share: float) -> tuple[Tensor, Tensor]:
         rows = self._pairs.rows[chosen]
         baseline, later = (
             pad_latents(
@@ -207,6 +225,7 @@ class DiffusionStage:
             )
             for k in (0, 1)
         )
+        later = torch.lerp(baseline, later, share)
         config = self._config
         if config.diffusion_target == "residual":
             target = (later - baseline) * config.residual_scale

@@ -24,7 +24,9 @@ def evaluation_people(
         typer.Option(exists=True, file_okay=False, help="Folder of all label maps."),
     ],
     out: Annotated[Path, typer.Option(help="The cohort folder to write.")],
-    config: Annotated[str, typer.Option(help="mini, official, or a recipe in TOML.")] = "mini",
+    config: Annotated[
+        str, typer.Option(help="mini, told, official, or a recipe in TOML.")
+    ] = "mini",
     purpose: Annotated[
         Purpose,
         typer.Option(

@@ -51,7 +51,9 @@ def train(
         Path | None,
         typer.Option(help="Folder of label maps (SynthSeg or FreeSurfer codes)."),
     ] = None,
-    config: Annotated[str, typer.Option(help="mini, official, or a recipe in TOML.")] = "mini",
+    config: Annotated[
+        str, typer.Option(help="mini, told, official, or a recipe in TOML.")
+    ] = "mini",
     archive: Annotated[
         Path | None,
         typer.Option(help="For a baseline: people that its regression on the table is fitted on."),
