@@ -1,6 +1,7 @@
 """Which choice the page puts first: the cheapest one that anyone could carry out."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import pandas as pd
@@ -97,6 +98,7 @@ def target_power(facts: StudyFacts) -> float:
     return float(present[0]) if named is None or named not in present else named
 
 
+@lru_cache(maxsize=1)  # most sections of a page ask
 def choose(facts: StudyFacts) -> CheapestChoice | None:
     """Return the cheapest attainable choice, or None where no sample size reached the target."""
     if not facts.has("sample_sizes"):

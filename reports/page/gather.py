@@ -27,9 +27,11 @@ _LARGE: Final = (
 """Tables that the page asks questions about, but never reads whole."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StudyFacts:
     """The tables of a study, the runs that wrote them, and how they were configured.
+
+    Two are equal where they are one: what a page asks of them again and again is kept by that.
 
     Parameters
     ----------
@@ -66,9 +68,16 @@ class StudyFacts:
 
     def reference(self, run_id: str) -> RunReference:
         """Return how the page speaks of a run."""
-        row = self.runs.loc[self.runs["run_id"] == run_id].iloc[0]
-        seed = None if pd.isna(row["seed"]) else int(row["seed"])
-        return RunReference(run_id, str(row["command"]), seed)
+        return self._references[run_id]
+
+    @cached_property
+    def _references(self) -> dict[str, RunReference]:
+        """How the page speaks of each run; sections ask for it hundreds of times."""
+        rows = self.runs[["run_id", "command", "seed"]].itertuples(index=False, name=None)
+        return {
+            run_id: RunReference(run_id, str(command), None if pd.isna(seed) else int(seed))
+            for run_id, command, seed in rows
+        }
 
     @property
     def written(self) -> dict[str, str]:

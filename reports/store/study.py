@@ -154,7 +154,7 @@ class Study(StudyFile):
 
     def tables(self) -> pd.DataFrame:
         """Return one row for each table that `read` gives: its run, rows, columns and command."""
-        return self.query(queries.LATEST_TABLES)
+        return self._query_once(queries.LATEST_TABLES)
 
     def runs(self) -> pd.DataFrame:
         """Return every run, the unfinished ones too; a dead writer's is shown as interrupted."""

@@ -39,6 +39,9 @@ class StudyFile:
     _held: list[duckdb.DuckDBPyConnection] = field(
         init=False, repr=False, compare=False, default_factory=list
     )
+    _known: dict[str, pd.DataFrame] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
     source: Path = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +149,15 @@ class StudyFile:
         finally:
             self._let_go()
 
+    def _query_once(self, sql: str) -> pd.DataFrame:
+        """Return what `query` does; asked once only as long as the file is held open."""
+        if sql in self._known:
+            return self._known[sql].copy()
+        found = self.query(sql)
+        if self._held:
+            self._known[sql] = found.copy()
+        return found
+
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Connect for reading; the only writer opens the file once until it writes itself."""
@@ -172,6 +184,7 @@ class StudyFile:
             yield connection
 
     def _let_go(self) -> None:
+        self._known.clear()
         while self._held:
             self._held.pop().close()
 

@@ -73,6 +73,15 @@ def test_the_only_writer_opens_it_once_between_what_it_writes(
     assert len(opened) == 2, "nothing is held any more"
 
 
+def test_who_changes_the_list_of_tables_changes_it_for_nobody_else(study: Study) -> None:
+    write_scores(study, 1.0)
+    with study.snapshot():
+        for _ in range(2):
+            tables = study.tables()
+            assert list(tables["run_id"]) == ["r000001"]
+            tables["run_id"] = "another"
+
+
 def test_another_process_reads_while_the_only_writer_does(study: Study) -> None:
     write_scores(study, 1.0)
     read = (
