@@ -66,6 +66,7 @@ TINY = {
         "args": {"in_channels": 1, "out_channels": 4, "channels": [4, 8], "strides": [2]},
         "labels": ["background", *REGIONS],
     },
+    "num_inference_steps": 2,
     "training_ranges": {"age_years": [40, 95], "interval_years": [0, 10]},
     "license": "Apache-2.0",
     "provenance": "random weights for tests",
