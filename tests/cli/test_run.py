@@ -27,6 +27,7 @@ from trialsim.cli.app import app
 from trialsim.study.making import run_protocol
 from trialsim.study.protocol import Protocol
 from trialsim.study.question import read_protocol
+from trialsim.study.result import StudyResult
 
 RUNNER = CliRunner()
 RESULTS = ("scores", "selections", "capture_rates", "operating_characteristics", "sample_sizes")
@@ -102,6 +103,12 @@ def done(finished: Path, tmp_path: Path) -> Path:
     """Return a protocol that was run."""
     shutil.copytree(finished.parent, tmp_path, dirs_exist_ok=True)
     return tmp_path / "protocol.toml"
+
+
+@pytest.fixture
+def _unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no page of a study whose page is written and read by another test."""
+    monkeypatch.setattr(StudyResult, "report", lambda *_, **__: [])
 
 
 def read_results(path: Path) -> dict[str, pd.DataFrame]:
@@ -248,6 +255,7 @@ def kill_and_finish(question: Protocol, kills: int) -> int:
     return n_killed
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
     kill_and_finish(read_protocol(protocol), kills=5)
     expected = read_results(finished)
@@ -268,6 +276,7 @@ def test_a_changed_cohort_is_noticed_and_told(done: Path) -> None:
     assert ".parquet is changed" in (done.parent / "results/report.html").read_text()
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_another_price_leaves_the_scores_alone(done: Path) -> None:
     result = RUNNER.invoke(app, ["run", str(done), "--set", "costs.screening=100"])
     assert result.stderr.count("unchanged") == 3
@@ -328,6 +337,7 @@ def run_on_a_small_disk(question: Protocol, largest_file: int) -> None:
     run_quietly(question)
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_a_job_stopped_by_a_full_disk_goes_on_with_the_same_numbers(
     protocol: Path, finished: Path
 ) -> None:

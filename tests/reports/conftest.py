@@ -1,6 +1,7 @@
 """A synthetic study for the tests of the page: numbers that agree with one another, seeded."""
 
 import runpy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.page.compose import compose_page
+from reports.page.content import Page
+from reports.page.gather import gather_study
+from reports.page.render.html import render_html
 from reports.store.study import Study
 
 Tables = dict[str, pd.DataFrame]
@@ -132,3 +137,23 @@ def study_tables() -> Tables:
 @pytest.fixture(scope="session")
 def example_study(study_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Study:
     return write_study(tmp_path_factory.mktemp("study") / "study.duckdb", study_tables)
+
+
+@pytest.fixture(scope="session")
+def page(example_study: Study) -> Page:
+    """Return the page of the study, whose figures are drawn once for all files of tests."""
+    return compose_page(
+        gather_study(example_study), moment=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    )
+
+
+@pytest.fixture(scope="session")
+def html(page: Page) -> str:
+    return render_html(page)
+
+
+@pytest.fixture
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave figures undrawn, which the page of `html` and that of hostile text draw."""
+    for module in ("reports.page.render.html", "reports.figures.export"):
+        monkeypatch.setattr(f"{module}.render_svg", lambda _figure, *, prefix: f"<p>{prefix}</p>")

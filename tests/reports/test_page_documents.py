@@ -16,10 +16,8 @@ from pypdf.generic import PdfObject
 from striprtf.striprtf import rtf_to_text
 from typer.testing import CliRunner
 
-from reports.page.compose import compose_page
 from reports.page.content import Answer, Cell, Column, Page, Section, Table
 from reports.page.file_formats import ReportFormat
-from reports.page.gather import gather_study
 from reports.page.render.outputs import share_width
 from reports.page.render.rtf import escape, render_rtf
 from reports.page.render.word import render_word
@@ -29,11 +27,6 @@ from trialsim.cli.app import app
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOSTILE = "\x1b[31m{\\rtf1 \\par} <b>&\U0001f9e0\x00 #let x = 1 $x$ \u202e"
-
-
-@pytest.fixture(scope="module")
-def page(example_study: Study) -> Page:
-    return compose_page(gather_study(example_study), moment=MOMENT)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +59,7 @@ def test_pdf_is_tagged_dated_and_has_an_outline(pdf: PdfReader, page: Page) -> N
     assert pdf.trailer["/Root"]["/Lang"] == "en"
     assert b"pdfuaid:part" in pdf.trailer["/Root"]["/Metadata"].get_data()
     assert pdf.metadata is not None
-    assert pdf.metadata.creation_date == MOMENT
+    assert pdf.metadata.creation_date == page.written
     # commands are set in the letters of code, without the signs that mark them
     assert "`" not in "".join(leaf.extract_text() for leaf in pdf.pages)
     titles = [entry["/Title"] for entry in pdf.outline]

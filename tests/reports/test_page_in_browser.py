@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from reports.page.writing import write_report
-from reports.store.study import Study
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
@@ -28,8 +25,10 @@ WIDTHS = (375, 1440)
 
 
 @pytest.fixture(scope="module")
-def report(example_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(example_study, tmp_path_factory.mktemp("page") / "report.html")[0]
+def report(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(html, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")
