@@ -1,5 +1,7 @@
 """Errors of this room; the whole tree is drawn in `cohorts.errors`."""
 
+from pydantic import ValidationError
+
 from cohorts.errors import TrialsimError
 
 
@@ -13,3 +15,11 @@ class ScanError(ModelError):
 
 class OutOfMemoryError(ModelError):
     """Memory does not suffice for one draw at a time, so nobody else can be predicted either."""
+
+
+def list_wrong_values(error: ValidationError) -> list[tuple[str, str]]:
+    """Return the dotted key (empty for the whole) and what is wrong with it, of each problem."""
+    return [
+        (".".join(map(str, found["loc"])), str(found["msg"]).removeprefix("Value error, "))
+        for found in error.errors()
+    ]

@@ -13,7 +13,7 @@ from brlp_models.baselines.follow_up import ImageBaseline
 from brlp_models.baselines.latent_follow_up import LatentConfig, LatentFollowUp
 from brlp_models.baselines.network import NetworkReader
 from brlp_models.baselines.reader import LinearReader
-from brlp_models.errors import ModelError
+from brlp_models.errors import ModelError, list_wrong_values
 from brlp_models.model.files import CHECKSUMS, CONFIG, verify_model_folder
 
 AnyBaseline = Baseline | ImageBaseline
@@ -51,9 +51,9 @@ def load_baseline(source: Path) -> AnyBaseline:
                 f"{folder} is no folder of a baseline: `trialsim train baseline` makes one, and "
                 f"the bundled one is {', '.join(BUNDLED)}."
             ) from error
-        where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
+        wrong = list_wrong_values(error)
         raise ModelError(
-            *(f"{folder / CONFIG}: {key or 'config'}: {text}." for key, text in where)
+            *(f"{folder / CONFIG}: {key or 'config'}: {text}." for key, text in wrong)
         ) from error
     if isinstance(config, DeformationConfig):
         return ImageBaseline(config, ScanDeformation.load(folder / WEIGHTS, config), folder)

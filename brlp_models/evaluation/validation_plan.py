@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from brlp_models.errors import ModelError
+from brlp_models.errors import ModelError, list_wrong_values
 
 Span = tuple[float, float]
 
@@ -98,15 +98,10 @@ def load_plan(path: Path) -> ValidationPlan:
     except ValidationError as error:
         raise ModelError(
             *(
-                f"Validation plan {path}: {_name(problem['loc'])}"
-                f"{problem['msg'].removeprefix('Value error, ')}."
-                for problem in error.errors()
+                f"Validation plan {path}: {f'{key}: ' if key else ''}{text}."
+                for key, text in list_wrong_values(error)
             )
         ) from error
-
-
-def _name(place: tuple[int | str, ...]) -> str:
-    return "".join(f"{part}: " for part in place)
 
 
 def digest_content(content: Mapping[str, Any]) -> str:

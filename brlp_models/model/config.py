@@ -343,7 +343,7 @@ def _channel_problems(config: ModelConfig) -> list[str]:
             problems.append(f"autoencoder.{key} must be {n}, {told}, got {got}")
     if config.refiner is not None and config.refiner.args.get("in_channels") != 3 * n:
         got = config.refiner.args.get("in_channels")
-        problems.append(f"refiner.args.in_channels must be {3 * n}, three {told}, got {got}")
+        problems.append(f"refiner.args.in_channels must be {3 * n}, three times {told}, got {got}")
     if config.segmenter is not None and config.segmenter.args.get("in_channels", 1) != 1:
         got = config.segmenter.args["in_channels"]
         problems.append(f"segmenter.args.in_channels must be 1, the T1w, got {got}")

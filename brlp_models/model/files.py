@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from brlp_models.errors import ModelError
+from brlp_models.errors import ModelError, list_wrong_values
 from brlp_models.model.config import ModelConfig
 from cohorts.atomic import compute_sha256
 
@@ -34,8 +34,8 @@ def read_config(folder: Path) -> ModelConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error
     except ValidationError as error:
-        where = ((".".join(map(str, e["loc"])), e["msg"]) for e in error.errors())
-        raise ModelError(*(f"{path}: {key or 'config'}: {text}." for key, text in where)) from error
+        wrong = list_wrong_values(error)
+        raise ModelError(*(f"{path}: {key or 'config'}: {text}." for key, text in wrong)) from error
 
 
 def verify_model_folder(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from brlp_models.errors import ModelError
+from brlp_models.errors import ModelError, list_wrong_values
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.training.stages.autoencoder import AutoencoderSettings
@@ -193,8 +193,8 @@ def load_recipe(source: str | Path) -> Recipe:
     except ValidationError as error:
         raise ModelError(
             *(
-                f"Training recipe {source}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}."
-                for problem in error.errors()
+                f"Training recipe {source}: {key or 'recipe'}: {text}."
+                for key, text in list_wrong_values(error)
             )
         ) from error
 

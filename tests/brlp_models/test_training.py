@@ -1,4 +1,6 @@
+import re
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -332,4 +334,8 @@ def test_a_wrong_recipe_key_is_named(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text("seeds = 1\n")
     with pytest.raises(ModelError, match="seeds: Extra inputs"):
+        load_recipe(path)
+    mini = (files("brlp_models.training") / "configs/mini.toml").read_text()
+    path.write_text(re.sub("^regions = .*", 'regions = ["pons"]', mini, count=1, flags=re.M))
+    with pytest.raises(ModelError, match=r"model: endpoint is .*; regions names pons, which"):
         load_recipe(path)

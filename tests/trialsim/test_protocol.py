@@ -15,7 +15,7 @@ from trialsim.comparison import compare_strategies
 from trialsim.enrichment import build_screening_tables
 from trialsim.errors import DesignError
 from trialsim.study.protocol import CohortSection, Protocol, build_protocol
-from trialsim.study.question import ask, read_protocol
+from trialsim.study.question import ask, build_stated, read_protocol
 
 MINIMAL = """
 [cohort]
@@ -63,6 +63,13 @@ def test_an_empty_name_is_not_the_folder_of_the_protocol(path: Path, key: str, e
     said = f'prediction.{key}: give a bundled one\'s name or the path of a folder, got "{empty}"'
     with pytest.raises(DesignError, match=said):
         read_protocol(path)
+
+
+def test_the_auxiliary_model_tells_the_context_again(tmp_path: Path) -> None:
+    stated = {"cohort.path": tmp_path, "prediction.context_from": "none"}
+    section = build_stated(stated).prediction
+    assert section is not None
+    assert section.context_from is None
 
 
 def test_paths_are_relative_to_the_protocol(path: Path) -> None:

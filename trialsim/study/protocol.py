@@ -52,6 +52,10 @@ def _refuse_empty(value: str) -> str:
     return value
 
 
+def _take_out(value: object) -> object:
+    return None if value == "none" else value
+
+
 UserPath = Annotated[Path, AfterValidator(expand_home)]
 FolderOrName = Annotated[str, AfterValidator(_refuse_empty)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -137,11 +141,12 @@ class PredictionSection(ProtocolSection):
     number changes the last digits, `simulation.workers` does not. `measure = false` writes scans
     without volumes, to segment elsewhere; `segmentations` is the folder of label maps that were
     made of them. `context_from` names a fitted baseline, such as one that reads the scan, which
-    tells the model's context how the endpoint changes in place of the auxiliary model.
+    tells the model's context how the endpoint changes in place of the auxiliary model; "none" is
+    the auxiliary model, whatever a study recorded.
     """
 
     model: FolderOrName = "mini"
-    context_from: FolderOrName | None = None
+    context_from: Annotated[FolderOrName | None, BeforeValidator(_take_out)] = None
     horizons_months: Annotated[list[Months], Field(min_length=1)] | None = None
     samples: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = 4
     device: str = "cpu"

@@ -18,7 +18,9 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "seed": Option(int, "The seed of everything random."),
     "model": Option(str, "mini, or the path of a model folder."),
     "context_from": Option(
-        str, "image_regression, or a baseline's folder: what tells the model's context."
+        str,
+        "image_regression, or a baseline's folder: what tells the model's context; none: its "
+        "auxiliary model again.",
     ),
     "horizons_months": Option(
         str, "Months after baseline, with commas; the design's visits when left out.", is_list=True
