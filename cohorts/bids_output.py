@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
@@ -96,6 +95,8 @@ def make_image(
         `SCANNER` or `ALIGNED`. Axes that are not at right angles, which a qform cannot hold, are
         in the sform alone.
     """
+    import nibabel as nib
+
     image: Any = nib.Nifti1Image(data, affine)  # type: ignore[no-untyped-call]
     image.header["descrip"] = descrip.encode("ascii", "replace")[:DESCRIP_BYTES]
     image.header.set_xyzt_units("mm", "sec")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
@@ -128,6 +127,8 @@ def _open_image(path: Path) -> Iterator[Any]:
         raise ImageError(
             path, f"it is not one of {', '.join(IMAGE_SUFFIXES)}; convert it to NIfTI first"
         )
+    import nibabel as nib
+
     bound = largest_gb()
     try:
         with path.open("rb") as file:
@@ -180,6 +181,8 @@ class _Bounded(io.RawIOBase):
 
 
 def _nifti_kind(stream: _Bounded) -> Any:
+    import nibabel as nib
+
     size = stream.read(4)
     stream.seek(0)
     second = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")
@@ -219,6 +222,8 @@ def _is_oriented(image: Any) -> bool:
 
 
 def _has_one_orientation(image: Any, shape: tuple[int, int, int]) -> bool:
+    import nibabel as nib
+
     header = image.header
     if "sform_code" not in header or not (header["sform_code"] > 0 and header["qform_code"] > 0):
         return True

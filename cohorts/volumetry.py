@@ -6,12 +6,11 @@ in the map's own space, so it depends neither on orientation nor on the order of
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from nibabel.spatialimages import SpatialImage
 
 from cohorts.errors import CohortError
 from cohorts.images import read_image
@@ -25,6 +24,9 @@ from cohorts.labels import (
 )
 from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
 
+if TYPE_CHECKING:
+    from nibabel.spatialimages import SpatialImage
+
 _CHUNK_VOXELS = 1 << 18
 
 CODE_TOLERANCE: Final = 0.05
@@ -32,7 +34,7 @@ CODE_TOLERANCE: Final = 0.05
 hold 16.9999 for 17."""
 
 
-def compute_volumes(image: str | Path | SpatialImage) -> pd.DataFrame:
+def compute_volumes(image: "str | Path | SpatialImage") -> pd.DataFrame:
     """Return the volume of every region in a label map with SynthSeg or FreeSurfer codes.
 
     Parameters
@@ -112,7 +114,7 @@ def compute_voxel_volume(affine: npt.NDArray[Any], *, name: str = "the image") -
 
 
 def _read_labels(
-    image: str | Path | SpatialImage,
+    image: "str | Path | SpatialImage",
 ) -> tuple[str, npt.NDArray[Any], npt.NDArray[np.float64]]:
     if isinstance(image, str | Path):
         found = read_image(Path(image))

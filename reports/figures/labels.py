@@ -7,8 +7,6 @@ lacks; a figure shows what it can and never fails for a name.
 from functools import cache
 from typing import Final
 
-from matplotlib.font_manager import FontProperties, findfont, get_font
-
 MISSING: Final = "\u25a1"
 
 _STRATEGIES: Final = {
@@ -60,6 +58,9 @@ _COVARIATES: Final = {
 
 @cache
 def _drawable() -> frozenset[int]:
+    # words on the screen and on pages need no font
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
     return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Picture:
     name: str
     title: str
     description: str
-    figure: Figure
+    figure: "Figure"
     data: Mapping[str, pd.DataFrame]
     sources: tuple[RunReference, ...] = ()
     label: str = ""

@@ -1,6 +1,8 @@
 """`trialsim rank` and `trialsim compare` on a small simulated cohort."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,20 @@ def test_compare_judges_the_scores_that_rank_left(folder: Path) -> None:
     assert set(rates["definition"].str.contains("next visit")) == {True, False}
     assert rates["chance_rate"].unique().tolist() == [0.25, 0.5]
     assert "measured decline is known for 120 people; 0 without" in err
+
+
+def test_comparing_loads_nothing_that_draws_or_reads_scans(folder: Path) -> None:
+    code = (
+        "import sys\nfrom trialsim.cli.app import app\n"
+        "try: app(sys.argv[1:])\nexcept SystemExit as end: assert not end.code, end.code\n"
+        "found = {'matplotlib', 'nibabel', 'jinja2', 'torch'} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    words = ["compare", str(folder / "cohort"), "--study", str(folder / "study.duckdb")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_compare_scores_people_itself_where_nothing_was_ranked(folder: Path) -> None:

@@ -6,23 +6,22 @@ from datetime import UTC, datetime
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cohorts.entrances import entrance
 from reports.errors import ReportError
-from reports.page.answer import describe_answer
-from reports.page.compose import compose_page
 from reports.page.content import Answer, Page
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
 from reports.page.privacy import Privacy
-from reports.page.writing import write_report
 from reports.store.study import Study
-from trialsim.analytic.anchors import check_anchors
 from trialsim.study.protocol import Protocol, build_protocol
 from trialsim.study.question import nest, read_recorded
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @entrance
@@ -51,6 +50,8 @@ class StudyResult:
     @cached_property
     def answer_in_parts(self) -> Answer:
         """The answer with its details and key numbers."""
+        from reports.page.answer import describe_answer
+
         return describe_answer(gather_study(self.study))
 
     @property
@@ -90,7 +91,7 @@ class StudyResult:
         config = json.loads(str(runs.loc[self.study.writers()[table], "config"]))
         return list(config.get("notes") or ())
 
-    def plot(self, name: str) -> Figure:
+    def plot(self, name: str) -> "Figure":
         """Return a figure of the page, by its name: `power_curves`, `cost_by_fraction`.
 
         Raises
@@ -108,6 +109,9 @@ class StudyResult:
 
     @cached_property
     def _page(self) -> Page:
+        # figures are drawn where one is asked for; their libraries take half a second to load
+        from reports.page.compose import compose_page
+
         return compose_page(gather_study(self.study), moment=datetime.now(UTC))
 
     def _repr_html_(self) -> str:
@@ -136,6 +140,9 @@ class StudyResult:
         list of pathlib.Path
             The files written, the report first.
         """
+        from reports.page.writing import write_report
+        from trialsim.analytic.anchors import check_anchors
+
         return write_report(
             self.study,
             Path(path),
