@@ -69,6 +69,30 @@ def test_a_missed_visit_is_expected_where_it_would_have_been() -> None:
     assert (drawn[~missed] == outcome[~missed]).all()
 
 
+def test_people_who_lack_the_same_visits_share_what_is_not_known_of_them() -> None:
+    outcome, _, known = simulate(400, 1.0)
+    outcome[::4, 2] = outcome[1::4, 1] = outcome[1::4, 2] = np.nan
+    outcome[2] = np.nan
+    growth = fit_growth(outcome, TIMES, known[:, None])
+    expected = expect_outcomes(growth, outcome, known[:, None])
+    assert len(expected.spreads) == 4  # nothing, the last, the last two; and nobody's third visit
+    total = growth.visit_covariance
+    alone = total[2, 2] - total[2, :2] @ np.linalg.solve(total[:2, :2], total[:2, 2])
+    assert expected.covariance[0] == pytest.approx(np.diag([0, 0, alone]))
+    both = total[1:, 1:] - np.outer(total[1:, 0], total[0, 1:]) / total[0, 0]
+    assert expected.covariance[1, 1:, 1:] == pytest.approx(both)
+    assert not expected.covariance[[2, 3]].any()
+    few = expected.select(np.array([3, 1, 0]))
+    np.testing.assert_array_equal(few.covariance, expected.covariance[[3, 1, 0]])
+    weights = np.ones(400)
+    ratio = np.nanmean(expected.surprise)
+    normal = np.random.default_rng(5).standard_normal((400, 3))
+    drawn = expected.draw(np.random.default_rng(5), weights)
+    step = np.sqrt(alone * ratio) * normal[0, 2]
+    assert drawn[0, 2] - expected.outcome[0, 2] == pytest.approx(step)
+    np.testing.assert_array_equal(drawn[3::4], outcome[3::4])
+
+
 def test_two_visits_leave_measured_change_as_it_is() -> None:
     outcome, _, _ = simulate(50, 1.0)
     pair = outcome[:, [0, 2]]

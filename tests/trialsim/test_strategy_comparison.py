@@ -9,9 +9,11 @@ import pytest
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BREAK_EVEN, validate_table
+from trialsim.comparison.candidates import Candidate, find_enrolled, read_screened
 from trialsim.comparison.comparison import Comparison, compare_strategies
 from trialsim.design import Costs, DropOut, Sites, TrialDesign
 from trialsim.enrichment.folds import Samples
+from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 from trialsim.simulation.trajectories import build_trajectories, convert_unit
 
@@ -309,3 +311,19 @@ def test_more_measurement_error_takes_more_people(comparison: Comparison) -> Non
     # the people are measured with an error of about 1 %
     assert sizes[0] == pytest.approx(rows[0]["n_control_at_base"], rel=0.4)
     assert sizes[3] > 3 * sizes[0]
+
+
+def test_whoever_enrolls_everyone_draws_as_if_they_were_ranked() -> None:
+    screened = read_screened(*build_people(), DESIGN)
+    own, other = np.random.default_rng(4), np.random.default_rng(4)
+    everyone = find_enrolled(Candidate("mine", 1.0), screened, own)
+    assert everyone.tolist() == list(range(N))
+    ranks = rank_scores(screened.scores["mine"], other)
+    assert len(ranks) == N
+    assert own.random() == other.random()
+
+
+def test_people_are_found_whatever_their_order() -> None:
+    trajectories, scores = build_people()
+    screened = read_screened(trajectories.iloc[::-1], scores.iloc[5:], DESIGN)
+    np.testing.assert_array_equal(screened.outcome, trajectories.to_numpy()[5:])

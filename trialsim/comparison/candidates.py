@@ -176,6 +176,9 @@ def find_enrolled(
     if n_selected < n_people and (not known.size or np.ptp(known) == 0):
         what = f"every score is {known[0]:g}" if known.size else "nobody has a score"
         raise DesignError(f"{candidate.strategy}: {what}, so it cannot choose whom to enroll.")
+    if n_selected == n_people:  # nobody has to be ranked; what is drawn later stays the same
+        rng.random(n_people)
+        return np.arange(n_people)
     return np.flatnonzero(rank_scores(score, rng) <= n_selected)
 
 

@@ -154,7 +154,8 @@ def _build(
     return TrueDecline(
         decline=decline,
         annual_decline=decline * MONTHS_PER_YEAR / table["months"],
-        baseline_volume=table["baseline_volume_mm3"],
+        # a copy, with which the other columns of the table are not held
+        baseline_volume=table["baseline_volume_mm3"].copy(),
         kind=kind,
         n_left_out=n_people - len(table),
     )

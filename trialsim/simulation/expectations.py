@@ -26,8 +26,11 @@ class ExpectedOutcomes:
     ----------
     outcome
         (n_people, n_visits): as measured, a visit that was missed at its conditional expectation.
-    covariance
-        (n_people, n_visits, n_visits), conditional covariance of the missed visits; 0 elsewhere.
+    spreads
+        (n_kinds, n_visits, n_visits), conditional covariance of the missed visits of each kind of
+        people, such as those who lack the same visits; 0 elsewhere.
+    kinds
+        (n_people,), the place of each person's among them.
     true_baseline
         (n_people,), conditional expectation of the baseline without its measurement error.
     surprise
@@ -42,11 +45,17 @@ class ExpectedOutcomes:
     """
 
     outcome: Floats
-    covariance: Floats
+    spreads: Floats
+    kinds: NDArray[np.integer]
     true_baseline: Floats
     surprise: Floats
     noise_sd: float
     refit: "Refit | None" = None
+
+    @property
+    def covariance(self) -> Floats:
+        """Conditional covariance of each person's missed visits, (n_people, n_visits, n_visits)."""
+        return np.asarray(self.spreads[self.kinds])
 
     @property
     def true_change(self) -> Floats:
@@ -63,7 +72,7 @@ class ExpectedOutcomes:
         return replace(
             self,
             outcome=self.outcome[people],
-            covariance=self.covariance[people],
+            kinds=self.kinds[people],
             true_baseline=self.true_baseline[people],
             surprise=self.surprise[people],
             refit=None,
@@ -79,13 +88,15 @@ class ExpectedOutcomes:
         weights
             (n_people,), of the group whose own variability counts.
         """
-        lacks = np.flatnonzero(self.covariance.any(axis=(1, 2)))
-        spread = self.covariance[lacks] * compare_spread(self.surprise, weights)
+        is_open: Flags = np.asarray(self.spreads.any(axis=(1, 2)))
+        lacks = np.flatnonzero(is_open[self.kinds])
+        held, places = np.unique(self.kinds[lacks], return_inverse=True)
+        spread = self.spreads[held] * compare_spread(self.surprise, weights)
         values, vectors = np.linalg.eigh(spread)
         root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
         normal = rng.standard_normal(self.outcome.shape)[lacks]
         drawn = np.array(self.outcome)
-        drawn[lacks] += (root @ normal[..., None])[..., 0]
+        drawn[lacks] += (root[places] @ normal[..., None])[..., 0]
         return drawn
 
 
@@ -206,14 +217,17 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
     """
     n_people, n_visits = outcome.shape
     total = growth.visit_covariance
-    expected, spread = np.array(outcome), np.zeros((n_people, n_visits, n_visits))
+    expected = np.array(outcome)
+    # many people lack the same visits, and those who have none that is seen lack nothing
+    spreads, kinds = [np.zeros((n_visits, n_visits))], np.zeros(n_people, dtype=np.int32)
     error, surprise = np.zeros(n_people), np.full(n_people, np.nan)
     for one in _iterate_patterns(growth, outcome, predictors):
         people, seen, off = one.people, one.seen, one.off
         lacks = np.flatnonzero(~seen)
         expected[np.ix_(people, lacks)] = (one.fitted + off @ one.gain.T)[:, lacks]
         left = total - one.gain @ total[seen]
-        spread[people] = np.where(~seen[:, None] & ~seen[None, :], left, 0.0)
+        kinds[people] = len(spreads)
+        spreads.append(np.where(~seen[:, None] & ~seen[None, :], left, 0.0))
         if seen[-1] and seen[:-1].any():
             before = np.flatnonzero(seen)[:-1]
             step = np.linalg.pinv(total[np.ix_(before, before)], hermitian=True) @ total[before, -1]
@@ -224,7 +238,8 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
             error[people] = off @ (growth.residual_variance * one.inverse[0])
     return ExpectedOutcomes(
         expected,
-        spread,
+        np.stack(spreads),
+        kinds,
         expected[:, 0] - error,
         surprise,
         float(np.sqrt(growth.residual_variance)),
@@ -245,7 +260,8 @@ def expect_predicted(outcome: Floats, covariance: Floats) -> ExpectedOutcomes:
     lacks: Flags = np.asarray(np.isnan(outcome).any(axis=1))
     spread = np.where(lacks[:, None, None], 0.0, covariance)
     unknown = np.full(len(outcome), np.nan)
-    return ExpectedOutcomes(outcome, spread, outcome[:, 0], unknown, noise_sd=0.0)
+    each = np.arange(len(outcome))
+    return ExpectedOutcomes(outcome, spread, each, outcome[:, 0], unknown, noise_sd=0.0)
 
 
 def compare_spread(surprise: Floats, weights: Floats) -> Floats:

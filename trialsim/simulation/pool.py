@@ -109,9 +109,10 @@ def build_pool(
         kept = np.isfinite(outcome).all(axis=1)
         outcome, weights = outcome[kept], weights[kept]
         score = None if score is None else score[kept]
-        unseen = np.zeros((*outcome.shape, outcome.shape[1]))
+        unseen = np.zeros((1, *[outcome.shape[1]] * 2))
+        alike = np.zeros(len(outcome), dtype=np.int32)
         unknown = np.full(len(outcome), np.nan)
-        expected = ExpectedOutcomes(outcome, unseen, outcome[:, 0], unknown, noise_sd=0.0)
+        expected = ExpectedOutcomes(outcome, unseen, alike, outcome[:, 0], unknown, noise_sd=0.0)
     both = np.isfinite(outcome[:, 0]) & np.isfinite(outcome[:, -1])
     if len(both) < _MIN_POOL or both.sum() < _MIN_POOL / 2:
         raise DesignError(

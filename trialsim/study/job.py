@@ -15,6 +15,7 @@ from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
+from trialsim.study.memory import hand_back_memory
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe_values, nest
 from trialsim.workers.processes import Processes
@@ -225,6 +226,12 @@ class Job:
     def forget(self, path: Path) -> None:
         """Let go of the cohort that was read at `path`."""
         self._loaded.pop(path, None)
+        hand_back_memory()
+
+    def forget_screened(self) -> None:
+        """Let go of the screened people; the next step that asks for them reads them again."""
+        self._screened.clear()
+        hand_back_memory()
 
     def screen(self, written_by: Writers, read: Callable[[], Cohort]) -> Cohort:
         """Return the screened people as some runs have written them, read by the first who asks."""
@@ -266,6 +273,7 @@ def _recall(kept: dict[Writers, Kept], written_by: Writers, make: Callable[[], K
     if written_by not in kept:
         kept.clear()
         kept[written_by] = make()
+        hand_back_memory()
     return kept[written_by]
 
 

@@ -160,7 +160,7 @@ def _observe(
     return Outcomes(
         "observed",
         trajectories,
-        scores.loc[tables.index],
+        _arrange(scores, tables.index),
         f"Outcomes come from the screened people's own follow-up: {n_followed} of "
         f"{len(cohort.participants)} have the first and the last visit of the design.",
         build_all_features(tables),
@@ -168,6 +168,11 @@ def _observe(
         build_rescore(learning, tables),
         known=tables.baseline,
     )
+
+
+def _arrange(scores: pd.DataFrame, people: pd.Index) -> pd.DataFrame:
+    """Return the scores of people in their order, in which they mostly are: nobody is looked up."""
+    return scores if scores.index.equals(people) else scores.loc[people]
 
 
 def _take_archive(

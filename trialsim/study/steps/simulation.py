@@ -46,6 +46,9 @@ def simulate(job: Job, run: Run) -> None:
         source = find_outcomes(
             job, cohort, screening, widen_scores(run.read("scores")), predictions
         )
+        # simulating takes the memory of millions of visits that it does not look at
+        del cohort, predictions, screening
+        job.forget_screened()
         found = compare_strategies(
             source.trajectories,
             source.scores,
