@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from tests.brlp_models.brain_drawing import write_brain
-from tests.brlp_models.test_evaluation import REGIONS, make_people
+from tests.brlp_models.scanned_people import REGIONS, make_people
 from tests.brlp_models.tiny_model import READABLE, write_tiny_model
 
 

@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import CHANGE_ERROR, VOLUME_ERROR
@@ -18,7 +16,6 @@ from brlp_models.evaluation.evaluated_people import (
     N_ARCHIVE,
     EvaluatedCohort,
     refuse_shared_people,
-    simulate_archive,
 )
 from brlp_models.evaluation.evaluation import evaluate_model
 from brlp_models.evaluation.images.real_scan import segment_on
@@ -26,9 +23,7 @@ from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFE
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.truth import load_true_cohort
 from brlp_models.evaluation.volume_error import measure_volume_error
-from brlp_models.model.config import VolumeError
 from brlp_models.model.folder import copy_model_folder, load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import (
@@ -39,20 +34,10 @@ from brlp_models.model.training_people import (
     refuse_people_known,
 )
 from brlp_models.scans.grid import Grid
-from brlp_models.training.banks import evaluation_people
-from brlp_models.training.banks.deformed_labels import list_label_maps
-from brlp_models.training.banks.evaluation_cohort import _split_sides
-from brlp_models.training.banks.evaluation_people import write_evaluation_people
-from brlp_models.training.recipe import load_recipe
 from cohorts.cohort import Cohort
-from cohorts.errors import CohortError, StorageError
-from cohorts.synthetic.folders import write_people
-from cohorts.synthetic.generators import choose_generator
-from cohorts.synthetic.parameters import CohortParameters, GeneratorParameters
 from reports.figures.model_evaluation import write_evaluation_figures
 from tests.brlp_models.brain_drawing import draw_brain
-from tests.brlp_models.scanned_people import REGIONS, add_auxiliary, make_people
-from trialsim.cli.app import app
+from tests.brlp_models.scanned_people import add_auxiliary, make_people
 
 RNG = np.random.default_rng
 
@@ -117,13 +102,6 @@ def test_the_summaries_become_tables_of_a_model_card(evaluated: Evaluated) -> No
     assert "### Ablation" not in render_results({**tables, "comparisons": pd.DataFrame()})
 
 
-def test_both_sides_of_written_labels_have_their_own_codes() -> None:
-    labels = np.zeros((4, 1, 1), dtype=np.int16)
-    for left, right in ((4, 43), (17, 53), (10, 49), (2, 41), (11, 50)):
-        labels[:] = left
-        assert _split_sides(labels)[:, 0, 0].tolist() == [left, left, right, right]
-
-
 def test_every_table_is_written(evaluated: Evaluated) -> None:
     tables, out = evaluated
     wanted = {
@@ -152,27 +130,6 @@ def test_simulated_people_are_compared_with_a_regression_on_an_archive(
     assert reference["how"] == "fitted on other people"
     measures = set(tables["ranking"].query("method == @MODEL")["measure"])
     assert f"Spearman minus that of the {REFERENCE}" in measures
-
-
-def test_the_archive_is_of_the_generator_that_made_the_people(tmp_path: Path) -> None:
-    settings = EvaluationSettings(horizons_months=(24.0,))
-    found = {}
-    for number in (1, 2):
-        folder = tmp_path / str(number)
-        cohort = write_people(folder, 2, seed=1, parameters=choose_generator(number))
-        generator = EvaluatedCohort(cohort, folder).find_generator()
-        assert generator == choose_generator(number)
-        archive = simulate_archive(settings, generator).cohort.baseline()
-        found[number] = archive["hippocampus_mm3"].mean()
-    # the sd of a mean of 4,000 is 15 mm3; generator 2 has hippocampi of another size
-    assert abs(found[2] - found[1]) > 100
-
-
-def test_people_of_no_known_generator_are_told(tmp_path: Path) -> None:
-    parameters = replace(GeneratorParameters(), cohort=CohortParameters(speed_sd=0.1))
-    people = EvaluatedCohort(write_people(tmp_path, 2, seed=1, parameters=parameters), tmp_path)
-    with pytest.raises(CohortError, match="of no generator of this version"):
-        people.find_generator()
 
 
 def test_carrying_forward_uses_the_volumes_of_the_input_scan(
@@ -292,112 +249,11 @@ def test_people_whom_a_model_knows_do_not_judge_it(
     refuse_people_known(fitted, make_people(6, 9, None))
 
 
-def test_calibrating_predicts_without_what_was_calibrated_before(
-    model: BrlpModel, tmp_path: Path
-) -> None:
-    (tmp_path / "scans").mkdir()
-    people = make_people(10, 5, tmp_path / "scans", np.asarray(model.config.affine))
-    wide = VolumeError(at_baseline=9, per_year=9)
-    known = model.config.model_copy(update={"volume_error": {"hippocampus": wide}})
-    first, second = (
-        measure_volume_error(
-            one,
-            EvaluatedCohort(people),
-            tmp_path / name,
-            horizons_months=[24, 48],
-            samples=2,
-            seed=1,
-        )
-        for name, one in (("bare", model), ("known", replace(model, config=known)))
-    )
-    assert first == second
-    assert set(first) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
-    assert all(max(error.at_baseline, error.per_year) > 0 for error in first.values())
-
-
-def test_calibrate_writes_a_copy_that_knows_its_error(
-    model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "scans").mkdir()
-    people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
-    people.write(tmp_path / "people")
-    words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
-    words += ["--out", tmp_path / "calibrated"]
-
-    def break_off(*_: object) -> Path:
-        raise StorageError("The disk is full.")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("brlp_models.model.folder.copy_model_folder", break_off)
-        broken = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
-    assert broken.exit_code == 1
-    assert len(list((tmp_path / "calibrated.partial/error/people").iterdir())) == 10
-    found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
-    assert found.exit_code == 0, found.output
-    assert not (tmp_path / "calibrated.partial").exists()
-    copied = load_model(tmp_path / "calibrated")
-    card = (tmp_path / "calibrated/MODEL_CARD.md").read_text()
-    assert card.startswith(f"# A calibrated copy of {model.model_id}")
-    assert "10 SYNTHETIC people" in card
-    assert "- hippocampus: sd beyond the draws" in card
-    assert (model.folder / "MODEL_CARD.md").read_text() in card
-    judged = [tmp_path / "people", "--model", tmp_path / "calibrated", "--out", tmp_path / "judged"]
-    known = CliRunner().invoke(app, ["evaluate", *map(str, judged)])
-    assert known.exit_code == 1
-    assert "tiny was calibrated on 10 of these 10 people" in known.stderr
-    few = people.select(list(people.participants["participant_id"])[:6])
-    few.write(tmp_path / "few")
-    words[4], words[-1] = tmp_path / "few", tmp_path / "of few"
-    too_few = CliRunner().invoke(app, [str(word) for word in words])
-    assert too_few.exit_code == 1
-    assert "Only 6 people have a scan at baseline and later volumes" in too_few.stderr
-    assert not (tmp_path / "of few.partial").exists()
-    words[4], words[-1] = tmp_path / "people", tmp_path / "calibrated"
-    assert set(copied.config.volume_error) >= set(REGIONS)
-    assert copied.config.model_copy(update={"volume_error": {}}) == model.config
-    again = CliRunner().invoke(app, [str(word) for word in words])
-    assert again.exit_code == 1
-    assert "exists already" in again.stderr
-    words[-1] = tmp_path / "gain"
-    # random weights show nothing of a true change
-    refused = CliRunner().invoke(app, [str(word) for word in words])
-    assert refused.exit_code == 1
-    assert "The hippocampus, the endpoint of tiny, cannot be reported: Predicted" in refused.stderr
-    known = {"n": 10, "n_anatomies": 2}
-    rows = [
-        {"region": "hippocampus", "value": 0.8, "lower": 0.7, "upper": 0.9, "is_reported": True},
-        {"region": "lateral_ventricle", "value": 0.5, "lower": 0.2, "upper": 0.8}
-        | {"is_reported": False},
-    ]
-    table = pd.DataFrame(rows).assign(**known)
-    monkeypatch.setattr("brlp_models.evaluation.gain.measure_gain", lambda *_, **__: table)
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == 0, found.output
-    assert "of 10 people, which are few: they may be too narrow." in found.output
-    assert "Predicted scans show 0.50 of a true change of the lateral_ventricle" in found.output
-    copied = load_model(tmp_path / "gain")
-    assert copied.config.regions == ("hippocampus",)
-    assert copied.config.gain_measurement is not None
-    assert copied.config.gain_measurement.n_anatomies == 2
-
-
 def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="at least 10"):
         measure_volume_error(
             model, EvaluatedCohort(cohort), tmp_path, horizons_months=[24], samples=2, seed=1
         )
-
-
-def test_the_truth_of_people_who_are_not_here_is_left_out(tmp_path: Path) -> None:
-    people = make_people(4, 3, None)
-    visits = people.visits[["participant_id", "session_id", "months_from_baseline"]]
-    truth = people.volumes.merge(visits, on=["participant_id", "session_id"])
-    (tmp_path / "truth").mkdir()
-    truth.to_parquet(tmp_path / "truth" / "volumes.parquet")
-    few = people.select(["sub-1", "sub-2"])
-    found, kind = load_true_cohort(few, tmp_path)
-    assert kind == "latent"
-    assert set(found.volumes["participant_id"]) == {"sub-1", "sub-2"}
 
 
 def test_the_floor_of_the_change_is_told_by_month(evaluated: Evaluated) -> None:
@@ -479,31 +335,3 @@ def test_a_segmentation_on_its_own_grid_is_the_most_likely_label(model: BrlpMode
     with torch.inference_mode():
         expected = model.network("segmenter")(image).argmax(dim=1)[0].numpy()
     assert np.mean(found == expected) > 0.999
-
-
-def test_held_out_label_maps_are_for_evaluation_alone(tmp_path: Path) -> None:
-    for name in ("a_1.nii.gz", "a_2.nii.gz", "b_1.mgz"):
-        (tmp_path / name).touch()
-    training = list_label_maps(tmp_path, ("b_",))
-    evaluation = list_label_maps(tmp_path, ("b_",), for_evaluation=True)
-    assert [path.name for path in training] == ["a_1.nii.gz", "a_2.nii.gz"]
-    assert [path.name for path in evaluation] == ["b_1.mgz"]
-    with pytest.raises(ModelError, match="named c_"):
-        list_label_maps(tmp_path, ("c_",), for_evaluation=True)
-
-
-@pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261215), ("calibration", 20261216)])
-def test_people_of_each_purpose_have_a_seed_of_their_own(
-    purpose: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stopped(Exception):  # noqa: N818
-        pass
-
-    def stop(_bases: object, _folder: Path, settings: Any, *_: object, **__: object) -> None:
-        raise Stopped(settings.seed, settings.n_people, settings.schedule, settings.labels_by_share)
-
-    monkeypatch.setattr(evaluation_people, "read_bases", lambda *_: [])
-    monkeypatch.setattr(evaluation_people, "write_people_bank", stop)
-    with pytest.raises(Stopped) as told:
-        write_evaluation_people(load_recipe("mini"), tmp_path, tmp_path / "out", purpose=purpose)
-    assert told.value.args == (seed, 40, (24.0, 48.0), True)

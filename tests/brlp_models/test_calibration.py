@@ -1,0 +1,114 @@
+"""Calibration of a tiny random model on synthetic people."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from brlp_models.evaluation.evaluated_people import (
+    EvaluatedCohort,
+)
+from brlp_models.evaluation.volume_error import measure_volume_error
+from brlp_models.model.config import VolumeError
+from brlp_models.model.folder import load_model
+from brlp_models.model.model import BrlpModel
+from cohorts.errors import StorageError
+from tests.brlp_models.scanned_people import REGIONS, add_auxiliary, make_people
+from trialsim.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> BrlpModel:
+    return add_auxiliary(tiny_model, tmp_path_factory.mktemp("evaluating") / "tiny")
+
+
+def test_calibrating_predicts_without_what_was_calibrated_before(
+    model: BrlpModel, tmp_path: Path
+) -> None:
+    (tmp_path / "scans").mkdir()
+    people = make_people(10, 5, tmp_path / "scans", np.asarray(model.config.affine))
+    wide = VolumeError(at_baseline=9, per_year=9)
+    known = model.config.model_copy(update={"volume_error": {"hippocampus": wide}})
+    first, second = (
+        measure_volume_error(
+            one,
+            EvaluatedCohort(people),
+            tmp_path / name,
+            horizons_months=[24, 48],
+            samples=2,
+            seed=1,
+        )
+        for name, one in (("bare", model), ("known", replace(model, config=known)))
+    )
+    assert first == second
+    assert set(first) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
+    assert all(max(error.at_baseline, error.per_year) > 0 for error in first.values())
+
+
+def test_calibrate_writes_a_copy_that_knows_its_error(
+    model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scans").mkdir()
+    people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
+    people.write(tmp_path / "people")
+    words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
+    words += ["--out", tmp_path / "calibrated"]
+
+    def break_off(*_: object) -> Path:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("brlp_models.model.folder.copy_model_folder", break_off)
+        broken = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
+    assert broken.exit_code == 1
+    assert len(list((tmp_path / "calibrated.partial/error/people").iterdir())) == 10
+    found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
+    assert found.exit_code == 0, found.output
+    assert not (tmp_path / "calibrated.partial").exists()
+    copied = load_model(tmp_path / "calibrated")
+    card = (tmp_path / "calibrated/MODEL_CARD.md").read_text()
+    assert card.startswith(f"# A calibrated copy of {model.model_id}")
+    assert "10 SYNTHETIC people" in card
+    assert "- hippocampus: sd beyond the draws" in card
+    assert (model.folder / "MODEL_CARD.md").read_text() in card
+    judged = [tmp_path / "people", "--model", tmp_path / "calibrated", "--out", tmp_path / "judged"]
+    known = CliRunner().invoke(app, ["evaluate", *map(str, judged)])
+    assert known.exit_code == 1
+    assert "tiny was calibrated on 10 of these 10 people" in known.stderr
+    few = people.select(list(people.participants["participant_id"])[:6])
+    few.write(tmp_path / "few")
+    words[4], words[-1] = tmp_path / "few", tmp_path / "of few"
+    too_few = CliRunner().invoke(app, [str(word) for word in words])
+    assert too_few.exit_code == 1
+    assert "Only 6 people have a scan at baseline and later volumes" in too_few.stderr
+    assert not (tmp_path / "of few.partial").exists()
+    words[4], words[-1] = tmp_path / "people", tmp_path / "calibrated"
+    assert set(copied.config.volume_error) >= set(REGIONS)
+    assert copied.config.model_copy(update={"volume_error": {}}) == model.config
+    again = CliRunner().invoke(app, [str(word) for word in words])
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
+    words[-1] = tmp_path / "gain"
+    # random weights show nothing of a true change
+    refused = CliRunner().invoke(app, [str(word) for word in words])
+    assert refused.exit_code == 1
+    assert "The hippocampus, the endpoint of tiny, cannot be reported: Predicted" in refused.stderr
+    known = {"n": 10, "n_anatomies": 2}
+    rows = [
+        {"region": "hippocampus", "value": 0.8, "lower": 0.7, "upper": 0.9, "is_reported": True},
+        {"region": "lateral_ventricle", "value": 0.5, "lower": 0.2, "upper": 0.8}
+        | {"is_reported": False},
+    ]
+    table = pd.DataFrame(rows).assign(**known)
+    monkeypatch.setattr("brlp_models.evaluation.gain.measure_gain", lambda *_, **__: table)
+    found = CliRunner().invoke(app, [str(word) for word in words])
+    assert found.exit_code == 0, found.output
+    assert "of 10 people, which are few: they may be too narrow." in found.output
+    assert "Predicted scans show 0.50 of a true change of the lateral_ventricle" in found.output
+    copied = load_model(tmp_path / "gain")
+    assert copied.config.regions == ("hippocampus",)
+    assert copied.config.gain_measurement is not None
+    assert copied.config.gain_measurement.n_anatomies == 2
