@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         Where the file is damaged or is not a checkpoint of `write_checkpoint`.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # a hint about the pickle's protocol, meant for PyTorch's developers
+            warnings.simplefilter("ignore", UserWarning)
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:
-        raise ModelError(
-            f"{path} cannot be read as a training checkpoint ({type(error).__name__}); "
-            f"put {PREVIOUS} beside it in its place to go on from the checkpoint before, or delete "
-            "it to train this stage again from its start."
-        ) from error
+        problem = f"cannot be read as a training checkpoint ({type(error).__name__})"
+        raise ModelError(f"{path} {problem}; {_advise(path)}.") from error
     if not isinstance(state, dict) or "step" not in state:
-        raise ModelError(f"{path} is not a training checkpoint: it holds no step.")
+        problem = "is not a training checkpoint: it holds no step"
+        raise ModelError(f"{path} {problem}; {_advise(path)}.")
     return state
+
+
+def _advise(path: Path) -> str:
+    again = "delete it to train this stage again from its start"
+    if not (path.parent / PREVIOUS).is_file():
+        return again
+    return f"put {PREVIOUS} beside it in its place to go on from the checkpoint before, or {again}"

@@ -1,3 +1,4 @@
+import pickle
 import re
 import shutil
 from importlib.resources import files
@@ -16,7 +17,7 @@ from brlp_models.model.networks import build_refiner
 from brlp_models.training.banks.crop_sources import RenderingSource
 from brlp_models.training.banks.latents import write_arrays
 from brlp_models.training.banks.volumes import Bank
-from brlp_models.training.checkpoint import read_checkpoint
+from brlp_models.training.checkpoint import PREVIOUS, read_checkpoint
 from brlp_models.training.examples import Draw
 from brlp_models.training.loop import LoopSettings
 from brlp_models.training.pipeline import STAGES, Training
@@ -298,10 +299,23 @@ def test_an_unfinished_stage_is_refused(trained: Path) -> None:
         longer.load_network("segmenter")
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    path.write_bytes(b"not a checkpoint")
-    with pytest.raises(ModelError, match="cannot be read as a training checkpoint"):
+    # of a newer protocol, which PyTorch would warn of
+    path.write_bytes(pickle.dumps({"step": 1}))
+    with pytest.raises(ModelError, match=r"training checkpoint \(\w+\); delete it to train"):
+        read_checkpoint(path)
+    torch.save({"state_dict": {"step": 1}}, path)
+    with pytest.raises(ModelError, match="it holds no step; delete it to train"):
+        read_checkpoint(path)
+    path.with_name(PREVIOUS).touch()
+    with pytest.raises(ModelError, match=r"put checkpoint_before.pt beside it in its place"):
+        read_checkpoint(path)
+    path.unlink()
+    path.mkdir()
+    # what cannot be read for another reason is not to be deleted
+    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
         read_checkpoint(path)
 
 
