@@ -22,6 +22,7 @@ from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
+from trialsim.study.memory import hand_back_memory
 from trialsim.study.steps.archive import score_archive
 from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
@@ -94,6 +95,8 @@ def score(job: Job, run: Run) -> None:
     run.write("scores", scores)
     run.write("rankings", rankings)
     run.write("selection_counts", counts)
+    # looking for people who are there twice takes memory that is free from here on
+    hand_back_memory()
     participants = recall_cohort(job, run).participants
     run.write("group_differences", compute_group_differences(rankings, counts, participants))
 
