@@ -31,6 +31,12 @@ def test_a_bag_stands_for_everyone(rng: np.random.Generator) -> None:
             assert (counts.sum(axis=0) == 10_000).all()
 
 
+def test_resamples_of_bags_are_as_large_as_everyone(rng: np.random.Generator) -> None:
+    for n_people, size in ((9_999, 3_400), (8_000, 2_700)):
+        bags = deal_bags(n_people, 200, rng, size=size, rarest=1_000)
+        assert {n_people - bag.n_people for bag in bags} <= {0, 1}
+
+
 @pytest.mark.parametrize(("n_people", "rarest"), [(4_999, 1_000), (10_000, 90)])
 def test_few_people_and_rare_groups_are_resampled_whole(
     n_people: int, rarest: int, rng: np.random.Generator

@@ -100,9 +100,12 @@ def deal_bags(
     size = round(max(size, _FEWEST_OF_RAREST * n_people / max(rarest, 1)))
     if 2 * size > n_people:
         return [Bag(slice(0, n_bootstrap), np.arange(n_people), 1)]
+    # as many as stand for everyone: of fewer people, a number selected would be another share
+    copies = n_people // size
+    size = n_people // copies
     ends = np.linspace(0, n_bootstrap, _N_BAGS + 1).astype(int).tolist()
     return [
-        Bag(slice(start, stop), np.sort(rng.permutation(n_people)[:size]), n_people // size)
+        Bag(slice(start, stop), np.sort(rng.permutation(n_people)[:size]), copies)
         for start, stop in pairwise(ends)
     ]
 
