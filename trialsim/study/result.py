@@ -21,7 +21,7 @@ from trialsim.study.protocol import Protocol, build_protocol
 from trialsim.study.question import nest, read_recorded
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
 
 @entrance
@@ -91,7 +91,7 @@ class StudyResult:
         config = json.loads(str(runs.loc[self.study.writers()[table], "config"]))
         return list(config.get("notes") or ())
 
-    def plot(self, name: str) -> "Figure":
+    def plot(self, name: str) -> "matplotlib.figure.Figure":
         """Return a figure of the page, by its name: `power_curves`, `cost_by_fraction`.
 
         Raises
