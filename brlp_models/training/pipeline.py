@@ -169,7 +169,14 @@ class Training:
             raise ModelError(f"The recipe's model has no {stage}, so none can be trained.")
         network = self._build_new(stage)
         if self._start is not None:
-            network.load_state_dict(self._start.network(_NETWORKS[stage]).state_dict())
+            try:
+                network.load_state_dict(self._start.network(_NETWORKS[stage]).state_dict())
+            except RuntimeError as error:
+                raise ModelError(
+                    f"The recipe's {_NETWORKS[stage]} is not built like that of "
+                    f"{self._start.model_id}, which training starts from; leave its table out of "
+                    "[model]."
+                ) from error
         return network
 
     def _build_new(self, stage: StageName) -> nn.Module:

@@ -125,6 +125,8 @@ class Recipe(_Part):
             raise ValueError('volume_weight needs [model.schedule] prediction_type = "sample"')
         if self.diffusion is not None and self.diffusion.volume_weight:
             raise ValueError("volume_weight is for [[controlnet]], which sees the baseline scan")
+        if self.diffusion is not None and self.diffusion.volumes == "told":
+            raise ValueError('volumes = "told" is for [[controlnet]], which learns to follow')
         return self
 
     @model_validator(mode="after")

@@ -135,6 +135,10 @@ def test_a_model_of_real_scans_makes_no_synthetic_one(tmp_path: Path) -> None:
     [
         ({"start_from": None, "autoencoder": []}, "are needed, or start_from"),
         ({"start_from": "mini", "diffusion": None}, "the UNet of start_from must learn"),
+        (
+            {"diffusion": {**make_recipe().model_dump()["controlnet"][0], "volumes": "told"}},
+            r"is for \[\[controlnet\]\], which learns to follow",
+        ),
     ],
 )
 def test_a_recipe_says_what_its_start_lacks(change: dict[str, Any], sentence: str) -> None:
@@ -146,6 +150,15 @@ def test_a_start_that_is_no_model_is_told(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, tmp_path / "nowhere")
     with pytest.raises(ModelError, match="is no model folder"):
         load_recipe(path)
+
+
+def test_a_network_that_is_built_otherwise_than_its_start_is_told(tmp_path: Path) -> None:
+    start = write_start(tmp_path / "start")
+    wider = "[model.controlnet]\nconditioning_embedding_in_channels = 3\n"
+    wider += "conditioning_embedding_num_channels = [16]\n[[controlnet]]"
+    path = write_recipe(tmp_path, start, ON.replace("[[controlnet]]", wider))
+    with pytest.raises(ModelError, match="The recipe's controlnet is not built like that of"):
+        Training(load_recipe(path), tmp_path)._build("controlnet")
 
 
 def test_the_bundled_recipe_goes_on_from_the_bundled_model() -> None:
