@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from brlp_models.errors import ModelError
+from brlp_models.model.precision import has_bf16
 from brlp_models.training.checkpoint import CHECKPOINT, keep_checkpoint, read_checkpoint
 from brlp_models.training.examples import Examples, ExampleSource, load_batches
 from brlp_models.training.metrics_log import MetricsLog
@@ -41,7 +42,8 @@ class LoopSettings(BaseModel):
     gradient_clip
         The largest norm of a gradient.
     mixed_precision
-        Of the networks' passes; weights stay in full precision.
+        Of the networks' passes; weights stay in full precision. `bf16` is full precision on a
+        processor that does not multiply in it, where emulating it takes 60 times as long.
     log_every
         Steps between two looks at the losses; a GPU is waited for at each.
     workers
@@ -213,10 +215,17 @@ def start_accelerator(settings: LoopSettings) -> Accelerator:
     The processes that `accelerate launch` started are joined once; what Accelerate remembers of
     the stage before, it would otherwise hold against this one.
     """
+    accelerator = _start(settings.mixed_precision, settings.accumulation)
+    if settings.mixed_precision == "bf16" and not has_bf16(accelerator.device):
+        accelerator = _start("no", settings.accumulation)
+    return accelerator
+
+
+def _start(mixed_precision: str, accumulation: int) -> Accelerator:
     AcceleratorState._reset_state()
     return Accelerator(
-        mixed_precision=settings.mixed_precision,
-        gradient_accumulation_steps=settings.accumulation,
+        mixed_precision=mixed_precision,
+        gradient_accumulation_steps=accumulation,
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from brlp_models.training import loop
 from brlp_models.training.checkpoint import read_checkpoint
 from brlp_models.training.examples import Draw, Examples, load_batches
 from brlp_models.training.loop import LoopSettings, start_accelerator, train_stage
@@ -138,8 +139,9 @@ def run_counting(folder: Path, batch_size: int, accumulation: int, precision: st
 
 
 def test_each_stage_has_the_accumulation_and_the_precision_that_it_asks_for(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(loop, "has_bf16", lambda _device: True)
     whole = run_counting(tmp_path / "whole", 16, 1, "no")
     parts = run_counting(tmp_path / "parts", 2, 8, "no")
     half = run_counting(tmp_path / "half", 16, 1, "bf16")
@@ -148,6 +150,17 @@ def test_each_stage_has_the_accumulation_and_the_precision_that_it_asks_for(
     (one,), (other,) = (s.networks["line"].parameters() for s in (whole, parts))
     torch.testing.assert_close(one, other)
     assert (whole.dtypes, half.dtypes) == ({torch.float32}, {torch.bfloat16})
+
+
+def test_a_processor_without_bf16_learns_in_full_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # emulated, a convolution takes 60 times as long
+    monkeypatch.setattr(loop, "has_bf16", lambda _device: False)
+    asked, full = (run_counting(tmp_path / p, 16, 1, p) for p in ("bf16", "no"))
+    assert asked.dtypes == {torch.float32}
+    (one,), (other,) = (s.networks["line"].parameters() for s in (asked, full))
+    assert torch.equal(one, other)
 
 
 def test_examples_are_the_same_with_workers() -> None:
