@@ -202,13 +202,19 @@ def _render_readme(model: BrlpModel, card: str) -> str:
 
 def _tell_gains(config: ModelConfig) -> list[str]:
     """Return how trialsim comes from the change that is shown to the one that it reports."""
-    if not config.volume_gain:
+    told = []
+    if config.volume_gain:
+        gains = ", ".join(f"{region} {gain:.3g}" for region, gain in config.volume_gain.items())
+        told.append(f"divided by the share of a true change that predictions show: {gains}")
+    if config.shown_weight:
+        weights = ", ".join(f"{region} {own:.3g}" for region, own in config.shown_weight.items())
+        told.append(f"weighed against the change that the context tells, with: {weights}")
+    if not told:
         return []
-    gains = ", ".join(f"{region} {gain:.3g}" for region, gain in config.volume_gain.items())
     return [
         "",
         "It is not yet the change that `trialsim predict` reports, which is the shown relative "
-        f"change divided by the share of a true change that predictions show: {gains}.",
+        f"change {'; and '.join(told)}.",
     ]
 
 

@@ -1,5 +1,6 @@
 """The share of a region's true change that predicted scans show, on people of other anatomies."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,7 @@ def measure_gain(
     Parameters
     ----------
     model
-        The gain that it divides by is multiplied back.
+        The gain that it divides by is multiplied back; its `shown_weight` is left out.
     people
         Of anatomies that training never read, whom no reported result stands on.
     out
@@ -55,8 +56,9 @@ def measure_gain(
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, [horizon_months])
     known = people.cohort.select([str(name) for name in at_horizon["participant_id"].unique()])
+    bare = replace(model, config=model.config.model_copy(update={"shown_weight": {}}))
     changes = predict_told(
-        model,
+        bare,
         known,
         at_horizon,
         out,

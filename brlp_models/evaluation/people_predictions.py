@@ -17,6 +17,7 @@ _NAMES = {
     "volume_mm3": "predicted_mm3",
     "volume_sd_mm3": "sd_mm3",
     "baseline_volume_mm3": "start_mm3",
+    "told_volume_mm3": "told_mm3",
 }
 
 
@@ -28,7 +29,8 @@ class PeoplePredictions:
     ----------
     table
         `participant_id`, `horizon_months`, `region`, `predicted_mm3`, `sd_mm3`, `start_mm3` (as
-        measured in the input scan, never in the decoded one), `method`.
+        measured in the input scan, never in the decoded one), `told_mm3` (what the context tells,
+        NaN where nothing), `method`.
     scans
         The predicted scans.
     failures

@@ -40,7 +40,7 @@ def _too_few(n_people: int, what: str) -> ModelError:
     return ModelError(f"Only {n_people} people {what}; intervals need at least {LEAST_PEOPLE}.")
 
 
-def measure_volume_error(
+def predict_calibration_people(
     model: BrlpModel,
     people: EvaluatedCohort,
     out: Path,
@@ -49,13 +49,13 @@ def measure_volume_error(
     samples: int,
     seed: int,
     on_progress: OnProgress | None = None,
-) -> dict[str, VolumeError]:
-    """Predict people whose later volumes are known, and return the error beyond the draws' spread.
+) -> pd.DataFrame:
+    """Predict people whose later volumes are known, by the scans and the draws alone.
 
     Parameters
     ----------
     model
-        Its own `volume_error` is left out of what is measured.
+        Its own `volume_error` and `shown_weight` are left out of what is predicted.
     people
         Whom no reported result stands on.
     out
@@ -65,8 +65,8 @@ def measure_volume_error(
 
     Returns
     -------
-    dict
-        By region.
+    DataFrame
+        The columns of `PeoplePredictions.table`, with `true_mm3` and `baseline_mm3`.
 
     Raises
     ------
@@ -78,7 +78,8 @@ def measure_volume_error(
     require_one_tool({"the people": people.cohort})
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, horizons_months)
-    bare = replace(model, config=model.config.model_copy(update={"volume_error": {}}))
+    unmeasured: dict[str, object] = {"volume_error": {}, "shown_weight": {}}
+    bare = replace(model, config=model.config.model_copy(update=unmeasured))
     found = predict_people(
         bare, people.cohort, out, horizons_months, samples, seed=seed, on_progress=on_progress
     )
@@ -86,7 +87,7 @@ def measure_volume_error(
     n_people = compared["participant_id"].nunique()
     if n_people < LEAST_PEOPLE:
         raise _too_few(n_people, "could be predicted and compared with later volumes")
-    return fit_volume_error(compared)
+    return compared
 
 
 def fit_volume_error(predicted: pd.DataFrame) -> dict[str, VolumeError]:

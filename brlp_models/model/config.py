@@ -220,6 +220,10 @@ class ModelConfig(_Part):
         named.
     gain_measurement
         On whom that was measured; None: on training people. Written by `trialsim model calibrate`.
+    shown_weight
+        By region, how much of a predicted change is that of the predicted scan; the rest is the
+        change that the context tells. 1 for a region that is not named, or that the context tells
+        nothing of. Written by `trialsim model calibrate`.
     volume_error
         By region, what the sd over draws is combined with in `volume_sd_mm3`; written by
         `trialsim model calibrate`. Nothing for a region that is not named.
@@ -262,6 +266,7 @@ class ModelConfig(_Part):
     segmenter: SegmenterConfig | None = None
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
     gain_measurement: GainMeasurement | None = None
+    shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     volume_error: dict[str, VolumeError] = {}
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None

@@ -266,6 +266,7 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "segmentation": config.segmenter.network if config.segmenter else "none of its own",
         "auxiliary": dict(config.auxiliary),
         "volume_gain": _describe_gain(config),
+        "shown_weight": ", ".join(f"{k} {v:.2f}" for k, v in config.shown_weight.items()) or "none",
         "learned from": config.learned_from,
         "training_ranges": {k: list(v) for k, v in config.training_ranges.items()},
     }

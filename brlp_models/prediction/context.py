@@ -137,6 +137,46 @@ def build_context_values(
     return values
 
 
+def list_told_volumes(
+    config: ModelConfig,
+    values: pd.DataFrame,
+    measured: Mapping[str, float],
+    *,
+    determinant: float,
+) -> list[dict[str, float]]:
+    """Return the later volumes that the context tells, one mapping of regions a row.
+
+    Parameters
+    ----------
+    config
+        Says what the context holds.
+    values
+        Of `build_context_values`.
+    measured
+        Volumes (native mm3) of the starting visit.
+    determinant
+        As in `build_context_values`.
+
+    Returns
+    -------
+    list of dict
+        Native mm3, of regions that are measured at the start.
+    """
+    told: dict[str, pd.Series[float]] = {}
+    for entry in config.context:
+        kind, _, region = entry.name.partition(":")
+        if kind not in ("volume", "change") or region not in measured or entry.name not in values:
+            continue
+        if kind == "volume":
+            told[region] = values[entry.name] / determinant
+        else:
+            told.setdefault(region, measured[region] + values[entry.name] / determinant)
+    return [
+        {str(k): float(v) for k, v in row.items()}
+        for row in pd.DataFrame(told, index=values.index).to_dict("records")
+    ]
+
+
 def _predict(
     model: AuxiliaryModel,
     table: pd.DataFrame,

@@ -49,12 +49,16 @@ class Person:
 
 @dataclass
 class PersonAtHorizon:
-    """One person at one horizon, with what its draws said so far."""
+    """One person at one horizon, with what its draws said so far.
+
+    `told` has the later volumes (native mm3) that the context tells, by region.
+    """
 
     person: Person
     horizon_months: float
     age_years: float
     context: Tensor
+    told: Volumes = field(default_factory=dict)
     draws: DrawSummary = field(default_factory=DrawSummary)
     problems: Sequence[str] = ()
 

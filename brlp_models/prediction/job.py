@@ -18,6 +18,7 @@ from brlp_models.prediction.context import (
     AuxiliaryModels,
     EndpointSource,
     build_context_values,
+    list_told_volumes,
 )
 from brlp_models.prediction.dataset import (
     OUTLINED_REGION,
@@ -143,11 +144,15 @@ class PredictionJob:
             determinant=person.scan.determinant,
             horizons_months=months,
         )
-        context = encode_context(self.model.config.context, values)
+        config, determinant = self.model.config, person.scan.determinant
+        context = encode_context(config.context, values)
+        told = list_told_volumes(config, values, person.volumes, determinant=determinant)
         outside = find_values_outside_training(self.model.config, values)
         reasons = [f"{person.scan.warnings}."] if person.scan.warnings else []
         targets = [
-            PersonAtHorizon(person, horizon, float(values["age"].iloc[row]), context[row])
+            PersonAtHorizon(
+                person, horizon, float(values["age"].iloc[row]), context[row], told[row]
+            )
             for row, horizon in enumerate(months)
         ]
         return targets, [*reasons, *outside["problem"]]

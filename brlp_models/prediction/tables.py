@@ -11,7 +11,7 @@ from brlp_models.model.config import VolumeError
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.draws import PersonAtHorizon
 from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
-from cohorts.schema import SIDES, validate_table
+from cohorts.schema import SIDES, join_sides, validate_table
 
 Found = TypeVar("Found")
 _NO_ERROR = VolumeError(at_baseline=0, per_year=0)
@@ -31,10 +31,11 @@ def build_rows(
     The predicted volume is the volume measured in the input scan times (predicted / reconstructed
     baseline), where both of these went through the same decoder and segmenter, so that their bias
     cancels; the relative change is divided by the share of a true change that the model renders
-    (`volume_gain`). Its sd combines the sd over draws with what all draws get wrong alike
+    (`volume_gain`), and weighed (`shown_weight`) with the change that the context tells. Its sd
+    combines the sd over draws with what all draws get wrong alike
     (`volume_error`), and with the spread between contrasts of a starting scan that the model's own
     segmenter measured, as independent. The raw volumes and their sd over draws (mm3 in the model's
-    space) are kept beside it.
+    space) are kept beside it, and what the context tells.
 
     Raises
     ------
@@ -76,6 +77,8 @@ def build_rows(
                 predicted,
                 reconstructed,
                 sd,
+                told=_find_told(target.told, measured, region),
+                weight=_find(config.shown_weight, region, 1.0),
                 gain=_find(config.volume_gain, region, 1.0),
                 error_sd=math.hypot(
                     _find(config.volume_error, region, _NO_ERROR).compute_sd(years),
@@ -101,28 +104,40 @@ def _volumes(
     reconstructed: Volumes,
     sd: Mapping[str, float],
     *,
+    told: float,
+    weight: float,
     gain: float,
     error_sd: float,
 ) -> dict[str, Any]:
     per_raw = measured[region] / reconstructed[region]
     change = per_raw * (predicted[region] - reconstructed[region]) / gain
+    draws_sd = per_raw * sd.get(region, float("nan")) / gain
+    if weight < 1 and not math.isnan(told):
+        change = weight * change + (1 - weight) * (told - measured[region])
+        draws_sd *= weight
     return {
         "region": region,
         "volume_mm3": max(0.0, measured[region] + change),
-        "volume_sd_mm3": math.hypot(
-            per_raw * sd.get(region, float("nan")) / gain, error_sd * measured[region]
-        ),
+        "volume_sd_mm3": math.hypot(draws_sd, error_sd * measured[region]),
         "baseline_volume_mm3": measured[region],
         "raw_volume_mm3": predicted[region],
         "raw_volume_sd_mm3": sd.get(region, float("nan")),
         "raw_baseline_volume_mm3": reconstructed[region],
+        "told_volume_mm3": told,
     }
 
 
 def _find(by_region: Mapping[str, Found], region: str, default: Found) -> Found:
     """Return what is known of a region; one side has that of both."""
-    left, right = (f"{side}_" for side in SIDES)
-    return by_region.get(region.removeprefix(left).removeprefix(right), default)
+    return by_region.get(join_sides(region), default)
+
+
+def _find_told(told: Volumes, measured: Volumes, region: str) -> float:
+    """Return the later volume that is told; one side changes as both do, NaN where none is."""
+    whole = join_sides(region)
+    if whole not in told or not measured.get(whole, 0) > 0:
+        return float("nan")
+    return told[whole] / measured[whole] * measured[region]
 
 
 def _check_reconstruction(participant_id: str, found: Volumes, regions: Iterable[str]) -> None:

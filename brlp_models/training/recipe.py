@@ -204,7 +204,8 @@ def load_recipe(source: str | Path) -> Recipe:
 def _take_over(start: str) -> dict[str, Any]:
     """Return the configuration of a model without what was measured of its weights."""
     config = read_config(find_model_folder(start))
-    own = {"volume_gain", "volume_error", "training_ranges", "auxiliary"}
+    own = {"volume_gain", "gain_measurement", "shown_weight", "volume_error"}
+    own |= {"training_ranges", "auxiliary"}
     return config.model_dump(mode="json", exclude=own)
 
 

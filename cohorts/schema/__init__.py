@@ -26,6 +26,7 @@ from cohorts.schema.names import (
     REPORTED_REGIONS,
     SEXES,
     SIDES,
+    join_sides,
     order_diagnoses,
 )
 from cohorts.schema.people import PEOPLE_TABLES
@@ -46,6 +47,7 @@ __all__ = [
     "SIDES",
     "TABLES",
     "find_command",
+    "join_sides",
     "order_diagnoses",
     "validate_table",
 ]

@@ -52,3 +52,15 @@ def order_diagnoses(found: Iterable[str]) -> tuple[str, ...]:
     """
     there = set(found)
     return (*(name for name in DIAGNOSES if name in there), *sorted(there - set(DIAGNOSES)))
+
+
+def join_sides(region: str) -> str:
+    """Return the region that has both sides of a one-sided one; others are their own.
+
+    Examples
+    --------
+    >>> join_sides("left_hippocampus"), join_sides("thalamus")
+    ('hippocampus', 'thalamus')
+    """
+    left, right = (f"{side}_" for side in SIDES)
+    return region.removeprefix(left).removeprefix(right)

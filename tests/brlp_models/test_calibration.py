@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
 )
-from brlp_models.evaluation.volume_error import measure_volume_error
+from brlp_models.evaluation.volume_error import fit_volume_error, predict_calibration_people
 from brlp_models.model.config import VolumeError
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
@@ -31,9 +31,10 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
     (tmp_path / "scans").mkdir()
     people = make_people(10, 5, tmp_path / "scans", np.asarray(model.config.affine))
     wide = VolumeError(at_baseline=9, per_year=9)
-    known = model.config.model_copy(update={"volume_error": {"hippocampus": wide}})
+    before = {"volume_error": {"hippocampus": wide}, "shown_weight": {"hippocampus": 0.1}}
+    known = model.config.model_copy(update=before)
     first, second = (
-        measure_volume_error(
+        predict_calibration_people(
             one,
             EvaluatedCohort(people),
             tmp_path / name,
@@ -43,9 +44,10 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
         )
         for name, one in (("bare", model), ("known", replace(model, config=known)))
     )
-    assert first == second
-    assert set(first) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
-    assert all(max(error.at_baseline, error.per_year) > 0 for error in first.values())
+    pd.testing.assert_frame_equal(first, second)
+    errors = fit_volume_error(first)
+    assert set(errors) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
+    assert all(max(error.at_baseline, error.per_year) > 0 for error in errors.values())
 
 
 def test_calibrate_writes_a_copy_that_knows_its_error(
@@ -87,7 +89,11 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     assert not (tmp_path / "of few.partial").exists()
     words[4], words[-1] = tmp_path / "people", tmp_path / "calibrated"
     assert set(copied.config.volume_error) >= set(REGIONS)
-    assert copied.config.model_copy(update={"volume_error": {}}) == model.config
+    assert set(copied.config.shown_weight) == set(REGIONS)
+    assert all(0 <= weight <= 1 for weight in copied.config.shown_weight.values())
+    assert "of a predicted change is the predicted scan's, the rest what the context tells" in card
+    measured = {"volume_error": {}, "shown_weight": {}}
+    assert copied.config.model_copy(update=measured) == model.config
     again = CliRunner().invoke(app, [str(word) for word in words])
     assert again.exit_code == 1
     assert "exists already" in again.stderr
@@ -104,11 +110,12 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     ]
     table = pd.DataFrame(rows).assign(**known)
     monkeypatch.setattr("brlp_models.evaluation.gain.measure_gain", lambda *_, **__: table)
-    found = CliRunner().invoke(app, [str(word) for word in words])
+    found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-shown-weight"])
     assert found.exit_code == 0, found.output
     assert "of 10 people, which are few: they may be too narrow." in found.output
     assert "Predicted scans show 0.50 of a true change of the lateral_ventricle" in found.output
     copied = load_model(tmp_path / "gain")
     assert copied.config.regions == ("hippocampus",)
+    assert copied.config.shown_weight == {}
     assert copied.config.gain_measurement is not None
     assert copied.config.gain_measurement.n_anatomies == 2

@@ -23,7 +23,7 @@ from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFE
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.volume_error import measure_volume_error
+from brlp_models.evaluation.volume_error import predict_calibration_people
 from brlp_models.model.folder import copy_model_folder, load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import (
@@ -251,7 +251,7 @@ def test_people_whom_a_model_knows_do_not_judge_it(
 
 def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="at least 10"):
-        measure_volume_error(
+        predict_calibration_people(
             model, EvaluatedCohort(cohort), tmp_path, horizons_months=[24], samples=2, seed=1
         )
 

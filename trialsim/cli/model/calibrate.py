@@ -29,6 +29,13 @@ def calibrate(
             "interval; leave it out for people of anatomies that training read.",
         ),
     ] = True,
+    shown_weight: Annotated[
+        bool,
+        typer.Option(
+            help="Weigh the change that predicted scans show with the one that their context is "
+            "told, as comes nearest to what became of these people.",
+        ),
+    ] = True,
     measured_by: MeasuredByOption = None,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
@@ -39,11 +46,14 @@ def calibrate(
     The auxiliary model and the segmenter err alike in every draw, so the spread of the draws alone
     is too narrow an interval. The copy's `volume_sd_mm3` has that error in it. Predicted changes
     are divided by the share of a true change that predicted scans of these people show; a region
-    whose share may be under 0.3 is left out of the copy. The same command goes on where it was
-    interrupted.
+    whose share may be under 0.3 is left out of the copy. They are then weighed with the changes
+    that the context is told, as these people say what a scan adds to those and what is its own
+    error. The same command goes on where it was interrupted.
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
+    import numpy as np
+
     from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.evaluation.gain import (
         apply_gain,
@@ -51,9 +61,15 @@ def calibrate(
         describe_measurement,
         measure_gain,
     )
+    from brlp_models.evaluation.shown_weight import (
+        describe_shown_weight,
+        estimate_shown_weight,
+        weigh_shown,
+    )
     from brlp_models.evaluation.volume_error import (
         describe_volume_error,
-        measure_volume_error,
+        fit_volume_error,
+        predict_calibration_people,
         refuse_few_people,
     )
     from brlp_models.model.calibrated_card import render_calibrated_card
@@ -78,6 +94,7 @@ def calibrate(
     refuse_people_trained_on(loaded, people)
     refuse_few_people(evaluated, horizon)
     config, found_gain = loaded.config, []
+    weights: dict[str, float] = {}
     if gain:
         with count_items("predicting", len(people.participants), quiet=quiet) as step:
             found = measure_gain(
@@ -95,7 +112,7 @@ def calibrate(
         typer.echo("\n".join(found_gain))
     total = len(people.participants) * len(horizon)
     with count_items("predicting", total, quiet=quiet) as step:
-        errors = measure_volume_error(
+        compared = predict_calibration_people(
             replace(loaded, config=config),
             evaluated,
             unfinished / "error",
@@ -104,14 +121,23 @@ def calibrate(
             seed=seed,
             on_progress=step,
         )
-    config = config.model_copy(update={"volume_error": errors})
+    found_weight = []
+    if shown_weight:
+        found = estimate_shown_weight(
+            compared, rng=np.random.default_rng(seed), anatomies=evaluated.find_anatomies()
+        )
+        weights = {str(row.region): float(str(row.value)) for row in found.itertuples()}
+        found_weight = describe_shown_weight(found)
+    errors = fit_volume_error(weigh_shown(compared, weights))
+    config = config.model_copy(update={"volume_error": errors, "shown_weight": weights})
     told_errors = describe_volume_error(errors)
+    measured = [*found_gain, *found_weight, *told_errors]
     texts = {
-        CARD: render_calibrated_card(loaded, config, people, [*found_gain, *told_errors]),
+        CARD: render_calibrated_card(loaded, config, people, measured),
         CALIBRATION_PEOPLE: describe_calibration_people(people),
     }
     copied = load_model(copy_model_folder(model, out, config, texts))
     # what was predicted is kept until the copy is there
     shutil.rmtree(unfinished)
-    typer.echo("\n".join(told_errors))
+    typer.echo("\n".join([*found_weight, *told_errors]))
     typer.echo(f"{copied.model_id} was written to {out}.")
