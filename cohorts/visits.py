@@ -7,7 +7,7 @@ So no measurement counts twice.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,17 @@ WINDOW_MONTHS: Final = 3.0
 """How far a visit may be from the time that it stands for, where nothing else is stated."""
 
 MONTHS: Final = "months_from_baseline"
+
+
+def read_determinant(stated: Any) -> float | None:
+    """Return the `determinant` that a visit states of its scan; None where it states none.
+
+    Examples
+    --------
+    >>> read_determinant(1.25)
+    1.25
+    """
+    return None if stated is None or pd.isna(stated) else float(stated)
 
 
 def order_visits(visits: pd.DataFrame) -> pd.DataFrame:

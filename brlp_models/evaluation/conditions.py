@@ -249,12 +249,14 @@ def summarize_conditions(
 def swap_scans(cohort: Cohort) -> Cohort:
     """Return the cohort with each person's images and segmentations those of the next one.
 
+    The determinants that visits state are of their scans, and go with them.
+
     Volumes, ages and diagnoses stay with their person. Visits are matched in time; those that the
     other person lacks have no image.
     """
     names = [str(name) for name in cohort.participants["participant_id"]]
-    columns = ["image_path", "segmentation_path"]
     visits = cohort.visits.copy()
+    columns = ["image_path", "segmentation_path", *visits.columns.intersection(["determinant"])]
     rank = visits.sort_values("months_from_baseline").groupby("participant_id").cumcount()
     key = list(zip(visits["participant_id"].astype(str), rank.reindex(visits.index), strict=True))
     given = visits[columns].set_axis(pd.MultiIndex.from_tuples(key))

@@ -113,7 +113,7 @@ class PredictionJob:
         return math.ceil(self.drawing.latent_batch.size / per_person)
 
     def _predict_group(self, group: Sequence[str], problems: dict[str, Sequence[str]]) -> None:
-        waiting = [name for name in group if not self.archive.has(name)]
+        waiting = [name for name in group if not self._is_finished(name)]
         ready = self._prepare_all(waiting, problems)
         if ready and len(waiting) < len(group):
             # drawn once more with the rest of their group: rounding depends on who is in a batch
@@ -123,6 +123,20 @@ class PredictionJob:
         # who was finished before is drawn along, and stays as it was kept
         for name in (name for name in ready if name in waiting):
             _attempt(name, lambda name: self._finish(*ready[name]), problems)
+
+    def _is_finished(self, name: str) -> bool:
+        return self.archive.has(name, determinant=self._find_determinant(name))
+
+    def _find_determinant(self, name: str) -> float | None:
+        if "determinant" not in self.cohort.visits:
+            return None
+        try:
+            start = find_start_visit(
+                self.people.select(name), name, until_months=self.settings.until_months
+            )
+        except ModelError:
+            return None
+        return start.determinant
 
     def _prepare_all(
         self, names: Sequence[str], problems: dict[str, Sequence[str]]
@@ -208,7 +222,7 @@ class PredictionJob:
                     warnings=" ".join(warnings),
                 )
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
-        self.archive.write(name, content)
+        self.archive.write(name, content, determinant=person.start.determinant)
 
     def _show(
         self,

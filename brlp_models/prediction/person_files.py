@@ -28,6 +28,7 @@ from cohorts.schema import validate_table
 from cohorts.table_files import write_table
 
 SETTINGS, PEOPLE, SCANS = "settings.json", "people", "scans"
+_DETERMINANT: Final = "determinant"
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,11 @@ class PredictionArchive:
                 )
         write_file(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
-    def has(self, participant_id: str) -> bool:
-        """Whether a person is finished."""
-        return self._path(participant_id).is_file()
+    def has(self, participant_id: str, *, determinant: float | None = None) -> bool:
+        """Whether a person is finished, from a scan of which a visit states this determinant."""
+        if not self._path(participant_id).is_file():
+            return False
+        return self.read(participant_id).get(_DETERMINANT) == determinant
 
     def read(self, participant_id: str) -> dict[str, Any]:
         """Return what is known of a finished person.
@@ -80,9 +83,13 @@ class PredictionArchive:
         """
         return _read(self._path(participant_id))
 
-    def write(self, participant_id: str, content: Mapping[str, Any]) -> None:
-        """Keep a finished person."""
-        write_file(self._path(participant_id), (json.dumps(content) + "\n").encode())
+    def write(
+        self, participant_id: str, content: Mapping[str, Any], *, determinant: float | None = None
+    ) -> None:
+        """Keep a finished person, with what the visit states of the scan."""
+        # everybody else's file is what it was before visits could state any
+        kept = {} if determinant is None else {_DETERMINANT: determinant}
+        write_file(self._path(participant_id), (json.dumps({**content, **kept}) + "\n").encode())
 
     def _path(self, participant_id: str) -> Path:
         # quoted: a participant's name must not lead out of the folder

@@ -110,10 +110,11 @@ def segment_cohort(
     for own, visit in _iterate_starts(cohort):
         if not _has_volumes(own, visit):
             name = visit.participant_id
-            if not archive.has(name):
+            stated = visit.determinant
+            if not archive.has(name, determinant=stated):
                 with limited_threads(1):
                     rows_of_one = _measure(model, segmenter, own, visit, cache)
-                archive.write(name, {"rows": rows_of_one})
+                archive.write(name, {"rows": rows_of_one}, determinant=stated)
             rows += archive.read(name)["rows"]
         on_scan()
     columns = ["participant_id", "session_id", "region", "volume_mm3", "source"]

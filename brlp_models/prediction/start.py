@@ -20,7 +20,7 @@ from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, to_nati
 from brlp_models.scans.segmentation import Segmenter
 from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
-from cohorts.visits import order_visits
+from cohorts.visits import order_visits, read_determinant
 from cohorts.volumetry import compute_volumes
 
 
@@ -36,6 +36,8 @@ class StartVisit:
         At the visit; months since the baseline visit.
     image_path, segmentation_path
         Its files, of the T1w where the model reads more.
+    determinant
+        What the visit states of the way of its files to MNI152, where it states any.
     """
 
     participant_id: str
@@ -44,6 +46,7 @@ class StartVisit:
     months: float
     image_path: Path
     segmentation_path: Path | None
+    determinant: float | None = None
 
     @property
     def prefix(self) -> str:
@@ -80,6 +83,8 @@ class StartScan:
         was preprocessed before it was read.
     contrast_spread
         By region, the sd of its volume between contrasts of the scan, as a share of it.
+    determinant
+        MNI-space volume over native volume.
     """
 
     image: Tensor
@@ -88,13 +93,7 @@ class StartScan:
     warnings: str = ""
     brain_mask: str = PREPROCESSED_BEFORE
     contrast_spread: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def determinant(self) -> float:
-        """MNI-space volume over native volume."""
-        if self.native_to_mni is None:
-            return 1.0
-        return float(np.linalg.det(self.native_to_mni[:3, :3]))
+    determinant: float = 1.0
 
 
 def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float) -> StartVisit:
@@ -120,6 +119,7 @@ def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float
         float(row["months_from_baseline"]),
         Path(row["image_path"]),
         Path(segmentation) if pd.notna(segmentation) else None,
+        read_determinant(row.get("determinant")),
     )
 
 
@@ -147,6 +147,7 @@ def load_start_scan(
         check.reason_text,
         check.brain_mask,
         check.contrast_spread,
+        scan.determinant,
     )
 
 
@@ -162,7 +163,10 @@ def place_start(
     """
     first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
     starts = [first] if first.session_id == visit.session_id else [first, visit]
-    visits = [VisitScan(start.image_path, start.segmentation_path) for start in starts]
+    visits = [
+        VisitScan(start.image_path, start.segmentation_path, determinant=start.determinant)
+        for start in starts
+    ]
     return load_onto_grid(model, visits, cache)
 
 
@@ -171,13 +175,16 @@ def measure_start(
 ) -> tuple[dict[str, float], str]:
     """Return the native volumes (mm3) of one person's starting scan, and what measured them.
 
-    The cohort's own volumes come first, then the given segmentation, then the segmenter.
+    The cohort's own volumes come first, then the given segmentation, then the segmenter. The given
+    segmentation lies where the scan's file lies.
     """
     mine = cohort.volumes_of(visit.participant_id, visit.session_id)
     if not mine.empty:
         return as_mapping(mine), str(mine["source"].iloc[0])
     if visit.segmentation_path is not None:
-        return as_mapping(compute_volumes(visit.segmentation_path)), "segmentation"
+        given = as_mapping(compute_volumes(visit.segmentation_path))
+        scale = visit.determinant or 1.0
+        return {region: volume / scale for region, volume in given.items()}, "segmentation"
     if segmenter is None:
         raise ModelError(
             f"{visit.participant_id} has neither volumes nor a segmentation at {visit.session_id}."

@@ -42,7 +42,9 @@ def load_onto_grid(
     """Return the last of one person's scans on a model's grid, with what the input check judges.
 
     A scan that is there already, with intensities 0 to 1 around a background of 0 in every channel,
-    is taken as it is. Any other is preprocessed through the affine of the person's first scan.
+    is taken as it is, with the determinant that its visit states. Any other is preprocessed through
+    the affine of the person's first scan, which says how large it becomes: one stated beside it
+    would be of another space than the file's.
 
     Parameters
     ----------
@@ -57,7 +59,8 @@ def load_onto_grid(
     Raises
     ------
     ScanError
-        Where a file cannot be read, or no brain is found in it; where a channel is not there.
+        Where a file cannot be read, or no brain is found in it; where a channel is not there; where
+        a determinant is stated of a scan that is not on the grid.
     """
     from brlp_models.scans.brain_network import choose_brain_segmenter
 
@@ -65,8 +68,9 @@ def load_onto_grid(
     last = add_channels(visits[-1], config.channels)
     visits, scans = [*visits[:-1], last], read_channels(last)
     if are_preprocessed(scans, grid):
-        placed = take_as_they_are(scans, config.white_over_gray)
+        placed = take_as_they_are(scans, config.white_over_gray, determinant=last.determinant)
     else:
+        refuse_determinant(last, scans[0])
         segmenter, wanted = choose_brain_segmenter(model), config.white_over_gray
 
         def make() -> PreprocessedScan:
@@ -76,6 +80,17 @@ def load_onto_grid(
         placed = make() if cache is None else cache.fetch(key, make)
     sides = "" if last.segmentation is None else judge_sides(last.segmentation)
     return replace(placed, provenance={**placed.provenance, "sides": sides})
+
+
+def refuse_determinant(visit: VisitScan, scan: Scan) -> None:
+    """Raise `ScanError` where a visit states a determinant, though its scan is not on the grid."""
+    if visit.determinant in (None, 1.0):
+        return
+    raise ScanError(
+        f"{scan.name}: the visit states a determinant of {visit.determinant:g}, so the scan should "
+        "lie on the model's grid with intensities from 0 to 1, and it does not; leave the "
+        "determinant out where the scan is in the person's own space."
+    )
 
 
 def add_channels(visit: VisitScan, channels: Sequence[str]) -> VisitScan:
@@ -120,7 +135,9 @@ def is_preprocessed(scan: Scan, grid: Grid) -> bool:
     return low == 0 and 0.5 < high <= 1.001 and background >= _LEAST_BACKGROUND
 
 
-def take_as_they_are(scans: Sequence[Scan], white_over_gray: float | None) -> PreprocessedScan:
+def take_as_they_are(
+    scans: Sequence[Scan], white_over_gray: float | None, *, determinant: float | None = None
+) -> PreprocessedScan:
     """Return a scan that is on the model's grid already, with what can be judged of it there.
 
     Its contrast is not changed: how far it is from that of training is judged instead.
@@ -131,6 +148,8 @@ def take_as_they_are(scans: Sequence[Scan], white_over_gray: float | None) -> Pr
         Brain from 0 to 1, background exactly 0, one a channel; the first is judged.
     white_over_gray
         The contrast of the model's training, where it is known.
+    determinant
+        Of the way that the scan came to the grid, where it is known.
     """
     scan = scans[0]
     mask = scan.data > 0
@@ -151,6 +170,7 @@ def take_as_they_are(scans: Sequence[Scan], white_over_gray: float | None) -> Pr
             "mask": PREPROCESSED_BEFORE,
             "orientation": tell_orientation(scan),
         },
+        given_determinant=determinant or 1.0,
     )
 
 

@@ -45,12 +45,16 @@ class VisitScan:
         A brain mask in the scan's world.
     others
         The further channels by name, in the model's order.
+    determinant
+        Volume in MNI152 of 1 mm3 of the person, where the scan was brought onto the model's grid
+        elsewhere and this is known.
     """
 
     scan: Path | str | Scan
     segmentation: Path | str | None = None
     mask: Path | str | None = None
     others: Mapping[str, Path | str | Scan] = field(default_factory=dict)
+    determinant: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ class PreprocessedScan:
     provenance
         The file, the template, where the brain mask came from (`BrainMask`), and how each further
         channel, by its name, came to lie on the first.
+    given_determinant
+        Of the way that a scan came before it was read, where it lay on the grid already. It is no
+        property of the file, and `save` leaves it out.
     """
 
     image: NDArray[np.float32]
@@ -83,6 +90,7 @@ class PreprocessedScan:
     native_to_mni: Affine
     metrics: dict[str, float]
     provenance: dict[str, str]
+    given_determinant: float = 1.0
 
     @property
     def is_in_place(self) -> bool:
@@ -92,7 +100,7 @@ class PreprocessedScan:
     @property
     def determinant(self) -> float:
         """Volume in MNI152 of 1 mm3 of the person: MNI-space volume = native mm3 x determinant."""
-        return float(np.linalg.det(self.native_to_mni[:3, :3]))
+        return self.given_determinant * float(np.linalg.det(self.native_to_mni[:3, :3]))
 
     def save(self, path: Path) -> None:
         """Write everything into one `.npz` file, which appears in one step when it is complete.

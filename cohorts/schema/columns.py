@@ -19,6 +19,12 @@ def number(
     return pa.Column(float, checks, nullable=nullable, coerce=True)
 
 
+def factor() -> pa.Column:
+    """Return a column of positive numbers that a table may lack, in whole or in a row."""
+    checks = [pa.Check.gt(0), pa.Check.lt(float("inf"))]
+    return pa.Column(float, checks, nullable=True, required=False, coerce=True)
+
+
 def count(low: int = 0) -> pa.Column:
     """Return a column of whole numbers."""
     return pa.Column("int64", pa.Check.ge(low), coerce=True)

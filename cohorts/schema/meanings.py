@@ -27,6 +27,8 @@ MEANINGS: Final = {
     "months_from_baseline": "time since the first visit",
     "image_path": "the T1w scan",
     "segmentation_path": "its label map",
+    "determinant": "volume in MNI152 of 1 mm3 of the person, of a scan that was brought onto the "
+    "model's grid elsewhere; 1 where it is not given",
     "region": "the structure; without left_ or right_ both sides together",
     "volume_mm3": "volume of the region in native space",
     "source": "what measured the volumes",

@@ -4,7 +4,7 @@ from typing import Final
 
 import pandera.pandas as pa
 
-from cohorts.schema.columns import count, number, table, text
+from cohorts.schema.columns import count, factor, number, table, text
 from cohorts.schema.names import SEXES
 
 PEOPLE_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
@@ -31,6 +31,8 @@ PEOPLE_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "diagnosis": text(nullable=True),
             "image_path": text(nullable=True),
             "segmentation_path": text(nullable=True),
+            # 1 where it is not given; of the scan and the label map alike
+            "determinant": factor(),
         },
     ),
     table(

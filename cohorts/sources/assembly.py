@@ -23,6 +23,7 @@ VISIT_COLUMNS: Final = (
     "image_path",
     "segmentation_path",
 )
+_DETERMINANT: Final = "determinant"
 
 
 def complete_visits(frame: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +52,8 @@ def build_participants(frame: pd.DataFrame) -> pd.DataFrame:
 def build_visits(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row a visit; of the covariates, those that change between visits."""
     covariates = _list_changing(frame, list_covariates(frame))
-    return frame[[*VISIT_COLUMNS, *covariates]].reset_index(drop=True)
+    stated = [_DETERMINANT] if _DETERMINANT in frame else []
+    return frame[[*VISIT_COLUMNS, *stated, *covariates]].reset_index(drop=True)
 
 
 def build_volumes(frame: pd.DataFrame) -> pd.DataFrame:

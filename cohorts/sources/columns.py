@@ -22,6 +22,7 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "visit_date": ("acq_time", "examdate", "scan_date"),
     "image_path": (),
     "segmentation_path": ("segm_path",),
+    "determinant": (),
     "apoe4": (),
     "education_years": ("education", "pteducat"),
     "mmse": ("mmse_score", "mmscore"),

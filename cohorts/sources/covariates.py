@@ -31,6 +31,7 @@ STANDARD: Final = (
     "months_from_baseline",
     "image_path",
     "segmentation_path",
+    "determinant",
 )
 
 

@@ -144,6 +144,9 @@ def _fill_volumes(records: Records, found: dict[int, ScanPair]) -> None:
     if measured.empty:
         return
     measured.columns = [name_volume_column(str(region)) for region in measured]
+    if "determinant" in frame:
+        # a label map lies where its scan lies, and volumes are the person's own
+        measured = measured.div(frame["determinant"].fillna(1.0).reindex(measured.index), axis=0)
     given = list_volume_columns(frame)
     has_own = frame[given].notna().any(axis=1)
     is_measured = pd.Series(frame.index.isin(measured.index), index=frame.index)

@@ -44,6 +44,7 @@ BRAIN_PARTS: Final = (
 """The regions whose volumes add up to `brain`."""
 
 _AGES: Final = ("age_years", "baseline_age_years")
+_DETERMINANT: Final = "determinant"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def interpret(records: Records, codings: Codings) -> None:
     _read_sex(records, codings)
     _read_diagnosis(records, codings)
     _read_volumes(records)
+    _read_determinants(records)
     interpret_covariates(records)
 
 
@@ -247,6 +249,16 @@ def _read_volumes(records: Records) -> None:
         records.frame[column] = volumes * records.volume_factors.get(own, 1.0)
     _place_baseline_volumes(records)
     _complete_brain(records)
+
+
+def _read_determinants(records: Records) -> None:
+    if _DETERMINANT not in records.frame:
+        return
+    found, wrong = parse_numbers(records.frame[_DETERMINANT])
+    sound = found.where(found.gt(0) & np.isfinite(found))
+    is_off = wrong | (found.notna() & sound.isna()).to_numpy()
+    records.report(is_off, _DETERMINANT, "got {value}, a number above 0 is expected")
+    records.frame[_DETERMINANT] = sound
 
 
 def _place_baseline_volumes(records: Records) -> None:

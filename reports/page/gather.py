@@ -164,7 +164,8 @@ def gather_study(study: Study) -> StudyFacts:
 
 def _complete(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a table with the columns that later versions added, unknown in every row."""
-    lacking = [column for column in TABLES[name].columns if column not in table]
+    wanted = [column for column, told in TABLES[name].columns.items() if told.required]
+    lacking = [column for column in wanted if column not in table]
     return table.assign(**dict.fromkeys(lacking, float("nan"))) if lacking else table
 
 

@@ -206,7 +206,10 @@ def add_estimands(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _create_statement(schema: pa.DataFrameSchema) -> str:
-    columns = [_column(str(name), column) for name, column in schema.columns.items()]
+    # what a table may lack is added by the run that writes it, as covariates are
+    columns = [
+        _column(str(name), column) for name, column in schema.columns.items() if column.required
+    ]
     listed = ", ".join(["run_id VARCHAR NOT NULL", *columns])
     return f"CREATE TABLE IF NOT EXISTS {quote(schema.name)} ({listed})"
 

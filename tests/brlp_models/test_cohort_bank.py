@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 
-from brlp_models.errors import ModelError
+from brlp_models.errors import ModelError, ScanError
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks import cohort as cohort_bank
 from brlp_models.training.banks.cohort import write_cohort_bank
@@ -81,6 +82,27 @@ def test_a_bank_of_other_visits_or_channels_is_refused(cohort: Cohort, bank: Ban
         write_cohort_bank(fewer, bank.folder, make_grid(), channels=CHANNELS)
     with pytest.raises(ModelError, match="holds training volumes of other settings"):
         write_cohort_bank(cohort, bank.folder, make_grid())
+
+
+def test_a_bank_heeds_the_determinants_that_visits_state(
+    cohort: Cohort, bank: Bank, tmp_path: Path
+) -> None:
+    stated = replace(cohort, visits=cohort.visits.assign(determinant=[1.25, 1.25]))
+    with pytest.raises(ScanError, match=r"states a determinant of 1\.25"):
+        write_cohort_bank(stated, tmp_path / "raw", make_grid())
+    affine = make_grid().affine
+    for channel in range(2):
+        scan = bank.images[0, channel].astype(np.float32) / 255
+        nib.save(nib.Nifti1Image(scan, affine), tmp_path / f"sub-1_{CHANNELS[channel]}.nii.gz")
+    path = str(tmp_path / "sub-1_T1w.nii.gz")
+    one = replace(stated, visits=stated.visits.iloc[:1].assign(image_path=path))
+    (row,) = write_cohort_bank(one, tmp_path / "bank", make_grid()).itertuples()
+    native = one.volumes.set_index(["session_id", "region"])["volume_mm3"]
+    expected = 1.25 * native[row.session_id, "hippocampus"]
+    assert row.hippocampus_mm3 == pytest.approx(expected)
+    other = replace(one, visits=one.visits.assign(determinant=1.3))
+    with pytest.raises(ModelError, match="holds training volumes of other settings"):
+        write_cohort_bank(other, tmp_path / "bank", make_grid())
 
 
 def test_a_visit_without_a_segmentation_is_told(cohort: Cohort, tmp_path: Path) -> None:

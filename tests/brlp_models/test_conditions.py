@@ -1,5 +1,7 @@
 """Conditions that part what the scan tells from what the context tells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,7 +71,10 @@ def test_true_volumes_have_the_true_ratio_of_the_measured_baseline(tiny_model: B
 
 def test_swapped_scans_leave_the_tables_and_keep_the_visits() -> None:
     cohort = make_cohort()
+    stated = [1.1, 1.1, 1.2, 1.2, 1.3, 1.3]
+    cohort = replace(cohort, visits=cohort.visits.assign(determinant=stated))
     swapped = swap_scans(cohort)
+    assert list(swapped.visits["determinant"]) == [1.2, 1.2, 1.3, 1.3, 1.1, 1.1]
     assert list(swapped.visits["image_path"]) == [
         "sub-2_0.nii", "sub-2_24.nii", "sub-3_0.nii", "sub-3_24.nii", "sub-1_0.nii", "sub-1_24.nii",
     ]  # fmt: skip

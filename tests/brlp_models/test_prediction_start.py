@@ -1,6 +1,7 @@
 """The scan that a prediction starts from."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from brlp_models.errors import ModelError
+from brlp_models.errors import ModelError, ScanError
+from brlp_models.evaluation.images.scans_on_grid import load_visits
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction import start as prediction_start
-from brlp_models.prediction.start import find_start_visit, load_start_scan
+from brlp_models.prediction.start import find_start_visit, load_start_scan, measure_start
 from brlp_models.scans import placing
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.check import ScanCheck
@@ -89,6 +91,47 @@ def test_preprocessed_scan_is_taken_as_it_is(tiny_model: BrlpModel, tmp_path: Pa
     assert start.brain_mask == "preprocessed before"
     assert np.array_equal(start.restore(brain).get_fdata(), brain)
     assert not (tmp_path / "kept").exists()
+
+
+def test_scan_on_the_grid_has_the_determinant_of_its_visit(
+    tiny_model: BrlpModel, tmp_path: Path
+) -> None:
+    affine = np.asarray(tiny_model.config.affine)
+    path, labels = tmp_path / "scan.nii.gz", tmp_path / "labels.nii.gz"
+    nib.save(nib.Nifti1Image(draw_brain(np.random.default_rng(0)), affine), path)
+    shown = np.zeros(tiny_model.config.shape, np.int16)
+    shown[:4, :5, :6] = 17
+    nib.save(nib.Nifti1Image(shown, affine), labels)
+    cohort = make_cohort({0.0: str(path)})
+    cohort = replace(
+        cohort, visits=cohort.visits.assign(determinant=1.25, segmentation_path=str(labels))
+    )
+    cache = ScanCache(tmp_path / "kept")
+    visit = find_start_visit(cohort, "sub-1", until_months=0)
+    start = load_start_scan(tiny_model, cohort, visit, cache)
+    assert start.determinant == 1.25
+    assert start.native_to_mni is None
+    volumes, _ = measure_start(cohort, visit, start, None)
+    voxel_mm3 = abs(np.linalg.det(affine[:3, :3]))
+    assert volumes["left_hippocampus"] == pytest.approx(120 * voxel_mm3 / 1.25)
+    (seen,) = load_visits(tiny_model, cohort.visits, cache)
+    assert seen.determinant == 1.25
+    (unsaid,) = load_visits(tiny_model, cohort.visits.assign(determinant=None), cache)
+    assert unsaid.determinant == 1
+
+
+def test_determinant_of_a_scan_elsewhere_is_refused(
+    tiny_model: BrlpModel, raw: Callable[[str], tuple[Cohort, list[str]]], tmp_path: Path
+) -> None:
+    cohort, _ = raw("pass")
+    stated = replace(cohort, visits=cohort.visits.assign(determinant=[1.25, 1.0]))
+    cache = ScanCache(tmp_path / "kept")
+    visit = find_start_visit(stated, "sub-1", until_months=0)
+    with pytest.raises(ScanError, match=r"0\.nii\.gz: the visit states a determinant of 1\.25"):
+        load_start_scan(tiny_model, stated, visit, cache)
+    # 1 says no more than a table without the column
+    later = find_start_visit(stated, "sub-1", until_months=12)
+    assert load_start_scan(tiny_model, stated, later, cache).determinant == pytest.approx(1.1)
 
 
 def test_scan_on_the_grid_is_judged_too(tiny_model: BrlpModel, tmp_path: Path) -> None:

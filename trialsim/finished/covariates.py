@@ -9,7 +9,16 @@ from trialsim.errors import DesignError
 
 _MAX_LEVELS = 8
 _NOT_COVARIATES = frozenset(
-    {"participant_id", "arm", "months", "session_id", "image_path", "segmentation_path", "visit"}
+    {
+        "participant_id",
+        "arm",
+        "months",
+        "session_id",
+        "image_path",
+        "segmentation_path",
+        "determinant",
+        "visit",
+    }
 )
 
 

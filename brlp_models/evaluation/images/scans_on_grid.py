@@ -18,6 +18,7 @@ from brlp_models.scans.placing import load_onto_grid
 from brlp_models.scans.preprocessing import VisitScan
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError, TrialsimError
+from cohorts.visits import read_determinant
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,11 @@ def _iterate_visits(
     grid, first = Grid.of_config(model.config), None
     for row in own.itertuples():
         person, session = str(row.participant_id), str(row.session_id)
-        visit = VisitScan(Path(str(row.image_path)), _path(row.segmentation_path))
+        visit = VisitScan(
+            Path(str(row.image_path)),
+            _path(row.segmentation_path),
+            determinant=read_determinant(getattr(row, "determinant", None)),
+        )
         try:
             scan = load_onto_grid(model, [visit] if first is None else [first, visit], cache)
             labels = _load_labels(_path(row.segmentation_path), grid, scan.native_to_mni)

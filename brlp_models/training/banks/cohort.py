@@ -11,7 +11,12 @@ import pandas as pd
 from brlp_models.errors import ModelError, ScanError
 from brlp_models.scans.files import read_labels
 from brlp_models.scans.grid import Grid, resample
-from brlp_models.scans.placing import add_channels, are_preprocessed, take_as_they_are
+from brlp_models.scans.placing import (
+    add_channels,
+    are_preprocessed,
+    refuse_determinant,
+    take_as_they_are,
+)
 from brlp_models.scans.preprocessing import (
     PreprocessedScan,
     VisitScan,
@@ -21,7 +26,7 @@ from brlp_models.scans.preprocessing import (
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
-from cohorts.visits import order_visits
+from cohorts.visits import order_visits, read_determinant
 
 
 def write_cohort_bank(
@@ -62,7 +67,14 @@ def write_cohort_bank(
     volumes = volumes.drop(columns=["months_from_baseline", "age_years"])
     people = [str(person) for person in visits["participant_id"].unique()]
     names = (visits["participant_id"] + " " + visits["session_id"]).tolist()
-    description = {"cohort": cohort.name, "visits": names, "channels": list(channels)}
+    description: dict[str, Any] = {
+        "cohort": cohort.name,
+        "visits": names,
+        "channels": list(channels),
+    }
+    stated = [scan.determinant for scan in scans_of]
+    if any(stated):
+        description["determinants"] = stated
     writer = BankWriter(folder, len(visits), grid.shape, description, n_channels=len(channels))
     finished = {row["participant_id"] for row in writer.read_rows()}
     start = 0
@@ -94,7 +106,11 @@ def _find_scans(visits: pd.DataFrame, channels: Sequence[str]) -> list[VisitScan
             problems.append(f"{who}: training needs an image with its segmentation.")
             continue
         try:
-            scan = VisitScan(str(visit.image_path), str(visit.segmentation_path))
+            scan = VisitScan(
+                str(visit.image_path),
+                str(visit.segmentation_path),
+                determinant=read_determinant(getattr(visit, "determinant", None)),
+            )
             found.append(add_channels(scan, channels))
         except ScanError as error:
             problems += [f"{who}: {problem}" for problem in error.problems]
@@ -106,7 +122,12 @@ def _find_scans(visits: pd.DataFrame, channels: Sequence[str]) -> list[VisitScan
 def _preprocess(visits: Sequence[VisitScan], grid: Grid) -> list[PreprocessedScan]:
     scans = [read_channels(visit) for visit in visits]
     if all(are_preprocessed(one, grid) for one in scans):
-        return [take_as_they_are(one, None) for one in scans]
+        return [
+            take_as_they_are(one, None, determinant=visit.determinant)
+            for visit, one in zip(visits, scans, strict=True)
+        ]
+    for visit, one in zip(visits, scans, strict=True):
+        refuse_determinant(visit, one[0])
     return preprocess_visits(visits, grid)
 
 

@@ -49,12 +49,12 @@ def check_tables(
 
 
 def find_missing_columns(tables: Mapping[str, pd.DataFrame | NumberedTable]) -> list[Problem]:
-    """Return a problem for each column that tables of a cohort lack."""
+    """Return a problem for each column that tables of a cohort must have and lack."""
     return [
         Problem(f"no column {column}; import the cohort again", file=f"{name}.parquet")
         for name, table in tables.items()
-        for column in TABLES[name].columns
-        if column not in table.columns
+        for column, told in TABLES[name].columns.items()
+        if told.required and column not in table.columns
     ]
 
 
