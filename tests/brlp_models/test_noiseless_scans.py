@@ -20,6 +20,7 @@ from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.banks.synthetic_people import place_on_grid
+from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.person_scans import SyntheticScan
 from cohorts.synthetic.truth import find_noiseless_scan
 
@@ -49,11 +50,12 @@ def test_scans_without_noise_and_anatomies_lie_beside_the_truth(
     row = {
         "row": 0, "participant_id": "sub-1", "session_id": "ses-0", "base_anatomy": "map_9",
         "age_years": 70.0, "months_from_baseline": 0.0, "sex": "F", "diagnosis": "CN", "apoe4": 0,
-        "determinant": 1.0, "hippocampus_mm3": 7000.0,
+        "determinant": 1.25, "hippocampus_mm3": 7500.0, "education_years": 16.0, "mmse": 29.0,
+        "measured_hippocampus": 6100.0, "measured_head_size_mm3": 1.5e6,
     }  # fmt: skip
     writer.add([(images, np.ones(config.shape, np.uint8))], [row])
     writer.finish()
-    cohort = write_evaluation_cohort(tmp_path / "bank", tmp_path / "people", config, rng=RNG(1))
+    cohort = write_evaluation_cohort(tmp_path / "bank", tmp_path / "people", config)
     people = EvaluatedCohort(cohort, tmp_path / "people")
     grid = Grid.of_config(config)
     found = people.find_noiseless("sub-1", "ses-0", grid)
@@ -67,6 +69,15 @@ def test_scans_without_noise_and_anatomies_lie_beside_the_truth(
     assert anatomies is not None
     assert anatomies.to_dict() == {"sub-1": "map_9"}
     assert EvaluatedCohort(cohort).find_anatomies() is None
+    # the scan is in MNI space; all that is said of the person is native
+    assert load_cohort(tmp_path / "people").visits["determinant"].tolist() == [1.25]
+    table = cohort.baseline().loc["sub-1"]
+    assert (table["hippocampus_mm3"], table["head_size_mm3"], table["mmse"]) == (6100, 1.5e6, 29)
+    truth, _ = people.load_truth()
+    known = truth.baseline().loc["sub-1"]
+    assert known["hippocampus_mm3"] == 6000
+    voxel_mm3 = abs(np.linalg.det(np.asarray(config.affine)[:3, :3]))
+    assert known["brain_mm3"] == pytest.approx(np.prod(config.shape) * voxel_mm3 / 1.25)
 
 
 class OnePredictedScan(PredictedScans):

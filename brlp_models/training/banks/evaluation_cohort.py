@@ -8,38 +8,38 @@ import pandas as pd
 
 from brlp_models.model.config import ModelConfig
 from brlp_models.scans.files import make_nifti
+from brlp_models.training.banks.person_tables import COVARIATES, MEASURED
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
 from cohorts.synthetic.parameters import CohortParameters
+from cohorts.synthetic.tabular import SOURCE
 from cohorts.synthetic.truth import find_noiseless_scan, write_base_anatomies, write_true_volumes
 
 _SIDED = (
     "cerebral_white_matter", "cerebral_cortex", "lateral_ventricle", "cerebellum", "thalamus",
     "basal_ganglia", "hippocampus", "amygdala",
 )  # fmt: skip
-_PERSON = ("participant_id", "sex", "age_years", "diagnosis", "apoe4")
+_PERSON = ("participant_id", "sex", "age_years", "diagnosis", "apoe4", *COVARIATES)
+_VISIT = ["participant_id", "session_id", "months_from_baseline"]
 
 
-def write_evaluation_cohort(
-    bank_folder: Path, folder: Path, config: ModelConfig, *, rng: np.random.Generator
-) -> Cohort:
+def write_evaluation_cohort(bank_folder: Path, folder: Path, config: ModelConfig) -> Cohort:
     """Write a bank's people as an imported cohort on the model's grid.
 
     Volumes of the cohort carry a segmentation's measurement error; `truth/volumes.parquet` holds
-    the exact ones, where no strategy looks. All volumes are in MNI space, as the scans are. Scans
-    without noise, where the bank has some, and everyone's base anatomy go to `truth/` too.
+    those that the scans show, where no strategy looks. All volumes are native; the scans lie in MNI
+    space, and `determinant` in `visits` says how much larger everything is there. Scans without
+    noise, where the bank has some, and everyone's base anatomy go to `truth/` too.
 
     Parameters
     ----------
     bank_folder
-        Of `write_people_bank`.
+        Of `write_people_bank`, with tables.
     folder
         The cohort's folder; scans go to `scans/`.
     config
         The model, for the grid.
-    rng
-        Draws the measurement error.
     """
     bank = Bank.load(bank_folder)
     index = bank.index.reset_index()
@@ -57,12 +57,12 @@ def write_evaluation_cohort(
         codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)
         _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)
     visits = _list_visits(index, scans)
-    truth = _list_volumes(index)
+    truth = _list_true_volumes(index)
     brain = _list_brain_volumes(bank, index, config)
     cohort = Cohort(
         index[index["months_from_baseline"] == 0][list(_PERSON)].reset_index(drop=True),
         visits,
-        measure_with_error(truth, rng),
+        _list_measured_volumes(index),
         name="synthetic evaluation people",
         is_synthetic=True,
     )
@@ -90,26 +90,37 @@ def _split_sides(codes: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
 
 def _list_visits(index: pd.DataFrame, scans: Path) -> pd.DataFrame:
     stems = index["participant_id"] + "_" + index["session_id"]
-    columns = ["participant_id", "session_id", "age_years", "months_from_baseline", "diagnosis"]
+    columns = [*_VISIT, "age_years", "diagnosis", "determinant"]
     return index[columns].assign(
         image_path=[str(scans.absolute() / f"{stem}_T1w.nii.gz") for stem in stems],
         segmentation_path=[str(scans.absolute() / f"{stem}_dseg.nii.gz") for stem in stems],
     )
 
 
-def _list_volumes(index: pd.DataFrame) -> pd.DataFrame:
-    keys = ["participant_id", "session_id", "months_from_baseline"]
-    columns = [name for name in index.columns if str(name).endswith("_mm3")]
-    long = index.melt(keys, columns, "region", "volume_mm3")
-    return long.assign(region=long["region"].str.removesuffix("_mm3"))
+def _list_true_volumes(index: pd.DataFrame) -> pd.DataFrame:
+    columns = [name for name in index if str(name).endswith("_mm3") and not _is_measured(name)]
+    long = index.melt([*_VISIT, "determinant"], columns, "region", "volume_mm3")
+    native = long["volume_mm3"] / long.pop("determinant")
+    return long.assign(region=long["region"].str.removesuffix("_mm3"), volume_mm3=native)
+
+
+def _list_measured_volumes(index: pd.DataFrame) -> pd.DataFrame:
+    columns = [name for name in index if _is_measured(name)]
+    long = index.melt(_VISIT[:2], columns, "region", "volume_mm3")
+    return long.assign(region=long["region"].str.removeprefix(MEASURED), source=SOURCE)
+
+
+def _is_measured(name: object) -> bool:
+    # `head_size_mm3` is the name of a region
+    return str(name).startswith(MEASURED)
 
 
 def _list_brain_volumes(bank: Bank, index: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
     """Return the volume that each stripped scan shows, the denominator of percent of brain."""
     voxel_mm3 = abs(np.linalg.det(np.asarray(config.affine)[:3, :3]))
     volumes = [voxel_mm3 * np.count_nonzero(bank.labels[row]) for row in index["row"]]
-    keys = ["participant_id", "session_id", "months_from_baseline"]
-    return index[keys].assign(region="brain", volume_mm3=volumes)
+    native = np.array(volumes) / index["determinant"].to_numpy(float)
+    return index[_VISIT].assign(region="brain", volume_mm3=native)
 
 
 def measure_with_error(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.deformed_labels import list_label_maps
@@ -76,6 +74,7 @@ def write_evaluation_people(
         labels_by_share=True,
         channels=recipe.model.channels,
         with_noiseless=True,
+        with_tables=True,
     )
     folder = folder.absolute()
     bank = folder / "bank"
@@ -90,8 +89,7 @@ def write_evaluation_people(
         workers=workers,
         report=report,
     )
-    rng = np.random.default_rng([seed, 1])
-    cohort = write_evaluation_cohort(bank, folder, recipe.model, rng=rng)
+    cohort = write_evaluation_cohort(bank, folder, recipe.model)
     write_generator(recipe.choose_generator(), folder)
     shutil.rmtree(bank)
     return cohort

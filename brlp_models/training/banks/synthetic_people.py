@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from brlp_models.scans.grid import Grid, resample, resample_labels
 from brlp_models.scans.intensity import find_ceiling, scale_intensity
+from brlp_models.training.banks.person_tables import tabulate_person
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.tissues import TISSUES
 from cohorts.errors import CohortError
@@ -67,6 +68,9 @@ class PeopleSettings:
     with_noiseless
         After the channels of each scan comes its T1w without noise, in the bias field, contrast and
         scale of the person's first: what a prediction can be held against.
+    with_tables
+        Each row of the index has covariates and measured volumes too (`person_tables`), drawn with
+        random numbers of their own.
     """
 
     n_people: int
@@ -79,6 +83,7 @@ class PeopleSettings:
     labels_by_share: bool = False
     channels: tuple[str, ...] = ("T1w",)
     with_noiseless: bool = False
+    with_tables: bool = False
 
     @property
     def n_visits(self) -> int:
@@ -129,7 +134,7 @@ def write_people_bank(
     DataFrame
         One row a scan: `row`, `participant_id`, `session_id`, `base_anatomy`, `age_years`,
         `months_from_baseline`, `sex`, `diagnosis`, `apoe4`, `determinant`, and `<region>_mm3` in
-        MNI space.
+        MNI space; `with_tables`, covariates and native `measured_<region>` beside.
     """
     parameters = parameters or GeneratorParameters()
     names = [base.name for base in bases]
@@ -146,6 +151,8 @@ def write_people_bank(
         description["other_channels"] = list(others)
     if settings.with_noiseless:
         description["with_noiseless"] = True
+    if settings.with_tables:
+        description["with_tables"] = True
     writer = BankWriter(
         folder,
         settings.n_visits * settings.n_people,
@@ -237,6 +244,10 @@ def _make_person(
             )
             for scan in scans
         ]
+        tables: list[dict[str, Any]] = [{}] * settings.n_visits
+        if settings.with_tables:
+            own_rng = np.random.default_rng([settings.seed, person, attempt, 1])
+            tables = tabulate_person(people, months / 12, own_rng, parameters.cohort)
         rows = [
             {
                 "row": settings.n_visits * person + k,
@@ -250,6 +261,7 @@ def _make_person(
                 "apoe4": int(people.n_alleles[0]),
                 "determinant": float(np.linalg.det(to_mni[:3, :3])),
                 **measure_in_mni(scan, to_mni),
+                **tables[k],
             }
             for k, scan in enumerate(scans)
         ]
