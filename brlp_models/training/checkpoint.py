@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from brlp_models.errors import ModelError
+from cohorts.errors import StorageError
 
 CHECKPOINT, PREVIOUS, BEST = "checkpoint.pt", "checkpoint_before.pt", "checkpoint_best.pt"
 
@@ -35,10 +36,25 @@ def _link(path: Path) -> Path:
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` so that a crash leaves the old checkpoint or the new one, never half of one."""
+    """Write `state` so that a crash leaves the old checkpoint or the new one, never half of one.
+
+    Raises
+    ------
+    StorageError
+        Where the disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
+    try:
+        torch.save(state, partial)
+    except RuntimeError as error:
+        # how PyTorch tells of a write that failed
+        partial.unlink(missing_ok=True)
+        free = shutil.disk_usage(path.parent).free
+        raise StorageError(
+            f"{path} could not be written ({free / 1e6:,.0f} MB are free there); the checkpoint "
+            "before is kept, and the same command goes on from it."
+        ) from error
     os.replace(partial, path)
 
 

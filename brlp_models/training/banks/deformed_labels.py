@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid
+from brlp_models.training.banks.volumes import make_stack
 from brlp_models.training.tissues import EXTRACEREBRAL_CODES, TISSUES
 from cohorts.atomic import write_folder
 from cohorts.images import read_image
@@ -236,9 +237,7 @@ def write_label_bank(
         }
     )
     with write_folder(folder) as partial:
-        labels = np.lib.format.open_memmap(
-            partial / "labels.npy", mode="w+", dtype=np.uint8, shape=(n_anatomies, *grid.shape)
-        )
+        labels = make_stack(partial / "labels.npy", (n_anatomies, *grid.shape), np.uint8)
         for row in range(n_anatomies):
             rng = np.random.default_rng([seed, row])
             labels[row] = deform_anatomy(bases[row % len(bases)], grid, rng)
@@ -271,11 +270,19 @@ def list_label_maps(
         raise ModelError(
             "This recipe holds no label maps out (held_out_label_maps) to evaluate on."
         )
-    found = [] if folder is None else sorted(folder.glob("*.nii*")) + sorted(folder.glob("*.mgz"))
+    wanted = f"named {', '.join(held_out)}" if for_evaluation else "to learn from"
+    if folder is None:
+        raise ModelError(
+            f"This recipe needs label maps {wanted}: name their folder (--label-maps)."
+        )
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is no folder; this recipe needs one of label maps {wanted}.")
+    found = sorted(folder.glob("*.nii*")) + sorted(folder.glob("*.mgz"))
     paths = [path for path in found if path.name.startswith(held_out) == for_evaluation]
     if not paths:
-        wanted = f"named {', '.join(held_out)}" if for_evaluation else "to learn from"
+        kept = f"; its {len(found)} are held out for evaluation ({', '.join(held_out)})"
         raise ModelError(
-            f"This recipe needs label maps {wanted}; --label-maps gave none ({folder})."
+            f"{folder} holds no label maps {wanted} (NIfTI or MGH files)"
+            f"{kept * (not for_evaluation and bool(found))}."
         )
     return paths

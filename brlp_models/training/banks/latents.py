@@ -10,7 +10,8 @@ import torch
 from accelerate import Accelerator
 
 from brlp_models.model.model import BrlpModel
-from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.banks.volumes import Bank, make_stack
+from cohorts.errors import StorageError
 
 Latents = npt.NDArray[np.float16]
 """Cached latents by bank row, (rows, C, *latent_shape), unscaled."""
@@ -99,12 +100,21 @@ def write_arrays(
         That they are kept in.
     report
         Called with each finished row's number.
+
+    Raises
+    ------
+    StorageError
+        Where the disk is too full for it.
     """
     partial = path.with_suffix(".partial.npy")
     coming = iter(rows)
     first = next(coming)
     shape = (n, *first.shape)
-    stack = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+    try:
+        stack = make_stack(partial, shape, dtype)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"{path} could not be written: {error.strerror or error}.") from error
     for row, values in enumerate(chain([first], coming)):
         stack[row] = values
         report(row)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from brlp_models.errors import ModelError
+from brlp_models.training.banks.volumes import make_stack
 from cohorts.atomic import write_file, write_file_with
 
 DESCRIPTION = "bank.json"
@@ -87,12 +88,8 @@ class BankWriter:
 def _open(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uint8]]":
     """Return the stack at `path` for writing; make it, as a whole, where there is none."""
     if not path.exists():
-        write_file_with(path, lambda partial: _make(partial, shape))
+        write_file_with(path, lambda partial: make_stack(partial, shape, np.uint8).flush())
     return np.lib.format.open_memmap(path, mode="r+")
-
-
-def _make(path: Path, shape: tuple[int, ...]) -> None:
-    np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()
 
 
 def read_bank_description(folder: Path) -> dict[str, Any]:

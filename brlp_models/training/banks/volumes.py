@@ -1,8 +1,11 @@
 """Volumes kept ready on disk, from which training cuts its crops."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,3 +90,22 @@ def read_scans(path: Path) -> npt.NDArray[np.uint8]:
 def _open(path: Path) -> npt.NDArray[np.uint8]:
     volumes: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return volumes
+
+
+def make_stack(
+    path: Path, shape: Sequence[int], dtype: npt.DTypeLike
+) -> "np.memmap[Any, np.dtype[Any]]":
+    """Make a `.npy` file of zeros, mapped for writing, all of it with room on the disk.
+
+    A mapped row that finds the disk full ends the process by a signal, without a word.
+
+    Raises
+    ------
+    OSError
+        Where the disk is too full for it.
+    """
+    stack = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=tuple(shape))
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return stack
