@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 from accelerate import Accelerator
 from torch import nn
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.context import encode_context
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import (
@@ -41,6 +43,7 @@ from brlp_models.training.banks.pairs import (
     VisitPairs,
     build_single_visits,
     build_visit_pairs,
+    list_context_covariates,
     name_regions,
 )
 from brlp_models.training.banks.told_changes import ToldChanges
@@ -128,6 +131,42 @@ class Training:
         """The model that training goes on from."""
         start = self.recipe.start_from
         return None if start is None else load_model(start)
+
+    def check_people(self) -> None:
+        """Check that everyone's context can be told, before networks learn for hours.
+
+        Raises
+        ------
+        ModelError
+            Where somebody lacks what the context needs, or nobody has two visits.
+        """
+        index = Bank.load(self.folder / SCAN_BANK).index
+        if index.groupby("participant_id")["age_years"].nunique().max() < 2:
+            raise ModelError(
+                "Nobody of the training people has scans of two visits at different ages, which "
+                "[[controlnet]] learns from."
+            )
+        if entries := list_context_covariates(self.recipe.model):
+            people = index.drop_duplicates("participant_id").set_index("participant_id")
+            encode_context(entries, people)
+        if missing := self._find_missing_volumes(index):
+            raise ModelError(*missing)
+
+    def _find_missing_volumes(self, index: pd.DataFrame) -> list[str]:
+        """Return a sentence for everyone of whom the context cannot tell a region's volume."""
+        phases = self.recipe.list_diffusion_phases()
+        from_pairs = self.recipe.diffusion is None or (
+            self.recipe.model.diffusion_target == "residual"
+        )
+        if from_pairs and all(phase.volumes != "true" for phase in phases):
+            # from a person's last visit nothing is expected
+            last = index.sort_values("age_years").groupby("participant_id").tail(1)
+            index = index.drop(last.index)
+        return [
+            f"A visit of {person} lacks the volume {region}, which the context needs."
+            for region in name_regions(self.recipe.model)
+            for person in index.loc[index[f"{region}_mm3"].isna(), "participant_id"].unique()
+        ]
 
     def load_config(self) -> ModelConfig:
         """Return the model's configuration, with the latent scales measured in training."""

@@ -75,6 +75,15 @@ def test_held_out_label_maps_are_for_evaluation_alone(tmp_path: Path) -> None:
     assert [path.name for path in evaluation] == ["b_1.mgz"]
     with pytest.raises(ModelError, match="named c_"):
         list_label_maps(tmp_path, ("c_",), for_evaluation=True)
+    with pytest.raises(ModelError, match=r"learn from .*; its 3 are held out.* \(a_, b_\)"):
+        list_label_maps(tmp_path, ("a_", "b_"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"no label maps to learn from \(NIfTI or MGH files\)"):
+        list_label_maps(tmp_path / "empty", ("b_",))
+    with pytest.raises(ModelError, match="is no folder"):
+        list_label_maps(tmp_path / "nowhere", ())
+    with pytest.raises(ModelError, match=r"name their folder \(--label-maps\)"):
+        list_label_maps(None, ())
 
 
 @pytest.mark.parametrize(("purpose", "seed"), [("evaluation", 20261215), ("calibration", 20261216)])

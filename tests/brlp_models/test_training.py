@@ -3,6 +3,7 @@ import re
 import shutil
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -291,6 +292,30 @@ def test_the_volume_gain_is_the_share_of_a_change_that_is_predicted(
     networks["autoencoder"].register_parameter("unused", nn.Parameter(torch.zeros(1)))
     gain = measure_volume_gain(config, networks, Bank.load(tmp_path / "scan_bank"), seed=1)
     assert gain == {"hippocampus": pytest.approx(0.5, rel=1e-3)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"diagnosis": ["MCI", "MCI", "SMC", "SMC"]}, r"diagnosis of sub-1 must be one of .*'SMC'"),
+        ({"sex": None}, "sex of sub-0 is missing"),
+        ({"hippocampus_mm3": [5e3, 5e3, None, 5e3]}, "sub-1 lacks the volume hippocampus"),
+        ({"age_years": 70.0}, "Nobody of the training people has scans of two visits"),
+    ],
+)
+def test_who_cannot_be_learned_from_is_told_before_networks_learn(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    write_banks(tmp_path)
+    make_training(tmp_path).check_people()
+    path = tmp_path / "scan_bank" / "index.csv"
+    pd.read_csv(path).assign(**changes).to_csv(path, index=False)
+    with pytest.raises(ModelError, match=told):
+        make_training(tmp_path).check_people()
+    index = pd.read_csv(path).drop(columns="sex").assign(age_years=[70, 72, 70, 72])
+    index.to_csv(path, index=False)
+    with pytest.raises(ModelError, match="context needs sex, which is in no table"):
+        make_training(tmp_path).check_people()
 
 
 def test_an_unfinished_stage_is_refused(trained: Path) -> None:

@@ -103,6 +103,14 @@ def name_regions(config: ModelConfig) -> list[str]:
     return sorted({region for _, colon, region in names if colon})
 
 
+def list_context_covariates(config: ModelConfig) -> list[ContextEntry]:
+    """Return the context's entries that are read in people's tables as they are."""
+    return [entry for entry in config.context if ":" not in entry.name and entry.name not in _TIMES]
+
+
+_TIMES = ("age", "baseline_age", "interval")
+
+
 def _find_values(name: str, joined: pd.DataFrame) -> pd.Series:
     kind, colon, region = name.partition(":")
     if not colon:
