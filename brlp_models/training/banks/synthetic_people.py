@@ -26,6 +26,7 @@ from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
 from cohorts.synthetic.signs.sampling import sample_signs
 from cohorts.synthetic.trajectories import SyntheticPeople, compute_true_volumes, sample_people
 from cohorts.volumetry import count_labels
+from cohorts.workers import end_with_parent
 
 BRAIN_CENTROID_MM = (0.0, -21.57, 9.46)
 BRAIN_SD_MM = (33.18, 40.5, 31.33)
@@ -192,6 +193,7 @@ def _initialize(make: Callable[[int], "Made"]) -> None:
     global _make
     _make = make
     threadpool_limits(1)
+    end_with_parent()
 
 
 def _make_in_worker(person: int) -> "Made":
