@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import torch
@@ -12,6 +13,7 @@ from brlp_models.model.files import find_model_folder, read_config, verify_model
 from brlp_models.model.folder import write_model_folder
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import TRAINING_PEOPLE, describe_training_people
+from brlp_models.training.banks.pairs import name_regions
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.pipeline import SCAN_BANK, Training
 from brlp_models.training.recipe import Recipe
@@ -142,12 +144,63 @@ def render_training_card(recipe: Recipe, folder: Path, *, results: str = "") -> 
         f"- Ages at the scans: {index['age_years'].min():.0f} to {index['age_years'].max():.0f}.",
         f"- Seed {recipe.seed}; licence {config.license}.",
     ]
+    if config.is_synthetic:
+        lines.append(f"- {config.provenance}")
     if recipe.start_from is not None:
-        lines.append(f"- Trained on from {describe_start(recipe.start_from)}.")
+        start = describe_start(recipe.start_from)
+        lines.append(f"- Trained on from {start}: its {', '.join(_list_trained(recipe))}.")
     if "base_anatomy" in index:
         names = ", ".join(sorted(str(name) for name in index["base_anatomy"].unique()))
         lines += [
             f"- Base anatomies in training: {names}.",
-            f"- Generator parameters (SHA-256): `{recipe.choose_generator().digest()}`.",
+            f"- {_name_generator(recipe)}; its parameters (SHA-256): "
+            f"`{recipe.choose_generator().digest()}`.",
         ]
+    lines += _describe_context(recipe)
     return "\n".join([*lines, "", results]).rstrip() + "\n"
+
+
+def _list_trained(recipe: Recipe) -> list[str]:
+    """Return the networks that a training changes."""
+    joint = any(phase.unet_learns for phase in recipe.controlnet)
+    learns = {
+        "segmenter": recipe.segmenter,
+        "autoencoder": recipe.autoencoder,
+        "UNet": recipe.diffusion or joint,
+        "ControlNet": recipe.controlnet,
+        "refiner": recipe.refiner,
+    }
+    return [name for name, phases in learns.items() if phases]
+
+
+_SIGNS: Final = {
+    "strong": "signs in scans that are stronger than life",
+    "literature": "signs in scans as the literature has them",
+    "null": "signs in scans that tell nothing of the course",
+}
+
+
+def _name_generator(recipe: Recipe) -> str:
+    if recipe.generator == 1:
+        return "Generator 1, no signs in scans but the volumes"
+    return f"Generator 2, {_SIGNS[recipe.signal]}"
+
+
+_TOLD_BY: Final = {
+    "expected": "as expected of each person by a regression fitted on others",
+    "true": "the true ones",
+}
+
+
+def _describe_context(recipe: Recipe) -> list[str]:
+    """Return what the context told of later volumes while UNet and ControlNet learned together."""
+    if not name_regions(recipe.model):
+        return []
+    phases = [
+        "of changes drawn apart from the person (`told`), "
+        f"shown with an error of {100 * phase.told_error:g} %"
+        if phase.volumes == "told"
+        else _TOLD_BY[phase.volumes]
+        for phase in recipe.controlnet
+    ]
+    return [f"- Later volumes in the context of training: {'; then '.join(dict.fromkeys(phases))}."]

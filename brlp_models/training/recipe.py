@@ -3,7 +3,7 @@
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -187,9 +187,13 @@ def load_recipe(source: str | Path) -> Recipe:
         text = _read(Path(source))
     try:
         content: dict[str, Any] = tomllib.loads(text)
-        if isinstance(start := content.get("start_from"), str):
-            content["model"] = {**_take_over(start), **content.get("model", {})}
-        return Recipe.model_validate(content)
+        start = content.get("start_from")
+        if not isinstance(start, str):
+            return Recipe.model_validate(content)
+        before = read_config(find_model_folder(start))
+        own = content.get("model", {})
+        content["model"] = {**_take_over(before), **own} if isinstance(own, dict) else own
+        recipe = Recipe.model_validate(content)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"Training recipe {source} is not TOML: {error}.") from error
     except ValidationError as error:
@@ -199,11 +203,56 @@ def load_recipe(source: str | Path) -> Recipe:
                 for key, text in list_wrong_values(error)
             )
         ) from error
+    _refuse_unlearned(recipe, before, source)
+    return recipe
 
 
-def _take_over(start: str) -> dict[str, Any]:
+_KNOWN: Final = {
+    "segmenter": ("segmenter",),
+    "refiner": ("refiner",),
+    "autoencoder": (
+        "spacing_mm",
+        "shape",
+        "affine",
+        "channels",
+        "white_over_gray",
+        "autoencoder",
+        "latent_scale",
+    ),
+    "unet": (
+        "schedule",
+        "diffusion_target",
+        "residual_scale",
+        "latent_padding",
+        "context",
+        "baseline_age_range",
+        "unet",
+    ),
+}
+"""What networks know without their weights' shapes telling it."""
+
+
+def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -> None:
+    """Refuse a recipe whose model differs from its start in what a network knows that it keeps."""
+    learns = {
+        "segmenter": bool(recipe.segmenter),
+        "refiner": bool(recipe.refiner),
+        "autoencoder": bool(recipe.autoencoder),
+        "unet": any((recipe.diffusion, *(phase.unet_learns for phase in recipe.controlnet))),
+    }
+    problems = [
+        f"Training recipe {source}: model.{key} is not that of {before.name}, whose {network} "
+        "is kept as it is; leave it out."
+        for network, keys in _KNOWN.items()
+        for key in keys
+        if not learns[network] and getattr(recipe.model, key) != getattr(before, key)
+    ]
+    if problems:
+        raise ModelError(*problems)
+
+
+def _take_over(config: ModelConfig) -> dict[str, Any]:
     """Return the configuration of a model without what was measured of its weights."""
-    config = read_config(find_model_folder(start))
     own = {"volume_gain", "gain_measurement", "shown_weight", "volume_error"}
     own |= {"training_ranges", "auxiliary"}
     return config.model_dump(mode="json", exclude=own)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.errors import ModelError
+from brlp_models.model.config import GainMeasurement
 from brlp_models.model.files import find_model_folder
 from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.model.networks import (
@@ -26,6 +28,7 @@ from brlp_models.model.training_people import (
     find_training_people,
 )
 from brlp_models.training.banks.expected_volumes import CROSS_FITTED, CrossFitted
+from brlp_models.training.export import render_training_card
 from brlp_models.training.pipeline import Training
 from brlp_models.training.recipe import Recipe, load_recipe
 from brlp_models.training.session import MODEL, TrainingSession
@@ -49,8 +52,13 @@ learning_rate = 5e-3
 
 def write_start(folder: Path, **changes: object) -> Path:
     """Write a model of random networks that says on which scales its latents are."""
-    scales = {"latent_scale": 0.7, "residual_scale": 3.0, "volume_gain": {"hippocampus": 0.5}}
-    config = make_recipe().model.model_copy(update={**scales, **changes})
+    measured = {
+        "latent_scale": 0.7,
+        "residual_scale": 3.0,
+        "volume_gain": {"hippocampus": 0.5},
+        "gain_measurement": GainMeasurement(n_people=60, n_anatomies=2, intervals={}),
+    }
+    config = make_recipe().model.model_copy(update={**measured, **changes})
     assert config.segmenter is not None
     assert config.refiner is not None
     torch.manual_seed(5)
@@ -103,13 +111,28 @@ def test_what_is_not_trained_stays_and_what_is_goes_on(tmp_path: Path) -> None:
     assert (after.config.latent_scale, after.config.residual_scale) == (0.7, 3.0)
     assert after.config.name == "further"
     # what was measured of other weights is not said of these
-    assert after.config.volume_gain == {}
+    assert (after.config.volume_gain, after.config.gain_measurement) == ({}, None)
     assert f"Started from {before.model_id}" in after.config.provenance
     card = (folder / "model" / "MODEL_CARD.md").read_text()
-    assert f"Trained on from {before.model_id}." in card
+    assert f"Trained on from {before.model_id}: its UNet, ControlNet." in card
+    assert f"- {after.config.provenance}\n" in card
+    told = "of changes drawn apart from the person (`told`), shown with an error of 40 %"
+    assert f"Later volumes in the context of training: {told}." in card
     # whom the start knew, the new one knows
     known = json.loads((folder / "model" / TRAINING_PEOPLE).read_text())
     assert known == json.loads((start / TRAINING_PEOPLE).read_text())
+
+
+def test_a_card_says_what_the_scans_of_synthetic_people_tell(tmp_path: Path) -> None:
+    write_banks(tmp_path)
+    index = pd.read_csv(tmp_path / "scan_bank" / "index.csv").assign(base_anatomy="one")
+    index.to_csv(tmp_path / "scan_bank" / "index.csv", index=False)
+    first = make_recipe()
+    second = first.model_copy(update={"generator": 2, "signal": "null"})
+    cards = [render_training_card(recipe, tmp_path) for recipe in (first, second)]
+    assert "- Generator 1, no signs in scans but the volumes; its" in cards[0]
+    assert "- Generator 2, signs in scans that tell nothing of the course; its" in cards[1]
+    assert "context of training: the true ones." in cards[0]
 
 
 def test_the_list_of_people_grows_by_those_of_the_start(tmp_path: Path) -> None:
@@ -149,6 +172,27 @@ def test_a_recipe_says_what_its_start_lacks(change: dict[str, Any], sentence: st
 def test_a_start_that_is_no_model_is_told(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, tmp_path / "nowhere")
     with pytest.raises(ModelError, match="is no model folder"):
+        load_recipe(path)
+
+
+def test_what_a_kept_network_knows_cannot_be_said_otherwise(tmp_path: Path) -> None:
+    start = write_start(tmp_path / "start")
+    other = "[model]\nlatent_scale = 0.9\nresidual_scale = 2.0\nwhite_over_gray = 1.2\n"
+    path = write_recipe(tmp_path, start, ON.replace("[model]\n", other))
+    with pytest.raises(ModelError, match="whose autoencoder is kept as it is") as told:
+        load_recipe(path)
+    assert [text.split()[3] for text in told.value.problems] == [
+        "model.white_over_gray",
+        "model.latent_scale",
+    ]
+    # the UNet learns, so residuals may be on another scale
+    path = write_recipe(tmp_path, start, ON.replace("[model]\n", "[model]\nresidual_scale = 2.0\n"))
+    assert load_recipe(path).model.residual_scale == 2
+    path.write_text(path.read_text().replace("unet_learns = true", ""))
+    with pytest.raises(ModelError, match=r"model\.residual_scale is not .*, whose unet is kept"):
+        load_recipe(path)
+    path = write_recipe(tmp_path, start, "model = 3\n" + ON.replace("[model]\n", "[people]\n"))
+    with pytest.raises(ModelError, match="model: "):
         load_recipe(path)
 
 
