@@ -15,6 +15,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import describe_training_people
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, render_card
+from brlp_models.training.origin import identify, keep_origin
 from cohorts.cohort import Cohort
 from cohorts.measurement import list_tools, require_one_tool
 
@@ -61,7 +62,8 @@ def fit_cohort_baseline(
     Raises
     ------
     ModelError
-        Where nobody has a later volume, nobody's scan can be read, or somebody is in both cohorts.
+        Where nobody has a later volume, nobody's scan can be read, somebody is in both cohorts, or
+        the checkpoint beside the folder is of other people or horizons.
     CohortError
         Where several tools measured the volumes.
     """
@@ -82,13 +84,26 @@ def fit_cohort_baseline(
         scans = [images[str(person)] for person in learned.table.index]
         learned = replace(learned, images=scans)
     everyone = [learned] if archive is None else [learned, _learn_from(archive, horizons_months)]
+    training = out.with_name(f"{out.name}.{TRAINING}")
+    if name == "cnn_regression":
+        keep_origin(
+            training,
+            {
+                "name": name,
+                "people": identify(learned.table.index),
+                "archive": None if archive is None else identify(everyone[-1].table.index),
+                "horizons": list(horizons_months),
+                "volumes": identify([one.change.to_csv(index=False) for one in everyone]),
+                "model": model.model_id,
+            },
+        )
     baseline = fit_baseline(
         name,
         learned,
         provenance=f"Fitted on the cohort {cohort.name}.",
         archive=everyone[-1],
         model=model,
-        checkpoint=out.with_name(f"{out.name}.{TRAINING}"),
+        checkpoint=training,
     )
     tools = [tool for one in people.values() for tool in list_tools(one).index]
     measured = baseline.config.model_copy(update={"measured_by": tools[0] if tools else None})

@@ -29,6 +29,7 @@ from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.grid import Grid
 from brlp_models.training.cohort_baselines import SCANS, TRAINING
 from brlp_models.training.loop import Stage, start_accelerator, train_stage
+from brlp_models.training.origin import identify, keep_origin
 from brlp_models.training.stages.deformation import DeformationSettings, DeformationStage
 from brlp_models.training.stages.latent_follow_up import LatentSettings, LatentStage
 from brlp_models.training.stages.timed_pair import TimedPair
@@ -70,7 +71,8 @@ def fit_cohort_follow_up(
     Raises
     ------
     ModelError
-        Where nobody has a later scan, and all that is known at baseline.
+        Where nobody has a later scan, and all that is known at baseline, or the checkpoint beside
+        the folder is of other people or settings.
     """
     table = cohort.baseline()
     names = find_covariates(table)
@@ -97,6 +99,16 @@ def fit_cohort_follow_up(
         torch.manual_seed(_SEED)
         fitted, stage, settings = _prepare(name, common, model, pairs, settings)
     folder = out.with_name(f"{out.name}.{TRAINING}")
+    keep_origin(
+        folder,
+        {
+            "name": name,
+            "people": identify(people),
+            "visits": identify([f"{pair.years:g}" for pair in pairs]),
+            "model": model.model_id,
+            "settings": settings.model_dump(mode="json"),
+        },
+    )
     with limited_threads(1):
         accelerator = start_accelerator(settings.loop)
         weights = train_stage(stage, settings.loop, folder, seed=_SEED, accelerator=accelerator)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.state import AcceleratorState
+from accelerate.utils import get_int_from_env
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -207,6 +208,16 @@ def load_trained(folder: Path, *, steps: int) -> Weights:
         )
     weights: Weights = state["averages"] or state["networks"]
     return weights
+
+
+def is_first_process() -> bool:
+    """Return whether this is the process of a training that speaks: the first of several, or alone.
+
+    Read from what launchers tell, so that nothing is joined before the training asks for it.
+    """
+    return not get_int_from_env(
+        ["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"], 0
+    )
 
 
 def start_accelerator(settings: LoopSettings) -> Accelerator:

@@ -1,6 +1,7 @@
 """A whole training from data to model folder, as the command line runs it."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from brlp_models.training.loop import start_accelerator
 from brlp_models.training.metrics_log import METRICS
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
 from brlp_models.training.recipe import PeopleRecipe, Recipe
+from brlp_models.training.recipe_record import keep_recipe
 from brlp_models.training.stages.auxiliary import (
     ONE_VISIT,
     convert_to_mni,
@@ -39,6 +41,9 @@ from cohorts.synthetic.anatomy.base import read_anatomy
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 
 MODEL, AUXILIARY = "model", "auxiliary"
+
+_BACKENDS = re.compile("gloo|nccl|connection (closed|reset) by peer", re.IGNORECASE)
+"""In the message of what processes of a training talk by, where one of them is gone."""
 
 
 def _ignore(_stage: str, _step: int, _steps: int, _metrics: Mapping[str, float]) -> None:
@@ -83,7 +88,23 @@ class TrainingSession:
         self._training = Training(recipe, folder, report)
 
     def run(self, stage: str) -> Path:
-        """Train a stage, or `all` of them, and return the folder of what was made."""
+        """Train a stage, or `all` of them, and return the folder of what was made.
+
+        Raises
+        ------
+        ModelError
+            Where another process of the training ended, beside whatever keeps one from learning.
+        """
+        try:
+            return self._run(stage)
+        except RuntimeError as error:
+            if _BACKENDS.search(str(error)) is None:
+                raise
+            raise ModelError(
+                "Another process of this training ended, and tells why; the same command goes on."
+            ) from error
+
+    def _run(self, stage: str) -> Path:
         self._once(self._make_banks)
         if stage == AUXILIARY:
             self._once(self._fit_auxiliary)
@@ -91,10 +112,12 @@ class TrainingSession:
         if stage != "all":
             if stage in ("diffusion", "controlnet"):
                 self._once(self._fit_auxiliary_unless_there)
+                self._once(self._training.check_people)
             self._training.train(stage)  # type: ignore[arg-type]
             return self._folder / stage
         # first, since a cohort that is too small for it would be told after hours otherwise
         self._once(self._fit_auxiliary)
+        self._once(self._training.check_people)
         for name in self._training.stages:
             self._training.train(name)
         self._once(self._export)
@@ -114,6 +137,7 @@ class TrainingSession:
         export_model(self._training, self._folder / MODEL, card=card, people=people)
 
     def _make_banks(self) -> None:
+        keep_recipe(self._recipe, self._folder)
         grid = Grid(self._recipe.model.shape, np.array(self._recipe.model.affine))
         labels, scans = self._folder / LABEL_BANK, self._folder / SCAN_BANK
         wanted = self._recipe.label_bank

@@ -84,6 +84,7 @@ def train(
     Example: trialsim train all --config mini --label-maps label_maps --out training
     Example: trialsim train baseline image_regression --data archive --out image_regression
     """
+    from brlp_models.training.loop import is_first_process
     from brlp_models.training.recipe import load_recipe
     from brlp_models.training.session import TrainingSession
     from trialsim.cli.answering.progress import count_items
@@ -111,7 +112,9 @@ def train(
     if name is not None:
         raise DesignError(f"{name.value} is a baseline: `trialsim train baseline {name.value}`.")
     recipe = load_recipe(config)
-    with show_training(quiet=quiet) as report:
+    # of several processes, one tells how far all are
+    speaks = is_first_process()
+    with show_training(quiet=quiet or not speaks) as report:
         session = TrainingSession(
             recipe,
             out,
@@ -121,7 +124,8 @@ def train(
             report=report,
         )
         written = session.run(stage.value)
-    typer.echo(written)
+    if speaks:
+        typer.echo(written)
 
 
 @contextmanager
