@@ -42,6 +42,12 @@ class EvaluatedCohort:
     cohort: Cohort
     folder: Path | None = None
 
+    @property
+    def has_later_scans(self) -> bool:
+        """Whether anybody was scanned after the baseline visit."""
+        visits = self.cohort.visits
+        return bool(visits.loc[visits["months_from_baseline"] > 0, "image_path"].notna().any())
+
     def load_truth(self) -> tuple[Cohort, str]:
         """Return the people with their true volumes, and `latent` or `measured`."""
         return load_true_cohort(self.cohort, self.folder)
@@ -95,6 +101,20 @@ def describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None
     weak = training is None and n_people < FEWEST_CROSS_FITTED
     note = f"fewer than {FEWEST_CROSS_FITTED}: weaker than an archive would make it" if weak else ""
     return pd.DataFrame([{"method": REFERENCE, "n_people": n_people, "how": how, "note": note}])
+
+
+def describe_anatomies(people: EvaluatedCohort) -> str | None:
+    """Return that people share anatomies, which intervals over people do not know; None if not."""
+    names = people.cohort.participants["participant_id"].astype(str)
+    anatomies = people.find_anatomies()
+    n_anatomies = names.nunique() if anatomies is None else names.map(anatomies).nunique()
+    if n_anatomies == len(names):
+        return None
+    plural = "y" if n_anatomies == 1 else "ies"
+    return (
+        f"These {len(names)} people were drawn from {n_anatomies} anatom{plural}: intervals are "
+        "over people, and tell nothing of how other anatomies would differ."
+    )
 
 
 def refuse_shared_people(people: Cohort, others: Cohort, purpose: str) -> None:

@@ -1,7 +1,6 @@
 """The evaluation of a model on a cohort: every table, in one folder."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +19,7 @@ from brlp_models.evaluation.accuracy import (
     summarize_change_errors,
     tabulate_errors,
 )
-from brlp_models.evaluation.baselines import (
-    predict_auxiliary,
-    predict_by_baselines,
-    predict_carry_forward,
-    predict_from_table,
-)
+from brlp_models.evaluation.baselines import predict_by_baselines
 from brlp_models.evaluation.calibration import (
     Factors,
     fit_factors,
@@ -47,11 +41,16 @@ from brlp_models.evaluation.evaluated_people import (
     refuse_known_people,
     simulate_archive,
 )
-from brlp_models.evaluation.floor import measure_floor, summarize_floor
+from brlp_models.evaluation.floor import summarize_floor
 from brlp_models.evaluation.follow_ups import ScannedPeople, add_image_baselines
-from brlp_models.evaluation.images.accuracy import measure_images
-from brlp_models.evaluation.images.scans_on_grid import VisitImage, iterate_people
-from brlp_models.evaluation.methods import AUXILIARY, KEY, MODEL, REFERENCE
+from brlp_models.evaluation.images.later_scans import measure_later_scans
+from brlp_models.evaluation.images.scans_on_grid import VisitImage
+from brlp_models.evaluation.joined_methods import (
+    find_determinants,
+    join_methods,
+    read_determinants,
+)
+from brlp_models.evaluation.methods import KEY, MODEL
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
@@ -59,12 +58,15 @@ from brlp_models.evaluation.people_predictions import (
 from brlp_models.evaluation.ranking import REGION, summarize_ranking
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.times import MethodTimes
-from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
+from brlp_models.evaluation.truth import (
+    compute_brain_volumes,
+    find_sessions,
+    find_volumes_at,
+)
 from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
-from brlp_models.scans.grid import Grid
 from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
 from cohorts.measurement import require_one_tool
@@ -81,7 +83,7 @@ PER_PERSON = (
 FIGURES: Final = "figures"
 """The folder of figures in that of an evaluation."""
 
-_PREPROCESSED, _PREDICTIONS = "preprocessed", "predictions"
+_PREPROCESSED, _PREDICTIONS, _VOLUMES = "preprocessed", "predictions", "predicted_volumes"
 
 
 def evaluate_model(
@@ -136,12 +138,15 @@ def evaluate_model(
         `uncertainty`, `voxel_uncertainty`; with baselines that need two visits `two_visits`; with
         `n_conditions` people `condition_changes` (by person) and `conditions`; with `n_compared`
         people `variants`, `comparisons`, `told_diagnoses`, `wrong_diagnosis`, `several_visits`.
+        With `volumes_only`, neither `floor`, `images`, `unreadable_scans`, nor what stands on them:
+        `floor_summary`, the errors of scans in `accuracy`, `uncertainty`, `voxel_uncertainty`.
 
     Raises
     ------
     ModelError
         Where nobody's later truth is known, nobody can be predicted, or somebody is among those
-        whom the model, the calibration or the tabular reference knows.
+        whom the model, the calibration or the tabular reference knows; for a baseline that makes an
+        image beside volumes only, and for comparisons where nobody has a later scan.
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
@@ -157,6 +162,17 @@ def evaluate_model(
             f"Regressions predict the {REGION}; the endpoint of {model.config.name} is "
             f"{model.config.endpoint}, so they cannot stand beside it."
         )
+    if makers and settings.volumes_only:
+        names = " and ".join(one.config.name for one in makers)
+        raise ModelError(
+            f"{names} makes an image of the later visit, and an evaluation of volumes only reads "
+            "none: leave out one of the two."
+        )
+    if settings.n_compared and not people.has_later_scans:
+        raise ModelError(
+            "Nobody has a later scan, in which ablation, draws and steps are compared: compare 0 "
+            "people, or evaluate volumes only."
+        )
     for baseline in baselines:
         baseline.config.check_horizons(settings.horizons_months)
         refuse_people_learned_from(baseline, people.cohort)
@@ -169,15 +185,29 @@ def evaluate_model(
     report(f"prediction of {len(people.cohort.participants)} people")
     times = MethodTimes()
     # those of an interrupted evaluation are taken up, in no time
-    n_known = sum(1 for _ in (out / _PREDICTIONS / PEOPLE).glob("*"))
+    n_known = sum(1 for _ in (_choose_folder(out, settings) / PEOPLE).glob("*"))
     with times.measure(MODEL, len(people.cohort.participants) - n_known):
         found = _predict(model, people.cohort, out, settings, context_from)
     if found.table.empty:
         problems = " ".join(found.failures["problem"].unique())
         raise ModelError(f"Nobody could be predicted: {problems}")
-    report("floor, predicted scans")
-    cache = ScanCache(out / _PREPROCESSED)
-    tables, compared = _measure_scans(model, people, truth, at_horizon, found, settings, cache)
+    cache, tables, compared = ScanCache(out / _PREPROCESSED), Tables(), list[list[VisitImage]]()
+    predicted = [str(name) for name in found.table["participant_id"].unique()]
+    if settings.volumes_only:
+        determinants = find_determinants(model, people.cohort.select(predicted), cache)
+    else:
+        report("floor, predicted scans")
+        tables, compared = measure_later_scans(
+            model,
+            people,
+            truth,
+            find_sessions(at_horizon),
+            found.scans,
+            predicted,
+            cache,
+            compared=_choose_compared(people.cohort, settings),
+        )
+        determinants = read_determinants(tables["floor"])
     tables["failures"] = found.failures
     if "unreadable_scans" in tables:
         for name, session, problem in tables["unreadable_scans"].itertuples(index=False):
@@ -185,8 +215,8 @@ def evaluate_model(
     if training is None and people.cohort.is_synthetic:
         training = simulate_archive(settings, people.find_generator())
     tables["reference"] = describe_reference(people, training)
-    tables["predicted"] = _join_methods(
-        model, people.cohort, at_horizon, found, tables["floor"], settings, training, times
+    tables["predicted"] = join_methods(
+        model, people.cohort, at_horizon, found.table, determinants, settings, training, times
     )
     if baselines:
         report("baselines")
@@ -195,9 +225,8 @@ def evaluate_model(
         rows = predict_by_baselines(regressions, model, people.cohort, known, cache, times)
         tables["predicted"] = pd.concat([known, rows], ignore_index=True)
     if makers:
-        predicted = [str(name) for name in found.table["participant_id"].unique()]
         own = people.cohort.select(predicted)
-        scanned = ScannedPeople(model, own, _find_sessions(at_horizon), cache)
+        scanned = ScannedPeople(model, own, find_sessions(at_horizon), cache)
         tables |= add_image_baselines(makers, scanned, tables, at_horizon, out, settings, times)
     tables["times"] = times.tabulate()
     factors = None
@@ -225,7 +254,7 @@ def evaluate_model(
             max(settings.horizons_months),
             compared,
             last,
-            _find_sessions(last),
+            find_sessions(last),
             out / "comparisons",
             out / _PREPROCESSED,
             context_from,
@@ -249,99 +278,23 @@ def _predict(
     return predict_people(
         model,
         cohort,
-        out / _PREDICTIONS,
+        _choose_folder(out, settings),
         settings.horizons_months,
         settings.samples,
+        keep_scans=not settings.volumes_only,
         seed=settings.seed,
         scan_cache=out / _PREPROCESSED,
         context_from=context_from,
     )
 
 
-def _measure_scans(
-    model: BrlpModel,
-    people: EvaluatedCohort,
-    truth: Cohort,
-    at_horizon: pd.DataFrame,
-    found: PeoplePredictions,
-    settings: EvaluationSettings,
-    cache: ScanCache,
-) -> tuple[Tables, list[list[VisitImage]]]:
-    """Return what is measured in everyone's scans, and the scans of the people to compare."""
-    keys = ["participant_id", "session_id", "region"]
-    volumes = {
-        (str(person), str(session), str(region)): float(volume)
-        for person, session, region, volume in truth.get_volumes()[[*keys, "volume_mm3"]].to_numpy()
-    }
-    sessions, grid = _find_sessions(at_horizon), Grid.of_config(model.config)
-    names = _choose_compared(people.cohort, settings)
-    floor, compared = [], []
-    images: list[Mapping[str, object]] = []
-    predicted = [str(name) for name in found.table["participant_id"].unique()]
-    find_noiseless = partial(people.find_noiseless, grid=grid)
-    unreadable: list[tuple[str, str, str]] = []
-    for visits in iterate_people(
-        model,
-        people.cohort.select(predicted),
-        cache,
-        on_unreadable=lambda *problem: unreadable.append(problem),
-    ):
-        floor.append(measure_floor(model, [visits], volumes))
-        images += measure_images(visits, found.scans, sessions, find_noiseless=find_noiseless)
-        if visits[0].participant_id in names:
-            compared.append(visits)
-    tables = {"floor": pd.concat(floor, ignore_index=True), "images": pd.DataFrame(images)}
-    if unreadable:
-        tables["unreadable_scans"] = pd.DataFrame(
-            unreadable, columns=["participant_id", "session_id", "problem"]
-        )
-    return tables, compared
-
-
-def _find_sessions(at_horizon: pd.DataFrame) -> Mapping[tuple[str, float], str]:
-    return {
-        (str(person), float(horizon)): str(session)
-        for person, horizon, session in at_horizon[
-            ["participant_id", "horizon_months", "session_id"]
-        ].itertuples(index=False)
-    }
+def _choose_folder(out: Path, settings: EvaluationSettings) -> Path:
+    # people predicted without scans must not be taken up by an evaluation that looks at scans
+    return out / (_VOLUMES if settings.volumes_only else _PREDICTIONS)
 
 
 def _choose_compared(cohort: Cohort, settings: EvaluationSettings) -> Sequence[str]:
     return [str(name) for name in cohort.participants["participant_id"]][: settings.n_compared]
-
-
-def _join_methods(
-    model: BrlpModel,
-    cohort: Cohort,
-    at_horizon: pd.DataFrame,
-    found: PeoplePredictions,
-    floor: pd.DataFrame,
-    settings: EvaluationSettings,
-    training: EvaluatedCohort | None,
-    times: MethodTimes,
-) -> pd.DataFrame:
-    """Return every method's predictions with the truth, and the start they all stand on."""
-    start = found.table.drop_duplicates(["participant_id", "region"])[
-        ["participant_id", "region", "start_mm3"]
-    ]
-    fit = None
-    if training is not None:
-        there, _ = training.load_truth()
-        fit = (training.cohort, find_volumes_at(there, settings.horizons_months))
-    first = floor.drop_duplicates("participant_id")[["participant_id", "determinant"]]
-    scales = {str(name): float(scale) for name, scale in first.itertuples(index=False)}
-    methods = [found.table, predict_carry_forward(found.table)]
-    with times.measure(AUXILIARY, len(scales)):
-        methods.append(predict_auxiliary(model, cohort, settings.horizons_months, scales))
-    with times.measure(REFERENCE, at_horizon["participant_id"].nunique(), includes="fitting"):
-        methods.append(
-            predict_from_table(
-                cohort, at_horizon, start, region=model.config.endpoint, training=fit
-            )
-        )
-    joined = pd.concat(methods, ignore_index=True).drop(columns="start_mm3")
-    return joined.merge(start, on=["participant_id", "region"]).merge(at_horizon, on=KEY)
 
 
 def _calibrate(
@@ -366,11 +319,13 @@ def _summarize(
 ) -> Tables:
     rng, n = np.random.default_rng(settings.seed), settings.n_bootstrap
     participants = cohort.participants.set_index("participant_id")
-    predicted, images = tables["predicted"], tables["images"]
+    predicted, images = tables["predicted"], tables.get("images", pd.DataFrame())
     errors = tabulate_errors(predicted, images)
     mine = predicted[predicted["method"] == MODEL]
-    found = {
-        "floor_summary": summarize_floor(tables["floor"], rng=rng, n_bootstrap=n),
+    found = {}
+    if "floor" in tables:
+        found["floor_summary"] = summarize_floor(tables["floor"], rng=rng, n_bootstrap=n)
+    found |= {
         "accuracy": summarize_accuracy(errors, rng=rng, n_bootstrap=n),
         "sexes": summarize_by_sex(errors, participants["sex"], rng=rng, n_bootstrap=n),
         "ranking": summarize_ranking(

@@ -66,7 +66,7 @@ def judge(
     Parameters
     ----------
     tables
-        `predicted`, `failures`, `floor` of `evaluate_model`.
+        `predicted`, `failures`, and where later scans were read `floor`, of `evaluate_model`.
     plan
         Stated before.
     scanned
@@ -197,6 +197,11 @@ def _find_unanswerable(
         and plan.region not in config.volume_error
     ):
         yield "coverage_95: one draw of this model has no sd; ask for --samples 2 or more."
+    if plan.false_atrophy_percent is not None and settings.volumes_only:
+        yield (
+            "false_atrophy_percent: it is measured in later scans, which an evaluation of volumes "
+            "only does not read."
+        )
 
 
 def refuse_second_judgement(
@@ -269,7 +274,9 @@ def _measure(
         "refused_share": estimate_share(n_refused, len(scanned)),
         "false_atrophy_percent": _estimate(
             compute_mean, _find_retests(tables["floor"], plan), **options
-        ),
+        )
+        if "floor" in tables
+        else _nothing(0),
     }
 
 

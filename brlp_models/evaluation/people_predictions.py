@@ -32,7 +32,7 @@ class PeoplePredictions:
         measured in the input scan, never in the decoded one), `told_mm3` (what the context tells,
         NaN where nothing), `method`.
     scans
-        The predicted scans.
+        The predicted scans, where they were kept.
     failures
         `participant_id`, `problem` of everyone who could not be predicted.
     """
@@ -50,6 +50,7 @@ def predict_people(
     samples: int,
     *,
     seed: int,
+    keep_scans: bool = True,
     **options: Any,
 ) -> PeoplePredictions:
     """Predict people; what `out` holds already is not predicted again.
@@ -60,6 +61,8 @@ def predict_people(
         As in `predict_cohort`.
     out
         Gets the predictions, and the scans in `scans/`.
+    keep_scans
+        False predicts the same volumes without making the scans, which nobody looks at then.
     **options
         Further ones of `predict_cohort`.
     """
@@ -71,7 +74,7 @@ def predict_people(
         samples,
         out=out,
         seed=seed,
-        on_person=scans.keep,
+        on_person=scans.keep if keep_scans else None,
         **options,
     )
     columns = [*KEY, *_NAMES.values(), "method"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, REFERENCE
+from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.statistics import (
     Array,
     Estimate,
@@ -44,9 +44,11 @@ def summarize_ranking(
     DataFrame
         `horizon_months`, `subgroup` (`all`, and each diagnosis), `method`, `measure` (`Spearman`;
         for the model and each baseline also the difference to the auxiliary model and to the
-        regression on the baseline table, by person), `value`, `lower`, `upper`, `n`; NaN for fewer
-        than four people.
+        regression on the baseline table, by person, and for the model that to each baseline),
+        `value`, `lower`, `upper`, `n`; NaN for fewer than four people.
     """
+    # of its own, so that another baseline changes no other interval
+    (rng_of_baselines,) = rng.spawn(1)
     rows = []
     for horizon, changes in _tabulate_changes(predicted, region):
         for subgroup, people in _iterate_subgroups(changes, diagnosis):
@@ -55,11 +57,18 @@ def summarize_ranking(
                 found = _rank(people, [method], rng, n_bootstrap)
                 rows.append({**key, "method": method, "measure": "Spearman", **vars(found)})
             without = [name for name in (AUXILIARY, REFERENCE) if name in people]
-            for method in people.columns.drop(["true", *without]):
-                for other in without:
-                    found = _rank(people, [method, other], rng, n_bootstrap)
-                    name = f"Spearman minus that of the {other}"
-                    rows.append({**key, "method": method, "measure": name, **vars(found)})
+            baselines = people.columns.drop(["true", MODEL, *without], errors="ignore")
+            pairs = [
+                (method, other, rng)
+                for method in people.columns.drop(["true", *without])
+                for other in without
+            ]
+            if MODEL in people:
+                pairs += [(MODEL, other, rng_of_baselines) for other in baselines]
+            for method, other, own_rng in pairs:
+                found = _rank(people, [method, other], own_rng, n_bootstrap)
+                name = f"Spearman minus that of the {other}"
+                rows.append({**key, "method": method, "measure": name, **vars(found)})
     return pd.DataFrame(rows)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from brlp_models.evaluation.methods import MODEL
 
 _MISSING = "–"
+_BETTER = ("improvement_percent", "improvement_lower", "improvement_upper")
 
 
 def render_results(tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] = ()) -> str:
@@ -37,11 +38,11 @@ def _wide(rows: Sequence[str], columns: str) -> Callable[[pd.DataFrame], str]:
 
 def _render_accuracy(table: pd.DataFrame) -> str:
     rows = ["region", "measure", "horizon_months"]
-    better = _show_estimates(
-        table[table["method"] == MODEL],
-        ("improvement_percent", "improvement_lower", "improvement_upper"),
-    )
-    shown = pd.concat([_show_estimates(table), better.assign(method="better by, %")])
+    shown = _show_estimates(table)
+    # volumes alone, of people whose brain nobody measured, have change errors alone
+    if {*_BETTER} <= {*table}:
+        own = _show_estimates(table[table["method"] == MODEL], _BETTER)
+        shown = pd.concat([shown, own.assign(method="better by, %")])
     return _as_markdown(_widen(shown, rows, "method"))
 
 

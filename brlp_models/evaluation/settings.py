@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from brlp_models.errors import ModelError
 from brlp_models.model.schedule import Sampler
 
 
@@ -28,6 +29,14 @@ class EvaluationSettings:
         Resamples of people.
     seed
         Of everything random.
+    volumes_only
+        No predicted scan is made, no later scan is read: what stands on volumes costs no more than
+        predicting these.
+
+    Raises
+    ------
+    ModelError
+        For comparisons beside `volumes_only`.
     """
 
     horizons_months: tuple[float, ...] = (24.0, 48.0)
@@ -42,3 +51,11 @@ class EvaluationSettings:
     n_compared: int = 6
     n_bootstrap: int = 1000
     seed: int = 1
+    volumes_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.volumes_only and self.n_compared:
+            raise ModelError(
+                "Ablation, draws and steps are compared in predicted scans, which an evaluation of "
+                f"volumes only does not make: compare 0 people, got {self.n_compared}."
+            )

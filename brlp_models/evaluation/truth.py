@@ -1,6 +1,6 @@
 """What a cohort's regions truly measured at each visit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -71,6 +71,22 @@ def find_volumes_at(
     return joined.rename(columns={"volume_mm3": "true_mm3", "planned_months": "horizon_months"})[
         ["participant_id", "horizon_months", "region", "true_mm3", "baseline_mm3", "session_id"]
     ].reset_index(drop=True)
+
+
+def find_sessions(at_horizon: pd.DataFrame) -> Mapping[tuple[str, float], str]:
+    """Return which visit shows what came later, by participant and horizon.
+
+    Parameters
+    ----------
+    at_horizon
+        Rows of `find_volumes_at`.
+    """
+    return {
+        (str(person), float(horizon)): str(session)
+        for person, horizon, session in at_horizon[
+            ["participant_id", "horizon_months", "session_id"]
+        ].itertuples(index=False)
+    }
 
 
 def compute_brain_volumes(truth: Cohort) -> "pd.Series[float]":

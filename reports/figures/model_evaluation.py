@@ -85,9 +85,9 @@ def write_evaluation_figures(
 
 def _has_shown_rows(table: pd.DataFrame, source: str) -> bool:
     """Say whether a figure of a table would show anything; not everyone's brain is measured."""
-    if source in ("accuracy", "sexes"):
-        return bool((table["measure"] == _OF_BRAIN).any())
-    return not table.empty
+    if table.empty or source not in ("accuracy", "sexes"):
+        return not table.empty
+    return bool((table["measure"] == _OF_BRAIN).any())
 
 
 def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:

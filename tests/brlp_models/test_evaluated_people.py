@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
+    describe_anatomies,
     simulate_archive,
 )
 from brlp_models.evaluation.settings import EvaluationSettings
@@ -23,6 +25,7 @@ from cohorts.errors import CohortError
 from cohorts.synthetic.folders import write_people
 from cohorts.synthetic.generators import choose_generator
 from cohorts.synthetic.parameters import CohortParameters, GeneratorParameters
+from cohorts.synthetic.truth import write_base_anatomies
 from tests.brlp_models.scanned_people import make_people
 
 
@@ -45,6 +48,22 @@ def test_the_archive_is_of_the_generator_that_made_the_people(tmp_path: Path) ->
         found[number] = archive["hippocampus_mm3"].mean()
     # the sd of a mean of 4,000 is 15 mm3; generator 2 has hippocampi of another size
     assert abs(found[2] - found[1]) > 100
+
+
+def test_shared_anatomies_are_told(tmp_path: Path) -> None:
+    cohort = make_people(4, 3, None)
+    people = EvaluatedCohort(cohort, tmp_path)
+    names = cohort.participants["participant_id"]
+    for anatomies, said in (
+        ("abab", "These 4 people were drawn from 2 anatomies: intervals are over people"),
+        ("aaaa", "from 1 anatomy:"),
+        ("abcd", None),
+    ):
+        table = pd.DataFrame({"participant_id": names, "base_anatomy": [*anatomies]})
+        write_base_anatomies(table, tmp_path)
+        told = describe_anatomies(people)
+        assert told is None if said is None else said in str(told)
+    assert describe_anatomies(EvaluatedCohort(cohort)) is None
 
 
 def test_people_of_no_known_generator_are_told(tmp_path: Path) -> None:

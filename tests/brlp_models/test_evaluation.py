@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from brlp_models.baselines.loading import load_baseline
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
@@ -18,7 +21,9 @@ from brlp_models.evaluation.evaluated_people import (
     refuse_shared_people,
 )
 from brlp_models.evaluation.evaluation import evaluate_model
+from brlp_models.evaluation.images.predicted_scans import PredictedScans
 from brlp_models.evaluation.images.real_scan import segment_on
+from brlp_models.evaluation.joined_methods import find_determinants
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.results_text import render_results
@@ -33,6 +38,8 @@ from brlp_models.model.training_people import (
     describe_training_people,
     refuse_people_known,
 )
+from brlp_models.prediction import start as prediction_start
+from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.grid import Grid
 from cohorts.cohort import Cohort
 from reports.figures.model_evaluation import write_evaluation_figures
@@ -212,6 +219,66 @@ def test_evaluation_goes_on_without_a_later_scan_that_cannot_be_read(
     assert images.to_dict() == {24: 5, 48: 6}
     # volumes are compared with those in the table, whether the scan can be read or not
     assert tables["predicted"]["participant_id"].nunique() == 6
+
+
+def test_volumes_alone_are_those_of_the_whole_evaluation(
+    evaluated: Evaluated,
+    model: BrlpModel,
+    cohort: Cohort,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = cohort.visits["months_from_baseline"] > 0
+    paths = cohort.visits["image_path"].mask(later, "absent.nii.gz")
+    people = EvaluatedCohort(replace(cohort, visits=cohort.visits.assign(image_path=paths)))
+    for what in ("render", "keep"):
+        monkeypatch.setattr(BrlpModel if what == "render" else PredictedScans, what, None)
+    settings = replace(SETTINGS, volumes_only=True, n_conditions=0, n_compared=0)
+    tables = evaluate_model(model, people, tmp_path / "out", settings)
+    assert set(tables) == {
+        "predicted", "failures", "accuracy", "sexes", "ranking", "calibration", "reference",
+        "coverage", "times",
+    }  # fmt: skip
+    pd.testing.assert_frame_equal(tables["predicted"], evaluated[0]["predicted"])
+    pd.testing.assert_series_equal(tables["ranking"]["value"], evaluated[0]["ranking"]["value"])
+    assert set(tables["accuracy"]["measure"]) == {VOLUME_ERROR, CHANGE_ERROR}
+    assert "### Floor" not in render_results(tables)
+    written = write_evaluation_figures(tables, tmp_path / "figures", is_synthetic=True)
+    assert {path.stem for path in written} == {
+        "accuracy", "change", "ranking", "calibration", "sexes",
+    }  # fmt: skip
+    # people without scans are not taken up by an evaluation that looks at scans
+    assert not (tmp_path / "out/predictions").exists()
+
+
+def test_what_needs_scans_is_refused_beside_volumes_only(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="compare 0 people, got 2"):
+        replace(SETTINGS, volumes_only=True)
+    settings = replace(SETTINGS, volumes_only=True, n_compared=0)
+    maker = load_baseline(Path("mrextrap"))
+    with pytest.raises(ModelError, match="mrextrap makes an image of the later visit, and an"):
+        evaluate_model(model, EvaluatedCohort(cohort), tmp_path, settings, baselines=[maker])
+    first = cohort.visits["months_from_baseline"] == 0
+    paths = cohort.visits["image_path"].where(first, None)
+    unseen = replace(cohort, visits=cohort.visits.assign(image_path=paths))
+    with pytest.raises(ModelError, match="Nobody has a later scan, in which ablation"):
+        evaluate_model(model, EvaluatedCohort(unseen), tmp_path, SETTINGS)
+
+
+def test_only_the_scan_that_a_prediction_starts_from_tells_a_determinant(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place(_model: object, visits: Any, _cache: object) -> Any:
+        (visit,) = visits
+        assert visit.scan.name.endswith("_ses-0.nii.gz")
+        return SimpleNamespace(determinant=1 + int(visit.scan.name[4]) / 10)
+
+    monkeypatch.setattr(prediction_start, "load_onto_grid", place)
+    few = cohort.select(["sub-1", "sub-4"])
+    found = find_determinants(model, few, ScanCache(tmp_path))
+    assert found == {"sub-1": pytest.approx(1.1), "sub-4": pytest.approx(1.4)}
 
 
 def test_tabular_reference_is_fitted_on_other_people(

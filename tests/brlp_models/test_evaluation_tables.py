@@ -110,6 +110,24 @@ def test_methods_without_an_sd_have_no_coverage() -> None:
     assert summarize_coverage(still).empty
 
 
+def test_the_model_is_held_against_each_baseline() -> None:
+    tables = [
+        make_predicted(method, volumes, TRUE)
+        for method, volumes in ((MODEL, TRUE), ("a", TRUE[::-1]), (AUXILIARY, TRUE))
+    ]
+    diagnosis = pd.Series(["CN"] * 6, [f"sub-{k}" for k in range(6)])
+    found = summarize_ranking(pd.concat(tables), diagnosis, rng=RNG(0), n_bootstrap=50)
+    rows = found[
+        (found["subgroup"] == "all") & (found["measure"] == "Spearman minus that of the a")
+    ]
+    (row,) = rows.to_dict("records")
+    assert row["method"] == MODEL
+    assert row["value"] == pytest.approx(1 - compute_spearman(np.array(TRUE[::-1]), np.array(TRUE)))
+    assert row["lower"] <= row["value"] <= row["upper"]
+    # the auxiliary model is a baseline of everyone, and nobody's difference
+    assert set(found[found["method"] == AUXILIARY]["measure"]) == {"Spearman"}
+
+
 def test_the_right_order_ranks_perfectly_and_the_reverse_does_not() -> None:
     tables = [make_predicted(MODEL, TRUE, TRUE), make_predicted(AUXILIARY, TRUE[::-1], TRUE)]
     tables.append(make_predicted(CARRY_FORWARD, [1000.0] * 6, TRUE))

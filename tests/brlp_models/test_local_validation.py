@@ -200,6 +200,15 @@ def test_what_no_number_of_people_tells_is_refused_before_anybody_is_predicted(
         open_plan(tmp_path / "plan.toml", settings, tmp_path / "out", tiny_config, {})
 
 
+def test_a_criterion_of_later_scans_is_refused_where_none_is_read(
+    tmp_path: Path, tiny_config: ModelConfig
+) -> None:
+    make_plan(tmp_path, PLAN)
+    settings = EvaluationSettings(volumes_only=True, n_compared=0)
+    with pytest.raises(ModelError, match="false_atrophy_percent: it is measured in later scans"):
+        open_plan(tmp_path / "plan.toml", settings, tmp_path / "out", tiny_config, {})
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

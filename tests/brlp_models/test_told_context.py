@@ -301,6 +301,27 @@ def test_an_evaluation_is_of_the_context_that_it_is_asked_with(
         )
 
 
+def test_volumes_only_go_with_contexts_baselines_and_conditions(
+    folder: Path, tmp_path: Path
+) -> None:
+    write_cohort(make_people(12, 3), tmp_path, np.eye(4)).write(tmp_path / "archive")
+    own, out = folder / "image_regression", tmp_path / "out"
+    words = ("evaluate", folder / "people/cohort", "--model", folder / "model", "--horizon", 24)
+    words = (*words, "--samples", 1, "--train-on", tmp_path / "archive", "--n-bootstrap", 10)
+    words = (*words, "--volumes-only", "--out", out, "--baselines", own, "--context-from", own)
+    code, said = ask(*words, "--compare", 1)
+    assert (code, "compare 0 people, got 1" in said) == (1, True)
+    code, said = ask(*words, "--conditions", 4)
+    assert code == 0, said
+    assert "Volumes only: no predicted scan was made and no later scan was read" in said
+    assert "Volumes only: no predicted" in (out / "results.md").read_text()
+    ranking = pd.read_csv(out / "ranking.csv").query("method == @MODEL and subgroup == 'all'")
+    differences = ("auxiliary model alone", "baseline table alone", "image_regression")
+    wanted = {"Spearman", *(f"Spearman minus that of the {name}" for name in differences)}
+    assert set(ranking["measure"]) == wanted
+    assert len(pd.read_csv(out / "conditions.csv")["condition"].unique()) == 4
+
+
 @pytest.mark.slow
 def test_who_is_told_a_larger_loss_is_predicted_a_larger_loss(tmp_path: Path) -> None:
     """By the bundled model, of the template's brain."""

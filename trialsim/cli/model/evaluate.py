@@ -55,16 +55,24 @@ def evaluate(
         ),
     ] = 40,
     compare: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             help="People for ablation, draws, steps, wrong diagnosis and several visits; "
-            "0 leaves these out.",
+            "0 leaves these out; 6 when not given, none with --volumes-only.",
         ),
-    ] = 6,
+    ] = None,
     draws: Annotated[
         list[int], typer.Option(min=1, help="Draws to compare; give it once for each.")
     ] = [1, 2, 4, 8, 16, 32, 64],  # noqa: B006
+    volumes_only: Annotated[
+        bool,
+        typer.Option(
+            "--volumes-only",
+            help="Make no predicted scan and read no later one: floor, errors of scans and "
+            "comparisons are left out, and people cost no more than predicting their volumes.",
+        ),
+    ] = False,
     local_validation: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +98,7 @@ def evaluate(
     from trialsim.cli.answering.printing import print_tables
     from trialsim.study.evaluation.model_evaluation import write_evaluation
 
+    n_compared = 0 if volumes_only else EvaluationSettings.n_compared
     found = write_evaluation(
         cohort,
         out,
@@ -98,9 +107,10 @@ def evaluate(
             samples=samples,
             compared_samples=tuple(draws),
             n_conditions=conditions,
-            n_compared=compare,
+            n_compared=n_compared if compare is None else compare,
             n_bootstrap=n_bootstrap,
             seed=seed,
+            volumes_only=volumes_only,
         ),
         model=model,
         training=train_on,

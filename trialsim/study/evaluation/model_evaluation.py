@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.config import BaselineConfig
 from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.loading import load_baseline
-from brlp_models.evaluation.evaluated_people import EvaluatedCohort
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort, describe_anatomies
 from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_model
 from brlp_models.evaluation.local_validation import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
@@ -22,6 +23,11 @@ from cohorts.measurement import tell_learned
 from cohorts.sources.loading import load_cohort
 from reports.figures.model_evaluation import write_evaluation_figures
 from trialsim.study.evaluation.local_validation import PAGE, list_judged_facts, write_validation
+
+_VOLUMES_ONLY: Final = (
+    "Volumes only: no predicted scan was made and no later scan was read, so errors of scans, "
+    "uncertainty of voxels, the floor and comparisons of variants are left out."
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,10 @@ def write_evaluation(
     ]
     if teller is not None:
         notes.append(teller.describe())
+    if settings.volumes_only:
+        notes.append(_VOLUMES_ONLY)
+    if (told := describe_anatomies(people)) is not None:
+        notes.append(told)
     for note in dict.fromkeys(notes):
         report(note)
 
