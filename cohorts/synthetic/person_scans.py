@@ -1,25 +1,37 @@
 """One synthetic person's scans, in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cohorts.synthetic.anatomy.base import BaseAnatomy
-from cohorts.synthetic.anatomy.deformation import deform_to_volumes, prepare_anatomy
+from cohorts.synthetic.anatomy.deformation import (
+    Deformation,
+    MovableAnatomy,
+    deform_to_volumes,
+    prepare_anatomy,
+)
 from cohorts.synthetic.anatomy.person import sample_person
 from cohorts.synthetic.contrasts import check_channels
-from cohorts.synthetic.intensity import acquire_scan, render_scan, sample_appearance
-from cohorts.synthetic.parameters import GeneratorParameters
+from cohorts.synthetic.intensity import (
+    Appearance,
+    acquire_scan,
+    render_scan,
+    sample_appearance,
+)
+from cohorts.synthetic.parameters import AppearanceParameters, GeneratorParameters
 from cohorts.synthetic.resampling import (
     average_by_area,
     compute_output_affine,
     validate_resolution,
 )
 from cohorts.synthetic.segmentation import render_labels
-from cohorts.synthetic.signs.maps import map_signs
+from cohorts.synthetic.signs.maps import SignMaps, map_signs
 from cohorts.synthetic.signs.sampling import PersonSigns
 
 
@@ -55,6 +67,20 @@ class SyntheticScan:
     def channels(self) -> dict[str, npt.NDArray[np.float32]]:
         """The scans of all channels, the T1w first."""
         return {"T1w": self.t1w, **self.others}
+
+
+@dataclass(frozen=True)
+class SyntheticLabels:
+    """The label map of a visit of which no scan is made.
+
+    Parameters
+    ----------
+    labels, affine
+        As of a `SyntheticScan`.
+    """
+
+    labels: npt.NDArray[np.uint16]
+    affine: npt.NDArray[np.float64]
 
 
 def synthesize_scans(
@@ -102,12 +128,140 @@ def synthesize_scans(
     CohortError
         Where the anatomy cannot reach a volume without folding.
     """
+    person = _sample_scanned(
+        base,
+        visits,
+        rng=rng,
+        head_size_mm3=head_size_mm3,
+        resolution_mm=resolution_mm,
+        parameters=parameters,
+        same_acquisition=same_acquisition,
+        signs=signs,
+        channels=channels,
+    )
+    return [
+        person.acquire(visit, labels, deformation, with_noiseless=with_noiseless)
+        for visit, (labels, deformation) in enumerate(person.deform(visits))
+    ]
+
+
+def synthesize_first_scan(
+    base: BaseAnatomy,
+    visits: Sequence[Mapping[str, float]],
+    *,
+    with_noiseless: bool = False,
+    **options: Any,
+) -> tuple[SyntheticScan, list[SyntheticLabels]]:
+    """Return the first of a person's scans, and of later visits the label maps alone.
+
+    Both are, bit for bit, those of `synthesize_scans`.
+
+    Parameters
+    ----------
+    base, visits, with_noiseless
+        As in `synthesize_scans`.
+    **options
+        Its other ones.
+
+    Raises
+    ------
+    CohortError
+        As there, for later visits too.
+    """
+    person = _sample_scanned(base, visits, **options)
+    (labels, deformation), *later = person.deform(visits)
+    first = person.acquire(0, labels, deformation, with_noiseless=with_noiseless)
+    return first, [SyntheticLabels(labels, first.affine) for labels, _ in later]
+
+
+Labeled = tuple[npt.NDArray[np.uint16], Deformation]
+
+
+@dataclass(frozen=True)
+class _ScannedPerson:
+    """One person's anatomy and looks, before it is known which visits get a scan."""
+
+    anatomy: MovableAnatomy
+    maps: SignMaps | None
+    looks: Mapping[str, Appearance]
+    noises: Mapping[str, Sequence[np.random.Generator]]
+    first_rng: np.random.Generator
+    resolution_mm: float
+    parameters: AppearanceParameters
+
+    @cached_property
+    def inside(self) -> npt.NDArray[np.bool_]:
+        """Where the head is, at the scans' resolution."""
+        head = (self.anatomy.person.labels > 0).astype(np.float32)
+        return np.asarray(average_by_area(head, self.resolution_mm) >= 0.5)
+
+    def deform(self, visits: Sequence[Mapping[str, float]]) -> Iterator[Labeled]:
+        """Yield each visit's label map and deformation."""
+        deformation = None
+        for volumes in visits:
+            deformation = deform_to_volumes(self.anatomy, volumes, start=deformation)
+            yield (
+                render_labels(self.anatomy, deformation, volumes, resolution_mm=self.resolution_mm),
+                deformation,
+            )
+
+    def acquire(
+        self,
+        visit: int,
+        labels: npt.NDArray[np.uint16],
+        deformation: Deformation,
+        *,
+        with_noiseless: bool,
+    ) -> SyntheticScan:
+        """Return a visit's scan; each visit is acquired once."""
+        ideal = {
+            channel: render_scan(
+                self.anatomy,
+                deformation,
+                look,
+                resolution_mm=self.resolution_mm,
+                signs=self.maps,
+                visit=visit,
+            )
+            for channel, look in self.looks.items()
+        }
+        acquired = {
+            channel: acquire_scan(
+                own, self.inside, rng=self.noises[channel][visit], parameters=self.parameters
+            )
+            for channel, own in ideal.items()
+        }
+        t1w, shown = acquired.pop("T1w"), np.where(self.inside, ideal["T1w"], np.float32(0))
+        noiseless = None
+        if with_noiseless:
+            noiseless = acquire_scan(
+                ideal["T1w"],
+                self.inside,
+                rng=deepcopy(self.first_rng),
+                parameters=replace(self.parameters, noise_sd=0.0),
+            )
+        affine = compute_output_affine(self.anatomy.person.affine, self.resolution_mm)
+        return SyntheticScan(t1w, labels, affine, shown, acquired, noiseless)
+
+
+def _sample_scanned(
+    base: BaseAnatomy,
+    visits: Sequence[Mapping[str, float]],
+    *,
+    rng: np.random.Generator,
+    head_size_mm3: float | None = None,
+    resolution_mm: float = 1.0,
+    parameters: GeneratorParameters | None = None,
+    same_acquisition: bool = False,
+    signs: PersonSigns | None = None,
+    channels: Sequence[str] = ("T1w",),
+) -> _ScannedPerson:
+    """Draw a person; the arguments are those of `synthesize_scans`."""
     validate_resolution(resolution_mm)
     check_channels(channels)
     parameters = parameters or GeneratorParameters()
     shape_rng, look_rng, *visit_rngs = rng.spawn(2 + len(visits))
     first_rng = deepcopy(visit_rngs[0])
-    without_noise = replace(parameters.appearance, noise_sd=0.0)
     if same_acquisition:
         visit_rngs = [deepcopy(visit_rngs[0]) for _ in visits]
     person = sample_person(
@@ -125,29 +279,6 @@ def synthesize_scans(
         looks[channel] = sample_appearance(
             anatomy, rng=look_rng, parameters=parameters.appearance, channel=channel
         )
-    affine = compute_output_affine(person.affine, resolution_mm)
-    inside = average_by_area((person.labels > 0).astype(np.float32), resolution_mm) >= 0.5
-    scans, deformation = [], None
-    for visit, volumes in enumerate(visits):
-        deformation = deform_to_volumes(anatomy, volumes, start=deformation)
-        labels = render_labels(anatomy, deformation, volumes, resolution_mm=resolution_mm)
-        ideal = {
-            channel: render_scan(
-                anatomy, deformation, look, resolution_mm=resolution_mm, signs=maps, visit=visit
-            )
-            for channel, look in looks.items()
-        }
-        acquired = {
-            channel: acquire_scan(
-                own, inside, rng=noises[channel][visit], parameters=parameters.appearance
-            )
-            for channel, own in ideal.items()
-        }
-        t1w, shown = acquired.pop("T1w"), np.where(inside, ideal["T1w"], np.float32(0))
-        noiseless = None
-        if with_noiseless:
-            noiseless = acquire_scan(
-                ideal["T1w"], inside, rng=deepcopy(first_rng), parameters=without_noise
-            )
-        scans.append(SyntheticScan(t1w, labels, affine, shown, acquired, noiseless))
-    return scans
+    return _ScannedPerson(
+        anatomy, maps, looks, noises, first_rng, resolution_mm, parameters.appearance
+    )

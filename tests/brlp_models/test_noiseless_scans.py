@@ -14,12 +14,14 @@ from brlp_models.evaluation.images.predicted_scans import PredictedScan, Predict
 from brlp_models.evaluation.images.scans_on_grid import VisitImage
 from brlp_models.evaluation.methods import MODEL
 from brlp_models.evaluation.results_text import render_results
+from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
 from brlp_models.evaluation.uncertainty import summarize_voxels
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
 from brlp_models.training.banks.scan_bank import BankWriter
 from brlp_models.training.banks.synthetic_people import place_on_grid
+from cohorts.cohort import Cohort
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.person_scans import SyntheticScan
 from cohorts.synthetic.truth import find_noiseless_scan
@@ -78,6 +80,54 @@ def test_scans_without_noise_and_anatomies_lie_beside_the_truth(
     assert known["hippocampus_mm3"] == 6000
     voxel_mm3 = abs(np.linalg.det(np.asarray(config.affine)[:3, :3]))
     assert known["brain_mm3"] == pytest.approx(np.prod(config.shape) * voxel_mm3 / 1.25)
+
+
+def test_later_visits_without_scans_have_the_same_volumes(
+    tiny_model: BrlpModel, tmp_path: Path
+) -> None:
+    config = tiny_model.config
+    images = RNG(1).uniform(0, 1, (3, 2, *config.shape)).astype(np.float32)
+    tissues = np.ones(config.shape, np.uint8)
+    rows = [
+        {
+            "row": k, "participant_id": "sub-1", "session_id": f"ses-{k}", "base_anatomy": "map_9",
+            "age_years": 70.0 + k, "months_from_baseline": 12.0 * k, "sex": "F", "diagnosis": "CN",
+            "apoe4": 0, "determinant": 1.25, "hippocampus_mm3": 7000.0 - k, "csf_mm3": 9e5 + k,
+            "education_years": 16.0, "mmse": 29.0, "measured_hippocampus": 5600.0 - k,
+        }
+        for k in range(3)
+    ]  # fmt: skip
+    found = {}
+    for only in (False, True):
+        folder = tmp_path / str(only)
+        writer = BankWriter(folder / "bank", 3, config.shape, {}, n_channels=2)
+        scans = [(image, tissues) for image in images]
+        writer.add([scans[0], None, None] if only else scans, rows)
+        writer.finish()
+        found[only] = write_evaluation_cohort(
+            folder / "bank", folder, config, baseline_scans_only=only
+        )
+    full, few = found[False], found[True]
+    pd.testing.assert_frame_equal(full.volumes, few.volumes)
+    assert full.visits["image_path"].notna().all()
+    assert few.visits["image_path"].notna().to_list() == [True, False, False]
+    assert few.visits["segmentation_path"].notna().to_list() == [True, False, False]
+    assert few.visits["determinant"].notna().to_list() == [True, False, False]
+    pd.testing.assert_frame_equal(Cohort.read(tmp_path / "True").volumes, few.volumes)
+    files = sorted(path.name for path in (tmp_path / "True").rglob("*.nii.gz"))
+    assert len(files) == 3
+    assert all("ses-0" in name for name in files)
+    for name in files:
+        one, other = (next((tmp_path / str(k)).rglob(name)).read_bytes() for k in (False, True))
+        assert one == other
+    truths = {k: EvaluatedCohort(found[k], tmp_path / str(k)).load_truth()[0] for k in found}
+    at = {k: find_volumes_at(truth, [12.0, 24.0]) for k, truth in truths.items()}
+    regions = at[False]["region"] != "brain"
+    assert set(at[True]["region"]) == {"hippocampus", "csf"}
+    pd.testing.assert_frame_equal(at[False][regions].reset_index(drop=True), at[True])
+    brains = [compute_brain_volumes(truth).to_dict() for truth in truths.values()]
+    assert brains[0] == brains[1]
+    assert brains[0]["sub-1"] > 0
 
 
 class OnePredictedScan(PredictedScans):

@@ -16,7 +16,11 @@ from cohorts.synthetic.anatomy.deformation import (
 )
 from cohorts.synthetic.anatomy.person import PersonAnatomy
 from cohorts.synthetic.parameters import AppearanceParameters
-from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
+from cohorts.synthetic.person_scans import (
+    SyntheticScan,
+    synthesize_first_scan,
+    synthesize_scans,
+)
 from cohorts.synthetic.resampling import (
     average_by_area,
     compute_output_affine,
@@ -70,6 +74,19 @@ def test_label_maps_have_the_intended_volumes(scans: list[SyntheticScan]) -> Non
         found = compute_label_volumes(scan.labels, 8.0)
         assert {r: found[r] for r in intended} == pytest.approx(intended, rel=0.03)
         assert found["head_size_mm3"] == pytest.approx(1.45e6, rel=0.01)
+
+
+@needs_maps
+def test_a_first_scan_alone_is_that_of_all_and_later_labels_are_the_same(
+    base: BaseAnatomy, scans: list[SyntheticScan]
+) -> None:
+    options = {"rng": np.random.default_rng(11), "head_size_mm3": 1.45e6, "resolution_mm": 2.0}
+    first, later = synthesize_first_scan(base, [BASELINE, FOLLOWUP], with_noiseless=True, **options)
+    for name in ("t1w", "labels", "affine", "ideal", "noiseless"):
+        assert np.array_equal(getattr(first, name), getattr(scans[0], name)), name
+    (own,) = later
+    assert np.array_equal(own.labels, scans[1].labels)
+    assert np.array_equal(own.affine, scans[1].affine)
 
 
 @needs_maps

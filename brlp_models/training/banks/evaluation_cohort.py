@@ -24,7 +24,13 @@ _PERSON = ("participant_id", "sex", "age_years", "diagnosis", "apoe4", *COVARIAT
 _VISIT = ["participant_id", "session_id", "months_from_baseline"]
 
 
-def write_evaluation_cohort(bank_folder: Path, folder: Path, config: ModelConfig) -> Cohort:
+def write_evaluation_cohort(
+    bank_folder: Path,
+    folder: Path,
+    config: ModelConfig,
+    *,
+    baseline_scans_only: bool = False,
+) -> Cohort:
     """Write a bank's people as an imported cohort on the model's grid.
 
     Volumes of the cohort carry a segmentation's measurement error; `truth/volumes.parquet` holds
@@ -40,12 +46,16 @@ def write_evaluation_cohort(bank_folder: Path, folder: Path, config: ModelConfig
         The cohort's folder; scans go to `scans/`.
     config
         The model, for the grid.
+    baseline_scans_only
+        The bank has no scans of later visits: they get volumes, but none of the brain that a scan
+        shows.
     """
     bank = Bank.load(bank_folder)
     index = bank.index.reset_index()
     scans = folder / "scans"
     scans.mkdir(parents=True, exist_ok=True)
-    for row, person, session in index[["row", "participant_id", "session_id"]].to_numpy():
+    scanned = index[index["months_from_baseline"] == 0] if baseline_scans_only else index
+    for row, person, session in scanned[["row", "participant_id", "session_id"]].to_numpy():
         image, labels = bank.images[int(row)], bank.labels[int(row)]
         stem = f"{person}_{session}"
         places = [scans / f"{stem}_{channel}.nii.gz" for channel in config.channels]
@@ -56,9 +66,9 @@ def write_evaluation_cohort(bank_folder: Path, folder: Path, config: ModelConfig
             _write(array.astype(np.float32) / 255, place, config)
         codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)
         _write(_split_sides(codes[labels]), scans / f"{stem}_dseg.nii.gz", config)
-    visits = _list_visits(index, scans)
+    visits = _list_visits(index, scans, has_scan=index["row"].isin(scanned["row"]))
     truth = _list_true_volumes(index)
-    brain = _list_brain_volumes(bank, index, config)
+    brain = _list_brain_volumes(bank, scanned, config)
     cohort = Cohort(
         index[index["months_from_baseline"] == 0][list(_PERSON)].reset_index(drop=True),
         visits,
@@ -88,12 +98,13 @@ def _split_sides(codes: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     return split
 
 
-def _list_visits(index: pd.DataFrame, scans: Path) -> pd.DataFrame:
-    stems = index["participant_id"] + "_" + index["session_id"]
-    columns = [*_VISIT, "age_years", "diagnosis", "determinant"]
+def _list_visits(index: pd.DataFrame, scans: Path, *, has_scan: "pd.Series[bool]") -> pd.DataFrame:
+    stems = f"{scans.absolute()}/" + index["participant_id"] + "_" + index["session_id"]
+    columns = [*_VISIT, "age_years", "diagnosis"]
     return index[columns].assign(
-        image_path=[str(scans.absolute() / f"{stem}_T1w.nii.gz") for stem in stems],
-        segmentation_path=[str(scans.absolute() / f"{stem}_dseg.nii.gz") for stem in stems],
+        image_path=(stems + "_T1w.nii.gz").where(has_scan, None),
+        segmentation_path=(stems + "_dseg.nii.gz").where(has_scan, None),
+        determinant=index["determinant"].where(has_scan),
     )
 
 

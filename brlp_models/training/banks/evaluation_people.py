@@ -30,6 +30,7 @@ def write_evaluation_people(
     purpose: Purpose = "evaluation",
     n_people: int | None = None,
     seed: int | None = None,
+    baseline_scans_only: bool = False,
     workers: int = 1,
     report: Callable[[int], None] = lambda _: None,
 ) -> Cohort:
@@ -51,6 +52,9 @@ def write_evaluation_people(
         that training reads, with the next seed, so that nothing is ever fitted on the former.
     n_people, seed
         In place of the recipe's.
+    baseline_scans_only
+        Later visits have their volumes, true and measured, and no scan: for evaluations of volumes
+        only. All else is the same, bit for bit.
     workers
         Processes; the people do not depend on how many there are.
     report
@@ -74,6 +78,7 @@ def write_evaluation_people(
         labels_by_share=True,
         channels=recipe.model.channels,
         with_noiseless=True,
+        baseline_scans_only=baseline_scans_only,
         with_tables=True,
     )
     folder = folder.absolute()
@@ -89,7 +94,9 @@ def write_evaluation_people(
         workers=workers,
         report=report,
     )
-    cohort = write_evaluation_cohort(bank, folder, recipe.model)
+    cohort = write_evaluation_cohort(
+        bank, folder, recipe.model, baseline_scans_only=baseline_scans_only
+    )
     write_generator(recipe.choose_generator(), folder)
     shutil.rmtree(bank)
     return cohort

@@ -66,13 +66,18 @@ class BankWriter:
 
     def add(
         self,
-        scans: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
+        scans: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]] | None],
         rows: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Write all scans (channels, *shape) of one person, with what is known (`row` among it)."""
-        for (image, tissues), row in zip(scans, rows, strict=True):
-            self._images[row["row"]] = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-            self._labels[row["row"]] = tissues
+        """Write all scans (channels, *shape) of one person, with what is known (`row` among it).
+
+        None stands for a visit without a scan.
+        """
+        for scan, row in zip(scans, rows, strict=True):
+            if scan is not None:
+                image, tissues = scan
+                self._images[row["row"]] = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+                self._labels[row["row"]] = tissues
         self._images.flush()
         self._labels.flush()
         with self._rows.open("a", encoding="utf-8") as stream:

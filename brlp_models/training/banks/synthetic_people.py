@@ -22,7 +22,12 @@ from cohorts.errors import CohortError
 from cohorts.labels import get_codes, get_intracranial_codes
 from cohorts.synthetic.anatomy.base import BaseAnatomy
 from cohorts.synthetic.parameters import GeneratorParameters
-from cohorts.synthetic.person_scans import SyntheticScan, synthesize_scans
+from cohorts.synthetic.person_scans import (
+    SyntheticLabels,
+    SyntheticScan,
+    synthesize_first_scan,
+    synthesize_scans,
+)
 from cohorts.synthetic.signs.sampling import sample_signs
 from cohorts.synthetic.trajectories import SyntheticPeople, compute_true_volumes, sample_people
 from cohorts.volumetry import count_labels
@@ -72,6 +77,8 @@ class PeopleSettings:
     with_tables
         Each row of the index has covariates and measured volumes too (`person_tables`), drawn with
         random numbers of their own.
+    baseline_scans_only
+        Later visits have volumes and no scan.
     """
 
     n_people: int
@@ -85,6 +92,7 @@ class PeopleSettings:
     channels: tuple[str, ...] = ("T1w",)
     with_noiseless: bool = False
     with_tables: bool = False
+    baseline_scans_only: bool = False
 
     @property
     def n_visits(self) -> int:
@@ -154,6 +162,8 @@ def write_people_bank(
         description["with_noiseless"] = True
     if settings.with_tables:
         description["with_tables"] = True
+    if settings.baseline_scans_only:
+        description["baseline_scans_only"] = True
     writer = BankWriter(
         folder,
         settings.n_visits * settings.n_people,
@@ -203,10 +213,10 @@ def _make_in_worker(person: int) -> "Made":
 
 
 Made = tuple[
-    list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
+    list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]] | None],
     list[dict[str, Any]],
 ]
-"""A person's scans with their tissues, and a row of the index for each."""
+"""A person's scans with their tissues, where there are any, and a row of the index for each."""
 
 
 def _make_person(
@@ -223,19 +233,23 @@ def _make_person(
         months = settings.draw_months(rng)
         targets = find_targets(people, months / 12, parameters)
         signs = sample_signs(people, months / 12, rng=rng, parameters=parameters)
+        options: dict[str, Any] = {
+            "rng": rng,
+            "head_size_mm3": float(people.head_size_mm3[0]),
+            "resolution_mm": 2.0,
+            "parameters": parameters,
+            "same_acquisition": settings.same_acquisition,
+            "signs": None if signs is None else signs.pick(0),
+            "channels": settings.channels,
+            "with_noiseless": settings.with_noiseless,
+        }
+        later: list[SyntheticLabels] = []
         try:
-            scans = synthesize_scans(
-                base,
-                targets,
-                rng=rng,
-                head_size_mm3=float(people.head_size_mm3[0]),
-                resolution_mm=2.0,
-                parameters=parameters,
-                same_acquisition=settings.same_acquisition,
-                signs=None if signs is None else signs.pick(0),
-                channels=settings.channels,
-                with_noiseless=settings.with_noiseless,
-            )
+            if settings.baseline_scans_only:
+                first, later = synthesize_first_scan(base, targets, **options)
+                scans = [first]
+            else:
+                scans = synthesize_scans(base, targets, **options)
         except CohortError:
             # the anatomy cannot reach these volumes without folding: another person is drawn
             continue
@@ -250,6 +264,8 @@ def _make_person(
         if settings.with_tables:
             own_rng = np.random.default_rng([settings.seed, person, attempt, 1])
             tables = tabulate_person(people, months / 12, own_rng, parameters.cohort)
+        unseen = [None for _ in later]
+        visits: list[SyntheticScan | SyntheticLabels] = [*scans, *later]
         rows = [
             {
                 "row": settings.n_visits * person + k,
@@ -262,12 +278,12 @@ def _make_person(
                 "diagnosis": parameters.cohort.groups[people.group[0]].diagnosis,
                 "apoe4": int(people.n_alleles[0]),
                 "determinant": float(np.linalg.det(to_mni[:3, :3])),
-                **measure_in_mni(scan, to_mni),
+                **measure_in_mni(visit, to_mni),
                 **tables[k],
             }
-            for k, scan in enumerate(scans)
+            for k, visit in enumerate(visits)
         ]
-        return placed, rows
+        return [*placed, *unseen], rows
     raise CohortError(f"No volumes could be drawn that base anatomy {base.name} can reach.")
 
 
@@ -372,8 +388,10 @@ def _carry_brain(
     return np.asarray(share >= 0.5)
 
 
-def measure_in_mni(scan: SyntheticScan, to_mni: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Return the true volumes of a scan in MNI space, `<region>_mm3`."""
+def measure_in_mni(
+    scan: SyntheticScan | SyntheticLabels, to_mni: npt.NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the true volumes of a visit in MNI space, `<region>_mm3`."""
     voxel = abs(np.linalg.det(scan.affine[:3, :3]) * np.linalg.det(to_mni[:3, :3]))
     counts = count_labels(scan.labels, name="synthetic scan")
     return {

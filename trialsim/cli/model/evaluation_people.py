@@ -37,6 +37,14 @@ def evaluation_people(
         int | None, typer.Option(min=1, help="In place of the recipe's number.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
+    baseline_scans_only: Annotated[
+        bool,
+        typer.Option(
+            "--baseline-scans-only",
+            help="Later visits have volumes and no scan, which saves most of the time: for "
+            "`trialsim evaluate --volumes-only`.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that make scans; all cores when left out.")
     ] = None,
@@ -59,6 +67,7 @@ def evaluation_people(
             purpose=purpose.value,
             n_people=n_people,
             seed=seed,
+            baseline_scans_only=baseline_scans_only,
             workers=workers or os.cpu_count() or 1,
             report=lambda done: advance("making people", done, total),
         )
