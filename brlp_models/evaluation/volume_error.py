@@ -81,7 +81,14 @@ def predict_calibration_people(
     unmeasured: dict[str, object] = {"volume_error": {}, "shown_weight": {}}
     bare = replace(model, config=model.config.model_copy(update=unmeasured))
     found = predict_people(
-        bare, people.cohort, out, horizons_months, samples, seed=seed, on_progress=on_progress
+        bare,
+        people.cohort,
+        out,
+        horizons_months,
+        samples,
+        seed=seed,
+        keep_scans=False,
+        on_progress=on_progress,
     )
     compared = found.table.merge(at_horizon, on=KEY)
     n_people = compared["participant_id"].nunique()

@@ -67,6 +67,7 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
         broken = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
     assert broken.exit_code == 1
     assert len(list((tmp_path / "calibrated.partial/error/people").iterdir())) == 10
+    assert not (tmp_path / "calibrated.partial/error/scans").exists()
     found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
     assert found.exit_code == 0, found.output
     assert not (tmp_path / "calibrated.partial").exists()
