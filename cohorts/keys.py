@@ -74,11 +74,7 @@ def _encode_names(part: pa.Array) -> pa.DictionaryArray:
     """Return text as Arrow has it where names are numbered in the order in which they occur."""
     is_encoded = pa.types.is_dictionary(part.type)
     text = (part.dictionary_decode() if is_encoded else part).cast(pa.large_string())
-    # a name mostly stands in several rows one after the other, and comparing is quicker than
-    # looking up
-    is_new = np.ones(len(text), dtype=bool)
-    is_new[1:] = pc.not_equal(text[1:], text[:-1]).fill_null(True)
-    starts = np.flatnonzero(is_new)
+    starts = _find_starts(text)
     encoded = text.take(pa.array(starts)).dictionary_encode()
     first = np.asarray(encoded.indices.fill_null(-1))
     numbers = np.repeat(first, np.diff(starts, append=len(text)))
@@ -101,15 +97,26 @@ def is_in_order(frame: pd.DataFrame, key: Sequence[str]) -> bool:
     """
     if len(frame) < 2:
         return True
-    is_before = np.zeros(len(frame) - 1, dtype=bool)
-    is_same = ~is_before
-    for name in key:
-        values = pa.array(frame[name])
+    is_before, is_same = _compare_with_next(pa.array(frame[name]) for name in key)
+    return bool((is_before | is_same).all())
+
+
+def _compare_with_next(
+    columns: Iterable[pa.Array],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which rows are before the next one by several columns, and which are the same."""
+    whole: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]] | None = None
+    for values in columns:
         earlier, later = values[:-1], values[1:]
         # what is missing is neither before nor the same
-        is_before |= is_same & np.asarray(pc.less(earlier, later).fill_null(False))
-        is_same &= np.asarray(pc.equal(earlier, later).fill_null(False))
-    return bool((is_before | is_same).all())
+        is_before = np.asarray(pc.less(earlier, later).fill_null(False))
+        is_same = np.asarray(pc.equal(earlier, later).fill_null(False))
+        if whole is not None:
+            is_before, is_same = whole[0] | (whole[1] & is_before), whole[1] & is_same
+        whole = is_before, is_same
+    if whole is None:
+        raise AssertionError("a key has a column")
+    return whole
 
 
 def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:
@@ -120,7 +127,25 @@ def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:
     >>> has_repeated(pd.DataFrame({"a": [1, 1], "b": ["x", "y"]}), ["a", "b"])
     False
     """
-    return are_repeated(number_rows(frame, key))
+    return not _is_rising(frame, key) and are_repeated(number_rows(frame, key))
+
+
+def _is_rising(frame: pd.DataFrame, key: Sequence[str]) -> bool:
+    """Return whether each row is after the one before, so that none is repeated; False if unsure.
+
+    Long tables mostly come in the order of their key, or part by part by its last column, in
+    whatever order the parts are. Their names need then not be looked up.
+    """
+    kinds = [frame[name].dtype for name in key]
+    if len(frame) < 2 or not all(isinstance(k, pd.StringDtype) or k.kind in "iuf" for k in kinds):
+        return False
+    first, *others = (pa.array(frame[name]) for name in key)
+    if _compare_with_next([first, *others])[0].all():
+        return True
+    if len(others) != 1 or not isinstance(kinds[1], pd.StringDtype):
+        return False
+    parts = pa.array(number_names(frame[key[1]])[0])
+    return bool(_compare_with_next([parts, first])[0].all())
 
 
 def number_rows(frame: pd.DataFrame, key: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -214,9 +239,34 @@ def locate_rows(
     """
     if all(frame[name].array.equals(among[name].array) for name in key):
         return np.arange(len(frame))
+    if len(key) == 1 and all(
+        isinstance(one[key[0]].dtype, pd.StringDtype) for one in (frame, among)
+    ):
+        return _locate_names(frame[key[0]], among[key[0]])
     columns = (_number_kinds([among[name], frame[name]]) for name in key)
     numbers, n_kinds = combine_numbers(columns, len(among) + len(frame))
     return locate_numbers(numbers[len(among) :], numbers[: len(among)], n_kinds)
+
+
+def _locate_names(column: pd.Series, among: pd.Series) -> npt.NDArray[np.intp]:
+    """Return what `locate_rows` does of one column of names: those of `among` are held once."""
+    text = _as_text(column)
+    starts = _find_starts(text)
+    known = _as_text(among)
+    whole = known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known
+    found = np.asarray(pc.index_in(text.take(pa.array(starts)), value_set=whole).fill_null(-1))
+    return np.repeat(found, np.diff(starts, append=len(text))).astype(np.intp)
+
+
+def _find_starts(text: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.intp]:
+    """Return the rows whose name is not that of the row before.
+
+    A name mostly stands in several rows one after the other, and comparing is quicker than
+    looking up.
+    """
+    is_new = np.ones(len(text), dtype=bool)
+    is_new[1:] = pc.not_equal(text[1:], text[:-1]).fill_null(True)
+    return np.flatnonzero(is_new)
 
 
 def locate_numbers(

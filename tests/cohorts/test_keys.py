@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cohorts.errors import CohortValidationError
@@ -41,6 +41,28 @@ def test_names_are_found_among_others_as_pandas_finds_them(
 def test_a_repeated_key_is_found_as_pandas_finds_it(rows: list[tuple[str | None, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["name", "month"]).astype({"name": "str", "month": float})
     assert has_repeated(frame, ["name", "month"]) == frame.duplicated(["name", "month"]).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, NAMES, st.booleans())
+def test_a_repeated_key_of_names_is_found_in_whatever_order_its_parts_come(
+    people: list[str | None], parts: list[str | None], is_by_part: bool
+) -> None:
+    pairs = [(one, part) for part in parts for one in people]
+    pairs = pairs if is_by_part else sorted(pairs, key=str)
+    frame = pd.DataFrame(pairs, columns=["person", "part"]).astype("str")
+    assert has_repeated(frame, ["person", "part"]) == frame.duplicated().any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, NAMES)
+def test_a_name_is_placed_where_it_first_stands(
+    column: list[str | None], names: list[str | None]
+) -> None:
+    assume(column != names or len(set(names)) == len(names))  # equal tables are not looked up in
+    rows, among = (pd.DataFrame({"name": own}, dtype="str") for own in (column, names))
+    expected = [names.index(one) if one in names else -1 for one in column]
+    assert locate_rows(rows, among, ["name"]).tolist() == expected
 
 
 @settings(max_examples=60, deadline=None)
