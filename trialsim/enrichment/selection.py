@@ -23,7 +23,10 @@ def rank_scores(score: npt.NDArray[np.float64], rng: np.random.Generator) -> npt
         Breaks ties.
     """
     value = np.where(np.isnan(score), -np.inf, score)
-    order = np.lexsort((rng.random(value.size), -value))
+    drawn, order = rng.random(value.size), np.argsort(-value)
+    ranked = value[order]
+    if (ranked[1:] == ranked[:-1]).any():
+        order = np.lexsort((drawn, -value))
     ranks = np.empty(value.size, dtype=np.int64)
     ranks[order] = np.arange(1, value.size + 1)
     return ranks

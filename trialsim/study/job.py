@@ -233,6 +233,12 @@ class Job:
         self._screened.clear()
         hand_back_memory()
 
+    def let_go(self) -> None:
+        """Let go of all people who were read; a later step reads them again."""
+        self._loaded.clear()
+        self._screenings.clear()
+        self.forget_screened()
+
     def screen(self, written_by: Writers, read: Callable[[], Cohort]) -> Cohort:
         """Return the screened people as some runs have written them, read by the first who asks."""
         return _recall(self._screened, written_by, read)

@@ -22,16 +22,20 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
     """
     from trialsim.study.steps.screening import learns_from_archive
     from trialsim.study.steps.selection import make_compare_step, make_score_step
-    from trialsim.study.steps.simulation import make_simulation_step
 
     steps = [make_load_step(job), *_list_scan_steps(job)]
     archive = _make_archive_step(job, [step.name for step in steps])
     steps += [] if archive is None else [archive]
     # who is ranked needs no archive, unless a strategy learns there what predictions are worth
     known = [step.name for step in steps if step is not archive or learns_from_archive(job)]
-    steps.append(make_score_step(job, known))
+    steps.append(make_score_step(job, known, is_last=until == "score"))
     earlier = [step.name for step in steps]
-    steps += [make_compare_step(job, earlier), make_simulation_step(job, earlier)]
+    steps.append(make_compare_step(job, earlier))
+    if until is not None and until in {step.name for step in steps}:
+        return _take_until(steps, until)
+    from trialsim.study.steps.simulation import make_simulation_step
+
+    steps.append(make_simulation_step(job, earlier))
     if job.protocol.optimize is not None or until == "optimize":
         from trialsim.study.steps.optimization import make_optimization_step
 

@@ -15,7 +15,6 @@ from trialsim.enrichment import (
     rank_people,
     score_people,
 )
-from trialsim.enrichment.evaluation import evaluate_scores
 from trialsim.enrichment.registry import list_packages
 from trialsim.enrichment.screening import Screening
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
@@ -54,11 +53,21 @@ _OF_COMPARISON = (
 """What decides how strategies are judged, but not how they score people."""
 
 
-def make_score_step(job: Job, stands_on: list[str]) -> Step:
-    """Return the step that scores everyone with every strategy."""
+def make_score_step(job: Job, stands_on: list[str], *, is_last: bool = False) -> Step:
+    """Return the step that scores everyone with every strategy.
+
+    Parameters
+    ----------
+    job
+        The study's work.
+    stands_on
+        Names of earlier steps.
+    is_last
+        Whether no step follows that reads the people.
+    """
     return Step(
         "score",
-        lambda run: score(job, run),
+        lambda run: score(job, run, is_last=is_last),
         _configure_scores(job),
         _files(job),
         stands_on=stands_on,
@@ -85,11 +94,15 @@ def make_compare_step(job: Job, stands_on: list[str]) -> Step:
     )
 
 
-def score(job: Job, run: Run) -> None:
+def score(job: Job, run: Run, *, is_last: bool = False) -> None:
     """Score everyone, say whom each strategy would enroll, and who is left out."""
     screening = recall_screened(job, run, with_archive=learns_from_archive(job)).screening
+    participants = recall_cohort(job, run).participants
+    if is_last:  # the visits of a million people take more than their scores
+        job.let_go()
     strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
+    del screening, strategies
     rankings = rank_people(scores, job.rng("ties"))
     counts = count_selections(rankings, job.protocol.selection.fractions_enrolled)
     run.write("scores", scores)
@@ -97,7 +110,6 @@ def score(job: Job, run: Run) -> None:
     run.write("selection_counts", counts)
     # looking for people who are there twice takes memory that is free from here on
     hand_back_memory()
-    participants = recall_cohort(job, run).participants
     run.write("group_differences", compute_group_differences(rankings, counts, participants))
 
 
@@ -164,6 +176,9 @@ def judge_scores(
     DesignError
         Nobody's decline is known, or a strategy cannot score the archive.
     """
+    # who ranks people needs no statistics of SciPy, which take a second and 50 MB to load
+    from trialsim.enrichment.evaluation import evaluate_scores
+
     notes: tuple[str, ...] = ()
     if is_judged_on_archive(job, screening):
         archive = score_archive(job, cohort, predictions)
