@@ -24,7 +24,7 @@ from trialsim.comparison.cohort_error.intervals import (
     compute_t_quantile,
 )
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
-from trialsim.comparison.cohort_error.samples import take_top
+from trialsim.comparison.cohort_error.samples import RankedWeights
 from trialsim.comparison.proposal import count_to_settle
 from trialsim.comparison.sizes.chosen import LOW_POWER, compute_optimism, correct_choice
 from trialsim.costs import Costs
@@ -58,9 +58,10 @@ def screen(n: int, rng: np.random.Generator) -> Screened:
 def test_the_top_share_takes_people_in_part() -> None:
     weights = np.array([[1.0, 2.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     score = np.array([0.1, 0.9, np.nan, 0.5])
-    assert take_top(weights, score, 0.5).tolist() == [[0, 2, 0, 0], [0, 1, 0, 1]]
-    assert take_top(weights, score, 0.625)[0].tolist() == [0.5, 2, 0, 0]
-    assert take_top(weights, score, 1.0).tolist() == weights.tolist()
+    ranked = RankedWeights.by(weights, score)
+    assert ranked.take_top(0.5).tolist() == [[0, 2, 0, 0], [0, 1, 0, 1]]
+    assert ranked.take_top(0.625)[0].tolist() == [0.5, 2, 0, 0]
+    assert ranked.take_top(1.0).tolist() == weights.tolist()
 
 
 @pytest.mark.parametrize("analysis", [name for name in ANALYSES if name != "random_slope_score"])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from trialsim.errors import DesignError
-from trialsim.simulation.expectations import expect_outcomes
-from trialsim.simulation.growth import fit_growth, scale_weights
+from trialsim.simulation.expectations import Predictors, expect_outcomes
+from trialsim.simulation.growth import find_new, fit_growth, scale_weights
 from trialsim.simulation.own_volume import remove_own_volume
 
 TIMES = np.array([0.0, 12.0, 24.0])
@@ -35,7 +35,7 @@ def test_decline_of_people_selected_by_a_measured_baseline_is_their_true_one(noi
     chosen = select_lowest(outcome)
     score = remove_own_volume(-outcome[:, 0], outcome[:, 0], known[:, None])
     x = np.column_stack([score, known])
-    expected = expect_outcomes(fit_growth(outcome, TIMES, x), outcome, x)
+    expected = expect_outcomes(fit_growth(outcome, TIMES, x), outcome, Predictors(x))
     right = compute_decline(truth)[chosen].mean()
     found = -expected.true_change[chosen, -1].mean()
     measured = compute_decline(outcome)[chosen].mean()
@@ -58,7 +58,7 @@ def test_a_missed_visit_is_expected_where_it_would_have_been() -> None:
     # those who declined fastest in the first year are the ones who leave
     seen[outcome[:, 0] - outcome[:, 1] > 3, 2] = np.nan
     x = known[:, None]
-    expected = expect_outcomes(fit_growth(seen, TIMES, x), seen, x)
+    expected = expect_outcomes(fit_growth(seen, TIMES, x), seen, Predictors(x))
     missed = np.isnan(seen[:, 2])
     assert missed.mean() > 0.3
     completers = seen[~missed, 2].mean()
@@ -74,7 +74,7 @@ def test_people_who_lack_the_same_visits_share_what_is_not_known_of_them() -> No
     outcome[::4, 2] = outcome[1::4, 1] = outcome[1::4, 2] = np.nan
     outcome[2] = np.nan
     growth = fit_growth(outcome, TIMES, known[:, None])
-    expected = expect_outcomes(growth, outcome, known[:, None])
+    expected = expect_outcomes(growth, outcome, Predictors(known[:, None]))
     assert len(expected.spreads) == 4  # nothing, the last, the last two; and nobody's third visit
     total = growth.visit_covariance
     alone = total[2, 2] - total[2, :2] @ np.linalg.solve(total[:2, :2], total[:2, 2])
@@ -97,9 +97,17 @@ def test_two_visits_leave_measured_change_as_it_is() -> None:
     outcome, _, _ = simulate(50, 1.0)
     pair = outcome[:, [0, 2]]
     x = np.empty((50, 0))
-    expected = expect_outcomes(fit_growth(pair, TIMES[[0, 2]], x), pair, x)
+    expected = expect_outcomes(fit_growth(pair, TIMES[[0, 2]], x), pair, Predictors(x))
     assert expected.noise_sd == 0
     assert expected.true_change[:, 1] == pytest.approx(pair[:, 1] - pair[:, 0])
+
+
+def test_a_predictor_that_others_explain_is_left_out() -> None:
+    first, second, noise = np.random.default_rng(3).normal(size=(3, 200))
+    columns = [first, np.full(200, 4.0), second, 2 * first - second + 5]
+    columns += [1e5 * (first + 1e-4 * noise), 1e5 * (first + 1e-2 * noise)]
+    assert find_new(np.column_stack(columns)).tolist() == [0, 2, 5]
+    assert find_new(np.empty((200, 0))).tolist() == []
 
 
 def test_weights_count_as_people() -> None:
@@ -129,14 +137,14 @@ def test_the_expectations_move_with_the_people_they_are_estimated_from() -> None
     outcome, _, known = simulate(80, 1.0)
     outcome[:20, 2] = np.nan
     x = known[:, None]
-    expected = expect_outcomes(fit_growth(outcome, TIMES, x), outcome, x)
+    expected = expect_outcomes(fit_growth(outcome, TIMES, x), outcome, Predictors(x))
     assert expected.refit is not None
     assert np.abs(expected.refit.move(np.ones((1, 80)))).max() < 1e-3
     only = np.zeros((1, 80))
     only[0, 30:] = 1
     moved = expected.outcome[:20, 2] + expected.refit.move(only)[0, :20, 2]
     growth = fit_growth(outcome[30:], TIMES, x[30:])
-    again = expect_outcomes(growth, outcome[:20], x[:20]).outcome[:, 2]
+    again = expect_outcomes(growth, outcome[:20], Predictors(x[:20])).outcome[:, 2]
     assert moved == pytest.approx(again, abs=0.3)
 
 

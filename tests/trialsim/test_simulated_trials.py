@@ -14,7 +14,12 @@ from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.effects import compute_shift
 from trialsim.simulation.observing import compute_leaving_hazard
-from trialsim.simulation.outcomes import GrowthModel, ResamplingModel, fit_growth_model
+from trialsim.simulation.outcomes import (
+    GrowthModel,
+    ResamplingModel,
+    find_drawn,
+    fit_growth_model,
+)
 from trialsim.simulation.performance import compute_characteristics, compute_rejections
 from trialsim.simulation.pool import Pool, build_pool
 from trialsim.simulation.trials import SimulatedTrials, simulate_trials
@@ -59,6 +64,20 @@ def test_results_do_not_depend_on_batches_or_workers(changes: dict[str, int]) ->
     for name in NAMES:
         assert np.array_equal(found.effect[name].estimate, expected.effect[name].estimate)
         assert np.array_equal(found.null[name].df, expected.null[name].df)
+
+
+@pytest.mark.parametrize("kind", ["equal", "uneven", "mostly none", "one"])
+def test_who_is_drawn_is_whom_a_search_finds(kind: str) -> None:
+    rng = np.random.default_rng(8)
+    n = 1 if kind == "one" else 3000
+    weights = {"uneven": rng.exponential(size=n), "mostly none": (rng.random(n) < 0.01) * 1.0}
+    until = np.cumsum(weights.get(kind, np.full(n, 1 / n)))
+    edges = np.append(until[:-1] / until[-1], [0.0, 1 - 2**-53])  # where rounding decides
+    share = np.concatenate([rng.random(5000), edges, edges * (1 - 2**-53)])
+    share = share[(share >= 0) & (share < 1)]
+    expected = np.searchsorted(until, share * until[-1], side="right")
+    assert find_drawn(until, share).tolist() == expected.tolist()
+    assert find_drawn(until, share[:6].reshape(2, 3)).shape == (2, 3)
 
 
 def test_any_replicate_can_be_run_alone() -> None:

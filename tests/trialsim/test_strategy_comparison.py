@@ -9,7 +9,13 @@ import pytest
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BREAK_EVEN, validate_table
-from trialsim.comparison.candidates import Candidate, find_enrolled, read_screened
+from trialsim.comparison.candidates import (
+    EVERYONE,
+    Candidate,
+    find_enrolled,
+    gather_pool,
+    read_screened,
+)
 from trialsim.comparison.comparison import Comparison, compare_strategies
 from trialsim.design import Costs, DropOut, Sites, TrialDesign
 from trialsim.enrichment.folds import Samples
@@ -321,6 +327,26 @@ def test_whoever_enrolls_everyone_draws_as_if_they_were_ranked() -> None:
     ranks = rank_scores(screened.scores["mine"], other)
     assert len(ranks) == N
     assert own.random() == other.random()
+
+
+@pytest.mark.parametrize("fraction", [0.5, 1.0])
+def test_what_was_measured_is_held_once_for_all_pools(fraction: float) -> None:
+    trajectories, scores = build_people()
+    trajectories.iloc[::4, 1] = np.nan
+    known = pd.DataFrame({"age_years": np.arange(N, dtype=float)}, scores.index)
+    screened = read_screened(trajectories, scores, DESIGN, baseline=known)
+    shared = [one.refit.predictors.shared for one in screened.expected.values() if one.refit]
+    assert len(shared) == 3  # of everyone, and of both strategies that look at people
+    assert all(np.shares_memory(one, shared[0]) for one in shared)
+    pool = gather_pool(Candidate("mine", fraction), screened, np.random.default_rng(4))
+    assert pool.measured is screened.outcome
+    chosen = find_enrolled(Candidate("mine", fraction), screened, np.random.default_rng(4))
+    assert sorted(pool.people) == chosen.tolist()
+    change = pool.observed[:, -1] - pool.observed[:, 0]
+    assert (np.diff(change) >= 0).all()
+    assert pool.n_incomplete == (chosen % 4 == 0).sum()
+    everyone = screened.expected[EVERYONE]
+    assert everyone.refit is not None, "a pool must not change what is expected of everyone"
 
 
 def test_people_are_found_whatever_their_order() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from cohorts.errors import StorageError
 from trialsim import __version__
-from trialsim.comparison.cohort_error.samples import take_top
+from trialsim.comparison.cohort_error.samples import draw_samples
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import ClusterError, DesignError
 from trialsim.simulation.outcomes import ResamplingModel
@@ -283,8 +283,9 @@ def test_a_digest_tells_apart_whatever_a_number_depends_on() -> None:
     values = [
         1, 1.0, "1", None, (1,), (1, 2), {"a": 1}, {"a": 2}, np.zeros(2), np.zeros((2, 1)),
         table, table.rename(index={"p": "r"}), table.rename(columns={"a": "c"}),
-        table.assign(b="x"), DESIGN, DESIGN.change(alpha=0.1), take_top,
-        partial(take_top, share=0.1), partial(take_top, share=0.2), range(3), range(4), {"a", "b"},
+        table.assign(b="x"), DESIGN, DESIGN.change(alpha=0.1), draw_samples,
+        partial(draw_samples, seed=1), partial(draw_samples, seed=2), range(3), range(4),
+        {"a", "b"},
     ]  # fmt: skip
     found = [compute_digest(value) for value in values]
     assert len(set(found)) == len(values)

@@ -28,6 +28,7 @@ from trialsim.enrichment.selection import count_selected, rank_scores
 from trialsim.errors import DesignError
 from trialsim.simulation.expectations import (
     ExpectedOutcomes,
+    Predictors,
     expect_outcomes,
     expect_predicted,
 )
@@ -202,7 +203,11 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
     """
     chosen = find_enrolled(candidate, screened, rng)
     chosen = chosen[screened.was_seen[chosen]]
-    weights = screened.weights[candidate.expectation][chosen]
+    expectation, score = candidate.expectation, screened.get_prognostic(candidate)
+    expected, weights = screened.expected[expectation], screened.weights[expectation]
+    if len(chosen) < len(screened.outcome):  # else everyone as they are: nothing is copied
+        expected, weights = expected.select(chosen), weights[chosen]
+        score = None if score is None else score[chosen]
     name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
     effective = float(compute_effective_size(weights)) if len(weights) else 0.0
     if screened.target is not None and effective < FEWEST_EFFECTIVE:
@@ -211,18 +216,21 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
             f"agree with the screened people they say as much as {effective:.0f}; at least "
             f"{FEWEST_EFFECTIVE} are needed to stand for those who would be enrolled."
         )
-    score = screened.get_prognostic(candidate)
-    own = None if score is None else score[chosen]
-    expected = screened.expected[candidate.expectation].select(chosen)
     target = screened.target
     if target is not None and target.start is not None:
         theirs = target.scores[candidate.strategy]
         enrolled = _select_screened(candidate, target)
-        return draw_futures(expected, weights, own, target.start[enrolled], theirs[enrolled], rng)
+        return draw_futures(expected, weights, score, target.start[enrolled], theirs[enrolled], rng)
     if screened.is_predicted:
-        return _draw_often(screened.outcome[chosen], own, expected, weights, rng, name)
+        return _draw_often(screened.outcome[chosen], score, expected, weights, rng, name)
     return build_pool(
-        screened.outcome[chosen], own, expected=expected, weights=weights, rng=rng, name=name
+        screened.outcome,
+        score,
+        people=chosen,
+        expected=expected,
+        weights=weights,
+        rng=rng,
+        name=name,
     )
 
 
@@ -238,8 +246,9 @@ def _draw_often(
     n_people = len(outcome)
     again = np.repeat(np.arange(n_people), max(2, -(-N_DRAWN // max(n_people, 1))))
     pool = build_pool(
-        outcome[again],
+        outcome,
         None if score is None else score[again],
+        people=again,
         expected=expected.select(again),
         weights=weights[again],
         rng=rng,
@@ -378,13 +387,13 @@ def expect_each(
     if baseline is not None:
         names = [name for name in GROWTH_PREDICTORS if name in baseline]
         shared = center(baseline[names].to_numpy(dtype=float))
-    known = {EVERYONE: shared}
+    known = {EVERYONE: Predictors(shared)}
     for name, score in scores.items():
         if Candidate(name, 1.0).is_screened:
             own = remove_own_volume(score, outcome[:, 0], features)
-            known[name] = np.column_stack([own, shared])
+            known[name] = Predictors(shared, own)
     return {
-        name: expect_outcomes(fit_growth(outcome, times, x, weights[name]), outcome, x)
+        name: expect_outcomes(fit_growth(outcome, times, x.join(), weights[name]), outcome, x)
         for name, x in known.items()
     }
 

@@ -142,8 +142,6 @@ def compare_strategies(
     DesignError
         One sentence for each input that cannot be.
     """
-    _check_counts(sample_sizes, n_simulations, n_bootstrap, seed)
-    costs = costs or Costs()
     screened = read_screened(
         trajectories,
         scores,
@@ -155,6 +153,57 @@ def compare_strategies(
         stands_for=stands_for,
         error_covariance=error_covariance,
     )
+    return compare_screened(
+        screened,
+        design,
+        costs,
+        sample_sizes=sample_sizes,
+        fractions_enrolled=fractions_enrolled,
+        n_simulations=n_simulations,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        workers=workers,
+        reference_strategy=reference_strategy,
+        rescore=rescore,
+        on_progress=on_progress,
+    )
+
+
+def compare_screened(
+    screened: Screened,
+    design: TrialDesign,
+    costs: Costs | None = None,
+    *,
+    sample_sizes: Sequence[int] = defaults.SAMPLE_SIZES,
+    fractions_enrolled: Sequence[float] = defaults.FRACTIONS_ENROLLED,
+    n_simulations: int = defaults.N_SIMULATIONS,
+    n_bootstrap: int = defaults.N_BOOTSTRAP,
+    seed: int = defaults.SEED,
+    workers: Workers = defaults.WORKERS,
+    reference_strategy: str = "random",
+    rescore: Rescore | None = None,
+    on_progress: Progress | None = None,
+) -> Comparison:
+    """Return what `compare_strategies` does of people who were read.
+
+    Of a million people, who asks can let go of the tables before trials are simulated.
+
+    Parameters
+    ----------
+    screened
+        The people, from `read_screened`.
+    design, costs, sample_sizes, fractions_enrolled, n_simulations, n_bootstrap, seed, workers
+        As in `compare_strategies`.
+    reference_strategy, rescore, on_progress
+        As in `compare_strategies`.
+
+    Raises
+    ------
+    DesignError
+        One sentence for each input that cannot be.
+    """
+    _check_counts(sample_sizes, n_simulations, n_bootstrap, seed)
+    costs = costs or Costs()
     prepared = prepare_candidates(
         screened,
         design,

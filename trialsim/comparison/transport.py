@@ -131,7 +131,8 @@ def draw_futures(
     shown = np.repeat(theirs[:, 2] - theirs[:, 2].mean(), copies)
     equal = np.full(len(outcome), 1 / len(outcome))
     outcome = outcome[order]
-    return Pool(outcome, outcome, shown[order], true_change, equal, (len(weights), n_effective))
+    each, drawn_from = np.arange(len(outcome)), (len(weights), n_effective)
+    return Pool(outcome, outcome, each, shown[order], true_change, equal, drawn_from)
 
 
 def _widen(values: Floats) -> Floats:

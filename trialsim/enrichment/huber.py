@@ -83,23 +83,31 @@ def _minimize(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
     total = weights.sum(axis=1)
     lines = _solve(x, y, pairs, weights, np.ones(len(weights)))
     scale = np.sqrt((weights * (y - lines @ x.T) ** 2).sum(axis=1) / total)
-    active = np.arange(len(weights))
+    active, own, left = np.arange(len(weights)), weights, y
     for _ in range(_MAX_ITERATIONS):
-        own = weights[active]
-        residual = np.abs(y[active] - lines[active] @ x.T)
+        # in place: there are as many numbers as samples x people
+        residual = lines[active] @ x.T
+        np.abs(np.subtract(left, residual, out=residual), out=residual)
         limit = EPSILON * scale[active, None]
         inside = residual <= limit
-        freedom = total[active] - EPSILON**2 * (own * ~inside).sum(axis=1)
+        counted = own * ~inside
+        freedom = total[active] - EPSILON**2 * counted.sum(axis=1)
+        np.multiply(own, inside, out=counted)
+        counted *= residual**2
         # where nearly everyone is an outlier the scale has no minimum above 0: it stays
-        square = (own * inside * residual**2).sum(axis=1) / np.maximum(freedom, 1e-12)
+        square = counted.sum(axis=1) / np.maximum(freedom, 1e-12)
         new_scale = np.where((freedom > 0) & (square > 0), np.sqrt(square), scale[active])
-        shrink = np.minimum(1.0, limit / np.maximum(residual, 1e-300))
-        new = _solve(x, y[active], pairs, own * shrink, new_scale)
-        moved = np.abs(new - lines[active]).max(axis=1)
+        shrink = np.divide(limit, np.maximum(residual, 1e-300, out=residual), out=residual)
+        np.minimum(1.0, shrink, out=shrink)
+        shrink *= own
+        new = _solve(x, left, pairs, shrink, new_scale)
+        is_moving = np.abs(new - lines[active]).max(axis=1) > _TOLERANCE
         lines[active], scale[active] = new, new_scale
-        active = active[moved > _TOLERANCE]
-        if not active.size:
+        if not is_moving.any():
             break
+        if not is_moving.all():
+            active = active[is_moving]
+            own, left = weights[active], y[active]
     return lines
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.keys import has_repeated
+from cohorts.keys import has_repeated, is_among
 from trialsim import defaults
 from trialsim.enrichment.definition import Unit
 from trialsim.errors import DesignError
@@ -89,7 +89,10 @@ class ScreeningTables:
         index = self.index[rows]
 
         def take(values: pd.Series | None) -> pd.Series | None:
-            return None if values is None else values.reindex(index)
+            if values is None:
+                return None
+            # pandas would keep a table of everyone's names to look a few people up in
+            return values[is_among(values.index.to_series(), index)].reindex(index)
 
         outcome, truth = take(self.outcome), take(self.truth)
         return replace(

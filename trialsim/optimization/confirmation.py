@@ -78,7 +78,8 @@ def take_visits(pool: Pool, places: NDArray[np.intp]) -> Pool:
     return replace(
         pool,
         outcome=outcome[order],
-        observed=pool.observed[:, places][order],
+        measured=pool.observed[:, places],
+        people=order,
         score=pool.score[order],
         true_change=pool.true_change[places],
         weights=pool.weights[order],

@@ -100,6 +100,31 @@ class ExpectedOutcomes:
         return drawn
 
 
+@dataclass(frozen=True)
+class Predictors:
+    """Predictors of a growth model, those beside the score held once for all scores.
+
+    Attributes
+    ----------
+    shared
+        (n_people, n_shared).
+    score
+        (n_people,), the first predictor; None where there is none.
+    """
+
+    shared: Floats
+    score: Floats | None = None
+
+    def join(self) -> Floats:
+        """Return all of them, (n_people, n_predictors)."""
+        return self.shared if self.score is None else np.column_stack([self.score, self.shared])
+
+    def select(self, people: NDArray[np.intp]) -> "Predictors":
+        """Return those of some people."""
+        own = None if self.score is None else self.score[people]
+        return Predictors(self.shared[people], own)
+
+
 class _Terms(NamedTuple):
     """What each person adds to generalized least squares.
 
@@ -124,16 +149,16 @@ class Refit:
     outcome
         (n_people, n_visits), NaN where missing.
     predictors
-        As the model was fitted with, (n_people, n_predictors).
+        As the model was fitted with.
     """
 
     growth: Growth
     outcome: Floats
-    predictors: Floats
+    predictors: "Predictors"
 
     def select(self, people: NDArray[np.intp]) -> "Refit":
         """Return that of some people, around the fit to everyone."""
-        return Refit(self.growth, self.outcome[people], self.predictors[people])
+        return Refit(self.growth, self.outcome[people], self.predictors.select(people))
 
     def move(self, weights: Floats) -> Floats:
         """Return what is added to each expectation in samples, (n_samples, n_people, n_visits + 1).
@@ -155,11 +180,12 @@ class Refit:
     @cached_property
     def _terms(self) -> _Terms:
         """Many numbers a person, which are made when they are first asked for."""
-        design = _build_design(self.growth, self.predictors)
+        predictors = self.predictors.join()
+        design = _build_design(self.growth, predictors)
         n_people, n_visits, size = design.shape
         information, score = np.zeros((n_people, size, size)), np.zeros((n_people, size))
         response = np.zeros((n_people, n_visits + 1, size))
-        for one in _iterate_patterns(self.growth, self.outcome, self.predictors):
+        for one in _iterate_patterns(self.growth, self.outcome, predictors):
             own = design[one.people][:, one.seen]
             back = own.transpose(0, 2, 1) @ one.inverse
             information[one.people] = back @ own
@@ -203,7 +229,7 @@ def _iterate_patterns(growth: Growth, outcome: Floats, predictors: Floats) -> It
         yield _Pattern(people, seen, inverse, gain, off, fitted[people])
 
 
-def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> ExpectedOutcomes:
+def expect_outcomes(growth: Growth, outcome: Floats, predictors: Predictors) -> ExpectedOutcomes:
     """Return each person's conditional expectations given all their visits and predictors.
 
     Parameters
@@ -213,7 +239,7 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
     outcome
         (n_people, n_visits), NaN where missing.
     predictors
-        As the model was fitted with, (n_people, n_predictors).
+        As the model was fitted with.
     """
     n_people, n_visits = outcome.shape
     total = growth.visit_covariance
@@ -221,7 +247,7 @@ def expect_outcomes(growth: Growth, outcome: Floats, predictors: Floats) -> Expe
     # many people lack the same visits, and those who have none that is seen lack nothing
     spreads, kinds = [np.zeros((n_visits, n_visits))], np.zeros(n_people, dtype=np.int32)
     error, surprise = np.zeros(n_people), np.full(n_people, np.nan)
-    for one in _iterate_patterns(growth, outcome, predictors):
+    for one in _iterate_patterns(growth, outcome, predictors.join()):
         people, seen, off = one.people, one.seen, one.off
         lacks = np.flatnonzero(~seen)
         expected[np.ix_(people, lacks)] = (one.fitted + off @ one.gain.T)[:, lacks]

@@ -23,6 +23,9 @@ from trialsim.errors import DesignError
 
 _MIN_PEOPLE = 10
 
+_LEAST_NEW = 1e-3
+"""Standard deviations of a predictor that others must not explain."""
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -147,17 +150,24 @@ def summarize_weighted(outcome: Floats, predictors: Floats, weights: Floats) -> 
 
 def _drop_redundant(predictors: Floats) -> tuple[Floats, NDArray[np.intp], Floats]:
     """Return the predictors that say something new, in units of their sd, with their places."""
-    spread = predictors.std(axis=0)
-    kept: list[int] = []
-    seen = np.ones((len(predictors), 1))
-    for k in np.flatnonzero(spread > 0):
-        column = (predictors[:, k] - predictors[:, k].mean()) / spread[k]
-        left = column - seen @ np.linalg.lstsq(seen, column, rcond=None)[0]
-        if left.std() > 1e-3:
-            kept.append(int(k))
-            seen = np.column_stack([seen, column])
-    places = np.array(kept, dtype=np.intp)
+    places, spread = find_new(predictors), predictors.std(axis=0)
     return predictors[:, places] / spread[places], places, spread[places]
+
+
+def find_new(predictors: Floats) -> NDArray[np.intp]:
+    """Return the places of the predictors that vary, and that those before do not explain."""
+    spread = predictors.std(axis=0)
+    varied = np.flatnonzero(spread > 0)
+    # what is left of a column given those kept follows from how columns are correlated
+    offset = (predictors[:, varied] - predictors[:, varied].mean(axis=0)) / spread[varied]
+    correlation = offset.T @ offset / max(len(offset), 1)
+    kept: list[int] = []
+    for k in range(len(varied)):
+        shared = correlation[np.ix_(kept, [k])]
+        explained = shared.T @ np.linalg.solve(correlation[np.ix_(kept, kept)], shared)
+        if correlation[k, k] - float(explained.sum()) > _LEAST_NEW**2:
+            kept.append(k)
+    return varied[kept].astype(np.intp)
 
 
 def _complete_courses(times: Floats) -> Floats:

@@ -1,9 +1,11 @@
 """Outcomes of simulated people: resampled from a pool, or drawn from a model fitted to it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analysis.random_slope import estimate_growth
 from trialsim.analysis.result import Floats
@@ -73,8 +75,9 @@ class ResamplingModel:
     """Observed trajectories, drawn with replacement."""
 
     def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self._until = np.cumsum(pool.weights)
+        # what was measured stays behind: workers elsewhere are sent what they draw
+        self._outcome, self._score, self._weights = pool.outcome, pool.score, pool.weights
+        self._until, self._true_change = np.cumsum(pool.weights), pool.true_change
 
     @property
     def n_normals(self) -> int:
@@ -83,19 +86,38 @@ class ResamplingModel:
 
     def simulate(self, draws: Draws) -> SimulatedPeople:
         """Return one person of the pool for each draw."""
-        who = np.searchsorted(self._until, draws.person * self._until[-1], side="right")
-        return SimulatedPeople(self.pool.outcome[who], self.pool.score[who], None)
+        who = find_drawn(self._until, draws.person)
+        return SimulatedPeople(self._outcome.take(who, axis=0), self._score.take(who), None)
 
     def compute_expectations(self) -> Expectations:
         """Return the means of untreated people."""
-        change, weights = self.pool.outcome - self.pool.outcome[:, :1], self.pool.weights
+        return self._expectations
+
+    @cached_property
+    def _expectations(self) -> Expectations:
+        change, weights = self._outcome - self._outcome[:, :1], self._weights
         mean = weights @ change
-        return Expectations(
-            float(weights @ self.pool.outcome[:, 0]),
-            mean,
-            np.sqrt(weights @ (change - mean) ** 2),
-            self.pool.true_change,
-        )
+        change -= mean
+        np.square(change, out=change)
+        start = float(weights @ self._outcome[:, 0])
+        return Expectations(start, mean, np.sqrt(weights @ change), self._true_change)
+
+
+def find_drawn(until: Floats, share: Floats) -> NDArray[np.intp]:
+    """Return the place of the first of running sums that is above a share of the last.
+
+    Of people who stand for equally many it is that share of their number, or beside it: looking
+    there is quicker than halving a million sums for each person drawn.
+    """
+    wanted, last = share * until[-1], len(until) - 1
+    found = np.minimum((share * len(until)).astype(np.intp), last)
+    found += (until.take(found) <= wanted) & (found < last)
+    found -= (until.take(found - 1, mode="wrap") > wanted) & (found > 0)
+    # the sums' own rounding decides, as it does where they are searched
+    is_below = (found == 0) | (until.take(found - 1, mode="wrap") <= wanted)
+    missed = ~(is_below & (until.take(found) > wanted))
+    found[missed] = np.searchsorted(until, wanted[missed], side="right")
+    return found
 
 
 @dataclass(frozen=True)

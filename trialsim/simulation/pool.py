@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
@@ -25,8 +26,11 @@ class Pool:
         Strategies that share random numbers then draw people of like change, which makes their
         differences precise. A missed visit holds what it may have been; deviations from the mean
         are widened so that the pool's own variances are unbiased estimates (`widen`).
-    observed
-        (n_people, n_visits), as measured, NaN where missing.
+    measured
+        (n_measured, n_visits), as measured, NaN where missing, of everyone among whom the people of
+        the pool are; many pools share it.
+    people
+        (n_people,), the row of each person in `measured`.
     score
         (n_people,), prognostic score with mean 0; all 0 where there is none.
     true_change
@@ -39,11 +43,17 @@ class Pool:
     """
 
     outcome: Floats
-    observed: Floats
+    measured: Floats
+    people: NDArray[np.integer]
     score: Floats
     true_change: Floats
     weights: Floats
     drawn_from: tuple[int, float] | None = None
+
+    @property
+    def observed(self) -> Floats:
+        """As measured, NaN where missing, (n_people, n_visits)."""
+        return np.asarray(self.measured[self.people])
 
     @property
     def size(self) -> int:
@@ -75,6 +85,7 @@ def build_pool(
     outcome: Floats,
     score: Floats | None = None,
     *,
+    people: NDArray[np.intp] | None = None,
     expected: ExpectedOutcomes | None = None,
     weights: Floats | None = None,
     rng: np.random.Generator | None = None,
@@ -85,9 +96,11 @@ def build_pool(
     Parameters
     ----------
     outcome
-        (n_people, n_visits), NaN where a visit is missing.
+        (n_measured, n_visits), NaN where a visit is missing.
     score
         (n_people,); missing scores count as the mean of the others.
+    people
+        The rows of `outcome` that are meant, (n_people,); all of them when None.
     expected
         Of the same people. When None, only people with every visit enter, and their measured
         change counts as the true one.
@@ -104,16 +117,17 @@ def build_pool(
         Fewer than 10 people, fewer than 5 with the first and the last visit, or outcomes that do
         not vary.
     """
-    weights = np.ones(len(outcome)) if weights is None else weights
+    people = np.arange(len(outcome)) if people is None else people
+    weights = np.ones(len(people)) if weights is None else weights
     if expected is None:
-        kept = np.isfinite(outcome).all(axis=1)
-        outcome, weights = outcome[kept], weights[kept]
-        score = None if score is None else score[kept]
+        kept = np.isfinite(outcome[people]).all(axis=1)
+        people, weights = people[kept], weights[kept]
+        score, own = None if score is None else score[kept], outcome[people]
         unseen = np.zeros((1, *[outcome.shape[1]] * 2))
-        alike = np.zeros(len(outcome), dtype=np.int32)
-        unknown = np.full(len(outcome), np.nan)
-        expected = ExpectedOutcomes(outcome, unseen, alike, outcome[:, 0], unknown, noise_sd=0.0)
-    both = np.isfinite(outcome[:, 0]) & np.isfinite(outcome[:, -1])
+        alike = np.zeros(len(people), dtype=np.int32)
+        unknown = np.full(len(people), np.nan)
+        expected = ExpectedOutcomes(own, unseen, alike, own[:, 0], unknown, noise_sd=0.0)
+    both = np.isfinite(outcome[people, 0]) & np.isfinite(outcome[people, -1])
     if len(both) < _MIN_POOL or both.sum() < _MIN_POOL / 2:
         raise DesignError(
             f"{name}: only {len(both)} people, {both.sum()} of them with the first and the last "
@@ -121,7 +135,7 @@ def build_pool(
             f"{_MIN_POOL // 2} of them with both."
         )
     weights = weights / weights.sum()
-    filled = fill_score(score, len(outcome), weights)
+    filled = fill_score(score, len(people), weights)
     whole = expected.outcome if rng is None else expected.draw(rng, weights)
     change = whole[:, -1] - whole[:, 0]
     if np.ptp(change[both]) == 0:
@@ -130,7 +144,8 @@ def build_pool(
     widened, wide_score = widen(whole, filled, weights)
     return Pool(
         widened[order],
-        outcome[order],
+        outcome,
+        people[order].astype(np.int32),
         wide_score[order],
         weights @ expected.true_change,
         weights[order],
@@ -157,11 +172,16 @@ def widen(outcome: Floats, score: Floats, weights: Floats) -> tuple[Floats, Floa
     everything = np.column_stack([outcome, score])
     mean = weights @ everything
     start = everything[:, 0] - mean[0]
-    later = everything[:, 1:] - mean[1:]
-    slopes = (weights * start) @ later / max(float(weights @ start**2), 1e-300)
+    residual = everything[:, 1:] - mean[1:]
+    del everything
+    slopes = (weights * start) @ residual / max(float(weights @ start**2), 1e-300)
     own = start * np.sqrt(first)
-    residual = (later - np.outer(start, slopes)) * np.sqrt(second)
-    wide = mean[1:] + np.outer(own, slopes) + residual
+    # in place: of millions of people each array counts
+    residual -= np.outer(start, slopes)
+    residual *= np.sqrt(second)
+    wide = np.outer(own, slopes)
+    wide += mean[1:]
+    wide += residual
     return np.column_stack([mean[0] + own, wide[:, :-1]]), wide[:, -1]
 
 

@@ -131,6 +131,9 @@ def bootstrap_sizes(
             work = _BagResampling(screened, candidates, design, rescore, seed, n_members)
             job, rescore = work.deal(0)
             base = job.compute(np.ones((1, n_members)), {})
+        archive_sds = _bootstrap_archive(job, base, rescore, seed, n_archive if n_bootstrap else 0)
+        freedom, effective_sizes = job.estimate_freedom(), job.effective_sizes
+        del job, rescore  # each bag holds hundreds of numbers a person of its own
         parts: list[Sizes] = [dict.fromkeys(design.analyses, np.empty((len(candidates), 0)))]
         chunks = list_chunks(n_bootstrap)
         drawn = map(work, chunks) if isinstance(workers, int | None) else workers(work, chunks)
@@ -140,9 +143,9 @@ def bootstrap_sizes(
                 on_progress(size)
         return CohortVariation(
             _join(parts),
-            _bootstrap_archive(job, base, rescore, seed, n_archive if n_bootstrap else 0),
-            job.estimate_freedom(),
-            job.effective_sizes,
+            archive_sds,
+            freedom,
+            effective_sizes,
             screened.n_screened,
         )
 

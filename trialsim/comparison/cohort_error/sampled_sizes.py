@@ -1,6 +1,6 @@
 """The sizes of all candidates in many weighted samples of the screened people at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,10 @@ from trialsim.comparison.cohort_error.sample_moments import (
     widen_covariance,
 )
 from trialsim.comparison.cohort_error.samples import (
+    RankedWeights,
     TargetSample,
     center_score,
     repeat_rows,
-    take_top,
 )
 from trialsim.comparison.transport import compute_selected_moments, transport
 from trialsim.design import TrialDesign
@@ -68,9 +68,9 @@ class SampledSizes:
         self.order, self.copies = order, copies
         one_each = np.ones((1, len(screened.outcome)))
         self.everyone = self._weigh(one_each, None)
-        self.base = [
-            self._select(c, self.everyone, screened.scores[c.strategy], None) for c in candidates
-        ]
+        self.base: list[Floats] = [np.empty(0)] * len(candidates)
+        for row, weights, _ in self._select_each(self.everyone, {}, None):
+            self.base[row] = weights
         self.effective_sizes = copies * np.array(
             [float(w.sum() ** 2 / (w**2).sum()) if w.any() else 0.0 for w in self.base]
         )
@@ -98,20 +98,20 @@ class SampledSizes:
         """
         n_samples = max([len(counts), *(len(score) for score in scores.values())])
         everyone = self._weigh(counts, target)
-        people = {
-            name: PersonMoments.take(expected, self.screened.was_seen, everyone[name])
-            for name, expected in self.screened.expected.items()
-        }
-        normal = self._estimate_normal(everyone[EVERYONE], people[EVERYONE])
+        own = self._take_moments(EVERYONE, everyone)
+        normal, expectation = self._estimate_normal(everyone[EVERYONE], own), EVERYONE
         sizes = {
             name: np.full((len(self.candidates), n_samples), np.nan)
             for name in self.design.analyses
         }
-        for row, candidate in enumerate(self.candidates):
-            score = scores.get(candidate.strategy, self.screened.scores[candidate.strategy])
-            weights = self._select(candidate, everyone, score, target)
+        for row, weights, score in self._select_each(everyone, scores, target):
+            candidate = self.candidates[row]
+            if candidate.expectation != expectation:
+                # one after the other: what each person adds in each sample is by far the most
+                del own
+                expectation = candidate.expectation
+                own = self._take_moments(expectation, everyone)
             prognostic = self._get_prognostic(candidate, score)
-            own = people[candidate.expectation]
             moments = compute_moments(own, weights, center_score(prognostic))
             moments = self._transport(moments, candidate, own, weights, prognostic, target)
             covariance = moments.get_covariance()
@@ -121,6 +121,10 @@ class SampledSizes:
                 preventable = moments.change - normal
                 sizes[name][row] = compute_log_sizes(name, preventable, covariance, self.design)
         return sizes
+
+    def _take_moments(self, expectation: str, everyone: dict[str, Floats]) -> PersonMoments:
+        expected = self.screened.expected[expectation]
+        return PersonMoments.take(expected, self.screened.was_seen, everyone[expectation])
 
     def _transport(
         self,
@@ -149,10 +153,7 @@ class SampledSizes:
 
     def estimate_freedom(self) -> dict[str, Floats]:
         """Return the degrees of freedom of the standard error of ln size of each candidate."""
-        people = {
-            name: PersonMoments.take(expected, self.screened.was_seen, self.everyone[name])
-            for name, expected in self.screened.expected.items()
-        }
+        people = {name: self._take_moments(name, self.everyone) for name in self.screened.expected}
         normal = self._estimate_normal(self.everyone[EVERYONE], people[EVERYONE])
         freedom = {name: np.ones(len(self.candidates)) for name in self.design.analyses}
         for row, candidate in enumerate(self.candidates):
@@ -189,11 +190,30 @@ class SampledSizes:
             for name in self.screened.weights
         }
 
+    def _select_each(
+        self, everyone: dict[str, Floats], scores: dict[str, Floats], again: TargetSample | None
+    ) -> Iterator[tuple[int, Floats, Floats]]:
+        """Yield each candidate's place, the weights of the people enrolled, everyone's score.
+
+        The weights are (n_samples, n_people). Those who expect the same come one after the other,
+        and those who rank people alike share the ranking.
+        """
+        for name in self.screened.expected:
+            ranked: RankedWeights | None = None
+            for row, candidate in enumerate(self.candidates):
+                if candidate.expectation != name:
+                    continue
+                score = scores.get(candidate.strategy, self.screened.scores[candidate.strategy])
+                if ranked is None and name != EVERYONE and self.screened.target is None:
+                    ranked = RankedWeights.by(everyone[name], score, self.order)
+                yield row, self._select(candidate, everyone, score, ranked, again), score
+
     def _select(
         self,
         candidate: Candidate,
         everyone: dict[str, Floats],
         score: Floats,
+        ranked: RankedWeights | None,
         again: TargetSample | None,
     ) -> Floats:
         """Return the weight of each person among those enrolled, (n_samples, n_people)."""
@@ -205,10 +225,10 @@ class SampledSizes:
             fraction = candidate.fraction_enrolled
             cutoffs = target.find_cutoffs(fraction, counts, own)
             weights = weights * (score >= cutoffs[:, None])
-        elif candidate.expectation != EVERYONE:
+        elif ranked is not None:
             n_people = weights.shape[1]
             share = count_selected(candidate.fraction_enrolled, n_people) / n_people
-            weights = take_top(weights, score, share, self.order)
+            weights = ranked.take_top(share)
         return np.asarray(weights * self.screened.was_seen)
 
     def _estimate_normal(self, everyone: Floats, people: PersonMoments) -> Floats:

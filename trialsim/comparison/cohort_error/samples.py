@@ -73,32 +73,63 @@ def draw_target(
     return TargetSample(counts, scores)
 
 
-def take_top(
-    weights: Floats, score: Floats, share: float, order: NDArray[np.intp] | None = None
-) -> Floats:
-    """Return the weights that fall to the top share by score; a person may be taken in part.
+@dataclass(frozen=True)
+class RankedWeights:
+    """The weights of people in order of their score, from which any share may be taken.
 
-    Parameters
+    Attributes
     ----------
+    places
+        The person at each rank, (n_samples, n_people).
     weights
-        (n_samples, n_people).
-    score
-        (n_people,) or (n_samples, n_people); NaN comes last.
-    share
-        Of the total weight, above 0 and at most 1.
-    order
-        In which people are looked at where scores are tied; as they come when None.
+        Of the person at each rank, (n_samples, n_people).
+    until
+        Weights added up, (n_samples, n_people).
     """
-    places = np.arange(weights.shape[1]) if order is None else order
-    value = np.where(np.isnan(score), np.inf, -score)[..., places]
-    ranked = places[np.argsort(value, axis=-1, kind="stable")]
-    ranked, weights = np.broadcast_arrays(np.atleast_2d(ranked), weights)
-    sorted_weights = np.take_along_axis(weights, ranked, axis=1)
-    until = np.cumsum(sorted_weights, axis=1)
-    room = share * until[:, -1:] - (until - sorted_weights)
-    taken = np.empty_like(weights)
-    np.put_along_axis(taken, ranked, np.clip(room, 0.0, sorted_weights), axis=1)
-    return taken
+
+    places: NDArray[np.intp]
+    weights: Floats
+    until: Floats
+
+    @classmethod
+    def by(
+        cls, weights: Floats, score: Floats, order: NDArray[np.intp] | None = None
+    ) -> "RankedWeights":
+        """Return the weights by rank.
+
+        Parameters
+        ----------
+        weights
+            (n_samples, n_people).
+        score
+            (n_people,) or (n_samples, n_people); NaN comes last.
+        order
+            In which people are looked at where scores are tied; as they come when None.
+        """
+        places = np.arange(weights.shape[1]) if order is None else order
+        value = np.where(np.isnan(score), np.inf, -score)[..., places]
+        ranked = places[np.argsort(value, axis=-1, kind="stable")]
+        ranked, weights = np.broadcast_arrays(np.atleast_2d(ranked), weights)
+        sorted_weights = np.take_along_axis(weights, ranked, axis=1)
+        return cls(ranked, sorted_weights, np.cumsum(sorted_weights, axis=1))
+
+    def take_top(self, share: float) -> Floats:
+        """Return the weights that fall to the top share; a person may be taken in part.
+
+        Parameters
+        ----------
+        share
+            Of the total weight, above 0 and at most 1.
+
+        Returns
+        -------
+        ndarray
+            In the order of the people, (n_samples, n_people).
+        """
+        room = share * self.until[:, -1:] - (self.until - self.weights)
+        taken = np.empty_like(self.weights)
+        np.put_along_axis(taken, self.places, np.clip(room, 0.0, self.weights), axis=1)
+        return taken
 
 
 def repeat_rows(first: Floats, second: Floats) -> tuple[Floats, Floats]:
