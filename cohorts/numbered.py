@@ -29,6 +29,7 @@ from cohorts.keys import (
     number_parts,
 )
 from cohorts.schema import TABLES, validate_table
+from cohorts.schema.fitting import coerce_table, fits_column
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class NumberedTable:
         """
         schema, texts, without_text = _split(table)
         with suppress(pandera.errors.SchemaErrors):
-            others = without_text.validate(self.others, lazy=True)
+            others = coerce_table(self.others, without_text)
             if all(self._has_sound(schema.columns[name]) for name in texts) and not (
                 schema.unique and self._has_repeated_key(others, schema.unique)
             ):
@@ -115,9 +116,7 @@ class NumberedTable:
         name = str(column.name)
         if name not in self.names or not (column.nullable or (self.numbers[name] >= 0).all()):
             return False
-        if column.checks:
-            column.validate(pd.DataFrame({name: _write(self.names[name])}), lazy=True)
-        return True
+        return not column.checks or fits_column(_write(self.names[name]), column)
 
     def _has_repeated_key(self, others: pd.DataFrame, key: Sequence[str]) -> bool:
         if not set(key) <= set(self.names):

@@ -15,6 +15,7 @@ import pandera.pandas as pa
 
 from cohorts.errors import CohortValidationError
 from cohorts.keys import has_repeated
+from cohorts.schema.fitting import coerce_table
 from cohorts.schema.looks import LOOKS_TABLES
 from cohorts.schema.names import (
     BRAIN,
@@ -93,7 +94,7 @@ def validate_table(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     """
     # keys are looked at apart, which takes half the time; the whole schema tells what is wrong
     with suppress(pandera.errors.SchemaErrors):
-        found = _WITHOUT_KEY[table].validate(frame, lazy=True)
+        found = coerce_table(frame, _WITHOUT_KEY[table])
         if not has_repeated(found, TABLES[table].unique or []):
             return found
     try:
