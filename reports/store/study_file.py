@@ -60,8 +60,6 @@ class StudyFile:
             If the file is missing (`read_only`), foreign, truncated, or of a newer version.
         """
         study = cls(Path(path), read_only)
-        if read_only:
-            study._require_tables()
         study._prepare()
         return study
 
@@ -189,23 +187,22 @@ class StudyFile:
             self._held.pop().close()
 
     def _prepare(self) -> None:
-        if self.path.exists():
+        # opened once: DuckDB takes some 20 ms for it
+        if self.read_only or self.path.exists():
             with open_for_reading(self.path) as connection:
-                if schema_version(connection) == len(MIGRATIONS):
-                    return
+                version = schema_version(connection)
+            if version == len(MIGRATIONS):
+                return
+            if self.read_only and not version:
+                raise ReportError(
+                    f"The study {self.path} is empty; `trialsim cohort import` or `trialsim rank` "
+                    "writes to it."
+                )
         if self.read_only:
             object.__setattr__(self, "source", copy_up_to_date(self.path, self))
             return
         with type(self)(self.path).as_only_writer(), open_for_writing(self.path) as connection:
             migrate(connection)
-
-    def _require_tables(self) -> None:
-        with open_for_reading(self.path) as connection:
-            if not schema_version(connection):
-                raise ReportError(
-                    f"The study {self.path} is empty; `trialsim cohort import` or `trialsim rank` "
-                    "writes to it."
-                )
 
     def _describe_writer(self) -> str:
         busy = f"Another process is writing to the study {self.path}"

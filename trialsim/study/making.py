@@ -176,13 +176,14 @@ def _make(
                 listener.tell(f"      because {change}")
             problems += outcome.problems
     result = StudyResult(path)
-    if until is None and study.has("selections"):
-        listener.tell(f"[{total}/{total}] report")
-        result.report(result.report_path, title=protocol.study.title)
-    for note in dict.fromkeys(job.notes):
-        listener.tell(f"Note: {note}")
-    for sentence in find_stale_tables(study).values():
-        listener.tell(f"Note: {sentence}")
+    with study.snapshot():  # for the report too, which reads the same file
+        if until is None and study.has("selections"):
+            listener.tell(f"[{total}/{total}] report")
+            result.report(result.report_path, title=protocol.study.title)
+        for note in dict.fromkeys(job.notes):
+            listener.tell(f"Note: {note}")
+        for sentence in find_stale_tables(study).values():
+            listener.tell(f"Note: {sentence}")
     if problems:
         raise TrialsimError(*problems)
     return result
