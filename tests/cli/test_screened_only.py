@@ -1,6 +1,7 @@
 """A trial planned for people who have a baseline visit and no future."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,14 +47,22 @@ def keep_baseline(cohort: Cohort) -> Cohort:
     )
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that is copied, never written."""
+    folder = tmp_path_factory.mktemp("made")
     for name, seed in (("archive", 1), ("screened", 2)):
         cohort, _ = synthesize_table(
             150, rng=np.random.default_rng(seed), visits_months=(0, 12, 24), label=name
         )
         people = cohort if name == "archive" else keep_baseline(cohort)
-        people.write(tmp_path / name)
+        people.write(folder / name)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

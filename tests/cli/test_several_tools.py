@@ -1,5 +1,6 @@
 """A strategy that was trained on one tool's volumes is not applied to another's in silence."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from trialsim.study.steps.prediction import check_prediction
 SMALL = ["--set", "simulation.n_simulations=100", "--set", "simulation.n_bootstrap=0"]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that is copied, never written."""
+    folder = tmp_path_factory.mktemp("made")
     for name, seed, source in (
         ("screened", 1, "aseg.stats (FreeSurfer 7)"),
         ("old", 2, "SynthSeg"),
@@ -41,7 +44,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         volumes = cohort.volumes.assign(
             source=source, volume_mm3=factor * cohort.volumes["volume_mm3"]
         )
-        replace(cohort, volumes=volumes).write(tmp_path / name)
+        replace(cohort, volumes=volumes).write(folder / name)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
