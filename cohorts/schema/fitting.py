@@ -13,8 +13,10 @@ import pandera.pandas as pa
 from cohorts.keys import is_among
 
 _BREAKS: Final[dict[str, Callable[[pd.Series, Any], Any]]] = {
+    "greater_than": lambda values, low: values.le(low),
     "greater_than_or_equal_to": lambda values, low: values.lt(low),
     "less_than_or_equal_to": lambda values, high: values.gt(high),
+    "less_than": lambda values, high: values.ge(high),
     "isin": lambda values, names: ~is_among(values, names),
 }
 """Check of pandera -> where values that are not missing break it, given its one statistic."""
@@ -36,7 +38,7 @@ def coerce_table(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFram
         With everything that is wrong.
     """
     is_plain = frame.columns.is_unique and all(
-        name in frame.columns and fits_column(frame[name], column)
+        fits_column(frame[name], column) if name in frame.columns else not column.required
         for name, column in schema.columns.items()
     )
     return frame.copy() if is_plain else schema.validate(frame, lazy=True)
