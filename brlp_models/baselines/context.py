@@ -10,7 +10,11 @@ from brlp_models.auxiliary.covariates import CovariateCoding
 from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.people import REGION
-from brlp_models.baselines.scoring import read_baseline_scans, refuse_other_grid
+from brlp_models.baselines.scoring import (
+    read_baseline_scans,
+    refuse_other_grid,
+    refuse_people_learned_from,
+)
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CHECKSUMS
@@ -89,6 +93,24 @@ class ContextBaseline:
                 f"holds no later volume of it as its endpoint: it cannot be told."
             )
         refuse_other_grid(own.get_grid(), config)
+
+    @classmethod
+    def load_for(
+        cls, source: Path | None, config: ModelConfig, people: Cohort, months: Sequence[float]
+    ) -> "ContextBaseline | None":
+        """Return what is to tell a model's context of some people; None where nothing is given.
+
+        Raises
+        ------
+        ModelError
+            As `load` and `check`, or where it learned from some of the people.
+        """
+        if source is None:
+            return None
+        found = cls.load(source)
+        found.check(config, horizons_months=months, until_months=0.0)
+        refuse_people_learned_from(found.baseline, people)
+        return found
 
     def expect_ratios(
         self,

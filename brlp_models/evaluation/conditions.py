@@ -1,7 +1,7 @@
 """What a model's predictions follow: the scan, or the volumes that its context is told."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +13,12 @@ from brlp_models.evaluation.methods import KEY, MODEL
 from brlp_models.evaluation.ranking import REGION
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import Array, compute_mean, compute_spearman, estimate
+from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.cohort import predict_cohort
 from brlp_models.prediction.context import AuxiliaryModels, EndpointSource
 from brlp_models.prediction.job import OnProgress
+from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 
 OWN: Final = "as a user predicts"
@@ -31,6 +33,36 @@ MEAN_ERROR: Final = "mean absolute error of the change (points)"
 _FEWEST = 4
 
 
+@dataclass(frozen=True)
+class TrueEndpoint:
+    """Tells the context the endpoint's true change, as a baseline tells what it expects.
+
+    Parameters
+    ----------
+    ratios
+        Of `compute_ratios`, of the endpoint.
+    """
+
+    ratios: "pd.Series[float]"
+    identity: str = "the true change"
+
+    def check(self, config: ModelConfig, **_: object) -> None:
+        """Refuse nothing: the truth is known of whoever is predicted."""
+
+    def expect_ratios(
+        self, _model: BrlpModel, person: Cohort, _cache: ScanCache, _months: Sequence[float]
+    ) -> "pd.Series[float]":
+        """Return the ratios of a cohort of one."""
+        names = self.ratios.index.get_level_values("participant_id")
+        return self.ratios[names.isin(person.participants["participant_id"])]
+
+
+def compute_ratios(at_horizon: pd.DataFrame) -> "pd.Series[float]":
+    """Return true later over baseline volumes by `methods.KEY`, see `ToldRatios`."""
+    known = at_horizon.set_index(KEY)
+    return (known["true_mm3"] / known["baseline_mm3"]).sort_index()
+
+
 def tell_true_change(model: BrlpModel, at_horizon: pd.DataFrame) -> AuxiliaryModels:
     """Return auxiliary models that know what came later; nothing that is reported may use them.
 
@@ -41,10 +73,7 @@ def tell_true_change(model: BrlpModel, at_horizon: pd.DataFrame) -> AuxiliaryMod
     at_horizon
         Rows of `truth.find_volumes_at`.
     """
-    known = at_horizon.set_index(KEY)
-    return AuxiliaryModels.load(model).tell(
-        (known["true_mm3"] / known["baseline_mm3"]).sort_index(), lead=model.config.endpoint
-    )
+    return AuxiliaryModels.load(model).tell(compute_ratios(at_horizon), lead=model.config.endpoint)
 
 
 def predict_conditions(
@@ -164,6 +193,7 @@ def predict_told(
     scan_cache: Path,
     auxiliary: AuxiliaryModels | None,
     context_from: EndpointSource | None = None,
+    against_told: bool = False,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Predict people with what `auxiliary` tells the context, beside their true change.
@@ -176,6 +206,8 @@ def predict_told(
         Whom.
     at_horizon
         Rows of `truth.find_volumes_at`, of one horizon.
+    against_told
+        What the context was told stands in the place of the truth.
 
     Returns
     -------
@@ -196,7 +228,12 @@ def predict_told(
         on_progress=on_progress,
     ).predictions
     names = {"volume_mm3": "predicted_mm3", "baseline_volume_mm3": "start_mm3"}
-    return _tabulate(found.rename(columns=names), at_horizon)
+    table = found.rename(columns=names)
+    if against_told:
+        at_horizon = table.assign(
+            true_mm3=table["told_volume_mm3"], baseline_mm3=table["start_mm3"]
+        )
+    return _tabulate(table, at_horizon)
 
 
 def _tabulate(predicted: pd.DataFrame, at_horizon: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.conditions import predict_told, tell_true_change
+from brlp_models.evaluation.conditions import (
+    TrueEndpoint,
+    compute_ratios,
+    predict_told,
+    tell_true_change,
+)
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.statistics import Array, estimate
 from brlp_models.evaluation.truth import find_volumes_at
@@ -31,6 +36,7 @@ def measure_gain(
     horizon_months: float,
     samples: int,
     seed: int,
+    endpoint_alone: bool = False,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Predict people with their true change in the context, and return each region's gain.
@@ -47,6 +53,9 @@ def measure_gain(
         At which.
     samples, seed, on_progress
         As in `predict_cohort`.
+    endpoint_alone
+        The context is told the true change of the endpoint, and the other regions keep pace with
+        it, as where a baseline tells it; their gain is the share of what they were told.
 
     Returns
     -------
@@ -57,6 +66,7 @@ def measure_gain(
     at_horizon = find_volumes_at(truth, [horizon_months])
     known = people.cohort.select([str(name) for name in at_horizon["participant_id"].unique()])
     bare = replace(model, config=model.config.model_copy(update={"shown_weight": {}}))
+    own = at_horizon[at_horizon["region"] == model.config.endpoint]
     changes = predict_told(
         bare,
         known,
@@ -65,7 +75,9 @@ def measure_gain(
         samples=samples,
         seed=seed,
         scan_cache=out / "preprocessed",
-        auxiliary=tell_true_change(model, at_horizon),
+        auxiliary=None if endpoint_alone else tell_true_change(model, at_horizon),
+        context_from=TrueEndpoint(compute_ratios(own)) if endpoint_alone else None,
+        against_told=endpoint_alone,
         on_progress=on_progress,
     )
     rng = np.random.default_rng(seed)
@@ -105,7 +117,7 @@ def estimate_gain(
     """
     rows = []
     for region in config.regions:
-        own = changes[changes["region"] == region]
+        own = changes[changes["region"] == region].dropna(subset="true_percent")
         if own.empty:
             continue
         shown = config.volume_gain.get(region, 1.0) * own["predicted_percent"].to_numpy(float)

@@ -15,6 +15,7 @@ from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.config import VolumeError
 from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.context import EndpointSource
 from brlp_models.prediction.job import OnProgress
 from cohorts.measurement import require_one_tool
 
@@ -48,6 +49,7 @@ def predict_calibration_people(
     horizons_months: Sequence[float],
     samples: int,
     seed: int,
+    context_from: EndpointSource | None = None,
     on_progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Predict people whose later volumes are known, by the scans and the draws alone.
@@ -60,7 +62,7 @@ def predict_calibration_people(
         Whom no reported result stands on.
     out
         Gets the predictions, which an interrupted measurement takes up again.
-    horizons_months, samples, seed, on_progress
+    horizons_months, samples, seed, context_from, on_progress
         As in `predict_cohort`.
 
     Returns
@@ -88,6 +90,7 @@ def predict_calibration_people(
         samples,
         seed=seed,
         keep_scans=False,
+        context_from=context_from,
         on_progress=on_progress,
     )
     compared = found.table.merge(at_horizon, on=KEY)

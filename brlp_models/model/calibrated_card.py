@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from brlp_models.model.calibrated_context import describe_context
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CARD
 from brlp_models.model.model import BrlpModel
@@ -34,7 +35,8 @@ def render_calibrated_card(
         f"# A calibrated copy of {model.model_id}",
         "",
         f"Measured by `trialsim model calibrate` on the cohort {people.name}, "
-        f"{len(people.participants)} {synthetic}. None of them can judge this copy.",
+        f"{len(people.participants)} {synthetic}. None of them can judge this copy. Their context "
+        f"was told by {describe_context(config.calibrated_context)}.",
         "",
         *(f"- {text.removesuffix('.')}." for text in (*gains, *found)),
         "",

@@ -227,6 +227,9 @@ class ModelConfig(_Part):
     volume_error
         By region, what the sd over draws is combined with in `volume_sd_mm3`; written by
         `trialsim model calibrate`. Nothing for a region that is not named.
+    calibrated_context
+        What told the context while `volume_error` was measured: a baseline's name and checksum;
+        None: the auxiliary models.
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     measured_by
@@ -268,6 +271,7 @@ class ModelConfig(_Part):
     gain_measurement: GainMeasurement | None = None
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     volume_error: dict[str, VolumeError] = {}
+    calibrated_context: str | None = None
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None
     training_ranges: dict[str, Range] = {}

@@ -1,12 +1,16 @@
 """Conditions that part what the scan tells from what the context tells."""
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from brlp_models.errors import ModelError
+from brlp_models.evaluation import conditions
 from brlp_models.evaluation.conditions import (
     NO_CHANGE,
     OF_SCAN,
@@ -19,14 +23,18 @@ from brlp_models.evaluation.conditions import (
     swap_scans,
     tell_true_change,
 )
+from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.gain import (
     apply_gain,
     describe_left_out,
     describe_measurement,
     estimate_gain,
+    measure_gain,
 )
 from brlp_models.model.model import BrlpModel
+from brlp_models.prediction.context import AuxiliaryModels
 from cohorts.cohort import Cohort
+from tests.brlp_models.scanned_people import REGIONS, add_auxiliary, make_people
 
 NAMES = ["sub-1", "sub-2", "sub-3"]
 
@@ -136,6 +144,43 @@ def test_gain_is_the_slope_of_the_shown_change_and_a_weak_region_is_not_reported
         apply_gain(config, gain.assign(is_reported=False))
 
 
+def test_the_gain_of_what_keeps_pace_is_the_share_of_what_it_was_told(
+    tiny_model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = add_auxiliary(tiny_model, tmp_path / "tiny")
+    people = make_people(12, 4, None)
+
+    def predict(_: object, cohort: Cohort, months: Any, *__: object, **asked: Any) -> Any:
+        assert asked["auxiliary"] is None
+        told = []
+        for name in cohort.participants["participant_id"]:
+            own = cohort.select([name])
+            ratios = asked["context_from"].expect_ratios(model, own, None, months)
+            context = AuxiliaryModels.load(model).tell(ratios, lead="hippocampus").choose(1)
+            told.append(context.predict_volumes(own.baseline(), horizons_months=months))
+        table = pd.concat(told)
+        start = people.volumes[people.volumes["session_id"] == "ses-0"]
+        table = table.merge(
+            start.rename(columns={"volume_mm3": "baseline_volume_mm3"}),
+            on=["participant_id", "region"],
+        )
+        first = table["baseline_volume_mm3"]
+        # shows six tenths of whatever it is told
+        told_mm3 = table["volume_mm3"]
+        shown = table.assign(volume_mm3=first + 0.6 * (told_mm3 - first), told_volume_mm3=told_mm3)
+        return SimpleNamespace(predictions=shown)
+
+    monkeypatch.setattr(conditions, "predict_cohort", predict)
+    found = measure_gain(
+        model, EvaluatedCohort(people), tmp_path, horizon_months=48, samples=1, seed=1,
+        endpoint_alone=True,
+    ).set_index("region")  # fmt: skip
+    for region in REGIONS:
+        assert found.loc[region, "value"] == pytest.approx(0.6)
+        assert found.loc[region, "upper"] == pytest.approx(0.6)
+        assert found.loc[region, "n"] == 12
+
+
 def test_the_interval_of_a_gain_is_over_anatomies(tiny_model: BrlpModel) -> None:
     rng = np.random.default_rng(5)
     names, true = [f"sub-{k}" for k in range(40)], rng.normal(-8, 3, 40)
@@ -171,8 +216,6 @@ def test_the_interval_of_a_gain_is_over_anatomies(tiny_model: BrlpModel) -> None
 def test_own_predictions_are_taken_as_they_are(
     tiny_model: BrlpModel, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    from brlp_models.evaluation import conditions
-
     asked, reader = [], object()
 
     def predict(

@@ -18,8 +18,12 @@ from brlp_models.errors import ModelError
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.evaluation import evaluate_model
 from brlp_models.evaluation.methods import MODEL
+from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.model.config import ModelConfig
+from brlp_models.evaluation.truth import find_volumes_at
+from brlp_models.evaluation.volume_error import fit_volume_error
+from brlp_models.model.calibrated_context import tell_other_context
+from brlp_models.model.config import ModelConfig, VolumeError
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction import job as prediction_job
@@ -299,6 +303,72 @@ def test_an_evaluation_is_of_the_context_that_it_is_asked_with(
         evaluate_model(
             model, EvaluatedCohort(archive), tmp_path / "no", settings, context_from=told
         )
+
+
+def test_a_copy_is_calibrated_as_its_context_is_told(
+    model: BrlpModel, folder: Path, tmp_path: Path
+) -> None:
+    people, reader = make_people(10, 7), folder / "elastic_net"
+    cohort = write_cohort(people, tmp_path, np.asarray(model.config.affine))
+    cohort.write(tmp_path / "people")
+    words = ("model", "calibrate", folder / "model", "--on", tmp_path / "people", "--horizon", 24)
+    words = (*words, "--samples", 2, "--no-gain", "--no-shown-weight", "--seed", 3, "--quiet")
+    code, said = ask(*words, "--out", tmp_path / "copy", "--context-from", reader)
+    assert code == 0, said
+    told = ContextBaseline.load(reader)
+    found = predict_people(
+        model, cohort, tmp_path / "again", [24.0], 2, keep_scans=False, seed=3, context_from=told
+    )
+    at_horizon = find_volumes_at(Cohort.read(tmp_path / "people"), [24.0])
+    expected = fit_volume_error(found.table.merge(at_horizon, on=KEY))
+    copy = load_model(tmp_path / "copy").config
+    assert copy.volume_error == expected
+    assert copy.calibrated_context == told.identity
+    card = (tmp_path / "copy/MODEL_CARD.md").read_text()
+    assert f"Their context was told by {told.identity}." in card
+    own = ("predict", folder / "people/cohort", "--model", tmp_path / "copy", "--samples", 1)
+    own = (*own, "--no-save-images", "--horizons-months", "24", "--study", tmp_path / "s.duckdb")
+    doubt = f"were measured while its context was told by {told.identity}; it is told by the aux"
+    code, said = ask(*own)
+    assert (code, doubt in said) == (0, True), said
+    code, said = ask(*own, "--context-from", reader)
+    assert (code, "volume_error" in said) == (0, False), said
+
+
+def test_what_cannot_tell_the_context_calibrates_nothing(
+    model: BrlpModel, folder: Path, tmp_path: Path
+) -> None:
+    cohort = write_cohort(make_people(12, 2), tmp_path, np.eye(4))
+    cohort.write(tmp_path / "people")
+    fit_cohort_baseline(
+        "elastic_net", cohort, tmp_path / "own", horizons_months=[24.0], model=model
+    )
+    words = ("model", "calibrate", folder / "model", "--on", tmp_path / "people")
+    words = (*words, "--out", tmp_path / "copy", "--quiet", "--context-from")
+    code, said = ask(*words, tmp_path / "own", "--horizon", 24)
+    assert (code, "elastic_net learned from 12 of these 12 people" in said) == (1, True), said
+    code, said = ask(*words, folder / "elastic_net", "--horizon", 12)
+    assert (code, "predicts for months 24, 48 after baseline, not 12" in said) == (1, True), said
+    assert not (tmp_path / "copy.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("measured", "now", "said"),
+    [
+        (None, None, None),
+        ("a-1", "a-1", None),
+        ("a-1", None, "told by a-1; it is told by the auxiliary model here"),
+        (None, "a-1", "told by the auxiliary model; it is told by a-1 here"),
+    ],
+)
+def test_sds_of_another_context_are_told(
+    tiny_config: ModelConfig, measured: str | None, now: str | None, said: str | None
+) -> None:
+    error = {"hippocampus": VolumeError(at_baseline=0.01, per_year=0.01)}
+    update = {"volume_error": error, "calibrated_context": measured}
+    told = tell_other_context(tiny_config.model_copy(update=update), now)
+    assert told is None if said is None else said in str(told)
+    assert tell_other_context(tiny_config, now) is None
 
 
 def test_volumes_only_go_with_contexts_baselines_and_conditions(

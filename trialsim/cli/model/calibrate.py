@@ -36,6 +36,13 @@ def calibrate(
             "told, as comes nearest to what became of these people.",
         ),
     ] = True,
+    context_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="image_regression, or the folder of a baseline that expects a change: it tells "
+            "the context, as it will where the copy predicts."
+        ),
+    ] = None,
     measured_by: MeasuredByOption = None,
     seed: SeedOption = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
@@ -54,6 +61,7 @@ def calibrate(
     """
     import numpy as np
 
+    from brlp_models.baselines.context import ContextBaseline
     from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.evaluation.gain import (
         apply_gain,
@@ -86,9 +94,14 @@ def calibrate(
     refuse_existing(out)
     loaded = load_model(model, device=device, precision="auto")
     people = load_cohort(on, measured_by=measured_by)
-    told = tell_learned(loaded.config.name, loaded.config.learned_from, people)
-    if told is not None:
-        typer.echo(told, err=True)
+    teller = ContextBaseline.load_for(context_from, loaded.config, people, horizon)
+    learned = [(loaded.config.name, loaded.config.learned_from)]
+    if teller is not None:
+        learned.append((teller.baseline.config.name, teller.baseline.config.learned_from))
+        typer.echo(teller.describe(), err=True)
+    for name, measured_before in learned:
+        if (told := tell_learned(name, measured_before, people)) is not None:
+            typer.echo(told, err=True)
     unfinished = out.with_name(f"{out.name}.partial")
     evaluated = EvaluatedCohort(people, on)
     refuse_people_trained_on(loaded, people)
@@ -104,6 +117,7 @@ def calibrate(
                 horizon_months=max(horizon),
                 samples=samples,
                 seed=seed,
+                endpoint_alone=teller is not None,
                 on_progress=step,
             )
         config = apply_gain(config, found)
@@ -119,6 +133,7 @@ def calibrate(
             horizons_months=horizon,
             samples=samples,
             seed=seed,
+            context_from=teller,
             on_progress=step,
         )
     found_weight = []
@@ -129,7 +144,9 @@ def calibrate(
         weights = {str(row.region): float(str(row.value)) for row in found.itertuples()}
         found_weight = describe_shown_weight(found)
     errors = fit_volume_error(weigh_shown(compared, weights))
-    config = config.model_copy(update={"volume_error": errors, "shown_weight": weights})
+    context = {"calibrated_context": None if teller is None else teller.identity}
+    measures = {"volume_error": errors, "shown_weight": weights}
+    config = config.model_copy(update={**measures, **context})
     told_errors = describe_volume_error(errors)
     measured = [*found_gain, *found_weight, *told_errors]
     texts = {

@@ -17,6 +17,7 @@ from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_mode
 from brlp_models.evaluation.local_validation import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.model.calibrated_context import tell_other_context
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
 from cohorts.measurement import tell_learned
@@ -120,6 +121,9 @@ def write_evaluation(
     ]
     if teller is not None:
         notes.append(teller.describe())
+    identity = None if teller is None else teller.identity
+    if (told := tell_other_context(loaded.config, identity)) is not None:
+        notes.append(told)
     if settings.volumes_only:
         notes.append(_VOLUMES_ONLY)
     if (told := describe_anatomies(people)) is not None:

@@ -117,15 +117,20 @@ def check_prediction(job: Job, cohort: Cohort) -> list[str]:
 
 
 def check_context(job: Job, cohort: Cohort) -> list[str]:
-    """Return what is to be told of the baseline that tells the model's context, if one does.
+    """Return what is to be told of what tells the model's context.
 
     Raises
     ------
     CohortError, ModelError
         As `check_prediction`, of the baseline.
     """
+    from brlp_models.model.calibrated_context import tell_other_context
+
+    identity = None if job.context is None else job.context.identity
+    other = tell_other_context(job.model_config, identity)
+    notes = [] if other is None else [other]
     if job.context is None:
-        return []
+        return notes
     from brlp_models.baselines.scoring import refuse_people_learned_from
 
     job.context.check(
@@ -134,7 +139,8 @@ def check_context(job: Job, cohort: Cohort) -> list[str]:
         until_months=job.prediction.until_months,
     )
     refuse_people_learned_from(job.context.baseline, cohort)
-    config, notes = job.context.baseline.config, [job.context.describe()]
+    config = job.context.baseline.config
+    notes.insert(0, job.context.describe())
     settle_model(
         job.protocol.cohort,
         notes,
