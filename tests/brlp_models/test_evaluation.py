@@ -231,8 +231,12 @@ def test_volumes_alone_are_those_of_the_whole_evaluation(
     later = cohort.visits["months_from_baseline"] > 0
     paths = cohort.visits["image_path"].mask(later, "absent.nii.gz")
     people = EvaluatedCohort(replace(cohort, visits=cohort.visits.assign(image_path=paths)))
-    for what in ("render", "keep"):
-        monkeypatch.setattr(BrlpModel if what == "render" else PredictedScans, what, None)
+
+    def make_scan(*_: object, **__: object) -> None:
+        raise AssertionError("a scan is made")
+
+    monkeypatch.setattr(BrlpModel, "render", make_scan)
+    monkeypatch.setattr(PredictedScans, "keep", make_scan)
     settings = replace(SETTINGS, volumes_only=True, n_conditions=0, n_compared=0)
     tables = evaluate_model(model, people, tmp_path / "out", settings)
     assert set(tables) == {
