@@ -10,7 +10,6 @@ from brlp_models.demonstration import archive as demonstration
 from brlp_models.demonstration.archive import N_PEOPLE, SETTINGS, copy_archive, make_archive
 from brlp_models.demonstration.people import Group
 from brlp_models.errors import ModelError
-from brlp_models.model.precision import has_bf16
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
@@ -69,8 +68,9 @@ def test_three_people_made_again_are_the_same(
     for table in ("participants", "visits"):
         pd.testing.assert_frame_equal(getattr(again, table), getattr(own, table))
     np.testing.assert_allclose(again.volumes["volume_mm3"], own.volumes["volume_mm3"], rtol=1e-6)
-    # another processor may round otherwise, and one without bfloat16 denoises in full precision
-    rounding = 2e-3 if has_bf16(demonstration._load().device) else 1e-2
+    # another processor rounds otherwise, and one without bfloat16 denoises in full precision, which
+    # moves these three by 1.3e-4
+    rounding = 2e-3
     np.testing.assert_allclose(made["volume_mm3"], kept["volume_mm3"], rtol=rounding)
     change = made["volume_mm3"] / made["baseline_volume_mm3"] - 1
     assert change.std() > 5 * rounding

@@ -353,7 +353,7 @@ def test_a_job_stopped_by_a_full_disk_goes_on_with_the_same_numbers(
 
 
 def test_an_interrupt_says_how_to_go_on(protocol: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_args: object) -> None:
+    def interrupt(*_args: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trialsim.study.steps.selection.score", interrupt)
