@@ -53,7 +53,9 @@ def estimate_shown_weight(
         names = own["participant_id"].astype(str)
         drawn_from = names if anatomies is None else names.map(anatomies).fillna(names)
         # rows of one person are alike, and so are people of one anatomy
-        clusters, _ = pd.factorize(drawn_from)
+        clusters, unique = pd.factorize(drawn_from)
+        if len(unique) == 1:
+            clusters, _ = pd.factorize(names)
         found = estimate(
             fit_weight, beyond, missing, rng=rng, n_bootstrap=n_bootstrap, clusters=clusters
         )

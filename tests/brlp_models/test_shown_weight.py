@@ -102,6 +102,18 @@ def test_people_of_one_anatomy_are_drawn_together() -> None:
     assert together["upper"] - together["lower"] > apart["upper"] - apart["lower"]
 
 
+def test_horizons_of_a_person_of_the_only_anatomy_are_drawn_together() -> None:
+    people = make_predicted(40, 0.6, seed=8)
+    # a second horizon that repeats the first tells nothing more
+    twice = pd.concat([people, people])
+    anatomies = pd.Series("map 1", index=people["participant_id"])
+    one, two = (
+        estimate_shown_weight(table, anatomies=anatomies, rng=np.random.default_rng(1)).iloc[0]
+        for table in (people, twice)
+    )
+    assert two["upper"] - two["lower"] == pytest.approx(one["upper"] - one["lower"], rel=0.15)
+
+
 def test_what_the_context_tells_nothing_of_is_as_shown() -> None:
     table = make_predicted(20, 0.5, seed=9).assign(region="thalamus", told_mm3=np.nan)
     assert estimate_shown_weight(table, rng=np.random.default_rng(1)).empty
