@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.people import BaselinePeople
-from brlp_models.evaluation.ranking import compute_difference
+from brlp_models.evaluation.measures.ranking import compute_difference
 from brlp_models.evaluation.statistics import compute_spearman, estimate
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel

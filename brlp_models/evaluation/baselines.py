@@ -18,8 +18,8 @@ from brlp_models.auxiliary.interface import AuxiliaryModel, tabulate_predictions
 from brlp_models.baselines.baseline import Baseline
 from brlp_models.baselines.scoring import predict_changes
 from brlp_models.errors import ModelError
+from brlp_models.evaluation.measures.ranking import REGION
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, KEY, MODEL, REFERENCE
-from brlp_models.evaluation.ranking import REGION
 from brlp_models.evaluation.times import MethodTimes
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import ONE_VISIT, SEVERAL_VISITS, AuxiliaryModels

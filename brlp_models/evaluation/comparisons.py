@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.accuracy import VOLUME_ERROR, tabulate_errors
 from brlp_models.evaluation.baselines import carry_context_forward
 from brlp_models.evaluation.images.accuracy import Sessions, measure_images
 from brlp_models.evaluation.images.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.images.scans_on_grid import VisitImage
+from brlp_models.evaluation.measures.accuracy import VOLUME_ERROR, tabulate_errors
 from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,

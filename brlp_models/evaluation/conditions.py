@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.evaluation.baselines import carry_context_forward
+from brlp_models.evaluation.measures.ranking import REGION
 from brlp_models.evaluation.methods import KEY, MODEL
-from brlp_models.evaluation.ranking import REGION
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import Array, compute_mean, compute_spearman, estimate
 from brlp_models.model.config import ModelConfig

@@ -13,19 +13,7 @@ from brlp_models.baselines.follow_up import ImageBaseline
 from brlp_models.baselines.loading import AnyBaseline
 from brlp_models.baselines.scoring import refuse_people_learned_from
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.accuracy import (
-    summarize_accuracy,
-    summarize_by_sex,
-    summarize_change_errors,
-    tabulate_errors,
-)
 from brlp_models.evaluation.baselines import predict_by_baselines
-from brlp_models.evaluation.calibration import (
-    Factors,
-    fit_factors,
-    summarize_calibration,
-    summarize_coverage,
-)
 from brlp_models.evaluation.comparisons import (
     Compared,
     compare_variants,
@@ -41,8 +29,8 @@ from brlp_models.evaluation.evaluated_people import (
     refuse_known_people,
     simulate_archive,
 )
-from brlp_models.evaluation.floor import summarize_floor
 from brlp_models.evaluation.follow_ups import ScannedPeople, add_image_baselines
+from brlp_models.evaluation.images.floor import summarize_floor
 from brlp_models.evaluation.images.later_scans import measure_later_scans
 from brlp_models.evaluation.images.scans_on_grid import VisitImage
 from brlp_models.evaluation.joined_methods import (
@@ -50,12 +38,25 @@ from brlp_models.evaluation.joined_methods import (
     join_methods,
     read_determinants,
 )
+from brlp_models.evaluation.measures.accuracy import (
+    summarize_accuracy,
+    summarize_by_sex,
+    summarize_change_errors,
+    tabulate_errors,
+)
+from brlp_models.evaluation.measures.coverage import (
+    Factors,
+    fit_factors,
+    summarize_calibration,
+    summarize_coverage,
+)
+from brlp_models.evaluation.measures.ranking import REGION, summarize_ranking
+from brlp_models.evaluation.measures.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.evaluation.methods import KEY, MODEL
 from brlp_models.evaluation.people_predictions import (
     PeoplePredictions,
     predict_people,
 )
-from brlp_models.evaluation.ranking import REGION, summarize_ranking
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.times import MethodTimes
 from brlp_models.evaluation.truth import (
@@ -63,7 +64,6 @@ from brlp_models.evaluation.truth import (
     find_sessions,
     find_volumes_at,
 )
-from brlp_models.evaluation.uncertainty import relate_uncertainty, summarize_voxels
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache

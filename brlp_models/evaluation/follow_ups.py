@@ -10,11 +10,6 @@ import pandas as pd
 
 from brlp_models.baselines.follow_up import FollowUp, ImageBaseline, TimedScan, measure_ratios
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.accuracy import (
-    summarize_accuracy,
-    summarize_change_errors,
-    tabulate_errors,
-)
 from brlp_models.evaluation.baselines import predict_carry_forward
 from brlp_models.evaluation.images.accuracy import Sessions, compare_images
 from brlp_models.evaluation.images.scans_on_grid import (
@@ -22,9 +17,14 @@ from brlp_models.evaluation.images.scans_on_grid import (
     VisitImage,
     iterate_people,
 )
+from brlp_models.evaluation.measures.accuracy import (
+    summarize_accuracy,
+    summarize_change_errors,
+    tabulate_errors,
+)
+from brlp_models.evaluation.measures.ranking import summarize_ranking
 from brlp_models.evaluation.methods import CARRY_FORWARD, KEY, MODEL
 from brlp_models.evaluation.people_predictions import PeoplePredictions, predict_people
-from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.times import MethodTimes
 from brlp_models.model.model import BrlpModel

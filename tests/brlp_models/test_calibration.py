@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from brlp_models.evaluation.calibration.volume_error import (
+    fit_volume_error,
+    predict_calibration_people,
+)
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
 )
-from brlp_models.evaluation.volume_error import fit_volume_error, predict_calibration_people
 from brlp_models.model.config import VolumeError
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
@@ -110,7 +113,9 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
         | {"is_reported": False},
     ]
     table = pd.DataFrame(rows).assign(**known)
-    monkeypatch.setattr("brlp_models.evaluation.gain.measure_gain", lambda *_, **__: table)
+    monkeypatch.setattr(
+        "brlp_models.evaluation.calibration.gain.measure_gain", lambda *_, **__: table
+    )
     found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-shown-weight"])
     assert found.exit_code == 0, found.output
     assert "of 10 people, which are few: they may be too narrow." in found.output

@@ -11,6 +11,13 @@ import pytest
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation import conditions
+from brlp_models.evaluation.calibration.gain import (
+    apply_gain,
+    describe_left_out,
+    describe_measurement,
+    estimate_gain,
+    measure_gain,
+)
 from brlp_models.evaluation.conditions import (
     NO_CHANGE,
     OF_SCAN,
@@ -24,13 +31,6 @@ from brlp_models.evaluation.conditions import (
     tell_true_change,
 )
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-from brlp_models.evaluation.gain import (
-    apply_gain,
-    describe_left_out,
-    describe_measurement,
-    estimate_gain,
-    measure_gain,
-)
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import AuxiliaryModels
 from cohorts.cohort import Cohort

@@ -12,8 +12,8 @@ import torch
 
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
+from brlp_models.evaluation.calibration.volume_error import predict_calibration_people
 from brlp_models.evaluation.comparisons import read_diagnosis_as
 from brlp_models.evaluation.evaluated_people import (
     N_ARCHIVE,
@@ -24,11 +24,11 @@ from brlp_models.evaluation.evaluation import evaluate_model
 from brlp_models.evaluation.images.predicted_scans import PredictedScans
 from brlp_models.evaluation.images.real_scan import segment_on
 from brlp_models.evaluation.joined_methods import find_determinants
+from brlp_models.evaluation.measures.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL, REFERENCE
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.volume_error import predict_calibration_people
 from brlp_models.model.folder import copy_model_folder, load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import (

@@ -6,29 +6,29 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from brlp_models.evaluation.accuracy import (
-    IMAGE,
-    summarize_accuracy,
-    summarize_change_errors,
-    tabulate_errors,
-)
-from brlp_models.evaluation.calibration import (
-    fit_factors,
-    summarize_calibration,
-    summarize_coverage,
-)
-from brlp_models.evaluation.floor import summarize_floor
+from brlp_models.evaluation.calibration.volume_error import fit_volume_error
 from brlp_models.evaluation.images.accuracy import (
     compare_images,
     correlate_smoothed,
     correlate_voxels,
 )
+from brlp_models.evaluation.images.floor import summarize_floor
+from brlp_models.evaluation.measures.accuracy import (
+    IMAGE,
+    summarize_accuracy,
+    summarize_change_errors,
+    tabulate_errors,
+)
+from brlp_models.evaluation.measures.coverage import (
+    fit_factors,
+    summarize_calibration,
+    summarize_coverage,
+)
+from brlp_models.evaluation.measures.ranking import summarize_ranking
+from brlp_models.evaluation.measures.uncertainty import fit_term_slope
 from brlp_models.evaluation.methods import AUXILIARY, CARRY_FORWARD, MODEL
-from brlp_models.evaluation.ranking import summarize_ranking
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.statistics import compute_mean, compute_spearman, estimate
-from brlp_models.evaluation.uncertainty import fit_term_slope
-from brlp_models.evaluation.volume_error import fit_volume_error
 from brlp_models.scans.grid import Grid, resample, resample_labels
 
 REGIONS = ("hippocampus", "lateral_ventricle")

@@ -22,9 +22,9 @@ from brlp_models.baselines.follow_up import (
     predict_image_changes,
 )
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.evaluation import evaluate_model
+from brlp_models.evaluation.measures.accuracy import CHANGE_ERROR, VOLUME_ERROR
 from brlp_models.evaluation.methods import CARRY_FORWARD, MODEL
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings

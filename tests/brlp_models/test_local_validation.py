@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 
 from brlp_models.errors import ModelError
-from brlp_models.evaluation.local_validation import (
+from brlp_models.evaluation.local_validation.judgement import (
     RECORD,
     Validation,
     judge,
     open_plan,
     read_validation,
 )
+from brlp_models.evaluation.local_validation.plan import ValidationPlan, load_plan
 from brlp_models.evaluation.methods import MODEL, REFERENCE
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.evaluation.validation_plan import ValidationPlan, load_plan
 from brlp_models.model.config import ModelConfig
 from trialsim.study.evaluation.local_validation import PAGE, write_validation
 

@@ -12,10 +12,10 @@ from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.images.accuracy import measure_images
 from brlp_models.evaluation.images.predicted_scans import PredictedScan, PredictedScans
 from brlp_models.evaluation.images.scans_on_grid import VisitImage
+from brlp_models.evaluation.measures.uncertainty import summarize_voxels
 from brlp_models.evaluation.methods import MODEL
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.truth import compute_brain_volumes, find_volumes_at
-from brlp_models.evaluation.uncertainty import summarize_voxels
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort

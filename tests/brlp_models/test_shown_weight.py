@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brlp_models.evaluation.people_predictions import predict_people
-from brlp_models.evaluation.shown_weight import (
+from brlp_models.evaluation.calibration.shown_weight import (
     describe_shown_weight,
     estimate_shown_weight,
     weigh_shown,
 )
+from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.model.model import BrlpModel
 from tests.brlp_models.scanned_people import REGIONS, add_auxiliary, make_people
 

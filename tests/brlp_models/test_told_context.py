@@ -15,13 +15,13 @@ from brlp_models.auxiliary.told import FASTEST, ToldRatios
 from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.scoring import predict_changes
 from brlp_models.errors import ModelError
+from brlp_models.evaluation.calibration.volume_error import fit_volume_error
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.evaluation import evaluate_model
 from brlp_models.evaluation.methods import MODEL
 from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import find_volumes_at
-from brlp_models.evaluation.volume_error import fit_volume_error
 from brlp_models.model.calibrated_context import tell_other_context
 from brlp_models.model.config import ModelConfig, VolumeError
 from brlp_models.model.folder import load_model

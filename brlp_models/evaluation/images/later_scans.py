@@ -6,8 +6,8 @@ from functools import partial
 import pandas as pd
 
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-from brlp_models.evaluation.floor import measure_floor
 from brlp_models.evaluation.images.accuracy import Sessions, measure_images
+from brlp_models.evaluation.images.floor import measure_floor
 from brlp_models.evaluation.images.predicted_scans import PredictedScans
 from brlp_models.evaluation.images.scans_on_grid import VisitImage, iterate_people
 from brlp_models.model.model import BrlpModel

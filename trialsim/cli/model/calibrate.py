@@ -62,24 +62,24 @@ def calibrate(
     import numpy as np
 
     from brlp_models.baselines.context import ContextBaseline
-    from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-    from brlp_models.evaluation.gain import (
+    from brlp_models.evaluation.calibration.gain import (
         apply_gain,
         describe_left_out,
         describe_measurement,
         measure_gain,
     )
-    from brlp_models.evaluation.shown_weight import (
+    from brlp_models.evaluation.calibration.shown_weight import (
         describe_shown_weight,
         estimate_shown_weight,
         weigh_shown,
     )
-    from brlp_models.evaluation.volume_error import (
+    from brlp_models.evaluation.calibration.volume_error import (
         describe_volume_error,
         fit_volume_error,
         predict_calibration_people,
         refuse_few_people,
     )
+    from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.model.calibrated_card import render_calibrated_card
     from brlp_models.model.files import CARD
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from brlp_models.baselines.context import ContextBaseline
-from brlp_models.evaluation.local_validation import (
+from brlp_models.evaluation.local_validation.judgement import (
     RECORD,
     Validation,
     describe_validation,
@@ -94,7 +94,7 @@ def write_validation(
     Parameters
     ----------
     found
-        Of `brlp_models.evaluation.local_validation.judge`.
+        Of `brlp_models.evaluation.local_validation.judgement.judge`.
     out
         Folder of the evaluation.
     facts
@@ -132,7 +132,7 @@ def compose_validation(record: Mapping[str, Any], moment: datetime, *, is_synthe
     Parameters
     ----------
     record
-        Of `brlp_models.evaluation.local_validation.describe_validation`.
+        Of `brlp_models.evaluation.local_validation.judgement.describe_validation`.
     moment
         When it is written, with its time zone.
     is_synthetic

@@ -14,7 +14,7 @@ from brlp_models.baselines.context import ContextBaseline
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort, describe_anatomies
 from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_model
-from brlp_models.evaluation.local_validation import judge, open_plan
+from brlp_models.evaluation.local_validation.judgement import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.calibrated_context import tell_other_context

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
 
-from brlp_models.evaluation.accuracy import VOLUME_ERROR
+from brlp_models.evaluation.measures.accuracy import VOLUME_ERROR
+from brlp_models.evaluation.measures.ranking import REGION
 from brlp_models.evaluation.methods import MODEL
-from brlp_models.evaluation.ranking import REGION
 
 _LATER_SCANS = {
     "voxel_spearman": "as it was acquired",

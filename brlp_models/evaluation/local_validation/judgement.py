@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.errors import ModelError
+from brlp_models.evaluation.local_validation.plan import ValidationPlan, digest_content, load_plan
+from brlp_models.evaluation.measures.ranking import compute_difference
 from brlp_models.evaluation.methods import MODEL, REFERENCE
-from brlp_models.evaluation.ranking import compute_difference
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.statistics import (
     Array,
@@ -22,7 +23,6 @@ from brlp_models.evaluation.statistics import (
     estimate,
     estimate_share,
 )
-from brlp_models.evaluation.validation_plan import ValidationPlan, digest_content, load_plan
 from brlp_models.model.config import ModelConfig
 
 Decision = Literal["use", "do not use", "too few people to tell"]

@@ -1,0 +1,1 @@
+"""Whether a model may be used at a site, by what was stated beforehand."""
