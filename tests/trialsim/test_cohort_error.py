@@ -25,7 +25,7 @@ from trialsim.comparison.cohort_error.intervals import (
 )
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.comparison.cohort_error.samples import RankedWeights
-from trialsim.comparison.proposal import count_to_settle
+from trialsim.comparison.proposal import count_to_settle, describe_settling
 from trialsim.comparison.sizes.chosen import LOW_POWER, compute_optimism, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
@@ -246,6 +246,10 @@ def test_how_many_more_people_would_settle_a_saving() -> None:
     assert count_to_settle((20.0, -10.0, 50.0), 200) == 250
     assert count_to_settle((20.0, 5.0, 35.0), 200) == 0
     assert np.isnan(count_to_settle((-5.0, -10.0, 0.0), 200))
+    # on the edge, a count would feign a precision that no bootstrap has
+    assert describe_settling(250, 200) == "; about 250 more would settle it"
+    assert describe_settling(19, 200) == "; a few more would settle it"
+    assert describe_settling(np.nan, 200) == describe_settling(0, 200) == ""
 
 
 def test_people_who_were_never_seen_are_not_drawn() -> None:

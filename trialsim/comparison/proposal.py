@@ -137,6 +137,23 @@ def count_to_repeat(share: float, n_screened: int) -> float:
     return float(np.ceil(max(n_screened * (distance**2 - 1), 0.0)))
 
 
+def describe_settling(more: float, n_screened: int) -> str:
+    """Return the end of a sentence that says how many more people screened would settle a saving.
+
+    Examples
+    --------
+    >>> describe_settling(90.0, 60)
+    '; about 90 more would settle it'
+    >>> describe_settling(1.0, 20)
+    '; a few more would settle it'
+    """
+    if not more > 0:
+        return ""
+    # the bound of a bootstrap is not known to one person: on the edge, no count is told
+    about = "a few" if more < n_screened / 10 else f"about {more:.0f}"
+    return f"; {about} more would settle it"
+
+
 def _describe_repeat(share: float, n_screened: int) -> str:
     more = count_to_repeat(share, n_screened)
     if np.isfinite(more):
@@ -158,8 +175,7 @@ def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate)
             "more."
         ]
     if run.candidate.is_screened and saving[1] <= 0:
-        more = count_to_settle(saving, errors.n_screened)
-        settle = f"; about {more:.0f} more would settle it" if more > 0 else ""
+        settle = describe_settling(count_to_settle(saving, errors.n_screened), errors.n_screened)
         doubts.append(
             f"Whether the cheapest choice saves anything against enrolling everyone cannot be told "
             f"with {errors.n_screened} people screened{settle}."
