@@ -42,10 +42,10 @@ def summarize_ranking(
     Returns
     -------
     DataFrame
-        `horizon_months`, `subgroup` (`all`, and each diagnosis), `method`, `measure` (`Spearman`;
-        for the model and each baseline also the difference to the auxiliary model and to the
-        regression on the baseline table, by person, and for the model that to each baseline),
-        `value`, `lower`, `upper`, `n`; NaN for fewer than four people.
+        `horizon_months`, `subgroup` (`all`, and each diagnosis that not all have), `method`,
+        `measure` (`Spearman`; for the model and each baseline also the difference to the auxiliary
+        model and to the regression on the baseline table, by person, and for the model that to each
+        baseline), `value`, `lower`, `upper`, `n`; NaN for fewer than four people.
     """
     # of its own, so that another baseline changes no other interval
     (rng_of_baselines,) = rng.spawn(1)
@@ -106,4 +106,6 @@ def _iterate_subgroups(
     yield "all", table
     groups = diagnosis.reindex(table.index)
     for name in sorted(groups.dropna().unique()):
-        yield str(name), table[groups == name]
+        members = groups == name
+        if not members.all():
+            yield str(name), table[members]
