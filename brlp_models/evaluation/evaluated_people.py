@@ -10,6 +10,7 @@ import torch
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.methods import REFERENCE
 from brlp_models.evaluation.settings import EvaluationSettings
+from brlp_models.evaluation.statistics import number_clusters
 from brlp_models.evaluation.truth import load_true_cohort
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import refuse_people_known
@@ -106,8 +107,7 @@ def describe_reference(people: EvaluatedCohort, training: EvaluatedCohort | None
 def describe_anatomies(people: EvaluatedCohort) -> str | None:
     """Return that people share anatomies, which intervals over people do not know; None if not."""
     names = people.cohort.participants["participant_id"].astype(str)
-    anatomies = people.find_anatomies()
-    n_anatomies = names.nunique() if anatomies is None else names.map(anatomies).nunique()
+    _, n_anatomies = number_clusters(names, people.find_anatomies())
     if n_anatomies == len(names):
         return None
     plural = "y" if n_anatomies == 1 else "ies"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.stats import rankdata
 from statsmodels.stats.proportion import proportion_confint
 
@@ -44,8 +45,8 @@ def estimate(
     level
         Of the interval.
     clusters
-        The cluster of each person, from 0: whole clusters are drawn in place of people, since those
-        of one are alike. None, or one cluster alone: people are drawn.
+        The cluster of each person, from 0 (see `number_clusters`): whole clusters are drawn in
+        place of people, since those of one are alike. None, or one cluster alone: people are drawn.
 
     Returns
     -------
@@ -66,6 +67,37 @@ def estimate(
     tail = 50 * (1 - level)
     lower, upper = np.percentile(known, [tail, 100 - tail]) if known.size else [np.nan] * 2
     return Estimate(float(statistic(*values)), float(lower), float(upper), n)
+
+
+def number_clusters(
+    people: "pd.Series[str]", anatomies: "pd.Series[str] | None"
+) -> "tuple[npt.NDArray[np.intp], int]":
+    """Return the cluster of each row for `estimate`, and of how many anatomies the rows are.
+
+    Rows of one person are alike, and so are people of one anatomy. Where all are of one, the
+    clusters are people.
+
+    Parameters
+    ----------
+    people
+        Whose each row is.
+    anatomies
+        By participant, the anatomy that a synthetic person was drawn from; who is not named, or
+        everyone where it is None, has one of their own.
+
+    Examples
+    --------
+    >>> people = pd.Series(["sub-1", "sub-2", "sub-1", "sub-3", "sub-4"])
+    >>> number_clusters(people, pd.Series({"sub-1": "a", "sub-2": "b", "sub-3": "a"}))
+    (array([0, 1, 0, 0, 2]), 3)
+    >>> number_clusters(people[:3], pd.Series({"sub-1": "a", "sub-2": "a"}))
+    (array([0, 1, 0]), 1)
+    """
+    drawn_from = people if anatomies is None else people.map(anatomies).fillna(people)
+    clusters, unique = pd.factorize(drawn_from)
+    if len(unique) == 1:
+        clusters, _ = pd.factorize(people)
+    return clusters, len(unique)
 
 
 def estimate_share(count: int, n: int) -> Estimate:

@@ -15,7 +15,7 @@ from brlp_models.evaluation.conditions import (
     tell_true_change,
 )
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-from brlp_models.evaluation.statistics import Array, estimate
+from brlp_models.evaluation.statistics import Array, estimate, number_clusters
 from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.config import GainMeasurement, ModelConfig
 from brlp_models.model.model import BrlpModel
@@ -122,13 +122,11 @@ def estimate_gain(
             continue
         shown = config.volume_gain.get(region, 1.0) * own["predicted_percent"].to_numpy(float)
         true = own["true_percent"].to_numpy(float)
-        names = own["participant_id"].astype(str)
-        drawn_from = names if anatomies is None else names.map(anatomies).fillna(names)
-        clusters, unique = pd.factorize(drawn_from)
+        clusters, n_anatomies = number_clusters(own["participant_id"].astype(str), anatomies)
         found = estimate(
             fit_slope, shown, true, rng=rng, n_bootstrap=n_bootstrap, clusters=clusters
         )
-        told = {"n_anatomies": len(unique), "is_reported": bool(found.lower > LEAST_GAIN)}
+        told = {"n_anatomies": n_anatomies, "is_reported": bool(found.lower > LEAST_GAIN)}
         rows.append({"region": region, **vars(found), **told})
     return pd.DataFrame(rows)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from brlp_models.evaluation.statistics import Array, estimate
+from brlp_models.evaluation.statistics import Array, estimate, number_clusters
 from cohorts.schema import join_sides
 
 
@@ -51,11 +51,7 @@ def estimate_shown_weight(
         beyond = (own["predicted_mm3"] / own["start_mm3"] - told).to_numpy(float)
         missing = (own["true_mm3"] / own["baseline_mm3"] - told).to_numpy(float)
         names = own["participant_id"].astype(str)
-        drawn_from = names if anatomies is None else names.map(anatomies).fillna(names)
-        # rows of one person are alike, and so are people of one anatomy
-        clusters, unique = pd.factorize(drawn_from)
-        if len(unique) == 1:
-            clusters, _ = pd.factorize(names)
+        clusters, _ = number_clusters(names, anatomies)
         found = estimate(
             fit_weight, beyond, missing, rng=rng, n_bootstrap=n_bootstrap, clusters=clusters
         )
