@@ -1,6 +1,7 @@
 """An evaluation's summaries as Markdown, for a model card."""
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any, Final
 
 import pandas as pd
@@ -146,4 +147,12 @@ def _as_markdown(table: pd.DataFrame) -> str:
 def _show(value: Any) -> str:
     if isinstance(value, str):
         return value.replace("_", " ").replace("|", "/")
-    return _MISSING if pd.isna(value) else f"{value:.3g}"
+    if pd.isna(value):
+        return _MISSING
+    return str(value) if isinstance(value, Integral) else _show_number(float(value))
+
+
+def _show_number(value: float) -> str:
+    """Return three significant digits, as a volume is read: -7790, not -7.79e+03."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.0f}" if 1000 <= abs(rounded) <= 1e7 else f"{rounded:.3g}"

@@ -319,3 +319,24 @@ def test_both_ways_of_telling_a_wrong_diagnosis_are_shown() -> None:
     text = render_results({"wrong_diagnosis": table})
     assert "| image model alone | CN | 0.7 |" in text
     assert "| image model and auxiliary model | CN | -4 |" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (-7793.0, "-7790"),
+        (999.6, "1000"),
+        (1_234_567.0, "1230000"),
+        (9_999_999.0, "10000000"),
+        (0.0, "0"),
+        (0.001, "0.001"),
+        (-0.0123456, "-0.0123"),
+        (12.3456, "12.3"),
+        (2.5e8, "2.5e+08"),
+        (12_345, "12345"),
+        (np.nan, "–"),
+    ],
+)
+def test_numbers_of_the_results_are_read_without_exponents(value: float, shown: str) -> None:
+    table = pd.DataFrame({"method": ["BrLP"], "seconds": [value]})
+    assert f"| BrLP | {shown} |" in render_results({"times": table})
