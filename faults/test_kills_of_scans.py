@@ -112,7 +112,7 @@ def train(folder: Path) -> None:
     """Train the tiny recipe of the tests, all stages."""
     import torch
 
-    from brlp_models.training.pipeline import STAGES
+    from brlp_models.training.recipe import STAGES
     from tests.brlp_models.test_training import make_training
 
     enter(folder)

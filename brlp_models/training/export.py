@@ -42,7 +42,7 @@ def export_model(
     ModelError
         Where a stage is not finished.
     """
-    config, networks = training.load_config(), training.load_networks()
+    config, networks = training.load_config(), training.networks.load_all()
     bank = Bank.load(training.folder / SCAN_BANK)
     texts = _read_auxiliary(training.folder)
     before = _find_people_before(training)

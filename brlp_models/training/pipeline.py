@@ -4,26 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from accelerate import Accelerator
 from torch import nn
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.context import encode_context
-from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.networks import (
-    build_autoencoder,
-    build_controlnet,
-    build_refiner,
-    build_segmenter,
-    build_unet,
-)
 from brlp_models.training.banks.crop_sources import RenderingSource, ScanSource, SynthesisSource
 from brlp_models.training.banks.expected_volumes import (
     CROSS_FITTED,
@@ -48,16 +39,9 @@ from brlp_models.training.banks.pairs import (
 )
 from brlp_models.training.banks.told_changes import ToldChanges
 from brlp_models.training.banks.volumes import Bank, read_scans
-from brlp_models.training.checkpoint import CHECKPOINT
-from brlp_models.training.loop import (
-    LoopSettings,
-    Stage,
-    Weights,
-    load_trained,
-    start_accelerator,
-    train_stage,
-)
-from brlp_models.training.recipe import Recipe
+from brlp_models.training.loop import Stage, Weights, start_accelerator, train_stage
+from brlp_models.training.networks import TrainingNetworks
+from brlp_models.training.recipe import STAGES, Recipe, StageName
 from brlp_models.training.stages.autoencoder import AutoencoderStage, CropSource
 from brlp_models.training.stages.diffusion import (
     DiffusionSettings,
@@ -68,16 +52,6 @@ from brlp_models.training.stages.refiner import RefinerStage
 from brlp_models.training.stages.segmenter import SegmenterStage
 from brlp_models.training.stages.volume_term import VolumeTerm, write_volume_gradients
 
-StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet", "refiner"]
-STAGES: Final = get_args(StageName)
-_NETWORKS: Final = {
-    "segmenter": "segmenter",
-    "autoencoder": "autoencoder",
-    "diffusion": "unet",
-    "controlnet": "controlnet",
-    "refiner": "refiner",
-}
-"""The network that each stage trains."""
 LABEL_BANK, SCAN_BANK = "label_bank", "scan_bank"
 LATENTS, DECODED = "latents.npy", "decoded.npy"
 VOLUME_GRADIENTS = "volume_gradients_{region}.npy"
@@ -118,19 +92,12 @@ class Training:
     @property
     def stages(self) -> list[StageName]:
         """The stages that the recipe trains: a model without segmenter or refiner trains none."""
-        return [stage for stage in self._parts if self._list_phases(stage)]
-
-    @property
-    def _parts(self) -> list[StageName]:
-        model = self.recipe.model
-        absent = {"segmenter": model.segmenter is None, "refiner": model.refiner is None}
-        return [stage for stage in STAGES if not absent.get(stage)]
+        return [stage for stage in self.networks.stages if self.recipe.list_phases(stage)]
 
     @cached_property
-    def _start(self) -> BrlpModel | None:
-        """The model that training goes on from."""
-        start = self.recipe.start_from
-        return None if start is None else load_model(start)
+    def networks(self) -> TrainingNetworks:
+        """New ones, and those of finished stages."""
+        return TrainingNetworks(self.recipe, self.folder)
 
     def check_people(self) -> None:
         """Check that everyone's context can be told, before networks learn for hours.
@@ -183,80 +150,8 @@ class Training:
             update["residual_scale"] = compute_residual_scale(latents, pairs.rows)
         return config.model_copy(update=update)
 
-    def load_network(self, stage: StageName) -> nn.Module:
-        """Return the finished network of a stage."""
-        return self._load(stage, stage)
-
-    def load_networks(self) -> dict[str, nn.Module]:
-        """Return every network of the model by the name of its weight file.
-
-        The UNet is that of the ControlNet's stage where it went on learning there.
-        """
-        networks = {_NETWORKS[stage]: self.load_network(stage) for stage in self._parts}
-        if self.recipe.controlnet[-1].unet_learns:
-            networks["unet"] = self._load("diffusion", "controlnet")
-        return networks
-
-    def _load(self, network: StageName, stage: StageName) -> nn.Module:
-        built = self._build(network)
-        if self._list_phases(stage) or self._start is None:
-            built.load_state_dict(self._load_weights(stage)[_NETWORKS[network]])
-        return built.eval().requires_grad_(False)
-
-    def _build(self, stage: StageName) -> nn.Module:
-        if stage not in self._parts:
-            raise ModelError(f"The recipe's model has no {stage}, so none can be trained.")
-        network = self._build_new(stage)
-        if self._start is not None:
-            try:
-                network.load_state_dict(self._start.network(_NETWORKS[stage]).state_dict())
-            except RuntimeError as error:
-                raise ModelError(
-                    f"The recipe's {_NETWORKS[stage]} is not built like that of "
-                    f"{self._start.model_id}, which training starts from; leave its table out of "
-                    "[model]."
-                ) from error
-        return network
-
-    def _build_new(self, stage: StageName) -> nn.Module:
-        torch.manual_seed(self.recipe.seed + STAGES.index(stage))
-        config = self.recipe.model
-        if config.segmenter is not None and stage == "segmenter":
-            return build_segmenter(config.segmenter)
-        if config.refiner is not None and stage == "refiner":
-            return build_refiner(config.refiner)
-        build = {
-            "autoencoder": build_autoencoder,
-            "diffusion": build_unet,
-            "controlnet": build_controlnet,
-        }
-        return build[stage](config)
-
-    def _load_weights(self, stage: StageName) -> Weights:
-        folder, steps = self._describe_last(stage)
-        if not (folder / CHECKPOINT).exists():
-            raise ModelError(
-                f"Stage {stage} is not trained yet ({folder / CHECKPOINT} is missing)."
-            )
-        return load_trained(folder, steps=steps)
-
-    def _describe_last(self, stage: StageName) -> tuple[Path, int]:
-        phases = self._list_phases(stage)
-        return self.folder / stage / str(len(phases)), phases[-1].steps
-
-    def _list_phases(self, stage: StageName) -> list[LoopSettings]:
-        recipe = self.recipe
-        loops = {
-            "segmenter": [phase.loop for phase in recipe.segmenter],
-            "autoencoder": [phase.loop for phase in recipe.autoencoder],
-            "diffusion": [] if recipe.diffusion is None else [recipe.diffusion.loop],
-            "controlnet": [phase.loop for phase in recipe.controlnet],
-            "refiner": [phase.loop for phase in recipe.refiner],
-        }
-        return loops[stage]
-
     def _run(self, stage: Stage, name: StageName, phase: int) -> Weights:
-        settings = self._list_phases(name)[phase - 1]
+        settings = self.recipe.list_phases(name)[phase - 1]
         return train_stage(
             stage,
             settings,
@@ -267,7 +162,7 @@ class Training:
         )
 
     def _train_segmenter(self) -> Weights:
-        network = self._build("segmenter")
+        network = self.networks.build("segmenter")
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.segmenter, start=1):
             # without a crop from label maps none need be there
@@ -283,7 +178,7 @@ class Training:
         return Bank.load(self.folder / SCAN_BANK) if share else None
 
     def _train_autoencoder(self) -> Weights:
-        network = self._build("autoencoder")
+        network = self.networks.build("autoencoder")
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.autoencoder, start=1):
             source = self._open_source(settings.source)
@@ -295,7 +190,7 @@ class Training:
         return weights
 
     def _load_judge(self, weight: float) -> nn.Module | None:
-        return self.load_network("segmenter") if weight and self.recipe.segmenter else None
+        return self.networks.load("segmenter") if weight and self.recipe.segmenter else None
 
     def _open_source(self, source: Literal["scans", "labels"]) -> CropSource:
         if source == "labels":
@@ -308,7 +203,7 @@ class Training:
             return {}
         latents, config = self._cache_latents(bank), self.load_config()
         pairs = self._tell(self._choose_pairs(bank, config), bank, settings)
-        unet = self._build("diffusion")
+        unet = self.networks.build("diffusion")
         stage = DiffusionStage(config, unet, latents, pairs, settings, labels=bank.labels)
         return self._run(stage, "diffusion", 1)
 
@@ -316,8 +211,11 @@ class Training:
         bank = Bank.load(self.folder / SCAN_BANK)
         latents, config = self._cache_latents(bank), self.load_config()
         pairs = build_visit_pairs(bank.index, config)
-        networks = {"unet": self.load_network("diffusion"), "controlnet": self._build("controlnet")}
-        if self._start is None:
+        networks = {
+            "unet": self.networks.load("diffusion"),
+            "controlnet": self.networks.build("controlnet"),
+        }
+        if self.recipe.start_from is None:
             initialize_controlnet(networks["controlnet"], networks["unet"])
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.controlnet, start=1):
@@ -348,7 +246,7 @@ class Training:
             raise ModelError(f"volume_weight names {region}, which the segmenter does not label.")
 
         def make(accelerator: Accelerator) -> None:
-            networks = {name: self.load_network(name) for name in ("autoencoder", "segmenter")}
+            networks = {name: self.networks.load(name) for name in ("autoencoder", "segmenter")}
             write_volume_gradients(
                 networks,
                 segmenter.labels.index(region),
@@ -363,7 +261,7 @@ class Training:
         return VolumeTerm.of(pairs, gradients, latents)
 
     def _train_refiner(self) -> Weights:
-        network, config = self._build("refiner"), self.recipe.model.refiner
+        network, config = self.networks.build("refiner"), self.recipe.model.refiner
         bank, path = Bank.load(self.folder / SCAN_BANK), self.folder / DECODED
         latents = self._cache_latents(bank)
         self._make_once(
@@ -439,5 +337,5 @@ class Training:
 
     def _load_coder(self, accelerator: Accelerator) -> BrlpModel:
         """Return a model that can encode and decode, but not predict."""
-        autoencoder = self.load_network("autoencoder").to(accelerator.device)
+        autoencoder = self.networks.load("autoencoder").to(accelerator.device)
         return BrlpModel(self.recipe.model, {"autoencoder": autoencoder})

@@ -3,13 +3,14 @@
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from brlp_models.errors import ModelError, list_wrong_values
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import find_model_folder, read_config
+from brlp_models.training.loop import LoopSettings
 from brlp_models.training.stages.autoencoder import AutoencoderSettings
 from brlp_models.training.stages.diffusion import DiffusionSettings
 from brlp_models.training.stages.refiner import RefinerSettings
@@ -19,6 +20,8 @@ from cohorts.synthetic.generators import Signal, choose_generator
 from cohorts.synthetic.parameters import GeneratorParameters
 
 BUNDLED = ("mini", "told", "official")
+StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet", "refiner"]
+STAGES: Final = get_args(StageName)
 
 
 class _Part(BaseModel):
@@ -117,6 +120,17 @@ class Recipe(_Part):
     def list_diffusion_phases(self) -> list[DiffusionSettings]:
         """Return how UNet and ControlNet are trained, one phase after the other."""
         return [*([] if self.diffusion is None else [self.diffusion]), *self.controlnet]
+
+    def list_phases(self, stage: StageName) -> list[LoopSettings]:
+        """Return how long and how fast a stage learns, one phase after the other."""
+        loops = {
+            "segmenter": [phase.loop for phase in self.segmenter],
+            "autoencoder": [phase.loop for phase in self.autoencoder],
+            "diffusion": [] if self.diffusion is None else [self.diffusion.loop],
+            "controlnet": [phase.loop for phase in self.controlnet],
+            "refiner": [phase.loop for phase in self.refiner],
+        }
+        return loops[stage]
 
     @model_validator(mode="after")
     def _check_volume_weight(self) -> "Recipe":

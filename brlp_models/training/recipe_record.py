@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from brlp_models.errors import ModelError
 from brlp_models.training.checkpoint import CHECKPOINT
 from brlp_models.training.export import describe_start
-from brlp_models.training.pipeline import LATENTS, SCAN_BANK, STAGES, VOLUME_GRADIENTS
-from brlp_models.training.recipe import Recipe
+from brlp_models.training.pipeline import LATENTS, SCAN_BANK, VOLUME_GRADIENTS
+from brlp_models.training.recipe import STAGES, Recipe
 from cohorts.atomic import write_file
 
 RECIPE: Final = "recipe.json"

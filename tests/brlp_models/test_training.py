@@ -21,8 +21,8 @@ from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.checkpoint import PREVIOUS, read_checkpoint
 from brlp_models.training.examples import Draw
 from brlp_models.training.loop import LoopSettings
-from brlp_models.training.pipeline import STAGES, Training
-from brlp_models.training.recipe import Recipe, load_recipe
+from brlp_models.training.pipeline import Training
+from brlp_models.training.recipe import STAGES, Recipe, load_recipe
 from brlp_models.training.stages.losses import compute_change_loss
 from brlp_models.training.stages.refiner import RefinerSettings, RefinerStage
 from brlp_models.training.stages.volume_gain import measure_volume_gain
@@ -201,7 +201,7 @@ def test_a_killed_and_resumed_stage_gives_the_same_weights(
 
 
 def test_the_frozen_unet_is_not_changed_by_the_controlnet(trained: Path) -> None:
-    unet = make_training(trained).load_network("diffusion").state_dict()
+    unet = make_training(trained).networks.load("diffusion").state_dict()
     stored = read_checkpoint(trained / "diffusion" / "1" / "checkpoint.pt")["averages"]["unet"]
     assert all(torch.equal(unet[name], stored[name]) for name in unet)
 
@@ -218,8 +218,8 @@ def test_a_unet_that_learns_with_its_controlnet_goes_into_the_model(
     content["controlnet"] = [first, second]
     training = make_training(folder, Recipe.model_validate(content))
     weights = training.train("controlnet")
-    alone = training.load_network("diffusion").state_dict()
-    bundled = training.load_networks()["unet"].state_dict()
+    alone = training.networks.load("diffusion").state_dict()
+    bundled = training.networks.load_all()["unet"].state_dict()
     assert set(weights) == {"unet", "controlnet"}
     assert all(torch.equal(bundled[name], weights["unet"][name]) for name in bundled)
     assert not all(torch.equal(bundled[name], alone[name]) for name in bundled)
@@ -321,7 +321,7 @@ def test_who_cannot_be_learned_from_is_told_before_networks_learn(
 def test_an_unfinished_stage_is_refused(trained: Path) -> None:
     longer = make_training(trained, make_recipe(steps=8))
     with pytest.raises(ModelError, match="stopped at step 6 of 8"):
-        longer.load_network("segmenter")
+        longer.networks.load("segmenter")
 
 
 @pytest.mark.filterwarnings("error")

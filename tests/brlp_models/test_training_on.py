@@ -202,7 +202,7 @@ def test_a_network_that_is_built_otherwise_than_its_start_is_told(tmp_path: Path
     wider += "conditioning_embedding_num_channels = [16]\n[[controlnet]]"
     path = write_recipe(tmp_path, start, ON.replace("[[controlnet]]", wider))
     with pytest.raises(ModelError, match="The recipe's controlnet is not built like that of"):
-        Training(load_recipe(path), tmp_path)._build("controlnet")
+        Training(load_recipe(path), tmp_path).networks.build("controlnet")
 
 
 def test_the_bundled_recipe_goes_on_from_the_bundled_model() -> None:

@@ -13,8 +13,7 @@ from brlp_models.training import loop
 from brlp_models.training.checkpoint import read_checkpoint
 from brlp_models.training.examples import Draw, Examples, load_batches
 from brlp_models.training.loop import LoopSettings, start_accelerator, train_stage
-from brlp_models.training.pipeline import STAGES
-from brlp_models.training.recipe import Recipe
+from brlp_models.training.recipe import STAGES, Recipe
 from tests.brlp_models.test_training import make_recipe, make_training, write_banks
 
 PROCESS = Path(__file__).with_name("training_process.py")

@@ -19,8 +19,8 @@ from torch import distributed
 
 import brlp_models.training.loop as loop
 from brlp_models.training.examples import Examples, load_batches
-from brlp_models.training.pipeline import STAGES, Training
-from brlp_models.training.recipe import Recipe
+from brlp_models.training.pipeline import Training
+from brlp_models.training.recipe import STAGES, Recipe
 
 
 def load_double_batches(*args: Any, **options: Any) -> Iterator[Examples]:
