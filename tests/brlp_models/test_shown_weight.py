@@ -49,7 +49,7 @@ def make_predicted(n: int, sees: float, seed: int) -> pd.DataFrame:
 def test_the_weight_is_the_one_that_theory_has(sees: float) -> None:
     table = make_predicted(20_000, sees, seed=1)
     (found,) = estimate_shown_weight(
-        table, rng=np.random.default_rng(2), n_bootstrap=200
+        table, rng=np.random.default_rng(2), n_bootstrap=20
     ).itertuples()
     expected = sees * 16 / (sees**2 * 16 + 9)
     # the sd of a least-squares slope: residual over predictor sd, over the root of n
@@ -129,7 +129,7 @@ def test_predictions_are_weighed_as_the_configuration_says(
     model: BrlpModel, tmp_path: Path
 ) -> None:
     (tmp_path / "scans").mkdir()
-    people = make_people(4, 5, tmp_path / "scans", np.asarray(model.config.affine))
+    people = make_people(2, 5, tmp_path / "scans", np.asarray(model.config.affine))
 
     def predict(weights: dict[str, float]) -> pd.DataFrame:
         config = model.config.model_copy(update={"shown_weight": weights})

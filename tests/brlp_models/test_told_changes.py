@@ -13,7 +13,12 @@ from brlp_models.model.context import encode_context
 from brlp_models.model.model import crop_latents
 from brlp_models.model.networks import build_controlnet, build_unet
 from brlp_models.training.banks.pairs import VisitPairs
-from brlp_models.training.banks.told_changes import LEAST_SHARE, MOST_SHARE, ToldChanges
+from brlp_models.training.banks.told_changes import (
+    LEAST_SHARE,
+    MOST_SHARE,
+    ToldChanges,
+    ToldExample,
+)
 from brlp_models.training.examples import Draw
 from brlp_models.training.stages.diffusion import DiffusionStage
 from brlp_models.training.stages.volume_term import VolumeTerm
@@ -52,17 +57,27 @@ def make_told(*, error: float = 0.4) -> ToldChanges:
     return ToldChanges.of(make_pairs(index), index, lead="hippocampus", error=error)
 
 
+@pytest.fixture(scope="module")
+def told() -> ToldChanges:
+    return make_told()
+
+
+@pytest.fixture(scope="module")
+def drawn(told: ToldChanges) -> list[ToldExample]:
+    rng = np.random.default_rng(2)
+    return [told.draw(rng) for _ in range(2000)]
+
+
 def read_told(context: pd.DataFrame, region: str) -> float:
     later = float(context[f"volume:{region}"].iloc[0])
     return float(np.log(later / (later - context[f"change:{region}"].iloc[0])))
 
 
-def test_what_is_shown_is_on_average_what_is_told_whatever_that_is() -> None:
-    told = make_told()
-    rng = np.random.default_rng(2)
-    examples = [told.draw(rng) for _ in range(4000)]
-    said = np.array([read_told(example.context, "hippocampus") for example in examples])
-    shown = np.array([example.share * 2 * told.changes[example.pair] for example in examples])
+def test_what_is_shown_is_on_average_what_is_told_whatever_that_is(
+    told: ToldChanges, drawn: list[ToldExample]
+) -> None:
+    said = np.array([read_told(example.context, "hippocampus") for example in drawn])
+    shown = np.array([example.share * 2 * told.changes[example.pair] for example in drawn])
     for half in (said < np.median(said), said >= np.median(said)):
         errors = (shown - said)[half]
         assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(half.sum())
@@ -71,10 +86,10 @@ def test_what_is_shown_is_on_average_what_is_told_whatever_that_is() -> None:
     assert (shown - said).std() / np.sqrt((wanted**2).mean()) == pytest.approx(1, abs=0.06)
 
 
-def test_a_person_does_not_tell_how_much_is_shown() -> None:
-    told = make_told()
-    rng = np.random.default_rng(3)
-    pairs = [(example.pair, example.share) for example in (told.draw(rng) for _ in range(4000))]
+def test_a_person_does_not_tell_how_much_is_shown(
+    told: ToldChanges, drawn: list[ToldExample]
+) -> None:
+    pairs = [(example.pair, example.share) for example in drawn]
     table = pd.DataFrame(pairs, columns=["pair", "share"])
     table["shown"] = table["share"] * told.changes[table["pair"]]
     own = told.changes[table["pair"]]
@@ -84,8 +99,7 @@ def test_a_person_does_not_tell_how_much_is_shown() -> None:
     assert table["share"].std() > 0.3
 
 
-def test_other_regions_keep_the_pace_that_a_prediction_gives_them() -> None:
-    told = make_told()
+def test_other_regions_keep_the_pace_that_a_prediction_gives_them(told: ToldChanges) -> None:
     example = told.draw(np.random.default_rng(4))
     pairs = told.pairs
     expected = {region: pairs.values[f"volume:{region}"].iloc[example.pair] for region in REGIONS}  # noqa: PD011
