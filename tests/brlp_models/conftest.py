@@ -1,6 +1,6 @@
 """A tiny model with random weights, structured as the official one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,14 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from tests.brlp_models.tiny_model import LONE, TINY, write_tiny_model
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_simulated_archive() -> Iterator[None]:
+    """Fit the tabular reference on few: boosting 4,000 people takes seconds an evaluation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("brlp_models.evaluation.evaluated_people.N_ARCHIVE", 100)
+        yield
 
 
 @pytest.fixture(scope="session")

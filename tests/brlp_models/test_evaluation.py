@@ -12,11 +12,11 @@ import torch
 
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.errors import ModelError
+from brlp_models.evaluation import evaluated_people
 from brlp_models.evaluation.baselines import carry_context_forward, predict_from_table
 from brlp_models.evaluation.calibration.volume_error import predict_calibration_people
 from brlp_models.evaluation.comparisons import read_diagnosis_as
 from brlp_models.evaluation.evaluated_people import (
-    N_ARCHIVE,
     EvaluatedCohort,
     refuse_shared_people,
 )
@@ -65,7 +65,7 @@ SETTINGS = EvaluationSettings(
     compared_samples=(1, 2),
     compared_steps=(("ddim", 1), ("dpm-solver++", 2)),
     reference_steps=("ddim", 2),
-    n_conditions=5,
+    n_conditions=4,
     n_compared=2,
     n_bootstrap=20,
 )
@@ -133,7 +133,7 @@ def test_simulated_people_are_compared_with_a_regression_on_an_archive(
 ) -> None:
     tables, _ = evaluated
     (reference,) = tables["reference"].to_dict("records")
-    assert reference["n_people"] == N_ARCHIVE
+    assert reference["n_people"] == evaluated_people.N_ARCHIVE
     assert reference["how"] == "fitted on other people"
     measures = set(tables["ranking"].query("method == @MODEL")["measure"])
     assert f"Spearman minus that of the {REFERENCE}" in measures
@@ -205,8 +205,8 @@ def test_evaluation_goes_on_without_a_later_scan_that_cannot_be_read(
     is_bad = (visits["participant_id"] == "sub-3") & (visits["months_from_baseline"] == 24)
     (tmp_path / "empty.nii.gz").write_bytes(b"no scan")
     visits.loc[is_bad, "image_path"] = str(tmp_path / "empty.nii.gz")
-    people = Cohort(cohort.participants, visits, cohort.volumes, is_synthetic=True)
-    settings = replace(SETTINGS, n_conditions=0, n_compared=0)
+    people = replace(cohort, visits=visits).select(["sub-0", "sub-2", "sub-3"])
+    settings = replace(SETTINGS, samples=1, n_conditions=0, n_compared=0)
     told: list[str] = []
     tables = evaluate_model(
         model, EvaluatedCohort(people), tmp_path / "out", settings, report=told.append
@@ -216,9 +216,9 @@ def test_evaluation_goes_on_without_a_later_scan_that_cannot_be_read(
     assert any("left out: the scan of sub-3, ses-24" in line for line in told)
     assert tables["failures"].empty
     images = tables["images"].groupby("horizon_months")["participant_id"].nunique()
-    assert images.to_dict() == {24: 5, 48: 6}
+    assert images.to_dict() == {24: 2, 48: 3}
     # volumes are compared with those in the table, whether the scan can be read or not
-    assert tables["predicted"]["participant_id"].nunique() == 6
+    assert tables["predicted"]["participant_id"].nunique() == 3
 
 
 def test_volumes_alone_are_those_of_the_whole_evaluation(
