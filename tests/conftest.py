@@ -59,6 +59,12 @@ def find_bids_issues() -> Callable[[Path], set[Issue]]:
     return validate
 
 
+@pytest.fixture
+def _unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no page of a study that nobody reads: other tests write and read one."""
+    monkeypatch.setattr("trialsim.study.result.StudyResult.report", lambda *_, **__: [])
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _undrawn_figures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave the figures of a page undrawn in tests of commands, where they take half of the time.

@@ -17,6 +17,8 @@ from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
 
+pytestmark = pytest.mark.usefixtures("_unreported")
+
 PROTOCOL = """
 [study]
 output = "results"
@@ -182,16 +184,6 @@ def test_assumed_numbers_give_power_from_every_door(folder: Path) -> None:
     pd.testing.assert_frame_equal(by_python, by_protocol)
 
 
-def test_futures_are_predicted_from_an_archive_and_it_is_said_so(folder: Path) -> None:
-    code, answer, problems = run(folder, outcomes='outcomes = "predicted"')
-    assert code == 0, problems
-    assert "measured on the 150 people of an archive beyond each cut-off" in answer
-    with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
-        sizes = study.read("sample_sizes")
-        assert study.has("archive_balance")
-    assert sizes["n_control"].gt(1).all()
-
-
 SEARCHED = """outcomes = "predicted"
 [optimize]
 fractions_enrolled = [0.5]
@@ -206,12 +198,15 @@ participant = 25000
 """
 
 
-def test_looks_and_designs_are_planned_for_people_without_a_future(folder: Path) -> None:
-    code, _, problems = run(folder, outcomes=SEARCHED)
+def test_futures_predicted_from_an_archive_give_power_looks_and_designs(folder: Path) -> None:
+    code, answer, problems = run(folder, outcomes=SEARCHED)
     assert code == 0, problems
+    assert "measured on the 150 people of an archive beyond each cut-off" in answer
     with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
-        looks, front = study.read("looks"), study.read("design_front")
+        sizes, looks, front = map(study.read, ("sample_sizes", "looks", "design_front"))
+        assert study.has("archive_balance")
         notes = [json.loads(text).get("notes", []) for text in study.runs()["config"]]
+    assert sizes["n_control"].gt(1).all()
     assert set(looks["strategy"]) == {"random", "baseline_volume", "regression"}
     assert front["n_control"].gt(1).all()
     # each of the three tells where outcomes come from
