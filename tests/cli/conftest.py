@@ -1,23 +1,24 @@
 """A small study with choices and looks, for the tests of the explorer."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import trialsim as ts
 from cohorts.schema import TABLES
 from reports.store.study import Study
+from trialsim.cli.app import app
 
 
 @pytest.fixture(scope="session")
 def explored_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a study of 60 people with two choices, and two planned trials of two looks."""
     folder = tmp_path_factory.mktemp("explored")
-    words = ["cohort", "synthesize", "screened", "-n", "60", "--seed", "5"]
-    subprocess.run([sys.executable, "-m", "trialsim", *words], cwd=folder, check=True)
+    words = ["cohort", "synthesize", str(folder / "screened"), "-n", "60", "--seed", "5"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
     asked = ts.protocol(
         folder / "screened", strategies=["random", "baseline_volume"], analyses=["ancova"],
         sample_sizes=[60, 120], n_simulations=100, n_bootstrap=0, fractions_enrolled=[0.5],

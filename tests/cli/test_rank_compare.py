@@ -1,6 +1,7 @@
 """`trialsim rank` and `trialsim compare` on a small simulated cohort."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,10 @@ from trialsim.enrichment.screening import Screening, build_screening_tables
 N = 120
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that is copied, never written."""
+    folder = tmp_path_factory.mktemp("made")
     rng = np.random.default_rng(20260101)
     ids = [f"sub-{number:03d}" for number in range(N)]
     participants = pd.DataFrame(
@@ -47,7 +50,13 @@ def folder(tmp_path: Path) -> Path:
     seen["age_years"] = seen["participant_id"].map(ages) + seen["months_from_baseline"] / 12
     empty = {"diagnosis": None, "image_path": None, "segmentation_path": None}
     tables = participants, seen.assign(**empty), pd.concat(volumes, ignore_index=True)
-    Cohort(*tables, name="small", is_synthetic=True).write(tmp_path / "cohort")
+    Cohort(*tables, name="small", is_synthetic=True).write(folder / "cohort")
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -44,8 +44,8 @@ def simulate(workers: Workers, seed: int = 7) -> SimulatedTrials:
         DESIGN,
         [(40, 40), (80, 80)],
         seed=seed,
-        replicates=range(900),
-        batch_size=10,
+        replicates=range(180),
+        batch_size=2,
         workers=workers,
     )
 
