@@ -106,6 +106,7 @@ def test_a_person_outside_of_the_models_range_is_flagged_and_shown(
     assert "outside the training range of tiny (40 to 95)" in page
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_scans_are_prepared_once_for_all_predictions(predicted: Path) -> None:
     measured = read(predicted, "scan_volumes").set_index(["participant_id", "region"])["volume_mm3"]
     table = read(predicted, "predictions").set_index(["participant_id", "region"])
@@ -120,6 +121,7 @@ def test_scans_are_prepared_once_for_all_predictions(predicted: Path) -> None:
     assert "predict: unchanged" not in again.stderr
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_nobody_is_predicted_anew_where_the_same_model_lies_elsewhere(predicted: Path) -> None:
     (predicted.parent / "installation").mkdir()
     shutil.move(predicted.parent / "model", predicted.parent / "installation/copy")
@@ -150,6 +152,7 @@ def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:
     assert "Left out: " in (protocol.parent / "results/report.html").read_text()
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_an_altered_model_is_noticed(predicted: Path) -> None:
     weights = predicted.parent / "model/unet.safetensors"
     content = bytearray(weights.read_bytes())
@@ -164,6 +167,7 @@ def test_an_altered_model_is_noticed(predicted: Path) -> None:
     assert "unet.safetensors" in again.stderr
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_where_nothing_can_be_kept_nobody_is_left_out(protocol: Path) -> None:
     # no folder can be made where a file lies: each write fails, as on a full disk
     blocked = protocol.parent / "results/predictions"
@@ -178,6 +182,7 @@ def test_where_nothing_can_be_kept_nobody_is_left_out(protocol: Path) -> None:
     assert set(read(protocol, "predictions")["participant_id"]) == set(PEOPLE)
 
 
+@pytest.mark.usefixtures("_unreported")
 def test_another_scan_under_the_same_name_is_predicted_anew(predicted: Path) -> None:
     before = read(predicted, "predictions")
     write_brain(predicted.parent / "scans/sub-1.nii.gz", seed=9)
