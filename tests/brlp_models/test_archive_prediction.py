@@ -27,7 +27,7 @@ from trialsim.study.job import Job
 from trialsim.study.question import read_protocol
 from trialsim.study.steps.archive_prediction import list_to_predict
 
-N_SCREENED, N_ARCHIVE = 24, 48
+N_SCREENED, N_ARCHIVE = 16, 32
 PROTOCOL: Final = """
 [cohort]
 path = "screened"

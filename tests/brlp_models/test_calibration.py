@@ -42,7 +42,7 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
             EvaluatedCohort(people),
             tmp_path / name,
             horizons_months=[24, 48],
-            samples=2,
+            samples=1,
             seed=1,
         )
         for name, one in (("bare", model), ("known", replace(model, config=known)))
@@ -60,7 +60,7 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
     people.write(tmp_path / "people")
     words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
-    words += ["--out", tmp_path / "calibrated"]
+    words += ["--horizon", 24, "--out", tmp_path / "calibrated"]
 
     def break_off(*_: object) -> Path:
         raise StorageError("The disk is full.")
