@@ -11,9 +11,11 @@ from scipy.ndimage import gaussian_filter
 from brlp_models.scans.check import check_scan
 from brlp_models.scans.files import Scan, make_scan
 from brlp_models.scans.grid import Grid
-from brlp_models.scans.metrics import measure_noise
+from brlp_models.scans.metrics import compute_scan_metrics, measure_noise
 from brlp_models.scans.picture import plot_preprocessed_scan
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
+from brlp_models.scans.registration import Registration
+from brlp_models.scans.template import load_template
 
 GRID = Grid((60, 72, 60), np.diag([3.0, 3.0, 3.0, 1.0]))
 AFFINE = np.diag([-3.0, -3.0, 3.0, 1.0])
@@ -110,6 +112,17 @@ def test_every_metric_has_its_verdict(metric: str, value: float, verdict: str, w
     check = check_scan(make_preprocessed(**{metric: value}))
     assert check.verdict == verdict
     assert words in check.reason_text
+
+
+def test_the_share_of_the_brain_in_the_field_of_view_is_measured() -> None:
+    template, every_third = load_template(), (slice(None, None, 3),) * 3
+    affine = template.grid.affine @ np.diag([3.0, 3, 3, 1])
+    image, mask = template.image[every_third], template.mask[every_third]
+    for top in (mask.shape[2], int(np.median(np.argwhere(mask)[:, 2]))):
+        seen = mask[..., :top]
+        scan = Scan(image[..., :top], Grid(seen.shape, affine))
+        metrics = compute_scan_metrics(scan, seen, Registration(np.eye(4), 0.3))
+        assert metrics["coverage"] == pytest.approx(seen.sum() / mask.sum(), abs=0.03)
 
 
 def test_the_share_of_noise_is_measured_in_spite_of_edges() -> None:
