@@ -15,6 +15,7 @@ from typing import Any, Final
 import pandas as pd
 from joblib import Parallel, delayed
 
+from brlp_models.baselines.context import ContextBaseline
 from brlp_models.demonstration.people import Group, write_baseline_scans
 from brlp_models.errors import ModelError
 from brlp_models.model.files import find_model_folder, read_config, verify_model_folder
@@ -28,8 +29,13 @@ N_PEOPLE: Final = 300
 SEED: Final = 20260728
 PREDICTIONS: Final = "predictions.csv"
 
-SETTINGS: Final[dict[str, Any]] = {"horizons_months": [24.0], "samples": 1}
-"""How people were predicted; who is to be compared with them is predicted so as well."""
+SETTINGS: Final[dict[str, Any]] = {
+    "horizons_months": [24.0],
+    "samples": 1,
+    "context_from": "image_regression",
+}
+"""How people were predicted, told by what reads the scan; who is to be compared with them is
+predicted so as well."""
 
 _REGION: Final = "hippocampus"
 _BUNDLED: Final = Path(__file__).parent / "archive"
@@ -84,15 +90,22 @@ def make_archive(
     predictions: pd.DataFrame = pd.concat(tables, ignore_index=True)
     cohort, _ = write_baseline_scans(work, Group("archive", tuple(numbers), SEED))
     # scans of people whom nobody predicts again would only be looked for
-    replace(cohort, visits=cohort.visits.assign(image_path=None)).write(folder)
+    visits = cohort.visits.drop(columns="determinant").assign(image_path=None)
+    replace(cohort, visits=visits).write(folder)
     write_table(predictions, folder / PREDICTIONS)
     return predictions
 
 
 def _make_one(work: Path, number: int) -> pd.DataFrame:
     cohort, _ = write_baseline_scans(work, Group("archive", (number,), SEED))
+    model, told = _load()
     found = predict_cohort(
-        _load(), cohort, **SETTINGS, seed=SEED, out=work / "predictions", has_tables=False
+        model,
+        cohort,
+        **{**SETTINGS, "context_from": told},
+        seed=SEED,
+        out=work / "predictions",
+        has_tables=False,
     )
     if len(found.failures):
         raise ModelError(*found.failures["problem"])
@@ -101,5 +114,6 @@ def _make_one(work: Path, number: int) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=1)
-def _load() -> BrlpModel:
-    return load_model("mini", precision="auto")
+def _load() -> tuple[BrlpModel, ContextBaseline]:
+    told = ContextBaseline.load(Path(SETTINGS["context_from"]))
+    return load_model("mini", precision="auto"), told

@@ -1,11 +1,12 @@
 """SYNTHETIC people with one scan each, at baseline, on the bundled model's grid.
 
-Whatever came later is a table: nobody looks at follow-up scans. Person k depends on the seed, the
-role and k alone, so that any of them can be made again.
+They are of generator 2, signal strong, so that a scan tells what tables do not. Whatever came later
+is a table, of the course that they were drawn with: nobody looks at follow-up scans. Person k
+depends on the seed, the role and k alone, so that any of them can be made again.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,23 +20,32 @@ from joblib import Parallel, delayed
 from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.scans.files import make_nifti
 from brlp_models.scans.grid import Grid
-from brlp_models.training.banks.evaluation_cohort import measure_with_error
+from brlp_models.training.banks.person_tables import (
+    COVARIATES,
+    MEASURED,
+    build_course,
+    tabulate_course,
+)
 from brlp_models.training.banks.synthetic_people import (
     align_by_moments,
     find_targets,
-    measure_in_mni,
     place_on_grid,
 )
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
-from cohorts.synthetic.parameters import GeneratorParameters
+from cohorts.synthetic.generators import choose_generator
 from cohorts.synthetic.person_scans import synthesize_scans
+from cohorts.synthetic.signs.sampling import sample_signs
+from cohorts.synthetic.tabular import SOURCE, complete_volumes
 from cohorts.synthetic.trajectories import SyntheticPeople, sample_people
 
 MONTHS: Final = (0.0, 12.0, 24.0)
 """When the archive was seen, and when the truth of the screened is known."""
+
+GENERATOR: Final = choose_generator(2, "strong")
+"""Stronger than life: proves that what a scan tells reaches the answer."""
 
 Role = Literal["archive", "screened"]
 
@@ -75,6 +85,7 @@ class _Made:
     """One person: what is known at baseline, and by visit the volumes, true and as measured."""
 
     participant: dict[str, Any]
+    determinant: float
     true: pd.DataFrame
     measured: pd.DataFrame
     scan: npt.NDArray[np.float32]
@@ -97,8 +108,8 @@ def write_baseline_scans(
     Returns
     -------
     Cohort
-        The people with every visit; all volumes are in MNI space, as the scans are, and carry a
-        segmentation's error of measurement.
+        The people with every visit; volumes are native and carry a segmentation's error of
+        measurement. The scans lie in MNI space; the visits have their `determinant`.
     pandas.DataFrame
         The same volumes without that error, as `cohorts.synthetic.truth` keeps them.
     """
@@ -112,13 +123,16 @@ def write_baseline_scans(
     participants = pd.DataFrame([one["participant"] for one in found])
     true = pd.DataFrame([row for one in found for row in one["true"]])
     measured = pd.DataFrame([row for one in found for row in one["measured"]])
-    visits = _list_visits(participants, folder)
+    visits = _list_visits(participants, [one["determinant"] for one in found], folder)
     name = f"{group.role} people (synthetic)"
     return Cohort(participants, visits, measured, name=name, is_synthetic=True), true
 
 
-def _list_visits(participants: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    visits = participants[["participant_id", "age_years", "diagnosis"]].merge(
+def _list_visits(
+    participants: pd.DataFrame, determinants: Sequence[float], folder: Path
+) -> pd.DataFrame:
+    people = participants[["participant_id", "age_years", "diagnosis"]]
+    visits = people.assign(determinant=determinants).merge(
         pd.DataFrame({"months_from_baseline": MONTHS}), how="cross"
     )
     months = visits["months_from_baseline"]
@@ -128,6 +142,7 @@ def _list_visits(participants: pd.DataFrame, folder: Path) -> pd.DataFrame:
         age_years=visits["age_years"] + months / 12,
         image_path=pd.Series(paths, dtype=object).where(months == 0, None),
         segmentation_path=None,
+        determinant=visits["determinant"].where(months == 0),
     )
 
 
@@ -137,6 +152,7 @@ def _write_person(folder: Path, group: Group, number: int) -> None:
     make_nifti(made.scan, affine).to_filename(_locate_scan(folder, name))
     tables = {
         "participant": made.participant,
+        "determinant": made.determinant,
         "true": made.true.to_dict("records"),
         "measured": made.measured.to_dict("records"),
     }
@@ -144,12 +160,12 @@ def _write_person(folder: Path, group: Group, number: int) -> None:
 
 
 def _make_person(group: Group, number: int) -> _Made:
-    parameters, base = GeneratorParameters(), load_mni_anatomy()
-    years = np.array([MONTHS]) / 12
+    base, years = load_mni_anatomy(), np.array([MONTHS]) / 12
     for attempt in range(_ATTEMPTS):
         rng = group.make_rng(number, attempt)
-        people = sample_people(1, rng=rng, parameters=parameters.cohort)
-        targets = find_targets(people, years, parameters)
+        people = sample_people(1, rng=rng, parameters=GENERATOR.cohort)
+        targets = find_targets(people, years, GENERATOR)
+        signs = sample_signs(people, years, rng=rng, parameters=GENERATOR)
         try:
             (scan,) = synthesize_scans(
                 base,
@@ -157,7 +173,8 @@ def _make_person(group: Group, number: int) -> _Made:
                 rng=rng,
                 head_size_mm3=float(people.head_size_mm3[0]),
                 resolution_mm=2.0,
-                parameters=parameters,
+                parameters=GENERATOR,
+                signs=None if signs is None else signs.pick(0, slice(1)),
             )
         except CohortError:
             # the anatomy cannot reach these volumes without folding: another person is drawn
@@ -165,54 +182,49 @@ def _make_person(group: Group, number: int) -> _Made:
         to_mni = align_by_moments(scan, rng)
         grid = Grid.of_config(read_config(find_model_folder("mini")))
         image, _ = place_on_grid(scan, to_mni, grid)
-        true = pd.DataFrame(
-            _list_volumes(group.name(number), measure_in_mni(scan, to_mni), targets)
-        )
+        course = build_course(people, years, GENERATOR.cohort)
+        tables = tabulate_course(course, rng, GENERATOR.cohort)
+        name, first = group.name(number), tables[0]
+        measured = [
+            {key.removeprefix(MEASURED): v for key, v in own.items() if key.startswith(MEASURED)}
+            for own in tables
+        ]
+        true = complete_volumes(course, course.volumes)
+        exact = [{region: own[0, k] for region, own in true.items()} for k in range(len(MONTHS))]
         return _Made(
-            _describe(group.name(number), people, parameters),
-            true,
-            measure_with_error(true, rng),
+            _describe(name, people) | {key: first[key] for key in COVARIATES},
+            float(np.linalg.det(to_mni[:3, :3])),
+            _list_volumes(name, exact),
+            _list_volumes(name, measured).assign(source=SOURCE),
             image[0],
         )
     raise CohortError(f"No volumes could be drawn that base anatomy {base.name} can reach.")
 
 
-def _describe(
-    name: str, people: SyntheticPeople, parameters: GeneratorParameters
-) -> dict[str, Any]:
+def _describe(name: str, people: SyntheticPeople) -> dict[str, Any]:
     return {
         "participant_id": name,
         "sex": "F" if people.is_female[0] else "M",
         "age_years": float(people.age_years[0]),
-        "diagnosis": parameters.cohort.groups[people.group[0]].diagnosis,
+        "diagnosis": GENERATOR.cohort.groups[people.group[0]].diagnosis,
         "apoe4": int(people.n_alleles[0]),
     }
 
 
-def _list_volumes(
-    name: str, in_scan: dict[str, float], targets: list[dict[str, float]]
-) -> Iterator[dict[str, Any]]:
-    """Yield the true volumes in the scan, and how those that were drawn change from there."""
-    first, *later = [_join_sides(volumes) for volumes in targets]
-    for month, drawn in zip(MONTHS, (first, *later), strict=True):
-        for key, volume in in_scan.items():
-            region = key.removesuffix("_mm3")
-            # what is left between the regions that were drawn is known from the scan alone
-            if month > 0 and region not in drawn:
-                continue
-            yield {
+def _list_volumes(name: str, by_visit: Sequence[Mapping[str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
                 "participant_id": name,
                 "session_id": _name_session(month),
                 "months_from_baseline": month,
                 "region": region,
-                "volume_mm3": volume * (drawn[region] / first[region] if month > 0 else 1),
+                "volume_mm3": volume,
             }
-
-
-def _join_sides(volumes: dict[str, float]) -> dict[str, float]:
-    both = volumes["left_hippocampus"] + volumes["right_hippocampus"]
-    others = {region: value for region, value in volumes.items() if "hippocampus" not in region}
-    return {"hippocampus": both, **others}
+            for month, volumes in zip(MONTHS, by_visit, strict=True)
+            for region, volume in volumes.items()
+        ]
+    )
 
 
 def _name_session(month: float) -> str:

@@ -14,7 +14,7 @@ from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
 
-AGAIN = (0, 150, 299)
+AGAIN = 43
 IS_OURS = ["participant_id", "session_id", "model_id", "horizon_months", "region"]
 
 
@@ -42,25 +42,25 @@ def test_everyone_was_followed_and_predicted_in_the_same_way(folder: Path, archi
     assert (seen.groupby("participant_id").size() == 3).all()
 
 
-def test_predictions_say_something_of_the_decline(folder: Path, archive: Cohort) -> None:
+def test_predictions_rank_the_decline_better_than_the_tables(folder: Path, archive: Cohort) -> None:
     predictions = pd.read_csv(folder / "predictions.csv").set_index("participant_id")
     hippocampus = archive.volumes[archive.volumes["region"] == "hippocampus"]
     volumes = hippocampus.pivot_table(
         index="participant_id", columns="session_id", values="volume_mm3"
-    )
-    change = (volumes["month-24"] / volumes["month-0"]).loc[predictions.index]
+    ).loc[predictions.index]
+    change = volumes["month-24"] / volumes["month-0"]
     predicted = predictions["volume_mm3"] / predictions["baseline_volume_mm3"]
-    # a correlation of .2 would come by chance once in some thousand archives
-    assert change.corr(predicted, method="spearman") > 0.2
-    np.testing.assert_allclose(
-        predictions["baseline_volume_mm3"], volumes["month-0"].loc[predictions.index], rtol=1e-12
-    )
+    # the table has the advantage: it is fitted on the very people that it ranks
+    table = archive.baseline().select_dtypes("number").loc[predictions.index]
+    design = np.column_stack([np.ones(len(table)), table])
+    fitted = pd.Series(design @ np.linalg.lstsq(design, change)[0], change.index)
+    ranks = change.rank()
+    assert ranks.corr(predicted.rank()) > ranks.corr(fitted.rank())
+    np.testing.assert_allclose(predictions["baseline_volume_mm3"], volumes["month-0"], rtol=1e-12)
 
 
-def test_three_people_made_again_are_the_same(
-    tmp_path: Path, folder: Path, archive: Cohort
-) -> None:
-    made = make_archive(tmp_path / "again", AGAIN)
+def test_a_person_made_again_is_the_same(tmp_path: Path, folder: Path, archive: Cohort) -> None:
+    made = make_archive(tmp_path / "again", [AGAIN])
     people = list(made["participant_id"])
     kept = pd.read_csv(folder / "predictions.csv").set_index("participant_id").loc[people]
     pd.testing.assert_frame_equal(made[IS_OURS], kept.reset_index()[IS_OURS])
@@ -68,12 +68,11 @@ def test_three_people_made_again_are_the_same(
     for table in ("participants", "visits"):
         pd.testing.assert_frame_equal(getattr(again, table), getattr(own, table))
     np.testing.assert_allclose(again.volumes["volume_mm3"], own.volumes["volume_mm3"], rtol=1e-6)
-    # another processor rounds otherwise, and one without bfloat16 denoises in full precision, which
-    # moves these three by 1.3e-4
+    # another processor rounds otherwise, and one without bfloat16 denoises in full precision
     rounding = 2e-3
     np.testing.assert_allclose(made["volume_mm3"], kept["volume_mm3"], rtol=rounding)
     change = made["volume_mm3"] / made["baseline_volume_mm3"] - 1
-    assert change.std() > 5 * rounding
+    assert abs(change.item()) > 5 * rounding
 
 
 def test_nobody_screened_is_in_the_archive() -> None:

@@ -19,8 +19,9 @@ def demo(
 
     The people screened have a scan and no follow-up, as in life; an archive of 300 others, whom the
     bundled model has predicted already, stands for their future. At the end the answer is compared
-    with what truly becomes of those who were screened. An interrupted demonstration goes on with
-    the same command.
+    with what truly becomes of those who were screened. Scans tell more of the future here than in
+    life, so that what reads them can be seen to help. An interrupted demonstration goes on with the
+    same command.
 
     Example: trialsim demo demo
     """
@@ -37,4 +38,7 @@ def demo(
         found = reveal(folder, result, seed=seed, listener=listener)
     print_answer(result)
     typer.echo(str(found))
-    typer.echo("Everybody in this demonstration is SYNTHETIC.")
+    typer.echo(
+        "Everybody in this demonstration is SYNTHETIC, and scans tell more of the future here than "
+        "in life."
+    )

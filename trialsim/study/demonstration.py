@@ -11,9 +11,9 @@ from typing import Final
 import pandas as pd
 
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
-from brlp_models.demonstration.people import Group, write_baseline_scans
+from brlp_models.demonstration.people import GENERATOR, Group, write_baseline_scans
 from cohorts.folder import is_cohort_folder
-from cohorts.synthetic.truth import write_true_volumes
+from cohorts.synthetic.truth import write_generator, write_true_volumes
 from trialsim.study.making import Listener, run_protocol
 from trialsim.study.question import read_protocol
 from trialsim.study.result import StudyResult
@@ -36,10 +36,10 @@ participant = 25000
 """
 
 _PROTOCOL: Final = """\
-# The demonstration: SYNTHETIC people only.
+# The demonstration: SYNTHETIC people only, whose scans tell more of their future than in life.
 
 [study]
-title = "Demonstration on synthetic people"
+title = "Demonstration on synthetic people whose scans tell more than in life"
 seed = {seed}
 output = "results"
 
@@ -48,9 +48,11 @@ output = "results"
 path = "screened"
 training = "archive"
 
-# one draw keeps the demonstration short; the archive was predicted in the same way
+# what reads the scan tells the model; one draw keeps the demonstration short. The archive was
+# predicted in the same way
 [prediction]
 model = "mini"
+context_from = "{context_from}"
 horizons_months = {horizons_months}
 samples = {samples}
 save_images = false
@@ -129,6 +131,7 @@ def _write_screened(folder: Path, n_people: int, seed: int) -> None:
     followed = folder / KEPT_BACK
     cohort.write(followed)
     write_true_volumes(truth, followed)
+    write_generator(GENERATOR, followed)
     cohort.until(0).write(folder / "screened")
 
 

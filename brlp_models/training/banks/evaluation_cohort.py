@@ -12,7 +12,6 @@ from brlp_models.training.banks.person_tables import COVARIATES, MEASURED
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
-from cohorts.synthetic.parameters import CohortParameters
 from cohorts.synthetic.tabular import SOURCE
 from cohorts.synthetic.truth import find_noiseless_scan, write_base_anatomies, write_true_volumes
 
@@ -132,11 +131,3 @@ def _list_brain_volumes(bank: Bank, index: pd.DataFrame, config: ModelConfig) ->
     volumes = [voxel_mm3 * np.count_nonzero(bank.labels[row]) for row in index["row"]]
     native = np.array(volumes) / index["determinant"].to_numpy(float)
     return index[_VISIT].assign(region="brain", volume_mm3=native)
-
-
-def measure_with_error(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return true volumes as a segmentation would measure them: each with an error of its own."""
-    sds = {region.region: region.measurement_sd for region in CohortParameters().regions}
-    sd = truth["region"].map(sds).fillna(0.01).to_numpy(float)
-    noisy = truth["volume_mm3"] * np.exp(rng.normal(0, sd))
-    return truth.assign(volume_mm3=noisy, source="synthetic").drop(columns="months_from_baseline")

@@ -40,13 +40,26 @@ def tabulate_person(
     parameters
         The population.
     """
+    return tabulate_course(build_course(people, years, parameters), rng, parameters)
+
+
+def build_course(
+    people: SyntheticPeople, years: npt.NDArray[np.float64], parameters: CohortParameters
+) -> Course:
+    """Return the visits of people whom `sample_people` drew, at `years` (n, visits)."""
     months = 12 * years
     volumes = compute_true_volumes(people, years, parameters=parameters)
-    course = Course(people, tuple(months[0].tolist()), months, volumes)
+    return Course(people, tuple(months[0].tolist()), months, volumes)
+
+
+def tabulate_course(
+    course: Course, rng: np.random.Generator, parameters: CohortParameters
+) -> list[dict[str, Any]]:
+    """Return what tables say of one person of a course at each visit; see `tabulate_person`."""
     measured = measure_volumes(course, rng, parameters)
     person = tabulate_participants(course, rng, parameters).iloc[0]
     covariates = {name: float(person[name]) for name in COVARIATES}
     return [
         covariates | {f"{MEASURED}{region}": float(own[0, k]) for region, own in measured.items()}
-        for k in range(years.shape[1])
+        for k in range(course.months.shape[1])
     ]

@@ -15,7 +15,7 @@ def demonstration_archive(
 ) -> None:
     """Make the SYNTHETIC archive of `trialsim demo` and its predictions again.
 
-    It takes about 7 seconds of processor a person; the same command goes on where it stopped.
+    It takes 7 to 12 seconds of processor a person; the same command goes on where it stopped.
 
     Example: trialsim model demonstration-archive archive --people 3
     """
