@@ -132,7 +132,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         found.write(folder / name, card=render_card(found))
     (folder / "people").mkdir()
     affine = np.asarray(model.config.affine)
-    write_cohort(make_people(4, 2), folder / "people", affine).write(folder / "people/cohort")
+    people = write_cohort(make_people(4, 2), folder / "people", affine)
+    people.write(folder / "people/cohort")
+    people.select(["sub-2x0"]).write(folder / "people/one")
     return folder
 
 
@@ -236,7 +238,7 @@ def ask(*words: object) -> tuple[int, str]:
 
 
 def test_a_study_tells_whose_expectation_stood_in_the_context(folder: Path, tmp_path: Path) -> None:
-    people, study = folder / "people/cohort", tmp_path / "study.duckdb"
+    people, study = folder / "people/one", tmp_path / "study.duckdb"
     words = ("predict", people, "--model", folder / "model", "--samples", 1, "--study", study)
     words = (*words, "--no-save-images", "--horizons-months", "24")
     code, said = ask(*words, "--context-from", folder / "elastic_net")
