@@ -53,8 +53,10 @@ def plot_choices(choices: pd.DataFrame, *, currency: str = "", power: bool = Fal
                 if row["strategy"] == _EVERYONE:
                     axes.axvline(value, color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=0)
             axes.set_xlabel(quantity.title, fontsize=9)
-            axes.xaxis.set_major_locator(MaxNLocator(4))
-            if quantity.column == "power":
+            is_share = quantity.column == "power"
+            # shares are written with a percent sign each, and would touch
+            axes.xaxis.set_major_locator(MaxNLocator(3 if is_share else 4))
+            if is_share:
                 axes.xaxis.set_major_formatter(lambda share, _place: percent(share))
             axes.grid(visible=False, axis="y")
         panels[0].set_yticks(range(len(rows)), [_choice_label(row) for row in rows], color=INK)

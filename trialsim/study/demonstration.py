@@ -39,7 +39,7 @@ _PROTOCOL: Final = """\
 # The demonstration: SYNTHETIC people only, whose scans tell more of their future than in life.
 
 [study]
-title = "Demonstration on synthetic people whose scans tell more than in life"
+title = "Demonstration: synthetic people, whose scans tell more than in life"
 seed = {seed}
 output = "results"
 
