@@ -1,5 +1,7 @@
 """A bootstrap that neither shrinks nor copies, intervals that carry what they say."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -263,3 +265,39 @@ def test_people_who_were_never_seen_are_not_drawn() -> None:
     found = bootstrap_sizes(screened, [Candidate("mine", 1.0)], DESIGN, n_bootstrap=200, seed=1)
     assert found.effective_sizes.tolist() == [50]
     assert np.isfinite(found.log_ratios["ancova"]).all()
+
+
+class _Learned:
+    """A score learned from an archive: its samples move the score of everyone screened."""
+
+    def __init__(self, score: Floats, rng: np.random.Generator) -> None:
+        self.n_training = 300
+        self._score, self._moved = score, 0.02 * rng.normal(size=(300, score.size))
+
+    def select(self, people: NDArray[np.intp]) -> "_Learned":
+        raise NotImplementedError  # of bags alone
+
+    def __call__(self, samples: Samples, rng: np.random.Generator) -> dict[str, Floats]:
+        if samples.training is None:
+            return {}
+        return {"mine": self._score + samples.training @ self._moved}
+
+
+def test_samples_of_an_archive_are_held_a_few_at_once(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screened = screen(300, rng)
+    learned, candidates = _Learned(screened.scores["mine"], rng), [Candidate("mine", 0.3)]
+
+    def draw(n_archive: int) -> tuple[float, int]:
+        tracemalloc.start()
+        found = bootstrap_sizes(screened, candidates, DESIGN, n_bootstrap=1, seed=3,
+                                rescore=learned, n_archive=n_archive)  # fmt: skip
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return float(found.archive_sds["ancova"][0]), peak
+
+    (_, few), (spread, many) = draw(25), draw(250)
+    assert many < 1.5 * few
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 250)
+    assert draw(250)[0] == pytest.approx(spread, rel=1e-9)

@@ -42,7 +42,7 @@ _FEWEST_SELECTED = 1_000
 """People in a bag, and how many of them the smallest fraction enrolls."""
 
 _AT_ONCE = 25
-"""Samples of a bag that are computed at once."""
+"""Samples of a bag, or of an archive, that are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -228,10 +228,12 @@ def _bootstrap_archive(
         return dict.fromkeys(base, none)
     rng = np.random.default_rng([seed, 2])
     n = rescore.n_training
-    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_samples).astype(float)
-    scores = rescore(Samples(training=counts), rng)
-    found = job.compute(np.ones((n_samples, len(job.screened.outcome))), scores)
-    return {name: _spread(log_size - base[name]) for name, log_size in found.items()}
+    parts = []
+    for own in np.array_split(np.arange(n_samples), -(-n_samples // _AT_ONCE)):
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=own.size).astype(float)
+        scores = rescore(Samples(training=counts), rng)
+        parts.append(job.compute(np.ones((own.size, len(job.screened.outcome))), scores))
+    return {name: _spread(log_size - base[name]) for name, log_size in _join(parts).items()}
 
 
 def _spread(log_ratio: Floats) -> Floats:
