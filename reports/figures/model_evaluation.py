@@ -174,6 +174,9 @@ def plot_model_changes(predicted: pd.DataFrame, *, region: str = "hippocampus") 
     margin = 0.04 * float(np.ptp(changes))
     # one scale for all: a narrow spread of predictions has to look narrow
     span = (float(changes.min()) - margin, float(changes.max()) + margin)
+    horizons = own["horizon_months"].unique()
+    # one horizon is said once: a legend would have the color of the first method alone
+    when = f" by month {horizons[0]:g}" if len(horizons) == 1 else ""
     with shared_style():
         figure, panels = _new_panels(own["method"].nunique())
         for panel, (method, table) in zip(panels, own.groupby("method", sort=False), strict=True):
@@ -183,9 +186,11 @@ def plot_model_changes(predicted: pd.DataFrame, *, region: str = "hippocampus") 
                     marker=_MARKERS[place % len(_MARKERS)], color=_style(str(method)).color,
                 )  # fmt: skip
             panel.axline((0, 0), slope=1, color=INK, lw=1, ls=":")
-            panel.set(title=str(method), xlabel=f"True {region} change, %", xlim=span, ylim=span)
+            panel.set(title=str(method), xlim=span, ylim=span)
+            panel.set_xlabel(f"True {region} change{when}, %")
         panels[0].set_ylabel("Predicted change, %")
-        add_legend_below(figure, panels[0])
+        if not when:
+            add_legend_below(figure, panels[0])
     return figure
 
 
