@@ -41,6 +41,24 @@ def test_a_useful_score_is_likely_the_cheapest_and_saves(costs: Costs) -> None:
     assert np.isnan(everyone["probability_saves"])
 
 
+@pytest.mark.parametrize(
+    ("costs", "less"),
+    [(Costs(), "takes fewer people"), (Costs(screening=1500, participant=25_000), "costs less")],
+)
+def test_what_may_not_be_saved_is_what_the_choice_was_made_by(costs: Costs, less: str) -> None:
+    rng = np.random.default_rng(16)
+    trajectories, scores, baseline = draw_people(30, rng)
+    scores["marker"] += rng.normal(0, 2, 30)
+    found = compare_strategies(
+        trajectories, scores, DESIGN, costs, sample_sizes=[100, 200], fractions_enrolled=[0.5],
+        n_simulations=100, n_bootstrap=200, seed=1, baseline=baseline,
+    )  # fmt: skip
+    (proposed,) = found.tables["proposed_sizes"].to_dict("records")
+    assert proposed["strategy"] == "marker"
+    assert proposed["saving_cost_lower"] <= 0
+    assert f"Whether the cheapest choice {less} than enrolling everyone" in proposed["doubts"]
+
+
 def test_without_samples_enough_nothing_is_decided() -> None:
     trajectories, scores, baseline = draw_people(60, np.random.default_rng(12))
     found = compare_strategies(

@@ -55,7 +55,7 @@ def _propose(
     whole = enroll_whole(run.candidate, run.design, n_control * repeated.proposed, costs)
     assured = enroll_whole(run.candidate, run.design, n_control * repeated.size.assured, costs)
     saving = _compare(errors, repeated.place, analysis, costs, reference)
-    doubts = _list_doubts(errors, repeated, saving)
+    doubts = _list_doubts(errors, repeated, saving, costs)
     return {
         "analysis": analysis,
         "strategy": run.candidate.strategy,
@@ -150,7 +150,7 @@ def describe_settling(more: float, n_screened: int) -> str:
     if not more > 0:
         return ""
     # the bound of a bootstrap is not known to one person: on the edge, no count is told
-    about = "a few" if more < n_screened / 10 else f"about {more:.0f}"
+    about = "a few" if more <= n_screened / 10 else f"about {more:.0f}"
     return f"; {about} more would settle it"
 
 
@@ -167,7 +167,9 @@ def _describe_repeat(share: float, n_screened: int) -> str:
     )
 
 
-def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate) -> list[str]:
+def _list_doubts(
+    errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate, costs: Costs
+) -> list[str]:
     run, doubts = errors.runs[repeated.place], []
     if not errors.has_intervals:
         return [
@@ -176,9 +178,11 @@ def _list_doubts(errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate)
         ]
     if run.candidate.is_screened and saving[1] <= 0:
         settle = describe_settling(count_to_settle(saving, errors.n_screened), errors.n_screened)
+        # people may be saved where money is not: screening costs
+        less = "costs less" if costs.is_priced else "takes fewer people"
         doubts.append(
-            f"Whether the cheapest choice saves anything against enrolling everyone cannot be told "
-            f"with {errors.n_screened} people screened{settle}."
+            f"Whether the cheapest choice {less} than enrolling everyone cannot be told with "
+            f"{errors.n_screened} people screened{settle}."
         )
     if run.pool.effective_size < SMALL_POOL - 0.5:
         share = SMALL_POOL / run.candidate.fraction_enrolled
