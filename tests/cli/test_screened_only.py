@@ -17,8 +17,6 @@ from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
 
-pytestmark = pytest.mark.usefixtures("_unreported")
-
 PROTOCOL = """
 [study]
 output = "results"
