@@ -47,8 +47,15 @@ def copy_archive(folder: Path) -> None:
     Raises
     ------
     ModelError
-        Where they are predictions of another model than the bundled one.
+        Where they are predictions of another model than the bundled one, or the folder holds
+        another archive: people of another version would be judged by its predictions.
     """
+    there = folder / PREDICTIONS
+    if there.is_file() and there.read_bytes() != (_BUNDLED / PREDICTIONS).read_bytes():
+        raise ModelError(
+            f"{folder} is the archive of another version's demonstration: remove {folder.parent}, "
+            "or name another folder."
+        )
     model = find_model_folder("mini")
     bundled = BrlpModel(read_config(model), {}, verify_model_folder(model)).model_id
     found = set(pd.read_csv(_BUNDLED / PREDICTIONS)["model_id"])

@@ -13,6 +13,7 @@ from brlp_models.errors import ModelError
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
+from trialsim.study.demonstration import write_demonstration
 
 AGAIN = 43
 IS_OURS = ["participant_id", "session_id", "model_id", "horizon_months", "region"]
@@ -93,3 +94,13 @@ def test_predictions_of_another_model_are_refused(
     with pytest.raises(ModelError, match=r"predicted by brlp-mini-00000000, and the bundled model"):
         copy_archive(tmp_path / "archive")
     assert not (tmp_path / "archive").exists()
+
+
+def test_the_archive_of_another_version_is_refused(tmp_path: Path) -> None:
+    copy_archive(tmp_path / "demo/archive")
+    copy_archive(tmp_path / "demo/archive")
+    kept = tmp_path / "demo/archive/predictions.csv"
+    kept.write_text(kept.read_text().replace("archive-0000,", "archive-000x,"))
+    with pytest.raises(ModelError, match=r"another version's demonstration: remove .*demo, or"):
+        write_demonstration(tmp_path / "demo", n_people=20, seed=1, tell=print)
+    assert not (tmp_path / "demo/screened").exists()

@@ -108,8 +108,7 @@ def write_demonstration(
     # paths in a cohort stay what they are, wherever a study that reads it lies
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    if not is_cohort_folder(folder / "archive"):
-        copy_archive(folder / "archive")
+    copy_archive(folder / "archive")
     if not is_cohort_folder(folder / "screened"):
         tell("Making SYNTHETIC people to be screened")
         _write_screened(folder, n_people, seed)
