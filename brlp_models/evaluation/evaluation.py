@@ -178,6 +178,8 @@ def evaluate_model(
         refuse_people_learned_from(baseline, people.cohort)
     if context_from is not None:
         refuse_people_learned_from(context_from.baseline, people.cohort)
+        # also where the truth is told on purpose, so that conditions differ in what is told alone
+        model = model.told_by(context_from.identity)
     out.mkdir(parents=True, exist_ok=True)
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)

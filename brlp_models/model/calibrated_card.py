@@ -10,7 +10,12 @@ from cohorts.cohort import Cohort
 
 
 def render_calibrated_card(
-    model: BrlpModel, config: ModelConfig, people: Cohort, found: Sequence[str]
+    model: BrlpModel,
+    measured: ModelConfig,
+    people: Cohort,
+    found: Sequence[str],
+    *,
+    context: str | None,
 ) -> str:
     """Return the card of a copy: what was measured on whom, and the card of before.
 
@@ -18,17 +23,19 @@ def render_calibrated_card(
     ----------
     model
         What was calibrated.
-    config
-        The copy's.
+    measured
+        The copy's configuration where the context is told as it was meanwhile.
     people
         On whom.
     found
         A sentence for each thing that was found.
+    context
+        The identity of the baseline that told the context; None: the auxiliary model did.
     """
     before = (model.folder / CARD).read_text(encoding="utf-8") if model.folder else ""
     gains = [
         f"{region}: predicted changes are divided by {gain:.2f}"
-        for region, gain in config.volume_gain.items()
+        for region, gain in measured.volume_gain.items()
     ]
     synthetic = "SYNTHETIC people: no evidence about patients" if people.is_synthetic else "people"
     lines = [
@@ -36,12 +43,14 @@ def render_calibrated_card(
         "",
         f"Measured by `trialsim model calibrate` on the cohort {people.name}, "
         f"{len(people.participants)} {synthetic}. None of them can judge this copy. Their context "
-        f"was told by {describe_context(config.calibrated_context)}.",
+        f"was told by {describe_context(context)}; told by something else, the copy predicts as "
+        f"{model.model_id} does.",
         "",
         *(f"- {text.removesuffix('.')}." for text in (*gains, *found)),
         "",
-        f"Regions that are reported: {', '.join(config.regions)}. What follows is the card of "
-        f"{model.model_id}; its numbers on changes and intervals are not those of this copy.",
+        f"Regions that are reported then: {', '.join(measured.regions)}. What follows is the card "
+        f"of {model.model_id}; its numbers on changes and intervals are not those of this copy "
+        "where its context is told so.",
         "",
         before,
     ]

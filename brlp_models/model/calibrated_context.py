@@ -1,11 +1,51 @@
-"""What told the context while a model was calibrated, held against what tells it now."""
+"""What was measured of a model while something told its context, where that tells it now."""
 
-from brlp_models.model.config import ModelConfig
+from brlp_models.model.config import Calibration, ModelConfig
 
 
 def describe_context(identity: str | None) -> str:
     """Return what tells a model's context: a baseline, or the model's own auxiliary model."""
     return "the auxiliary model" if identity is None else identity
+
+
+def apply_calibration(config: ModelConfig, identity: str | None) -> ModelConfig:
+    """Return a model's configuration with what was measured while this told its context.
+
+    Parameters
+    ----------
+    config
+        The model's.
+    identity
+        Of the baseline that tells the context; None: the auxiliary model does.
+
+    Returns
+    -------
+    ModelConfig
+        `config` itself where nothing was measured with that baseline.
+    """
+    found = config.calibrations.get(identity) if identity is not None else None
+    return config if found is None else config.model_copy(update=dict(found))
+
+
+def keep_calibration(
+    config: ModelConfig, identity: str | None, measured: ModelConfig
+) -> ModelConfig:
+    """Return a model's configuration that holds also what was measured now.
+
+    Parameters
+    ----------
+    config
+        The model's.
+    identity
+        Of the baseline that told the context meanwhile; None: the auxiliary model did.
+    measured
+        A configuration with what was measured, as `apply_calibration` shall return it.
+    """
+    parts = {name: getattr(measured, name) for name in Calibration.model_fields}
+    if identity is None:
+        return config.model_copy(update=parts)
+    known = {**config.calibrations, identity: Calibration(**parts)}
+    return config.model_copy(update={"calibrations": known})
 
 
 def tell_other_context(config: ModelConfig, identity: str | None) -> str | None:
@@ -18,10 +58,12 @@ def tell_other_context(config: ModelConfig, identity: str | None) -> str | None:
     identity
         Of the baseline that tells the context now; None: the auxiliary model does.
     """
-    if not config.volume_error or config.calibrated_context == identity:
+    if identity is None or identity in config.calibrations or not config.volume_error:
         return None
+    measured = " or ".join(["the auxiliary model", *config.calibrations])
     return (
-        f"The sds of {config.name} (volume_error) were measured while its context was told by "
-        f"{describe_context(config.calibrated_context)}; it is told by "
-        f"{describe_context(identity)} here, so intervals may be too narrow or too wide."
+        f"What predicted changes are divided by and the sds of {config.name} (volume_gain, "
+        f"volume_error) were measured while its context was told by {measured}; it is told by "
+        f"{identity} here, so changes may be too small or too large and intervals too narrow or "
+        "too wide. `trialsim model calibrate --context-from` measures them."
     )

@@ -167,6 +167,22 @@ class GainMeasurement(_Part):
     intervals: dict[str, Range]
 
 
+class Calibration(_Part):
+    """What `trialsim model calibrate` measured while a baseline told a model's context.
+
+    Parameters
+    ----------
+    regions, volume_gain, gain_measurement, shown_weight, volume_error
+        As of `ModelConfig`, whose own are those of its auxiliary models' context.
+    """
+
+    regions: tuple[str, ...]
+    volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
+    gain_measurement: GainMeasurement | None = None
+    shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    volume_error: dict[str, VolumeError] = {}
+
+
 class ModelConfig(_Part):
     """Everything about a model except its weights.
 
@@ -227,9 +243,10 @@ class ModelConfig(_Part):
     volume_error
         By region, what the sd over draws is combined with in `volume_sd_mm3`; written by
         `trialsim model calibrate`. Nothing for a region that is not named.
-    calibrated_context
-        What told the context while `volume_error` was measured: a baseline's name and checksum;
-        None: the auxiliary models.
+    calibrations
+        What takes the place of `regions` and of the four above where a baseline tells the context
+        in place of the auxiliary models, by that baseline's name and checksum; written by
+        `trialsim model calibrate --context-from`.
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     measured_by
@@ -271,7 +288,7 @@ class ModelConfig(_Part):
     gain_measurement: GainMeasurement | None = None
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     volume_error: dict[str, VolumeError] = {}
-    calibrated_context: str | None = None
+    calibrations: dict[str, Calibration] = {}
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None
     training_ranges: dict[str, Range] = {}
@@ -396,14 +413,19 @@ def _context_problems(config: ModelConfig) -> list[str]:
 
 
 def _region_problems(config: ModelConfig) -> list[str]:
-    problems = []
-    if config.endpoint not in config.regions:
-        problems.append(f"endpoint is {config.endpoint}, which is none of regions")
+    named = {"regions": config.regions}
+    named |= {f"calibrations.{who}.regions": c.regions for who, c in config.calibrations.items()}
+    problems = [
+        f"endpoint is {config.endpoint}, which is none of {where}"
+        for where, regions in named.items()
+        if config.endpoint not in regions
+    ]
     if config.segmenter is None:
         return problems
     labels = config.segmenter.labels
     return problems + [
-        f"regions names {region}, which segmenter.labels lacks"
-        for region in config.regions
+        f"{where} names {region}, which segmenter.labels lacks"
+        for where, regions in named.items()
+        for region in regions
         if region not in labels and not {f"{side}_{region}" for side in SIDES} <= set(labels)
     ]

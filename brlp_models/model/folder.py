@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from brlp_models.errors import ModelError
+from brlp_models.model.calibrated_context import apply_calibration
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import (
     CARD,
@@ -266,10 +267,22 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "segmentation": config.segmenter.network if config.segmenter else "none of its own",
         "auxiliary": dict(config.auxiliary),
         "volume_gain": _describe_gain(config),
-        "shown_weight": ", ".join(f"{k} {v:.2f}" for k, v in config.shown_weight.items()) or "none",
+        "shown_weight": _describe_weight(config),
+        "calibrated also for": {
+            who: {
+                "volume_gain": _describe_gain(apply_calibration(config, who)),
+                "shown_weight": _describe_weight(apply_calibration(config, who)),
+            }
+            for who in config.calibrations
+        },
         "learned from": config.learned_from,
         "training_ranges": {k: list(v) for k, v in config.training_ranges.items()},
     }
+
+
+def _describe_weight(config: ModelConfig) -> str:
+    """Return how much of each region's predicted change is the predicted scan's."""
+    return ", ".join(f"{k} {v:.2f}" for k, v in config.shown_weight.items()) or "none"
 
 
 def _describe_gain(config: ModelConfig) -> str:

@@ -1,6 +1,6 @@
 """A loaded Brain Latent Progression model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brlp_models.errors import ModelError
+from brlp_models.model.calibrated_context import apply_calibration
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.precision import Precision
 
@@ -57,6 +58,10 @@ class BrlpModel:
         if name not in self.networks:
             raise ModelError(f"Model {self.config.name} has no {name}.")
         return self.networks[name]
+
+    def told_by(self, identity: str | None) -> "BrlpModel":
+        """Return the model as `apply_calibration` makes it for what tells its context."""
+        return replace(self, config=apply_calibration(self.config, identity))
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def describe_training_people(people: Iterable[str], before: Path | None = None) 
     people
         Their ids.
     before
-        The file of a model that training started from, whose people the new one knows too.
+        The file of the model before, whose people the new one knows too.
 
     Raises
     ------
@@ -86,12 +86,15 @@ def _read(path: Path) -> tuple[str, int, set[str]]:
     return salt, rounds, known
 
 
-def describe_calibration_people(cohort: Cohort) -> str:
-    """Return the text of the file that says on whom a model was calibrated.
+def describe_calibration_people(cohort: Cohort, model: BrlpModel) -> str:
+    """Return the text of the file that says on whom a copy of a model was calibrated.
 
-    People are known by id and age, since simulated cohorts share ids.
+    Those that the model was calibrated on before are among them. People are known by id and age,
+    since simulated cohorts share ids.
     """
-    return describe_training_people(_identify(cohort))
+    before = None if model.folder is None else model.folder / CALIBRATION_PEOPLE
+    known = before if before is not None and before.is_file() else None
+    return describe_training_people(_identify(cohort), known)
 
 
 def refuse_people_known(model: BrlpModel, cohort: Cohort) -> None:

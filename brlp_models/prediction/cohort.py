@@ -79,7 +79,8 @@ def predict_cohort(
         Predict the volumes of the context; the model folder's own by default.
     context_from
         Expects the endpoint in the context in place of these, such as
-        `brlp_models.baselines.context.ContextBaseline`.
+        `brlp_models.baselines.context.ContextBaseline`. What was measured of the model while it
+        did takes effect (`ModelConfig.calibrations`).
     has_tables
         Whether the tables of everyone are written. Several calls that share `out`, each for some
         people, leave them to `brlp_models.prediction.person_files.join_predictions`.
@@ -97,6 +98,8 @@ def predict_cohort(
     ModelError
         Where nothing can be predicted at all. One person's problem is listed in `failures`.
     """
+    identity = None if context_from is None else context_from.identity
+    model = model.told_by(identity)
     settings = PredictionSettings(
         tuple(float(months) for months in horizons_months),
         samples,
@@ -106,7 +109,7 @@ def predict_cohort(
         tolerance_percent,
         until_months,
         threads,
-        None if context_from is None else context_from.identity,
+        identity,
     )
     if context_from is not None:
         context_from.check(

@@ -23,9 +23,14 @@ from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.calibrated_context import tell_other_context
-from brlp_models.model.config import ModelConfig, VolumeError
+from brlp_models.model.config import Calibration, ModelConfig, VolumeError
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
+from brlp_models.model.training_people import (
+    CALIBRATION_PEOPLE,
+    describe_calibration_people,
+    refuse_people_known,
+)
 from brlp_models.prediction import job as prediction_job
 from brlp_models.prediction.cohort import predict_cohort
 from brlp_models.prediction.context import ONE_VISIT, AuxiliaryModels, build_context_values
@@ -323,18 +328,38 @@ def test_a_copy_is_calibrated_as_its_context_is_told(
     )
     at_horizon = find_volumes_at(Cohort.read(tmp_path / "people"), [24.0])
     expected = fit_volume_error(found.table.merge(at_horizon, on=KEY))
-    copy = load_model(tmp_path / "copy").config
-    assert copy.volume_error == expected
-    assert copy.calibrated_context == told.identity
+    copy = load_model(tmp_path / "copy")
+    # the auxiliary model's own calibration stays beside it
+    assert copy.config.model_copy(update={"calibrations": {}}) == model.config
+    assert copy.told_by(told.identity).config.volume_error == expected
+    assert copy.told_by("another-1").config == copy.told_by(None).config == copy.config
     card = (tmp_path / "copy/MODEL_CARD.md").read_text()
-    assert f"Their context was told by {told.identity}." in card
-    own = ("predict", folder / "people/cohort", "--model", tmp_path / "copy", "--samples", 1)
-    own = (*own, "--no-save-images", "--horizons-months", "24", "--study", tmp_path / "s.duckdb")
-    doubt = f"were measured while its context was told by {told.identity}; it is told by the aux"
-    code, said = ask(*own)
-    assert (code, doubt in said) == (0, True), said
-    code, said = ask(*own, "--context-from", reader)
-    assert (code, "volume_error" in said) == (0, False), said
+    assert f"Their context was told by {told.identity}; told by something else" in card
+    # what was measured takes effect where the baseline tells the context, and nowhere else
+    some = cohort.select([str(cohort.participants["participant_id"].iloc[0])])
+    for teller, widened in ((told, True), (None, False)):
+        sds = [
+            predict_cohort(
+                one, some, [24.0], 2, out=tmp_path / f"{widened}{name}", context_from=teller
+            ).predictions.set_index("region")["volume_sd_mm3"]
+            for name, one in (("copy", copy), ("before", model))
+        ]
+        assert bool((sds[0] > sds[1]).all()) is widened
+        assert sds[0].equals(sds[1]) is not widened
+    # recalibrated for the auxiliary model, it keeps what was measured for the baseline
+    words = ("model", "calibrate", tmp_path / "copy", *words[3:], "--out", tmp_path / "both")
+    code, said = ask(*words)
+    assert code == 0, said
+    both = load_model(tmp_path / "both")
+    assert both.config.calibrations == copy.config.calibrations
+    assert set(both.config.volume_error) == set(expected)
+
+    # whoever it was calibrated on before cannot judge it either
+    others = scanned_people.make_people(2, 8, None)
+    (tmp_path / "copy" / CALIBRATION_PEOPLE).write_text(describe_calibration_people(others, copy))
+    for who in (others, cohort):
+        with pytest.raises(ModelError, match="tiny was calibrated on"):
+            refuse_people_known(copy, who)
 
 
 def test_what_cannot_tell_the_context_calibrates_nothing(
@@ -357,17 +382,19 @@ def test_what_cannot_tell_the_context_calibrates_nothing(
 @pytest.mark.parametrize(
     ("measured", "now", "said"),
     [
-        (None, None, None),
-        ("a-1", "a-1", None),
-        ("a-1", None, "told by a-1; it is told by the auxiliary model here"),
-        (None, "a-1", "told by the auxiliary model; it is told by a-1 here"),
+        ((), None, None),
+        (("a-1",), "a-1", None),
+        (("a-1",), None, None),
+        ((), "a-1", "told by the auxiliary model; it is told by a-1 here"),
+        (("b-1",), "a-1", "told by the auxiliary model or b-1; it is told by a-1 here"),
     ],
 )
 def test_sds_of_another_context_are_told(
-    tiny_config: ModelConfig, measured: str | None, now: str | None, said: str | None
+    tiny_config: ModelConfig, measured: tuple[str, ...], now: str | None, said: str | None
 ) -> None:
     error = {"hippocampus": VolumeError(at_baseline=0.01, per_year=0.01)}
-    update = {"volume_error": error, "calibrated_context": measured}
+    known = {who: Calibration(regions=tiny_config.regions) for who in measured}
+    update = {"volume_error": error, "calibrations": known}
     told = tell_other_context(tiny_config.model_copy(update=update), now)
     assert told is None if said is None else said in str(told)
     assert tell_other_context(tiny_config, now) is None

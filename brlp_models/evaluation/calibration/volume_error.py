@@ -57,7 +57,7 @@ def predict_calibration_people(
     Parameters
     ----------
     model
-        Its own `volume_error` and `shown_weight` are left out of what is predicted.
+        Its own `volume_error`, `shown_weight` and `calibrations` are left out of what is predicted.
     people
         Whom no reported result stands on.
     out
@@ -80,7 +80,7 @@ def predict_calibration_people(
     require_one_tool({"the people": people.cohort})
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, horizons_months)
-    unmeasured: dict[str, object] = {"volume_error": {}, "shown_weight": {}}
+    unmeasured: dict[str, object] = {"volume_error": {}, "shown_weight": {}, "calibrations": {}}
     bare = replace(model, config=model.config.model_copy(update=unmeasured))
     found = predict_people(
         bare,

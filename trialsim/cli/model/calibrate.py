@@ -81,6 +81,7 @@ def calibrate(
     )
     from brlp_models.evaluation.evaluated_people import EvaluatedCohort
     from brlp_models.model.calibrated_card import render_calibrated_card
+    from brlp_models.model.calibrated_context import apply_calibration, keep_calibration
     from brlp_models.model.files import CARD
     from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
     from brlp_models.model.training_people import (
@@ -106,7 +107,8 @@ def calibrate(
     evaluated = EvaluatedCohort(people, on)
     refuse_people_trained_on(loaded, people)
     refuse_few_people(evaluated, horizon)
-    config, found_gain = loaded.config, []
+    identity = None if teller is None else teller.identity
+    config, found_gain = apply_calibration(loaded.config, identity), []
     weights: dict[str, float] = {}
     if gain:
         with count_items("predicting", len(people.participants), quiet=quiet) as step:
@@ -120,7 +122,7 @@ def calibrate(
                 endpoint_alone=teller is not None,
                 on_progress=step,
             )
-        config = apply_gain(config, found)
+        config = apply_gain(loaded.config, found)
         typer.echo(found.round(3).to_string(index=False))
         found_gain = [describe_measurement(found), *describe_left_out(found)]
         typer.echo("\n".join(found_gain))
@@ -144,16 +146,15 @@ def calibrate(
         weights = {str(row.region): float(str(row.value)) for row in found.itertuples()}
         found_weight = describe_shown_weight(found)
     errors = fit_volume_error(weigh_shown(compared, weights))
-    context = {"calibrated_context": None if teller is None else teller.identity}
-    measures = {"volume_error": errors, "shown_weight": weights}
-    config = config.model_copy(update={**measures, **context})
+    config = config.model_copy(update={"volume_error": errors, "shown_weight": weights})
     told_errors = describe_volume_error(errors)
     measured = [*found_gain, *found_weight, *told_errors]
     texts = {
-        CARD: render_calibrated_card(loaded, config, people, measured),
-        CALIBRATION_PEOPLE: describe_calibration_people(people),
+        CARD: render_calibrated_card(loaded, config, people, measured, context=identity),
+        CALIBRATION_PEOPLE: describe_calibration_people(people, loaded),
     }
-    copied = load_model(copy_model_folder(model, out, config, texts))
+    whole = keep_calibration(loaded.config, identity, config)
+    copied = load_model(copy_model_folder(model, out, whole, texts))
     # what was predicted is kept until the copy is there
     shutil.rmtree(unfinished)
     typer.echo("\n".join([*found_weight, *told_errors]))

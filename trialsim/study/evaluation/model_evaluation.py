@@ -17,7 +17,7 @@ from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_mode
 from brlp_models.evaluation.local_validation.judgement import judge, open_plan
 from brlp_models.evaluation.results_text import render_results
 from brlp_models.evaluation.settings import EvaluationSettings
-from brlp_models.model.calibrated_context import tell_other_context
+from brlp_models.model.calibrated_context import apply_calibration, tell_other_context
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
 from cohorts.measurement import tell_learned
@@ -111,7 +111,9 @@ def write_evaluation(
     learned = [one.config for one in fitted if isinstance(one, Baseline)]
     teller = None if context_from is None else ContextBaseline.load(context_from)
     facts = list_judged_facts(loaded, people.cohort, settings, context=teller, training=training)
-    plan = open_plan(criteria, settings, out, loaded.config, facts) if criteria else None
+    identity = None if teller is None else teller.identity
+    told_config = apply_calibration(loaded.config, identity)
+    plan = open_plan(criteria, settings, out, told_config, facts) if criteria else None
     learned += [] if teller is None else [teller.baseline.config]
     applied: list[ModelConfig | BaselineConfig] = [loaded.config, *learned]
     notes = [
@@ -121,7 +123,6 @@ def write_evaluation(
     ]
     if teller is not None:
         notes.append(teller.describe())
-    identity = None if teller is None else teller.identity
     if (told := tell_other_context(loaded.config, identity)) is not None:
         notes.append(told)
     if settings.volumes_only:

@@ -134,9 +134,12 @@ def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -
     Whoever was followed is predicted to change as they did; a decline is drawn for the others.
     What is refused with these is refused with any.
     """
+    from brlp_models.model.calibrated_context import apply_calibration
+
     people = list_scanned(cohort)
     measures = section.measure or section.segmentations is not None
-    regions = job.model_config.regions if measures else ()
+    told_by = None if job.context is None else job.context.identity
+    regions = apply_calibration(job.model_config, told_by).regions if measures else ()
     keys = pd.MultiIndex.from_product(
         [people, job.protocol.horizons_months, regions],
         names=["participant_id", "horizon_months", "region"],
