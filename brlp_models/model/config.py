@@ -135,11 +135,10 @@ class SegmenterConfig(_Part):
         return self
 
 
-class VolumeError(_Part):
-    """The part of a predicted volume's error that its draws do not show.
+class RelativeSd(_Part):
+    """An sd of a predicted volume, as a share of the measured baseline volume.
 
-    Errors of the auxiliary model and of the segmenter are the same in every draw. Their sd, as a
-    share of the measured baseline volume, is sqrt(`at_baseline`^2 + (`per_year` x years)^2).
+    It is sqrt(`at_baseline`^2 + (`per_year` x years)^2).
     """
 
     at_baseline: Annotated[float, Field(ge=0)]
@@ -172,7 +171,7 @@ class Calibration(_Part):
 
     Parameters
     ----------
-    regions, volume_gain, gain_measurement, shown_weight, volume_error
+    regions, volume_gain, gain_measurement, shown_weight, volume_error, draw_sd
         As of `ModelConfig`, whose own are those of its auxiliary models' context.
     """
 
@@ -180,7 +179,8 @@ class Calibration(_Part):
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
     gain_measurement: GainMeasurement | None = None
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
-    volume_error: dict[str, VolumeError] = {}
+    volume_error: dict[str, RelativeSd] = {}
+    draw_sd: dict[str, RelativeSd] = {}
 
 
 class ModelConfig(_Part):
@@ -241,10 +241,14 @@ class ModelConfig(_Part):
         change that the context tells. 1 for a region that is not named, or that the context tells
         nothing of. Written by `trialsim model calibrate`.
     volume_error
-        By region, what the sd over draws is combined with in `volume_sd_mm3`; written by
-        `trialsim model calibrate`. Nothing for a region that is not named.
+        By region, what the sd over draws is combined with in `volume_sd_mm3`: errors of the
+        auxiliary model and of the segmenter are the same in every draw. Written by
+        `trialsim model calibrate`; nothing for a region that is not named.
+    draw_sd
+        By region, what takes the place of the sd over draws where there is one draw, which has
+        none. Written by `trialsim model calibrate`; unknown for a region that is not named.
     calibrations
-        What takes the place of `regions` and of the four above where a baseline tells the context
+        What takes the place of `regions` and of the five above where a baseline tells the context
         in place of the auxiliary models, by that baseline's name and checksum; written by
         `trialsim model calibrate --context-from`.
     auxiliary
@@ -287,7 +291,8 @@ class ModelConfig(_Part):
     volume_gain: dict[str, Annotated[float, Field(gt=0)]] = {}
     gain_measurement: GainMeasurement | None = None
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
-    volume_error: dict[str, VolumeError] = {}
+    volume_error: dict[str, RelativeSd] = {}
+    draw_sd: dict[str, RelativeSd] = {}
     calibrations: dict[str, Calibration] = {}
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None

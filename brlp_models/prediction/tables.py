@@ -7,14 +7,15 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.model.config import VolumeError
+from brlp_models.model.config import ModelConfig, RelativeSd
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.draws import PersonAtHorizon
 from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
 from cohorts.schema import SIDES, join_sides, validate_table
 
 Found = TypeVar("Found")
-_NO_ERROR = VolumeError(at_baseline=0, per_year=0)
+_NO_ERROR = RelativeSd(at_baseline=0, per_year=0)
+_UNKNOWN = float("nan")
 KEY = ["participant_id", "model_id", "horizon_months", "region"]
 
 
@@ -32,7 +33,7 @@ def build_rows(
     baseline), where both of these went through the same decoder and segmenter, so that their bias
     cancels; the relative change is divided by the share of a true change that the model renders
     (`volume_gain`), and weighed (`shown_weight`) with the change that the context tells. Its sd
-    combines the sd over draws with what all draws get wrong alike
+    combines the sd over draws (of one draw `draw_sd`) with what all draws get wrong alike
     (`volume_error`), and with the spread between contrasts of a starting scan that the model's own
     segmenter measured, as independent. The raw volumes and their sd over draws (mm3 in the model's
     space) are kept beside it, and what the context tells.
@@ -80,6 +81,7 @@ def build_rows(
                 told=_find_told(target.told, measured, region),
                 weight=_find(config.shown_weight, region, 1.0),
                 gain=_find(config.volume_gain, region, 1.0),
+                draw_sd=_compute_draw_sd(config, region, years),
                 error_sd=math.hypot(
                     _find(config.volume_error, region, _NO_ERROR).compute_sd(years),
                     _find(spread, region, 0.0),
@@ -107,24 +109,33 @@ def _volumes(
     told: float,
     weight: float,
     gain: float,
+    draw_sd: float,
     error_sd: float,
 ) -> dict[str, Any]:
     per_raw = measured[region] / reconstructed[region]
     change = per_raw * (predicted[region] - reconstructed[region]) / gain
-    draws_sd = per_raw * sd.get(region, float("nan")) / gain
+    draws_sd = per_raw * sd.get(region, _UNKNOWN) / gain
     if weight < 1 and not math.isnan(told):
         change = weight * change + (1 - weight) * (told - measured[region])
         draws_sd *= weight
+    if math.isnan(draws_sd):
+        draws_sd = draw_sd * measured[region]
     return {
         "region": region,
         "volume_mm3": max(0.0, measured[region] + change),
         "volume_sd_mm3": math.hypot(draws_sd, error_sd * measured[region]),
         "baseline_volume_mm3": measured[region],
         "raw_volume_mm3": predicted[region],
-        "raw_volume_sd_mm3": sd.get(region, float("nan")),
+        "raw_volume_sd_mm3": sd.get(region, _UNKNOWN),
         "raw_baseline_volume_mm3": reconstructed[region],
         "told_volume_mm3": told,
     }
+
+
+def _compute_draw_sd(config: ModelConfig, region: str, years: float) -> float:
+    """Return the sd of one draw as a share of the baseline volume; NaN where it is unknown."""
+    known = config.draw_sd.get(join_sides(region))
+    return _UNKNOWN if known is None else known.compute_sd(years)
 
 
 def _find(by_region: Mapping[str, Found], region: str, default: Found) -> Found:
@@ -136,7 +147,7 @@ def _find_told(told: Volumes, measured: Volumes, region: str) -> float:
     """Return the later volume that is told; one side changes as both do, NaN where none is."""
     whole = join_sides(region)
     if whole not in told or not measured.get(whole, 0) > 0:
-        return float("nan")
+        return _UNKNOWN
     return told[whole] / measured[whole] * measured[region]
 
 

@@ -1,5 +1,6 @@
 """Calibration of a tiny random model on synthetic people."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from brlp_models.evaluation.calibration.volume_error import (
+    fit_draw_sd,
     fit_volume_error,
     predict_calibration_people,
 )
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
 )
-from brlp_models.model.config import VolumeError
+from brlp_models.model.config import RelativeSd
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from cohorts.errors import StorageError
@@ -33,8 +35,9 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
 ) -> None:
     (tmp_path / "scans").mkdir()
     people = make_people(10, 5, tmp_path / "scans", np.asarray(model.config.affine))
-    wide = VolumeError(at_baseline=9, per_year=9)
-    before = {"volume_error": {"hippocampus": wide}, "shown_weight": {"hippocampus": 0.1}}
+    wide = RelativeSd(at_baseline=9, per_year=9)
+    before = {"volume_error": {"hippocampus": wide}, "draw_sd": {"hippocampus": wide}}
+    before |= {"shown_weight": {"hippocampus": 0.1}}
     known = model.config.model_copy(update=before)
     first, second = (
         predict_calibration_people(
@@ -51,6 +54,24 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
     errors = fit_volume_error(first)
     assert set(errors) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
     assert all(max(error.at_baseline, error.per_year) > 0 for error in errors.values())
+
+
+def test_one_draw_errs_as_its_sd_says() -> None:
+    """Errors that all draws share have an sd of 0.06, draws one of 0.03, two are averaged."""
+    rng, n, years = np.random.default_rng(1), 40_000, 2.0
+    shared = rng.normal(0, 0.06, n)
+    draws = rng.normal(0, 0.03, (n, 2))
+    table = pd.DataFrame(
+        {"region": "hippocampus", "start_mm3": 3000.0, "true_mm3": 2900.0}, range(n)
+    )
+    found = table.assign(
+        horizon_months=12 * years,
+        predicted_mm3=2900 + 3000 * (shared + draws.mean(axis=1)),
+        sd_mm3=3000 * draws.std(axis=1, ddof=1),
+    )
+    error, draw = fit_volume_error(found), fit_draw_sd(found, 2)
+    claimed = np.hypot(*(one["hippocampus"].compute_sd(years) for one in (error, draw)))
+    assert claimed == pytest.approx((shared + draws[:, 0]).std(), rel=0.02)
 
 
 def test_calibrate_writes_a_copy_that_knows_its_error(
@@ -78,7 +99,9 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     card = (tmp_path / "calibrated/MODEL_CARD.md").read_text()
     assert card.startswith(f"# A calibrated copy of {model.model_id}")
     assert "10 SYNTHETIC people" in card
-    assert "- hippocampus: sd beyond the draws" in card
+    assert re.search(
+        r"- hippocampus: sd beyond the draws .* \(95 % interval .*\) at month 24", card
+    )
     assert (model.folder / "MODEL_CARD.md").read_text() in card
     judged = [tmp_path / "people", "--model", tmp_path / "calibrated", "--out", tmp_path / "judged"]
     known = CliRunner().invoke(app, ["evaluate", *map(str, judged)])
@@ -96,7 +119,7 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     assert set(copied.config.shown_weight) == set(REGIONS)
     assert all(0 <= weight <= 1 for weight in copied.config.shown_weight.values())
     assert "of a predicted change is the predicted scan's, the rest what the context tells" in card
-    measured = {"volume_error": {}, "shown_weight": {}}
+    measured = {"volume_error": {}, "draw_sd": {}, "shown_weight": {}}
     assert copied.config.model_copy(update=measured) == model.config
     again = CliRunner().invoke(app, [str(word) for word in words])
     assert again.exit_code == 1

@@ -10,6 +10,7 @@ import pytest
 from brlp_models.evaluation.calibration.shown_weight import (
     describe_shown_weight,
     estimate_shown_weight,
+    weigh_by_others,
     weigh_shown,
 )
 from brlp_models.evaluation.people_predictions import predict_people
@@ -73,6 +74,21 @@ def test_weighed_predictions_err_less_than_either_where_both_know_something() ->
 
     assert err(weight) < 0.9 * min(err(0.0), err(1.0))
     assert (weigh_shown(judged, {"hippocampus": weight})["sd_mm3"] == 100 * weight).all()
+
+
+def test_whoever_is_weighed_by_others_says_nothing_of_the_own_weight() -> None:
+    table, blind = make_predicted(12, 0.5, seed=6), make_predicted(12, 0.5, seed=6)
+    own = table["participant_id"].isin(["sub-2", "sub-5"])
+    blind.loc[own, "true_mm3"] *= 0.5
+    # both of one anatomy, so that neither tells of the other
+    anatomies = pd.Series(dict.fromkeys(("sub-2", "sub-5"), "a"))
+    found = [weigh_by_others(one, anatomies)["predicted_mm3"] for one in (table, blind)]
+    assert found[0][own].equals(found[1][own])
+    assert (found[0][~own] != found[1][~own]).all()
+    assert found[0].index.equals(table.index)
+    weights = estimate_shown_weight(table[~own], rng=np.random.default_rng(1), n_bootstrap=2)
+    expected = weigh_shown(table[own], {"hippocampus": float(weights["value"].iloc[0])})
+    pd.testing.assert_series_equal(found[0][own], expected["predicted_mm3"])
 
 
 def test_a_scan_that_adds_nothing_is_said_to() -> None:

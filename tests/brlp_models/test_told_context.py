@@ -23,7 +23,7 @@ from brlp_models.evaluation.people_predictions import predict_people
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.calibrated_context import tell_other_context
-from brlp_models.model.config import Calibration, ModelConfig, VolumeError
+from brlp_models.model.config import Calibration, ModelConfig, RelativeSd
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import (
@@ -392,7 +392,7 @@ def test_what_cannot_tell_the_context_calibrates_nothing(
 def test_sds_of_another_context_are_told(
     tiny_config: ModelConfig, measured: tuple[str, ...], now: str | None, said: str | None
 ) -> None:
-    error = {"hippocampus": VolumeError(at_baseline=0.01, per_year=0.01)}
+    error = {"hippocampus": RelativeSd(at_baseline=0.01, per_year=0.01)}
     known = {who: Calibration(regions=tiny_config.regions) for who in measured}
     update = {"volume_error": error, "calibrations": known}
     told = tell_other_context(tiny_config.model_copy(update=update), now)

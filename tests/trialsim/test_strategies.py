@@ -137,9 +137,13 @@ def test_people_without_a_feature_or_prediction_have_no_score(people: ScreeningT
 
 
 def test_stacked_works_without_uncertainty(people: ScreeningTables) -> None:
-    one_draw = people.predictions.assign(volume_sd_mm3=np.nan)
+    one_draw = people.predictions.assign(n_samples=1, volume_sd_mm3=np.nan)
     table = score(["stacked"], replace(people, predictions=one_draw))
     assert table["score"].notna().all()
+    # what is known of one draw is the same share of everyone's volume, and tells nobody apart
+    noise = np.random.default_rng(1).uniform(50, 100, len(one_draw))
+    known = score(["stacked"], replace(people, predictions=one_draw.assign(volume_sd_mm3=noise)))
+    pd.testing.assert_frame_equal(known, table)
 
 
 def test_only_the_oracle_is_unattainable() -> None:

@@ -133,8 +133,8 @@ class Stacked:
         def build(people: ScreeningTables) -> pd.DataFrame:
             predicted = compute_predicted_decline(people, "predictions", name=self.name)
             features = build_features(people, columns).assign(predicted=predicted["decline"])
-            # One draw a person has no spread; then there is no uncertainty to use.
-            if self._has_sd(tables):
+            # one draw a person has no spread of its own, so that it tells nothing of the person
+            if self._has_spread(tables):
                 features["predicted_sd"] = predicted["sd"]
             return features
 
@@ -142,10 +142,12 @@ class Stacked:
             tables, build, learn_huber, name=self.name, rng=rng, samples=samples
         )
 
-    def _has_sd(self, tables: ScreeningTables) -> bool:
+    def _has_spread(self, tables: ScreeningTables) -> bool:
         cohorts = [tables] if tables.training is None else [tables, tables.training]
         return all(
-            compute_predicted_decline(people, "predictions", name=self.name)["sd"].notna().any()
+            people.predictions is not None
+            and bool((people.predictions["n_samples"] > 1).any())
+            and compute_predicted_decline(people, "predictions", name=self.name)["sd"].notna().any()
             for people in cohorts
         )
 

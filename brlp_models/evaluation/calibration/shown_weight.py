@@ -47,9 +47,7 @@ def estimate_shown_weight(
     rows = []
     whole = predicted[predicted["region"].map(join_sides) == predicted["region"]]
     for region, own in whole.dropna(subset="told_mm3").groupby("region"):
-        told = own["told_mm3"] / own["start_mm3"]
-        beyond = (own["predicted_mm3"] / own["start_mm3"] - told).to_numpy(float)
-        missing = (own["true_mm3"] / own["baseline_mm3"] - told).to_numpy(float)
+        beyond, missing = _compare(own)
         names = own["participant_id"].astype(str)
         clusters, _ = number_clusters(names, anatomies)
         found = estimate(
@@ -77,6 +75,38 @@ def fit_weight(beyond: Array, missing: Array) -> float:
     scale = float(beyond @ beyond)
     # where nothing is shown beyond what is told, either is the other
     return float(np.clip(beyond @ missing / scale, 0.0, 1.0)) if scale > 0 else 1.0
+
+
+def _compare(own: pd.DataFrame) -> tuple[Array, Array]:
+    """Return what is shown beyond what is told, and what is true beyond it, of one region."""
+    told = own["told_mm3"] / own["start_mm3"]
+    beyond = (own["predicted_mm3"] / own["start_mm3"] - told).to_numpy(float)
+    missing = (own["true_mm3"] / own["baseline_mm3"] - told).to_numpy(float)
+    return beyond, missing
+
+
+def weigh_by_others(
+    predicted: pd.DataFrame, anatomies: "pd.Series[str] | None" = None
+) -> pd.DataFrame:
+    """Return predictions, each weighed as those of other people say.
+
+    What is fitted on people errs less in them than in others; so the error of weighed predictions
+    is found in these.
+
+    Parameters
+    ----------
+    predicted, anatomies
+        As in `estimate_shown_weight`. Others are people of other anatomies, where there are any.
+    """
+    groups, _ = number_clusters(predicted["participant_id"].astype(str), anatomies)
+    parts = []
+    for group in range(groups.max() + 1):
+        others = predicted[groups != group].dropna(subset="told_mm3")
+        weights = {
+            str(region): fit_weight(*_compare(own)) for region, own in others.groupby("region")
+        }
+        parts.append(weigh_shown(predicted[groups == group], weights))
+    return pd.concat(parts).loc[predicted.index]
 
 
 def weigh_shown(predicted: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:

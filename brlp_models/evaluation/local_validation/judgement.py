@@ -191,11 +191,7 @@ def _find_unanswerable(
             f"spearman_gain: the regression beside {config.name} is of its endpoint, the "
             f"{config.endpoint}, not of the {plan.region}."
         )
-    if (
-        plan.coverage_95 is not None
-        and settings.samples == 1
-        and plan.region not in config.volume_error
-    ):
+    if plan.coverage_95 is not None and settings.samples == 1 and plan.region not in config.draw_sd:
         yield "coverage_95: one draw of this model has no sd; ask for --samples 2 or more."
     if plan.false_atrophy_percent is not None and settings.volumes_only:
         yield (

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from brlp_models.errors import ModelError
-from brlp_models.model.config import VolumeError
+from brlp_models.model.config import RelativeSd
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import run_reverse_diffusion
@@ -62,7 +62,7 @@ def test_unchanged_latent_predicts_the_baseline_volume(
 def test_what_all_draws_get_wrong_widens_the_interval(
     predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
 ) -> None:
-    error = VolumeError(at_baseline=0.03, per_year=0.02)
+    error = RelativeSd(at_baseline=0.03, per_year=0.02)
     config = model.config.model_copy(update={"volume_error": {"hippocampus": error}})
     drawn = reference.predictions
     table = predict(model=replace(model, config=config), out=tmp_path / "wide").predictions
@@ -70,6 +70,21 @@ def test_what_all_draws_get_wrong_widens_the_interval(
     expected = np.hypot(drawn["volume_sd_mm3"], share * table["baseline_volume_mm3"])
     np.testing.assert_allclose(table["volume_sd_mm3"], expected, **ROUNDING)
     np.testing.assert_allclose(table["raw_volume_sd_mm3"], drawn["raw_volume_sd_mm3"], **ROUNDING)
+
+
+def test_one_draw_takes_the_sd_that_calibration_found(
+    predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
+) -> None:
+    known = RelativeSd(at_baseline=0.01, per_year=0.02)
+    config = model.config.model_copy(update={"draw_sd": {"hippocampus": known}})
+    one = replace(model, config=config)
+    table = predict(model=one, out=tmp_path / "one", samples=1).predictions
+    share = np.where(table["region"] == "lateral_ventricle", np.nan, np.hypot(0.01, 0.02 * 2))
+    expected = share * table["baseline_volume_mm3"]
+    np.testing.assert_allclose(table["volume_sd_mm3"], expected, **ROUNDING)
+    assert table["raw_volume_sd_mm3"].isna().all()
+    several = predict(model=one, out=tmp_path / "several").predictions
+    np.testing.assert_array_equal(several["volume_sd_mm3"], reference.predictions["volume_sd_mm3"])
 
 
 def test_draws_read_in_half_precision_spread_alike(

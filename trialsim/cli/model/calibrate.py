@@ -71,10 +71,11 @@ def calibrate(
     from brlp_models.evaluation.calibration.shown_weight import (
         describe_shown_weight,
         estimate_shown_weight,
-        weigh_shown,
+        weigh_by_others,
     )
     from brlp_models.evaluation.calibration.volume_error import (
         describe_volume_error,
+        fit_draw_sd,
         fit_volume_error,
         predict_calibration_people,
         refuse_few_people,
@@ -138,16 +139,20 @@ def calibrate(
             context_from=teller,
             on_progress=step,
         )
-    found_weight = []
+    found_weight, anatomies = [], evaluated.find_anatomies()
     if shown_weight:
         found = estimate_shown_weight(
-            compared, rng=np.random.default_rng(seed), anatomies=evaluated.find_anatomies()
+            compared, rng=np.random.default_rng(seed), anatomies=anatomies
         )
         weights = {str(row.region): float(str(row.value)) for row in found.itertuples()}
         found_weight = describe_shown_weight(found)
-    errors = fit_volume_error(weigh_shown(compared, weights))
-    config = config.model_copy(update={"volume_error": errors, "shown_weight": weights})
-    told_errors = describe_volume_error(errors)
+        compared = weigh_by_others(compared, anatomies)
+    errors, draw_sd = fit_volume_error(compared), fit_draw_sd(compared, samples)
+    measures = {"volume_error": errors, "draw_sd": draw_sd, "shown_weight": weights}
+    config = config.model_copy(update=measures)
+    told_errors = describe_volume_error(
+        compared, rng=np.random.default_rng(seed), anatomies=anatomies
+    )
     measured = [*found_gain, *found_weight, *told_errors]
     texts = {
         CARD: render_calibrated_card(loaded, config, people, measured, context=identity),

@@ -138,8 +138,10 @@ def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -
 
     people = list_scanned(cohort)
     measures = section.measure or section.segmentations is not None
-    told_by = None if job.context is None else job.context.identity
-    regions = apply_calibration(job.model_config, told_by).regions if measures else ()
+    config = apply_calibration(
+        job.model_config, None if job.context is None else job.context.identity
+    )
+    regions = config.regions if measures else ()
     keys = pd.MultiIndex.from_product(
         [people, job.protocol.horizons_months, regions],
         names=["participant_id", "horizon_months", "region"],
@@ -149,10 +151,10 @@ def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -
     drawn = pd.Series(np.random.default_rng(0).uniform(0.8, 1.0, len(table)))
     measured = _measure_change(cohort).reindex(keys.droplevel("horizon_months")).to_numpy()
     table = table.assign(
-        model_id=job.model_config.name,
+        model_id=config.name,
         baseline_volume_mm3=1000.0,
         volume_mm3=1000 * np.where(np.isfinite(measured), measured, drawn),
-        volume_sd_mm3=np.nan if n_samples == 1 else 10.0,
+        volume_sd_mm3=np.nan if n_samples == 1 and not config.draw_sd else 10.0,
         n_samples=1 if n_samples == "auto" else n_samples,
     )
     return validate_table(table, "predictions")
