@@ -4,11 +4,12 @@ import pytest
 
 from trialsim.enrichment import (
     FastProgressorDefinition,
+    bootstrap,
     capture,
     capture_rate,
     predictor_performance,
 )
-from trialsim.enrichment.bootstrap import deal_bags
+from trialsim.enrichment.bootstrap import Bag, deal_bags
 from trialsim.enrichment.predictor_performance import compute_predictor_performance
 from trialsim.enrichment.truth import TrueDecline
 
@@ -28,7 +29,18 @@ def test_a_bag_stands_for_everyone(rng: np.random.Generator) -> None:
     for bag in bags:
         assert len(np.unique(bag.members)) == 2_500
         for _, counts in bag.iterate_counts(rng):
-            assert (counts.sum(axis=0) == 10_000).all()
+            assert (counts.sum(axis=1) == 10_000).all()
+
+
+def test_people_drawn_a_few_at_once_are_those_drawn_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 70)
+    bag = Bag(slice(0, 3), np.arange(50), copies=4)
+    ((rows, counts),) = bag.iterate_counts(np.random.default_rng(8))
+    together = np.random.default_rng(8).integers(50, size=(200, 3), dtype=np.int32)
+    assert rows == slice(0, 3)
+    assert [np.bincount(own, minlength=50).tolist() for own in together.T] == counts.tolist()
 
 
 def test_resamples_of_bags_are_as_large_as_everyone(rng: np.random.Generator) -> None:

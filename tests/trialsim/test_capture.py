@@ -45,11 +45,11 @@ def test_rates_by_count_are_those_of_repeated_people(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capture, "_AT_ONCE", 100)
-    counts = np.stack([rng.multinomial(40, np.full(40, 1 / 40)) for _ in range(7)], axis=1)
+    counts = rng.multinomial(40, np.full(40, 1 / 40), size=7)
     order, sizes = rng.permutation(40), np.array([1, 8, 39, 40])
     is_fast = rng.random(40) < 0.3
     found = capture._compute_rates(counts.astype(np.int32), order, order, is_fast, sizes)
-    for often, rates in zip(counts.T, found, strict=True):
+    for often, rates in zip(counts, found, strict=True):
         fast = is_fast[np.repeat(order, often[order])]
         assert rates.tolist() == [fast[:size].sum() / fast.sum() for size in sizes]
 

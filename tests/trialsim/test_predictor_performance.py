@@ -19,7 +19,7 @@ from trialsim.enrichment import (
     predictor_performance,
     score_people,
 )
-from trialsim.enrichment.predictor_performance import _Sample
+from trialsim.enrichment.predictor_performance import _measure, _Sample
 from trialsim.enrichment.truth import TrueDecline
 
 DEFINITION = FastProgressorDefinition(top_fraction=0.3)
@@ -57,16 +57,20 @@ def test_metrics_agree_with_scipy_and_sklearn(
 
 @pytest.mark.parametrize("decimals", [0, 8])
 def test_metrics_by_count_are_those_of_repeated_people(
-    decimals: int, rng: np.random.Generator
+    decimals: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(predictor_performance, "_AT_ONCE", 60)
     score, decline = rng.normal(size=(2, 30)).round(decimals)
-    counts = rng.integers(0, 4, size=(30, 3)).astype(float)
+    counts = rng.integers(0, 4, size=(3, 30)).astype(np.int32)
     fast = decline + rng.normal(size=30) > 0
-    sample = _Sample.take(np.where(np.arange(30) == 7, np.nan, score), decline, fast)
-    counts[7] = 0
-    found = sample.measure(counts, np.empty((4, 30, 3)))
-    for resample, often in enumerate(counts.T):
-        people = np.repeat(np.arange(30), often.astype(int))
+    scores = [np.where(np.arange(30) == 7, np.nan, score), score, -score]
+    counts[:, 7] = 0
+    found, all_known, reversed_ = _measure(_Sample.take_each(scores, decline, fast), counts)
+    # whoever has no score is as good as nobody, and orders of declines are shared
+    assert all_known["spearman"] == pytest.approx(found["spearman"])
+    assert reversed_["spearman"] == pytest.approx(-found["spearman"])
+    for resample, often in enumerate(counts):
+        people = np.repeat(np.arange(30), often)
         x, y = score[people], decline[people]
         assert found["spearman"][resample] == pytest.approx(stats.spearmanr(x, y).statistic)
         assert found["pearson"][resample] == pytest.approx(stats.pearsonr(x, y).statistic)

@@ -27,8 +27,12 @@ MIN_SAMPLES = 200
 """Fewer samples carry no 95 % interval: five of them lie beyond each end of 200."""
 
 
-# Counts of people that are held at once: few enough to stay in a core's own cache.
+# Counts of people that are held at once; which draws are whose depends on it.
 _CHUNK = 200_000
+
+# People that are drawn at once: few enough for a core's own cache, and for memory that is not asked
+# from the system each time.
+_AT_ONCE = 16_000
 
 _N_BAGS = 20
 _FEWEST_OF_RAREST = 50
@@ -62,20 +66,25 @@ class Bag:
     ) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
         """Yield which resamples come next, and how often each member is in each of them.
 
-        Never all at once: (n_members, n_resamples) counts of a few resamples, one a column,
-        because numbers of the same person lie side by side then, and people are put in order by
-        whole rows.
+        Never all at once: (n_resamples, n_members) counts of a few resamples, one a row, so that a
+        resample is counted and looked at in a core's own cache.
         """
         n_members = self.members.size
         step = max(1, _CHUNK // n_members)
+        n_resamples = self.resamples.stop - self.resamples.start
+        drawn = np.empty((min(step, n_resamples), self.n_people), dtype=np.int32)
         for start in range(self.resamples.start, self.resamples.stop, step):
             n = min(step, self.resamples.stop - start)
-            # short numbers, which are drawn from the same stream as long ones
-            cells = rng.integers(n_members, size=(self.n_people, n), dtype=np.int32)
-            cells *= n
-            cells += np.arange(n, dtype=np.int32)
-            counts = np.bincount(cells.ravel(), minlength=n_members * n).astype(np.int32)
-            yield slice(start, start + n), counts.reshape(n_members, n)
+            rows = max(1, _AT_ONCE // n)
+            for first in range(0, self.n_people, rows):
+                until = min(first + rows, self.n_people)
+                # the resamples take turns; short numbers come from the same stream as long ones
+                some = rng.integers(n_members, size=(until - first, n), dtype=np.int32)
+                drawn[:n, first:until] = some.T
+            counts = np.empty((n, n_members), dtype=np.int32)
+            for own, people in zip(counts, drawn, strict=False):
+                own[:] = np.bincount(people, minlength=n_members)
+            yield slice(start, start + n), counts
 
 
 def deal_bags(

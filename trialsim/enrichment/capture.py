@@ -22,7 +22,7 @@ from trialsim.enrichment.bootstrap import (
     deal_bags,
 )
 from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.evaluated import take_evaluated
 from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
@@ -136,20 +136,14 @@ def compute_capture_rates(
     DesignError
         For S of 0 or above the number of people with a known decline; where nobody is left.
     """
-    people = truth.decline.index.intersection(pd.Index(scores["participant_id"].unique()))
+    people, values = take_evaluated(scores, truth)
     sizes = check_n_selected(n_selected, len(people))
     decline = truth.decline[people].to_numpy()
     flags = None
     if not definition.is_top_selected:
         flags = definition.find_fast(decline, truth.annual_decline[people].to_numpy())
     truth_rank = rank_scores(decline, rng)
-    ranks = {
-        str(strategy): rank_scores(
-            rows.set_index("participant_id")["score"].reindex(people).to_numpy(float), rng
-        )
-        for strategy, rows in scores.groupby("strategy", sort=False)
-        if not is_chance(str(strategy))
-    }
+    ranks = {strategy: rank_scores(score, rng) for strategy, score in values.items()}
     estimated = _estimate([*ranks.values()], truth_rank, flags, sizes, n_bootstrap, rng)
     found = dict(zip(ranks, estimated, strict=True))
     curves = {
@@ -164,11 +158,6 @@ def compute_capture_rates(
     labels = {"definition": f"{definition.text}{truth.suffix}", "truth": truth.kind}
     table = pd.concat(rates, ignore_index=True).assign(**labels)
     return CaptureTables(table, _tabulate_differences(curves, sizes))
-
-
-def is_chance(strategy: str) -> bool:
-    """Return whether a strategy is random enrollment."""
-    return strategy in STRATEGIES and STRATEGIES[strategy].enrolls_everyone
 
 
 def check_n_selected(n_selected: int | Sequence[int], n_people: int) -> IntArray:
@@ -222,7 +211,7 @@ def _estimate(
     n_people = truth_ranks.size
     orders = [np.argsort(rank) for rank in ranks]
     truth_order = np.argsort(truth_ranks)
-    everyone = np.ones((n_people, 1), dtype=np.int32)
+    everyone = np.ones((1, n_people), dtype=np.int32)
     observed = [_compute_rates(everyone, order, truth_order, flags, sizes)[0] for order in orders]
     # of its own, so that it can be drawn piece by piece
     (draws,) = rng.spawn(1)
@@ -232,7 +221,7 @@ def _estimate(
     for bag in deal_bags(n_people, n_bootstrap, draws, size=size, rarest=rarest):
         own = [_pick(order, bag.members) for order in [*orders, truth_order]]
         fast = None if flags is None else flags[bag.members]
-        once = np.full((bag.members.size, 1), bag.copies, dtype=np.int32)
+        once = np.full((1, bag.members.size), bag.copies, dtype=np.int32)
         # a resample differs from its bag as one of everyone from everyone
         moves = [
             rate - _compute_rates(once, order, own[-1], fast, sizes)[0]
@@ -277,8 +266,9 @@ def _compute_rates(
 ) -> FloatArray:
     """Return (n_resamples, n_sizes) capture rates where each person counts `counts` times.
 
-    The copies of someone with w of them take the places A + 1 ... A + w of a ranking that has A
-    before them, so at S selected clip(S - A, 0, w) of them are. No resample is sorted.
+    `counts` are (n_resamples, n_people). The copies of someone with w of them take the places
+    A + 1 ... A + w of a ranking that has A before them, so at S selected clip(S - A, 0, w) of them
+    are. No resample is sorted.
     """
     if flags is None:
         # a copy is captured from the S on that both rankings have reached
@@ -286,43 +276,43 @@ def _compute_rates(
         return np.stack([_count_until(before, counts, size) / size for size in sizes], axis=1)
     is_fast = flags[order]
     step = max(1, _AT_ONCE // order.size)
-    blocks = [counts[:, start : start + step] for start in range(0, counts.shape[1], step)]
-    return np.concatenate([_count_through(block[order], is_fast, sizes) for block in blocks])
+    blocks = [counts[start : start + step] for start in range(0, len(counts), step)]
+    ranked = (np.take(block, order, axis=1, mode="clip") for block in blocks)
+    return np.concatenate([_count_through(block, is_fast, sizes) for block in ranked])
 
 
 def _count_through(
     ranked: npt.NDArray[np.int32], is_fast: npt.NDArray[np.bool_], sizes: IntArray
 ) -> FloatArray:
-    """Return the rates of resamples whose people are ranked: one resample a column.
+    """Return the rates of resamples whose people are ranked: one resample a row.
 
     Resamples are counted through one after the other: all have the same number of people, so that
     the person is found at whom a selection ends.
     """
-    n_people, n_resamples = ranked[:, 0].sum(), ranked.shape[1]
-    fast = np.where(is_fast[:, None], ranked, 0)
-    n_fast = fast.sum(axis=0)[:, None]
+    n_people, n_resamples = ranked[0].sum(), len(ranked)
+    fast = ranked * is_fast
+    n_fast = fast.sum(axis=1)[:, None]
     ends = np.arange(n_resamples)[:, None] * n_people + np.minimum(sizes, n_people)
-    until = np.cumsum(ranked.T, dtype=np.int32)
+    until = np.cumsum(ranked, dtype=np.int32)
     last = np.searchsorted(until, ends)
     left_out = np.where(is_fast[last % is_fast.size], until[last] - ends, 0)
-    found = np.cumsum(fast.T, dtype=np.int32)[last] - left_out
+    found = np.cumsum(fast, dtype=np.int32)[last] - left_out
     found -= np.cumsum(n_fast, axis=0) - n_fast
     return np.where(n_fast > 0, found / np.maximum(n_fast, 1), np.nan)
 
 
 def _count_before(counts: npt.NDArray[np.int32], order: IntArray) -> npt.NDArray[np.int32]:
     """Return how many copies stand before each person's in a ranking."""
-    ordered = counts[order]
-    until = np.cumsum(ordered, axis=0, dtype=np.int32) - ordered
-    before = np.empty_like(until)
-    before[order] = until
+    ordered = np.take(counts, order, axis=1, mode="clip")
+    before = np.empty_like(ordered)
+    before[:, order] = np.cumsum(ordered, axis=1, dtype=np.int32) - ordered
     return before
 
 
 def _count_until(
     before: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], size: int
 ) -> IntArray:
-    return np.asarray(np.minimum(np.maximum(size - before, 0), counts).sum(axis=0))
+    return np.asarray(np.minimum(np.maximum(size - before, 0), counts).sum(axis=1))
 
 
 def _tabulate(

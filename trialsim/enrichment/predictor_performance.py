@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +12,21 @@ from threadpoolctl import threadpool_limits
 from cohorts.keys import is_among
 from trialsim.enrichment.bootstrap import FloatArray, IntArray, compute_interval, deal_bags
 from trialsim.enrichment.definition import FastProgressorDefinition
+from trialsim.enrichment.evaluated import take_evaluated
 from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.truth import TrueDecline
 
 N_BOOTSTRAP = 1000
 _SMALLEST_BAG, _GROWTH = 2_500, 0.7
+Counts = npt.NDArray[np.int32]
 SUBGROUPS = ("site", "diagnosis", "sex")
 
 # Below this many people a subgroup's interval would say nothing.
 _MIN_PEOPLE = 30
 _MIN_PEOPLE_TO_MEASURE = 3
+# Counts of people that are ranked at once: few enough to stay in a core's own cache.
+_AT_ONCE = 16_000
+
 _OF_PREDICTIONS = {"calibration_slope", "calibration_intercept", "r_squared"}
 
 
@@ -62,26 +68,21 @@ def compute_predictor_performance(
     pandas.DataFrame
         The `predictor_performance` table.
     """
-    people = truth.decline.index.intersection(pd.Index(scores["participant_id"].unique()))
+    people, predicted = take_evaluated(scores, truth)
     decline = truth.decline[people].to_numpy()
     fast = definition.find_fast(decline, truth.annual_decline[people].to_numpy())
-    predicted = {
-        str(strategy): rows.set_index("participant_id")["score"].reindex(people).to_numpy(float)
-        for strategy, rows in scores.groupby("strategy", sort=False)
-        if not _is_random(str(strategy))
-    }
     frames = []
     # products of narrow tables: threads cost more than they save, and change last digits
     with threadpool_limits(1, user_api="blas"):
         for subgroup, members in _list_groups(people, participants):
             scores_of = [score[members] for score in predicted.values()]
             truth_of = decline[members], fast[members]
-            samples = [_Sample.take(score, *truth_of) for score in scores_of]
+            samples = _Sample.take_each(scores_of, *truth_of)
             # each subgroup has draws of its own, and everyone's scores see the same ones
             (draws,) = rng.spawn(1)
-            resampled = _resample(samples, scores_of, *truth_of, n_bootstrap, draws)
-            for strategy, sample, metrics in zip(predicted, samples, resampled, strict=True):
-                table = sample.tabulate(metrics)
+            measured = _resample(samples, scores_of, *truth_of, n_bootstrap, draws)
+            for strategy, sample, metrics in zip(predicted, samples, measured, strict=True):
+                table = sample.tabulate(*metrics)
                 if not _predicts(strategy):
                     table = table[~table["metric"].isin(_OF_PREDICTIONS)]
                 frames.append(table.assign(strategy=strategy, subgroup=subgroup))
@@ -93,10 +94,6 @@ def compute_predictor_performance(
     return found.sort_values(
         "strategy", key=lambda names: names.map(order), kind="stable"
     ).reset_index(drop=True)
-
-
-def _is_random(strategy: str) -> bool:
-    return strategy in STRATEGIES and STRATEGIES[strategy].enrolls_everyone
 
 
 def _predicts(strategy: str) -> bool:
@@ -156,16 +153,65 @@ def _list_groups(
 
 
 @dataclass(frozen=True)
-class _Ties:
-    """Where values of people in order repeat: each value's last place, and how many have it."""
+class _Order:
+    """People in the order of a value, the lowest first.
 
-    last: IntArray
-    sizes: IntArray
+    Parameters
+    ----------
+    rows
+        Of the people.
+    last, sizes
+        Of values that repeat: each value's last place, and how many have it. None where none does.
+    """
+
+    rows: IntArray
+    last: IntArray | None
+    sizes: IntArray | None
 
     @classmethod
-    def find(cls, ordered: FloatArray) -> "_Ties | None":
-        last = np.flatnonzero(np.append(np.diff(ordered) > 0, True))
-        return None if last.size == ordered.size else cls(last, np.diff(last, prepend=-1))
+    def by(cls, values: FloatArray, known: IntArray) -> "_Order":
+        rows = known[np.argsort(values[known], kind="stable")]
+        last = np.flatnonzero(np.append(np.diff(values[rows]) > 0, True))
+        if last.size >= rows.size:
+            return cls(rows, None, None)
+        return cls(rows, last, np.diff(last, prepend=-1))
+
+    def rank(self, counts: Counts, untied: FloatArray | None = None) -> "_Ranked":
+        """Rank people who count as often as `counts`, (n_resamples, n_people), says.
+
+        Squares of mean ranks less their own mean (n + 1) / 2 add up to (n^3 - sum of t^3) / 12,
+        where t people share a rank (Kendall 1945, Biometrika 33:239): `untied`, where that is known
+        of these people and no value repeats. All of these are whole numbers of halves or quarters,
+        and exact up to 300,000 people.
+        """
+        weight = counts.take(self.rows, axis=1, mode="clip")
+        until = weight.cumsum(axis=1, dtype=np.int32)
+        n = until[:, -1:]
+        together = weight
+        if self.last is None or self.sizes is None:
+            twice = 2 * until
+            twice -= weight
+            twice -= n
+            ranks = twice * 0.5
+        else:
+            untied, ends = None, until[:, self.last]
+            before = np.pad(ends, ((0, 0), (1, 0)))[:, :-1]
+            together = ends - before
+            ranks = np.repeat((before + ends - n) * 0.5, self.sizes, axis=1)
+        total = n[:, 0].astype(float)
+        if untied is None:
+            of_rank = together.astype(float)
+            untied = (total**3 - np.vecdot(np.square(of_rank), of_rank)) / 12
+        return _Ranked(weight, total, ranks, untied)
+
+
+class _Ranked(NamedTuple):
+    """Resamples of people in an order: how often, how many in all, ranks, their sum of squares."""
+
+    weight: Counts
+    n: FloatArray
+    ranks: FloatArray
+    squares: FloatArray
 
 
 @dataclass(frozen=True)
@@ -177,11 +223,10 @@ class _Sample:
     n_people
         With and without a score.
     by_score, by_decline
-        Rows of the people with a score, the lowest first.
+        The people with a score. Of samples whose scores are known of the same people, the order of
+        declines is one object.
     from_decline
         Where a person, in the order of scores, stands in the order of declines.
-    score_ties, decline_ties
-        None where no value repeats.
     event
         Who is a fast progressor, in the order of scores.
     sums
@@ -189,60 +234,78 @@ class _Sample:
     """
 
     n_people: int
-    by_score: IntArray
-    by_decline: IntArray
+    by_score: _Order
+    by_decline: _Order
     from_decline: IntArray
-    score_ties: _Ties | None
-    decline_ties: _Ties | None
     event: FloatArray
     sums: FloatArray
 
     @classmethod
-    def take(cls, score: FloatArray, decline: FloatArray, fast: npt.NDArray[np.bool_]) -> "_Sample":
-        known = np.flatnonzero(np.isfinite(score))
-        by_score = known[np.argsort(score[known], kind="stable")]
-        by_decline = known[np.argsort(decline[known], kind="stable")]
-        place = np.empty(score.size, dtype=np.int64)
-        place[by_decline] = np.arange(known.size)
-        x, y = score[by_score], decline[by_score]
-        # centered first, so that the sums of squares lose no digits
-        x_offset, y_offset = x - x.mean() if x.size else x, y - y.mean() if y.size else y
-        sums = [(y - x) ** 2, x, y, x_offset, y_offset, x_offset**2, y_offset**2]
-        return cls(
-            score.size,
-            by_score,
-            by_decline,
-            place[by_score],
-            _Ties.find(x) if x.size else None,
-            _Ties.find(decline[by_decline]) if x.size else None,
-            fast[by_score].astype(float),
-            np.stack([*sums, x_offset * y_offset]),
-        )
+    def take_each(
+        cls, scores: Sequence[FloatArray], decline: FloatArray, fast: npt.NDArray[np.bool_]
+    ) -> "list[_Sample]":
+        """Return the sample of each score of the same people."""
+        declines: dict[bytes, _Order] = {}
+        samples = []
+        for score in scores:
+            known = np.flatnonzero(np.isfinite(score))
+            by_score, key = _Order.by(score, known), known.tobytes()
+            if key not in declines:
+                declines[key] = _Order.by(decline, known)
+            place = np.empty(score.size, dtype=np.int64)
+            place[declines[key].rows] = np.arange(known.size)
+            x, y = score[by_score.rows], decline[by_score.rows]
+            # centered first, so that the sums of squares lose no digits
+            x_offset, y_offset = x - x.mean() if x.size else x, y - y.mean() if y.size else y
+            sums = [(y - x) ** 2, x, y, x_offset, y_offset, x_offset**2, y_offset**2]
+            samples.append(
+                cls(
+                    score.size,
+                    by_score,
+                    declines[key],
+                    place[by_score.rows],
+                    fast[by_score.rows].astype(float),
+                    np.stack([*sums, x_offset * y_offset]),
+                )
+            )
+        return samples
 
-    def measure(self, counts: FloatArray, work: FloatArray) -> dict[str, FloatArray]:
+    def measure(self, counts: Counts, declines: Sequence[_Ranked]) -> dict[str, FloatArray]:
         """Return each metric, (n_resamples,), with each person as often as `counts` says.
 
-        Numbers on the way are held in `work`, (4, n_people, n_resamples): new memory for every few
-        resamples would take longer than what is computed in it.
+        Parameters
+        ----------
+        counts
+            (n_resamples, n_people).
+        declines
+            Of the same resamples, a few after the other.
         """
-        weight, ranks, decline_ranks, spare = work[:, : self.by_score.size]
-        np.take(counts, self.by_decline, axis=0, out=weight, mode="clip")
-        n = weight.sum(axis=0)
-        decline_squares = _rank_ordered(weight, n, self.decline_ties, ranks, spare)
-        np.take(ranks, self.from_decline, axis=0, out=decline_ranks, mode="clip")
-        np.take(counts, self.by_score, axis=0, out=weight, mode="clip")
-        score_squares = _rank_ordered(weight, n, self.score_ties, ranks, spare)
-        ranks *= weight
-        n_fast = self.event @ weight
-        rank_sum = self.event @ ranks + n_fast * (n + 1) / 2
-        rank_products = np.einsum("ij,ij->j", ranks, decline_ranks)
-        residual, x_sum, y_sum, x_off, y_off, x_squares, y_squares, products = self.sums @ weight
+        weights = np.empty((len(counts), self.by_score.rows.size))
+        parts, stop = [], 0
+        for decline in declines:
+            start, stop = stop, stop + len(decline.n)
+            untied = decline.squares if self.by_decline.last is None else None
+            own = self.by_score.rank(counts[start:stop], untied)
+            weight = weights[start:stop]
+            weight[:] = own.weight
+            weighted = own.ranks * weight
+            decline_ranks = decline.ranks.take(self.from_decline, axis=1, mode="clip")
+            products = np.vecdot(weighted, decline_ranks)
+            n_fast, fast_ranks = weight @ self.event, weighted @ self.event
+            parts.append((own.n, n_fast, fast_ranks, products, own.squares * decline.squares))
+        found = zip(*parts, strict=True)
+        n, n_fast, fast_ranks, rank_products, rank_squares = map(np.concatenate, found)
+        rank_sum = fast_ranks + n_fast * (n + 1) / 2
+        # one product of all resamples: of other numbers of columns BLAS may round otherwise
+        residual, x_sum, y_sum, x_off, y_off, x_squares, y_squares, products = (
+            self.sums @ np.ascontiguousarray(weights.T)
+        )
         x_square, y_square = x_squares - x_off**2 / n, y_squares - y_off**2 / n
         product = products - x_off * y_off / n
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = product / x_square
             return {
-                "spearman": rank_products / np.sqrt(score_squares * decline_squares),
+                "spearman": rank_products / np.sqrt(rank_squares),
                 "pearson": product / np.sqrt(x_square * y_square),
                 # Mann-Whitney; undefined where everybody or nobody is fast.
                 "auc": (rank_sum - n_fast * (n_fast + 1) / 2) / (n_fast * (n - n_fast)),
@@ -255,22 +318,18 @@ class _Sample:
     @property
     def is_measured(self) -> bool:
         """Whether enough people have a score."""
-        return self.by_score.size >= _MIN_PEOPLE_TO_MEASURE
+        return self.by_score.rows.size >= _MIN_PEOPLE_TO_MEASURE
 
-    def measure_once(self, copies: int = 1) -> dict[str, FloatArray]:
-        """Return each metric, (1,), of these people, each as often as the other."""
-        counts = np.full((self.n_people, 1), float(copies))
-        return self.measure(counts, np.empty((4, *counts.shape)))
-
-    def tabulate(self, resampled: dict[str, FloatArray]) -> pd.DataFrame:
+    def tabulate(
+        self, observed: dict[str, FloatArray], resampled: dict[str, FloatArray]
+    ) -> pd.DataFrame:
         """Return one row a metric: its value in these people, its interval over resamples."""
-        n = self.by_score.size
+        n = self.by_score.rows.size
         missing = 1 - n / self.n_people if self.n_people else np.nan
         rows = [("missing_score_rate", missing, np.nan, np.nan, self.n_people)]
-        if self.is_measured:
-            for name, value in self.measure_once().items():
-                lower, upper = (float(bound) for bound in compute_interval(resampled[name]))
-                rows.append((name, float(value[0]), lower, upper, n))
+        for name, value in observed.items():
+            lower, upper = (float(bound) for bound in compute_interval(resampled[name]))
+            rows.append((name, float(value[0]), lower, upper, n))
         return pd.DataFrame(rows, columns=["metric", "value", "value_lower", "value_upper", "n"])
 
 
@@ -281,49 +340,45 @@ def _resample(
     fast: npt.NDArray[np.bool_],
     n_bootstrap: int,
     rng: np.random.Generator,
-) -> list[dict[str, FloatArray]]:
-    """Return each sample's metrics over the same resamples of people; few are held at once."""
+) -> list[tuple[dict[str, FloatArray], dict[str, FloatArray]]]:
+    """Return each sample's metrics, and those of the same resamples of people.
+
+    Resamples are held a few at once. Nothing is measured of a sample of too few people.
+    """
     parts: list[dict[str, list[FloatArray]]] = [{} for _ in samples]
     measured = [place for place, one in enumerate(samples) if one.is_measured]
-    observed = {place: samples[place].measure_once() for place in measured}
-    rarest = min([int(fast.sum()), *(samples[place].by_score.size for place in measured)])
+    observed = _measure_once([samples[place] for place in measured])
+    rarest = min([int(fast.sum()), *(samples[place].by_score.rows.size for place in measured)])
     size = max(_SMALLEST_BAG, decline.size**_GROWTH)
-    work = np.empty((4, 0, 0))
     for bag in deal_bags(decline.size, n_bootstrap, rng, size=size, rarest=rarest):
-        in_bag = decline[bag.members], fast[bag.members]
-        own = {place: _Sample.take(scores[place][bag.members], *in_bag) for place in measured}
-        base = {place: sample.measure_once(bag.copies) for place, sample in own.items()}
-        for _, drawn in bag.iterate_counts(rng):
-            counts = drawn.astype(float)
-            if work.shape[1:] != counts.shape:
-                work = np.empty((4, *counts.shape))
-            for place, sample in own.items():
-                for name, values in sample.measure(counts, work).items():
+        scores_of = [scores[place][bag.members] for place in measured]
+        own = _Sample.take_each(scores_of, decline[bag.members], fast[bag.members])
+        base = _measure_once(own, bag.copies)
+        for _, counts in bag.iterate_counts(rng):
+            found = _measure(own, counts)
+            for place, values, at, once in zip(measured, found, base, observed, strict=True):
+                for name in values:
                     # a resample differs from its bag as one of everyone from everyone
-                    moved = values - base[place][name] + observed[place][name]
+                    moved = values[name] - at[name] + once[name]
                     parts[place].setdefault(name, []).append(moved)
-    return [{name: np.concatenate(values) for name, values in p.items()} for p in parts]
+    once_of = dict(zip(measured, observed, strict=True))
+    return [
+        (once_of.get(place, {}), {name: np.concatenate(found) for name, found in own.items()})
+        for place, own in enumerate(parts)
+    ]
 
 
-def _rank_ordered(
-    weight: FloatArray, n: FloatArray, ties: _Ties | None, ranks: FloatArray, spare: FloatArray
-) -> FloatArray:
-    """Rank people in order, each counting `weight` times, and return the sum of squared ranks.
+def _measure(samples: Sequence[_Sample], counts: Counts) -> list[dict[str, FloatArray]]:
+    """Return each sample's metrics, (n_resamples,); an order of declines is ranked once."""
+    step = max(1, _AT_ONCE // counts.shape[1])
+    blocks = [counts[start : start + step] for start in range(0, len(counts), step)]
+    orders = {id(one.by_decline): one.by_decline for one in samples}
+    ranked = {key: [order.rank(block) for block in blocks] for key, order in orders.items()}
+    return [one.measure(counts, ranked[id(one.by_decline)]) for one in samples]
 
-    Into `ranks`, (n_people, n_resamples), go mean ranks less their own mean (n + 1) / 2. Their
-    squares add up to (n^3 - sum of t^3) / 12, where t people share a rank (Kendall 1945,
-    Biometrika 33:239). All of these are whole numbers of halves or quarters, and exact.
-    """
-    np.cumsum(weight, axis=0, out=ranks)
-    together = weight
-    if ties is None:
-        np.add(weight, n, out=spare)
-        spare /= 2
-        ranks -= spare
-    else:
-        until = ranks[ties.last]
-        before = np.pad(until, ((1, 0), (0, 0)))[:-1]
-        together = until - before
-        ranks[:] = np.repeat((before + until - n) / 2, ties.sizes, axis=0)
-    squares = np.square(together, out=spare[: len(together)])
-    return np.asarray((n**3 - np.einsum("ij,ij->j", squares, together)) / 12)
+
+def _measure_once(samples: Sequence[_Sample], copies: int = 1) -> list[dict[str, FloatArray]]:
+    """Return each sample's metrics, (1,), in these people, each as often as the other."""
+    if not samples:
+        return []
+    return _measure(samples, np.full((1, samples[0].n_people), copies, dtype=np.int32))
