@@ -101,6 +101,21 @@ def test_standardized_differences_of_a_known_selection() -> None:
     assert table.set_index("covariate").loc["diagnosis AD", "mean_selected"] == 1
 
 
+def test_each_fraction_is_compared_by_whom_it_selects(rng: np.random.Generator) -> None:
+    names = [f"p{place:02d}" for place in range(12)]
+    participants = pd.DataFrame({"participant_id": names, "age_years": rng.normal(70, 5, size=12)})
+    ranks = rng.permutation(12) + 1
+    rankings = pd.DataFrame({"participant_id": names, "strategy": "mine", "rank": ranks})
+    rankings = rankings.sort_values("rank")
+    counts = count_selections(rankings, [0.25, 0.5])
+    table = compute_group_differences(rankings, counts, participants)
+    assert table["fraction_enrolled"].tolist() == [0.25, 0.5]
+    for row, n_selected in zip(table.itertuples(), [3, 6], strict=True):
+        age, is_selected = participants["age_years"], ranks <= n_selected
+        assert row.mean_selected == pytest.approx(age[is_selected].mean())
+        assert row.mean_not_selected == pytest.approx(age[~is_selected].mean())
+
+
 def test_what_is_known_of_one_person_is_not_compared() -> None:
     participants = pd.DataFrame(
         {

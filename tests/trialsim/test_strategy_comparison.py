@@ -1,5 +1,6 @@
 """A comparison pairs strategies, charges each its screening, tells both layers of error."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from trialsim.comparison.candidates import (
     read_screened,
 )
 from trialsim.comparison.comparison import Comparison, compare_strategies
+from trialsim.comparison.tables import compare_later_decline
 from trialsim.design import Costs, DropOut, Sites, TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
+from trialsim.simulation.effects import compute_normal_change
 from trialsim.simulation.trajectories import build_trajectories, convert_unit
 
 MONTHS = (0.0, 12.0, 24.0)
@@ -347,6 +350,17 @@ def test_what_was_measured_is_held_once_for_all_pools(fraction: float) -> None:
     assert pool.n_incomplete == (chosen % 4 == 0).sum()
     everyone = screened.expected[EVERYONE]
     assert everyone.refit is not None, "a pool must not change what is expected of everyone"
+
+
+def test_decline_from_the_next_visit_on_is_that_of_the_people_of_the_pool() -> None:
+    trajectories, scores = build_people()
+    screened = read_screened(trajectories, scores, DESIGN)
+    pool = gather_pool(Candidate("mine", 0.4), screened, np.random.default_rng(4))
+    run: Any = SimpleNamespace(pool=pool, design=DESIGN)
+    own = trajectories.iloc[pool.people]
+    later, normal = 2 * (own[24.0] - own[12.0]).mean(), compute_normal_change(DESIGN)[-1]
+    expected = ((pool.true_change[-1] - normal) / (later - normal)) ** 2
+    assert compare_later_decline(run) == pytest.approx(expected)
 
 
 def test_people_are_found_whatever_their_order() -> None:

@@ -123,7 +123,7 @@ def compare_later_decline(run: CandidateRun) -> float:
     pool, times = run.pool, run.design.times
     if len(times) < 3:
         return np.nan
-    change = pool.observed[:, -1] - pool.observed[:, 1]
+    change = (pool.measured[:, -1] - pool.measured[:, 1])[pool.people]
     seen = np.isfinite(change)
     if not seen.any():
         return np.nan

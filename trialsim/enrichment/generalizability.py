@@ -1,5 +1,7 @@
 """Whom a selection leaves out: standardized differences."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -50,8 +52,10 @@ def compute_group_differences(
         places, ranks = locate_rows(rows[key], people, key), rows["rank"].to_numpy()
         if (places < 0).any():
             raise DesignError("The rankings hold people who are not in the participants table.")
+        # looked up once for all fractions
+        ranked = {str(name): covariates[name].to_numpy()[places] for name in covariates}
         for fraction, n_selected in zip(own["fraction_enrolled"], own["n_selected"], strict=True):
-            differences = _compare(covariates, places, ranks <= n_selected)
+            differences = _compare(ranked, ranks <= n_selected)
             frames.append(differences.assign(strategy=strategy, fraction_enrolled=fraction))
     columns = ["strategy", "fraction_enrolled", "covariate"]
     columns += ["mean_selected", "mean_not_selected", "standardized_difference"]
@@ -81,17 +85,17 @@ def build_covariates(participants: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compare(
-    covariates: pd.DataFrame, places: npt.NDArray[np.intp], is_selected: npt.NDArray[np.bool_]
+    covariates: Mapping[str, npt.NDArray[np.floating]], is_selected: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
-    """Compare the people at `places`, one covariate after the other."""
+    """Compare people by one covariate after the other."""
     found = []
-    for name in covariates:
-        values = covariates[name].to_numpy()[places].astype(float, copy=False)
+    for name, known in covariates.items():
+        values = known.astype(float, copy=False)
         selected, others = pd.Series(values[is_selected]), pd.Series(values[~is_selected])
         if all(group.count() >= min(_LEAST_KNOWN, len(group)) for group in (selected, others)):
             mean, other = selected.mean(), others.mean()
             spread = np.sqrt((selected.var() + others.var()) / 2)
             standardized = (mean - other) / spread if spread > 0 else np.nan
-            found.append((str(name), mean, other, standardized))
+            found.append((name, mean, other, standardized))
     columns = ["covariate", "mean_selected", "mean_not_selected", "standardized_difference"]
     return pd.DataFrame(found, columns=columns)

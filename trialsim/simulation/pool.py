@@ -73,7 +73,8 @@ class Pool:
     @property
     def n_incomplete(self) -> int:
         """People who lack a visit."""
-        return int((~np.isfinite(self.observed).all(axis=1)).sum())
+        is_complete = np.asarray(np.isfinite(self.measured).all(axis=1))
+        return int((~is_complete[self.people]).sum())
 
     @property
     def has_score(self) -> bool:
