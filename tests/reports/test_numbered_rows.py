@@ -67,8 +67,12 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "iterate_batches", iterate)
 
 
+# the others hold what it holds
+PLAINLY = pytest.param("plain", marks=pytest.mark.slow)
+
+
 @pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("kind", [PLAINLY, *sorted({*TABLES} - {"plain"})])
 def test_numbered_rows_are_those_that_were_written_out(kind: str, tmp_path: Path) -> None:
     study = Study.open(tmp_path / "study.duckdb")
     with study.run(command="c", config={}) as earlier:  # whose site is text, and so for all
@@ -84,7 +88,7 @@ def test_numbered_rows_are_those_that_were_written_out(kind: str, tmp_path: Path
     assert kept.iloc[1].astype(str).equals(kept.iloc[2].astype(str))
 
 
-@pytest.mark.parametrize("kind", sorted({*TABLES} - {"nothing measured"}))
+@pytest.mark.parametrize("kind", [PLAINLY, *sorted({*TABLES} - {"plain", "nothing measured"})])
 def test_a_cohort_read_from_a_study_is_the_one_of_its_tables(kind: str, tmp_path: Path) -> None:
     study = Study.open(tmp_path / "study.duckdb")
     with study.run(command="c", config={}) as run:

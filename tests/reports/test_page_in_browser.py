@@ -21,7 +21,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WIDTHS = (375, 1440)
+WIDTHS = (375, pytest.param(1440, marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,7 @@ def read_column(page: Any, table: str, column: int) -> list[float]:
     return [float(cell) for cell in cells]
 
 
+@pytest.mark.slow
 def test_numbers_sort_as_numbers_both_ways(wide: Any) -> None:
     before = read_column(wide, "sample-sizes", 7)
     head = wide.locator("[data-name=sample-sizes] th").nth(7)
@@ -109,6 +110,7 @@ def test_numbers_sort_as_numbers_both_ways(wide: Any) -> None:
     assert "descending" in wide.locator("#status").inner_text()
 
 
+@pytest.mark.slow
 def test_table_is_copied_as_rows_of_tabs(wide: Any) -> None:
     wide.evaluate("navigator.clipboard.writeText = async text => { window.copied = text; }")
     wide.get_by_label("Copy the table ademp").click()
@@ -118,6 +120,7 @@ def test_table_is_copied_as_rows_of_tabs(wide: Any) -> None:
     assert lines[1].startswith("Aims\t")
 
 
+@pytest.mark.slow
 def test_contents_are_reached_by_keyboard(browser: Any, report: Path) -> None:
     page = open_page(browser, report, 1440)
     page.keyboard.press("Tab")
@@ -127,6 +130,7 @@ def test_contents_are_reached_by_keyboard(browser: Any, report: Path) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_contents_are_folded_on_a_phone(browser: Any, report: Path, wide: Any) -> None:
     page = open_page(browser, report, 375)
     assert not page.evaluate("document.querySelector('nav details').open")
@@ -134,6 +138,7 @@ def test_contents_are_folded_on_a_phone(browser: Any, report: Path, wide: Any) -
     page.close()
 
 
+@pytest.mark.slow
 def test_printed_tables_repeat_their_heads_and_keep_rows_whole(wide: Any) -> None:
     wide.emulate_media(media="print")
     found = wide.evaluate(
@@ -145,5 +150,6 @@ def test_printed_tables_repeat_their_heads_and_keep_rows_whole(wide: Any) -> Non
     assert {tuple(table) for table in found} == {("table-header-group", "avoid", "visible", "none")}
 
 
+@pytest.mark.slow
 def test_page_prints_with_every_part(wide: Any) -> None:
     assert wide.pdf(prefer_css_page_size=True).startswith(b"%PDF-")
