@@ -208,8 +208,9 @@ def test_an_image_that_stays_is_as_good_as_carrying_forward(
     assert {"deformation", "mrextrap"} < set(tables["times"]["method"])
 
 
+@pytest.mark.slow
 def test_baselines_of_two_visits_are_judged_by_the_change_since_the_second(
-    tables: dict[str, pd.DataFrame], cohort: Cohort, tiny_model: BrlpModel, tmp_path: Path
+    tables: dict[str, pd.DataFrame], cohort: Cohort
 ) -> None:
     found = tables["two_visits"].set_index(["region", "measure", "method"])
     assert set(found["horizon_months"]) == {48}
@@ -226,6 +227,11 @@ def test_baselines_of_two_visits_are_judged_by_the_change_since_the_second(
         found.index
     )
     assert "### From two visits" in render_results(tables)
+
+
+def test_baselines_of_two_visits_need_two_horizons(
+    cohort: Cohort, tiny_model: BrlpModel, tmp_path: Path
+) -> None:
     once = replace(SETTINGS, horizons_months=(48.0,))
     people = EvaluatedCohort(cohort)
     model = add_auxiliary(tiny_model, tmp_path / "tiny")

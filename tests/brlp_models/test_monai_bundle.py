@@ -85,7 +85,14 @@ def predict(model: BrlpModel, image: torch.Tensor) -> tuple[torch.Tensor, list[d
     return shown, [dict(v) for v in NetworkSegmenter(model).measure(both, ["", ""])]
 
 
-@pytest.mark.parametrize("changes", [{}, {"decoding": "difference"}, SHOWN_AS_REFINED])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"decoding": "difference"}, marks=pytest.mark.slow),
+        SHOWN_AS_REFINED,
+    ],
+)
 def test_bundle_gives_our_numbers(
     tiny_folder: Callable[..., Path], tmp_path: Path, changes: dict[str, object]
 ) -> None:
@@ -114,6 +121,7 @@ def test_bundle_gives_our_numbers(
             assert volume == pytest.approx(ours[region], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_monai_verifies_and_loads_the_bundle(
     tiny_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

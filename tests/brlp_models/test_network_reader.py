@@ -53,6 +53,7 @@ def _stop_after(epochs: int) -> Callable[[], None]:
     return report
 
 
+@pytest.mark.slow
 def test_what_the_scan_tells_is_found_in_other_people(
     tiny_model: BrlpModel, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ def test_whole_chain_ends_where_the_old_one_does(imported: BrlpModel, latent: Te
     assert sample_of(drawn) == pytest.approx(old, abs=1e-5 * float(drawn.norm()))
 
 
+@pytest.mark.slow
 def test_monais_own_loader_gives_the_same_weights(imported: BrlpModel) -> None:
     config = narrow_config()
     for part, network in imported.networks.items():

@@ -16,7 +16,10 @@ from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import VisitScan, preprocess_scan
 
 HEAD = Path(__file__).parents[3] / "shared/data/aomic_piop2_sub-0001/orig.mgz"
-pytestmark = pytest.mark.skipif(not HEAD.exists(), reason=f"there is no {HEAD}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not HEAD.exists(), reason=f"there is no {HEAD}"),
+]
 
 GRID = Grid(
     (60, 72, 60),
@@ -73,10 +76,7 @@ PHANTOMS: dict[str, tuple[Callable[[Scan], Scan], str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(
     ("make", "verdict", "words"),
-    [
-        pytest.param(*one, marks=pytest.mark.slow if place else (), id=name)
-        for place, (name, one) in enumerate(PHANTOMS.items())
-    ],
+    [pytest.param(*one, id=name) for name, one in PHANTOMS.items()],
 )
 def test_phantom_has_its_verdict(
     head: Scan, make: Callable[[Scan], Scan], verdict: str, words: tuple[str, ...]
@@ -87,7 +87,6 @@ def test_phantom_has_its_verdict(
         assert part in check.reason_text
 
 
-@pytest.mark.slow
 def test_swapped_left_and_right_cannot_be_noticed(head: Scan) -> None:
     """Nothing in one head tells its left from its right; the docs warn of it."""
     mirrored = move(head, np.diag([-1.0, 1, 1, 1]))

@@ -282,6 +282,7 @@ def test_mask_of_another_place_is_refused(whole_head: Scan, tmp_path: Path) -> N
         find_brain_mask(whole_head, np.eye(4), mask=tmp_path / "mask.nii.gz")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AOMIC.exists(), reason="the AOMIC scan is not beside the checkout")
 def test_real_head_lands_in_mni_space() -> None:
     head, stripped = (read_scan(AOMIC / name) for name in ("orig.mgz", "brainmask.mgz"))

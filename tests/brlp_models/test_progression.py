@@ -264,6 +264,7 @@ def test_fit_recovers_what_simulated_the_visits() -> None:
     )
 
 
+@pytest.mark.slow
 def test_fit_is_likelier_than_the_truth_on_its_own_data() -> None:
     truth = three_features()
     visits, _ = simulate_visits(truth, 60, np.random.default_rng(5))

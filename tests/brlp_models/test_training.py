@@ -171,7 +171,9 @@ def test_crops_of_two_visits_show_the_same_place(tmp_path: Path) -> None:
     assert set(weights.unique().tolist()) == {1.0, 3.0}
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "controlnet", "refiner"])
+@pytest.mark.parametrize(
+    "stage", ["autoencoder", pytest.param("controlnet", marks=pytest.mark.slow), "refiner"]
+)
 def test_a_killed_and_resumed_stage_gives_the_same_weights(
     trained: Path, tmp_path: Path, stage: str
 ) -> None:

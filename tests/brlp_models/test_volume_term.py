@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,20 @@ def make_weighted_recipe(region: str) -> Recipe:
     return Recipe.model_validate(content)
 
 
-def test_a_controlnet_can_be_held_to_a_volume(tmp_path: Path) -> None:
-    write_banks(tmp_path)
-    training = make_training(tmp_path, make_weighted_recipe("hippocampus"))
-    for stage in ("segmenter", "autoencoder", "diffusion", "controlnet"):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which all stages before the ControlNet are trained; it is copied."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_banks(folder)
+    training = make_training(folder, make_weighted_recipe("hippocampus"))
+    for stage in ("segmenter", "autoencoder", "diffusion"):
         training.train(stage)  # type: ignore[arg-type]
+    return folder
+
+
+def test_a_controlnet_can_be_held_to_a_volume(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    make_training(tmp_path, make_weighted_recipe("hippocampus")).train("controlnet")
     table = pd.read_csv(tmp_path / "controlnet" / "1" / "metrics.csv")
     metrics = table.pivot_table(index="step", columns="metric", values="value")
     combined = metrics["latents"] + 2.0 * metrics["hippocampus"]
@@ -91,11 +101,11 @@ def test_a_controlnet_can_be_held_to_a_volume(tmp_path: Path) -> None:
     assert np.abs(gradients).reshape(len(gradients), -1).max(axis=1).min() > 0
 
 
-def test_a_region_that_the_segmenter_does_not_label_is_refused(tmp_path: Path) -> None:
-    write_banks(tmp_path)
+def test_a_region_that_the_segmenter_does_not_label_is_refused(
+    trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     training = make_training(tmp_path, make_weighted_recipe("fornix"))
-    for stage in ("segmenter", "autoencoder", "diffusion"):
-        training.train(stage)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="volume_weight names fornix"):
         training.train("controlnet")
 

@@ -87,6 +87,7 @@ def test_one_draw_takes_the_sd_that_calibration_found(
     np.testing.assert_array_equal(several["volume_sd_mm3"], reference.predictions["volume_sd_mm3"])
 
 
+@pytest.mark.slow
 def test_draws_read_in_half_precision_spread_alike(
     predict: Predict, model: BrlpModel, cohort: Cohort, tmp_path: Path
 ) -> None:
@@ -209,12 +210,15 @@ def test_impossible_question_is_refused(
 
 
 def test_auto_stops_when_the_volume_is_known_well_enough(
-    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predict: Predict, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_job, "AUTO_MAXIMUM", 8)
-    loose = predict(samples="auto", tolerance_percent=50.0).predictions
+    one = only(cohort, ["sub-1"])
+    loose = predict(one, samples="auto", tolerance_percent=50.0).predictions
     assert (loose["n_samples"] == 4).all()
-    strict = predict(samples="auto", tolerance_percent=1e-9, out=tmp_path / "strict").predictions
+    strict = predict(
+        one, samples="auto", tolerance_percent=1e-9, out=tmp_path / "strict"
+    ).predictions
     assert (strict["n_samples"] == 8).all()
 
 

@@ -102,7 +102,13 @@ def test_later_diagnoses_change_nothing(
 
 
 # a batch of two draws is one person; of six, all three, who are then drawn together once more
-@pytest.mark.parametrize(("batch", "wanted"), [(2, {"sub-2"}), (6, {"sub-1", "sub-2", "sub-3"})])
+@pytest.mark.parametrize(
+    ("batch", "wanted"),
+    [
+        (2, {"sub-2"}),
+        pytest.param(6, {"sub-1", "sub-2", "sub-3"}, marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_missing_is_predicted_to_the_last_bit(
     batch: int,
     wanted: set[str],
