@@ -106,6 +106,7 @@ def read(folder: Path, table: str) -> pd.DataFrame:
     return Study.open(folder / "results/study.duckdb", read_only=True).read(table)
 
 
+@pytest.mark.slow
 def test_scans_of_one_visit_and_an_archive_give_a_power_curve_by_brlp(made: Path) -> None:
     result = run(made)
     assert result.exit_code == 0, result.output

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from brlp_models.evaluation.evaluated_people import (
 from brlp_models.model.config import RelativeSd
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
+from cohorts.cohort import Cohort
 from cohorts.errors import StorageError
 from tests.brlp_models.scanned_people import REGIONS, add_auxiliary, make_people
 from trialsim.cli.app import app
@@ -30,6 +32,7 @@ def model(tiny_model: BrlpModel, tmp_path_factory: pytest.TempPathFactory) -> Br
     return add_auxiliary(tiny_model, tmp_path_factory.mktemp("evaluating") / "tiny")
 
 
+@pytest.mark.slow
 def test_calibrating_predicts_without_what_was_calibrated_before(
     model: BrlpModel, tmp_path: Path
 ) -> None:
@@ -74,14 +77,19 @@ def test_one_draw_errs_as_its_sd_says() -> None:
     assert claimed == pytest.approx((shared + draws[:, 0]).std(), rel=0.02)
 
 
+def write_people(model: BrlpModel, folder: Path) -> tuple[Cohort, list[Any]]:
+    """Return ten people, who are written, and the words that calibrate the model on them."""
+    (folder / "scans").mkdir()
+    people = make_people(10, 7, folder / "scans", np.asarray(model.config.affine))
+    people.write(folder / "people")
+    words = ["model", "calibrate", model.folder, "--on", folder / "people", "--samples", 2]
+    return people, [*words, "--horizon", 24, "--out", folder / "calibrated"]
+
+
 def test_calibrate_writes_a_copy_that_knows_its_error(
     model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "scans").mkdir()
-    people = make_people(10, 7, tmp_path / "scans", np.asarray(model.config.affine))
-    people.write(tmp_path / "people")
-    words = ["model", "calibrate", model.folder, "--on", tmp_path / "people", "--samples", 2]
-    words += ["--horizon", 24, "--out", tmp_path / "calibrated"]
+    people, words = write_people(model, tmp_path)
 
     def break_off(*_: object) -> Path:
         raise StorageError("The disk is full.")
@@ -124,6 +132,13 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
     again = CliRunner().invoke(app, [str(word) for word in words])
     assert again.exit_code == 1
     assert "exists already" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_region_without_a_gain_is_not_reported(
+    model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, words = write_people(model, tmp_path)
     words[-1] = tmp_path / "gain"
     # random weights show nothing of a true change
     refused = CliRunner().invoke(app, [str(word) for word in words])

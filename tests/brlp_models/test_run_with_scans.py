@@ -106,6 +106,7 @@ def test_a_person_outside_of_the_models_range_is_flagged_and_shown(
     assert "outside the training range of tiny (40 to 95)" in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unreported")
 def test_scans_are_prepared_once_for_all_predictions(predicted: Path) -> None:
     measured = read(predicted, "scan_volumes").set_index(["participant_id", "region"])["volume_mm3"]
@@ -121,6 +122,7 @@ def test_scans_are_prepared_once_for_all_predictions(predicted: Path) -> None:
     assert "predict: unchanged" not in again.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unreported")
 def test_nobody_is_predicted_anew_where_the_same_model_lies_elsewhere(predicted: Path) -> None:
     (predicted.parent / "installation").mkdir()
@@ -167,16 +169,28 @@ def test_an_altered_model_is_noticed(predicted: Path) -> None:
     assert "unet.safetensors" in again.stderr
 
 
-@pytest.mark.usefixtures("_unreported")
-def test_where_nothing_can_be_kept_nobody_is_left_out(protocol: Path) -> None:
-    # no folder can be made where a file lies: each write fails, as on a full disk
+def block(protocol: Path) -> Path:
+    """Put a file where a folder will be made: each write fails, as on a full disk."""
     blocked = protocol.parent / "results/predictions"
     blocked.parent.mkdir()
     blocked.touch()
+    return blocked
+
+
+@pytest.mark.usefixtures("_unreported")
+def test_where_nothing_can_be_kept_nobody_is_left_out(protocol: Path) -> None:
+    block(protocol)
     refused = run(protocol)
     assert refused.exit_code == 1
     assert "could not be written" in refused.stderr
     assert "Not predicted" not in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_unreported")
+def test_everyone_is_predicted_once_there_is_room_again(protocol: Path) -> None:
+    blocked = block(protocol)
+    assert run(protocol).exit_code == 1
     blocked.unlink()
     assert_done(run(protocol))
     assert set(read(protocol, "predictions")["participant_id"]) == set(PEOPLE)

@@ -242,6 +242,7 @@ def ask(*words: object) -> tuple[int, str]:
     return result.exit_code, " ".join(result.output.split())
 
 
+@pytest.mark.slow
 def test_a_study_tells_whose_expectation_stood_in_the_context(folder: Path, tmp_path: Path) -> None:
     people, study = folder / "people/one", tmp_path / "study.duckdb"
     words = ("predict", people, "--model", folder / "model", "--samples", 1, "--study", study)
@@ -279,6 +280,7 @@ def test_a_study_refuses_people_learned_from_and_months_not_fitted_for(
     assert "elastic_net predicts for months 24, 48 after baseline, not 12" in said
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_of_the_context_that_it_is_asked_with(
     model: BrlpModel, cohort: Cohort, folder: Path, tmp_path: Path
 ) -> None:
@@ -312,6 +314,7 @@ def test_an_evaluation_is_of_the_context_that_it_is_asked_with(
         )
 
 
+@pytest.mark.slow
 def test_a_copy_is_calibrated_as_its_context_is_told(
     model: BrlpModel, folder: Path, tmp_path: Path
 ) -> None:

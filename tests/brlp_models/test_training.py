@@ -208,6 +208,7 @@ def test_the_frozen_unet_is_not_changed_by_the_controlnet(trained: Path) -> None
     assert all(torch.equal(unet[name], stored[name]) for name in unet)
 
 
+@pytest.mark.slow
 def test_a_unet_that_learns_with_its_controlnet_goes_into_the_model(
     trained: Path, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_controlnet_can_be_held_to_a_volume(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     make_training(tmp_path, make_weighted_recipe("hippocampus")).train("controlnet")
@@ -101,6 +102,7 @@ def test_a_controlnet_can_be_held_to_a_volume(trained: Path, tmp_path: Path) -> 
     assert np.abs(gradients).reshape(len(gradients), -1).max(axis=1).min() > 0
 
 
+@pytest.mark.slow
 def test_a_region_that_the_segmenter_does_not_label_is_refused(
     trained: Path, tmp_path: Path
 ) -> None:

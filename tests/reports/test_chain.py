@@ -76,11 +76,11 @@ def test_an_untouched_study_holds(study: Study) -> None:
 @pytest.mark.parametrize(
     ("statement", "run_id", "verdict"),
     [
+        *(pytest.param(f"UPDATE runs SET {one} WHERE run_id = 'r000002'", "r000002", "changed",
+                       marks=pytest.mark.slow)
+          for one in ("command = 'x'", "versions = '{}'", "status = 'failed'")),
         ("UPDATE runs SET seed = 9 WHERE run_id = 'r000002'", "r000002", "changed"),
-        ("UPDATE runs SET command = 'x' WHERE run_id = 'r000002'", "r000002", "changed"),
         ("UPDATE runs SET git_commit = 'x' WHERE run_id = 'r000002'", "r000002", "changed"),
-        ("UPDATE runs SET versions = '{}' WHERE run_id = 'r000002'", "r000002", "changed"),
-        ("UPDATE runs SET status = 'failed' WHERE run_id = 'r000002'", "r000002", "changed"),
         ("UPDATE run_tables SET n_rows = 9 WHERE run_id = 'r000002'", "r000002", "changed"),
         ("UPDATE run_files SET path = 'y'", "r000004", "changed"),
         ("DELETE FROM run_files", "r000004", "changed"),
