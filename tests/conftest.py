@@ -67,13 +67,12 @@ def _unreported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _undrawn_figures(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leave the figures of a page undrawn in tests of commands, where they take half of the time.
+    """Leave SVG undrawn in tests of commands, where the figures of a page take half of the time.
 
     `tests/reports` draws every figure, `tests/project` whole pages of the documented commands.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent.name in ("cli", "brlp_models"):
-            patch.setattr(
-                "reports.page.render.html.render_svg", lambda _figure, *, prefix: f"<p>{prefix}</p>"
-            )
+            for module in ("reports.page.render.html", "reports.figures.export"):
+                patch.setattr(f"{module}.render_svg", lambda _figure, *, prefix: f"<p>{prefix}</p>")
         yield

@@ -29,6 +29,7 @@ def load_example(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @needs_data
 def test_leaspys_table_is_a_study_with_course_mapping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -106,7 +106,9 @@ def test_without_a_study_there_is_a_calculator() -> None:
         assert client.get("/view/0").status_code == 404
 
 
-@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "signal_sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_closed_server_leaves_the_study_whole(
     explored_study: Path, signal_sent: signal.Signals
 ) -> None:
@@ -169,6 +171,7 @@ def test_many_even_steps_are_told_by_their_rule(contents: Contents) -> None:
     assert all(len(text) < 600 for text in told.values())
 
 
+@pytest.mark.slow
 def test_a_finished_trial_without_choices_is_seen_first(tmp_path: Path) -> None:
     trial, study = tmp_path / "trial", tmp_path / "study.duckdb"
     words = ["cohort", "synthesize", str(trial), "--trial", "-n", "60", "--visits", "0,24"]

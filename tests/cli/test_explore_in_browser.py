@@ -113,7 +113,7 @@ def test_every_state_is_a_file(page: Any, kind: str, begin: bytes) -> None:
         assert {"strategy", "n_control", "cost"} <= set(table.columns)
 
 
-@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("width", [375, pytest.param(1440, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tab", ["Design", "People", "Prediction", "Trial"])
 def test_axe_finds_nothing_and_the_page_fits(page: Any, tab: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
@@ -151,7 +151,10 @@ def list_reached(page: Any, tab: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("tab", ["Design", "People", "Prediction", "Trial"])
+LATER = [pytest.param(tab, marks=pytest.mark.slow) for tab in ("People", "Prediction", "Trial")]
+
+
+@pytest.mark.parametrize("tab", ["Design", *LATER])
 def test_every_control_is_reached_by_keyboard(fresh: Any, tab: str) -> None:
     fresh.get_by_role("tab", name=tab).click()
     fresh.wait_for_selector(FIGURE)
@@ -160,6 +163,7 @@ def test_every_control_is_reached_by_keyboard(fresh: Any, tab: str) -> None:
     assert controls <= list_reached(fresh, tab)
 
 
+@pytest.mark.slow
 def test_sliders_and_lists_are_moved_by_keyboard(fresh: Any) -> None:
     fresh.get_by_role("tab", name="Design").click()
     before = read_headline(fresh)
@@ -174,6 +178,7 @@ def test_sliders_and_lists_are_moved_by_keyboard(fresh: Any) -> None:
     fresh.wait_for_function("document.querySelector('#design-strategy').value === 'random'")
 
 
+@pytest.mark.slow
 def test_the_keyboard_passes_a_slider_without_moving_it(fresh: Any) -> None:
     # what each slider will write into its input at its next look at itself
     sliders = "$('.js-range-slider').toArray().map(e => $(e).data('ionRangeSlider').result.from)"
@@ -197,6 +202,7 @@ def test_a_simulation_is_told_and_becomes_points(fresh: Any) -> None:
     assert not list_simulations()
 
 
+@pytest.mark.slow
 def test_people_are_searched_sorted_and_opened_by_keyboard(page: Any) -> None:
     page.get_by_role("tab", name="People").click()
     page.get_by_label("Show only rows with").fill("AD F")
@@ -210,6 +216,7 @@ def test_people_are_searched_sorted_and_opened_by_keyboard(page: Any) -> None:
     assert "Diagnosis: AD" in page.locator(".person").inner_text()
 
 
+@pytest.mark.slow
 def test_a_threshold_moves_every_figure(fresh: Any) -> None:
     fresh.get_by_role("tab", name="People").click()
     fresh.wait_for_selector("#people-figure svg.panel")
@@ -239,6 +246,7 @@ def press(page: Any, slider: str, key: str, times: int = 1) -> None:
         page.keyboard.press(key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slider", "key", "times", "moved"),
     [("design-dropout", "ArrowRight", 12, 12), ("design-power", "ArrowLeft", 9, -9)],
@@ -249,6 +257,7 @@ def test_an_arrow_key_is_a_step(fresh: Any, slider: str, key: str, times: int, m
     assert fresh.evaluate(PLACE.format(slider)) == before + moved
 
 
+@pytest.mark.slow
 def test_a_button_acts_on_the_place_that_is_seen(fresh: Any) -> None:
     place = PLACE.format("design-slowing")
     press(fresh, "design-slowing", "ArrowRight", 3)
@@ -264,6 +273,7 @@ def test_a_button_acts_on_the_place_that_is_seen(fresh: Any) -> None:
     assert f"slowing = {(slowing + 3) / 100:g}" in content
 
 
+@pytest.mark.slow
 def test_simulated_sizes_that_are_not_shown_say_why(fresh: Any) -> None:
     fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
     assert fresh.locator("#design-unlike").inner_text() == ""
@@ -277,6 +287,7 @@ def test_simulated_sizes_that_are_not_shown_say_why(fresh: Any) -> None:
     fresh.locator("#design-choices th", has_text="Control, simulated").wait_for()
 
 
+@pytest.mark.slow
 def test_each_trial_shows_its_own_looks(page: Any) -> None:
     page.get_by_role("tab", name="Trial").click()
     page.wait_for_selector("#trial-looks tbody tr")
@@ -288,6 +299,7 @@ def test_each_trial_shows_its_own_looks(page: Any) -> None:
     assert table.locator("tbody tr").count() == 2
 
 
+@pytest.mark.slow
 def test_two_tabs_do_not_disturb_each_other(page: Any, context: Any, address: str) -> None:
     page.get_by_role("tab", name="Design").click()
     before, pins = read_headline(page), page.locator("#design-pinned").inner_text()

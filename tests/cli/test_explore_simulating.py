@@ -73,6 +73,7 @@ def test_a_stopped_simulation_leaves_nothing(
     work.stop()  # once more does no harm
 
 
+@pytest.mark.slow
 def test_what_cannot_be_simulated_is_a_sentence(
     explored_study: Path, settings: dict[str, object]
 ) -> None:

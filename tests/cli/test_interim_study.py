@@ -90,6 +90,7 @@ def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:
     assert len(adaptive) == 2
 
 
+@pytest.mark.slow
 def test_power_takes_the_looks_along(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "moved")
     path = tmp_path / "moved/results/study.duckdb"
@@ -124,6 +125,7 @@ def test_a_wrong_section_is_one_sentence(tmp_path: Path) -> None:
         read_protocol(path)
 
 
+@pytest.mark.slow
 def test_without_prices_looks_are_those_of_the_fewest_people(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "unpriced")
     protocol = tmp_path / "unpriced" / "protocol.toml"

@@ -37,7 +37,7 @@ def assert_one_sentence(done: Result, words: str) -> None:
     assert "Traceback" not in done.output
 
 
-# a table with the columns marked slow is read in test_hostile_inputs as well
+# of tables that are read to the end one is enough each time; level_0 is in test_hostile_inputs, too
 COLLIDING = [
     ("value", "run_id"),
     ("SITE2", "site2"),
@@ -47,13 +47,14 @@ COLLIDING = [
     ("_first", "__null_dask_index__"),
     ("select", 'a"b'),
 ]
+READ = (("Strategy", "score"), ("index", "level_0"), ("_first", "__null_dask_index__"))
 
 
 @pytest.mark.parametrize(
     ("names", "share"),
     [
         *(
-            pytest.param(names, 0.5, marks=pytest.mark.slow if "level_0" in names else ())
+            pytest.param(names, 0.5, marks=pytest.mark.slow if names in READ else ())
             for names in COLLIDING
         ),
         (COLLIDING[0], 5.0),
@@ -133,7 +134,10 @@ def test_a_private_study_is_its_owner_s_alone(people: Path, tmp_path: Path) -> N
     assert study.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("missing", ["HOME", "TMPDIR", "USER", "all"])
+ONE = [pytest.param(name, marks=pytest.mark.slow) for name in ("HOME", "TMPDIR", "USER")]
+
+
+@pytest.mark.parametrize("missing", [*ONE, "all"])
 def test_without_a_home_and_a_folder_for_temporary_files_it_works(
     missing: str, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_power_is_printed_recorded_and_drawn(cohort: Path, tmp_path: Path) -> No
     assert len(pd.read_csv(output / "operating_characteristics.csv")) == 4
 
 
+@pytest.mark.slow
 def test_json_holds_every_table(cohort: Path, tmp_path: Path) -> None:
     code, text, _ = run(
         str(cohort), "--study", str(tmp_path / "s.duckdb"), "--visits-months", "0,24",

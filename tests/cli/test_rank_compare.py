@@ -112,6 +112,7 @@ def test_compare_judges_the_scores_that_rank_left(folder: Path) -> None:
     assert "measured decline is known for 120 people; 0 without" in err
 
 
+@pytest.mark.slow
 def test_comparing_loads_nothing_that_draws_or_reads_scans(folder: Path) -> None:
     code = (
         "import sys\nfrom trialsim.cli.app import app\n"
@@ -178,6 +179,7 @@ def test_rank_takes_the_people_that_were_imported(folder: Path) -> None:
     assert len(read(folder, "scores")) == N
 
 
+@pytest.mark.slow
 def test_what_hangs_on_other_scores_is_called_out_of_date(folder: Path) -> None:
     run(folder, "compare", "--strategies", "random,baseline_volume")
     _, _, err = run(folder, "rank", "--strategies", "random")
@@ -188,6 +190,7 @@ def test_what_hangs_on_other_scores_is_called_out_of_date(folder: Path) -> None:
     assert "was made from" not in err
 
 
+@pytest.mark.slow
 def test_what_strategies_see_is_put_together_once_for_all_steps(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def invoke(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_compare_without_a_strategy_that_predicts(tmp_path: Path) -> None:
     people, study = (
         use("25-X01-compare-without-regression", tmp_path) / "tab",
@@ -42,6 +43,7 @@ def test_compare_without_a_strategy_that_predicts(tmp_path: Path) -> None:
     assert rates["capture_rate"].between(0, 1).all()
 
 
+@pytest.mark.slow
 def test_a_table_of_3000_columns_is_read_without_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +101,7 @@ def test_colors_are_told_by_check_scan(tmp_path: Path, monkeypatch: pytest.Monke
     assert "it holds colors (RGB); one gray value a voxel is expected" in done.output
 
 
+@pytest.mark.slow
 def test_a_mirrored_qform_is_told_by_both_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,7 +163,11 @@ def dry_run(path: Path, *settings: str) -> list[str]:
 
 @pytest.mark.usefixtures("_unreported")
 @pytest.mark.parametrize(
-    "setting", ["design.endpoint='lateral_ventricle'", "simulation.sample_sizes=[6, 100]"]
+    "setting",
+    [
+        pytest.param("design.endpoint='lateral_ventricle'", marks=pytest.mark.slow),
+        "simulation.sample_sizes=[6, 100]",
+    ],
 )
 def test_a_dry_run_says_what_simulating_would_refuse(protocol: Path, setting: str) -> None:
     foreseen = [line.partition("simulated: ")[2] for line in dry_run(protocol, setting)]
@@ -192,6 +196,7 @@ def plan(path: Path, *settings: str) -> dict[str, dict[str, float]]:
     return {step["name"]: step for step in found["steps"]}
 
 
+@pytest.mark.slow
 def test_more_work_takes_longer(protocol: Path) -> None:
     # a hundredfold, because the machine is measured anew each time
     few = plan(protocol, "simulation.n_simulations=100", "simulation.n_bootstrap=2")
@@ -218,8 +223,11 @@ def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
         protocol.parent / "mine.csv", index=False
     )
     words = ["run", str(protocol), "--quiet", "--set", "selection.scores=mine.csv"]
+    words += ["--set", "simulation.sample_sizes=[120]", "--set", "simulation.n_bootstrap=0"]
+    # drawing takes half of the time, and tests/reports draws without torch
     code = (
-        "import sys\nfrom trialsim.cli.app import app\n"
+        "import sys\nfrom trialsim.cli.app import app\nfrom reports.page.render import html\n"
+        "html.render_svg = lambda _, *, prefix: prefix\n"
         f"try: app({words!r})\nexcept SystemExit as end: assert not end.code\n"
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     )
@@ -252,7 +260,7 @@ def kill_and_finish(question: Protocol, kills: int) -> int:
 
 @pytest.mark.usefixtures("_unreported")
 def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
-    kill_and_finish(read_protocol(protocol), kills=5)
+    kill_and_finish(read_protocol(protocol), kills=3)
     expected = read_results(finished)
     for table, frame in read_results(protocol).items():
         pd.testing.assert_frame_equal(frame, expected[table])
@@ -260,6 +268,7 @@ def test_no_kill_changes_the_numbers(protocol: Path, finished: Path) -> None:
     assert (verify_study(study)["verdict"] == "holds").all()
 
 
+@pytest.mark.slow
 def test_a_changed_cohort_is_noticed_and_told(done: Path) -> None:
     write_people(done.parent / "screened", seed=3, count=100)
     result = RUNNER.invoke(app, ["run", str(done)])
@@ -293,6 +302,7 @@ def test_what_the_protocol_asks_of_absent_data_is_a_sentence(protocol: Path) -> 
     assert "nucleus" in result.stderr
 
 
+@pytest.mark.slow
 def test_people_without_follow_up_are_ranked_without_a_simulation(protocol: Path) -> None:
     folder = protocol.parent / "screened"
     cohort = load_cohort(folder)
@@ -332,6 +342,7 @@ def run_on_a_small_disk(question: Protocol, largest_file: int) -> None:
     run_quietly(question)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unreported")
 def test_a_job_stopped_by_a_full_disk_goes_on_with_the_same_numbers(
     protocol: Path, finished: Path

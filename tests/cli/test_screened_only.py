@@ -17,6 +17,8 @@ from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from trialsim.cli.app import app
 
+# nobody reads the pages
+pytestmark = pytest.mark.usefixtures("_unreported")
 PROTOCOL = """
 [study]
 output = "results"
@@ -92,6 +94,7 @@ def test_an_archive_gives_power_to_people_who_were_only_screened(folder: Path) -
     assert rates["n_evaluated"].max() <= 150
 
 
+@pytest.mark.slow
 def test_without_an_archive_the_reason_is_told_and_nothing_is_lost(folder: Path) -> None:
     code, _, problems = run(folder, training="", outcomes='outcomes = "observed"')
     assert code == 1
@@ -107,6 +110,7 @@ def test_people_without_a_future_are_told_where_one_may_come_from(folder: Path) 
     assert "name others who were followed (--train-on)" in problems
 
 
+@pytest.mark.slow
 def test_outcomes_from_an_archive_need_one(folder: Path) -> None:
     code, _, problems = run(folder, training="", outcomes='outcomes = "archive"')
     assert code == 1
@@ -128,6 +132,7 @@ def test_the_old_words_for_trajectories_are_refused_with_the_new_ones(folder: Pa
     assert 'trajectories = "parametric"' in problems
 
 
+@pytest.mark.slow
 def test_people_who_were_followed_keep_their_own_outcomes(folder: Path) -> None:
     followed, _ = synthesize_table(
         150, rng=np.random.default_rng(2), visits_months=(0, 12, 24), label="screened"
@@ -151,13 +156,23 @@ score_correlation = { baseline_volume = 0.3 }
 """
 
 
-def test_assumed_numbers_give_power_from_every_door(folder: Path) -> None:
+def ask_assumed(folder: Path) -> pd.DataFrame:
     code, answer, problems = run(folder, training="", outcomes=ASSUMED)
     assert code == 0, problems
     assert answer.startswith("Outcomes are assumed, from numbers that the protocol states")
     with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
-        by_protocol = study.read("sample_sizes")
+        return study.read("sample_sizes")
+
+
+def test_assumed_numbers_give_power(folder: Path) -> None:
+    by_protocol = ask_assumed(folder)
+    assert by_protocol["n_control"].gt(1).all()
     assert not by_protocol["n_control_lower_cohort"].notna().any()
+
+
+@pytest.mark.slow
+def test_assumed_numbers_give_the_same_power_from_every_door(folder: Path) -> None:
+    by_protocol = ask_assumed(folder)
     words = (
         "power screened --strategies random,baseline_volume --fractions-enrolled 0.5 "
         "--visits-months 0,12,24 --unit log_percent --slowing 0.3 --analyses ancova --sample-sizes "
@@ -196,6 +211,7 @@ participant = 25000
 """
 
 
+@pytest.mark.slow
 def test_futures_predicted_from_an_archive_give_power_looks_and_designs(folder: Path) -> None:
     code, answer, problems = run(folder, outcomes=SEARCHED)
     assert code == 0, problems

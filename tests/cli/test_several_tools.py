@@ -86,19 +86,28 @@ def test_a_stated_model_brings_them_together_and_says_so(folder: Path) -> None:
         assert study.read("scores")["score"].notna().all()
 
 
-def test_a_scanner_that_nobody_learned_from_is_refused_until_something_is_stated(
-    folder: Path,
-) -> None:
+def rank_another_scanner(folder: Path) -> list[str]:
+    """Return the command that ranks people of 3 tesla by what was learned from those of 1.5."""
     for name, field in (("screened", 3.0), ("old", 1.5)):
         cohort = Cohort.read(folder / name)
         people = cohort.participants.assign(field_strength=field)
         volumes = cohort.volumes.assign(source="aseg.stats (FreeSurfer 7)")
         replace(cohort, participants=people, volumes=volumes).write(folder / f"{name}_scanned")
-    words = ["rank", "screened_scanned", "--train-on", "old_scanned", "--strategies", "regression"]
-    code, told = invoke(*words)
+    return ["rank", "screened_scanned", "--train-on", "old_scanned", "--strategies", "regression"]
+
+
+def test_a_scanner_that_nobody_learned_from_is_refused_until_something_is_stated(
+    folder: Path,
+) -> None:
+    code, told = invoke(*rank_another_scanner(folder))
     assert code == 1
     assert "field_strength 3.0 of" in told
     assert 'cohort.harmonize = "as_measured"' in told
+
+
+@pytest.mark.slow
+def test_what_is_stated_of_a_scanner_counts(folder: Path) -> None:
+    words = rank_another_scanner(folder)
     stated = ["--set", "cohort.harmonize=combat", "--set", 'cohort.harmonize_by=["field_strength"]']
     code, told = invoke(*words, *stated)
     assert code == 0, told
@@ -132,6 +141,7 @@ def test_predictions_that_start_from_another_tool_keep_their_relative_changes(fo
     pd.testing.assert_series_equal(scores.sort_index(), expected.sort_index(), check_names=False)
 
 
+@pytest.mark.slow
 def test_twins_are_brought_together_as_everything_else_is(folder: Path) -> None:
     words = ["twins", "screened", "--train-on", "old", "--visits-months", "12,24"]
     code, told = invoke(*words, "--harmonize", "combat")
@@ -169,6 +179,7 @@ def test_twins_of_predictions_that_start_from_another_tool_are_refused(folder: P
     assert invoke(*words, "--harmonize", "as_measured")[0] == 0
 
 
+@pytest.mark.slow
 def test_an_auxiliary_model_of_another_tool_is_refused_until_that_is_stated(folder: Path) -> None:
     old = Cohort.read(folder / "old")
     model = HuberAuxiliary.fit(
