@@ -176,6 +176,7 @@ def test_an_interval_is_never_of_no_width_and_needs_200_resamples(rng: np.random
     assert few[["capture_rate_lower", "capture_rate_upper"]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_p_values_of_many_strategies_are_one_family() -> None:
     smallest = []
     for k in range(60):

@@ -87,6 +87,7 @@ def test_sizes_by_the_normal_approximation_move_as_the_closed_forms(analysis: st
     assert log_more - log_size == pytest.approx(np.log(more / exact), abs=0.01)
 
 
+@pytest.mark.slow
 def test_bootstrap_sizes_do_not_shrink() -> None:
     # each draw leaves a bias of a sample's own; over 60 cohorts of 26 it averages out
     medians = []
@@ -152,6 +153,7 @@ def test_samples_are_computed_by_one_thread_as_workers_elsewhere_do() -> None:
     assert threads.counts == {1}
 
 
+@pytest.mark.slow
 def test_bags_of_many_people_vary_as_everyone_does(monkeypatch: pytest.MonkeyPatch) -> None:
     screened = screen(3000, np.random.default_rng(20260101))
     candidates = [Candidate("mine", 0.5), Candidate("random", 1.0)]

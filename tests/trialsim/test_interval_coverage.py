@@ -44,6 +44,7 @@ def found(benchmark_module: ModuleType) -> tuple[pd.DataFrame, pd.DataFrame]:
     return lines, choices
 
 
+@pytest.mark.slow
 def test_intervals_cover_as_often_as_they_say(found: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     lines, _ = found
     inside = lines["log_ratio"].between(lines["lower"], lines["upper"])
@@ -52,6 +53,7 @@ def test_intervals_cover_as_often_as_they_say(found: tuple[pd.DataFrame, pd.Data
     assert (covered >= stats.binom.ppf(0.0005, N_COHORTS, 0.92)).all()
 
 
+@pytest.mark.slow
 def test_proposed_trials_have_their_power(found: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     _, choices = found
     error = choices["power_proposed"].std() / np.sqrt(N_COHORTS)

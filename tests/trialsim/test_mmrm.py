@@ -97,7 +97,7 @@ class DirectReml:
         return gradient, hessian
 
 
-@pytest.mark.parametrize("intermittent", [0.0, 0.15])
+@pytest.mark.parametrize("intermittent", [pytest.param(0.0, marks=pytest.mark.slow), 0.15])
 @pytest.mark.parametrize("common_baseline", [False, True])
 def test_mmrm_is_the_maximum_of_the_restricted_likelihood(
     intermittent: float, common_baseline: bool

@@ -18,6 +18,7 @@ def simulate(n_replicates: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     return np.asarray(drift * np.sqrt(SIZES)[:, None] + z > 1.96)
 
 
+@pytest.mark.slow
 def test_interval_covers_the_true_size_as_often_as_it_says() -> None:
     rng = np.random.default_rng(20260101)
     weights = draw_replicate_weights(400, rng)

@@ -193,6 +193,7 @@ def test_small_pools_and_people_left_out_are_told() -> None:
     assert any("20 people of a choice lack a visit" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_outcomes_may_come_from_a_model_in_percent() -> None:
     design = DESIGN.change(
         trajectories="parametric", unit="log_percent", analyses=("random_slope",)

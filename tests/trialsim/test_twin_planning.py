@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -97,8 +98,10 @@ def test_a_deflated_twin_needs_more_people() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "twin", [{"slope": 0.0, "noise": 1.0}, {"slope": 0.4, "shift": 0.5}, {"site_shift": 1.0}]
+    "twin",
+    [{"slope": 0.0, "noise": 1.0}, {"slope": 0.4, "shift": 0.5}, {"site_shift": 1.0}],
 )
 def test_a_wrong_twin_keeps_alpha_and_adds_no_bias(twin: dict[str, float]) -> None:
     found = measure_estimators(
@@ -162,13 +165,26 @@ def test_an_estimator_of_the_slope_is_not_measured_at_the_last_visit() -> None:
         )
 
 
-def test_a_plan_keeps_its_promise_in_simulated_trials() -> None:
+def plan_repeated() -> pd.DataFrame:
     whole = plan_with_twins(**BASE, power=0.8, allocation_ratios=[2], fraction_enrolled=0.5)
-    plan = whole[whole["estimator"].isin(["mmrm", "procova_mmrm"])]
+    return whole[whole["estimator"].isin(["mmrm", "procova_mmrm"])]
+
+
+@pytest.mark.slow
+def test_a_plan_keeps_its_promise_in_simulated_trials() -> None:
+    plan = plan_repeated()
     found = simulate_plan(plan, **BASE, fraction_enrolled=0.5, n_simulations=1500, seed=20260101)
     # rounding up and t quantiles move power by up to .015
     assert found["simulated_power"].to_numpy() == pytest.approx([0.8, 0.8], abs=0.055)
     assert found["type_one_error"].to_numpy() == pytest.approx([0.05, 0.05], abs=0.025)
+
+
+def test_a_plan_is_simulated_by_its_estimator_and_not_in_a_few_trials() -> None:
+    plan = plan_repeated().tail(1)
+    found = simulate_plan(plan, **BASE, fraction_enrolled=0.5, n_simulations=100, seed=1)
+    assert found["estimator"].to_list() == ["procova_mmrm"]
+    # four standard errors of 100 trials
+    assert found["simulated_power"].item() == pytest.approx(0.8, abs=0.16)
     with pytest.raises(DesignError, match="n_simulations must be at least 100, got 5"):
         simulate_plan(plan, **BASE, n_simulations=5)
 
