@@ -203,6 +203,7 @@ def test_a_baseline_of_a_cohort_scores_others_and_never_its_own(
     assert "is a baseline" in run("train", "all", "elastic_net")
 
 
+@pytest.mark.slow
 def test_training_that_ends_while_cross_fitting_leaves_no_half_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

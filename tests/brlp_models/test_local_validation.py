@@ -129,6 +129,7 @@ def test_numbers_are_those_of_the_people(tmp_path: Path) -> None:
     assert found.loc["calibration_slope", "value"] == pytest.approx(slope)
 
 
+@pytest.mark.slow
 def test_who_lacks_another_method_is_judged_all_the_same(tmp_path: Path) -> None:
     plan, tables = make_plan(tmp_path), make_tables(100)
     alone = decide(plan, tables).criteria

@@ -196,6 +196,7 @@ def test_everyone_is_predicted_once_there_is_room_again(protocol: Path) -> None:
     assert set(read(protocol, "predictions")["participant_id"]) == set(PEOPLE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unreported")
 def test_another_scan_under_the_same_name_is_predicted_anew(predicted: Path) -> None:
     before = read(predicted, "predictions")
@@ -231,6 +232,7 @@ def planned(made: Path) -> list[str]:
     return plan_quietly(made / "protocol.toml")
 
 
+@pytest.mark.slow
 def test_a_plan_loads_no_network(protocol: Path) -> None:
     words = ["run", str(protocol), "--dry-run"]
     code = (

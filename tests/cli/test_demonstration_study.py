@@ -46,6 +46,7 @@ def test_the_screened_are_predicted_as_the_archive_was(folder: Path) -> None:
     assert prediction["model"] == "mini"
 
 
+@pytest.mark.slow
 def test_outcomes_come_from_the_archive_and_an_answer_is_proposed(study: StudyResult) -> None:
     assert "Outcomes come from an archive: 240 other people" in " ".join(
         study.notes("sample_sizes")
@@ -55,6 +56,7 @@ def test_outcomes_come_from_the_archive_and_an_answer_is_proposed(study: StudyRe
     assert "SYNTHETIC" in study.report_path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_answer_is_compared_with_what_was_kept_back(
     folder: Path, study: StudyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,9 +106,8 @@ def test_without_a_study_there_is_a_calculator() -> None:
         assert client.get("/view/0").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "signal_sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGKILL])
 def test_a_closed_server_leaves_the_study_whole(
     explored_study: Path, signal_sent: signal.Signals
 ) -> None:

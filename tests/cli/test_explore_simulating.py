@@ -35,6 +35,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_study(
     explored_study: Path, settings: dict[str, object], temporary: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_rank_writes_scores_selections_and_who_is_left_out(folder: Path) -> None
     assert (folder / "out" / "group_differences_30_percent.png").exists()
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_ranking(folder: Path) -> None:
     run(folder, "rank", "--strategies", NAMES, "--seed", "7")
     first = read(folder, "selections")

@@ -161,13 +161,10 @@ def dry_run(path: Path, *settings: str) -> list[str]:
     return result.stderr.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unreported")
 @pytest.mark.parametrize(
-    "setting",
-    [
-        pytest.param("design.endpoint='lateral_ventricle'", marks=pytest.mark.slow),
-        "simulation.sample_sizes=[6, 100]",
-    ],
+    "setting", ["design.endpoint='lateral_ventricle'", "simulation.sample_sizes=[6, 100]"]
 )
 def test_a_dry_run_says_what_simulating_would_refuse(protocol: Path, setting: str) -> None:
     foreseen = [line.partition("simulated: ")[2] for line in dry_run(protocol, setting)]
@@ -223,7 +220,7 @@ def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
         protocol.parent / "mine.csv", index=False
     )
     words = ["run", str(protocol), "--quiet", "--set", "selection.scores=mine.csv"]
-    words += ["--set", "simulation.sample_sizes=[120]", "--set", "simulation.n_bootstrap=0"]
+    words += ["--set", "simulation.sample_sizes=[60, 120]", "--set", "simulation.n_bootstrap=0"]
     # drawing takes half of the time, and tests/reports draws without torch
     code = (
         "import sys\nfrom trialsim.cli.app import app\nfrom reports.page.render import html\n"

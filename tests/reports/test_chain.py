@@ -169,6 +169,7 @@ def test_rows_put_back_after_pruning_are_noticed(study: Study) -> None:
     assert list_broken(study) == {"r000001": "changed"}
 
 
+@pytest.mark.slow
 def test_a_pruned_file_is_as_small_as_a_new_one(tmp_path: Path) -> None:
     study, small = (Study.open(tmp_path / f"{name}.duckdb") for name in ("study", "small"))
     rng = np.random.default_rng(1)

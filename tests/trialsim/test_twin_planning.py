@@ -47,6 +47,7 @@ def test_unequal_arms_spare_controls_and_cost_people() -> None:
     assert procova.loc[3, "n_control"] == pytest.approx(procova.loc[1, "n_control"] * 2 / 3)
 
 
+@pytest.mark.slow
 def test_closed_form_power_is_the_simulated_one() -> None:
     names = ["ancova", "mmrm", "procova", "ppi", "aipw", "procova_mmrm"]
     n_trials = 2000
