@@ -24,7 +24,7 @@ demo: $(DEMO_STAMP) ## synthesize a cohort, predict, compare, write the report
 	$(BIN)/trialsim demo
 
 # side by side, since types are checked by one process: on two cores that saves most of its time
-test: $(STAMP) ## style, types, tests
+test: $(STAMP) ## style, types, each behavior once: under 10 minutes on two cores
 	$(MAKE) --no-print-directory --jobs 2 check pytest
 
 # one thread a worker: more of them than cores wait for each other; long files come first, as the
@@ -34,7 +34,7 @@ pytest: $(STAMP)
 	  $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # the marker on the command line comes last, so that it counts
-test-slow: $(STAMP) ## what `make test` leaves out for its length
+test-slow: $(STAMP) ## trained networks, variants, whole runs, browsers: before a release
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
