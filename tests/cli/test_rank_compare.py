@@ -113,7 +113,6 @@ def test_compare_judges_the_scores_that_rank_left(folder: Path) -> None:
     assert "measured decline is known for 120 people; 0 without" in err
 
 
-@pytest.mark.slow
 def test_comparing_loads_nothing_that_draws_or_reads_scans(folder: Path) -> None:
     code = (
         "import sys\nfrom trialsim.cli.app import app\n"

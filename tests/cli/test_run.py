@@ -214,6 +214,7 @@ def test_a_step_that_is_current_takes_no_time(finished: Path) -> None:
     assert not any(step["seconds"] for step in steps.values() if step["is_current"])
 
 
+@pytest.mark.slow
 def test_a_tabular_study_never_imports_torch(protocol: Path) -> None:
     people = pd.read_parquet(protocol.parent / "screened/participants.parquet")["participant_id"]
     pd.DataFrame({"participant_id": people, "my_score": range(len(people))}).to_csv(
