@@ -26,6 +26,7 @@ from brlp_models.prediction.dataset import (
     write_dataset_tables,
 )
 from brlp_models.prediction.draws import Drawing, Person, PersonAtHorizon
+from brlp_models.prediction.person_basis import PersonBasis, find_basis
 from brlp_models.prediction.person_files import PredictionArchive, write_prediction_tables
 from brlp_models.prediction.settings import Part, PredictionSettings
 from brlp_models.prediction.start import (
@@ -125,18 +126,11 @@ class PredictionJob:
             _attempt(name, lambda name: self._finish(*ready[name]), problems)
 
     def _is_finished(self, name: str) -> bool:
-        return self.archive.has(name, determinant=self._find_determinant(name))
+        return self.archive.has(name, self._find_basis(name))
 
-    def _find_determinant(self, name: str) -> float | None:
-        if "determinant" not in self.cohort.visits:
-            return None
-        try:
-            start = find_start_visit(
-                self.people.select(name), name, until_months=self.settings.until_months
-            )
-        except ModelError:
-            return None
-        return start.determinant
+    def _find_basis(self, name: str) -> PersonBasis:
+        person, until = self.people.select(name), self.settings.until_months
+        return find_basis(self.model, person, until_months=until)
 
     def _prepare_all(
         self, names: Sequence[str], problems: dict[str, Sequence[str]]
@@ -222,7 +216,7 @@ class PredictionJob:
                     warnings=" ".join(warnings),
                 )
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
-        self.archive.write(name, content, determinant=person.start.determinant)
+        self.archive.write(name, content, self._find_basis(name))
 
     def _show(
         self,

@@ -20,6 +20,7 @@ from brlp_models.prediction.dataset import (
     name_region,
     write_dataset_tables,
 )
+from brlp_models.prediction.person_basis import PersonBasis
 from brlp_models.prediction.start import People, find_start_visit
 from brlp_models.prediction.tables import build_predictions_table
 from cohorts.atomic import write_file
@@ -28,7 +29,6 @@ from cohorts.schema import validate_table
 from cohorts.table_files import write_table
 
 SETTINGS, PEOPLE, SCANS = "settings.json", "people", "scans"
-_DETERMINANT: Final = "determinant"
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class PredictionArchive:
                 )
         write_file(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
-    def has(self, participant_id: str, *, determinant: float | None = None) -> bool:
-        """Whether a person is finished, from a scan of which a visit states this determinant."""
+    def has(self, participant_id: str, basis: PersonBasis) -> bool:
+        """Whether a person is finished, and the results stand on what is there now."""
         if not self._path(participant_id).is_file():
             return False
-        return self.read(participant_id).get(_DETERMINANT) == determinant
+        return basis.fits(self.read(participant_id))
 
     def read(self, participant_id: str) -> dict[str, Any]:
         """Return what is known of a finished person.
@@ -83,13 +83,10 @@ class PredictionArchive:
         """
         return _read(self._path(participant_id))
 
-    def write(
-        self, participant_id: str, content: Mapping[str, Any], *, determinant: float | None = None
-    ) -> None:
-        """Keep a finished person, with what the visit states of the scan."""
-        # everybody else's file is what it was before visits could state any
-        kept = {} if determinant is None else {_DETERMINANT: determinant}
-        write_file(self._path(participant_id), (json.dumps({**content, **kept}) + "\n").encode())
+    def write(self, participant_id: str, content: Mapping[str, Any], basis: PersonBasis) -> None:
+        """Keep a finished person, with what the results stand on."""
+        kept = {**content, **basis.describe()}
+        write_file(self._path(participant_id), (json.dumps(kept) + "\n").encode())
 
     def _path(self, participant_id: str) -> Path:
         # quoted: a participant's name must not lead out of the folder

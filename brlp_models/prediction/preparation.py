@@ -10,6 +10,7 @@ import pandas as pd
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.threads import limited_threads
+from brlp_models.prediction.person_basis import find_basis
 from brlp_models.prediction.person_files import PredictionArchive
 from brlp_models.prediction.start import (
     People,
@@ -110,11 +111,11 @@ def segment_cohort(
     for own, visit in _iterate_starts(cohort):
         if not _has_volumes(own, visit):
             name = visit.participant_id
-            stated = visit.determinant
-            if not archive.has(name, determinant=stated):
+            basis = find_basis(model, own, until_months=0.0)
+            if not archive.has(name, basis):
                 with limited_threads(1):
                     rows_of_one = _measure(model, segmenter, own, visit, cache)
-                archive.write(name, {"rows": rows_of_one}, determinant=stated)
+                archive.write(name, {"rows": rows_of_one}, basis)
             rows += archive.read(name)["rows"]
         on_scan()
     columns = ["participant_id", "session_id", "region", "volume_mm3", "source"]

@@ -1,10 +1,14 @@
 """What the numbers of a prediction depend on."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from brlp_models.errors import ModelError
+from brlp_models.model.calibrated_context import apply_calibration
+from brlp_models.model.config import Calibration
+from brlp_models.model.files import read_config
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.schedule import Sampler
 
@@ -131,4 +135,16 @@ class PredictionSettings:
 
     def describe(self, model: BrlpModel) -> dict[str, Any]:
         """Return everything that must be equal for two runs to give the same numbers."""
-        return {"model_id": model.model_id, "precision": model.precision, **asdict(self)}
+        own = {"model_id": model.model_id, "precision": model.precision, **asdict(self)}
+        if (measured := self._digest_calibration(model)) is not None:
+            own["calibration"] = measured
+        return own
+
+    def _digest_calibration(self, model: BrlpModel) -> str | None:
+        """Return a digest of what a model is calibrated with; None for what its folder says."""
+        if model.folder is None:
+            return None
+        kept = apply_calibration(read_config(model.folder), self.context_from)
+        parts = set(Calibration.model_fields)
+        now, before = (one.model_dump_json(include=parts) for one in (model.config, kept))
+        return None if now == before else hashlib.sha256(now.encode()).hexdigest()[:12]

@@ -161,13 +161,17 @@ def place_start(
     ScanError
         Where a file cannot be read, or no brain is found in it.
     """
+    return load_onto_grid(model, list_start_scans(cohort, visit), cache)
+
+
+def list_start_scans(cohort: Cohort, visit: StartVisit) -> list[VisitScan]:
+    """Return the scans of one person that a prediction from a visit reads, the first one first."""
     first = find_start_visit(cohort, visit.participant_id, until_months=0.0)
     starts = [first] if first.session_id == visit.session_id else [first, visit]
-    visits = [
+    return [
         VisitScan(start.image_path, start.segmentation_path, determinant=start.determinant)
         for start in starts
     ]
-    return load_onto_grid(model, visits, cache)
 
 
 def measure_start(

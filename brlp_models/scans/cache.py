@@ -85,6 +85,17 @@ def compute_key(
     return hashlib.sha256(json.dumps(origin).encode()).hexdigest()
 
 
+def digest_files(visits: Sequence[VisitScan]) -> str:
+    """Return a digest of what the files of visits hold, wherever they lie.
+
+    Raises
+    ------
+    ScanError
+        Where a file cannot be read.
+    """
+    return hashlib.sha256(json.dumps([*map(_digest_visit, visits)]).encode()).hexdigest()
+
+
 def _digest_visit(visit: VisitScan) -> list[object]:
     others = [[name, _digest(source)] for name, source in visit.others.items()]
     return [_digest(visit.scan), _digest(visit.segmentation), _digest(visit.mask), *others]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from brlp_models.baselines.people import TableCoding
+from brlp_models.prediction.person_basis import PersonBasis
 from brlp_models.prediction.person_files import PredictionArchive
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks import synthetic_people
@@ -76,10 +77,10 @@ def test_no_scan_changes_with_tables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_results_of_another_determinant_are_made_again(tmp_path: Any) -> None:
     archive = PredictionArchive(tmp_path, {})
-    archive.write("sub-1", {"rows": []}, determinant=1.25)
-    archive.write("sub-2", {"rows": []})
-    assert archive.has("sub-1", determinant=1.25)
-    assert not archive.has("sub-1", determinant=1.3)
-    assert not archive.has("sub-1")
-    assert archive.has("sub-2")
-    assert not archive.has("sub-2", determinant=1.25)
+    archive.write("sub-1", {"rows": []}, PersonBasis(1.25))
+    archive.write("sub-2", {"rows": []}, PersonBasis())
+    assert archive.has("sub-1", PersonBasis(1.25))
+    assert not archive.has("sub-1", PersonBasis(1.3))
+    assert not archive.has("sub-1", PersonBasis())
+    assert archive.has("sub-2", PersonBasis())
+    assert not archive.has("sub-2", PersonBasis(1.25))

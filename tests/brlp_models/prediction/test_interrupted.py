@@ -13,6 +13,7 @@ from brlp_models.errors import ModelError, OutOfMemoryError
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction import draws as prediction_draws
 from brlp_models.prediction.job import CohortPrediction
+from brlp_models.prediction.person_basis import find_basis
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
 from tests.brlp_models.predicted_people import (
@@ -48,6 +49,62 @@ def test_other_settings_need_another_folder(predict: Predict) -> None:
     predict()
     with pytest.raises(ModelError, match=r"predictions with samples 2, not 4"):
         predict(samples=4)
+
+
+def rename(cohort: Cohort, name: str) -> Cohort:
+    tables = ("participants", "visits", "volumes")
+    own = {table: getattr(cohort, table).assign(participant_id=name) for table in tables}
+    return replace(cohort, **own)
+
+
+def test_another_person_of_the_same_name_is_predicted_anew(
+    predict: Predict, cohort: Cohort
+) -> None:
+    predict(cohort.select(["sub-1"]))
+    found = predict(rename(cohort.select(["sub-2"]), "sub-1")).predictions.set_index("region")
+    first = cohort.visits.set_index("participant_id").loc["sub-2", "session_id"].iloc[0]
+    volumes = cohort.volumes_of("sub-2", str(first)).set_index("region")["volume_mm3"]
+    pd.testing.assert_series_equal(
+        found["baseline_volume_mm3"], volumes.loc[found.index], check_names=False
+    )
+
+
+def test_results_stand_on_what_was_known_at_the_start_wherever_it_lies(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    one = cohort.select(["sub-1"])
+    kept = find_basis(model, one, until_months=0.0).describe()
+    assert set(kept) == {"scans", "tables"}
+
+    def fits(people: Cohort) -> bool:
+        return find_basis(model, people, until_months=0.0).fits(kept)
+
+    def show(path: Path) -> Cohort:
+        return replace(one, visits=one.visits.assign(image_path=str(path)))
+
+    first, other = (
+        cohort.visits.query("participant_id == @name")["image_path"].iloc[0]
+        for name in ("sub-1", "sub-2")
+    )
+    moved = tmp_path / "moved.nii.gz"
+    moved.write_bytes(Path(first).read_bytes())
+    assert fits(show(moved))
+    # neither what came later, nor a scan that nobody can read any more, tells of another person
+    assert fits(one.until(0))
+    assert fits(show(tmp_path / "gone.nii.gz"))
+    assert not fits(show(Path(other)))
+    assert not fits(replace(one, participants=one.participants.assign(diagnosis="LBD")))
+    assert not fits(replace(one, volumes=one.volumes.assign(volume_mm3=1.0)))
+
+
+def test_another_calibration_needs_another_folder(
+    predict: Predict, model: BrlpModel, cohort: Cohort
+) -> None:
+    one, gained = cohort.select(["sub-1"]), {"volume_gain": {"hippocampus": 2.0}}
+    predict(one)
+    calibrated = replace(model, config=model.config.model_copy(update=gained))
+    with pytest.raises(ModelError, match=r"with calibration None, not \w{12}; choose another"):
+        predict(one, model=calibrated)
 
 
 def test_one_persons_failure_leaves_the_rest(predict: Predict, cohort: Cohort) -> None:
