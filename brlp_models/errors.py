@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from cohorts.errors import TrialsimError
+from cohorts.identifiers import show_plainly
 
 
 class ModelError(TrialsimError):
@@ -20,6 +21,9 @@ class OutOfMemoryError(ModelError):
 def list_wrong_values(error: ValidationError) -> list[tuple[str, str]]:
     """Return the dotted key (empty for the whole) and what is wrong with it, of each problem."""
     return [
-        (".".join(map(str, found["loc"])), str(found["msg"]).removeprefix("Value error, "))
+        (
+            show_plainly(".".join(map(str, found["loc"]))).replace("\n", r"\n"),
+            str(found["msg"]).removeprefix("Value error, "),
+        )
         for found in error.errors()
     ]

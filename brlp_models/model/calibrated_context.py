@@ -60,10 +60,11 @@ def tell_other_context(config: ModelConfig, identity: str | None) -> str | None:
     """
     if identity is None or identity in config.calibrations or not config.volume_error:
         return None
-    measured = " or ".join(["the auxiliary model", *config.calibrations])
+    known = ", ".join(config.calibrations)
+    others = f" (others that it holds: {known})" if known else ""
     return (
         f"What predicted changes are divided by and the sds of {config.name} (volume_gain, "
-        f"volume_error) were measured while its context was told by {measured}; it is told by "
-        f"{identity} here, so changes may be too small or too large and intervals too narrow or "
-        "too wide. `trialsim model calibrate --context-from` measures them."
+        f"volume_error) were measured while its context was told by the auxiliary model{others}; "
+        f"it is told by {identity} here, so changes may be too small or too large and intervals "
+        "too narrow or too wide. `trialsim model calibrate --context-from` measures them."
     )

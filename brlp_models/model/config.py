@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cohorts.identifiers import PLAIN
 from cohorts.measurement import describe_learned
 from cohorts.schema import SIDES
 
@@ -293,7 +294,7 @@ class ModelConfig(_Part):
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     volume_error: dict[str, RelativeSd] = {}
     draw_sd: dict[str, RelativeSd] = {}
-    calibrations: dict[str, Calibration] = {}
+    calibrations: dict[Annotated[str, Field(pattern=f"^{PLAIN}$")], Calibration] = {}
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None
     training_ranges: dict[str, Range] = {}
@@ -332,6 +333,7 @@ class ModelConfig(_Part):
     def _check_parts_fit(self) -> "ModelConfig":
         problems = [*_grid_problems(self), *_channel_problems(self), *_network_problems(self)]
         problems += _context_problems(self)
+        problems += _name_problems(self)
         problems += _region_problems(self)
         if problems:
             raise ValueError("; ".join(problems))
@@ -417,6 +419,13 @@ def _context_problems(config: ModelConfig) -> list[str]:
     return problems
 
 
+def _name_problems(config: ModelConfig) -> list[str]:
+    # it stands in every table, file and sentence of the model
+    if config.name.strip() and config.name.isprintable():
+        return []
+    return [f"name must be one line of visible characters, got {config.name!r}"]
+
+
 def _region_problems(config: ModelConfig) -> list[str]:
     named = {"regions": config.regions}
     named |= {f"calibrations.{who}.regions": c.regions for who, c in config.calibrations.items()}
@@ -425,6 +434,17 @@ def _region_problems(config: ModelConfig) -> list[str]:
         for where, regions in named.items()
         if config.endpoint not in regions
     ]
+    parts: dict[str, ModelConfig | Calibration] = {"": config}
+    parts |= {f"calibrations.{who}.": found for who, found in config.calibrations.items()}
+    for where, part in parts.items():
+        measured = part.gain_measurement
+        problems += [
+            f"{where}gain_measurement.intervals lacks {region}, which {where}volume_gain names"
+            for region in part.volume_gain
+            if measured is not None and region not in measured.intervals
+        ]
+        for key in ("volume_gain", "shown_weight", "volume_error", "draw_sd"):
+            named[f"{where}{key}"] = tuple(getattr(part, key))
     if config.segmenter is None:
         return problems
     labels = config.segmenter.labels

@@ -270,10 +270,11 @@ def describe_model(source: str | Path) -> dict[str, Any]:
         "shown_weight": _describe_weight(config),
         "calibrated also for": {
             who: {
+                "regions": list(found.regions),
                 "volume_gain": _describe_gain(apply_calibration(config, who)),
                 "shown_weight": _describe_weight(apply_calibration(config, who)),
             }
-            for who in config.calibrations
+            for who, found in config.calibrations.items()
         },
         "learned from": config.learned_from,
         "training_ranges": {k: list(v) for k, v in config.training_ranges.items()},

@@ -7,6 +7,12 @@ from pydantic import ValidationError
 
 from brlp_models.model.config import ModelConfig
 
+REPORTED = {"regions": ["hippocampus"]}
+UNSURE = {
+    "volume_gain": {"hippocampus": 1.1},
+    "gain_measurement": {"n_people": 12, "n_anatomies": 2, "intervals": {}},
+}
+
 
 def test_padded_latent_fits_the_unet(tiny_config: ModelConfig) -> None:
     assert tiny_config.latent_shape == (5, 6, 5)
@@ -37,6 +43,18 @@ def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
         ({"channels": ["FLAIR"]}, "the first of channels must be T1w, got FLAIR"),
         ({"channels": ["T1w", "FLAIR"]}, r"autoencoder.in_channels must be 2, .*FLAIR\), got 1"),
         ({"latent_scal": 1}, "Extra inputs"),
+        ({"name": "a\nError: b"}, r"one line of visible characters, got 'a\\nError: b'"),
+        ({"calibrations": {"a\x1b[2J-1": REPORTED}}, "should match pattern"),
+        ({"calibrations": {"a-1": {"regions": []}}}, r"none of calibrations.a-1.regions"),
+        ({"volume_gain": {"thalamus": 1}}, "volume_gain names thalamus, which segmenter"),
+        (
+            {"calibrations": {"a-1": {**REPORTED, "shown_weight": {"thalamus": 1}}}},
+            r"calibrations.a-1.shown_weight names thalamus, which segmenter.labels lacks",
+        ),
+        (
+            {"calibrations": {"a-1": {**REPORTED, **UNSURE}}},
+            r"a-1.gain_measurement.intervals lacks hippocampus, which calibrations.a-1.volume_gain",
+        ),
         ({"context": [{"name": "age"}]}, "range = "),
         ({"context": [{"name": "sex", "coding": "categories"}]}, "categories"),
     ],

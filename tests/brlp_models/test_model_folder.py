@@ -122,6 +122,10 @@ def test_mistake_in_the_configuration_is_one_sentence(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**settings, "latent_scale": -1}))
     with pytest.raises(ModelError, match=r"latent_scale: .* greater than 0"):
         read_config(folder)
+    (folder / "config.json").write_text(json.dumps({**settings, "a\nError: b\x1b[2J": 1}))
+    with pytest.raises(ModelError) as refused:
+        read_config(folder)
+    assert str(refused.value).isprintable()
 
 
 def test_network_that_cannot_be_built_is_named(tiny_folder: Callable[..., Path]) -> None:

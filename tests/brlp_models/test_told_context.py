@@ -389,7 +389,7 @@ def test_what_cannot_tell_the_context_calibrates_nothing(
         (("a-1",), "a-1", None),
         (("a-1",), None, None),
         ((), "a-1", "told by the auxiliary model; it is told by a-1 here"),
-        (("b-1",), "a-1", "told by the auxiliary model or b-1; it is told by a-1 here"),
+        (("b-1",), "a-1", "the auxiliary model (others that it holds: b-1); it is told by a-1"),
     ],
 )
 def test_sds_of_another_context_are_told(

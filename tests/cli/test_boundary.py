@@ -38,6 +38,7 @@ def raise_in_a_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) ->
     ("error", "code", "words"),
     [
         (CohortError("One.", "Two."), 1, "Error: One.\nError: Two.\n"),
+        (CohortError("Of \u202eliam\x07."), 1, r"Error: Of \u202eliam\x07."),
         (KeyboardInterrupt(), 130, "Interrupted"),
         (OSError(28, "No space left on device", "a.csv"), 1, "a.csv cannot be used: No space left"),
         (PermissionError(13, "Permission denied", "b"), 1, "b cannot be used: Permission denied"),

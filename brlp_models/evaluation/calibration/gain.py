@@ -44,7 +44,8 @@ def measure_gain(
     Parameters
     ----------
     model
-        The gain that it divides by is multiplied back; its `shown_weight` is left out.
+        The gain that it divides by is multiplied back; its `shown_weight` and `calibrations` are
+        left out.
     people
         Of anatomies that training never read, whom no reported result stands on.
     out
@@ -65,7 +66,9 @@ def measure_gain(
     truth, _ = people.load_truth()
     at_horizon = find_volumes_at(truth, [horizon_months])
     known = people.cohort.select([str(name) for name in at_horizon["participant_id"].unique()])
-    bare = replace(model, config=model.config.model_copy(update={"shown_weight": {}}))
+    # what was measured with any other context says nothing of this one
+    unmeasured: dict[str, object] = {"shown_weight": {}, "calibrations": {}}
+    bare = replace(model, config=model.config.model_copy(update=unmeasured))
     own = at_horizon[at_horizon["region"] == model.config.endpoint]
     changes = predict_told(
         bare,

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from cohorts.errors import TrialsimError
+from cohorts.identifiers import show_plainly
 from trialsim.cli.answering.crash_file import write_crash_file
 from trialsim.cli.answering.extras import describe_missing_extra
 
@@ -58,7 +59,8 @@ def end_command(error: BaseException, *, debug: bool) -> int:
 
 def _tell(*problems: str) -> None:
     for problem in problems:
-        typer.echo(f"Error: {problem}", err=True)
+        # what a file holds must not be what a terminal obeys
+        typer.echo(f"Error: {show_plainly(problem)}", err=True)
 
 
 def _tell_fault(error: BaseException, *, debug: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.identifiers import show_plainly
 from trialsim.cli.asking.recording import JsonOption
 from trialsim.cli.model.baseline_scores import baseline_scores
 from trialsim.cli.model.calibrate import calibrate
@@ -40,7 +41,7 @@ def info(model: ModelArgument = "mini", as_json: JsonOption = False) -> None:
 
         print_json(description)
     else:
-        typer.echo(render_description(description))
+        typer.echo(show_plainly(render_description(description)))
 
 
 @app.command()
