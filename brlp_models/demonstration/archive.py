@@ -22,6 +22,7 @@ from brlp_models.model.files import find_model_folder, read_config, verify_model
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.cohort import predict_cohort
+from cohorts.atomic import write_folder
 from cohorts.schema import validate_table
 from cohorts.table_files import write_table
 
@@ -64,7 +65,11 @@ def copy_archive(folder: Path) -> None:
             f"The demonstration's archive was predicted by {', '.join(sorted(found))}, and the "
             f"bundled model is {bundled}: `trialsim model demonstration-archive` makes it again."
         )
-    shutil.copytree(_BUNDLED, folder, dirs_exist_ok=True)
+    if there.is_file():
+        return
+    # whole or not at all: half of it would be taken for another version's
+    with write_folder(folder, keeps_others=False) as partial_copy:
+        shutil.copytree(_BUNDLED, partial_copy, dirs_exist_ok=True)
 
 
 def make_archive(

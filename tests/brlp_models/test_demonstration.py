@@ -13,6 +13,7 @@ from brlp_models.errors import ModelError
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
+from trialsim.study import demonstration as made_by
 from trialsim.study.demonstration import write_demonstration
 
 AGAIN = 43
@@ -102,5 +103,32 @@ def test_the_archive_of_another_version_is_refused(tmp_path: Path) -> None:
     kept = tmp_path / "demo/archive/predictions.csv"
     kept.write_text(kept.read_text().replace("archive-0000,", "archive-000x,"))
     with pytest.raises(ModelError, match=r"another version's demonstration: remove .*demo, or"):
-        write_demonstration(tmp_path / "demo", n_people=20, seed=1, tell=print)
-    assert not (tmp_path / "demo/screened").exists()
+        copy_archive(tmp_path / "demo/archive")
+
+
+def test_nothing_else_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(made_by, "_write_screened", lambda _, n_people, __: made.append(n_people))
+
+    def write(**changes: int) -> None:
+        write_demonstration(tmp_path, **{"n_people": 20, "seed": 1, **changes}, tell=lambda _: None)
+
+    own = tmp_path / "protocol.toml"
+    own.write_text("mine")
+    with pytest.raises(ModelError, match=r"holds protocol.toml, of another version's .* or of som"):
+        write()
+    assert own.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [own]
+    own.rename(tmp_path / "notes.txt")
+    write()
+    # an interrupted demonstration goes on, as that of the same people
+    (tmp_path / "archive/predictions.csv").unlink()
+    write()
+    assert (tmp_path / "archive/predictions.csv").is_file()
+    for changed, told in (({"n_people": 30}, "people 30 and seed 1"), ({"seed": 2}, "and seed 2")):
+        with pytest.raises(ModelError, match=f"of people 20 and seed 1, not of .*{told}: remove"):
+            write(**changed)
+    assert made == [20, 20]
+    (tmp_path / "demonstration.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"demonstration.json does not say of whom"):
+        write()

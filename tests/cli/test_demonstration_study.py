@@ -72,7 +72,14 @@ def test_the_answer_is_compared_with_what_was_kept_back(
     )
     loss = -100 * np.log(hippocampus["month-24"] / hippocampus["month-0"])
     # the trajectories of a trial are drawn from people whose noise is taken off
-    assert found.loss_of_all == pytest.approx(loss.mean(), abs=0.3)
+    assert found.loss_of_all.value == pytest.approx(loss.mean(), abs=0.3)
+    half = (found.loss_of_all.upper - found.loss_of_all.lower) / 2
+    assert half == pytest.approx(2.0 * loss.sem(), rel=0.2)
+    assert found.loss_true.lower < found.loss_true.value < found.loss_true.upper
     assert 0.05 <= found.power <= 1
+    # where the size that is needed may be that of the proposed trial, so may the power of it
+    assert found.power_lower < found.power < found.power_upper
+    reaches = found.n_needed_lower <= found.n_proposed <= found.n_needed_upper
+    assert reaches == (found.power_lower <= 0.8 <= found.power_upper)
     assert found.n_needed_lower < found.n_needed < found.n_needed_upper
     assert "The truth that was kept back" in str(found)

@@ -3,15 +3,20 @@
 What truly becomes of the screened is kept back until the study has answered.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Final
 
 import pandas as pd
+from scipy.stats import t as student
 
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
 from brlp_models.demonstration.people import GENERATOR, Group, write_baseline_scans
+from brlp_models.errors import ModelError
+from cohorts.atomic import write_file
 from cohorts.folder import is_cohort_folder
 from cohorts.synthetic.truth import write_generator, write_true_volumes
 from trialsim.study.making import Listener, run_protocol
@@ -20,6 +25,12 @@ from trialsim.study.result import StudyResult
 
 KEPT_BACK: Final = "kept-back"
 """The folder of what nobody who plans a trial can know."""
+
+_NORMAL: Final = NormalDist()
+_Z95: Final = _NORMAL.inv_cdf(0.975)
+
+_RECORD: Final = "demonstration.json"
+"""The file that says of how many people, and of which seed, a demonstration is."""
 
 _DESIGN: Final = """\
 [design]
@@ -104,15 +115,51 @@ def write_demonstration(
     """Write the screened people, the archive and the protocol; return the protocol.
 
     What is finished stays, so that an interrupted demonstration goes on.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds something else under the names that are written, a demonstration of
+        other people, or that of another version.
     """
     # paths in a cohort stay what they are, wherever a study that reads it lies
     folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, {"people": n_people, "seed": seed})
     copy_archive(folder / "archive")
     if not is_cohort_folder(folder / "screened"):
         tell("Making SYNTHETIC people to be screened")
         _write_screened(folder, n_people, seed)
     return write_protocol(folder, seed=seed)
+
+
+def _claim(folder: Path, asked: Mapping[str, int]) -> None:
+    """Write what the folder is the demonstration of; refuse to write over anything else."""
+    record = folder / _RECORD
+    names = ("archive", "screened", KEPT_BACK, "protocol.toml", "results")
+    if there := [name for name in names if (folder / name).exists()]:
+        if not record.is_file():
+            raise ModelError(
+                f"{folder} holds {', '.join(there)}, of another version's demonstration or of "
+                f"something else: remove {folder}, or name another folder."
+            )
+        if (found := _read_record(record)) != asked:
+            shown = [" and ".join(f"{key} {one[key]}" for key in asked) for one in (found, asked)]
+            raise ModelError(
+                f"{folder} holds the demonstration of {shown[0]}, not of {shown[1]}: remove it, or "
+                "name another folder."
+            )
+    write_file(record, (json.dumps(asked) + "\n").encode())
+
+
+def _read_record(path: Path) -> dict[str, int]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {name: int(content[name]) for name in ("people", "seed")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} does not say of whom the demonstration is: remove {path.parent}, or name "
+            "another folder."
+        ) from error
 
 
 def write_protocol(folder: Path, *, seed: int) -> Path:
@@ -146,21 +193,23 @@ class Found:
         People of the proposed trial, both arms.
     loss_said, loss_true, loss_of_all
         Mean loss to the last visit (log percent): of the proposed choice as the archive had it, of
-        the people chosen, of everyone screened.
-    power
-        That the proposed trial has with the people chosen.
+        the people chosen, of everyone screened; of the last two with the 95 % interval of so few
+        people.
+    power, power_lower, power_upper
+        That the proposed trial has with the people chosen, with that interval.
     n_needed, n_needed_lower, n_needed_upper
-        People of a trial of them with the power that was asked for, with the 95 % interval of so
-        few people.
+        People of a trial of them with the power that was asked for, with that interval.
     """
 
     n_screened: int
     n_chosen: int
     n_proposed: int
     loss_said: float
-    loss_true: float
-    loss_of_all: float
+    loss_true: "Loss"
+    loss_of_all: "Loss"
     power: float
+    power_lower: float
+    power_upper: float
     n_needed: float
     n_needed_lower: float
     n_needed_upper: float
@@ -169,12 +218,26 @@ class Found:
         """Return it in sentences."""
         return (
             f"The truth that was kept back: the {self.n_chosen} chosen of {self.n_screened} people "
-            f"screened lose {self.loss_true:.1f} % in two years (everyone screened "
-            f"{self.loss_of_all:.1f} %); the archive had said {self.loss_said:.1f} %. A trial of "
-            f"{self.n_proposed} such people would have had a power of {self.power:.0%}; the "
-            f"target needs {self.n_needed:.0f} (95 % interval {self.n_needed_lower:.0f} to "
-            f"{self.n_needed_upper:.0f}, so wide because {self.n_chosen} people tell little)."
+            f"screened lose {self.loss_true} in two years, everyone screened {self.loss_of_all}; "
+            f"the archive had said {self.loss_said:.1f} % of the chosen. A trial of "
+            f"{self.n_proposed} such people would have had a power of {self.power:.0%} "
+            f"({self.power_lower:.0%} to {self.power_upper:.0%}); the target needs "
+            f"{self.n_needed:.0f} ({self.n_needed_lower:.0f} to {self.n_needed_upper:.0f}). The "
+            f"intervals (95 %) are so wide because {self.n_chosen} people tell little."
         )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A mean loss (log percent) of some people, with the 95 % interval of so few."""
+
+    value: float
+    lower: float
+    upper: float
+
+    def __str__(self) -> str:
+        """Return it with its interval."""
+        return f"{self.value:.1f} % ({self.lower:.1f} to {self.upper:.1f})"
 
 
 def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) -> Found:
@@ -220,17 +283,24 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
     (needed,) = sizes.to_dict("records")
     per_control = n_proposed / float(said["n_control_proposed"])
     losses = (
-        _find_loss(result, said[keys]),
+        _find_loss(result, said[keys]).value,
         _find_loss(true, choice),
         _find_loss(true, pd.Series(["random", 1.0], keys)),
     )
+    power = float(at_proposed["power"])
+    # what is sought for one power tells of the other: the effect over its error goes with the root
+    shifts = [
+        (needed["n_control"] / needed[f"n_control_{end}_cohort"]) ** 0.5
+        for end in ("upper", "lower")
+    ]
     n_screened = result.table("participants")["participant_id"].nunique()
     return Found(
         n_screened,
         int(at_proposed["pool_size"]),
         n_proposed,
         *losses,
-        float(at_proposed["power"]),
+        power,
+        *(_NORMAL.cdf((_NORMAL.inv_cdf(power) + _Z95) * k - _Z95) for k in shifts),
         *(
             per_control * float(needed[name])
             for name in ("n_control", "n_control_lower_cohort", "n_control_upper_cohort")
@@ -242,6 +312,11 @@ def _pick(table: pd.DataFrame, choice: pd.Series) -> pd.DataFrame:
     return table[(table[list(choice.index)] == choice).all(axis=1)]
 
 
-def _find_loss(result: StudyResult, choice: pd.Series) -> float:
-    rows = _pick(result.table("pool_moments"), choice)
-    return -float(rows.loc[rows["quantity"] == "month 24", "true_change"].iloc[0])
+def _find_loss(result: StudyResult, choice: pd.Series) -> Loss:
+    moments = _pick(result.table("pool_moments"), choice).set_index(["quantity", "other"])
+    first, last = "month 0", "month 24"
+    at_last, known = moments.loc[[(last, last)]].iloc[0], moments["covariance"]
+    mean, n = float(at_last["true_change"]), int(at_last["pool_size"])
+    variance = known[last, last] + known[first, first] - 2 * known[first, last]
+    half = float(student.ppf(0.975, n - 1)) * (variance / n) ** 0.5
+    return Loss(-mean, -mean - half, -mean + half)
