@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import describe_training_people
 from brlp_models.scans.cache import ScanCache
 from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, render_card
+from brlp_models.training.network_reader import NetworkTraining
 from brlp_models.training.origin import identify, keep_origin
 from cohorts.cohort import Cohort
 from cohorts.measurement import list_tools, require_one_tool
@@ -34,7 +36,7 @@ def fit_cohort_baseline(
     archive: Cohort | None = None,
     horizons_months: Sequence[float],
     model: BrlpModel,
-    report: Callable[[], None] = lambda: None,
+    report: Callable[[str, float, float], None] = lambda *_: None,
 ) -> Baseline:
     """Fit a baseline on a cohort's measured volumes, and write its folder.
 
@@ -57,7 +59,8 @@ def fit_cohort_baseline(
     model
         On whose grid scans are read.
     report
-        Called after each scan.
+        Called with what is being done, how far it is, and of how much: after each scan that is
+        read, and after each that is described, or each epoch of a network.
 
     Raises
     ------
@@ -75,7 +78,10 @@ def fit_cohort_baseline(
     images = None
     if name != "elastic_net":
         cache = ScanCache(out.with_name(f"{out.name}.{SCANS}"))
-        images, problems = read_baseline_scans(model, None, cohort, cache, report)
+        n_read, n_people = count(1), len(cohort.participants)
+        images, problems = read_baseline_scans(
+            model, None, cohort, cache, lambda: report("reading scans", next(n_read), n_people)
+        )
         if not images:
             raise ModelError(f"Nobody's scan can be read: {' '.join(sorted({*problems.values()}))}")
         cohort = cohort.select(list(images))
@@ -97,6 +103,9 @@ def fit_cohort_baseline(
                 "model": model.model_id,
             },
         )
+    n_done = count(1)
+    # a network may stop before its last epoch
+    n_parts = NetworkTraining().epochs if name == "cnn_regression" else len(learned.table)
     baseline = fit_baseline(
         name,
         learned,
@@ -104,6 +113,7 @@ def fit_cohort_baseline(
         archive=everyone[-1],
         model=model,
         checkpoint=training,
+        report=lambda: report("learning", next(n_done), n_parts),
     )
     tools = [tool for one in people.values() for tool in list_tools(one).index]
     measured = baseline.config.model_copy(update={"measured_by": tools[0] if tools else None})

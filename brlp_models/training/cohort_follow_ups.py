@@ -1,6 +1,7 @@
 """Baselines that make an image, learned from pairs of scans of a cohort's people."""
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -48,7 +49,7 @@ def fit_cohort_follow_up(
     *,
     model: BrlpModel,
     settings: Settings | None = None,
-    report: Callable[[], None] = lambda: None,
+    report: Callable[[str, float, float], None] = lambda *_: None,
 ) -> ImageBaseline:
     """Learn from each person's baseline scan and every later one, and write the folder.
 
@@ -66,7 +67,8 @@ def fit_cohort_follow_up(
     settings
         How it is trained: `DeformationSettings`, or `LatentSettings` for networks on latents.
     report
-        Called after each person's scans.
+        Called with what is being done, how far it is, and of how much: after each person's scans,
+        and after each step of the training.
 
     Raises
     ------
@@ -79,7 +81,16 @@ def fit_cohort_follow_up(
     coding = TableCoding.fit(table[table[list(names)].notna().all(axis=1)], names)
     cache = ScanCache(out.with_name(f"{out.name}.{SCANS}"))
     show = _quantize if name == "deformation" else _Encoder(model)
-    pairs, people = _read_pairs(cohort, table, coding, model, cache, show, report)
+    n_read, n_people = count(1), len(cohort.participants)
+    pairs, people = _read_pairs(
+        cohort,
+        table,
+        coding,
+        model,
+        cache,
+        show,
+        lambda: report("reading scans", next(n_read), n_people),
+    )
     if not pairs:
         raise ModelError(
             f"Nobody of the cohort {cohort.name} has a scan at baseline and at a later visit, and "
@@ -111,7 +122,14 @@ def fit_cohort_follow_up(
     )
     with limited_threads(1):
         accelerator = start_accelerator(settings.loop)
-        weights = train_stage(stage, settings.loop, folder, seed=_SEED, accelerator=accelerator)
+        weights = train_stage(
+            stage,
+            settings.loop,
+            folder,
+            seed=_SEED,
+            accelerator=accelerator,
+            report=lambda step, _: report("learning", step + 1, settings.loop.steps),
+        )
     fitted.network.load_state_dict(weights[stage.exported[0]])
     write_baseline_folder(
         out,

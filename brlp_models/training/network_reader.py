@@ -86,7 +86,7 @@ def train_network_reader(
         Of the checkpoint, one an epoch; an interrupted training goes on from it to the weights that
         an uninterrupted one has. None: no checkpoint.
     report
-        Called after each epoch.
+        Called after each epoch, and at once for each that an interrupted training has done.
 
     Returns
     -------
@@ -124,6 +124,8 @@ def train_network_reader(
     parts: dict[str, Any] = {"network": network, "optimizer": optimizer, "schedule": schedule}
     best = _Best()
     first = _restore(folder, parts, best)
+    for _ in range(first):
+        report()
     for epoch in range(first, settings.epochs):
         if epoch - best.epoch > settings.patience:
             break

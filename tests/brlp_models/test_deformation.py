@@ -74,8 +74,19 @@ def fitted(
 ) -> ImageBaseline:
     """Return what has hardly learned: its folder, and what it refuses, do not hang on that."""
     out = tmp_path_factory.mktemp("fitted") / "deformation"
-    settings = DeformationSettings(loop=LoopSettings(steps=2))
-    return fit_cohort_follow_up("deformation", cohort, out, model=tiny_model, settings=settings)
+    settings, told = DeformationSettings(loop=LoopSettings(steps=2)), list[tuple[object, ...]]()
+    found = fit_cohort_follow_up(
+        "deformation",
+        cohort,
+        out,
+        model=tiny_model,
+        settings=settings,
+        report=lambda *how_far: told.append(how_far),
+    )
+    n = len(cohort.participants)
+    assert told[:n] == [("reading scans", k, n) for k in range(1, n + 1)]
+    assert told[n:] == [("learning", 1, 2), ("learning", 2, 2)]
+    return found
 
 
 ROW = pd.DataFrame({"age_years": [70.0], "sex": ["F"], "diagnosis": ["MCI"]}, index=["sub-x"])

@@ -36,11 +36,12 @@ def train_baseline(
     horizons_months: Sequence[float],
     model: str,
     measured_by: str | None,
-    counting: Counting,
+    report: Callable[[str, float, float], None],
 ) -> None:
     """Fit a baseline on a cohort; see `cohort_baselines`, `cohort_follow_ups` of training.
 
     What makes an image learns from pairs of scans; archive and horizons are those of regressions.
+    `report` is called with what is being done, how far it is, and of how much.
 
     Raises
     ------
@@ -49,21 +50,20 @@ def train_baseline(
     """
     refuse_existing(out)
     people = load_cohort(cohort, measured_by=measured_by)
-    with counting(len(people.participants)) as step:
-        if name == "deformation" or name == "ag_ldm" or name == "flow_matching":
-            if archive is not None:
-                raise ModelError(f"{name} learns from pairs of scans alone; leave the archive out.")
-            fit_cohort_follow_up(name, people, out, model=load_model(model), report=step)
-            return
-        fit_cohort_baseline(
-            name,
-            people,
-            out,
-            archive=load_cohort(archive, measured_by=measured_by) if archive else None,
-            horizons_months=horizons_months,
-            model=load_model(model),
-            report=step,
-        )
+    if name == "deformation" or name == "ag_ldm" or name == "flow_matching":
+        if archive is not None:
+            raise ModelError(f"{name} learns from pairs of scans alone; leave the archive out.")
+        fit_cohort_follow_up(name, people, out, model=load_model(model), report=report)
+        return
+    fit_cohort_baseline(
+        name,
+        people,
+        out,
+        archive=load_cohort(archive, measured_by=measured_by) if archive else None,
+        horizons_months=horizons_months,
+        model=load_model(model),
+        report=report,
+    )
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def train(
     from brlp_models.training.loop import is_first_process
     from brlp_models.training.recipe import load_recipe
     from brlp_models.training.session import TrainingSession
-    from trialsim.cli.answering.progress import count_items
+    from trialsim.cli.answering.progress import show_bar
     from trialsim.errors import DesignError
     from trialsim.study.baselines import train_baseline
 
@@ -97,16 +97,17 @@ def train(
                 f"Say which baseline ({', '.join(BaselineChoice)}), and whom it learns from: "
                 "`trialsim train baseline image_regression --data archive`."
             )
-        train_baseline(
-            name.value,
-            data,
-            out,
-            archive=archive,
-            horizons_months=horizon,
-            model=model,
-            measured_by=measured_by,
-            counting=lambda n: count_items("reading scans", n, quiet=quiet),
-        )
+        with show_bar(quiet=quiet) as advance:
+            train_baseline(
+                name.value,
+                data,
+                out,
+                archive=archive,
+                horizons_months=horizon,
+                model=model,
+                measured_by=measured_by,
+                report=advance,
+            )
         typer.echo(out)
         return
     if name is not None:
