@@ -130,6 +130,15 @@ def test_screened_and_cost_are_those_of_the_proposed_people(
     assert "600 people have to be screened" in str(protocol)
 
 
+@pytest.mark.parametrize("is_synthetic", [True, False])
+def test_what_is_pasted_into_a_protocol_says_that_people_are_simulated(
+    facts_of: Callable[..., StudyFacts], monkeypatch: pytest.MonkeyPatch, is_synthetic: bool
+) -> None:
+    monkeypatch.setattr(StudyFacts, "is_synthetic", property(lambda _: is_synthetic))
+    blocks = describe_paragraphs(facts_of()).blocks
+    assert [str(block).count("SYNTHETIC people") for block in blocks] == [int(is_synthetic)] * 2
+
+
 def test_doubts_come_before_the_cheapest_point(facts_of: Callable[..., StudyFacts]) -> None:
     answer = describe_answer(facts_of(is_settled=False, doubts=DOUBT, share_chosen=0.5))
     # the first sentence says what is not known; the result stands beside it, not below

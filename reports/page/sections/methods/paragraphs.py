@@ -26,6 +26,7 @@ from reports.page.units import show_region, show_unit
 _TITLE = "Text for the protocol and the analysis plan"
 _TABLE = "operating_characteristics"
 _MOMENTS = "pool_moments"
+_SYNTHETIC = "SYNTHETIC people: these numbers show how the software answers, and plan no trial."
 
 
 def describe_paragraphs(facts: StudyFacts) -> Section:
@@ -33,11 +34,13 @@ def describe_paragraphs(facts: StudyFacts) -> Section:
     choice = choose(facts)
     if choice is None or not facts.has(_TABLE):
         return Section(_TITLE, describe_gap(facts, "sample_sizes", _TABLE))
-    protocol = " ".join([*_sample_size(facts, choice), *_effect(facts, choice), _software(facts)])
-    plan = " ".join([*_analysis(facts), *_performance(facts, choice), _software(facts)])
+    # what is pasted elsewhere leaves the page's own mark behind
+    mark = [_SYNTHETIC] if facts.is_synthetic else []
+    protocol = [*mark, *_sample_size(facts, choice), *_effect(facts, choice), _software(facts)]
+    plan = [*mark, *_analysis(facts), *_performance(facts, choice), _software(facts)]
     blocks: tuple[Block, ...] = (
-        Listing("Protocol, sample size", (protocol,)),
-        Listing("Statistical analysis plan, simulation and analysis", (plan,)),
+        Listing("Protocol, sample size", (" ".join(protocol),)),
+        Listing("Statistical analysis plan, simulation and analysis", (" ".join(plan),)),
     )
     return Section(_TITLE, blocks)
 
