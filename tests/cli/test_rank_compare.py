@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ def test_rank_writes_scores_selections_and_who_is_left_out(folder: Path) -> None
     assert not read(folder, "group_differences").empty
     assert (folder / "out" / "scores.csv").exists()
     assert (folder / "out" / "group_differences_30_percent.png").exists()
+
+
+def test_rank_tells_which_volume_no_model_reads(folder: Path) -> None:
+    cohort = Cohort.read(folder / "cohort")
+    lacking = cohort.volumes["participant_id"] < "sub-020"
+    kept = cohort.volumes[~(lacking & (cohort.volumes["region"] == "head_size_mm3"))]
+    replace(cohort, volumes=kept).write(folder / "cohort")
+    code, _, told = run(folder, "rank", "--strategies", "regression")
+    assert code == 0
+    assert "reads head_size_mm3, which 100 of the 120 people screened have: 90 % of each" in told
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 
 from cohorts.schema import validate_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
+from trialsim.enrichment.features import describe_unread
 from trialsim.enrichment.folds import assign_folds
 from trialsim.enrichment.scoring import count_missing_scores
 from trialsim.enrichment.unfitted import GivenScores
@@ -234,3 +235,16 @@ def test_stacked_cross_fits_where_training_people_have_no_predictions(
     )
     alone = score(["stacked"], people)
     pd.testing.assert_frame_equal(score(["stacked"], replace(people, training=taught)), alone)
+
+
+def test_what_too_few_have_is_told_since_no_model_reads_it(people: ScreeningTables) -> None:
+    taught = replace(people, baseline=people.baseline.assign(amygdala_mm3=3000.0, mmse=28.0))
+    few = people.baseline["head_size_mm3"].mask(np.arange(300) < 90)
+    screened = replace(people, baseline=people.baseline.assign(head_size_mm3=few), training=taught)
+    amygdala, head, mmse = describe_unread(screened, covariates=True)
+    assert amygdala.startswith("No strategy that learns from outcomes reads amygdala_mm3, which 0 ")
+    assert "which 210 of the 300 people screened and 300 of the 300 people to fit on have" in head
+    assert "reads mmse" in mmse
+    assert describe_unread(screened, covariates=False) == [amygdala, head]
+    # nor is anything told of what all have or nobody has
+    assert describe_unread(people, covariates=True) == []

@@ -19,23 +19,65 @@ _EXTRA_COVARIATES = ("apoe4", "education_years", "mmse")
 
 def list_features(tables: ScreeningTables, candidates: Sequence[str]) -> list[str]:
     """Return the candidates that at least 90 % of people have, in the training cohort too."""
-    cohorts = [tables] if tables.training is None else [tables, tables.training]
     return [
         column
         for column in candidates
-        if all(
-            column in cohort.baseline
-            and pd.to_numeric(cohort.baseline[column], errors="coerce").notna().mean()
-            >= _MIN_COVERAGE
-            for cohort in cohorts
-        )
+        if all(known >= _MIN_COVERAGE * n for known, n in _count_known(tables, column))
     ]
+
+
+def describe_unread(tables: ScreeningTables, *, covariates: bool) -> list[str]:
+    """Return a sentence for each volume or covariate that too few have for a model to read it.
+
+    Nothing is said of what nobody has.
+
+    Parameters
+    ----------
+    tables
+        Screened people, and whom strategies are fitted on.
+    covariates
+        Whether APOE4, education and MMSE would be read.
+    """
+    candidates = [*_name_volumes(tables), *(_EXTRA_COVARIATES if covariates else ())]
+    read = list_features(tables, candidates)
+    sentences = []
+    for column in candidates:
+        counts = _count_known(tables, column)
+        if column not in read and any(known for known, _ in counts):
+            people = ("people screened", "people to fit on")
+            have = " and ".join(
+                f"{known:,} of the {n:,} {whose}"
+                for (known, n), whose in zip(counts, people, strict=False)
+            )
+            sentences.append(
+                f"No strategy that learns from outcomes reads {column}, which {have} have: "
+                f"{_MIN_COVERAGE * 100:.0f} % of each are needed."
+            )
+    return sentences
+
+
+def _count_known(tables: ScreeningTables, column: str) -> list[tuple[int, int]]:
+    """Return how many have a number, of how many: people screened, the training cohort."""
+    cohorts = [tables] if tables.training is None else [tables, tables.training]
+    return [
+        (
+            int(pd.to_numeric(cohort.baseline[column], errors="coerce").notna().sum())
+            if column in cohort.baseline
+            else 0,
+            len(cohort.baseline),
+        )
+        for cohort in cohorts
+    ]
+
+
+def _name_volumes(tables: ScreeningTables) -> list[str]:
+    regions = dict.fromkeys((tables.region, *CONTEXT_REGIONS, HEAD_SIZE))
+    return [name_volume_column(region) for region in regions]
 
 
 def list_volumes(tables: ScreeningTables) -> list[str]:
     """Return the endpoint's region, BrLP's context regions, head size, where they are measured."""
-    regions = dict.fromkeys((tables.region, *CONTEXT_REGIONS, HEAD_SIZE))
-    return list_features(tables, [name_volume_column(region) for region in regions])
+    return list_features(tables, _name_volumes(tables))
 
 
 def list_known_covariates(tables: ScreeningTables) -> list[str]:

@@ -15,6 +15,7 @@ from trialsim.enrichment import (
     rank_people,
     score_people,
 )
+from trialsim.enrichment.features import describe_unread
 from trialsim.enrichment.registry import list_packages
 from trialsim.enrichment.screening import Screening
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
@@ -102,6 +103,9 @@ def score(job: Job, run: Run, *, is_last: bool = False) -> None:
         job.let_go()
     strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
+    learning = [strategy.name for strategy in strategies if "outcome" in strategy.needs]
+    if learning:
+        job.tell(describe_unread(screening.tables, covariates="boosting" in learning))
     del screening, strategies
     rankings = rank_people(scores, job.rng("ties"))
     counts = count_selections(rankings, job.protocol.selection.fractions_enrolled)
