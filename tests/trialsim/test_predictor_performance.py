@@ -77,6 +77,19 @@ def test_metrics_by_count_are_those_of_repeated_people(
         assert found["auc"][resample] == pytest.approx(roc_auc_score(fast[people], x))
 
 
+def test_samples_of_one_person_alone_tell_nothing(recwarn: pytest.WarningsRecorder) -> None:
+    # values of which sums of squares are rounded above and below 0
+    score, decline = np.array([[0.1, 0.7, 1.3], [3.3, 4.1, 2.7]])
+    scores = np.append(score, np.nan)
+    counts = np.array([[4, 0, 0, 0], [0, 3, 0, 1], [0, 0, 0, 4], [1, 2, 0, 1]], dtype=np.int32)
+    sample = _Sample.take_each([scores], np.append(decline, 1.0), np.array([1, 0, 0, 0]) > 0)
+    (found,) = _measure(sample, counts)
+    for name in ("spearman", "pearson", "calibration_slope", "r_squared"):
+        assert np.isnan(found[name][:3]).all(), name
+        assert np.isfinite(found[name][3]), name
+    assert not recwarn.list
+
+
 def test_one_thread_resamples(
     truth: TrueDecline,
     scores: pd.DataFrame,

@@ -292,20 +292,23 @@ class _Sample:
             decline_ranks = decline.ranks.take(self.from_decline, axis=1, mode="clip")
             products = np.vecdot(weighted, decline_ranks)
             n_fast, fast_ranks = weight @ self.event, weighted @ self.event
-            parts.append((own.n, n_fast, fast_ranks, products, own.squares * decline.squares))
-        found = zip(*parts, strict=True)
-        n, n_fast, fast_ranks, rank_products, rank_squares = map(np.concatenate, found)
+            parts.append((own.n, n_fast, fast_ranks, products, own.squares, decline.squares))
+        found = map(np.concatenate, zip(*parts, strict=True))
+        n, n_fast, fast_ranks, rank_products, score_squares, decline_squares = found
         rank_sum = fast_ranks + n_fast * (n + 1) / 2
         # one product of all resamples: of other numbers of columns BLAS may round otherwise
         residual, x_sum, y_sum, x_off, y_off, x_squares, y_squares, products = (
             self.sums @ np.ascontiguousarray(weights.T)
         )
-        x_square, y_square = x_squares - x_off**2 / n, y_squares - y_off**2 / n
-        product = products - x_off * y_off / n
+        # few people may be one person again and again: ranks tell exactly that nothing varies
+        x_varies, y_varies = score_squares > 0, decline_squares > 0
         with np.errstate(divide="ignore", invalid="ignore"):
+            x_square = np.where(x_varies, x_squares - x_off**2 / n, np.nan)
+            y_square = np.where(y_varies, y_squares - y_off**2 / n, np.nan)
+            product = products - x_off * y_off / n
             slope = product / x_square
             return {
-                "spearman": rank_products / np.sqrt(rank_squares),
+                "spearman": rank_products / np.sqrt(score_squares * decline_squares),
                 "pearson": product / np.sqrt(x_square * y_square),
                 # Mann-Whitney; undefined where everybody or nobody is fast.
                 "auc": (rank_sum - n_fast * (n_fast + 1) / 2) / (n_fast * (n - n_fast)),
