@@ -132,7 +132,7 @@ def read_ages(
     values = records.frame[column]
     is_bound, bounds = _find_bounds(values)
     ages, wrong = parse_numbers(values.mask(is_bound) if is_bound.any() else values)
-    records.report(wrong, column, "got {value}, an age in numbers is expected")
+    records.report_text(wrong, column, "an age in numbers")
     unit = age_unit or _detect_age_unit(records, column, ages.to_numpy())
     years = ages * AGE_UNITS_YEARS[unit]
     if is_bound.any():

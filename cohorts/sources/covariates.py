@@ -72,7 +72,7 @@ def _is_numeric(records: Records, name: str, wrong: npt.NDArray[np.bool_]) -> bo
     if name in TEXT_COVARIATES:
         return False
     if name in NUMERIC_COVARIATES:
-        records.report(wrong, name, "got {value}, a number is expected")
+        records.report_text(wrong, name, "a number")
         return True
     if wrong.sum() >= 0.5 * (~is_missing(records.frame[name])).sum():
         return False

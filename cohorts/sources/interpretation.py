@@ -245,7 +245,7 @@ def _read_volumes(records: Records) -> None:
     for column in list_volume_columns(records.frame):
         volumes, wrong = parse_numbers(records.frame[column])
         own = column.removeprefix(AT_BASELINE)
-        records.report(wrong, column, "got {value}, a volume in numbers is expected")
+        records.report_text(wrong, column, "a volume in numbers")
         records.frame[column] = volumes * records.volume_factors.get(own, 1.0)
     _place_baseline_volumes(records)
     _complete_brain(records)

@@ -1,5 +1,6 @@
 """Visits as a source holds them: one row a visit, before they are trusted."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.identifiers import show_plainly
-from cohorts.sources.values import says_nothing
+from cohorts.sources.values import is_missing, says_nothing
 
 # A name of ours begins with a character that no header holds, so that no column of a file is taken
 # for it.
@@ -24,6 +25,10 @@ AT_BASELINE: Final = "at baseline: "
 """What begins the name of a column that holds a person's volume at baseline, on every row."""
 
 PROVENANCE: Final = (SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, PERSON_DIAGNOSIS)
+
+
+_WITH_COMMA: Final = re.compile(r"\s*[+-]?(\d+(\.\d{3})*,\d+|\d{1,3}(,\d{3})+(\.\d+)?)\s*")
+"""65,07, 1.509,7 or 1,509,724: a number, in some country."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,35 @@ class Records:
         for row in self.frame.iloc[positions].to_dict("records") if len(positions) else ():
             self.problems.append(self._problem(row, column, message))
 
+    def report_text(self, rows: npt.NDArray[np.bool_], column: str, expected: str) -> None:
+        """Add the problems of cells that are no number, in a column of numbers.
+
+        Where most cells are written with a comma, as by a spreadsheet of many countries, that is
+        one problem of the column.
+
+        Parameters
+        ----------
+        rows
+            Whose cells are text.
+        column
+            Its name in `frame`.
+        expected
+            What a message says is expected.
+        """
+        cells = self.frame[column]
+        with_comma = np.array(rows, dtype=bool)
+        with_comma[rows] = [_is_with_comma(cell) for cell in cells[rows]]
+        n_with_comma = int(with_comma.sum())
+        if n_with_comma > 1 and 2 * n_with_comma > int((~is_missing(cells)).sum()):
+            self.report_all(
+                column,
+                f"{n_with_comma} numbers are written with a comma (the first "
+                f"{show(cells[with_comma].iloc[0])}); a decimal point, and nothing that parts "
+                "thousands, is expected",
+            )
+            rows = rows & ~with_comma
+        self.report(rows, column, f"got {{value}}, {expected} is expected")
+
     def report_all(self, column: str | None, message: str) -> None:
         """Add a problem of the whole input, which leaving people out does not mend."""
         self.problems.append(
@@ -154,6 +188,10 @@ class Records:
 def as_row_number(value: Any) -> int | None:
     """Return the number of a row, which tables with gaps hold as a float; None for a gap."""
     return None if says_nothing(value) else int(value)
+
+
+def _is_with_comma(cell: object) -> bool:
+    return isinstance(cell, str) and _WITH_COMMA.fullmatch(cell) is not None
 
 
 def show(value: object) -> str:

@@ -80,7 +80,7 @@ def _read_durations(records: Records, stated: list[str]) -> pd.Series:
     found = {}
     for name in stated:
         times, wrong = parse_numbers(records.frame[name])
-        records.report(wrong, name, "got {value}, a time in numbers is expected")
+        records.report_text(wrong, name, "a time in numbers")
         found[name] = times * MONTHS_IN[name]
     for name in stated[1:]:
         if (found[name] - found[stated[0]]).abs().max() > _AGREE_WITHIN_MONTHS:

@@ -96,6 +96,18 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     "age missing": (put(2, age_years="n/a"), ["row 4, column age_years: got nothing", "sub-02"]),
     "age text": (put(2, age_years="old"), ["row 4, column age_years: got 'old'", "numbers"]),
     "age with decimal comma": (put(2, age_years="75,5"), ["got '75,5'", "numbers"]),
+    "ages with decimal commas": (
+        put_all("age_years", lambda age: f"{age:.0f},5"),
+        ["column age_years: 6 numbers are written with a comma (the first '70,5'); a decimal"],
+    ),
+    "volumes with parted thousands": (
+        put_all("hippocampus_mm3", lambda mm3: f"{mm3:,.1f}"),
+        ["column hippocampus_mm3: 6 numbers are written with a comma (the first '6,900.0')"],
+    ),
+    "a word among volumes with commas": (
+        chain(put_all("hippocampus_mm3", lambda mm3: f"{mm3:g},5"), put(2, hippocampus_mm3="big")),
+        ["row 4, column hippocampus_mm3: got 'big', a volume in numbers"],
+    ),
     "age negative": (put(2, age_years=-3), ["row 4, column age_years: got -3", "0 to 120"]),
     "age zero": (put(2, age_years=0), ["got 0, an age in years", "sub-02"]),
     "age infinite": (put(2, age_years="inf"), ["row 4, column age_years: got inf", "sub-02"]),
