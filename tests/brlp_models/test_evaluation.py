@@ -328,7 +328,7 @@ def test_people_whom_a_model_knows_do_not_judge_it(
     trained = load_model(copy_model_folder(model.folder, tmp_path / "m", model.config, texts))
     with pytest.raises(ModelError, match="tiny was trained on 2 of these 6 people"):
         evaluate_model(trained, people, tmp_path / "out", SETTINGS)
-    texts = {CALIBRATION_PEOPLE: describe_calibration_people(cohort)}
+    texts = {CALIBRATION_PEOPLE: describe_calibration_people(cohort, model)}
     fitted = load_model(copy_model_folder(model.folder, tmp_path / "c", model.config, texts))
     with pytest.raises(ModelError, match="tiny was calibrated on 6 of these 6 people"):
         evaluate_model(fitted, people, tmp_path / "out", SETTINGS)

@@ -56,7 +56,9 @@ def write_start(folder: Path, **changes: object) -> Path:
         "latent_scale": 0.7,
         "residual_scale": 3.0,
         "volume_gain": {"hippocampus": 0.5},
-        "gain_measurement": GainMeasurement(n_people=60, n_anatomies=2, intervals={}),
+        "gain_measurement": GainMeasurement(
+            n_people=60, n_anatomies=2, intervals={"hippocampus": (0.5, 0.9)}
+        ),
     }
     config = make_recipe().model.model_copy(update={**measured, **changes})
     assert config.segmenter is not None

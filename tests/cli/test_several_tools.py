@@ -1,5 +1,6 @@
 """A strategy that was trained on one tool's volumes is not applied to another's in silence."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -206,7 +207,7 @@ def test_a_model_folder_of_another_tool_is_refused_before_anything_runs(folder: 
     own = config.model_copy(update={"measured_by": "SynthSeg 2.0"})
     copy_model_folder("mini", folder / "theirs", own)
     shown = render_description(describe_model(folder / "theirs"))
-    assert "learned from     volumes by SynthSeg 2.0" in shown
+    assert re.search(r"learned from +volumes by SynthSeg 2\.0", shown)
     for further in ([], ["--shard", "1/2"]):
         code, told = invoke("predict", "screened", "--model", "theirs", *further)
         assert code == 1
