@@ -24,7 +24,7 @@ demo: $(DEMO_STAMP) ## synthesize a cohort, predict, compare, write the report
 	$(BIN)/trialsim demo
 
 # side by side, since types are checked by one process: on two cores that saves most of its time
-test: $(STAMP) ## style, types, each behavior once: under 10 minutes on two cores
+test: $(STAMP) ## style, types, each behavior once
 	$(MAKE) --no-print-directory --jobs 2 check pytest
 
 # one thread a worker: more of them than cores wait for each other; long files come first, as the
