@@ -7,11 +7,13 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from brlp_models.errors import ModelError
-from brlp_models.model.config import RelativeSd
+from brlp_models.evaluation.conditions import TrueEndpoint
+from brlp_models.model.config import Calibration, RelativeSd
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import run_reverse_diffusion
@@ -85,6 +87,30 @@ def test_one_draw_takes_the_sd_that_calibration_found(
     assert table["raw_volume_sd_mm3"].isna().all()
     several = predict(model=one, out=tmp_path / "several").predictions
     np.testing.assert_array_equal(several["volume_sd_mm3"], reference.predictions["volume_sd_mm3"])
+
+
+def test_what_was_measured_with_a_teller_takes_effect_where_it_tells(
+    predict: Predict, model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    wide = {"hippocampus": RelativeSd(at_baseline=0.3, per_year=0)}
+    known = {"a-1": Calibration(regions=("hippocampus",), volume_error=wide)}
+    config = model.config.model_copy(update={"calibrations": known})
+    key = pd.MultiIndex.from_tuples(
+        [("sub-1", 24.0, "hippocampus")], names=["participant_id", "horizon_months", "region"]
+    )
+    found = {
+        name: predict(
+            only(cohort, ["sub-1"]),
+            model=replace(model, config=config),
+            out=tmp_path / name,
+            context_from=TrueEndpoint(pd.Series([0.9], key), name),
+        ).predictions
+        for name in ("a-1", "b-1")
+    }
+    assert set(found["a-1"]["region"]) < set(found["b-1"]["region"])
+    own = {name: table.set_index("region").loc["hippocampus"] for name, table in found.items()}
+    sds = {name: row["volume_sd_mm3"] / row["baseline_volume_mm3"] for name, row in own.items()}
+    assert sds["a-1"] == pytest.approx(np.hypot(sds["b-1"], 0.3))
 
 
 @pytest.mark.slow
