@@ -4,12 +4,11 @@ import pytest
 
 from trialsim.enrichment import (
     FastProgressorDefinition,
-    bootstrap,
     capture,
     capture_rate,
     predictor_performance,
 )
-from trialsim.enrichment.bootstrap import Bag, deal_bags
+from trialsim.enrichment.bootstrap import deal_bags
 from trialsim.enrichment.predictor_performance import compute_predictor_performance
 from trialsim.enrichment.truth import TrueDecline
 
@@ -32,21 +31,10 @@ def test_a_bag_stands_for_everyone(rng: np.random.Generator) -> None:
             assert (counts.sum(axis=1) == 10_000).all()
 
 
-def test_people_drawn_a_few_at_once_are_those_drawn_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(bootstrap, "_AT_ONCE", 70)
-    bag = Bag(slice(0, 3), np.arange(50), copies=4)
-    ((rows, counts),) = bag.iterate_counts(np.random.default_rng(8))
-    together = np.random.default_rng(8).integers(50, size=(200, 3), dtype=np.int32)
-    assert rows == slice(0, 3)
-    assert [np.bincount(own, minlength=50).tolist() for own in together.T] == counts.tolist()
-
-
 def test_resamples_of_bags_are_as_large_as_everyone(rng: np.random.Generator) -> None:
     for n_people, size in ((9_999, 3_400), (8_000, 2_700)):
         bags = deal_bags(n_people, 200, rng, size=size, rarest=1_000)
-        assert {n_people - bag.n_people for bag in bags} <= {0, 1}
+        assert {n_people - bag.draws.n_people for bag in bags} <= {0, 1}
 
 
 @pytest.mark.parametrize(("n_people", "rarest"), [(4_999, 1_000), (10_000, 90)])

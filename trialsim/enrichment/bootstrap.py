@@ -16,7 +16,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtri
+
+from trialsim.enrichment.resampled_counts import Counts, ResampledCounts
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -29,10 +31,6 @@ MIN_SAMPLES = 200
 
 # Counts of people that are held at once; which draws are whose depends on it.
 _CHUNK = 200_000
-
-# People that are drawn at once: few enough for a core's own cache, and for memory that is not asked
-# from the system each time.
-_AT_ONCE = 16_000
 
 _N_BAGS = 20
 _FEWEST_OF_RAREST = 50
@@ -50,41 +48,24 @@ class Bag:
         Positions of the people, rising.
     copies
         How many people each of them stands for.
+    draws
+        Of the members, as many as they stand for.
     """
 
     resamples: slice
     members: IntArray
     copies: int
+    draws: ResampledCounts
 
-    @property
-    def n_people(self) -> int:
-        """People in a resample."""
-        return self.members.size * self.copies
-
-    def iterate_counts(
-        self, rng: np.random.Generator
-    ) -> Iterator[tuple[slice, npt.NDArray[np.int32]]]:
+    def iterate_counts(self, rng: np.random.Generator) -> Iterator[tuple[slice, Counts]]:
         """Yield which resamples come next, and how often each member is in each of them.
 
-        Never all at once: (n_resamples, n_members) counts of a few resamples, one a row, so that a
-        resample is counted and looked at in a core's own cache.
+        Never all at once: (n_resamples, n_members) counts of a few resamples, one a row.
         """
-        n_members = self.members.size
-        step = max(1, _CHUNK // n_members)
-        n_resamples = self.resamples.stop - self.resamples.start
-        drawn = np.empty((min(step, n_resamples), self.n_people), dtype=np.int32)
+        step = max(1, _CHUNK // self.members.size)
         for start in range(self.resamples.start, self.resamples.stop, step):
             n = min(step, self.resamples.stop - start)
-            rows = max(1, _AT_ONCE // n)
-            for first in range(0, self.n_people, rows):
-                until = min(first + rows, self.n_people)
-                # the resamples take turns; short numbers come from the same stream as long ones
-                some = rng.integers(n_members, size=(until - first, n), dtype=np.int32)
-                drawn[:n, first:until] = some.T
-            counts = np.empty((n, n_members), dtype=np.int32)
-            for own, people in zip(counts, drawn, strict=False):
-                own[:] = np.bincount(people, minlength=n_members)
-            yield slice(start, start + n), counts
+            yield slice(start, start + n), self.draws.draw(n, rng)
 
 
 def deal_bags(
@@ -108,13 +89,15 @@ def deal_bags(
     """
     size = round(max(size, _FEWEST_OF_RAREST * n_people / max(rarest, 1)))
     if 2 * size > n_people:
-        return [Bag(slice(0, n_bootstrap), np.arange(n_people), 1)]
+        draws = ResampledCounts.of(n_people, n_people)
+        return [Bag(slice(0, n_bootstrap), np.arange(n_people), 1, draws)]
     # as many as stand for everyone: of fewer people, a number selected would be another share
     copies = n_people // size
     size = n_people // copies
+    draws = ResampledCounts.of(size, size * copies)
     ends = np.linspace(0, n_bootstrap, _N_BAGS + 1).astype(int).tolist()
     return [
-        Bag(slice(start, stop), np.sort(rng.permutation(n_people)[:size]), copies)
+        Bag(slice(start, stop), np.sort(rng.permutation(n_people)[:size]), copies, draws)
         for start, stop in pairwise(ends)
     ]
 
@@ -149,7 +132,7 @@ def compute_score_interval(
     ----------
     Wilson 1927 (J Am Stat Assoc 22:209).
     """
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(ndtri((1 + level) / 2))
     share, total = successes / trials, trials + z**2
     center = (successes + z**2 / 2) / total
     half = z / total * np.sqrt(trials * share * (1 - share) + z**2 / 4)

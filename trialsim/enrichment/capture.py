@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from trialsim.enrichment.bootstrap import (
     MIN_SAMPLES,
@@ -21,6 +20,7 @@ from trialsim.enrichment.bootstrap import (
     compute_score_interval,
     deal_bags,
 )
+from trialsim.enrichment.chance import Chance
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.evaluated import take_evaluated
 from trialsim.enrichment.selection import rank_scores
@@ -194,8 +194,14 @@ class _Curve(NamedTuple):
     ) -> "_Curve":
         chance = sizes / n_people
         n_fast = sizes if flags is None else np.full_like(sizes, flags.sum())
-        law = stats.hypergeom(n_people, n_fast, sizes)
-        lower, upper = (np.asarray(law.ppf(tail)) / n_fast for tail in (0.025, 0.975))
+        by_chance = Chance(n_people)
+        laws = [
+            by_chance.of(n_fast=fast, n_selected=size)
+            for fast, size in zip(n_fast.tolist(), sizes.tolist(), strict=True)
+        ]
+        lower, upper = (
+            np.array([law.find_quantile(tail) for law in laws]) / n_fast for tail in (0.025, 0.975)
+        )
         return cls(chance, lower, upper, np.tile(chance, (n_bootstrap, 1)), True)
 
 
@@ -319,8 +325,16 @@ def _tabulate(
     curve: _Curve, sizes: IntArray, n_people: int, flags: npt.NDArray[np.bool_] | None
 ) -> pd.DataFrame:
     n_fast = sizes if flags is None else np.full_like(sizes, flags.sum())
-    captured = np.rint(curve.observed * n_fast)
-    p_value = stats.hypergeom.sf(captured - 1, n_people, n_fast, sizes)
+    by_chance = Chance(n_people)
+    p_values = [
+        # nobody is fast: there is no rate
+        by_chance.of(n_fast=fast, n_selected=size).compute_p_value(round(rate * fast))
+        if fast
+        else np.nan
+        for rate, fast, size in zip(
+            curve.observed.tolist(), n_fast.tolist(), sizes.tolist(), strict=True
+        )
+    ]
     return pd.DataFrame(
         {
             "n_selected": sizes,
@@ -329,7 +343,7 @@ def _tabulate(
             "capture_rate_lower": curve.lower,
             "capture_rate_upper": curve.upper,
             "chance_rate": sizes / n_people,
-            "chance_p_value": 1.0 if curve.is_expectation else np.minimum(p_value, 1.0),
+            "chance_p_value": 1.0 if curve.is_expectation else p_values,
         }
     )
 

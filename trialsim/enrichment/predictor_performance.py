@@ -14,11 +14,11 @@ from trialsim.enrichment.bootstrap import FloatArray, IntArray, compute_interval
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.evaluated import take_evaluated
 from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.resampled_counts import Counts
 from trialsim.enrichment.truth import TrueDecline
 
 N_BOOTSTRAP = 1000
 _SMALLEST_BAG, _GROWTH = 2_500, 0.7
-Counts = npt.NDArray[np.int32]
 SUBGROUPS = ("site", "diagnosis", "sex")
 
 # Below this many people a subgroup's interval would say nothing.
