@@ -1,6 +1,7 @@
 """`trialsim samplesize` prints what the closed forms say."""
 
 import json
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_twins_spare_controls() -> None:
 
 
 def test_doses_and_endpoints_show_closed_form_and_simulation() -> None:
-    doses = ["doses", "--deltas", "0.2,0.4", "--sd", "1", "--power", "0.8"]
+    doses = DOSES
     scales = ["endpoints", "--deltas", "0.35,0.3", "--sds", "1,1", "--correlation", "0.4"]
     scales += ["--procedure", "hierarchical", "--power", "0.8"]
     for words, wanted in ((doses, "power_any"), (scales, "power_all")):
@@ -124,5 +125,46 @@ def test_doses_and_endpoints_show_closed_form_and_simulation() -> None:
         assert code == 0
         assert row[wanted] == pytest.approx(0.8, abs=1e-4)
         assert row[f"simulated_{wanted}"] == pytest.approx(0.8, abs=4 * 0.0064)
+        assert row["n_treatment_rounded"] == row["n_control_rounded"] == ceil(row["n_control"])
     code, _, problem = run(*doses[:2], "0.2", *doses[3:])
     assert (code, problem) == (1, "Error: deltas must hold 2 to 4 doses, got 1.\n")
+
+
+DOSES = ["doses", "--deltas", "0.2,0.4", "--sd", "1", "--power", "0.8"]
+SCALES = ["endpoints", "--deltas", "0.3,0.3", "--sds", "1,1", "--correlation", "inf"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (
+            ["means", "--sd", "1e300", "--delta", "1"],
+            "sd must be greater than 0, from 1e-15 to 1e+15 in size",
+        ),
+        (["means", "--delta", "1e-8", *MEANS[3:]], "people, more than there are"),
+        ([*ANCOVA[:6], "1.5", "--power", "0.8"], "correlation must be between -1 and 1"),
+        ([*SLOPE, "--intercept-variance", "1e14", "--residual-variance", "1e-9"], "too far apart"),
+        ([*SLOPE[:4], "", *SLOPE[5:]], "at least two numbers"),
+        ([*DOSES, "--n-simulations", "-1"], "n_simulations must be between 0 and 10,000,000"),
+        ([*DOSES, "--n-simulations", "1000000000000"], "n_simulations must be between"),
+        ([*DOSES, "--n-control", "50"], "Exactly one of n_control and power"),
+        ([*DOSES[:2], "1e-9,0", *DOSES[3:]], "more people than there are"),
+        ([*SCALES, "--power", "0.8"], "correlation must be between -1 and 1"),
+        (["sequential", "--alpha", "1e-300"], "alpha must be between 0 and 1"),
+        (["twins", *MEANS[1:], "--twin-correlation", "1e300"], "must be between -1 and 1"),
+    ],
+)
+def test_numbers_that_cannot_be_computed_with_are_a_sentence(
+    words: list[str], problem: str
+) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (1, "")
+    assert problem in err
+    assert "fault" not in err
+
+
+def test_doses_that_two_people_an_arm_show_have_more_power_than_asked() -> None:
+    code, out, _ = run("doses", "--deltas", "50,100", "--sd", "1", "--power", "0.8", "--json")
+    row = json.loads(out)[0]
+    assert (code, row["n_control"]) == (0, 2)
+    assert row["power_any"] > 0.999

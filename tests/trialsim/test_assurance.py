@@ -125,7 +125,7 @@ def test_several_endpoints_agree_with_simulation(procedure: Any, deltas: list[fl
 
 def test_dunnett_agrees_with_simulation_and_keeps_alpha_at_few_people() -> None:
     asked: dict[str, Any] = {"sd": 2.0, "n_control": 300, "allocation_ratio": 0.5}
-    row = dunnett([0.2, 0.5, 0.0], sd=2.0, n_per_arm=300, allocation_ratio=0.5).iloc[0]
+    row = dunnett([0.2, 0.5, 0.0], sd=2.0, n_control=300, allocation_ratio=0.5).iloc[0]
     found = simulate_doses([0.2, 0.5, 0.0], seed=2, **asked).iloc[0]
     for name in ("power_1", "power_2", "power_3", "power_any"):
         assert found[name] == pytest.approx(row[name], abs=4 * found[f"{name}_mcse"] + 0.002)
@@ -141,11 +141,11 @@ def test_the_size_of_endpoints_of_very_unlike_effects_is_found() -> None:
 def test_dunnett_holds_alpha_and_its_tables() -> None:
     # one-sided 5 %, infinite degrees of freedom: Dunnett 1955, table 1a
     for doses, printed in ((2, 1.92), (3, 2.06), (4, 2.16)):
-        row = dunnett([0.0] * doses, sd=1, n_per_arm=50, alpha=0.05).iloc[0]
+        row = dunnett([0.0] * doses, sd=1, n_control=50, alpha=0.05).iloc[0]
         assert row["critical_z"] == pytest.approx(printed, abs=0.005)
         assert row["power_any"] == pytest.approx(0.05)
     asked = dunnett([0.2, 0.4], sd=1, power=0.9).iloc[0]
-    again = dunnett([0.2, 0.4], sd=1, n_per_arm=asked["n_per_arm"]).iloc[0]
+    again = dunnett([0.2, 0.4], sd=1, n_control=asked["n_control"]).iloc[0]
     assert again["power_any"] == pytest.approx(0.9)
 
 
@@ -244,7 +244,7 @@ BAD = [
     (lambda: summarize_studies([0.1, np.nan], [0.1, 0.1]), "each with a finite estimate"),
     (lambda: GoNoGo(0.1, 0.3), "minimum must not lie above target"),
     (lambda: several_endpoints([0.1], [1], 0.5, power=0.8), "2 to 4 endpoints"),
-    (lambda: several_endpoints([0.1, 0.2], [1, 1], -1.5, power=0.8), "positive definite"),
+    (lambda: several_endpoints([0.1, 0.2], [1, 1], -1.5, power=0.8), "between -1 and 1"),
     (lambda: several_endpoints([0.1, -0.2], [1, 1], 0.5, power=0.8), "deltas must be above 0"),
     (lambda: several_endpoints([0.1, 0.2], [1, 1], 0.5), "Exactly one of n_control and power"),
     (

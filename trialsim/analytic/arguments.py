@@ -1,6 +1,6 @@
 """Checks of what a closed form is given; every problem is reported, then one error is raised."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,14 +35,25 @@ CORRELATION = Range(-1, 1, False, False, "between -1 and 1, both excluded")
 
 Check = tuple[npt.ArrayLike | None, Range]
 
+_SMALLEST: Final = 1e-15
+_LARGEST: Final = 1e15
+"""Beyond these, powers and products of two numbers are no longer computed with any digits."""
+
 
 def find_problems(**checks: Check) -> list[str]:
     """Return one sentence for each argument outside its range; None is always accepted."""
-    return [
-        f"{name} must be {allowed.words}, got {shown}."
-        for name, (value, allowed) in checks.items()
-        if value is not None and (shown := _find_wrong(value, allowed))
-    ]
+    problems = []
+    for name, (value, allowed) in checks.items():
+        if value is None:
+            continue
+        if shown := _find_wrong(value, allowed):
+            problems.append(f"{name} must be {allowed.words}, got {shown}.")
+        elif shown := _find_extreme(value, allowed):
+            problems.append(
+                f"{name} must be {allowed.words}, from {_SMALLEST:g} to {_LARGEST:g} in size, got "
+                f"{shown}."
+            )
+    return problems
 
 
 def find_sides_problems(sides: int) -> list[str]:
@@ -62,6 +73,17 @@ def _find_wrong(value: npt.ArrayLike, allowed: Range) -> str:
         values = np.ravel(np.asarray(value, dtype=float))
     except (TypeError, ValueError):
         return repr(value)[:60]
-    wrong = values[~allowed.holds(values)]
+    return _show(values[~allowed.holds(values)])
+
+
+def _find_extreme(value: npt.ArrayLike, allowed: Range) -> str:
+    """Return what of a value is too small or too large to compute with."""
+    values = np.ravel(np.asarray(value, dtype=float))
+    # where 0 is allowed, less than the smallest is 0 but for rounding
+    smallest = 0.0 if allowed.holds(np.zeros(1)).all() else _SMALLEST
+    return _show(values[(np.abs(values) > _LARGEST) | (np.abs(values) < smallest)])
+
+
+def _show(wrong: npt.NDArray[np.float64]) -> str:
     shown = ", ".join(f"{number:g}" for number in wrong[:3])
     return shown if wrong.size <= 3 else f"{shown} and {wrong.size - 3} more"

@@ -8,9 +8,10 @@ from scipy import optimize, special
 
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
-from trialsim.analytic.point import FloatArray
+from trialsim.analytic.point import MOST_PEOPLE, FloatArray
 from trialsim.errors import DesignError
 
+_SMALLEST_ARM = 2.0
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
 
@@ -19,7 +20,7 @@ def dunnett(
     deltas: Sequence[float],
     *,
     sd: float,
-    n_per_arm: float | None = None,
+    n_control: float | None = None,
     power: float | None = None,
     alpha: float = 0.025,
     allocation_ratio: float = 1.0,
@@ -32,7 +33,7 @@ def dunnett(
         Difference of each dose from control; positive is benefit.
     sd
         Within an arm, known.
-    n_per_arm, power
+    n_control, power
         People in control, or the probability that some dose is significant; one of them.
     alpha
         One-sided, of all comparisons together.
@@ -42,7 +43,7 @@ def dunnett(
     Returns
     -------
     DataFrame
-        One row: critical_z, n_per_arm, n_total, power_any, and power_1, ... of each dose.
+        One row: critical_z, n_control, n_total, power_any, and power_1, ... of each dose.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def dunnett(
     Examples
     --------
     >>> found = dunnett([0.2, 0.4], sd=1, power=0.8)
-    >>> round(float(found['n_per_arm'].iloc[0]), 1)
+    >>> round(float(found['n_control'].iloc[0]), 1)
     113.2
     """
     effects = np.asarray(deltas, dtype=float)
@@ -60,15 +61,15 @@ def dunnett(
     problems = find_problems(
         deltas=(effects, ANY),
         sd=(sd, POSITIVE),
-        n_per_arm=(n_per_arm, POSITIVE),
+        n_control=(n_control, POSITIVE),
         power=(power, OPEN_SHARE),
         alpha=(alpha, OPEN_SHARE),
         allocation_ratio=(allocation_ratio, POSITIVE),
     )
     if not 2 <= m <= 4:
         problems.append(f"deltas must hold 2 to 4 doses, got {m}.")
-    if (n_per_arm is None) == (power is None):
-        problems.append("Exactly one of n_per_arm and power must be given.")
+    if (n_control is None) == (power is None):
+        problems.append("Exactly one of n_control and power must be given.")
     if power is not None and not np.any(effects > 0):
         problems.append(
             "Some delta must be above 0: no number of people shows a benefit otherwise."
@@ -89,11 +90,20 @@ def dunnett(
 
     if power is not None:
         wanted = power
-        found = optimize.brentq(lambda x: any_power(x) - wanted, -10.0, 25.0, xtol=1e-10)
-        n_per_arm = float(np.exp(found))
-    n = float(n_per_arm or 0.0)
+        fewest, most = np.log(_SMALLEST_ARM), np.log(MOST_PEOPLE)
+        if any_power(most) < wanted:
+            raise DesignError(
+                "The control arm would need more people than there are: the effects are too small "
+                "beside their sd."
+            )
+        # where two people an arm are more than enough, the power is above what was asked for
+        n_control = _SMALLEST_ARM
+        if any_power(fewest) < wanted:
+            found = optimize.brentq(lambda x: any_power(x) - wanted, fewest, most, xtol=1e-10)
+            n_control = float(np.exp(found))
+    n = float(n_control or 0.0)
     each = special.ndtr(unit * np.sqrt(n) - critical)
-    row = {"critical_z": critical, "n_per_arm": n, "n_total": n * (1 + m * allocation_ratio)}
+    row = {"critical_z": critical, "n_control": n, "n_total": n * (1 + m * allocation_ratio)}
     row["power_any"] = any_power(float(np.log(n)))
     row |= {f"power_{i + 1}": float(each[i]) for i in range(m)}
     return pd.DataFrame([row])

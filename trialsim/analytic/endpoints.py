@@ -11,6 +11,7 @@ from scipy import optimize, special, stats
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     ANY,
+    CORRELATION,
     OPEN_SHARE,
     POSITIVE,
     find_problems,
@@ -77,6 +78,7 @@ def several_endpoints(
     m = effects.size
     matrix = np.asarray(correlation, dtype=float)
     if matrix.ndim == 0:
+        raise_problems(find_problems(correlation=(matrix, CORRELATION)))
         matrix = np.full((m, m), float(matrix)) + np.eye(m) * (1 - float(matrix))
     problems = find_problems(
         deltas=(effects, ANY),

@@ -2,17 +2,22 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from trialsim.errors import DesignError
 
 FloatArray = npt.NDArray[np.float64]
 Quantity = float | FloatArray
 """One number, or one a design."""
 
 ROUNDING_RULE = "each arm rounded up to the next whole person"
+
+MOST_PEOPLE: Final = 1e10
+"""An arm of more people than there are on earth answers nothing."""
 
 # 252.0000000001 is 252 people, computed; it is not a reason to enroll one more an arm.
 _ROUNDING_SLACK = 1e-9
@@ -50,8 +55,14 @@ class DesignPoint:
     delta: Quantity
 
     def rounded(self) -> RoundedSize:
-        """Return whole people, each arm rounded up; only for a point that holds one design."""
-        control, treatment = _round_up(self.n_control), _round_up(self.n_treatment)
+        """Return whole people, each arm rounded up; only for a point that holds one design.
+
+        Raises
+        ------
+        DesignError
+            Where an arm would hold more people than there are.
+        """
+        control, treatment = count_whole(self.n_control), count_whole(self.n_treatment)
         return RoundedSize(control, treatment, control + treatment)
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,5 +84,28 @@ def simplify(value: npt.ArrayLike) -> Quantity:
     return float(array) if array.ndim == 0 else array
 
 
-def _round_up(value: Quantity) -> int:
+def count_whole(value: Quantity) -> int:
+    """Return the whole people of an arm.
+
+    Raises
+    ------
+    DesignError
+        Where these are more people than there are.
+    """
+    refuse_too_many(float(value))
     return math.ceil(float(value) * (1 - _ROUNDING_SLACK))
+
+
+def refuse_too_many(n_people: float) -> None:
+    """Refuse an arm of more people than there are.
+
+    Raises
+    ------
+    DesignError
+        Where it is one.
+    """
+    if not n_people <= MOST_PEOPLE:
+        raise DesignError(
+            f"An arm would need {n_people:.3g} people, more than there are: the effect is too "
+            "small beside its spread."
+        )

@@ -62,6 +62,8 @@ def find_retention_problems(
     shares = complete_retention(retention, n_visits)
     if shares.shape != (n_visits,):
         return [f"{name} must hold one share a visit ({n_visits}), got shape {shares.shape}."]
+    if not shares.size:
+        return []
     if not np.all((shares >= 0) & (shares <= 1)):
         wrong = ", ".join(f"{share:g}" for share in shares[~((shares >= 0) & (shares <= 1))])
         return [f"{name} must hold shares between 0 and 1, got {wrong}."]

@@ -1,7 +1,7 @@
 """Closed form for the difference in slopes of a random-slope model."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ from trialsim.analytic.retention import (
 from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
+
+_MOST_BETWEEN: Final = 1e12
+"""Variance between people over that within one: beyond it, their sum holds too few digits of the
+latter to be inverted."""
 
 
 @entrance
@@ -171,7 +175,14 @@ class SlopeComponents:
         )
         random = np.stack([intercept, shared, shared, slope], axis=-1)
         random = random.reshape(*intercept.shape, 2, 2)
-        covariance = design @ random @ design.T + residual[..., None, None] * np.eye(times.size)
+        between = design @ random @ design.T
+        largest = np.diagonal(between, axis1=-2, axis2=-1).max(axis=-1)
+        if np.any(residual * _MOST_BETWEEN < largest):
+            raise DesignError(
+                f"The variances are too far apart to compute with: {np.min(residual):g} within a "
+                f"person, up to {np.max(largest):g} between people at a visit."
+            )
+        covariance = between + residual[..., None, None] * np.eye(times.size)
         information = np.zeros_like(random)
         for last, share in enumerate(compute_last_visit_shares(retention), start=1):
             seen = design[:last]

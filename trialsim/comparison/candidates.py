@@ -49,6 +49,11 @@ class Candidate:
     fraction_enrolled: float
 
     @property
+    def label(self) -> str:
+        """Its name in a sentence: one in a thousand is 0.1%."""
+        return f"{self.strategy}, {100 * self.fraction_enrolled:.3g}% enrolled"
+
+    @property
     def is_screened(self) -> bool:
         """Whether people are chosen by a scan, rather than everyone eligible enrolled."""
         known = STRATEGIES.get(self.strategy)
@@ -208,7 +213,7 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
     if len(chosen) < len(screened.outcome):  # else everyone as they are: nothing is copied
         expected, weights = expected.select(chosen), weights[chosen]
         score = None if score is None else score[chosen]
-    name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
+    name = candidate.label
     effective = float(compute_effective_size(weights)) if len(weights) else 0.0
     if screened.target is not None and effective < FEWEST_EFFECTIVE:
         raise DesignError(

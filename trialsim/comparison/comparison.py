@@ -222,7 +222,7 @@ def compare_screened(
     report = _Reporter(on_progress, len(prepared.candidates) * n_simulations + n_used)
     runs = []
     for one in prepared.candidates:
-        report.name = f"{one.candidate.strategy}, {one.candidate.fraction_enrolled:.0%}"
+        report.name = one.candidate.label
         runs.append(run_candidate(one, costs, sizes, simulation, report))
     report.name = "error of the cohort"
     cohort = bootstrap_sizes(

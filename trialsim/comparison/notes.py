@@ -62,7 +62,7 @@ def describe_halving(found: Halving, n_screened: int, n_archive: int) -> list[st
 
 def _list_small_pools(errors: SizeErrors) -> list[str]:
     small = [
-        f"{run.candidate.strategy} at {run.candidate.fraction_enrolled:.0%} "
+        f"{run.candidate.strategy} at {100 * run.candidate.fraction_enrolled:.3g}% "
         f"{run.pool.effective_size:.0f}"
         for run in errors.runs
         if run.pool.effective_size < SMALL_POOL - 0.5

@@ -81,8 +81,7 @@ def prepare_candidates(
         try:
             prepared.append(prepare_candidate(candidate, pool, design))
         except DesignError as error:
-            name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
-            problems += [f"{name}: {text}" for text in error.problems]
+            problems += [f"{candidate.label}: {text}" for text in error.problems]
     if problems:
         raise DesignError(*problems)
     return PreparedComparison(tuple(prepared), design, sizes, tuple(refusals))

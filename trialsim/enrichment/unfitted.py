@@ -67,7 +67,7 @@ class BaselineVolume:
         if known.sum() < 3 or np.ptp(head[known]) == 0:
             raise DesignError(
                 f"baseline_volume: {tables.region} and {HEAD_SIZE} must be measured at baseline "
-                f"in at least 3 people with different head sizes, got {int(known.sum())} people."
+                f"in at least 3 people with different head sizes, got {int(known.sum())}."
             )
         counts = np.ones((1, len(head))) if samples.people is None else samples.people
         weights = counts[:, known] / counts[:, known].sum(axis=1, keepdims=True)

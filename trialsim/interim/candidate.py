@@ -287,7 +287,7 @@ def plan_enriching(
     if not selected.is_screened or fraction >= 1:
         raise DesignError(
             f'interim.enrichment "adaptive" needs a strategy that leaves someone out, got '
-            f"{selected.strategy} at {fraction:.0%}."
+            f"{selected.strategy} at {100 * fraction:.3g}%."
         )
     effects, sds = [], []
     for people in (selected, everyone):

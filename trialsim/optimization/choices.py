@@ -98,17 +98,16 @@ def list_strategy_choices(
         if one.is_screened and one.fraction_enrolled < 1
     ]  # fmt: skip
     for candidate in candidates:
-        name = f"{candidate.strategy}, {candidate.fraction_enrolled:.0%} enrolled"
         try:
             pool = gather_pool(candidate, screened, rng)
-            courses = Courses.of(_fit(pool, design, name))
+            courses = Courses.of(_fit(pool, design, candidate.label))
         except DesignError as error:
             refusals += error.problems
             continue
         share = candidate.fraction_enrolled
         cost = costs.screening if candidate.is_screened else 0.0
         stage = PathStage("scan", share * (1 - costs.failure_rate), cost)
-        rule = f"top {share:.0%}" if candidate.is_screened else "everyone"
+        rule = f"top {100 * share:.3g}%" if candidate.is_screened else "everyone"
         enrolled = _enroll(candidate, screened)
         path = ScreeningPath((stage,))
         choices.append(Choice(candidate.strategy, share, rule, path, courses, pool, None, enrolled))
@@ -141,7 +140,7 @@ def list_run_in_choices(everyone: Courses, ranges: SearchRanges, costs: Costs) -
                 Choice(
                     f"run-in of {months:g} months",
                     fraction,
-                    f"steepest {fraction:.0%} over {months:g} months",
+                    f"steepest {100 * fraction:.3g}% over {months:g} months",
                     path,
                     choose_by_run_in(everyone, months, fraction),
                     None,

@@ -140,7 +140,7 @@ class Thresholds:
             if share == 1:
                 continue
             is_high = stage.passes == "high"
-            words = f"{stage.name} {'top' if is_high else 'lowest'} {share:.0%}"
+            words = f"{stage.name} {'top' if is_high else 'lowest'} {100 * share:.3g}%"
             if stage.measure is not None:
                 bound = f"at least {cut:.4g}" if is_high else f"at most {-cut:.4g}"
                 words += f" ({bound})"

@@ -122,7 +122,7 @@ def simulate_doses(
         One row: power_all, power_any, power_1, ... with their Monte Carlo errors (`_mcse`).
     """
     options = {"sd": sd, "alpha": alpha, "allocation_ratio": allocation_ratio}
-    critical = float(dunnett(deltas, n_per_arm=n_control, **options)["critical_z"].iloc[0])
+    critical = float(dunnett(deltas, n_control=n_control, **options)["critical_z"].iloc[0])
     n = _count_people(n_control, allocation_ratio)
     rng = np.random.default_rng(seed)
     control = sd / np.sqrt(n[0]) * rng.standard_normal((n_simulations, 1))

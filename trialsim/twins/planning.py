@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trialsim.analysis.result import Floats
+from trialsim.analytic.point import refuse_too_many
 from trialsim.analytic.repeated_measures import MmrmPoint, mmrm
 from trialsim.errors import DesignError
 from trialsim.twins.scenario import check_twin_correlation
@@ -117,6 +118,7 @@ def plan_with_twins(
         for ratio in allocation_ratios:
             point = solve(left, residual, ratio)
             size = float(point.n_control)
+            refuse_too_many(size)
             rows.append((name, float(ratio), size, size * ratio, size * (1 + ratio), point.power))
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if power is not None:

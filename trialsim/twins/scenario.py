@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialsim.analysis.result import Floats
+from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
 from trialsim.analytic.correlation import find_correlation_problems
 from trialsim.errors import DesignError
 
@@ -82,6 +83,7 @@ def check_twin_correlation(correlation: Floats, twin_correlation: Floats) -> Non
         raise DesignError(
             f"twin_correlation must hold one number a visit ({len(matrix)}), got shape {rho.shape}."
         )
+    raise_problems(find_problems(twin_correlation=(rho, CORRELATION)))
     if np.linalg.eigvalsh(matrix - np.outer(rho, rho)).min() < -1e-9:
         shown = ", ".join(f"{value:g}" for value in rho)
         raise DesignError(

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trialsim.analytic import random_slope
+from trialsim.analytic.point import refuse_too_many
 from trialsim.errors import DesignError
 
 
@@ -93,6 +94,7 @@ def plan_slopes_with_twins(
                 allocation_ratio=ratio,
             )
             size = float(point.n_control)
+            refuse_too_many(size)
             rows.append(
                 {
                     "estimator": name,

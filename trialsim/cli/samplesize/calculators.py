@@ -53,6 +53,10 @@ def ancova(
 
     Example: trialsim samplesize ancova --delta 0.4 --sd 1 --correlation 0.7 --power 0.8
     """
+    from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
+
+    # what was typed, before its square is refused as something else
+    raise_problems(find_problems(correlation=(correlation, CORRELATION)))
     model = {"delta": delta, "sd": sd, "r_squared": correlation**2, "n_covariates": n_covariates}
     model |= {"deflation": deflation, "inflation": inflation}
     model |= {"retention": retention, "retention_treatment": retention_treatment}

@@ -28,6 +28,8 @@ def doses(
 ) -> None:
     """Compare 2-4 doses with one control (Dunnett): size, or power at a size.
 
+    Treatment is the arm of each dose.
+
     Example: trialsim samplesize doses --deltas 0.2,0.4 --sd 1 --power 0.8
     """
     from trialsim.study.calculators.multiple import plan_doses

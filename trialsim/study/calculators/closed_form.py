@@ -119,6 +119,7 @@ def _tabulate(points: Sequence[Any]) -> pd.DataFrame:
         {
             "n_control_rounded": [size.n_control for size in sizes],
             "n_treatment_rounded": [size.n_treatment for size in sizes],
+            "n_total_rounded": [size.n_total for size in sizes],
             "rounding": [size.rule for size in sizes],
         }
     )

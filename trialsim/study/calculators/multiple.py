@@ -1,13 +1,16 @@
 """Trials with more than one comparison: doses, endpoints, planned and simulated."""
 
 from collections.abc import Callable, Sequence
-from math import ceil
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from trialsim.analytic import dunnett, several_endpoints
+from trialsim.analytic.point import count_whole
+from trialsim.errors import DesignError
 from trialsim.simulation.multiple_tests import simulate_doses, simulate_endpoints
+
+_MOST_SIMULATIONS: Final = 10_000_000
 
 
 def plan_doses(
@@ -20,6 +23,8 @@ def plan_doses(
     **rules: Any,
 ) -> pd.DataFrame:
     """Return the size of doses against one control, or their power at a size, one row.
+
+    Each arm is rounded up beside what was computed; it is the treatment arm of each dose.
 
     Parameters
     ----------
@@ -39,10 +44,11 @@ def plan_doses(
     DesignError
         Where it cannot be computed.
     """
-    found = dunnett(list(deltas), n_per_arm=n_control, power=power, **rules)
-    found = found.rename(columns={"n_per_arm": "n_control"})
-    return _add_simulated(
+    _refuse_number(n_simulations)
+    found = dunnett(list(deltas), n_control=n_control, power=power, **rules)
+    return _add_whole(
         found,
+        rules["allocation_ratio"],
         n_simulations,
         lambda n: simulate_doses(
             list(deltas), n_control=n, n_simulations=n_simulations, seed=seed, **rules
@@ -79,10 +85,12 @@ def plan_endpoints(
     DesignError
         Where it cannot be computed.
     """
+    _refuse_number(n_simulations)
     laws = list(deltas), list(sds), correlation
     found = several_endpoints(*laws, n_control=n_control, power=power, **rules)
-    return _add_simulated(
+    return _add_whole(
         found,
+        rules["allocation_ratio"],
         n_simulations,
         lambda n: simulate_endpoints(
             *laws, n_control=n, n_simulations=n_simulations, seed=seed, **rules
@@ -90,11 +98,28 @@ def plan_endpoints(
     )
 
 
-def _add_simulated(
-    found: pd.DataFrame, n_simulations: int, simulate: Callable[[int], pd.DataFrame]
+def _refuse_number(n_simulations: int) -> None:
+    if not 0 <= n_simulations <= _MOST_SIMULATIONS:
+        raise DesignError(
+            f"n_simulations must be between 0 and {_MOST_SIMULATIONS:,}, got {n_simulations}."
+        )
+
+
+def _add_whole(
+    found: pd.DataFrame,
+    allocation_ratio: float,
+    n_simulations: int,
+    simulate: Callable[[int], pd.DataFrame],
 ) -> pd.DataFrame:
+    """Return what was found, the whole people of it, and what trials of these give."""
+    control = float(found["n_control"].iloc[0])
+    n = count_whole(control), count_whole(control * allocation_ratio)
+    # all treatment arms are alike: what is not control in one person of it
+    n_arms = round((float(found["n_total"].iloc[0]) / control - 1) / allocation_ratio)
+    whole = found.assign(
+        n_control_rounded=n[0], n_treatment_rounded=n[1], n_total_rounded=n[0] + n_arms * n[1]
+    )
     if not n_simulations:
-        return found
-    simulated = simulate(ceil(found["n_control"].iloc[0] - 1e-9))
-    joined: pd.DataFrame = pd.concat([found, simulated.add_prefix("simulated_")], axis=1)
+        return whole
+    joined: pd.DataFrame = pd.concat([whole, simulate(n[0]).add_prefix("simulated_")], axis=1)
     return joined
