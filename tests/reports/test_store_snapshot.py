@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
+from reports.errors import ReportError
 from reports.store import database
 from reports.store.study import Study
 
@@ -71,6 +73,43 @@ def test_the_only_writer_opens_it_once_between_what_it_writes(
             assert len(opened) == 1
     study.runs()
     assert len(opened) == 2, "nothing is held any more"
+
+
+def test_a_file_is_looked_at_again_only_where_something_else_has_written_to_it(
+    study: Study, opened: list[Path]
+) -> None:
+    write_scores(study, 1.0)
+    opened.clear()
+    Study.open(study.path)
+    Study.open(study.path, read_only=True)
+    assert opened == []
+    with duckdb.connect(study.path) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT 1 AS answer")
+    for _ in range(2):
+        with pytest.raises(ReportError, match="views or functions of its own"):
+            Study.open(study.path, read_only=True)
+    # what writes to it from here does not vouch for it
+    write_scores(study, 2.0)
+    with pytest.raises(ReportError, match="views or functions of its own"):
+        Study.open(study.path)
+
+
+def test_every_new_study_is_like_the_first(tmp_path: Path, opened: list[Path]) -> None:
+    first = Study.open(tmp_path / "first.duckdb")
+    opened.clear()
+    second = Study.open(tmp_path / "second.duckdb")
+    assert opened == []
+    listed = "SELECT sql FROM duckdb_tables() ORDER BY sql"
+    pd.testing.assert_frame_equal(second.query(listed), first.query(listed))
+    rights = [study.path.stat().st_mode for study in (first, second)]
+    assert rights[0] == rights[1]
+    write_scores(second, 1.0)
+    assert first.runs().empty
+    assert list(second.read("scores")["score"]) == [1.0]
+    assert sorted(path.name for path in tmp_path.glob("second*")) == [
+        "second.duckdb",
+        "second.duckdb.lock",
+    ]
 
 
 def test_who_changes_the_list_of_tables_changes_it_for_nobody_else(study: Study) -> None:

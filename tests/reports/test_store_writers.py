@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import duckdb
@@ -101,6 +102,31 @@ def test_what_a_killed_writer_left_beside_the_file_is_cleared(study: Study) -> N
     write_once(study, make_participants(5))
     assert len(study.read("participants")) == 5
     assert [path.name for path in study.path.parent.glob("study.duckdb.w*")] == []
+
+
+def hold(path: Path, word: Connection) -> None:
+    with duckdb.connect(path):
+        word.send("held")
+        word.poll(30)
+
+
+def test_nothing_is_copied_that_another_program_may_write_to(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reports.store.database._PATIENCE_SECONDS", 0.2)
+    here, there = forkserver().Pipe()
+    process = forkserver().Process(target=hold, args=(study.path, there))
+    process.start()
+    assert here.recv() == "held"
+    with pytest.raises(ReportError, match="is held by another process"):
+        write_once(study, make_participants())
+    here.send("enough")
+    process.join()
+    # of a program in this process no lock of the file says anything
+    with duckdb.connect(study.path), pytest.raises(ReportError, match="is held by another"):
+        write_once(study, make_participants())
+    write_once(study, make_participants())
+    assert len(study.read("participants")) == 3
 
 
 def insert_and_die(path: Path) -> None:
