@@ -46,6 +46,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             source=source, volume_mm3=factor * cohort.volumes["volume_mm3"]
         )
         replace(cohort, volumes=volumes).write(folder / name)
+    screened = Cohort.read(folder / "screened")
+    screened.select(list(screened.participants["participant_id"])[:3]).write(folder / "few")
     return folder
 
 
@@ -209,14 +211,14 @@ def test_a_model_folder_of_another_tool_is_refused_before_anything_runs(folder: 
     shown = render_description(describe_model(folder / "theirs"))
     assert re.search(r"learned from +volumes by SynthSeg 2\.0", shown)
     for further in ([], ["--shard", "1/2"]):
-        code, told = invoke("predict", "screened", "--model", "theirs", *further)
+        code, told = invoke("predict", "few", "--model", "theirs", *further)
         assert code == 1
         assert "those of the training people of the model brlp-mini by SynthSeg 2.0" in told
-    asked = {"cohort.path": folder / "screened", "prediction.model": "theirs"}
+    asked = {"cohort.path": folder / "few", "prediction.model": "theirs"}
     with pytest.raises(CohortError, match=r"of the model brlp-mini by SynthSeg 2\.0"):
         predict_participants(build_stated(asked), folder / "app", [], work=folder / "work")
     code, told = invoke(
-        "predict", "screened", "--model", "theirs", "--set", "cohort.harmonize=as_measured"
+        "predict", "few", "--model", "theirs", "--set", "cohort.harmonize=as_measured"
     )
     assert code == 0, told
     assert "predicts from volumes by FreeSurfer 7 as they are" in told
@@ -237,7 +239,7 @@ def tell_of_model(folder: Path, name: str, model: str) -> list[str]:
 
 
 def test_a_model_that_names_no_tool_is_never_applied_in_silence(folder: Path) -> None:
-    code, told = invoke("predict", "screened", "--model", "mini")
+    code, told = invoke("predict", "few", "--model", "mini")
     assert code == 0, told
     assert told.count(f"{SIMULATED} volumes by FreeSurfer 7 as they are") == 1
     with Study.open(folder / "study.duckdb", read_only=True) as study:

@@ -16,6 +16,7 @@ from reports.page.render.html import render_html
 from reports.store.study import Study
 
 Tables = dict[str, pd.DataFrame]
+BLANK: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>'
 
 HERE = Path(__file__).parent
 PEOPLE = runpy.run_path(str(HERE / "example_people.py"))
@@ -155,5 +156,6 @@ def html(page: Page) -> str:
 @pytest.fixture
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave figures undrawn, which the page of `html` and that of hostile text draw."""
-    for module in ("reports.page.render.html", "reports.figures.export"):
-        monkeypatch.setattr(f"{module}.render_svg", lambda _figure, *, prefix: f"<p>{prefix}</p>")
+    for module in ("page.render.html", "page.render.pdf", "figures.export"):
+        monkeypatch.setattr(f"reports.{module}.render_svg", lambda _figure, *, prefix: BLANK)
+    monkeypatch.setattr("reports.figures.export.render_png", lambda _figure: b"")

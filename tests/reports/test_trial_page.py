@@ -102,6 +102,7 @@ def test_the_page_answers_with_the_primary_analysis_and_names_nobody(tmp_path: P
     assert "secret" not in everything
 
 
+@pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize(
     ("tips_at", "words"),
     [(0.0, "the difference is not significant"), (-np.inf, "No assumption that was tried")],
@@ -110,6 +111,7 @@ def test_the_tipping_point_is_told_in_words(tips_at: float, words: str, tmp_path
     assert words in write(tmp_path, make_tables(tips_at=tips_at), [])
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_limits_say_who_left_and_what_the_twin_is(tmp_path: Path) -> None:
     text = write(tmp_path, make_tables(), [])
     assert "a surrogate: that its loss is slowed" in text
@@ -123,6 +125,7 @@ def test_limits_say_who_left_and_what_the_twin_is(tmp_path: Path) -> None:
     assert text.index("leaving differs by arm") < text.index("## 1.")
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_an_observed_scan_stands_beside_its_twin(tmp_path: Path) -> None:
     affine, rng = np.diag([8.0, 8.0, 8.0, 1.0]), np.random.default_rng(4)
     affine[:3, 3] = [-72, -104, -72]
@@ -153,6 +156,7 @@ def test_an_observed_scan_stands_beside_its_twin(tmp_path: Path) -> None:
     assert "no longer where it was" in write(tmp_path / "moved", tables, [])
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:
     tables = make_tables()
     for name in ("twin_outcomes", "individual_effects", "effects_by_decline"):
