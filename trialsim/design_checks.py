@@ -186,6 +186,11 @@ def _find_number_problems(design: "TrialDesign") -> list[str]:
         for name in ("alpha", "target_power", "slowing")
         if not 0 < getattr(design, name) < 1
     ]
+    if not problems and design.target_power <= design.alpha:
+        problems.append(
+            f"target_power must be above alpha, which trials without an effect reach, got "
+            f"{design.target_power:g} and {design.alpha:g}."
+        )
     if not 0 < design.allocation_ratio < math.inf:
         problems.append(
             f"allocation_ratio must be greater than 0, got {design.allocation_ratio:g}."

@@ -57,6 +57,8 @@ def test_the_front_is_told_written_and_shown(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        (["--slowing", "1e-6"], "more than 10,000,000 would be needed in control"),
+        (["--target-power", "0.05"], "target_power must be above alpha"),
         (["--set", "optimize.visits_months=[36]"], "36 lie beyond month 24, the last"),
         (["--set", "optimize.speed=1"], "speed is not known"),
         (["--set", "optimize.run_in_months=[24]"], "leaves no time for a trial"),

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -254,6 +255,20 @@ def test_designs_simulated_by_workers_elsewhere_have_the_same_power(screened: Sc
     )  # fmt: skip
     pd.testing.assert_frame_equal(here, elsewhere)
     assert len(asked) == here["simulated_power"].notna().sum() == 2
+
+
+def test_enrolling_everyone_needs_no_score(screened: Screened) -> None:
+    ranges = SearchRanges((0.5, 1.0), n_confirmed=0)
+    cohort, _ = synthesize_table(160, rng=np.random.default_rng(5))
+    groups = list_groups(cohort.participants, build_trajectories(cohort, DESIGN).index)
+    others = {name: score for name, score in screened.scores.items() if name != "random"}
+    assert len(others) < len(screened.scores)
+    with_score, without = (
+        optimize_design(people, DESIGN, COSTS, ranges, groups=groups, n_bootstrap=200)
+        for people in (screened, replace(screened, scores=others))
+    )
+    assert "random" in {*without.front["strategy"]}
+    pd.testing.assert_frame_equal(with_score.front, without.front)
 
 
 def test_everything_follows_from_whole_people(found: Optimization) -> None:

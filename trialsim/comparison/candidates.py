@@ -116,6 +116,21 @@ class Screened:
         """Whether a person has any visit."""
         return np.asarray(np.isfinite(self.outcome).any(axis=1))
 
+    def score_alike(self, candidates: Sequence[Candidate]) -> "Screened":
+        """Return the same people with a score of 0 by each strategy that is to choose nobody.
+
+        A candidate that enrolls everyone needs no score, and its strategy may not have been asked
+        for.
+        """
+        unscored = {one.strategy for one in candidates if not one.is_screened}
+        unscored -= self.scores.keys()
+        scores = {name: np.zeros(len(self.outcome)) for name in unscored}
+        target = self.target
+        if target is not None:
+            theirs = {name: np.zeros(target.size) for name in unscored}
+            target = replace(target, scores={**target.scores, **theirs})
+        return replace(self, scores={**self.scores, **scores}, target=target)
+
     def select(self, people: NDArray[np.intp]) -> "Screened":
         """Return some of the people, with what is expected of them by the models of everyone."""
         expected = {

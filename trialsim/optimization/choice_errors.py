@@ -68,9 +68,11 @@ def bootstrap_choices(
         As in `bootstrap_sizes`.
     """
     compared = [i for i, one in enumerate(choices) if one.passing is None and not one.run_in_months]
+    candidates = [choices[i].candidate for i in compared]
+    screened = screened.score_alike(candidates)
     cohort = bootstrap_sizes(
         screened,
-        [choices[i].candidate for i in compared],
+        candidates,
         design,
         n_bootstrap=n_bootstrap,
         seed=seed,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from trialsim.analysis.result import Floats
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes_by_ratio
 from trialsim.design import TrialDesign
 from trialsim.optimization.courses import Courses
+
+MOST_IN_CONTROL: Final = 10_000_000
+"""No trial has more, and no memory holds one."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def compute_sizes(courses: Courses, settings: Sequence[Setting], design: TrialDe
 
     The normal approximation, plus what the t distribution and covariates of the analysis add: half
     the square of the critical value, and one for each covariate (Guenther 1981; Borm et al. 2007).
-    Infinite where no size reaches the target; NaN where an analysis needs a score.
+    Infinite where no size reaches the target, or none that a trial could have; NaN where an
+    analysis needs a score.
     """
     critical = float(special.ndtri(1 - design.alpha / design.sides))
     drift = 2 * np.log(critical + float(special.ndtri(design.target_power)))
@@ -92,7 +97,7 @@ def compute_sizes(courses: Courses, settings: Sequence[Setting], design: TrialDe
         size = np.exp(log_size + drift).T + added / (1 + np.array(ratios))
         if ANALYSES[analysis].uses_score:
             size = np.where(courses.score_variance[:, None] > 0, size, np.nan)
-        found[:, places] = size
+        found[:, places] = np.where(size > MOST_IN_CONTROL, np.inf, size)
     return found
 
 

@@ -30,7 +30,13 @@ from trialsim.optimization.choices import (
 from trialsim.optimization.confirmation import simulate_power
 from trialsim.optimization.correction import Corrections, correct_sizes
 from trialsim.optimization.courses import Courses
-from trialsim.optimization.design_grid import Setting, compute_sizes, list_settings, round_up
+from trialsim.optimization.design_grid import (
+    MOST_IN_CONTROL,
+    Setting,
+    compute_sizes,
+    list_settings,
+    round_up,
+)
 from trialsim.optimization.front import find_front
 from trialsim.optimization.ranges import SearchRanges
 from trialsim.optimization.representation import Groups
@@ -212,7 +218,7 @@ def prepare_search(
     if not np.isfinite(found).any():
         raise DesignError(
             "optimize: no design reaches the target: the people of no choice lose volume that a "
-            "treatment could keep."
+            f"treatment could keep, or more than {MOST_IN_CONTROL:,} would be needed in control."
         )
     return SearchedGrid(design, analyses, choices, settings, found, tuple(refusals))
 
