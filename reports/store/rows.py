@@ -156,6 +156,11 @@ def _add_missing_columns(
     connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame | NumberedTable
 ) -> None:
     rows = frame.empty() if isinstance(frame, NumberedTable) else frame
+    found = connection.execute(f"SELECT * FROM {quote(table)} LIMIT 0")  # noqa: S608 - quoted identifiers
+    known = {column[0] for column in found.description or []}
+    # DuckDB takes a millisecond for each that it has already, and says which are one in its eyes
     for name, dtype in rows.dtypes.items():
+        if name in known:
+            continue
         column = f"{quote(str(name))} {sql_type(str(dtype))}"
         connection.execute(f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {column}")
