@@ -1,6 +1,6 @@
 """Evaluation of a tiny random model on synthetic people."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -208,31 +208,52 @@ def test_calibration_on_the_evaluated_people_is_refused(
         evaluate_model(model, people, tmp_path, SETTINGS, calibration=people)
 
 
-def test_evaluation_goes_on_without_a_later_scan_that_cannot_be_read(
-    model: BrlpModel, cohort: Cohort, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class SmallEvaluation:
+    """What `evaluate_model` made of three people, one of whom has a scan that cannot be read."""
+
+    tables: dict[str, pd.DataFrame]
+    people: Cohort
+    told: list[str]
+
+
+@pytest.fixture(scope="module")
+def small(
+    model: BrlpModel, cohort: Cohort, tmp_path_factory: pytest.TempPathFactory
+) -> SmallEvaluation:
+    folder = tmp_path_factory.mktemp("small")
     visits = cohort.visits.copy()
     is_bad = (visits["participant_id"] == "sub-3") & (visits["months_from_baseline"] == 24)
-    (tmp_path / "empty.nii.gz").write_bytes(b"no scan")
-    visits.loc[is_bad, "image_path"] = str(tmp_path / "empty.nii.gz")
-    people = replace(cohort, visits=visits).select(["sub-0", "sub-3"])
-    settings = replace(SETTINGS, samples=1, n_conditions=0, n_compared=0)
+    (folder / "empty.nii.gz").write_bytes(b"no scan")
+    visits.loc[is_bad, "image_path"] = str(folder / "empty.nii.gz")
+    people = replace(cohort, visits=visits).select(["sub-0", "sub-3", "sub-4"])
+    fewest = {"compared_samples": (1,), "compared_steps": (("ddim", 1),), "n_compared": 1}
+    settings = replace(SETTINGS, samples=1, n_conditions=0, **fewest)
     told: list[str] = []
     tables = evaluate_model(
-        model, EvaluatedCohort(people), tmp_path / "out", settings, report=told.append
+        model, EvaluatedCohort(people), folder / "out", settings, report=told.append
     )
+    return SmallEvaluation(tables, people, told)
+
+
+def test_evaluation_goes_on_without_a_later_scan_that_cannot_be_read(
+    small: SmallEvaluation,
+) -> None:
+    tables = small.tables
     (left_out,) = tables["unreadable_scans"].to_dict("records")
     assert (left_out["participant_id"], left_out["session_id"]) == ("sub-3", "ses-24")
-    assert any("left out: the scan of sub-3, ses-24" in line for line in told)
+    assert any("left out: the scan of sub-3, ses-24" in line for line in small.told)
     assert tables["failures"].empty
     images = tables["images"].groupby("horizon_months")["participant_id"].nunique()
-    assert images.to_dict() == {24: 1, 48: 2}
+    assert images.to_dict() == {24: 2, 48: 3}
     # volumes are compared with those in the table, whether the scan can be read or not
-    assert tables["predicted"]["participant_id"].nunique() == 2
-    assert_carried(tables["predicted"], people)
+    assert tables["predicted"]["participant_id"].nunique() == 3
+    assert_carried(tables["predicted"], small.people)
     accuracy = tables["accuracy"]
     assert set(accuracy["method"]) == {MODEL, CARRY_FORWARD, AUXILIARY, REFERENCE}
     assert {VOLUME_ERROR, CHANGE_ERROR, "MSE", "SSIM"} == set(accuracy["measure"])
+    variants = tables["variants"].groupby("comparison")["variant"].nunique()
+    assert variants.to_dict() == {"ablation": 4, "draws": 1, "sampler": 2}
 
 
 @pytest.mark.slow
@@ -342,14 +363,13 @@ def test_few_people_calibrate_nothing(model: BrlpModel, cohort: Cohort, tmp_path
         )
 
 
-def test_the_floor_of_the_change_is_told_by_month(evaluated: Evaluated) -> None:
-    tables, _ = evaluated
-    floor = tables["floor"]
+def test_the_floor_of_the_change_is_told_by_month(small: SmallEvaluation) -> None:
+    floor = small.tables["floor"]
     own = floor[floor["region"] == "hippocampus"]
     first = own[own["months"] == 0].set_index("participant_id")
     later = own[own["months"] == 24].set_index("participant_id")
     error = later["input_mm3"] / first["input_mm3"] - later["true_mm3"] / first["true_mm3"]
-    table = tables["floor_summary"].set_index(["region", "measure"])["value"]
+    table = small.tables["floor_summary"].set_index(["region", "measure"])["value"]
     found = table["hippocampus", "sd of paired change error, input, 24 months (%)"]
     assert found == pytest.approx(100 * error.std(ddof=1))
 

@@ -17,28 +17,34 @@ MAPS = Path(__file__).parents[3] / "shared" / "data" / "synthseg_label_maps"
 
 def synthesize(folder: Path, **changes: object) -> int:
     return synthesize_images(
-        folder, **({"n_participants": 2, "seed": 3, "visits_months": (0.0, 24.0)} | changes)
+        folder, **({"n_participants": 1, "seed": 3, "visits_months": (0.0, 24.0)} | changes)
     )
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("synthetic") / "dataset"
+def interrupt(folder: Path, **changes: object) -> Path:
+    """Return a dataset that was interrupted when its first person had been written."""
 
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        synthesize(folder, on_person=stop)
+        synthesize(folder, on_person=stop, **changes)
     return folder
 
 
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the dataset of one person, interrupted before its end."""
+    return interrupt(tmp_path_factory.mktemp("synthetic") / "dataset")
+
+
 @pytest.mark.slow
-def test_interrupted_dataset_is_valid_and_a_rerun_completes_it(dataset: Path) -> None:
+def test_interrupted_dataset_is_valid_and_a_rerun_completes_it(tmp_path: Path) -> None:
+    dataset = interrupt(tmp_path / "dataset", n_participants=2)
     assert load_cohort(dataset).participants["participant_id"].tolist() == ["sub-synth0001"]
     first = next((dataset / "sub-synth0001").rglob("*_T1w.nii.gz"))
     written = first.stat().st_mtime_ns
-    assert synthesize(dataset) == 2
+    assert synthesize(dataset, n_participants=2) == 2
     assert first.stat().st_mtime_ns == written
     assert not (dataset / ".partial").exists()
 

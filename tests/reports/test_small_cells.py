@@ -187,6 +187,7 @@ def read_text(content: bytes, report_format: ReportFormat) -> str:
     return content.decode()
 
 
+@pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("report_format", ReportFormat)
 def test_no_format_counts_for_itself(page: Page, report_format: ReportFormat) -> None:
     """What is hidden in the content is hidden in each format: none looks at the tables again."""
