@@ -21,7 +21,7 @@ PROCESS = Path(__file__).with_name("training_process.py")
 
 def make_shared_recipe(*, batch_size: int) -> Recipe:
     """Return the tiny recipe without batch statistics, which hang on the size of a batch."""
-    content = make_recipe(steps=4).model_dump(mode="json")
+    content = make_recipe(steps=3).model_dump(mode="json")
     for network in ("segmenter", "refiner"):
         content["model"][network]["args"]["norm"] = "INSTANCE"
     phases = [phase for stage in STAGES if stage != "diffusion" for phase in content[stage]]
