@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.keys import map_kinds
@@ -27,6 +28,7 @@ MONTHS_IN: Final = {
 _DATED: Final = "\0dated"
 _AGREE_WITHIN_MONTHS: Final = 1.0
 _WHOLE_DATE: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}([T ].*)?")
+_LOCAL_DATE: Final = r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})"
 
 _BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
 _SCREENING_NAMES: Final = re.compile(r"(?:ses-)?(?:sc|scmri|screening)", re.IGNORECASE)
@@ -98,17 +100,61 @@ def _read_dates(records: Records) -> pd.Series:
     text = parse_text(frame["visit_date"])
     whole = text.where(text.str.fullmatch(_WHOLE_DATE.pattern).fillna(False).astype(bool))
     dates = pd.to_datetime(whole, errors="coerce", format="ISO8601", utc=True)
-    missing = is_missing(frame["visit_date"])
-    records.report(
-        dates.isna().to_numpy() & ~missing,
-        "visit_date",
-        "got {value}, a date like 2024-03-31 is expected",
-    )
+    known = ~is_missing(frame["visit_date"])
+    if known.sum() > 1 and whole[known].isna().all():
+        dates = _read_local_dates(records, text, known)
+    else:
+        records.report(
+            dates.isna().to_numpy() & known,
+            "visit_date",
+            "got {value}, a date like 2024-03-31 is expected",
+        )
     # A visit without a date may be the first one, so the others' dates say nothing by themselves.
     is_partial = dates.isna().groupby(frame["participant_id"]).transform("any")
     first = dates.groupby(frame["participant_id"]).transform("min")
     months: pd.Series = ((dates - first).dt.days / DAYS_PER_MONTH).mask(is_partial)
     return months
+
+
+def _read_local_dates(records: Records, text: pd.Series, known: npt.NDArray[np.bool_]) -> pd.Series:
+    """Return dates such as 31/03/2024 where the column says which number is the month.
+
+    A day above 12 somewhere tells the order, as dots do; where nothing tells it, months would be
+    off by up to a year, and where it contradicts itself, some are.
+    """
+    parts = text.str.extract(f"^{_LOCAL_DATE}$")
+    first, second, year = (pd.to_numeric(parts[place]) for place in (0, 2, 3))
+    example, n_known = text[known].iloc[0], int(known.sum())
+    nothing = pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns, UTC]")
+    if first[known].isna().all():
+        records.report_all(
+            "visit_date",
+            f"none of {n_known} values is a date like 2024-03-31, the first is {example!r}",
+        )
+        return nothing
+    is_day_first = bool((first > 12).any() or (parts[1] == ".").all())
+    is_month_first = bool((second > 12).any())
+    if is_day_first == is_month_first:
+        why = "in some the day comes first, in some the month"
+        if not is_day_first:
+            why = "day and month cannot be told apart, as none is above 12"
+        records.report_all(
+            "visit_date", f"dates are like {example!r}, and {why}; write them like 2024-03-31"
+        )
+        return nothing
+    day, month = (first, second) if is_day_first else (second, first)
+    dates = pd.to_datetime(
+        pd.DataFrame({"year": year, "month": month, "day": day}), errors="coerce", utc=True
+    )
+    order = "day" if is_day_first else "month"
+    records.report(
+        dates.isna().to_numpy() & known,
+        "visit_date",
+        f"got {{value}}, a date is expected, the {order} first as in the others",
+    )
+    name = records.get_source_name("visit_date")
+    records.notes.append(f"{name}: dates like {example} were read with the {order} first.")
+    return dates
 
 
 def merge_screening_visits(records: Records) -> None:

@@ -185,7 +185,10 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
         chain(add("visit_date", "2020-01-31", "2021-01-31"), put(1, visit_date="", age_years=70)),
         ["the time of the visit ses-02 is unknown", "sub-01"],
     ),
-    "date without a day": (add("visit_date", "2020-01"), ["got '2020-01', a date like"]),
+    "date without a day": (
+        add("visit_date", "2020-01"),
+        ["column visit_date: none of ", "a date like 2024-03-31, the first is '2020-01'"],
+    ),
     "age at baseline at every visit": (
         chain(
             *(put(i, age_years=70) for i in range(6)),

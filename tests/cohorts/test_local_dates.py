@@ -1,0 +1,57 @@
+"""Dates with the day or the month first are read where the column tells which."""
+
+from pathlib import Path
+
+import pytest
+
+from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.sources.loading import load_cohort
+
+DAYS = [("2020", "03", "04"), ("2021", "03", "05"), ("2019", "11", "09"), ("2020", "12", "31")]
+"""Two people with two visits: only the last tells day from month."""
+
+
+def read(folder: Path, form: str, days: list[tuple[str, str, str]] = DAYS) -> Cohort:
+    rows = ["participant_id,age_bl,sex,diagnosis,hippocampus_mm3,visit_date"]
+    for number, (year, month, day) in enumerate(days):
+        person, date = f"sub-{number // 2}", form.format(y=year, m=month, d=day)
+        rows.append(f"{person},70,F,MCI,{6000 - number},{date}")
+    table = folder / "people.csv"
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return load_cohort(table)
+
+
+@pytest.mark.parametrize(
+    ("form", "order"), [("{d}/{m}/{y}", "day"), ("{m}/{d}/{y}", "month"), ("{d}.{m}.{y}", "day")]
+)
+def test_months_are_those_of_iso_dates(tmp_path: Path, form: str, order: str) -> None:
+    iso, local = read(tmp_path, "{y}-{m}-{d}"), read(tmp_path, form)
+    times = [one.visits["months_from_baseline"].tolist() for one in (iso, local)]
+    assert times[0] == times[1]
+    assert any(f"with the {order} first" in note for note in local.notes)
+
+
+@pytest.mark.parametrize(
+    ("form", "days", "words"),
+    [
+        ("{d}/{m}/{y}", [*DAYS[:3], ("2020", "11", "12")], "day and month cannot be told apart"),
+        ("{d}/{m}/{y}", [*DAYS[:3], ("2020", "31", "12")], None),
+        ("{d}/{m}/{y}", [("2020", "31", "01"), *DAYS[1:]], "in some the month"),
+        ("{d}/{m}/{y}", [*DAYS[:3], ("2021", "02", "30")], "got '30/02/2021', a date is expected"),
+        ("4{y}{m}", DAYS, "none of 4 values is a date like 2024-03-31"),
+    ],
+)
+def test_what_could_be_another_day_is_refused(
+    tmp_path: Path, form: str, days: list[tuple[str, str, str]], words: str | None
+) -> None:
+    if words is None:  # the same digits, and then the month comes first
+        assert any("month first" in note for note in read(tmp_path, form, days).notes)
+        return
+    with pytest.raises(CohortError, match=words):
+        read(tmp_path, form, days)
+
+
+def test_dots_are_read_with_the_day_first_though_nothing_else_tells(tmp_path: Path) -> None:
+    cohort = read(tmp_path, "{d}.{m}.{y}", DAYS[:2] + DAYS[:2])
+    assert cohort.visits["months_from_baseline"].max() == pytest.approx(12.02, abs=0.05)
