@@ -9,7 +9,7 @@ import pytest
 
 from cohorts.schema import validate_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
-from trialsim.enrichment.features import describe_unread
+from trialsim.enrichment.features import describe_unlearned, describe_unread
 from trialsim.enrichment.folds import assign_folds
 from trialsim.enrichment.scoring import count_missing_scores
 from trialsim.enrichment.unfitted import GivenScores
@@ -248,3 +248,15 @@ def test_what_too_few_have_is_told_since_no_model_reads_it(people: ScreeningTabl
     assert describe_unread(screened, covariates=False) == [amygdala, head]
     # nor is anything told of what all have or nobody has
     assert describe_unread(people, covariates=True) == []
+
+
+def test_groups_that_nobody_is_there_to_learn_from_are_told(people: ScreeningTables) -> None:
+    assert people.outcome is not None
+    with_mci = people.baseline["diagnosis"] == "MCI"
+    # whose decline is not known teaches nothing
+    known = people.outcome.drop(people.outcome.index[with_mci[people.outcome.index]])
+    taught = replace(people, outcome=known)
+    (sentence,) = describe_unlearned(replace(people, training=taught))
+    assert f"{with_mci.sum()} of the 300 people screened have the diagnosis MCI" in sentence
+    assert "(AD, CN)" in sentence
+    assert describe_unlearned(replace(people, training=people)) == describe_unlearned(people) == []

@@ -16,6 +16,8 @@ GROWTH_PREDICTORS = ("age_years", "is_female", "is_mci", "is_ad", HEAD_SIZE)
 
 _EXTRA_COVARIATES = ("apoe4", "education_years", "mmse")
 
+_GROUPS = ("diagnosis", "sex")
+
 
 def list_features(tables: ScreeningTables, candidates: Sequence[str]) -> list[str]:
     """Return the candidates that at least 90 % of people have, in the training cohort too."""
@@ -52,6 +54,33 @@ def describe_unread(tables: ScreeningTables, *, covariates: bool) -> list[str]:
             sentences.append(
                 f"No strategy that learns from outcomes reads {column}, which {have} have: "
                 f"{_MIN_COVERAGE * 100:.0f} % of each are needed."
+            )
+    return sentences
+
+
+def describe_unlearned(tables: ScreeningTables) -> list[str]:
+    """Return a sentence for each group of people of whom nobody is there to fit strategies on.
+
+    Parameters
+    ----------
+    tables
+        Screened people, and whom strategies are fitted on; nothing is said where these are fitted
+        on the screened themselves.
+    """
+    training, sentences = tables.training, []
+    if training is None or training.outcome is None:
+        return []
+    learned_from = training.baseline.loc[training.outcome.dropna().index]
+    for column in _GROUPS:
+        if column not in tables.baseline or column not in learned_from:
+            continue
+        known = sorted({*learned_from[column].dropna().astype(str)})
+        own = tables.baseline[column].dropna().astype(str).value_counts()
+        for level, n_people in own[~own.index.isin(known)].items():
+            sentences.append(
+                f"{n_people:,} of the {len(tables.baseline):,} people screened have the {column} "
+                f"{level}, and nobody has it whom strategies are fitted on "
+                f"({', '.join(known) or 'none is known'}): their scores are an extrapolation."
             )
     return sentences
 

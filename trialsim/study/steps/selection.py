@@ -15,7 +15,7 @@ from trialsim.enrichment import (
     rank_people,
     score_people,
 )
-from trialsim.enrichment.features import describe_unread
+from trialsim.enrichment.features import describe_unlearned, describe_unread
 from trialsim.enrichment.registry import list_packages
 from trialsim.enrichment.screening import Screening
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
@@ -105,7 +105,8 @@ def score(job: Job, run: Run, *, is_last: bool = False) -> None:
     scores = score_people(strategies, screening.tables, job.rng("scores"))
     learning = [strategy.name for strategy in strategies if "outcome" in strategy.needs]
     if learning:
-        job.tell(describe_unread(screening.tables, covariates="boosting" in learning))
+        told = describe_unread(screening.tables, covariates="boosting" in learning)
+        job.tell([*told, *describe_unlearned(screening.tables)])
     del screening, strategies
     rankings = rank_people(scores, job.rng("ties"))
     counts = count_selections(rankings, job.protocol.selection.fractions_enrolled)
