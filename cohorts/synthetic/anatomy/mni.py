@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from cohorts.synthetic.anatomy.base import CSF, BaseAnatomy, crop_anatomy
 from cohorts.synthetic.anatomy.head import add_head
+from cohorts.synthetic.anatomy.masks import fill_holes, find_box, find_near
 from cohorts.synthetic.anatomy.shapes import make_coordinates, make_ellipsoid, make_tube
 
 Mask = npt.NDArray[np.bool_]
@@ -27,6 +28,9 @@ _FLUID_BELOW: Final = 0.52
 _VENTRICLE_BELOW: Final = 0.56
 _SULCUS_BELOW: Final = -0.04
 _RIM_MM: Final = 2.5
+_MARGIN_MM: Final = 8
+"""Around the brain; half of how far a Gaussian of 4 mm reaches, so that its mirrored ends are 0."""
+_AROUND_CEREBELLUM_MM: Final = 10
 
 _ELLIPSOIDS: Final = {
     "thalamus": (((12.0, -18.5, 7.5), (11.5, 17.0, 11.0)),),
@@ -103,9 +107,24 @@ def _read(image: Any) -> Volume:
 def _label_template(
     t1: Volume, grey: Volume, white: Volume, affine: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.uint16]:
-    grid = make_coordinates(t1.shape, affine)
+    x, y, z = make_coordinates(t1.shape, affine)
+    i, j, k = (_start_even(side) for side in find_box(t1 > 0, margin=_MARGIN_MM))
+    labels = np.zeros(t1.shape, dtype=np.uint16)
+    grid = x[i], y[:, j], z[..., k]
+    labels[i, j, k] = _label_brain(t1[i, j, k], grey[i, j, k], white[i, j, k], grid)
+    return labels
+
+
+def _start_even(side: slice) -> slice:
+    # distances are measured on every second voxel
+    return slice(side.start // 2 * 2, side.stop)
+
+
+def _label_brain(
+    t1: Volume, grey: Volume, white: Volume, grid: tuple[Volume, Volume, Volume]
+) -> npt.NDArray[np.uint16]:
     x, _, _ = grid
-    brain = ndimage.binary_fill_holes(t1 > 0)
+    brain = fill_holes(t1 > 0)
     regions = _find_ventricles(t1, brain, grid)
     deep = _find_deep_structures(t1, grey, grid, np.logical_or.reduce(list(regions.values())))
     stem = make_tube(grid, _BRAIN_STEM, mirrored=False) & (t1 > _FLUID_BELOW)
@@ -115,7 +134,7 @@ def _label_template(
     regions |= {
         name: regions[name] for name in ("lateral_ventricle", "third_ventricle", "fourth_ventricle")
     }
-    rim = ndimage.distance_transform_edt(~brain) <= _RIM_MM
+    rim = find_near(brain, _RIM_MM)
     labels = np.where(rim, np.uint16(CSF), np.uint16(0))
     right = np.broadcast_to(x >= 0, t1.shape)
     for name in (*_PAINTING_ORDER,):
@@ -169,8 +188,10 @@ def _find_deep_structures(
         "hippocampus": t1 < 0.80,
         "amygdala": t1 < 0.76,
     }
-    found = {name: shape & tissue & trims.get(name, True) for name, shape in shapes.items()}
-    near = _measure_distance(found["hippocampus"]) < 5
+    found = {name: shape & tissue for name, shape in shapes.items()}
+    for name, trim in trims.items():
+        found[name] &= trim
+    near = _find_near_coarsely(found["hippocampus"], 5)
     lateral = np.abs(grid[0]) > 25
     found["inferior_lateral_ventricle"] = near & lateral & (t1 < _VENTRICLE_BELOW) & (grid[2] > -24)
     return {name: _smooth(mask) for name, mask in found.items()}
@@ -181,17 +202,18 @@ def _find_cerebellum(t1: Volume, brain: Mask, grid: tuple[Volume, ...], stem: Ma
     x, y, z = grid
     roof = 4 - 0.55 * np.abs(x) - 0.012 * (y + 56) ** 2 * (y < -56) - 0.3 * (y + 50) * (y > -50)
     below = (z < roof) & (y < -30) & (np.abs(x) < 60)
-    depth = _measure_distance(~(below & brain))
-    height = _measure_distance(below | ~brain)
     markers = np.zeros(t1.shape, dtype=np.uint8)
-    markers[depth > 6] = 1
-    markers[height > 6] = 2
+    markers[~_find_near_coarsely(~(below & brain), 6)] = 1
+    markers[~_find_near_coarsely(below | ~brain, 6)] = 2
     markers[stem] = 2
-    relief = SimpleITK.GetImageFromArray(-t1 * brain)
+    # the flood from inside stops at the markers around it
+    box = find_box(below, margin=_AROUND_CEREBELLUM_MM)
+    relief = SimpleITK.GetImageFromArray(-t1[box] * brain[box])
     basins: Any = SimpleITK.MorphologicalWatershedFromMarkers(  # type: ignore[no-untyped-call]
-        relief, SimpleITK.GetImageFromArray(markers), markWatershedLine=False
+        relief, SimpleITK.GetImageFromArray(markers[box]), markWatershedLine=False
     )
-    below_roof: Mask = np.asarray(SimpleITK.GetArrayFromImage(basins)) == 1
+    below_roof = np.zeros_like(brain)
+    below_roof[box] = np.asarray(SimpleITK.GetArrayFromImage(basins)) == 1
     return below_roof & brain & ~stem
 
 
@@ -202,8 +224,8 @@ def _find_tissue(
     relief = t1 - ndimage.gaussian_filter(t1, 4)
     sulcus = (relief < _SULCUS_BELOW) & (white < 0.2) | (t1 < _FLUID_BELOW)
     solid = brain & ~sulcus
-    near_ventricle = _measure_distance(ventricle) < 5
-    near_fluid = _measure_distance(~(solid | near_ventricle | cerebellum)) < 7
+    near_ventricle = _find_near_coarsely(ventricle, 5)
+    near_fluid = _find_near_coarsely(~(solid | near_ventricle | cerebellum), 7)
     is_white = (white > grey) | near_ventricle | ~near_fluid
     cerebrum = solid & ~cerebellum
     folia = solid & cerebellum
@@ -215,16 +237,21 @@ def _find_tissue(
     }
 
 
-def _measure_distance(mask: Mask) -> Volume:
-    """Return the distance in mm to the mask, to about 1 mm: measured on every second voxel."""
-    coarse = 2 * ndimage.distance_transform_edt(~mask[::2, ::2, ::2])
-    whole = coarse.astype(np.float32).repeat(2, 0).repeat(2, 1).repeat(2, 2)
+def _find_near_coarsely(mask: Mask, distance_mm: float) -> Mask:
+    """Return what lies so near to the mask, to about 1 mm: found on every second voxel."""
+    coarse = find_near(mask[::2, ::2, ::2], distance_mm / 2)
+    whole = coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2)
     x, y, z = mask.shape
     return whole[:x, :y, :z]
 
 
 def _smooth(mask: Mask) -> Mask:
-    smooth: Mask = ndimage.gaussian_filter(mask.astype(np.float32), 0.8) > 0.5
+    if not mask.any():
+        return mask
+    smooth = np.zeros_like(mask)
+    # nothing reaches further than four standard deviations
+    box = find_box(mask, margin=4)
+    smooth[box] = ndimage.gaussian_filter(mask[box].astype(np.float32), 0.8) > 0.5
     return smooth
 
 
