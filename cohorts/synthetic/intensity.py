@@ -1,6 +1,7 @@
 """Intensities of a synthetic scan, in one of the contrasts."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,13 @@ from cohorts.synthetic.anatomy.base import CORTEX, CSF, find_codes
 from cohorts.synthetic.anatomy.cortex import Floats
 from cohorts.synthetic.anatomy.deformation import Deformation, MovableAnatomy, find_sources
 from cohorts.synthetic.anatomy.extracerebral import paint_fat, sample_extracerebral_means
+from cohorts.synthetic.anatomy.masks import find_box
 from cohorts.synthetic.contrasts import CONTRASTS, TISSUE_CODES, Contrast
 from cohorts.synthetic.parameters import AppearanceParameters
 from cohorts.synthetic.resampling import average_by_area
 from cohorts.synthetic.signs.maps import SignMaps
+
+_BLUR_REACH_SD: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,10 @@ def sample_appearance(
     image = means[labels]
     if fat:
         paint_fat(image, labels, fat, rng=rng)
-    image *= 1 + np.float32(parameters.texture_sd / texture.std()) * texture
-    image = ndimage.gaussian_filter(image, anatomy.parameters.edge_sd_mm, truncate=3)
+    edge_sd = anatomy.parameters.edge_sd_mm
+    box = find_box(labels > 0, margin=int(np.ceil(_BLUR_REACH_SD * edge_sd)))
+    head = image[box] * (1 + np.float32(parameters.texture_sd / texture.std()) * texture[box])
+    image[box] = ndimage.gaussian_filter(head, edge_sd, truncate=_BLUR_REACH_SD)
     return Appearance(image, float(means[CSF] - means[3]), float(means[3]), contrast)
 
 
@@ -108,13 +114,14 @@ def render_scan(
     loss = deformation.cortical_gain * np.float32(appearance.fluid_minus_cortex)
     image.ravel()[cortex.voxels] -= loss
     if signs is not None:
-        share = find_codes(anatomy.person.labels, CORTEX).astype(np.float32)
+        share = find_codes(anatomy.person.labels[cortex.box], CORTEX).astype(np.float32)
         kept = cortex.weight * cortex.tissue + deformation.cortical_gain
-        share.ravel()[cortex.voxels] = np.clip(kept, 0, 1)
+        share.ravel()[cortex.in_box] = np.clip(kept, 0, 1)
         image *= 1 + signs.change_lesions(visit, appearance.contrast.lesion_change)
-        brighter = signs.brighten(visit) * np.float32(appearance.contrast.cortex_brightening)
-        image += np.float32(appearance.cortex_mean) * share * brighter
-    moved = np.abs(deformation.displacement).max(axis=0) > 1e-3
+        brighter = signs.brighten(visit)[cortex.box]
+        brighter = brighter * np.float32(appearance.contrast.cortex_brightening)
+        image[cortex.box] += np.float32(appearance.cortex_mean) * share * brighter
+    moved = np.logical_or.reduce([np.abs(own) > 1e-3 for own in deformation.displacement])
     points = np.stack([own[moved] for own in find_sources(anatomy, deformation)])
     image[anatomy.box][moved] = ndimage.map_coordinates(image, points, order=1, mode="nearest")
     return average_by_area(image, resolution_mm)

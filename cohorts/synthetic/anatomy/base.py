@@ -36,6 +36,7 @@ _SYNTHSEG_CODES: Final = {
 """FreeSurfer's and SynthSeg's finer codes -> the 33 classes of SynthSeg 2.0."""
 
 _HIGHEST_EXTRACEREBRAL: Final = 600
+_FEW_CODES: Final = 6
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,16 @@ def simplify_codes(
 
 def find_codes(labels: npt.NDArray[np.uint16], codes: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """Return where the labels are one of the codes."""
-    table = np.zeros(int(labels.max()) + 1, dtype=bool)
-    table[[code for code in codes if code < table.size]] = True
+    highest = int(labels.max())
+    possible = [code for code in codes if code <= highest]
+    if 0 < len(possible) <= _FEW_CODES:
+        # comparing is quicker than looking up
+        found: npt.NDArray[np.bool_] = labels == possible[0]
+        for code in possible[1:]:
+            found |= labels == code
+        return found
+    table = np.zeros(highest + 1, dtype=bool)
+    table[possible] = True
     return table[labels]
 
 

@@ -13,10 +13,13 @@ from scipy.special import ndtr, ndtri
 
 from cohorts.labels import get_brain_codes
 from cohorts.synthetic.anatomy.base import CORTEX, find_codes
+from cohorts.synthetic.anatomy.masks import find_box
+from cohorts.synthetic.resampling import Box, align_box
 
 Floats = npt.NDArray[np.float32]
 
 _BLUR_SD_MM: Final = 0.8
+_BLUR_REACH_MM: Final = 2
 _RELATIVE_TOLERANCE: Final = 5e-4
 _MAX_ITERATIONS: Final = 12
 
@@ -27,8 +30,12 @@ class Cortex:
 
     Parameters
     ----------
+    box
+        Outside of which there is no cortex, and no boundary that can move.
+    in_box
+        Flat indices into the box where the boundary can move.
     voxels
-        Flat indices into the person's grid where the boundary can move.
+        The same voxels, in the person's grid.
     brain
         1 in the voxels of the person's grid that are brain, else 0.
     level
@@ -42,6 +49,8 @@ class Cortex:
         The volume without a shift.
     """
 
+    box: Box
+    in_box: npt.NDArray[np.intp]
     voxels: npt.NDArray[np.intp]
     brain: Floats
     level: Floats
@@ -58,21 +67,30 @@ class Cortex:
 def prepare_cortex(labels: npt.NDArray[np.uint16]) -> Cortex:
     """Return the cortex of a person's label map."""
     brain = find_codes(labels, tuple(get_brain_codes())).astype(np.float32)
-    cortex = find_codes(labels, CORTEX).astype(np.float32)
-    near_brain = ndimage.gaussian_filter(brain, _BLUR_SD_MM, truncate=3).ravel()
-    near_cortex = ndimage.gaussian_filter(cortex, _BLUR_SD_MM, truncate=3).ravel()
-    inside = labels.ravel() > 0
-    voxels = np.flatnonzero(
-        inside & (near_brain > 0.005) & (near_brain < 0.995) & (near_cortex > 0.005)
+    cortex = find_codes(labels, CORTEX)
+    # blurred cortex ends at one reach from cortex; blurred brain is right up to there
+    box = align_box(find_box(cortex, margin=2 * _BLUR_REACH_MM))
+    near_brain, near_cortex = (
+        ndimage.gaussian_filter(own[box].astype(np.float32), _BLUR_SD_MM, truncate=3)
+        for own in (brain, cortex)
     )
-    level = ndtri(near_brain[voxels])
+    in_box = np.flatnonzero(
+        (labels[box] > 0) & (near_brain > 0.005) & (near_brain < 0.995) & (near_cortex > 0.005)
+    )
+    where = np.unravel_index(in_box, near_brain.shape)
+    voxels = np.ravel_multi_index(
+        tuple(own + side.start for own, side in zip(where, box, strict=True)), labels.shape
+    )
+    level = ndtri(near_brain.ravel()[in_box])
     return Cortex(
+        box=box,
+        in_box=in_box,
         voxels=voxels,
         brain=brain,
         level=level,
         tissue=ndtr(level),
-        weight=near_cortex[voxels] / near_brain[voxels],
-        volume_mm3=float(cortex.sum()),
+        weight=near_cortex.ravel()[in_box] / near_brain.ravel()[in_box],
+        volume_mm3=float(np.count_nonzero(cortex)),
     )
 
 

@@ -8,6 +8,7 @@ structures are found together, by secant steps on the partial-volume counts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from cohorts.errors import CohortError
 from cohorts.labels import get_codes
 from cohorts.synthetic.anatomy.base import find_codes
 from cohorts.synthetic.anatomy.cortex import Cortex, Floats, prepare_cortex, shift_to_volume
+from cohorts.synthetic.anatomy.masks import find_box
 from cohorts.synthetic.anatomy.person import PersonAnatomy
 from cohorts.synthetic.parameters import DeformationParameters
 from cohorts.synthetic.resampling import Box, align_box, average_by_area, interpolate_to_fine
@@ -39,6 +41,7 @@ _RELATIVE_TOLERANCE = 5e-4
 _MAX_ITERATIONS = 12
 _MAX_ERROR = 0.03
 _RIDGE_TOLERANCE = 0.4
+_BLUR_REACH_SD = 3.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,21 @@ class MovableAnatomy:
     structures: dict[str, MovableStructure]
     cortex: Cortex
     parameters: DeformationParameters
+
+    @cached_property
+    def bands(self) -> dict[str, npt.NDArray[np.intp]]:
+        """Flat indices of each structure's band into the anatomy's box."""
+        shape = tuple(side.stop - side.start for side in self.box)
+        return {
+            name: np.ravel_multi_index(
+                tuple(
+                    own.astype(np.intp) + (inner.start - outer.start)
+                    for own, inner, outer in zip(s.points, s.box, self.box, strict=True)
+                ),
+                shape,
+            )
+            for name, s in self.structures.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -227,17 +245,15 @@ def _sum_fields(anatomy: MovableAnatomy, amplitudes: Mapping[str, float]) -> Flo
 
 
 def _measure(anatomy: MovableAnatomy, name: str, displacement: Floats) -> float:
-    structure = anatomy.structures[name]
-    local = displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
-    return structure.fixed_mm3 + float(_sample_band(structure, local).sum())
+    fixed = anatomy.structures[name].fixed_mm3
+    return fixed + float(_sample_band(anatomy, name, displacement).sum())
 
 
 def warp_share(anatomy: MovableAnatomy, name: str, deformation: Deformation) -> Floats:
     """Return the structure's share of each voxel of its own box at the visit."""
     structure = anatomy.structures[name]
-    local = deformation.displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
     share = structure.share.copy()
-    share.ravel()[structure.band] = _sample_band(structure, local)
+    share.ravel()[structure.band] = _sample_band(anatomy, name, deformation.displacement)
     return share
 
 
@@ -250,12 +266,16 @@ def find_sources(anatomy: MovableAnatomy, deformation: Deformation) -> list[Floa
     ]
 
 
-def _sample_band(structure: MovableStructure, displacement: Floats) -> Floats:
+def _sample_band(anatomy: MovableAnatomy, name: str, displacement: Floats) -> Floats:
     """Return the displaced share of the band's voxels; most sample where nothing changes."""
-    steps = displacement.reshape(3, -1)[:, structure.band]
+    structure = anatomy.structures[name]
+    local = displacement[(slice(None), *_shift_box(structure.box, anatomy.box))]
+    near = np.flatnonzero(structure.clearance <= max(local.max(), -local.min()))
+    steps = displacement.reshape(3, -1)[:, anatomy.bands[name][near]]
     share: Floats = structure.share.ravel()[structure.band]
-    changed = np.abs(steps).max(axis=0) >= structure.clearance
-    points = structure.points[:, changed] + steps[:, changed]
+    far = np.abs(steps).max(axis=0) >= structure.clearance[near]
+    changed = near[far]
+    points = structure.points[:, changed] + steps[:, far]
     share[changed] = ndimage.map_coordinates(structure.share, points, order=1, mode="nearest")
     return share
 
@@ -273,7 +293,9 @@ def _prepare_structure(
     region = name.removeprefix("left_").removeprefix("right_")
     reach = float(getattr(parameters, f"{region}_reach_mm"))
     mask = find_codes(labels, get_codes(name))
-    box = _find_box(mask, pad=int(np.ceil(2.2 * reach)))
+    if not mask.any():
+        raise CohortError("A deformed anatomy lost one of its deep structures.")
+    box = align_box(find_box(mask, margin=int(np.ceil(2.2 * reach))))
     local = mask[box].astype(np.float32)
     coarse = average_by_area(local, _COARSE_MM) >= 0.5
     depth = ndimage.distance_transform_edt(coarse).astype(np.float32)
@@ -286,7 +308,7 @@ def _prepare_structure(
     window = np.exp(-0.5 * (smooth / reach) ** 2) / _COARSE_MM
     field = np.stack([interpolate_to_fine(window * slope) for slope in np.gradient(smooth)])
     strength = np.sqrt((field**2).sum(axis=0)) + np.float32(1e-3)
-    share = ndimage.gaussian_filter(local, parameters.edge_sd_mm, truncate=3)
+    share = _blur(local, parameters.edge_sd_mm)
     fine_distance = interpolate_to_fine(smooth)
     band = np.flatnonzero(np.abs(fine_distance) < 1.3 * reach + 2)
     return MovableStructure(
@@ -303,6 +325,13 @@ def _prepare_structure(
     )
 
 
+def _blur(mask: Floats, sd: float) -> Floats:
+    blurred = np.zeros_like(mask)
+    box = find_box(mask > 0, margin=int(np.ceil(_BLUR_REACH_SD * sd)))
+    blurred[box] = ndimage.gaussian_filter(mask[box], sd, truncate=_BLUR_REACH_SD)
+    return blurred
+
+
 def _measure_clearance(share: Floats) -> Floats:
     """Return how far a voxel may sample along each axis and find the constant that it has."""
     edge = (share > 0) & (share < share.max())
@@ -316,13 +345,3 @@ def _measure_room(depth: Floats) -> Floats:
     ridge = (depth > 0) & (depth >= ndimage.maximum_filter(depth, 3) - _RIDGE_TOLERANCE)
     room = 0.9 * _COARSE_MM * ndimage.distance_transform_edt(~ridge)
     return room.astype(np.float32)
-
-
-def _find_box(mask: npt.NDArray[np.bool_], pad: int) -> Box:
-    box = []
-    for axes, n in zip(((1, 2), (0, 2), (0, 1)), mask.shape, strict=True):
-        where = np.flatnonzero(mask.any(axis=axes))
-        if not where.size:
-            raise CohortError("A deformed anatomy lost one of its deep structures.")
-        box.append(slice(max(0, where[0] - pad), min(n, where[-1] + 1 + pad)))
-    return align_box((box[0], box[1], box[2]))
