@@ -29,7 +29,7 @@ from brlp_models.training.banks.person_tables import (
 from brlp_models.training.banks.synthetic_people import (
     align_by_moments,
     find_targets,
-    place_on_grid,
+    place_scan,
 )
 from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
@@ -181,7 +181,7 @@ def _make_person(group: Group, number: int) -> _Made:
             continue
         to_mni = align_by_moments(scan, rng)
         grid = Grid.of_config(read_config(find_model_folder("mini")))
-        image, _ = place_on_grid(scan, to_mni, grid)
+        image = place_scan(scan, to_mni, grid)
         course = build_course(people, years, GENERATOR.cohort)
         tables = tabulate_course(course, rng, GENERATOR.cohort)
         name, first = group.name(number), tables[0]

@@ -1,5 +1,6 @@
 """The voxel grid of a model, and images carried between grids."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -108,8 +109,7 @@ def resample(
             values.astype(np.uint8), source, target, source_to_target=source_to_target, order=0
         )
         return nearest.astype(bool)
-    world = np.eye(4) if source_to_target is None else np.asarray(source_to_target, dtype=float)
-    matrix = np.linalg.inv(source.affine) @ np.linalg.inv(world) @ target.affine
+    matrix = _find_matrix(source, target, source_to_target)
     if order > 0:
         values = values.astype(np.float32, copy=False)
     level: Literal[0, 1] = 1 if order else 0
@@ -117,6 +117,60 @@ def resample(
         values, matrix, output_shape=target.shape, order=level, mode="constant", cval=0
     )
     return np.asarray(result)
+
+
+def _find_matrix(source: Grid, target: Grid, source_to_target: ArrayLike | None) -> Affine:
+    """Return the matrix from voxels of the target to those of the source."""
+    world = np.eye(4) if source_to_target is None else np.asarray(source_to_target, dtype=float)
+    return np.asarray(np.linalg.inv(source.affine) @ np.linalg.inv(world) @ target.affine)
+
+
+def find_points(
+    source: Grid,
+    target: Grid,
+    inside: NDArray[np.bool_],
+    *,
+    source_to_target: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Return where some voxels of a grid lie between those of another, for `sample_points`.
+
+    Parameters
+    ----------
+    source, target, source_to_target
+        As in `resample`.
+    inside
+        Which voxels, shape of `target`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (3, n), in voxels of `source`, in the order of `inside`.
+    """
+    matrix = _find_matrix(source, target, source_to_target)
+    x, y, z = (own.astype(np.float64) for own in np.nonzero(inside))
+    # added in this order, they are the very points of `resample`
+    return np.stack([row[3] + row[0] * x + row[1] * y + row[2] * z for row in matrix[:3]])
+
+
+def sample_points(array: ArrayLike, points: NDArray[np.float64], *, order: int = 1) -> NDArray[Any]:
+    """Return what `resample` gives the voxels of `find_points`, bit for bit.
+
+    Parameters
+    ----------
+    array
+        The image on the source's grid.
+    points
+        From `find_points`.
+    order
+        As in `resample`.
+    """
+    from scipy.ndimage import map_coordinates
+
+    values: NDArray[Any] = np.asarray(array)
+    if order > 0:
+        values = values.astype(np.float32, copy=False)
+    level: Literal[0, 1] = 1 if order else 0
+    return np.asarray(map_coordinates(values, points, order=level, mode="constant", cval=0))
 
 
 def resample_winner(
@@ -158,6 +212,7 @@ def resample_labels(
     target: Grid,
     *,
     source_to_target: ArrayLike | None = None,
+    inside: NDArray[np.bool_] | None = None,
 ) -> NDArray[Any]:
     """Return a label map on another grid, each voxel with the label of the largest share.
 
@@ -168,12 +223,38 @@ def resample_labels(
     ----------
     labels, source, target, source_to_target
         As in `resample`; the type is kept, 0 is the background.
+    inside
+        Which voxels of the target are wanted; the others are 0. All of them by default.
     """
-    codes = np.union1d([0], labels).astype(labels.dtype)
-    layers = (labels == code for code in codes)
-    return np.asarray(
-        codes[resample_winner(layers, source, target, source_to_target=source_to_target)]
-    )
+    wanted = np.ones(target.shape, dtype=bool) if inside is None else inside
+    result = np.zeros(target.shape, dtype=labels.dtype)
+    points = find_points(source, target, wanted, source_to_target=source_to_target)
+    result[wanted] = _vote(labels, points)
+    return result
+
+
+def _vote(labels: NDArray[Any], points: NDArray[np.float64]) -> NDArray[Any]:
+    """Return at each point the label of the largest share; 0 outside of the map."""
+    ends = np.array(labels.shape)[:, None] - 1
+    found = ((points >= 0) & (points <= ends)).all(axis=0)
+    low = np.floor(points[:, found]).astype(np.intp)
+    sides = list(zip(low, np.minimum(low + 1, ends), strict=True))
+    corners = np.stack([labels[corner] for corner in itertools.product(*sides)])
+    # where all neighbors have one label nothing has to be interpolated
+    winner = corners[0].copy()
+    mixed = (corners != winner).any(axis=0)
+    corners, places = corners[:, mixed], points[:, found][:, mixed]
+    won = np.zeros(places.shape[1], dtype=labels.dtype)
+    largest = np.zeros(places.shape[1], dtype=np.float32)
+    for code in np.unique(corners):
+        near = np.flatnonzero((corners == code).any(axis=0))
+        shares = sample_points(labels == code, places[:, near])
+        wins = shares > largest[near]
+        won[near[wins]], largest[near[wins]] = code, shares[wins]
+    winner[mixed] = won
+    result = np.zeros(points.shape[1], dtype=labels.dtype)
+    result[found] = winner
+    return result
 
 
 def make_grid(source: Grid, spacing_mm: float, *, margin_mm: Sequence[float] = (0, 0, 0)) -> Grid:

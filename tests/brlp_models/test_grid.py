@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from brlp_models.errors import ModelError
-from brlp_models.scans.grid import Grid, make_grid, resample
+from brlp_models.scans.grid import (
+    Grid,
+    find_points,
+    make_grid,
+    resample,
+    resample_labels,
+    resample_winner,
+    sample_points,
+)
 
 ORIENTATIONS = [
     (order, signs)
@@ -80,3 +88,37 @@ def test_made_grid_covers_the_source() -> None:
 def test_impossible_grid_is_refused(shape: tuple[int, ...], affine: np.ndarray) -> None:
     with pytest.raises(ModelError, match="three axes and an invertible"):
         Grid(shape, affine)  # type: ignore[arg-type]
+
+
+def tilt() -> np.ndarray:
+    """Return an affine that no voxel of a grid leaves in place."""
+    world = np.eye(4)
+    world[:3, :3] += np.random.default_rng(3).normal(0, 0.05, (3, 3))
+    world[:3, 3] = [6.3, -3.1, 9.7]
+    return world
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_points_have_the_very_values_of_the_whole_image(order: int) -> None:
+    source, target = orient((2, 0, 1), (1, -1, 1)), orient((0, 1, 2), (1, 1, 1))
+    image = np.random.default_rng(1).standard_normal(source.shape).astype(np.float32)
+    whole = resample(image, source, target, source_to_target=tilt(), order=order)
+    inside = np.random.default_rng(2).random(target.shape) < 0.3
+    points = find_points(source, target, inside, source_to_target=tilt())
+    np.testing.assert_array_equal(sample_points(image, points, order=order), whole[inside])
+
+
+def test_labels_are_those_of_the_largest_interpolated_share() -> None:
+    source, target = orient((2, 0, 1), (1, -1, 1)), orient((0, 1, 2), (1, 1, 1))
+    # single voxels of 0 and larger blocks of 0 to 4, up to the edge of the map
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 5, (10, 11, 12)).repeat(4, 0).repeat(4, 1).repeat(4, 2)
+    labels = (labels * (rng.random(source.shape) < 0.9)).astype(np.uint8)
+    layers = (labels == code for code in range(5))
+    expected = resample_winner(layers, source, target, source_to_target=tilt())
+    found = resample_labels(labels, source, target, source_to_target=tilt())
+    assert found.dtype == labels.dtype
+    np.testing.assert_array_equal(found, expected)
+    inside = rng.random(target.shape) < 0.3
+    part = resample_labels(labels, source, target, source_to_target=tilt(), inside=inside)
+    np.testing.assert_array_equal(part, np.where(inside, expected, 0))

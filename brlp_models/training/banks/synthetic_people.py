@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from brlp_models.scans.grid import Grid, resample, resample_labels
+from brlp_models.scans.grid import Grid, find_points, resample, resample_labels, sample_points
 from brlp_models.scans.intensity import find_ceiling, scale_intensity
 from brlp_models.training.banks.person_tables import tabulate_person
 from brlp_models.training.banks.scan_bank import BankWriter
@@ -358,34 +358,59 @@ def place_on_grid(
     The scan without noise follows the channels where there is one; it is as bright as `first`, the
     person's first scan, has it.
     """
-    source = Grid(scan.t1w.shape, scan.affine)
-
-    def carry(own: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return resample(own, source, grid, source_to_target=to_mni)
-
-    mask = _carry_brain(scan, to_mni, grid)
-    layers = [scale_intensity(carry(own), mask)[0] for own in scan.channels.values()]
-    if scan.noiseless is not None:
-        first = first or scan
-        ceiling = find_ceiling(carry(first.t1w), _carry_brain(first, to_mni, grid))
-        shown = np.clip(carry(scan.noiseless) / np.float32(ceiling), 0, 1)
-        layers.append(np.where(mask, shown, np.float32(0)))
-    image = np.stack(layers)
+    brain = _Brain.of(scan, to_mni, grid)
     tissues = TISSUES.encode(scan.labels.astype(np.int32))
-    placed = (
-        resample_labels(tissues, source, grid, source_to_target=to_mni)
-        if labels_by_share
-        else resample(tissues, source, grid, source_to_target=to_mni, order=0)
-    )
-    return image, np.where(mask, placed, 0).astype(np.uint8)
+    if labels_by_share:
+        source = Grid(scan.t1w.shape, scan.affine)
+        placed = resample_labels(tissues, source, grid, source_to_target=to_mni, inside=brain.mask)
+    else:
+        placed = brain.carry(tissues, order=0)
+    return _show(scan, brain, to_mni, grid, first or scan), placed
 
 
-def _carry_brain(
+def place_scan(
     scan: SyntheticScan, to_mni: npt.NDArray[np.float64], grid: Grid
-) -> npt.NDArray[np.bool_]:
-    brain, source = find_brain(scan.labels), Grid(scan.t1w.shape, scan.affine)
-    share = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni)
-    return np.asarray(share >= 0.5)
+) -> npt.NDArray[np.float32]:
+    """Return the stripped, scaled scan of `place_on_grid` alone."""
+    return _show(scan, _Brain.of(scan, to_mni, grid), to_mni, grid, scan)
+
+
+def _show(
+    scan: SyntheticScan,
+    brain: "_Brain",
+    to_mni: npt.NDArray[np.float64],
+    grid: Grid,
+    first: SyntheticScan,
+) -> npt.NDArray[np.float32]:
+    carried = [brain.carry(own) for own in scan.channels.values()]
+    layers = [scale_intensity(own, brain.mask)[0] for own in carried]
+    if scan.noiseless is not None:
+        own = brain if first is scan else _Brain.of(first, to_mni, grid)
+        shown = carried[0] if first is scan else own.carry(first.t1w)
+        ceiling = np.float32(find_ceiling(shown, own.mask))
+        layers.append(np.clip(brain.carry(scan.noiseless) / ceiling, 0, 1))
+    return np.stack(layers)
+
+
+@dataclass(frozen=True)
+class _Brain:
+    """Where a scan's brain is on a grid, and its points in the scan."""
+
+    mask: npt.NDArray[np.bool_]
+    points: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scan: SyntheticScan, to_mni: npt.NDArray[np.float64], grid: Grid) -> "_Brain":
+        brain, source = find_brain(scan.labels), Grid(scan.t1w.shape, scan.affine)
+        share = resample(brain.astype(np.float32), source, grid, source_to_target=to_mni)
+        mask = np.asarray(share >= 0.5)
+        return cls(mask, find_points(source, grid, mask, source_to_target=to_mni))
+
+    def carry(self, image: npt.NDArray[Any], *, order: int = 1) -> npt.NDArray[Any]:
+        """Return an image on the grid; 0 outside of the brain."""
+        carried = np.zeros(self.mask.shape, dtype=image.dtype)
+        carried[self.mask] = sample_points(image, self.points, order=order)
+        return carried
 
 
 def measure_in_mni(
