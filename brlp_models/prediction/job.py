@@ -114,7 +114,9 @@ class PredictionJob:
         return math.ceil(self.drawing.latent_batch.size / per_person)
 
     def _predict_group(self, group: Sequence[str], problems: dict[str, Sequence[str]]) -> None:
-        waiting = [name for name in group if not self._is_finished(name)]
+        # taken before anything is read: a file that changes meanwhile is not what results stand on
+        bases = {name: self._find_basis(name) for name in group}
+        waiting = [name for name in group if not self.archive.has(name, bases[name])]
         ready = self._prepare_all(waiting, problems)
         if ready and len(waiting) < len(group):
             # drawn once more with the rest of their group: rounding depends on who is in a batch
@@ -123,10 +125,7 @@ class PredictionJob:
         self._draw([target for targets, _ in ready.values() for target in targets])
         # who was finished before is drawn along, and stays as it was kept
         for name in (name for name in ready if name in waiting):
-            _attempt(name, lambda name: self._finish(*ready[name]), problems)
-
-    def _is_finished(self, name: str) -> bool:
-        return self.archive.has(name, self._find_basis(name))
+            _attempt(name, lambda name: self._finish(*ready[name], bases[name]), problems)
 
     def _find_basis(self, name: str) -> PersonBasis:
         person, until = self.people.select(name), self.settings.until_months
@@ -193,7 +192,9 @@ class PredictionJob:
         error = target.draws.compute_relative_error(self.drawing.model.config.endpoint)
         return 100 * error > self.settings.tolerance_percent
 
-    def _finish(self, targets: Sequence[PersonAtHorizon], warnings: Sequence[str]) -> None:
+    def _finish(
+        self, targets: Sequence[PersonAtHorizon], warnings: Sequence[str], basis: PersonBasis
+    ) -> None:
         person = targets[0].person
         name = person.participant_id
         if problems := [problem for target in targets for problem in target.problems]:
@@ -216,7 +217,7 @@ class PredictionJob:
                     warnings=" ".join(warnings),
                 )
         content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
-        self.archive.write(name, content, self._find_basis(name))
+        self.archive.write(name, content, basis)
 
     def _show(
         self,

@@ -16,11 +16,13 @@ from brlp_models.prediction.start import (
     People,
     StartVisit,
     find_start_visit,
+    list_start_scans,
     load_start_scan,
     measure_start,
     place_start,
 )
 from brlp_models.scans.cache import ScanCache
+from brlp_models.scans.placing import is_placed
 from brlp_models.scans.segmentation import Segmenter
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError, TrialsimError
@@ -68,9 +70,9 @@ def preprocess_cohort(
     for own, visit in _iterate_starts(cohort):
         try:
             with limited_threads(1):
-                scan = place_start(model, own, visit, cache)
-            n_on_grid += scan.is_in_place
-            n_preprocessed += not scan.is_in_place
+                is_there = _is_there(model, own, visit, cache)
+            n_on_grid += is_there
+            n_preprocessed += not is_there
         except StorageError:
             raise
         except TrialsimError as error:
@@ -78,6 +80,14 @@ def preprocess_cohort(
         on_scan()
     failures = pd.DataFrame(problems.items(), columns=["participant_id", "problem"], dtype=str)
     return PreparedScans(n_on_grid, n_preprocessed, failures)
+
+
+def _is_there(model: BrlpModel, own: Cohort, visit: StartVisit, cache: ScanCache) -> bool:
+    """Say whether a scan was on the grid already; one that was not is there afterwards."""
+    # judging a scan that lies there already is left to those who read it
+    if visit.segmentation_path is None and is_placed(model, list_start_scans(own, visit)[-1]):
+        return True
+    return place_start(model, own, visit, cache).is_in_place
 
 
 def segment_cohort(

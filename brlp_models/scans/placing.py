@@ -82,6 +82,19 @@ def load_onto_grid(
     return replace(placed, provenance={**placed.provenance, "sides": sides})
 
 
+def is_placed(model: "BrlpModel", visit: VisitScan) -> bool:
+    """Say whether `load_onto_grid` would take a visit's scan as it is.
+
+    Raises
+    ------
+    ScanError
+        Where a file cannot be read, or a channel is not there.
+    """
+    config = model.config
+    scans = read_channels(add_channels(visit, config.channels))
+    return are_preprocessed(scans, Grid.of_config(config))
+
+
 def refuse_determinant(visit: VisitScan, scan: Scan) -> None:
     """Raise `ScanError` where a visit states a determinant, though its scan is not on the grid."""
     if visit.determinant in (None, 1.0):

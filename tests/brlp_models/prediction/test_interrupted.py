@@ -1,5 +1,6 @@
 """A prediction that is interrupted, fails for somebody, or is short of memory."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,18 @@ def test_results_stand_on_what_was_known_at_the_start_wherever_it_lies(
     assert not fits(show(Path(other)))
     assert not fits(replace(one, participants=one.participants.assign(diagnosis="LBD")))
     assert not fits(replace(one, volumes=one.volumes.assign(volume_mm3=1.0)))
+
+
+def test_a_scan_that_changes_while_it_is_predicted_is_not_what_results_stand_on(
+    model: BrlpModel, cohort: Cohort, predict: Predict, tmp_path: Path
+) -> None:
+    one, path = cohort.select(["sub-1"]).until(0), tmp_path / "scan.nii.gz"
+    path.write_bytes(Path(one.visits["image_path"].iloc[0]).read_bytes())
+    people = replace(one, visits=one.visits.assign(image_path=str(path)))
+    other = Path(cohort.select(["sub-2"]).until(0).visits["image_path"].iloc[0])
+    predict(people, on_progress=lambda _: path.write_bytes(other.read_bytes()))
+    kept = json.loads((tmp_path / "out" / "people" / "sub-1.json").read_text("utf-8"))
+    assert not find_basis(model, people, until_months=0.0).fits(kept)
 
 
 def test_another_calibration_needs_another_folder(
