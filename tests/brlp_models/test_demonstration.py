@@ -14,7 +14,7 @@ from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
 from trialsim.study import demonstration as made_by
-from trialsim.study.demonstration import write_demonstration
+from trialsim.study.demonstration import hold_folder, write_demonstration
 
 AGAIN = 43
 IS_OURS = ["participant_id", "session_id", "model_id", "horizon_months", "region"]
@@ -132,3 +132,15 @@ def test_nothing_else_is_written_over(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "demonstration.json").write_text("[]")
     with pytest.raises(ModelError, match=r"demonstration.json does not say of whom"):
         write()
+
+
+def test_two_demonstrations_in_one_folder_do_not_meet(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "demo"
+    with (
+        hold_folder(folder),
+        pytest.raises(ModelError, match="is at work in"),
+        hold_folder(folder),
+    ):
+        pass
+    with hold_folder(folder):  # what is over holds nothing
+        pass

@@ -27,12 +27,12 @@ def demo(
     """
     from trialsim.cli.answering.printing import print_answer
     from trialsim.cli.answering.progress import show_progress
-    from trialsim.study.demonstration import reveal, write_demonstration
+    from trialsim.study.demonstration import hold_folder, reveal, write_demonstration
     from trialsim.study.making import run_protocol
     from trialsim.study.question import read_protocol
 
     words = ["trialsim", "demo", str(folder), "--people", str(people), "--seed", str(seed)]
-    with show_progress(quiet=quiet) as listener:
+    with hold_folder(folder), show_progress(quiet=quiet) as listener:
         protocol = write_demonstration(folder, n_people=people, seed=seed, tell=listener.tell)
         result = run_protocol(read_protocol(protocol), command=shlex.join(words), listener=listener)
         found = reveal(folder, result, seed=seed, listener=listener)

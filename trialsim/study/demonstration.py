@@ -4,13 +4,15 @@ What truly becomes of the screened is kept back until the study has answered.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Final
 
 import pandas as pd
+from filelock import FileLock, Timeout
 from scipy.stats import t as student
 
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
@@ -31,6 +33,8 @@ _Z95: Final = _NORMAL.inv_cdf(0.975)
 
 _RECORD: Final = "demonstration.json"
 """The file that says of how many people, and of which seed, a demonstration is."""
+
+_LOCK: Final = "demonstration.lock"
 
 _DESIGN: Final = """\
 [design]
@@ -130,6 +134,26 @@ def write_demonstration(
         tell("Making SYNTHETIC people to be screened")
         _write_screened(folder, n_people, seed)
     return write_protocol(folder, seed=seed)
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Let nobody else make a demonstration in the folder meanwhile.
+
+    Raises
+    ------
+    ModelError
+        Where somebody is making one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / _LOCK).acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise ModelError(
+            f"Another `trialsim demo` is at work in {folder}: wait for its end, or name another "
+            "folder."
+        ) from error
 
 
 def _claim(folder: Path, asked: Mapping[str, int]) -> None:
