@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
 
 from brlp_models.model.files import find_model_folder, read_config
 from brlp_models.scans.files import make_nifti
@@ -147,7 +148,10 @@ def _list_visits(
 
 
 def _write_person(folder: Path, group: Group, number: int) -> None:
-    made, name = _make_person(group, number), group.name(number)
+    # with more threads the last digits are others
+    with threadpool_limits(1):
+        made = _make_person(group, number)
+    name = group.name(number)
     affine = np.asarray(read_config(find_model_folder("mini")).affine)
     make_nifti(made.scan, affine).to_filename(_locate_scan(folder, name))
     tables = {

@@ -283,9 +283,11 @@ def _run_jobs(
     for _ in range(len(jobs) - len(waiting)):
         on_person()
     if workers <= 1 or len(waiting) <= 1:
-        for job in waiting:
-            make_person(job, settings)
-            on_person()
+        # as in a worker: with more threads the last digits are others
+        with threadpool_limits(1):
+            for job in waiting:
+                make_person(job, settings)
+                on_person()
         return
     pool = ProcessPoolExecutor(
         min(workers, len(waiting)), get_context("spawn"), _initialize, (settings,)

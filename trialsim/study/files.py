@@ -39,7 +39,7 @@ def write_ranking(result: StudyResult, folder: Path) -> None:
         write_csv_tables(result, RANKING_TABLES, folder)
         write = _mark_figures(result, folder)
         for fraction, rows in result.table("group_differences").groupby("fraction_enrolled"):
-            name = f"group_differences_{100 * float(str(fraction)):.0f}_percent"
+            name = f"group_differences_{100 * float(str(fraction)):.3g}_percent".replace(".", "_")
             write(plot_group_differences(rows), name)
 
 

@@ -185,7 +185,9 @@ def _make_people(
 ) -> Iterator["Made"]:
     """Yield everyone's scans as they are finished; one process makes them in order."""
     if workers <= 1:
-        yield from map(make, people)
+        # as in a worker: with more threads the last digits are others
+        with threadpool_limits(1):
+            yield from map(make, people)
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _initialize, (make,))
     try:
