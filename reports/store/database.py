@@ -96,10 +96,7 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     target = path.resolve()
     copy = target.with_name(f"{target.name}.writing")
-    try:
-        # what a process that was killed has left
-        _discard(copy)
-        _discard(_compacted(copy))
+    with _replacing(path, target, copy):
         if target.exists():
             _copy_whole(target, copy)
         opened = _connect_patiently(copy, read_only=False, named=path)
@@ -111,14 +108,6 @@ def open_for_writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             ((free, whole),) = connection.execute(queries.FREE_SPACE).fetchall()
         if free > max(_LEAST_FREE_SHARE * whole, _LEAST_FREE_BYTES):
             _compact(copy)
-        os.replace(copy, target)
-    except OSError as error:
-        raise ReportError(
-            f"The study file {path} could not be written: {error.strerror or error}."
-        ) from error
-    finally:
-        _discard(copy)
-        _discard(_compacted(copy))
 
 
 def make_file(path: Path, content: bytes) -> None:
@@ -131,13 +120,22 @@ def make_file(path: Path, content: bytes) -> None:
     """
     target = path.resolve()
     copy = target.with_name(f"{target.name}.writing")
-    try:
-        _discard(copy)
+    with _replacing(path, target, copy):
         with copy.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         keep_rights(target, copy)
+
+
+@contextmanager
+def _replacing(path: Path, target: Path, copy: Path) -> Iterator[None]:
+    """Let the copy that is made in the block take the target's place; nothing is left beside it."""
+    try:
+        # what a process that was killed has left
+        _discard(copy)
+        _discard(_compacted(copy))
+        yield
         os.replace(copy, target)
     except OSError as error:
         raise ReportError(
@@ -145,6 +143,7 @@ def make_file(path: Path, content: bytes) -> None:
         ) from error
     finally:
         _discard(copy)
+        _discard(_compacted(copy))
 
 
 @contextmanager

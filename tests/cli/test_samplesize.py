@@ -126,6 +126,8 @@ def test_doses_and_endpoints_show_closed_form_and_simulation() -> None:
         assert row[wanted] == pytest.approx(0.8, abs=1e-4)
         assert row[f"simulated_{wanted}"] == pytest.approx(0.8, abs=4 * 0.0064)
         assert row["n_treatment_rounded"] == row["n_control_rounded"] == ceil(row["n_control"])
+        n_arms = 3 if words is doses else 2
+        assert row["n_total_rounded"] == n_arms * row["n_control_rounded"]
     code, _, problem = run(*doses[:2], "0.2", *doses[3:])
     assert (code, problem) == (1, "Error: deltas must hold 2 to 4 doses, got 1.\n")
 

@@ -49,6 +49,7 @@ def plan_doses(
     return _add_whole(
         found,
         rules["allocation_ratio"],
+        len(deltas),
         n_simulations,
         lambda n: simulate_doses(
             list(deltas), n_control=n, n_simulations=n_simulations, seed=seed, **rules
@@ -91,6 +92,7 @@ def plan_endpoints(
     return _add_whole(
         found,
         rules["allocation_ratio"],
+        1,
         n_simulations,
         lambda n: simulate_endpoints(
             *laws, n_control=n, n_simulations=n_simulations, seed=seed, **rules
@@ -108,17 +110,15 @@ def _refuse_number(n_simulations: int) -> None:
 def _add_whole(
     found: pd.DataFrame,
     allocation_ratio: float,
+    n_treatments: int,
     n_simulations: int,
     simulate: Callable[[int], pd.DataFrame],
 ) -> pd.DataFrame:
     """Return what was found, the whole people of it, and what trials of these give."""
     control = float(found["n_control"].iloc[0])
     n = count_whole(control), count_whole(control * allocation_ratio)
-    # all treatment arms are alike: what is not control in one person of it
-    n_arms = round((float(found["n_total"].iloc[0]) / control - 1) / allocation_ratio)
-    whole = found.assign(
-        n_control_rounded=n[0], n_treatment_rounded=n[1], n_total_rounded=n[0] + n_arms * n[1]
-    )
+    n_total = n[0] + n_treatments * n[1]
+    whole = found.assign(n_control_rounded=n[0], n_treatment_rounded=n[1], n_total_rounded=n_total)
     if not n_simulations:
         return whole
     joined: pd.DataFrame = pd.concat([whole, simulate(n[0]).add_prefix("simulated_")], axis=1)
