@@ -139,15 +139,17 @@ class SegmenterConfig(_Part):
 class RelativeSd(_Part):
     """An sd of a predicted volume, as a share of the measured baseline volume.
 
-    It is sqrt(`at_baseline`^2 + (`per_year` x years)^2).
+    It is sqrt(`at_baseline`^2 + (`per_year` x years)^2 + (`of_change` x predicted change)^2), the
+    change as a share of the baseline volume too: who is predicted to lose much is predicted worse.
     """
 
     at_baseline: Annotated[float, Field(ge=0)]
     per_year: Annotated[float, Field(ge=0)]
+    of_change: Annotated[float, Field(ge=0)] = 0.0
 
-    def compute_sd(self, years: float) -> float:
-        """Return the sd, as a share of the baseline volume, of a prediction that many years on."""
-        return math.hypot(self.at_baseline, self.per_year * years)
+    def compute_sd(self, years: float, change: float) -> float:
+        """Return the sd, as a share of the baseline volume, of a change predicted years on."""
+        return math.hypot(self.at_baseline, self.per_year * years, self.of_change * change)
 
 
 class GainMeasurement(_Part):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.model.config import ModelConfig, RelativeSd
+from brlp_models.model.config import RelativeSd
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.draws import PersonAtHorizon
 from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
@@ -81,11 +81,10 @@ def build_rows(
                 told=_find_told(target.told, measured, region),
                 weight=_find(config.shown_weight, region, 1.0),
                 gain=_find(config.volume_gain, region, 1.0),
-                draw_sd=_compute_draw_sd(config, region, years),
-                error_sd=math.hypot(
-                    _find(config.volume_error, region, _NO_ERROR).compute_sd(years),
-                    _find(spread, region, 0.0),
-                ),
+                years=years,
+                draw_sd=_find(config.draw_sd, region, None),
+                error=_find(config.volume_error, region, _NO_ERROR),
+                contrast_sd=_find(spread, region, 0.0),
             ),
         }
         for region in regions
@@ -109,8 +108,10 @@ def _volumes(
     told: float,
     weight: float,
     gain: float,
-    draw_sd: float,
-    error_sd: float,
+    years: float,
+    draw_sd: RelativeSd | None,
+    error: RelativeSd,
+    contrast_sd: float,
 ) -> dict[str, Any]:
     per_raw = measured[region] / reconstructed[region]
     change = per_raw * (predicted[region] - reconstructed[region]) / gain
@@ -118,24 +119,20 @@ def _volumes(
     if weight < 1 and not math.isnan(told):
         change = weight * change + (1 - weight) * (told - measured[region])
         draws_sd *= weight
-    if math.isnan(draws_sd):
-        draws_sd = draw_sd * measured[region]
+    relative = change / measured[region] if measured[region] > 0 else 0.0
+    if math.isnan(draws_sd) and draw_sd is not None:
+        draws_sd = draw_sd.compute_sd(years, relative) * measured[region]
+    error_sd = math.hypot(error.compute_sd(years, relative), contrast_sd) * measured[region]
     return {
         "region": region,
         "volume_mm3": max(0.0, measured[region] + change),
-        "volume_sd_mm3": math.hypot(draws_sd, error_sd * measured[region]),
+        "volume_sd_mm3": math.hypot(draws_sd, error_sd),
         "baseline_volume_mm3": measured[region],
         "raw_volume_mm3": predicted[region],
         "raw_volume_sd_mm3": sd.get(region, _UNKNOWN),
         "raw_baseline_volume_mm3": reconstructed[region],
         "told_volume_mm3": told,
     }
-
-
-def _compute_draw_sd(config: ModelConfig, region: str, years: float) -> float:
-    """Return the sd of one draw as a share of the baseline volume; NaN where it is unknown."""
-    known = config.draw_sd.get(join_sides(region))
-    return _UNKNOWN if known is None else known.compute_sd(years)
 
 
 def _find(by_region: Mapping[str, Found], region: str, default: Found) -> Found:

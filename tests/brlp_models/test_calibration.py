@@ -56,7 +56,7 @@ def test_calibrating_predicts_without_what_was_calibrated_before(
     pd.testing.assert_frame_equal(first, second)
     errors = fit_volume_error(first)
     assert set(errors) == {"hippocampus", "left_hippocampus", "lateral_ventricle"}
-    assert all(max(error.at_baseline, error.per_year) > 0 for error in errors.values())
+    assert all(error.compute_sd(2, -0.1) > 0 for error in errors.values())
 
 
 def test_one_draw_errs_as_its_sd_says() -> None:
@@ -65,15 +65,15 @@ def test_one_draw_errs_as_its_sd_says() -> None:
     shared = rng.normal(0, 0.06, n)
     draws = rng.normal(0, 0.03, (n, 2))
     table = pd.DataFrame(
-        {"region": "hippocampus", "start_mm3": 3000.0, "true_mm3": 2900.0}, range(n)
+        {"region": "hippocampus", "start_mm3": 3000.0, "predicted_mm3": 2900.0}, range(n)
     )
     found = table.assign(
         horizon_months=12 * years,
-        predicted_mm3=2900 + 3000 * (shared + draws.mean(axis=1)),
+        true_mm3=2900 - 3000 * (shared + draws.mean(axis=1)),
         sd_mm3=3000 * draws.std(axis=1, ddof=1),
     )
     error, draw = fit_volume_error(found), fit_draw_sd(found, 2)
-    claimed = np.hypot(*(one["hippocampus"].compute_sd(years) for one in (error, draw)))
+    claimed = np.hypot(*(one["hippocampus"].compute_sd(years, -0.03) for one in (error, draw)))
     assert claimed == pytest.approx((shared + draws[:, 0]).std(), rel=0.02)
 
 

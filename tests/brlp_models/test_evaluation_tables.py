@@ -185,25 +185,53 @@ def test_recalibration_on_other_people_restores_the_coverage(others: bool) -> No
     }
 
 
-def test_what_the_draws_leave_out_of_the_error_is_found() -> None:
-    rng, n = RNG(6), 4000
+def make_erring(n: int, of_change: float, seed: int) -> pd.DataFrame:
+    """Return predictions whose draws have an sd of 1 %, and which err by 3 %, 2 % a year, and more.
+
+    Who is predicted to lose more errs more: by `of_change` of it. The loss is skewed, to 30 %.
+    """
+    rng = RNG(seed)
     start, months = rng.uniform(5000, 9000, n), rng.choice([12.0, 24.0, 48.0], n)
-    sd = np.hypot(0.01, np.hypot(0.03, 0.02 * months / 12)) * start
-    true = rng.normal(start, sd)
-    table = pd.DataFrame(
+    change = -0.3 * rng.beta(1, 3, n)
+    sd = np.sqrt(0.01**2 + 0.03**2 + (0.02 * months / 12) ** 2 + (of_change * change) ** 2)
+    return pd.DataFrame(
         {
+            "participant_id": [f"sub-{k}" for k in range(n)],
             "horizon_months": months,
             "region": "hippocampus",
-            "predicted_mm3": start,
+            "predicted_mm3": (1 + change) * start,
             "sd_mm3": 0.01 * start,
             "start_mm3": start,
-            "true_mm3": true,
+            "true_mm3": rng.normal(1 + change, sd) * start,
         }
     )
+
+
+@pytest.mark.parametrize("of_change", [0.0, 0.5])
+def test_what_the_draws_leave_out_of_the_error_is_found(of_change: float) -> None:
+    table = make_erring(4000, of_change, 6)
     found = fit_volume_error(table)["hippocampus"]
-    # the variance of 4,000 squared errors: about 2 % of the sd, shared by two coefficients
-    assert found.at_baseline == pytest.approx(0.03, rel=0.1)
-    assert found.per_year == pytest.approx(0.02, rel=0.1)
+    # the variance of 4,000 squared errors: about 2 % of the sd, shared by three coefficients
+    assert found.at_baseline == pytest.approx(0.03, rel=0.15)
+    assert found.per_year == pytest.approx(0.02, rel=0.15)
+    # a change of 7.5 % on average: 0.1 of it would be 2 % of an sd of 4 %
+    assert found.of_change == pytest.approx(of_change, abs=0.1)
+
+
+def test_intervals_hold_of_those_who_lose_most_what_they_hold_of_the_others() -> None:
+    """Fitted on 150 people, they are as wide for each fifth as its errors are."""
+    error = fit_volume_error(make_erring(150, 0.8, 1))["hippocampus"]
+    others = make_erring(5000, 0.8, 2)
+    change = others["predicted_mm3"] / others["start_mm3"] - 1
+    sds = [
+        np.hypot(0.01, error.compute_sd(*pair))
+        for pair in zip(others["horizon_months"] / 12, change, strict=True)
+    ]
+    errors = (others["predicted_mm3"] - others["true_mm3"]) / others["start_mm3"]
+    held = np.abs(errors) < norm.ppf(0.9) * np.asarray(sds)
+    by_fifth = held.groupby(pd.qcut(change, 5)).mean()
+    # one sd for all would hold 60 % of the fifth that loses most; 150 people tell an sd to 10 %
+    assert by_fifth.to_list() == pytest.approx([0.8] * 5, abs=0.1)
 
 
 def test_coverage_has_wilson_intervals() -> None:

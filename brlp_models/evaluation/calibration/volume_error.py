@@ -21,6 +21,9 @@ from brlp_models.prediction.job import OnProgress
 from cohorts.measurement import require_one_tool
 
 LEAST_PEOPLE = 10
+# of the mean squared error, the least that is expected of anyone
+_LEAST_SHARE = 0.01
+_MAX_STEPS = 50
 
 
 def refuse_few_people(people: EvaluatedCohort, horizons_months: Sequence[float]) -> None:
@@ -104,10 +107,12 @@ def predict_calibration_people(
 
 
 def fit_volume_error(predicted: pd.DataFrame) -> dict[str, RelativeSd]:
-    """Return the variances, constant and growing with time, that the draws' spread lacks.
+    """Return the variances that the draws' spread lacks: constant, and growing.
 
-    The squared relative error less the draws' variance is regressed on 1 and the squared years,
-    with coefficients of at least 0.
+    The squared relative error less the draws' variance is regressed on 1, the squared years and the
+    squared predicted change, with coefficients of at least 0. Rows weigh by how far squared errors
+    like theirs scatter: as their own square, so that the large errors of those who are predicted to
+    lose much do not decide what is said of the others.
 
     Parameters
     ----------
@@ -115,7 +120,9 @@ def fit_volume_error(predicted: pd.DataFrame) -> dict[str, RelativeSd]:
         `horizon_months` (from the visit that predictions start from), `region`, `predicted_mm3`,
         `sd_mm3` over draws, `start_mm3`, `true_mm3`.
     """
-    return _fit(predicted, _find_lacking(predicted))
+    spread = _find_spread(predicted) ** 2
+    error = _find_error(predicted) ** 2
+    return _fit(predicted, error - spread, error)
 
 
 def fit_draw_sd(predicted: pd.DataFrame, samples: int) -> dict[str, RelativeSd]:
@@ -132,7 +139,8 @@ def fit_draw_sd(predicted: pd.DataFrame, samples: int) -> dict[str, RelativeSd]:
     samples
         The draws of each prediction, m.
     """
-    return _fit(predicted, (2 - 1 / samples) * _find_spread(predicted) ** 2)
+    lacking = (2 - 1 / samples) * _find_spread(predicted) ** 2
+    return _fit(predicted, lacking, lacking)
 
 
 def describe_volume_error(
@@ -155,47 +163,88 @@ def describe_volume_error(
     """
     sentences = []
     last = predicted["horizon_months"].max()
+    squared = predicted.assign(
+        lacking=_find_error(predicted) ** 2 - _find_spread(predicted) ** 2,
+        error=_find_error(predicted) ** 2,
+    )
+    for region, own in squared.groupby("region"):
+        terms, at_last = _build_terms(own), own["horizon_months"] == last
+        change = float(_find_change(own)[at_last].mean())
 
-    def compute_last_sd(lacking: Array, horizons_months: Array) -> float:
-        return 100 * _fit_one(lacking, horizons_months).compute_sd(last / 12)
+        def compute_last_sd(
+            lacking: Array, error: Array, terms: Array, change: float = change
+        ) -> float:
+            return 100 * _fit_one(lacking, error, terms).compute_sd(last / 12, change)
 
-    for region, own in predicted.assign(lacking=_find_lacking(predicted)).groupby("region"):
-        values = own["lacking"].to_numpy(float), own["horizon_months"].to_numpy(float)
+        values = own["lacking"].to_numpy(float), own["error"].to_numpy(float), terms
         clusters, _ = number_clusters(own["participant_id"].astype(str), anatomies)
         found = estimate(
             compute_last_sd, *values, rng=rng, n_bootstrap=n_bootstrap, clusters=clusters
         )
         error = _fit_one(*values)
         sentences.append(
-            f"{region}: sd beyond the draws {100 * error.at_baseline:.1f} % of the volume, and "
-            f"{100 * error.per_year:.1f} % a year; {found.value:.1f} % (95 % interval "
-            f"{found.lower:.1f} to {found.upper:.1f} %) at month {last:g}"
+            f"{region}: sd beyond the draws {100 * error.at_baseline:.1f} % of the volume, "
+            f"{100 * error.per_year:.1f} % a year and {100 * error.of_change:.0f} % of the "
+            f"predicted change; {found.value:.1f} % (95 % interval {found.lower:.1f} to "
+            f"{found.upper:.1f} %) at month {last:g} where {100 * change:+.1f} % is predicted"
         )
     return sentences
 
 
-def _find_lacking(predicted: pd.DataFrame) -> "pd.Series[float]":
-    """Return the squared relative error of each row without the variance of its draws."""
-    error = (predicted["predicted_mm3"] - predicted["true_mm3"]) / predicted["start_mm3"]
-    return error**2 - _find_spread(predicted) ** 2
+def _find_error(predicted: pd.DataFrame) -> "pd.Series[float]":
+    return (predicted["predicted_mm3"] - predicted["true_mm3"]) / predicted["start_mm3"]
+
+
+def _find_change(predicted: pd.DataFrame) -> "pd.Series[float]":
+    return predicted["predicted_mm3"] / predicted["start_mm3"] - 1
 
 
 def _find_spread(predicted: pd.DataFrame) -> "pd.Series[float]":
     return (predicted["sd_mm3"] / predicted["start_mm3"]).fillna(0)
 
 
-def _fit(predicted: pd.DataFrame, variance: "pd.Series[float]") -> dict[str, RelativeSd]:
-    """Return each region's sd from the variance of each row."""
-    rows = predicted[["region", "horizon_months"]].assign(variance=variance)
+def _build_terms(predicted: pd.DataFrame) -> Array:
+    """Return what the variance of each row is made of: (rows, 3), as `RelativeSd` has it."""
+    years = predicted["horizon_months"].to_numpy(float) / 12
+    change = _find_change(predicted).to_numpy(float)
+    return np.column_stack([np.ones(len(years)), years**2, change**2])
+
+
+def _fit(
+    predicted: pd.DataFrame, variance: "pd.Series[float]", squared: "pd.Series[float]"
+) -> dict[str, RelativeSd]:
+    """Return each region's sd from the variance of each row, weighed as its squares scatter."""
+    rows = predicted.assign(variance=variance, squared=squared)
     return {
         str(region): _fit_one(
-            own["variance"].to_numpy(float), own["horizon_months"].to_numpy(float)
+            own["variance"].to_numpy(float), own["squared"].to_numpy(float), _build_terms(own)
         )
         for region, own in rows.groupby("region")
     }
 
 
-def _fit_one(variance: Array, horizons_months: Array) -> RelativeSd:
-    terms = np.column_stack([np.ones(len(variance)), (horizons_months / 12) ** 2])
-    constant, growing = np.sqrt(nnls(terms, variance)[0])
-    return RelativeSd(at_baseline=float(constant), per_year=float(growing))
+def _fit_one(variance: Array, squared: Array, terms: Array) -> RelativeSd:
+    expected = _expect_squares(squared, terms)
+    found = nnls(terms / expected[:, None], variance / expected)[0]
+    at_baseline, per_year, of_change = map(float, np.sqrt(found))
+    return RelativeSd(at_baseline=at_baseline, per_year=per_year, of_change=of_change)
+
+
+def _expect_squares(squared: Array, terms: Array) -> Array:
+    """Return the expectation of each squared error, a sum of the terms.
+
+    A square scatters in proportion to its expectation, so least squares are weighed by what was
+    expected before, until that no longer moves: the most likely variances of normal errors.
+    """
+    mean = float(squared.mean())
+    expected = np.full(len(squared), mean if mean > 0 else 1.0)
+    # nobody is expected to err by nothing, and who were would outweigh everyone
+    least = _LEAST_SHARE * expected
+    for _ in range(_MAX_STEPS):
+        found = nnls(terms / expected[:, None], squared / expected)[0]
+        # half of the way, lest two answers take turns
+        moved = np.sqrt(expected * np.maximum(terms @ found, least))
+        if np.allclose(moved, expected, rtol=1e-4, atol=0):
+            break
+        expected = moved
+    return expected

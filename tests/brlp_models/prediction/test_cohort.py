@@ -64,11 +64,13 @@ def test_unchanged_latent_predicts_the_baseline_volume(
 def test_what_all_draws_get_wrong_widens_the_interval(
     predict: Predict, model: BrlpModel, reference: CohortPrediction, tmp_path: Path
 ) -> None:
-    error = RelativeSd(at_baseline=0.03, per_year=0.02)
+    error = RelativeSd(at_baseline=0.03, per_year=0.02, of_change=0.5)
     config = model.config.model_copy(update={"volume_error": {"hippocampus": error}})
     drawn = reference.predictions
     table = predict(model=replace(model, config=config), out=tmp_path / "wide").predictions
-    share = np.where(table["region"] == "lateral_ventricle", 0, np.hypot(0.03, 0.02 * 2))
+    change = table["volume_mm3"] / table["baseline_volume_mm3"] - 1
+    share = np.sqrt(0.03**2 + (0.02 * 2) ** 2 + (0.5 * change) ** 2)
+    share = share.where(table["region"] != "lateral_ventricle", 0)
     expected = np.hypot(drawn["volume_sd_mm3"], share * table["baseline_volume_mm3"])
     np.testing.assert_allclose(table["volume_sd_mm3"], expected, **ROUNDING)
     np.testing.assert_allclose(table["raw_volume_sd_mm3"], drawn["raw_volume_sd_mm3"], **ROUNDING)
