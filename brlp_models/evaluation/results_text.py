@@ -48,7 +48,11 @@ def _render_accuracy(table: pd.DataFrame) -> str:
 
 
 def _render_calibration(table: pd.DataFrame) -> str:
-    kinds = {"as predicted": "coverage", "recalibrated": "recalibrated"}
+    kinds = {
+        "as predicted": "coverage",
+        "the half that is predicted to change most": "coverage_of_most",
+        "recalibrated": "recalibrated",
+    }
     shown = [
         _show_estimates(table, (name, f"{name}_lower", f"{name}_upper")).assign(interval=kind)
         for kind, name in kinds.items()

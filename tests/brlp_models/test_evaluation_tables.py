@@ -172,6 +172,20 @@ def test_honest_intervals_cover_as_often_as_they_say() -> None:
     assert found["factor"].to_list() == pytest.approx([1, 1], abs=0.1)
 
 
+def test_coverage_is_told_of_those_who_are_predicted_to_change_most() -> None:
+    """The errors of those who change by 10 % are three times as large as of those by 1 %."""
+    change = np.repeat([-0.1, -0.01, 0.01, 0.1], 500)
+    sd = np.where(np.abs(change) > 0.05, 300, 100)
+    predicted = 1000 * (1 + change)
+    true = RNG(4).normal(predicted, sd)
+    found = summarize_calibration(make_predicted(MODEL, predicted.tolist(), true.tolist()))
+    found = found.set_index("level")
+    of_most = 2 * norm.cdf(1.96 / 3) - 1
+    # four standard errors of a share of 1,000
+    assert found.loc[0.95, "coverage_of_most"] == pytest.approx(of_most, abs=0.064)
+    assert found.loc[0.95, "coverage"] == pytest.approx((of_most + 0.95) / 2, abs=0.064)
+
+
 @pytest.mark.parametrize("others", [True, False])
 def test_recalibration_on_other_people_restores_the_coverage(others: bool) -> None:
     factors = fit_factors(make_calibrated(2000, 300, 1)) if others else None

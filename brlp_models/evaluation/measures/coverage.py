@@ -23,8 +23,8 @@ def summarize_calibration(
     Parameters
     ----------
     predicted
-        One method's `participant_id`, `horizon_months`, `region`, `predicted_mm3`, `sd_mm3`,
-        `true_mm3`.
+        One method's `participant_id`, `horizon_months`, `region`, `start_mm3`, `predicted_mm3`,
+        `sd_mm3`, `true_mm3`.
     factors
         Of `fit_factors`, from other people; None: each half of these people gets the factors that
         the other half needs.
@@ -32,10 +32,12 @@ def summarize_calibration(
     Returns
     -------
     DataFrame
-        `horizon_months`, `region`, `level`, `coverage` and `recalibrated` with Wilson's 95 %
-        intervals (`_lower`, `_upper`), `factor`, `n`, `fitted_on`.
+        `horizon_months`, `region`, `level`, `coverage`, `coverage_of_most` and `recalibrated` with
+        Wilson's 95 % intervals (`_lower`, `_upper`), `factor`, `n`, `fitted_on`. Of most: of the
+        half of the people whose predicted change is the largest, whom a trial would enroll.
     """
     own = _standardize(predicted)
+    own["change"] = (own["predicted_mm3"] / own["start_mm3"] - 1).abs()
     rows = []
     for level in LEVELS:
         own["factor"] = (
@@ -46,12 +48,14 @@ def summarize_calibration(
         for (horizon, region), table in own.groupby(["horizon_months", "region"]):
             z = table["z"].to_numpy(float)
             limit, wider = norm.ppf(0.5 + level / 2), table["factor"].to_numpy(float)
+            most = (table["change"] >= table["change"].median()).to_numpy()
             rows.append(
                 {
                     "horizon_months": horizon,
                     "region": region,
                     "level": level,
                     **_cover("coverage", np.abs(z) <= limit),
+                    **_cover("coverage_of_most", (np.abs(z) <= limit)[most]),
                     **_cover("recalibrated", (np.abs(z) <= limit * wider)[wider > 0]),
                     "factor": float(np.mean(wider)),
                     "n": len(z),
