@@ -62,7 +62,7 @@ SELECTION_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "capture_rate_lower": number(*SHARE, nullable=True),
             "capture_rate_upper": number(*SHARE, nullable=True),
             "chance_rate": number(*SHARE),
-            # adjusted over all rows of a table of several strategies (max-T)
+            # adjusted over all rows of a table of several strategies (min-P)
             "chance_p_value": number(*SHARE),
         },
     ),

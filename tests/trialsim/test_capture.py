@@ -176,6 +176,69 @@ def test_an_interval_is_never_of_no_width_and_needs_200_resamples(rng: np.random
     assert few[["capture_rate_lower", "capture_rate_upper"]].isna().all(axis=None)
 
 
+TENTHS = [4 * tenths for tenths in range(1, 10)]
+
+
+@pytest.mark.parametrize("definition", [TOP_S, FastProgressorDefinition(top_fraction=0.3)])
+def test_few_people_of_whom_all_are_captured_prove_nothing(
+    definition: FastProgressorDefinition,
+) -> None:
+    """Where 36 of 40 are selected resamples hardly part: p values and intervals are not theirs."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        truth = make_truth(rng.normal(size=40))
+        columns = {f"s{j}": rng.normal(size=40) for j in range(2)}
+        made = make_scores(truth, **columns, random=np.full(40, np.nan))
+        found = compute_capture_rates(made, truth, definition, TENTHS, rng=rng, n_bootstrap=300)
+        for strategy, table in found.rates.groupby("strategy"):
+            if strategy == "random":
+                continue
+            flags = (
+                None if definition.is_top_selected else definition.find_fast(*truth_values(truth))
+            )
+            alone = capture_rate(
+                columns[str(strategy)],
+                truth.decline,
+                TENTHS,
+                rng=rng,
+                fast=flags,
+                n_bootstrap=0,
+            )["chance_p_value"].to_numpy()
+            # four standard errors of a share of 300
+            error = 4 * np.sqrt(alone * (1 - alone) / 300) + 1e-9
+            assert (table["chance_p_value"].to_numpy() >= alone - error).all()
+            width = table["capture_rate_upper"] - table["capture_rate_lower"]
+            assert (width > 0.05).all()
+        differences = found.differences
+        width = differences["difference_upper"] - differences["difference_lower"]
+        assert (width > 0.05).all()
+        assert (
+            differences["difference"]
+            .between(differences["difference_lower"], differences["difference_upper"])
+            .all()
+        )
+
+
+def truth_values(truth: TrueDecline) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    return truth.decline.to_numpy(), truth.annual_decline.to_numpy()
+
+
+def test_the_same_ranking_twice_is_one_test_and_another_is_two(rng: np.random.Generator) -> None:
+    truth = make_truth(rng.normal(size=60))
+    score = truth.decline.to_numpy() + 2 * rng.normal(size=60)
+    exact = capture_rate(score, truth.decline, 20, rng=rng, n_bootstrap=0)["chance_p_value"].item()
+    adjusted = {}
+    for name, other in (("same", score), ("another", rng.normal(size=60))):
+        made = make_scores(truth, mine=score, other=other)
+        found = compute_capture_rates(made, truth, TOP_S, 20, rng=rng, n_bootstrap=4000)
+        adjusted[name] = found.rates.set_index("strategy")["chance_p_value"]["mine"]
+    assert 0.001 < exact < 0.2
+    # four standard errors of a share of 4,000
+    error = 4 * np.sqrt(exact * (1 - exact) / 4000)
+    assert adjusted["same"] == pytest.approx(exact, abs=error)
+    assert adjusted["another"] == pytest.approx(1 - (1 - exact) ** 2, abs=2 * error)
+
+
 @pytest.mark.slow
 def test_p_values_of_many_strategies_are_one_family() -> None:
     smallest = []

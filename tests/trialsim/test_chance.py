@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trialsim.enrichment.chance import Chance
+from trialsim.enrichment.chance import Chance, compute_smallest_p_values
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,32 @@ def test_p_values_of_very_many_people_keep_their_digits() -> None:
     law = Chance(1_000_000).of(n_fast=300_000, n_selected=200_000)
     reference = stats.hypergeom.sf(60_999, 1_000_000, 300_000, 200_000)
     assert law.compute_p_value(61_000) == pytest.approx(reference, rel=1e-7)
+
+
+@pytest.mark.parametrize("top_selected", [True, False])
+def test_smallest_p_values_are_those_of_permuted_people(top_selected: bool) -> None:
+    """Against dealing out to person by person who is fast, and asking SciPy of each selection."""
+    rng, n_people, sizes = np.random.default_rng(2), 30, np.array([5, 12, 27])
+    ranks = [1 + rng.permutation(n_people) for _ in range(2)]
+    places = np.searchsorted(sizes, 1 + np.arange(n_people))
+    fast = places if top_selected else np.where(np.arange(n_people) < 9, 0, sizes.size)
+    n_fast = [int((fast <= place).sum()) for place in range(sizes.size)]
+    laws = [
+        Chance(n_people).of(n_fast=many, n_selected=int(size))
+        for many, size in zip(n_fast, sizes, strict=True)
+    ]
+    selected = [np.searchsorted(sizes, rank) for rank in ranks]
+    found = compute_smallest_p_values(laws, selected, fast, 20_000, rng)
+    naive = []
+    for _ in range(2_000):
+        dealt = rng.permutation(fast)
+        captured = [
+            [int(((one <= place) & (dealt <= place)).sum()) for place in range(sizes.size)]
+            for one in selected
+        ]
+        naive.append(np.min(stats.hypergeom.sf(np.array(captured) - 1, n_people, n_fast, sizes)))
+    for level in (0.01, 0.05, 0.2, 0.5):
+        share = (found <= level + 1e-9).mean()
+        # four standard errors of a share of 2,000
+        error = 4 * np.sqrt(share * (1 - share) / 2_000) + 1e-3
+        assert np.mean(np.array(naive) <= level + 1e-9) == pytest.approx(share, abs=error)

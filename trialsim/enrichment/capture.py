@@ -6,7 +6,7 @@ share S / N of any group, with the hypergeometric distribution around it.
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from trialsim.enrichment.bootstrap import (
     compute_score_interval,
     deal_bags,
 )
-from trialsim.enrichment.chance import Chance
+from trialsim.enrichment.chance import Chance, ChanceLaw, compute_smallest_p_values
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.evaluated import take_evaluated
 from trialsim.enrichment.selection import rank_scores
@@ -75,8 +75,9 @@ def capture_rate(
     -------
     pandas.DataFrame
         `n_selected`, `n_evaluated`, `capture_rate`, its 95 % percentile interval
-        (`capture_rate_lower`, `capture_rate_upper`; Wilson's where no resample differs; none from
-        fewer than 200 resamples, or where everyone is selected), `chance_rate` = S / N, and
+        (`capture_rate_lower`, `capture_rate_upper`; Wilson's as well where it reaches none or all
+        of the fast; none from fewer than 200 resamples, or where everyone is selected),
+        `chance_rate` = S / N, and
         `chance_p_value`, the exact hypergeometric probability to capture as many or more by
         chance.
 
@@ -114,7 +115,8 @@ def compute_capture_rates(
     Random enrollment is shown at its expectation S / N with the central 95 % range of the
     hypergeometric distribution, not at one draw of it. All strategies see the same resampled
     people, so the interval of a difference is paired. The p-values of all strategies and sizes
-    are one family: `chance_p_value` is adjusted by the largest statistic of each resample.
+    are one family: `chance_p_value` is adjusted by the smallest of each permutation of what became
+    of people.
 
     Parameters
     ----------
@@ -154,7 +156,8 @@ def compute_capture_rates(
         _tabulate(curve, sizes, len(people), flags).assign(strategy=strategy)
         for strategy, curve in curves.items()
     ]
-    rates = _adjust_p_values(rates, curves)
+    smallest = _find_smallest([*ranks.values()], truth_rank, flags, sizes, n_bootstrap, rng)
+    rates = _adjust_p_values(rates, curves, smallest)
     labels = {"definition": f"{definition.text}{truth.suffix}", "truth": truth.kind}
     table = pd.concat(rates, ignore_index=True).assign(**labels)
     return CaptureTables(table, _tabulate_differences(curves, sizes))
@@ -180,29 +183,52 @@ def check_n_selected(n_selected: int | Sequence[int], n_people: int) -> IntArray
 
 
 class _Curve(NamedTuple):
-    """Capture rates at each S: observed, their interval, resampled (n_bootstrap, n_sizes)."""
+    """Capture rates at each S: observed, their interval, resampled (n_bootstrap, n_sizes).
+
+    `at_edge`: where resamples reach the lowest or highest rate that there can be, so that they tell
+    too little of the error.
+    """
 
     observed: FloatArray
     lower: FloatArray
     upper: FloatArray
     resampled: FloatArray
+    at_edge: npt.NDArray[np.bool_]
     is_expectation: bool
+
+    def find_distance(self, end: Literal["lower", "upper"]) -> FloatArray:
+        """Return how far an end of the interval is; an expectation has no error."""
+        if self.is_expectation:
+            return np.zeros_like(self.observed)
+        return np.abs((self.lower if end == "lower" else self.upper) - self.observed)
 
     @classmethod
     def expect(
         cls, sizes: IntArray, n_people: int, flags: npt.NDArray[np.bool_] | None, n_bootstrap: int
     ) -> "_Curve":
         chance = sizes / n_people
-        n_fast = sizes if flags is None else np.full_like(sizes, flags.sum())
-        by_chance = Chance(n_people)
-        laws = [
-            by_chance.of(n_fast=fast, n_selected=size)
-            for fast, size in zip(n_fast.tolist(), sizes.tolist(), strict=True)
-        ]
+        n_fast, laws = _find_laws(sizes, n_people, flags)
         lower, upper = (
             np.array([law.find_quantile(tail) for law in laws]) / n_fast for tail in (0.025, 0.975)
         )
-        return cls(chance, lower, upper, np.tile(chance, (n_bootstrap, 1)), True)
+        at_edge = np.zeros(sizes.size, dtype=bool)
+        return cls(chance, lower, upper, np.tile(chance, (n_bootstrap, 1)), at_edge, True)
+
+
+def _count_fast(sizes: IntArray, flags: npt.NDArray[np.bool_] | None) -> IntArray:
+    """Return how many people are fast at each S."""
+    return sizes if flags is None else np.full_like(sizes, flags.sum())
+
+
+def _find_laws(
+    sizes: IntArray, n_people: int, flags: npt.NDArray[np.bool_] | None
+) -> tuple[IntArray, list[ChanceLaw]]:
+    """Return how many people are fast at each S, and how many of them chance selects."""
+    n_fast, by_chance = _count_fast(sizes, flags), Chance(n_people)
+    return n_fast, [
+        by_chance.of(n_fast=fast, n_selected=size)
+        for fast, size in zip(n_fast.tolist(), sizes.tolist(), strict=True)
+    ]
 
 
 def _estimate(
@@ -236,9 +262,9 @@ def _estimate(
         for rows, counts in bag.iterate_counts(draws):
             for order, move, rates in zip(own[:-1], moves, resampled, strict=True):
                 rates[rows] = _compute_rates(counts, order, own[-1], fast, sizes) + move
-    n_fast = sizes if flags is None else np.full_like(sizes, flags.sum())
+    n_fast = _count_fast(sizes, flags)
     return [
-        _Curve(one, *_find_interval(one, rates, sizes, n_people, n_fast), rates, False)
+        _measure_error(one, rates, sizes, n_people, n_fast)
         for one, rates in zip(observed, resampled, strict=True)
     ]
 
@@ -251,16 +277,19 @@ def _pick(order: IntArray, members: IntArray) -> IntArray:
     return own[own >= 0]
 
 
-def _find_interval(
+def _measure_error(
     observed: FloatArray, resampled: FloatArray, sizes: IntArray, n_people: int, n_fast: IntArray
-) -> tuple[FloatArray, FloatArray]:
+) -> _Curve:
     lower, upper = compute_interval(resampled)
-    if len(resampled) < MIN_SAMPLES:
-        return lower, upper
-    # resamples of a rate of 0 or 1 never differ, yet the rate is not sure
-    alike = np.isnan(lower) & (sizes < n_people)
+    # who are more than those who are not selected cannot all be missed
+    least = np.maximum(sizes + n_fast - n_people, 0) / np.maximum(n_fast, 1)
+    reached = ((resampled <= least) | (resampled >= 1)).any(axis=0)
+    at_edge = (sizes < n_people) & reached & (len(resampled) >= MIN_SAMPLES)
+    # resamples cannot pass these bounds, and of few people who are all captured they never part
     score = compute_score_interval(observed * n_fast, n_fast)
-    return np.where(alike, score[0], lower), np.where(alike, score[1], upper)
+    lower = np.where(at_edge, np.fmin(lower, np.maximum(score[0], least)), lower)
+    upper = np.where(at_edge, np.fmax(upper, score[1]), upper)
+    return _Curve(observed, lower, upper, resampled, at_edge, False)
 
 
 def _compute_rates(
@@ -324,16 +353,11 @@ def _count_until(
 def _tabulate(
     curve: _Curve, sizes: IntArray, n_people: int, flags: npt.NDArray[np.bool_] | None
 ) -> pd.DataFrame:
-    n_fast = sizes if flags is None else np.full_like(sizes, flags.sum())
-    by_chance = Chance(n_people)
+    n_fast, laws = _find_laws(sizes, n_people, flags)
     p_values = [
         # nobody is fast: there is no rate
-        by_chance.of(n_fast=fast, n_selected=size).compute_p_value(round(rate * fast))
-        if fast
-        else np.nan
-        for rate, fast, size in zip(
-            curve.observed.tolist(), n_fast.tolist(), sizes.tolist(), strict=True
-        )
+        law.compute_p_value(round(rate * fast)) if fast else np.nan
+        for law, rate, fast in zip(laws, curve.observed.tolist(), n_fast.tolist(), strict=True)
     ]
     return pd.DataFrame(
         {
@@ -348,37 +372,45 @@ def _tabulate(
     )
 
 
-def _adjust_p_values(rates: list[pd.DataFrame], curves: dict[str, _Curve]) -> list[pd.DataFrame]:
-    """Return the tables with p-values adjusted over all strategies and sizes together.
+def _find_smallest(
+    ranks: Sequence[IntArray],
+    truth_ranks: IntArray,
+    flags: npt.NDArray[np.bool_] | None,
+    sizes: IntArray,
+    n_permutations: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Return the smallest p value of the family in each permutation of what became of people."""
+    if n_permutations < MIN_SAMPLES or not ranks:
+        return np.empty(0)
+    _, laws = _find_laws(sizes, truth_ranks.size, flags)
+    truth = np.searchsorted(sizes, truth_ranks)
+    fast = truth if flags is None else np.where(flags, 0, sizes.size)
+    selected = [np.searchsorted(sizes, rank) for rank in ranks]
+    # of its own, so that intervals stay what they are
+    (deals,) = rng.spawn(1)
+    return compute_smallest_p_values(laws, selected, fast, n_permutations, deals)
 
-    Westfall & Young 1993, Resampling-Based Multiple Testing, single-step max-T: a rate's distance
-    from chance over its resampled standard deviation is held against the largest such distance
-    that resamples have from their own rate. Without 200 resamples, Bonferroni's.
+
+def _adjust_p_values(
+    rates: list[pd.DataFrame], curves: dict[str, _Curve], smallest: FloatArray
+) -> list[pd.DataFrame]:
+    """Return the tables with p values adjusted over all strategies and sizes together.
+
+    By how rare as small a p value is among the `smallest` of permutations; without them,
+    Bonferroni's.
     """
-    tested = {name: curve for name, curve in curves.items() if not curve.is_expectation}
-    n_samples = min((len(curve.resampled) for curve in tested.values()), default=0)
-    n_tests = sum(curve.observed.size for curve in tested.values())
-    if n_samples < MIN_SAMPLES:
-        return [
-            table.assign(chance_p_value=np.minimum(table["chance_p_value"] * max(n_tests, 1), 1.0))
-            for table in rates
-        ]
-    largest = np.full(n_samples, -np.inf)
-    spreads = {}
-    for name, curve in tested.items():
-        spread = np.nanstd(curve.resampled, axis=0, ddof=1)
-        spreads[name] = np.where(spread > 0, spread, np.nan)
-        distance = (curve.resampled - curve.observed) / spreads[name]
-        largest = np.fmax(largest, np.nanmax(np.nan_to_num(distance, nan=-np.inf), axis=1))
+    n_tests = sum(curve.observed.size for curve in curves.values() if not curve.is_expectation)
     adjusted = []
-    for name, table in zip(curves, rates, strict=True):
-        if name in tested:
-            distance = (table["capture_rate"] - table["chance_rate"]).to_numpy() / spreads[name]
-            beyond = (largest[:, None] >= distance).sum(axis=0)
-            own = np.where(np.isfinite(distance), (1 + beyond) / (1 + n_samples), np.nan)
-            exact = np.minimum(table["chance_p_value"] * n_tests, 1.0)
-            table = table.assign(chance_p_value=np.where(np.isnan(own), exact, own))
-        adjusted.append(table)
+    for curve, table in zip(curves.values(), rates, strict=True):
+        own = table["chance_p_value"].to_numpy(float)
+        if not smallest.size:
+            own = np.minimum(own * max(n_tests, 1), 1.0)
+        elif not curve.is_expectation:
+            # sums of the same probabilities in another order
+            as_small = smallest[:, None] <= own * (1 + 1e-9)
+            own = np.where(np.isnan(own), np.nan, (1 + as_small.sum(axis=0)) / (1 + smallest.size))
+        adjusted.append(table.assign(chance_p_value=own))
     return adjusted
 
 
@@ -390,7 +422,7 @@ def _tabulate_differences(curves: dict[str, _Curve], sizes: IntArray) -> pd.Data
     ]
     for reference, strategy in combinations(curves, 2):
         one, other = curves[strategy], curves[reference]
-        lower, upper = compute_interval(one.resampled - other.resampled)
+        lower, upper = _bound_difference(one, other)
         frames.append(
             pd.DataFrame(
                 {
@@ -404,3 +436,24 @@ def _tabulate_differences(curves: dict[str, _Curve], sizes: IntArray) -> pd.Data
             )
         )
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _bound_difference(one: _Curve, other: _Curve) -> tuple[FloatArray, FloatArray]:
+    """Return the paired percentile interval, or that of both rates where resamples tell too little.
+
+    References
+    ----------
+    Newcombe 1998 (Stat Med 17:873), method 10: the distances of both rates to the ends of their own
+    intervals, squared and added. Without their correlation, so too wide rather than too narrow.
+    """
+    lower, upper = compute_interval(one.resampled - other.resampled)
+    difference = one.observed - other.observed
+    below, above = (
+        np.hypot(*(curve.find_distance(end) for curve, end in pairs))
+        for pairs in (((one, "lower"), (other, "upper")), ((one, "upper"), (other, "lower")))
+    )
+    at_edge = one.at_edge | other.at_edge
+    return (
+        np.where(at_edge, difference - below, lower),
+        np.where(at_edge, difference + above, upper),
+    )
