@@ -133,6 +133,7 @@ def test_doses_and_endpoints_show_closed_form_and_simulation() -> None:
 
 
 DOSES = ["doses", "--deltas", "0.2,0.4", "--sd", "1", "--power", "0.8"]
+TWINS = ["twins", "--delta", "0.4", "--sd", "1", "--twin-correlation", "0.5", "--power", "0.8"]
 SCALES = ["endpoints", "--deltas", "0.3,0.3", "--sds", "1,1", "--correlation", "inf"]
 
 
@@ -147,6 +148,14 @@ SCALES = ["endpoints", "--deltas", "0.3,0.3", "--sds", "1,1", "--correlation", "
         ([*ANCOVA[:6], "1.5", "--power", "0.8"], "correlation must be between -1 and 1"),
         ([*SLOPE, "--intercept-variance", "1e14", "--residual-variance", "1e-9"], "too far apart"),
         ([*SLOPE[:4], "", *SLOPE[5:]], "at least two numbers"),
+        (
+            [*SCALES[:2], "0.35,-0.3", *SCALES[3:-1], "0.4", "--n-control", "200"],
+            "deltas must be 0 or more, each counted so that more is benefit",
+        ),
+        (
+            [*TWINS, "--n-simulations", "100"],
+            "twin_correlation must be that of at least 2 visits where trials are simulated",
+        ),
         ([*DOSES, "--n-simulations", "-1"], "n_simulations must be between 0 and 10,000,000"),
         ([*DOSES, "--n-simulations", "1000000000000"], "n_simulations must be between"),
         ([*DOSES, "--n-control", "50"], "Exactly one of n_control and power"),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -259,17 +260,18 @@ def lrstat_sequential_means(given: Inputs) -> Outputs:
 
 
 def lrstat_looks(given: Inputs) -> Outputs:
-    hazards = {"dropout_per_month": given["gamma1"]}
-    plan = analytic.plan_looks(
+    plan_at = partial(
+        analytic.plan_looks,
         analytic.MmrmEndpoint(given["t"], sd=1, correlation=given["covar1"]),
         list_rates(given),
         delta=given["meanDiff"],
         accrual=given["accrualIntensity"],
         power=1 - given["beta"],
         alpha=given["alpha"],
-        whole_people=True,
-        **hazards,
+        dropout_per_month=given["gamma1"],
     )
+    # it rounds both arms together up to whole people
+    plan = plan_at(n_total=float(np.ceil(plan_at().n_total)))
     looks, expected = plan.tabulate_looks(), plan.tabulate_expectations()
     # lrstat's completers have had the time for every visit, whether they stayed or not
     due = looks["n_completers"] * np.exp(given["gamma1"] * given["t"][-1])

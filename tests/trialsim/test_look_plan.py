@@ -105,6 +105,24 @@ def test_expectations_lie_between_the_first_look_and_the_end() -> None:
     )
 
 
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
+def test_whole_people_are_whole_in_each_arm(ratio: float) -> None:
+    found, whole = (
+        plan_looks(
+            endpoint(),
+            [0.5, 1],
+            delta=DELTA,
+            accrual=20,
+            allocation_ratio=ratio,
+            whole_people=is_whole,
+        )
+        for is_whole in (False, True)
+    )
+    assert whole.n_control == pytest.approx(np.ceil(found.n_control), abs=1e-9)
+    assert whole.n_treatment == pytest.approx(np.ceil(found.n_treatment), abs=1e-9)
+    assert whole.design.power > found.design.power > 0.799
+
+
 def test_a_given_number_of_people_has_the_power_its_information_gives() -> None:
     asked = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20)
     given = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20, n_total=asked.n_total)

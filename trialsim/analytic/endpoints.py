@@ -99,6 +99,11 @@ def several_endpoints(
         problems.append("Exactly one of n_control and power must be given.")
     if power is not None and n_control is None and not np.all(effects > 0):
         problems.append("deltas must be above 0: no number of people shows a benefit otherwise.")
+    elif np.any(effects < 0):
+        problems.append(
+            "deltas must be 0 or more, each counted so that more is benefit, and so must be the "
+            "correlation."
+        )
     raise_problems(problems)
     unit = effects / (spreads * np.sqrt(1 + 1 / allocation_ratio))
     level = alpha / sides

@@ -6,7 +6,7 @@ share S / N of any group, with the hypergeometric distribution around it.
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -196,11 +196,11 @@ class _Curve(NamedTuple):
     at_edge: npt.NDArray[np.bool_]
     is_expectation: bool
 
-    def find_distance(self, end: Literal["lower", "upper"]) -> FloatArray:
-        """Return how far an end of the interval is; an expectation has no error."""
+    def find_errors(self) -> tuple[FloatArray, FloatArray]:
+        """Return how far the interval reaches below and above; an expectation has no error."""
         if self.is_expectation:
-            return np.zeros_like(self.observed)
-        return np.abs((self.lower if end == "lower" else self.upper) - self.observed)
+            return np.zeros_like(self.observed), np.zeros_like(self.observed)
+        return self.observed - self.lower, self.upper - self.observed
 
     @classmethod
     def expect(
@@ -448,12 +448,9 @@ def _bound_difference(one: _Curve, other: _Curve) -> tuple[FloatArray, FloatArra
     """
     lower, upper = compute_interval(one.resampled - other.resampled)
     difference = one.observed - other.observed
-    below, above = (
-        np.hypot(*(curve.find_distance(end) for curve, end in pairs))
-        for pairs in (((one, "lower"), (other, "upper")), ((one, "upper"), (other, "lower")))
-    )
+    (below, above), (other_below, other_above) = one.find_errors(), other.find_errors()
     at_edge = one.at_edge | other.at_edge
     return (
-        np.where(at_edge, difference - below, lower),
-        np.where(at_edge, difference + above, upper),
+        np.where(at_edge, difference - np.hypot(below, other_above), lower),
+        np.where(at_edge, difference + np.hypot(above, other_below), upper),
     )

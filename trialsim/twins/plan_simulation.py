@@ -45,11 +45,16 @@ def simulate_plan(
     Raises
     ------
     DesignError
-        Too few simulations, or arms of fewer than 5 people.
+        Too few simulations, one visit alone, or arms of fewer than 5 people.
     """
     if n_simulations < 100:
         raise DesignError(f"n_simulations must be at least 100, got {n_simulations}.")
     rho = deflation * np.asarray(twin_correlation, dtype=float)
+    if rho.size < 2:
+        raise DesignError(
+            "twin_correlation must be that of at least 2 visits where trials are simulated (their "
+            f"analysis is of several visits), got {rho.size}."
+        )
     visits = restrict_to_selected(np.asarray(correlation, dtype=float), rho, fraction_enrolled)
     stays = np.ones(len(rho)) if retention is None else np.asarray(retention, dtype=float)
     effect = delta / (sd * float(visits.sd[-1]))

@@ -10,7 +10,7 @@ from scipy import optimize
 
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, NOT_NEGATIVE, POSITIVE, find_problems, raise_problems
-from trialsim.analytic.point import FloatArray
+from trialsim.analytic.point import FloatArray, count_whole
 from trialsim.analytic.sequential.accrual import Accrual
 from trialsim.analytic.sequential.design import GroupSequentialDesign
 from trialsim.analytic.sequential.endpoint import Endpoint
@@ -157,7 +157,7 @@ def plan_looks(
         Of the person enrolled last; the last visit when None. Where it is shorter, later visits
         take place only for those who came earlier.
     whole_people
-        Whether `n_total` is rounded up to a whole person.
+        Whether each arm is rounded up to whole people.
     boundaries
         alpha, sides, power, efficacy, futility and the others of `group_sequential`.
 
@@ -249,7 +249,12 @@ class _Planner:
     def plan(self, n_total: float | None, whole_people: bool) -> LookPlan:
         n = self._find_size() if n_total is None else n_total
         if whole_people:
-            n = float(np.ceil(n - 1e-9))
+            per_control = 1 + self.trial.allocation_ratio
+            control = count_whole(n / per_control)
+            treatment = count_whole(n - n / per_control)
+            # in the proportion of the people that there are
+            trial = replace(self.trial, allocation_ratio=treatment / control)
+            return replace(self, trial=trial).plan(control + treatment, whole_people=False)
         months, information = self._place(n)
         drift = abs(self.delta) * float(information[-1]) ** 0.5
         design = self._design(information / information[-1], drift)
