@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from brlp_models.errors import ModelError
 from brlp_models.model.calibrated_context import apply_calibration
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.convolutions import quicken_convolutions
 from brlp_models.model.files import (
     CARD,
     CONFIG,
@@ -61,9 +62,11 @@ def load_model(
     config = read_config(folder)
     chosen = choose_precision(precision, torch.device(device))
     networks = {
-        name: _load_network(
-            network, folder / f"{name}.safetensors", chosen if name in DENOISING else "full"
-        ).to(device)
+        name: quicken_convolutions(
+            _load_network(
+                network, folder / f"{name}.safetensors", chosen if name in DENOISING else "full"
+            ).to(device)
+        )
         for name, network in build_empty_networks(config).items()
     }
     return BrlpModel(config, networks, checksums, folder, chosen)

@@ -9,6 +9,8 @@ from monai.networks.nets.autoencoderkl import AEKLResBlock
 from torch import Tensor, nn
 from torch.nn import functional
 
+from brlp_models.model.convolutions import QuickConvolution
+
 LARGE: Final = 2**26
 """Numbers in a feature map above which a convolution goes through it slab by slab: a quarter GB."""
 
@@ -101,7 +103,7 @@ class _LeanResBlock(AEKLResBlock):
         return h
 
 
-class _SlabConvolution(nn.Conv3d):
+class _SlabConvolution(QuickConvolution):
     """A convolution that keeps the shape, by slabs along the first axis where the map is large.
 
     Smaller maps go on with channels last, which the processor convolves a third faster.
