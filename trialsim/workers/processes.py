@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from cohorts.memory import keep_freed_memory
 from trialsim.errors import ClusterError
 
 Result = TypeVar("Result")
@@ -38,7 +39,7 @@ class Processes:
         """
         # a worker whose memory has grown is replaced by a new one: nothing that a user can act on
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-        jobs = [delayed(work)(block) for block in blocks]
+        jobs = [delayed(_do)(work, block) for block in blocks]
         with parallel_config("loky", n_jobs=self.n_workers, inner_max_num_threads=1):
             try:
                 yield from Parallel(return_as="generator", max_nbytes=None)(jobs)
@@ -47,3 +48,8 @@ class Processes:
                     "A worker process died, most likely for lack of memory. What is finished is "
                     "kept: the same command goes on, with fewer workers if need be."
                 ) from error
+
+
+def _do(work: Callable[[Any], Result], block: Any) -> Result:
+    keep_freed_memory()
+    return work(block)
