@@ -1,7 +1,8 @@
 """From files to a model's grid: the one way of predictions, evaluations and the input check."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -166,11 +167,10 @@ def take_as_they_are(
     """
     scan = scans[0]
     mask = scan.data > 0
-    contrast = measure_white_over_gray(scan.data, scan.grid)
-    metrics = compute_placement_metrics(scan.data, mask, scan.grid)
-    metrics["white_over_gray"] = contrast
+    metrics = dict(_measure(scan.data.tobytes(), scan.data.dtype.str, scan.grid))
     if white_over_gray is not None:
-        metrics["contrast_lacking"] = compute_exponent(contrast, white_over_gray)
+        lacking = compute_exponent(metrics["white_over_gray"], white_over_gray)
+        metrics["contrast_lacking"] = lacking
     return PreprocessedScan(
         image=np.stack([one.data for one in scans]),
         mask=mask,
@@ -185,6 +185,14 @@ def take_as_they_are(
         },
         given_determinant=determinant or 1.0,
     )
+
+
+# a person's scan is placed for the model, and again for what tells its context
+@lru_cache(maxsize=1)
+def _measure(voxels: bytes, dtype: str, grid: Grid) -> Mapping[str, float]:
+    image = np.frombuffer(voxels, dtype=dtype).reshape(grid.shape)
+    contrast = measure_white_over_gray(image, grid)
+    return {**compute_placement_metrics(image, image > 0, grid), "white_over_gray": contrast}
 
 
 def judge_sides(segmentation: Path | str) -> str:

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from brlp_models.scans import placing
 from brlp_models.scans.check import check_scan
 from brlp_models.scans.contrast import measure_white_over_gray, standardize_contrast
 from brlp_models.scans.files import make_scan
@@ -90,6 +91,24 @@ def test_scan_without_contrast_is_left_as_it_is() -> None:
     found, exponent = standardize_contrast(flat, GRID, CONTRAST)
     assert exponent == 1
     assert found is flat
+
+
+def test_a_scan_is_measured_once_for_all_who_judge_it(
+    brain: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def measure(image: np.ndarray, *_: Any) -> dict[str, float]:
+        asked.append(float(image.max()))
+        return {"coarse_correlation": asked[-1]}
+
+    monkeypatch.setattr(placing, "compute_placement_metrics", measure)
+    own, other = (make_scan(brightness * brain, AFFINE) for brightness in (0.9, 0.8))
+    told, judged = take_as_they_are([own], None), take_as_they_are([own], CONTRAST)
+    assert len(asked) == 1
+    assert judged.metrics.items() > told.metrics.items()
+    assert judged.metrics.keys() - told.metrics.keys() == {"contrast_lacking"}
+    assert take_as_they_are([other], None).metrics["coarse_correlation"] == asked[1] < asked[0]
 
 
 @pytest.mark.parametrize(("flipped", "words"), [(False, ""), (True, "lie on the right")])
