@@ -10,21 +10,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 from joblib import Parallel, delayed
 
-from brlp_models.baselines.context import ContextBaseline
-from brlp_models.demonstration.people import Group, write_baseline_scans
 from brlp_models.errors import ModelError
-from brlp_models.model.files import find_model_folder, read_config, verify_model_folder
-from brlp_models.model.folder import load_model
-from brlp_models.model.model import BrlpModel
-from brlp_models.prediction.cohort import predict_cohort
+from brlp_models.model.files import (
+    find_model_folder,
+    name_model,
+    read_config,
+    verify_model_folder,
+)
 from cohorts.atomic import write_folder
 from cohorts.schema import validate_table
 from cohorts.table_files import write_table
+
+if TYPE_CHECKING:
+    from brlp_models.baselines.context import ContextBaseline
+    from brlp_models.model.model import BrlpModel
 
 N_PEOPLE: Final = 300
 SEED: Final = 20260728
@@ -58,7 +62,7 @@ def copy_archive(folder: Path) -> None:
             "or name another folder."
         )
     model = find_model_folder("mini")
-    bundled = BrlpModel(read_config(model), {}, verify_model_folder(model)).model_id
+    bundled = name_model(read_config(model), verify_model_folder(model))
     found = set(pd.read_csv(_BUNDLED / PREDICTIONS)["model_id"])
     if found != {bundled}:
         raise ModelError(
@@ -96,6 +100,8 @@ def make_archive(
     ModelError
         Where somebody could not be predicted.
     """
+    from brlp_models.demonstration.people import Group, write_baseline_scans
+
     work = folder.absolute() / "work"
     make_one = partial(_make_one, work)
     tables = Parallel(n_jobs=workers, backend="loky")(delayed(make_one)(k) for k in numbers)
@@ -109,6 +115,9 @@ def make_archive(
 
 
 def _make_one(work: Path, number: int) -> pd.DataFrame:
+    from brlp_models.demonstration.people import Group, write_baseline_scans
+    from brlp_models.prediction.cohort import predict_cohort
+
     cohort, _ = write_baseline_scans(work, Group("archive", (number,), SEED))
     model, told = _load()
     found = predict_cohort(
@@ -126,6 +135,9 @@ def _make_one(work: Path, number: int) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=1)
-def _load() -> tuple[BrlpModel, ContextBaseline]:
+def _load() -> "tuple[BrlpModel, ContextBaseline]":
+    from brlp_models.baselines.context import ContextBaseline
+    from brlp_models.model.folder import load_model
+
     told = ContextBaseline.load(Path(SETTINGS["context_from"]))
     return load_model("mini", precision="auto"), told

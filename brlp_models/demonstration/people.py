@@ -6,7 +6,7 @@ depends on the seed, the role and k alone, so that any of them can be made again
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from brlp_models.model.files import find_model_folder, read_config
@@ -49,6 +48,9 @@ GENERATOR: Final = choose_generator(2, "strong")
 """Stronger than life: proves that what a scan tells reaches the answer."""
 
 Role = Literal["archive", "screened"]
+
+Spread = Callable[[Callable[[int], None], Sequence[int]], Iterable[None]]
+"""Does work for each of several numbers: `map`, or that of processes."""
 
 _ROLES: Final = ("archive", "screened")
 _ATTEMPTS: Final = 20
@@ -93,7 +95,11 @@ class _Made:
 
 
 def write_baseline_scans(
-    folder: Path, group: Group, *, workers: int = 1
+    folder: Path,
+    group: Group,
+    *,
+    spread: Spread = map,
+    on_person: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[Cohort, pd.DataFrame]:
     """Write the baseline scans of people; who is there already is not made again.
 
@@ -103,8 +109,10 @@ def write_baseline_scans(
         Gets `scans/`, and in `made/` a file for each finished person.
     group
         Who.
-    workers
-        Processes.
+    spread
+        Makes people; in this process by default.
+    on_person
+        Told how many are there, and of how many.
 
     Returns
     -------
@@ -119,7 +127,9 @@ def write_baseline_scans(
         (folder / name).mkdir(parents=True, exist_ok=True)
     waiting = [k for k in group.numbers if not _locate(folder, group.name(k)).is_file()]
     with_one = partial(_write_person, folder, group)
-    Parallel(n_jobs=workers, backend="loky")(delayed(with_one)(k) for k in waiting)
+    n_people = len(group.numbers)
+    for done, _ in enumerate(spread(with_one, waiting), start=n_people - len(waiting) + 1):
+        on_person(done, n_people)
     found = [json.loads(_locate(folder, group.name(k)).read_text("utf-8")) for k in group.numbers]
     participants = pd.DataFrame([one["participant"] for one in found])
     true = pd.DataFrame([row for one in found for row in one["true"]])

@@ -4,6 +4,7 @@
 `MODEL_CARD.md`, and `SHA256SUMS`, which is verified whenever the folder is loaded.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -70,6 +71,20 @@ def verify_model_folder(folder: Path) -> dict[str, str]:
     if problems:
         raise ModelError(*problems)
     return {**found, CHECKSUMS: compute_sha256(path)}
+
+
+def name_model(config: ModelConfig, checksums: Mapping[str, str]) -> str:
+    """Return a model's name, with the first 8 digits of the checksum of its folder's files.
+
+    Parameters
+    ----------
+    config
+        Of the folder.
+    checksums
+        From `verify_model_folder`; empty for a model that lives in memory only.
+    """
+    digest = checksums.get(CHECKSUMS, "")
+    return f"{config.name}-{digest[:8]}" if digest else config.name
 
 
 def write_checksums(folder: Path) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from brlp_models.errors import ModelError
 from brlp_models.model.calibrated_context import apply_calibration
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.files import name_model
 from brlp_models.model.precision import Precision
 
 
@@ -45,8 +46,7 @@ class BrlpModel:
     @property
     def model_id(self) -> str:
         """The name, with the first 8 digits of the checksum of the weights."""
-        digest = self.checksums.get("SHA256SUMS", "")
-        return f"{self.config.name}-{digest[:8]}" if digest else self.config.name
+        return name_model(self.config, self.checksums)
 
     @property
     def device(self) -> torch.device:

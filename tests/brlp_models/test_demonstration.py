@@ -15,6 +15,7 @@ from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
 from trialsim.study import demonstration as made_by
 from trialsim.study.demonstration import hold_folder, write_demonstration
+from trialsim.study.making import Listener
 
 AGAIN = 43
 IS_OURS = ["participant_id", "session_id", "model_id", "horizon_months", "region"]
@@ -108,10 +109,10 @@ def test_the_archive_of_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_nothing_else_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    monkeypatch.setattr(made_by, "_write_screened", lambda _, n_people, __: made.append(n_people))
+    monkeypatch.setattr(made_by, "_write_screened", lambda _, n_people, *__: made.append(n_people))
 
     def write(**changes: int) -> None:
-        write_demonstration(tmp_path, **{"n_people": 20, "seed": 1, **changes}, tell=lambda _: None)
+        write_demonstration(tmp_path, **{"n_people": 20, "seed": 1, **changes}, listener=Listener())
 
     own = tmp_path / "protocol.toml"
     own.write_text("mine")

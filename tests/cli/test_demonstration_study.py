@@ -61,7 +61,8 @@ def test_the_answer_is_compared_with_what_was_kept_back(
     folder: Path, study: StudyResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fast = demonstration._REVEALED.replace("n_simulations = 2000", "n_simulations = 100")
-    monkeypatch.setattr(demonstration, "_REVEALED", fast.replace("workers = 2", "workers = 1"))
+    monkeypatch.setattr(demonstration, "_REVEALED", fast)
+    monkeypatch.setattr(demonstration, "N_WORKERS", 1)
     found = reveal(folder, study, seed=1, listener=Listener())
     said = study.table("proposed_sizes").iloc[0]
     assert found.n_screened == N_SCREENED

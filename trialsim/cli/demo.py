@@ -25,6 +25,13 @@ def demo(
 
     Example: trialsim demo demo
     """
+    from brlp_models.demonstration import N_WORKERS, PEOPLE
+    from trialsim.workers.processes import Processes
+
+    if not folder.exists():
+        # before this process has imported what it needs itself
+        Processes(N_WORKERS).get_ready(PEOPLE)
+
     from trialsim.cli.answering.printing import print_answer
     from trialsim.cli.answering.progress import show_progress
     from trialsim.study.demonstration import hold_folder, reveal, write_demonstration
@@ -33,7 +40,7 @@ def demo(
 
     words = ["trialsim", "demo", str(folder), "--people", str(people), "--seed", str(seed)]
     with hold_folder(folder), show_progress(quiet=quiet) as listener:
-        protocol = write_demonstration(folder, n_people=people, seed=seed, tell=listener.tell)
+        protocol = write_demonstration(folder, n_people=people, seed=seed, listener=listener)
         result = run_protocol(read_protocol(protocol), command=shlex.join(words), listener=listener)
         found = reveal(folder, result, seed=seed, listener=listener)
     print_answer(result)

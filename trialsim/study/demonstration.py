@@ -4,7 +4,7 @@ What truly becomes of the screened is kept back until the study has answered.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,16 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from scipy.stats import t as student
 
+from brlp_models.demonstration import N_WORKERS
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
-from brlp_models.demonstration.people import GENERATOR, Group, write_baseline_scans
 from brlp_models.errors import ModelError
 from cohorts.atomic import write_file
 from cohorts.folder import is_cohort_folder
 from cohorts.synthetic.truth import write_generator, write_true_volumes
-from trialsim.study.making import Listener, run_protocol
+from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.question import read_protocol
 from trialsim.study.result import StudyResult
+from trialsim.workers.processes import Processes
 
 KEPT_BACK: Final = "kept-back"
 """The folder of what nobody who plans a trial can know."""
@@ -83,7 +84,7 @@ fast_progressor = {{ top_fraction = 0.3, horizon_months = 24 }}
 sample_sizes = [50, 100, 150, 200, 300, 400]
 n_simulations = 1000
 n_bootstrap = 300
-workers = 2
+workers = {workers}
 """
 
 _PROPOSED: Final = "proposed"
@@ -109,16 +110,23 @@ fractions_enrolled = {fractions}
 sample_sizes = [{half}, {whole}]
 n_simulations = 2000
 n_bootstrap = 500
-workers = 2
+workers = {workers}
 """
 
 
-def write_demonstration(
-    folder: Path, *, n_people: int, seed: int, tell: Callable[[str], None]
-) -> Path:
+def write_demonstration(folder: Path, *, n_people: int, seed: int, listener: Listener) -> Path:
     """Write the screened people, the archive and the protocol; return the protocol.
 
     What is finished stays, so that an interrupted demonstration goes on.
+
+    Parameters
+    ----------
+    folder
+        Of the demonstration.
+    n_people, seed
+        How many are screened, and of which seed.
+    listener
+        Who is told.
 
     Raises
     ------
@@ -131,8 +139,8 @@ def write_demonstration(
     _claim(folder, {"people": n_people, "seed": seed})
     copy_archive(folder / "archive")
     if not is_cohort_folder(folder / "screened"):
-        tell("Making SYNTHETIC people to be screened")
-        _write_screened(folder, n_people, seed)
+        listener.tell("Making SYNTHETIC people to be screened")
+        _write_screened(folder, n_people, seed, listener)
     return write_protocol(folder, seed=seed)
 
 
@@ -190,14 +198,21 @@ def write_protocol(folder: Path, *, seed: int) -> Path:
     """Write what the demonstration asks, and return the file."""
     protocol = folder / "protocol.toml"
     design = _DESIGN.format(analyses='["mmrm"]')
-    text = _PROTOCOL.format(seed=seed, design=design, **SETTINGS)
+    text = _PROTOCOL.format(seed=seed, design=design, workers=N_WORKERS, **SETTINGS)
     protocol.write_text(text, encoding="utf-8")
     return protocol
 
 
-def _write_screened(folder: Path, n_people: int, seed: int) -> None:
+def _write_screened(folder: Path, n_people: int, seed: int, listener: Listener) -> None:
+    from brlp_models.demonstration.people import GENERATOR, Group, write_baseline_scans
+
     group = Group("screened", range(n_people), seed)
-    cohort, truth = write_baseline_scans(folder / "screened", group, workers=2)
+    cohort, truth = write_baseline_scans(
+        folder / "screened",
+        group,
+        spread=Processes(N_WORKERS).map,
+        on_person=lambda done, total: listener.on_progress("Making people", done, total),
+    )
     followed = folder / KEPT_BACK
     cohort.write(followed)
     write_true_volumes(truth, followed)
@@ -291,12 +306,17 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
         design=_DESIGN.format(analyses=f'["{said["analysis"]}"]'),
         half=n_proposed // 2,
         whole=n_proposed,
+        workers=N_WORKERS,
     )
     (kept / "protocol.toml").write_text(text, encoding="utf-8")
     listener.tell("Looking at what became of the people screened")
-    true = run_protocol(
-        read_protocol(kept / "protocol.toml"),
+    question = read_protocol(kept / "protocol.toml")
+    true = make_study(
+        question,
+        question.study.output / STUDY,
         command=f"trialsim run {kept / 'protocol.toml'}",
+        # two numbers are read, and no report
+        until="simulate",
         listener=Listener(on_progress=listener.on_progress),
     )
     keys = ["strategy", "fraction_enrolled"]

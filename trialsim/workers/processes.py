@@ -2,16 +2,25 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from importlib import import_module
+from threading import Lock, Thread
+from typing import Any, Final, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import process_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from cohorts.memory import keep_freed_memory
 from trialsim.errors import ClusterError
 
 Result = TypeVar("Result")
+
+_GROWTH: Final = 4 * 10**9
+"""Bytes by which a worker may grow after its first block before it is replaced by a new one."""
+
+_STARTING: Final = Lock()
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,17 @@ class Processes:
 
     n_workers: int
 
+    def get_ready(self, *modules: str) -> None:
+        """Let processes start, and import modules, while this one goes on with something else.
+
+        Parameters
+        ----------
+        *modules
+            Names of those that the next work needs.
+        """
+        blocks = [modules] * self.n_workers
+        Thread(target=lambda: list(self.map(_import, blocks)), daemon=True).start()
+
     def map(self, work: Callable[[Any], Result], blocks: Sequence[Any]) -> Iterator[Result]:
         """Yield what workers make of each block, in order.
 
@@ -42,7 +62,10 @@ class Processes:
         jobs = [delayed(_do)(work, block) for block in blocks]
         with parallel_config("loky", n_jobs=self.n_workers, inner_max_num_threads=1):
             try:
-                yield from Parallel(return_as="generator", max_nbytes=None)(jobs)
+                # joblib hands out processes to one thread at a time
+                with _STARTING:
+                    results = Parallel(return_as="generator", max_nbytes=None)(jobs)
+                yield from results
             except TerminatedWorkerError as error:
                 raise ClusterError(
                     "A worker process died, most likely for lack of memory. What is finished is "
@@ -52,4 +75,13 @@ class Processes:
 
 def _do(work: Callable[[Any], Result], block: Any) -> Result:
     keep_freed_memory()
+    # joblib's own 0.3 GB are less than a network takes after a block of work without one
+    process_executor._MAX_MEMORY_LEAK_SIZE = _GROWTH
     return work(block)
+
+
+def _import(modules: Sequence[str]) -> None:
+    # what is not installed is told by the work that needs it
+    with suppress(ImportError):
+        for name in modules:
+            import_module(name)

@@ -37,6 +37,9 @@ def _list_files(job: Job) -> list[Path]:
 
 def load(job: Job, run: Run) -> None:
     """Read the screened people, leave out who is not eligible, keep the tables of the others."""
+    from trialsim.study.steps.prediction import get_workers_ready
+
+    get_workers_ready(job)
     section = job.protocol.cohort
     found = settle_screened(job, job.load(section.path))
     screening = screen_cohort(found, section.eligibility)

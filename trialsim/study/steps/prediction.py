@@ -16,9 +16,17 @@ from trialsim.study.protocol import PredictionSection
 from trialsim.study.steps.cohort import recall_cohort, recall_measured
 from trialsim.study.steps.elsewhere import predict_elsewhere
 from trialsim.study.steps.tools import SCREENED, settle_model
+from trialsim.workers.processes import Processes
 
 if TYPE_CHECKING:
     from brlp_models.prediction.job import CohortPrediction
+
+_PREDICTING: Final = (
+    "brlp_models.baselines.context",
+    "brlp_models.model.folder",
+    "brlp_models.prediction.cohort",
+)
+"""The modules of a worker that predicts."""
 
 _N_NAMED: Final = 3
 _NUMBER: Final = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[+-]\d+)?(?!\w)")
@@ -62,6 +70,15 @@ def estimate_one(job: Job, section: PredictionSection) -> float:
         device=section.device,
     )
     return seconds / job.protocol.simulation.workers
+
+
+def get_workers_ready(job: Job) -> None:
+    """Let the processes that will predict start now, while this one still reads the people."""
+    if job.protocol.prediction is None or job.protocol.compute.cluster is not None:
+        return
+    workers = job.find_workers(estimate_one(job, job.prediction) * len(job.census.first_images))
+    if isinstance(workers, Processes):
+        workers.get_ready(*_PREDICTING)
 
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
