@@ -29,7 +29,11 @@ from brlp_models.evaluation.evaluated_people import (
     refuse_known_people,
     simulate_archive,
 )
-from brlp_models.evaluation.follow_ups import ScannedPeople, add_image_baselines
+from brlp_models.evaluation.follow_ups import (
+    ScannedPeople,
+    add_image_baselines,
+    refuse_one_horizon,
+)
 from brlp_models.evaluation.images.floor import summarize_floor
 from brlp_models.evaluation.images.later_scans import measure_later_scans
 from brlp_models.evaluation.images.scans_on_grid import VisitImage
@@ -146,7 +150,8 @@ def evaluate_model(
     ModelError
         Where nobody's later truth is known, nobody can be predicted, or somebody is among those
         whom the model, the calibration or the tabular reference knows; for a baseline that makes an
-        image beside volumes only, and for comparisons where nobody has a later scan.
+        image beside volumes only, or of two visits for one horizon, and for comparisons where
+        nobody has a later scan.
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
@@ -168,6 +173,7 @@ def evaluate_model(
             f"{names} makes an image of the later visit, and an evaluation of volumes only reads "
             "none: leave out one of the two."
         )
+    refuse_one_horizon(makers, settings.horizons_months)
     if settings.n_compared and not people.has_later_scans:
         raise ModelError(
             "Nobody has a later scan, in which ablation, draws and steps are compared: compare 0 "

@@ -64,6 +64,24 @@ class ScannedPeople:
         return iterate_people(self.model, self.cohort, self.cache, on_unreadable=skip)
 
 
+def refuse_one_horizon(
+    baselines: Sequence[ImageBaseline], horizons_months: Sequence[float]
+) -> None:
+    """Refuse baselines that need two visits where one horizon is judged, before any is predicted.
+
+    Raises
+    ------
+    ModelError
+        Where there is such a baseline.
+    """
+    if len(horizons_months) == 1 and (two := [one for one in baselines if one.config.n_scans == 2]):
+        names = " and ".join(one.config.name for one in two)
+        raise ModelError(
+            f"{names} needs scans of two visits: give two horizons, at the first of which people "
+            "have a scan."
+        )
+
+
 def add_image_baselines(
     baselines: Sequence[ImageBaseline],
     people: ScannedPeople,
@@ -218,18 +236,12 @@ def compare_from_two_visits(
     Raises
     ------
     ModelError
-        For one horizon alone, or where nobody has a scan at the one before the last.
+        Where nobody has a scan at the horizon before the last.
     """
-    *earlier, last = sorted(settings.horizons_months)
-    names = " and ".join(one.config.name for one in baselines)
-    if not earlier:
-        raise ModelError(
-            f"{names} needs scans of two visits: give two horizons, at the first of which people "
-            "have a scan."
-        )
-    until = earlier[-1]
+    *_, until, last = sorted(settings.horizons_months)
     truth = _start_later(people.cohort, at_horizon, until, last)
     if truth.empty:
+        names = " and ".join(one.config.name for one in baselines)
         raise ModelError(
             f"{names} needs scans of two visits, and nobody has one at baseline and at the visit "
             f"of month {until:g}."

@@ -237,3 +237,5 @@ def test_baselines_of_two_visits_need_two_horizons(
     model = add_auxiliary(tiny_model, tmp_path / "tiny")
     with pytest.raises(ModelError, match="mrextrap needs scans of two visits: give two horizons"):
         evaluate_model(model, people, tmp_path / "e", once, baselines=[EXTRAPOLATION])
+    # told before anybody is predicted
+    assert not (tmp_path / "e").exists()
