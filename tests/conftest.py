@@ -1,6 +1,7 @@
 """What tests of several rooms share."""
 
 import gc
+import importlib
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 import typer.testing
+from matplotlib.figure import Figure
 
 Issue = tuple[str, str, str]
 """Severity, code, and what it is about."""
@@ -76,14 +78,43 @@ def _unreported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trialsim.study.result.StudyResult.report", lambda *_, **__: [])
 
 
+def leave_unplotted(patch: pytest.MonkeyPatch) -> None:
+    """Let every figure of a page be an empty one; its data and words stay."""
+    for place in ("reports.page.compose", "reports.page.trial.compose"):
+        importlib.import_module(place)
+    for place, module in list(sys.modules.items()):
+        for name in list(vars(module)) if place.startswith("reports.page.") else ():
+            if name.startswith("plot_"):
+                patch.setattr(module, name, lambda *_, **__: Figure())
+
+
+@pytest.fixture
+def _unplotted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of a page empty, where a test looks at its words and tables."""
+    leave_unplotted(monkeypatch)
+
+
+PLOTTED = {
+    "test_hostile_inputs",
+    "test_interim_study",
+    "test_odd_circumstances",
+    "test_optimize",
+    "test_page_of_an_endpoint",
+    "test_single_strategies",
+}
+"""Tests of studies that figures may fail for, or that have figures of their own."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _undrawn_figures(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leave SVG undrawn in tests of commands, where the figures of a page take half of the time.
+    """Leave figures undrawn in tests of commands, where those of a page take half of the time.
 
     `tests/reports` draws every figure, `tests/project` whole pages of the documented commands.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.path.parent.name in ("cli", "brlp_models"):
+            if request.path.stem not in PLOTTED:
+                leave_unplotted(patch)
             for module in ("reports.page.render.html", "reports.figures.export"):
                 patch.setattr(f"{module}.render_svg", lambda _figure, *, prefix: f"<p>{prefix}</p>")
         yield

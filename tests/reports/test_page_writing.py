@@ -152,7 +152,7 @@ def test_every_table_with_numbers_names_its_run(html: str) -> None:
     assert nameless == {"runs-in-this-study-file", "items"}
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_same_study_gives_the_same_page(example_study: Study, page: Page) -> None:
     again = compose_page(gather_study(example_study), moment=page.written)
     assert render_html(again) == render_html(page)
@@ -202,7 +202,7 @@ def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) 
     assert len(compose_page(changed, moment=MOMENT).sections) == 17
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_tables_of_earlier_versions_lack_columns(
     example_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,7 +296,7 @@ def test_hostile_text_stays_text_in_html(hostile_study: Study) -> None:
     assert len(page) < 5_000_000
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_hostile_text_stays_text_in_markdown_and_csv(hostile_study: Study, tmp_path: Path) -> None:
     path = tmp_path / "report.md"
     write_report(hostile_study, path, report_format=ReportFormat.MARKDOWN)
@@ -381,7 +381,7 @@ def test_bad_study_is_a_sentence_and_the_old_report_stays(
     assert report.read_text() == "old"
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_command_writes_the_page_with_its_title(example_study: Study, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     arguments = ["report", str(example_study.path), "--out", str(report), "--title", "A <b>"]
