@@ -17,7 +17,7 @@ CORRELATION = {
     "stacked": 0.55,
     "oracle": 1.0,
 }
-FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+FRACTIONS = (0.2, 0.4, 0.6, 1.0)
 MEAN_DECLINE, SD_DECLINE = 4.0, 3.0
 
 
