@@ -172,7 +172,11 @@ def test_crops_of_two_visits_show_the_same_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "stage", ["autoencoder", pytest.param("controlnet", marks=pytest.mark.slow), "refiner"]
+    "stage",
+    [
+        "autoencoder",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("controlnet", "refiner")),
+    ],
 )
 def test_a_killed_and_resumed_stage_gives_the_same_weights(
     trained: Path, tmp_path: Path, stage: str

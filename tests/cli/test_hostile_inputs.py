@@ -319,7 +319,11 @@ def test_a_number_too_large_for_a_model_is_told(sources: Path, place: Path) -> N
         load_auxiliary(place / "huge.json")
 
 
-@pytest.mark.parametrize("column", ["value", "run_id", "select", "level_0"])
+# the others also stand in test_odd_circumstances, which reads such a table to the end
+@pytest.mark.parametrize(
+    "column",
+    ["value", "level_0", *(pytest.param(n, marks=pytest.mark.slow) for n in ("run_id", "select"))],
+)
 def test_a_column_called_as_ours_is_read(column: str, sources: Path, place: Path) -> None:
     people = pd.read_csv(sources / "people.csv")
     people.assign(**{column: np.arange(len(people)) % 7}).to_csv("own.csv", index=False)

@@ -158,7 +158,11 @@ BAD = [
         "equal to 1, got 1.5",
     ),
     (("rank", "--predictions", "absent.csv"), "absent.csv does not exist"),
-    (("compare", "--strategies", "random", "--n-selected", "0"), "between 1 and 120"),
+    pytest.param(
+        ("compare", "--strategies", "random", "--n-selected", "0"),
+        "between 1 and 120",
+        marks=pytest.mark.slow,
+    ),
     (("compare", "--strategies", "random", "--n-selected", "121"), "between 1 and 120"),
     (("compare", "--strategies", "random", "--horizon-months", "60"), "latest visit is at 24"),
     (("compare", "--truth", "latent"), "only synthetic cohorts have a truth/ folder"),

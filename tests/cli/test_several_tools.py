@@ -63,7 +63,11 @@ def invoke(*words: str) -> tuple[int, str]:
     return done.exit_code, done.stderr
 
 
-@pytest.mark.parametrize("command", ["rank", "compare", "power"])
+# all ask at one place; `power` is the one that goes furthest
+@pytest.mark.parametrize(
+    "command",
+    [*(pytest.param(one, marks=pytest.mark.slow) for one in ("rank", "compare")), "power"],
+)
 def test_every_command_refuses_another_tools_archive(command: str) -> None:
     more = SMALL if command == "power" else []
     code, told = invoke(

@@ -43,15 +43,21 @@ def run(command: list[str], study: Path | None = None) -> tuple[int, str]:
     return result.exit_code, " ".join(result.stderr.split())
 
 
+LIKE_OTHERS = [
+    ["rank", "twice"],
+    ["compare", "twice"],
+    ["run", "protocol.toml", "--dry-run"],
+    ["predict", "twice"],
+]
+"""Commands that load the screened people where `power` and `run` do."""
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        ["rank", "twice"],
-        ["compare", "twice"],
+        *(pytest.param(one, marks=pytest.mark.slow) for one in LIKE_OTHERS),
         ["power", "twice"],
-        ["predict", "twice"],
         ["rank", "archive", "--train-on", "twice"],
-        ["run", "protocol.toml", "--dry-run"],
         ["run", "protocol.toml"],
         ["cohort", "describe", "twice"],
         ["twins", "twice", "--train-on", "archive", "--visits-months", "12,24"],
