@@ -140,6 +140,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = write_cohort(make_people(4, 2), folder / "people", affine)
     people.write(folder / "people/cohort")
     people.select(["sub-2x0"]).write(folder / "people/one")
+    people.select(["sub-2x0", "sub-2x1", "sub-2x2"]).write(folder / "people/three")
     return folder
 
 
@@ -158,7 +159,9 @@ def predict(model: BrlpModel, cohort: Cohort, out: Path, source: Path) -> Cohort
     return predict_cohort(model, cohort, MONTHS, 1, out=out, context_from=told)
 
 
-@pytest.mark.parametrize("name", ["image_regression", "elastic_net"])
+@pytest.mark.parametrize(
+    "name", ["image_regression", pytest.param("elastic_net", marks=pytest.mark.slow)]
+)
 def test_what_a_baseline_expects_is_what_the_networks_are_told(
     model: BrlpModel,
     cohort: Cohort,
@@ -408,12 +411,12 @@ def test_volumes_only_go_with_contexts_baselines_and_conditions(
 ) -> None:
     write_cohort(make_people(12, 3), tmp_path, np.eye(4)).write(tmp_path / "archive")
     own, out = folder / "image_regression", tmp_path / "out"
-    words = ("evaluate", folder / "people/cohort", "--model", folder / "model", "--horizon", 24)
+    words = ("evaluate", folder / "people/three", "--model", folder / "model", "--horizon", 24)
     words = (*words, "--samples", 1, "--train-on", tmp_path / "archive", "--n-bootstrap", 10)
     words = (*words, "--volumes-only", "--out", out, "--baselines", own, "--context-from", own)
     code, said = ask(*words, "--compare", 1)
     assert (code, "compare 0 people, got 1" in said) == (1, True)
-    code, said = ask(*words, "--conditions", 4)
+    code, said = ask(*words, "--conditions", 2)
     assert code == 0, said
     assert "Volumes only: no predicted scan was made and no later scan was read" in said
     assert "Volumes only: no predicted" in (out / "results.md").read_text()

@@ -106,7 +106,8 @@ def done(finished: Path, tmp_path: Path) -> Path:
 
 def read_results(path: Path) -> dict[str, pd.DataFrame]:
     study = Study.open(path.parent / "results/study.duckdb", read_only=True)
-    return {table: study.read(table) for table in RESULTS}
+    with study.snapshot():
+        return {table: study.read(table) for table in RESULTS}
 
 
 def run_quietly(protocol: Protocol) -> None:

@@ -18,9 +18,9 @@ from trialsim.study.making import STUDY
 from trialsim.study.result import StudyResult
 
 COMMANDS = (
-    "cohort synthesize archive --participants 120 --label archive --seed 1",
+    "cohort synthesize archive --participants 60 --label archive --seed 1",
     "cohort synthesize other --participants 120 --label other --seed 3",
-    "cohort synthesize screened --participants 120 --label screened --seed 2",
+    "cohort synthesize screened --participants 60 --label screened --seed 2",
 )
 QUESTION = {
     "cohort.path": "screened",
@@ -79,14 +79,19 @@ def ask_by_python(folder: Path, changes: dict[str, Any]) -> Study:
     return ts.run(ts.protocol(**stated), output=folder).study
 
 
+def read_all(study: Study) -> dict[str, pd.DataFrame]:
+    with study.snapshot():
+        return {name: study.read(name) for name in study.writers()}
+
+
 def assert_same_tables(studies: Sequence[Study]) -> None:
-    first, *others = studies
-    names = set(first.writers())
-    assert {"participants", "scores", "capture_rates", "sample_sizes", "study_description"} <= names
+    first, *others = map(read_all, studies)
+    names = {"participants", "scores", "capture_rates", "sample_sizes", "study_description"}
+    assert names <= first.keys()
     for other in others:
-        assert set(other.writers()) == names
-        for name in names:
-            pd.testing.assert_frame_equal(other.read(name), first.read(name), check_exact=True)
+        assert other.keys() == first.keys()
+        for name, table in first.items():
+            pd.testing.assert_frame_equal(other[name], table, check_exact=True)
 
 
 CHANGES = [

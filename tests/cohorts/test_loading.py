@@ -20,7 +20,7 @@ DLBS = SHARED / "data" / "dlbs_ds004856" / "dlbs_participants.tsv"
 AOMIC = SHARED / "data" / "aomic_piop2_sub-0001"
 needs_shared = pytest.mark.skipif(not AOMIC.is_dir(), reason="../shared/data is not here")
 few_examples = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 TABLES = ("participants", "visits", "volumes")
@@ -200,19 +200,26 @@ def test_dallas_lifespan_study_loads_with_its_drop_out() -> None:
     assert second.mean() == pytest.approx(12 * 4, abs=3)
 
 
+@pytest.fixture(scope="module")
+def freesurfer() -> pd.DataFrame:
+    """Return the baseline of the FreeSurfer subject."""
+    return load_cohort(AOMIC, diagnosis="CN").baseline()
+
+
 @needs_shared
-def test_freesurfer_subject_loads_with_its_own_volumes() -> None:
-    table = load_cohort(AOMIC, diagnosis="CN").baseline()
+def test_freesurfer_subject_loads_with_its_own_volumes(freesurfer: pd.DataFrame) -> None:
+    table = freesurfer
     assert table.loc["sub-0001", "left_hippocampus_mm3"] == 4280.4
     assert table.loc["sub-0001", "hippocampus_mm3"] == pytest.approx(4280.4 + 4231.5)
     assert table.loc["sub-0001", "head_size_mm3"] == pytest.approx(1560838.764254)
 
 
 @needs_shared
-def test_brain_of_aseg_stats_means_the_same_as_that_of_the_label_map() -> None:
+def test_brain_of_aseg_stats_means_the_same_as_that_of_the_label_map(
+    freesurfer: pd.DataFrame,
+) -> None:
     measured = compute_volumes(AOMIC / "aseg.mgz").set_index("region")["volume_mm3"]
-    table = load_cohort(AOMIC, diagnosis="CN").baseline()
-    assert table.loc["sub-0001", "brain_mm3"] == pytest.approx(measured["brain"], rel=0.005)
+    assert freesurfer.loc["sub-0001", "brain_mm3"] == pytest.approx(measured["brain"], rel=0.005)
 
 
 def test_both_sides_are_left_plus_right_where_only_those_are_given(tmp_path: Path) -> None:
