@@ -170,7 +170,7 @@ def assert_one_word(_cohorts: tuple[Cohort, Cohort], folder: Path) -> None:
 def test_no_kill_leaves_a_mixture(
     write: Callable[..., None], check: Callable[..., None], tmp_path: Path
 ) -> None:
-    """A writer is killed at 12 random moments; what lies there is one content or the other."""
+    """A writer is killed at 20 random moments; what lies there is one content or the other."""
     rng = np.random.default_rng(1)
     one, two = (synthesize_table(n, rng=rng, label=f"p{n}-")[0] for n in (60, 90))
     if write is import_for_ever:
@@ -178,7 +178,7 @@ def test_no_kill_leaves_a_mixture(
     else:
         write_texts(tmp_path / "out", a="one")
     context = multiprocessing.get_context("fork")
-    for delay in rng.uniform(0.0, 0.12, size=12):
+    for delay in rng.uniform(0.0, 0.12, size=20):
         process = context.Process(target=write, args=((one, two), tmp_path / "out"))
         process.start()
         time.sleep(delay)
