@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trialsim.comparison import compare_strategies
-from trialsim.comparison.archive import ScreenedPeople
+from trialsim.comparison import Comparison, compare_strategies
+from trialsim.comparison.archive import ScreenedPeople, Target, build_target
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 
@@ -128,3 +128,79 @@ def test_a_strategy_that_scores_the_archive_alone_is_refused() -> None:
             archive[0], archive[1], DESIGN, sample_sizes=SIZES, fractions_enrolled=[0.5],
             baseline=archive[2], stands_for=ScreenedPeople(screened[1][["random"]], screened[2]),
         )  # fmt: skip
+
+
+def target_of(scores: list[float], archive: list[float]) -> Target:
+    people = pd.DataFrame(index=pd.RangeIndex(len(scores)))
+    own = pd.DataFrame(index=pd.RangeIndex(len(archive)))
+    screened = ScreenedPeople(people.assign(marker=scores), people)
+    return build_target({"marker": np.array(archive)}, own, screened, everyone="everyone")
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [
+        (0.5, [1, 1, 0, 0]),
+        (0.75, [1, 1, 1, 0]),  # the cut-off is the lowest score that is known
+        (7 / 8, [1, 1, 1, 0.5]),  # of the two without a score one is enrolled, whoever it is
+        (1.0, [1, 1, 1, 1]),
+    ],
+)
+def test_people_without_a_score_are_enrolled_last_in_part(
+    fraction: float, expected: list[float]
+) -> None:
+    target = target_of([6, 5, 4, np.nan, 3, 2, np.nan, 1], [7, 3, 1, np.nan])
+    score, one_each = target.scores["marker"], np.ones((1, 8))
+    cutoffs = target.find_cutoffs(fraction, one_each, score)
+    assert cutoffs.admit(np.array([7, 3, 1, np.nan]))[0].tolist() == expected
+    assert target.select(fraction, one_each, score).sum() == pytest.approx(8 * fraction)
+
+
+def compare_scored(screened_scores: pd.DataFrame, archive, screened, **options) -> Comparison:
+    return compare_strategies(
+        archive[0], archive[1], DESIGN, sample_sizes=SIZES, n_simulations=50, seed=1, workers=1,
+        baseline=archive[2], stands_for=ScreenedPeople(screened_scores, screened[2]), **options,
+    )  # fmt: skip
+
+
+def test_a_cut_off_among_people_without_a_score_is_near_everyone() -> None:
+    archive = draw_people(120, np.random.default_rng(3), label="a")
+    screened = draw_people(100, np.random.default_rng(4), label="s")
+    lacking = screened[1].assign(marker=screened[1]["marker"].where(np.arange(100) >= 10))
+    found = compare_scored(
+        lacking, archive, screened, fractions_enrolled=[0.9, 0.95, 1.0], n_bootstrap=200
+    )
+    assert not [note for note in found.notes if "cut-off" in note]
+    sizes = found.tables["sample_sizes"].set_index(["strategy", "fraction_enrolled"])
+    marker = sizes.loc["marker"]
+    # nobody of the archive lacks a score, so that leaving out people without one leaves out nobody
+    assert marker.loc[0.95, "closed_form_n_control"] == pytest.approx(
+        marker.loc[0.9, "closed_form_n_control"]
+    )
+    ends = marker[["n_control_lower_cohort", "n_control_upper_cohort"]]
+    assert np.isfinite(ends).all(axis=None)
+
+
+def test_scores_that_nobody_screened_has_choose_nobody() -> None:
+    archive = draw_people(60, np.random.default_rng(3), label="a")
+    screened = draw_people(60, np.random.default_rng(4), label="s")
+    found = compare_scored(
+        screened[1].assign(marker=np.nan), archive, screened, fractions_enrolled=[0.5],
+        n_bootstrap=0,
+    )  # fmt: skip
+    assert "marker: nobody screened has a score, so it cannot choose whom to enroll." in found.notes
+
+
+def test_enrolling_everyone_is_the_same_by_every_strategy() -> None:
+    archive = draw_people(90, np.random.default_rng(3), label="a")
+    archive[0].iloc[::4, 2] = np.nan  # what they lack is drawn
+    screened = draw_people(80, np.random.default_rng(4), label="s")
+    found = compare_scored(
+        screened[1], archive, screened, fractions_enrolled=[0.6, 1.0], n_bootstrap=200
+    )
+    names = ["n_control", "n_control_upper_cohort", "closed_form_n_control"]
+    sizes = found.tables["sample_sizes"].set_index(["strategy", "fraction_enrolled"])[names]
+    assert sizes.loc[("marker", 1.0)].tolist() == sizes.loc[("random", 1.0)].tolist()
+    saves = found.tables["decisions"].set_index(["strategy", "fraction_enrolled"])
+    assert np.isnan(saves.loc[("marker", 1.0), "probability_saves"])
+    assert saves.loc[("marker", 0.6), "probability_saves"] > 0

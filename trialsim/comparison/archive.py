@@ -53,6 +53,35 @@ class ScreenedPeople:
 
 
 @dataclass(frozen=True)
+class Cutoffs:
+    """Who is enrolled in each sample, whoever is asked about.
+
+    Attributes
+    ----------
+    lowest
+        The score from which on people are enrolled, (n_samples,); minus infinity where everyone
+        who has a score is.
+    unscored
+        Share of the people without a score who are enrolled, (n_samples,): they come last, in
+        random order.
+    """
+
+    lowest: Floats
+    unscored: Floats
+
+    def admit(self, score: Floats) -> Floats:
+        """Return how much of each person is enrolled in each sample, (n_samples, n_people).
+
+        Parameters
+        ----------
+        score
+            (n_people,) or (n_samples, n_people), NaN where missing.
+        """
+        beyond = score >= self.lowest[:, None]
+        return np.where(np.isnan(score), self.unscored[:, None], beyond)
+
+
+@dataclass(frozen=True)
 class Target:
     """The screened people, with the covariates that both groups share.
 
@@ -102,11 +131,10 @@ class Target:
         fraction, counts, score
             As in `find_cutoffs`.
         """
-        cutoffs = self.find_cutoffs(fraction, counts, score)
-        return np.asarray(counts * (score >= cutoffs[:, None]))
+        return np.asarray(counts * self.find_cutoffs(fraction, counts, score).admit(score))
 
-    def find_cutoffs(self, fraction: float, counts: Floats, score: Floats) -> Floats:
-        """Return the score from which on people are enrolled in each sample, (n_samples,).
+    def find_cutoffs(self, fraction: float, counts: Floats, score: Floats) -> Cutoffs:
+        """Return from which score on people are enrolled in each sample.
 
         Parameters
         ----------
@@ -123,7 +151,13 @@ class Target:
         wanted = count_selected(fraction, self.size)
         place = (until >= wanted - 1e-9).argmax(axis=1)
         ranked = np.take_along_axis(score, order, axis=1)
-        return np.asarray(ranked[np.arange(len(score)), place])
+        lowest = ranked[np.arange(len(score)), place]
+        # a cut among those without a score leaves out nobody who has one
+        unscored = np.isnan(lowest)
+        n_unscored = (counts * np.isnan(score)).sum(axis=1)
+        room = wanted - (counts.sum(axis=1) - n_unscored)
+        share = np.divide(room, n_unscored, out=np.zeros(len(score)), where=unscored)
+        return Cutoffs(np.where(unscored, -np.inf, lowest), share)
 
 
 def build_target(

@@ -1,6 +1,7 @@
 """The choices under comparison: a strategy with the fraction that it enrolls."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -191,7 +192,7 @@ def find_enrolled(
         return np.arange(n_people)
     score = screened.scores[candidate.strategy]
     if screened.target is not None:
-        return _select_beyond_cutoff(candidate, screened.target, score)
+        return np.flatnonzero(_admit(candidate, screened.target, score))
     known = score[np.isfinite(score)]
     n_selected = count_selected(candidate.fraction_enrolled, n_people)
     if n_selected < n_people and (not known.size or np.ptp(known) == 0):
@@ -203,13 +204,63 @@ def find_enrolled(
     return np.flatnonzero(rank_scores(score, rng) <= n_selected)
 
 
-def _select_beyond_cutoff(candidate: Candidate, target: Target, score: Floats) -> NDArray[np.intp]:
+def _admit(candidate: Candidate, target: Target, score: Floats) -> Floats:
+    """Return how much of each person is enrolled, (n_people,): of people without a score a part.
+
+    Raises
+    ------
+    DesignError
+        Nobody screened has a score although someone is to be left out.
+    """
     if candidate.expectation == EVERYONE:
-        return np.arange(len(score))
+        return np.ones(len(score))
     own = target.scores[candidate.strategy]
+    if np.isnan(own).all():
+        raise DesignError(
+            f"{candidate.strategy}: nobody screened has a score, so it cannot choose whom to "
+            "enroll."
+        )
     one_each = np.ones((1, target.size))
-    cutoff = target.find_cutoffs(candidate.fraction_enrolled, one_each, own)
-    return np.flatnonzero(score >= cutoff[0])
+    cutoffs = target.find_cutoffs(candidate.fraction_enrolled, one_each, own)
+    return np.asarray(cutoffs.admit(score)[0])
+
+
+class PoolGatherer:
+    """Gathers the pools of several candidates, one after the other.
+
+    Where everyone is enrolled no score plays a part: what is drawn for them is the same for every
+    strategy, that of the first.
+
+    Parameters
+    ----------
+    screened
+        The people.
+    rng
+        Breaks ties, draws missed visits.
+    """
+
+    def __init__(self, screened: Screened, rng: np.random.Generator) -> None:
+        self.screened, self.rng = screened, rng
+        self._of_everyone: np.random.Generator | None = None
+
+    def gather(self, candidate: Candidate) -> Pool:
+        """Return the pool of the people whom the candidate enrolls.
+
+        Raises
+        ------
+        DesignError
+            As in `gather_pool`.
+        """
+        chosen = find_enrolled(candidate, self.screened, self.rng)
+        first, before = self._of_everyone, deepcopy(self.rng)
+        # drawn in any case, so that what is drawn for the candidates after it stays the same
+        pool = _build(candidate, self.screened, chosen, self.rng)
+        if candidate.expectation != EVERYONE:
+            return pool
+        if first is None:
+            self._of_everyone = before
+            return pool
+        return _build(candidate, self.screened, chosen, deepcopy(first))
 
 
 def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generator) -> Pool:
@@ -221,10 +272,21 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
         As in `find_enrolled`, or too few of them have the first and the last visit; fewer than 20
         effective people of an archive beyond the cut-off.
     """
-    chosen = find_enrolled(candidate, screened, rng)
+    return PoolGatherer(screened, rng).gather(candidate)
+
+
+def _build(
+    candidate: Candidate,
+    screened: Screened,
+    chosen: NDArray[np.intp],
+    rng: np.random.Generator,
+) -> Pool:
     chosen = chosen[screened.was_seen[chosen]]
     expectation, score = candidate.expectation, screened.get_prognostic(candidate)
     expected, weights = screened.expected[expectation], screened.weights[expectation]
+    target = screened.target
+    if target is not None:
+        weights = weights * _admit(candidate, target, screened.scores[candidate.strategy])
     if len(chosen) < len(screened.outcome):  # else everyone as they are: nothing is copied
         expected, weights = expected.select(chosen), weights[chosen]
         score = None if score is None else score[chosen]
@@ -236,10 +298,9 @@ def gather_pool(candidate: Candidate, screened: Screened, rng: np.random.Generat
             f"agree with the screened people they say as much as {effective:.0f}; at least "
             f"{FEWEST_EFFECTIVE} are needed to stand for those who would be enrolled."
         )
-    target = screened.target
     if target is not None and target.start is not None:
         theirs = target.scores[candidate.strategy]
-        enrolled = _select_screened(candidate, target)
+        enrolled = _select_screened(candidate, target, rng)
         return draw_futures(expected, weights, score, target.start[enrolled], theirs[enrolled], rng)
     if screened.is_predicted:
         return _draw_often(screened.outcome[chosen], score, expected, weights, rng, name)
@@ -277,12 +338,15 @@ def _draw_often(
     return replace(pool, drawn_from=(n_people, float(compute_effective_size(weights))))
 
 
-def _select_screened(candidate: Candidate, target: Target) -> NDArray[np.intp]:
-    if candidate.expectation == EVERYONE:
-        return np.arange(target.size)
-    one_each = np.ones((1, target.size))
-    score = target.scores[candidate.strategy]
-    return np.flatnonzero(target.select(candidate.fraction_enrolled, one_each, score)[0])
+def _select_screened(
+    candidate: Candidate, target: Target, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    share = _admit(candidate, target, target.scores[candidate.strategy])
+    certain, in_part = np.flatnonzero(share == 1), np.flatnonzero((share > 0) & (share < 1))
+    if not in_part.size:
+        return certain
+    n_more = count_selected(candidate.fraction_enrolled, target.size) - len(certain)
+    return np.sort(np.concatenate([certain, rng.permutation(in_part)[:n_more]]))
 
 
 def keep_possible_analyses(design: TrialDesign, pool: Pool) -> TrialDesign:

@@ -64,9 +64,7 @@ def tabulate_decisions(errors: SizeErrors, costs: Costs, reference: str) -> pd.D
                     "probability_cheapest": share,
                     "expected_cost": _average(drawn[place]),
                     "expected_regret": lost,
-                    "probability_saves": np.nan
-                    if against is None
-                    else float((drawn[place] < against).mean()),
+                    "probability_saves": _compare(drawn[place], against),
                     "is_least_regret": bool(lost == np.nanmin(regret)),
                 }
             )
@@ -104,6 +102,13 @@ def compute_regret(samples: Floats) -> Floats:
     answered = np.isfinite(samples).any(axis=0)
     own = samples[:, answered]
     return np.asarray((own - own.min(axis=0)).mean(axis=1))
+
+
+def _compare(own: Floats, against: Floats | None) -> float:
+    """Return the share of samples that cost less; NaN against nothing, or against the same."""
+    if against is None or np.array_equal(own, against):
+        return np.nan
+    return float((own < against).mean())
 
 
 def _average(cost: Floats) -> float:

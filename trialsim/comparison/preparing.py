@@ -11,8 +11,8 @@ from trialsim.comparison.candidate_runs import PreparedCandidate, prepare_candid
 from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
+    PoolGatherer,
     Screened,
-    gather_pool,
     list_candidates,
 )
 from trialsim.design import TrialDesign
@@ -100,9 +100,10 @@ def _gather_pools(
     kept: list[Candidate] = []
     pools: list[Pool] = []
     refusals: list[str] = []
+    gatherer = PoolGatherer(screened, rng)
     for candidate in candidates:
         try:
-            pool = gather_pool(candidate, screened, rng)
+            pool = gatherer.gather(candidate)
         except DesignError as error:
             # an archive may hold few of the people beyond one cut-off and enough beyond another
             if screened.target is None:

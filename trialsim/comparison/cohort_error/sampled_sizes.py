@@ -223,8 +223,7 @@ class SampledSizes:
             own = target.scores[candidate.strategy]
             own = own if again is None else again.scores.get(candidate.strategy, own)
             fraction = candidate.fraction_enrolled
-            cutoffs = target.find_cutoffs(fraction, counts, own)
-            weights = weights * (score >= cutoffs[:, None])
+            weights = weights * target.find_cutoffs(fraction, counts, own).admit(score)
         elif ranked is not None:
             n_people = weights.shape[1]
             share = count_selected(candidate.fraction_enrolled, n_people) / n_people
