@@ -33,6 +33,9 @@ OUTCOMES: Final = {
 }
 """Where the outcomes of simulated trials come from, by what the run noted."""
 
+_WEIGHTED: Final = ("archive", "predicted")
+"""Outcomes whose people carry weights where there is an archive."""
+
 _LOW_POWER: Final = "70\u00a0%"
 _SETTLED: Final = 0.70
 
@@ -77,9 +80,11 @@ def are_outcomes_assumed(facts: StudyFacts) -> bool:
 
 def describe_outcomes(facts: StudyFacts, choice: CheapestChoice) -> str:
     """Return where outcomes come from, and how many people stand for those to be enrolled."""
-    n_pool = show_count((choice.proposal or {})["pool_size"])
-    stand = f"{n_pool} people stand for those who would be enrolled."
+    people = f"{show_count((choice.proposal or {})['pool_size'])} people"
     kind = facts.config(facts.writers["sample_sizes"]).get("outcomes", "")
+    if kind in _WEIGHTED and facts.has("archive_balance"):
+        people += ", counted by heads before they are weighted,"
+    stand = f"{people} stand for those who would be enrolled."
     source = OUTCOMES.get(kind)
     if source is None:
         return stand

@@ -166,7 +166,12 @@ def test_where_nothing_costs_the_smallest_is_named_not_the_cheapest(
     ("outcomes", "expected"),
     [
         ("archive", "350 other people who were followed stand for those who were only screened"),
-        ("observed", "Outcomes come from the screened people's own follow-up; 77 people"),
+        # what the answer counts by weight elsewhere must not look like another count of heads
+        ("archive", "77 people, counted by heads before they are weighted, stand for those who"),
+        (
+            "observed",
+            "Outcomes come from the screened people's own follow-up; 77 people stand for those",
+        ),
     ],
 )
 def test_where_outcomes_come_from_stands_on_top(
@@ -174,7 +179,6 @@ def test_where_outcomes_come_from_stands_on_top(
 ) -> None:
     first = describe_answer(facts_of(outcomes)).details[0]
     assert expected in first
-    assert "77 people stand for those who would be enrolled" in first
 
 
 def test_without_bootstrap_no_power_is_expected(facts_of: Callable[..., StudyFacts]) -> None:

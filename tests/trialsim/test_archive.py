@@ -1,5 +1,7 @@
 """An archive that stands for screened people who were not followed."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,3 +206,23 @@ def test_enrolling_everyone_is_the_same_by_every_strategy() -> None:
     saves = found.tables["decisions"].set_index(["strategy", "fraction_enrolled"])
     assert np.isnan(saves.loc[("marker", 1.0), "probability_saves"])
     assert saves.loc[("marker", 0.6), "probability_saves"] > 0
+
+
+def test_a_small_archive_is_told_in_its_own_people() -> None:
+    archive = draw_people(100, np.random.default_rng(3), label="a")
+    screened = draw_people(300, np.random.default_rng(4), older=3, label="s")
+    found = compare_scored(
+        screened[1], archive, screened, fractions_enrolled=[0.3], n_bootstrap=200
+    )
+    (doubt,) = [note for note in found.notes if note.startswith("Only ")]
+    row = found.tables["proposed_sizes"].iloc[0]
+    told = re.search(
+        r"Only (\d+) effective people \((\d+) heads, weighted\) .*; an archive of about (\d+) "
+        "people in place of 100 would give the 50", doubt,
+    )  # fmt: skip
+    assert told is not None
+    effective, heads, wanted = map(int, told.groups())
+    assert effective < heads == row["pool_size"]
+    assert wanted == pytest.approx(100 * 50 / effective, rel=0.03)
+    (small,) = [note for note in found.notes if note.startswith("Fewer than 50 effective people")]
+    assert f"marker at 30% {effective} ({heads} heads)" in small

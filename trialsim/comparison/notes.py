@@ -61,15 +61,17 @@ def describe_halving(found: Halving, n_screened: int, n_archive: int) -> list[st
 
 
 def _list_small_pools(errors: SizeErrors) -> list[str]:
-    small = [
+    small = [run for run in errors.runs if run.pool.effective_size < SMALL_POOL - 0.5]
+    told = [
         f"{run.candidate.strategy} at {100 * run.candidate.fraction_enrolled:.3g}% "
         f"{run.pool.effective_size:.0f}"
-        for run in errors.runs
-        if run.pool.effective_size < SMALL_POOL - 0.5
+        f"{f' ({run.pool.n_people} heads)' if run.pool.is_weighted else ''}"
+        for run in small
     ]
+    people = "effective people" if any(run.pool.is_weighted for run in small) else "people"
     return [
-        f"Fewer than {SMALL_POOL} people stand for those who would be enrolled, so trials repeat "
-        f"them: {', '.join(small)}."
+        f"Fewer than {SMALL_POOL} {people} stand for those who would be enrolled, so trials repeat "
+        f"them: {', '.join(told)}."
     ] * bool(small)
 
 

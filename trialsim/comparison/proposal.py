@@ -10,7 +10,7 @@ from trialsim.comparison.sizes.errors import Estimate, RepeatedChoice, SizeError
 from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.comparison.tables import pair_with_reference
 from trialsim.costs import Costs
-from trialsim.simulation.pool import SMALL_POOL
+from trialsim.simulation.pool import SMALL_POOL, Pool
 
 SETTLED: Final = 0.70
 """Share of the samples in which a choice must come out the same to count as settled."""
@@ -137,8 +137,10 @@ def count_to_repeat(share: float, n_screened: int) -> float:
     return float(np.ceil(max(n_screened * (distance**2 - 1), 0.0)))
 
 
-def describe_settling(more: float, n_screened: int) -> str:
+def describe_settling(more: float, n_screened: int, *, has_archive: bool = False) -> str:
     """Return the end of a sentence that says how many more people screened would settle a saving.
+
+    Where an archive stands for them its people are needed as many times, since both groups err.
 
     Examples
     --------
@@ -146,24 +148,58 @@ def describe_settling(more: float, n_screened: int) -> str:
     '; about 90 more would settle it'
     >>> describe_settling(1.0, 20)
     '; a few more would settle it'
+    >>> describe_settling(90.0, 60, has_archive=True)
+    '; about 2.5 times as many, and as many times the people of the archive, would settle it'
     """
     if not more > 0:
         return ""
+    if has_archive:
+        return f"; {_multiply(more, n_screened)}, would settle it"
     # the bound of a bootstrap is not known to one person: on the edge, no count is told
     about = "a few" if more <= n_screened / 10 else f"about {more:.0f}"
     return f"; {about} more would settle it"
 
 
-def _describe_repeat(share: float, n_screened: int) -> str:
+def _multiply(more: float, n_screened: int) -> str:
+    times = 1 + more / n_screened
+    return f"about {times:.2g} times as many, and as many times the people of the archive"
+
+
+def _describe_repeat(share: float, n_screened: int, *, has_archive: bool) -> str:
     more = count_to_repeat(share, n_screened)
+    if np.isfinite(more) and has_archive:
+        return (
+            f"; {_multiply(more, n_screened)}, would let it come out in {100 * SETTLED:.0f}\u00a0%"
+        )
     if np.isfinite(more):
         return (
             f"; about {more:.0f} more people screened would let it come out in "
             f"{100 * SETTLED:.0f}\u00a0%"
         )
+    people = "people" if has_archive else "people screened"
     return (
-        "; choices that cost about the same take turns, and only several times as many people "
-        "screened would tell them apart"
+        "; choices that cost about the same take turns, and only several times as many "
+        f"{people} would tell them apart"
+    )
+
+
+def _tell_small_pool(pool: Pool, errors: SizeErrors) -> str:
+    """Return how few people stand for those enrolled, and of which group more would help."""
+    people = f"{pool.effective_size:.0f} people"
+    if pool.is_weighted:
+        people = f"{pool.effective_size:.0f} effective people ({pool.n_people} heads, weighted)"
+    short = SMALL_POOL / pool.effective_size
+    if errors.n_archive:
+        # with more people screened the cut-off would lie where it does, and no more beyond it
+        wanted = (
+            f"an archive of about {np.ceil(short * errors.n_archive):.0f} people in place of "
+            f"{errors.n_archive}"
+        )
+    else:
+        wanted = f"{np.ceil(short * errors.n_screened - 1e-6):.0f} people screened"
+    return (
+        f"Only {people} stand for those who would be enrolled; {wanted} would give the "
+        f"{SMALL_POOL} that a size needs."
     )
 
 
@@ -177,7 +213,8 @@ def _list_doubts(
             "more."
         ]
     if run.candidate.is_screened and saving[1] <= 0:
-        settle = describe_settling(count_to_settle(saving, errors.n_screened), errors.n_screened)
+        more = count_to_settle(saving, errors.n_screened)
+        settle = describe_settling(more, errors.n_screened, has_archive=errors.n_archive > 0)
         # people may be saved where money is not: screening costs
         less = "costs less" if costs.is_priced else "takes fewer people"
         doubts.append(
@@ -185,17 +222,13 @@ def _list_doubts(
             f"{errors.n_screened} people screened{settle}."
         )
     if run.pool.effective_size < SMALL_POOL - 0.5:
-        share = SMALL_POOL / run.candidate.fraction_enrolled
-        doubts.append(
-            f"Only {run.pool.effective_size:.0f} people stand for those who would be enrolled; "
-            f"{share:.0f} people screened would give the {SMALL_POOL} that a size needs."
-        )
+        doubts.append(_tell_small_pool(run.pool, errors))
     if repeated.share_chosen < SETTLED:
         share, rate = repeated.share_chosen, get_truly_cheapest_rate(repeated.share_chosen)
         doubts.append(
             "Which choice is cheapest is not settled: this one came out in "
             f"{100 * share:.0f}\u00a0% of the samples; of choices that came out as often, about "
             f"{100 * rate:.0f}\u00a0% truly were the cheapest"
-            f"{_describe_repeat(share, errors.n_screened)}."
+            f"{_describe_repeat(share, errors.n_screened, has_archive=errors.n_archive > 0)}."
         )
     return doubts

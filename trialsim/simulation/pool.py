@@ -71,6 +71,11 @@ class Pool:
         return float(1 / (self.weights**2).sum()) if self.drawn_from is None else self.drawn_from[1]
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether the people say less than as many of equal weight would."""
+        return self.effective_size < self.n_people - 0.5
+
+    @property
     def n_incomplete(self) -> int:
         """People who lack a visit."""
         is_complete = np.asarray(np.isfinite(self.measured).all(axis=1))

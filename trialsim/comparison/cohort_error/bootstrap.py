@@ -64,6 +64,8 @@ class CohortVariation:
         Effective number of people in the pool, (n_candidates,).
     n_people
         Screened people.
+    n_archive
+        Of the archive that stands for them; 0 where none does.
     """
 
     log_ratios: dict[str, Floats]
@@ -71,6 +73,7 @@ class CohortVariation:
     degrees_of_freedom: dict[str, Floats]
     effective_sizes: Floats
     n_people: int
+    n_archive: int = 0
 
     @property
     def n_bootstrap(self) -> int:
@@ -147,6 +150,7 @@ def bootstrap_sizes(
             freedom,
             effective_sizes,
             screened.n_screened,
+            0 if screened.target is None else len(screened.outcome),
         )
 
 

@@ -79,6 +79,11 @@ class SizeErrors:
         return self.cohort.n_people
 
     @property
+    def n_archive(self) -> int:
+        """People of the archive that stands for those screened; 0 where none does."""
+        return self.cohort.n_archive
+
+    @property
     def has_intervals(self) -> bool:
         """Whether there are bootstrap samples enough for an interval."""
         return self.cohort.n_bootstrap >= MIN_SAMPLES

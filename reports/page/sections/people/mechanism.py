@@ -227,17 +227,19 @@ def _pools(facts: StudyFacts) -> list[Block]:
     sources = facts.sources(_TABLE)
     span = f"{show_count(sizes.min())} to {show_count(sizes.max())}"
     of_whom = "archive" if facts.describe(_TABLE).outcomes == "archive" else "cohort"
+    heads = " (heads, before they are weighted)" if facts.has("archive_balance") else ""
     blocks: list[Block] = [
         Paragraph(
-            f"Simulated participants are drawn from pools of {span} people of the {of_whom}, those "
-            "whom each strategy selects; a pool stands for everyone whom it would enroll.",
+            f"Simulated participants are drawn from pools of {span} people{heads} of the "
+            f"{of_whom}, those whom each strategy selects; a pool stands for everyone whom it "
+            "would enroll.",
             sources,
         )
     ]
     if sizes.min() < _SMALL_POOL:
         text = (
-            f"The smallest pool has {show_count(sizes.min())} people, fewer than {_SMALL_POOL}: "
-            "power at that fraction rests on few trajectories."
+            f"The smallest pool has {show_count(sizes.min())} people{heads}, fewer than "
+            f"{_SMALL_POOL}: power at that fraction rests on few trajectories."
         )
         blocks.append(Paragraph(text, sources, is_warning=True))
     return blocks
