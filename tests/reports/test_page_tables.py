@@ -1,5 +1,6 @@
 """Tables as they are read: digits under each other, the asked order, one name a thing."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -10,7 +11,7 @@ from pypdf import PdfReader
 
 from reports.page.columns import build_table, number, simulated, words
 from reports.page.compose import compose_page
-from reports.page.content import Answer, Page, Paragraph, Section, Table
+from reports.page.content import Answer, Page, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_decimals, show_number
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.labels import label_blocks
@@ -81,6 +82,30 @@ def test_measures_in_subgroups_have_a_line_a_group_and_strategy(facts: StudyFact
     pairs = small[["subgroup", "strategy"]].drop_duplicates()
     assert len(table.rows) == len(pairs) < len(small)
     assert not any("sex F" in cell.text for row in table.rows for cell in row)
+
+
+def test_people_of_an_archive_are_told_wherever_strategies_are_judged_on_them(
+    facts: StudyFacts,
+) -> None:
+    run_id = facts.writers["capture_rates"]
+    told = json.dumps({**facts.config(run_id), "judged_on": "archive"})
+    config = facts.runs["config"].mask(facts.runs["run_id"] == run_id, told)
+    on_archive = replace(facts, runs=facts.runs.assign(config=config))
+    for one, is_archive in ((facts, False), (on_archive, True)):
+        blocks = describe_prediction(one, Privacy()).blocks
+        titles = {
+            block.title: "of the archive" in block.title
+            for block in blocks
+            if isinstance(block, Picture | Table)
+            and block.title.startswith(("Measures", "Predicted against", "Share of", "Capture"))
+        }
+        assert len(titles) >= 5
+        assert set(titles.values()) == {is_archive}
+        (scores,) = [b for b in blocks if isinstance(b, Table) and b.title == "Scores"]
+        assert ("only the archive" in scores.note) == is_archive
+        (rates,) = [b for b in blocks if isinstance(b, Table) and b.title.startswith("Capture")]
+        # what is adjusted over a family is no exact p of one rate
+        assert "p: one-sided; adjusted over all strategies and sizes" in rates.note
 
 
 def test_a_number_and_its_unit_stay_on_one_line() -> None:

@@ -130,7 +130,7 @@ def compare(job: Job, run: Run) -> None:
     for name, table in judged.tables.items():
         run.write(name, table)
     truth = judged.truth
-    run.note(truth=truth.kind, n_left_out=truth.n_left_out)
+    run.note(truth=truth.kind, n_left_out=truth.n_left_out, judged_on=judged.judged_on)
     left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
     known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
     job.tell([*judged.notes, known])
@@ -146,12 +146,15 @@ class Judged:
         Of `evaluate_scores`.
     truth
         The decline that they are judged by.
+    judged_on
+        "screened", or "archive" where nobody screened was followed.
     notes
         On whom, where these are not the screened people.
     """
 
     tables: Mapping[str, pd.DataFrame]
     truth: TrueDecline
+    judged_on: str
     notes: tuple[str, ...] = ()
 
 
@@ -185,7 +188,9 @@ def judge_scores(
     from trialsim.enrichment.evaluation import evaluate_scores
 
     notes: tuple[str, ...] = ()
+    judged_on = "screened"
     if is_judged_on_archive(job, screening):
+        judged_on = "archive"
         archive = score_archive(job, cohort, predictions)
         cohort, scores, screening = archive.cohort, archive.scores, archive.screening
         whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
@@ -200,7 +205,7 @@ def judge_scores(
         region=job.protocol.design.endpoint,
         rng=job.rng("capture rates"),
     )
-    return Judged(tables, truth, notes)
+    return Judged(tables, truth, judged_on, notes)
 
 
 def is_judged_on_archive(job: Job, screening: Screening) -> bool:

@@ -78,9 +78,13 @@ def _performance(facts: StudyFacts, privacy: Privacy) -> list[Block]:
         "95 % intervals in brackets. Anything fitted on outcomes is judged on people it was not "
         "fitted on (cross-fitting), which is the correction for optimism."
     )
+    of_whom = _tell_of_whom(facts, "predictor_performance")
+    if of_whom:
+        note += " Nobody screened was followed: all are people of the archive."
     blocks: list[Block] = []
     if whole.any():
-        title = f"Measures of prediction in {show_count(table.loc[whole, 'n'].max())} people"
+        n_judged = show_count(table.loc[whole, "n"].max())
+        title = f"Measures of prediction in {n_judged} people{of_whom}"
         blocks.append(_measures(facts, table[whole], title=title, note=note))
     if not whole.all():
         n_people = int(table.loc[whole, "n"].max()) if whole.any() else 0
@@ -121,6 +125,12 @@ def _measures(
     )
 
 
+def _tell_of_whom(facts: StudyFacts, table: str) -> str:
+    """Return the words for whom strategies were judged on; none for the screened people."""
+    judged_on = facts.config(facts.writers[table]).get("judged_on")
+    return " of the archive" if judged_on == "archive" else ""
+
+
 def _subgroups(facts: StudyFacts, rows: pd.DataFrame, n_people: int, privacy: Privacy) -> Table:
     def hide(counts: "pd.Series[float]") -> "pd.Series[bool]":
         """Hide what would tell how many are in a small subgroup of its kind, listed or not."""
@@ -138,7 +148,7 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame, n_people: int, privacy: Pr
         if any(small)
         else ""
     )
-    title = "Measures of prediction in subgroups"
+    title = f"Measures of prediction in subgroups{_tell_of_whom(facts, 'predictor_performance')}"
     return _measures(facts, rows[~small], title=title, note=note, by_people=True)
 
 
@@ -155,7 +165,8 @@ def _scatter(facts: StudyFacts) -> Picture:
     return Picture(
         "predicted-versus-observed",
         f"Predicted against observed change of the volume of the {show_region(endpoint)}, percent "
-        f"of the volume at baseline ({truth} truth){part}",
+        f"of the volume at baseline ({truth} truth){_tell_of_whom(facts, 'predicted_changes')}"
+        f"{part}",
         "One scatter plot for each strategy, with the line of equality and the calibration line.",
         plot_predicted_versus_observed(shown, _calibration(facts)),
         {"predicted_changes": _without_people(changes)},
@@ -184,13 +195,14 @@ def _calibration(facts: StudyFacts) -> pd.DataFrame | None:
 def _capture(facts: StudyFacts) -> list[Block]:
     table = facts.tables["capture_rates"]
     sources = facts.sources("capture_rates")
+    of_whom = _tell_of_whom(facts, "capture_rates")
     blocks: list[Block] = []
     for place, ((definition, truth), rows) in enumerate(table.groupby(["definition", "truth"])):
         blocks.append(
             Picture(
                 "capture-rate" if not place else f"capture-rate-{place + 1}",
-                f"Share of the fastest progressors captured ({_name_definition(str(definition))}; "
-                f"{truth} truth), bands: 95 % intervals",
+                f"Share of the fastest progressors{of_whom} captured "
+                f"({_name_definition(str(definition))}; {truth} truth), bands: 95 % intervals",
                 "Capture rate against the number of people selected, one panel a strategy, and the "
                 "rate expected by chance; the values are in the appendix.",
                 plot_capture_rates(rows),
@@ -200,7 +212,7 @@ def _capture(facts: StudyFacts) -> list[Block]:
         )
     middle = sorted(set(table["n_selected"]))[table["n_selected"].nunique() // 2]
     shown = table[table["n_selected"] == middle]
-    title = f"Capture rates with {show_count(middle)} people selected"
+    title = f"Capture rates with {show_count(middle)} people{of_whom} selected"
     return [*blocks, build_capture_rates(facts, shown, title=title)]
 
 
@@ -222,7 +234,10 @@ def build_capture_rates(facts: StudyFacts, rows: pd.DataFrame, *, title: str) ->
         words("definition", "Fast progressor", _name_definition),
         words("truth", "Truth"),
     ]
-    note = "Chance: drawing the same number without replacement. p: one-sided, exact."
+    note = (
+        "Chance: drawing the same number without replacement. p: one-sided; adjusted over all "
+        "strategies and sizes by permuting what became of people."
+    )
     sources = facts.sources("capture_rates")
     return build_table(rows, rules, title=title, sources=sources, note=note)
 
@@ -245,7 +260,14 @@ def _coverage(facts: StudyFacts, privacy: Privacy) -> Table:
         number("n_missing", "Without a score", privacy.show_people),
         number("n_folds", "Folds of cross-fitting", show_count),
     ]
-    return build_table(coverage, rules, title="Scores", sources=facts.sources("scores"))
+    note = (
+        "Of the screened people, who are scored by what was fitted on the whole archive; only the "
+        "archive, on which strategies are judged, has folds."
+        if facts.has("capture_rates") and _tell_of_whom(facts, "capture_rates")
+        else ""
+    )
+    sources = facts.sources("scores")
+    return build_table(coverage, rules, title="Scores", sources=sources, note=note)
 
 
 def _predictions(facts: StudyFacts, privacy: Privacy) -> Table:
