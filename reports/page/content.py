@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pandas as pd
 
@@ -60,6 +60,10 @@ class Paragraph:
     is_warning: bool = False
 
 
+_WORDY: Final = 48
+"""Characters of a cell."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table that can be sorted and copied.
@@ -90,6 +94,10 @@ class Table:
     note: str = ""
     is_data: bool = True
     label: str = ""
+
+    def is_wordy(self, place: int) -> bool:
+        """Whether a column holds sentences, which a narrow one stretches over many lines."""
+        return any(len(row[place].text) > _WORDY for row in self.rows)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from pypdf import PdfReader
 
 from reports.page.columns import build_table, number, simulated, words
 from reports.page.compose import compose_page
-from reports.page.content import Answer, Page, Paragraph, Picture, Section, Table
+from reports.page.content import Answer, Cell, Page, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_decimals, show_number
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.labels import label_blocks
 from reports.page.masking import Mask
 from reports.page.privacy import Privacy
+from reports.page.render.html import render_html
 from reports.page.render.pdf import render_pdf
 from reports.page.sections.people.prediction import describe_prediction
 from reports.page.sections.people.selection import describe_selection, find_small_levels
@@ -106,6 +107,18 @@ def test_people_of_an_archive_are_told_wherever_strategies_are_judged_on_them(
         (rates,) = [b for b in blocks if isinstance(b, Table) and b.title.startswith("Capture")]
         # what is adjusted over a family is no exact p of one rate
         assert "p: one-sided; adjusted over all strategies and sizes" in rates.note
+
+
+def test_a_column_of_sentences_and_an_interval_are_told_to_the_style() -> None:
+    frame = pd.DataFrame({"a": ["x" * 49, "y"], "n": [3, 4], "b": ["x" * 48, "z"]})
+    rules = [words("a", "A"), number("n", "N", show_count), words("b", "B")]
+    table = build_table(frame, rules, title="T")
+    assert [table.is_wordy(place) for place in range(3)] == [True, False, False]
+    rows = ((Cell("a", ""), Cell("0.53 (0.41 to 0.64)", 0.53), Cell("z", "")),)
+    section = Section("S", (replace(table, rows=rows),), "1")
+    page = Page("P", Answer("a", ()), (section,), (), is_synthetic=False)
+    # the interval may stand below its number, but not be torn
+    assert "0.53 <span>(0.41 to 0.64)</span>" in render_html(page)
 
 
 def test_a_number_and_its_unit_stay_on_one_line() -> None:
