@@ -131,6 +131,18 @@ def test_what_was_asked_is_kept_where_a_step_cannot_answer_and_where_none_runs(j
     assert len(job.study.runs()) == n_runs
 
 
+def test_what_a_step_refuses_does_not_stay_in_place_of_what_it_was_finished_with(job: Job) -> None:
+    job.factor = 1e6
+    job.run(factor="a million")  # never finished: the next command states only what it corrects
+    assert read_recorded(job.study.path)["factor"] == "a million"
+    job.factor = 2.0
+    job.run(factor="two")
+    job.factor = 1e6
+    job.run(**{"factor": "a million", "design.endpoint": "amygdala"})
+    recorded = read_recorded(job.study.path)
+    assert (recorded["factor"], recorded["design.endpoint"]) == ("two", "amygdala")
+
+
 def test_going_back_to_an_earlier_input_gives_the_earlier_numbers(job: Job) -> None:
     job.run()
     job.input.write_text("0.25")

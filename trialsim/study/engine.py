@@ -137,7 +137,7 @@ def run_steps(
     description
         What was asked of the study, kept with each step that runs. It is kept too where a step
         cannot answer or none has to run, so that the next command states only what it asks
-        otherwise.
+        otherwise; but where the step was finished before, what it alone reads stays as it was.
 
     Raises
     ------
@@ -146,6 +146,7 @@ def run_steps(
     """
     fingerprints: dict[str, str] = {}
     undone: set[str] = set()
+    before = study.read(DESCRIPTION) if study.has(DESCRIPTION) else None
     with study.as_only_writer():
         for position, step in enumerate(steps):
             if undone & set(step.stands_on):
@@ -174,6 +175,8 @@ def run_steps(
             else:
                 yield StepOutcome(step.name, True, changes)
         if description is not None:
+            if before is not None and undone:
+                description = _put_back(study, steps, undone, description, before)
             _remember(study, command, description)
 
 
@@ -199,20 +202,21 @@ def compute_step_fingerprint(
 
 def find_changes(study: Study, step: Step) -> tuple[str, ...]:
     """Say what is different from the last time that the step was finished in this study."""
-    runs = study.runs()
-    if runs.empty:
+    mine = _list_finished(study, step)
+    if mine.empty:
         return ()
-    configs = runs["config"].map(json.loads)
-    mine = (runs["status"] == "finished") & configs.map(lambda config: config.get("step")).eq(
-        step.name
-    )
-    if not mine.any():
-        return ()
-    last = runs[mine].iloc[-1]
+    last = mine.iloc[-1]
     return (
-        *_changed_config(configs[mine].iloc[-1], _plain(step.config)),
+        *_changed_config(json.loads(last["config"]), _plain(step.config)),
         *_changed_files(last, _digest_files(step, study.folder)),
     )
+
+
+def _list_finished(study: Study, step: Step) -> pd.DataFrame:
+    runs = study.runs()
+    finished = runs[runs["status"] == "finished"]
+    names = [json.loads(config).get("step") for config in finished["config"]]
+    return finished[[name == step.name for name in names]]
 
 
 def _record(
@@ -231,6 +235,32 @@ def _record(
         weights=step.weights,
         fingerprint=fingerprint,
     )
+
+
+def _put_back(
+    study: Study,
+    steps: Sequence[Step],
+    undone: set[str],
+    asked: pd.DataFrame,
+    before: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return what was asked, but what was asked before of steps that cannot answer it now.
+
+    Only keys that no other step reads, of steps that were finished before.
+    """
+    refused = [one for one in steps if one.name in undone and len(_list_finished(study, one))]
+    read = [key for one in steps if one.name not in undone for key in _list_keys(one.config)]
+    alone = {key for one in refused for key in _list_keys(one.config)} - set(read)
+    parts = asked[~asked["key"].isin(alone)], before[before["key"].isin(alone)]
+    return pd.concat([part[["key", "value"]] for part in parts], ignore_index=True)
+
+
+def _list_keys(config: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the dotted keys of nested values, of sections too: a value may be a table itself."""
+    for key, value in config.items():
+        yield f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from _list_keys(value, f"{above}{key}.")
 
 
 def _remember(study: Study, command: str, description: pd.DataFrame) -> None:
