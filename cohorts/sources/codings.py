@@ -256,13 +256,19 @@ def _detect_form(
     best = [form for form, count in zip(forms, counts, strict=True) if count == max(counts) > 0]
     if len(best) == 1:
         return {code: value for code, value in best[0].items() if code in numeric}
-    example = ",".join(
-        f"{code}={value}" for code, value in zip(sorted(numeric), values, strict=False)
+    orders = [values]
+    if option == "sex":
+        # most studies write 1 for men and 2 for women
+        orders = [values, values[::-1]] if "0" in numeric else [values[::-1], values]
+    examples = " or ".join(
+        f"--{option}-coding "
+        + ",".join(f"{code}={value}" for code, value in zip(sorted(numeric), order, strict=False))
+        for order in orders
     )
     records.report_all(
         column,
         f"the codes {', '.join(join_names(sorted(numeric)))} can be read in more than one way; "
-        f"state them, for example --{option}-coding {example}",
+        f"state them as the source's dictionary does, for example {examples}",
     )
     return dict.fromkeys(numeric, values[0])
 

@@ -10,6 +10,7 @@ import pandas as pd
 from cohorts.errors import CohortError
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, DIAGNOSES, SIDES
+from cohorts.sources.birth import take_birth_dates
 from cohorts.sources.codings import (
     Coding,
     is_another_diagnosis,
@@ -31,6 +32,7 @@ from cohorts.sources.records import (
 from cohorts.sources.times import (
     MONTHS_PER_YEAR,
     TOP_CODED,
+    WHILE_READING,
     merge_screening_visits,
     read_stated_times,
     settle_times,
@@ -81,6 +83,7 @@ def interpret(records: Records, codings: Codings) -> None:
         _read_sessions(records)
         merge_screening_visits(records)
     read_stated_times(records)
+    take_birth_dates(records)
     _read_ages(records, codings)
     if "session_id" not in records.frame:
         _number_sessions(records)
@@ -118,7 +121,8 @@ def _read_ages(records: Records, codings: Codings) -> None:
     """Read the age at each visit and the age at baseline, whichever the source has."""
     given = [name for name in _AGES if name in records.frame]
     if not given:
-        _report_absent(records, "age_years")
+        hint = "; a date of birth tells ages where each visit has a date (visit_date)"
+        _report_absent(records, "age_years", hint)
     top_coded = np.zeros(len(records.frame), dtype=bool)
     for name in given:
         top_coded |= read_ages(records, name, age_unit=codings.age_unit, top=codings.top_coded_age)
@@ -303,10 +307,8 @@ def _complete_brain(records: Records) -> None:
 
 
 def _report_absent(records: Records, column: str, hint: str = "") -> None:
-    names = sorted(
-        {records.column_names.get(str(name), str(name)) for name in records.frame}
-        - {*PROVENANCE, *STANDARD}
-    )
+    own = {str(name) for name in records.frame if str(name) not in PROVENANCE + WHILE_READING}
+    names = sorted({records.column_names.get(name, name) for name in own} - {*STANDARD})
     others = f" (other columns: {', '.join(join_names(names, limit=12))})" if names else ""
     records.report_all(
         None, f"no column {column}{others}; name it with --map COLUMN={column}{hint}"

@@ -8,12 +8,13 @@ import re
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from cohorts.keys import map_kinds
+from cohorts.sources.agreement import check_agreement
+from cohorts.sources.dates import Dates, parse_dates
 from cohorts.sources.records import Records
-from cohorts.sources.values import is_missing, parse_numbers, parse_text
+from cohorts.sources.values import is_missing, parse_numbers
 
 MONTHS_PER_YEAR: Final = 12.0
 DAYS_PER_MONTH: Final = 365.25 / 12
@@ -25,10 +26,12 @@ MONTHS_IN: Final = {
 }
 """Column of a time since baseline -> months in one of its units; the finest first."""
 
+VISIT_DATE: Final = "\0visit date"
+"""The date of a visit while it is read: it is not kept."""
+
 _DATED: Final = "\0dated"
+WHILE_READING: Final = (VISIT_DATE, _DATED)
 _AGREE_WITHIN_MONTHS: Final = 1.0
-_WHOLE_DATE: Final = re.compile(r"\d{4}-?\d{2}-?\d{2}([T ].*)?")
-_LOCAL_DATE: Final = r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})"
 
 _BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
 _SCREENING_NAMES: Final = re.compile(r"(?:ses-)?(?:sc|scmri|screening)", re.IGNORECASE)
@@ -36,7 +39,6 @@ _MONTH_NAMES: Final = re.compile(
     r"(?:ses-)?(?:m(?:onths?)?[_-]?(\d{1,3})|(\d{1,3})(?:mo|months?))", re.IGNORECASE
 )
 _YEAR_NAMES: Final = re.compile(r"(?:ses-)?y(?:ears?)?[_-]?(\d{1,2})", re.IGNORECASE)
-_DATE_NAMES: Final = re.compile(r"(?:ses-)?((?:19|20)\d{2}-?[01]\d-?[0-3]\d)")
 
 
 def read_months_of_name(session: str) -> float | None:
@@ -64,18 +66,28 @@ def read_months_of_name(session: str) -> float | None:
 def read_stated_times(records: Records) -> None:
     """Fill `months_from_baseline` from columns of times and dates; NaN where they tell nothing."""
     frame = records.frame
+    people = frame["participant_id"]
     stated = [name for name in MONTHS_IN if name in frame]
     months = pd.Series(np.nan, index=frame.index)
+    added = {}
+    if "visit_date" in frame:
+        found = parse_dates(frame["visit_date"])
+        added[VISIT_DATE] = found.days
+        if not stated:
+            # whoever has one visit has it in month 0, whatever its date is
+            if people.duplicated().any():
+                _report_dates(records, found)
+            added[_DATED] = pd.Series(~is_missing(frame["visit_date"]), index=frame.index)
+            # A visit without a date may be the first one, so the others' dates say nothing alone.
+            is_partial = found.days.isna().groupby(people).transform("any")
+            months = _count_months(found.days, people).mask(is_partial)
     if stated:
         months = _read_durations(records, stated)
         name = records.get_source_name(stated[0]) or stated[0]
         records.column_names["months_from_baseline"] = name
-    elif "visit_date" in frame:
-        months = _read_dates(records)
-        records.frame = records.frame.assign(**{_DATED: ~is_missing(frame["visit_date"])})
     used = {*MONTHS_IN, "visit_date"}
     frame = records.frame.drop(columns=[name for name in records.frame if name in used])
-    records.frame = frame.assign(months_from_baseline=months)
+    records.frame = frame.assign(months_from_baseline=months, **added)
 
 
 def _read_durations(records: Records, stated: list[str]) -> pd.Series:
@@ -95,66 +107,30 @@ def _read_durations(records: Records, stated: list[str]) -> pd.Series:
     return found[stated[0]]
 
 
-def _read_dates(records: Records) -> pd.Series:
-    frame = records.frame
-    text = parse_text(frame["visit_date"])
-    whole = text.where(text.str.fullmatch(_WHOLE_DATE.pattern).fillna(False).astype(bool))
-    dates = pd.to_datetime(whole, errors="coerce", format="ISO8601", utc=True)
-    known = ~is_missing(frame["visit_date"])
-    if known.sum() > 1 and whole[known].isna().all():
-        dates = _read_local_dates(records, text, known)
-    else:
-        records.report(
-            dates.isna().to_numpy() & known,
-            "visit_date",
-            "got {value}, a date like 2024-03-31 is expected",
-        )
-    # A visit without a date may be the first one, so the others' dates say nothing by themselves.
-    is_partial = dates.isna().groupby(frame["participant_id"]).transform("any")
-    first = dates.groupby(frame["participant_id"]).transform("min")
-    months: pd.Series = ((dates - first).dt.days / DAYS_PER_MONTH).mask(is_partial)
-    return months
-
-
-def _read_local_dates(records: Records, text: pd.Series, known: npt.NDArray[np.bool_]) -> pd.Series:
-    """Return dates such as 31/03/2024 where the column says which number is the month.
-
-    A day above 12 somewhere tells the order, as dots do; where nothing tells it, months would be
-    off by up to a year, and where it contradicts itself, some are.
-    """
-    parts = text.str.extract(f"^{_LOCAL_DATE}$")
-    first, second, year = (pd.to_numeric(parts[place]) for place in (0, 2, 3))
-    example, n_known = text[known].iloc[0], int(known.sum())
-    nothing = pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns, UTC]")
-    if first[known].isna().all():
-        records.report_all(
-            "visit_date",
-            f"none of {n_known} values is a date like 2024-03-31, the first is {example!r}",
-        )
-        return nothing
-    is_day_first = bool((first > 12).any() or (parts[1] == ".").all())
-    is_month_first = bool((second > 12).any())
-    if is_day_first == is_month_first:
-        why = "in some the day comes first, in some the month"
-        if not is_day_first:
-            why = "day and month cannot be told apart, as none is above 12"
-        records.report_all(
-            "visit_date", f"dates are like {example!r}, and {why}; write them like 2024-03-31"
-        )
-        return nothing
-    day, month = (first, second) if is_day_first else (second, first)
-    dates = pd.to_datetime(
-        pd.DataFrame({"year": year, "month": month, "day": day}), errors="coerce", utc=True
-    )
-    order = "day" if is_day_first else "month"
-    records.report(
-        dates.isna().to_numpy() & known,
-        "visit_date",
-        f"got {{value}}, a date is expected, the {order} first as in the others",
-    )
+def _report_dates(records: Records, found: Dates) -> None:
+    """Report what is no date, and note in which order dates were read."""
     name = records.get_source_name("visit_date")
-    records.notes.append(f"{name}: dates like {example} were read with the {order} first.")
-    return dates
+    if found.fault is not None:
+        records.report_all(
+            "visit_date",
+            f"{found.fault}; write them like 2024-03-31, or leave them out with --ignore {name} "
+            "where ages or names of visits tell the time",
+        )
+        return
+    expected = "a date like 2024-03-31 is expected"
+    if found.first is not None:
+        expected = f"a date is expected, the {found.first} first as in the others"
+        records.notes.append(
+            f"{name}: dates like {found.example} were read with the {found.first} first."
+        )
+    wrong = found.days.isna().to_numpy() & ~is_missing(records.frame["visit_date"])
+    records.report(wrong, "visit_date", f"got {{value}}, {expected}")
+
+
+def _count_months(dates: pd.Series, people: pd.Series) -> pd.Series:
+    """Return the months of each person's visits since the first that has a date."""
+    months: pd.Series = (dates - dates.groupby(people).transform("min")).dt.days / DAYS_PER_MONTH
+    return months
 
 
 def merge_screening_visits(records: Records) -> None:
@@ -193,12 +169,16 @@ def settle_times(records: Records) -> None:
     months, ages = frame["months_from_baseline"], frame["age_years"]
     people = frame["participant_id"]
     dated = frame.pop(_DATED) if _DATED in frame else pd.Series(False, index=frame.index)
+    others = {}
+    if VISIT_DATE in frame:
+        others["visit_date"] = _count_months(frame.pop(VISIT_DATE), people)
     if records.has_named_sessions:
         named = map_kinds(
             frame["session_id"], lambda name: _read_name_or_nan(name, records.session_time)
         )
     else:
         named = pd.Series(np.nan, index=frame.index)
+    check_agreement(records, months, {**others, "session_id": named})
     is_single = ~people.duplicated(keep=False)
     months = months.mask(is_single & months.isna(), 0.0)
     is_among_dated = people.isin(people[dated])

@@ -42,6 +42,13 @@ def test_sex_that_fits_both_forms_is_not_guessed(row: str, tmp_path: Path) -> No
         load_cohort(write_brlp(tmp_path / "b.csv", row))
 
 
+def test_both_orders_of_sex_are_shown_the_usual_one_first(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("id,age,sex,dx\na,70,1,CN\nb,70,2,CN\n", encoding="utf-8")
+    with pytest.raises(CohortError, match=r"dictionary.* 1=M,2=F or --sex-coding 1=F,2=M"):
+        load_cohort(path)
+
+
 def test_brlp_diagnosis_outside_its_form_is_not_guessed(tmp_path: Path) -> None:
     path = write_brlp(tmp_path / "b.csv", "a,I1,70,1,0", "b,I2,71,2,1", "c,I3,72,2,2")
     with pytest.raises(CohortError, match="--diagnosis-coding 0=CN,1=MCI,2=AD"):

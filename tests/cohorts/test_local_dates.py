@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.sources.dates import parse_dates
 from cohorts.sources.loading import load_cohort
 
 DAYS = [("2020", "03", "04"), ("2021", "03", "05"), ("2019", "11", "09"), ("2020", "12", "31")]
@@ -55,3 +57,32 @@ def test_what_could_be_another_day_is_refused(
 def test_dots_are_read_with_the_day_first_though_nothing_else_tells(tmp_path: Path) -> None:
     cohort = read(tmp_path, "{d}.{m}.{y}", DAYS[:2] + DAYS[:2])
     assert cohort.visits["months_from_baseline"].max() == pytest.approx(12.02, abs=0.05)
+
+
+def write_dates(folder: Path, *rows: str) -> Path:
+    """Write visits of whoever is named at the start of each row, with a date."""
+    table = folder / "people.csv"
+    lines = [
+        f"{person},70,F,MCI,6000,{date}" for person, _, date in (r.partition(" ") for r in rows)
+    ]
+    header = "participant_id,age_bl,sex,diagnosis,hippocampus_mm3,visit_date"
+    table.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return table
+
+
+def test_a_date_that_is_missing_hides_no_order(tmp_path: Path) -> None:
+    cohort = load_cohort(write_dates(tmp_path, "a 03.04.2020", "a 03.04.2021", "b "))
+    assert cohort.visits["months_from_baseline"].round().tolist() == [0, 12, 0]
+    assert parse_dates(pd.Series(["15/03/2020", None])).first == "day"
+
+
+@pytest.mark.parametrize("other", ["15.03.2021", "14-03-2022"])
+def test_dates_of_several_conventions_are_refused(tmp_path: Path, other: str) -> None:
+    path = write_dates(tmp_path, "a 03/04/2020", f"a {other}")
+    with pytest.raises(CohortError, match=rf"'03/04/2020' and some like '{other}'.* --ignore"):
+        load_cohort(path)
+
+
+def test_dates_of_single_visits_need_no_order(tmp_path: Path) -> None:
+    cohort = load_cohort(write_dates(tmp_path, "a 03/04/2020", "b 05/06/2020"))
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 0]

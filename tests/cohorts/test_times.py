@@ -102,6 +102,76 @@ def test_stated_column_wins_over_recognized_ones(tmp_path: Path) -> None:
     assert cohort.visits["months_from_baseline"].tolist() == [0, 12]
 
 
+CONTRADICTING = {
+    "months": ("months visit_date", ("0 2020-03-15", "24 2021-03-15", "48 2022-03-15")),
+    "names": ("session_id visit_date", ("bl 2020-03-15", "m12 2022-03-15", "m24 2023-03-15")),
+    "names beside months": ("session_id months", ("bl 0", "m12 24", "m24 36")),
+}
+
+
+@pytest.mark.parametrize("told", CONTRADICTING)
+def test_times_that_contradict_each_other_are_refused(told: str, tmp_path: Path) -> None:
+    header, visits = CONTRADICTING[told]
+    rows = "".join(f"{who} F CN 70 {visit}\n" for who in "ab" for visit in visits)
+    with pytest.raises(CohortError, match="tell different times at 4 of 4 visits after the first"):
+        load_cohort(write(tmp_path / "p.tsv", f"age_bl {header}\n{rows}"))
+
+
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        ("2022-05-15", None),
+        ("2022-08-15", "at 1 of 4 visits after the first, by up to 5 months: months counts"),
+        ("2023-08-15", "row 4, .*tell different times: month 41 and month 24"),
+    ],
+)
+def test_a_visit_may_be_late(late: str, words: str | None, tmp_path: Path) -> None:
+    dates = ("0 2020-03-15", "12 2021-03-15", f"24 {late}")
+    rows = [f"a F CN 70 {visit}\n" for visit in dates]
+    rows += [f"b F CN 70 {visit}\n" for visit in ("0 2020-03-15", "6 2020-09-30", "12 2021-03-01")]
+    path = write(tmp_path / "p.tsv", f"age_bl months visit_date\n{''.join(rows)}")
+    if words is not None and words.startswith("row"):
+        with pytest.raises(CohortError, match=words):
+            load_cohort(path)
+        return
+    cohort = load_cohort(path)
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 12, 24, 0, 6, 12]
+    assert [note for note in cohort.notes if "different times" in note] == (
+        [f"visit_date and months tell different times {words}."] if words else []
+    )
+
+
+def test_names_that_count_visits_contradict_nothing(tmp_path: Path) -> None:
+    visits = ("M0 2020-03-15", "M1 2021-03-15", "M2 2022-03-15")
+    rows = "".join(f"{who} F CN 70 {visit}\n" for who in "ab" for visit in visits)
+    cohort = load_cohort(write(tmp_path / "p.tsv", f"age_bl session_id visit_date\n{rows}"))
+    assert cohort.visits["months_from_baseline"].round().tolist() == [0, 12, 24] * 2
+
+
+@pytest.mark.parametrize("name", ["birth_date", "DateOfBirth", "DOB", "PTDOB"])
+def test_a_date_of_birth_tells_ages_and_is_not_kept(name: str, tmp_path: Path) -> None:
+    rows = "a F CN 20/05/1941 2020-03-15\na F CN 20/05/1941 2021-03-15\n"
+    cohort = load_cohort(write(tmp_path / "p.tsv", f"{name} visit_date\n{rows}"))
+    assert cohort.visits["age_years"].tolist() == pytest.approx([78.82, 79.82])
+    assert name not in cohort.participants
+    assert any(f"a date of birth identifies a person: {name}. Ages" in n for n in cohort.notes)
+
+
+def test_a_date_of_birth_beside_ages_is_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.tsv", "age months birthday birth_weight\na F CN 70 0 1941-05-20 3\n")
+    cohort = load_cohort(path)
+    assert cohort.participants.columns[-1] == "birth_weight"
+    assert cohort.participants["age_years"].tolist() == [70]
+    assert any("identifies a person: birthday." in note for note in cohort.notes)
+
+
+def test_ages_that_are_missing_are_asked_for_in_words_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.tsv", "born visit_date\na F CN 20/05/1941 2020-03-15\n")
+    with pytest.raises(CohortError, match=r"\(other columns: born\).*date of birth") as caught:
+        load_cohort(path)
+    assert "\0" not in str(caught.value)
+
+
 def test_diagnosis_at_baseline_fills_an_empty_baseline_visit(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text(

@@ -5,15 +5,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cohorts.sources.agreement import AGREE_WITHIN_YEARS
 from cohorts.sources.assembly import find_baseline_rows
 from cohorts.sources.records import Records
 from cohorts.sources.times import MONTHS_PER_YEAR, TOP_CODED
 
 BASELINE_WITHIN_MONTHS: Final = 1.0
 """How far from month 0 the first visit may be and still be the baseline."""
-
-AGE_AGREES_WITHIN_YEARS: Final = 1.1
-"""How far an age may differ from baseline age plus time: both may be whole years."""
 
 
 def check_visits(records: Records) -> None:
@@ -109,7 +107,7 @@ def _check_ages_against_time(records: Records) -> None:
     at_baseline = frame["age_years"].where(frame.index.isin(find_baseline_rows(frame)))
     first_age = at_baseline.groupby(frame["participant_id"]).transform("first")
     expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
-    differs = (frame["age_years"] - expected).abs() > AGE_AGREES_WITHIN_YEARS
+    differs = (frame["age_years"] - expected).abs() > AGREE_WITHIN_YEARS
     if TOP_CODED in frame:
         differs &= ~frame[TOP_CODED].fillna(0).astype(bool)
     if differs.any() and _are_baseline_ages(frame):
@@ -135,7 +133,7 @@ def _check_ages_against_time(records: Records) -> None:
 def _are_baseline_ages(frame: pd.DataFrame) -> bool:
     """Return whether all who were followed for more than a year have one age at all visits."""
     groups = frame.groupby("participant_id", observed=True)
-    followed = groups["months_from_baseline"].max() > AGE_AGREES_WITHIN_YEARS * MONTHS_PER_YEAR
+    followed = groups["months_from_baseline"].max() > AGREE_WITHIN_YEARS * MONTHS_PER_YEAR
     ages = groups["age_years"].nunique()
     return bool(followed.sum() > 1 and (ages[followed] == 1).all())
 

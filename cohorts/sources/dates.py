@@ -1,0 +1,85 @@
+"""Dates as tables write them: the year first, or the day or the month where the column tells."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from cohorts.sources.values import parse_text
+
+_WHOLE_DATE: Final = r"\d{4}-?\d{2}-?\d{2}([T ].*)?"
+_LOCAL_DATE: Final = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})$"
+
+
+@dataclass(frozen=True)
+class Dates:
+    """A column of dates.
+
+    Parameters
+    ----------
+    days
+        The dates; NaT where there is none, and where a value is none.
+    first
+        Whether the `day` or the `month` comes first; None for ISO dates.
+    example
+        The first value.
+    fault
+        Why no value of the column can be read; None where some can.
+    """
+
+    days: pd.Series
+    first: str | None = None
+    example: str = ""
+    fault: str | None = None
+
+
+def parse_dates(values: pd.Series) -> Dates:
+    """Read a column of dates.
+
+    A day above 12 somewhere tells the order, as dots do; where nothing tells it, months would be
+    off by up to a year, and where the column contradicts itself, some are.
+
+    Parameters
+    ----------
+    values
+        Text such as 2024-03-31, with or without a time and its zone, or 31/03/2024.
+
+    Examples
+    --------
+    >>> parse_dates(pd.Series(["15/03/2020", None])).first
+    'day'
+    >>> parse_dates(pd.Series(["03/04/2020", "05/06/2021"])).fault
+    "dates are like '03/04/2020', and day and month cannot be told apart, as none is above 12"
+    """
+    text = parse_text(values)
+    whole = text.where(text.str.fullmatch(_WHOLE_DATE).fillna(False).astype(bool))
+    days = pd.to_datetime(whole, errors="coerce", format="ISO8601", utc=True)
+    given = text.dropna()
+    if given.empty or whole.notna().any():
+        return Dates(days)
+    example = str(given.iloc[0])
+    parts = text.str.extract(_LOCAL_DATE)
+    is_local = parts[0].notna()
+    if not is_local.any():
+        fault = f"none of {len(given)} values is a date like 2024-03-31, the first is {example!r}"
+        # the only value is a problem of its row
+        return Dates(days, example=example, fault=fault if len(given) > 1 else None)
+    separators = parts[1].dropna().drop_duplicates()
+    if len(separators) > 1:
+        kinds = " and some like ".join(repr(str(text[row])) for row in separators.index)
+        return Dates(
+            days, example=example, fault=f"dates are some like {kinds}, from several conventions"
+        )
+    first, second, year = (pd.to_numeric(parts[place]) for place in (0, 2, 3))
+    is_day_first = bool((first > 12).any() or separators.iloc[0] == ".")
+    is_month_first = bool((second > 12).any())
+    if is_day_first == is_month_first:
+        why = "in some the day comes first, in some the month"
+        if not is_day_first:
+            why = "day and month cannot be told apart, as none is above 12"
+        return Dates(days, example=example, fault=f"dates are like {example!r}, and {why}")
+    day, month = (first, second) if is_day_first else (second, first)
+    days = pd.to_datetime(
+        pd.DataFrame({"year": year, "month": month, "day": day}), errors="coerce", utc=True
+    )
+    return Dates(days, "day" if is_day_first else "month", example)
