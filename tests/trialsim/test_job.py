@@ -5,17 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
 from cohorts.synthetic.tabular import synthesize_table
 from reports.store.run import Run
 from trialsim.enrichment.definition import FastProgressorDefinition
+from trialsim.enrichment.score_file import read_score_strategies
 from trialsim.enrichment.screening import build_screening_tables
 from trialsim.study.job import Job
 from trialsim.study.protocol import Protocol
 from trialsim.study.steps import selection
-from trialsim.study.steps.screening import RecalledScreening
+from trialsim.study.steps.screening import RecalledScreening, describe_unknown_scores
 
 DEFINITION = FastProgressorDefinition()
 
@@ -63,3 +66,29 @@ def test_who_ranks_alone_lets_go_of_the_people_that_were_read(
     assert (job.screen(("r1",), lambda: again) is again) == is_last
     rebuilt = dataclasses.replace(screening)
     assert (job.see(("r1",), lambda: rebuilt) is rebuilt) == is_last
+
+
+def test_codings_are_those_of_the_table_beside_an_imported_archive(tmp_path: Path) -> None:
+    table, archive, given = (tmp_path / name for name in ("screened.csv", "archive", "mine.csv"))
+    table.write_text("who,age,sex,dx\na,70,1,MCI\nb,71,2,MCI\n", encoding="utf-8")
+    followed, _ = synthesize_table(3, rng=np.random.default_rng(1))
+    followed.write(archive)
+    known = followed.participants["participant_id"].iloc[0]
+    given.write_text(f"participant_id,score\na,1\nb,2\n{known},3\nc,4\n", encoding="utf-8")
+    stated = {"map": {"who": "participant_id"}, "sex_coding": "1=M,2=F"}
+    cohorts = {"path": str(table), "training": str(archive)}
+    asked = {"cohort": cohorts | stated, "selection": {"scores": str(given)}}
+    job = Job(Protocol.model_validate(asked), tmp_path)
+    assert job.load(table).participants["sex"].tolist() == ["M", "F"]
+    assert len(job.load(archive).participants) == 3
+
+    # of the file of scores, only whom nobody knows is told, and not by name
+    people = pd.Index(["a", "b"])
+    (note,) = describe_unknown_scores(job, read_score_strategies(given, people), people)
+    assert note == (
+        "The score file mine.csv names 1 who are not among the screened people and the archive's."
+    )
+
+    job = Job(Protocol.model_validate({"cohort": {"path": str(archive)} | stated}), tmp_path)
+    with pytest.raises(CohortError, match="is an imported cohort"):
+        job.load(archive)

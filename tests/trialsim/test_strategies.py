@@ -11,7 +11,7 @@ from cohorts.schema import validate_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
 from trialsim.enrichment.features import describe_unlearned, describe_unread
 from trialsim.enrichment.folds import assign_folds
-from trialsim.enrichment.scoring import count_missing_scores
+from trialsim.enrichment.scoring import count_missing_scores, describe_unscored
 from trialsim.enrichment.unfitted import GivenScores
 from trialsim.errors import DesignError
 
@@ -131,7 +131,13 @@ def test_people_without_a_feature_or_prediction_have_no_score(people: ScreeningT
     baseline = people.baseline.copy()
     baseline.loc["sub-0007", "hippocampus_mm3"] = np.nan
     tables = replace(people, baseline=baseline, predictions=people.predictions.iloc[10:])
-    missing = count_missing_scores(score(BUILT_IN, tables).reset_index())
+    scores = score(BUILT_IN, tables).reset_index()
+    missing = count_missing_scores(scores)
+    few = scores[scores["strategy"].isin(["random", "brlp"])]
+    assert describe_unscored(few, tables.index[7:12]) == [
+        "brlp: 3 of 5 people have no score; they are enrolled last, by chance, and count in its "
+        "capture rates."
+    ]
     expected = {"random": 0, "oracle": 0, "brlp": 10, "stacked": 10, "boosting": 1}
     expected |= {"baseline_volume": 1, "regression": 1}
     assert missing.to_dict() == expected

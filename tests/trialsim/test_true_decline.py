@@ -178,6 +178,7 @@ BAD = [
         "participant_id,score\nsub-0000,high\n",
         "1 values are no numbers (first: 'high' of sub-0000)",
     ),
+    ("participant_id,score\nsub-0000,1\nsub-0001,inf\n", "1 values are infinite"),
     ("participant_id,score\nnobody,1\n", "names nobody of the screened people"),
     ("participant_id,brlp\nsub-0000,1\n", "'brlp', which is built in"),
     ("", "cannot be read"),

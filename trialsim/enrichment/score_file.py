@@ -1,12 +1,15 @@
 """Scores that a user brings, read from a file."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.sources.table import read_typed_table
 from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.strategy import Strategy
 from trialsim.enrichment.unfitted import GivenScores
 from trialsim.errors import DesignError
 
@@ -18,7 +21,7 @@ def read_score_strategies(
 
     A single column called `score` is named after the file. Higher scores mean faster decline.
     People whom the file does not name have no score; names that the cohort does not have are
-    ignored as long as some match.
+    ignored as long as some match (`find_unknown` finds them).
 
     Parameters
     ----------
@@ -54,6 +57,20 @@ def read_score_strategies(
     ]
 
 
+def find_unknown(strategies: Iterable[Strategy], participants: pd.Index) -> pd.Index:
+    """Return the people of a score file who are none of the cohort: misspelled, or others.
+
+    Parameters
+    ----------
+    strategies
+        Those of `read_score_strategies` among them; the others know no people of their own.
+    participants
+        Everyone who is there.
+    """
+    named = [one.scores.index for one in strategies if isinstance(one, GivenScores)]
+    return named[0].difference(participants) if named else pd.Index([])
+
+
 def _find_problems(
     table: pd.DataFrame, path: Path, participants: pd.Index, whose: str
 ) -> list[str]:
@@ -75,6 +92,12 @@ def _find_problems(
             problems.append(
                 f"The score file {path}, column {column}: {len(wrong)} values are no numbers "
                 f"(first: {wrong.iloc[0]!r} of {wrong.index[0]})."
+            )
+        n_infinite = int(np.isinf(numbers).sum())
+        if n_infinite:
+            problems.append(
+                f"The score file {path}, column {column}: {n_infinite} values are infinite; a "
+                "finite number is expected, or an empty cell for who has no score."
             )
         name = path.stem if list(table.columns) == ["score"] else column
         if name in STRATEGIES:

@@ -59,6 +59,25 @@ def count_missing_scores(scores: pd.DataFrame) -> pd.Series:
     return scores["score"].isna().groupby(scores["strategy"], sort=False).sum()
 
 
+def describe_unscored(scores: pd.DataFrame, judged: pd.Index) -> list[str]:
+    """Say of how many people a strategy is judged who have no score.
+
+    Parameters
+    ----------
+    scores
+        Table of `cohorts.schema`.
+    judged
+        The people on whom strategies are judged.
+    """
+    missing = count_missing_scores(scores[scores["participant_id"].isin(judged)])
+    return [
+        f"{name}: {n} of {len(judged)} people have no score; they are enrolled last, by chance, "
+        "and count in its capture rates."
+        for name, n in missing.items()
+        if n
+    ]
+
+
 def _make_stream(root: int, strategy: Strategy) -> np.random.Generator:
     # Strategies that learn share one stream, from which the folds come first.
     key = "outcome" if "outcome" in strategy.needs else strategy.name

@@ -11,6 +11,7 @@ import numpy as np
 
 from cohorts.cohort import Cohort
 from cohorts.entrances import Names
+from cohorts.folder import is_cohort_folder
 from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
@@ -249,7 +250,22 @@ class Job:
 
     def _load(self, path: Path, participants: Names = ()) -> Cohort:
         section = self.protocol.cohort
-        found = load_cohort(
+        found = self._read(path, participants)
+        # an archive that one other tool measured leaves nothing to choose
+        tool, is_screened = section.measured_by, path == section.path
+        if tool is not None and (is_screened or len(found.count_sources()) > 1):
+            found = found.select(source=tool)
+        found.require_unambiguous()
+        return found
+
+    def _read(self, path: Path, participants: Names) -> Cohort:
+        section = self.protocol.cohort
+        cohorts = (section.path, section.training)
+        others = [one for one in cohorts if one is not None and not is_cohort_folder(one)]
+        # what is stated of columns and codings is of the table, where the other one is imported
+        if others and is_cohort_folder(path) and not participants:
+            return load_cohort(path, quarantine=section.quarantine)
+        return load_cohort(
             path,
             column_map=section.map,
             age_unit=section.age_unit,
@@ -266,12 +282,6 @@ class Job:
             quarantine=section.quarantine,
             progress=lambda done, total: self.on_progress("Reading scans", done, total),
         )
-        # an archive that one other tool measured leaves nothing to choose
-        tool, is_screened = section.measured_by, path == section.path
-        if tool is not None and (is_screened or len(found.count_sources()) > 1):
-            found = found.select(source=tool)
-        found.require_unambiguous()
-        return found
 
 
 def _recall(kept: dict[Writers, Kept], written_by: Writers, make: Callable[[], Kept]) -> Kept:

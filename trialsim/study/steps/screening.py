@@ -1,5 +1,6 @@
 """What strategies may see of the people of a study, and which strategies it compares."""
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -19,6 +20,7 @@ from trialsim.enrichment import (
     read_score_strategies,
 )
 from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.score_file import find_unknown
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
@@ -118,6 +120,33 @@ def list_strategies(job: Job, screening: Screening, *, whose: str = SCREENED) ->
     given = read_score_strategies(section.scores, people, whose=whose) if section.scores else []
     own = {strategy.name for strategy in given}
     return [*build_strategies([n for n in section.strategies if n not in own]), *given]
+
+
+def describe_unknown_scores(
+    job: Job, strategies: Iterable[Strategy], people: pd.Index
+) -> list[str]:
+    """Say how many people of the score file are neither screened nor in the archive.
+
+    Their names are not told: notes go into reports.
+
+    Parameters
+    ----------
+    job
+        The study's work.
+    strategies
+        Of `list_strategies`.
+    people
+        The screened people.
+    """
+    training, path = job.protocol.cohort.training, job.protocol.selection.scores
+    unknown = find_unknown(strategies, people)
+    if len(unknown) and training is not None:
+        followed = pd.Index(job.load(training).participants["participant_id"])
+        unknown = unknown.difference(followed)
+    if path is None or not len(unknown):
+        return []
+    whose = SCREENED if training is None else f"{SCREENED} and the archive's"
+    return [f"The score file {path.name} names {len(unknown)} who are not among {whose}."]
 
 
 def define_fast_progressors(job: Job) -> FastProgressorDefinition:

@@ -17,6 +17,7 @@ from trialsim.enrichment import (
 )
 from trialsim.enrichment.features import describe_unlearned, describe_unread
 from trialsim.enrichment.registry import list_packages
+from trialsim.enrichment.scoring import describe_unscored
 from trialsim.enrichment.screening import Screening
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
 from trialsim.errors import DesignError
@@ -28,6 +29,7 @@ from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
 from trialsim.study.steps.screening import (
     define_fast_progressors,
+    describe_unknown_scores,
     learns_from_archive,
     list_strategies,
     recall_screened,
@@ -99,9 +101,10 @@ def score(job: Job, run: Run, *, is_last: bool = False) -> None:
     """Score everyone, say whom each strategy would enroll, and who is left out."""
     screening = recall_screened(job, run, with_archive=learns_from_archive(job)).screening
     participants = recall_cohort(job, run).participants
+    strategies = list_strategies(job, screening)
+    job.tell(describe_unknown_scores(job, strategies, screening.tables.index))
     if is_last:  # the visits of a million people take more than their scores
         job.let_go()
-    strategies = list_strategies(job, screening)
     scores = score_people(strategies, screening.tables, job.rng("scores"))
     learning = [strategy.name for strategy in strategies if "outcome" in strategy.needs]
     if learning:
@@ -149,7 +152,7 @@ class Judged:
     judged_on
         "screened", or "archive" where nobody screened was followed.
     notes
-        On whom, where these are not the screened people.
+        On whom, where these are not the screened people, and who of them has no score.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -196,6 +199,7 @@ def judge_scores(
         whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
         notes = (f"Nobody screened was followed: strategies are judged on {whom}.",)
     truth = choose_truth(job, cohort, screening)
+    notes = (*notes, *describe_unscored(scores, truth.decline.index))
     tables = evaluate_scores(
         scores,
         cohort,
