@@ -159,8 +159,9 @@ def _find_bounds(values: pd.Series) -> tuple[npt.NDArray[np.bool_], "pd.Series[f
 def _detect_age_unit(records: Records, column: str, ages: np.ndarray) -> str:
     ages = ages[np.isfinite(ages)]
     low, high = _ADULT_AGES
+    # the bounds are converted: an absurd age would overflow
     share = {
-        unit: float(np.mean((ages * years >= low) & (ages * years <= high))) if ages.size else 0.0
+        unit: float(np.mean((ages >= low / years) & (ages <= high / years))) if ages.size else 0.0
         for unit, years in AGE_UNITS_YEARS.items()
     }
     unit = max(share, key=lambda unit: share[unit])

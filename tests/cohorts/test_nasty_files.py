@@ -11,7 +11,7 @@ import openpyxl
 import pandas as pd
 import pyreadstat
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.cohorts.test_nasty_input import CELLS, HEADERS, load_or_refuse, nasty
@@ -80,6 +80,7 @@ WRITERS: dict[str, Callable[..., object]] = {
     ),
     labels=st.dictionaries(st.sampled_from([1.0, 0.0, -4.0]), st.text(min_size=1, max_size=3)),
 )
+@example(suffix=".sav", columns={"age_bl": [0.0, 0.0, 1.8e306]}, labels={})
 def test_file_of_a_statistics_program_of_any_columns(
     suffix: str, columns: dict[str, list[Any]], labels: dict[float, str], tmp_path: Path
 ) -> None:
