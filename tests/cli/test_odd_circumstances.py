@@ -125,7 +125,7 @@ def test_a_private_study_is_its_owner_s_alone(people: Path, tmp_path: Path) -> N
     study = tmp_path / "study.duckdb"
     old = os.umask(0o022)
     try:
-        words = ["rank", people, "--study", study, *RANK]
+        words = ["rank", people, "--study", study, *RANK, "--output", tmp_path / "ranked.csv"]
         assert invoke(*words).exit_code == 0
         assert study.stat().st_mode & 0o777 == 0o640
         assert invoke(*words, "--set", "study.private=true", "--folds", "4").exit_code == 0

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cohorts.errors import CohortError
@@ -45,7 +45,6 @@ def test_an_unsound_name_is_refused_where_a_table_is_read(name: str, tmp_path: P
     assert found.participants["participant_id"].tolist() == ["ok"]
 
 
-@settings(max_examples=40)
 @given(st.text(max_size=140))
 def test_what_looks_plain_has_no_fault_and_can_be_shown(name: str) -> None:
     if re.fullmatch(PLAIN, name):

@@ -20,7 +20,7 @@ DLBS = SHARED / "data" / "dlbs_ds004856" / "dlbs_participants.tsv"
 AOMIC = SHARED / "data" / "aomic_piop2_sub-0001"
 needs_shared = pytest.mark.skipif(not AOMIC.is_dir(), reason="../shared/data is not here")
 few_examples = settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 TABLES = ("participants", "visits", "volumes")
