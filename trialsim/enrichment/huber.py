@@ -1,6 +1,7 @@
 """Huber regression of many weighted samples of the same people at once."""
 
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,12 @@ EPSILON = 1.35
 _RIDGE = 1e-4
 _MAX_ITERATIONS = 200
 _TOLERANCE = 1e-5
-_HELD = 2**17
-"""People whose products of features are held for all samples at once; more are taken by blocks."""
+
+_LONGEST: Final = 1.9
+"""Times the step that surely leads down; twice that may lead up."""
+
+_HELD: Final = 2**15
+"""Numbers of samples x people that are looked at together: few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ def fit_huber(features: FloatArray, outcome: FloatArray, weights: FloatArray) ->
 
     The line and the scale s minimize sum_i w_i (s + H(r_i / s) s) with H(z) = z^2 up to `EPSILON`
     and linear beyond (Huber & Ronchetti 2009, Robust Statistics, section 7.7), plus a ridge of 1e-4
-    on the standardized coefficients. It is solved by reweighted least squares for all samples
-    together, which takes a small part of the time of one fit after the other.
+    on the standardized coefficients. Residuals that are cut off at the limit are fitted by least
+    squares again and again (their section 7.8), for all samples together: the products of features
+    are then the same in every step.
 
     Parameters
     ----------
@@ -64,63 +70,131 @@ def fit_huber(features: FloatArray, outcome: FloatArray, weights: FloatArray) ->
     True
     """
     # volumes of 10^5 mm3 beside 0/1 flags: unscaled, the normal equations lose their digits
-    center, scale = features.mean(axis=0), features.std(axis=0)
+    x = np.ascontiguousarray(features.T)
+    center, scale = x.mean(axis=1, keepdims=True), x.std(axis=1, keepdims=True)
     scale = np.where(scale > 0, scale, 1.0)
-    x = np.column_stack([np.ones(len(features)), (features - center) / scale])
+    x = np.vstack([np.ones(len(features)), (x - center) / scale])
+    lines = _minimize(_Samples(x, outcome, weights))
+    slopes = lines[:, 1:] / scale[:, 0]
+    return HuberFit(lines[:, 0] - slopes @ center[:, 0], slopes)
+
+
+class _Sums(NamedTuple):
+    """What the people of each sample add up to.
+
+    Attributes
+    ----------
+    within
+        Weight of those whose residual is within the limit, (n_samples,).
+    squares
+        Of the residuals within it, (n_samples,).
+    moments
+        Of the features with the residuals, cut off at the limit, (n_samples, p).
+    """
+
+    within: FloatArray
+    squares: FloatArray
+    moments: FloatArray
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Weighted samples of the same people.
+
+    Attributes
+    ----------
+    x
+        Ones, then the standardized features, (p, n_people).
+    outcome
+        (n_people,).
+    weights
+        (n_samples, n_people).
+    """
+
+    x: FloatArray
+    outcome: FloatArray
+    weights: FloatArray
+
+    def add_products(self, middle: FloatArray) -> FloatArray:
+        """Return the sums of products of features and outcome, (n_samples, p + 1, p + 1).
+
+        Parameters
+        ----------
+        middle
+            What is taken off the outcome in each sample, (n_samples,).
+        """
+        n_samples, p = len(middle), len(self.x)
+        found = np.zeros((n_samples, p + 1, p + 1))
+        for block in self._list_blocks(p + 1):
+            x = np.broadcast_to(self.x[:, block], (n_samples, *self.x[:, block].shape))
+            y = self.outcome[block] - middle[:, None]
+            columns = np.concatenate([x, y[:, None]], axis=1)
+            found += (columns * self.weights[:, None, block]) @ columns.transpose(0, 2, 1)
+        return found
+
+    def add_up(self, lines: FloatArray, limit: FloatArray) -> _Sums:
+        """Return the sums at lines, (n_samples, p), and limits of residuals, (n_samples,)."""
+        within, squares = np.zeros((2, len(lines)))
+        moments = np.zeros(lines.shape)
+        for block in self._list_blocks():
+            x, weights = self.x[:, block], self.weights[:, block]
+            residual = self.outcome[block] - lines @ x
+            cut = np.minimum(residual, limit[:, None])
+            np.maximum(cut, -limit[:, None], out=cut)
+            within += np.vecdot(weights, (cut == residual).astype(float))
+            weighted = np.multiply(weights, cut, out=residual)
+            squares += np.vecdot(weighted, cut)
+            moments += weighted @ x.T
+        outside = self.weights.sum(axis=1) - within
+        return _Sums(within, squares - limit**2 * outside, moments)
+
+    def _list_blocks(self, n_each: int = 1) -> list[slice]:
+        size = max(1, _HELD // (len(self.weights) * n_each))
+        return [slice(start, start + size) for start in range(0, len(self.outcome), size)]
+
+
+def _minimize(samples: _Samples) -> FloatArray:
     # by the weights of each sample: whoever is left out of it must not move its line
-    total = weights.sum(axis=1)
-    middle = weights @ outcome / total
-    offset = outcome - middle[:, None]
-    spread = np.sqrt((weights * offset**2).sum(axis=1) / total)
+    total = samples.weights.sum(axis=1)
+    middle = samples.weights @ samples.outcome / total
+    whole = samples.add_products(middle)
+    products, moments, square = whole[:, :-1, :-1], whole[:, :-1, -1], whole[:, -1, -1]
+    spread = np.sqrt(square / total)
     spread = np.where(spread > 0, spread, 1.0)
-    lines = _minimize(x, offset / spread[:, None], weights)
-    slopes = lines[:, 1:] * spread[:, None] / scale
-    return HuberFit(middle + lines[:, 0] * spread - slopes @ center, slopes)
-
-
-def _minimize(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    pairs = None if len(x) > _HELD else (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-    total = weights.sum(axis=1)
-    lines = _solve(x, y, pairs, weights, np.ones(len(weights)))
-    scale = np.sqrt((weights * (y - lines @ x.T) ** 2).sum(axis=1) / total)
-    active, own, left = np.arange(len(weights)), weights, y
+    # from least squares on
+    lines = _solve(products, moments, np.zeros(moments.shape), np.ones(len(total)))
+    fitted = ((products @ lines[..., None])[..., 0] - 2 * moments) * lines
+    scale = np.sqrt(np.maximum(square + fitted.sum(axis=1), 0.0) / total)
+    lines[:, 0] += middle
+    active = np.arange(len(total))
     for _ in range(_MAX_ITERATIONS):
-        # in place: there are as many numbers as samples x people
-        residual = lines[active] @ x.T
-        np.abs(np.subtract(left, residual, out=residual), out=residual)
-        limit = EPSILON * scale[active, None]
-        inside = residual <= limit
-        counted = own * ~inside
-        freedom = total[active] - EPSILON**2 * counted.sum(axis=1)
-        np.multiply(own, inside, out=counted)
-        counted *= residual**2
+        found = samples.add_up(lines[active], EPSILON * scale[active])
+        freedom = total[active] - EPSILON**2 * (total[active] - found.within)
         # where nearly everyone is an outlier the scale has no minimum above 0: it stays
-        square = counted.sum(axis=1) / np.maximum(freedom, 1e-12)
-        new_scale = np.where((freedom > 0) & (square > 0), np.sqrt(square), scale[active])
-        shrink = np.divide(limit, np.maximum(residual, 1e-300, out=residual), out=residual)
-        np.minimum(1.0, shrink, out=shrink)
-        shrink *= own
-        new = _solve(x, left, pairs, shrink, new_scale)
-        is_moving = np.abs(new - lines[active]).max(axis=1) > _TOLERANCE
-        lines[active], scale[active] = new, new_scale
+        square = found.squares / np.maximum(freedom, 1e-12)
+        is_known = (freedom > 0) & (square > 0)
+        scale[active] = np.sqrt(square, out=scale[active], where=is_known)
+        relative = scale[active] / spread[active]
+        step = _solve(products[active], found.moments, lines[active], relative)
+        # as long as if only people within the limit had been counted
+        longer = np.minimum(total[active] / np.maximum(found.within, 1e-300), _LONGEST)
+        step *= longer[:, None]
+        lines[active] += step
+        is_moving = np.abs(step).max(axis=1) > _TOLERANCE * spread[active]
         if not is_moving.any():
             break
         if not is_moving.all():
             active = active[is_moving]
-            own, left = weights[active], y[active]
+            samples = _Samples(samples.x, samples.outcome, samples.weights[is_moving])
     return lines
 
 
 def _solve(
-    x: FloatArray, y: FloatArray, pairs: FloatArray | None, weights: FloatArray, scale: FloatArray
+    products: FloatArray, moments: FloatArray, lines: FloatArray, scale: FloatArray
 ) -> FloatArray:
-    p = x.shape[1]
-    if pairs is None:
-        blocks = (slice(start, start + _HELD // 8) for start in range(0, len(x), _HELD // 8))
-        gram = sum((x[b].T * weights[:, None, b]) @ x[b] for b in blocks)
-    else:
-        gram = (weights @ pairs).reshape(-1, p, p)
-    # a feature that is constant in a sample gets coefficient 0; the intercept is not held back
-    ridge = np.diag([1e-12, *np.full(p - 1, _RIDGE)])
-    gram = gram + ridge * np.maximum(scale, 1e-6)[:, None, None]
-    return np.asarray(np.linalg.solve(gram, ((weights * y) @ x)[..., None])[..., 0])
+    """Return the step to the line of least squares, whose slopes the ridge holds back."""
+    # a feature that is constant in a sample gets coefficient 0
+    ridge = np.full(lines.shape, _RIDGE) * np.maximum(scale, 1e-6)[:, None]
+    ridge[:, 0] = 0.0
+    curvature = products + ridge[:, :, None] * np.eye(lines.shape[1])
+    return np.asarray(np.linalg.solve(curvature, (moments - ridge * lines)[..., None])[..., 0])
