@@ -8,11 +8,10 @@ import pandas as pd
 from cohorts.cohort_tables import CohortTables
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
-from cohorts.keys import locate_rows
 from cohorts.measured import compute_change, spread_volumes, take_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.sources.columns import name_volume_column
-from cohorts.visits import MONTHS, WINDOW_MONTHS, match_visits, order_visits, take_visit
+from cohorts.visits import MONTHS, WINDOW_MONTHS, is_visit, match_visits, order_visits, take_visit
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
@@ -262,19 +261,24 @@ class Cohort(CohortTables):
                 "horizon_months must be above 0 and window_months from 0 up to the horizon, got "
                 f"{horizon_months:g} and {window_months:g}."
             )
-        measured = self._measure(region)[[*_VISIT, MONTHS, "volume_mm3"]]
-        begins = locate_rows(measured[_VISIT], self.visit(from_visit)[_VISIT], _VISIT) >= 0
-        start = measured[begins].reset_index(drop=True)
-        return compute_change(start, measured, horizon_months, window_months)
+        visits = self._spread(region)
+        begins = is_visit(visits, from_visit)
+        is_measured = visits["volume_mm3"].notna().to_numpy()
+        start = visits[begins & is_measured].reset_index(drop=True)
+        return compute_change(start, visits[is_measured], horizon_months, window_months)
 
     def _measure(self, region: str | None) -> pd.DataFrame:
         """Return visits in order with the volumes of a region, or of all, each measured once."""
         if region is not None:
-            volumes = self._take_volumes(region)
-            places = self._places[self._volumes.find("region", region)]
-            found = spread_volumes(volumes, places, len(self.visits))[region].to_numpy()
-            visits = self.visits[[*_VISIT, MONTHS]].assign(region=region, volume_mm3=found)
-            return order_visits(visits.dropna(subset="volume_mm3"))
+            return self._spread(region).dropna(subset="volume_mm3").reset_index(drop=True)
         return order_visits(self.visits)[[*_VISIT, MONTHS]].merge(
             self.get_volumes(region)[[*_MEASURED, "volume_mm3"]], on=_VISIT
         )
+
+    def _spread(self, region: str) -> pd.DataFrame:
+        """Return all visits in order with the volume of a region, NaN where it was not measured."""
+        volumes = self._take_volumes(region)
+        places = self._places[self._volumes.find("region", region)]
+        found = spread_volumes(volumes, places, len(self.visits))[region].to_numpy()
+        visits = self.visits[[*_VISIT, MONTHS]].assign(region=region, volume_mm3=found)
+        return order_visits(visits)

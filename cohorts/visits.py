@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from cohorts.keys import is_in_order, number_rows
+from cohorts.keys import are_repeated, is_in_order, number_names, number_rows
 
 WINDOW_MONTHS: Final = 3.0
 """How far a visit may be from the time that it stands for, where nothing else is stated."""
@@ -42,13 +43,19 @@ def order_visits(visits: pd.DataFrame) -> pd.DataFrame:
 def take_visit(visits: pd.DataFrame, number: int) -> pd.DataFrame:
     """Return one visit a person by its number in time: 0 the baseline, 1 the visit after it."""
     ordered = order_visits(visits)
-    if number == 0:
-        chosen = ordered[MONTHS] == 0
-    else:
-        later = ordered[ordered[MONTHS] > 0]
-        place = later.groupby("participant_id").cumcount() + 1
-        chosen = place.reindex(ordered.index, fill_value=0) == number
-    return ordered[chosen].drop_duplicates("participant_id").reset_index(drop=True)
+    return ordered[is_visit(ordered, number)].reset_index(drop=True)
+
+
+def is_visit(ordered: pd.DataFrame, number: int) -> npt.NDArray[np.bool_]:
+    """Return which visits, in order of person, then time, are those of a number in time."""
+    months, people = ordered[MONTHS].to_numpy(), number_names(ordered["participant_id"])[0]
+    counted = months == 0 if number == 0 else months > 0
+    chosen = np.flatnonzero(counted)
+    begins = np.diff(people[chosen], prepend=-1) != 0
+    place = np.arange(len(chosen)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    found = np.zeros(len(ordered), dtype=bool)
+    found[chosen[place == (number and number - 1)]] = True
+    return found
 
 
 def match_visits(
@@ -74,15 +81,17 @@ def match_visits(
     """
     planned = np.array(sorted(set(planned_months)), dtype=float)
     months = rows[MONTHS].to_numpy(dtype=float)
-    distance = np.abs(months[:, None] - planned)
-    distance[(months == 0)[:, None] != (planned == 0)] = np.inf
-    nearest = distance.argmin(axis=1)
-    distance = distance[np.arange(len(rows)), nearest]
+    nearest, distance = np.zeros(len(rows), dtype=np.int16), np.full(len(rows), np.inf)
+    for place, time in enumerate(planned):
+        away = np.abs(months - time)
+        closer = (away < distance) & ((months == 0) == (time == 0))
+        nearest[closer], distance[closer] = place, away[closer]
     # places in the table are put in order, and its rows taken once
-    near = np.flatnonzero(distance <= window_months)
-    near = near[np.lexsort((months[near], distance[near]))]
-    whose = number_rows(rows, by)[near] * len(planned) + nearest[near]
-    chosen = near[~pd.Series(whose).duplicated().to_numpy()]
-    chosen = chosen[np.lexsort((chosen, nearest[chosen]))]
+    chosen = np.flatnonzero(distance <= window_months)
+    whose = number_rows(rows, by)[chosen] * len(planned) + nearest[chosen]
+    if are_repeated(whose.copy()):
+        order = np.lexsort((months[chosen], distance[chosen]))
+        chosen = np.sort(chosen[order][~pd.Series(whose[order]).duplicated().to_numpy()])
+    chosen = chosen[np.argsort(nearest[chosen], kind="stable")]
     found = rows.iloc[chosen].reset_index(drop=True)
     return found.assign(planned_months=planned[nearest[chosen]])

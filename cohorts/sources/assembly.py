@@ -73,11 +73,23 @@ def build_volumes(frame: pd.DataFrame) -> pd.DataFrame:
 
 def find_baseline_rows(frame: pd.DataFrame) -> pd.Index:
     """Return the index of each person's first visit."""
+    return frame.index[are_baseline_rows(frame)]
+
+
+def are_baseline_rows(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which rows are each person's first visit; visits at an unknown time come last.
+
+    Examples
+    --------
+    >>> visits = {"participant_id": ["a", "a", "b", "b"], "months_from_baseline": [12, 0, None, 6]}
+    >>> are_baseline_rows(pd.DataFrame(visits))
+    array([False,  True, False,  True])
+    """
     people, _ = pd.factorize(frame["participant_id"])
-    last_first = np.argsort(frame["months_from_baseline"].to_numpy(float), kind="stable")[::-1]
-    first = np.empty(people.max(initial=-1) + 1, dtype=np.intp)
-    first[people[last_first]] = last_first
-    return frame.index[np.sort(first)]
+    months = pd.Series(frame["months_from_baseline"].to_numpy(float)).fillna(np.inf)
+    found = np.zeros(len(frame), dtype=bool)
+    found[months.groupby(people).idxmin()] = True
+    return found
 
 
 def _list_changing(frame: pd.DataFrame, columns: list[str]) -> list[str]:

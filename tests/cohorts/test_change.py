@@ -92,3 +92,9 @@ def test_volumes_of_two_segmentations_are_not_mixed(cohort: Cohort) -> None:
     both = Cohort(cohort.participants, cohort.visits, twice.reset_index(drop=True))
     with pytest.raises(CohortError, match=r"several sources \(other, test\)"):
         both.baseline()
+
+
+def test_a_visit_as_near_to_two_times_stands_for_the_earlier(cohort: Cohort) -> None:
+    found = cohort.volumes_near([14, 26], region="hippocampus", window_months=6)
+    stands = found.set_index(["participant_id", "session_id"])["planned_months"]
+    assert stands["b", "ses-2"] == 14  # seen at month 20

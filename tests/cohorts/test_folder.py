@@ -115,3 +115,10 @@ def test_a_table_without_a_column_of_names_is_refused(folder: Path, missing: str
     frame.assign(**{missing: frame[missing].where(frame.index != 3)}).to_parquet(path)
     with pytest.raises(CohortError, match="volumes"):
         Cohort.read(folder)
+
+
+def test_a_person_who_is_twice_in_the_table_of_people_is_told(folder: Path) -> None:
+    people = pd.read_parquet(folder / "participants.parquet")
+    pd.concat([people, people[3:4]]).to_parquet(folder / "participants.parquet", index=False)
+    with pytest.raises(CohortError, match=rf"twice; once is expected \(participant {IDS[3]}"):
+        Cohort.read(folder)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cohorts.keys import is_among, locate_rows
+from cohorts.keys import has_repeated, is_among, locate_rows
 from cohorts.measured import spread_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES
@@ -82,19 +82,19 @@ def _find_strangers(
 
 def _build_records(participants: pd.DataFrame, visits: pd.DataFrame) -> Records:
     """Return the visits with what the table of people says of them, one row a visit."""
-    people = participants.drop_duplicates("participant_id").reset_index(drop=True)
-    places = locate_rows(visits[[_PERSON]], people[[_PERSON]], [_PERSON])
-    described = [str(name) for name in people if name not in visits]
+    places = locate_rows(visits[[_PERSON]], participants[[_PERSON]], [_PERSON])
+    described = {str(name): str(name) for name in participants if name not in visits}
     frame = visits.reset_index(drop=True)
-    for name in described:
-        frame[name] = people[name].reindex(places).array
-    frame[PERSON_DIAGNOSIS] = people["diagnosis"].reindex(places).array
+    for name, source in (described | {PERSON_DIAGNOSIS: "diagnosis"}).items():
+        frame[name] = participants[source].array.take(places, allow_fill=True)
     frame[SOURCE_ROW] = np.arange(1, len(frame) + 1)
     nothing = np.zeros(len(frame), dtype=np.int8)
     for name, file in {SOURCE_FILE: "visits.parquet", VOLUME_SOURCE: "volumes.parquet"}.items():
         frame[name] = pd.Categorical.from_codes(nothing, pd.Index([file]))
     records = Records(number_keys(frame), name="cohort")
-    repeated = participants["participant_id"][participants["participant_id"].duplicated()]
+    people = participants[_PERSON]
+    is_repeated = has_repeated(participants, [_PERSON])
+    repeated = people[people.duplicated()] if is_repeated else people[:0]
     records.problems += [
         Problem(
             "the person is in the table twice; once is expected", person, "participants.parquet"

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from cohorts.identifiers import PLAIN, find_fault
-from cohorts.sources.assembly import find_baseline_rows
+from cohorts.keys import has_repeated
+from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
 
@@ -23,6 +24,8 @@ def _check_identifiers(records: Records) -> None:
         _check_names(records, column)
     people = pd.Series(records.frame["participant_id"].unique()).astype("str")
     plain = people.str.lower()
+    if not has_repeated(plain.to_frame("name"), ["name"]):
+        return
     alike = people[plain.duplicated(keep=False)]
     first = records.frame[records.frame["participant_id"].isin(alike)].index
     rows = np.zeros(len(records.frame), dtype=bool)
@@ -77,7 +80,7 @@ def _check_ages(records: Records) -> None:
 
 def _check_baseline_diagnosis(records: Records) -> None:
     frame = records.frame
-    baseline = frame.index.isin(find_baseline_rows(frame))
+    baseline = are_baseline_rows(frame)
     of_person, of_visit = frame[PERSON_DIAGNOSIS], frame["diagnosis"]
     records.report(
         baseline & of_person.notna() & of_visit.notna() & (of_person != of_visit),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.sources.agreement import AGREE_WITHIN_YEARS
-from cohorts.sources.assembly import find_baseline_rows
+from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.records import Records
 from cohorts.sources.times import MONTHS_PER_YEAR, TOP_CODED
 
@@ -76,7 +76,7 @@ def _check_order(records: Records) -> None:
     frame = records.frame
     order = pd.DataFrame(
         {
-            "person": frame["participant_id"],
+            "person": frame["participant_id"].cat.codes,
             "number": number_sessions(frame["session_id"]),
             "months": frame["months_from_baseline"],
         }
@@ -104,7 +104,7 @@ def number_sessions(sessions: pd.Series) -> pd.Series:
 
 def _check_ages_against_time(records: Records) -> None:
     frame = records.frame
-    at_baseline = frame["age_years"].where(frame.index.isin(find_baseline_rows(frame)))
+    at_baseline = frame["age_years"].where(are_baseline_rows(frame))
     first_age = at_baseline.groupby(frame["participant_id"]).transform("first")
     expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
     differs = (frame["age_years"] - expected).abs() > AGREE_WITHIN_YEARS

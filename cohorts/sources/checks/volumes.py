@@ -7,7 +7,7 @@ import pandas as pd
 
 from cohorts.labels import SIDED_CODES
 from cohorts.schema import BRAIN, HEAD_SIZE, SIDES
-from cohorts.sources.assembly import find_baseline_rows
+from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.columns import list_volume_columns, name_volume_column
 from cohorts.sources.records import VOLUME_SOURCE, Records
 
@@ -124,7 +124,7 @@ def _check_swapped_sides(records: Records) -> None:
     asymmetries = _compute_asymmetries(frame)
     if asymmetries.empty:
         return
-    first = asymmetries.where(pd.Series(frame.index.isin(find_baseline_rows(frame))), axis=0)
+    first = asymmetries.where(pd.Series(are_baseline_rows(frame)), axis=0)
     before = first.groupby(frame["participant_id"]).transform("first").to_numpy()
     now = asymmetries.to_numpy()
     mirrored = np.nansum((now + before) ** 2, axis=1) < 0.1 * np.nansum((now - before) ** 2, axis=1)

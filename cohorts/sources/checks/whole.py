@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cohorts.errors import CohortError, CohortValidationError
+from cohorts.keys import number_names
 from cohorts.sources.checks.people import check_people
 from cohorts.sources.checks.visits import check_visits
 from cohorts.sources.checks.volumes import check_volumes
@@ -23,8 +24,13 @@ def check_records(records: Records) -> None:
 
 def number_keys(frame: pd.DataFrame) -> pd.DataFrame:
     """Return visits whose names of people and sessions are categories: far quicker to group by."""
-    keys = ("participant_id", "session_id")
-    return frame.assign(**{key: frame[key].astype("category") for key in keys})
+    return frame.assign(
+        **{
+            key: pd.Categorical.from_codes(numbers, pd.Index(names.to_pandas(), dtype="str"))
+            for key in ("participant_id", "session_id")
+            for numbers, names in [number_names(frame[key].astype("str"))]
+        }
+    )
 
 
 def separate_rejected(problems: list[Problem], *, quarantine: bool) -> pd.DataFrame:
