@@ -107,6 +107,15 @@ def test_a_look_is_judged_by_the_information_it_had(tmp_path: Path) -> None:
         ("alpha", "x", "is no monitoring plan"),
         ("boundaries", {"bindings": True}, "is no monitoring plan"),
         ("alpha", 0.7, "plan.json: alpha of one side must be below 0.5"),
+        ("visits_months", 3, "visits_months must be months above 0 that increase, got 3"),
+        ("visits_months", ["a"], "visits_months must be months above 0 that increase"),
+        ("maximum_information", 0, "maximum_information must be a number above 0, got 0"),
+        ("maximum_information", -1, "maximum_information must be a number above 0, got -1"),
+        ("delta", "20", "delta must be a number other than 0, got '20'"),
+        ("allocation_ratio", None, "allocation_ratio must be a number above 0, got None"),
+        ("boundaries", [], "boundaries must be an object with keys, got []"),
+        ("looks", 1, "looks is not known"),
+        ("information_rates", [k / 101 for k in range(1, 102)], "may hold 100 looks at most"),
     ],
 )
 def test_a_plan_that_cannot_be_is_one_sentence(
@@ -118,6 +127,40 @@ def test_a_plan_that_cannot_be_is_one_sentence(
     assert code == 1
     assert words in " ".join(err.split())
     assert "fault of trialsim" not in err
+
+
+def test_a_file_nested_without_end_is_no_plan(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("[" * 100_000)
+    code, _, err = run("monitor", str(path), "--z", "1", "--information", "0.5")
+    assert (code, "is no monitoring plan" in err) == (1, True)
+
+
+def test_an_early_look_takes_the_place_of_the_one_planned(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.5,1")
+    found = judge(plan, "--z", "1.5", "--information", "0.4")
+    assert (found["look"], found["n_looks"]) == (1, 2)
+    assert found["next_look"]["information_share"] == pytest.approx(1)
+    assert "last_because" not in found
+    # what is told of the next look holds at it
+    last = judge(plan, "--z", "1.5,1.5", "--information", "0.4,1")
+    assert last["efficacy_z"] == pytest.approx(found["next_look"]["efficacy_z"])
+
+
+@pytest.mark.parametrize(
+    ("words", "because"),
+    [
+        (["--z", "1", "--information", "1.1"], "the planned information is reached"),
+        (["--z", "1,1", "--information", "0.4,0.6"], "2 looks were planned"),
+        (["--z", "1", "--information", "0.3", "--final"], "it was stated to be the last (--final)"),
+    ],
+)
+def test_the_last_look_says_why_it_is_the_last(
+    tmp_path: Path, words: list[str], because: str
+) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.5,1")
+    assert judge(plan, *words)["last_because"] == because
+    assert f"This look is the last one, because {because}" in run("monitor", plan, *words)[1]
 
 
 def test_no_more_is_shown_than_asked(tmp_path: Path) -> None:
@@ -159,6 +202,17 @@ def test_blinded_look_needs_no_arm(tmp_path: Path) -> None:
     assert found[0]["pooled_sd_given_baseline"] == pytest.approx(40 * np.sqrt(2), rel=0.2)
 
 
+def test_blinded_people_are_those_of_the_allocation(tmp_path: Path) -> None:
+    table = write_trial(tmp_path / "trial.csv", 120, 0.0, 90)
+    asked = {}
+    for ratio in ("1", "3"):
+        plan = plan_file(tmp_path, *PLACED, "--allocation-ratio", ratio)
+        found = judge(plan, "--data", str(table), "--show", "blinded")
+        asked[ratio] = found["n_total_with_endpoint"]
+    # (1 + r)^2 / r of 3 and of 1, 16/3 against 4
+    assert asked["3"] / asked["1"] == pytest.approx(4 / 3, rel=1e-3)
+
+
 def test_a_binding_bound_had_to_be_obeyed() -> None:
     design = group_sequential([0.5, 1], futility={"z": [0.0]}, binding=True)
     judged = judge_look(design, [-0.5], [0.5])
@@ -176,6 +230,8 @@ def test_a_binding_bound_had_to_be_obeyed() -> None:
         (["--z", "3.5,1", "--information", "0.5,1"], "crossed its efficacy bound at look 1"),
         (["--z", "1", "--information", "0.5", "--se", "2"], "not both"),
         (["--z", "1", "--se", "0"], "--se must be greater than 0"),
+        (["--z", "1", "--se", "1e-200"], "Information is a share of the planned maximum"),
+        (["--z", "1", "--information", "52"], "such as 0.52, got 52: no percentage"),
         (["--z", "1", "--information", "0.5", "--show", "arms"], "--show must be"),
         (["--show", "blinded"], "--show blinded needs --data"),
         ([], "Give the looks held"),

@@ -116,4 +116,6 @@ def test_bounds_of_looks_held_do_not_depend_on_those_to_come() -> None:
     assert first.efficacy_z[0] == pytest.approx(second.efficacy_z[0])
     assert first.information_rates.tolist() == [0.42, 0.55, 0.8, 1.0]
     assert second.information_rates.tolist() == [0.42, 0.71, 0.8, 1.0]
+    # held before the first planned one it takes its place
+    assert design.adjust([RATES[0] / 2]).information_rates.tolist() == [RATES[0] / 2, *RATES[1:]]
     assert design.adjust([0.42], is_final=True).cumulative_alpha.tolist() == pytest.approx([0.025])

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from trialsim.errors import DesignError
 from trialsim.interim.judging import Judgement, judge_look
 from trialsim.interim.monitoring import MonitoringPlan, read_monitoring_plan
@@ -12,6 +14,9 @@ from trialsim.interim.trial_data import estimate_look, summarize_blinded
 
 SHOWN: Final = ("decision", "chances", "all", "blinded")
 """How much of a look may be told."""
+
+_FAR_BEYOND: Final = 10.0
+"""So many times the planned information is a percentage, or another unit than the plan's."""
 
 
 def judge_trial(
@@ -68,12 +73,19 @@ def judge_trial(
         shares.append(look.information / _get_maximum(planned))
     if not values:
         raise DesignError("Give the looks held: --z with --information or --se, or --data.")
+    if far := [share for share in shares if share >= _FAR_BEYOND]:
+        raise DesignError(
+            f"Information is a share of the planned maximum, such as 0.52, got {far[0]:g}: no "
+            "percentage, and from data or --se in the unit of the plan."
+        )
     judged = judge_look(planned.build(), values, shares, is_final=is_final)
-    return describe_judgement(judged, planned, show)
+    return describe_judgement(judged, planned, show, is_final=is_final)
 
 
-def describe_judgement(judged: Judgement, planned: MonitoringPlan, show: str) -> dict[str, Any]:
-    """Return a look as plain values, as far as `show` goes."""
+def describe_judgement(
+    judged: Judgement, planned: MonitoringPlan, show: str, *, is_final: bool = False
+) -> dict[str, Any]:
+    """Return a look as plain values, as far as `show` goes; `is_final` where it was stated so."""
     is_last = judged.look == judged.n_looks
     found: dict[str, Any] = {
         "look": judged.look,
@@ -84,6 +96,8 @@ def describe_judgement(judged: Judgement, planned: MonitoringPlan, show: str) ->
         "futility_is_binding": planned.boundaries.get("binding", False),
         "decision": judged.decision,
     }
+    if is_last:
+        found["last_because"] = _explain_end(judged, planned, is_final)
     if judged.next_look is not None:
         share, upper, lower = judged.next_look
         found["next_look"] = {
@@ -103,6 +117,15 @@ def describe_judgement(judged: Judgement, planned: MonitoringPlan, show: str) ->
     return found
 
 
+def _explain_end(judged: Judgement, planned: MonitoringPlan, is_final: bool) -> str:
+    """Say why a look counts as the last one, at which all of alpha that is left is spent."""
+    if is_final:
+        return "it was stated to be the last (--final)"
+    if judged.look == len(planned.information_rates):
+        return f"{judged.look} looks were planned"
+    return "the planned information is reached"
+
+
 def phrase_judgement(found: Mapping[str, Any]) -> list[str]:
     """Return the sentences of what `judge_trial` returns."""
     if "decision" not in found:
@@ -119,6 +142,11 @@ def phrase_judgement(found: Mapping[str, Any]) -> list[str]:
         )
         + ".",
     ]
+    if "last_because" in found:
+        lines.append(
+            f"This look is the last one, because {found['last_because']}: all of alpha that was "
+            "left is spent, and its bound holds for no trial that goes on."
+        )
     if "next_look" in found:
         later = found["next_look"]
         lines.append(
@@ -153,7 +181,10 @@ def _read_shares(
         raise DesignError("Give --information or --se, not both.")
     if not all(error > 0 for error in se):
         raise DesignError(f"--se must be greater than 0, got {', '.join(f'{e:g}' for e in se)}.")
-    return [error**-2.0 / _get_maximum(planned) for error in se] or list(information)
+    # as arrays: an absurd error gives infinite information, no overflow
+    with np.errstate(all="ignore"):
+        shares = np.asarray(se, dtype=float) ** -2.0 / _get_maximum(planned) if se else ()
+    return list(map(float, shares)) or list(information)
 
 
 def _get_maximum(planned: MonitoringPlan) -> float:

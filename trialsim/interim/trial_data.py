@@ -89,6 +89,7 @@ def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[
         alpha=plan.alpha,
         sides=plan.sides,
         power=plan.power,
+        allocation_ratio=plan.allocation_ratio,
         adjusted=False,
     )
     inflation = plan.build().inflation_factor
@@ -96,7 +97,7 @@ def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[
         "people": float(due.sum()),
         "people_at_last_visit": float(done.sum()),
         "pooled_sd_given_baseline": float(np.sqrt(variance)),
-        "n_total_with_endpoint": 2 * float(size.n_control) * inflation,
+        "n_total_with_endpoint": (1 + plan.allocation_ratio) * float(size.n_control) * inflation,
     }
 
 

@@ -59,7 +59,9 @@ def place_looks(
             f"observed_information holds {len(held)} looks, {len(planned)} were planned."
         )
     raise_problems(problems)
-    to_come = planned[planned > held[-1] + CLOSEST]
+    # a look takes the place of the planned one of its number: held early, it is no look more
+    to_come = planned[len(held) :]
+    to_come = to_come[to_come > held[-1] + CLOSEST]
     if is_final or not to_come.size or len(held) == len(planned):
         return held, np.append(held[:-1], 1.0)
     looks = np.concatenate([held, to_come])

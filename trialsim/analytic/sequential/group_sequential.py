@@ -23,6 +23,9 @@ from trialsim.errors import DesignError
 
 _ROUNDING = 1e-9
 
+_MOST_LOOKS = 100
+"""Bounds of so many looks take a second, the time grows with the square of their number."""
+
 _TURNS = 60
 
 _SETTLED = 1e-7
@@ -192,6 +195,8 @@ def _read_times(values: Sequence[float] | FloatArray, name: str) -> FloatArray:
     problems = []
     if times.ndim != 1 or not times.size or not np.all(np.isfinite(times)):
         problems.append(f"{name} must list the looks, such as [0.5, 1], got {times.tolist()}.")
+    elif times.size > _MOST_LOOKS:
+        problems.append(f"{name} may hold {_MOST_LOOKS} looks at most, got {times.size}.")
     elif times[0] <= 0 or np.any(np.diff(times) <= 0) or abs(times[-1] - 1) > _ROUNDING:
         problems.append(
             f"{name} must be greater than 0, increase and end at 1, got {times.tolist()}."

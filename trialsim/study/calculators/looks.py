@@ -167,6 +167,7 @@ class PlannedLooks:
             delta=None if calendar is None else calendar.delta,
             maximum_information=None if plan is None else float(plan.information[-1]),
             visits_months=None if calendar is None else tuple(calendar.visits_months),
+            allocation_ratio=1.0 if calendar is None else calendar.allocation_ratio,
             **self.test,
         ).write(path)
 
