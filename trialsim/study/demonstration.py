@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from threading import Thread
 from typing import Final
 
 import pandas as pd
@@ -24,7 +25,8 @@ from cohorts.synthetic.truth import write_generator, write_true_volumes
 from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.question import read_protocol
 from trialsim.study.result import StudyResult
-from trialsim.workers.processes import Processes
+from trialsim.study.steps.prediction import PREDICTING
+from trialsim.workers.processes import Processes, import_all
 
 KEPT_BACK: Final = "kept-back"
 """The folder of what nobody who plans a trial can know."""
@@ -108,8 +110,8 @@ fractions_enrolled = {fractions}
 {design}
 [simulation]
 sample_sizes = [{half}, {whole}]
-n_simulations = 2000
-n_bootstrap = 500
+n_simulations = 1000
+n_bootstrap = 300
 workers = {workers}
 """
 
@@ -206,13 +208,17 @@ def write_protocol(folder: Path, *, seed: int) -> Path:
 def _write_screened(folder: Path, n_people: int, seed: int, listener: Listener) -> None:
     from brlp_models.demonstration.people import GENERATOR, Group, write_baseline_scans
 
+    # this process only waits for the others meanwhile
+    Thread(target=import_all, args=[PREDICTING], daemon=True).start()
+    workers = Processes(N_WORKERS)
     group = Group("screened", range(n_people), seed)
     cohort, truth = write_baseline_scans(
         folder / "screened",
         group,
-        spread=Processes(N_WORKERS).map,
+        spread=workers.map,
         on_person=lambda done, total: listener.on_progress("Making people", done, total),
     )
+    workers.get_ready(*PREDICTING)
     followed = folder / KEPT_BACK
     cohort.write(followed)
     write_true_volumes(truth, followed)

@@ -47,7 +47,7 @@ class Processes:
             Names of those that the next work needs.
         """
         blocks = [modules] * self.n_workers
-        Thread(target=lambda: list(self.map(_import, blocks)), daemon=True).start()
+        Thread(target=lambda: list(self.map(import_all, blocks)), daemon=True).start()
 
     def map(self, work: Callable[[Any], Result], blocks: Sequence[Any]) -> Iterator[Result]:
         """Yield what workers make of each block, in order.
@@ -80,8 +80,8 @@ def _do(work: Callable[[Any], Result], block: Any) -> Result:
     return work(block)
 
 
-def _import(modules: Sequence[str]) -> None:
-    # what is not installed is told by the work that needs it
+def import_all(modules: Sequence[str]) -> None:
+    """Import modules; what is not installed is told by the work that needs it."""
     with suppress(ImportError):
         for name in modules:
             import_module(name)

@@ -21,7 +21,7 @@ from trialsim.workers.processes import Processes
 if TYPE_CHECKING:
     from brlp_models.prediction.job import CohortPrediction
 
-_PREDICTING: Final = (
+PREDICTING: Final = (
     "brlp_models.baselines.context",
     "brlp_models.model.folder",
     "brlp_models.prediction.cohort",
@@ -78,7 +78,7 @@ def get_workers_ready(job: Job) -> None:
         return
     workers = job.find_workers(estimate_one(job, job.prediction) * len(job.census.first_images))
     if isinstance(workers, Processes):
-        workers.get_ready(*_PREDICTING)
+        workers.get_ready(*PREDICTING)
 
 
 def predict(job: Job, section: PredictionSection, run: Run) -> None:
