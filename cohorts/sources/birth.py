@@ -3,14 +3,28 @@
 import re
 from typing import Final
 
+from cohorts.sources.covariates import STANDARD
 from cohorts.sources.dates import parse_dates
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.times import VISIT_DATE
 
 _DAYS_PER_YEAR: Final = 365.25
 _NAMES: Final = re.compile(
-    r"birth|(date|day)(of)?birth|birth(date|day)|(pt|patient|subject)?dob(irth)?"
-    r"|geburtsdatum|date(de)?naissance|fecha(de)?nacimiento|data(di)?nascita"
+    r"births?|brth|(pt|patient|subject)?dob(irth)?|yob|bdate|birth(date|day)|(date|day)(of)?birth"
+    r"|geburtsdatum|geburtstag|geb|geboortedatum|date(de)?naissance|fecha(de)?nacimiento"
+    r"|data(di)?nascita"
+)
+"""A date of birth by its whole name, joined."""
+
+_WORDS: Final = re.compile(
+    r"yob|bdate|dob(month|mon?|year|yr)?|(birth|brth)(date?|day|dtc?|dat|month|mon?|year|yr)"
+)
+_BIRTH: Final = frozenset({"birth", "brth", "born", "geb", "geburt", "geburts", "naissance"})
+_PART: Final = re.compile(r"date?(time)?|datum|day|tag|dtc?|months?|mon?|years?|yr")
+"""A date of birth, or a part of one, by one word of its name or by two of them."""
+
+_RELATIVES: Final = frozenset(
+    {"mother", "father", "parent", "child", "partner", "spouse", "informant", "caregiver", "carer"}
 )
 
 
@@ -21,24 +35,56 @@ def take_birth_dates(records: Records) -> None:
     they do not lead back to the day of birth.
     """
     frame = records.frame
-    births = [str(name) for name in frame if _is_date_of_birth(str(name))]
+    births = [
+        str(name)
+        for name in frame
+        if str(name) not in STANDARD and is_date_of_birth(records.get_source_name(str(name)) or "")
+    ]
     if not births:
         return
     own = join_names(records.get_source_name(name) for name in births)
     records.frame = frame.drop(columns=births)
     note = f"Left out, because a date of birth identifies a person: {', '.join(own)}."
+    whole = [name for name in births if not _RELATIVES & _split(name)]
     if (
-        len(births) == 1
+        len(whole) == 1
         and VISIT_DATE in frame
         and not {"age_years", "baseline_age_years"} & {*frame}
     ):
-        ages = (frame[VISIT_DATE] - parse_dates(frame[births[0]]).days).dt.days / _DAYS_PER_YEAR
+        ages = (frame[VISIT_DATE] - parse_dates(frame[whole[0]]).days).dt.days / _DAYS_PER_YEAR
         if ages.notna().any():
             records.frame = records.frame.assign(age_years=ages.round(2))
-            records.column_names["age_years"] = own[0]
+            records.column_names["age_years"] = str(records.get_source_name(whole[0]))
             note += " Ages are computed from it and the dates of visits."
+        else:
+            # no value is quoted: a message goes further than a table
+            records.report_all(
+                whole[0],
+                "dates of birth tell no ages: dates like 2024-03-31 are expected, or ones that "
+                "tell day and month apart",
+            )
     records.notes.append(note)
 
 
-def _is_date_of_birth(name: str) -> bool:
-    return _NAMES.fullmatch(re.sub(r"[^a-z]", "", name.lower())) is not None
+def is_date_of_birth(name: str) -> bool:
+    """Return whether a column is named as a date of birth, or as a part of one.
+
+    Examples
+    --------
+    >>> [is_date_of_birth(name) for name in ("BRTHDTC", "patient_birth_date", "DOB (dd/mm/yyyy)")]
+    [True, True, True]
+    >>> [is_date_of_birth(name) for name in ("BIRTHYR", "birth_weight", "place_of_birth")]
+    [True, False, False]
+    """
+    if _NAMES.fullmatch(re.sub(r"[^a-z]", "", name.lower())):
+        return True
+    words = _split(name)
+    return any(map(_WORDS.fullmatch, words)) or (
+        bool(words & _BIRTH) and any(map(_PART.fullmatch, words))
+    )
+
+
+def _split(name: str) -> set[str]:
+    """Return the words of a name: `DateOfBirth_D` has date, of, birth and d."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return set(re.split(r"[^a-zà-ÿ]+", apart))

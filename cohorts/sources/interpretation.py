@@ -21,6 +21,7 @@ from cohorts.sources.codings import (
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
 from cohorts.sources.covariates import STANDARD, interpret_covariates
 from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
+from cohorts.sources.identifying import leave_out_identifying
 from cohorts.sources.records import (
     AT_BASELINE,
     PERSON_DIAGNOSIS,
@@ -93,6 +94,7 @@ def interpret(records: Records, codings: Codings) -> None:
     _read_diagnosis(records, codings)
     _read_volumes(records)
     _read_determinants(records)
+    leave_out_identifying(records)
     interpret_covariates(records)
 
 

@@ -260,6 +260,17 @@ def test_adnimerge_says_what_measured_its_volumes_and_how_people_were_scanned(
     ]
 
 
+@pytest.mark.parametrize("name", ["ukb", "ukb-freesurfer"])
+def test_ukb_visits_are_placed_by_their_dates(name: str, tmp_path: Path) -> None:
+    dates = {"53-2.0": ["2015-03-02", "2016-01-05"], "53-3.0": ["2017-09-02", None]}
+    born = {"34-0.0": [1955, 1951], "52-0.0": [3, 4]}
+    TABLES[name][0].assign(**dates, **born).to_csv(tmp_path / "t.csv", index=False)
+    cohort = load_cohort(tmp_path / "t.csv", profile=name, diagnosis="CN")
+    # whole ages of 60 and 63 would say 36
+    assert cohort.visits["months_from_baseline"].tolist() == pytest.approx([0, 30.1, 0], abs=0.1)
+    assert not {*born, *dates} & {*cohort.participants}
+
+
 def test_ukb_is_read_as_its_r_tables_name_it(tmp_path: Path) -> None:
     table = TABLES["ukb"][0].rename(columns=lambda name: "f." + name.replace("-", "."))
     table.to_csv(tmp_path / "t.csv", index=False)

@@ -148,7 +148,13 @@ def test_names_that_count_visits_contradict_nothing(tmp_path: Path) -> None:
     assert cohort.visits["months_from_baseline"].round().tolist() == [0, 12, 24] * 2
 
 
-@pytest.mark.parametrize("name", ["birth_date", "DateOfBirth", "DOB", "PTDOB"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("birth_date", "DateOfBirth", "DOB", "PTDOB", "BRTHDTC", "BRTHDT", "birth_dt", "DEM_DOB"),
+        *("patient-birth-date", "DateOfBirth_D", "Geburtstag", "Geb.-Datum", "DOB_(dd/mm/yyyy)"),
+    ],
+)
 def test_a_date_of_birth_tells_ages_and_is_not_kept(name: str, tmp_path: Path) -> None:
     rows = "a F CN 20/05/1941 2020-03-15\na F CN 20/05/1941 2021-03-15\n"
     cohort = load_cohort(write(tmp_path / "p.tsv", f"{name} visit_date\n{rows}"))
@@ -163,6 +169,49 @@ def test_a_date_of_birth_beside_ages_is_left_out(tmp_path: Path) -> None:
     assert cohort.participants.columns[-1] == "birth_weight"
     assert cohort.participants["age_years"].tolist() == [70]
     assert any("identifies a person: birthday." in note for note in cohort.notes)
+
+
+@pytest.mark.parametrize("birth", ["20/05/41", "1941", "03/04/1941"])
+def test_dates_of_birth_that_tell_no_age_say_so_and_are_not_shown(
+    birth: str, tmp_path: Path
+) -> None:
+    rows = f"a F CN {birth} 2020-03-15\na F CN {birth} 2021-03-15\n"
+    with pytest.raises(CohortError, match="column dob: dates of birth tell no ages") as caught:
+        load_cohort(write(tmp_path / "p.tsv", f"dob visit_date\n{rows}"))
+    assert birth not in str(caught.value)
+
+
+def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None:
+    columns = "BIRTHYR BIRTHMO mother_dob birth_weight place_of_birth"
+    path = write(tmp_path / "p.tsv", f"age months {columns}\na F CN 70 0 1941 5 1915-01-02 3 Ulm\n")
+    cohort = load_cohort(path)
+    assert {*columns.split()} & {*cohort.participants} == {"birth_weight", "place_of_birth"}
+    rows = "a F CN 1915-01-02 2020-03-15\na F CN 1915-01-02 2021-03-15\n"
+    with pytest.raises(CohortError, match="no column age_years"):
+        load_cohort(write(tmp_path / "p.tsv", f"mother_dob visit_date\n{rows}"))
+
+
+_DATED = (
+    *("2020-03-31", "2020-03-31T10:00:00", "20200331", "2020/3/31", "2020-03", "31/03/2020"),
+    *("3-31-20", "31.03.2020", "31MAR2020", "31-Mar-20", "March_31,_2020"),
+)
+_NO_DATES = ("5.3.0", "6.0.10", "20123456", "1/2", "3/4", "May_12", "1234567.8", "1941", "12345678")
+
+
+def test_dates_and_names_of_people_are_told_and_not_kept(tmp_path: Path) -> None:
+    dates = {f"d{place}": value for place, value in enumerate(_DATED)}
+    others = {f"o{place}": value for place, value in enumerate(_NO_DATES)}
+    named = {"first_name": "Ann", "E-mail": "a@b.org", "MRN": "77", "ZIP_code": "12345"}
+    row = {**dates, **others, **named, "area": "south"}
+    text = f"age months {' '.join(row)}\na F CN 70 0 {' '.join(row.values())}\n"
+    cohort = load_cohort(write(tmp_path / "p.tsv", text.replace("_31,_", "\u00a031,\u00a0")))
+    assert {*row} & {*cohort.participants} == {*others, "area"}
+    notes = " ".join(cohort.notes)
+    assert "because dates identify people: d0, d1" in notes
+    assert "because they identify people: first_name, E-mail, MRN, ZIP_code." in notes
+    # a name of one's own is a decision
+    kept = load_cohort(tmp_path / "p.tsv", column_map={"ZIP_code": "area_code"})
+    assert "area_code" in kept.participants
 
 
 def test_ages_that_are_missing_are_asked_for_in_words_of_the_file(tmp_path: Path) -> None:
