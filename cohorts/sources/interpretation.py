@@ -108,15 +108,21 @@ def _read_participants(records: Records) -> None:
 
 
 def _drop_unattended(records: Records) -> None:
-    if not records.has_unattended_visits or "age_years" not in records.frame:
+    """Leave out waves that did not take place: those without an age and without any volume."""
+    frame = records.frame
+    if not records.has_unattended_visits or "age_years" not in frame:
         return
-    attended = ~is_missing(records.frame["age_years"])
+    attended = ~is_missing(frame["age_years"])
+    # a person's volumes at baseline stand on every row
+    for name in list_volume_columns(frame):
+        if not name.startswith(AT_BASELINE):
+            attended |= ~is_missing(frame[name])
     if not attended.all():
         records.notes.append(
-            f"{int((~attended).sum())} of {len(attended)} planned visits have no age, so they "
-            "count as not attended."
+            f"{int((~attended).sum())} of {len(attended)} planned visits have no age and no "
+            "volume, so they count as not attended."
         )
-    records.frame = records.frame[attended].reset_index(drop=True)
+    records.frame = frame[attended].reset_index(drop=True)
 
 
 def _read_ages(records: Records, codings: Codings) -> None:
@@ -238,11 +244,17 @@ def _read_sessions(records: Records) -> None:
 
 
 def _number_sessions(records: Records) -> None:
-    """Name visits by their order in time; two of one time stay one, as the check expects."""
+    """Name visits by their order in time; two of one time stay one, as the check expects.
+
+    Whose times have gaps is ordered by ages, and by rows where those have gaps too.
+    """
     frame = records.frame
-    months = frame["months_from_baseline"]
-    time = months if months.notna().any() else frame["age_years"]
-    number = time.fillna(-1).groupby(frame["participant_id"]).rank(method="dense").astype(int)
+    people = frame["participant_id"]
+    time = frame.groupby("participant_id", sort=False).cumcount().astype(float)
+    for name in ("age_years", "months_from_baseline"):
+        is_whole = frame[name].notna().groupby(people).transform("all")
+        time = frame[name].where(is_whole, time)
+    number = time.groupby(people).rank(method="dense").astype(int)
     records.frame = frame.assign(session_id="ses-" + number.astype("str").str.zfill(2))
     records.has_named_sessions = False
 

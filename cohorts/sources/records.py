@@ -30,6 +30,9 @@ PROVENANCE: Final = (SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, PERSON_DIAGNOSIS)
 _WITH_COMMA: Final = re.compile(r"\s*[+-]?(\d+(\.\d{3})*,\d+|\d{1,3}(,\d{3})+(\.\d+)?)\s*")
 """65,07, 1.509,7 or 1,509,724: a number, in some country."""
 
+_PLACE: Final = re.compile(r"\{([^{}:]+)(?::([^{}]*))?\}")
+"""Where a message tells a value of the row, `{session_id}` or `{age_years:.1f}`."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -96,6 +99,8 @@ class Records:
         Codes of missing values that the user declared; None where nothing was stated.
     session_time, starts_at_first_visit
         As in `cohorts.sources.profile.Profile`.
+    untimed
+        Whose visits have no time that can be told, which is a problem of its own.
     """
 
     frame: pd.DataFrame
@@ -112,6 +117,7 @@ class Records:
     missing_codes: tuple[str, ...] | None = None
     session_time: str | None = None
     starts_at_first_visit: bool = False
+    untimed: set[str] = field(default_factory=set)
 
     def report(self, rows: npt.ArrayLike, column: str | None, message: str) -> None:
         """Add one problem for each of `rows`.
@@ -123,7 +129,8 @@ class Records:
         column
             The column that is wrong, by its name in `frame`; None for the row as a whole.
         message
-            A format string; `{value}` is what arrived, other names are columns of the row.
+            `{value}` is what arrived, other names in braces are columns of the row; what is none of
+            them stays, as a file may name its columns so.
         """
         positions = np.flatnonzero(np.asarray(rows, dtype=bool))
         for row in self.frame.iloc[positions].to_dict("records") if len(positions) else ():
@@ -164,15 +171,25 @@ class Records:
             Problem(message, file=self._files(), column=self.get_source_name(column))
         )
 
+    def is_told_of(self, *columns: str) -> bool:
+        """Return whether a problem of the whole input concerns one of `columns`."""
+        names = {self.get_source_name(column) for column in columns}
+        return any(one.participant_id is None and one.column in names for one in self.problems)
+
     def get_source_name(self, column: str | None) -> str | None:
         """Return the name that `column` has in the file."""
         return None if column is None else self.column_names.get(column, column)
 
     def _problem(self, row: dict[Any, Any], column: str | None, message: str) -> Problem:
-        value = show(row.get(column)) if column is not None else ""
+        # a column of the source may be called `value`, too
+        told = {**row, "value": show(row.get(column)) if column is not None else ""}
         return Problem(
-            # a column of the source may be called `value`, too
-            message.format(**{**{str(name): item for name, item in row.items()}, "value": value}),
+            _PLACE.sub(
+                lambda place: (
+                    format(told[place[1]], place[2] or "") if place[1] in told else place[0]
+                ),
+                message,
+            ),
             participant_id=row["participant_id"],
             file=row.get(SOURCE_FILE),
             row=as_row_number(row.get(SOURCE_ROW)),

@@ -29,9 +29,15 @@ MONTHS_IN: Final = {
 VISIT_DATE: Final = "\0visit date"
 """The date of a visit while it is read: it is not kept."""
 
+TELLING_TIMES: Final = (*MONTHS_IN, "visit_date", "age_years", "baseline_age_years")
+"""Columns that tell when a visit took place."""
+
 _DATED: Final = "\0dated"
 WHILE_READING: Final = (VISIT_DATE, _DATED)
 _AGREE_WITHIN_MONTHS: Final = 1.0
+
+_LONGEST_MONTHS: Final = 600.0
+"""Nobody is followed for longer; 1900-01-01 and 9999-12-31 stand for no date."""
 
 _BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
 _SCREENING_NAMES: Final = re.compile(r"(?:ses-)?(?:sc|scmri|screening)", re.IGNORECASE)
@@ -179,12 +185,15 @@ def settle_times(records: Records) -> None:
     else:
         named = pd.Series(np.nan, index=frame.index)
     check_agreement(records, months, {**others, "session_id": named})
+    months = _report_absurd_times(records, months)
     is_single = ~people.duplicated(keep=False)
     months = months.mask(is_single & months.isna(), 0.0)
     is_among_dated = people.isin(people[dated])
     is_open = months.isna() & ~is_among_dated
     if is_open.any() and ages.isna().all() and named.isna().all():
-        _report_no_times(records)
+        if not records.is_told_of(*TELLING_TIMES):
+            _report_no_times(records)
+        records.untimed |= set(people[is_open])
         months = months.mask(is_open, 0.0)
     sources = set()
     unsettled = people[people.isin(people[months.isna()].unique())]
@@ -202,17 +211,42 @@ def settle_times(records: Records) -> None:
         "the time of the visit {session_id} is unknown, while other visits of this person have a "
         "date; a date, months_from_baseline or an age at each visit is expected",
     )
-    if records.has_named_sessions:
-        records.report(
-            months.isna() & ~is_among_dated,
-            "session_id",
-            "the time of the visit {session_id} is unknown; months_from_baseline, visit_date or "
-            "an age at each visit is expected",
-        )
+    name = "the visit {session_id}" if records.has_named_sessions else "this visit"
+    records.report(
+        months.isna() & ~is_among_dated,
+        "session_id" if records.has_named_sessions else None,
+        f"the time of {name} is unknown; months_from_baseline, visit_date or an age at each visit "
+        "is expected",
+    )
+    records.untimed |= set(people[months.isna()])
     months = months.fillna(0.0)
     if records.starts_at_first_visit:
-        months = months - months.groupby(people).transform("min")
+        start = months.groupby(people).transform("min")
+        months = months - start
+        # the age at baseline is that at month 0 of the times as they are stated
+        at_first = records.frame["baseline_age_years"] + start / MONTHS_PER_YEAR
+        records.frame = records.frame.assign(baseline_age_years=at_first)
     records.frame = records.frame.assign(months_from_baseline=months)
+
+
+def _report_absurd_times(records: Records, months: pd.Series) -> pd.Series:
+    """Report visits half a century apart; return the months, those of such people 0."""
+    people = records.frame["participant_id"]
+    passed = months - months.groupby(people).transform("min")
+    absurd = passed > _LONGEST_MONTHS
+    if not absurd.any():
+        return months
+    is_stated = "months_from_baseline" in records.column_names
+    records.frame = records.frame.assign(_years=passed / MONTHS_PER_YEAR)
+    records.report(
+        absurd,
+        "months_from_baseline" if is_stated else "visit_date",
+        "got a visit {_years:.0f} years after the person's first one; at most 50 are expected, and "
+        "nothing where no time is known (--missing declares codes)",
+    )
+    records.frame = records.frame.drop(columns="_years")
+    records.untimed |= set(people[absurd])
+    return months.mask(people.isin(records.untimed), 0.0)
 
 
 def _report_no_times(records: Records) -> None:

@@ -259,3 +259,86 @@ def test_reported_diagnosis_words_are_told_once() -> None:
     assert all("--diagnosis-coding" in problem for problem in caught.value.problems)
     stated = load_cohort(path, diagnosis_coding="Dementia=AD,SMC=CN,MCI to Dementia=AD")
     assert stated.participants["diagnosis"].tolist() == ["CN", "MCI", "AD", "MCI", "CN", "AD"]
+
+
+def _problems(path: Path, **stated: object) -> list[str]:
+    with pytest.raises(CohortError) as caught:
+        load_cohort(path, **stated)  # type: ignore[arg-type]
+    return list(caught.value.problems)
+
+
+def test_a_gap_in_times_is_filled_by_ages_where_visits_have_no_names(tmp_path: Path) -> None:
+    rows = "a F CN 70 0\na F CN 71  \na F CN 72 24\n"
+    cohort = load_cohort(write(tmp_path / "p.tsv", f"age months\n{rows.replace('  ', ' ')}"))
+    assert cohort.visits["months_from_baseline"].tolist() == pytest.approx([0, 12, 24])
+    assert cohort.visits["session_id"].tolist() == ["ses-01", "ses-02", "ses-03"]
+    dated = "a F CN 70 2020-03-15\na F CN 71 \na F CN 72 2022-03-15\n"
+    cohort = load_cohort(write(tmp_path / "p.tsv", f"age visit_date\n{dated}"))
+    assert cohort.visits["months_from_baseline"].tolist() == pytest.approx([0, 12, 24])
+
+
+def test_a_time_that_nothing_tells_is_one_problem_without_what_follows_from_it(
+    tmp_path: Path,
+) -> None:
+    rows = "a F CN 70\na F CN n/a\na F CN 72\nb M AD 60\nb M AD 61\n"
+    first, *others = _problems(write(tmp_path / "p.tsv", f"age\n{rows}"))
+    assert "the time of this visit is unknown" in first
+    assert "(3 rows, first 2, 3, 4; " in first
+    assert len(others) == 1
+    assert "row 3, column age: got nothing" in others[0]
+
+
+@pytest.mark.parametrize("date", ["1900-01-01", "9999-12-31"])
+@pytest.mark.parametrize("age", ["age", "age_bl"])
+def test_a_date_that_stands_for_none_is_told_where_it_is(
+    date: str, age: str, tmp_path: Path
+) -> None:
+    later = 70 if age == "age_bl" else 71
+    rows = f"a F CN 70 2020-03-15\na F CN {later} {date}\nb F CN 60 2021-01-05\n"
+    problems = _problems(write(tmp_path / "p.tsv", f"{age} visit_date\n{rows}"))
+    assert len(problems) == 1
+    assert "column visit_date: got a visit" in problems[0]
+    assert "years after the person's first one; at most 50" in problems[0]
+
+
+def test_commas_in_times_and_ages_are_told_without_what_follows_from_them(tmp_path: Path) -> None:
+    rows = "a F CN 70,1 0,0\na F CN 71,2 12,1\nb M AD 60,5 0,0\nb M AD 61,5 12,4\n"
+    problems = _problems(write(tmp_path / "p.tsv", f"age months\n{rows}"))
+    assert [problem.split(":")[0] for problem in problems] == [
+        "p.tsv, column months",
+        "p.tsv, column age",
+    ]
+
+
+def test_a_wave_with_volumes_took_place_though_its_age_is_missing(tmp_path: Path) -> None:
+    long = "a F CN 70 0 7000\na F CN n/a 12 6900\nb M AD 60 0 6500\n"
+    by_row = load_cohort(write(tmp_path / "long.tsv", f"age months hippocampus_mm3\n{long}"))
+    measured = ("age", "months", "hippocampus_mm3")
+    columns = [f"{name}_W{wave}" for wave in (1, 2) for name in measured]
+    wide = "a F CN 70 0 7000 n/a 12 6900\nb M AD 60 0 6500 n/a 12 n/a\n"
+    by_column = load_cohort(write(tmp_path / "wide.tsv", f"{' '.join(columns)}\n{wide}"))
+    for one in (by_row, by_column):
+        assert one.visits["age_years"].tolist() == pytest.approx([70, 71, 60])
+        assert one.visits["months_from_baseline"].tolist() == pytest.approx([0, 12, 0])
+        assert one.volumes["volume_mm3"].tolist() == [7000, 6900, 6500]
+    assert any("1 of 4 planned visits have no age and no volume" in n for n in by_column.notes)
+
+
+def test_age_at_entry_is_that_of_the_day_from_which_visits_are_counted(tmp_path: Path) -> None:
+    rows = "OAS1 F 0 70 365\nOAS1 F 0 70 1096\n"
+    path = tmp_path / "p.tsv"
+    path.write_text(
+        "Subject\tsex\tcdr\tAgeatEntry\tdays_to_visit\n" + rows.replace(" ", "\t"), encoding="utf-8"
+    )
+    cohort = load_cohort(path, profile="oasis3")
+    assert cohort.visits["months_from_baseline"].tolist() == pytest.approx([0, 24], abs=0.1)
+    assert cohort.visits["age_years"].tolist() == pytest.approx([71, 73], abs=0.01)
+
+
+def test_braces_in_names_of_columns_are_no_places(tmp_path: Path) -> None:
+    rows = "a F CN 70 0 2020-01-01\na F CN 71 12 2010-01-01\nb F CN 60 0 2020-01-01\n"
+    path = write(tmp_path / "p.tsv", f"age month{{0}} at{{day}}\n{rows}")
+    (problem,) = _problems(
+        path, column_map={"month{0}": "months_from_baseline", "at{day}": "visit_date"}
+    )
+    assert "at{day} and month{0} tell different times: month -120 and month 12" in problem

@@ -8,18 +8,22 @@ import pandas as pd
 from cohorts.sources.agreement import AGREE_WITHIN_YEARS
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.records import Records
-from cohorts.sources.times import MONTHS_PER_YEAR, TOP_CODED
+from cohorts.sources.times import MONTHS_PER_YEAR, TELLING_TIMES, TOP_CODED
 
 BASELINE_WITHIN_MONTHS: Final = 1.0
 """How far from month 0 the first visit may be and still be the baseline."""
 
 
 def check_visits(records: Records) -> None:
-    """Report visits that appear twice, out of order, or without a baseline."""
-    _check_repeated_sessions(records)
-    _check_baseline(records)
-    _check_order(records)
-    _check_ages_against_time(records)
+    """Report visits that appear twice, out of order, or without a baseline.
+
+    Where times or ages of the whole table cannot be read, the same visits have no order.
+    """
+    if not records.is_told_of(*TELLING_TIMES):
+        _check_repeated_sessions(records)
+        _check_baseline(records)
+        _check_order(records)
+        _check_ages_against_time(records)
     _check_repeated_scans(records)
 
 
@@ -85,7 +89,7 @@ def _check_order(records: Records) -> None:
     goes_back = same_person & (order["number"] > order["number"].shift())
     goes_back &= order["months"] <= order["months"].shift()
     records.report(
-        goes_back.reindex(frame.index),
+        goes_back.reindex(frame.index) & ~frame["participant_id"].isin(records.untimed),
         "session_id",
         "{value} is not later than the visit before it; visits in order of time are expected",
     )
@@ -108,6 +112,7 @@ def _check_ages_against_time(records: Records) -> None:
     first_age = at_baseline.groupby(frame["participant_id"]).transform("first")
     expected = first_age + frame["months_from_baseline"] / MONTHS_PER_YEAR
     differs = (frame["age_years"] - expected).abs() > AGREE_WITHIN_YEARS
+    differs &= ~frame["participant_id"].isin(records.untimed)
     if TOP_CODED in frame:
         differs &= ~frame[TOP_CODED].fillna(0).astype(bool)
     if differs.any() and _are_baseline_ages(frame):
