@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from cohorts.cohort_tables import CohortTables
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
+from cohorts.keys import locate_rows
 from cohorts.measured import compute_change, spread_volumes, take_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.sources.columns import name_volume_column
-from cohorts.visits import MONTHS, WINDOW_MONTHS, is_visit, match_visits, order_visits, take_visit
+from cohorts.visits import (
+    MONTHS,
+    WINDOW_MONTHS,
+    is_visit,
+    match_places,
+    match_visits,
+    order_visits,
+    take_visit,
+)
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
@@ -173,14 +183,40 @@ class Cohort(CohortTables):
         CohortError
             As `get_volumes`; where no time is planned, or a window is negative.
         """
-        if not planned_months or not window_months >= 0:
-            raise CohortError(
-                "planned_months must hold a time and window_months must be 0 or more, got "
-                f"{list(planned_months)} and {window_months:g}."
-            )
+        _check_times(planned_months, window_months)
         columns = [*_VISIT, MONTHS, "region", "volume_mm3"]
         rows = self._measure(region)[columns]
         return match_visits(rows, planned_months, window_months, by=[_PERSON, "region"])
+
+    def spread_over(
+        self, region: str, planned_months: Sequence[float], *, window_months: float = WINDOW_MONTHS
+    ) -> pd.DataFrame:
+        """Return everyone's volume (mm3) of a region at each planned time.
+
+        Parameters
+        ----------
+        region, planned_months, window_months
+            As in `volumes_near`.
+
+        Returns
+        -------
+        DataFrame
+            Index `participant_id` in order of `participants`, one column a planned time; NaN where
+            no visit stands for it.
+
+        Raises
+        ------
+        CohortError
+            As `volumes_near`.
+        """
+        _check_times(planned_months, window_months)
+        planned, rows = np.array(sorted(set(planned_months)), dtype=float), self._measure(region)
+        people = self.participants[[_PERSON]]
+        chosen, times = match_places(rows, planned, window_months, by=[_PERSON])
+        volumes = np.full((len(people), len(planned)), np.nan)
+        places = locate_rows(rows[[_PERSON]], people, [_PERSON])
+        volumes[places[chosen], times] = rows["volume_mm3"].to_numpy()[chosen]
+        return pd.DataFrame(volumes, pd.Index(people[_PERSON]), planned)
 
     def volumes_at(
         self, region: str, months: float, *, window_months: float = WINDOW_MONTHS
@@ -282,3 +318,11 @@ class Cohort(CohortTables):
         found = spread_volumes(volumes, places, len(self.visits))[region].to_numpy()
         visits = self.visits[[*_VISIT, MONTHS]].assign(region=region, volume_mm3=found)
         return order_visits(visits)
+
+
+def _check_times(planned_months: Sequence[float], window_months: float) -> None:
+    if not planned_months or not window_months >= 0:
+        raise CohortError(
+            "planned_months must hold a time and window_months must be 0 or more, got "
+            f"{list(planned_months)} and {window_months:g}."
+        )

@@ -80,6 +80,22 @@ def match_visits(
         In order of `planned_months`, then of `rows`.
     """
     planned = np.array(sorted(set(planned_months)), dtype=float)
+    chosen, stands_for = match_places(rows, planned, window_months, by=by)
+    return rows.iloc[chosen].reset_index(drop=True).assign(planned_months=planned[stands_for])
+
+
+def match_places(
+    rows: pd.DataFrame, planned: npt.NDArray[np.float64], window_months: float, *, by: Sequence[str]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.integer]]:
+    """Return the places of the rows that `match_visits` returns, and of the times they stand for.
+
+    Parameters
+    ----------
+    rows, window_months, by
+        As there.
+    planned
+        The times in order, each once.
+    """
     months = rows[MONTHS].to_numpy(dtype=float)
     nearest, distance = np.zeros(len(rows), dtype=np.int16), np.full(len(rows), np.inf)
     for place, time in enumerate(planned):
@@ -93,5 +109,4 @@ def match_visits(
         order = np.lexsort((months[chosen], distance[chosen]))
         chosen = np.sort(chosen[order][~pd.Series(whose[order]).duplicated().to_numpy()])
     chosen = chosen[np.argsort(nearest[chosen], kind="stable")]
-    found = rows.iloc[chosen].reset_index(drop=True)
-    return found.assign(planned_months=planned[nearest[chosen]])
+    return chosen, nearest[chosen]

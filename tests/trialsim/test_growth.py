@@ -142,7 +142,7 @@ def test_the_expectations_move_with_the_people_they_are_estimated_from() -> None
     assert np.abs(expected.refit.move(np.ones((1, 80)))).max() < 1e-3
     only = np.zeros((1, 80))
     only[0, 30:] = 1
-    moved = expected.outcome[:20, 2] + expected.refit.move(only)[0, :20, 2]
+    moved = expected.outcome[:20, 2] + expected.refit.move(only)[0, 2, :20]
     growth = fit_growth(outcome[30:], TIMES, x[30:])
     again = expect_outcomes(growth, outcome[:20], Predictors(x[:20])).outcome[:, 2]
     assert moved == pytest.approx(again, abs=0.3)

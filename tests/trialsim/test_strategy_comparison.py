@@ -10,9 +10,11 @@ import pytest
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BREAK_EVEN, validate_table
+from trialsim.comparison import candidate_runs
 from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
+    PoolGatherer,
     find_enrolled,
     gather_pool,
     read_screened,
@@ -25,6 +27,7 @@ from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 from trialsim.simulation.effects import compute_normal_change
 from trialsim.simulation.trajectories import build_trajectories, convert_unit
+from trialsim.simulation.trials import SimulatedTrials, simulate_trials
 
 MONTHS = (0.0, 12.0, 24.0)
 DESIGN = TrialDesign(
@@ -331,6 +334,36 @@ def test_whoever_enrolls_everyone_draws_as_if_they_were_ranked() -> None:
     ranks = rank_scores(screened.scores["mine"], other)
     assert len(ranks) == N
     assert own.random() == other.random()
+
+
+def test_what_is_drawn_after_everyone_does_not_depend_on_how_often_they_are_enrolled() -> None:
+    trajectories, scores = build_people()
+    trajectories.iloc[::3, 1] = np.nan
+    screened = read_screened(trajectories, scores, DESIGN)
+    candidates = [Candidate("random", 1.0), Candidate("mine", 1.0), Candidate("mine", 0.4)]
+    once, again = np.random.default_rng(4), np.random.default_rng(4)
+    gatherer = PoolGatherer(screened, once)
+    found = [gatherer.gather(one) for one in candidates]
+    each = [gather_pool(one, screened, again) for one in candidates]
+    assert (found[2].outcome == each[2].outcome).all()
+    assert (found[1].outcome == found[0].outcome).all()
+    assert not (found[1].outcome == each[1].outcome).all()
+
+
+@pytest.mark.parametrize(("analyses", "expected"), [(("mmrm",), 3), (("mmrm", "ancova_score"), 5)])
+def test_trials_of_everyone_are_simulated_again_only_for_another_score(
+    analyses: tuple[str, ...], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models: list[object] = []
+
+    def simulate(model: Any, *args: Any, **options: Any) -> SimulatedTrials:
+        models.append(model)
+        return simulate_trials(model, *args, **options)
+
+    monkeypatch.setattr(candidate_runs, "simulate_trials", simulate)
+    design = DESIGN.change(analyses=analyses)
+    compare(design=design, n_simulations=20, n_bootstrap=0)
+    assert len({*map(id, models)}) == expected
 
 
 @pytest.mark.parametrize("fraction", [0.5, 1.0])

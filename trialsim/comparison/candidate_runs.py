@@ -1,11 +1,12 @@
 """Simulation of one candidate: its power at each size, the size that reaches the target."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Flags, Floats
 from trialsim.comparison.candidates import Candidate, keep_possible_analyses
 from trialsim.comparison.closed_form import (
@@ -27,7 +28,7 @@ from trialsim.simulation.outcomes import (
 )
 from trialsim.simulation.performance import compute_characteristics, compute_rejections
 from trialsim.simulation.pool import Pool
-from trialsim.simulation.trials import Sizes, find_shift, simulate_trials
+from trialsim.simulation.trials import SimulatedTrials, Sizes, find_shift, simulate_trials
 from trialsim.workers.spread import Workers
 
 _AROUND = (0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.4)
@@ -97,6 +98,8 @@ class CandidateRun:
         Analysis -> people needed in control.
     closed_form_sizes
         Analysis -> the same by formula; NaN where there is none.
+    trials
+        That were simulated.
     """
 
     candidate: Candidate
@@ -107,6 +110,7 @@ class CandidateRun:
     rejected: dict[str, Flags]
     sizes: dict[str, SizeEstimate]
     closed_form_sizes: dict[str, float]
+    trials: SimulatedTrials
 
 
 def prepare_candidate(candidate: Candidate, pool: Pool, design: TrialDesign) -> PreparedCandidate:
@@ -134,19 +138,35 @@ def run_candidate(
     sizes: Sizes,
     simulation: Simulation,
     on_progress: Callable[[int], None] | None = None,
+    *,
+    known: Sequence[CandidateRun] = (),
 ) -> CandidateRun:
-    """Return the simulation of one candidate at every size, then its search for the target."""
+    """Return the simulation of one candidate at every size, then its search for the target.
+
+    Parameters
+    ----------
+    prepared, costs, sizes, simulation
+        What is simulated, and how.
+    on_progress
+        Told the number of replicates finished since the last call.
+    known
+        Candidates at the same sizes, whose trials are not simulated again where they are the same.
+    """
     candidate, design, pool = prepared.candidate, prepared.design, prepared.pool
     model, moments = prepared.model, prepared.moments
-    trials = simulate_trials(
-        model,
-        design,
-        sizes,
-        seed=simulation.seed,
-        replicates=range(simulation.n_simulations),
-        workers=simulation.workers,
-        on_progress=on_progress,
-    )
+    trials = next((run.trials for run in known if _draws_alike(prepared, run)), None)
+    if trials is None:
+        trials = simulate_trials(
+            model,
+            design,
+            sizes,
+            seed=simulation.seed,
+            replicates=range(simulation.n_simulations),
+            workers=simulation.workers,
+            on_progress=on_progress,
+        )
+    elif on_progress is not None:
+        on_progress(simulation.n_simulations)
     rows: list[dict[str, Any]] = []
     rejected, found, formula = {}, {}, {}
     for name in design.analyses:
@@ -162,7 +182,22 @@ def run_candidate(
             found[name] = _search(model, design, name, formula[name], simulation)
         if not has_closed_form(name, design):
             formula[name] = np.nan
-    return CandidateRun(candidate, design, pool, moments, rows, rejected, found, formula)
+    return CandidateRun(candidate, design, pool, moments, rows, rejected, found, formula, trials)
+
+
+def _draws_alike(prepared: PreparedCandidate, run: CandidateRun) -> bool:
+    """Return whether trials are those of a run: two strategies that enroll everyone, for example.
+
+    Only the people's scores may differ, where no analysis looks at them.
+    """
+    uses_score = any(ANALYSES[name].uses_score for name in prepared.design.analyses)
+    if uses_score or not isinstance(prepared.model, ResamplingModel):
+        return False
+    own, other = prepared.pool, run.pool
+    return prepared.design == run.design and all(
+        np.array_equal(getattr(own, name), getattr(other, name))
+        for name in ("outcome", "weights", "true_change")
+    )
 
 
 def build_outcome_model(pool: Pool, design: TrialDesign) -> OutcomeModel:

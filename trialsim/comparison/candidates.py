@@ -253,13 +253,15 @@ class PoolGatherer:
         """
         chosen = find_enrolled(candidate, self.screened, self.rng)
         first, before = self._of_everyone, deepcopy(self.rng)
+        if candidate.expectation != EVERYONE or first is None:
+            if candidate.expectation == EVERYONE:
+                self._of_everyone = before
+            return _build(candidate, self.screened, chosen, self.rng)
         # drawn in any case, so that what is drawn for the candidates after it stays the same
-        pool = _build(candidate, self.screened, chosen, self.rng)
-        if candidate.expectation != EVERYONE:
-            return pool
-        if first is None:
-            self._of_everyone = before
-            return pool
+        if self.screened.target is None and not self.screened.is_predicted:
+            self.rng.standard_normal(self.screened.outcome[self.screened.was_seen].shape)
+        else:
+            _build(candidate, self.screened, chosen, self.rng)
         return _build(candidate, self.screened, chosen, deepcopy(first))
 
 

@@ -10,7 +10,7 @@ from cohorts.schema import validate_table
 from trialsim import defaults
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
-from trialsim.comparison.candidate_runs import Simulation, run_candidate
+from trialsim.comparison.candidate_runs import CandidateRun, Simulation, run_candidate
 from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
@@ -220,10 +220,10 @@ def compare_screened(
     )
     n_used = n_bootstrap if n_bootstrap >= MIN_SAMPLES else 0
     report = _Reporter(on_progress, len(prepared.candidates) * n_simulations + n_used)
-    runs = []
+    runs: list[CandidateRun] = []
     for one in prepared.candidates:
         report.name = one.candidate.label
-        runs.append(run_candidate(one, costs, sizes, simulation, report))
+        runs.append(run_candidate(one, costs, sizes, simulation, report, known=runs))
     report.name = "error of the cohort"
     cohort = bootstrap_sizes(
         screened,

@@ -4,9 +4,9 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
+from trialsim.ordering import rank_with_ties
 
 _NORMAL: Final = 1.959963984540054
 _FEWEST: Final = 5
@@ -32,7 +32,7 @@ def list_unrelated(screened: Screened) -> list[str]:
         if not Candidate(name, 1.0).is_screened or known.sum() < _FEWEST:
             continue
         weights = screened.weights.get(name, screened.weights[EVERYONE])[known]
-        ranks = np.stack([stats.rankdata(score[known]), stats.rankdata(decline[known])])
+        ranks = np.stack([rank_with_ties(score[known]), rank_with_ties(decline[known])])
         covariance = np.cov(ranks, aweights=weights)
         spread = math.sqrt(covariance[0, 0] * covariance[1, 1])
         found = float(covariance[0, 1]) / spread if spread else 0.0

@@ -72,7 +72,7 @@ def transport(
     with_change = np.stack(
         [
             (share * offset * column).sum(axis=1)
-            for column in (people.outcome[..., 0], np.broadcast_to(score, share.shape))
+            for column in (people.outcome[:, 0], np.broadcast_to(score, share.shape))
         ],
         axis=1,
     )

@@ -88,14 +88,29 @@ def _compare(
     covariates: Mapping[str, npt.NDArray[np.floating]], is_selected: npt.NDArray[np.bool_]
 ) -> pd.DataFrame:
     """Compare people by one covariate after the other."""
+    groups = np.flatnonzero(is_selected), np.flatnonzero(~is_selected)
     found = []
-    for name, known in covariates.items():
-        values = known.astype(float, copy=False)
-        selected, others = pd.Series(values[is_selected]), pd.Series(values[~is_selected])
-        if all(group.count() >= min(_LEAST_KNOWN, len(group)) for group in (selected, others)):
-            mean, other = selected.mean(), others.mean()
-            spread = np.sqrt((selected.var() + others.var()) / 2)
+    for name, values in covariates.items():
+        (n, mean, variance), (n_other, other, other_variance) = (
+            _describe(values.take(rows).astype(float, copy=False)) for rows in groups
+        )
+        counts = zip((n, n_other), map(len, groups), strict=True)
+        if all(known >= min(_LEAST_KNOWN, size) for known, size in counts):
+            spread = np.sqrt((variance + other_variance) / 2)
             standardized = (mean - other) / spread if spread > 0 else np.nan
             found.append((name, mean, other, standardized))
     columns = ["covariate", "mean_selected", "mean_not_selected", "standardized_difference"]
     return pd.DataFrame(found, columns=columns)
+
+
+def _describe(values: npt.NDArray[np.float64]) -> tuple[int, float, float]:
+    """Return how many values are known, their mean and variance."""
+    missing = np.isnan(values)
+    n = len(values) - int(np.count_nonzero(missing))
+    if n < len(values):
+        values[missing] = 0.0
+    mean = values.sum() / n if n else np.nan
+    squares = (mean - values) ** 2
+    if n < len(values):
+        squares[missing] = 0.0
+    return n, float(mean), float(squares.sum() / (n - 1)) if n > 1 else np.nan

@@ -128,9 +128,9 @@ class Predictors:
 class _Terms(NamedTuple):
     """What each person adds to generalized least squares.
 
-    X'V^-1 X of each person's visits, (n_people, p, p); X'V^-1 r at the fit to everyone,
-    (n_people, p); derivative of the expected outcomes, then of the true baseline,
-    (n_people, n_visits + 1, p).
+    X'V^-1 X of each person's visits, what of it lies on or above the diagonal, (n_people,
+    p (p + 1) / 2); X'V^-1 r at the fit to everyone, (n_people, p); derivative of the expected
+    outcomes, then of the true baseline, (n_visits + 1, n_people, p).
     """
 
     information: Floats
@@ -161,21 +161,29 @@ class Refit:
         return Refit(self.growth, self.outcome[people], self.predictors.select(people))
 
     def move(self, weights: Floats) -> Floats:
-        """Return what is added to each expectation in samples, (n_samples, n_people, n_visits + 1).
+        """Return what is added to each expectation in samples, (n_samples, n_visits + 1, n_people).
 
         Parameters
         ----------
         weights
             (n_samples, n_people).
         """
-        n_people, n_terms = self._terms.score.shape
-        flat = self._terms.information.reshape(n_people, -1)
-        information = (weights @ flat).reshape(-1, n_terms, n_terms)
+        n_terms = self._terms.score.shape[1]
+        rows, columns = np.triu_indices(n_terms)
+        information = np.empty((len(weights), n_terms, n_terms))
+        half = weights @ self._terms.information
+        information[:, rows, columns] = information[:, columns, rows] = half
         # a sample may lack a diagnosis altogether: its term then stays
-        diagonal = np.maximum(flat.mean(axis=0).reshape(n_terms, n_terms).diagonal(), 1e-300)
-        information += 1e-6 * np.diag(diagonal)
+        information += 1e-6 * np.diag(np.maximum(self._diagonal, 1e-300))
         moved = np.linalg.solve(information, (weights @ self._terms.score)[..., None])[..., 0]
         return np.asarray(np.tensordot(moved, self._terms.response, axes=(1, 2)))
+
+    @cached_property
+    def _diagonal(self) -> Floats:
+        """Mean of each diagonal element of the information, (p,)."""
+        n_terms = self._terms.score.shape[1]
+        rows, columns = np.triu_indices(n_terms)
+        return np.asarray(self._terms.information[:, rows == columns].mean(axis=0))
 
     @cached_property
     def _terms(self) -> _Terms:
@@ -183,20 +191,22 @@ class Refit:
         predictors = self.predictors.join()
         design = _build_design(self.growth, predictors)
         n_people, n_visits, size = design.shape
-        information, score = np.zeros((n_people, size, size)), np.zeros((n_people, size))
-        response = np.zeros((n_people, n_visits + 1, size))
+        rows, columns = np.triu_indices(size)
+        information, score = np.zeros((n_people, len(rows))), np.zeros((n_people, size))
+        response = np.zeros((n_visits + 1, n_people, size))
         for one in _iterate_patterns(self.growth, self.outcome, predictors):
             own = design[one.people][:, one.seen]
             back = own.transpose(0, 2, 1) @ one.inverse
-            information[one.people] = back @ own
+            information[one.people] = (back @ own)[:, rows, columns]
             score[one.people] = (back @ one.off[..., None])[..., 0]
             lacks = np.flatnonzero(~one.seen)
-            response[np.ix_(one.people, lacks)] = (design[one.people] - one.gain @ own)[:, lacks]
+            missed = (design[one.people] - one.gain @ own)[:, lacks]
+            response[np.ix_(lacks, one.people)] = missed.transpose(1, 0, 2)
             if one.seen[0]:
                 share = self.growth.residual_variance * one.inverse[0]
-                response[one.people, -1] = share @ own
+                response[-1, one.people] = share @ own
             else:
-                response[one.people, -1] = response[one.people, 0]
+                response[-1, one.people] = response[0, one.people]
         return _Terms(information, score, response)
 
 

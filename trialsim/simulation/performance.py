@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from trialsim.analysis.result import Flags, Floats
 from trialsim.design import TrialDesign
+from trialsim.enrichment.bootstrap import compute_score_interval
 from trialsim.simulation.trials import Fits, SimulatedTrials
 
 
@@ -89,12 +90,12 @@ def compute_share_mcse(happened: Flags) -> float:
 
 
 def _describe_power(rejected: Flags) -> dict[str, float]:
-    interval = stats.binomtest(int(rejected.sum()), rejected.size).proportion_ci(method="wilson")
+    low, high = compute_score_interval(*np.array([[rejected.sum()], [rejected.size]]))
     return {
         "power": float(rejected.mean()),
         "mcse": compute_share_mcse(rejected),
-        "power_lower": float(interval.low),
-        "power_upper": float(interval.high),
+        "power_lower": float(low[0]),
+        "power_upper": float(high[0]),
     }
 
 

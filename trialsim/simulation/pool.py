@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
+from trialsim.ordering import sort_places
 from trialsim.simulation.expectations import ExpectedOutcomes
 
 SMALL_POOL = 50
@@ -146,7 +147,7 @@ def build_pool(
     change = whole[:, -1] - whole[:, 0]
     if np.ptp(change[both]) == 0:
         raise DesignError(f"{name}: everyone has the same change, so there is nothing to simulate.")
-    order = np.argsort(change, kind="stable")
+    order = sort_places(change)
     widened, wide_score = widen(whole, filled, weights)
     return Pool(
         widened[order],

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.keys import locate_rows
 from cohorts.visits import WINDOW_MONTHS
 from trialsim.analysis.result import Floats
 from trialsim.design import TrialDesign
@@ -39,15 +38,9 @@ def build_trajectories(
     DesignError
         Nobody has one of the planned visits.
     """
-    found = cohort.volumes_near(
-        design.visits_months, region=design.endpoint, window_months=window_months
-    )
-    key, months = ["participant_id"], list(design.visits_months)
-    people = locate_rows(found[key], cohort.participants[key], key)
-    visits = pd.Index(months).get_indexer(pd.Index(found["planned_months"]))
-    volumes = np.full((len(cohort.participants), len(months)), np.nan)
-    volumes[people, visits] = found["volume_mm3"]
-    table = pd.DataFrame(volumes, pd.Index(cohort.participants["participant_id"]), months)
+    table = cohort.spread_over(design.endpoint, design.visits_months, window_months=window_months)[
+        list(design.visits_months)
+    ]
     _refuse_absent_visits(table, window_months)
     return table
 

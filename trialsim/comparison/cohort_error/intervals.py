@@ -3,7 +3,7 @@
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from trialsim.analysis.result import Floats
 
@@ -45,7 +45,7 @@ def compute_size_interval(log_ratios: Floats, df: float) -> tuple[float, float]:
 
 def compute_t_quantile(df: float) -> float:
     """Return the quantile of the t distribution that a 95 % interval goes to."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, max(df, 1.0)))
+    return float(special.stdtrit(max(df, 1.0), (1 + LEVEL) / 2))
 
 
 def compute_percentiles(samples: Floats) -> tuple[float, float]:

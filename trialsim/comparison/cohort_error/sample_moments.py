@@ -1,6 +1,5 @@
 """Moments of the people selected in many samples at once, and how a size depends on each person."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +24,7 @@ class PersonMoments:
     change
         True change to the last visit, (n_samples, n_people).
     outcome
-        Expected outcomes around everyone's mean, (n_samples, n_people, n_visits).
-    products
-        Of these outcomes, (n_samples, n_people, n_visits, n_visits).
+        Expected outcomes around everyone's mean, (n_samples, n_visits, n_people).
     unseen
         Conditional covariance of missed visits in the model, (1, n_people, n_visits, n_visits).
     surprise
@@ -38,7 +35,6 @@ class PersonMoments:
 
     change: Floats
     outcome: Floats
-    products: Floats
     unseen: Floats
     surprise: Floats
     middle: Floats
@@ -58,15 +54,14 @@ class PersonMoments:
         """
         # centred, so that squares of large volumes do not drown the changes
         middle = expected.outcome[was_seen].mean(axis=0)
-        outcome = np.where(was_seen[:, None], expected.outcome - middle, 0.0)[None]
+        outcome = np.where(was_seen, (expected.outcome - middle).T, 0.0)[None]
         start = np.where(was_seen, expected.true_baseline - middle[0], 0.0)[None]
         if expected.refit is not None:
             moved = expected.refit.move(weights)
-            outcome, start = outcome + moved[..., :-1], start + moved[..., -1]
-        products = outcome[..., :, None] * outcome[..., None, :]
-        change = outcome[..., -1] + middle[-1] - (start + middle[0])
+            outcome, start = outcome + moved[:, :-1], start + moved[:, -1]
+        change = outcome[:, -1] + middle[-1] - (start + middle[0])
         unseen = expected.covariance[None]
-        return cls(change, outcome, products, unseen, expected.surprise, middle)
+        return cls(change, outcome, unseen, expected.surprise, middle)
 
 
 @dataclass(frozen=True)
@@ -111,22 +106,19 @@ def compute_moments(people: PersonMoments, weights: Floats, score: Floats) -> Sa
         (n_people,) or (n_samples, n_people), none missing; 0 for none.
     """
     share = weights / weights.sum(axis=1, keepdims=True)
-    n_samples, n_visits = len(share), people.outcome.shape[2]
+    n_samples, n_visits = len(share), people.outcome.shape[1]
     mean, second = np.empty((n_samples, n_visits + 1)), np.empty((n_samples, *[n_visits + 1] * 2))
-    mean[:, :-1] = _average(share, people.outcome)
-    unseen, spread = _average(share, people.unseen), compare_spread(people.surprise, share)
-    second[:, :-1, :-1] = _average(share, people.products) + spread[:, None, None] * unseen
+    unseen = (share @ people.unseen[0].reshape(share.shape[1], -1)).reshape(-1, *[n_visits] * 2)
+    spread = compare_spread(people.surprise, share)
+    weighted = share[:, None, :] * people.outcome
+    mean[:, :-1] = weighted.sum(axis=2)
+    products = weighted @ people.outcome.transpose(0, 2, 1)
+    second[:, :-1, :-1] = products + spread[:, None, None] * unseen
     with_score = share * score
     mean[:, -1] = with_score.sum(axis=1)
-    second[:, -1, :-1] = second[:, :-1, -1] = _average(with_score, people.outcome)
+    second[:, -1, :-1] = second[:, :-1, -1] = (people.outcome @ with_score[..., None])[..., 0]
     second[:, -1, -1] = (with_score * score).sum(axis=1)
     return SampleMoments((share * people.change).sum(axis=1), mean, second, unseen, spread)
-
-
-def _average(share: Floats, values: Floats) -> Floats:
-    flat = values.reshape(*values.shape[:2], math.prod(values.shape[2:]))
-    flat = np.broadcast_to(flat, (len(share), *flat.shape[1:]))
-    return np.asarray((share[:, None, :] @ flat)[:, 0].reshape(len(share), *values.shape[2:]))
 
 
 def widen_covariance(covariance: Floats, n_effective: float) -> Floats:
@@ -186,7 +178,7 @@ def compute_influences(
     step = _STEP * np.maximum(np.abs(moments.change), 1e-12)
     slope = differentiate(step, no_mean, no_second, step)
     influence = slope[:, None] * (people.change - moments.change[:, None])
-    n_visits = people.outcome.shape[2]
+    n_visits = people.outcome.shape[1]
     known = np.isfinite(people.surprise)
     share_known = np.maximum(weights @ known / weights.sum(axis=1), 1e-12)[:, None]
     surprise = np.where(known, people.surprise - moments.spread[:, None], 0.0) / share_known
@@ -194,11 +186,11 @@ def compute_influences(
     def get_product(j: int, k: int) -> Floats:
         if j == n_visits:
             return get_column(j) * get_column(k)
-        own = people.products[..., j, k] + moments.spread[:, None] * people.unseen[..., j, k]
+        own = get_column(j) * get_column(k) + moments.spread[:, None] * people.unseen[..., j, k]
         return np.asarray(own + moments.unseen[:, j, k, None] * surprise)
 
     def get_column(j: int) -> Floats:
-        return people.outcome[..., j] if j < n_visits else score
+        return people.outcome[:, j] if j < n_visits else score
 
     for j in range(n_columns):
         step = _STEP * spread[:, j]

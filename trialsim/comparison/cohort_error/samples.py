@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import Target
 from trialsim.enrichment.folds import Samples
+from trialsim.ordering import sort_places
 
 _CHUNK = 100
 """Samples that are computed at once; results do not depend on it."""
@@ -108,7 +109,7 @@ class RankedWeights:
         """
         places = np.arange(weights.shape[1]) if order is None else order
         value = np.where(np.isnan(score), np.inf, -score)[..., places]
-        ranked = places[np.argsort(value, axis=-1, kind="stable")]
+        ranked = places[sort_places(value)]
         ranked, weights = np.broadcast_arrays(np.atleast_2d(ranked), weights)
         sorted_weights = np.take_along_axis(weights, ranked, axis=1)
         return cls(ranked, sorted_weights, np.cumsum(sorted_weights, axis=1))

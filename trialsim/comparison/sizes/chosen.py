@@ -16,7 +16,7 @@ Appl Stat 3:822), who take that of a chosen minimum off.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from trialsim.analysis.result import Floats
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
@@ -142,7 +142,7 @@ class _SizeError:
 
     def compute_low_probability(self, raised: float) -> float:
         """Return the probability that the power of a raised size is below .70."""
-        return float(stats.t.sf((raised + self.enough) / self.spread, self.df))
+        return float(special.stdtr(self.df, -(raised + self.enough) / self.spread))
 
     def assure(self) -> float:
         """Return how much a size must be raised to be assured."""

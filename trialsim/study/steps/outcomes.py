@@ -19,7 +19,6 @@ from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
 from trialsim.errors import DesignError
 from trialsim.simulation import build_trajectories
-from trialsim.simulation.assumed import draw_assumed_people
 from trialsim.study.job import Job
 from trialsim.study.steps.archive import describe_screened, get_own_volume, score_archive
 from trialsim.study.steps.following import are_followed, find_own_follow_up
@@ -288,6 +287,9 @@ def _predict_as_stated(
 
 
 def _assume(design: TrialDesign, screening: Screening, scores: pd.DataFrame) -> Outcomes:
+    # what SciPy draws with takes half a second to load
+    from trialsim.simulation.assumed import draw_assumed_people
+
     volume = get_own_volume(screening.tables).mean()
     if not np.isfinite(volume) and design.unit == "mm3":
         raise DesignError(

@@ -4,7 +4,6 @@ from cohorts.errors import CohortError
 from cohorts.schema import validate_table
 from reports.store.run import Run
 from trialsim.comparison.comparison import compare_screened
-from trialsim.comparison.enrollment import tabulate_accrual
 from trialsim.comparison.refitting import widen_scores
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step
@@ -72,6 +71,9 @@ def simulate(job: Job, run: Run) -> None:
     for name, table in found.tables.items():
         run.write(name, table)
     if job.protocol.accrual is not None:
+        # the distributions of SciPy take half a second to load
+        from trialsim.comparison.enrollment import tabulate_accrual
+
         sizes = (found.tables["sample_sizes"], found.tables["proposed_sizes"])
         table = tabulate_accrual(*sizes, job.protocol.accrual, design.duration_months)
         run.write("accrual", validate_table(table, "accrual"))
