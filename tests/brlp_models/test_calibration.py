@@ -91,11 +91,13 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
 ) -> None:
     people, words = write_people(model, tmp_path)
 
-    def break_off(*_: object) -> Path:
+    def break_off(*_: object, **__: object) -> list[str]:
         raise StorageError("The disk is full.")
 
     with monkeypatch.context() as patched:
-        patched.setattr("brlp_models.model.folder.copy_model_folder", break_off)
+        # what is computed from the people comes before anything is written
+        calibration = "brlp_models.evaluation.calibration.volume_error"
+        patched.setattr(f"{calibration}.describe_volume_error", break_off)
         broken = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
     assert broken.exit_code == 1
     assert len(list((tmp_path / "calibrated.partial/error/people").iterdir())) == 10

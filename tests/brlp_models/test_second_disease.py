@@ -197,9 +197,10 @@ def test_train_predict_rank_power(folder: Path) -> None:
     words = ("--model", folder / "training/model", "--horizons-months", "24", "--samples", "2")
     run("predict", cohort, *words, *shared)
     words = ("--endpoint", "thalamus", "--horizon-months", "24", "--fractions-enrolled", "0.5")
+    few = ("--n-bootstrap", "10")
     run("rank", cohort, "--strategies", "random,brlp", *words, *shared)
     words = ("--endpoint", "thalamus", "--visits-months", "0,24", "--slowing", "0.5")
-    run("power", cohort, *words, "--sample-sizes", "20,40", "--n-simulations", "100", *shared)
+    run("power", cohort, *words, "--sample-sizes", "20,40", "--n-simulations", "100", *few, *shared)
     found = Study.open(study, read_only=True)
     assert set(found.read("participants")["diagnosis"]) == {"MS"}
     predictions = found.read("predictions")
