@@ -1,5 +1,6 @@
 """`trialsim explore`: on this machine alone, behind a token; a study that is only read."""
 
+import json
 import re
 import shlex
 import signal
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 from urllib.error import URLError
 from urllib.request import HTTPCookieProcessor, build_opener
 
+import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("shiny", reason="the extra `explore` is not installed")
@@ -24,12 +27,13 @@ import trialsim as ts
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from trialsim.cli.app import app
-from trialsim.design import DropOut
+from trialsim.costs import Costs
+from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.explorer.app import _lay_out
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.downloads import describe_ways
-from trialsim.explorer.scenario import Scenario
+from trialsim.explorer.scenario import ASSUMED, AssumedSource, Scenario
 from trialsim.explorer.serving import build_server, take_port
 from trialsim.study.question import ask, describe_values
 
@@ -156,6 +160,30 @@ def test_a_state_is_the_same_question_in_python_and_by_command(contents: Content
     ]  # fmt: skip
     again = ask(contents.path, {}, settings=[one, other]).protocol
     assert describe_values(again, here) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "analysis", "fraction"),
+    [(0.0, "change", 0.3), (0.3, "change", 0.3), (0.3, "ancova_score", 0.3), (0.2, "change", 1.0)],
+)
+def test_the_calculator_is_the_same_question_in_python_and_by_command(
+    left: float, analysis: str, fraction: float
+) -> None:
+    design = replace(TrialDesign(unit="log_percent"), dropout=DropOut(left), analyses=(analysis,))
+    costs = Costs(screening=1500, participant=25_000)
+    asked = Scenario(design, costs, "random" if fraction == 1 else ASSUMED, fraction)
+    table = AssumedSource().compute_choices(asked)
+    page = table[np.isclose(table["fraction_enrolled"], fraction)].iloc[0]
+    ways = dict(describe_ways(None, asked, AssumedSource()))
+    done = CliRunner().invoke(app, [*shlex.split(ways["Command"])[1:], "--json"])
+    assert done.exit_code == 0, done.output
+    rows = pd.DataFrame(json.loads(done.stdout))
+    row = rows[np.isclose(rows["fraction_enrolled"], fraction)].iloc[0]
+    names = ("n_control_rounded", "n_treatment_rounded", "n_to_screen", "cost")
+    shown = ("n_control", "n_treatment", "n_to_screen", "cost")
+    assert [row[name] for name in names] == [page[name] for name in shown]
+    point = eval(ways["Python"].partition("\n")[2], {"ts": ts})
+    assert point.n_control == pytest.approx(row["n_control"])
 
 
 def test_many_even_steps_are_told_by_their_rule(contents: Contents) -> None:

@@ -409,3 +409,17 @@ def test_huge_effect_is_not_shown_by_one_person_an_arm() -> None:
 def test_retention_must_be_a_share() -> None:
     with pytest.raises(DesignError, match="retention"):
         analytic.means(delta=0.5, sd=1, power=0.8, retention=1.2)
+
+
+@pytest.mark.parametrize("distribution", ["z", "t"])
+def test_who_is_not_measured_is_enrolled_besides_in_an_enriched_trial(distribution: str) -> None:
+    people = {
+        "mean_decline": 100, "sd_decline": 100, "score_correlation": 0.5, "slowing": 0.25,
+        "fraction_enrolled": 0.3, "screening_cost": 10, "distribution": distribution,
+    }  # fmt: skip
+    whole = analytic.prognostic_enrichment(power=0.8, **people)
+    left = analytic.prognostic_enrichment(power=0.8, retention=0.8, **people)
+    for name in ("n_control", "n_treatment", "n_total", "n_to_screen", "cost"):
+        assert getattr(left, name) == pytest.approx(getattr(whole, name) / 0.8)
+    again = analytic.prognostic_enrichment(n_control=left.n_control, retention=0.8, **people)
+    assert again.power == pytest.approx(0.8)

@@ -16,6 +16,7 @@ from trialsim.analytic.arguments import (
     SHARE_TO_1,
 )
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
+from trialsim.analytic.retention import count_enrolled, count_measured
 from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
 from trialsim.errors import DesignError
@@ -62,6 +63,7 @@ def prognostic_enrichment(
     screening_cost: Quantity = 0.0,
     participant_cost: Quantity = 0.0,
     adjust_for_score: bool = False,
+    retention: Quantity = 1.0,
     n_control: Quantity | None = None,
     power: Quantity | None = None,
     alpha: Quantity = 0.05,
@@ -94,6 +96,8 @@ def prognostic_enrichment(
         Cost of each person screened (at every fraction, 1 included) and enrolled.
     adjust_for_score
         Whether the analysis adjusts for the score, by what correlation is left after selection.
+    retention
+        Share of the enrolled whose outcome is measured; missing completely at random.
     n_control, power, alpha, sides, allocation_ratio
         As in `trialsim.analytic.means`; exactly one of `n_control`, `power`, `slowing` is None.
     distribution
@@ -131,6 +135,7 @@ def prognostic_enrichment(
         normal_decline=(normal_decline, NOT_NEGATIVE),
         screening_cost=(screening_cost, NOT_NEGATIVE),
         participant_cost=(participant_cost, NOT_NEGATIVE),
+        retention=(retention, SHARE_TO_1),
     )
     selected = compute_selected_decline(
         mean_decline, sd_decline, score_correlation, fraction_enrolled
@@ -140,8 +145,11 @@ def prognostic_enrichment(
     # In units of what can be slowed the effect is the slowing itself.
     unit_variance = left * selected.sd**2 * (1 + np.divide(1, allocation_ratio)) / slowable**2
     solved = solve_question(
-        question, unit_variance=unit_variance, n_covariates=float(adjust_for_score)
+        count_measured(question, retention, None),
+        unit_variance=unit_variance,
+        n_covariates=float(adjust_for_score),
     )
+    solved = count_enrolled(solved, question, retention)
     share = solved.pop("delta")
     n_to_screen = np.divide(solved["n_total"], fraction_enrolled)
     cost = np.multiply(solved["n_total"], participant_cost) + n_to_screen * screening_cost
@@ -216,6 +224,7 @@ def optimal_fraction(
     participant_cost: float,
     normal_decline: float = 0.0,
     adjust_for_score: bool = False,
+    retention: float = 1.0,
     smallest_fraction: float = 0.01,
     alpha: float = 0.05,
     sides: int = 2,
@@ -227,7 +236,7 @@ def optimal_fraction(
     Parameters
     ----------
     mean_decline, sd_decline, score_correlation, slowing, normal_decline, screening_cost, \
-participant_cost, adjust_for_score, power, alpha, sides, allocation_ratio, distribution
+participant_cost, adjust_for_score, retention, power, alpha, sides, allocation_ratio, distribution
         As in `prognostic_enrichment`.
     smallest_fraction
         The search runs from here to 1.
@@ -264,6 +273,7 @@ participant_cost, adjust_for_score, power, alpha, sides, allocation_ratio, distr
             screening_cost=screening_cost,
             participant_cost=participant_cost,
             adjust_for_score=adjust_for_score,
+            retention=retention,
             power=power,
             alpha=alpha,
             sides=sides,

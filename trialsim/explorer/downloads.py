@@ -15,6 +15,7 @@ from reports.page.file_formats import ReportFormat
 from reports.page.formats import show_count, show_fraction
 from reports.page.writing import render_page
 from reports.store.places import relate
+from trialsim.analyses import ANALYSES
 from trialsim.explorer.contents import Contents
 from trialsim.explorer.scenario import AssumedSource, Scenario
 from trialsim.explorer.simulating import state_settings
@@ -92,15 +93,18 @@ def _describe_assumed(asked: Scenario, assumed: AssumedSource) -> list[tuple[str
         "slowing": design.slowing,
         "power": design.target_power,
         "alpha": design.alpha,
+        "sides": design.sides,
         "allocation_ratio": design.allocation_ratio,
-        "screening_cost": costs.screening,
+        "retention": float(design.compute_retention(0)[-1]),
+        # whoever enrolls everyone screens nobody
+        "screening_cost": costs.screening if asked.fraction_enrolled < 1 else 0.0,
         "participant_cost": costs.participant,
         "distribution": "t",
     }
     own = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    options = " ".join(
-        f"--{name.replace('_', '-')} {value}" for name, value in arguments.items()
-    ).replace("--fraction-enrolled", "--fractions")
+    options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in arguments.items())
+    if ANALYSES[asked.analysis].uses_score:
+        own, options = f"{own}, adjust_for_score=True", f"{options} --adjust-for-score"
     python = f"import trialsim as ts\nts.analytic.prognostic_enrichment({own})"
     return [("Command", f"trialsim samplesize enrichment {options}"), ("Python", python)]
 

@@ -165,18 +165,18 @@ class AssumedSource:
             fraction_enrolled=np.array(self.fractions),
             slowing=design.slowing,
             adjust_for_score=ANALYSES[scenario.analysis].uses_score,
+            retention=float(design.compute_retention(0)[-1]),
             power=design.target_power,
             alpha=design.alpha,
             sides=design.sides,
             allocation_ratio=design.allocation_ratio,
             distribution="t",
         )
-        stays = float(design.compute_retention(0)[-1])
         choices = [
             Candidate("random" if fraction == 1 else ASSUMED, fraction)
             for fraction in self.fractions
         ]
-        return _enroll(choices, np.asarray(point.n_control) / stays, scenario)
+        return _enroll(choices, np.asarray(point.n_control), scenario)
 
 
 def _enroll(choices: Sequence[Candidate], n_control: Floats, scenario: Scenario) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.asking.options import Given, split_numbers
-from trialsim.cli.samplesize.answering import print_sizes
+from trialsim.cli.samplesize.answering import Measured, print_sizes
 
 
 def enrichment(
@@ -26,12 +26,13 @@ def enrichment(
     adjust_for_score: Annotated[
         bool, typer.Option(help="Adjust the analysis for the score too.")
     ] = False,
+    retention: Measured = 1.0,
     *,
     test: Given,
 ) -> None:
     """Enroll the top fraction by a score: sample size, number to screen, cost of each fraction.
 
-    The cheapest fraction is found where costs, power and slowing are given.
+    The cheapest fraction is found where screening has a price, and power and slowing are given.
 
     Example: trialsim samplesize enrichment --mean-decline 100 --sd-decline 100
     --score-correlation 0.5 --slowing 0.25 --power 0.8 --screening-cost 1000
@@ -51,6 +52,7 @@ def enrichment(
             "screening_cost": screening_cost,
             "participant_cost": participant_cost,
             "adjust_for_score": adjust_for_score,
+            "retention": retention,
             **test,
         },
         plot,

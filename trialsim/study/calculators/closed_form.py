@@ -50,8 +50,8 @@ def calculate_enrichment(
     fractions
         Shares enrolled, above 0 and at most 1.
     people
-        Arguments of `trialsim.analytic.prognostic_enrichment`. With costs, power and slowing the
-        cheapest fraction is added, and marked `is_cheapest`.
+        Arguments of `trialsim.analytic.prognostic_enrichment`. With a price of screening, power and
+        slowing the cheapest fraction is added, and marked `is_cheapest`.
     plot
         As in `calculate`.
 
@@ -64,8 +64,12 @@ def calculate_enrichment(
         analytic.prognostic_enrichment(fraction_enrolled=fraction, **people)
         for fraction in fractions
     ]
-    has_cost = people["screening_cost"] + people["participant_cost"] > 0
-    if has_cost and people["slowing"] is not None and people["power"] is not None:
+    # where screening is free the cheapest is the smallest of all that are looked at
+    if (
+        people["screening_cost"] > 0
+        and people["slowing"] is not None
+        and people["power"] is not None
+    ):
         asked = {key: value for key, value in people.items() if key != "n_control"}
         points.append(analytic.optimal_fraction(**asked))
     table = _tabulate(points).sort_values("fraction_enrolled", ignore_index=True)
