@@ -14,6 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from brlp_models.model.files import write_checksums
+from cohorts.errors import StorageError
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from tests.brlp_models.brain_drawing import write_brain
@@ -152,6 +153,23 @@ def test_a_corrupt_scan_costs_its_person_alone(protocol: Path) -> None:
     assert "Left out: " in result.stderr
     assert set(read(protocol, "predictions")["participant_id"]) == {"sub-1", "sub-young"}
     assert "Left out: " in (protocol.parent / "results/report.html").read_text()
+
+
+@pytest.mark.usefixtures("_unreported")
+def test_what_hours_of_predicting_could_not_answer_is_told_before(
+    protocol: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the first step stops, so that nobody is predicted here
+    monkeypatch.setattr("trialsim.study.steps.cohort.load", stop)
+    assert "predicting will take" not in run(protocol).stderr
+    monkeypatch.setattr("trialsim.study.steps.prediction.estimate_one", lambda *_: 3600.0)
+    said = run(protocol).stderr
+    told = "Note: predicting will take about 3 h, and then: No trial can be simulated: "
+    assert -1 < said.find(told) < said.find("[1/")
+
+
+def stop(*_: object) -> None:
+    raise StorageError("The disk is full.")
 
 
 @pytest.mark.usefixtures("_unreported")

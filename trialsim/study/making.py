@@ -32,6 +32,9 @@ VERBS: Final = {
 }
 """The step that each command ends with."""
 
+_LONG_SECONDS: Final = 600.0
+"""From here on, what predictions cannot answer is told before they are made."""
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -156,6 +159,9 @@ def _make(
     job = Job(protocol, path.absolute().parent, listener.on_progress)
     steps = [_note(job, step) for step in list_steps(job, until=until)]
     total = len(steps) + (until is None)
+    if until is None and not study.has("predictions"):
+        for sentence in _foresee_in_vain(protocol, job.folder):
+            listener.tell(sentence)
 
     def announce(position: int, step: Step, will_run: bool) -> None:
         state = "" if will_run else ": unchanged since the last run"
@@ -187,6 +193,23 @@ def _make(
     if problems:
         raise TrialsimError(*problems)
     return result
+
+
+def _foresee_in_vain(protocol: Protocol, folder: Path) -> Iterator[str]:
+    """Yield what hours of predicting could not answer, for whoever would not wait for that."""
+    if protocol.prediction is None:
+        return
+    from trialsim.study.steps.carrying import foresee_problems
+    from trialsim.study.steps.durations import show_seconds
+    from trialsim.study.steps.prediction import estimate_one
+
+    # one that nobody else works with: what it reads is let go
+    job = Job(protocol, folder)
+    seconds = estimate_one(job, protocol.prediction) * len(job.census.first_images)
+    if seconds < _LONG_SECONDS:
+        return
+    for problem in foresee_problems(job):
+        yield f"Note: predicting will take about {show_seconds(seconds)}, and then: {problem}"
 
 
 def _note(job: Job, step: Step) -> Step:
