@@ -158,6 +158,28 @@ def test_people_without_a_score_are_enrolled_last_in_part(
     assert target.select(fraction, one_each, score).sum() == pytest.approx(8 * fraction)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [
+        (0.25, [1, 2 / 3, 0, 0]),  # of three who share a score chance enrolls two
+        (3 / 8, [1, 1, 0, 0]),
+        (0.5, [1, 1, 1 / 4, 0]),
+        (7 / 8, [1, 1, 1, 0]),
+        (1.0, [1, 1, 1, 1]),
+    ],
+)
+def test_of_people_who_share_the_score_of_a_cut_off_a_part_is_enrolled(
+    fraction: float, expected: list[float]
+) -> None:
+    target = target_of([3, 3, 3, 2, 2, 2, 2, 1], [4, 3, 2, 1])
+    score, one_each = target.scores["marker"], np.ones((1, 8))
+    found = target.find_cutoffs(fraction, one_each, score).admit(np.array([4, 3, 2, 1]))
+    assert found[0] == pytest.approx(expected)
+    # somebody who is in a sample twice may be in it once among the enrolled
+    twice = np.array([[2, 0, 1, 1, 2, 0, 1, 1]])
+    assert target.select(fraction, twice, score).sum() == pytest.approx(8 * fraction)
+
+
 def compare_scored(screened_scores: pd.DataFrame, archive, screened, **options) -> Comparison:
     return compare_strategies(
         archive[0], archive[1], DESIGN, sample_sizes=SIZES, n_simulations=50, seed=1, workers=1,

@@ -59,15 +59,15 @@ class Cutoffs:
     Attributes
     ----------
     lowest
-        The score from which on people are enrolled, (n_samples,); minus infinity where everyone
-        who has a score is.
-    unscored
-        Share of the people without a score who are enrolled, (n_samples,): they come last, in
-        random order.
+        The lowest score of anybody enrolled, (n_samples,); minus infinity where people without a
+        score are, who come last.
+    share
+        How many of the people with just that score are enrolled, (n_samples,), above 0 and at most
+        1: who of them, chance decides.
     """
 
     lowest: Floats
-    unscored: Floats
+    share: Floats
 
     def admit(self, score: Floats) -> Floats:
         """Return how much of each person is enrolled in each sample, (n_samples, n_people).
@@ -77,8 +77,8 @@ class Cutoffs:
         score
             (n_people,) or (n_samples, n_people), NaN where missing.
         """
-        beyond = score >= self.lowest[:, None]
-        return np.where(np.isnan(score), self.unscored[:, None], beyond)
+        own, lowest = _put_unscored_last(score), self.lowest[:, None]
+        return np.where(own == lowest, self.share[:, None], own > lowest)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Target:
         return np.asarray(counts * self.find_cutoffs(fraction, counts, score).admit(score))
 
     def find_cutoffs(self, fraction: float, counts: Floats, score: Floats) -> Cutoffs:
-        """Return from which score on people are enrolled in each sample.
+        """Return down to which score people are enrolled in each sample.
 
         Parameters
         ----------
@@ -145,19 +145,19 @@ class Target:
         score
             (n_screened,) or (n_samples, n_screened); people without one come last.
         """
-        score = np.broadcast_to(score, counts.shape)
-        order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
+        own = _put_unscored_last(np.broadcast_to(score, counts.shape))
+        order = np.argsort(-own, axis=1, kind="stable")
         until = np.cumsum(np.take_along_axis(counts, order, axis=1), axis=1)
         wanted = count_selected(fraction, self.size)
-        place = (until >= wanted - 1e-9).argmax(axis=1)
-        ranked = np.take_along_axis(score, order, axis=1)
-        lowest = ranked[np.arange(len(score)), place]
-        # a cut among those without a score leaves out nobody who has one
-        unscored = np.isnan(lowest)
-        n_unscored = (counts * np.isnan(score)).sum(axis=1)
-        room = wanted - (counts.sum(axis=1) - n_unscored)
-        share = np.divide(room, n_unscored, out=np.zeros(len(score)), where=unscored)
-        return Cutoffs(np.where(unscored, -np.inf, lowest), share)
+        place = (until >= wanted - 1e-9).argmax(axis=1)[:, None]
+        lowest = np.take_along_axis(own, np.take_along_axis(order, place, axis=1), axis=1)
+        above = (counts * (own > lowest)).sum(axis=1)
+        tied = (counts * (own == lowest)).sum(axis=1)
+        return Cutoffs(lowest[:, 0], (wanted - above) / tied)
+
+
+def _put_unscored_last(score: Floats) -> Floats:
+    return np.where(np.isnan(score), -np.inf, score)
 
 
 def build_target(

@@ -205,7 +205,7 @@ def find_enrolled(
 
 
 def _admit(candidate: Candidate, target: Target, score: Floats) -> Floats:
-    """Return how much of each person is enrolled, (n_people,): of people without a score a part.
+    """Return how much of each person is enrolled, (n_people,): a part of those at the cut-off.
 
     Raises
     ------
