@@ -423,3 +423,16 @@ def test_who_is_not_measured_is_enrolled_besides_in_an_enriched_trial(distributi
         assert getattr(left, name) == pytest.approx(getattr(whole, name) / 0.8)
     again = analytic.prognostic_enrichment(n_control=left.n_control, retention=0.8, **people)
     assert again.power == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("scores", "rates"),
+    [([1, 1, 1, 1], [0.5, 0.5, 0.5]), ([2, 1, 1, 1], [1, (1 + 1 / 3) / 2, 0.5])],
+)
+def test_observed_event_rate_of_equal_scores_is_that_of_everyone_who_has_them(
+    scores: list[float], rates: list[float]
+) -> None:
+    found = analytic.compute_observed_event_rate(
+        scores=scores, events=[1, 1, 0, 0], fraction_enrolled=np.array([0.25, 0.5, 1.0])
+    )
+    assert np.asarray(found) == pytest.approx(rates)

@@ -219,6 +219,49 @@ def test_enrichment_of_conversions_needs_fewer_people_and_more_screening() -> No
     assert table["cost"].iloc[0] == pytest.approx(20_000 * table["n_total"].iloc[0])
 
 
+_FOLLOWED: dict[str, float] = {"hazard_ratio": 0.7, "accrual_months": 12, "followup_months": 24}
+
+
+def test_people_with_equal_scores_count_alike_whatever_their_order() -> None:
+    time = np.sort(np.random.default_rng(3).exponential(40, 200))
+    archive = np.minimum(time, 36), time < 36
+    everyone = conversion_trial(estimate_hazard(*archive), **_FOLLOWED)["n_total"]
+    table = conversion_enrichment(*archive, np.zeros(200), [0.25, 1.0], **_FOLLOWED)
+    assert table["n_total"].tolist() == pytest.approx([everyone] * 2)
+    assert table["n_archive"].tolist() == pytest.approx([50, 200])
+    # four people of two scores, three of them wanted: of the last two each counts by a half
+    months, converted = np.array([6.0, 12, 24, 36]), np.array([1, 1, 1, 0])
+    (row,) = conversion_enrichment(months, converted, [2, 2, 1, 1], [0.75], **_FOLLOWED).to_dict(
+        "records"
+    )
+    hazard = Hazard((2.5 / (6 + 12 + 0.5 * (24 + 36)),))
+    assert row["n_total"] == pytest.approx(conversion_trial(hazard, **_FOLLOWED)["n_total"])
+    assert (row["n_archive"], row["n_conversions"]) == (3, 2.5)
+
+
+def test_the_interval_of_people_holds_the_truth_as_often_as_it_says() -> None:
+    rng, truth = np.random.default_rng(8), conversion_trial(Hazard((0.01,)), **_FOLLOWED)
+    held = []
+    for _ in range(200):
+        time = rng.exponential(100, 150)
+        (row,) = conversion_enrichment(
+            np.minimum(time, 36), time < 36, np.zeros(150), [1.0], **_FOLLOWED
+        ).to_dict("records")
+        held.append(row["n_total_lower"] <= truth["n_total"] <= row["n_total_upper"])
+    assert 0.9 < np.mean(held) < 0.99
+
+
+def test_simulated_conversions_take_sizes_as_they_are_computed() -> None:
+    hazard = Hazard((0.02,))
+    plan = conversion_trial(hazard, **_FOLLOWED)
+    arms = {name: plan[name] for name in ("n_control", "n_treatment")}
+    found = simulate_conversion(hazard, n_simulations=200, **arms, **_FOLLOWED)
+    whole = {name: int(np.ceil(n)) for name, n in arms.items()}
+    assert found == simulate_conversion(hazard, n_simulations=200, **whole, **_FOLLOWED)
+    rare = {**_FOLLOWED, "n_control": 5, "n_treatment": 5, "n_simulations": 10}
+    assert simulate_conversion(Hazard((1e-9,)), **rare)["power"] == 0  # type: ignore[arg-type]
+
+
 BAD = [
     (lambda: assure(delta=NormalPrior(-1, 0.1), sd=1, n_control=50), "no mass on benefit"),
     (lambda: assure(delta=0.3, sd=NormalPrior(1, 1), n_control=50), "prior of the sd must stay"),
@@ -259,6 +302,13 @@ BAD = [
     (lambda: Hazard((0.1, 0.2), (0.0,)), "one rate a period"),
     (lambda: estimate_hazard([1.0, 2.0], [False, False]), "at least one who converted"),
     (lambda: estimate_hazard([1.0, 2.0], [True, False], (0.0, 5.0)), "Nobody is followed"),
+    (lambda: estimate_hazard([1.0, 2.0], ["no", "yes"]), "converted 0 or 1"),
+    (lambda: estimate_hazard([1.0, 2.0, 3.0], [1, 0, -4]), "0 or 1 .* for everyone, got -4"),
+    (lambda: estimate_hazard([1.0, 2.0], [1, float("nan")]), "for everyone, got nan"),
+    (lambda: Hazard(("a",)), "must be numbers"),
+    (lambda: conversion_enrichment([9, 8], [1, 1], [1, 2], [], **_FOLLOWED), "at least one share"),
+    (lambda: conversion_enrichment([9, 8], [1, 1], [1, 2], [0.1], **_FOLLOWED), "is nobody"),
+    (lambda: conversion_enrichment([9, 8], [1, 0], [1, 2], [0.5], **_FOLLOWED), "top 0.5 of the"),
     (lambda: logrank_events(hazard_ratio=1.0), "must differ from 1"),
     (lambda: logrank_events(hazard_ratio=0.7, sides=3), "sides must be 1 or 2"),
     (lambda: assure(delta=0.3, sd=1, n_control=50, sides=3), "sides must be 1 or 2"),

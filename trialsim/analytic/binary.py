@@ -242,7 +242,7 @@ def compute_observed_event_rate(
     Parameters
     ----------
     scores
-        Higher = higher risk; (n_people,).
+        Higher = higher risk; (n_people,). People with equal scores are as likely to be selected.
     events
         Whether each had the event; (n_people,), 0/1 or boolean.
     fraction_enrolled
@@ -275,7 +275,11 @@ def compute_observed_event_rate(
     if not np.all(np.isfinite(values)) or not np.all(np.isin(happened, (0, 1))):
         problems.append("scores must be numbers and events 0 or 1, without missing values.")
     raise_problems(problems)
-    cumulative = np.cumsum(happened[np.argsort(-values, kind="stable")])
+    order = np.argsort(-values, kind="stable")
+    kind = np.unique(values[order], return_inverse=True)[1]
+    # people with equal scores count alike, whatever their order
+    rates = np.bincount(kind, happened[order]) / np.bincount(kind)
+    cumulative = np.cumsum(rates[kind])
     fractions = np.asarray(fraction_enrolled, dtype=float)
     count = np.ceil(fractions * values.size * (1 - 1e-12)).astype(int)
     return simplify(cumulative[count - 1] / count)

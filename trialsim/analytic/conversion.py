@@ -20,6 +20,7 @@ from trialsim.analytic.arguments import (
 from trialsim.analytic.point import FloatArray, Quantity, simplify
 from trialsim.errors import DesignError
 
+_QUANTILE = float(special.ndtri(0.975))
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 
 
@@ -44,7 +45,12 @@ class Hazard:
     from_months: tuple[float, ...] = (0.0,)
 
     def __post_init__(self) -> None:
-        rates, starts = np.asarray(self.per_month), np.asarray(self.from_months)
+        try:
+            rates, starts = (
+                np.asarray(values, dtype=float) for values in (self.per_month, self.from_months)
+            )
+        except (TypeError, ValueError) as error:
+            raise DesignError(f"A hazard and its periods must be numbers: {error}.") from error
         problems = []
         if rates.shape != starts.shape or not starts.size:
             problems.append(
@@ -108,21 +114,52 @@ def estimate_hazard(
     >>> estimate_hazard([12, 24, 36, 36], [1, 1, 0, 0]).per_month
     (0.018518518518518517,)
     """
-    time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
-    if time.shape != event.shape or time.ndim != 1 or not np.all(time > 0) or not event.any():
+    time, event = _read_conversions(months, converted)
+    return _estimate(time, event, np.ones(time.size), from_months)
+
+
+def _read_conversions(
+    months: npt.ArrayLike, converted: npt.ArrayLike
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the months of an archive and who converted; a code such as -4 or "no" is neither."""
+    try:
+        time, codes = np.asarray(months, dtype=float), np.asarray(converted, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DesignError(
+            f"months must be numbers, and converted 0 or 1 (False or True) for everyone: {error}."
+        ) from error
+    if not np.all((codes == 0) | (codes == 1)):
+        wrong = codes[~((codes == 0) | (codes == 1))]
+        raise DesignError(
+            f"converted must be 0 or 1 (False or True) for everyone, got {wrong[0]:g}."
+        )
+    event = codes == 1
+    sound = time.shape == event.shape and time.ndim == 1 and np.all(np.isfinite(time) & (time > 0))
+    if not sound or not event.any():
         raise DesignError(
             "Conversions need months above 0 for everyone and at least one who converted, got "
             f"{time.size} people, {int(event.sum())} conversions."
         )
+    return time, event
+
+
+def _estimate(
+    time: FloatArray,
+    event: npt.NDArray[np.bool_],
+    weights: FloatArray,
+    from_months: Sequence[float],
+) -> Hazard:
+    """Return conversions over person-months in each period, people counted by their weights."""
     starts = np.asarray(from_months, dtype=float)
     ends = np.append(starts[1:], np.inf)
-    lived = np.clip(time[:, None] - starts, 0, ends - starts).sum(axis=0)
+    lived = (np.clip(time[:, None] - starts, 0, ends - starts) * weights[:, None]).sum(axis=0)
     if np.any(lived == 0):
         raise DesignError(
             f"Nobody is followed in the period from month {starts[np.argmin(lived)]:g}."
         )
     within = (time[:, None] > starts) & (time[:, None] <= ends) & event[:, None]
-    return Hazard(tuple((within.sum(axis=0) / lived).tolist()), tuple(starts.tolist()))
+    counted = (within * weights[:, None]).sum(axis=0)
+    return Hazard(tuple((counted / lived).tolist()), tuple(starts.tolist()))
 
 
 @entrance
@@ -304,7 +341,8 @@ def conversion_enrichment(
     months, converted, from_months
         Of an archive, as in `estimate_hazard`.
     score
-        (n_people,), higher = sooner.
+        (n_people,), higher = sooner. Of people with equal scores at the threshold a share is
+        taken of each, whatever their order.
     fractions_enrolled
         Shares of the archive, above 0 and at most 1.
     screening_cost, participant_cost
@@ -315,7 +353,10 @@ def conversion_enrichment(
     Returns
     -------
     pandas.DataFrame
-        One row a fraction: what `conversion_trial` returns, people to screen and costs.
+        One row a fraction: what `conversion_trial` returns, people to screen and costs; the people
+        of the archive and conversions that it stands on, and the 95 % interval of `n_total` that
+        so many conversions leave (the rest of the archive's error, and that of the better of
+        several fractions, are not in it).
 
     Raises
     ------
@@ -331,26 +372,63 @@ def conversion_enrichment(
     >>> bool(found['n_total'].is_monotonic_increasing)
     True
     """
-    time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=bool)
+    time, event = _read_conversions(months, converted)
     scores = np.asarray(score, dtype=float)
     if scores.shape != time.shape or not np.all(np.isfinite(scores)):
         raise DesignError(
             f"Every person of the archive needs a score, got {np.isfinite(scores).sum()} scores of "
             f"{time.size} people."
         )
+    if not len(fractions_enrolled):
+        raise DesignError("fractions_enrolled must list at least one share, got none.")
     order = np.argsort(-scores, kind="stable")
     rows = []
     for fraction in fractions_enrolled:
         if not 0 < fraction <= 1:
             raise DesignError(f"fractions_enrolled must lie above 0 and at most 1, got {fraction}.")
-        chosen = order[: max(1, round(fraction * time.size))]
-        hazard = estimate_hazard(time[chosen], event[chosen], from_months)
+        n_chosen = round(fraction * time.size)
+        if n_chosen < 1:
+            raise DesignError(f"The top {fraction:g} of {time.size} people is nobody: enroll more.")
+        chosen, weights = _take_top(scores[order], n_chosen)
+        people = order[:chosen]
+        n_conversions = float(weights[event[people]].sum())
+        if not n_conversions > 0:
+            raise DesignError(
+                f"Nobody among the top {fraction:.3g} of the archive converted: enroll more."
+            )
+        hazard = _estimate(time[people], event[people], weights, from_months)
         found = conversion_trial(hazard, **trial)  # type: ignore[arg-type]
+        # the logarithm of a rate of d events has the standard error 1 / sqrt(d)
+        far = np.exp(_QUANTILE / np.sqrt(n_conversions))
+        lower, upper = (
+            conversion_trial(hazard.multiply(factor), **trial)["n_total"]  # type: ignore[arg-type]
+            for factor in (far, 1 / far)
+        )
         screened = found["n_total"] / fraction
         cost = participant_cost * found["n_total"]
         cost += screening_cost * screened if fraction < 1 else 0.0
-        rows.append({"fraction_enrolled": fraction, **found, "n_to_screen": screened, "cost": cost})
+        rows.append(
+            {
+                "fraction_enrolled": fraction,
+                **found,
+                "n_total_lower": lower,
+                "n_total_upper": upper,
+                "n_to_screen": screened,
+                "cost": cost,
+                "n_archive": float(weights.sum()),
+                "n_conversions": n_conversions,
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def _take_top(ordered: FloatArray, n: int) -> tuple[int, FloatArray]:
+    """Return how many of people in descending order count, and the share that each counts for."""
+    cut = ordered[n - 1]
+    n_above, n_with = int((ordered > cut).sum()), int((ordered >= cut).sum())
+    weights = np.ones(n_with)
+    weights[n_above:] = (n - n_above) / (n_with - n_above)
+    return n_with, weights
 
 
 def _check_ratio(

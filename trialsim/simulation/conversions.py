@@ -1,20 +1,30 @@
 """Simulated trials whose endpoint is the time to conversion."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from trialsim.analysis.result import Floats
 from trialsim.analytic import Hazard
-from trialsim.analytic.arguments import OPEN_SHARE, POSITIVE, find_problems, raise_problems
+from trialsim.analytic.arguments import (
+    COUNT,
+    NOT_NEGATIVE,
+    OPEN_SHARE,
+    POSITIVE,
+    find_problems,
+    find_sides_problems,
+    raise_problems,
+)
 
 
 def simulate_conversion(
     hazard: Hazard,
     *,
     hazard_ratio: float,
-    n_control: int,
-    n_treatment: int,
+    n_control: float,
+    n_treatment: float,
     accrual_months: float,
     followup_months: float,
     dropout_per_month: float = 0.0,
@@ -28,7 +38,7 @@ def simulate_conversion(
     Parameters
     ----------
     n_control, n_treatment
-        People in each arm.
+        People in each arm, rounded up.
     n_simulations, seed
         Trials, and the stream they come from.
     hazard, hazard_ratio, accrual_months, followup_months, dropout_per_month, alpha, sides
@@ -44,9 +54,15 @@ def simulate_conversion(
             hazard_ratio=(hazard_ratio, POSITIVE),
             n_control=(n_control, POSITIVE),
             n_treatment=(n_treatment, POSITIVE),
+            accrual_months=(accrual_months, NOT_NEGATIVE),
+            followup_months=(followup_months, POSITIVE),
+            dropout_per_month=(dropout_per_month, NOT_NEGATIVE),
             alpha=(alpha, OPEN_SHARE),
+            n_simulations=(n_simulations, COUNT),
         )
+        + find_sides_problems(sides)
     )
+    n_control, n_treatment = (math.ceil(n - 1e-9) for n in (n_control, n_treatment))
     rng, n = np.random.default_rng(seed), n_control + n_treatment
     treated = np.arange(n) >= n_control
     rejected, events = 0, 0
@@ -87,4 +103,6 @@ def compute_logrank(
     share = np.cumsum(arm[:, ::-1], axis=1)[:, ::-1] / at_risk
     surplus = ((share - arm) * event).sum(axis=1)
     variance = (share * (1 - share) * event).sum(axis=1)
-    return np.asarray(surplus / np.sqrt(variance))
+    # a trial without conversions shows nothing
+    known = np.where(variance > 0, variance, np.inf)
+    return np.asarray(surplus / np.sqrt(known))
