@@ -42,7 +42,8 @@ def relate(path: str | Path, folder: Path) -> str:
 
 
 def _map_paths(frame: pd.DataFrame, table: str, change: Callable[[str], str]) -> pd.DataFrame:
-    columns = [name for name in PATH_COLUMNS.get(table, ()) if name in frame]
+    named = [name for name in PATH_COLUMNS.get(table, ()) if name in frame]
+    columns = [name for name in named if not frame[name].isna().all()]
     changed = {}
     for name in columns:
         numbers, paths = number_names(frame[name].astype("str"))

@@ -38,6 +38,18 @@ class Run:
         self.parents[table] = self.study.writers()[table]
         return found
 
+    def read_numbered(self, table: str) -> NumberedTable:
+        """Return the rows that `read` gives, with their names numbered; for tables without paths.
+
+        Raises
+        ------
+        ReportError
+            As `read`.
+        """
+        found = self.study.read_numbered(table)
+        self.parents[table] = self.study.writers()[table]
+        return found
+
     def note(self, **facts: Any) -> None:
         """Add to the recorded configuration what is only known once the command has worked."""
         self.config.update(facts)

@@ -2,28 +2,27 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.synthetic.tabular import synthesize_table
 from reports.store.run import Run
+from reports.store.study import Study
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.score_file import read_score_strategies
 from trialsim.enrichment.screening import build_screening_tables
 from trialsim.study.job import Job
 from trialsim.study.protocol import Protocol
-from trialsim.study.steps import selection
+from trialsim.study.steps import cohort, selection
 from trialsim.study.steps.screening import RecalledScreening, describe_unknown_scores
 
 DEFINITION = FastProgressorDefinition()
-
-if TYPE_CHECKING:
-    from reports.store.study import Study
 
 
 @pytest.fixture
@@ -59,13 +58,46 @@ def test_who_ranks_alone_lets_go_of_the_people_that_were_read(
     monkeypatch.setattr(selection, "recall_screened", lambda *_, **__: recalled)
     monkeypatch.setattr(selection, "recall_cohort", lambda *_: people)
     job.screen(("r1",), lambda: people)
-    run = Run("r1", cast("Study", None))
+    run = Run("r1", cast(Study, None))
     selection.score(job, run, is_last=is_last)
     assert len(run.tables["rankings"]) == 60 * len(job.protocol.selection.strategies)
     again = dataclasses.replace(people)
     assert (job.screen(("r1",), lambda: again) is again) == is_last
     rebuilt = dataclasses.replace(screening)
     assert (job.see(("r1",), lambda: rebuilt) is rebuilt) == is_last
+
+
+@pytest.mark.parametrize("kept", ["plainly", "with gaps", "with scans"])
+def test_people_who_were_written_are_read_again_only_where_they_may_differ(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, _ = synthesize_table(5, rng=np.random.default_rng(1))
+    if kept == "with gaps":
+        n_copies = pd.Series([0, 1, None, 2, 0], dtype="Int64")
+        people = dataclasses.replace(people, participants=people.participants.assign(own=n_copies))
+    if kept == "with scans":
+        scans = [str(tmp_path / f"{row}.nii.gz") for row in range(len(people.visits))]
+        people = dataclasses.replace(people, visits=people.visits.assign(image_path=scans))
+    people.write(tmp_path / "people")
+    job = Job(Protocol.model_validate({"cohort": {"path": str(tmp_path / "people")}}), tmp_path)
+    study = Study.open(tmp_path / "study.duckdb")
+    with study.run(command="", config={}) as run:
+        cohort.load(job, run)
+    read: list[Cohort] = []
+
+    def read_people(study: Study) -> Cohort:
+        read.append(read_cohort(study))
+        return read[-1]
+
+    read_cohort = cohort.read_cohort
+    monkeypatch.setattr(cohort, "read_cohort", read_people)
+    with study.run(command="", config={}) as run:
+        found = cohort.recall_cohort(job, run)
+    assert bool(read) == (kept != "plainly")
+    written = read_cohort(study)
+    for table in ("participants", "visits", "volumes"):
+        assert_frame_equal(getattr(found, table), getattr(written, table))
+    assert (found.name, found.is_synthetic) == (written.name, written.is_synthetic)
 
 
 def test_codings_are_those_of_the_table_beside_an_imported_archive(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cohorts.keys import number_names
+from cohorts.numbered import NumberedTable
 from trialsim.analysis.result import Floats
 from trialsim.enrichment.fitted import choose_training
 from trialsim.enrichment.folds import Samples
@@ -107,12 +107,14 @@ def build_rescore(strategies: Sequence[Strategy], tables: ScreeningTables) -> Re
     return Refitting(learning, tables)
 
 
-def widen_scores(scores: pd.DataFrame) -> pd.DataFrame:
+def widen_scores(scores: pd.DataFrame | NumberedTable) -> pd.DataFrame:
     """Return the `scores` table with one column a strategy, index `participant_id`."""
-    people, ids = number_names(scores["participant_id"].astype("str"))
-    strategies, names = number_names(scores["strategy"].astype("str"))
+    if isinstance(scores, pd.DataFrame):
+        scores = NumberedTable.of(scores.astype({"participant_id": "str", "strategy": "str"}))
+    people, strategies = scores.numbers["participant_id"], scores.numbers["strategy"]
+    ids, names = scores.names["participant_id"], scores.names["strategy"]
     wide = np.full((len(ids), len(names)), np.nan)
-    wide[people, strategies] = scores["score"].to_numpy(dtype=float)
+    wide[people, strategies] = scores.others["score"].to_numpy(dtype=float)
     order = pc.array_sort_indices(ids)
     index = pd.Index(ids.take(order).to_pandas(), dtype="str", name="participant_id")
     return pd.DataFrame(wide[np.asarray(order)], index, names.to_pylist())

@@ -139,9 +139,10 @@ def summarize_weighted(outcome: Floats, predictors: Floats, weights: Floats) -> 
     values = np.column_stack([predictors, np.where(np.isnan(outcome), 0.0, outcome)])
     counts, cross = [], []
     for pattern in seen @ (1 << np.arange(outcome.shape[1])):
-        own = weights * (codes == pattern)
+        people = np.flatnonzero(codes == pattern)
+        own, known = weights[people], values[people]
         counts.append(own.sum())
-        cross.append((values * own[:, None]).T @ values)
+        cross.append((known * own[:, None]).T @ known)
     block = np.zeros(len(seen), dtype=np.intp)
     return PatternStatistics(
         seen, np.array(counts)[None], np.array(cross)[None], predictors.shape[1], block

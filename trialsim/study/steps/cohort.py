@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
 from cohorts.folder import COHORT_TABLES
 from cohorts.measurement import list_tools, tell_acquisition
-from reports.store.places import resolve
+from reports.store.places import PATH_COLUMNS, resolve
 from reports.store.run import Run
 from reports.store.study import Study
 from trialsim.study.engine import Step
@@ -55,10 +56,23 @@ def load(job: Job, run: Run) -> None:
     if section.eligibility:
         run.write("screening_flow", screening.flow)
     scanned = tell_acquisition({"screened": eligible})
-    # the steps that follow read what the study holds
     job.forget(section.path)
+    _keep(job, run, eligible)
     job.tell([*scanned, *found.notes])
     job.tell(f"Left out: {text}" for text in found.rejected["problem"])
+
+
+_AS_WRITTEN: Final = {"str", "float64", "int64"}
+"""Types that a study gives back as they were written."""
+
+
+def _keep(job: Job, run: Run, people: Cohort) -> None:
+    """Hold people for the steps that follow, where these would read the same of the study."""
+    tables = [people.participants, people.visits, people.numbered_volumes.others]
+    kinds = {str(kind) for table in tables for kind in table.dtypes}
+    paths = people.visits[list(PATH_COLUMNS["visits"])]  # are read as absolute ones
+    if kinds <= _AS_WRITTEN and paths.isna().all(axis=None):
+        job.screen((run.run_id,) * len(COHORT_TABLES), lambda: people)
 
 
 def recall_cohort(job: Job, run: Run) -> Cohort:

@@ -44,7 +44,7 @@ def simulate(job: Job, run: Run) -> None:
     cohort, predictions, screening = recall_screened(job, run)
     try:
         source = find_outcomes(
-            job, cohort, screening, widen_scores(run.read("scores")), predictions
+            job, cohort, screening, widen_scores(run.read_numbered("scores")), predictions
         )
         # simulating takes the memory of tables and of millions of visits that it does not look at
         del cohort, predictions, screening
