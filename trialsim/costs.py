@@ -13,6 +13,9 @@ from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
 from trialsim.whole_people import count_entering
 
+MOST_MONEY: Final = 1e12
+"""No price is higher in any currency; sums of many times so much are no numbers any more."""
+
 MONTHS_UNKNOWN: Final = (
     "costs.per_month needs costs.screening_rate_per_month, or an [accrual] section, beside it."
 )
@@ -58,7 +61,8 @@ class Costs:
 
     def __post_init__(self) -> None:
         problems = [
-            f"costs.{name} must be 0 or more, got {getattr(self, name):g}."
+            f"costs.{name} must be 0 or more and at most {MOST_MONEY:g}, got "
+            f"{getattr(self, name):g}."
             for name in (
                 "screening",
                 "participant",
@@ -67,7 +71,7 @@ class Costs:
                 "opening_months",
                 "screening_months",
             )
-            if not 0 <= getattr(self, name) < math.inf
+            if not 0 <= getattr(self, name) <= MOST_MONEY
         ]
         rate = self.screening_rate_per_month
         if rate is not None and not 0 < rate < math.inf:

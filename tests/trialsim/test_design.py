@@ -86,6 +86,7 @@ def test_months_that_cost_need_their_number() -> None:
     ("values", "words"),
     [
         ({"screening": -1}, "costs.screening must be 0 or more"),
+        ({"participant": 1e308}, "costs.participant must be 0 or more and at most 1e.12"),
         ({"failure_rate": 1}, "from 0 to below 1"),
         ({"screening_rate_per_month": 0}, "must be greater than 0"),
     ],

@@ -32,7 +32,7 @@ from trialsim.optimization.screening_stages import (
     compute_passing,
     list_thresholds,
 )
-from trialsim.optimization.search import Optimization, optimize_design
+from trialsim.optimization.search import Optimization, optimize_design, prepare_search
 from trialsim.simulation import build_trajectories
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.study.phrasing import phrase_value
@@ -345,6 +345,8 @@ def test_a_run_in_costs_two_scans_and_its_months() -> None:
         ({"stages": [{"cost": 1}]}, "a stage has no name"),
         ({"stages": [{"name": "PET"}]}, "give exactly one of measure"),
         ({"stages": [{"name": "PET", "correlation": 1.0}]}, "between -1 and 1"),
+        ({"stages": [{"name": "PET", "correlation": 0.1, "cost": 1e308}]}, "at most 1e.12"),
+        ({"run_in_cost": 1e308}, "run_in_cost must be 0 or more and at most 1e.12"),
         ({"stages": [{"name": "PET", "correlation": 0.1, "price": 1}]}, "price is not known"),
     ],
 )
@@ -358,6 +360,17 @@ def test_what_nobody_has_seen_is_not_searched() -> None:
         SearchRanges(visits_months=(12, 36)).list_schedules(DESIGN.visits_months)
     with pytest.raises(DesignError, match="no schedule ends at durations_months 18"):
         SearchRanges(visits_months=(12, 24), durations_months=(18,)).list_schedules((0.0, 24.0))
+
+
+def test_more_designs_than_can_be_searched_are_refused_before(
+    screened: Screened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    months = tuple(float(month) for month in range(1, 25))
+    with pytest.raises(DesignError, match="2,496,144 schedules come of 24 visits_months"):
+        SearchRanges(visits_months=months, n_visits=(12,)).list_schedules((0.0, 24.0))
+    monkeypatch.setattr("trialsim.optimization.search._MOST_DESIGNS", 5)
+    with pytest.raises(DesignError, match="are more than 5 designs"):
+        prepare_search(screened, DESIGN, COSTS, SearchRanges(), columns={}, seed=1)
 
 
 def test_stages_that_cannot_be_searched_say_so(screened: Screened) -> None:

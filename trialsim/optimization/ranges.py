@@ -3,11 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import combinations
+from math import comb
 from typing import Any, Final
 
 from trialsim.analyses import ANALYSES
+from trialsim.costs import MOST_MONEY
 from trialsim.errors import DesignError
 from trialsim.optimization.screening_stages import ScreeningStage, build_stage
+
+_MOST_SCHEDULES: Final = 50_000
+"""Out of how many the search takes place; each is combined with all choices of people."""
 
 _FRACTIONS: Final = tuple(round(0.2 + 0.05 * k, 2) for k in range(17))
 
@@ -99,8 +104,11 @@ class SearchRanges:
     def _find_number_problems(self) -> Iterator[str]:
         if not 0 <= self.run_in_dropout < 1:
             yield f"run_in_dropout must lie from 0 to below 1, got {self.run_in_dropout:g}."
-        if self.run_in_cost is not None and not self.run_in_cost >= 0:
-            yield f"run_in_cost must be 0 or more, got {self.run_in_cost:g}."
+        if self.run_in_cost is not None and not 0 <= self.run_in_cost <= MOST_MONEY:
+            yield (
+                f"run_in_cost must be 0 or more and at most {MOST_MONEY:g}, got "
+                f"{self.run_in_cost:g}."
+            )
         if not 0 <= self.slowing_sd < 1:
             yield f"slowing_sd must lie from 0 to below 1, got {self.slowing_sd:g}."
         if self.n_confirmed < 0:
@@ -127,6 +135,13 @@ class SearchRanges:
             raise DesignError(
                 f"optimize: months {_show(beyond).rstrip('.')} lie beyond month {last:g}, the last "
                 "visit of design.visits_months, where nobody's decline is known."
+            )
+        n_schedules = sum(comb(len(months), int(n) - 1) for n in {*self.n_visits})
+        if n_schedules > _MOST_SCHEDULES:
+            raise DesignError(
+                f"optimize: {n_schedules:,} schedules come of {len(months)} visits_months with "
+                f"n_visits {_show(self.n_visits).rstrip('.')}; at most {_MOST_SCHEDULES:,} are "
+                "searched: give fewer months, or numbers of visits."
             )
         found = [
             (0.0, *chosen)

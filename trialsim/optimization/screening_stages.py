@@ -17,6 +17,7 @@ import numpy as np
 from scipy import special
 
 from trialsim.analysis.result import Floats
+from trialsim.costs import MOST_MONEY
 from trialsim.errors import DesignError
 from trialsim.optimization.paths import PathStage, ScreeningPath
 
@@ -82,8 +83,10 @@ class ScreeningStage:
             problems.append(
                 f"{where}: failure_rate must lie from 0 to below 1, got {self.failure_rate:g}."
             )
-        if not 0 <= self.cost < math.inf:
-            problems.append(f"{where}: cost must be 0 or more, got {self.cost:g}.")
+        if not 0 <= self.cost <= MOST_MONEY:
+            problems.append(
+                f"{where}: cost must be 0 or more and at most {MOST_MONEY:g}, got {self.cost:g}."
+            )
         if self.capacity_per_month is not None and not self.capacity_per_month > 0:
             problems.append(f"{where}: capacity_per_month must be greater than 0.")
         if problems:

@@ -43,6 +43,9 @@ from trialsim.optimization.representation import Groups
 from trialsim.optimization.tables import FoundDesigns, pick_best, tabulate_front
 from trialsim.workers.spread import Workers
 
+_MOST_DESIGNS = 2_000_000
+"""So many take a minute of processor time, and half a gigabyte."""
+
 Progress = Callable[[int, int, str], None]
 """Told what is done, what there is to do, the name of the work."""
 
@@ -214,6 +217,12 @@ def prepare_search(
     settings = list_settings(
         ranges.list_schedules(design.visits_months), analyses, ranges.allocation_ratios
     )
+    if len(choices) * len(settings) > _MOST_DESIGNS:
+        raise DesignError(
+            f"optimize: {len(choices)} ways to choose people at {len(settings):,} schedules, "
+            f"analyses and allocations are more than {_MOST_DESIGNS:,} designs: give fewer "
+            "visits_months, fractions_enrolled or thresholds of stages."
+        )
     found = compute_sizes(Courses.join([one.courses for one in choices]), settings, design)
     if not np.isfinite(found).any():
         raise DesignError(
