@@ -62,6 +62,7 @@ def interpret_covariates(records: Records) -> None:
         if not _is_numeric(records, kept[i], wrong[:, i]):
             typed[kept[i]] = parse_text(records.frame[kept[i]]).array
             numbers[:, i] = np.nan
+    _report_infinite(records, kept, numbers)
     _report_suspected_codes(records, kept, numbers)
     others = records.frame.drop(columns=names)
     records.frame = pd.concat([others, pd.DataFrame(typed, index=others.index)], axis=1)
@@ -83,6 +84,17 @@ def _is_numeric(records: Records, name: str, wrong: npt.NDArray[np.bool_]) -> bo
         "missing value, --ignore leaves the column out",
     )
     return True
+
+
+def _report_infinite(records: Records, names: list[str], numbers: npt.NDArray[np.float64]) -> None:
+    """Report numbers without end; those with a range of their own are checked by it."""
+    for i in np.flatnonzero(np.isinf(numbers).any(axis=0)):
+        if names[i] not in NUMERIC_COVARIATES:
+            records.report(
+                np.isinf(numbers[:, i]),
+                names[i],
+                "got {value}, a finite number is expected, and nothing where none is known",
+            )
 
 
 def _report_suspected_codes(

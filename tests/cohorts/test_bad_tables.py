@@ -111,6 +111,10 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     "age negative": (put(2, age_years=-3), ["row 4, column age_years: got -3", "0 to 120"]),
     "age zero": (put(2, age_years=0), ["got 0, an age in years", "sub-02"]),
     "age infinite": (put(2, age_years="inf"), ["row 4, column age_years: got inf", "sub-02"]),
+    "a covariate without end": (
+        chain(add("amyloid", 1.5), put(2, amyloid="-inf")),
+        ["row 4, column amyloid: got '-inf', a finite number is expected", "sub-02"],
+    ),
     "one age in months": (put(2, age_years=906), ["got 906", "looks like months", "sub-02"]),
     "one age in hundredths": (put(2, age_years=0.755), ["got 0.755", "years / 100"]),
     "ages of children and adults mixed": (
