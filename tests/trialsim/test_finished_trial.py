@@ -182,7 +182,11 @@ def set_first(column: str, value: object, *, place: int = 0) -> Change:
 
 
 BAD_TRIALS: list[tuple[Change, str]] = [
-    (lambda t: t.drop(columns="months"), "no column months"),
+    (lambda t: t.drop(columns="months"), "no column months[.]"),
+    (
+        lambda t: t.rename(columns={"months": "months_from_baseline"}),
+        "no column months, time since randomization: rename months_from_baseline",
+    ),
     (lambda t: t.drop(columns="hippocampus_mm3"), "no column hippocampus_mm3; its columns are"),
     (lambda t: t.replace({"arm": {"control": "placebo"}}), "got placebo, treatment: say which"),
     (

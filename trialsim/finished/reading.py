@@ -88,7 +88,7 @@ def read_trial(
 def _find_outcome(frame: pd.DataFrame, endpoint: str) -> str:
     missing = [name for name in _KEYS if name not in frame]
     named = [name for name in (f"{endpoint.removesuffix('_mm3')}_mm3", endpoint) if name in frame]
-    problems = [f"The trial's table has no column {name}." for name in missing]
+    problems = [f"The trial's table has no column {name}{_hint(frame, name)}." for name in missing]
     if not named:
         problems.append(
             f"The trial's table has no column {endpoint.removesuffix('_mm3')}_mm3; its columns "
@@ -97,6 +97,15 @@ def _find_outcome(frame: pd.DataFrame, endpoint: str) -> str:
     if problems:
         raise DesignError(*problems)
     return named[0]
+
+
+def _hint(frame: pd.DataFrame, missing: str) -> str:
+    if missing == "months" and "months_from_baseline" in frame:
+        return (
+            ", time since randomization: rename months_from_baseline where people were randomized "
+            "at their baseline visit"
+        )
+    return ""
 
 
 def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
