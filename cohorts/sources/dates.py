@@ -1,5 +1,6 @@
 """Dates as tables write them: the year first, or the day or the month where the column tells."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,37 @@ from cohorts.sources.values import parse_text
 
 _WHOLE_DATE: Final = r"\d{4}-?\d{2}-?\d{2}([T ].*)?"
 _LOCAL_DATE: Final = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})$"
+_TELLING: Final = (
+    r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})(?P<time>[T ].*)?",
+    r"(?P<d>\d{1,2})(?P<s>[- ]?)(?P<m>[a-zä]{3,9})(?P=s)(?P<y>\d{4})(?P<time>[T ].*)?",
+    r"(?P<m>[a-zä]{3,9}) (?P<d>\d{1,2}),? (?P<y>\d{4})(?P<time>[T ].*)?",
+)
+"""Forms whose order nobody mistakes: 2011/9/1, 01SEP2011, 1-Sep-2011, Sep 1, 2011."""
+
+_NAMES: Final = (
+    ("january", "januar"),
+    ("february", "februar"),
+    ("march", "märz", "maerz"),
+    ("april",),
+    ("may", "mai"),
+    ("june", "juni"),
+    ("july", "juli"),
+    ("august",),
+    ("september",),
+    ("october", "oktober"),
+    ("november",),
+    ("december", "dezember"),
+)
+_MONTHS: Final = {
+    spelled: f"{number:02d}"
+    for number, names in enumerate(_NAMES, start=1)
+    for spelled in (
+        f"{number}",
+        f"{number:02d}",
+        *(name[:length] for name in names for length in range(3, len(name) + 1)),
+    )
+}
+"""A month's number by its name, whole or cut after three letters or more."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +74,8 @@ def parse_dates(values: pd.Series) -> Dates:
     Parameters
     ----------
     values
-        Text such as 2024-03-31, with or without a time and its zone, or 31/03/2024.
+        Text such as 2024-03-31, with or without a time and its zone, 2024/03/31, 31MAR2024, or
+        31/03/2024.
 
     Examples
     --------
@@ -51,7 +84,7 @@ def parse_dates(values: pd.Series) -> Dates:
     >>> parse_dates(pd.Series(["03/04/2020", "05/06/2021"])).fault
     "dates are like '03/04/2020', and day and month cannot be told apart, as none is above 12"
     """
-    text = parse_text(values)
+    text = _spell_out(parse_text(values))
     whole = text.where(text.str.fullmatch(_WHOLE_DATE).fillna(False).astype(bool))
     days = pd.to_datetime(whole, errors="coerce", format="ISO8601", utc=True)
     given = text.dropna()
@@ -83,3 +116,14 @@ def parse_dates(values: pd.Series) -> Dates:
         pd.DataFrame({"year": year, "month": month, "day": day}), errors="coerce", utc=True
     )
     return Dates(days, "day" if is_day_first else "month", example)
+
+
+def _spell_out(text: "pd.Series[str]") -> "pd.Series[str]":
+    """Return dates that tell their order by themselves as 2024-03-31, and all else as it is."""
+    others = text[~text.str.fullmatch(_WHOLE_DATE).fillna(True).astype(bool)]
+    for form in _TELLING:
+        parts = others.str.extract(f"^{form}$", flags=re.IGNORECASE)
+        month, day = parts["m"].str.lower().map(_MONTHS), parts["d"].str.zfill(2)
+        spelled = parts["y"] + "-" + month + "-" + day + parts["time"].fillna("")
+        text = text.mask(text.index.isin(spelled.dropna().index), spelled.reindex(text.index))
+    return text

@@ -1,5 +1,6 @@
 """Dates with the day or the month first are read where the column tells which."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,16 @@ DAYS = [("2020", "03", "04"), ("2021", "03", "05"), ("2019", "11", "09"), ("2020
 """Two people with two visits: only the last tells day from month."""
 
 
-def read(folder: Path, form: str, days: list[tuple[str, str, str]] = DAYS) -> Cohort:
+def read(
+    folder: Path,
+    form: str,
+    days: list[tuple[str, str, str]] = DAYS,
+    names: Mapping[str, str] | None = None,
+) -> Cohort:
     rows = ["participant_id,age_bl,sex,diagnosis,hippocampus_mm3,visit_date"]
     for number, (year, month, day) in enumerate(days):
-        person, date = f"sub-{number // 2}", form.format(y=year, m=month, d=day)
+        name = (names or {}).get(month, month)
+        person, date = f"sub-{number // 2}", form.format(y=year, m=month, d=day, name=name)
         rows.append(f"{person},70,F,MCI,{6000 - number},{date}")
     table = folder / "people.csv"
     table.write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -32,6 +39,32 @@ def test_months_are_those_of_iso_dates(tmp_path: Path, form: str, order: str) ->
     times = [one.visits["months_from_baseline"].tolist() for one in (iso, local)]
     assert times[0] == times[1]
     assert any(f"with the {order} first" in note for note in local.notes)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{y}/{m}/{d}", "{y}.{m}.{d}", "{d}{name}{y}", "{d}-{name}-{y}", "{d} {name} {y}",
+     '"{name} {d}, {y}"', "{y}/{m}/{d} 08:30:00"],
+)  # fmt: skip
+def test_dates_that_tell_their_order_by_themselves_need_no_day_above_12(
+    tmp_path: Path, form: str
+) -> None:
+    days = [*DAYS[:3], ("2020", "11", "12")]
+    names = {"03": "MAR", "11": "November"}
+    iso = read(tmp_path, "{y}-{m}-{d}", days)
+    own = read(tmp_path, form, days, names)
+    assert (
+        own.visits["months_from_baseline"].tolist() == iso.visits["months_from_baseline"].tolist()
+    )
+    assert not [note for note in own.notes if "first" in note]
+
+
+@pytest.mark.parametrize("name", ["Sept", "sep", "SEPTEMBER"])
+def test_months_have_names_of_three_letters_or_more(name: str) -> None:
+    found = parse_dates(pd.Series([f"5{name}2011", "31SEP2011", "5Xyz2011", "2011/13/01", None]))
+    assert found.days.iloc[0] == pd.Timestamp("2011-09-05", tz="UTC")
+    assert found.days.iloc[1:].isna().all()
+    assert found.fault is None
 
 
 @pytest.mark.parametrize(
