@@ -104,7 +104,9 @@ def find_start_visit(cohort: Cohort, participant_id: str, *, until_months: float
     ModelError
         Where the person has none.
     """
-    visits = order_visits(cohort.select([participant_id]).until(until_months).visits)
+    own = cohort.visits["participant_id"] == participant_id
+    known = cohort.visits["months_from_baseline"] <= until_months
+    visits = order_visits(cohort.visits[(own & known).to_numpy()])
     mine = visits[visits["image_path"].notna()]
     if mine.empty:
         raise ModelError(
