@@ -12,7 +12,7 @@ _WHOLE_DATE: Final = r"\d{4}-?\d{2}-?\d{2}([T ].*)?"
 _LOCAL_DATE: Final = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})$"
 _TELLING: Final = (
     r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})(?P<time>[T ].*)?",
-    r"(?P<d>\d{1,2})(?P<s>[- ]?)(?P<m>[a-zä]{3,9})(?P=s)(?P<y>\d{4})(?P<time>[T ].*)?",
+    r"(?P<d>\d{1,2})(?P<s>[- ]?)(?P<m>[a-zä]{3,9})(?P=s)(?P<y>\d{4})(?P<time>[T :].*)?",
     r"(?P<m>[a-zä]{3,9}) (?P<d>\d{1,2}),? (?P<y>\d{4})(?P<time>[T ].*)?",
 )
 """Forms whose order nobody mistakes: 2011/9/1, 01SEP2011, 1-Sep-2011, Sep 1, 2011."""
@@ -118,12 +118,14 @@ def parse_dates(values: pd.Series) -> Dates:
     return Dates(days, "day" if is_day_first else "month", example)
 
 
-def _spell_out(text: "pd.Series[str]") -> "pd.Series[str]":
+def _spell_out(given: "pd.Series[str]") -> "pd.Series[str]":
     """Return dates that tell their order by themselves as 2024-03-31, and all else as it is."""
+    # by place: two tables that were put together may count their rows alike
+    text = given.reset_index(drop=True)
     others = text[~text.str.fullmatch(_WHOLE_DATE).fillna(True).astype(bool)]
     for form in _TELLING:
         parts = others.str.extract(f"^{form}$", flags=re.IGNORECASE)
         month, day = parts["m"].str.lower().map(_MONTHS), parts["d"].str.zfill(2)
-        spelled = parts["y"] + "-" + month + "-" + day + parts["time"].fillna("")
-        text = text.mask(text.index.isin(spelled.dropna().index), spelled.reindex(text.index))
-    return text
+        time = parts["time"].str.replace("^:", "T", regex=True).fillna("")
+        text.update(parts["y"] + "-" + month + "-" + day + time)
+    return text.set_axis(given.index)

@@ -59,6 +59,13 @@ def test_dates_that_tell_their_order_by_themselves_need_no_day_above_12(
     assert not [note for note in own.notes if "first" in note]
 
 
+def test_rows_of_two_tables_may_count_alike() -> None:
+    written = ["2011/09/01", "02SEP2011:08:30:00", "2011-09-03", "no date", None]
+    found = parse_dates(pd.Series(written, index=[0, 1, 0, 1, 0])).days
+    assert found.dt.day.tolist()[:3] == [1, 2, 3]
+    assert found.iloc[3:].isna().all()
+
+
 @pytest.mark.parametrize("name", ["Sept", "sep", "SEPTEMBER"])
 def test_months_have_names_of_three_letters_or_more(name: str) -> None:
     found = parse_dates(pd.Series([f"5{name}2011", "31SEP2011", "5Xyz2011", "2011/13/01", None]))
