@@ -16,6 +16,7 @@ from trialsim.analytic.arguments import (
     find_problems,
     raise_problems,
 )
+from trialsim.analytic.cutoffs import find_cutoffs
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
 from trialsim.analytic.solver import SizeQuestion
 from trialsim.errors import DesignError
@@ -275,11 +276,7 @@ def compute_observed_event_rate(
     if not np.all(np.isfinite(values)) or not np.all(np.isin(happened, (0, 1))):
         problems.append("scores must be numbers and events 0 or 1, without missing values.")
     raise_problems(problems)
-    order = np.argsort(-values, kind="stable")
-    kind = np.unique(values[order], return_inverse=True)[1]
-    # people with equal scores count alike, whatever their order
-    rates = np.bincount(kind, happened[order]) / np.bincount(kind)
-    cumulative = np.cumsum(rates[kind])
     fractions = np.asarray(fraction_enrolled, dtype=float)
-    count = np.ceil(fractions * values.size * (1 - 1e-12)).astype(int)
-    return simplify(cumulative[count - 1] / count)
+    counts = np.ceil(fractions * values.size * (1 - 1e-12)).astype(int)
+    rates = [find_cutoffs(values, n).admit(values) @ happened / n for n in counts.ravel().tolist()]
+    return simplify(np.reshape(rates, counts.shape))

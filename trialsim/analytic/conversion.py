@@ -17,6 +17,7 @@ from trialsim.analytic.arguments import (
     find_sides_problems,
     raise_problems,
 )
+from trialsim.analytic.cutoffs import find_cutoffs
 from trialsim.analytic.point import FloatArray, Quantity, simplify
 from trialsim.errors import DesignError
 
@@ -381,7 +382,6 @@ def conversion_enrichment(
         )
     if not len(fractions_enrolled):
         raise DesignError("fractions_enrolled must list at least one share, got none.")
-    order = np.argsort(-scores, kind="stable")
     rows = []
     for fraction in fractions_enrolled:
         if not 0 < fraction <= 1:
@@ -389,14 +389,13 @@ def conversion_enrichment(
         n_chosen = round(fraction * time.size)
         if n_chosen < 1:
             raise DesignError(f"The top {fraction:g} of {time.size} people is nobody: enroll more.")
-        chosen, weights = _take_top(scores[order], n_chosen)
-        people = order[:chosen]
-        n_conversions = float(weights[event[people]].sum())
+        weights = find_cutoffs(scores, n_chosen).admit(scores)
+        n_conversions = float(weights[event].sum())
         if not n_conversions > 0:
             raise DesignError(
                 f"Nobody among the top {fraction:.3g} of the archive converted: enroll more."
             )
-        hazard = _estimate(time[people], event[people], weights, from_months)
+        hazard = _estimate(time, event, weights, from_months)
         found = conversion_trial(hazard, **trial)  # type: ignore[arg-type]
         # the logarithm of a rate of d events has the standard error 1 / sqrt(d)
         far = np.exp(_QUANTILE / np.sqrt(n_conversions))
@@ -420,15 +419,6 @@ def conversion_enrichment(
             }
         )
     return pd.DataFrame(rows)
-
-
-def _take_top(ordered: FloatArray, n: int) -> tuple[int, FloatArray]:
-    """Return how many of people in descending order count, and the share that each counts for."""
-    cut = ordered[n - 1]
-    n_above, n_with = int((ordered > cut).sum()), int((ordered >= cut).sum())
-    weights = np.ones(n_with)
-    weights[n_above:] = (n - n_above) / (n_with - n_above)
-    return n_with, weights
 
 
 def _check_ratio(

@@ -15,6 +15,7 @@ import pandas as pd
 
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Floats
+from trialsim.analytic.cutoffs import Cutoffs, find_cutoffs
 from trialsim.comparison.refitting import Rescore
 from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import Covariates, align_covariates, balance
@@ -50,35 +51,6 @@ class ScreenedPeople:
     baseline: pd.DataFrame
     rescore: Rescore | None = None
     is_predicted: bool = False
-
-
-@dataclass(frozen=True)
-class Cutoffs:
-    """Who is enrolled in each sample, whoever is asked about.
-
-    Attributes
-    ----------
-    lowest
-        The lowest score of anybody enrolled, (n_samples,); minus infinity where people without a
-        score are, who come last.
-    share
-        How many of the people with just that score are enrolled, (n_samples,), above 0 and at most
-        1: who of them, chance decides.
-    """
-
-    lowest: Floats
-    share: Floats
-
-    def admit(self, score: Floats) -> Floats:
-        """Return how much of each person is enrolled in each sample, (n_samples, n_people).
-
-        Parameters
-        ----------
-        score
-            (n_people,) or (n_samples, n_people), NaN where missing.
-        """
-        own, lowest = _put_unscored_last(score), self.lowest[:, None]
-        return np.where(own == lowest, self.share[:, None], own > lowest)
 
 
 @dataclass(frozen=True)
@@ -145,19 +117,7 @@ class Target:
         score
             (n_screened,) or (n_samples, n_screened); people without one come last.
         """
-        own = _put_unscored_last(np.broadcast_to(score, counts.shape))
-        order = np.argsort(-own, axis=1, kind="stable")
-        until = np.cumsum(np.take_along_axis(counts, order, axis=1), axis=1)
-        wanted = count_selected(fraction, self.size)
-        place = (until >= wanted - 1e-9).argmax(axis=1)[:, None]
-        lowest = np.take_along_axis(own, np.take_along_axis(order, place, axis=1), axis=1)
-        above = (counts * (own > lowest)).sum(axis=1)
-        tied = (counts * (own == lowest)).sum(axis=1)
-        return Cutoffs(lowest[:, 0], (wanted - above) / tied)
-
-
-def _put_unscored_last(score: Floats) -> Floats:
-    return np.where(np.isnan(score), -np.inf, score)
+        return find_cutoffs(score, count_selected(fraction, self.size), counts)
 
 
 def build_target(
