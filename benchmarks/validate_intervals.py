@@ -23,6 +23,7 @@ from scipy import special
 
 from cohorts.synthetic import synthesize_table
 from cohorts.synthetic.parameters import CohortParameters
+from trialsim.analytic.cutoffs import count_selected
 from trialsim.comparison.candidates import (
     Candidate,
     Screened,
@@ -40,7 +41,6 @@ from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes
 from trialsim.enrichment.fitted import Regression, learn_huber
-from trialsim.enrichment.selection import count_selected
 from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.enrichment.unfitted import BaselineVolume
 

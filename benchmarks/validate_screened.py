@@ -32,6 +32,7 @@ from validate_intervals import (
 )
 
 from cohorts.synthetic.parameters import CohortParameters
+from trialsim.analytic.cutoffs import count_selected
 from trialsim.comparison.archive import ScreenedPeople
 from trialsim.comparison.candidates import Candidate, gather_pool, list_candidates, read_screened
 from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_sizes
@@ -40,7 +41,6 @@ from trialsim.comparison.cohort_error.intervals import compute_size_interval
 from trialsim.comparison.refitting import build_rescore
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes
 from trialsim.enrichment.fitted import Regression, learn_huber
-from trialsim.enrichment.selection import count_selected
 from trialsim.enrichment.strategy import ScreeningTables
 from trialsim.enrichment.unfitted import BaselineVolume
 from trialsim.errors import DesignError

@@ -353,7 +353,12 @@ BAD: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         analytic.compute_observed_event_rate,
         {"scores": [1, np.nan], "events": [0, 1], "fraction_enrolled": 0.5},
-        "without missing values",
+        "scores must be a finite number, got nan",
+    ),
+    (
+        analytic.compute_observed_event_rate,
+        {"scores": ["a", "b"], "events": ["yes", "no"], "fraction_enrolled": 0.5},
+        "events must be 0 or 1",
     ),
     (
         analytic.compute_binormal_event_rate,

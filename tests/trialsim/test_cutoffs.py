@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trialsim.analytic.binary import compute_observed_event_rate
 from trialsim.analytic.conversion import conversion_enrichment
-from trialsim.analytic.cutoffs import find_cutoffs
+from trialsim.analytic.cutoffs import count_selected, find_cutoffs
 from trialsim.comparison.archive import Target
 
 Scores = st.lists(st.sampled_from([1.0, 2.0, 3.0, np.nan]), min_size=1, max_size=5)
@@ -61,6 +61,19 @@ def test_someone_who_is_in_a_sample_twice_is_enrolled_twice() -> None:
     counts = np.array([[1, 1, 1, 1], [2, 0, 1, 1], [0, 2, 1, 1]])
     found = find_cutoffs(scores, 2, counts).admit(scores)
     assert found.tolist() == [[1, 0.5, 0.5, 0], [1, 0, 0, 0], [1, 2 / 3, 2 / 3, 0]]
+
+
+@pytest.mark.parametrize(("fraction", "n"), [(0.5, 3), (0.1, 1), (0.01, 1), (0.7, 4), (1, 5)])
+def test_a_fraction_of_people_is_the_same_number_in_every_calculator(
+    fraction: float, n: int
+) -> None:
+    scores, months = np.arange(5.0), np.full(5, 12.0)
+    table = conversion_enrichment(months, [0, 0, 0, 0, 1], scores, [fraction], **TRIAL)
+    assert table["n_archive"].item() == count_selected(fraction, 5) == n
+    rate = compute_observed_event_rate(
+        scores=scores, events=[0, 0, 0, 0, 1], fraction_enrolled=fraction
+    )
+    assert rate == pytest.approx(1 / n)
 
 
 EVENTS, MONTHS = np.array([1, 0, 1, 1]), np.array([6.0, 12, 24, 36])

@@ -1,11 +1,14 @@
 """Checks of what a closed form is given; every problem is reported, then one error is raised."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from trialsim.errors import DesignError
+
+Values = npt.NDArray[np.float64]
 
 
 class Range(NamedTuple):
@@ -17,7 +20,7 @@ class Range(NamedTuple):
     includes_high: bool
     words: str
 
-    def holds(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    def holds(self, values: Values) -> npt.NDArray[np.bool_]:
         """Return, for each value, whether it is finite and inside."""
         above = values >= self.low if self.includes_low else values > self.low
         below = values <= self.high if self.includes_high else values < self.high
@@ -46,7 +49,7 @@ def find_problems(**checks: Check) -> list[str]:
     for name, (value, allowed) in checks.items():
         if value is None:
             continue
-        if shown := _find_wrong(value, allowed):
+        if shown := _find_wrong(value, allowed.holds):
             problems.append(f"{name} must be {allowed.words}, got {shown}.")
         elif shown := _find_extreme(value, allowed):
             problems.append(
@@ -54,6 +57,15 @@ def find_problems(**checks: Check) -> list[str]:
                 f"{shown}."
             )
     return problems
+
+
+def find_flag_problems(**flags: npt.ArrayLike) -> list[str]:
+    """Return one sentence for each argument that holds a code such as -4 or "no"."""
+    return [
+        f"{name} must be 0 or 1 (False or True) for everyone, got {shown}."
+        for name, values in flags.items()
+        if (shown := _find_wrong(values, lambda codes: (codes == 0) | (codes == 1)))
+    ]
 
 
 def find_sides_problems(sides: int) -> list[str]:
@@ -67,13 +79,13 @@ def raise_problems(problems: list[str]) -> None:
         raise DesignError(*problems)
 
 
-def _find_wrong(value: npt.ArrayLike, allowed: Range) -> str:
-    """Return what of a value is outside its range, or no number at all; nothing where all holds."""
+def _find_wrong(value: npt.ArrayLike, holds: Callable[[Values], npt.NDArray[np.bool_]]) -> str:
+    """Return what of a value does not hold, or is no number at all; nothing where all holds."""
     try:
         values = np.ravel(np.asarray(value, dtype=float))
     except (TypeError, ValueError):
         return repr(value)[:60]
-    return _show(values[~allowed.holds(values)])
+    return _show(values[~holds(values)])
 
 
 def _find_extreme(value: npt.ArrayLike, allowed: Range) -> str:
@@ -84,6 +96,6 @@ def _find_extreme(value: npt.ArrayLike, allowed: Range) -> str:
     return _show(values[(np.abs(values) > _LARGEST) | (np.abs(values) < smallest)])
 
 
-def _show(wrong: npt.NDArray[np.float64]) -> str:
+def _show(wrong: Values) -> str:
     shown = ", ".join(f"{number:g}" for number in wrong[:3])
     return shown if wrong.size <= 3 else f"{shown} and {wrong.size - 3} more"

@@ -9,14 +9,16 @@ from scipy.optimize import elementwise
 
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
+    ANY,
     NOT_NEGATIVE,
     OPEN_SHARE,
     SHARE_TO_1,
     Range,
+    find_flag_problems,
     find_problems,
     raise_problems,
 )
-from trialsim.analytic.cutoffs import find_cutoffs
+from trialsim.analytic.cutoffs import count_selected, find_cutoffs
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
 from trialsim.analytic.solver import SizeQuestion
 from trialsim.errors import DesignError
@@ -247,7 +249,8 @@ def compute_observed_event_rate(
     events
         Whether each had the event; (n_people,), 0/1 or boolean.
     fraction_enrolled
-        Share selected, greater than 0 and at most 1; the number of people is rounded up.
+        Share selected, greater than 0 and at most 1; of people the nearest whole
+        number, at least one.
 
     Returns
     -------
@@ -266,17 +269,17 @@ def compute_observed_event_rate(
     ... ), 3)
     0.667
     """
+    raise_problems(
+        find_problems(fraction_enrolled=(fraction_enrolled, SHARE_TO_1), scores=(scores, ANY))
+        + find_flag_problems(events=events)
+    )
     values, happened = np.asarray(scores, dtype=float), np.asarray(events, dtype=float)
-    problems = find_problems(fraction_enrolled=(fraction_enrolled, SHARE_TO_1))
     if values.ndim != 1 or values.shape != happened.shape or values.size == 0:
-        problems.append(
+        raise DesignError(
             "scores and events must be one value a person, "
             f"got shapes {values.shape} and {happened.shape}."
         )
-    if not np.all(np.isfinite(values)) or not np.all(np.isin(happened, (0, 1))):
-        problems.append("scores must be numbers and events 0 or 1, without missing values.")
-    raise_problems(problems)
     fractions = np.asarray(fraction_enrolled, dtype=float)
-    counts = np.ceil(fractions * values.size * (1 - 1e-12)).astype(int)
-    rates = [find_cutoffs(values, n).admit(values) @ happened / n for n in counts.ravel().tolist()]
-    return simplify(np.reshape(rates, counts.shape))
+    counts = [count_selected(fraction, values.size) for fraction in fractions.ravel().tolist()]
+    rates = [find_cutoffs(values, n).admit(values) @ happened / n for n in counts]
+    return simplify(np.reshape(rates, fractions.shape))

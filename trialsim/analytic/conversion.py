@@ -10,14 +10,16 @@ from scipy import special
 
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
+    ANY,
     NOT_NEGATIVE,
     OPEN_SHARE,
     POSITIVE,
+    find_flag_problems,
     find_problems,
     find_sides_problems,
     raise_problems,
 )
-from trialsim.analytic.cutoffs import find_cutoffs
+from trialsim.analytic.cutoffs import count_selected, find_cutoffs
 from trialsim.analytic.point import FloatArray, Quantity, simplify
 from trialsim.errors import DesignError
 
@@ -122,24 +124,15 @@ def estimate_hazard(
 def _read_conversions(
     months: npt.ArrayLike, converted: npt.ArrayLike
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return the months of an archive and who converted; a code such as -4 or "no" is neither."""
-    try:
-        time, codes = np.asarray(months, dtype=float), np.asarray(converted, dtype=float)
-    except (TypeError, ValueError) as error:
+    """Return the months of an archive and who converted."""
+    raise_problems(
+        find_problems(months=(months, POSITIVE)) + find_flag_problems(converted=converted)
+    )
+    time, event = np.asarray(months, dtype=float), np.asarray(converted, dtype=float) == 1
+    if time.shape != event.shape or time.ndim != 1 or not event.any():
         raise DesignError(
-            f"months must be numbers, and converted 0 or 1 (False or True) for everyone: {error}."
-        ) from error
-    if not np.all((codes == 0) | (codes == 1)):
-        wrong = codes[~((codes == 0) | (codes == 1))]
-        raise DesignError(
-            f"converted must be 0 or 1 (False or True) for everyone, got {wrong[0]:g}."
-        )
-    event = codes == 1
-    sound = time.shape == event.shape and time.ndim == 1 and np.all(np.isfinite(time) & (time > 0))
-    if not sound or not event.any():
-        raise DesignError(
-            "Conversions need months above 0 for everyone and at least one who converted, got "
-            f"{time.size} people, {int(event.sum())} conversions."
+            "Conversions need one value a person and at least one who converted, got months of "
+            f"{time.size} people, {int(event.sum())} conversions of {event.size}."
         )
     return time, event
 
@@ -345,7 +338,8 @@ def conversion_enrichment(
         (n_people,), higher = sooner. Of people with equal scores at the threshold a share is
         taken of each, whatever their order.
     fractions_enrolled
-        Shares of the archive, above 0 and at most 1.
+        Shares of the archive, above 0 and at most 1; of people the nearest whole number, at least
+        one.
     screening_cost, participant_cost
         A person screened (none where everyone is enrolled), enrolled.
     trial
@@ -374,22 +368,18 @@ def conversion_enrichment(
     True
     """
     time, event = _read_conversions(months, converted)
+    raise_problems(find_problems(score=(score, ANY)))
     scores = np.asarray(score, dtype=float)
-    if scores.shape != time.shape or not np.all(np.isfinite(scores)):
+    if scores.shape != time.shape:
         raise DesignError(
-            f"Every person of the archive needs a score, got {np.isfinite(scores).sum()} scores of "
-            f"{time.size} people."
+            f"Every person of the archive needs a score, got {scores.size} scores of {time.size} "
+            "people."
         )
     if not len(fractions_enrolled):
         raise DesignError("fractions_enrolled must list at least one share, got none.")
     rows = []
     for fraction in fractions_enrolled:
-        if not 0 < fraction <= 1:
-            raise DesignError(f"fractions_enrolled must lie above 0 and at most 1, got {fraction}.")
-        n_chosen = round(fraction * time.size)
-        if n_chosen < 1:
-            raise DesignError(f"The top {fraction:g} of {time.size} people is nobody: enroll more.")
-        weights = find_cutoffs(scores, n_chosen).admit(scores)
+        weights = find_cutoffs(scores, count_selected(fraction, time.size)).admit(scores)
         n_conversions = float(weights[event].sum())
         if not n_conversions > 0:
             raise DesignError(

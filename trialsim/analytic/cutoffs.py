@@ -1,4 +1,4 @@
-"""How much of each person is among those with the highest scores: of equal scores, a part."""
+"""How many people a fraction enrolls, and how much of each: of those with equal scores, a part."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trialsim.analytic.point import FloatArray
+from trialsim.errors import DesignError
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,21 @@ def find_cutoffs(score: npt.ArrayLike, n_enrolled: int, counts: npt.ArrayLike = 
     above = (often * (own > lowest)).sum(axis=-1)
     tied = (often * (own == lowest)).sum(axis=-1)
     return Cutoffs(lowest[..., 0], np.asarray((n_enrolled - above) / tied))
+
+
+def count_selected(fraction_enrolled: float, n_people: int) -> int:
+    """Return how many people a fraction is: the nearest whole number, at least one.
+
+    Raises
+    ------
+    DesignError
+        For a fraction outside 0 to 1.
+    """
+    if not 0 < fraction_enrolled <= 1:
+        raise DesignError(
+            f"A fraction enrolled must be greater than 0 and at most 1, got {fraction_enrolled:g}."
+        )
+    return max(1, int(np.floor(fraction_enrolled * n_people + 0.5)))
 
 
 def _put_unscored_last(score: npt.ArrayLike) -> FloatArray:

@@ -15,11 +15,10 @@ import pandas as pd
 
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Floats
-from trialsim.analytic.cutoffs import Cutoffs, find_cutoffs
+from trialsim.analytic.cutoffs import Cutoffs, count_selected, find_cutoffs
 from trialsim.comparison.refitting import Rescore
 from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import Covariates, align_covariates, balance
-from trialsim.enrichment.selection import count_selected
 from trialsim.errors import DesignError
 
 FEWEST_EFFECTIVE = 20

@@ -13,6 +13,7 @@ from cohorts.keys import has_repeated, locate_rows
 from cohorts.sources.columns import name_volume_column
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Flags, Floats
+from trialsim.analytic.cutoffs import count_selected
 from trialsim.comparison.archive import (
     FEWEST_EFFECTIVE,
     ScreenedPeople,
@@ -25,7 +26,7 @@ from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import compute_effective_size
 from trialsim.enrichment.features import GROWTH_PREDICTORS
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.selection import count_selected, rank_scores
+from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 from trialsim.simulation.expectations import (
     ExpectedOutcomes,

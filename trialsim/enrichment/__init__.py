@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cohorts.lazy import attach
 
 if TYPE_CHECKING:
+    from trialsim.analytic.cutoffs import count_selected
     from trialsim.enrichment.capture import capture_rate, compute_capture_rates
     from trialsim.enrichment.definition import FastProgressorDefinition
     from trialsim.enrichment.generalizability import compute_group_differences
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from trialsim.enrichment.score_file import read_score_strategies
     from trialsim.enrichment.scoring import score_people
     from trialsim.enrichment.screening import build_screening_tables
-    from trialsim.enrichment.selection import count_selected, count_selections, rank_people
+    from trialsim.enrichment.selection import count_selections, rank_people
     from trialsim.enrichment.strategy import ScreeningTables, Strategy
 else:
     __getattr__, __dir__ = attach(__name__)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trialsim.analytic.cutoffs import count_selected
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.errors import DesignError
 
 
 def rank_scores(score: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -30,21 +30,6 @@ def rank_scores(score: npt.NDArray[np.float64], rng: np.random.Generator) -> npt
     ranks = np.empty(value.size, dtype=np.int64)
     ranks[order] = np.arange(1, value.size + 1)
     return ranks
-
-
-def count_selected(fraction_enrolled: float, n_people: int) -> int:
-    """Return how many people a fraction is: the nearest whole number, at least one.
-
-    Raises
-    ------
-    DesignError
-        For a fraction outside 0 to 1.
-    """
-    if not 0 < fraction_enrolled <= 1:
-        raise DesignError(
-            f"A fraction enrolled must be greater than 0 and at most 1, got {fraction_enrolled:g}."
-        )
-    return max(1, int(np.floor(fraction_enrolled * n_people + 0.5)))
 
 
 def rank_people(scores: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

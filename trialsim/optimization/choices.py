@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from trialsim.analysis.result import Floats
+from trialsim.analytic.cutoffs import count_selected
 from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
@@ -17,7 +18,7 @@ from trialsim.comparison.candidates import (
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.selection import count_selected, rank_scores
+from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 from trialsim.optimization.courses import Courses
 from trialsim.optimization.paths import PathStage, ScreeningPath

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
+from trialsim.analytic.cutoffs import count_selected
 from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
 from trialsim.comparison.cohort_error.intervals import compute_freedom
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
@@ -25,7 +26,6 @@ from trialsim.comparison.cohort_error.samples import (
 )
 from trialsim.comparison.transport import compute_selected_moments, transport
 from trialsim.design import TrialDesign
-from trialsim.enrichment.selection import count_selected
 from trialsim.simulation.effects import compute_normal_change
 
 Sizes = dict[str, Floats]
