@@ -19,6 +19,7 @@ from brlp_models.model.training_people import (
     find_training_people,
 )
 from cohorts.cohort import Cohort
+from cohorts.errors import StorageError
 from cohorts.synthetic import synthesize_table
 from reports.store.study import Study
 from tests.brlp_models.brain_drawing import write_brain
@@ -120,13 +121,30 @@ def test_scans_of_one_visit_and_an_archive_give_a_power_curve_by_brlp(made: Path
 
 
 def test_a_plan_foresees_the_archive_and_the_visits_of_the_design(made: Path) -> None:
-    found = json.loads(run(made, options=("--dry-run", "--json")).stdout)
+    # nothing but scores that are made up, of which those of both groups must be alike
+    own = 'selection.strategies=["brlp"]'
+    found = json.loads(run(made, own, options=("--dry-run", "--json")).stdout)
     assert found["problems"] == []
     assert "archive" in [step["name"] for step in found["steps"]]
     observed = json.loads(
         run(made, 'design.outcomes="observed"', options=("--dry-run", "--json")).stdout
     )
     assert "archive" not in [step["name"] for step in observed["steps"]]
+
+
+def test_the_time_that_an_archive_takes_counts_where_a_run_tells_what_is_in_vain(
+    made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stop(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    # the first step stops, so that nobody is predicted here
+    monkeypatch.setattr("trialsim.study.steps.cohort.load", stop)
+    one = 500 / N_SCREENED
+    monkeypatch.setattr("trialsim.study.steps.prediction.estimate_one", lambda *_: one)
+    monkeypatch.setattr("trialsim.study.steps.archive_prediction.estimate_one", lambda *_: one)
+    said = run(made, "design.visits_months=[0, 12, 60]", f"study.output={tmp_path}").stderr
+    assert "Note: predicting will take about 25 min, and then: " in said
 
 
 def test_predictions_that_were_given_are_not_made_again(made: Path, tmp_path: Path) -> None:

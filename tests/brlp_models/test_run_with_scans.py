@@ -168,6 +168,16 @@ def test_what_hours_of_predicting_could_not_answer_is_told_before(
     assert -1 < said.find(told) < said.find("[1/")
 
 
+@pytest.mark.usefixtures("_unreported")
+def test_what_must_be_predicted_anew_is_foreseen_and_what_is_there_is_not(
+    predicted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trialsim.study.steps.prediction.predict", stop)
+    monkeypatch.setattr("trialsim.study.steps.prediction.estimate_one", lambda *_: 3600.0)
+    assert "predicting will take" not in run(predicted).stderr
+    assert "predicting will take about 3 h" in run(predicted, "prediction.samples=2").stderr
+
+
 def stop(*_: object) -> None:
     raise StorageError("The disk is full.")
 

@@ -232,6 +232,8 @@ def test_a_plan_tells_what_cannot_be_searched(folder: Path) -> None:
     path.write_text(PROTOCOL.format(
         training='training = "archive"', outcomes=SEARCHED, learning=""))  # fmt: skip
     words = ["run", str(path), "--dry-run", "--set", "optimize.slowing_sd=0.9"]
+    # what an archive lacks beyond a cut-off leaves the looks of other strategies alone
+    words += ["--set", "selection.fractions_enrolled=[0.05]"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1
     assert "No design can be searched: optimize.slowing_sd: a slowing believed" in done.stderr

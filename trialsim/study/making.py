@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from cohorts.errors import StorageError, TrialsimError
 from reports.store.run import Run
 from reports.store.staleness import find_stale_tables
 from reports.store.study import Study
-from trialsim.study.engine import Step, run_steps
+from trialsim.study.engine import Step, plan_steps, run_steps
 from trialsim.study.job import Job, Progress
 from trialsim.study.phrasing import phrase_command
 from trialsim.study.protocol import Protocol
@@ -31,6 +31,9 @@ VERBS: Final = {
     "optimize": "optimize",
 }
 """The step that each command ends with."""
+
+_PREDICTING: Final = frozenset({"predict", "archive"})
+"""The steps that predict people."""
 
 _LONG_SECONDS: Final = 600.0
 """From here on, what predictions cannot answer is told before they are made."""
@@ -159,8 +162,8 @@ def _make(
     job = Job(protocol, path.absolute().parent, listener.on_progress)
     steps = [_note(job, step) for step in list_steps(job, until=until)]
     total = len(steps) + (until is None)
-    if until is None and not study.has("predictions"):
-        for sentence in _foresee_in_vain(protocol, job.folder):
+    if until is None:
+        for sentence in _foresee_in_vain(protocol, study, steps):
             listener.tell(sentence)
 
     def announce(position: int, step: Step, will_run: bool) -> None:
@@ -195,20 +198,23 @@ def _make(
     return result
 
 
-def _foresee_in_vain(protocol: Protocol, folder: Path) -> Iterator[str]:
+def _foresee_in_vain(protocol: Protocol, study: Study, steps: Sequence[Step]) -> Iterator[str]:
     """Yield what hours of predicting could not answer, for whoever would not wait for that."""
-    if protocol.prediction is None:
+    own = [
+        step if step.name in _PREDICTING else replace(step, estimate=lambda: 0.0) for step in steps
+    ]
+    seconds = sum(step.estimate() for step in own)
+    if seconds >= _LONG_SECONDS and study.has("predictions"):
+        # what is predicted already takes no time, which only digests of all files tell
+        planned = plan_steps(study, own, seed=protocol.study.seed, folder=study.folder)
+        seconds = sum(step.seconds for step in planned)
+    if seconds < _LONG_SECONDS:
         return
     from trialsim.study.steps.carrying import foresee_problems
     from trialsim.study.steps.durations import show_seconds
-    from trialsim.study.steps.prediction import estimate_one
 
-    # one that nobody else works with: what it reads is let go
-    job = Job(protocol, folder)
-    seconds = estimate_one(job, protocol.prediction) * len(job.census.first_images)
-    if seconds < _LONG_SECONDS:
-        return
-    for problem in foresee_problems(job):
+    # a job that nobody else works with: what it reads is let go
+    for problem in foresee_problems(Job(protocol, study.folder)):
         yield f"Note: predicting will take about {show_seconds(seconds)}, and then: {problem}"
 
 

@@ -20,6 +20,7 @@ from trialsim.comparison.preparing import add_normal_change, prepare_candidates
 from trialsim.comparison.refitting import widen_scores
 from trialsim.enrichment import score_people
 from trialsim.enrichment.screening import Screening
+from trialsim.errors import DesignError
 from trialsim.interim.candidate import plan_candidate, plan_enriching
 from trialsim.optimization.search import prepare_search
 from trialsim.study.job import Job
@@ -55,8 +56,8 @@ def foresee_problems(job: Job) -> Iterator[str]:
         predictions = read_given_predictions(job, cohort)
         if job.protocol.prediction is not None:
             yield from _find_problems_of_prediction(job, cohort)
-            made_up = _make_up_predictions(job, job.protocol.prediction, cohort)
             followed = _load_archive(job, job.protocol.prediction, cohort)
+            made_up = _make_up_predictions(job, job.protocol.prediction, cohort, like=followed)
             if followed is not None:
                 theirs = _make_up_predictions(job, job.protocol.prediction, followed)
                 made_up = pd.concat([made_up, theirs], ignore_index=True)
@@ -128,11 +129,14 @@ def _load_archive(job: Job, section: PredictionSection, cohort: Cohort) -> Cohor
     return followed.select(people)
 
 
-def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -> pd.DataFrame:
+def _make_up_predictions(
+    job: Job, section: PredictionSection, cohort: Cohort, *, like: Cohort | None = None
+) -> pd.DataFrame:
     """Return a table of predictions as good as the protocol's could be.
 
-    Whoever was followed is predicted to change as they did; a decline is drawn for the others.
-    What is refused with these is refused with any.
+    Whoever was followed is predicted to change as they did; a decline is drawn for the others, from
+    those of the people of `like`: an archive is found to lie beyond a cut-off only where scores of
+    both are alike. What is refused with these is refused with any.
     """
     from brlp_models.model.calibrated_context import apply_calibration
 
@@ -148,7 +152,12 @@ def _make_up_predictions(job: Job, section: PredictionSection, cohort: Cohort) -
     )
     table = keys.to_frame(index=False)
     n_samples = section.samples
-    drawn = pd.Series(np.random.default_rng(0).uniform(0.8, 1.0, len(table)))
+    rng = np.random.default_rng(0)
+    drawn = rng.uniform(0.8, 1.0, len(table))
+    if like is not None:
+        for region, known in _measure_change(like).dropna().groupby(level="region"):
+            own = (table["region"] == region).to_numpy()
+            drawn[own] = rng.choice(known.to_numpy(), own.sum())
     measured = _measure_change(cohort).reindex(keys.droplevel("horizon_months")).to_numpy()
     table = table.assign(
         model_id=config.name,
@@ -228,7 +237,13 @@ def _try_interim(
         candidate = Candidate(str(strategy), fraction)
         if screened.get_prognostic(candidate) is None and ANALYSES[design.analyses[0]].uses_score:
             continue
-        people = gather_enrolled(candidate, screened, design, rng)
+        try:
+            people = gather_enrolled(candidate, screened, design, rng)
+        except DesignError:
+            # nothing of it is simulated either: an archive may lack those beyond its cut-off alone
+            if screened.target is None:
+                raise
+            continue
         plan_candidate(people, design, interim, job.protocol.trial_costs)
         if interim.enrichment == "adaptive" and candidate.is_screened and fraction < 1:
             everyone = gather_enrolled(Candidate(candidate.strategy, 1.0), screened, design, rng)
