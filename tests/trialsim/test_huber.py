@@ -43,6 +43,16 @@ def test_an_outlier_counts_less_than_in_least_squares(rng: np.random.Generator) 
     assert abs(slope - 2) < 0.2 < abs(np.polyfit(x[:, 0], y, 1)[0] - 2)
 
 
+def test_how_far_off_an_outlier_is_moves_nothing(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(100, 4))
+    y = x @ [1.0, -1.0, 0.5, 0.0] + rng.normal(size=100)
+    lines = []
+    for far in (100.0, 1e7):
+        y[3] = far
+        lines.append(fit_huber(x, y, np.ones((1, 100))).coefficients)
+    assert lines[1] == pytest.approx(lines[0], abs=0.005)
+
+
 def test_exact_lines_and_constant_features_are_fitted() -> None:
     x = np.column_stack([np.arange(12.0), np.ones(12)])
     fit = fit_huber(x, 5 + 3 * x[:, 0], np.ones((2, 12)))

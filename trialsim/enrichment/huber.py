@@ -15,6 +15,12 @@ _RIDGE = 1e-4
 _MAX_ITERATIONS = 200
 _TOLERANCE = 1e-5
 
+_WIDEST: Final = 100.0
+"""Times the scale of the residuals that the spread of outcomes counts at most."""
+
+_EXACT: Final = 1e-7
+"""Of the spread: where lines fit people exactly, their scale goes down to 0."""
+
 _LONGEST: Final = 1.9
 """Times the step that surely leads down; twice that may lead up."""
 
@@ -180,7 +186,9 @@ def _minimize(samples: _Samples) -> FloatArray:
         longer = np.minimum(total[active] / np.maximum(found.within, 1e-300), _LONGEST)
         step *= longer[:, None]
         lines[active] += step
-        is_moving = np.abs(step).max(axis=1) > _TOLERANCE * spread[active]
+        # outliers spread the outcome, not the line: that is exact to a part of the residuals' scale
+        unit = np.minimum(spread, np.maximum(_WIDEST * scale, _EXACT * spread))[active]
+        is_moving = np.abs(step).max(axis=1) > _TOLERANCE * unit
         if not is_moving.any():
             break
         if not is_moving.all():
