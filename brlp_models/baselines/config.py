@@ -6,6 +6,7 @@ the folder is loaded.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -34,7 +35,7 @@ class BaselineConfig(BaseModel):
     name
         Which baseline; also what its scores are called.
     horizons_months
-        Months after baseline at which it predicts; empty for any.
+        Months after baseline that it was fitted for; it predicts until the last. Empty for any.
     shape, affine
         Of the grid that scans lie on; None where none are read, or those of any model.
     spread
@@ -69,19 +70,23 @@ class BaselineConfig(BaseModel):
         return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
 
     def check_horizons(self, horizons_months: Sequence[float]) -> None:
-        """Raise `ModelError` where it does not predict for one of the months after baseline."""
-        for months in horizons_months if self.horizons_months else ():
-            if months not in self.horizons_months:
-                known = ", ".join(f"{own:g}" for own in self.horizons_months)
-                raise ModelError(
-                    f"{self.name} predicts for months {known} after baseline, not {months:g}."
-                )
+        """Raise `ModelError` where one of the months after baseline lies beyond its last."""
+        last, latest = max(self.horizons_months, default=math.inf), max(horizons_months)
+        if latest > last:
+            raise ModelError(
+                f"{self.name} predicts until month {last:g} after baseline, not for {latest:g}."
+            )
 
     def find_spread(self, months: float) -> float:
-        """Return the sd of the error at a horizon, percent of the baseline volume; NaN if none."""
+        """Return the sd of the error at a horizon, percent of the baseline volume; NaN if none.
+
+        Linear between months that it was fitted for; before the first it is the first's, since the
+        error of measuring is there at once.
+        """
         if self.spread is None:
-            return float("nan")
-        return self.spread[self.horizons_months.index(months)]
+            return math.nan
+        known, spread = np.array(sorted(zip(self.horizons_months, self.spread, strict=True))).T
+        return float(np.interp(months, known, spread))
 
     def get_grid(self) -> Grid | None:
         """Return the grid of the scans that it reads; None where it has none of its own."""

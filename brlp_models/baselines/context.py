@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from brlp_models.auxiliary.covariates import CovariateCoding
-from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.baseline import Baseline, interpolate_change
 from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.people import REGION
 from brlp_models.baselines.scoring import (
+    predict_own_changes,
     read_baseline_scans,
     refuse_other_grid,
-    refuse_people_learned_from,
 )
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
@@ -103,14 +103,24 @@ class ContextBaseline:
         Raises
         ------
         ModelError
-            As `load` and `check`, or where it learned from some of the people.
+            As `load`, `check` and `count_own_people`.
         """
         if source is None:
             return None
         found = cls.load(source)
         found.check(config, horizons_months=months, until_months=0.0)
-        refuse_people_learned_from(found.baseline, people)
+        found.count_own_people(people, months)
         return found
+
+    def count_own_people(self, people: Cohort, horizons_months: Sequence[float]) -> int:
+        """Return of how many people it tells what was fitted without them, as it learned from them.
+
+        Raises
+        ------
+        ModelError
+            As `predict_own_changes`.
+        """
+        return len(predict_own_changes(self.baseline, people, horizons_months=horizons_months))
 
     def expect_ratios(
         self,
@@ -128,7 +138,7 @@ class ContextBaseline:
         person
             With the volumes of the baseline visit.
         horizons_months
-            Some of those that the baseline was fitted for.
+            Between those that the baseline was fitted for, or they themselves.
 
         Raises
         ------
@@ -136,14 +146,16 @@ class ContextBaseline:
             Where the scan cannot be read, or the table lacks something.
         """
         config, table = self.baseline.config, person.baseline()
-        images = None
-        if self.baseline.reads_scans:
-            found, problems = read_baseline_scans(model, config.get_grid(), person, cache)
-            if problems:
-                raise ModelError(*(f"{config.name}: {text}" for text in problems.values()))
-            images = found.values()
-        change = self.baseline.predict_change(table, images, model=model)
-        change = change[[float(months) for months in horizons_months]]
+        change = predict_own_changes(self.baseline, person, horizons_months=horizons_months)
+        if change.empty:
+            images = None
+            if self.baseline.reads_scans:
+                found, problems = read_baseline_scans(model, config.get_grid(), person, cache)
+                if problems:
+                    raise ModelError(*(f"{config.name}: {text}" for text in problems.values()))
+                images = found.values()
+            fitted = self.baseline.predict_change(table, images, model=model)
+            change = interpolate_change(fitted, horizons_months)
         if change.isna().any(axis=None):
             needed = ", ".join(CovariateCoding.from_dict(config.coding).names)
             raise ModelError(

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from brlp_models.baselines.baseline import Baseline
+from brlp_models.baselines.baseline import Baseline, interpolate_change
 from brlp_models.baselines.follow_up import predict_image_changes
 from brlp_models.baselines.loading import AnyBaseline
 from brlp_models.errors import ModelError
@@ -56,7 +56,8 @@ def predict_changes(
     cache
         Of preprocessed scans.
     horizons_months
-        Months after baseline; those that it was fitted for where left out.
+        Months after baseline, between those that it was fitted for or they themselves; these where
+        left out.
     until_months
         The latest visit that may be seen; only what makes an image sees a later one than the
         baseline.
@@ -93,14 +94,14 @@ def predict_changes(
     if until_months > 0:
         raise ModelError(f"{baseline.config.name} reads the baseline visit alone.")
     if not baseline.reads_scans:
-        return baseline.predict_change(table)[months], _list_failures({})
+        return interpolate_change(baseline.predict_change(table), months), _list_failures({})
     images, problems = read_baseline_scans(
         model, baseline.config.get_grid(), cohort, cache, on_person
     )
     if not images:
         raise _refuse_everybody(problems)
-    found = baseline.predict_change(table.loc[list(images)], images.values(), model=model)[months]
-    return found.reindex(table.index), _list_failures(problems)
+    found = baseline.predict_change(table.loc[list(images)], images.values(), model=model)
+    return interpolate_change(found, months).reindex(table.index), _list_failures(problems)
 
 
 def _refuse_everybody(problems: Mapping[str, str]) -> ModelError:
@@ -170,7 +171,9 @@ def refuse_other_grid(grid: Grid | None, config: ModelConfig) -> None:
         )
 
 
-def predict_own_changes(baseline: AnyBaseline, cohort: Cohort) -> pd.DataFrame:
+def predict_own_changes(
+    baseline: AnyBaseline, cohort: Cohort, *, horizons_months: Sequence[float]
+) -> pd.DataFrame:
     """Return what is expected of people whom a baseline learned from by what learned from others.
 
     Parameters
@@ -179,6 +182,8 @@ def predict_own_changes(baseline: AnyBaseline, cohort: Cohort) -> pd.DataFrame:
         From `load_baseline`.
     cohort
         Some of them may be among those that it learned from.
+    horizons_months
+        As in `predict_changes`.
 
     Returns
     -------
@@ -193,7 +198,7 @@ def predict_own_changes(baseline: AnyBaseline, cohort: Cohort) -> pd.DataFrame:
     people = [str(name) for name in cohort.participants["participant_id"]]
     known = [] if baseline.folder is None else find_training_people(baseline.folder, people)
     if baseline.folder is None or not known:
-        return pd.DataFrame(columns=list(baseline.config.horizons_months))
+        return pd.DataFrame(columns=list(horizons_months))
     path = _locate_cross_fitted(baseline.folder)
     refused = (
         f"{baseline.config.name} learned from {len(known)} of these {len(people)} people "
@@ -208,7 +213,7 @@ def predict_own_changes(baseline: AnyBaseline, cohort: Cohort) -> pd.DataFrame:
     lacking = sorted({*known} - {*table.index})
     if lacking:
         raise ModelError(f"{refused}, of whom {path} lacks {len(lacking)} (first: {lacking[0]}).")
-    return table.loc[known]
+    return interpolate_change(table.loc[known], horizons_months)
 
 
 def write_cross_fitted(changes: pd.DataFrame, folder: Path) -> None:

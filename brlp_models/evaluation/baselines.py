@@ -158,10 +158,13 @@ def predict_by_baselines(
     known = known.drop(columns="sd_mm3").reset_index(drop=True)
     people = cohort.select([str(name) for name in known["participant_id"].unique()])
     keys = list(zip(known["participant_id"], known["horizon_months"], strict=True))
+    months_asked = sorted({months for _, months in keys})
     rows = []
     for baseline in baselines:
         with times.measure(baseline.config.name, len(people.participants)):
-            changes, _ = predict_changes(baseline, model, people, cache)
+            changes, _ = predict_changes(
+                baseline, model, people, cache, horizons_months=months_asked
+            )
         percent = [changes.loc[person, months] for person, months in keys]
         expected = known["start_mm3"] * (1 + np.array(percent, dtype=float) / 100)
         error = [baseline.config.find_spread(months) for months in known["horizon_months"]]

@@ -224,7 +224,7 @@ def test_what_cannot_tell_a_context_is_refused(folder: Path, tiny_config: ModelC
     config = load_model(folder / "model").config
     told.check(config, **asked)
     for wrong, changed, message in (
-        (config, {"horizons_months": [12.0]}, "predicts for months 24, 48 after baseline, not 12"),
+        (config, {"horizons_months": [12, 60]}, "until month 48 after baseline, not for 60"),
         (config, {"until_months": 12.0}, "reads the baseline visit alone"),
         (config.model_copy(update={"context": config.context[:3]}), {}, "holds no later volume"),
         (config.model_copy(update={"endpoint": "thalamus"}), {}, "it cannot be told"),
@@ -268,19 +268,43 @@ def test_a_study_tells_whose_expectation_stood_in_the_context(folder: Path, tmp_
     assert "In the model's context the endpoint is what image_regression-" in page
 
 
-def test_a_study_refuses_people_learned_from_and_months_not_fitted_for(
+def test_people_learned_from_are_told_what_was_fitted_without_them(
     folder: Path, tmp_path: Path
 ) -> None:
-    people, more = folder / "people/cohort", tmp_path / "more"
-    write_cohort(make_people(12, 2), tmp_path, np.eye(4)).write(more)
-    ask("train", "baseline", "elastic_net", "--data", more, "--out", tmp_path / "own", "--quiet")
-    words = ("predict", people, "--model", folder / "model", "--study", tmp_path / "study.duckdb")
-    code, said = ask(*words, "--horizons-months", "24", "--context-from", tmp_path / "own")
+    people, own, study = folder / "people/cohort", tmp_path / "own", tmp_path / "study.duckdb"
+    write_cohort(make_people(40, 2), tmp_path, np.eye(4)).write(tmp_path / "more")
+    ask("train", "baseline", "elastic_net", "--data", tmp_path / "more", "--out", own, "--quiet")
+    model, cohort = load_model(folder / "model"), Cohort.read(people)
+    told, person = ContextBaseline.load(own), cohort.select(["sub-2x1"])
+    found = told.expect_ratios(model, person, ScanCache(tmp_path), [36.0, 48.0])
+    beside = tmp_path / "own.cross_fitted.parquet"
+    others = pd.read_parquet(beside).loc["sub-2x1"]
+    # halfway between two months that were fitted for
+    expected = 1 + np.array([others[["24.0", "48.0"]].mean(), others["48.0"]]) / 100
+    assert found.to_numpy() == pytest.approx(expected, rel=1e-12)
+    itself = told.baseline.predict_change(person.baseline()).loc["sub-2x1"]
+    assert abs(itself[48.0] - others["48.0"]) > 1e-3
+    words = (
+        "predict",
+        people,
+        "--model",
+        folder / "model",
+        "--study",
+        study,
+        "--context-from",
+        own,
+    )
+    code, said = ask(*words, "--horizons-months", "18", "--samples", 1)
+    assert code == 0, said
+    assert "elastic_net learned from 4 of 4 people: of these the context holds what was" in said
+    assert set(Study.open(study).read("predictions")["horizon_months"]) == {18.0}
+    beside.unlink()
+    code, said = ask(*words, "--horizons-months", "24")
     assert code == 1
     assert "elastic_net learned from 4 of these 4 people" in said
-    code, said = ask(*words, "--horizons-months", "12", "--context-from", folder / "elastic_net")
+    code, said = ask(*words, "--horizons-months", "60")
     assert code == 1
-    assert "elastic_net predicts for months 24, 48 after baseline, not 12" in said
+    assert "elastic_net predicts until month 48 after baseline, not for 60" in said
 
 
 @pytest.mark.slow
@@ -380,8 +404,8 @@ def test_what_cannot_tell_the_context_calibrates_nothing(
     words = (*words, "--out", tmp_path / "copy", "--quiet", "--context-from")
     code, said = ask(*words, tmp_path / "own", "--horizon", 24)
     assert (code, "elastic_net learned from 12 of these 12 people" in said) == (1, True), said
-    code, said = ask(*words, folder / "elastic_net", "--horizon", 12)
-    assert (code, "predicts for months 24, 48 after baseline, not 12" in said) == (1, True), said
+    code, said = ask(*words, folder / "elastic_net", "--horizon", 60)
+    assert (code, "until month 48 after baseline, not for 60" in said) == (1, True), said
     assert not (tmp_path / "copy.partial").exists()
 
 

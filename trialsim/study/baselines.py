@@ -122,7 +122,8 @@ def score_by_baseline(
             loaded.config.measured_by,
             is_synthetic=loaded.config.is_synthetic,
         )
-    own = [predict_own_changes(loaded, people) for people in everyone]
+    months = [horizon_months]
+    own = [predict_own_changes(loaded, people, horizons_months=months) for people in everyone]
     changes, failures = [one for one in own if len(one)], []
     others = [_leave_out(people, one) for people, one in zip(everyone, own, strict=True)]
     loaded_model, cache = load_model(model), ScanCache(scan_cache)
@@ -134,7 +135,7 @@ def score_by_baseline(
                     loaded_model,
                     people,
                     cache,
-                    horizons_months=[horizon_months],
+                    horizons_months=months,
                     until_months=until_months,
                     on_person=step,
                 )

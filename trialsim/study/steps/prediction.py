@@ -148,16 +148,20 @@ def check_context(job: Job, cohort: Cohort) -> list[str]:
     notes = [] if other is None else [other]
     if job.context is None:
         return notes
-    from brlp_models.baselines.scoring import refuse_people_learned_from
-
+    months = job.protocol.horizons_months
     job.context.check(
         job.model_config,
-        horizons_months=job.protocol.horizons_months,
+        horizons_months=months,
         until_months=job.prediction.until_months,
     )
-    refuse_people_learned_from(job.context.baseline, cohort)
     config = job.context.baseline.config
     notes.insert(0, job.context.describe())
+    if n_own := job.context.count_own_people(cohort, months):
+        notes.insert(
+            1,
+            f"{config.name} learned from {n_own} of {len(cohort.participants)} people: of these "
+            "the context holds what was fitted without them.",
+        )
     settle_model(
         job.protocol.cohort,
         notes,
