@@ -227,6 +227,7 @@ def test_training_that_ends_while_cross_fitting_leaves_no_half_of_it(
     assert beside.is_file()
 
 
+@pytest.mark.slow
 def test_people_learned_from_are_scored_by_what_was_fitted_without_them(tmp_path: Path) -> None:
     for people, name in ((make_people(40, 1), "archive"), (make_people(12, 2), "screened")):
         (tmp_path / name).mkdir()

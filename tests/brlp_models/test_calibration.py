@@ -86,6 +86,7 @@ def write_people(model: BrlpModel, folder: Path) -> tuple[Cohort, list[Any]]:
     return people, [*words, "--horizon", 24, "--out", folder / "calibrated"]
 
 
+@pytest.mark.slow
 def test_calibrate_writes_a_copy_that_knows_its_error(
     model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def test_predictions_rank_the_decline_better_than_the_tables(folder: Path, archi
     np.testing.assert_allclose(predictions["baseline_volume_mm3"], volumes["month-0"], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_person_made_again_is_the_same(tmp_path: Path, folder: Path, archive: Cohort) -> None:
     made = make_archive(tmp_path / "again", [AGAIN])
     people = list(made["participant_id"])

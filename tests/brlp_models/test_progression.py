@@ -244,6 +244,7 @@ def test_likelihood_gradient_sees_the_modes_move() -> None:
     assert gradient[1].item() == pytest.approx(numeric.item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_recovers_what_simulated_the_visits() -> None:
     truth = three_features()
     n_people = 150

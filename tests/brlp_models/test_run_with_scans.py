@@ -96,6 +96,7 @@ def read(protocol: Path, table: str) -> pd.DataFrame:
     return Study.open(protocol.parent / "results/study.duckdb", read_only=True).read(table)
 
 
+@pytest.mark.slow
 def test_a_person_outside_of_the_models_range_is_flagged_and_shown(
     first_run: tuple[Path, Result],
 ) -> None:

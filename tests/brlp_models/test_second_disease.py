@@ -191,6 +191,7 @@ def test_disability_stands_in_place_of_the_diagnosis(folder: Path) -> None:
     assert true.corr(expected, method="spearman") > 0.8
 
 
+@pytest.mark.slow
 def test_train_predict_rank_power(folder: Path) -> None:
     study, cohort = folder / "study.duckdb", folder / "screened/cohort"
     shared = ("--study", study, "--quiet")

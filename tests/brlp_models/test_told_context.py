@@ -430,6 +430,7 @@ def test_sds_of_another_context_are_told(
     assert tell_other_context(tiny_config, now) is None
 
 
+@pytest.mark.slow
 def test_volumes_only_go_with_contexts_baselines_and_conditions(
     folder: Path, tmp_path: Path
 ) -> None:

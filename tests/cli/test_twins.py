@@ -22,6 +22,7 @@ def run(*words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_synthetic_trial_runs_from_tables_to_its_analysis(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
