@@ -14,6 +14,7 @@ from brlp_models.bundle.inference import (
     NETWORK_FILES,
     build_inference_config,
     name_covariate,
+    name_scan,
 )
 from brlp_models.errors import ModelError
 from brlp_models.model import schedulers
@@ -54,16 +55,11 @@ def export_monai_bundle(source: str | Path, folder: Path) -> Path:
     Raises
     ------
     ModelError
-        Where the folder exists, the model is not as it was written, or reads more than the T1w.
+        Where the folder exists, or the model is not as it was written.
     """
     if folder.exists():
         raise ModelError(f"{folder} exists already; choose another folder for the bundle.")
     model = load_model(source)
-    if len(model.config.channels) > 1:
-        raise ModelError(
-            f"{model.config.name} reads {' and '.join(model.config.channels)}; a MONAI bundle is "
-            "written only of a model that reads T1w alone."
-        )
     with write_folder(folder) as partial:
         for name in ("configs", "models", "scripts", "docs"):
             (partial / name).mkdir()
@@ -110,16 +106,20 @@ def build_metadata(model: BrlpModel) -> dict[str, Any]:
 
 
 def _describe_image(config: ModelConfig, content: str) -> dict[str, Any]:
+    spacing = "x".join(f"{mm:g}" for mm in config.spacing_mm)
     return {
         "type": "image",
         "format": "magnitude",
         "modality": "MR",
-        "num_channels": 1,
+        "num_channels": len(config.channels),
         "spatial_shape": list(config.shape),
         "dtype": "float32",
         "value_range": [0, 1],
         "is_patch_data": False,
-        "channel_def": {"0": f"{content}, {'x'.join(f'{mm:g}' for mm in config.spacing_mm)} mm"},
+        "channel_def": {
+            str(place): f"{channel} of the {content}, {spacing} mm"
+            for place, channel in enumerate(config.channels)
+        },
     }
 
 
@@ -151,6 +151,14 @@ def _render_readme(model: BrlpModel, card: str) -> str:
         f"--{name_covariate(entry)} ..." for entry in config.context if entry.name not in FOLLOWS
     )
     follows = any(entry.name in FOLLOWS for entry in config.context)
+    scans = " ".join(
+        f"--{name_scan(channel)} {name_scan(channel)}.nii.gz" for channel in config.channels
+    )
+    if len(config.channels) == 1:
+        held, expected = "the predicted scan", "The scan must be"
+    else:
+        held = f"the predicted scan of each channel ({', '.join(config.channels)})"
+        expected = "The scans, of one visit and on each other, must each be"
     return "\n".join(
         [
             f"# {config.name} as a MONAI bundle",
@@ -162,19 +170,19 @@ def _render_readme(model: BrlpModel, card: str) -> str:
             "python -m monai.bundle verify_metadata --meta_file configs/metadata.json "
             "--filepath schema.json",
             "python -m monai.bundle run --config_file configs/inference.json "
-            f"--scan scan.nii.gz --baseline_age 70 {options}",
+            f"{scans} --baseline_age 70 {options}",
             "```",
             "",
             "These are for this folder; elsewhere, `--bundle_root` names it, `--config_file` the "
             "file in it. A covariate that is left out ends the run: none has a value of its own"
             + ("; `--interval` is the time between the two ages." if follows else "."),
             "",
-            "`output/` then holds the predicted scan, and in `volumes.json` the volumes (mm3 in "
+            f"`output/` then holds {held}, and in `volumes.json` the volumes (mm3 in "
             "MNI152) that the model's segmenter finds in the decoded baseline and in the decoded "
             "prediction; the change between these two is what the model shows.",
             *_tell_gains(config),
             "",
-            "The scan must be a brain without skull, affinely in MNI152, corrected for the bias "
+            f"{expected} a brain without skull, affinely in MNI152, corrected for the bias "
             "field, its intensities 0 to 1 with a background of exactly 0"
             + (
                 f", white over gray matter {config.white_over_gray:g}."

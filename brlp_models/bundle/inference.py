@@ -56,16 +56,13 @@ def build_inference_config(config: ModelConfig) -> dict[str, Any]:
         **_define_sampling(config),
         **_define_prediction(config),
         **_define_volumes(config),
-        "saver": {
-            "_target_": "monai.transforms.SaveImage",
-            "output_dir": "@output_dir",
-            "output_postfix": "predicted",
-            "separate_folder": False,
-            "resample": False,
-        },
+        **{f"save_{channel}": _define_saver(config, channel) for channel in config.channels},
         "run": [
-            "$@saver(monai.data.MetaTensor(@prediction[0].cpu(), affine=torch.tensor(@affine), "
-            "meta={'filename_or_obj': @scan}))",
+            *(
+                f"$@save_{channel}(monai.data.MetaTensor(@prediction[0, {place}:{place + 1}]"
+                ".cpu(), affine=torch.tensor(@affine), meta={'filename_or_obj': @scan}))"
+                for place, channel in enumerate(config.channels)
+            ),
             "$Path(@output_dir, 'volumes.json').write_text(json.dumps(@volumes, indent=2))",
         ],
     }
@@ -76,11 +73,28 @@ def name_covariate(entry: ContextEntry) -> str:
     return re.sub(r"\W", "_", entry.name)
 
 
+def name_scan(channel: str) -> str:
+    """Return what the scan of a channel is called in the bundle: `scan`, `scan_FLAIR`."""
+    return "scan" if channel == "T1w" else f"scan_{channel}"
+
+
+def _define_saver(config: ModelConfig, channel: str) -> dict[str, Any]:
+    return {
+        "_target_": "monai.transforms.SaveImage",
+        "output_dir": "@output_dir",
+        # all are called after the T1w, since scans of two channels may lie in folders of their own
+        "output_postfix": "predicted" if len(config.channels) == 1 else f"predicted_{channel}",
+        "separate_folder": False,
+        "resample": False,
+    }
+
+
 def _list_inputs(config: ModelConfig) -> dict[str, Any]:
     """Return what a user sets: nobody's age, sex or volumes are made up where they are left out."""
     known = FOLLOWS if any(entry.name == "age" for entry in config.context) else {}
     return {
         "scan": "scan.nii.gz",
+        **{name_scan(channel): None for channel in config.channels[1:]},
         "baseline_age": None,
         **{name_covariate(entry): known.get(entry.name) for entry in config.context},
         "samples": 4,
@@ -107,7 +121,8 @@ def _define_networks(config: ModelConfig) -> dict[str, Any]:
         body = config.refiner.args["out_channels"]
         defined["refiner_body"] = _define(config.refiner.network, config.refiner.args)
         defined["refiner_def"] = (
-            f"$torch.nn.Sequential(@refiner_body, torch.nn.Conv3d({body}, 1, 1))"
+            f"$torch.nn.Sequential(@refiner_body, "
+            f"torch.nn.Conv3d({body}, {len(config.channels)}, 1))"
         )
     for name, definition in names.items():
         defined[f"load_{name}"] = (
@@ -143,8 +158,12 @@ def _define_scan(config: ModelConfig) -> dict[str, Any]:
             "padding_mode": "zeros",
             "align_corners": True,
         },
-        "image": "$@resampler(@loader(@scan), dst_affine=torch.tensor(@affine), "
-        "spatial_size=@shape).as_tensor().float()[None].to(@device)",
+        "channels": [
+            f"$@resampler(@loader(@{name_scan(channel)}), dst_affine=torch.tensor(@affine), "
+            "spatial_size=@shape).as_tensor().float()"
+            for channel in config.channels
+        ],
+        "image": "$torch.cat(@channels)[None].to(@device)",
         "latent": "$@autoencoder.encode(@image)[0]",
         "baseline": f"$torch.nn.functional.pad(@latent, {(*z, *y, *x)})",
         "age_plane": f"$torch.full_like(@baseline[:, :1], "
@@ -236,7 +255,7 @@ def _define_volumes(config: ModelConfig) -> dict[str, Any]:
 
 
 def _count(segmenter: SegmenterConfig, image: str) -> str:
-    logits = f"@segmenter({image}.clamp(0, 1))"
+    logits = f"@segmenter({image}[:, :1].clamp(0, 1))"
     if segmenter.soft_volumes:
         return f"{logits}.softmax(1).double().sum((0, 2, 3, 4))"
     return f"torch.bincount({logits}.argmax(1).flatten(), minlength=len(@regions))"

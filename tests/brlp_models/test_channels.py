@@ -1,5 +1,6 @@
 """Scans of two channels: found, refused by name where one is absent, predicted a file each."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -141,11 +142,15 @@ def test_scans_of_one_channel_may_be_kept_without_its_axis(tmp_path: Path) -> No
     assert np.array_equal(Bank.load(tmp_path).images, scans[:, None])
 
 
-def test_a_model_says_which_channels_it_reads(model: Path, tmp_path: Path) -> None:
+def test_a_model_and_its_bundle_say_which_channels_it_reads(model: Path, tmp_path: Path) -> None:
     assert describe_model(model)["channels"] == list(CHANNELS)
-    with pytest.raises(ModelError, match="tiny reads T1w and FLAIR; a MONAI bundle"):
-        export_monai_bundle(model, tmp_path / "bundle")
-    assert not (tmp_path / "bundle").exists()
+    bundle = export_monai_bundle(model, tmp_path / "bundle")
+    described = json.loads((bundle / "configs/metadata.json").read_text())["network_data_format"]
+    for image in (described["inputs"]["image"], described["outputs"]["pred"]):
+        assert image["num_channels"] == 2
+        assert [text[:5] for text in image["channel_def"].values()] == ["T1w o", "FLAIR"]
+    readme = (bundle / "docs/README.md").read_text()
+    assert "--scan scan.nii.gz --scan_FLAIR scan_FLAIR.nii.gz --baseline_age" in readme
 
 
 @pytest.mark.parametrize(

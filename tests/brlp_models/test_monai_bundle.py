@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import monai.bundle
 import nibabel as nib
@@ -45,6 +46,15 @@ SHOWN_AS_REFINED = {
     },
     "segmenter": {**TINY["segmenter"], "soft_volumes": False},  # type: ignore[dict-item]
 }
+TWO_CHANNELS = {
+    **SHOWN_AS_REFINED,
+    "channels": ["T1w", "FLAIR"],
+    "autoencoder": {**TINY["autoencoder"], "in_channels": 2, "out_channels": 2},  # type: ignore[dict-item]
+    "refiner": {
+        "network": "UNet",
+        "args": {"in_channels": 6, "out_channels": 4, "channels": [4, 8], "strides": [2]},
+    },
+}
 REQUIRED = (
     "schema", "version", "monai_version", "pytorch_version", "numpy_version", "task",
     "required_packages_version", "description", "authors", "copyright", "network_data_format",
@@ -58,11 +68,15 @@ def export(model: Path, out: Path) -> Path:
 
 
 def write_scan(model: BrlpModel, path: Path) -> torch.Tensor:
-    """Write a scan on the model's grid: noise in a box, background 0."""
-    array = np.zeros(model.config.shape, dtype=np.float32)
-    array[4:-4, 4:-4, 4:-4] = np.random.default_rng(0).uniform(0, 1, array[4:-4, 4:-4, 4:-4].shape)
-    nib.save(nib.Nifti1Image(array, np.asarray(model.config.affine)), path)  # type: ignore[no-untyped-call]
-    return torch.from_numpy(array)[None, None]
+    """Write scans on the model's grid, each beside the T1w: noise in a box, background 0."""
+    rng, channels = np.random.default_rng(0), []
+    for channel in model.config.channels:
+        array = np.zeros(model.config.shape, dtype=np.float32)
+        array[4:-4, 4:-4, 4:-4] = rng.uniform(0, 1, array[4:-4, 4:-4, 4:-4].shape)
+        place = path if channel == "T1w" else path.with_name(f"{channel}.nii.gz")
+        nib.save(nib.Nifti1Image(array, np.asarray(model.config.affine)), place)  # type: ignore[no-untyped-call]
+        channels.append(torch.from_numpy(array))
+    return torch.stack(channels)[None]
 
 
 def predict(model: BrlpModel, image: torch.Tensor) -> tuple[torch.Tensor, list[dict[str, float]]]:
@@ -86,7 +100,9 @@ def predict(model: BrlpModel, image: torch.Tensor) -> tuple[torch.Tensor, list[d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"decoding": "difference"}, SHOWN_AS_REFINED])
+@pytest.mark.parametrize(
+    "changes", [{}, {"decoding": "difference"}, SHOWN_AS_REFINED, TWO_CHANNELS]
+)
 def test_bundle_gives_our_numbers(
     tiny_folder: Callable[..., Path], tmp_path: Path, changes: dict[str, object]
 ) -> None:
@@ -102,13 +118,17 @@ def test_bundle_gives_our_numbers(
         samples=SAMPLES,
         seed=SEED,
         **COVARIATES,
+        **{f"scan_{name}": str(tmp_path / f"{name}.nii.gz") for name in model.config.channels[1:]},
     )
-    written = nib.load(bundle / "output" / "scan_predicted.nii.gz")  # type: ignore[attr-defined]
-    found = np.asarray(written.dataobj)
-    assert found.std() > 0.01
-    assert np.abs(found - image.numpy()[0, 0]).max() > 0.01
-    np.testing.assert_allclose(found, expected.numpy()[0, 0], atol=1e-5)
-    np.testing.assert_allclose(written.affine, model.config.affine)
+    written = sorted((bundle / "output").glob("*.nii.gz"), reverse=True)  # T1w before FLAIR
+    assert len(written) == len(model.config.channels)
+    for place, path in enumerate(written):
+        predicted: Any = nib.load(path)  # type: ignore[attr-defined]
+        found = np.asarray(predicted.dataobj)
+        assert found.std() > 0.01
+        assert np.abs(found - image.numpy()[0, place]).max() > 0.01
+        np.testing.assert_allclose(found, expected.numpy()[0, place], atol=1e-5)
+        np.testing.assert_allclose(predicted.affine, model.config.affine)
     measured = json.loads((bundle / "output" / "volumes.json").read_text())
     for when, ours in zip(("baseline", "predicted"), volumes, strict=True):
         for region, volume in measured[when].items():
@@ -163,6 +183,23 @@ def test_a_bundle_refuses_people_without_a_covariate(
             scan=str(tmp_path / "scan.nii.gz"),
             baseline_age=BASELINE_AGE,
             **lacking,
+        )
+    assert not (bundle / "output").exists()
+
+
+@pytest.mark.slow
+def test_a_bundle_refuses_people_without_a_channel(
+    tiny_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle = export(tiny_folder(**TWO_CHANNELS), tmp_path / "bundle")
+    write_scan(load_model(tiny_folder(**TWO_CHANNELS)), tmp_path / "scan.nii.gz")
+    with pytest.raises(RuntimeError, match="scan_FLAIR"):
+        monai.bundle.run(
+            config_file=str(bundle / "configs" / "inference.json"),
+            bundle_root=str(bundle),
+            scan=str(tmp_path / "scan.nii.gz"),
+            baseline_age=BASELINE_AGE,
+            **COVARIATES,
         )
     assert not (bundle / "output").exists()
 
