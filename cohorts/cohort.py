@@ -35,7 +35,9 @@ class Cohort(CohortTables):
     Parameters
     ----------
     participants, visits, volumes
-        Tables of `cohorts.schema`; checked on construction. The volumes, by far the longest, are
+        Tables of `cohorts.schema`; checked on construction, and held in order of the people's names
+        and the time of their visits, so that no result depends on how a table was sorted. The
+        volumes, by far the longest, are
         held with their names numbered, and written out whenever they are asked for.
     name
         Shown in reports.
@@ -94,7 +96,7 @@ class Cohort(CohortTables):
         Returns
         -------
         DataFrame
-            Index `participant_id`, in the order of `participants`; its other columns, then
+            Index `participant_id`, in the order of names; other columns of `participants`, then
             `<region>_mm3` for each region. NaN where a region was not measured at baseline.
 
         Raises
@@ -109,7 +111,9 @@ class Cohort(CohortTables):
         True
         """
         self.require_unambiguous()  # two tools at a later visit are no less ambiguous
-        wide = self.until(0).visit_volumes().set_index(_PERSON)
+        wide = self.until(0).visit_volumes()
+        # whoever has two visits on the first day
+        wide = wide[is_visit(wide, 0)].set_index(_PERSON)
         wide = wide.drop(columns=["session_id", MONTHS, "age_years"])
         wide.columns = [name_volume_column(str(region)) for region in wide.columns]
         people = self.participants.set_index(_PERSON)

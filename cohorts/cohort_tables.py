@@ -13,10 +13,10 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.folder import read_cohort_tables, read_description, write_tables
-from cohorts.keys import is_among
+from cohorts.keys import is_among, is_in_order
 from cohorts.numbered import NumberedTable
 from cohorts.schema import validate_table
-from cohorts.visits import MONTHS
+from cohorts.visits import MONTHS, order_visits
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]
@@ -41,8 +41,12 @@ class CohortTables:
     )
 
     def __post_init__(self) -> None:
-        for table in ("participants", "visits"):
-            object.__setattr__(self, table, validate_table(getattr(self, table), table))
+        people = validate_table(self.participants, "participants")
+        if not is_in_order(people, [_PERSON]):
+            people = people.sort_values(_PERSON, ignore_index=True)
+        # what is drawn for people goes by their places: in order of names it is theirs in any table
+        object.__setattr__(self, "participants", people)
+        object.__setattr__(self, "visits", order_visits(validate_table(self.visits, "visits")))
         self._hold(NumberedTable.of(validate_table(self.volumes, "volumes")))
 
     def with_volumes(self, volumes: NumberedTable) -> Self:

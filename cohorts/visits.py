@@ -33,8 +33,8 @@ def read_determinant(stated: Any) -> float | None:
 
 
 def order_visits(visits: pd.DataFrame) -> pd.DataFrame:
-    """Return visits in order of person, then time."""
-    key = ["participant_id", MONTHS]
+    """Return visits in order of person, then time; those of one time by name."""
+    key = ["participant_id", MONTHS, "session_id"]
     if is_in_order(visits, key):  # as they mostly are
         return visits.reset_index(drop=True)
     return visits.sort_values(key, kind="stable", ignore_index=True)

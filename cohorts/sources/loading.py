@@ -31,6 +31,7 @@ from cohorts.sources.reading import Reading
 from cohorts.sources.records import PROVENANCE, VOLUME_SOURCE, Records, show
 from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_records
 from cohorts.sources.values import parse_codes
+from cohorts.visits import order_visits
 
 
 @entrance
@@ -238,9 +239,7 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
     # a million people are held once
     records.frame = records.frame.iloc[:0]
     sound = ~is_among(frame["participant_id"], rejected["participant_id"].unique())
-    frame = frame[sound].sort_values(
-        ["participant_id", "months_from_baseline"], kind="stable", ignore_index=True
-    )
+    frame = order_visits(frame[sound])
     require_people(frame, rejected)
     tables = build_participants(frame), build_visits(frame), build_volumes(frame)
     del frame

@@ -73,11 +73,11 @@ def test_impossible_change_is_refused(cohort: Cohort, asked: dict[str, object], 
         cohort.change(**{"region": "hippocampus", **asked})  # type: ignore[arg-type]
 
 
-def test_baseline_table_keeps_order_and_holds_the_first_visit_alone(cohort: Cohort) -> None:
+def test_baseline_table_is_in_order_of_names_and_holds_the_first_visit(cohort: Cohort) -> None:
     table = cohort.baseline()
-    assert table.index.tolist() == list("cab")
-    assert table["hippocampus_mm3"].tolist() == [6500, 7000, 6000]
-    assert table["mmse"].tolist() == [29, 27, 22]
+    assert table.index.tolist() == list("abc")
+    assert table["hippocampus_mm3"].tolist() == [7000, 6000, 6500]
+    assert table["mmse"].tolist() == [27, 22, 29]
 
 
 def test_baseline_table_does_not_see_later_visits(cohort: Cohort) -> None:

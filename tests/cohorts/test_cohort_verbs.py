@@ -46,6 +46,15 @@ def test_nearest_visit_stands_for_a_time_and_the_earlier_of_two() -> None:
     assert cohort.volumes_at("hippocampus", 0).tolist() == [7000, 7000]
 
 
+def test_people_and_visits_stand_in_the_same_order_in_whatever_order_they_came() -> None:
+    cohort = make_cohort()
+    tables = (cohort.participants, cohort.visits, cohort.volumes)
+    other = Cohort(*(table.iloc[::-1] for table in tables))
+    for name in ("participants", "visits"):
+        pd.testing.assert_frame_equal(getattr(other, name), getattr(cohort, name))
+    pd.testing.assert_frame_equal(other.baseline(), cohort.baseline())
+
+
 def test_a_visit_stands_for_one_planned_time_and_the_baseline_for_itself() -> None:
     cohort = make_cohort()
     found = cohort.volumes_near([0.0, 2.0, 12.0, 13.0, 15.0], window_months=3)

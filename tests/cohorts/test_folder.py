@@ -16,7 +16,7 @@ from cohorts.errors import CohortError
 from cohorts.folder import read_cohort_tables
 from cohorts.synthetic.tabular import synthesize_table
 
-IDS = ["0001", "1e3", "None", "nan", "É-7", "x" * 60]
+IDS = ["0001", "1e3", "None", "nan", "x" * 60, "É-7"]
 NAMES = ["participant_id", "session_id", "region", "source"]
 
 

@@ -105,6 +105,24 @@ def test_waves_in_columns_give_the_visits_of_rows(tmp_path: Path) -> None:
     assert cohort.participants["mmse"].tolist() == [29, 27]
 
 
+def test_of_visits_at_one_time_the_first_by_name_counts_in_any_order_of_rows(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        *("a,x,0,70,F,CN,3000,30", "a,y,0,70,F,CN,3300,20"),
+        *("a,z,12,71,F,CN,2900,10", "a,w,12,71,F,CN,2700,15"),
+        *("b,x,0,70,M,CN,3000,30", "b,z,12,71,M,CN,2900,12"),
+    ]
+    header = "participant_id,session_id,months_from_baseline,age_years,sex,diagnosis"
+    for ordered in (rows, rows[::-1]):
+        (tmp_path / "p.csv").write_text("\n".join([f"{header},hippocampus_mm3,mmse", *ordered]))
+        cohort = load_cohort(tmp_path / "p.csv")
+        table = cohort.baseline()[["mmse", "hippocampus_mm3"]]
+        assert table.to_numpy().tolist() == [[30, 3000]] * 2
+        assert cohort.change("hippocampus", 12)["change_mm3"].tolist() == [-300, -100]
+        assert any("1 people have several visits at one time" in note for note in cohort.notes)
+
+
 def test_person_without_the_first_wave_has_no_baseline(tmp_path: Path) -> None:
     (tmp_path / "wide.csv").write_text(
         "id,sex,dx,age_W1,age_W2\na,F,CN,70,72\nb,M,MCI,n/a,65\nc,M,AD,66,67\n"

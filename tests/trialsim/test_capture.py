@@ -194,7 +194,9 @@ def test_few_people_of_whom_all_are_captured_prove_nothing(
             if strategy == "random":
                 continue
             flags = (
-                None if definition.is_top_selected else definition.find_fast(*truth_values(truth))
+                None
+                if definition.is_top_selected
+                else definition.find_fast(truth.decline, truth.annual_decline)
             )
             alone = capture_rate(
                 columns[str(strategy)],
@@ -217,10 +219,6 @@ def test_few_people_of_whom_all_are_captured_prove_nothing(
             .between(differences["difference_lower"], differences["difference_upper"])
             .all()
         )
-
-
-def truth_values(truth: TrueDecline) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    return truth.decline.to_numpy(), truth.annual_decline.to_numpy()
 
 
 def test_the_same_ranking_twice_is_one_test_and_another_is_two(rng: np.random.Generator) -> None:
@@ -295,4 +293,11 @@ def test_wrong_definition_is_told(arguments: dict[str, Any], words: str) -> None
 
 def test_definition_that_parts_nobody_is_told() -> None:
     with pytest.raises(DesignError, match="makes 0 of 5 people fast"):
-        FastProgressorDefinition(rate_below=-10).find_fast(np.arange(5.0), np.arange(5.0))
+        FastProgressorDefinition(rate_below=-10).find_fast(pd.Series(range(5)), pd.Series(range(5)))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [3, 1, 4, 2, 0], [4, 3, 2, 1, 0]])
+def test_of_people_who_decline_alike_the_first_by_name_are_fast(order: list[int]) -> None:
+    decline = pd.Series([1.0, 3.0, 2.0, 2.0, 2.0], ["a", "b", "e", "d", "c"]).iloc[order]
+    fast = FastProgressorDefinition(top_fraction=0.6).find_fast(decline, decline / 2)
+    assert sorted(decline.index[fast]) == ["b", "c", "d"]

@@ -271,6 +271,20 @@ def test_enrolling_everyone_needs_no_score(screened: Screened) -> None:
     pd.testing.assert_frame_equal(with_score.front, without.front)
 
 
+def test_of_people_with_equal_scores_a_part_is_compared_with_those_screened(
+    screened: Screened,
+) -> None:
+    thirds = np.resize([0.0, 1.0, 2.0], len(screened.outcome))
+    tied = replace(screened, scores=screened.scores | {"older": thirds})
+    ranges, rng = SearchRanges((0.5,)), np.random.default_rng(1)
+    choices, _ = list_strategy_choices(tied, ranges, DESIGN, COSTS, rng)
+    (enrolled,) = (one.enrolled for one in choices if one.strategy == "older")
+    assert enrolled is not None
+    of_score = pd.Series(enrolled).groupby(thirds).agg(["min", "max"])
+    assert (of_score["min"] == of_score["max"]).all()
+    assert enrolled.sum() == pytest.approx(len(thirds) / 2)
+
+
 def test_everything_follows_from_whole_people(found: Optimization) -> None:
     for row in found.front.to_dict("records"):
         n = row["n_control"] + row["n_treatment"]

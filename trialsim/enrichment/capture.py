@@ -140,11 +140,11 @@ def compute_capture_rates(
     """
     people, values = take_evaluated(scores, truth)
     sizes = check_n_selected(n_selected, len(people))
-    decline = truth.decline[people].to_numpy()
+    decline = truth.decline[people]
     flags = None
     if not definition.is_top_selected:
-        flags = definition.find_fast(decline, truth.annual_decline[people].to_numpy())
-    truth_rank = rank_scores(decline, rng)
+        flags = definition.find_fast(decline, truth.annual_decline[people])
+    truth_rank = rank_scores(decline.to_numpy(), rng)
     ranks = {strategy: rank_scores(score, rng) for strategy, score in values.items()}
     estimated = _estimate([*ranks.values()], truth_rank, flags, sizes, n_bootstrap, rng)
     found = dict(zip(ranks, estimated, strict=True))

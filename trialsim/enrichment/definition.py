@@ -5,8 +5,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cohorts.visits import WINDOW_MONTHS
+from trialsim.analytic.cutoffs import find_cutoffs
 from trialsim.errors import DesignError
 
 Unit = Literal["percent", "mm3"]
@@ -80,16 +82,16 @@ class FastProgressorDefinition:
         return f"as many fastest as selected, {horizon}, {self.unit}"
 
     def find_fast(
-        self, decline: npt.NDArray[np.float64], annual_decline: npt.NDArray[np.float64]
+        self, decline: "pd.Series[float]", annual_decline: "pd.Series[float]"
     ) -> npt.NDArray[np.bool_]:
-        """Return who is fast; with a top fraction, ties are broken by order.
+        """Return who is fast, (n_people,); of people who decline alike, the first by name.
 
         Parameters
         ----------
         decline
-            Loss at the horizon, (n_people,), higher = faster.
+            Loss at the horizon, index `participant_id`, higher = faster.
         annual_decline
-            Loss per year, (n_people,).
+            Loss per year, of the same people.
 
         Raises
         ------
@@ -97,12 +99,14 @@ class FastProgressorDefinition:
             Where nobody or everybody is fast.
         """
         if self.rate_below is not None:
-            fast = annual_decline > -self.rate_below
+            fast = annual_decline.to_numpy() > -self.rate_below
         else:
             # Without a fixed definition the fastest 30 % stand in, where one set is needed.
             count = max(1, round((self.top_fraction or DEFAULT_TOP_FRACTION) * decline.size))
-            fast = np.zeros(decline.size, dtype=bool)
-            fast[np.argsort(-decline, kind="stable")[:count]] = True
+            share = find_cutoffs(decline, count).admit(decline)
+            fast, tied = share == 1, np.flatnonzero((share > 0) & (share < 1))
+            names = decline.index[tied].to_numpy(dtype=str)
+            fast[tied[np.argsort(names)][: count - fast.sum()]] = True
         if not fast.any() or fast.all():
             raise DesignError(
                 f"The definition '{self.text}' makes {int(fast.sum())} of {fast.size} people fast "

@@ -69,8 +69,8 @@ def compute_predictor_performance(
         The `predictor_performance` table.
     """
     people, predicted = take_evaluated(scores, truth)
+    fast = definition.find_fast(truth.decline[people], truth.annual_decline[people])
     decline = truth.decline[people].to_numpy()
-    fast = definition.find_fast(decline, truth.annual_decline[people].to_numpy())
     frames = []
     # products of narrow tables: threads cost more than they save, and change last digits
     with threadpool_limits(1, user_api="blas"):

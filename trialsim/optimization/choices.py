@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from trialsim.analysis.result import Floats
-from trialsim.analytic.cutoffs import count_selected
+from trialsim.analytic.cutoffs import count_selected, find_cutoffs
 from trialsim.comparison.candidates import (
     EVERYONE,
     Candidate,
@@ -18,7 +18,6 @@ from trialsim.comparison.candidates import (
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.selection import rank_scores
 from trialsim.errors import DesignError
 from trialsim.optimization.courses import Courses
 from trialsim.optimization.paths import PathStage, ScreeningPath
@@ -258,14 +257,13 @@ def _fit(pool: Pool, design: TrialDesign, name: str) -> GrowthModel:
 
 
 def _enroll(candidate: Candidate, screened: Screened) -> Floats:
-    """Return who of those screened is enrolled, ties broken alike for all."""
+    """Return how much of each of those screened is enrolled: a part of people with equal scores."""
     n_screened = screened.n_screened
     if not candidate.is_screened:
         return np.ones(n_screened)
     own = screened.scores if screened.target is None else screened.target.scores
-    ranks = rank_scores(own[candidate.strategy], np.random.default_rng(0))
-    wanted = count_selected(candidate.fraction_enrolled, n_screened)
-    return np.asarray(ranks <= wanted, dtype=float)
+    score = own[candidate.strategy]
+    return find_cutoffs(score, count_selected(candidate.fraction_enrolled, n_screened)).admit(score)
 
 
 def _measure(stage: ScreeningStage, screened: Screened, columns: Mapping[str, Floats]) -> Floats:

@@ -24,6 +24,7 @@ def check_visits(records: Records) -> None:
         _check_baseline(records)
         _check_order(records)
         _check_ages_against_time(records)
+        _note_visits_of_one_time(records)
     _check_repeated_scans(records)
 
 
@@ -93,6 +94,18 @@ def _check_order(records: Records) -> None:
         "session_id",
         "{value} is not later than the visit before it; visits in order of time are expected",
     )
+
+
+def _note_visits_of_one_time(records: Records) -> None:
+    """Tell of people with two visits at one time, of whom nobody knows which one is meant."""
+    frame = records.frame
+    timed = frame[~frame["participant_id"].isin(records.untimed)]
+    repeated = timed[timed.duplicated(["participant_id", "months_from_baseline"])]
+    if len(repeated):
+        records.notes.append(
+            f"{repeated['participant_id'].nunique()} people have several visits at one time: the "
+            "first of them by its name counts."
+        )
 
 
 def number_sessions(sessions: pd.Series) -> pd.Series:
