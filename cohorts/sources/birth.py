@@ -3,12 +3,18 @@
 import re
 from typing import Final
 
+import pandas as pd
+
 from cohorts.sources.covariates import STANDARD
 from cohorts.sources.dates import parse_dates
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.times import VISIT_DATE
+from cohorts.sources.values import is_missing
 
 _DAYS_PER_YEAR: Final = 365.25
+_LIVED: Final = (0, 120)
+"""Years between which ages lie."""
+
 _NAMES: Final = re.compile(
     r"births?|brth|(pt|patient|subject)?dob(irth)?|yob|bdate|birth(date|day)|(date|day)(of)?birth"
     r"|geburtsdatum|geburtstag|geb|geboortedatum|date(de)?naissance|fecha(de)?nacimiento"
@@ -51,19 +57,36 @@ def take_birth_dates(records: Records) -> None:
         and VISIT_DATE in frame
         and not {"age_years", "baseline_age_years"} & {*frame}
     ):
-        ages = (frame[VISIT_DATE] - parse_dates(frame[whole[0]]).days).dt.days / _DAYS_PER_YEAR
-        if ages.notna().any():
-            records.frame = records.frame.assign(age_years=ages.round(2))
-            records.column_names["age_years"] = str(records.get_source_name(whole[0]))
+        _compute_ages(records, whole[0], frame[whole[0]])
+        if records.frame["age_years"].notna().any():
             note += " Ages are computed from it and the dates of visits."
-        else:
-            # no value is quoted: a message goes further than a table
-            records.report_all(
-                whole[0],
-                "dates of birth tell no ages: dates like 2024-03-31 are expected, or ones that "
-                "tell day and month apart",
-            )
     records.notes.append(note)
+
+
+def _compute_ages(records: Records, name: str, births: pd.Series) -> None:
+    """Fill `age_years` from dates of birth; a message quotes none, since it goes further."""
+    born = parse_dates(births).days
+    ages = (records.frame[VISIT_DATE] - born).dt.days / _DAYS_PER_YEAR
+    is_sound = ages.between(*_LIVED)
+    records.frame = records.frame.assign(age_years=ages.where(is_sound).round(2), _age=ages)
+    records.column_names["age_years"] = str(records.get_source_name(name))
+    if born.isna().all() or records.frame[VISIT_DATE].isna().all():
+        column, what = (name, "birth") if born.isna().all() else ("visit_date", "visits")
+        records.report_all(
+            column,
+            f"dates of {what} tell no ages: dates like 2024-03-31 are expected, or ones that "
+            "tell day and month apart",
+        )
+    else:
+        unread = born.isna().to_numpy() & ~is_missing(births)
+        records.report(unread, name, "this date of birth is none like 2024-03-31, as others are")
+        records.report(
+            ages.notna() & ~is_sound,
+            name,
+            "this date of birth makes an age of {_age:.1f} years, 0 to 120 are expected, and "
+            "nothing where it is not known (--missing declares codes)",
+        )
+    records.frame = records.frame.drop(columns="_age")
 
 
 def is_date_of_birth(name: str) -> bool:

@@ -104,8 +104,9 @@ def parse_dates(values: pd.Series) -> Dates:
             days, example=example, fault=f"dates are some like {kinds}, from several conventions"
         )
     first, second, year = (pd.to_numeric(parts[place]) for place in (0, 2, 3))
-    is_day_first = bool((first > 12).any() or separators.iloc[0] == ".")
-    is_month_first = bool((second > 12).any())
+    # 45/04/2020 is no date in either order
+    is_day_first = bool(first.between(13, 31).any() or separators.iloc[0] == ".")
+    is_month_first = bool(second.between(13, 31).any())
     if is_day_first == is_month_first:
         why = "in some the day comes first, in some the month"
         if not is_day_first:

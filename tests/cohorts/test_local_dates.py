@@ -78,6 +78,7 @@ def test_months_have_names_of_three_letters_or_more(name: str) -> None:
     ("form", "days", "words"),
     [
         ("{d}/{m}/{y}", [*DAYS[:3], ("2020", "11", "12")], "day and month cannot be told apart"),
+        ("{d}/{m}/{y}", [*DAYS[:3], ("2020", "11", "45")], "day and month cannot be told apart"),
         ("{d}/{m}/{y}", [*DAYS[:3], ("2020", "31", "12")], None),
         ("{d}/{m}/{y}", [("2020", "31", "01"), *DAYS[1:]], "in some the month"),
         ("{d}/{m}/{y}", [*DAYS[:3], ("2021", "02", "30")], "got '30/02/2021', a date is expected"),

@@ -171,14 +171,43 @@ def test_a_date_of_birth_beside_ages_is_left_out(tmp_path: Path) -> None:
     assert any("identifies a person: birthday." in note for note in cohort.notes)
 
 
-@pytest.mark.parametrize("birth", ["20/05/41", "1941", "03/04/1941"])
-def test_dates_of_birth_that_tell_no_age_say_so_and_are_not_shown(
-    birth: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("birth", "visits", "where"),
+    [
+        *((birth, "2020 2021", "dob: dates of birth") for birth in ("20/05/41", "1941")),
+        ("03/04/1941", "2020 2021", "dob: dates of birth"),
+        # of somebody's only visit nothing but an age asks for a date
+        ("1941-05-20", "20", "visit_date: dates of visits"),
+    ],
+)
+def test_dates_that_tell_no_age_say_so_once_and_are_not_shown(
+    birth: str, visits: str, where: str, tmp_path: Path
 ) -> None:
-    rows = f"a F CN {birth} 2020-03-15\na F CN {birth} 2021-03-15\n"
-    with pytest.raises(CohortError, match="column dob: dates of birth tell no ages") as caught:
+    rows = "".join(f"a F CN {birth} {year}-03-15\n" for year in visits.split())
+    with pytest.raises(CohortError) as caught:
         load_cohort(write(tmp_path / "p.tsv", f"dob visit_date\n{rows}"))
-    assert birth not in str(caught.value)
+    (problem,) = caught.value.problems
+    assert f"column {where} tell no ages" in problem
+    assert birth not in problem
+
+
+@pytest.mark.parametrize(
+    ("birth", "words"),
+    [
+        ("1850-05-20", "this date of birth makes an age of 169.8 years, 0 to 120 are expected"),
+        ("2030-05-20", "this date of birth makes an age of -10.2 years"),
+        ("03/04/1941", "this date of birth is none like 2024-03-31"),
+    ],
+)
+def test_one_wrong_date_of_birth_is_told_as_what_it_is(
+    birth: str, words: str, tmp_path: Path
+) -> None:
+    rows = f"a F CN {birth} 2020-03-15\nb F CN 1941-05-20 2020-03-15\n"
+    with pytest.raises(CohortError) as caught:
+        load_cohort(write(tmp_path / "p.tsv", f"dob visit_date\n{rows}"))
+    (problem,) = caught.value.problems
+    assert f"row 2, column dob: {words}" in problem
+    assert birth not in problem
 
 
 def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None:
