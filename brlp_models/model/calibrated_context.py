@@ -24,7 +24,12 @@ def apply_calibration(config: ModelConfig, identity: str | None) -> ModelConfig:
         `config` itself where nothing was measured with that baseline.
     """
     found = config.calibrations.get(identity) if identity is not None else None
-    return config if found is None else config.model_copy(update=dict(found))
+    if found is None:
+        return config
+    measured = dict(found)
+    if found.guidance is None:
+        del measured["guidance"]
+    return config.model_copy(update=measured)
 
 
 def keep_calibration(

@@ -176,6 +176,8 @@ class Calibration(_Part):
     ----------
     regions, volume_gain, gain_measurement, shown_weight, volume_error, draw_sd
         As of `ModelConfig`, whose own are those of its auxiliary models' context.
+    guidance
+        As there, which holds where it is None.
     """
 
     regions: tuple[str, ...]
@@ -184,6 +186,7 @@ class Calibration(_Part):
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     volume_error: dict[str, RelativeSd] = {}
     draw_sd: dict[str, RelativeSd] = {}
+    guidance: Annotated[float, Field(ge=0)] | None = None
 
 
 class ModelConfig(_Part):

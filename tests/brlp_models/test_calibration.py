@@ -10,6 +10,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from brlp_models.evaluation.calibration import guidance as guidance_module
+from brlp_models.evaluation.calibration.guidance import (
+    choose_guidance,
+    compare_guidance,
+    describe_guidance,
+)
 from brlp_models.evaluation.calibration.volume_error import (
     fit_draw_sd,
     fit_volume_error,
@@ -18,7 +24,8 @@ from brlp_models.evaluation.calibration.volume_error import (
 from brlp_models.evaluation.evaluated_people import (
     EvaluatedCohort,
 )
-from brlp_models.model.config import RelativeSd
+from brlp_models.model.calibrated_context import apply_calibration, keep_calibration
+from brlp_models.model.config import ModelConfig, RelativeSd
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from cohorts.cohort import Cohort
@@ -166,3 +173,91 @@ def test_a_region_without_a_gain_is_not_reported(
     assert copied.config.shown_weight == {}
     assert copied.config.gain_measurement is not None
     assert copied.config.gain_measurement.n_anatomies == 2
+
+
+class _Followed:
+    """People of eight anatomies, 30 of each, whose true change is known."""
+
+    def find_anatomies(self) -> "pd.Series[str]":
+        names = [f"sub-{row:03}" for row in range(240)]
+        return pd.Series([f"map-{row % 8}" for row in range(240)], index=names)
+
+
+def rank_with(noise: dict[float, float], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let each weight of the context show the true change with an error of its own."""
+    true = np.random.default_rng(1).normal(-0.1, 0.05, 240)
+
+    def predict(model: BrlpModel, _people: object, out: Path, **_: object) -> pd.DataFrame:
+        weight = model.config.guidance
+        assert out.name == f"{weight:g}"
+        error = np.random.default_rng(int(10 * weight)).normal(0, noise[weight], 240)
+        return pd.DataFrame(
+            {
+                "participant_id": [f"sub-{row:03}" for row in range(240)],
+                "region": "hippocampus",
+                "predicted_mm3": 7000 * (1 + weight * true + error),
+                "start_mm3": 7000.0,
+                "true_mm3": 6900 * (1 + true),
+                "baseline_mm3": 6900.0,
+            }
+        )
+
+    monkeypatch.setattr(guidance_module, "predict_calibration_people", predict)
+    return _Followed()
+
+
+@pytest.mark.parametrize(
+    ("noise", "chosen", "words"),
+    [
+        ({1.0: 0.05, 1.5: 0.02, 3.0: 0.05}, 1.5, "guidance 1.5 is taken: it ranks surely better."),
+        ({1.0: 0.02, 1.5: 0.0301, 3.0: 0.09}, 1.0, "guidance 1 is taken: no other ranks surely"),
+    ],
+)
+def test_the_weight_of_the_context_that_ranks_surely_better_is_chosen(
+    tiny_model: BrlpModel,
+    monkeypatch: pytest.MonkeyPatch,
+    noise: dict[float, float],
+    chosen: float,
+    words: str,
+) -> None:
+    people = rank_with(noise, monkeypatch)
+    asked: dict[str, Any] = {"horizon_months": 24, "samples": 2, "seed": 3}
+    found = compare_guidance(tiny_model, people, Path("out"), values=[1.5, 3.0, 1.5], **asked)
+    assert found["guidance"].tolist() == [1.0, 1.5, 3.0]
+    assert found["n"].tolist() == [240] * 3
+    assert found.loc[0, ["gain", "gain_lower", "gain_upper"]].tolist() == [0, 0, 0]
+    assert choose_guidance(found) == chosen
+    assert words in describe_guidance(found, chosen)[-1]
+    # asked for alone it ranks the same, and its gain is surer than that of one among two
+    alone = compare_guidance(tiny_model, people, Path("out"), values=[1.5], **asked).loc[1]
+    kept = ["value", "lower", "upper", "gain", "n"]
+    pd.testing.assert_series_equal(alone[kept], found.loc[1, kept])
+    assert found.loc[1, "gain_lower"] < alone["gain_lower"] < alone["gain"]
+
+
+def test_a_weight_of_the_context_belongs_to_who_tells_it(tiny_config: ModelConfig) -> None:
+    weighed = tiny_config.model_copy(update={"guidance": 1.5})
+    own = keep_calibration(tiny_config, None, weighed)
+    assert own.guidance == 1.5
+    told = keep_calibration(tiny_config, "a-1", weighed)
+    assert told.guidance == 1
+    assert apply_calibration(told, "a-1").guidance == 1.5
+    # a calibration of an earlier version knew of none
+    before = told.calibrations["a-1"].model_copy(update={"guidance": None})
+    older = own.model_copy(update={"calibrations": {"a-1": before}})
+    assert apply_calibration(older, "a-1").guidance == 1.5
+
+
+@pytest.mark.slow
+def test_a_copy_weighs_its_context_as_was_chosen(
+    model: BrlpModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, words = write_people(model, tmp_path)
+    words = [*words, "--guidance", 1.5, "--no-gain", "--no-shown-weight"]
+    monkeypatch.setattr(guidance_module, "choose_guidance", lambda _found: 1.5)
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    assert "guidance 1.5 is taken" in done.output
+    copied = load_model(tmp_path / "calibrated")
+    assert copied.config.guidance == 1.5
+    assert "guidance 1.5: ranks 10 people with" in (copied.folder / "MODEL_CARD.md").read_text()

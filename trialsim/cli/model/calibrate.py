@@ -36,6 +36,15 @@ def calibrate(
             "told, as comes nearest to what became of these people.",
         ),
     ] = True,
+    guidance: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0,
+            help="Weights of the context (1: the network's own answer), of which the one that "
+            "ranks these people best is taken, where it is surely better; give it once for each. "
+            "Only for networks trained with context dropout.",
+        ),
+    ] = None,
     context_from: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +64,8 @@ def calibrate(
     are divided by the share of a true change that predicted scans of these people show; a region
     whose share may be under 0.3 is left out of the copy. They are then weighed with the changes
     that the context is told, as these people say what a scan adds to those and what is its own
-    error. The same command goes on where it was interrupted.
+    error. The same command goes on where it was interrupted. With `--guidance`, how much the
+    context weighs is chosen before all of this.
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
@@ -67,6 +77,11 @@ def calibrate(
         describe_left_out,
         describe_measurement,
         measure_gain,
+    )
+    from brlp_models.evaluation.calibration.guidance import (
+        choose_guidance,
+        compare_guidance,
+        describe_guidance,
     )
     from brlp_models.evaluation.calibration.shown_weight import (
         describe_shown_weight,
@@ -109,12 +124,31 @@ def calibrate(
     refuse_people_trained_on(loaded, people)
     refuse_few_people(evaluated, horizon)
     identity = None if teller is None else teller.identity
-    config, found_gain = apply_calibration(loaded.config, identity), []
+    config, found_guidance, found_gain = apply_calibration(loaded.config, identity), [], []
     weights: dict[str, float] = {}
+    if guidance:
+        n_weights = len({config.guidance, *guidance})
+        with count_items("predicting", n_weights * len(people.participants), quiet=quiet) as step:
+            ranked = compare_guidance(
+                replace(loaded, config=config),
+                evaluated,
+                unfinished / "guidance",
+                values=guidance,
+                horizon_months=max(horizon),
+                samples=samples,
+                seed=seed,
+                context_from=teller,
+                on_progress=step,
+            )
+        chosen = choose_guidance(ranked)
+        found_guidance = describe_guidance(ranked, chosen)
+        typer.echo("\n".join(found_guidance))
+        config = config.model_copy(update={"guidance": chosen})
+    weighed = {"guidance": config.guidance}
     if gain:
         with count_items("predicting", len(people.participants), quiet=quiet) as step:
             found = measure_gain(
-                loaded,
+                replace(loaded, config=loaded.config.model_copy(update=weighed)),
                 evaluated,
                 unfinished / "gain",
                 horizon_months=max(horizon),
@@ -123,7 +157,7 @@ def calibrate(
                 endpoint_alone=teller is not None,
                 on_progress=step,
             )
-        config = apply_gain(loaded.config, found)
+        config = apply_gain(loaded.config, found).model_copy(update=weighed)
         typer.echo(found.round(3).to_string(index=False))
         found_gain = [describe_measurement(found), *describe_left_out(found)]
         typer.echo("\n".join(found_gain))
@@ -153,7 +187,7 @@ def calibrate(
     told_errors = describe_volume_error(
         compared, rng=np.random.default_rng(seed), anatomies=anatomies
     )
-    measured = [*found_gain, *found_weight, *told_errors]
+    measured = [*found_guidance, *found_gain, *found_weight, *told_errors]
     texts = {
         CARD: render_calibrated_card(loaded, config, people, measured, context=identity),
         CALIBRATION_PEOPLE: describe_calibration_people(people, loaded),
