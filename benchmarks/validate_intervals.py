@@ -24,18 +24,13 @@ from scipy import special
 from cohorts.synthetic import synthesize_table
 from cohorts.synthetic.parameters import CohortParameters
 from trialsim.analytic.cutoffs import count_selected
-from trialsim.comparison.candidates import (
-    Candidate,
-    Screened,
-    expect_each,
-    gather_pool,
-    list_candidates,
-    share_weights,
-)
+from trialsim.comparison.candidates import Candidate, list_candidates
 from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_size
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import compute_size_interval
+from trialsim.comparison.pools import gather_pool
 from trialsim.comparison.refitting import build_rescore
+from trialsim.comparison.screened import Screened, expect_each, share_weights
 from trialsim.comparison.sizes.chosen import LOW_POWER, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign

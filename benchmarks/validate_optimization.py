@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from trialsim.comparison.candidates import read_screened
+from trialsim.comparison.screened import read_screened
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.optimization.courses import Courses

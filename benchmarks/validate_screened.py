@@ -34,11 +34,13 @@ from validate_intervals import (
 from cohorts.synthetic.parameters import CohortParameters
 from trialsim.analytic.cutoffs import count_selected
 from trialsim.comparison.archive import ScreenedPeople
-from trialsim.comparison.candidates import Candidate, gather_pool, list_candidates, read_screened
+from trialsim.comparison.candidates import Candidate, list_candidates
 from trialsim.comparison.closed_form import Moments, compute_pool_moments, compute_sample_sizes
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import compute_size_interval
+from trialsim.comparison.pools import gather_pool
 from trialsim.comparison.refitting import build_rescore
+from trialsim.comparison.screened import read_screened
 from trialsim.enrichment.features import build_all_features, build_features, list_volumes
 from trialsim.enrichment.fitted import Regression, learn_huber
 from trialsim.enrichment.strategy import ScreeningTables

@@ -11,10 +11,11 @@ import pytest
 from cohorts.schema import validate_table
 from trialsim.enrichment import (
     FastProgressorDefinition,
-    capture,
     capture_rate,
     compute_capture_rates,
+    resampled_capture,
 )
+from trialsim.enrichment.resampled_capture import compute_resampled_rates
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
 
@@ -44,11 +45,11 @@ def test_capture_of_small_example(rng: np.random.Generator) -> None:
 def test_rates_by_count_are_those_of_repeated_people(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "_AT_ONCE", 100)
+    monkeypatch.setattr(resampled_capture, "_AT_ONCE", 100)
     counts = rng.multinomial(40, np.full(40, 1 / 40), size=7)
     order, sizes = rng.permutation(40), np.array([1, 8, 39, 40])
     is_fast = rng.random(40) < 0.3
-    found = capture._compute_rates(counts.astype(np.int32), order, order, is_fast, sizes)
+    found = compute_resampled_rates(counts.astype(np.int32), order, order, is_fast, sizes)
     for often, rates in zip(counts, found, strict=True):
         fast = is_fast[np.repeat(order, often[order])]
         assert rates.tolist() == [fast[:size].sum() / fast.sum() for size in sizes]

@@ -10,13 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
-from trialsim.comparison.candidates import (
-    EVERYONE,
-    Candidate,
-    Screened,
-    expect_each,
-    share_weights,
-)
+from trialsim.comparison.candidates import EVERYONE, Candidate
 from trialsim.comparison.closed_form import Moments, compute_sample_size
 from trialsim.comparison.cohort_error import bootstrap
 from trialsim.comparison.cohort_error.bootstrap import CohortVariation, bootstrap_sizes
@@ -28,6 +22,7 @@ from trialsim.comparison.cohort_error.intervals import (
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.comparison.cohort_error.samples import RankedWeights
 from trialsim.comparison.proposal import count_to_settle, describe_settling
+from trialsim.comparison.screened import Screened, expect_each, share_weights
 from trialsim.comparison.sizes.chosen import LOW_POWER, compute_optimism, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign

@@ -9,9 +9,9 @@ import pytest
 from tests.trialsim.test_archive import DESIGN, draw_people
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.archive import ScreenedPeople
-from trialsim.comparison.candidates import read_screened
 from trialsim.comparison.halving import find_halving
 from trialsim.comparison.relation import list_unrelated
+from trialsim.comparison.screened import read_screened
 
 
 def test_the_error_of_both_groups_falls_with_their_numbers() -> None:

@@ -11,14 +11,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trialsim.comparison.candidates import (
-    Screened,
-    expect_each,
-    find_enrolled,
-    gather_pool,
-    list_candidates,
-    share_weights,
-)
+from trialsim.comparison.candidates import list_candidates
+from trialsim.comparison.pools import find_enrolled, gather_pool
+from trialsim.comparison.screened import Screened, expect_each, share_weights
 
 N_COHORTS = 24
 

@@ -11,8 +11,9 @@ import pytest
 
 from cohorts.synthetic.tabular import synthesize_table
 from trialsim import analytic
-from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
+from trialsim.comparison.candidates import EVERYONE
 from trialsim.comparison.closed_form import compute_model_moments, compute_sample_size
+from trialsim.comparison.screened import Screened, read_screened
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError

@@ -9,9 +9,11 @@ import pytest
 from trialsim import analytic
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.archive import ScreenedPeople
-from trialsim.comparison.candidates import gather_pool, list_candidates, read_screened
+from trialsim.comparison.candidates import list_candidates
 from trialsim.comparison.closed_form import compute_pool_moments, compute_sample_size
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
+from trialsim.comparison.pools import gather_pool
+from trialsim.comparison.screened import read_screened
 from trialsim.design import TrialDesign, build_design
 from trialsim.errors import DesignError
 from trialsim.simulation.assumed import draw_assumed_people

@@ -11,15 +11,10 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.schema import BREAK_EVEN, validate_table
 from trialsim.comparison import candidate_runs
-from trialsim.comparison.candidates import (
-    EVERYONE,
-    Candidate,
-    PoolGatherer,
-    find_enrolled,
-    gather_pool,
-    read_screened,
-)
+from trialsim.comparison.candidates import EVERYONE, Candidate
 from trialsim.comparison.comparison import Comparison, compare_strategies
+from trialsim.comparison.pools import PoolGatherer, find_enrolled, gather_pool
+from trialsim.comparison.screened import read_screened
 from trialsim.comparison.tables import compare_later_decline
 from trialsim.design import Costs, DropOut, Sites, TrialDesign
 from trialsim.enrichment.folds import Samples

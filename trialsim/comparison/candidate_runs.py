@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Flags, Floats
-from trialsim.comparison.candidates import Candidate, keep_possible_analyses
+from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.closed_form import (
     Moments,
     compute_model_moments,
@@ -17,6 +17,7 @@ from trialsim.comparison.closed_form import (
     compute_sample_size,
     has_closed_form,
 )
+from trialsim.comparison.pools import keep_possible_analyses
 from trialsim.comparison.sizes.search import SizeEstimate, estimate_sample_size
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign

@@ -11,7 +11,7 @@ from trialsim import defaults
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
 from trialsim.comparison.candidate_runs import CandidateRun, Simulation, run_candidate
-from trialsim.comparison.candidates import EVERYONE, Screened, read_screened
+from trialsim.comparison.candidates import EVERYONE
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.decision import tabulate_decisions
@@ -23,6 +23,7 @@ from trialsim.comparison.preparing import prepare_candidates
 from trialsim.comparison.proposal import tabulate_proposals
 from trialsim.comparison.refitting import Rescore
 from trialsim.comparison.relation import list_unrelated
+from trialsim.comparison.screened import Screened, read_screened
 from trialsim.comparison.sensitivity import tabulate_sensitivity
 from trialsim.comparison.sizes.errors import SizeErrors
 from trialsim.comparison.sizes.search import draw_replicate_weights

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trialsim.comparison.candidates import Candidate, Screened
+from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.refitting import Refitting, Rescore
+from trialsim.comparison.screened import Screened
 from trialsim.design import TrialDesign
 
 _SAMPLES = 200

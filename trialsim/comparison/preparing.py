@@ -8,13 +8,9 @@ import numpy as np
 
 from trialsim.comparison.archive import FEWEST_EFFECTIVE
 from trialsim.comparison.candidate_runs import PreparedCandidate, prepare_candidate
-from trialsim.comparison.candidates import (
-    EVERYONE,
-    Candidate,
-    PoolGatherer,
-    Screened,
-    list_candidates,
-)
+from trialsim.comparison.candidates import EVERYONE, Candidate, list_candidates
+from trialsim.comparison.pools import PoolGatherer
+from trialsim.comparison.screened import Screened
 from trialsim.design import TrialDesign
 from trialsim.enrichment.balancing import compute_effective_size
 from trialsim.errors import DesignError

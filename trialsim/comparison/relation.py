@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
+from trialsim.comparison.candidates import EVERYONE, Candidate
+from trialsim.comparison.screened import Screened
 from trialsim.ordering import rank_with_ties
 
 _NORMAL: Final = 1.959963984540054

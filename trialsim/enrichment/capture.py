@@ -23,6 +23,7 @@ from trialsim.enrichment.bootstrap import (
 from trialsim.enrichment.chance import Chance, ChanceLaw, compute_smallest_p_values
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.evaluated import take_evaluated
+from trialsim.enrichment.resampled_capture import compute_resampled_rates, pick_members
 from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
@@ -32,10 +33,6 @@ N_BOOTSTRAP = 1000
 # A bag whose people are too few to place a cut-off as finely as everyone does makes intervals
 # wide: 1 % at 10,000 of 20,000 people, 5 % at 5,000.
 _SMALLEST_BAG, _PER_ROOT = 10_000, 50
-
-# Counts of people that are put in order at once: few enough to stay in a core's nearest cache, and
-# in memory that is not given back in between.
-_AT_ONCE = 16_000
 
 
 class CaptureTables(NamedTuple):
@@ -244,37 +241,31 @@ def _estimate(
     orders = [np.argsort(rank) for rank in ranks]
     truth_order = np.argsort(truth_ranks)
     everyone = np.ones((1, n_people), dtype=np.int32)
-    observed = [_compute_rates(everyone, order, truth_order, flags, sizes)[0] for order in orders]
+    observed = [
+        compute_resampled_rates(everyone, order, truth_order, flags, sizes)[0] for order in orders
+    ]
     # of its own, so that it can be drawn piece by piece
     (draws,) = rng.spawn(1)
     resampled = [np.empty((n_bootstrap, sizes.size)) for _ in orders]
     rarest = int(min(sizes[0], n_people if flags is None else flags.sum()))
     size = max(_SMALLEST_BAG, _PER_ROOT * n_people**0.5)
     for bag in deal_bags(n_people, n_bootstrap, draws, size=size, rarest=rarest):
-        own = [_pick(order, bag.members) for order in [*orders, truth_order]]
+        own = [pick_members(order, bag.members) for order in [*orders, truth_order]]
         fast = None if flags is None else flags[bag.members]
         once = np.full((1, bag.members.size), bag.copies, dtype=np.int32)
         # a resample differs from its bag as one of everyone from everyone
         moves = [
-            rate - _compute_rates(once, order, own[-1], fast, sizes)[0]
+            rate - compute_resampled_rates(once, order, own[-1], fast, sizes)[0]
             for rate, order in zip(observed, own[:-1], strict=True)
         ]
         for rows, counts in bag.iterate_counts(draws):
             for order, move, rates in zip(own[:-1], moves, resampled, strict=True):
-                rates[rows] = _compute_rates(counts, order, own[-1], fast, sizes) + move
+                rates[rows] = compute_resampled_rates(counts, order, own[-1], fast, sizes) + move
     n_fast = _count_fast(sizes, flags)
     return [
         _measure_error(one, rates, sizes, n_people, n_fast)
         for one, rates in zip(observed, resampled, strict=True)
     ]
-
-
-def _pick(order: IntArray, members: IntArray) -> IntArray:
-    """Return the order of the members among themselves."""
-    place = np.full(order.size, -1)
-    place[members] = np.arange(members.size)
-    own = place[order]
-    return own[own >= 0]
 
 
 def _measure_error(
@@ -290,64 +281,6 @@ def _measure_error(
     lower = np.where(at_edge, np.fmin(lower, np.maximum(score[0], least)), lower)
     upper = np.where(at_edge, np.fmax(upper, score[1]), upper)
     return _Curve(observed, lower, upper, resampled, at_edge, False)
-
-
-def _compute_rates(
-    counts: npt.NDArray[np.int32],
-    order: IntArray,
-    truth_order: IntArray,
-    flags: npt.NDArray[np.bool_] | None,
-    sizes: IntArray,
-) -> FloatArray:
-    """Return (n_resamples, n_sizes) capture rates where each person counts `counts` times.
-
-    `counts` are (n_resamples, n_people). The copies of someone with w of them take the places
-    A + 1 ... A + w of a ranking that has A before them, so at S selected clip(S - A, 0, w) of them
-    are. No resample is sorted.
-    """
-    if flags is None:
-        # a copy is captured from the S on that both rankings have reached
-        before = np.maximum(_count_before(counts, order), _count_before(counts, truth_order))
-        return np.stack([_count_until(before, counts, size) / size for size in sizes], axis=1)
-    is_fast = flags[order]
-    step = max(1, _AT_ONCE // order.size)
-    blocks = [counts[start : start + step] for start in range(0, len(counts), step)]
-    ranked = (np.take(block, order, axis=1, mode="clip") for block in blocks)
-    return np.concatenate([_count_through(block, is_fast, sizes) for block in ranked])
-
-
-def _count_through(
-    ranked: npt.NDArray[np.int32], is_fast: npt.NDArray[np.bool_], sizes: IntArray
-) -> FloatArray:
-    """Return the rates of resamples whose people are ranked: one resample a row.
-
-    Resamples are counted through one after the other: all have the same number of people, so that
-    the person is found at whom a selection ends.
-    """
-    n_people, n_resamples = ranked[0].sum(), len(ranked)
-    fast = ranked * is_fast
-    n_fast = fast.sum(axis=1)[:, None]
-    ends = np.arange(n_resamples)[:, None] * n_people + np.minimum(sizes, n_people)
-    until = np.cumsum(ranked, dtype=np.int32)
-    last = np.searchsorted(until, ends)
-    left_out = np.where(is_fast[last % is_fast.size], until[last] - ends, 0)
-    found = np.cumsum(fast, dtype=np.int32)[last] - left_out
-    found -= np.cumsum(n_fast, axis=0) - n_fast
-    return np.where(n_fast > 0, found / np.maximum(n_fast, 1), np.nan)
-
-
-def _count_before(counts: npt.NDArray[np.int32], order: IntArray) -> npt.NDArray[np.int32]:
-    """Return how many copies stand before each person's in a ranking."""
-    ordered = np.take(counts, order, axis=1, mode="clip")
-    before = np.empty_like(ordered)
-    before[:, order] = np.cumsum(ordered, axis=1, dtype=np.int32) - ordered
-    return before
-
-
-def _count_until(
-    before: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], size: int
-) -> IntArray:
-    return np.asarray(np.minimum(np.maximum(size - before, 0), counts).sum(axis=1))
 
 
 def _tabulate(

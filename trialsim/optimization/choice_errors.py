@@ -11,7 +11,7 @@ import numpy as np
 
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
-from trialsim.comparison.candidates import EVERYONE, Screened
+from trialsim.comparison.candidates import EVERYONE
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import compute_freedom
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
@@ -23,6 +23,7 @@ from trialsim.comparison.cohort_error.sample_moments import (
 )
 from trialsim.comparison.cohort_error.samples import draw_samples
 from trialsim.comparison.refitting import Rescore
+from trialsim.comparison.screened import Screened
 from trialsim.design import TrialDesign
 from trialsim.optimization.choices import Choice
 from trialsim.optimization.courses import Courses

@@ -8,13 +8,9 @@ import numpy as np
 
 from trialsim.analysis.result import Floats
 from trialsim.analytic.cutoffs import count_selected, find_cutoffs
-from trialsim.comparison.candidates import (
-    EVERYONE,
-    Candidate,
-    Screened,
-    gather_pool,
-    list_candidates,
-)
+from trialsim.comparison.candidates import EVERYONE, Candidate, list_candidates
+from trialsim.comparison.pools import gather_pool
+from trialsim.comparison.screened import Screened
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.enrichment.registry import STRATEGIES

@@ -9,11 +9,11 @@ import pandas as pd
 from cohorts.schema import validate_table
 from trialsim.accrual.plan import AccrualPlan
 from trialsim.analysis.result import Floats
-from trialsim.comparison.candidates import Screened
 from trialsim.comparison.closed_form import has_closed_form
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.preparing import add_normal_change
 from trialsim.comparison.refitting import Rescore
+from trialsim.comparison.screened import Screened
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
@@ -90,7 +90,7 @@ def optimize_design(
     Parameters
     ----------
     screened
-        The people, at the visits of the design (`trialsim.comparison.candidates.read_screened`).
+        The people, at the visits of the design (`trialsim.comparison.screened.read_screened`).
     design
         Its last visit is the latest that is searched; target, slowing and error rates stay.
     costs

@@ -25,14 +25,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from trialsim.analysis.result import Floats
-from trialsim.comparison.candidates import Candidate, Screened
+from trialsim.comparison.candidates import Candidate
 from trialsim.comparison.cohort_error.sampled_sizes import SampledSizes, Sizes
-from trialsim.comparison.cohort_error.samples import (
-    draw_counts,
-    draw_target,
-    list_chunks,
-)
+from trialsim.comparison.cohort_error.samples import draw_counts, draw_target, list_chunks
 from trialsim.comparison.refitting import Rescore
+from trialsim.comparison.screened import Screened
 from trialsim.design import TrialDesign
 from trialsim.enrichment.folds import Samples
 from trialsim.workers.spread import Workers

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.analytic.cutoffs import count_selected
-from trialsim.comparison.candidates import EVERYONE, Candidate, Screened
+from trialsim.comparison.candidates import EVERYONE, Candidate
 from trialsim.comparison.cohort_error.intervals import compute_freedom
 from trialsim.comparison.cohort_error.normal_sizes import compute_log_sizes
 from trialsim.comparison.cohort_error.sample_moments import (
@@ -24,6 +24,7 @@ from trialsim.comparison.cohort_error.samples import (
     center_score,
     repeat_rows,
 )
+from trialsim.comparison.screened import Screened
 from trialsim.comparison.transport import compute_selected_moments, transport
 from trialsim.design import TrialDesign
 from trialsim.simulation.effects import compute_normal_change

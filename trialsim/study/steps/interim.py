@@ -7,9 +7,11 @@ from cohorts.errors import CohortError
 from cohorts.schema import validate_table
 from reports.store.run import Run
 from trialsim.comparison.candidate_runs import prepare_candidate
-from trialsim.comparison.candidates import Candidate, Screened, gather_pool
+from trialsim.comparison.candidates import Candidate
+from trialsim.comparison.pools import gather_pool
 from trialsim.comparison.preparing import add_normal_change
 from trialsim.comparison.refitting import widen_scores
+from trialsim.comparison.screened import Screened
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.interim.candidate import (

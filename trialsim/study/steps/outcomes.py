@@ -10,8 +10,8 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople
-from trialsim.comparison.candidates import Screened, read_screened
 from trialsim.comparison.refitting import Refitting, build_rescore, widen_scores
+from trialsim.comparison.screened import Screened, read_screened
 from trialsim.design import TrialDesign
 from trialsim.enrichment.features import build_all_features
 from trialsim.enrichment.predicted import compute_predicted_course
