@@ -19,6 +19,7 @@ from trialsim.study.steps.following import is_archive_scored
 from trialsim.study.steps.prediction import (
     check_context,
     configure_prediction,
+    describe_own_people,
     describe_predictions,
     estimate_one,
     list_prediction_options,
@@ -57,7 +58,8 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
     DesignError
         The model was trained on some of them.
     ModelError
-        The baseline that tells its context learned from some of them.
+        The baseline that tells its context learned from some of them, and what was fitted without
+        these is gone.
     """
     screened = recall_comparable(job, run)
     cohort = load_followed(job, screened)
@@ -72,7 +74,8 @@ def predict_archive(job: Job, section: PredictionSection, run: Run) -> None:
     options = list_prediction_options(job, section, folder) | {"save_images": False}
     found = predict_and_note(job, run, cohort.select(people), options)
     run.write("archive_predictions", found.predictions)
-    job.tell([f"In the archive: {text}" for text in describe_predictions(found)])
+    told = [*describe_own_people(job, cohort.select(people)), *describe_predictions(found)]
+    job.tell([f"In the archive: {text}" for text in told])
 
 
 def list_to_predict(

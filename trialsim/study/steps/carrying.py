@@ -118,7 +118,8 @@ def _load_archive(job: Job, section: PredictionSection, cohort: Cohort) -> Cohor
     DesignError
         The model was trained on some of them.
     ModelError
-        The baseline that tells its context learned from some of them.
+        The baseline that tells its context learned from some of them, and what was fitted without
+        these is gone.
     """
     if make_archive_step(job, section, []) is None or not is_archive_scored(job, cohort):
         return None

@@ -148,20 +148,13 @@ def check_context(job: Job, cohort: Cohort) -> list[str]:
     notes = [] if other is None else [other]
     if job.context is None:
         return notes
-    months = job.protocol.horizons_months
     job.context.check(
         job.model_config,
-        horizons_months=months,
+        horizons_months=job.protocol.horizons_months,
         until_months=job.prediction.until_months,
     )
     config = job.context.baseline.config
-    notes.insert(0, job.context.describe())
-    if n_own := job.context.count_own_people(cohort, months):
-        notes.insert(
-            1,
-            f"{config.name} learned from {n_own} of {len(cohort.participants)} people: of these "
-            "the context holds what was fitted without them.",
-        )
+    notes = [job.context.describe(), *describe_own_people(job, cohort), *notes]
     settle_model(
         job.protocol.cohort,
         notes,
@@ -171,6 +164,26 @@ def check_context(job: Job, cohort: Cohort) -> list[str]:
         is_synthetic=config.is_synthetic,
     )
     return notes
+
+
+def describe_own_people(job: Job, cohort: Cohort) -> list[str]:
+    """Return that some people are those whom what tells the context learned from.
+
+    Raises
+    ------
+    ModelError
+        As `ContextBaseline.count_own_people`.
+    """
+    if job.context is None:
+        return []
+    n_own = job.context.count_own_people(cohort, job.protocol.horizons_months)
+    if not n_own:
+        return []
+    name = job.context.baseline.config.name
+    return [
+        f"{name} learned from {n_own} of {len(cohort.participants)} people: of these the context "
+        "holds what was fitted without them."
+    ]
 
 
 def predict_and_note(
