@@ -34,10 +34,10 @@ from trialsim.comparison.screened import Screened, expect_each, share_weights
 from trialsim.comparison.sizes.chosen import LOW_POWER, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
-from trialsim.enrichment.features import build_all_features, build_features, list_volumes
-from trialsim.enrichment.fitted import Regression, learn_huber
-from trialsim.enrichment.strategy import ScreeningTables
-from trialsim.enrichment.unfitted import BaselineVolume
+from trialsim.enrichment.strategies.features import build_all_features, build_features, list_volumes
+from trialsim.enrichment.strategies.fitted import Regression, learn_huber
+from trialsim.enrichment.strategies.strategy import ScreeningTables
+from trialsim.enrichment.strategies.unfitted import BaselineVolume
 
 POPULATION_SEEDS = tuple(range(2026120101, 2026120109))
 COHORT_SEED = 2026120200

@@ -41,10 +41,10 @@ from trialsim.comparison.cohort_error.intervals import compute_size_interval
 from trialsim.comparison.pools import gather_pool
 from trialsim.comparison.refitting import build_rescore
 from trialsim.comparison.screened import read_screened
-from trialsim.enrichment.features import build_all_features, build_features, list_volumes
-from trialsim.enrichment.fitted import Regression, learn_huber
-from trialsim.enrichment.strategy import ScreeningTables
-from trialsim.enrichment.unfitted import BaselineVolume
+from trialsim.enrichment.strategies.features import build_all_features, build_features, list_volumes
+from trialsim.enrichment.strategies.fitted import Regression, learn_huber
+from trialsim.enrichment.strategies.strategy import ScreeningTables
+from trialsim.enrichment.strategies.unfitted import BaselineVolume
 from trialsim.errors import DesignError
 
 DRAW_SEED = 2026120300

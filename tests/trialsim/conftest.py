@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cohorts.cohort import Cohort
-from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.enrichment.strategies.strategy import ScreeningTables
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trialsim.enrichment import (
-    FastProgressorDefinition,
-    capture,
-    capture_rate,
-    predictor_performance,
-)
-from trialsim.enrichment.bootstrap import deal_bags
-from trialsim.enrichment.predictor_performance import compute_predictor_performance
+from trialsim.enrichment import FastProgressorDefinition, capture_rate
+from trialsim.enrichment.evaluation import capture, predictor_performance
+from trialsim.enrichment.evaluation.bootstrap import deal_bags
+from trialsim.enrichment.evaluation.predictor_performance import compute_predictor_performance
 from trialsim.enrichment.truth import TrueDecline
 
 N = 21_000

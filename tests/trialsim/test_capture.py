@@ -9,13 +9,9 @@ import pandas as pd
 import pytest
 
 from cohorts.schema import validate_table
-from trialsim.enrichment import (
-    FastProgressorDefinition,
-    capture_rate,
-    compute_capture_rates,
-    resampled_capture,
-)
-from trialsim.enrichment.resampled_capture import compute_resampled_rates
+from trialsim.enrichment import FastProgressorDefinition, capture_rate, compute_capture_rates
+from trialsim.enrichment.evaluation import resampled_capture
+from trialsim.enrichment.evaluation.resampled_capture import compute_resampled_rates
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trialsim.enrichment.chance import Chance, compute_smallest_p_values
+from trialsim.enrichment.evaluation.chance import Chance, compute_smallest_p_values
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from trialsim.comparison.screened import Screened, expect_each, share_weights
 from trialsim.comparison.sizes.chosen import LOW_POWER, compute_optimism, correct_choice
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
-from trialsim.enrichment.folds import Samples
+from trialsim.enrichment.strategies.folds import Samples
 from trialsim.simulation.expectations import ExpectedOutcomes
 from trialsim.simulation.outcomes import GrowthModel
 from trialsim.simulation.pool import build_pool

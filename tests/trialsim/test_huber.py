@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import HuberRegressor
 
-from trialsim.enrichment import huber
-from trialsim.enrichment.huber import fit_huber
+from trialsim.enrichment.strategies import huber
+from trialsim.enrichment.strategies.huber import fit_huber
 
 
 def test_lines_are_those_of_scikit_learn(rng: np.random.Generator) -> None:

@@ -15,8 +15,8 @@ from cohorts.synthetic.tabular import synthesize_table
 from reports.store.run import Run
 from reports.store.study import Study
 from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.score_file import read_score_strategies
 from trialsim.enrichment.screening import build_screening_tables
+from trialsim.enrichment.strategies.score_file import read_score_strategies
 from trialsim.study.job import Job
 from trialsim.study.protocol import Protocol
 from trialsim.study.steps import cohort, selection

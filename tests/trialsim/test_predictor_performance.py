@@ -16,10 +16,10 @@ from trialsim.enrichment import (
     build_strategies,
     compute_predicted_changes,
     compute_predictor_performance,
-    predictor_performance,
     score_people,
 )
-from trialsim.enrichment.predictor_performance import _measure, _Sample
+from trialsim.enrichment.evaluation import predictor_performance
+from trialsim.enrichment.evaluation.predictor_performance import _measure, _Sample
 from trialsim.enrichment.truth import TrueDecline
 
 DEFINITION = FastProgressorDefinition(top_fraction=0.3)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trialsim.enrichment import resampled_counts
-from trialsim.enrichment.resampled_counts import PoissonTable, ResampledCounts
+from trialsim.enrichment.evaluation import resampled_counts
+from trialsim.enrichment.evaluation.resampled_counts import PoissonTable, ResampledCounts
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 31.0, 700.0])

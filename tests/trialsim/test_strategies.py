@@ -9,10 +9,10 @@ import pytest
 
 from cohorts.schema import validate_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
-from trialsim.enrichment.features import describe_unlearned, describe_unread
-from trialsim.enrichment.folds import assign_folds
 from trialsim.enrichment.scoring import count_missing_scores, describe_unscored
-from trialsim.enrichment.unfitted import GivenScores
+from trialsim.enrichment.strategies.features import describe_unlearned, describe_unread
+from trialsim.enrichment.strategies.folds import assign_folds
+from trialsim.enrichment.strategies.unfitted import GivenScores
 from trialsim.errors import DesignError
 
 FITTED = ["regression", "boosting", "stacked"]

@@ -9,14 +9,15 @@ import pytest
 
 import trialsim as ts
 from cohorts.synthetic.tabular import synthesize_table
-from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, registry
+from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies
+from trialsim.enrichment.strategies import registry
 from trialsim.errors import DesignError
 from trialsim.study.making import Listener
 
 YOUNGEST = '''
 from dataclasses import dataclass
 
-from trialsim.enrichment.strategy import make_scores
+from trialsim.enrichment.strategies.strategy import make_scores
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from trialsim.comparison.pools import PoolGatherer, find_enrolled, gather_pool
 from trialsim.comparison.screened import read_screened
 from trialsim.comparison.tables import compare_later_decline
 from trialsim.design import Costs, DropOut, Sites, TrialDesign
-from trialsim.enrichment.folds import Samples
 from trialsim.enrichment.selection import rank_scores
+from trialsim.enrichment.strategies.folds import Samples
 from trialsim.errors import DesignError
 from trialsim.simulation.effects import compute_normal_change
 from trialsim.simulation.trajectories import build_trajectories, convert_unit

@@ -15,7 +15,7 @@ from trialsim.enrichment import (
     compute_capture_rates,
     score_people,
 )
-from trialsim.enrichment.capture import CaptureTables
+from trialsim.enrichment.evaluation.capture import CaptureTables
 
 CORRELATION = 0.5
 SELECTED = 600

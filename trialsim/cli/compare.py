@@ -30,7 +30,7 @@ def compare(asked: Asked) -> None:
     Example: trialsim compare cohort --top-fraction 0.3 --n-selected 50,100 --output compared
     """
     from trialsim.cli.answering.printing import print_table
-    from trialsim.enrichment.registry import list_unattainable
+    from trialsim.enrichment.strategies.registry import list_unattainable
     from trialsim.study.summaries import summarize_capture
 
     result = asked.answer("compare")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.errors import DesignError
 
 EVERYONE: Final = "everyone"

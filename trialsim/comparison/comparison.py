@@ -118,8 +118,8 @@ def compare_strategies(
         score when None.
     baseline
         What is known at baseline, as numbers without the endpoint's own region, index
-        `participant_id` (`trialsim.enrichment.features.build_all_features`). With it the part of a
-        selection that is measurement error of the baseline is told from the rest.
+        `participant_id` (`trialsim.enrichment.strategies.features.build_all_features`). With it the
+        part of a selection that is measurement error of the baseline is told from the rest.
     normal_people
         Whose change is normal ageing, for `relative_to` "decline above normal ageing" without
         `normal_change_per_year`; estimated again in each bootstrap sample.

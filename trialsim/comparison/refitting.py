@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cohorts.numbered import NumberedTable
 from trialsim.analysis.result import Floats
-from trialsim.enrichment.fitted import choose_training
-from trialsim.enrichment.folds import Samples
-from trialsim.enrichment.strategy import ScreeningTables, Strategy
+from trialsim.enrichment.strategies.fitted import choose_training
+from trialsim.enrichment.strategies.folds import Samples
+from trialsim.enrichment.strategies.strategy import ScreeningTables, Strategy
 
 
 @runtime_checkable

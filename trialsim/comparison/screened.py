@@ -13,7 +13,7 @@ from trialsim.analysis.result import Flags, Floats
 from trialsim.comparison.archive import ScreenedPeople, Target, build_target, take_start
 from trialsim.comparison.candidates import EVERYONE, Candidate
 from trialsim.design import TrialDesign
-from trialsim.enrichment.features import GROWTH_PREDICTORS
+from trialsim.enrichment.strategies.features import GROWTH_PREDICTORS
 from trialsim.errors import DesignError
 from trialsim.simulation.expectations import (
     ExpectedOutcomes,

@@ -6,19 +6,19 @@ from cohorts.lazy import attach
 
 if TYPE_CHECKING:
     from trialsim.analytic.cutoffs import count_selected
-    from trialsim.enrichment.capture import capture_rate, compute_capture_rates
     from trialsim.enrichment.definition import FastProgressorDefinition
-    from trialsim.enrichment.generalizability import compute_group_differences
-    from trialsim.enrichment.predictor_performance import (
+    from trialsim.enrichment.evaluation.capture import capture_rate, compute_capture_rates
+    from trialsim.enrichment.evaluation.predictor_performance import (
         compute_predicted_changes,
         compute_predictor_performance,
     )
-    from trialsim.enrichment.registry import STRATEGIES, build_strategies
-    from trialsim.enrichment.score_file import read_score_strategies
+    from trialsim.enrichment.generalizability import compute_group_differences
     from trialsim.enrichment.scoring import score_people
     from trialsim.enrichment.screening import build_screening_tables
     from trialsim.enrichment.selection import count_selections, rank_people
-    from trialsim.enrichment.strategy import ScreeningTables, Strategy
+    from trialsim.enrichment.strategies.registry import STRATEGIES, build_strategies
+    from trialsim.enrichment.strategies.score_file import read_score_strategies
+    from trialsim.enrichment.strategies.strategy import ScreeningTables, Strategy
 else:
     __getattr__, __dir__ = attach(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from trialsim.enrichment.strategy import ScreeningTables, Strategy
+from trialsim.enrichment.strategies.strategy import ScreeningTables, Strategy
 from trialsim.errors import DesignError
 
 

@@ -10,7 +10,7 @@ from cohorts.errors import CohortError
 from cohorts.keys import is_among
 from trialsim import defaults
 from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.enrichment.strategies.strategy import ScreeningTables
 from trialsim.enrichment.truth import TrueDecline, compute_latent_decline, compute_measured_decline
 from trialsim.errors import DesignError
 

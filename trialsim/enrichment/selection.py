@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trialsim.analytic.cutoffs import count_selected
-from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.strategies.registry import STRATEGIES
 
 
 def rank_scores(score: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ from trialsim.comparison.pools import gather_pool
 from trialsim.comparison.screened import Screened
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
-from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.errors import DesignError
 from trialsim.optimization.courses import Courses
 from trialsim.optimization.paths import PathStage, ScreeningPath

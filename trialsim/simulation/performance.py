@@ -7,7 +7,7 @@ from scipy import special
 
 from trialsim.analysis.result import Flags, Floats
 from trialsim.design import TrialDesign
-from trialsim.enrichment.bootstrap import compute_score_interval
+from trialsim.enrichment.evaluation.bootstrap import compute_score_interval
 from trialsim.simulation.trials import Fits, SimulatedTrials
 
 

@@ -24,8 +24,8 @@ from trialsim import defaults
 from trialsim.accrual.plan import AccrualPlan, build_accrual
 from trialsim.costs import MONTHS_UNKNOWN, Costs
 from trialsim.design import TrialDesign, build_costs, build_design
-from trialsim.enrichment.predicted import HORIZON_GAP_MONTHS
-from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.strategies.predicted import HORIZON_GAP_MONTHS
+from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.errors import DesignError
 from trialsim.interim.plan import InterimPlan, build_interim
 from trialsim.optimization.ranges import SearchRanges, build_ranges

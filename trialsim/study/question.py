@@ -12,7 +12,7 @@ import pandas as pd
 
 from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
-from trialsim.enrichment.registry import list_unattainable
+from trialsim.enrichment.strategies.registry import list_unattainable
 from trialsim.errors import DesignError
 from trialsim.study.protocol import (
     RENAMED,

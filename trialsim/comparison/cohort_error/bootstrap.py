@@ -31,7 +31,7 @@ from trialsim.comparison.cohort_error.samples import draw_counts, draw_target, l
 from trialsim.comparison.refitting import Rescore
 from trialsim.comparison.screened import Screened
 from trialsim.design import TrialDesign
-from trialsim.enrichment.folds import Samples
+from trialsim.enrichment.strategies.folds import Samples
 from trialsim.workers.spread import Workers
 
 _FEWEST_MEMBERS = 10_000

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import Target
-from trialsim.enrichment.folds import Samples
+from trialsim.enrichment.strategies.folds import Samples
 from trialsim.ordering import sort_places
 
 _CHUNK = 100

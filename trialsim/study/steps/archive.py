@@ -11,9 +11,9 @@ from cohorts.sources.columns import name_volume_column
 from trialsim.comparison.archive import ScreenedPeople
 from trialsim.comparison.refitting import Refitting, build_rescore
 from trialsim.enrichment import build_screening_tables, score_people
-from trialsim.enrichment.features import build_all_features
 from trialsim.enrichment.screening import Screening
-from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.enrichment.strategies.features import build_all_features
+from trialsim.enrichment.strategies.strategy import ScreeningTables
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.screening import define_fast_progressors, list_strategies

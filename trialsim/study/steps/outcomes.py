@@ -13,10 +13,10 @@ from trialsim.comparison.archive import ScreenedPeople
 from trialsim.comparison.refitting import Refitting, build_rescore, widen_scores
 from trialsim.comparison.screened import Screened, read_screened
 from trialsim.design import TrialDesign
-from trialsim.enrichment.features import build_all_features
-from trialsim.enrichment.predicted import compute_predicted_course
-from trialsim.enrichment.registry import STRATEGIES
 from trialsim.enrichment.screening import Screening
+from trialsim.enrichment.strategies.features import build_all_features
+from trialsim.enrichment.strategies.predicted import compute_predicted_course
+from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.errors import DesignError
 from trialsim.simulation import build_trajectories
 from trialsim.study.job import Job

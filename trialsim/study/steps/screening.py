@@ -19,9 +19,9 @@ from trialsim.enrichment import (
     build_strategies,
     read_score_strategies,
 )
-from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.score_file import find_unknown
 from trialsim.enrichment.screening import Screening
+from trialsim.enrichment.strategies.registry import STRATEGIES
+from trialsim.enrichment.strategies.score_file import find_unknown
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.steps.cohort import recall_comparable

@@ -15,10 +15,10 @@ from trialsim.enrichment import (
     rank_people,
     score_people,
 )
-from trialsim.enrichment.features import describe_unlearned, describe_unread
-from trialsim.enrichment.registry import list_packages
 from trialsim.enrichment.scoring import describe_unscored
 from trialsim.enrichment.screening import Screening
+from trialsim.enrichment.strategies.features import describe_unlearned, describe_unread
+from trialsim.enrichment.strategies.registry import list_packages
 from trialsim.enrichment.truth import TrueDecline, compute_measured_decline
 from trialsim.errors import DesignError
 from trialsim.study.engine import Step
@@ -188,7 +188,7 @@ def judge_scores(
         Nobody's decline is known, or a strategy cannot score the archive.
     """
     # who ranks people needs no statistics of SciPy, which take a second and 50 MB to load
-    from trialsim.enrichment.evaluation import evaluate_scores
+    from trialsim.enrichment.evaluation.evaluation import evaluate_scores
 
     notes: tuple[str, ...] = ()
     judged_on = "screened"

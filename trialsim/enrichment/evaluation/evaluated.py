@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from cohorts.keys import is_among, locate_rows, number_names
-from trialsim.enrichment.bootstrap import FloatArray
-from trialsim.enrichment.registry import STRATEGIES
+from trialsim.enrichment.evaluation.bootstrap import FloatArray
+from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.enrichment.truth import TrueDecline
 
 

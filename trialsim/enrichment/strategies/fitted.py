@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from trialsim.enrichment.features import build_features, list_known_covariates, list_volumes
-from trialsim.enrichment.folds import Fit, FloatArray, Samples, fit_out_of_sample
-from trialsim.enrichment.huber import fit_huber
-from trialsim.enrichment.predicted import compute_predicted_decline
-from trialsim.enrichment.strategy import ScreeningTables, make_scores
+from trialsim.enrichment.strategies.features import (
+    build_features,
+    list_known_covariates,
+    list_volumes,
+)
+from trialsim.enrichment.strategies.folds import Fit, FloatArray, Samples, fit_out_of_sample
+from trialsim.enrichment.strategies.huber import fit_huber
+from trialsim.enrichment.strategies.predicted import compute_predicted_decline
+from trialsim.enrichment.strategies.strategy import ScreeningTables, make_scores
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from trialsim.enrichment.bootstrap import FloatArray, IntArray
+from trialsim.enrichment.evaluation.bootstrap import FloatArray, IntArray
 
 # Counts of people that are put in order at once: few enough to stay in a core's nearest cache, and
 # in memory that is not given back in between.

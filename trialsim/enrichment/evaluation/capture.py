@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trialsim.enrichment.bootstrap import (
+from trialsim.enrichment.definition import FastProgressorDefinition
+from trialsim.enrichment.evaluation.bootstrap import (
     MIN_SAMPLES,
     FloatArray,
     IntArray,
@@ -20,10 +21,9 @@ from trialsim.enrichment.bootstrap import (
     compute_score_interval,
     deal_bags,
 )
-from trialsim.enrichment.chance import Chance, ChanceLaw, compute_smallest_p_values
-from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.evaluated import take_evaluated
-from trialsim.enrichment.resampled_capture import compute_resampled_rates, pick_members
+from trialsim.enrichment.evaluation.chance import Chance, ChanceLaw, compute_smallest_p_values
+from trialsim.enrichment.evaluation.evaluated import take_evaluated
+from trialsim.enrichment.evaluation.resampled_capture import compute_resampled_rates, pick_members
 from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from trialsim.enrichment.resampled_counts import Counts, ResampledCounts
+from trialsim.enrichment.evaluation.resampled_counts import Counts, ResampledCounts
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

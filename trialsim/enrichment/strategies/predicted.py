@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.schema import SIDES
-from trialsim.enrichment.strategy import ScreeningTables, make_scores
+from trialsim.enrichment.strategies.strategy import ScreeningTables, make_scores
 from trialsim.errors import DesignError
 
 HORIZON_GAP_MONTHS: Final = 6.0

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from trialsim.enrichment.capture import compute_capture_rates
 from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.predictor_performance import (
+from trialsim.enrichment.evaluation.capture import compute_capture_rates
+from trialsim.enrichment.evaluation.predictor_performance import (
     compute_predicted_changes,
     compute_predictor_performance,
 )

@@ -10,11 +10,16 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cohorts.keys import is_among
-from trialsim.enrichment.bootstrap import FloatArray, IntArray, compute_interval, deal_bags
 from trialsim.enrichment.definition import FastProgressorDefinition
-from trialsim.enrichment.evaluated import take_evaluated
-from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.resampled_counts import Counts
+from trialsim.enrichment.evaluation.bootstrap import (
+    FloatArray,
+    IntArray,
+    compute_interval,
+    deal_bags,
+)
+from trialsim.enrichment.evaluation.evaluated import take_evaluated
+from trialsim.enrichment.evaluation.resampled_counts import Counts
+from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.enrichment.truth import TrueDecline
 
 N_BOOTSTRAP = 1000

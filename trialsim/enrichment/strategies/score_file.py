@@ -8,9 +8,9 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.sources.table import read_typed_table
-from trialsim.enrichment.registry import STRATEGIES
-from trialsim.enrichment.strategy import Strategy
-from trialsim.enrichment.unfitted import GivenScores
+from trialsim.enrichment.strategies.registry import STRATEGIES
+from trialsim.enrichment.strategies.strategy import Strategy
+from trialsim.enrichment.strategies.unfitted import GivenScores
 from trialsim.errors import DesignError
 
 

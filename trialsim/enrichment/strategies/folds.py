@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.keys import locate_rows
-from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.enrichment.strategies.strategy import ScreeningTables
 from trialsim.errors import DesignError
 
 FloatArray = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cohorts.schema import CONTEXT_REGIONS, HEAD_SIZE
 from cohorts.sources.columns import name_volume_column
-from trialsim.enrichment.strategy import ScreeningTables
+from trialsim.enrichment.strategies.strategy import ScreeningTables
 
 # A column that fewer have would cost more people than it is worth.
 _MIN_COVERAGE = 0.9

@@ -5,10 +5,10 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from trialsim.enrichment.fitted import Boosting, Regression, Stacked
-from trialsim.enrichment.predicted import PredictedDecline
-from trialsim.enrichment.strategy import Strategy
-from trialsim.enrichment.unfitted import BaselineVolume, Oracle, RandomEnrollment
+from trialsim.enrichment.strategies.fitted import Boosting, Regression, Stacked
+from trialsim.enrichment.strategies.predicted import PredictedDecline
+from trialsim.enrichment.strategies.strategy import Strategy
+from trialsim.enrichment.strategies.unfitted import BaselineVolume, Oracle, RandomEnrollment
 from trialsim.errors import DesignError
 
 ENTRY_POINTS: Final = "trialsim.strategies"

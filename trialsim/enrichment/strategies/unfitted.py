@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cohorts.schema import HEAD_SIZE
-from trialsim.enrichment.folds import FloatArray, Samples
-from trialsim.enrichment.strategy import ScreeningTables, make_scores
+from trialsim.enrichment.strategies.folds import FloatArray, Samples
+from trialsim.enrichment.strategies.strategy import ScreeningTables, make_scores
 from trialsim.errors import DesignError
 
 _NOTHING: frozenset[str] = frozenset()

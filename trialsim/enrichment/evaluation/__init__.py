@@ -1,0 +1,1 @@
+"""How well scores find those who decline fast."""

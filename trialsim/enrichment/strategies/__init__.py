@@ -1,0 +1,1 @@
+"""The strategies: what each sees, learns, and says of people."""
