@@ -10,7 +10,7 @@ import pyarrow as pa
 from cohorts.errors import CohortError
 from cohorts.keys import locate_rows
 from cohorts.numbered import NumberedTable
-from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.sources.visit_times.times import MONTHS_PER_YEAR
 from cohorts.visits import MONTHS, match_visits
 
 _PERSON: Final = "participant_id"

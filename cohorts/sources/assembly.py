@@ -10,7 +10,7 @@ from cohorts.keys import map_kinds
 from cohorts.labels import SIDED_CODES
 from cohorts.schema import SIDES
 from cohorts.sources.columns import get_region, list_volume_columns, name_volume_column
-from cohorts.sources.covariates import list_covariates
+from cohorts.sources.meaning.covariates import list_covariates
 from cohorts.sources.records import VOLUME_SOURCE
 
 PERSON_COLUMNS: Final = ("participant_id", "sex", "age_years", "diagnosis")

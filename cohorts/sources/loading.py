@@ -22,14 +22,14 @@ from cohorts.sources.assembly import (
 from cohorts.sources.bids.dataset import holds_images, is_bids_dataset, read_bids_records
 from cohorts.sources.bids.files import Filter
 from cohorts.sources.checks.whole import check_records, require_people, separate_rejected
-from cohorts.sources.codings import Coding
 from cohorts.sources.freesurfer.subjects import is_freesurfer_folder, read_freesurfer_records
-from cohorts.sources.image_reading import Progress, measure_scans
-from cohorts.sources.interpretation import Codings, interpret
+from cohorts.sources.meaning.codings import Coding
+from cohorts.sources.meaning.interpretation import Codings, interpret
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import PROVENANCE, VOLUME_SOURCE, Records, show
-from cohorts.sources.table import is_brlp_csv, read_brlp_records, read_table_records
+from cohorts.sources.scans.image_reading import Progress, measure_scans
+from cohorts.sources.tables.table import is_brlp_csv, read_brlp_records, read_table_records
 from cohorts.sources.values import parse_codes
 from cohorts.visits import order_visits
 

@@ -9,7 +9,7 @@ import pandas as pd
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.keys import is_among
-from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.sources.visit_times.times import MONTHS_PER_YEAR
 from cohorts.synthetic.generators import recognize_generator
 from cohorts.synthetic.parameters import GeneratorParameters
 

@@ -6,8 +6,8 @@ import pytest
 
 from cohorts.demographics import compute_demographics
 from cohorts.errors import CohortError
-from cohorts.sources.codings import parse_coding
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.meaning.codings import parse_coding
 
 HEADER = "subject_id,image_uid,age,sex,diagnosis,image_path,segm_path\n"
 

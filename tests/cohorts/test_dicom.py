@@ -11,8 +11,8 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from typer.testing import CliRunner
 
 from cohorts.errors import CohortError
-from cohorts.sources.dicom import convert_dicom
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.scans.dicom import convert_dicom
 from trialsim.cli.app import app
 
 VOXELS = np.arange(4 * 8 * 6, dtype=np.uint16).reshape(4, 8, 6)

@@ -8,8 +8,8 @@ import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.sources.dates import parse_dates
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.visit_times.dates import parse_dates
 
 DAYS = [("2020", "03", "04"), ("2021", "03", "05"), ("2019", "11", "09"), ("2020", "12", "31")]
 """Two people with two visits: only the last tells day from month."""

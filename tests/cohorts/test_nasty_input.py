@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohorts.errors import CohortError, TrialsimError
-from cohorts.sources.image_reading import inspect_pair
 from cohorts.sources.loading import load_cohort
+from cohorts.sources.scans.image_reading import inspect_pair
 
 TRIES = int(os.environ.get("TRIALSIM_NASTY_TRIES", "25"))
 """How often each kind is tried; the long run of a release asks for thousands."""

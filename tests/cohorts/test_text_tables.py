@@ -9,7 +9,7 @@ import pytest
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
-from cohorts.sources.text import read_text_table
+from cohorts.sources.tables.text import read_text_table
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")

@@ -6,7 +6,7 @@ import pytest
 
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
-from cohorts.sources.times import read_months_of_name
+from cohorts.sources.visit_times.times import read_months_of_name
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
-from cohorts.sources.table import read_table
+from cohorts.sources.tables.table import read_table
 from trialsim.cli.app import app
 
 PEOPLE = pd.DataFrame(

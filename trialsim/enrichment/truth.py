@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 
 from cohorts.cohort import Cohort
-from cohorts.sources.times import MONTHS_PER_YEAR
+from cohorts.sources.visit_times.times import MONTHS_PER_YEAR
 from cohorts.synthetic.truth import build_latent_cohort
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.errors import DesignError

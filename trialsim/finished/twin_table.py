@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cohorts.sources.table import read_table
+from cohorts.sources.tables.table import read_table
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
 from trialsim.finished.trial import FinishedTrial, Floats, TwinPredictions

@@ -12,10 +12,10 @@ import numpy as np
 from cohorts.cohort import Cohort
 from cohorts.entrances import Names
 from cohorts.folder import is_cohort_folder
-from cohorts.sources.census import Census, take_census
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
+from cohorts.sources.scans.census import Census, take_census
 from trialsim.study.memory import hand_back_memory
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe_values, nest

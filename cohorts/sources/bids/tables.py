@@ -20,8 +20,8 @@ from cohorts.sources.records import (
     Records,
     join_names,
 )
-from cohorts.sources.table import read_table_records
-from cohorts.sources.text import read_header, read_text_table
+from cohorts.sources.tables.table import read_table_records
+from cohorts.sources.tables.text import read_header, read_text_table
 from cohorts.sources.values import is_missing, parse_text, says_nothing
 
 Row = dict[str, Any]

@@ -6,7 +6,7 @@ import pandas as pd
 from cohorts.identifiers import PLAIN, find_fault
 from cohorts.keys import has_repeated
 from cohorts.sources.assembly import are_baseline_rows
-from cohorts.sources.covariates import NUMERIC_COVARIATES
+from cohorts.sources.meaning.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
 
 

@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cohorts.sources.agreement import AGREE_WITHIN_YEARS
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.records import Records
-from cohorts.sources.times import MONTHS_PER_YEAR, TELLING_TIMES, TOP_CODED
+from cohorts.sources.visit_times.agreement import AGREE_WITHIN_YEARS
+from cohorts.sources.visit_times.times import MONTHS_PER_YEAR, TELLING_TIMES, TOP_CODED
 
 BASELINE_WITHIN_MONTHS: Final = 1.0
 """How far from month 0 the first visit may be and still be the baseline."""

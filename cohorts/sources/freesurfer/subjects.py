@@ -12,7 +12,7 @@ from cohorts.sources.freesurfer.all_subjects import CROSS_SECTIONAL, LONGITUDINA
 from cohorts.sources.freesurfer.stats_files import STATS_NAMES, read_stats
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, Problem, Records, show
-from cohorts.sources.table import read_table_records
+from cohorts.sources.tables.table import read_table_records
 from cohorts.sources.values import parse_text
 
 _TABLES: Final = ("participants.tsv", "participant.tsv", "participants.csv")

@@ -21,7 +21,7 @@ def from_dicom(
 
     Example: trialsim cohort from-dicom dicom/ bids/ --participant 01 --session M000
     """
-    from cohorts.sources.dicom import convert_dicom
+    from cohorts.sources.scans.dicom import convert_dicom
 
     for path in convert_dicom(source, bids, participant=participant, session=session):
         typer.echo(path)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.sources.table import read_typed_table
+from cohorts.sources.tables.table import read_typed_table
 from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.enrichment.strategies.strategy import Strategy
 from trialsim.enrichment.strategies.unfitted import GivenScores

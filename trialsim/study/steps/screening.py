@@ -9,7 +9,7 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.folder import COHORT_TABLES
 from cohorts.schema import validate_table
-from cohorts.sources.table import read_typed_table
+from cohorts.sources.tables.table import read_typed_table
 from cohorts.synthetic.truth import read_true_volumes
 from reports.store.run import Run
 from trialsim.enrichment import (

@@ -18,7 +18,7 @@ from cohorts.measurement import (
     require_one_tool,
     tell_learned,
 )
-from cohorts.sources.table import read_typed_table
+from cohorts.sources.tables.table import read_typed_table
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.protocol import CohortSection

@@ -10,7 +10,7 @@ import pandas as pd
 from cohorts.atomic import compute_sha256
 from cohorts.cohort import Cohort
 from cohorts.schema import validate_table
-from cohorts.sources.table import read_typed_table
+from cohorts.sources.tables.table import read_typed_table
 from reports.store.study import Study
 from trialsim.errors import DesignError
 from trialsim.study.protocol import CohortSection

@@ -17,7 +17,7 @@ import pyarrow
 
 from cohorts.errors import CohortError
 from cohorts.sources.records import join_names
-from cohorts.sources.text import Row, build_text_table
+from cohorts.sources.tables.text import Row, build_text_table
 
 _LARGEST_WORKBOOK_GB: Final = 1.0
 """What an Excel file, which is packed, may unpack to."""

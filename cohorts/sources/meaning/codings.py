@@ -16,8 +16,8 @@ from cohorts.errors import CohortError
 from cohorts.keys import map_kinds
 from cohorts.schema import DIAGNOSES, SEXES
 from cohorts.sources.records import Records, join_names
-from cohorts.sources.times import TOP_CODED
 from cohorts.sources.values import is_number, parse_numbers, parse_text
+from cohorts.sources.visit_times.times import TOP_CODED
 
 Coding = str | Mapping[str, str]
 """`0=M,1=F`, or the same as a mapping from the code in the file to the value here."""

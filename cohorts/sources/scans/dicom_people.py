@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cohorts.atomic import write_file
 from cohorts.bids_output import BIDS_VERSION, find_version, write_json
-from cohorts.sources.text import read_text_table
+from cohorts.sources.tables.text import read_text_table
 
 _ABSENT: Final = "n/a"
 _SCANNED: Final = {

@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.sources.covariates import list_covariates
+from cohorts.sources.meaning.covariates import list_covariates
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.values import parse_text
 

@@ -5,11 +5,11 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.sources.covariates import STANDARD
-from cohorts.sources.dates import parse_dates
+from cohorts.sources.meaning.covariates import STANDARD
 from cohorts.sources.records import Records, join_names
-from cohorts.sources.times import VISIT_DATE
 from cohorts.sources.values import is_missing
+from cohorts.sources.visit_times.dates import parse_dates
+from cohorts.sources.visit_times.times import VISIT_DATE
 
 _DAYS_PER_YEAR: Final = 365.25
 _LIVED: Final = (0, 120)

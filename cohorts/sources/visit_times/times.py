@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from cohorts.keys import map_kinds
-from cohorts.sources.agreement import check_agreement
-from cohorts.sources.dates import Dates, parse_dates
 from cohorts.sources.records import Records
 from cohorts.sources.values import is_missing, parse_numbers
+from cohorts.sources.visit_times.agreement import check_agreement
+from cohorts.sources.visit_times.dates import Dates, parse_dates
 
 MONTHS_PER_YEAR: Final = 12.0
 DAYS_PER_MONTH: Final = 365.25 / 12

@@ -10,18 +10,17 @@ import pandas as pd
 from cohorts.errors import CohortError
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, DIAGNOSES, SIDES
-from cohorts.sources.birth import take_birth_dates
-from cohorts.sources.codings import (
+from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
+from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
+from cohorts.sources.meaning.codings import (
     Coding,
     is_another_diagnosis,
     read_ages,
     read_diagnosis,
     read_sex,
 )
-from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
-from cohorts.sources.covariates import STANDARD, interpret_covariates
-from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
-from cohorts.sources.identifying import leave_out_identifying
+from cohorts.sources.meaning.covariates import STANDARD, interpret_covariates
+from cohorts.sources.meaning.identifying import leave_out_identifying
 from cohorts.sources.records import (
     AT_BASELINE,
     PERSON_DIAGNOSIS,
@@ -30,7 +29,9 @@ from cohorts.sources.records import (
     Records,
     join_names,
 )
-from cohorts.sources.times import (
+from cohorts.sources.values import is_missing, parse_numbers, parse_text
+from cohorts.sources.visit_times.birth import take_birth_dates
+from cohorts.sources.visit_times.times import (
     MONTHS_PER_YEAR,
     TOP_CODED,
     WHILE_READING,
@@ -38,7 +39,6 @@ from cohorts.sources.times import (
     read_stated_times,
     settle_times,
 )
-from cohorts.sources.values import is_missing, parse_numbers, parse_text
 
 BRAIN_PARTS: Final = (
     *(f"{side}_{region}" for side in SIDES for region in SIDED_CODES),

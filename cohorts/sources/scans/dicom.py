@@ -11,7 +11,7 @@ from typing import Any, Final
 from cohorts.atomic import write_file
 from cohorts.bids_output import format_label
 from cohorts.errors import CohortError
-from cohorts.sources.dicom_people import describe_converted, read_person, record_visit
+from cohorts.sources.scans.dicom_people import describe_converted, read_person, record_visit
 
 _T1W: Final = re.compile(r"t1|mp-?rage|spgr|bravo|tfl|vibe", re.IGNORECASE)
 _OTHER: Final = re.compile(r"localizer|scout|t1rho|map|flair|post|gad", re.IGNORECASE)

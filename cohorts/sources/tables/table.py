@@ -8,7 +8,6 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.sources.columns import list_superseded, split_volume_name, standardize_names
-from cohorts.sources.derived import derive_columns
 from cohorts.sources.freesurfer.all_subjects import settle_streams
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
@@ -20,10 +19,11 @@ from cohorts.sources.records import (
     Records,
     join_names,
 )
-from cohorts.sources.text import SEPARATORS, read_header, read_text_table
-from cohorts.sources.typed_files import TYPED_SUFFIXES, read_typed_file
+from cohorts.sources.tables.derived import derive_columns
+from cohorts.sources.tables.text import SEPARATORS, read_header, read_text_table
+from cohorts.sources.tables.typed_files import TYPED_SUFFIXES, read_typed_file
+from cohorts.sources.tables.waves import find_waves, list_later_waves, split_waves
 from cohorts.sources.values import blank_missing, parse_numbers, parse_text
-from cohorts.sources.waves import find_waves, list_later_waves, split_waves
 
 TABLE_SUFFIXES: Final = (*SEPARATORS, *TYPED_SUFFIXES)
 

@@ -1,0 +1,1 @@
+"""The scans of a source: found, converted, read once."""
