@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cohorts.cohort import Cohort
-from cohorts.folder import read_tables
+from cohorts.files.folder import read_tables
 from cohorts.sources.columns import name_volume_column
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table

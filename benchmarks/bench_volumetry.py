@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
-from cohorts.volumetry import compute_label_volumes
+from cohorts.volumes.volumetry import compute_label_volumes
 
 CODES = [*MIDLINE_CODES.values(), *(side for sides in SIDED_CODES.values() for side in sides)]
 

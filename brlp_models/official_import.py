@@ -21,7 +21,7 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import compare_state_dicts, write_model_folder
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.prediction.context import SEVERAL_VISITS
-from cohorts.atomic import compute_sha256
+from cohorts.files.atomic import compute_sha256
 
 _WRAPPER = "state_dict"
 """What training tools put beside epochs and optimizers in their checkpoints."""

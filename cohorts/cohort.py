@@ -10,7 +10,6 @@ from cohorts.cohort_tables import CohortTables
 from cohorts.entrances import entrance
 from cohorts.errors import CohortError
 from cohorts.keys import locate_rows
-from cohorts.measured import compute_change, spread_volumes, take_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.sources.columns import name_volume_column
 from cohorts.visits import (
@@ -22,6 +21,7 @@ from cohorts.visits import (
     order_visits,
     take_visit,
 )
+from cohorts.volumes.measured import compute_change, spread_volumes, take_volumes
 
 _PERSON: Final = "participant_id"
 _VISIT: Final = [_PERSON, "session_id"]

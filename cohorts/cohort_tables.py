@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.folder import read_cohort_tables, read_description, write_tables
+from cohorts.files.folder import read_cohort_tables, read_description, write_tables
 from cohorts.keys import is_among, is_in_order
 from cohorts.numbered import NumberedTable
 from cohorts.schema import validate_table

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohorts.folder import is_cohort_folder
+from cohorts.files.folder import is_cohort_folder
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 from faults.commands import finish, kill, run_command

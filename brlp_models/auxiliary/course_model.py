@@ -26,7 +26,7 @@ from brlp_models.auxiliary.leaspy_files import (
 )
 from brlp_models.auxiliary.visits import pad_visits
 from brlp_models.errors import ModelError
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from brlp_models.auxiliary.course import ProgressionAuxiliary
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.auxiliary.interface import AuxiliaryModel
 from brlp_models.errors import ModelError
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 
 
 def write_auxiliary(model: AuxiliaryModel, path: Path | str) -> None:

@@ -18,8 +18,8 @@ from brlp_models.errors import ModelError
 from brlp_models.model.files import CARD, CONFIG, write_checksums
 from brlp_models.model.training_people import TRAINING_PEOPLE
 from brlp_models.scans.grid import Grid
-from cohorts.atomic import write_folder
-from cohorts.measurement import describe_learned
+from cohorts.files.atomic import write_folder
+from cohorts.volumes.measurement import describe_learned
 
 RegressionName = Literal["elastic_net", "image_regression", "latent_regression", "cnn_regression"]
 ImageName = Literal["mrextrap", "deformation", "ag_ldm", "flow_matching"]
@@ -47,8 +47,8 @@ class BaselineConfig(BaseModel):
     is_synthetic, provenance
         Whether those were simulated, and who they were.
     measured_by
-        The tool that measured their volumes, as `cohorts.measurement.name_tool` calls it; None
-        where that is not recorded, or volumes are not learned from.
+        The tool that measured their volumes, as `cohorts.volumes.measurement.name_tool` calls it;
+        None where that is not recorded, or volumes are not learned from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,7 +66,7 @@ class BaselineConfig(BaseModel):
 
     @property
     def learned_from(self) -> str:
-        """What the training volumes were, as `cohorts.measurement.describe_learned` says it."""
+        """What the training volumes were, in the words of `describe_learned`."""
         return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
 
     def check_horizons(self, horizons_months: Sequence[float]) -> None:

@@ -20,8 +20,8 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CHECKSUMS
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.cache import ScanCache
-from cohorts.atomic import compute_sha256
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import compute_sha256
 
 
 @dataclass(frozen=True)

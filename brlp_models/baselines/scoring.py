@@ -25,9 +25,9 @@ from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.check import check_scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PreprocessedScan
-from cohorts.atomic import compute_sha256, write_file_with
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError, TrialsimError
+from cohorts.files.atomic import compute_sha256, write_file_with
 
 
 def predict_changes(

@@ -22,7 +22,7 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CARD
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
-from cohorts.atomic import write_folder
+from cohorts.files.atomic import write_folder
 
 SCHEMA: Final = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"

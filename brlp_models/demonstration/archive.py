@@ -22,9 +22,9 @@ from brlp_models.model.files import (
     read_config,
     verify_model_folder,
 )
-from cohorts.atomic import write_folder
+from cohorts.files.atomic import write_folder
+from cohorts.files.table_files import write_table
 from cohorts.schema import validate_table
-from cohorts.table_files import write_table
 
 if TYPE_CHECKING:
     from brlp_models.baselines.context import ContextBaseline

@@ -31,9 +31,9 @@ from brlp_models.training.banks.synthetic_people import (
     find_targets,
     place_scan,
 )
-from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
+from cohorts.files.atomic import write_file
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.generators import choose_generator
 from cohorts.synthetic.person_scans import synthesize_scans

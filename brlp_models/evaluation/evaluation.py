@@ -71,10 +71,10 @@ from brlp_models.evaluation.truth import (
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
-from cohorts.atomic import write_folder
 from cohorts.cohort import Cohort
-from cohorts.measurement import require_one_tool
-from cohorts.table_files import write_table
+from cohorts.files.atomic import write_folder
+from cohorts.files.table_files import write_table
+from cohorts.volumes.measurement import require_one_tool
 
 Progress = Callable[[str], None]
 Tables = dict[str, pd.DataFrame]

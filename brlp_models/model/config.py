@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cohorts.identifiers import PLAIN
-from cohorts.measurement import describe_learned
 from cohorts.schema import SIDES
+from cohorts.volumes.measurement import describe_learned
 
 Triple = tuple[int, int, int]
 Range = tuple[float, float]
@@ -260,7 +260,7 @@ class ModelConfig(_Part):
     auxiliary
         The auxiliary models' files by group, relative to the folder.
     measured_by
-        The tool that measured the training volumes, as `cohorts.measurement.name_tool`
+        The tool that measured the training volumes, as `cohorts.volumes.measurement.name_tool`
         calls it; None where that is not recorded.
     training_ranges
         The span of each input in training: `age_years` (at the target), `interval_years`,
@@ -309,7 +309,7 @@ class ModelConfig(_Part):
 
     @property
     def learned_from(self) -> str:
-        """What the training volumes were, as `cohorts.measurement.describe_learned` says it."""
+        """What the training volumes were, in the words of `describe_learned`."""
         return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
 
     @property

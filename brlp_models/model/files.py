@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from brlp_models.errors import ModelError, list_wrong_values
 from brlp_models.model.config import ModelConfig
-from cohorts.atomic import compute_sha256
+from cohorts.files.atomic import compute_sha256
 
 CONFIG, CARD, CHECKSUMS = "config.json", "MODEL_CARD.md", "SHA256SUMS"
 BUNDLED = ("mini",)

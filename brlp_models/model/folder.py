@@ -28,7 +28,7 @@ from brlp_models.model.lean_autoencoder import save_work
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.precision import Precision, choose_precision, halve_matrices
-from cohorts.atomic import write_folder
+from cohorts.files.atomic import write_folder
 
 DENOISING = ("unet", "controlnet")
 """The networks that may be kept in half precision."""

@@ -19,8 +19,8 @@ from brlp_models.prediction.draws import Person, PersonAtHorizon
 from brlp_models.prediction.start import StartVisit
 from brlp_models.scans.registration import load_simpleitk, to_itk_transform
 from brlp_models.scans.template import TEMPLATE_NAME, TEMPLATE_SPACE
-from cohorts.atomic import write_file, write_file_with
-from cohorts.bids_output import (
+from cohorts.files.atomic import write_file, write_file_with
+from cohorts.files.bids_output import (
     ALIGNED,
     DESCRIP_BYTES,
     describe_dataset,

@@ -23,10 +23,10 @@ from brlp_models.prediction.dataset import (
 from brlp_models.prediction.person_basis import PersonBasis
 from brlp_models.prediction.start import People, find_start_visit
 from brlp_models.prediction.tables import build_predictions_table
-from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import write_file
+from cohorts.files.table_files import write_table
 from cohorts.schema import validate_table
-from cohorts.table_files import write_table
 
 SETTINGS, PEOPLE, SCANS = "settings.json", "people", "scans"
 

@@ -18,10 +18,10 @@ from brlp_models.scans.grid import Affine
 from brlp_models.scans.placing import PREPROCESSED_BEFORE, load_onto_grid
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, to_native_space
 from brlp_models.scans.segmentation import Segmenter
-from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
+from cohorts.files.bids_output import format_label
 from cohorts.visits import order_visits, read_determinant
-from cohorts.volumetry import compute_volumes
+from cohorts.volumes.volumetry import compute_volumes
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from brlp_models.scans.files import Scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PREPROCESSING_VERSION, PreprocessedScan, VisitScan
 from brlp_models.scans.template import TEMPLATE_NAME
-from cohorts.atomic import compute_sha256
+from cohorts.files.atomic import compute_sha256
 
 _COMPUTED_BY: Final = ("SimpleITK", "nilearn", "numpy", "scipy")
 

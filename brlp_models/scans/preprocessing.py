@@ -24,7 +24,7 @@ from brlp_models.scans.intensity import correct_bias_field, scale_intensity, shi
 from brlp_models.scans.metrics import compute_placement_metrics, compute_scan_metrics
 from brlp_models.scans.registration import Registration, register_to_baseline, register_to_template
 from brlp_models.scans.template import TEMPLATE_NAME
-from cohorts.atomic import write_file_with
+from cohorts.files.atomic import write_file_with
 
 PREPROCESSING_VERSION: Final = 5
 """Rises with every change that gives other numbers, so that scans kept by an older one are not

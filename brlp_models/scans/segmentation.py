@@ -18,7 +18,7 @@ from brlp_models.model.config import ModelConfig, SegmenterConfig
 from brlp_models.model.model import BrlpModel
 from cohorts.errors import CohortError
 from cohorts.schema import SIDES
-from cohorts.volumetry import compute_volumes
+from cohorts.volumes.volumetry import compute_volumes
 
 SYNTHSEG = "mri_synthseg"
 Volumes = Mapping[str, float]

@@ -19,7 +19,7 @@ from brlp_models.training.baselines import cross_fit_baseline, fit_baseline, ren
 from brlp_models.training.network_reader import NetworkTraining
 from brlp_models.training.origin import identify, keep_origin
 from cohorts.cohort import Cohort
-from cohorts.measurement import list_tools, require_one_tool
+from cohorts.volumes.measurement import list_tools, require_one_tool
 
 SCANS: Final = "scans"
 """Where preprocessed scans are kept, beside the baseline's folder."""

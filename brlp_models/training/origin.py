@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from brlp_models.errors import ModelError
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 
 ORIGIN: Final = "origin.json"
 

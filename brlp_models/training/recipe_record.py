@@ -12,7 +12,7 @@ from brlp_models.training.checkpoint import CHECKPOINT
 from brlp_models.training.export import describe_start
 from brlp_models.training.pipeline import LATENTS, SCAN_BANK, VOLUME_GRADIENTS
 from brlp_models.training.recipe import STAGES, Recipe
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 
 RECIPE: Final = "recipe.json"
 

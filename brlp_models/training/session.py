@@ -33,12 +33,12 @@ from brlp_models.training.stages.auxiliary import (
     fit_auxiliary,
     synthesize_training_table,
 )
-from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
-from cohorts.measurement import list_tools, require_one_tool
+from cohorts.files.atomic import write_file
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy.base import read_anatomy
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
+from cohorts.volumes.measurement import list_tools, require_one_tool
 
 MODEL, AUXILIARY = "model", "auxiliary"
 

@@ -6,11 +6,11 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.atomic import refuse_address
 from cohorts.cohort import Cohort
 from cohorts.entrances import Names, entrance
 from cohorts.errors import CohortError
-from cohorts.folder import is_cohort_folder
+from cohorts.files.atomic import refuse_address
+from cohorts.files.folder import is_cohort_folder
 from cohorts.keys import is_among
 from cohorts.sources.assembly import (
     add_both_sides,

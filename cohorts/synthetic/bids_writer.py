@@ -10,8 +10,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from cohorts.bids_output import SCANNER, describe_dataset, find_version, make_image, write_json
 from cohorts.errors import CohortError
+from cohorts.files.bids_output import (
+    SCANNER,
+    describe_dataset,
+    find_version,
+    make_image,
+    write_json,
+)
 from cohorts.synthetic.person_scans import SyntheticScan
 from cohorts.synthetic.truth import TRUTH_FOLDER
 

@@ -36,7 +36,7 @@ from cohorts.synthetic.tabular import (
 )
 from cohorts.synthetic.trajectories import SyntheticPeople
 from cohorts.synthetic.truth import write_generator, write_true_signs, write_truth
-from cohorts.volumetry import compute_label_volumes
+from cohorts.volumes.volumetry import compute_label_volumes
 from cohorts.workers import end_with_parent
 
 VISITS_MONTHS: Final = (0.0, 12.0, 24.0, 48.0)

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from cohorts.atomic import write_file
-from cohorts.table_files import write_table
+from cohorts.files.atomic import write_file
+from cohorts.files.table_files import write_table
 from reports.figures.style import shared_style
 
 PNG_DPI: Final = 200

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cohorts.atomic import write_folder
+from cohorts.files.atomic import write_folder
 from reports.figures.export import write_figure
 from reports.figures.style import (
     INK,

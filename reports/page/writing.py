@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohorts.atomic import write_file, write_folder
+from cohorts.files.atomic import write_file, write_folder
 from reports.figures.export import write_figure
 from reports.page.compose import compose_page
 from reports.page.content import Page

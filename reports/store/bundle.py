@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cohorts.atomic import compute_sha256, write_folder
+from cohorts.files.atomic import compute_sha256, write_folder
 from cohorts.schema import TABLES
 from reports.errors import ReportError
 from reports.store.chain import read_chain

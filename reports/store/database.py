@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 import duckdb
 from filelock import FileLock, Timeout
 
-from cohorts.atomic import keep_rights
+from cohorts.files.atomic import keep_rights
 from reports.errors import ReportError
 from reports.store import queries
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Final, Literal
 
-from cohorts.atomic import write_folder
 from cohorts.dictionary import describe_tables, format_dictionary
-from cohorts.table_files import write_table
+from cohorts.files.atomic import write_folder
+from cohorts.files.table_files import write_table
 from reports.store.study import Study
 
 DICTIONARY: Final = "data_dictionary"

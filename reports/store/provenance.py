@@ -13,7 +13,7 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.atomic import compute_sha256
+from cohorts.files.atomic import compute_sha256
 from reports.errors import ReportError
 
 _PACKAGES: Final = (

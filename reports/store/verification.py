@@ -6,7 +6,7 @@ from typing import Any, Final
 import duckdb
 import pandas as pd
 
-from cohorts.atomic import compute_sha256
+from cohorts.files.atomic import compute_sha256
 from cohorts.schema import TABLES
 from reports.store import queries
 from reports.store.chain import (

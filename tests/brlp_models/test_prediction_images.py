@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from brlp_models.prediction.person_files import list_prediction_images
-from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
+from cohorts.files.bids_output import format_label
 
 # a name that looks like a file of another person, and one that leads out of the folder
 ODD = "a_desc-predictedMonth6Age70_T1w"

@@ -327,7 +327,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_study_whole(
     def fail(*_args: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cohorts.atomic.os.fsync", fail)
+    monkeypatch.setattr("cohorts.files.atomic.os.fsync", fail)
     result = RUNNER.invoke(app, ["run", str(done)])
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr

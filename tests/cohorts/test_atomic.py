@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohorts import atomic
-from cohorts.atomic import write_file, write_folder
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError
+from cohorts.files import atomic
+from cohorts.files.atomic import write_file, write_folder
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
 

@@ -14,7 +14,7 @@ import pytest
 from cohorts.errors import CohortError, CohortValidationError
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.scans.image_reading import inspect_pair
-from cohorts.volumetry import compute_volumes
+from cohorts.volumes.volumetry import compute_volumes
 
 Array = npt.NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from pandas.testing import assert_frame_equal
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.folder import read_cohort_tables
+from cohorts.files.folder import read_cohort_tables
 from cohorts.synthetic.tabular import synthesize_table
 
 IDS = ["0001", "1e3", "None", "nan", "x" * 60, "É-7"]

@@ -8,15 +8,15 @@ import pytest
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.harmonization import fit_harmonization, harmonize
-from cohorts.measurement import (
+from cohorts.synthetic import synthesize_table
+from cohorts.volumes.harmonization import fit_harmonization, harmonize
+from cohorts.volumes.measurement import (
     list_tools,
     list_unlearned,
     name_tool,
     require_one_tool,
     tell_acquisition,
 )
-from cohorts.synthetic import synthesize_table
 
 FREESURFER, SYNTHSEG = "aseg.stats (FreeSurfer 7)", "SynthSeg 2.0"
 FACTOR = 1.08

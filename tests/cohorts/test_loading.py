@@ -13,7 +13,7 @@ from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.tabular import synthesize_table
-from cohorts.volumetry import compute_volumes
+from cohorts.volumes.volumetry import compute_volumes
 
 SHARED = Path(__file__).parents[3] / "shared"
 DLBS = SHARED / "data" / "dlbs_ds004856" / "dlbs_participants.tsv"

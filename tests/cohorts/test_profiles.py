@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.measurement import list_tools, tell_acquisition
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import list_profiles, read_profile
+from cohorts.volumes.measurement import list_tools, tell_acquisition
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 

@@ -16,7 +16,7 @@ from cohorts.synthetic.signs.lesions import paint_lesions
 from cohorts.synthetic.signs.lobes import LOBES, weigh_lobes_at
 from cohorts.synthetic.signs.measures import measure_signs
 from cohorts.synthetic.signs.sampling import PersonSigns
-from cohorts.volumetry import compute_label_volumes
+from cohorts.volumes.volumetry import compute_label_volumes
 from trialsim.cli.app import app
 
 VOLUMES = {

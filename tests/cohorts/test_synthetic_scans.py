@@ -28,7 +28,7 @@ from cohorts.synthetic.resampling import (
     validate_resolution,
     vote_by_majority,
 )
-from cohorts.volumetry import compute_label_volumes
+from cohorts.volumes.volumetry import compute_label_volumes
 
 MAPS = Path(__file__).parents[3] / "shared" / "data" / "synthseg_label_maps" / "full_1mm"
 needs_maps = pytest.mark.skipif(not MAPS.exists(), reason="the shared label maps are not here")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohorts.errors import CohortError
-from cohorts.volumetry import compute_label_volumes, compute_volumes
+from cohorts.volumes.volumetry import compute_label_volumes, compute_volumes
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 MAPS = DATA / "synthseg_label_maps"

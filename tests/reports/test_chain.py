@@ -215,7 +215,7 @@ def rewrite_row(folder: Path) -> None:
 
 
 def sign_anew(folder: Path, *paths: Path) -> None:
-    from cohorts.atomic import compute_sha256
+    from cohorts.files.atomic import compute_sha256
 
     manifest = json.loads((folder / MANIFEST).read_text())
     for path in paths:

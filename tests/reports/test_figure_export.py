@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cohorts.atomic import write_file
 from cohorts.errors import StorageError
+from cohorts.files.atomic import write_file
 from reports import figures
 from reports.figures.export import html_id, render_png, render_svg, write_figure
 from reports.figures.labels import covariate_label, label_text, percent, strategy_label

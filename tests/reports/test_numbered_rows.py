@@ -10,7 +10,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from cohorts.cohort import Cohort
-from cohorts.folder import COHORT_TABLES
+from cohorts.files.folder import COHORT_TABLES
 from cohorts.numbered import NumberedTable
 from cohorts.synthetic.tabular import synthesize_table
 from reports.store import rows

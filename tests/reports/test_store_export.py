@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import TrialsimError
-from cohorts.table_files import neutralize_formulas, write_table
+from cohorts.files.table_files import neutralize_formulas, write_table
 from reports.store.export import write_study_tables
 from reports.store.study import Study
 from reports.store.verification import verify_study

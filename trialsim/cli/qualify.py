@@ -19,7 +19,7 @@ def qualify(
     """
     from datetime import UTC, datetime
 
-    from cohorts.atomic import write_file
+    from cohorts.files.atomic import write_file
     from reports.page.file_formats import ReportFormat
     from reports.page.writing import render_page
     from trialsim.study.installation.qualification import compose_qualification

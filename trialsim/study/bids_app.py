@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cohorts.atomic import write_file
-from cohorts.bids_output import find_version, format_label
+from cohorts.files.atomic import write_file
+from cohorts.files.bids_output import find_version, format_label
 from trialsim.errors import DesignError
 from trialsim.study.job import Job, Progress
 from trialsim.study.making import STUDY, Listener, make_study

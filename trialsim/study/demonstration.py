@@ -19,8 +19,8 @@ from scipy.stats import t as student
 from brlp_models.demonstration import N_WORKERS
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
 from brlp_models.errors import ModelError
-from cohorts.atomic import write_file
-from cohorts.folder import is_cohort_folder
+from cohorts.files.atomic import write_file
+from cohorts.files.folder import is_cohort_folder
 from cohorts.synthetic.truth import write_generator, write_true_volumes
 from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.question import read_protocol

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from cohorts.atomic import compute_sha256
 from cohorts.errors import StorageError, TrialsimError
+from cohorts.files.atomic import compute_sha256
 from reports.errors import ReportError
 from reports.store.places import relate
 from reports.store.provenance import list_files

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cohorts.cohort import Cohort
 from cohorts.demographics import name_cohort
-from cohorts.table_files import write_table
+from cohorts.files.table_files import write_table
 from reports.figures.capture import plot_capture_rates
 from reports.figures.cohort import count_cohort, plot_cohort_overview
 from reports.figures.error_rates import plot_error_rates

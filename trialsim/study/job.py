@@ -11,7 +11,7 @@ import numpy as np
 
 from cohorts.cohort import Cohort
 from cohorts.entrances import Names
-from cohorts.folder import is_cohort_folder
+from cohorts.files.folder import is_cohort_folder
 from cohorts.sources.loading import load_cohort
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cohorts.atomic import refuse_address
 from cohorts.errors import StorageError, TrialsimError
+from cohorts.files.atomic import refuse_address
 from reports.store.run import Run
 from reports.store.staleness import find_stale_tables
 from reports.store.study import Study

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohorts.atomic import write_folder
-from cohorts.table_files import write_table
+from cohorts.files.atomic import write_folder
+from cohorts.files.table_files import write_table
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation.effects import compute_course, compute_pseudo_atrophy

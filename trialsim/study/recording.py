@@ -9,7 +9,7 @@ from typing import Any
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import EligibilityCheck, screen_cohort
-from cohorts.folder import COHORT_TABLES
+from cohorts.files.folder import COHORT_TABLES
 from cohorts.sources.loading import load_cohort
 from reports.store.provenance import compute_fingerprint
 from reports.store.run import Run

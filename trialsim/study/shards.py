@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cohorts.atomic import write_file
-from cohorts.bids_output import format_label
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
+from cohorts.files.atomic import write_file
+from cohorts.files.bids_output import format_label
 from trialsim.study.engine import compute_step_fingerprint
 from trialsim.study.job import Job
 from trialsim.study.making import Listener, answer

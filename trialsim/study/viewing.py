@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 from cohorts.images import read_image
 from reports.errors import ReportError
 from reports.viewer.page import collect_layers, render_viewer

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cohorts.atomic import write_file
 from cohorts.errors import StorageError
+from cohorts.files.atomic import write_file
 from trialsim.errors import ClusterError
 from trialsim.workers.spread import Arrays
 

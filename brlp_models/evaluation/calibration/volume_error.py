@@ -18,7 +18,7 @@ from brlp_models.model.config import RelativeSd
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import EndpointSource
 from brlp_models.prediction.job import OnProgress
-from cohorts.measurement import require_one_tool
+from cohorts.volumes.measurement import require_one_tool
 
 LEAST_PEOPLE = 10
 # of the mean squared error, the least that is expected of anyone

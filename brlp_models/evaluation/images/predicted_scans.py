@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from brlp_models.prediction.draws import PersonAtHorizon, format_months
-from cohorts.atomic import write_file_with
+from cohorts.files.atomic import write_file_with
 
 _STORED = {"image": np.float16, "voxel_sd": np.float16, "latent": np.float32, "start": np.float32}
 

@@ -21,7 +21,7 @@ from brlp_models.errors import ModelError
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.volumes import make_stack
 from brlp_models.training.tissues import EXTRACEREBRAL_CODES, TISSUES
-from cohorts.atomic import write_folder
+from cohorts.files.atomic import write_folder
 from cohorts.images import read_image
 
 TEMPLATE_CENTROID_MM = (0.0, -21.99, 9.55)

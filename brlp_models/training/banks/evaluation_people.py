@@ -12,7 +12,7 @@ from brlp_models.training.banks.evaluation_cohort import write_evaluation_cohort
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.recipe import Recipe
 from cohorts.cohort import Cohort
-from cohorts.folder import is_cohort_folder
+from cohorts.files.folder import is_cohort_folder
 from cohorts.synthetic.anatomy.base import BaseAnatomy, read_anatomy
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.synthetic.truth import write_generator

@@ -19,8 +19,8 @@ from brlp_models.auxiliary.interface import AuxiliaryModel
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.training.banks.pairs import VisitPairs, name_regions
-from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import write_file
 from cohorts.synthetic.parameters import CohortParameters
 
 CROSS_FITTED: Final = "auxiliary/cross_fitted.json"

@@ -35,7 +35,7 @@ from cohorts.synthetic.tabular import (
     simulate_course,
     tabulate_participants,
 )
-from cohorts.volumetry import compute_label_volumes
+from cohorts.volumes.volumetry import compute_label_volumes
 
 MONTHS: Final = (0.0, 24.0, 48.0)
 """When the hippocampus's exact volume is kept, as `hippocampus_<months>`."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from brlp_models.errors import ModelError
 from brlp_models.training.banks.volumes import make_stack
-from cohorts.atomic import write_file, write_file_with
+from cohorts.files.atomic import write_file, write_file_with
 
 DESCRIPTION = "bank.json"
 

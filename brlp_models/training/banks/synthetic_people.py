@@ -30,7 +30,7 @@ from cohorts.synthetic.person_scans import (
 )
 from cohorts.synthetic.signs.sampling import sample_signs
 from cohorts.synthetic.trajectories import SyntheticPeople, compute_true_volumes, sample_people
-from cohorts.volumetry import count_labels
+from cohorts.volumes.volumetry import count_labels
 from cohorts.workers import end_with_parent
 
 BRAIN_CENTROID_MM = (0.0, -21.57, 9.46)

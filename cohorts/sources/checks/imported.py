@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from cohorts.keys import has_repeated, is_among, locate_rows
-from cohorts.measured import spread_volumes
 from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES
 from cohorts.sources.checks.people import check_people
@@ -24,6 +23,7 @@ from cohorts.sources.records import (
     Problem,
     Records,
 )
+from cohorts.volumes.measured import spread_volumes
 
 _PERSON: Final = "participant_id"
 _KEYS: Final = [_PERSON, "session_id"]

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.folder import is_cohort_folder, read_tables
+from cohorts.files.folder import is_cohort_folder, read_tables
 from cohorts.sources.loading import find_source, read_records
 from cohorts.sources.reading import Reading
 

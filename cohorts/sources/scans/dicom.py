@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from cohorts.atomic import write_file
-from cohorts.bids_output import format_label
 from cohorts.errors import CohortError
+from cohorts.files.atomic import write_file
+from cohorts.files.bids_output import format_label
 from cohorts.sources.scans.dicom_people import describe_converted, read_person, record_visit
 
 _T1W: Final = re.compile(r"t1|mp-?rage|spgr|bravo|tfl|vibe", re.IGNORECASE)

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from cohorts.atomic import write_file
-from cohorts.bids_output import BIDS_VERSION, find_version, write_json
+from cohorts.files.atomic import write_file
+from cohorts.files.bids_output import BIDS_VERSION, find_version, write_json
 from cohorts.sources.tables.text import read_text_table
 
 _ABSENT: Final = "n/a"

@@ -24,7 +24,7 @@ from cohorts.sources.records import (
     as_row_number,
     join_names,
 )
-from cohorts.volumetry import compute_label_volumes, compute_voxel_volume
+from cohorts.volumes.volumetry import compute_label_volumes, compute_voxel_volume
 
 Progress = Callable[[int, int], None]
 

@@ -15,7 +15,7 @@ from cohorts.errors import CohortError
 from cohorts.images import read_image
 from cohorts.labels import get_codes, get_intracranial_codes
 from cohorts.synthetic.resampling import GRID_STEP
-from cohorts.volumetry import count_labels
+from cohorts.volumes.volumetry import count_labels
 
 MARGIN_MM: Final = 10
 FLUID_HULL_MM: Final = 12

@@ -105,8 +105,8 @@ def calibrate(
         describe_calibration_people,
         refuse_people_trained_on,
     )
-    from cohorts.measurement import tell_learned
     from cohorts.sources.loading import load_cohort
+    from cohorts.volumes.measurement import tell_learned
 
     refuse_existing(out)
     loaded = load_model(model, device=device, precision="auto")

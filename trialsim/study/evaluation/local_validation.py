@@ -17,8 +17,8 @@ from brlp_models.evaluation.local_validation.judgement import (
 )
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.model import BrlpModel
-from cohorts.atomic import write_file
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import write_file
 from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Answer, Page, Paragraph, Section, Table
 from reports.page.file_formats import ReportFormat

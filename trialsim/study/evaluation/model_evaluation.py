@@ -20,8 +20,8 @@ from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.calibrated_context import apply_calibration, tell_other_context
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.folder import load_model
-from cohorts.measurement import tell_learned
 from cohorts.sources.loading import load_cohort
+from cohorts.volumes.measurement import tell_learned
 from reports.figures.model_evaluation import write_evaluation_figures
 from trialsim.study.evaluation.local_validation import PAGE, list_judged_facts, write_validation
 

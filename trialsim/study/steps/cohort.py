@@ -9,8 +9,8 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.eligibility import screen_cohort
-from cohorts.folder import COHORT_TABLES
-from cohorts.measurement import list_tools, tell_acquisition
+from cohorts.files.folder import COHORT_TABLES
+from cohorts.volumes.measurement import list_tools, tell_acquisition
 from reports.store.places import PATH_COLUMNS, resolve
 from reports.store.run import Run
 from reports.store.study import Study

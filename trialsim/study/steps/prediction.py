@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.measurement import list_tools
+from cohorts.volumes.measurement import list_tools
 from reports.store.places import relate
 from reports.store.run import Run
 from trialsim.study.engine import Step

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.folder import COHORT_TABLES
+from cohorts.files.folder import COHORT_TABLES
 from cohorts.schema import validate_table
 from cohorts.sources.tables.table import read_typed_table
 from cohorts.synthetic.truth import read_true_volumes

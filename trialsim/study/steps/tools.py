@@ -7,8 +7,9 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.harmonization import fit_harmonization, harmonize
-from cohorts.measurement import (
+from cohorts.sources.tables.table import read_typed_table
+from cohorts.volumes.harmonization import fit_harmonization, harmonize
+from cohorts.volumes.measurement import (
     UNRECORDED,
     describe_learned,
     describe_volumes,
@@ -18,7 +19,6 @@ from cohorts.measurement import (
     require_one_tool,
     tell_learned,
 )
-from cohorts.sources.tables.table import read_typed_table
 from trialsim.errors import DesignError
 from trialsim.study.job import Job
 from trialsim.study.protocol import CohortSection

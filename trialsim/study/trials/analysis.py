@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from cohorts.folder import is_cohort_folder, read_description
-from cohorts.table_files import write_table
+from cohorts.files.folder import is_cohort_folder, read_description
+from cohorts.files.table_files import write_table
 from reports.store.study import Study
 from trialsim.errors import DesignError
 from trialsim.finished.analysis import TrialAnalysis, analyze

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cohorts.atomic import compute_sha256
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import compute_sha256
 from reports.store.provenance import compute_fingerprint
 from reports.store.study import Study
 from trialsim.errors import DesignError

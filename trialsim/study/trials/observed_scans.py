@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from cohorts.atomic import write_file_with
-from cohorts.bids_output import format_label
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import write_file_with
+from cohorts.files.bids_output import format_label
 from cohorts.schema import validate_table
 from cohorts.sources.loading import load_cohort
 from cohorts.visits import WINDOW_MONTHS

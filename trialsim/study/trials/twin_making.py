@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cohorts.atomic import compute_sha256
 from cohorts.cohort import Cohort
+from cohorts.files.atomic import compute_sha256
 from cohorts.schema import validate_table
 from cohorts.sources.tables.table import read_typed_table
 from reports.store.study import Study

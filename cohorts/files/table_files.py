@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from cohorts.cohort import Cohort
 from cohorts.errors import CohortError
-from cohorts.measurement import look_up_acquisition, name_measurements
 from cohorts.visits import order_visits
+from cohorts.volumes.measurement import look_up_acquisition, name_measurements
 
 Method = Literal["linear", "combat"]
 

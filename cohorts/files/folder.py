@@ -13,8 +13,8 @@ import pyarrow
 import pyarrow.parquet
 from pyarrow.types import is_large_string, is_string, is_string_view
 
-from cohorts.atomic import compute_sha256, write_folder
 from cohorts.errors import CohortError
+from cohorts.files.atomic import compute_sha256, write_folder
 from cohorts.keys import number_parts
 from cohorts.numbered import NumberedTable
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cohorts.atomic import write_file
+from cohorts.files.atomic import write_file
 
 BIDS_VERSION: Final = "1.10.0"
 

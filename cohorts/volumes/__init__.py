@@ -1,0 +1,1 @@
+"""How large regions are, what measured them, and which measurement is meant."""
