@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from typer.testing import CliRunner
 
 from trialsim.analytic import group_sequential
 from trialsim.cli.app import app
+from trialsim.errors import DesignError
 from trialsim.interim.judging import judge_look
 
 PLACED = ["--delta", "20", "--sd", "60", "--visits-months", "6,12", "--dropout", "0.2"]
@@ -163,6 +165,39 @@ def test_the_last_look_says_why_it_is_the_last(
     assert f"This look is the last one, because {because}" in run("monitor", plan, *words)[1]
 
 
+def test_a_look_whose_information_fell_tests_nothing(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.3,0.6,1")
+    design = group_sequential([0.3, 0.6, 1])
+    fallen = ["--z", "1,9", "--information", "0.4,0.38"]
+    found = judge(plan, *fallen, "--show", "all")
+    assert (found["look"], found["n_looks"], found["decision"]) == (2, 4, "go on")
+    assert (found["efficacy_z"], found["no_more_information_than_look"]) == (None, 1)
+    assert not {"stopped", "last_because"} & {*found}
+    planned = design.adjust([0.4])
+    assert found["next_look"]["efficacy_z"] == pytest.approx(planned.efficacy_z[1])
+    assert found["next_look"]["information_share"] == pytest.approx(0.6)
+    assert "no more information than look 1: it tests nothing" in run("monitor", plan, *fallen)[1]
+    # nor has it taken the place of one that was planned
+    later = judge(plan, "--z", "1,9,1", "--information", "0.4,0.38,0.7")
+    assert (later["look"], later["n_looks"]) == (3, 4)
+    assert later["efficacy_z"] == pytest.approx(design.adjust([0.4, 0.7]).efficacy_z[1])
+    last = judge(plan, "--z", "1,9,1,2", "--information", "0.4,0.38,0.7,0.9")
+    assert last["last_because"] == "3 looks were planned"
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_a_last_look_whose_information_fell_spends_what_is_left(sides: int) -> None:
+    design = group_sequential([0.5, 1], alpha=0.025 * sides, sides=sides, efficacy="pocock")
+    spent = norm.sf(design.efficacy_z[0])
+    judged = judge_look(design, [1.0, 2.2], [0.5, 0.45], is_final=True)
+    assert judged.efficacy_z == pytest.approx(norm.isf(0.025 - spent), abs=1e-6)
+    assert (judged.decision, judged.stopped, judged.n_looks) == ("efficacy not shown", None, 2)
+    higher = judge_look(design, [1.0, 2.5], [0.5, 0.45], is_final=True)
+    assert higher.decision == "efficacy shown"
+    with pytest.raises(DesignError, match="Look 1 was the last one by the plan"):
+        judge_look(design, [1.0, 2.5], [1.05, 1.0])
+
+
 def test_no_more_is_shown_than_asked(tmp_path: Path) -> None:
     plan = plan_file(tmp_path, "--looks", "0.5,1", "--power", "0.9")
     chances = judge(plan, "--z", "1.5", "--information", "0.5", "--show", "chances")
@@ -228,6 +263,8 @@ def test_a_binding_bound_had_to_be_obeyed() -> None:
     [
         (["--z", "1.5"], "one value a look, got 1 and 0"),
         (["--z", "3.5,1", "--information", "0.5,1"], "crossed its efficacy bound at look 1"),
+        (["--z", "1,1", "--information", "0.5,-0.1"], "above 0 at every look, got -0.1"),
+        (["--z", "3.5,1", "--information", "0.5,0.4"], "crossed its efficacy bound at look 1"),
         (["--z", "1", "--information", "0.5", "--se", "2"], "not both"),
         (["--z", "1", "--se", "0"], "--se must be greater than 0"),
         (["--z", "1", "--se", "1e-200"], "Information is a share of the planned maximum"),

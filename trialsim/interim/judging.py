@@ -1,11 +1,13 @@
 """What the data so far say of a trial, look by look."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
 from trialsim.analytic import GroupSequentialDesign
+from trialsim.analytic.sequential.bounds import CLOSEST
 from trialsim.analytic.sequential.inference import StoppedTrial
 from trialsim.errors import DesignError
 
@@ -16,8 +18,6 @@ class Judgement:
 
     Attributes
     ----------
-    design
-        With the bounds at the information observed.
     look
         The look held, from 1.
     n_looks
@@ -31,15 +31,20 @@ class Judgement:
     decision
         "stop for efficacy", "stop for futility", "go on"; at the last look "efficacy shown" or
         "efficacy not shown".
+    next_look
+        Planned share of the information, efficacy and futility bound of the next look; None after
+        a stop.
     conditional_power
         By effect ("none", "observed", "as planned"); empty at the last look or after a stop.
     predictive_power
         With a flat prior; None likewise.
     stopped
         What is reported of a trial that ends here; None while it goes on.
+    informed_by
+        The earlier look that had as much information, so that this one has neither chances nor
+        estimates of its own; None where this one brought some.
     """
 
-    design: GroupSequentialDesign
     look: int
     n_looks: int
     information_share: float
@@ -47,20 +52,11 @@ class Judgement:
     futility_z: float
     z: float
     decision: str
-    conditional_power: dict[str, float]
-    predictive_power: float | None
-    stopped: StoppedTrial | None
-
-    @property
-    def next_look(self) -> tuple[float, float, float] | None:
-        """Planned share of the information, efficacy and futility bound of the next look."""
-        if self.stopped is not None:
-            return None
-        share = self.information_share * (
-            self.design.information_rates[self.look] / self.design.information_rates[self.look - 1]
-        )
-        bounds = self.design.efficacy_z[self.look], self.design.futility_z[self.look]
-        return float(share), float(bounds[0]), float(bounds[1])
+    next_look: tuple[float, float, float] | None = None
+    conditional_power: Mapping[str, float] = field(default_factory=dict)
+    predictive_power: float | None = None
+    stopped: StoppedTrial | None = None
+    informed_by: int | None = None
 
 
 def judge_look(
@@ -71,6 +67,11 @@ def judge_look(
     is_final: bool = False,
 ) -> Judgement:
     """Return what follows from the looks held so far.
+
+    Information is estimated, so that it may fall from one look to the next where people are few. A
+    look that brings none tests nothing, spends nothing of alpha and takes no planned look's place.
+    One that is stated to be the last must test: all of alpha that earlier looks have left is spent
+    as if it shared nothing with them, which keeps the type I error whatever it shares (Bonferroni).
 
     Parameters
     ----------
@@ -94,55 +95,132 @@ def judge_look(
         )
     if not np.all(np.isfinite(z)):
         raise DesignError(f"z must be finite at every look, got {list(z)}.")
-    adjusted = design.adjust(list(information_shares), is_final=is_final)
-    for look, value in enumerate(z[:-1], start=1):
-        if _crosses(adjusted, look, value):
+    if wrong := [share for share in information_shares if not share > 0]:
+        raise DesignError(f"Information must be above 0 at every look, got {wrong[0]:g}.")
+    rising = _find_rising(information_shares)
+    is_informed = rising[-1] == len(z) - 1
+    adjusted = design.adjust(
+        [information_shares[place] for place in rising], is_final=is_final and is_informed
+    )
+    _refuse_later_looks(adjusted, rising[:-1] if is_informed else rising, z)
+    share, n_tested = float(information_shares[rising[-1]]), len(rising)
+    following = _find_next(adjusted, n_tested, share)
+    look, n_looks = len(z), adjusted.n_looks + len(z) - n_tested
+    if not is_informed:
+        if following is None:
             raise DesignError(
-                f"The trial crossed its efficacy bound at look {look} (z {value:g} against "
-                f"{adjusted.efficacy_z[look - 1]:.4g}): judge that look."
+                f"Look {rising[-1] + 1} was the last one by the plan: judge that look."
             )
-        if design.binding and value < adjusted.futility_z[look - 1]:
-            raise DesignError(
-                f"The trial crossed its binding futility bound at look {look}: it had to stop."
-            )
-    look, value = len(z), float(z[-1])
-    decision = _decide(adjusted, look, value)
-    going_on = decision == "go on" or (decision == "stop for futility" and not design.binding)
-    effects = {"none": 0.0, "observed": "observed", "as planned": 1.0}
+        left = (adjusted.alpha - adjusted.cumulative_alpha[n_tested - 1]) / adjusted.sides
+        bound = float(-special.ndtri(left)) if is_final else np.inf
+        return Judgement(
+            look,
+            look if is_final else n_looks,
+            float(information_shares[-1]),
+            bound,
+            -np.inf,
+            float(z[-1]),
+            _decide(float(z[-1]), bound, -np.inf, adjusted.sides, is_last=is_final),
+            None if is_final else following,
+            informed_by=rising[-1] + 1,
+        )
+    return _judge_informed(adjusted, n_tested, float(z[-1]), look, n_looks, share, following)
+
+
+def _judge_informed(
+    design: GroupSequentialDesign,
+    n_tested: int,
+    z: float,
+    look: int,
+    n_looks: int,
+    share: float,
+    following: tuple[float, float, float] | None,
+) -> Judgement:
+    """Return what follows from a look that brought information, the `n_tested`-th that did."""
+    upper, lower = float(design.efficacy_z[n_tested - 1]), float(design.futility_z[n_tested - 1])
+    decision = _decide(z, upper, lower, design.sides, is_last=following is None)
     chances: dict[str, float] = {}
     predictive = None
-    if going_on:
+    if decision == "go on" or (decision == "stop for futility" and not design.binding):
+        effects = {"none": 0.0, "observed": "observed", "as planned": 1.0}
         chances = {
-            name: float(adjusted.conditional_power(look, value, effect))  # type: ignore[arg-type]
+            name: float(design.conditional_power(n_tested, z, effect))  # type: ignore[arg-type]
             for name, effect in effects.items()
         }
-        predictive = float(adjusted.predictive_power(look, value))
+        predictive = float(design.predictive_power(n_tested, z))
+    goes_on = decision == "go on"
     return Judgement(
-        adjusted,
         look,
-        adjusted.n_looks,
-        float(information_shares[-1]),
-        float(adjusted.efficacy_z[look - 1]),
-        float(adjusted.futility_z[look - 1]),
-        value,
+        n_looks,
+        share,
+        upper,
+        lower,
+        z,
         decision,
+        following if goes_on else None,
         chances,
         predictive,
-        None if decision == "go on" else adjusted.infer(look, value),
+        None if goes_on else design.infer(n_tested, z),
     )
 
 
-def _crosses(design: GroupSequentialDesign, look: int, z: float) -> bool:
-    size = abs(z) if design.sides == 2 else z
-    return bool(size >= design.efficacy_z[look - 1])
+def _find_rising(shares: Sequence[float]) -> list[int]:
+    """Return the places of the looks whose information is above that of all before them."""
+    rising = [0]
+    for place, share in enumerate(shares):
+        # what is no number is told where looks are placed
+        if not share <= shares[rising[-1]] + CLOSEST:
+            rising.append(place)
+    return rising
 
 
-def _decide(design: GroupSequentialDesign, look: int, z: float) -> str:
-    crossed, last = _crosses(design, look, z), look == design.n_looks
-    if last:
+def _refuse_later_looks(
+    design: GroupSequentialDesign, tested: Sequence[int], z: Sequence[float]
+) -> None:
+    """Refuse looks after one at which the trial should have stopped.
+
+    Parameters
+    ----------
+    design
+        With the bounds of the looks that tested.
+    tested
+        Their places among those held.
+    z
+        At every look held.
+    """
+    for place, look in enumerate(tested, start=1):
+        if _crosses(z[look], design.efficacy_z[place - 1], design.sides):
+            raise DesignError(
+                f"The trial crossed its efficacy bound at look {look + 1} (z {z[look]:g} against "
+                f"{design.efficacy_z[place - 1]:.4g}): judge that look."
+            )
+        if design.binding and z[look] < design.futility_z[place - 1]:
+            raise DesignError(
+                f"The trial crossed its binding futility bound at look {look + 1}: it had to stop."
+            )
+
+
+def _find_next(
+    design: GroupSequentialDesign, n_tested: int, share: float
+) -> tuple[float, float, float] | None:
+    """Return planned share, efficacy and futility bound of the look after those that tested."""
+    if n_tested == design.n_looks:
+        return None
+    rates = design.information_rates
+    bounds = design.efficacy_z[n_tested], design.futility_z[n_tested]
+    return float(share * rates[n_tested] / rates[n_tested - 1]), float(bounds[0]), float(bounds[1])
+
+
+def _crosses(z: float, bound: float, sides: int) -> bool:
+    return bool((abs(z) if sides == 2 else z) >= bound)
+
+
+def _decide(z: float, upper: float, lower: float, sides: int, *, is_last: bool) -> str:
+    crossed = _crosses(z, upper, sides)
+    if is_last:
         return "efficacy shown" if crossed and z > 0 else "efficacy not shown"
     if crossed:
         return "stop for efficacy" if z > 0 else "stop for harm"
-    if design.sides == 1 and z < design.futility_z[look - 1]:
+    if sides == 1 and z < lower:
         return "stop for futility"
     return "go on"

@@ -98,6 +98,8 @@ def describe_judgement(
     }
     if is_last:
         found["last_because"] = _explain_end(judged, planned, is_final)
+    if judged.informed_by is not None:
+        found["no_more_information_than_look"] = judged.informed_by
     if judged.next_look is not None:
         share, upper, lower = judged.next_look
         found["next_look"] = {
@@ -121,8 +123,8 @@ def _explain_end(judged: Judgement, planned: MonitoringPlan, is_final: bool) -> 
     """Say why a look counts as the last one, at which all of alpha that is left is spent."""
     if is_final:
         return "it was stated to be the last (--final)"
-    if judged.look == len(planned.information_rates):
-        return f"{judged.look} looks were planned"
+    if judged.information_share < 1:
+        return f"{len(planned.information_rates)} looks were planned"
     return "the planned information is reached"
 
 
@@ -146,6 +148,18 @@ def phrase_judgement(found: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"This look is the last one, because {found['last_because']}: all of alpha that was "
             "left is spent, and its bound holds for no trial that goes on."
+        )
+    if "no_more_information_than_look" in found:
+        lines.append(
+            f"As estimated, it has no more information than look "
+            f"{found['no_more_information_than_look']}: "
+            + (
+                "what earlier looks left of alpha is spent as if it shared nothing with them, and "
+                "there is no estimate that allows for looks."
+                if "last_because" in found
+                else "it tests nothing and spends nothing of alpha; --final, where no data are to "
+                "come, spends what is left."
+            )
         )
     if "next_look" in found:
         later = found["next_look"]
