@@ -7,6 +7,7 @@ dozens of tables. What fits mostly has the right types already.
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -37,11 +38,26 @@ def coerce_table(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFram
     pandera.errors.SchemaErrors
         With everything that is wrong.
     """
-    is_plain = frame.columns.is_unique and all(
-        fits_column(frame[name], column) if name in frame.columns else not column.required
-        for name, column in schema.columns.items()
-    )
-    return frame.copy() if is_plain else schema.validate(frame, lazy=True)
+    if frame.columns.is_unique:
+        columns = schema.columns
+        held = {name: frame[name] for name in columns if name in frame.columns}
+        found = {name: _give_type(values, columns[name]) for name, values in held.items()}
+        if all(
+            fits_column(found[name], column) if name in found else not column.required
+            for name, column in columns.items()
+        ):
+            return frame.assign(**found)
+    return schema.validate(frame, lazy=True)
+
+
+def _give_type(values: pd.Series, column: pa.Column) -> pd.Series:
+    """Return whole numbers as numbers, and no values as such of any type; others as they are."""
+    if column.dtype is None:
+        return values
+    is_nothing = values.dtype == object and not len(values)
+    if is_nothing or (values.dtype == np.int64 and column.dtype.type == np.float64):
+        return values.astype(column.dtype.type)
+    return values
 
 
 def fits_column(values: pd.Series, column: pa.Column) -> bool:

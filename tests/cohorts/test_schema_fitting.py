@@ -34,6 +34,8 @@ def make_rows(**changes: Any) -> pd.DataFrame:
         make_rows(),
         make_rows().iloc[:0],
         make_rows(note="", error=0.0),
+        make_rows(share=[0, 1], error=[1, 2]),
+        make_rows().iloc[:0].astype({"name": object, "share": object, "n": object}),
         make_rows().drop(columns="scale"),
     ],
 )
