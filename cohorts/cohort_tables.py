@@ -202,14 +202,17 @@ class CohortTables:
         folder = Path(folder)
         description, (tables, volumes) = read_description(folder), read_cohort_tables(folder)
         problems = find_missing_columns({**tables, "volumes": volumes})
-        problems = problems or check_tables(tables["participants"], tables["visits"], volumes)
+        places = None
+        if not problems:
+            places = volumes.locate(tables["visits"], _VISIT)
+            problems = check_tables(tables["participants"], tables["visits"], volumes, places)
         rejected = separate_rejected(problems, quarantine=quarantine)
         if len(rejected):
-            gone = rejected[_PERSON].unique()
+            gone, places = rejected[_PERSON].unique(), None
             tables = {name: rows[~is_among(rows[_PERSON], gone)] for name, rows in tables.items()}
             volumes = volumes.keep(~volumes.is_among(_PERSON, gone))
         require_people(tables["participants"], rejected)
-        return cls(
+        cohort = cls(
             **tables,
             volumes=volumes.empty(),
             name=str(description.get("name", folder.name)),
@@ -218,6 +221,9 @@ class CohortTables:
             notes=tuple(description.get("notes", ())),
             rejected=rejected,
         ).with_volumes(volumes)
+        if places is not None:
+            cohort.__dict__["_places"] = places
+        return cohort
 
     def write(
         self, folder: str | Path, *, further: Mapping[str, pd.DataFrame] | None = None

@@ -29,8 +29,13 @@ def is_among(column: pd.Series, names: Collection[Hashable]) -> npt.NDArray[np.b
     return np.asarray(_locate_names(column, names.dropna()) >= 0)
 
 
+def _to_arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
+    # Arrow asks for attributes, which pandas would look up among the names of an index of names
+    return pa.array(column.reset_index(drop=True))
+
+
 def _as_text(column: pd.Series) -> pa.Array:
-    text = pa.array(column).cast(pa.large_string())
+    text = _to_arrow(column).cast(pa.large_string())
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
 
@@ -76,11 +81,22 @@ def number_parts(parts: Iterable[pa.Array]) -> tuple[npt.NDArray[np.int32], pa.A
 
 def _encode_names(part: pa.Array) -> tuple[npt.NDArray[np.int32], pa.Array]:
     """Return the numbers of text in the order in which names first occur, and the names."""
-    is_encoded = pa.types.is_dictionary(part.type)
-    text = (part.dictionary_decode() if is_encoded else part).cast(pa.large_string())
+    if pa.types.is_dictionary(part.type):
+        return _renumber(part)
+    text = part.cast(pa.large_string())
     starts = _find_starts(text)
     numbers, names = _number_heads(text.take(pa.array(starts)))
     return np.repeat(numbers, np.diff(starts, append=len(text))), names
+
+
+def _renumber(part: pa.DictionaryArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Return what `_encode_names` does of names that are numbered in another order."""
+    own, kinds = _encode_names(part.dictionary)
+    codes = np.append(own, np.int32(-1))[np.asarray(part.indices.cast(pa.int32()).fill_null(-1))]
+    is_known = codes >= 0
+    numbers = np.full(len(codes), -1, dtype=np.int32)
+    numbers[is_known], used = pd.factorize(codes[is_known])
+    return numbers, kinds.take(pa.array(used))
 
 
 def _number_heads(heads: pa.Array) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -98,7 +114,7 @@ def _number_heads(heads: pa.Array) -> tuple[npt.NDArray[np.int32], pa.Array]:
 
 def list_parts(column: pd.Series) -> list[pa.Array]:
     """Return a column of text as the parts in which it is held."""
-    text = pa.array(column)
+    text = _to_arrow(column)
     return text.chunks if isinstance(text, pa.ChunkedArray) else [text]
 
 
@@ -112,7 +128,7 @@ def is_in_order(frame: pd.DataFrame, key: Sequence[str]) -> bool:
     """
     if len(frame) < 2:
         return True
-    is_before, is_same = _compare_with_next(pa.array(frame[name]) for name in key)
+    is_before, is_same = _compare_with_next(_to_arrow(frame[name]) for name in key)
     return bool((is_before | is_same).all())
 
 
@@ -154,7 +170,7 @@ def _is_rising(frame: pd.DataFrame, key: Sequence[str]) -> bool:
     kinds = [frame[name].dtype for name in key]
     if len(frame) < 2 or not all(isinstance(k, pd.StringDtype) or k.kind in "iuf" for k in kinds):
         return False
-    first, *others = (pa.array(frame[name]) for name in key)
+    first, *others = (_to_arrow(frame[name]) for name in key)
     if _compare_with_next([first, *others])[0].all():
         return True
     if len(others) != 1 or not isinstance(kinds[1], pd.StringDtype):

@@ -147,13 +147,14 @@ def _read_frame(content: bytes, columns: Collection[str] | None = None) -> pd.Da
 
 def _read_numbered(content: bytes) -> NumberedTable:
     """Return a table of volumes, of which a million people have millions, column by column."""
-    file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
-    schema = file.schema_arrow
+    schema = pyarrow.parquet.read_schema(io.BytesIO(content))
     plain = [field.name for field in schema if _is_text(field.type)]
     encoded = [field.name for field in schema if pyarrow.types.is_dictionary(field.type)]
     if not set(_NAMES) <= {*plain, *encoded}:  # written by hand
         frame = _read_frame(content)
         return NumberedTable.of(frame.astype({name: "str" for name in _NAMES if name in frame}))
+    # numbered as the file has them, but those of people, of whom it numbers some
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(content), read_dictionary=_NAMES[1:])
     texts = [*plain, *(name for name in encoded if name in _NAMES)]
     others = file.read([name for name in schema.names if name not in texts])
     return NumberedTable.build(

@@ -122,3 +122,13 @@ def test_a_person_who_is_twice_in_the_table_of_people_is_told(folder: Path) -> N
     pd.concat([people, people[3:4]]).to_parquet(folder / "participants.parquet", index=False)
     with pytest.raises(CohortError, match=rf"twice; once is expected \(participant {IDS[3]}"):
         Cohort.read(folder)
+
+
+def test_volumes_stay_those_of_their_visits_when_a_person_is_left_out(folder: Path) -> None:
+    expected = Cohort.read(folder).visit_volumes()
+    visits = pd.read_parquet(folder / "visits.parquet")
+    visits.loc[visits["participant_id"] == IDS[2], "age_years"] = 400.0
+    visits.to_parquet(folder / "visits.parquet", index=False)
+    found = Cohort.read(folder, quarantine=True).visit_volumes()
+    others = expected[expected["participant_id"] != IDS[2]]
+    assert_frame_equal(found, others.reset_index(drop=True))

@@ -122,14 +122,31 @@ def test_a_key_that_is_repeated_is_told_beside_everything_else() -> None:
         validate_table(people.assign(age_years=70.0), "participants")
 
 
+def encode_otherwise(part: pa.Array) -> pa.DictionaryArray:
+    """Return names by a dictionary in another order, with one twice, one missing, one unused."""
+    names = ["nobody", *sorted({name for name in part.to_pylist() if name is not None})[::-1]]
+    names = [*names, names[-1], None]
+    numbers = [len(names) - 1 if name is None else names.index(name) for name in part.to_pylist()]
+    if len(numbers) > 1 and numbers[-1] == len(names) - 3:
+        numbers[-1] += 1
+    return pa.DictionaryArray.from_arrays(
+        pa.array(numbers, pa.uint8()), pa.array(names, pa.string())
+    )
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(NAMES, st.sampled_from(["text", "long", "categories"])), max_size=4))
+@given(
+    st.lists(
+        st.tuples(NAMES, st.sampled_from(["text", "long", "categories", "any order"])), max_size=4
+    )
+)
 def test_names_in_parts_are_numbered_as_if_they_were_together(
     parts: list[tuple[list[str | None], str]],
 ) -> None:
     plain = [pa.array(names, pa.large_string() if way == "long" else pa.string())
              for names, way in parts]  # fmt: skip
-    encoded = [one.dictionary_encode() if way == "categories" else one
+    ways = {"categories": lambda part: part.dictionary_encode(), "any order": encode_otherwise}
+    encoded = [ways.get(way, lambda part: part)(one)
                for one, (_, way) in zip(plain, parts, strict=True)]  # fmt: skip
     numbers, names = number_parts(encoded)
     together = pd.Series([name for own, _ in parts for name in own], dtype="str")

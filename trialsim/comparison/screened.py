@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohorts.keys import has_repeated, locate_rows
+from cohorts.keys import has_repeated, is_among, locate_rows
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Flags, Floats
 from trialsim.comparison.archive import ScreenedPeople, Target, build_target, take_start
@@ -65,7 +66,7 @@ class Screened:
         """People screened."""
         return len(self.outcome) if self.target is None else self.target.size
 
-    @property
+    @cached_property
     def was_seen(self) -> Flags:
         """Whether a person has any visit."""
         return np.asarray(np.isfinite(self.outcome).any(axis=1))
@@ -183,7 +184,7 @@ def read_screened(
         None if prognostic is None else _align(prognostic, scores.index),
         expected,
         by_name,
-        None if normal_people is None else np.asarray(scores.index.isin(normal_people)),
+        None if normal_people is None else is_among(scores.index.to_series(), normal_people),
         target,
         error_covariance is not None,
     )

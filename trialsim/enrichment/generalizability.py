@@ -73,13 +73,16 @@ def build_covariates(participants: pd.DataFrame) -> pd.DataFrame:
         values = table[name]
         if pd.api.types.is_numeric_dtype(values):
             columns[str(name)] = values.to_numpy(dtype=float, na_value=np.nan)
-        elif values.nunique() <= _MAX_LEVELS:
-            levels, is_known = sorted(values.dropna().unique(), key=str), values.notna().to_numpy()
-            # The second of two levels says nothing new.
-            for level in levels[:1] if len(levels) == 2 else levels:
-                is_level = np.where(is_known, (values == level).to_numpy(), np.nan)
-                # half precision holds 0, 1 and NaN as they are
-                columns[f"{name} {level}"] = is_level.astype(np.float16)
+            continue
+        codes, levels = pd.factorize(values)
+        if len(levels) > _MAX_LEVELS:
+            continue
+        ordered = sorted(enumerate(levels), key=lambda numbered: str(numbered[1]))
+        # The second of two levels says nothing new.
+        for code, level in ordered[:1] if len(levels) == 2 else ordered:
+            # half precision holds 0, 1 and NaN as they are
+            is_level = (codes == code).astype(np.float16)
+            columns[f"{name} {level}"] = np.where(codes >= 0, is_level, np.float16(np.nan))
     # each column is held once, where pandas would put all of them together
     return pd.DataFrame(columns, table.index, copy=False)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cohorts.keys import is_among
 from trialsim.enrichment.strategies.strategy import ScreeningTables, Strategy
 from trialsim.errors import DesignError
 
@@ -69,7 +70,7 @@ def describe_unscored(scores: pd.DataFrame, judged: pd.Index) -> list[str]:
     judged
         The people on whom strategies are judged.
     """
-    missing = count_missing_scores(scores[scores["participant_id"].isin(judged)])
+    missing = count_missing_scores(scores[is_among(scores["participant_id"], judged)])
     return [
         f"{name}: {n} of {len(judged)} people have no score; they are enrolled last, by chance, "
         "and count in its capture rates."

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.keys import has_repeated, is_among, locate_rows
@@ -30,17 +31,27 @@ _KEYS: Final = [_PERSON, "session_id"]
 
 
 def check_tables(
-    participants: pd.DataFrame, visits: pd.DataFrame, volumes: NumberedTable
+    participants: pd.DataFrame,
+    visits: pd.DataFrame,
+    volumes: NumberedTable,
+    places: npt.NDArray[np.intp],
 ) -> list[Problem]:
-    """Return every problem of the three tables of a cohort, which have all their columns."""
-    positions = volumes.locate(visits, _KEYS)
-    problems = _find_strangers(participants, visits, volumes.keep(positions < 0))
+    """Return every problem of the three tables of a cohort, which have all their columns.
+
+    Parameters
+    ----------
+    participants, visits, volumes
+        Tables of `cohorts.schema`.
+    places
+        The row of each volume's visit; -1 for none.
+    """
+    problems = _find_strangers(participants, visits, volumes.keep(places < 0))
     records = _build_records(participants, visits)
     check_people(records)
     check_visits(records)
     for source in pd.unique(volumes.numbers["source"]):
-        own = (volumes.numbers["source"] == source) & (positions >= 0)
-        found = spread_volumes(volumes.keep(own), positions[own], len(visits))
+        own = (volumes.numbers["source"] == source) & (places >= 0)
+        found = spread_volumes(volumes.keep(own), places[own], len(visits))
         records.frame = found.rename(columns=name_volume_column).assign(
             **records.frame[["participant_id", "months_from_baseline", *PROVENANCE]],
         )

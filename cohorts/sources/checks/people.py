@@ -22,7 +22,7 @@ def check_people(records: Records) -> None:
 def _check_identifiers(records: Records) -> None:
     for column in ("participant_id", "session_id"):
         _check_names(records, column)
-    people = pd.Series(records.frame["participant_id"].unique()).astype("str")
+    people = pd.Series(records.frame["participant_id"].cat.categories)
     plain = people.str.lower()
     if not has_repeated(plain.to_frame("name"), ["name"]):
         return
@@ -39,7 +39,7 @@ def _check_identifiers(records: Records) -> None:
 
 def _check_names(records: Records, column: str) -> None:
     names = records.frame[column]
-    known = pd.Series(names.dropna().unique(), dtype="str")
+    known = pd.Series(names.cat.categories)
     for name in known[~known.str.fullmatch(PLAIN)]:
         fault = find_fault(str(name))
         if fault is not None:

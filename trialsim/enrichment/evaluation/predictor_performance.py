@@ -21,6 +21,7 @@ from trialsim.enrichment.evaluation.evaluated import take_evaluated
 from trialsim.enrichment.evaluation.resampled_counts import Counts
 from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.enrichment.truth import TrueDecline
+from trialsim.ordering import sort_places
 
 N_BOOTSTRAP = 1000
 _SMALLEST_BAG, _GROWTH = 2_500, 0.7
@@ -175,7 +176,7 @@ class _Order:
 
     @classmethod
     def by(cls, values: FloatArray, known: IntArray) -> "_Order":
-        rows = known[np.argsort(values[known], kind="stable")]
+        rows = known[sort_places(values[known])]
         last = np.flatnonzero(np.append(np.diff(values[rows]) > 0, True))
         if last.size >= rows.size:
             return cls(rows, None, None)

@@ -50,11 +50,12 @@ def _draw_folds(
     """Return the fold of each row, drawn anew for each sample, (n_samples, n_rows)."""
     if tables.folds is not None:
         return np.tile(tables.folds.to_numpy(dtype=np.int64), (n_samples, 1))
-    person, people = pd.factorize(tables.get_person())
-    folds = np.empty((n_samples, len(people)), dtype=np.int64)
-    turns = np.arange(len(people)) % tables.n_folds
+    person = tables.number_people()
+    n_people = int(person.max()) + 1
+    folds = np.empty((n_samples, n_people), dtype=np.int64)
+    turns = np.arange(n_people) % tables.n_folds
     for row in folds:
-        row[rng.permutation(len(people))] = turns
+        row[rng.permutation(n_people)] = turns
     return folds[:, person]
 
 

@@ -79,6 +79,10 @@ class ScreeningTables:
         """Return the person behind each row."""
         return self.person if self.person is not None else self.index.to_series()
 
+    def number_people(self) -> npt.NDArray[np.intp]:
+        """Return the number of the person behind each row, in order of their first rows."""
+        return np.arange(len(self.index)) if self.person is None else pd.factorize(self.person)[0]
+
     def look_up(self, by_person: pd.Series) -> pd.Series:
         """Return a value of each person for each row; NaN where the person has none."""
         values = by_person.reindex(self.get_person())
@@ -94,7 +98,9 @@ class ScreeningTables:
             # pandas would keep a table of everyone's names to look a few people up in
             return values[is_among(values.index.to_series(), index)].reindex(index)
 
-        outcome, truth = take(self.outcome), take(self.truth)
+        outcome = take(self.outcome)
+        # where nothing but the outcome is known, it is the truth
+        truth = outcome if self.truth is self.outcome else take(self.truth)
         return replace(
             self,
             baseline=self.baseline.iloc[rows],
