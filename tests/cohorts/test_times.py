@@ -223,6 +223,7 @@ def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None
 _DATED = (
     *("2020-03-31", "2020-03-31T10:00:00", "20200331", "2020/3/31", "2020-03", "31/03/2020"),
     *("3-31-20", "31.03.2020", "31MAR2020", "31-Mar-20", "March_31,_2020"),
+    *("31.03.20", "20200331083000", "Mar-2020"),
 )
 _NO_DATES = ("5.3.0", "6.0.10", "20123456", "1/2", "3/4", "May_12", "1234567.8", "1941", "12345678")
 
@@ -231,13 +232,15 @@ def test_dates_and_names_of_people_are_told_and_not_kept(tmp_path: Path) -> None
     dates = {f"d{place}": value for place, value in enumerate(_DATED)}
     others = {f"o{place}": value for place, value in enumerate(_NO_DATES)}
     named = {"first_name": "Ann", "E-mail": "a@b.org", "MRN": "77", "ZIP_code": "12345"}
+    named |= {"FNAME": "Ann", "pt_initials": "AL", "contact_email": "a@b.org", "hospital_no": "7"}
+    others |= {"phonemic_fluency": "12", "initial_score": "3", "stroke_no": "1"}
     row = {**dates, **others, **named, "area": "south"}
     text = f"age months {' '.join(row)}\na F CN 70 0 {' '.join(row.values())}\n"
     cohort = load_cohort(write(tmp_path / "p.tsv", text.replace("_31,_", "\u00a031,\u00a0")))
     assert {*row} & {*cohort.participants} == {*others, "area"}
     notes = " ".join(cohort.notes)
     assert "because dates identify people: d0, d1" in notes
-    assert "because they identify people: first_name, E-mail, MRN, ZIP_code." in notes
+    assert "because they identify people: first_name, E-mail, MRN, ZIP_code, FNAME" in notes
     # a name of one's own is a decision
     kept = load_cohort(tmp_path / "p.tsv", column_map={"ZIP_code": "area_code"})
     assert "area_code" in kept.participants
