@@ -312,6 +312,13 @@ BAD = [
     (lambda: conversion_enrichment([9, 8], [1, 0], [1, 2], [0.5], **_FOLLOWED), "top 0.5 of the"),
     (lambda: logrank_events(hazard_ratio=1.0), "must differ from 1"),
     (lambda: logrank_events(hazard_ratio=0.7, sides=3), "sides must be 1 or 2"),
+    (lambda: logrank_events(hazard_ratio=0.7, power=0.01), "power must exceed alpha, got power"),
+    (
+        lambda: conversion_enrichment(
+            [9, 8], [1, 1], [1, 2], [0.5], screening_cost=-5, **_FOLLOWED
+        ),
+        "screening_cost must be 0 or more, got -5",
+    ),
     (lambda: assure(delta=0.3, sd=1, n_control=50, sides=3), "sides must be 1 or 2"),
     (lambda: assure(delta=0.3, sd=1, n_control=50, allocation_ratio=0), "allocation_ratio must"),
     (lambda: GoNoGo(0.3, 0.1, prior=NormalPrior(-5, 0.1)), "less than one chance in a million"),

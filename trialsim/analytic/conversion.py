@@ -239,7 +239,13 @@ def conversion_enrichment(
     True
     """
     time, event = read_conversions(months, converted)
-    raise_problems(find_problems(score=(score, ANY)))
+    raise_problems(
+        find_problems(
+            score=(score, ANY),
+            screening_cost=(screening_cost, NOT_NEGATIVE),
+            participant_cost=(participant_cost, NOT_NEGATIVE),
+        )
+    )
     scores = np.asarray(score, dtype=float)
     if scores.shape != time.shape:
         raise DesignError(
@@ -291,6 +297,10 @@ def _check_ratio(
         alpha=(alpha, OPEN_SHARE),
         allocation_ratio=(allocation, POSITIVE),
     )
+    if not problems and np.any(np.less_equal(power, alpha)):
+        problems.append(
+            f"power must exceed alpha, got power {np.min(power):g} with alpha {alpha:g}."
+        )
     if np.any(np.equal(ratio, 1)):
         problems.append("hazard_ratio must differ from 1: no number of events shows no effect.")
     raise_problems(problems)
