@@ -31,9 +31,6 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Standard column name -> other names under which files hold it, in lower case."""
 
-WAVE: Final = re.compile(r"^(.+)[_-](?:W|wave|ses|visit|V)[_-]?(\d+)$", re.IGNORECASE)
-"""A column that holds one wave of a repeated measurement: `MMSE_W2`, `age_ses-01`."""
-
 VOLUME_UNITS_MM3: Final = {"mm3": 1.0, "ml": 1000.0, "cm3": 1000.0}
 """The units that a volume column's name can end in, in mm3."""
 
@@ -43,6 +40,10 @@ AFTER_BASELINE: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of columns that tell what happened after baseline, which no score may see."""
+
+_LIKE_A_VOLUME: Final = re.compile(
+    r"(?<!s)hipp|ventric|amygdal|mm3|cm3|(^|_)(icv|etiv|vol(ume)?s?)(_|$)", re.IGNORECASE
+)
 
 REGIONS: Final = frozenset(
     {*SIDED_CODES, *MIDLINE_CODES, *CONTEXT_REGIONS, *REPORTED_REGIONS, BRAIN}
@@ -165,6 +166,15 @@ def split_volume_name(name: str) -> tuple[str, float] | None:
         if stem not in REGIONS and stem not in _REGION_NAMES:
             return None
     return _REGION_NAMES.get(stem, stem), VOLUME_UNITS_MM3[unit]
+
+
+def looks_like_volume(name: str) -> bool:
+    """Return whether a column's name tells of a volume, whether or not it is understood as one.
+
+    >>> [looks_like_volume(name) for name in ("Hipp_Vol_L", "bl-hippocampus", "age")]
+    [True, True, False]
+    """
+    return _LIKE_A_VOLUME.search(name.replace("-", "_").replace(" ", "_")) is not None
 
 
 def parse_column_map(pairs: list[str] | None) -> dict[str, str]:

@@ -22,12 +22,13 @@ from cohorts.sources.assembly import (
 from cohorts.sources.bids.dataset import holds_images, is_bids_dataset, read_bids_records
 from cohorts.sources.bids.files import Filter
 from cohorts.sources.checks.whole import check_records, require_people, separate_rejected
+from cohorts.sources.columns import looks_like_volume
 from cohorts.sources.freesurfer.subjects import is_freesurfer_folder, read_freesurfer_records
 from cohorts.sources.meaning.codings import Coding
 from cohorts.sources.meaning.interpretation import Codings, interpret
 from cohorts.sources.profile import read_profile
 from cohorts.sources.reading import Reading
-from cohorts.sources.records import PROVENANCE, VOLUME_SOURCE, Records, show
+from cohorts.sources.records import PROVENANCE, VOLUME_SOURCE, Records, join_names, show
 from cohorts.sources.scans.image_reading import Progress, measure_scans
 from cohorts.sources.tables.table import is_brlp_csv, read_brlp_records, read_table_records
 from cohorts.sources.values import parse_codes
@@ -245,6 +246,8 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
     del frame
     _, visits, volumes = tables
     unmeasured = volumes.empty and not visits["image_path"].notna().any()
+    if unmeasured:
+        _refuse_unread_volumes(records)
     return Cohort(
         *tables,
         name=records.name,
@@ -253,6 +256,17 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
         notes=(*records.notes, *([_UNMEASURED] if unmeasured else [])),
         rejected=rejected,
     )
+
+
+def _refuse_unread_volumes(records: Records) -> None:
+    """Refuse people without any volume where columns look as if they held them."""
+    names = [name for name in records.column_names.values() if looks_like_volume(name)]
+    if names:
+        raise CohortError(
+            f"Nobody has a volume or a scan, though columns look like volumes "
+            f"({', '.join(join_names(dict.fromkeys(names)))}): say what they are with --map "
+            f"{names[0]}=hippocampus_mm3, or leave them out with --ignore {names[0]}."
+        )
 
 
 _UNMEASURED: Final = (

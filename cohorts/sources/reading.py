@@ -7,9 +7,9 @@ from typing import Self
 
 from cohorts.errors import CohortError
 from cohorts.sources.bids.files import Filter
-from cohorts.sources.columns import WAVE
 from cohorts.sources.profile import Profile
 from cohorts.sources.records import join_names
+from cohorts.sources.tables.waves import split_ending
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,13 @@ class Reading:
                 renames[name] = target
                 taken.add(target)
         for stated, target in self.column_map.items():
-            waves = [name for name in names if (match := WAVE.match(name)) and match[1] == stated]
             if stated in names:
                 renames[stated] = target
             else:
-                renames |= {name: f"{target}{name[len(stated) :]}" for name in waves}
+                ends = {name: end for name in names if (end := split_ending(name))}
+                renames |= {
+                    name: f"{target}_{end.word}" for name, end in ends.items() if end.stem == stated
+                }
         absent = self.list_absent(names)
         if absent:
             uses = {name: f"to read as {target}" for name, target in self.column_map.items()}
@@ -98,7 +100,7 @@ class Reading:
     def list_absent(self, names: Iterable[str]) -> list[str]:
         """Return the stated columns that are not among `names`, with or without a wave."""
         known = set(names)
-        known |= {match[1] for name in known if (match := WAVE.match(name))}
+        known |= {end.stem for name in known if (end := split_ending(name))}
         return [name for name in (*self.column_map, *self.ignored) if name not in known]
 
     def select_people(self, people: Iterable[str]) -> list[str]:

@@ -398,7 +398,7 @@ def test_reading_says_what_each_column_is(tmp_path: Path) -> None:
 
 def test_two_columns_of_one_measurement_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,sex,dx,age_W1,age_W2,age\na,F,CN,70,72,71\n")
-    with pytest.raises(CohortError, match="Several columns hold age of wave 1"):
+    with pytest.raises(CohortError, match="Several columns hold age of visit W1"):
         load_cohort(tmp_path / "t.csv")
 
 

@@ -23,6 +23,7 @@ from cohorts.sources.records import (
 from cohorts.sources.tables.table import read_table_records
 from cohorts.sources.tables.text import read_header, read_text_table
 from cohorts.sources.values import is_missing, parse_text, says_nothing
+from cohorts.sources.visit_times.times import read_months_of_name
 
 Row = dict[str, Any]
 
@@ -143,14 +144,13 @@ class DatasetTables:
         visits[session] = visits.get(session, {}) | _trim(row)
 
     def _match_session(self, person: str, session: str, records: Records) -> str:
-        """Return the session that a name in a table means: a wave goes by its number."""
+        """Return the session that a name in a table means: a wave goes by its number or time."""
         name = session if session.startswith("ses-") else f"ses-{session}"
         if not records.has_unattended_visits:
             return name
         folders = [path.name for path in (self.root / person).glob("ses-*/")]
-        number = session.lstrip("W")
-        ends = {re.sub(r"^.*?0*(\d+)$", r"\1", folder): folder for folder in folders}
-        return ends.get(number, name)
+        meant = _read_end(session)
+        return next((folder for folder in folders if _read_end(folder) == meant), name)
 
     def _read_sessions(self, person: str) -> None:
         path = self.root / person / f"{person}_sessions.tsv"
@@ -172,6 +172,12 @@ class DatasetTables:
         frame = frame.drop(columns=["session_id", "participant_id"], errors="ignore")
         for name, row in zip(names, frame.to_dict("records"), strict=True):
             self._add(person, str(name), row)
+
+
+def _read_end(session: str) -> float | str:
+    """Return the months that the name of a visit says, or the number that it ends in."""
+    months = read_months_of_name(session)
+    return re.sub(r"^.*?0*(\d+)$", r"\1", session) if months is None else months
 
 
 def read_scan_time(folder: Path, image: Path | None) -> str | None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.errors import CohortError
+from cohorts.keys import map_kinds
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, DIAGNOSES, SIDES
 from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
@@ -36,6 +37,7 @@ from cohorts.sources.visit_times.times import (
     TOP_CODED,
     WHILE_READING,
     merge_screening_visits,
+    read_months_of_name,
     read_stated_times,
     settle_times,
 )
@@ -108,15 +110,21 @@ def _read_participants(records: Records) -> None:
 
 
 def _drop_unattended(records: Records) -> None:
-    """Leave out waves that did not take place: those without an age and without any volume."""
+    """Leave out waves that did not take place: those without an age and without any volume.
+
+    What a table tells of people once is of their baseline, which took place.
+    """
     frame = records.frame
-    if not records.has_unattended_visits or "age_years" not in frame:
-        return
-    attended = ~is_missing(frame["age_years"])
     # a person's volumes at baseline stand on every row
-    for name in list_volume_columns(frame):
-        if not name.startswith(AT_BASELINE):
-            attended |= ~is_missing(frame[name])
+    volumes = [name for name in list_volume_columns(frame) if not name.startswith(AT_BASELINE)]
+    telling = [name for name in ("age_years", *volumes) if name in frame]
+    if not records.has_unattended_visits or not telling:
+        return
+    sessions = parse_text(frame["session_id"]).fillna("")
+    months = map_kinds(sessions, lambda name: read_months_of_name(str(name)))
+    attended = months.eq(0).to_numpy()
+    for name in telling:
+        attended = attended | ~is_missing(frame[name])
     if not attended.all():
         records.notes.append(
             f"{int((~attended).sum())} of {len(attended)} planned visits have no age and no "

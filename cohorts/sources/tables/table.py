@@ -7,10 +7,16 @@ from typing import Final
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.sources.columns import list_superseded, split_volume_name, standardize_names
+from cohorts.sources.columns import (
+    list_superseded,
+    list_volume_columns,
+    split_volume_name,
+    standardize_names,
+)
 from cohorts.sources.freesurfer.all_subjects import settle_streams
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
+    AT_BASELINE,
     PERSON_DIAGNOSIS,
     PROVENANCE,
     SOURCE_FILE,
@@ -22,12 +28,13 @@ from cohorts.sources.records import (
 from cohorts.sources.tables.derived import derive_columns
 from cohorts.sources.tables.text import SEPARATORS, read_header, read_text_table
 from cohorts.sources.tables.typed_files import TYPED_SUFFIXES, read_typed_file
-from cohorts.sources.tables.waves import find_waves, list_later_waves, split_waves
+from cohorts.sources.tables.waves import Waves, find_waves, list_later_waves, split_waves
 from cohorts.sources.values import blank_missing, parse_numbers, parse_text
 
 TABLE_SUFFIXES: Final = (*SEPARATORS, *TYPED_SUFFIXES)
 
 _NAMES_OF_ROWS: Final = ("participant_id", "session_id")
+_BASELINE_AGE: Final = "baseline_age_years"
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -147,13 +154,16 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     frame = frame.drop(columns=beaten).rename(columns=stated)
     standard = standardize_names(_list_own(frame), stated=stated.values(), file=file)
     if "session_id" not in standard.values():
-        waves = find_waves(_list_own(frame), stated=stated.values())
+        people = [name for name, target in standard.items() if target == "participant_id"]
+        is_wide = not frame[people].duplicated().any()
+        waves = find_waves(_list_own(frame), stated=stated.values(), is_wide=is_wide)
         later = list_later_waves(_list_own(frame), waves, kept=stated.values())
         frame = split_waves(frame.drop(columns=later), waves)
         records.has_unattended_visits = bool(waves)
         if waves:
             records.notes.append(f"Columns of waves {', '.join(waves.sessions)} became visits.")
         if later:
+            records.column_names |= {name: name for name in later}
             records.notes.append(
                 f"Left out, because their names end as those of a later wave: "
                 f"{', '.join(join_names(later))}."
@@ -161,15 +171,31 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
         targets = {waves.get_stem(name) for name in stated.values()}
         standard = standardize_names(_list_own(frame), stated=targets, file=file)
         stated = {old: waves.get_stem(new) for old, new in stated.items()}
+        if waves:
+            standard = _mark_told_once(standard, waves)
     superseded = list_superseded(standard, stated=stated.values())
     if superseded:
         records.notes.append(f"Left out beside the stated column: {', '.join(superseded)}.")
     records.frame = frame.drop(columns=superseded).rename(columns=standard)
     records.volume_factors |= {
-        standard[name]: volume[1] for name in standard if (volume := split_volume_name(name))
+        target.removeprefix(AT_BASELINE): volume[1]
+        for name, target in standard.items()
+        if (volume := split_volume_name(name))
     }
     original = {new: old for old, new in stated.items()}
     records.column_names |= {new: original.get(name, name) for name, new in standard.items()}
+
+
+def _mark_told_once(standard: dict[str, str], waves: Waves) -> dict[str, str]:
+    """Return the standard names where columns without a wave tell of people at baseline."""
+    measured = {stem for stem, _ in waves.columns.values()}
+    found = dict(standard)
+    for name, target in standard.items():
+        if name not in measured and list_volume_columns([target]):
+            found[name] = f"{AT_BASELINE}{target}"
+        elif target == "age_years" and name not in measured and _BASELINE_AGE not in found.values():
+            found[name] = _BASELINE_AGE
+    return found
 
 
 def _derive(frame: pd.DataFrame, reading: Reading, known: Iterable[str]) -> pd.DataFrame:

@@ -1,13 +1,72 @@
-"""Waves in columns: `age_W1`, `age_W2`, `MMSE_W1` of one row a person become visits."""
+"""Waves in columns: `MMSE_W1`, `MMSE_W2`, or `MMSE_bl`, `MMSE_m12`, of one row a person."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.sources.columns import SPELLINGS, WAVE, get_standard_name, split_volume_name
-from cohorts.sources.records import AT_BASELINE
+from cohorts.sources.columns import (
+    SPELLINGS,
+    VOLUME_UNITS_MM3,
+    get_standard_name,
+    split_volume_name,
+)
+from cohorts.sources.visit_times.times import read_months_of_name
+
+_NUMBERED: Final = re.compile(r"(.+)[_-](W|wave|ses|visit|V)[_-]?(\d+)", re.IGNORECASE)
+_LAST_WORD: Final = re.compile(r"(.+)[_-]([a-z0-9]+)", re.IGNORECASE)
+_TIMED: Final = "a time"
+_BASELINE: Final = "bl"
+
+
+class Ending(NamedTuple):
+    """What the end of a column's name says of a visit.
+
+    Parameters
+    ----------
+    stem
+        The name without it: what was measured.
+    word
+        The end itself, `W2` or `m12`.
+    spelling
+        How visits are told by such an end: `w`, `wave` ..., or a time.
+    number
+        Of the wave, or the months since baseline.
+    """
+
+    stem: str
+    word: str
+    spelling: str
+    number: float
+
+    @property
+    def session(self) -> str:
+        """The name of the visit."""
+        if self.spelling != _TIMED:
+            return f"W{self.number:.0f}"
+        return f"m{self.number:02.0f}" if self.number else self.word.lower()
+
+
+def split_ending(name: str) -> Ending | None:
+    """Return what the end of a column's name says of a visit, before its unit if it has one.
+
+    Examples
+    --------
+    >>> [tuple(split_ending(name))[:2] for name in ("MMSE_W2", "age_bl", "hippocampus_m06_ml")]
+    [('MMSE', 'W2'), ('age', 'bl'), ('hippocampus_ml', 'm06')]
+    """
+    if match := _NUMBERED.fullmatch(name):
+        return Ending(match[1], name[len(match[1]) + 1 :], match[2].lower(), float(match[3]))
+    bare, _, unit = name.rpartition("_")
+    unit = f"_{unit}" if unit.lower() in VOLUME_UNITS_MM3 else ""
+    if match := _LAST_WORD.fullmatch(bare if unit else name):
+        months = read_months_of_name(match[2])
+        if months is not None:
+            return Ending(match[1] + unit, match[2], _TIMED, months)
+    return None
 
 
 @dataclass(frozen=True)
@@ -17,56 +76,82 @@ class Waves:
     Parameters
     ----------
     columns
-        Column -> what it measures, number of its wave; empty where there are no waves.
+        Column -> what it measures, name of its visit; empty where there are no waves.
+    sessions
+        The names of the visits, in order of time.
     """
 
-    columns: dict[str, tuple[str, int]]
+    columns: dict[str, tuple[str, str]]
+    sessions: list[str]
 
     def __bool__(self) -> bool:
         return bool(self.columns)
-
-    @property
-    def numbers(self) -> list[int]:
-        """The numbers of the waves, in order."""
-        return sorted({number for _, number in self.columns.values()})
-
-    @property
-    def sessions(self) -> list[str]:
-        """The names of the waves as visits."""
-        return [f"W{number}" for number in self.numbers]
 
     def get_stem(self, column: str) -> str:
         """Return what `column` measures, whatever its wave."""
         return self.columns[column][0] if column in self.columns else column
 
 
-def find_waves(names: Sequence[str], *, stated: Collection[str] = ()) -> Waves:
+def find_waves(
+    names: Sequence[str], *, stated: Collection[str] = (), is_wide: bool = True
+) -> Waves:
     """Return the waves among the columns of a table.
 
     A number at the end of a name is a wave where something that visits are known by, an age, a
     time, a volume, a usual covariate, has two numbers of that spelling (`age_W1`, `age_W2`);
-    `consent_V2` alone is the second version of a form. What the user names as a wave is one.
+    `consent_V2` alone is the second version of a form. What the user names as a wave is one. A time
+    is a wave (`age_m06`, `age_m12`) also of a volume alone, whose name without a time is the
+    baseline's; names of their own, such as `age_bl`, are none.
+
+    Parameters
+    ----------
+    names
+        The columns.
+    stated
+        Those that the user named.
+    is_wide
+        Whether nobody has two rows; else rows are visits already, whatever time a name tells.
     """
-    found = [(name, *parts) for name in names if (parts := _split(name))]
-    repeated: dict[str, set[int]] = {}
-    for spelling in {spelling for _, _, spelling, _ in found}:
-        stems: dict[str, set[int]] = {}
-        for _, stem, own, number in found:
-            if own == spelling and _is_known(stem):
-                stems.setdefault(stem, set()).add(number)
-        named = {
-            number
-            for name, stem, own, number in found
-            if own == spelling and name in stated and _is_known(stem)
-        }
-        repeated[spelling] = named.union(*(own for own in stems.values() if len(own) > 1))
-    return Waves(
-        {
-            name: (stem, number)
-            for name, stem, spelling, number in found
-            if number in repeated[spelling]
-        }
-    )
+    found = {name: end for name, end in _list_endings(names) if is_wide or end.spelling != _TIMED}
+    numbers = {
+        spelling: _find_numbers(found, spelling, names, stated)
+        for spelling in {end.spelling for end in found.values()}
+    }
+    ends = {name: end for name, end in found.items() if end.number in numbers[end.spelling]}
+    timed = {end.stem for end in ends.values() if end.spelling == _TIMED}
+    ends |= {name: Ending(name, _BASELINE, _TIMED, 0.0) for name in names if name in timed}
+    visits = {end.session: end.number for end in ends.values()}
+    if timed and 0 not in visits.values():
+        visits[_BASELINE] = 0.0
+    columns = {name: (end.stem, end.session) for name, end in ends.items()}
+    return Waves(columns, sorted(visits, key=lambda session: visits[session]))
+
+
+def _list_endings(names: Sequence[str]) -> Iterator[tuple[str, Ending]]:
+    for name in names:
+        end = split_ending(name)
+        if end is not None and (end.spelling != _TIMED or get_standard_name(name) not in SPELLINGS):
+            yield name, end
+
+
+def _find_numbers(
+    found: dict[str, Ending], spelling: str, names: Collection[str], stated: Collection[str]
+) -> set[float]:
+    """Return the numbers of a spelling that are waves."""
+    known = {
+        name: end for name, end in found.items() if end.spelling == spelling and _is_known(end.stem)
+    }
+    stems: dict[str, set[float]] = {}
+    for end in known.values():
+        stems.setdefault(end.stem, set()).add(end.number)
+    waves = {end.number for name, end in known.items() if name in stated}
+    for stem, numbers in stems.items():
+        is_volume = spelling == _TIMED and split_volume_name(stem) is not None
+        # a volume at baseline beside the same one without a time is what a table of visits repeats
+        is_alone = is_volume and not (numbers == {0} and stem in names)
+        if len(numbers) > 1 or is_alone:
+            waves |= numbers
+    return waves
 
 
 def list_later_waves(names: Sequence[str], waves: Waves, *, kept: Collection[str]) -> list[str]:
@@ -76,8 +161,9 @@ def list_later_waves(names: Sequence[str], waves: Waves, *, kept: Collection[str
         for name in names
         if name not in waves.columns
         and name not in kept
-        and (parts := _split(name))
-        and parts[2] > 1
+        and (end := split_ending(name))
+        and end.spelling != _TIMED
+        and end.number > 1
     ]
 
 
@@ -94,8 +180,8 @@ def split_waves(frame: pd.DataFrame, waves: Waves) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        With `session_id` (`W1`) and one column for each measurement; columns without a wave are
-        repeated, volumes among them as those at baseline. The input where there are no waves.
+        With `session_id` (`W1`, `m12`) and one column for each measurement; columns without a wave
+        are repeated. The input where there are no waves.
 
     Raises
     ------
@@ -106,40 +192,26 @@ def split_waves(frame: pd.DataFrame, waves: Waves) -> pd.DataFrame:
         return frame
     common = frame.drop(columns=list(waves.columns))
     _check_columns(waves, {str(name) for name in common})
-    once = {
-        str(name): f"{AT_BASELINE}{name}"
-        for name in common
-        if split_volume_name(str(name)) is not None
-    }
-    common = common.rename(columns=once)
     visits = []
-    for number, session in zip(waves.numbers, waves.sessions, strict=True):
-        own = {name: stem for name, (stem, of) in waves.columns.items() if of == number}
+    for session in waves.sessions:
+        own = {name: stem for name, (stem, of) in waves.columns.items() if of == session}
         measured = frame[list(own)].rename(columns=own)
         visits.append(pd.concat([common, measured], axis=1).assign(session_id=session))
     return pd.concat(visits).sort_index(kind="stable").reset_index(drop=True)
 
 
 def _check_columns(waves: Waves, others: Collection[str]) -> None:
-    claims: dict[tuple[str, int], list[str]] = {}
+    claims: dict[tuple[str, str], list[str]] = {}
     for name, part in waves.columns.items():
         claims.setdefault(part, [part[0]] if part[0] in others else []).append(name)
     problems = [
-        f"Several columns hold {stem} of wave {number} ({', '.join(names)}): leave one out with "
+        f"Several columns hold {stem} of visit {session} ({', '.join(names)}): leave one out with "
         f"--ignore {names[0]}."
-        for (stem, number), names in claims.items()
+        for (stem, session), names in claims.items()
         if len(names) > 1
     ]
     if problems:
         raise CohortError(*problems)
-
-
-def _split(name: str) -> tuple[str, str, int] | None:
-    match = WAVE.match(name)
-    if match is None:
-        return None
-    stem, number = match[1], match[2]
-    return stem, name[len(stem) : len(name) - len(number)].lower(), int(number)
 
 
 def _is_known(stem: str) -> bool:
