@@ -332,6 +332,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "header alone": ("people.csv", b"participant_id,age\n", "has no rows below its header"),
     "not text": ("people.csv", b"\xff\xfe\x00\x81,\n\x00", "is not UTF-8 text"),
     "semicolons": ("people.csv", b"participant_id;age\na;70\n", "must be separated by commas"),
+    "bars": ("people.csv", b"participant_id|age\na|70\n", r"first line sep=\| must say by what"),
     "commas in a tsv": ("people.tsv", b"participant_id,age\na,70\n", "must be separated by tabs"),
     "column twice": (
         "people.csv",

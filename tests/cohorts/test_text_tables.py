@@ -9,7 +9,7 @@ import pytest
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
-from cohorts.sources.tables.text import read_text_table
+from cohorts.sources.tables.text import read_header, read_text_table
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
@@ -54,6 +54,19 @@ def test_row_with_another_number_of_cells_is_refused(
     path.write_text("\n".join(separator.join(row) for row in rows), encoding="utf-8")
     with pytest.raises(CohortError, match=rf"which has 3 \(row 3: {count}\)"):
         read_text_table(path)
+
+
+@pytest.mark.parametrize("said", ["sep=;", "SEP=|", '"sep=;"', "sep=,", "sep=\t", "sep=;\r"])
+def test_the_separator_that_a_first_line_states_is_taken(said: str, tmp_path: Path) -> None:
+    separator = said.strip('"\r')[4:]
+    people = write(tmp_path / "t.csv", ["x", "y"], separator=separator).read_text()
+    (tmp_path / "p.csv").write_text(f"{said}\n{people}")
+    assert load_cohort(tmp_path / "p.csv").participants["extra"].tolist() == ["x", "y"]
+    assert read_header(tmp_path / "p.csv") == [*PEOPLE, "extra"]
+    # rows keep the numbers that they have in the file
+    (tmp_path / "p.csv").write_text(f"{said}\n{people}sub-9{separator}70\n")
+    with pytest.raises(CohortError, match=r"row 5: 2"):
+        load_cohort(tmp_path / "p.csv")
 
 
 def test_rows_that_are_all_longer_than_the_header_lose_no_column(tmp_path: Path) -> None:

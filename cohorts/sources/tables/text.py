@@ -6,6 +6,7 @@ whole cell, where other programs write it.
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,11 @@ from cohorts.sources.records import join_names
 SEPARATORS: Final = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 """Ending of a text table -> what separates its cells."""
 
+_MARKS: Final = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}
+_STATED_SEPARATOR: Final = re.compile(
+    r'"?sep=([^\w\s"]|\t)"?[,;]*[ ]*(?:\r\n|\r|\n|$)', re.IGNORECASE
+)
+
 _INVISIBLE: Final = str.maketrans({"\u00a0": " ", "\u202f": " ", "\ufeff": None, "\u200b": None})
 
 Row = tuple[int, list[str]]
@@ -32,7 +38,8 @@ def read_text_table(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path
-        A `.csv`, `.tsv` or `.txt` in UTF-8, with or without byte-order mark, with any line ends.
+        A `.csv`, `.tsv` or `.txt` in UTF-8, with or without byte-order mark, with any line ends. A
+        first line `sep=;`, as Excel writes and reads it, says what separates cells.
 
     Returns
     -------
@@ -46,9 +53,9 @@ def read_text_table(path: Path) -> pd.DataFrame:
         Where the file cannot be read, is not UTF-8, has no header, names a column twice or not
         at all; and for each row with another number of cells than the header.
     """
-    separator = SEPARATORS[path.suffix.lower()]
-    text = _decode(path).translate(_INVISIBLE)
-    rows = list(_split_csv(text, path) if separator == "," else _split_tabs(text))
+    text, separator, first = _read_separated(path)
+    by_tabs = separator == "\t"
+    rows = list(_split_tabs(text, first) if by_tabs else _split_csv(text, path, separator, first))
     if rows:
         _check_separator(path, rows[0][1], separator)
     return build_text_table(path, rows)
@@ -82,9 +89,17 @@ def build_text_table(path: Path, rows: list[Row]) -> pd.DataFrame:
 
 def read_header(path: Path) -> list[str]:
     """Return the column names of a text table; empty where it has none."""
-    first = _decode(path).translate(_INVISIBLE).splitlines()[:1]
-    names = next(csv.reader(first, delimiter=SEPARATORS[path.suffix.lower()]), [])
+    text, separator, _ = _read_separated(path)
+    names = next(csv.reader(text.splitlines()[:1], delimiter=separator), [])
     return [name.strip() for name in names]
+
+
+def _read_separated(path: Path) -> tuple[str, str, int]:
+    """Return a file's text, what separates its cells, and the number of its first line."""
+    text = _decode(path).translate(_INVISIBLE)
+    if stated := _STATED_SEPARATOR.match(text):
+        return text[stated.end() :], stated[1], 2
+    return text, SEPARATORS[path.suffix.lower()], 1
 
 
 def _decode(path: Path) -> str:
@@ -104,23 +119,24 @@ def _decode(path: Path) -> str:
     return text
 
 
-def _split_csv(text: str, path: Path) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
+def _split_csv(text: str, path: Path, separator: str, first: int) -> Iterator[Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = first
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield line, [cell.strip() for cell in cells]
-            line = reader.line_num + 1
+            line = reader.line_num + first
     except csv.Error as error:
         raise CohortError(
             f"{path.name} cannot be split into cells from line {line} on ({error}): a quote opens "
-            'a cell that must be closed before the next comma; write "" for a quote in a cell.'
+            f'a cell that must be closed before the next {_name(separator)}; write "" for a quote '
+            "in a cell."
         ) from error
 
 
-def _split_tabs(text: str) -> Iterator[Row]:
-    for line, row in enumerate(io.StringIO(text, newline=None), start=1):
+def _split_tabs(text: str, first: int) -> Iterator[Row]:
+    for line, row in enumerate(io.StringIO(text, newline=None), start=first):
         if row.strip():
             yield line, [_unquote(cell.strip()) for cell in row.rstrip("\n").split("\t")]
 
@@ -132,11 +148,15 @@ def _unquote(cell: str) -> str:
 
 
 def _check_separator(path: Path, header: list[str], separator: str) -> None:
-    if len(header) == 1 and any(mark in header[0] for mark in ",;\t"):
+    if len(header) == 1 and (marks := [mark for mark in _MARKS if mark in header[0]]):
         raise CohortError(
             f"{path.name} has one column, '{header[0][:60]}': its cells must be separated by "
-            f"{'commas' if separator == ',' else 'tabs'}."
+            f"{_name(separator)}s, or a first line sep={marks[0]} must say by what."
         )
+
+
+def _name(separator: str) -> str:
+    return _MARKS.get(separator, f"'{separator}'")
 
 
 def _drop_empty_ends(header: list[str], body: list[Row]) -> tuple[list[str], list[Row]]:
