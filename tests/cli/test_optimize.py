@@ -54,6 +54,15 @@ def test_the_front_is_told_written_and_shown(folder: Path) -> None:
     assert study.protocol.optimize.stages[0].share_passing == (0.5, 1.0)
 
 
+def test_people_are_not_called_a_cost_where_nothing_costs(folder: Path) -> None:
+    code, out, err = optimize(folder)
+    assert code == 0, err
+    header = out.splitlines()[1].split()
+    assert "enrolled" in header
+    assert "cost" not in out
+    assert "in the place of a cost stand people enrolled" in err
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -152,6 +152,8 @@ def optimize_design(
     front = tabulate_front(searched, powers, design, costs, accrual)
     n_designs = int(np.isfinite(found).sum())
     notes = [*grid.refusals, *_list_notes(front, n_designs, design, n_bootstrap)]
+    if not costs.is_priced:
+        notes.append("Nothing costs: in the place of a cost stand people enrolled.")
     if ranges.slowing_sd:
         notes.append(
             f"The target is an assurance of {asked.target_power:.0%} over a slowing of "

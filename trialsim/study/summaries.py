@@ -27,6 +27,9 @@ POWER_TABLES: Final = (
 PREDICTION_TABLES: Final = ("predictions", "scan_checks", "prediction_images")
 
 
+_ENROLLED: Final = "n_enrolled"
+
+
 def summarize_selections(result: StudyResult) -> pd.DataFrame:
     """Return how many people each strategy selects at each fraction, how many it cannot score."""
     study = result.study
@@ -68,14 +71,20 @@ def pick_near_target(result: StudyResult) -> pd.DataFrame:
 
 
 def summarize_front(result: StudyResult) -> pd.DataFrame:
-    """Return the designs that are the best in an aim, and those that were simulated."""
+    """Return the designs that are the best in an aim, and those that were simulated.
+
+    Where nothing costs, people enrolled take the place of the cost, under their own name.
+    """
     table = result.table("design_front")
     columns = ["best_in", "strategy", "rule", "visits_months", "analysis", "allocation_ratio"]
     columns += ["n_control", "n_treatment", "n_to_screen", "cost", "months_to_last_visit"]
     columns += ["group_difference", "simulated_power"]
     shown = (table["best_in"] != "") | table["simulated_power"].notna()
-    chosen: pd.DataFrame = table.loc[shown, columns]
-    return chosen.round(3)
+    chosen: pd.DataFrame = table.loc[shown, columns].round(3)
+    if result.protocol.trial_costs.is_priced:
+        return chosen
+    best_in = chosen["best_in"].str.replace(r"\bcost\b", _ENROLLED, regex=True)
+    return chosen.assign(best_in=best_in).rename(columns={"cost": _ENROLLED})
 
 
 def summarize_predictions(result: StudyResult) -> pd.DataFrame:
