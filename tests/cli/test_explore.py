@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -86,9 +87,14 @@ def test_what_the_study_proposes_is_looked_at_first(contents: Contents) -> None:
     assert {row["strategy"], f"{row['fraction_enrolled']:g}"} <= set(chosen)
 
 
+def test_who_comes_before_the_server_is_ready_waits_for_it() -> None:
+    # a browser is opened at once, and the server takes seconds to start
+    with take_port(0) as taken, socket.create_connection(taken.getsockname(), timeout=10):
+        pass
+
+
 def test_a_port_in_use_is_a_sentence() -> None:
     with take_port(0) as taken:
-        taken.listen()
         with pytest.raises(DesignError, match="cannot be used"):
             take_port(taken.getsockname()[1])
 

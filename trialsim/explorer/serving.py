@@ -110,6 +110,8 @@ def take_port(port: int) -> socket.socket:
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((HOST, port))
+        # whoever comes before the server is ready waits for it, in place of being refused
+        taken.listen()
     except OSError as error:
         taken.close()
         raise DesignError(
