@@ -94,9 +94,8 @@ def test_who_comes_before_the_server_is_ready_waits_for_it() -> None:
 
 
 def test_a_port_in_use_is_a_sentence() -> None:
-    with take_port(0) as taken:
-        with pytest.raises(DesignError, match="cannot be used"):
-            take_port(taken.getsockname()[1])
+    with take_port(0) as taken, pytest.raises(DesignError, match="cannot be used"):
+        take_port(taken.getsockname()[1])
 
 
 def test_a_study_without_power_says_what_makes_it(tmp_path: Path, explored_study: Path) -> None:
