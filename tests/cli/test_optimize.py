@@ -54,8 +54,9 @@ def test_the_front_is_told_written_and_shown(folder: Path) -> None:
     assert study.protocol.optimize.stages[0].share_passing == (0.5, 1.0)
 
 
-def test_people_are_not_called_a_cost_where_nothing_costs(folder: Path) -> None:
-    code, out, err = optimize(folder)
+def test_people_are_not_called_a_cost_where_nothing_costs(folder: Path, tmp_path: Path) -> None:
+    # another study, since one keeps the prices that it was told
+    code, out, err = optimize(folder, "--study", str(tmp_path / "study.duckdb"))
     assert code == 0, err
     header = out.splitlines()[1].split()
     assert "enrolled" in header

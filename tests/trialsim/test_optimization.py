@@ -331,7 +331,7 @@ def test_whom_a_choice_leaves_out_is_compared_with_those_screened() -> None:
 
 def test_a_strategy_that_knows_the_future_is_not_searched(screened: Screened) -> None:
     scores = {**screened.scores, "oracle": screened.scores["older"]}
-    with_oracle = Screened(**{**vars(screened), "scores": scores})
+    with_oracle = replace(screened, scores=scores)
     choices, _ = list_strategy_choices(
         with_oracle, SearchRanges((0.5,)), DESIGN, COSTS, np.random.default_rng(0)
     )
