@@ -70,12 +70,13 @@ class BaselineConfig(BaseModel):
         return describe_learned(self.measured_by, is_synthetic=self.is_synthetic)
 
     def check_horizons(self, horizons_months: Sequence[float]) -> None:
-        """Raise `ModelError` where one of the months after baseline lies beyond its last."""
-        last, latest = max(self.horizons_months, default=math.inf), max(horizons_months)
-        if latest > last:
-            raise ModelError(
-                f"{self.name} predicts until month {last:g} after baseline, not for {latest:g}."
-            )
+        """Raise `ModelError` where one of the months is not after baseline, or beyond its last."""
+        last = max(self.horizons_months, default=math.inf)
+        for months in horizons_months:
+            if not 0 < months <= last:
+                raise ModelError(
+                    f"{self.name} predicts until month {last:g} after baseline, not for {months:g}."
+                )
 
     def find_spread(self, months: float) -> float:
         """Return the sd of the error at a horizon, percent of the baseline volume; NaN if none.

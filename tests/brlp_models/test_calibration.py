@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from brlp_models.errors import ModelError
 from brlp_models.evaluation.calibration import guidance as guidance_module
 from brlp_models.evaluation.calibration.guidance import (
     choose_guidance,
@@ -233,6 +234,16 @@ def test_the_weight_of_the_context_that_ranks_surely_better_is_chosen(
     kept = ["value", "lower", "upper", "gain", "n"]
     pd.testing.assert_series_equal(alone[kept], found.loc[1, kept])
     assert found.loc[1, "gain_lower"] < alone["gain_lower"] < alone["gain"]
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0])
+def test_a_weight_of_the_context_that_is_none_is_refused(
+    tiny_model: BrlpModel, monkeypatch: pytest.MonkeyPatch, weight: float
+) -> None:
+    people = rank_with({1.0: 0.05}, monkeypatch)
+    asked: dict[str, Any] = {"horizon_months": 24, "samples": 2, "seed": 3}
+    with pytest.raises(ModelError, match="guidance must be a number from 0 on, got"):
+        compare_guidance(tiny_model, people, Path("out"), values=[weight], **asked)
 
 
 def test_a_weight_of_the_context_belongs_to_who_tells_it(tiny_config: ModelConfig) -> None:

@@ -225,6 +225,8 @@ def test_what_cannot_tell_a_context_is_refused(folder: Path, tiny_config: ModelC
     told.check(config, **asked)
     for wrong, changed, message in (
         (config, {"horizons_months": [12, 60]}, "until month 48 after baseline, not for 60"),
+        (config, {"horizons_months": [-12]}, "until month 48 after baseline, not for -12"),
+        (config, {"horizons_months": [np.nan]}, "until month 48 after baseline, not for nan"),
         (config, {"until_months": 12.0}, "reads the baseline visit alone"),
         (config.model_copy(update={"context": config.context[:3]}), {}, "holds no later volume"),
         (config.model_copy(update={"endpoint": "thalamus"}), {}, "it cannot be told"),

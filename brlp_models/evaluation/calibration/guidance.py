@@ -6,6 +6,7 @@ no property of the training; it is chosen on people of whom the later volumes ar
 compared is the ranking: how large a change is shown is measured afterwards (`measure_gain`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brlp_models.errors import ModelError
 from brlp_models.evaluation.calibration.volume_error import predict_calibration_people
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort
 from brlp_models.evaluation.measures.ranking import compute_difference
@@ -67,9 +69,12 @@ def compare_guidance(
     Raises
     ------
     ModelError
-        As `predict_calibration_people`.
+        As `predict_calibration_people`; also for a weight below 0 or without end.
     """
     own = model.config.guidance
+    for value in values:
+        if not 0 <= value < math.inf:
+            raise ModelError(f"guidance must be a number from 0 on, got {value:g}.")
     shown = {}
     for value in dict.fromkeys([own, *values]):
         weighed = replace(model, config=model.config.model_copy(update={"guidance": value}))
