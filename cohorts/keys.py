@@ -4,13 +4,15 @@ pandas asks text one value at a time where it looks names up; Arrow numbers them
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+T = TypeVar("T", pd.DataFrame, "pd.Series[Any]")
 
 
 def is_among(column: pd.Series, names: Collection[Hashable]) -> npt.NDArray[np.bool_]:
@@ -148,6 +150,21 @@ def _compare_with_next(
     if whole is None:
         raise AssertionError("a key has a column")
     return whole
+
+
+def order_by_name(table: T) -> T:
+    """Return a table of people in the order of its index, as `Cohort` holds people.
+
+    What is drawn for people goes by their places: in this order it is theirs in any table.
+
+    Examples
+    --------
+    >>> order_by_name(pd.Series([1, 2, 3], index=["c", "a", "b"])).tolist()
+    [2, 3, 1]
+    """
+    if is_in_order(table.index.to_frame(name="name"), ["name"]):
+        return table
+    return table.sort_index(kind="stable")
 
 
 def has_repeated(frame: pd.DataFrame, key: Sequence[str]) -> bool:

@@ -11,7 +11,6 @@ from cohorts.schema import validate_table
 from trialsim.enrichment import STRATEGIES, ScreeningTables, build_strategies, score_people
 from trialsim.enrichment.scoring import count_missing_scores, describe_unscored
 from trialsim.enrichment.strategies.features import describe_unlearned, describe_unread
-from trialsim.enrichment.strategies.folds import assign_folds
 from trialsim.enrichment.strategies.unfitted import GivenScores
 from trialsim.errors import DesignError
 
@@ -64,27 +63,8 @@ def test_fitted_strategies_share_their_folds(people: ScreeningTables) -> None:
     assert (folds["regression"] == folds["boosting"]).all()
 
 
-def test_copies_of_a_person_share_a_fold(people: ScreeningTables, rng: np.random.Generator) -> None:
-    copies = people.resample(rng)
-    folds = assign_folds(copies, rng)
-    assert len(copies.index) == 300
-    assert copies.get_person().nunique() < 250
-    assert folds.groupby(copies.get_person()).nunique().eq(1).all()
-
-
-def test_resampled_people_keep_their_own_data(
-    people: ScreeningTables, rng: np.random.Generator
-) -> None:
-    copies = people.resample(rng)
-    person = copies.get_person()
-    volume = people.baseline["hippocampus_mm3"].loc[person].to_numpy()
-    assert (copies.baseline["hippocampus_mm3"].to_numpy() == volume).all()
-    assert copies.truth.to_numpy() == pytest.approx(people.truth.loc[person].to_numpy())
-    assert score(["brlp", "stacked"], copies)["score"].notna().all()
-
-
-def test_folds_are_of_equal_size(people: ScreeningTables, rng: np.random.Generator) -> None:
-    assert assign_folds(people, rng).value_counts().tolist() == [60] * 5
+def test_folds_are_of_equal_size(people: ScreeningTables) -> None:
+    assert score(["regression"], people)["fold"].value_counts().tolist() == [60] * 5
 
 
 def test_training_on_others_records_no_fold(people: ScreeningTables, simulate: Any) -> None:

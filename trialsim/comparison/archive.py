@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cohorts.keys import order_by_name
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Floats
 from trialsim.analytic.cutoffs import Cutoffs, count_selected, find_cutoffs
@@ -50,6 +51,9 @@ class ScreenedPeople:
     baseline: pd.DataFrame
     rescore: Rescore | None = None
     is_predicted: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scores", order_by_name(self.scores))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Refittable(Protocol):
 
 
 class Rescore(Protocol):
-    """Scores everyone by strategies that are fitted to samples."""
+    """Scores everyone by strategies that are fitted to samples; people are in order of names."""
 
     @property
     def n_training(self) -> int:
@@ -56,7 +56,7 @@ class Refitting:
     strategies
         By name.
     tables
-        The screened people, in the order of the scores' rows.
+        The screened people.
     """
 
     strategies: Mapping[str, Refittable]
@@ -101,7 +101,7 @@ def build_rescore(strategies: Sequence[Strategy], tables: ScreeningTables) -> Re
     strategies
         All of them; those that learn nothing are left out.
     tables
-        The screened people, in the order of the scores' rows.
+        The screened people.
     """
     learning = {one.name: one for one in strategies if isinstance(one, Refittable)}
     return Refitting(learning, tables)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohorts.keys import has_repeated, is_among, locate_rows
+from cohorts.keys import has_repeated, is_among, locate_rows, order_by_name
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Flags, Floats
 from trialsim.comparison.archive import ScreenedPeople, Target, build_target, take_start
@@ -123,7 +123,7 @@ def read_screened(
     stands_for: ScreenedPeople | None = None,
     error_covariance: Floats | None = None,
 ) -> Screened:
-    """Return the screened people, everyone who has a row of scores.
+    """Return the screened people, everyone who has a row of scores, in order of their names.
 
     Parameters
     ----------
@@ -139,6 +139,7 @@ def read_screened(
     DesignError
         Fewer than 10 people, repeated people, no strategy, or a person without a trajectory row.
     """
+    scores = order_by_name(scores)
     ids, people = (one.index.to_frame(name="person") for one in (scores, trajectories))
     places = locate_rows(ids, people, ["person"])
     problems = []

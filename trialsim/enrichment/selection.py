@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.keys import order_by_name
 from trialsim.analytic.cutoffs import count_selected
-from trialsim.enrichment.strategies.registry import STRATEGIES
+from trialsim.enrichment.strategies.registry import STRATEGIES, order_strategies
 
 
 def rank_scores(score: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -38,13 +39,18 @@ def rank_people(scores: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     Parameters
     ----------
     scores
-        Table of `cohorts.schema`.
+        Table of `cohorts.schema`; who of people with equal scores comes first does not depend on
+        the order of its rows.
     rng
         Breaks ties.
     """
     ranks = np.empty(len(scores), dtype=np.int64)
     values = scores["score"].to_numpy(dtype=float)
-    for rows in scores.groupby("strategy", sort=False).indices.values():
+    groups = scores.groupby("strategy", sort=False).indices.items()
+    rows_of = {str(strategy): np.asarray(rows, dtype=np.intp) for strategy, rows in groups}
+    for strategy in order_strategies(rows_of):
+        own = rows_of[strategy]
+        rows = order_by_name(pd.Series(own, scores["participant_id"].take(own))).to_numpy()
         ranks[rows] = rank_scores(values[rows], rng)
     return scores[["participant_id", "strategy"]].assign(rank=ranks)
 

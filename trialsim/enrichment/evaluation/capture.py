@@ -25,6 +25,7 @@ from trialsim.enrichment.evaluation.chance import Chance, ChanceLaw, compute_sma
 from trialsim.enrichment.evaluation.evaluated import take_evaluated
 from trialsim.enrichment.evaluation.resampled_capture import compute_resampled_rates, pick_members
 from trialsim.enrichment.selection import rank_scores
+from trialsim.enrichment.strategies.registry import order_strategies
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
 
@@ -52,6 +53,8 @@ def capture_rate(
     n_bootstrap: int = N_BOOTSTRAP,
 ) -> pd.DataFrame:
     """Return the capture rate of one score for one number of selected people, or for a curve.
+
+    The same people in another order give the same numbers.
 
     Parameters
     ----------
@@ -92,6 +95,9 @@ def capture_rate(
             "score and decline must be one value a person, decline without missing values, got "
             f"shapes {values.shape} and {true.shape}, {int((~np.isfinite(true)).sum())} missing."
         )
+    # what is drawn for people goes by their places: without names, by what is known of them
+    places = np.lexsort((values, true) if flags is None else (flags, values, true))
+    values, true, flags = values[places], true[places], None if flags is None else flags[places]
     truth_rank = rank_scores(true, rng)
     ranks = [rank_scores(values, rng)]
     (curve,) = _estimate(ranks, truth_rank, flags, sizes, n_bootstrap, rng)
@@ -142,7 +148,8 @@ def compute_capture_rates(
     if not definition.is_top_selected:
         flags = definition.find_fast(decline, truth.annual_decline[people])
     truth_rank = rank_scores(decline.to_numpy(), rng)
-    ranks = {strategy: rank_scores(score, rng) for strategy, score in values.items()}
+    # ties are broken one strategy after the other, in an order that is not that of the rows
+    ranks = {strategy: rank_scores(values[strategy], rng) for strategy in order_strategies(values)}
     estimated = _estimate([*ranks.values()], truth_rank, flags, sizes, n_bootstrap, rng)
     found = dict(zip(ranks, estimated, strict=True))
     curves = {

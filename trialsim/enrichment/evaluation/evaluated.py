@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cohorts.keys import is_among, locate_rows, number_names
+from cohorts.keys import is_among, locate_rows, number_names, order_by_name
 from trialsim.enrichment.evaluation.bootstrap import FloatArray
 from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.enrichment.truth import TrueDecline
@@ -19,8 +19,8 @@ def take_evaluated(
 ) -> tuple[pd.Index, dict[str, FloatArray]]:
     """Return who was scored and has a known decline, and their scores by each strategy.
 
-    Random enrollment, which is judged without its draw, is left out; a score that is missing is
-    NaN.
+    People are in order of their names. Random enrollment, which is judged without its draw, is
+    left out; a score that is missing is NaN.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def take_evaluated(
     truth
         Decline of those in whom it is known.
     """
-    known = truth.decline.index
+    known = order_by_name(truth.decline).index
     scored = scores["participant_id"]
     people = known[is_among(pd.Series(known, dtype=scored.dtype), scored)]
     wanted = pd.DataFrame({"participant_id": pd.Series(people, dtype=scored.dtype)})

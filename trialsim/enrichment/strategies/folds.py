@@ -30,33 +30,16 @@ class Learner(Protocol):
         ...
 
 
-def assign_folds(tables: ScreeningTables, rng: np.random.Generator) -> pd.Series:
-    """Return the fold, 0 to n_folds - 1, of each row; copies of a person share theirs.
-
-    Parameters
-    ----------
-    tables
-        Their own folds are returned where they have them.
-    rng
-        Shuffles people.
-    """
-    (folds,) = _draw_folds(tables, rng, 1)
-    return pd.Series(folds, index=tables.index, name="fold")
-
-
 def _draw_folds(
     tables: ScreeningTables, rng: np.random.Generator, n_samples: int
 ) -> npt.NDArray[np.int64]:
-    """Return the fold of each row, drawn anew for each sample, (n_samples, n_rows)."""
-    if tables.folds is not None:
-        return np.tile(tables.folds.to_numpy(dtype=np.int64), (n_samples, 1))
-    person = tables.number_people()
-    n_people = int(person.max()) + 1
+    """Return the fold of each person, drawn anew for each sample, (n_samples, n_people)."""
+    n_people = len(tables.index)
     folds = np.empty((n_samples, n_people), dtype=np.int64)
     turns = np.arange(n_people) % tables.n_folds
     for row in folds:
         row[rng.permutation(n_people)] = turns
-    return folds[:, person]
+    return folds
 
 
 @dataclass(frozen=True)

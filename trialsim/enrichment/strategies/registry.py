@@ -89,6 +89,18 @@ def build_strategies(names: Sequence[str]) -> list[Strategy]:
     return [STRATEGIES[name] for name in names]
 
 
+def order_strategies(names: Iterable[str]) -> list[str]:
+    """Return names in the order in which tables list strategies, those of none by name.
+
+    Examples
+    --------
+    >>> order_strategies(["mine", "oracle", "random", "file"])
+    ['random', 'oracle', 'file', 'mine']
+    """
+    given = set(names)
+    return [name for name in STRATEGIES if name in given] + sorted(given - set(STRATEGIES))
+
+
 def list_unattainable(names: Iterable[str]) -> list[str]:
     """Return those of `names` that are bounds: strategies that no trial could carry out."""
     return [name for name in names if name in STRATEGIES and not STRATEGIES[name].is_attainable]

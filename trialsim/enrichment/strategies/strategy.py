@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.keys import has_repeated, is_among
+from cohorts.keys import has_repeated, is_among, order_by_name
 from trialsim import defaults
 from trialsim.enrichment.definition import Unit
 from trialsim.errors import DesignError
@@ -15,7 +15,7 @@ from trialsim.errors import DesignError
 
 @dataclass(frozen=True)
 class ScreeningTables:
-    """Everything about the screened people that strategies may ask for.
+    """Everything about the screened people that strategies may ask for, in order of names.
 
     Attributes
     ----------
@@ -31,10 +31,6 @@ class ScreeningTables:
         Rows of the `predictions` table: from the image model, and from the model without an image.
     region, unit, horizon_months
         Of the endpoint whose decline is predicted.
-    folds
-        Fold of each person, index `participant_id`; assigned when needed if None.
-    person
-        The person behind each row, for bootstrap copies; the row itself if None.
     training
         Other people to fit on, instead of cross-fitting.
     n_folds
@@ -54,8 +50,6 @@ class ScreeningTables:
     region: str = "hippocampus"
     unit: Unit = "percent"
     horizon_months: float = 24.0
-    folds: pd.Series | None = None
-    person: pd.Series | None = None
     training: "ScreeningTables | None" = None
     n_folds: int = defaults.N_FOLDS
 
@@ -69,27 +63,20 @@ class ScreeningTables:
             raise DesignError("The cohort is empty: there is nobody to screen.")
         if self.n_folds < 2:
             raise DesignError(f"Cross-fitting needs at least 2 folds, got {self.n_folds}.")
+        object.__setattr__(self, "baseline", order_by_name(self.baseline))
 
     @property
     def index(self) -> pd.Index:
-        """The rows, `participant_id`."""
+        """The people, `participant_id`."""
         return self.baseline.index
 
-    def get_person(self) -> pd.Series:
-        """Return the person behind each row."""
-        return self.person if self.person is not None else self.index.to_series()
-
-    def number_people(self) -> npt.NDArray[np.intp]:
-        """Return the number of the person behind each row, in order of their first rows."""
-        return np.arange(len(self.index)) if self.person is None else pd.factorize(self.person)[0]
-
     def look_up(self, by_person: pd.Series) -> pd.Series:
-        """Return a value of each person for each row; NaN where the person has none."""
-        values = by_person.reindex(self.get_person())
+        """Return a value of each person; NaN where a person has none."""
+        values = by_person.reindex(self.index)
         return pd.Series(values.to_numpy(), index=self.index, name=by_person.name)
 
     def select(self, rows: npt.NDArray[np.intp]) -> "ScreeningTables":
-        """Return some of the rows."""
+        """Return some of the people, whose places rise."""
         index = self.index[rows]
 
         def take(values: pd.Series | None) -> pd.Series | None:
@@ -106,28 +93,6 @@ class ScreeningTables:
             baseline=self.baseline.iloc[rows],
             outcome=None if outcome is None else outcome.dropna(),
             truth=None if truth is None else truth.dropna(),
-            folds=take(self.folds),
-            person=take(self.person),
-        )
-
-    def resample(self, rng: np.random.Generator) -> "ScreeningTables":
-        """Return as many people drawn with replacement; copies keep their person and its fold."""
-        rows = rng.integers(len(self.index), size=len(self.index))
-        person = self.get_person().iloc[rows]
-        copies = [f"{row}#{place}" for place, row in enumerate(self.index[rows])]
-        index = pd.Index(copies, name=self.index.name)
-
-        def take(values: pd.Series | None) -> pd.Series | None:
-            return None if values is None else values.reindex(self.index[rows]).set_axis(index)
-
-        outcome, truth = take(self.outcome), take(self.truth)
-        return replace(
-            self,
-            baseline=self.baseline.iloc[rows].set_axis(index),
-            outcome=None if outcome is None else outcome.dropna(),
-            truth=None if truth is None else truth.dropna(),
-            folds=take(self.folds),
-            person=person.set_axis(index),
         )
 
 
