@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special
 
 from trialsim.analytic import GroupSequentialDesign
-from trialsim.analytic.sequential.bounds import CLOSEST
+from trialsim.analytic.sequential.held import hold_looks
 from trialsim.analytic.sequential.inference import StoppedTrial
 from trialsim.errors import DesignError
 
@@ -68,10 +67,7 @@ def judge_look(
 ) -> Judgement:
     """Return what follows from the looks held so far.
 
-    Information is estimated, so that it may fall from one look to the next where people are few. A
-    look that brings none tests nothing, spends nothing of alpha and takes no planned look's place.
-    One that is stated to be the last must test: all of alpha that earlier looks have left is spent
-    as if it shared nothing with them, which keeps the type I error whatever it shares (Bonferroni).
+    Where estimated information falls from one look to the next, bounds are those of `hold_looks`.
 
     Parameters
     ----------
@@ -97,32 +93,28 @@ def judge_look(
         raise DesignError(f"z must be finite at every look, got {list(z)}.")
     if wrong := [share for share in information_shares if not share > 0]:
         raise DesignError(f"Information must be above 0 at every look, got {wrong[0]:g}.")
-    rising = _find_rising(information_shares)
-    is_informed = rising[-1] == len(z) - 1
-    adjusted = design.adjust(
-        [information_shares[place] for place in rising], is_final=is_final and is_informed
-    )
-    _refuse_later_looks(adjusted, rising[:-1] if is_informed else rising, z)
-    share, n_tested = float(information_shares[rising[-1]]), len(rising)
+    held = hold_looks(design, information_shares, is_final=is_final)
+    adjusted, tested, look = held.design, held.tested.tolist(), len(z)
+    _refuse_later_looks(adjusted, [place for place in tested if place < look - 1], z)
+    share, n_tested = float(information_shares[tested[-1]]), len(tested)
     following = _find_next(adjusted, n_tested, share)
-    look, n_looks = len(z), adjusted.n_looks + len(z) - n_tested
-    if not is_informed:
+    n_looks = adjusted.n_looks + look - n_tested
+    if tested[-1] < look - 1:
         if following is None:
             raise DesignError(
-                f"Look {rising[-1] + 1} was the last one by the plan: judge that look."
+                f"Look {tested[-1] + 1} was the last one by the plan: judge that look."
             )
-        left = (adjusted.alpha - adjusted.cumulative_alpha[n_tested - 1]) / adjusted.sides
-        bound = float(-special.ndtri(left)) if is_final else np.inf
+        upper, lower = float(held.efficacy_z[-1]), float(held.futility_z[-1])
         return Judgement(
             look,
             look if is_final else n_looks,
             float(information_shares[-1]),
-            bound,
-            -np.inf,
+            upper,
+            lower,
             float(z[-1]),
-            _decide(float(z[-1]), bound, -np.inf, adjusted.sides, is_last=is_final),
+            _decide(float(z[-1]), upper, lower, adjusted.sides, is_last=is_final),
             None if is_final else following,
-            informed_by=rising[-1] + 1,
+            informed_by=tested[-1] + 1,
         )
     return _judge_informed(adjusted, n_tested, float(z[-1]), look, n_looks, share, following)
 
@@ -162,16 +154,6 @@ def _judge_informed(
         predictive,
         None if goes_on else design.infer(n_tested, z),
     )
-
-
-def _find_rising(shares: Sequence[float]) -> list[int]:
-    """Return the places of the looks whose information is above that of all before them."""
-    rising = [0]
-    for place, share in enumerate(shares):
-        # what is no number is told where looks are placed
-        if not share <= shares[rising[-1]] + CLOSEST:
-            rising.append(place)
-    return rising
 
 
 def _refuse_later_looks(

@@ -1,7 +1,7 @@
 """Where simulated trials stop, beside where integration says they do."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.result import Flags, Floats
 from trialsim.analytic import GroupSequentialDesign
+from trialsim.analytic.sequential.bounds import CLOSEST
+from trialsim.analytic.sequential.held import find_informed, hold_looks
 from trialsim.errors import DesignError
 from trialsim.simulation.looks import SimulatedLooks, compute_z
 from trialsim.simulation.performance import compute_share_mcse
@@ -37,7 +39,9 @@ class Stops:
     futility: Flags
 
 
-def find_stops(z: Floats, efficacy_z: Floats, futility_z: Floats) -> Stops:
+def find_stops(
+    z: Floats, efficacy_z: Floats, futility_z: Floats, last: NDArray[np.intp] | None = None
+) -> Stops:
     """Return where trials stop.
 
     Parameters
@@ -46,6 +50,8 @@ def find_stops(z: Floats, efficacy_z: Floats, futility_z: Floats) -> Stops:
         (n_looks, n_replicates); a missing one crosses nothing.
     efficacy_z, futility_z
         (n_looks,) or (n_looks, n_replicates).
+    last
+        The look at which each trial ends in any case, (n_replicates,); that of all when None.
     """
     upper, lower = (
         np.broadcast_to(bound.reshape(len(z), -1), z.shape) for bound in (efficacy_z, futility_z)
@@ -53,44 +59,64 @@ def find_stops(z: Floats, efficacy_z: Floats, futility_z: Floats) -> Stops:
     with np.errstate(invalid="ignore"):
         up, down = z >= upper, z < lower
     stopped = up | down
-    stopped[-1] = True
-    look = stopped.argmax(axis=0)
     trial = np.arange(z.shape[1])
+    stopped[-1 if last is None else last, trial] = True
+    look = stopped.argmax(axis=0)
     return Stops(look, up[look, trial], down[look, trial])
 
 
-def adjust_bounds(
-    design: GroupSequentialDesign, information: Floats, maximum: float
-) -> tuple[Floats, Floats]:
-    """Return the bounds of each trial at the information that it really had.
+class HeldBounds(NamedTuple):
+    """Bounds of each trial at each look, (n_looks, n_replicates), and the look that was its last.
+
+    `last` is (n_replicates,), from 0: a look that reaches the planned information ends a trial.
+    """
+
+    upper: Floats
+    lower: Floats
+    last: NDArray[np.intp]
+
+
+def adjust_bounds(design: GroupSequentialDesign, information: Floats, maximum: float) -> HeldBounds:
+    """Return the bounds of each trial at the information that it really had, as it is monitored.
 
     Parameters
     ----------
     design
         With the bounds as planned.
     information
-        (n_looks, n_replicates), 1 / se^2; a missing one counts as planned.
+        (n_looks, n_replicates), 1 / se^2; a missing one counts as planned. Where it falls from one
+        look to the next, bounds are those of `hold_looks`.
     maximum
         The planned information at the end.
-
-    Returns
-    -------
-    tuple
-        Upper and lower bounds, (n_looks, n_replicates).
     """
     planned = design.information_rates[:, None]
-    share = np.where(np.isfinite(information), information / maximum, planned)
-    steps = np.maximum(np.round(share / _RESOLUTION), 1)
-    # estimated information may fall; an alpha that is spent stays so
-    for k in range(1, len(steps)):
-        steps[k] = np.maximum(steps[k], steps[k - 1] + 1)
-    early = np.minimum(steps[:-1], 1 / _RESOLUTION - len(steps) + np.arange(1, len(steps))[:, None])
-    steps[:-1] = early
+    shares = np.where(np.isfinite(information), information / maximum, planned)
+    steps, last = _round_shares(shares)
     kinds, place = np.unique(steps, axis=1, return_inverse=True)
-    held = [design.adjust(kind * _RESOLUTION, is_final=True) for kind in kinds.T]
+    held = [hold_looks(design, kind * _RESOLUTION, is_final=True) for kind in kinds.T]
     upper = np.array([one.efficacy_z for one in held]).T
     lower = np.array([one.futility_z for one in held]).T
-    return upper[:, place.ravel()], lower[:, place.ravel()]
+    return HeldBounds(upper[:, place.ravel()], lower[:, place.ravel()], last)
+
+
+def _round_shares(shares: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Return information in whole steps, and the last look of each trial.
+
+    It rises where it did before it was rounded, and stays where it did not; no look but the last
+    one of a trial reaches the planned maximum.
+    """
+    whole, n_looks = round(1 / _RESOLUTION), len(shares)
+    is_informed, is_full = find_informed(shares), shares >= 1 - CLOSEST
+    is_full[-1] = True
+    last = is_full.argmax(axis=0)
+    steps, before = np.empty(shares.shape), np.zeros(shares.shape[1])
+    for look, share in enumerate(shares):
+        rounded = np.maximum(np.round(share / _RESOLUTION), before + 1)
+        below = np.minimum(rounded, whole - n_looks + look + 1)
+        full = np.maximum(rounded, whole) if look < n_looks - 1 else rounded
+        risen = np.where(look < last, below, full)
+        before = steps[look] = np.where(is_informed[look] & (look <= last), risen, before)
+    return steps, last
 
 
 def tabulate_stops(
@@ -136,12 +162,12 @@ def tabulate_stops(
     parts = []
     for effect, name in ((1.0, "effect"), (0.0, "null")):
         fitted = getattr(simulated, name)[analysis]
-        upper, lower = design.efficacy_z, design.futility_z
+        upper, lower, last = design.efficacy_z, design.futility_z, None
         if maximum_information is not None and bounds == "observed":
-            upper, lower = adjust_bounds(design, fitted.se**-2.0, maximum_information)
+            upper, lower, last = adjust_bounds(design, fitted.se**-2.0, maximum_information)
         if not follow_futility and design.sides == 1:
             lower = np.full_like(lower, -np.inf)
-        stops = find_stops(compute_z(fitted), upper, lower)
+        stops = find_stops(compute_z(fitted), upper, lower, last)
         parts.append(_tabulate(simulated, fitted, stops, effect))
     return pd.concat(parts, ignore_index=True)
 
