@@ -1,4 +1,4 @@
-"""Beliefs, decisions, several endpoints, doses, margins, conversions."""
+"""Beliefs, decisions, several endpoints, doses, margins."""
 
 from typing import Any
 
@@ -9,16 +9,11 @@ from scipy.stats import norm
 from trialsim.analytic import (
     Empirical,
     GoNoGo,
-    Hazard,
     NormalPrior,
     assure,
     assure_enrichment,
-    conversion_enrichment,
-    conversion_trial,
     dunnett,
     elicit_prior,
-    estimate_hazard,
-    logrank_events,
     means,
     non_inferiority,
     prognostic_enrichment,
@@ -26,9 +21,7 @@ from trialsim.analytic import (
     summarize_studies,
 )
 from trialsim.analytic.assurance import assure_by_formula
-from trialsim.analytic.conversion import compute_event_share
 from trialsim.errors import DesignError
-from trialsim.simulation.conversions import compute_logrank, simulate_conversion
 from trialsim.simulation.multiple_tests import simulate_doses, simulate_endpoints
 
 
@@ -156,112 +149,6 @@ def test_non_inferiority_is_a_test_from_the_margin() -> None:
     )
 
 
-def test_hazards_are_estimated_and_inverted() -> None:
-    hazard = Hazard((0.01, 0.03), (0.0, 12.0))
-    months = np.array([3.0, 12.0, 20.0, 40.0])
-    assert hazard.invert(hazard.accumulate(months)) == pytest.approx(months)
-    time = hazard.invert(np.random.default_rng(2).exponential(size=20_000))
-    end = np.minimum(time, 30.0)
-    again = estimate_hazard(end, time <= 30, (0.0, 12.0))
-    assert again.per_month == pytest.approx(hazard.per_month, rel=0.06)
-
-
-def test_share_that_converts_is_the_exponential_s() -> None:
-    share = compute_event_share(
-        Hazard((0.02,)), accrual_months=0, followup_months=24, dropout_per_month=0.01
-    )
-    assert share == pytest.approx(2 / 3 * (1 - np.exp(-0.03 * 24)))
-
-
-def test_logrank_power_agrees_with_simulation() -> None:
-    follow = {"accrual_months": 18.0, "followup_months": 18.0, "dropout_per_month": 0.005}
-    hazard = Hazard((0.01, 0.02), (0.0, 12.0))
-    plan = conversion_trial(hazard, hazard_ratio=0.6, power=0.85, **follow)
-    n = round(plan["n_control"])
-    arms = {"n_control": n, "n_treatment": n, "n_simulations": 3000}
-    found = simulate_conversion(hazard, hazard_ratio=0.6, **arms, **follow)
-    none = simulate_conversion(hazard, hazard_ratio=1.0, **arms, **follow)
-    assert found["mean_events"] == pytest.approx(plan["events"], rel=0.01)
-    assert found["power"] == pytest.approx(0.85, abs=4 * found["mcse"])
-    assert none["power"] == pytest.approx(0.025, abs=4 * 0.0029)
-
-
-def test_logrank_of_one_trial_is_the_textbook_s() -> None:
-    months = np.array([[6.0, 7.0, 10.0, 15.0, 19.0, 25.0]])
-    converted = np.array([[True, True, False, True, False, True]])
-    treated = np.array([False, True, True, False, True, True])
-    # treated at risk / at risk at 6, 7, 15, 25: 4/6, 4/5, 2/3, 1/1
-    expected = 4 / 6 + 4 / 5 + 2 / 3 + 1 - 2
-    variance = 4 / 6 * 2 / 6 + 4 / 5 * 1 / 5 + 2 / 3 * 1 / 3
-    assert compute_logrank(months, converted, treated)[0] == pytest.approx(
-        expected / np.sqrt(variance)
-    )
-
-
-def test_enrichment_of_conversions_needs_fewer_people_and_more_screening() -> None:
-    rng = np.random.default_rng(5)
-    score = rng.standard_normal(4000)
-    time = rng.exponential(np.exp(-0.7 * score) / 0.012)
-    table = conversion_enrichment(
-        np.minimum(time, 36),
-        time <= 36,
-        score,
-        [1.0, 0.5, 0.25],
-        hazard_ratio=0.7,
-        accrual_months=12,
-        followup_months=24,
-        screening_cost=1000,
-        participant_cost=20_000,
-    )
-    assert table["n_total"].is_monotonic_decreasing
-    assert table["n_to_screen"].is_monotonic_increasing
-    assert table["events"].nunique() == 1
-    assert table["cost"].iloc[0] == pytest.approx(20_000 * table["n_total"].iloc[0])
-
-
-_FOLLOWED: dict[str, float] = {"hazard_ratio": 0.7, "accrual_months": 12, "followup_months": 24}
-
-
-def test_people_with_equal_scores_count_alike_whatever_their_order() -> None:
-    time = np.sort(np.random.default_rng(3).exponential(40, 200))
-    archive = np.minimum(time, 36), time < 36
-    everyone = conversion_trial(estimate_hazard(*archive), **_FOLLOWED)["n_total"]
-    table = conversion_enrichment(*archive, np.zeros(200), [0.25, 1.0], **_FOLLOWED)
-    assert table["n_total"].tolist() == pytest.approx([everyone] * 2)
-    assert table["n_archive"].tolist() == pytest.approx([50, 200])
-    # four people of two scores, three of them wanted: of the last two each counts by a half
-    months, converted = np.array([6.0, 12, 24, 36]), np.array([1, 1, 1, 0])
-    (row,) = conversion_enrichment(months, converted, [2, 2, 1, 1], [0.75], **_FOLLOWED).to_dict(
-        "records"
-    )
-    hazard = Hazard((2.5 / (6 + 12 + 0.5 * (24 + 36)),))
-    assert row["n_total"] == pytest.approx(conversion_trial(hazard, **_FOLLOWED)["n_total"])
-    assert (row["n_archive"], row["n_conversions"]) == (3, 2.5)
-
-
-def test_the_interval_of_people_holds_the_truth_as_often_as_it_says() -> None:
-    rng, truth = np.random.default_rng(8), conversion_trial(Hazard((0.01,)), **_FOLLOWED)
-    held = []
-    for _ in range(200):
-        time = rng.exponential(100, 150)
-        (row,) = conversion_enrichment(
-            np.minimum(time, 36), time < 36, np.zeros(150), [1.0], **_FOLLOWED
-        ).to_dict("records")
-        held.append(row["n_total_lower"] <= truth["n_total"] <= row["n_total_upper"])
-    assert 0.9 < np.mean(held) < 0.99
-
-
-def test_simulated_conversions_take_sizes_as_they_are_computed() -> None:
-    hazard = Hazard((0.02,))
-    plan = conversion_trial(hazard, **_FOLLOWED)
-    arms = {name: plan[name] for name in ("n_control", "n_treatment")}
-    found = simulate_conversion(hazard, n_simulations=200, **arms, **_FOLLOWED)
-    whole = {name: int(np.ceil(n)) for name, n in arms.items()}
-    assert found == simulate_conversion(hazard, n_simulations=200, **whole, **_FOLLOWED)
-    rare = {**_FOLLOWED, "n_control": 5, "n_treatment": 5, "n_simulations": 10}
-    assert simulate_conversion(Hazard((1e-9,)), **rare)["power"] == 0  # type: ignore[arg-type]
-
-
 BAD = [
     (lambda: assure(delta=NormalPrior(-1, 0.1), sd=1, n_control=50), "no mass on benefit"),
     (lambda: assure(delta=0.3, sd=NormalPrior(1, 1), n_control=50), "prior of the sd must stay"),
@@ -298,27 +185,6 @@ BAD = [
     (lambda: dunnett([0.0, -0.1], sd=1, power=0.8), "Some delta must be above 0"),
     (lambda: non_inferiority(margin=-0.1, sd=1, power=0.8), "margin must be greater than 0"),
     (lambda: non_inferiority(margin=0.1, delta=-0.2, sd=1, power=0.8), "above -margin"),
-    (lambda: Hazard((0.0,)), "above 0 somewhere"),
-    (lambda: Hazard((0.1, 0.2), (0.0,)), "one rate a period"),
-    (lambda: estimate_hazard([1.0, 2.0], [False, False]), "at least one who converted"),
-    (lambda: estimate_hazard([1.0, 2.0], [True, False], (0.0, 5.0)), "Nobody is followed"),
-    (lambda: estimate_hazard([1.0, 2.0], ["no", "yes"]), "converted must be 0 or 1"),
-    (lambda: estimate_hazard([1.0, 2.0, 3.0], [1, 0, -4]), "0 or 1 .* for everyone, got -4"),
-    (lambda: estimate_hazard([1.0, 2.0], [1, float("nan")]), "for everyone, got nan"),
-    (lambda: Hazard(("a",)), "must be numbers"),
-    (lambda: conversion_enrichment([9, 8], [1, 1], [1, 2], [], **_FOLLOWED), "at least one share"),
-    (lambda: conversion_enrichment([9, 8], [1, 1], [1, 2], [0.0], **_FOLLOWED), "at most 1, got 0"),
-    (lambda: conversion_enrichment([9, 8], [1, 1], ["a", 2], [0.5], **_FOLLOWED), "score must be"),
-    (lambda: conversion_enrichment([9, 8], [1, 0], [1, 2], [0.5], **_FOLLOWED), "top 0.5 of the"),
-    (lambda: logrank_events(hazard_ratio=1.0), "must differ from 1"),
-    (lambda: logrank_events(hazard_ratio=0.7, sides=3), "sides must be 1 or 2"),
-    (lambda: logrank_events(hazard_ratio=0.7, power=0.01), "power must exceed alpha, got power"),
-    (
-        lambda: conversion_enrichment(
-            [9, 8], [1, 1], [1, 2], [0.5], screening_cost=-5, **_FOLLOWED
-        ),
-        "screening_cost must be 0 or more, got -5",
-    ),
     (lambda: assure(delta=0.3, sd=1, n_control=50, sides=3), "sides must be 1 or 2"),
     (lambda: assure(delta=0.3, sd=1, n_control=50, allocation_ratio=0), "allocation_ratio must"),
     (lambda: GoNoGo(0.3, 0.1, prior=NormalPrior(-5, 0.1)), "less than one chance in a million"),
@@ -326,18 +192,6 @@ BAD = [
     (lambda: several_endpoints([0.1, 0.2], [1, 1], 0.5, power=1e-5), "what chance alone gives"),
     (lambda: dunnett([0.1, 0.2], sd=1, power=0.02), "power must be greater than alpha"),
     (lambda: dunnett([0.1, 0.2], sd=1, power=0.8, alpha=0.7), "alpha must lie between"),
-    (
-        lambda: conversion_trial(
-            Hazard((0.0, 0.1), (0.0, 60.0)), hazard_ratio=0.7, accrual_months=1, followup_months=12
-        ),
-        "Nobody converts within 13 months",
-    ),
-    (
-        lambda: conversion_enrichment(
-            [9, 9], [1, 1], [1.0], [0.5], hazard_ratio=0.7, accrual_months=1, followup_months=9
-        ),
-        "needs a score, got 1 scores of 2 people",
-    ),
 ]
 
 

@@ -18,7 +18,7 @@ from trialsim.analytic.arguments import (
     find_problems,
     raise_problems,
 )
-from trialsim.analytic.cutoffs import count_selected, find_cutoffs
+from trialsim.analytic.cutoffs import count_of_archive, find_cutoffs
 from trialsim.analytic.point import DesignPoint, FloatArray, Quantity, simplify
 from trialsim.analytic.solver import SizeQuestion
 from trialsim.errors import DesignError
@@ -249,8 +249,8 @@ def compute_observed_event_rate(
     events
         Whether each had the event; (n_people,), 0/1 or boolean.
     fraction_enrolled
-        Share selected, greater than 0 and at most 1; of people the nearest whole
-        number, at least one.
+        Share selected, greater than 0 and at most 1; of people the nearest whole number, which
+        must not be 0.
 
     Returns
     -------
@@ -260,7 +260,7 @@ def compute_observed_event_rate(
     Raises
     ------
     DesignError
-        Where lengths differ or values are missing.
+        Where lengths differ or values are missing; a fraction that is nobody.
 
     Examples
     --------
@@ -280,6 +280,6 @@ def compute_observed_event_rate(
             f"got shapes {values.shape} and {happened.shape}."
         )
     fractions = np.asarray(fraction_enrolled, dtype=float)
-    counts = [count_selected(fraction, values.size) for fraction in fractions.ravel().tolist()]
+    counts = [count_of_archive(fraction, values.size) for fraction in fractions.ravel().tolist()]
     rates = [find_cutoffs(values, n).admit(values) @ happened / n for n in counts]
     return simplify(np.reshape(rates, fractions.shape))

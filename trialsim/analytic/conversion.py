@@ -17,7 +17,7 @@ from trialsim.analytic.arguments import (
     find_sides_problems,
     raise_problems,
 )
-from trialsim.analytic.cutoffs import count_selected, find_cutoffs
+from trialsim.analytic.cutoffs import count_of_archive, find_cutoffs
 from trialsim.analytic.hazard import Hazard, estimate_weighted_hazard, read_conversions
 from trialsim.analytic.point import Quantity, simplify
 from trialsim.errors import DesignError
@@ -209,8 +209,8 @@ def conversion_enrichment(
         (n_people,), higher = sooner. Of people with equal scores at the threshold a share is
         taken of each, whatever their order.
     fractions_enrolled
-        Shares of the archive, above 0 and at most 1; of people the nearest whole number, at least
-        one.
+        Shares of the archive, above 0 and at most 1; of people the nearest whole number, which
+        must not be 0.
     screening_cost, participant_cost
         A person screened (none where everyone is enrolled), enrolled.
     trial
@@ -227,7 +227,7 @@ def conversion_enrichment(
     Raises
     ------
     DesignError
-        As in `estimate_hazard` and `conversion_trial`; a fraction that is no share.
+        As in `estimate_hazard` and `conversion_trial`; a fraction that is no share, or nobody.
 
     Examples
     --------
@@ -256,7 +256,7 @@ def conversion_enrichment(
         raise DesignError("fractions_enrolled must list at least one share, got none.")
     rows = []
     for fraction in fractions_enrolled:
-        weights = find_cutoffs(scores, count_selected(fraction, time.size)).admit(scores)
+        weights = find_cutoffs(scores, count_of_archive(fraction, time.size)).admit(scores)
         n_conversions = float(weights[event].sum())
         if not n_conversions > 0:
             raise DesignError(

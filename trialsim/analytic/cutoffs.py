@@ -82,9 +82,28 @@ def count_selected(fraction_enrolled: float, n_people: int) -> int:
     """
     if not 0 < fraction_enrolled <= 1:
         raise DesignError(
-            f"A fraction enrolled must be greater than 0 and at most 1, got {fraction_enrolled:g}."
+            "A fraction enrolled must be greater than 0 and at most 1, got "
+            f"{fraction_enrolled:.15g}."
         )
     return max(1, int(np.floor(fraction_enrolled * n_people + 0.5)))
+
+
+def count_of_archive(fraction_enrolled: float, n_people: int) -> int:
+    """Return how many people of an archive show what a fraction of other people is like.
+
+    Raises
+    ------
+    DesignError
+        For a fraction outside 0 to 1, and for one that is nobody of the archive: its first person
+        alone is of a larger fraction than the one for which people are screened.
+    """
+    count = count_selected(fraction_enrolled, n_people)
+    if fraction_enrolled * n_people < 0.5:
+        raise DesignError(
+            f"A fraction of {fraction_enrolled:g} is nobody of the archive's {n_people} people: "
+            "enroll more, or bring a larger archive."
+        )
+    return count
 
 
 def _put_unscored_last(score: npt.ArrayLike) -> FloatArray:
