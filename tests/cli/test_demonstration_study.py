@@ -10,7 +10,7 @@ import pytest
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
 from cohorts.sources.loading import load_cohort
 from trialsim.study import demonstration
-from trialsim.study.demonstration import KEPT_BACK, reveal, write_protocol
+from trialsim.study.demonstration import KEPT_BACK, Loss, reveal, write_protocol
 from trialsim.study.making import Listener, run_protocol
 from trialsim.study.question import read_protocol
 from trialsim.study.result import StudyResult
@@ -84,3 +84,8 @@ def test_the_answer_is_compared_with_what_was_kept_back(
     assert reaches == (found.power_lower <= 0.8 <= found.power_upper)
     assert found.n_needed_lower < found.n_needed < found.n_needed_upper
     assert "The truth that was kept back" in str(found)
+
+
+def test_losses_are_told_in_percent_of_the_volume() -> None:
+    # 100 ln(1 / 0.8) is 22.3
+    assert str(Loss(22.314, 10.536, 35.667)) == "20.0 % (10.0 to 30.0)"

@@ -2,6 +2,8 @@
 
 import json
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from trialsim.explorer.paging import ROWS, find_page
 from trialsim.explorer.people_view import show_value
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.simulated import Simulated, describe_unlike, find_simulated
+from trialsim.explorer.trial_view import list_findings
 
 DESIGN = TrialDesign((0, 12, 24), analyses=("ancova",), slowing=0.3, dropout=DropOut(0.2))
 COSTS = Costs(screening=1000, participant=20_000)
@@ -131,3 +134,25 @@ def test_what_differs_is_said_of_the_nearest() -> None:
         "The study's simulated sizes are not shown: they were simulated for slowing 30\u00a0%, "
         "type I error 0.05, not for what is set (slowing 40\u00a0%, type I error 0.1).",
     ]
+
+
+def test_figures_of_a_trial_have_its_unit_where_the_primary_analysis_is_a_slope() -> None:
+    effects = pd.DataFrame(
+        {
+            "estimator": ["random_slope", "ancova"],
+            "effect": ["slope", "last visit"],
+            "is_primary": [True, False],
+            "unit": ["log_percent a year", "log_percent"],
+            "estimate": [0.5, 1.0],
+            "lower": [0.1, 0.2],
+            "upper": [0.9, 1.8],
+        }
+    )
+    study = SimpleNamespace(read={"trial_effects": effects}.__getitem__)
+    contents: Any = SimpleNamespace(
+        study=study,
+        has="trial_effects".__eq__,
+        protocol=SimpleNamespace(design=SimpleNamespace(unit="mm3")),
+    )
+    ((_, _, draw),) = list_findings(contents)
+    assert draw().axes[0].get_xlabel().endswith("at the last visit, % (100 ln)")

@@ -86,7 +86,9 @@ def list_findings(contents: Contents) -> list[tuple[str, str, Callable[[], Figur
     """Return title, description and figure of what a finished trial's tables show."""
     found: list[tuple[str, str, Callable[[], Figure]]] = []
     effects = contents.study.read("trial_effects") if contents.has("trial_effects") else None
-    unit = show_unit(contents.protocol.design.unit if effects is None else effects["unit"].iloc[0])
+    named = contents.protocol.design.unit if effects is None else str(effects["unit"].iloc[0])
+    # figures leave slopes out, of which the first row may be one
+    unit = show_unit(named.removesuffix(" a year"))
     if effects is not None:
         about = (
             "The effect at the last visit by each estimator; that of the primary analysis on top."

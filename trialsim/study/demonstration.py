@@ -4,6 +4,7 @@ What truly becomes of the screened is kept back until the study has answered.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -237,9 +238,8 @@ class Found:
     n_proposed
         People of the proposed trial, both arms.
     loss_said, loss_true, loss_of_all
-        Mean loss to the last visit (log percent): of the proposed choice as the archive had it, of
-        the people chosen, of everyone screened; of the last two with the 95 % interval of so few
-        people.
+        Mean loss to the last visit: of the proposed choice as the archive had it, of the people
+        chosen, of everyone screened; of the last two with the 95 % interval of so few people.
     power, power_lower, power_upper
         That the proposed trial has with the people chosen, with that interval.
     n_needed, n_needed_lower, n_needed_upper
@@ -249,7 +249,7 @@ class Found:
     n_screened: int
     n_chosen: int
     n_proposed: int
-    loss_said: float
+    loss_said: "Loss"
     loss_true: "Loss"
     loss_of_all: "Loss"
     power: float
@@ -264,7 +264,7 @@ class Found:
         return (
             f"The truth that was kept back: the {self.n_chosen} chosen of {self.n_screened} people "
             f"screened lose {self.loss_true} in two years, everyone screened {self.loss_of_all}; "
-            f"the archive had said {self.loss_said:.1f} % of the chosen. A trial of "
+            f"the archive had said {self.loss_said.percent:.1f} % of the chosen. A trial of "
             f"{self.n_proposed} such people would have had a power of {self.power:.0%} "
             f"({self.power_lower:.0%} to {self.power_upper:.0%}); the target needs "
             f"{self.n_needed:.0f} ({self.n_needed_lower:.0f} to {self.n_needed_upper:.0f}). The "
@@ -274,15 +274,25 @@ class Found:
 
 @dataclass(frozen=True)
 class Loss:
-    """A mean loss (log percent) of some people, with the 95 % interval of so few."""
+    """A mean loss of some people, 100 ln of the volume, with the 95 % interval of so few."""
 
     value: float
     lower: float
     upper: float
 
+    @property
+    def percent(self) -> float:
+        """The geometric mean of what they lose, in percent of their first volume."""
+        return _to_percent(self.value)
+
     def __str__(self) -> str:
-        """Return it with its interval."""
-        return f"{self.value:.1f} % ({self.lower:.1f} to {self.upper:.1f})"
+        """Return it in percent, with its interval."""
+        lower, upper = _to_percent(self.lower), _to_percent(self.upper)
+        return f"{self.percent:.1f} % ({lower:.1f} to {upper:.1f})"
+
+
+def _to_percent(loss: float) -> float:
+    return -100 * math.expm1(-loss / 100)
 
 
 def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) -> Found:
@@ -333,7 +343,7 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
     (needed,) = sizes.to_dict("records")
     per_control = n_proposed / float(said["n_control_proposed"])
     losses = (
-        _find_loss(result, said[keys]).value,
+        _find_loss(result, said[keys]),
         _find_loss(true, choice),
         _find_loss(true, pd.Series(["random", 1.0], keys)),
     )
