@@ -36,7 +36,11 @@ from brlp_models.prediction.start import (
     load_start_scan,
     measure_start,
 )
-from brlp_models.prediction.tables import build_predictions_table, build_rows
+from brlp_models.prediction.tables import (
+    build_predictions_table,
+    build_rows,
+    find_change_error,
+)
 from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 from cohorts.errors import StorageError, TrialsimError
@@ -49,8 +53,10 @@ _READ_AT_ONCE = 500
 Result = TypeVar("Result")
 OnProgress = Callable[[float], None]
 """Told how many predictions (people x horizons) were finished since it was last told."""
-OnPerson = Callable[[Sequence[PersonAtHorizon], Sequence[torch.Tensor]], None]
-"""Given a person's targets and the scan (channels, *shape) predicted for each, on the grid."""
+OnPerson = Callable[
+    [Sequence[PersonAtHorizon], Sequence[torch.Tensor], Sequence[torch.Tensor]], None
+]
+"""Given a person's targets, and the predicted scan and its sd (channels, *shape) of each."""
 
 
 @dataclass(frozen=True)
@@ -203,39 +209,48 @@ class PredictionJob:
         baseline, decoded = person.reconstruction, self.drawing.decode(means)
         names = [person.start.reconstruction_name, *(target.name for target in targets)]
         images = torch.cat([baseline[None], decoded])
-        if self.drawing.renders:
-            self._show(targets, list(self.drawing.render(person, decoded)), baseline)
-        rows: list[dict[str, Any]] = []
+        rows: list[list[dict[str, Any]]] = [[] for _ in targets]
         if self.drawing.segmenter is not None:
             reconstructed, *predicted = self._measure(person, images, names)
-            for target, volumes in zip(targets, predicted, strict=True):
-                rows += build_rows(
+            rows = [
+                build_rows(
                     self.model,
                     target,
                     predicted=volumes,
                     reconstructed=reconstructed,
                     warnings=" ".join(warnings),
                 )
-        content = {"rows": _without_nan(rows), "check": self._check(person, warnings)}
+                for target, volumes in zip(targets, predicted, strict=True)
+            ]
+        if self.drawing.renders:
+            sds = [
+                target.draws.compute_voxel_sd(
+                    one - baseline, find_change_error(self.model, target, own)
+                )
+                for target, one, own in zip(targets, decoded, rows, strict=True)
+            ]
+            self._show(targets, list(self.drawing.render(person, decoded)), sds, baseline)
+        every_row = [row for own in rows for row in own]
+        content = {"rows": _without_nan(every_row), "check": self._check(person, warnings)}
         self.archive.write(name, content, basis)
 
     def _show(
         self,
         targets: Sequence[PersonAtHorizon],
         scans: Sequence[torch.Tensor],
+        sds: Sequence[torch.Tensor],
         baseline: torch.Tensor,
     ) -> None:
         if self.on_person is not None:
-            self.on_person(targets, scans)
+            self.on_person(targets, scans, sds)
         if not self.save_images:
             return
         # beside the predicted scans lies a baseline of their sharpness
         person = targets[0].person
         (start,) = self.drawing.render(person, baseline[None])
         self.dataset.write_start(person, np.asarray(start))
-        for target, scan in zip(targets, scans, strict=True):
-            sd = np.asarray(target.draws.scans.sd)
-            self.dataset.write_prediction(target, np.asarray(scan), sd)
+        for target, scan, sd in zip(targets, scans, sds, strict=True):
+            self.dataset.write_prediction(target, np.asarray(scan), np.asarray(sd))
 
     def _measure(
         self, person: Person, images: torch.Tensor, names: Sequence[str]

@@ -41,7 +41,7 @@ class RunningMoments:
 class DrawSummary:
     """What m draws of one prediction say, without keeping their scans.
 
-    `latents` gives mu and sigma; `scans` the voxel map of uncertainty, where scans are rendered;
+    `latents` gives mu and sigma; `scans` the spread of each voxel, where scans are rendered;
     `volumes` (mm3 in the model's space, one mapping a draw) the sd of each region.
     """
 
@@ -58,6 +58,25 @@ class DrawSummary:
     def global_uncertainty(self) -> float:
         """One number a scan: the mean of sigma over the latent."""
         return float(self.latents.sd.mean())
+
+    def compute_voxel_sd(self, change: Tensor, change_error: float) -> Tensor:
+        """Return the sd of each voxel of the predicted scan.
+
+        Parameters
+        ----------
+        change
+            The decoded mean latent minus the decoded starting latent (channels, *shape).
+        change_error
+            The sd of what every draw gets wrong alike, as a share of the change: 0 leaves the sd
+            over draws.
+
+        Returns
+        -------
+        Tensor
+            Same shape: sqrt(draws^2 + (change_error x change)^2), since who changes more than is
+            predicted changes more wherever a change is predicted.
+        """
+        return torch.hypot(self.scans.sd, change_error * change)
 
     def compute_volume_sd(self) -> dict[str, float]:
         """Return the sd over draws (ddof 1) of each region's volume; NaN for one draw."""

@@ -91,6 +91,23 @@ def build_rows(
     ]
 
 
+def find_change_error(
+    model: BrlpModel, target: PersonAtHorizon, rows: Sequence[Mapping[str, Any]]
+) -> float:
+    """Return the sd of what every draw gets wrong alike, as a share of the predicted change.
+
+    It is that of the endpoint (`volume_error`), of which `rows` (`build_rows`) hold the predicted
+    change; 0 where they do not, where no change is predicted, or nothing is known of the error.
+    """
+    row = next((row for row in rows if row["region"] == model.config.endpoint), None)
+    if row is None or row["baseline_volume_mm3"] == 0:
+        return 0.0
+    change = row["volume_mm3"] / row["baseline_volume_mm3"] - 1
+    years = target.age_years - target.person.start.age_years
+    error = _find(model.config.volume_error, model.config.endpoint, _NO_ERROR)
+    return error.compute_sd(years, change) / abs(change) if change != 0 else 0.0
+
+
 def build_predictions_table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return rows of several people each as one `predictions` table, sorted by its key."""
     columns = [*KEY, "volume_mm3", "volume_sd_mm3", "n_samples", "baseline_volume_mm3"]

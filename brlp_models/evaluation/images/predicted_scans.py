@@ -28,7 +28,7 @@ class PredictedScan:
     image
         The decoded mean latent (channels, *shape), 0 to 1.
     voxel_sd
-        Over draws, of the decoded scans; same shape.
+        Of each voxel (`DrawSummary.compute_voxel_sd`); same shape.
     latent, start
         The mean latent and the latent of the starting scan (C, *latent_shape).
     global_uncertainty
@@ -52,15 +52,20 @@ class PredictedScans:
     folder: Path
     _last: float = field(default_factory=perf_counter)
 
-    def keep(self, targets: Sequence[PersonAtHorizon], scans: Sequence[Tensor]) -> None:
-        """Write a person's scans, one for each horizon."""
+    def keep(
+        self,
+        targets: Sequence[PersonAtHorizon],
+        scans: Sequence[Tensor],
+        sds: Sequence[Tensor],
+    ) -> None:
+        """Write a person's scans and their sds, one for each horizon."""
         now = perf_counter()
         seconds, self._last = (now - self._last) / len(targets), now
         self.folder.mkdir(parents=True, exist_ok=True)
-        for target, scan in zip(targets, scans, strict=True):
+        for target, scan, sd in zip(targets, scans, sds, strict=True):
             content = {
                 "image": scan,
-                "voxel_sd": target.draws.scans.sd,
+                "voxel_sd": sd,
                 "latent": target.draws.latents.mean,
                 "start": target.person.latent,
             }

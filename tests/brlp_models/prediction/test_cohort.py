@@ -1,6 +1,6 @@
 """What is predicted of a cohort, with a tiny random model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.conditions import TrueEndpoint
@@ -18,6 +19,7 @@ from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import run_reverse_diffusion
 from brlp_models.prediction import job as prediction_job
+from brlp_models.prediction.draws import PersonAtHorizon
 from brlp_models.prediction.job import CohortPrediction
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
@@ -74,6 +76,29 @@ def test_what_all_draws_get_wrong_widens_the_interval(
     expected = np.hypot(drawn["volume_sd_mm3"], share * table["baseline_volume_mm3"])
     np.testing.assert_allclose(table["volume_sd_mm3"], expected, **ROUNDING)
     np.testing.assert_allclose(table["raw_volume_sd_mm3"], drawn["raw_volume_sd_mm3"], **ROUNDING)
+
+
+@pytest.mark.parametrize("region", ["hippocampus", "lateral_ventricle"])
+def test_what_all_draws_get_wrong_shows_where_change_is_predicted(
+    predict: Predict, model: BrlpModel, cohort: Cohort, tmp_path: Path, region: str
+) -> None:
+    error = {region: RelativeSd(at_baseline=0.03, per_year=0.02, of_change=0.5)}
+    knowing = replace(model, config=model.config.model_copy(update={"volume_error": error}))
+    seen: dict[str, tuple[PersonAtHorizon, Tensor]] = {}
+
+    def see(targets: Sequence[PersonAtHorizon], _: object, sds: Sequence[Tensor]) -> None:
+        seen[targets[0].person.participant_id] = targets[0], sds[0]
+
+    rows = predict(only(cohort, ["sub-1"]), model=knowing, on_person=see).predictions
+    row = rows.set_index("region").loc["hippocampus"]
+    target, sd = seen["sub-1"]
+    change = row["volume_mm3"] / row["baseline_volume_mm3"] - 1
+    # the endpoint's error over its change; what is known of another region says nothing here
+    share = np.sqrt(0.03**2 + (0.02 * 2) ** 2 + (0.5 * change) ** 2) / abs(change)
+    share *= region == model.config.endpoint
+    shown = model.decode(target.draws.latents.mean[None])[0] - target.person.reconstruction
+    expected = np.hypot(np.asarray(target.draws.scans.sd), share * np.asarray(shown))
+    np.testing.assert_allclose(np.asarray(sd), expected, **ROUNDING)
 
 
 def test_one_draw_takes_the_sd_that_calibration_found(

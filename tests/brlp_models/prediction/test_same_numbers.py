@@ -149,7 +149,7 @@ def test_what_is_shown_changes_no_volume(
     table = predict(
         model=replace(model, config=config),
         out=tmp_path / "shown",
-        on_person=lambda _targets, scans: shown.extend(scans),
+        on_person=lambda _targets, scans, _sds: shown.extend(scans),
     ).predictions
     np.testing.assert_allclose(table["volume_mm3"], reference.predictions["volume_mm3"], **ROUNDING)
     assert len(shown) == len(PEOPLE)
