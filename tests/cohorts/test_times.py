@@ -214,7 +214,7 @@ def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None
     columns = "BIRTHYR BIRTHMO mother_dob birth_weight place_of_birth"
     path = write(tmp_path / "p.tsv", f"age months {columns}\na F CN 70 0 1941 5 1915-01-02 3 Ulm\n")
     cohort = load_cohort(path)
-    assert {*columns.split()} & {*cohort.participants} == {"birth_weight", "place_of_birth"}
+    assert {*columns.split()} & {*cohort.participants} == {"birth_weight"}
     rows = "a F CN 1915-01-02 2020-03-15\na F CN 1915-01-02 2021-03-15\n"
     with pytest.raises(CohortError, match="no column age_years"):
         load_cohort(write(tmp_path / "p.tsv", f"mother_dob visit_date\n{rows}"))

@@ -204,7 +204,7 @@ BAD_TRIALS: list[tuple[Change, str]] = [
     (lambda t: t[t["months"] > 0], "needs a visit at month 0"),
     (lambda t: t.assign(mmse=t["months"]), "mmse changes after baseline, so the treatment may"),
     (lambda t: t.assign(apoe4=np.where(t["age_years"] < 75, 1, np.nan)), "apoe4 is missing for"),
-    (lambda t: t.assign(town=t["participant_id"]), "town has 120 different words"),
+    (lambda t: t.assign(clinic=t["participant_id"]), "clinic has 120 different words"),
     (
         lambda t: t.query('months < 24 or arm == "treatment" or participant_id == "p000"'),
         "Only 1 of the control arm has an outcome at month 24",
@@ -303,3 +303,14 @@ def test_one_visit_after_baseline_is_enough() -> None:
     found = {effect.estimator for effect in estimate_effects(read_trial(table))}
     assert {"ancova", "change", "unadjusted"} <= found
     assert "mmrm" not in found
+
+
+def test_what_identifies_people_is_not_adjusted_for_unless_it_is_named(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    number = tables[0]["participant_id"].str[-1]
+    own = tables[0].assign(plz=number, city=number.map({"1": "Ulm"}).fillna("Bonn"))
+    trial = read_trial(own)
+    assert [*trial.covariates] == [*read_trial(tables[0]).covariates]
+    assert "Not adjusted for, because they identify people: plz, city." in trial.notes
+    assert [*read_trial(own, covariates=["city"]).covariates] == ["city=Ulm"]

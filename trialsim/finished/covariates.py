@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cohorts.sources.meaning.identifying import find_identifying
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
 
@@ -75,6 +76,13 @@ def read_covariates(
         if name not in _NOT_COVARIATES and name != outcome
     ]
     rows = frame.set_axis(long.index)
+    notes = []
+    if chosen is None:
+        dated, named = find_identifying(rows[names])
+        if dated or named:
+            own = ", ".join(name for name in names if name in {*dated, *named})
+            notes.append(f"Not adjusted for, because they identify people: {own}.")
+            names = [name for name in names if name not in {*dated, *named}]
     changing = [name for name in names if _changes(rows[name], long["participant_id"])]
     endpoints = [name for name in changing if chosen is None and name.endswith("_mm3")]
     offered = [name for name in changing if name not in endpoints]
@@ -90,7 +98,7 @@ def read_covariates(
     first = rows[names].set_axis(long["participant_id"].to_numpy()).groupby(level=0).first()
     kept = [name for name in names if name not in endpoints]
     columns = [_encode(first[name].reindex(people)) for name in kept]
-    notes = [f"{name} changes after baseline: another endpoint, not used." for name in endpoints]
+    notes += [f"{name} changes after baseline: another endpoint, not used." for name in endpoints]
     table = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=people)
     constant = [str(name) for name in table if table[name].nunique() < 2]
     notes += [f"{name} is the same for everyone: not used." for name in constant]

@@ -1,6 +1,7 @@
 """Columns that identify people, whatever they are called: they are told, and not kept."""
 
 import re
+import unicodedata
 from typing import Final
 
 import pandas as pd
@@ -22,22 +23,56 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}|\+[1-9]\d?[\d ()/.-]{7,}", re.IGNORECASE)
+"""An address of e-mail; a number of a telephone, with its country."""
+
 _GLANCED_AT: Final = 20
 _LOOKED_AT: Final = 1000
 """So many values tell whether a column may hold dates, and whether it does."""
 
+_NUMBER: Final = "(no|number|nr|nummer|numero)?"
 _NAMES: Final = re.compile(
-    r"((patient|subject|participant|pt|first|last|middle|given|family|full|maiden)*|[flm])names?"
-    r"|names?(first|given|family)|(surname|forename|vorname|nachname|geburtsname|pr[eé]nom|nom)"
-    r"|(pt|patient)?initials?|(ssn|socialsecurity|medicalrecord|nhs|mrn)(no|number|nr)?"
-    r"|(national|hospital|nhs)(id|no|number|nr)"
-    r"|(e?mail|emailaddress|(tele|mobile|cell|home)?phone(no|number|nr)?|mobile|telephone)"
-    r"|((home|street|postal)?addr(ess)?|street|zip(code)?|post(al)?code|plz|passport(no|number)?)"
+    "(patient|patienten|pt|subject|participant|proband|client|user|remote|home|private|work"
+    "|contact|emergency|residence|residential|postal|mailing|birth)*("
+    # names and initials
+    "((first|last|middle|given|family|full|maiden)*|[flm])names?|names?(first|given|family)"
+    "|surname|forename|initials?"
+    "|name|(vor|nach|familien|geburts|ruf|ma(e)?dchen)name"
+    "|prenoms?|nom(s|defamille|denaissance|dejeunefille)?"
+    "|nombres?(completo)?|apellidos?"
+    # numbers that institutions give
+    f"|(ssn|socialsecurity|medicalrecord|nhs|mrn){_NUMBER}|(national|hospital|nhs)(id|no|number|nr)"
+    "|passport(no|number)?|(reisepass|personalausweis|sozialversicherungs|versicherten"
+    "|krankenversicherten|steuer|fall)(nr|nummer)|steuerid"
+    "|numero(de)?(secu|securitesociale|passeport)|numero(de)?(seguridadsocial|historiaclinica"
+    "|pasaporte)|historiaclinica|dni"
+    # e-mail, telephone, networks
+    "|e?mails?(address|adresse|id)?|courriel|adresse(mail|email|electronique)"
+    "|correo(s|electronico)?|direccion(de)?correo(electronico)?"
+    f"|(tele|mobile|cell)?phone{_NUMBER}|mobile{_NUMBER}|telephone|tel{_NUMBER}|fax{_NUMBER}"
+    "|telefon(nr|nummer|privat|mobil)?|handy(nr|nummer)?|(mobil|ruf)(nr|nummer)|(numero(de)?)?telephone(portable|fixe)?"
+    "|(numero(de)?)?(telefono(movil|fijo)?|movil|celular)|emergencycontact"
+    "|ip(v|addr|address|adresse)?|(adresse|direccion)ip|macaddress"
+    # where somebody lives or was born
+    "|(street|postal)?addr(ess)?(line)?|street(name|address)?|house(no|number)"
+    "|(wohn|post)?adresse|anschrift|strasse(n?name|n?nummer|n?nr)?|hausnummer"
+    "|adresse(postale)?|rue|domicil(e|io)|calle|direccion(postal)?"
+    "|zip(code)?|post(al)?code|plz|postleitzahl|code?postale?|codigopostal"
+    "|(home)?(city|town)(name|ofresidence|ofbirth)?|municipality|placeof(birth|residence)"
+    "|birthplace|(wohn|geburts|heimat)?(ort|stadt)|(wohn)?gemeinde|ortschaft"
+    "|(ville|commune|lieu)(de)?(naissance|residence)|ville|commune"
+    "|(ciudad|municipio|lugar)(de)?(nacimiento|residencia)|ciudad|municipio|localidad"
+    "|(gps)?(latitude|longitude|coordinates)|gps|breitengrad|la(e)?ngengrad|latitud|longitud"
+    ")(patient|participant|subject|home|work|private)?"
 )
-"""By the whole name, joined."""
+"""By the whole name, joined, in English, German, French and Spanish."""
 
 _WORDS: Final = frozenset(
-    {"phone", "telephone", "email", "surname", "forename", "mrn", "ssn", "initials", "inits"}
+    {
+        *("phone", "telephone", "email", "surname", "forename", "mrn", "ssn", "initials", "inits"),
+        *("postcode", "zipcode", "plz", "postleitzahl", "vorname", "nachname", "prenom"),
+        *("apellido", "apellidos", "courriel"),
+    }
 )
 """By one word beside any others, as in `contact_email`."""
 
@@ -51,11 +86,9 @@ def leave_out_identifying(records: Records) -> None:
     """
     frame = records.frame
     stated = {new for new, old in records.column_names.items() if new != old}
-    names = list_covariates(frame)
-    dated = [name for name in names if _holds_dates(frame[name])]
-    named = [
-        name for name in names if name not in dated and name not in stated and _is_named_so(name)
-    ]
+    covariates = list_covariates(frame)
+    dated, named = find_identifying(frame[covariates])
+    named = [name for name in named if name not in stated]
     for found, what in ((dated, "dates identify"), (named, "they identify")):
         if found:
             own = join_names(records.get_source_name(name) for name in found)
@@ -63,22 +96,46 @@ def leave_out_identifying(records: Records) -> None:
     records.frame = frame.drop(columns=[*dated, *named])
 
 
+def find_identifying(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the columns of dates, and those of names, numbers and addresses of people.
+
+    Parameters
+    ----------
+    frame
+        Covariates, as they are written in a table.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"Wohnort": ["Ulm"], "zip_score": [3], "seen": ["1.2.1999"]})
+    >>> find_identifying(table)
+    (['seen'], ['Wohnort'])
+    """
+    names = [str(name) for name in frame]
+    dated = [name for name in names if _hold(frame[name], _DATE)]
+    others = [name for name in names if name not in dated]
+    return dated, [n for n in others if _is_named_so(n) or _hold(frame[n], _ADDRESS)]
+
+
 def _is_named_so(name: str) -> bool:
-    words = re.findall(r"[a-zà-ÿ]+", name.lower())
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower().replace("\u00df", "ss")
+    plain = "".join(
+        c for c in unicodedata.normalize("NFKD", parted) if not unicodedata.combining(c)
+    )
+    words = re.findall("[a-z]+", plain)
     return not _WORDS.isdisjoint(words) or _NAMES.fullmatch("".join(words)) is not None
 
 
-def _holds_dates(values: pd.Series) -> bool:
-    """Return whether most values of a column are dates, in whatever form."""
+def _hold(values: pd.Series, kind: re.Pattern[str]) -> bool:
+    """Return whether most values of a column are of a kind, such as dates in whatever form."""
     if pd.api.types.is_datetime64_any_dtype(values):
-        return True
+        return kind is _DATE
     known = values.dropna()
-    if not any(_are_dates(known.iloc[:_GLANCED_AT])):
+    if not any(_match(known.iloc[:_GLANCED_AT], kind)):
         return False
-    dates = _are_dates(known.iloc[:_LOOKED_AT])
-    return 2 * sum(dates) > len(dates)
+    matches = _match(known.iloc[:_LOOKED_AT], kind)
+    return 2 * sum(matches) > len(matches)
 
 
-def _are_dates(values: pd.Series) -> list[bool]:
-    kinds = parse_text(values.drop_duplicates()).dropna()
-    return [_DATE.fullmatch(kind) is not None for kind in kinds]
+def _match(values: pd.Series, kind: re.Pattern[str]) -> list[bool]:
+    texts = parse_text(values.drop_duplicates()).dropna()
+    return [kind.fullmatch(text) is not None for text in texts]
