@@ -124,6 +124,27 @@ def test_dates_of_several_conventions_are_refused(tmp_path: Path, other: str) ->
         load_cohort(path)
 
 
+@pytest.mark.parametrize("form", ["{y}/{d}/{m}", "{y}-{d}-{m}", "{y}{d}{m}"])
+def test_dates_with_the_day_second_are_refused_and_no_month_is_taken_for_a_day(
+    tmp_path: Path, form: str
+) -> None:
+    days = [("2020", "31", "03"), ("2022", "15", "03"), ("2020", "05", "06"), ("2022", "05", "07")]
+    rows = [f"{'ab'[k // 2]} {form.format(y=y, d=d, m=m)}" for k, (y, d, m) in enumerate(days)]
+    for quarantine in (False, True):
+        with pytest.raises(CohortError, match="the day before the month"):
+            load_cohort(write_dates(tmp_path, *rows), quarantine=quarantine)
+
+
+def test_one_date_with_the_day_second_is_a_slip_of_its_row(tmp_path: Path) -> None:
+    rows = ("a 2020-03-31", "a 2022-03-31", "b 2020-31-03", "b 2022-03-31")
+    cohort = load_cohort(write_dates(tmp_path, *rows), quarantine=True)
+    assert cohort.participants["participant_id"].tolist() == ["a"]
+    assert cohort.visits["months_from_baseline"].round().tolist() == [0, 24]
+    many = pd.Series(["2020-03-31"] * 60 + ["2020-31-03"] * 3)
+    assert parse_dates(many).fault is None
+    assert "day before the month" in str(parse_dates(many[20:]).fault)
+
+
 def test_dates_of_single_visits_need_no_order(tmp_path: Path) -> None:
     cohort = load_cohort(write_dates(tmp_path, "a 03/04/2020", "b 05/06/2020"))
     assert cohort.visits["months_from_baseline"].tolist() == [0, 0]

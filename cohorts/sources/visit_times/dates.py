@@ -9,6 +9,7 @@ import pandas as pd
 from cohorts.sources.values import parse_text
 
 _WHOLE_DATE: Final = r"\d{4}-?\d{2}-?\d{2}([T ].*)?"
+_YEAR_FIRST: Final = r"^\d{4}(?P<s>[-/.])(?P<second>\d{1,2})(?P=s)(?P<third>\d{1,2})([T ].*)?$"
 _LOCAL_DATE: Final = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})$"
 _TELLING: Final = (
     r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})(?P<time>[T ].*)?",
@@ -16,6 +17,9 @@ _TELLING: Final = (
     r"(?P<m>[a-zä]{3,9}) (?P<d>\d{1,2}),? (?P<y>\d{4})(?P<time>[T ].*)?",
 )
 """Forms whose order nobody mistakes: 2011/9/1, 01SEP2011, 1-Sep-2011, Sep 1, 2011."""
+
+_SLIPS: Final = 1 / 20
+"""Share of dates with the day before the month up to which they are slips in single rows."""
 
 _NAMES: Final = (
     ("january", "januar"),
@@ -84,9 +88,14 @@ def parse_dates(values: pd.Series) -> Dates:
     >>> parse_dates(pd.Series(["03/04/2020", "05/06/2021"])).fault
     "dates are like '03/04/2020', and day and month cannot be told apart, as none is above 12"
     """
-    text = _spell_out(parse_text(values))
+    written = parse_text(values)
+    text = _spell_out(written)
     whole = text.where(text.str.fullmatch(_WHOLE_DATE).fillna(False).astype(bool))
     days = pd.to_datetime(whole, errors="coerce", format="ISO8601", utc=True)
+    if (swapped := _find_day_second(written, days.notna())) is not None:
+        fault = f"dates are like {swapped!r}, with the day before the month"
+        nothing = pd.Series(pd.NaT, index=days.index, dtype=days.dtype)
+        return Dates(nothing, example=swapped, fault=fault)
     given = text.dropna()
     if given.empty or whole.notna().any():
         return Dates(days)
@@ -117,6 +126,26 @@ def parse_dates(values: pd.Series) -> Dates:
         pd.DataFrame({"year": year, "month": month, "day": day}), errors="coerce", utc=True
     )
     return Dates(days, "day" if is_day_first else "month", example)
+
+
+def _find_day_second(written: "pd.Series[str]", is_read: "pd.Series[bool]") -> str | None:
+    """Return a date like 2024-31-03 where such are no slips: of others the order is not known.
+
+    Parameters
+    ----------
+    written
+        The values.
+    is_read
+        Which are dates with the year first, or with the name of the month.
+    """
+    compact = r"^(\d{4})(\d{2})(\d{2})(?=$|[T ])"
+    found = written.str.replace(compact, r"\1-\2-\3", regex=True).str.extract(_YEAR_FIRST)
+    second, third = (pd.to_numeric(found[name]) for name in ("second", "third"))
+    swapped = second.between(13, 31) & third.between(1, 12)
+    n, n_right = int(swapped.sum()), int((is_read & ~third.between(1, 12)).sum())
+    if n == 0 or (n_right and (n == 1 or n <= _SLIPS * (n + n_right))):
+        return None
+    return str(written[swapped].iloc[0])
 
 
 def _spell_out(given: "pd.Series[str]") -> "pd.Series[str]":
