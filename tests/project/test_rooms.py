@@ -1,6 +1,7 @@
 """Who may import whom (ARCHITECTURE.md): arrows point down, siblings never meet."""
 
 import ast
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,38 +16,55 @@ ALLOWED = {
 }
 
 
+@dataclass(frozen=True)
+class Module:
+    """What a module imports, and the functions and classes of its own that others may import."""
+
+    packages: frozenset[str]
+    imports: frozenset[tuple[str, ...]]
+    names: tuple[str, ...]
+
+
 @cache
-def parse_modules() -> dict[Path, ast.Module]:
-    """Return every module of ours, by its path."""
+def read_modules() -> dict[Path, Module]:
+    """Return every module of ours, by its path; their trees, of millions of objects, are let go."""
     paths = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
-    return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+    return {path.relative_to(ROOT): read_module(path) for path in paths}
 
 
-def imported_packages(tree: ast.Module) -> set[str]:
-    found: set[str] = set()
+def read_module(path: Path) -> Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    packages: set[str] = set()
+    imports: set[tuple[str, ...]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            packages |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
-    return found
+            parts = tuple(node.module.split("."))
+            packages.add(parts[0])
+            names = [alias.name for alias in node.names]
+            imports |= {(*parts, name) for name in names} if len(parts) == 1 else {parts}
+    own = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    public = tuple(name for name in own if not name.startswith("_"))
+    return Module(frozenset(packages), frozenset(imports), public)
 
 
 def test_rooms_import_only_what_stands_below_them() -> None:
     wrong = []
-    for path, tree in parse_modules().items():
+    for path, module in read_modules().items():
         room, *rest = path.parts
         sees_all = room == "trialsim" and rest[0] in ("cli", "study", "explorer")
         allowed = ROOMS if sees_all else ALLOWED[room]
-        wrong += [(path, name) for name in (imported_packages(tree) & ROOMS) - allowed]
+        wrong += [(path, name) for name in (module.packages & ROOMS) - allowed]
     assert not wrong
 
 
 def test_only_the_models_know_torch() -> None:
-    others = {
-        path: tree for path, tree in parse_modules().items() if path.parts[0] != "brlp_models"
-    }
-    assert not [path for path, tree in others.items() if imported_packages(tree) & TORCH]
+    assert not [
+        path
+        for path, module in read_modules().items()
+        if path.parts[0] != "brlp_models" and module.packages & TORCH
+    ]
 
 
 FLOORS = {
@@ -64,24 +82,14 @@ FLOORS = {
 """Rooms of a package from the ground up: a room takes from itself and from those below."""
 
 
-def list_imports(tree: ast.Module) -> set[tuple[str, ...]]:
-    found: set[tuple[str, ...]] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parts = tuple(node.module.split("."))
-            names = [alias.name for alias in node.names]
-            found |= {(*parts, name) for name in names} if len(parts) == 1 else {parts}
-    return found
-
-
 def test_rooms_take_nothing_from_rooms_above_them() -> None:
     wrong = []
-    for path, tree in parse_modules().items():
+    for path, module in read_modules().items():
         package, room, *_ = path.parts
         floors = FLOORS.get(package, ())
         if room in floors:
             above = floors[floors.index(room) + 1 :]
-            taken = {parts[:2] for parts in list_imports(tree)}
+            taken = {parts[:2] for parts in module.imports}
             wrong += [(path, name) for name in above if (package, name) in taken]
     assert not wrong
 
@@ -116,10 +124,9 @@ SAME_IN_TWO_ROOMS = {
 def test_a_name_has_one_meaning() -> None:
     """Commands and verbs bear the names of what they ask for; no other function has two homes."""
     homes: dict[str, set[Path]] = {}
-    for path, tree in parse_modules().items():
+    for path, module in read_modules().items():
         if path.parts[:2] == ("trialsim", "cli") or path == Path("trialsim/study/verbs.py"):
             continue
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                homes.setdefault(node.name, set()).add(path)
+        for name in module.names:
+            homes.setdefault(name, set()).add(path)
     assert {name for name, paths in homes.items() if len(paths) > 1} == SAME_IN_TWO_ROOMS
