@@ -40,6 +40,8 @@ def find_fault(name: str) -> str | None:
 
 def show_plainly(text: str) -> str:
     """Return text with its invisible characters written out, so that no terminal obeys them."""
+    if text.isprintable():  # as nearly all are
+        return text
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text

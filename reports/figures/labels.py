@@ -66,12 +66,15 @@ def _drawable() -> frozenset[int]:
 
 def drawable_text(text: str) -> str:
     """Return `text` with a box in place of each sign that the font lacks."""
-    return "".join(sign if ord(sign) in _drawable() else MISSING for sign in text)
+    if text.isascii() and text.isprintable():  # the font has these
+        return text
+    drawable = _drawable()
+    return "".join(sign if ord(sign) in drawable else MISSING for sign in text)
 
 
 def label_text(value: object, *, limit: int = 40) -> str:
     """Return `value` on one line, at most `limit` characters, with signs that the font has."""
-    line = drawable_text(" ".join(str(value).split()))
+    line = drawable_text(" ".join(str(value).split())[: limit + 1])
     short = line if len(line) <= limit else line[: limit - 1] + "\u2026"
     # matplotlib leaves labels with a leading underscore out of legends
     return "\u2009" + short if short.startswith("_") else short

@@ -29,7 +29,8 @@ def show_text(value: Any, *, limit: int = 200) -> str:
     """Return text on one line, cut to `limit` characters, invisible ones written out."""
     if is_blank(value):
         return MISSING
-    line = show_plainly(" ".join(str(value).split()))
+    # what is written out is never shorter: a sign more than is shown tells that there is more
+    line = show_plainly(" ".join(str(value).split())[: limit + 1])
     return line if len(line) <= limit else line[: limit - 1] + "\u2026"
 
 
