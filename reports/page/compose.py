@@ -70,30 +70,31 @@ def compose_page(
             "A list of people names them, and this report is to identify nobody: add --identify "
             "for internal use, or leave out --list-people."
         )
-    facts = facts if privacy.identify else mask_facts(facts)
-    sections = number_sections(
-        section
-        for section in (
-            describe_comparison(facts),
-            describe_selection(facts, privacy, n_listed=n_listed),
-            describe_prediction(facts, privacy),
-            describe_power(facts),
-            describe_sensitivity(facts),
-            describe_costs(facts),
-            describe_optimization(facts),
-            describe_estimand(facts),
-            describe_mechanism(facts, privacy),
-            describe_analysis(facts),
-            describe_simulation(facts),
-            describe_interim(facts),
-            describe_paragraphs(facts),
-            describe_limits(facts, anchors),
-            describe_identity(facts, privacy),
-            describe_reference_values(anchors),
-            describe_all_rows(facts),
+    with facts.study.snapshot():  # sections ask for more of its rows
+        facts = facts if privacy.identify else mask_facts(facts)
+        sections = number_sections(
+            section
+            for section in (
+                describe_comparison(facts),
+                describe_selection(facts, privacy, n_listed=n_listed),
+                describe_prediction(facts, privacy),
+                describe_power(facts),
+                describe_sensitivity(facts),
+                describe_costs(facts),
+                describe_optimization(facts),
+                describe_estimand(facts),
+                describe_mechanism(facts, privacy),
+                describe_analysis(facts),
+                describe_simulation(facts),
+                describe_interim(facts),
+                describe_paragraphs(facts),
+                describe_limits(facts, anchors),
+                describe_identity(facts, privacy),
+                describe_reference_values(anchors),
+                describe_all_rows(facts),
+            )
+            if section is not None
         )
-        if section is not None
-    )
     sections = number_sections((*sections, describe_index(sections)))
     picture = draw_decision(facts)
     answer = replace(describe_answer(facts), notes=_list_notes(facts, sections), picture=picture)

@@ -119,42 +119,45 @@ class Study(StudyFile):
         read: Callable[[duckdb.DuckDBPyConnection, str, str, list[str]], Rows],
     ) -> Rows:
         with self.snapshot():
-            found = self._find(table, run_id)
-            with self._reading() as connection:
-                return read(connection, table, found["run_id"], list(found["column_names"]))
-
-    def _find(self, table: str, run_id: str | None) -> "pd.Series[Any]":
-        """Return which run wrote the rows of a table that are read, and its columns."""
-        written = self.tables() if run_id is None else self._tables_of(run_id)
-        rows = written[written["table_name"] == table]
-        if rows.empty:
-            if table not in TABLES:
-                names = ", ".join(sorted(written["table_name"].unique())) or "none yet"
-                raise ReportError(f"No table is called {table!r}; {self.path} has {names}.")
-            command = find_command(table)
-            raise ReportError(f"The study {self.path} has no {table} yet; `{command}` writes them.")
-        found = rows.iloc[0]
-        with self._reading() as connection:
-            pruned = read_pruned(connection)
-            if {(found["run_id"], one) for one in (table, SOURCES.get(table))} & pruned:
+            written = self._latest() if run_id is None else _index(self._tables_of(run_id))
+            if table not in written:
+                raise ReportError(self._describe_lack(table, list(written)))
+            found, columns = written[table]
+            if {(found, one) for one in (table, SOURCES.get(table))} & self._pruned():
                 raise ReportError(
-                    f"The rows of {table} that {found['run_id']} wrote were dropped by "
+                    f"The rows of {table} that {found} wrote were dropped by "
                     "`trialsim study prune`."
                 )
-        return found
+            with self._reading() as connection:
+                return read(connection, table, found, columns)
+
+    def _describe_lack(self, table: str, names: list[str]) -> str:
+        if table not in TABLES:
+            listed = ", ".join(sorted(names)) or "none yet"
+            return f"No table is called {table!r}; {self.path} has {listed}."
+        return f"The study {self.path} has no {table} yet; `{find_command(table)}` writes them."
+
+    def _latest(self) -> dict[str, tuple[str, list[str]]]:
+        return self._find_once("latest", lambda: _index(self.tables()))
+
+    def _pruned(self) -> set[tuple[str, str]]:
+        def find() -> set[tuple[str, str]]:
+            with self._reading() as connection:
+                return read_pruned(connection)
+
+        return self._find_once("pruned", find)
 
     def writers(self) -> dict[str, str]:
         """Return which run wrote each table that `read` gives."""
-        written = self.tables()
-        return dict(zip(written["table_name"], written["run_id"], strict=True))
+        return {table: run_id for table, (run_id, _) in self._latest().items()}
 
     def has(self, table: str) -> bool:
         """Say whether a finished run has written `table`."""
-        return bool((self.tables()["table_name"] == table).any())
+        return table in self._latest()
 
     def tables(self) -> pd.DataFrame:
         """Return one row for each table that `read` gives: its run, rows, columns and command."""
-        return self._query_once(queries.LATEST_TABLES)
+        return self._find_once("tables", lambda: self.query(queries.LATEST_TABLES)).copy()
 
     def runs(self) -> pd.DataFrame:
         """Return every run, the unfinished ones too; a dead writer's is shown as interrupted."""
@@ -237,6 +240,12 @@ class Study(StudyFile):
 
     def _tables_of(self, run_id: str) -> pd.DataFrame:
         return self.query(queries.TABLES_OF_RUN, [run_id])
+
+
+def _index(tables: pd.DataFrame) -> dict[str, tuple[str, list[str]]]:
+    """Return, of each table, which run wrote it and its columns."""
+    columns = map(list, tables["column_names"])
+    return dict(zip(tables["table_name"], zip(tables["run_id"], columns, strict=True), strict=True))
 
 
 def _now() -> datetime:

@@ -1,11 +1,11 @@
 """The one file of a study: opened by one writer at a time, and by whoever reads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import duckdb
 import pandas as pd
@@ -32,6 +32,8 @@ LONGEST_QUERY_SECONDS: Final = 600.0
 
 _Identity = tuple[int, ...]
 
+_Found = TypeVar("_Found")
+
 _SEEN: Final[dict[Path, _Identity]] = {}
 """Study files of the newest version without code of their own, as they were when that was seen.
 
@@ -52,9 +54,7 @@ class StudyFile:
     _held: list[duckdb.DuckDBPyConnection] = field(
         init=False, repr=False, compare=False, default_factory=list
     )
-    _known: dict[str, pd.DataFrame] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    _known: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
     source: Path = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -160,13 +160,14 @@ class StudyFile:
         finally:
             self._let_go()
 
-    def _query_once(self, sql: str) -> pd.DataFrame:
-        """Return what `query` does; asked once only as long as the file is held open."""
-        if sql in self._known:
-            return self._known[sql].copy()
-        found = self.query(sql)
+    def _find_once(self, name: str, find: Callable[[], _Found]) -> _Found:
+        """Return what `find` does; asked once only as long as the file is held open."""
+        if name in self._known:
+            known: _Found = self._known[name]
+            return known
+        found = find()
         if self._held:
-            self._known[sql] = found.copy()
+            self._known[name] = found
         return found
 
     @contextmanager

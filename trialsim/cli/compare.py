@@ -34,16 +34,18 @@ def compare(asked: Asked) -> None:
     from trialsim.study.summaries import summarize_capture
 
     result = asked.answer("compare")
-    if asked.output is not None:
-        from trialsim.study.files import write_comparison
+    with result.study.snapshot():
+        if asked.output is not None:
+            from trialsim.study.files import write_comparison
 
-        write_comparison(result, asked.output)
+            write_comparison(result, asked.output)
+        rates, parts = result.table("capture_rates"), summarize_capture(result)
     if asked.as_json:
-        print_table(result.table("capture_rates"), as_json=True)
+        print_table(rates, as_json=True)
         return
-    for title, rows in summarize_capture(result).items():
+    for title, rows in parts.items():
         typer.echo(title)
         print_table(rows)
         typer.echo("")
-    for name in list_unattainable(result.table("capture_rates")["strategy"].unique()):
+    for name in list_unattainable(rates["strategy"].unique()):
         typer.echo(f"{name} knows the future: a bound that no strategy can reach.")

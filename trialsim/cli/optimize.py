@@ -43,11 +43,13 @@ def optimize(asked: Asked) -> None:
     from trialsim.study.summaries import summarize_front
 
     result = asked.answer("optimize")
-    if asked.output is not None:
-        write_front(result, asked.output)
-    if asked.as_json:
+    with result.study.snapshot():
+        if asked.output is not None:
+            write_front(result, asked.output)
         tables = {"design_front": result.table("design_front")}
-        print_tables(tables, notes=result.notes("design_front"))
+        notes, best = result.notes("design_front"), summarize_front(result)
+    if asked.as_json:
+        print_tables(tables, notes=notes)
         return
     typer.echo("The best of the designs that nothing beats, and those that were simulated:")
-    print_table(summarize_front(result))
+    print_table(best)

@@ -57,16 +57,20 @@ def power(asked: Asked) -> None:
     from trialsim.study.summaries import POWER_TABLES, pick_near_target, summarize_sizes
 
     result = asked.answer("power")
-    if asked.output is not None:
-        from trialsim.study.files import write_power
+    with result.study.snapshot():
+        if asked.output is not None:
+            from trialsim.study.files import write_power
 
-        write_power(result, asked.output)
+            write_power(result, asked.output)
+        if asked.as_json:
+            tables = {name: result.table(name) for name in POWER_TABLES}
+            notes = result.notes("sample_sizes")
+        else:
+            nearest, sizes = pick_near_target(result), summarize_sizes(result)
     if asked.as_json:
-        print_tables(
-            {name: result.table(name) for name in POWER_TABLES}, notes=result.notes("sample_sizes")
-        )
+        print_tables(tables, notes=notes)
         return
     typer.echo("Simulated power beside the closed form, at the size nearest the target:")
-    print_table(pick_near_target(result))
+    print_table(nearest)
     typer.echo("\nSample sizes:")
-    print_table(summarize_sizes(result))
+    print_table(sizes)

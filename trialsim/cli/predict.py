@@ -65,6 +65,8 @@ def predict(asked: Asked) -> None:
         typer.echo(f"{n_done} people are finished; `trialsim study join {asked.study}` at the end.")
         return
     result = asked.answer("predict")
-    if asked.output is not None:
-        write_csv_tables(result, PREDICTION_TABLES, asked.output)
-    print_table(summarize_predictions(result), as_json=asked.as_json)
+    with result.study.snapshot():
+        if asked.output is not None:
+            write_csv_tables(result, PREDICTION_TABLES, asked.output)
+        found = summarize_predictions(result)
+    print_table(found, as_json=asked.as_json)

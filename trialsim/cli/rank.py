@@ -30,8 +30,10 @@ def rank(asked: Asked) -> None:
     from trialsim.study.summaries import summarize_selections
 
     result = asked.answer("rank")
-    if asked.output is not None:
-        from trialsim.study.files import write_ranking
+    with result.study.snapshot():
+        if asked.output is not None:
+            from trialsim.study.files import write_ranking
 
-        write_ranking(result, asked.output)
-    print_table(summarize_selections(result), as_json=asked.as_json)
+            write_ranking(result, asked.output)
+        found = summarize_selections(result)
+    print_table(found, as_json=asked.as_json)

@@ -146,8 +146,8 @@ def run_steps(
     """
     fingerprints: dict[str, str] = {}
     undone: set[str] = set()
-    before = study.read(DESCRIPTION) if study.has(DESCRIPTION) else None
     with study.as_only_writer():
+        before = study.read(DESCRIPTION) if study.has(DESCRIPTION) else None
         for position, step in enumerate(steps):
             if undone & set(step.stands_on):
                 undone.add(step.name)

@@ -268,9 +268,10 @@ def read_recorded(study: Path) -> Values:
     if not study.exists():
         return {}
     opened = Study.open(study, read_only=True)
-    if not opened.has(DESCRIPTION):
-        return {}
-    rows = opened.read(DESCRIPTION)
+    with opened.snapshot():
+        if not opened.has(DESCRIPTION):
+            return {}
+        rows = opened.read(DESCRIPTION)
     values = {
         RENAMED.get(key, key): json.loads(text)
         for key, text in zip(rows["key"], rows["value"], strict=True)

@@ -42,18 +42,19 @@ def compose_trial_page(
     privacy
         What may be told of single people; by default nothing.
     """
-    facts = facts if privacy.identify else mask_facts(facts)
-    sections = number_sections(
-        (
-            describe_effects(facts),
-            describe_trial_estimand(facts),
-            describe_people(facts, privacy),
-            describe_missing(facts),
-            describe_twins(facts),
-            describe_trial_limits(facts),
-            describe_identity(facts, privacy),
+    with facts.study.snapshot():  # sections ask for more of its rows
+        facts = facts if privacy.identify else mask_facts(facts)
+        sections = number_sections(
+            (
+                describe_effects(facts),
+                describe_trial_estimand(facts),
+                describe_people(facts, privacy),
+                describe_missing(facts),
+                describe_twins(facts),
+                describe_trial_limits(facts),
+                describe_identity(facts, privacy),
+            )
         )
-    )
     warned = [
         block.text
         for section in sections
