@@ -170,36 +170,24 @@ def test_nobody_is_made_up_in_a_bundle(tiny_folder: Callable[..., Path], tmp_pat
 
 # MONAI imports all its modules to run a bundle
 @pytest.mark.slow
-def test_a_bundle_refuses_people_without_a_covariate(
-    tiny_folder: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize(
+    ("changes", "lacking"),
+    [({}, "volume_hippocampus"), (TWO_CHANNELS, "scan_FLAIR")],
+    ids=["covariate", "channel"],
+)
+def test_a_bundle_refuses_people_without_what_it_reads(
+    changes: dict[str, Any], lacking: str, tiny_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    bundle = export(tiny_folder(), tmp_path / "bundle")
-    write_scan(load_model(tiny_folder()), tmp_path / "scan.nii.gz")
-    lacking = {key: value for key, value in COVARIATES.items() if key != "volume_hippocampus"}
-    with pytest.raises(RuntimeError, match="volume_hippocampus"):
+    bundle = export(tiny_folder(**changes), tmp_path / "bundle")
+    write_scan(load_model(tiny_folder(**changes)), tmp_path / "scan.nii.gz")
+    known = {key: value for key, value in COVARIATES.items() if key != lacking}
+    with pytest.raises(RuntimeError, match=lacking):
         monai.bundle.run(
             config_file=str(bundle / "configs" / "inference.json"),
             bundle_root=str(bundle),
             scan=str(tmp_path / "scan.nii.gz"),
             baseline_age=BASELINE_AGE,
-            **lacking,
-        )
-    assert not (bundle / "output").exists()
-
-
-@pytest.mark.slow
-def test_a_bundle_refuses_people_without_a_channel(
-    tiny_folder: Callable[..., Path], tmp_path: Path
-) -> None:
-    bundle = export(tiny_folder(**TWO_CHANNELS), tmp_path / "bundle")
-    write_scan(load_model(tiny_folder(**TWO_CHANNELS)), tmp_path / "scan.nii.gz")
-    with pytest.raises(RuntimeError, match="scan_FLAIR"):
-        monai.bundle.run(
-            config_file=str(bundle / "configs" / "inference.json"),
-            bundle_root=str(bundle),
-            scan=str(tmp_path / "scan.nii.gz"),
-            baseline_age=BASELINE_AGE,
-            **COVARIATES,
+            **known,
         )
     assert not (bundle / "output").exists()
 
