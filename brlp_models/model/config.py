@@ -6,14 +6,12 @@ are all read from here.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from brlp_models.model.config_checks import compute_downsampling, find_misfits
 from cohorts.identifiers import PLAIN
-from cohorts.schema import SIDES
 from cohorts.volumes.measurement import describe_learned
 
 Triple = tuple[int, int, int]
@@ -76,9 +74,6 @@ class ScheduleConfig(_Part):
     beta_end: float = 0.0205
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
 
-
-CHANNELS: Final = ("T1w", "FLAIR", "T2w", "PDw", "T2starw")
-"""The contrasts that a scan may have, as BIDS calls them."""
 
 NetworkName = Literal["UNet", "BasicUNet", "DynUNet", "SegResNet"]
 
@@ -320,7 +315,7 @@ class ModelConfig(_Part):
     @property
     def latent_shape(self) -> Triple:
         """Voxels of a latent, before padding."""
-        factor = _downsampling(self.autoencoder)
+        factor = compute_downsampling(self.autoencoder)
         return (self.shape[0] // factor, self.shape[1] // factor, self.shape[2] // factor)
 
     @property
@@ -336,126 +331,9 @@ class ModelConfig(_Part):
 
     @model_validator(mode="after")
     def _check_parts_fit(self) -> "ModelConfig":
-        problems = [*_grid_problems(self), *_channel_problems(self), *_network_problems(self)]
-        problems += _context_problems(self)
-        problems += _name_problems(self)
-        problems += _region_problems(self)
-        if problems:
+        if problems := find_misfits(self):
             raise ValueError("; ".join(problems))
         return self
 
 
 _UNET_ONLY = frozenset({"out_channels", "dropout_cattn"})
-
-
-def _downsampling(args: Mapping[str, Any]) -> int:
-    return int(2 ** (len(args["channels"]) - 1))
-
-
-def _grid_problems(config: ModelConfig) -> list[str]:
-    factor = _downsampling(config.autoencoder)
-    problems = []
-    if any(size % factor for size in config.shape):
-        problems.append(f"shape must be divisible by {factor}, got {config.shape}")
-    affine = np.asarray(config.affine, dtype=float)
-    if affine.shape != (4, 4):
-        problems.append(f"affine must be 4 x 4, got {affine.shape}")
-    elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), config.spacing_mm, atol=1e-4):
-        problems.append(f"affine's voxel size must be spacing_mm {config.spacing_mm}")
-    return problems
-
-
-def _channel_problems(config: ModelConfig) -> list[str]:
-    channels, problems = config.channels, []
-    for name in dict.fromkeys(channels):
-        if name not in CHANNELS:
-            problems.append(f"channels names {name}, it can name {', '.join(CHANNELS)}")
-        if channels.count(name) > 1:
-            problems.append(f"channels names {name} {channels.count(name)} times, once is expected")
-    if channels[:1] != ("T1w",):
-        problems.append(f"the first of channels must be T1w, got {', '.join(channels) or 'none'}")
-    n, told = len(channels), f"one for each of channels ({', '.join(channels)})"
-    for key in ("in_channels", "out_channels"):
-        if config.autoencoder.get(key) != n:
-            got = config.autoencoder.get(key)
-            problems.append(f"autoencoder.{key} must be {n}, {told}, got {got}")
-    if config.refiner is not None and config.refiner.args.get("in_channels") != 3 * n:
-        got = config.refiner.args.get("in_channels")
-        problems.append(f"refiner.args.in_channels must be {3 * n}, three times {told}, got {got}")
-    if config.segmenter is not None and config.segmenter.args.get("in_channels", 1) != 1:
-        got = config.segmenter.args["in_channels"]
-        problems.append(f"segmenter.args.in_channels must be 1, the T1w, got {got}")
-    return problems
-
-
-def _network_problems(config: ModelConfig) -> list[str]:
-    channels, problems = config.latent_channels, []
-    for key in ("in_channels", "out_channels"):
-        if config.unet.get(key) != channels:
-            problems.append(
-                f"unet.{key} must be {channels}, as the latent, got {config.unet.get(key)}"
-            )
-    wanted, got = channels + 1, config.controlnet.get("conditioning_embedding_in_channels")
-    if got != wanted:
-        problems.append(
-            "controlnet.conditioning_embedding_in_channels must be "
-            f"{wanted} (latent + age plane), got {got}"
-        )
-    if (config.decoding == "refined") != (config.refiner is not None):
-        problems.append('decoding = "refined" and a refiner must be given together')
-    factor = _downsampling(config.unet)
-    if any(size % factor for size in config.padded_latent_shape):
-        problems.append(
-            f"the padded latent must be divisible by {factor}, got {config.padded_latent_shape}"
-        )
-    return problems
-
-
-def _context_problems(config: ModelConfig) -> list[str]:
-    names = [entry.name for entry in config.context]
-    problems = []
-    if len(set(names)) != len(names):
-        problems.append(f"context names must be distinct, got {names}")
-    if config.unet.get("cross_attention_dim") != len(names):
-        problems.append(
-            f"unet.cross_attention_dim must be {len(names)}, one for each context entry, "
-            f"got {config.unet.get('cross_attention_dim')}"
-        )
-    return problems
-
-
-def _name_problems(config: ModelConfig) -> list[str]:
-    # it stands in every table, file and sentence of the model
-    if config.name.strip() and config.name.isprintable():
-        return []
-    return [f"name must be one line of visible characters, got {config.name!r}"]
-
-
-def _region_problems(config: ModelConfig) -> list[str]:
-    named = {"regions": config.regions}
-    named |= {f"calibrations.{who}.regions": c.regions for who, c in config.calibrations.items()}
-    problems = [
-        f"endpoint is {config.endpoint}, which is none of {where}"
-        for where, regions in named.items()
-        if config.endpoint not in regions
-    ]
-    parts: dict[str, ModelConfig | Calibration] = {"": config}
-    parts |= {f"calibrations.{who}.": found for who, found in config.calibrations.items()}
-    for where, part in parts.items():
-        measured = part.gain_measurement
-        problems += [
-            f"{where}gain_measurement.intervals lacks {region}, which {where}volume_gain names"
-            for region in part.volume_gain
-            if measured is not None and region not in measured.intervals
-        ]
-        for key in ("volume_gain", "shown_weight", "volume_error", "draw_sd"):
-            named[f"{where}{key}"] = tuple(getattr(part, key))
-    if config.segmenter is None:
-        return problems
-    labels = config.segmenter.labels
-    return problems + [
-        f"{where} names {region}, which segmenter.labels lacks"
-        for where, regions in named.items()
-        for region in regions
-        if region not in labels and not {f"{side}_{region}" for side in SIDES} <= set(labels)
-    ]
