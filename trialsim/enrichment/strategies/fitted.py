@@ -1,5 +1,6 @@
 """Strategies that learn from measured change, never from a person's own."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,14 +17,9 @@ from trialsim.enrichment.strategies.predicted import compute_predicted_decline
 from trialsim.enrichment.strategies.strategy import ScreeningTables, make_scores
 
 
-@dataclass(frozen=True)
-class Regression:
-    """Huber regression of the decline on age, sex, baseline diagnosis, baseline volumes.
+class _Fitted(ABC):
+    """A strategy that learns from measured change."""
 
-    The strategy that the BrLP paper compares with (Puglisi, Alexander & Ravi 2025).
-    """
-
-    name: str = "regression"
     needs: frozenset[str] = frozenset({"outcome"})
     predicts_decline: bool = True
     is_attainable: bool = True
@@ -35,7 +31,7 @@ class Regression:
         Raises
         ------
         DesignError
-            Where too few people have a measured change.
+            Where too few people have a measured change, or predictions that it reads are missing.
         """
         return _make_scores(tables, self._fit(tables, rng))
 
@@ -44,6 +40,21 @@ class Regression:
     ) -> FloatArray:
         """Return everyone's score by the model of each sample, (n_samples, n_people)."""
         return self._fit(tables, rng, samples).prediction
+
+    @abstractmethod
+    def _fit(
+        self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
+    ) -> Fit: ...
+
+
+@dataclass(frozen=True)
+class Regression(_Fitted):
+    """Huber regression of the decline on age, sex, baseline diagnosis, baseline volumes.
+
+    The strategy that the BrLP paper compares with (Puglisi, Alexander & Ravi 2025).
+    """
+
+    name: str = "regression"
 
     def _fit(
         self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
@@ -60,30 +71,10 @@ class Regression:
 
 
 @dataclass(frozen=True)
-class Boosting:
+class Boosting(_Fitted):
     """Gradient-boosted trees on the same, APOE4, education and MMSE where they are known."""
 
     name: str = "boosting"
-    needs: frozenset[str] = frozenset({"outcome"})
-    predicts_decline: bool = True
-    is_attainable: bool = True
-    enrolls_everyone: bool = False
-
-    def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
-        """Return the cross-fitted decline.
-
-        Raises
-        ------
-        DesignError
-            Where too few people have a measured change.
-        """
-        return _make_scores(tables, self._fit(tables, rng))
-
-    def score_samples(
-        self, tables: ScreeningTables, samples: Samples, rng: np.random.Generator
-    ) -> FloatArray:
-        """Return everyone's score by the model of each sample, (n_samples, n_people)."""
-        return self._fit(tables, rng, samples).prediction
 
     def _fit(
         self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None
@@ -100,33 +91,15 @@ class Boosting:
 
 
 @dataclass(frozen=True)
-class Stacked:
-    """Huber regression on the features of `regression`, the BrLP prediction, its uncertainty."""
+class Stacked(_Fitted):
+    """Huber regression on the features of `regression`, the BrLP prediction, its uncertainty.
+
+    Training people without predictions cannot teach what a prediction is worth; then the screened
+    people are cross-fitted instead, and their folds are recorded.
+    """
 
     name: str = "stacked"
     needs: frozenset[str] = frozenset({"outcome", "predictions"})
-    predicts_decline: bool = True
-    is_attainable: bool = True
-    enrolls_everyone: bool = False
-
-    def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
-        """Return the cross-fitted decline.
-
-        Training people without predictions cannot teach what a prediction is worth; then the
-        screened people are cross-fitted instead, and their folds are recorded.
-
-        Raises
-        ------
-        DesignError
-            Where predictions are missing, or too few people have a measured change.
-        """
-        return _make_scores(tables, self._fit(tables, rng))
-
-    def score_samples(
-        self, tables: ScreeningTables, samples: Samples, rng: np.random.Generator
-    ) -> FloatArray:
-        """Return everyone's score by the model of each sample, (n_samples, n_people)."""
-        return self._fit(tables, rng, samples).prediction
 
     def _fit(
         self, tables: ScreeningTables, rng: np.random.Generator, samples: Samples | None = None

@@ -10,17 +10,21 @@ from trialsim.enrichment.strategies.folds import FloatArray, Samples
 from trialsim.enrichment.strategies.strategy import ScreeningTables, make_scores
 from trialsim.errors import DesignError
 
-_NOTHING: frozenset[str] = frozenset()
+
+class _Unfitted:
+    """A strategy that learns from nobody's outcome."""
+
+    needs: frozenset[str] = frozenset()
+    predicts_decline: bool = False
+    is_attainable: bool = True
+    enrolls_everyone: bool = False
 
 
 @dataclass(frozen=True)
-class RandomEnrollment:
+class RandomEnrollment(_Unfitted):
     """Enroll whoever is eligible, in random order."""
 
     name: str = "random"
-    needs: frozenset[str] = _NOTHING
-    predicts_decline: bool = False
-    is_attainable: bool = True
     enrolls_everyone: bool = True
 
     def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
@@ -29,7 +33,7 @@ class RandomEnrollment:
 
 
 @dataclass(frozen=True)
-class BaselineVolume:
+class BaselineVolume(_Unfitted):
     """Enroll those with the smallest region for their head size.
 
     The region at baseline minus its regression on head size among the screened people, sign
@@ -39,9 +43,6 @@ class BaselineVolume:
 
     name: str = "baseline_volume"
     needs: frozenset[str] = frozenset({"head_size"})
-    predicts_decline: bool = False
-    is_attainable: bool = True
-    enrolls_everyone: bool = False
 
     def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:
         """Return minus the head-size adjusted volume, mm3.
@@ -80,14 +81,13 @@ class BaselineVolume:
 
 
 @dataclass(frozen=True)
-class Oracle:
+class Oracle(_Unfitted):
     """Enroll those who truly decline fastest; an unattainable bound."""
 
     name: str = "oracle"
     needs: frozenset[str] = frozenset({"truth"})
     predicts_decline: bool = True
     is_attainable: bool = False
-    enrolls_everyone: bool = False
 
     def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
         """Return the true decline."""
@@ -99,7 +99,7 @@ class Oracle:
 
 
 @dataclass(frozen=True)
-class GivenScores:
+class GivenScores(_Unfitted):
     """Enroll by scores that someone brings.
 
     Attributes
@@ -112,10 +112,6 @@ class GivenScores:
 
     name: str
     scores: pd.Series = field(repr=False)
-    needs: frozenset[str] = _NOTHING
-    predicts_decline: bool = False
-    is_attainable: bool = True
-    enrolls_everyone: bool = False
 
     def score(self, tables: ScreeningTables, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
         """Return the scores that were given; NaN for people without one."""
