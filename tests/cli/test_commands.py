@@ -41,6 +41,31 @@ def test_every_option_has_help(words: str) -> None:
             assert parameter.help, parameter.name
 
 
+@pytest.mark.parametrize("words", COMMANDS)
+def test_where_a_command_writes_has_both_names(words: str) -> None:
+    for parameter in COMMANDS[words].params:
+        if parameter.param_type_name == "option" and {"--out", "--output"} & {*parameter.opts}:
+            assert {"--out", "--output"} <= {*parameter.opts}
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("report --study found.duckdb", "No such option: --study. Give study without an option"),
+        ("cohort synthesize --out people", "No such option: --out. Give folder without an option"),
+        ("model export-monai mini --output made", "--output. Give out without an option"),
+        ("study export study.duckdb made", "Where this command writes is said by --out"),
+        ("rank --fraction-enrolled 0.5", "Possible options: --fractions-enrolled"),
+    ],
+)
+def test_what_is_given_in_the_place_of_another_command_is_told_its_place(
+    typed: str, told: str
+) -> None:
+    done = CliRunner().invoke(app, typed.split(), terminal_width=200)
+    assert done.exit_code == 2
+    assert told in " ".join(done.stderr.replace("\u2502", " ").split())
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom trialsim.cli.app import app\n"

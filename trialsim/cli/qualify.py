@@ -8,7 +8,10 @@ import typer
 
 def qualify(
     out: Annotated[
-        Path, typer.Option(help="The document; its ending names the format, as of a report.")
+        Path,
+        typer.Option(
+            "--out", "--output", help="The document; its ending names the format, as of a report."
+        ),
     ] = Path("qualification.html"),
 ) -> None:
     """Write the document that says whether this installation computes what it should.

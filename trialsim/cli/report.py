@@ -12,7 +12,9 @@ def report(
     study: Annotated[Path, typer.Argument(help="The study file.")] = Path("study.duckdb"),
     out: Annotated[
         Path | None,
-        typer.Option(help="The file to write; by default report, ended by --format."),
+        typer.Option(
+            "--out", "--output", help="The file to write; by default report, ended by --format."
+        ),
     ] = None,
     report_format: Annotated[
         ReportFormat | None,

@@ -9,7 +9,9 @@ import typer
 def view(
     person: Annotated[str, typer.Argument(help="The participant_id.")],
     study: Annotated[Path, typer.Option(help="The study file.")] = Path("study.duckdb"),
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("scans.html"),
+    out: Annotated[Path, typer.Option("--out", "--output", help="The page to write.")] = Path(
+        "scans.html"
+    ),
     identify: Annotated[
         bool, typer.Option("--identify", help="Name the person on the page.")
     ] = False,

@@ -18,6 +18,7 @@ from cohorts.errors import TrialsimError
 from cohorts.identifiers import show_plainly
 from trialsim.cli.answering.crash_file import write_crash_file
 from trialsim.cli.answering.extras import describe_missing_extra
+from trialsim.cli.answering.usage import point_to_place
 
 FAILED = 1
 INTERRUPTED = 130
@@ -94,6 +95,7 @@ class ErrorReportingGroup(TyperGroup):
         except (Exception, KeyboardInterrupt) as error:
             # those of Typer: the end of a command, or a mistake in its options
             if hasattr(error, "exit_code"):
+                point_to_place(error)
                 raise
             raise typer.Exit(end_command(error, debug=bool(ctx.params.get("debug")))) from error
 

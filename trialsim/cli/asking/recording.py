@@ -14,7 +14,10 @@ CohortArgument = Annotated[
 StudyOption = Annotated[Path, typer.Option("--study", help="The study file to read and write.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="The seed of everything random.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-OutputOption = Annotated[Path | None, typer.Option(help="Folder for tables (CSV) and figures.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "--out", help="Folder for tables (CSV) and figures."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 
 DEFAULT_STUDY = Path("study.duckdb")

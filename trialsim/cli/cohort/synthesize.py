@@ -19,7 +19,7 @@ from trialsim.cli.cohort.synthesizing import (
 def synthesize(
     folder: Annotated[Path, typer.Argument(help="The folder to write.")],
     participants: Annotated[
-        int, typer.Option("--participants", "-n", min=1, help="How many people.")
+        int, typer.Option("--participants", "--people", "-n", min=1, help="How many people.")
     ] = 200,
     visits: Annotated[
         str, typer.Option(help="Planned visits in months, from 0, separated by commas.")

@@ -22,7 +22,9 @@ def baseline_scores(
         typer.Argument(help="People to score, such as those screened and those of the archive."),
     ],
     horizon: Annotated[float, typer.Option(help="Months after baseline.")] = 24.0,
-    out: Annotated[Path, typer.Option(help="The score file to write (CSV).")] = Path("scores.csv"),
+    out: Annotated[
+        Path, typer.Option("--out", "--output", help="The score file to write (CSV).")
+    ] = Path("scores.csv"),
     model: Annotated[
         str, typer.Option(help="The model on whose grid scans are read, or a model folder.")
     ] = "mini",

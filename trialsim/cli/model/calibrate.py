@@ -17,7 +17,7 @@ def calibrate(
         Path,
         typer.Option(help="Cohort with scans and later volumes, of people who judge nothing else."),
     ],
-    out: Annotated[Path, typer.Option(help="The model folder to write.")],
+    out: Annotated[Path, typer.Option("--out", "--output", help="The model folder to write.")],
     horizon: Annotated[
         list[float], typer.Option(help="Months after baseline; give it once for each.")
     ] = [24.0, 48.0],  # noqa: B006

@@ -61,7 +61,7 @@ def import_official(
     autoencoder: Annotated[Path, typer.Option(help="The authors' autoencoder (.pth).")],
     unet: Annotated[Path, typer.Option(help="The authors' diffusion UNet (.pth).")],
     controlnet: Annotated[Path, typer.Option(help="The authors' ControlNet (.pth).")],
-    out: Annotated[Path, typer.Option(help="The model folder to write.")],
+    out: Annotated[Path, typer.Option("--out", "--output", help="The model folder to write.")],
     auxiliary: Annotated[
         tuple[Path, Path, Path] | None,
         typer.Option(

@@ -11,9 +11,9 @@ from trialsim.cli.asking.recording import JsonOption, MeasuredByOption, QuietOpt
 def evaluate(
     cohort: Annotated[Path, typer.Argument(help="People with scans and later volumes.")],
     model: Annotated[str, typer.Option(help="mini, or the path of a model folder.")] = "mini",
-    out: Annotated[Path, typer.Option(help="Folder of the tables and figures.")] = Path(
-        "evaluation"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "--output", help="Folder of the tables and figures.")
+    ] = Path("evaluation"),
     horizon: Annotated[
         list[float], typer.Option(help="Months after baseline; give it once for each.")
     ] = [24.0, 48.0],  # noqa: B006

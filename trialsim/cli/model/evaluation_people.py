@@ -23,7 +23,7 @@ def evaluation_people(
         Path,
         typer.Option(exists=True, file_okay=False, help="Folder of all label maps."),
     ],
-    out: Annotated[Path, typer.Option(help="The cohort folder to write.")],
+    out: Annotated[Path, typer.Option("--out", "--output", help="The cohort folder to write.")],
     config: Annotated[
         str, typer.Option(help="mini, told, official, or a recipe in TOML.")
     ] = "mini",
@@ -34,7 +34,8 @@ def evaluation_people(
         ),
     ] = Purpose.EVALUATION,
     n_people: Annotated[
-        int | None, typer.Option(min=1, help="In place of the recipe's number.")
+        int | None,
+        typer.Option("--n-people", "--people", min=1, help="In place of the recipe's number."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
     baseline_scans_only: Annotated[

@@ -65,7 +65,10 @@ def train(
         str, typer.Option(help="For a baseline: the model on whose grid scans are read.")
     ] = "mini",
     out: Annotated[
-        Path, typer.Option(help="Folder of the training; what is finished in it is kept.")
+        Path,
+        typer.Option(
+            "--out", "--output", help="Folder of the training; what is finished in it is kept."
+        ),
     ] = Path("training"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")] = False,
 ) -> None:

@@ -16,13 +16,23 @@ def enrichment(
         float | None, typer.Option(help="Share of the decline that treatment prevents.")
     ] = None,
     fraction_enrolled: Annotated[
-        str, typer.Option(help="Shares of the screened people, for example 0.3,0.5,1.")
+        str,
+        typer.Option(
+            "--fraction-enrolled",
+            "--fractions-enrolled",
+            help="Shares of the screened people, for example 0.3,0.5,1.",
+        ),
     ] = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1",
     normal_decline: Annotated[
         float, typer.Option(help="Decline of normal ageing, which treatment does not slow.")
     ] = 0.0,
-    screening_cost: Annotated[float, typer.Option(help="Cost of a person screened.")] = 0.0,
-    participant_cost: Annotated[float, typer.Option(help="Cost of a person enrolled.")] = 0.0,
+    screening_cost: Annotated[
+        float, typer.Option("--screening-cost", "--screening", help="Cost of a person screened.")
+    ] = 0.0,
+    participant_cost: Annotated[
+        float,
+        typer.Option("--participant-cost", "--participant", help="Cost of a person enrolled."),
+    ] = 0.0,
     adjust_for_score: Annotated[
         bool, typer.Option(help="Adjust the analysis for the score too.")
     ] = False,

@@ -22,7 +22,9 @@ class FileFormat(StrEnum):
 
 def export(
     study: StudyArgument = Path("study.duckdb"),
-    out: Annotated[Path, typer.Option(help="The folder for the files.")] = Path("export"),
+    out: Annotated[
+        Path, typer.Option("--out", "--output", help="The folder for the files.")
+    ] = Path("export"),
     file_format: Annotated[
         FileFormat, typer.Option("--format", help="The format of the files.")
     ] = FileFormat.PARQUET,

@@ -40,8 +40,10 @@ def analyze(
     output: Annotated[
         Path | None,
         typer.Option(
+            "--output",
+            "--out",
             help="Folder for every table (CSV): what the missing may change, individual effects, "
-            "effects by predicted decline."
+            "effects by predicted decline.",
         ),
     ] = None,
     study: Annotated[
