@@ -42,10 +42,10 @@ PREDICTED brain scans: none of these images was acquired.
 
 Made by `trialsim predict`: what a model expects each person's brain to look like at a later age.
 `desc-predictedMonth24Age75p3` is a scan predicted for 24 months after baseline, at an age of 75.3
-years; `stat-sd` is its standard deviation, voxel by voxel: of its draws, and of what these get wrong
-alike where the model knows it; `desc-reconstructed` is the scan that the prediction starts from, as
-the model shows it; `probseg` is the share of each voxel that the hippocampus fills in the scan of
-that name. Predicted volumes with their standard deviations are in
+years; `stat-sd` is its standard deviation, voxel by voxel: of its draws, and of what these get
+wrong alike where the model knows it; `desc-reconstructed` is the scan that the prediction starts
+from, as the model shows it; `probseg` is the share of each voxel that the hippocampus fills in the
+scan of that name. Predicted volumes with their standard deviations are in
 phenotype/predicted_volumes.tsv, transforms to MNI152 in *_xfm.txt (ITK).
 """
 _PREDICTED: Final = re.compile(r"_desc-predictedMonth(\d+(?:p\d+)?)Age(\d+(?:p\d+)?)_T1w$")
