@@ -228,7 +228,10 @@ class SizeErrors:
         for place, (fixed, each) in ((base, base_line), (own, own_line)):
             n_control = self.runs[place].sizes[analysis].n_control
             values.append(fixed + each * n_control)
-            samples.append(fixed + each * n_control * np.exp(self._draw(place, analysis)))
+            drawn = self._draw(place, analysis)
+            # a size that a sample does not reach is infinite: so many people cost nothing, too
+            grown = n_control * np.exp(drawn) if each else np.zeros(len(drawn))
+            samples.append(fixed + each * grown)
         half = self._widen(samples[0] - samples[1], own, base, analysis)
         value = values[0] - values[1]
         return value, value - half, value + half
