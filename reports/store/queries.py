@@ -148,6 +148,7 @@ SELECT config FROM runs WHERE status = 'finished' AND json_exists(config, '$.pru
 
 FREE_SPACE: Final = """
 SELECT free_blocks * block_size, total_blocks * block_size FROM pragma_database_size()
+WHERE database_name = current_database()
 """
 
 FOREIGN_CODE: Final = """

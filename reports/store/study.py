@@ -157,11 +157,11 @@ class Study(StudyFile):
 
     def tables(self) -> pd.DataFrame:
         """Return one row for each table that `read` gives: its run, rows, columns and command."""
-        return self._find_once("tables", lambda: self.query(queries.LATEST_TABLES)).copy()
+        return self._find_once("tables", lambda: self._ask(queries.LATEST_TABLES)).copy()
 
     def runs(self) -> pd.DataFrame:
         """Return every run, the unfinished ones too; a dead writer's is shown as interrupted."""
-        runs = self.query(queries.RUNS)
+        runs = self._ask(queries.RUNS)
         if (runs["status"] == "running").any() and not has_writer(self.path):
             runs["status"] = runs["status"].replace("running", "interrupted")
         return runs
@@ -174,11 +174,11 @@ class Study(StudyFile):
 
     def files(self) -> pd.DataFrame:
         """Return `run_id`, `kind`, `path`, `sha256`, `size_bytes` of the files that runs read."""
-        return resolve_paths(self.query(queries.RUN_FILES), "run_files", self.folder)
+        return resolve_paths(self._ask(queries.RUN_FILES), "run_files", self.folder)
 
     def find_finished(self, fingerprint: str) -> str | None:
         """Return the latest finished run with this fingerprint, if there is one."""
-        found = self.query(queries.FINISHED_WITH_FINGERPRINT, [fingerprint])
+        found = self._ask(queries.FINISHED_WITH_FINGERPRINT, [fingerprint])
         return None if found.empty else str(found["run_id"].iloc[0])
 
     def is_current(self, fingerprint: str) -> bool:
@@ -239,7 +239,7 @@ class Study(StudyFile):
             connection.execute(queries.END_RUN, [status, _now(), problem[:2000], run_id])
 
     def _tables_of(self, run_id: str) -> pd.DataFrame:
-        return self.query(queries.TABLES_OF_RUN, [run_id])
+        return self._ask(queries.TABLES_OF_RUN, [run_id])
 
 
 def _index(tables: pd.DataFrame) -> dict[str, tuple[str, list[str]]]:

@@ -1,7 +1,7 @@
 """The one file of a study: opened by one writer at a time, and by whoever reads."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +14,14 @@ from filelock import FileLock, Timeout
 from reports.errors import ReportError
 from reports.store import queries
 from reports.store.database import (
+    Engine,
     connect_for_reading,
     explained,
     log_of,
     make_file,
     open_for_reading,
     open_for_writing,
+    require_file,
     require_one_name,
     time_limit,
     writer_lock,
@@ -54,6 +56,8 @@ class StudyFile:
     _held: list[duckdb.DuckDBPyConnection] = field(
         init=False, repr=False, compare=False, default_factory=list
     )
+    _holding: ExitStack = field(init=False, repr=False, compare=False, default_factory=ExitStack)
+    _engines: list[Engine] = field(init=False, repr=False, compare=False, default_factory=list)
     _known: dict[str, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
     source: Path = field(init=False, repr=False, compare=False)
 
@@ -117,8 +121,12 @@ class StudyFile:
             require_one_name(self.path)
             yield
         finally:
-            self._let_go()
-            self.lock.release()
+            try:
+                self._let_go()
+            finally:
+                self.lock.release()
+                if not self.lock.is_locked:
+                    self._end_engine()
 
     def query(
         self, sql: str, values: Iterable[object] = (), *, seconds: float = LONGEST_QUERY_SECONDS
@@ -131,9 +139,24 @@ class StudyFile:
             If DuckDB refuses the statement, or it takes more than `seconds`; the file is never
             changed.
         """
+        if not self.lock.is_locked:
+            return self._ask(sql, values, seconds=seconds, reading=self._reading)
+        # what anybody asks goes to a DuckDB that can write nothing at all, the one to hold the file
+        self._let_go()
+        return self._ask(sql, values, seconds=seconds, reading=self._reading_apart)
+
+    def _ask(
+        self,
+        sql: str,
+        values: Iterable[object] = (),
+        *,
+        seconds: float = LONGEST_QUERY_SECONDS,
+        reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]] | None = None,
+    ) -> pd.DataFrame:
+        """Return what `query` does, for statements of ours."""
         if not sql.strip():
             raise ReportError("The query is empty: one SELECT statement is expected.")
-        with self._reading() as connection, time_limit(connection, seconds):
+        with (reading or self._reading)() as connection, time_limit(connection, seconds):
             try:
                 found = connection.execute(sql, list(values))
                 if found is None or found.description is None:
@@ -179,29 +202,55 @@ class StudyFile:
             with explained(self.source):
                 yield self._held[0]
             return
+        with self._reading_apart() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading_apart(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with open_for_reading(self.source) as connection:
             add_derived_tables(connection)
             yield connection
 
     def _hold(self) -> None:
-        self._held.append(connect_for_reading(self.source))
+        opened: AbstractContextManager[duckdb.DuckDBPyConnection]
+        if self.lock.is_locked:
+            require_file(self.path)
+            opened = self._find_engine().open(self.path.resolve(), read_only=True)
+        else:
+            opened = closing(connect_for_reading(self.source))
+        connection = self._holding.enter_context(opened)
+        self._held.append(connection)
         with explained(self.source):
-            add_derived_tables(self._held[0])
+            add_derived_tables(connection)
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         was_seen = _was_seen(self.path)
-        with open_for_writing(self.path) as connection:
-            # DuckDB gives every connection to one path the same file, also when it was replaced
+        try:
             self._let_go()
-            yield connection
+            with open_for_writing(self.path, self._find_engine()) as connection:
+                yield connection
+        except BaseException:
+            # what it has open is not known
+            self._let_go()
+            self._end_engine()
+            raise
         if was_seen:
             _note_as_seen(self.path, _identify(self.path))
 
+    def _find_engine(self) -> Engine:
+        if not self._engines:
+            self._engines.append(Engine(self.path))
+        return self._engines[0]
+
+    def _end_engine(self) -> None:
+        while self._engines:
+            self._engines.pop().close()
+
     def _let_go(self) -> None:
         self._known.clear()
-        while self._held:
-            self._held.pop().close()
+        self._held.clear()
+        self._holding.close()
 
     def _prepare(self) -> None:
         if self.read_only or self.path.exists():

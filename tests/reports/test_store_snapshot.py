@@ -46,6 +46,13 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return connect(path, **given)
 
     monkeypatch.setattr(database, "_connect_patiently", count)
+    open_in = database.Engine.open
+
+    def count_in(engine: database.Engine, path: Path, **given: Any) -> Any:
+        opened.append(path)
+        return open_in(engine, path, **given)
+
+    monkeypatch.setattr(database.Engine, "open", count_in)
     return opened
 
 
@@ -73,6 +80,52 @@ def test_the_only_writer_opens_it_once_between_what_it_writes(
             assert len(opened) == 1
     study.runs()
     assert len(opened) == 2, "nothing is held any more"
+
+
+def test_what_anybody_asks_of_the_only_writer_can_write_nothing(
+    study: Study, tmp_path: Path
+) -> None:
+    write_scores(study, 1.0)
+    before = study.path.read_bytes()
+    with study.as_only_writer():
+        assert study.has("scores")
+        for place in (study.path, f"{study.path}.writing", tmp_path / "else.csv"):
+            with pytest.raises(ReportError, match="The query failed"):
+                study.query(f"COPY (SELECT 1) TO '{place}'")
+        assert list(study.query("SELECT score FROM scores")["score"]) == [1.0]
+        assert list(study.read("scores")["score"]) == [1.0]
+    assert study.path.read_bytes() == before
+
+
+def test_the_writers_own_database_reaches_the_study_alone(study: Study, tmp_path: Path) -> None:
+    write_scores(study, 1.0)
+    engine = database.Engine(study.path)
+    with engine.open(study.path, read_only=True) as connection:
+        assert connection.execute("SELECT score FROM scores").fetchall() == [(1.0,)]
+        for statement in (
+            "INSERT INTO scores SELECT * FROM scores",
+            "SELECT * FROM read_text('/etc/hostname')",
+            f"ATTACH '{tmp_path / 'else.duckdb'}' AS other",
+            "SET enable_external_access = true",
+        ):
+            with pytest.raises(duckdb.Error, match=r"read-only|disabled|Cannot"):
+                connection.execute(statement)
+    engine.close()
+
+
+def test_a_file_that_is_open_for_writing_in_this_process_is_held(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.2)
+    write_scores(study, 1.0)
+    with (
+        study.as_only_writer(),
+        duckdb.connect(study.path),
+        pytest.raises(ReportError, match="is held by another"),
+    ):
+        study.has("scores")
+    with study.as_only_writer():
+        assert study.has("scores")
 
 
 def test_a_file_is_looked_at_again_only_where_something_else_has_written_to_it(
