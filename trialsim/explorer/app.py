@@ -1,5 +1,6 @@
 """The explorer's page, assembled from its views."""
 
+from contextlib import nullcontext
 from importlib.resources import files
 
 from shiny import App, Inputs, Outputs, Session, ui
@@ -24,7 +25,8 @@ def build_app(contents: Contents | None) -> App:
         if contents is not None and contents.has_trial:
             trial_server("trial", contents)
 
-    return App(_lay_out(contents), serve)
+    with nullcontext() if contents is None else contents.study.snapshot():
+        return App(_lay_out(contents), serve)
 
 
 def _with_choices(contents: Contents | None) -> Contents | None:

@@ -33,8 +33,10 @@ class Contents:
     is_identified: bool = False
 
     def __post_init__(self) -> None:
-        missing = [name for name in ("scores", "pool_moments") if not self.has(name)]
-        if missing and not self.has_trial:
+        with self.study.snapshot():
+            missing = [name for name in ("scores", "pool_moments") if not self.has(name)]
+            has_trial = self.has_trial
+        if missing and not has_trial:
             raise DesignError(
                 f"The study {self.path} holds no {' and no '.join(missing)}: `trialsim power` "
                 "makes what is explored."
