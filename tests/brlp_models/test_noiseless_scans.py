@@ -162,7 +162,7 @@ def test_uncertainty_is_told_against_both_later_scans() -> None:
         list(measure_images(visits, OnePredictedScan(scan), sessions, **known))
         for known in ({}, {"find_noiseless": find_noiseless})
     ]
-    assert asked == [("sub-1", "ses-24")]
+    assert asked == [("sub-1", "ses-24"), ("sub-1", "ses-0")]
     tables = [summarize_voxels(pd.DataFrame(own)) for own in rows]
     assert tables[0]["later_scan"].unique().tolist() == ["as it was acquired"]
     means = tables[1].set_index(["later_scan", "maps"])["mean"]
@@ -173,3 +173,30 @@ def test_uncertainty_is_told_against_both_later_scans() -> None:
     assert "without noise, as acquired at baseline" in render_results(
         {"voxel_uncertainty": tables[1]}
     )
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_noise_that_a_prediction_keeps_is_told_apart(n_channels: int) -> None:
+    shape = (n_channels, 12, 12, 12)
+    first, later = torch.full((1, *shape[1:]), 0.6), torch.full((1, *shape[1:]), 0.5)
+    noise, error = (
+        torch.from_numpy(RNG(seed).uniform(0, size, shape)).float()
+        for seed, size in ((1, 0.2), (2, 0.02))
+    )
+    nothing: npt.NDArray[np.float32] = np.zeros(1, np.float32)
+    predicted = PredictedScan(later + noise + error, error, nothing, nothing, 0.1, 1.0)
+    visits = [
+        VisitImage("sub-1", f"ses-{months:g}", months, image, 1.0, None)
+        for months, image in ((0.0, first + noise), (24.0, later.expand(shape)))
+    ]
+    known = {"ses-0": first, "ses-24": later}
+    rows = measure_images(
+        visits,
+        OnePredictedScan(predicted),
+        {("sub-1", 24.0): "ses-24"},
+        find_noiseless=lambda _, session: known[session],
+    )
+    table = summarize_voxels(pd.DataFrame(rows)).set_index(["later_scan", "maps"])["mean"]
+    assert table["with the noise of the baseline scan", "as they are"] == pytest.approx(1)
+    assert table["with the noise of the baseline scan"].min() > 0.8
+    assert abs(table["without noise, as acquired at baseline", "as they are"]) < 0.3

@@ -1,6 +1,7 @@
 """How near predicted scans come to the scans of later visits."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def measure_images(
     sessions
         Which visits are predicted.
     find_noiseless
-        Gives a later visit in the bias field and contrast of the baseline scan, without noise.
+        Gives the T1w of a visit in the bias field and contrast of the baseline scan, without noise.
 
     Yields
     ------
@@ -57,8 +58,10 @@ def measure_images(
         voxels), `voxel_spearman_smoothed` (both after a Gaussian of two voxels, over the brain
         widened by two voxels: noise of the later scan, which nobody can predict, drowns the
         former) and `global_uncertainty`; `voxel_spearman_noiseless` and
-        `voxel_spearman_noiseless_smoothed`, the same two with the error against the scan without
-        noise, where that is known.
+        `voxel_spearman_noiseless_smoothed`, the same two with the error against the T1w without
+        noise, where that is known, and `voxel_spearman_own_noise` and
+        `voxel_spearman_own_noise_smoothed` against that with the noise of the baseline scan: a
+        predicted scan keeps it, and no uncertainty can tell where it is.
     """
     later = {visit.session_id: visit.image for visit in visits}
     name, start = visits[0].participant_id, visits[0]
@@ -78,7 +81,12 @@ def measure_images(
         }
         noiseless = find_noiseless(name, session)
         if noiseless is not None:
-            row |= _relate_voxels(found, noiseless, "voxel_spearman_noiseless")
+            t1w = replace(found, image=found.image[:1], voxel_sd=found.voxel_sd[:1])
+            row |= _relate_voxels(t1w, noiseless, "voxel_spearman_noiseless")
+            first = find_noiseless(name, start.session_id)
+            if first is not None:
+                noise = (start.image[:1] - first) * (noiseless > 0)
+                row |= _relate_voxels(t1w, noiseless + noise, "voxel_spearman_own_noise")
         yield row
 
 

@@ -14,6 +14,7 @@ from brlp_models.evaluation.methods import MODEL
 _LATER_SCANS = {
     "voxel_spearman": "as it was acquired",
     "voxel_spearman_noiseless": "without noise, as acquired at baseline",
+    "voxel_spearman_own_noise": "with the noise of the baseline scan",
 }
 _MAPS = {"": "as they are", "_smoothed": "smoothed, in the widened brain"}
 
@@ -114,8 +115,9 @@ def summarize_voxels(images: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `later_scan` (`as it was acquired`, or `without noise, as acquired at baseline`), `maps`
-        (`as they are`, or `smoothed, in the widened brain`), `horizon_months`, `mean`, `sd`, `n`.
+        `later_scan` (`as it was acquired`, `without noise, as acquired at baseline`, or that `with
+        the noise of the baseline scan`), `maps` (`as they are`, or `smoothed, in the widened
+        brain`), `horizon_months`, `mean`, `sd`, `n`.
     """
     own = images[images["method"] == MODEL]
     parts = [
