@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import chdir
 from dataclasses import replace
@@ -69,6 +70,44 @@ def test_another_page_cannot_open_a_socket(contents: Contents) -> None:
         client.get(f"/?token={TOKEN}")
         foreign = {"origin": "http://evil.example"}
         assert client.get("/", headers=foreign).status_code == 403
+
+
+def test_a_second_explorer_leaves_the_first_one_open(contents: Contents) -> None:
+    first, second = (
+        TestClient(build_server(of, token), base_url="http://127.0.0.1")
+        for of, token in ((contents, TOKEN), (None, "another"))
+    )
+    # browsers keep one machine's cookies for all its ports
+    second.cookies = first.cookies
+    with first, second:
+        assert first.get(f"/?token={TOKEN}").status_code == 200
+        assert second.get("/?token=another").status_code == 200
+        assert first.get("/").status_code == 200
+
+
+def test_no_address_leads_elsewhere_or_ends_in_a_fault(contents: Contents) -> None:
+    with TestClient(build_server(contents, TOKEN), base_url="http://127.0.0.1") as client:
+        opened = client.get(
+            f"http://127.0.0.1//evil.example/?token={TOKEN}", follow_redirects=False
+        )
+        assert opened.headers["location"] == "/evil.example/"
+        for place in ("9" * 5000, "-1", "0x1", "\u0663", str(len(contents.people))):
+            assert client.get(f"/view/{place}").status_code == 404
+
+
+def test_a_browser_that_keeps_the_terminal_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = threading.Event()
+    monkeypatch.setattr("webbrowser.open", lambda _address: served.wait(10))
+
+    def serve(_contents: object, taken: socket.socket, _token: str) -> None:
+        taken.close()
+        served.set()
+
+    monkeypatch.setattr("trialsim.explorer.serving.serve", serve)
+    started = time.monotonic()
+    done = CliRunner().invoke(app, ["explore"])
+    assert done.exit_code == 0, done.output
+    assert time.monotonic() - started < 8
 
 
 def test_people_have_numbers_unless_they_are_identified(explored_study: Path) -> None:
@@ -139,6 +178,8 @@ def test_a_closed_server_leaves_the_study_whole(
             pytest.fail("the server never answered")
         server.send_signal(signal_sent)
         server.wait(60)
+    # Ctrl-C is how it ends, no failure
+    assert server.returncode == (0 if signal_sent == signal.SIGINT else -signal.SIGKILL)
     assert explored_study.read_bytes() == before
     beside = {path.name for path in explored_study.parent.glob("study.duckdb*")}
     assert beside <= {"study.duckdb", "study.duckdb.lock"}

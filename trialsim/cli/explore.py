@@ -28,6 +28,7 @@ def explore(
     Example: trialsim explore study.duckdb
     """
     import secrets
+    import threading
 
     from trialsim.explorer.contents import Contents
     from trialsim.explorer.serving import HOST, serve, take_port
@@ -38,5 +39,6 @@ def explore(
     typer.echo(f"Open {address}")
     typer.echo("Ctrl-C ends it.", err=True)
     if not no_browser:
-        webbrowser.open(address)
+        # one in the terminal gives control back when it is left, and waits for the server till then
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     serve(contents, taken, token)

@@ -1,8 +1,10 @@
 """The explorer on this machine alone: one address, one token, nobody else."""
 
+import hashlib
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
@@ -21,7 +23,6 @@ from trialsim.explorer.contents import Contents
 from trialsim.study.viewing import build_viewer
 
 HOST: Final = "127.0.0.1"
-_COOKIE: Final = "trialsim_token"
 _ASKED: Final = ("favicon.ico", "font.css")
 """What browsers ask for besides, and is not there."""
 
@@ -31,6 +32,9 @@ class TokenGate:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self.app, self.token = app, token
+        # of its own: browsers send one machine's cookies to all its ports, so that a second
+        # explorer would take the first one's place
+        self._cookie = f"trialsim_{hashlib.sha256(token.encode()).hexdigest()[:12]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -40,10 +44,11 @@ class TokenGate:
         asked = HTTPConnection(scope)
         given = asked.query_params.get("token")
         if given is not None and scope["type"] == "http" and self._matches(given):
-            answer = RedirectResponse(asked.url.path, status_code=303)
-            answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
+            # two slashes would name another host
+            answer = RedirectResponse(f"/{asked.url.path.lstrip('/')}", status_code=303)
+            answer.set_cookie(self._cookie, self.token, httponly=True, samesite="strict")
             await answer(scope, receive, send)
-        elif self._matches(asked.cookies.get(_COOKIE, "")) and _is_own(asked):
+        elif self._matches(asked.cookies.get(self._cookie, "")) and _is_own(asked):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 4403})
@@ -67,7 +72,7 @@ def build_server(contents: Contents | None, token: str) -> Starlette:
     return Starlette(
         routes=[
             *(Route(f"/{name}", _answer_nothing) for name in _ASKED),
-            *([] if contents is None else [Route("/view/{place:int}", _view(contents))]),
+            *([] if contents is None else [Route("/view/{place}", _view(contents))]),
             Mount("/", app),
         ],
         middleware=[
@@ -81,8 +86,9 @@ def _view(contents: Contents) -> Callable[[Request], Response]:
     """Return what answers with the scans of the person at a place of `contents.people`."""
 
     def answer(asked: Request) -> Response:
-        place = asked.path_params["place"]
-        if place >= len(contents.people):
+        places = {str(place): place for place in range(len(contents.people))}
+        place = places.get(asked.path_params["place"])
+        if place is None:
             return PlainTextResponse("There is no such person.", status_code=404)
         row = contents.people.iloc[place]
         try:
@@ -121,8 +127,9 @@ def take_port(port: int) -> socket.socket:
 
 
 def serve(contents: Contents | None, taken: socket.socket, token: str) -> None:
-    """Serve until the process is interrupted."""
+    """Serve until the process is interrupted, which is how it ends."""
     config = uvicorn.Config(
         build_server(contents, token), log_level="warning", access_log=False, lifespan="on"
     )
-    uvicorn.Server(config).run(sockets=[taken])
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[taken])
