@@ -187,10 +187,12 @@ class _Followed:
 def rank_with(noise: dict[float, float], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let each weight of the context show the true change with an error of its own."""
     true = np.random.default_rng(1).normal(-0.1, 0.05, 240)
+    folders: dict[Path, float] = {}
 
     def predict(model: BrlpModel, _people: object, out: Path, **_: object) -> pd.DataFrame:
         weight = model.config.guidance
-        assert out.name == f"{weight:g}"
+        assert out not in folders
+        folders[out] = weight
         error = np.random.default_rng(int(10 * weight)).normal(0, noise[weight], 240)
         return pd.DataFrame(
             {
@@ -230,10 +232,22 @@ def test_the_weight_of_the_context_that_ranks_surely_better_is_chosen(
     assert choose_guidance(found) == chosen
     assert words in describe_guidance(found, chosen)[-1]
     # asked for alone it ranks the same, and its gain is surer than that of one among two
-    alone = compare_guidance(tiny_model, people, Path("out"), values=[1.5], **asked).loc[1]
+    alone = compare_guidance(tiny_model, people, Path("alone"), values=[1.5], **asked).loc[1]
     kept = ["value", "lower", "upper", "gain", "n"]
     pd.testing.assert_series_equal(alone[kept], found.loc[1, kept])
     assert found.loc[1, "gain_lower"] < alone["gain_lower"] < alone["gain"]
+
+
+def test_weights_are_told_apart_and_one_that_ranks_nobody_is_told(
+    tiny_model: BrlpModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = 1 + 1e-9
+    people = rank_with({1.0: 0.05, near: 0.05, 0.0: 0.0}, monkeypatch)
+    asked: dict[str, Any] = {"horizon_months": 24, "samples": 2, "seed": 3}
+    found = compare_guidance(tiny_model, people, Path("out"), values=[near, 0.0], **asked)
+    assert choose_guidance(found) == 1
+    told = describe_guidance(found, 1.0)
+    assert told[2] == "guidance 0: ranks nobody, since it predicts the same change of everyone"
 
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0])

@@ -81,7 +81,8 @@ def compare_guidance(
         found = predict_calibration_people(
             weighed,
             people,
-            out / f"{value:g}",
+            # in full: two weights never share a folder
+            out / repr(float(value)),
             horizons_months=[horizon_months],
             samples=samples,
             seed=seed,
@@ -143,10 +144,12 @@ def describe_guidance(compared: pd.DataFrame, chosen: float) -> list[str]:
     """
     own = compared["guidance"].iloc[0]
     rows = [
-        f"guidance {row.guidance:g}: ranks {row.n} people with {row.value:.2f} (95 % interval "
+        f"guidance {row.guidance:g}: ranks nobody, since it predicts the same change of everyone"
+        if is_unranked
+        else f"guidance {row.guidance:g}: ranks {row.n} people with {row.value:.2f} (95 % interval "
         f"{row.lower:.2f} to {row.upper:.2f}), {row.gain:+.2f} ({row.gain_lower:+.2f} to "
         f"{row.gain_upper:+.2f}) beside guidance {own:g}"
-        for row in compared.itertuples()
+        for row, is_unranked in zip(compared.itertuples(), compared["value"].isna(), strict=True)
     ]
     why = "no other ranks surely better" if chosen == own else "it ranks surely better"
     return [*rows, f"guidance {chosen:g} is taken: {why}."]
