@@ -19,7 +19,7 @@ from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CHECKSUMS
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.threads import limited_threads
-from brlp_models.model.training_people import find_training_people
+from brlp_models.model.training_people import find_training_people, standardize_person
 from brlp_models.prediction.start import People, find_start_visit, place_start
 from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.check import check_scan
@@ -193,7 +193,8 @@ def predict_own_changes(
     Raises
     ------
     ModelError
-        Where the file beside the folder is gone, is of another baseline, or lacks somebody.
+        Where the file beside the folder is gone, is damaged or of another baseline, or lacks
+        somebody, or where others have the names of those that it learned from.
     """
     people = [str(name) for name in cohort.participants["participant_id"]]
     known = [] if baseline.folder is None else find_training_people(baseline.folder, people)
@@ -209,24 +210,46 @@ def predict_own_changes(
             f"{refused}; it can only score others, and what was fitted without them ({path}) is "
             "not there."
         )
-    table = _read_cross_fitted(path, baseline.folder)
-    lacking = sorted({*known} - {*table.index})
+    table = _read_cross_fitted(path, baseline)
+    # as people are told apart where it is recorded whom it learned from
+    names = [standardize_person(name) for name in known]
+    lacking = [name for name, own in zip(known, names, strict=True) if own not in table.index]
     if lacking:
         raise ModelError(f"{refused}, of whom {path} lacks {len(lacking)} (first: {lacking[0]}).")
-    return interpolate_change(table.loc[known], horizons_months)
+    changes = table.loc[names].set_axis(pd.Index(known, name="participant_id"))
+    if _AGE in changes:
+        _refuse_other_people(changes.pop(_AGE), cohort.baseline().loc[known, _AGE], path)
+    return interpolate_change(changes, horizons_months)
 
 
-def write_cross_fitted(changes: pd.DataFrame, folder: Path) -> None:
+def _refuse_other_people(learned: pd.Series, ages: pd.Series, path: Path) -> None:
+    """Raise `ModelError` where ages tell that people are others than those of their names."""
+    apart = (ages - learned).abs() > _SAME_AGE_YEARS
+    if apart.any():
+        place = int(apart.to_numpy().argmax())
+        found = (
+            f"{ages.index[place]}, {ages.iloc[place]:.1f} years; there {learned.iloc[place]:.1f}"
+        )
+        raise ModelError(
+            f"{apart.sum()} people have names of people of {path.name}, and another age (first: "
+            f"{found}), so what is expected there is not of them: people of two cohorts need names "
+            "of their own (simulated ones: `trialsim cohort synthesize --label`)."
+        )
+
+
+def write_cross_fitted(changes: pd.DataFrame, ages: pd.Series, folder: Path) -> None:
     """Write beside a baseline's folder what others than itself expect of its own people.
 
     Parameters
     ----------
     changes
         Percent change, index `participant_id`, a column for each horizon.
+    ages
+        Of the same people at baseline, by which others of the same names are told apart.
     folder
         The baseline's, whose checksums the file names.
     """
-    table = pa.Table.from_pandas(changes.rename(columns=str))
+    table = pa.Table.from_pandas(changes.rename(columns=str).assign(**{_AGE: ages}))
     kept = {**(table.schema.metadata or {}), _OF_BASELINE: _digest(folder)}
     path = _locate_cross_fitted(folder)
     marked = table.replace_schema_metadata(kept)
@@ -234,20 +257,42 @@ def write_cross_fitted(changes: pd.DataFrame, folder: Path) -> None:
 
 
 def _locate_cross_fitted(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.cross_fitted.parquet")
+    # a folder may be named as the one that the command stands in
+    place = folder.resolve()
+    return place.with_name(f"{place.name}.cross_fitted.parquet")
 
 
-def _read_cross_fitted(path: Path, folder: Path) -> pd.DataFrame:
+def _read_cross_fitted(path: Path, baseline: AnyBaseline) -> pd.DataFrame:
+    """Return the changes at the months that a baseline was fitted for, and `age_years` if told."""
+    folder, months = baseline.folder, baseline.config.horizons_months
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        stored = pq.read_table(path)
+        table = pd.DataFrame(stored.to_pandas())
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
-    if (table.schema.metadata or {}).get(_OF_BASELINE) != _digest(folder):
+    if folder is None or (stored.schema.metadata or {}).get(_OF_BASELINE) != _digest(folder):
         raise ModelError(f"{path} is of another baseline than {folder}: train it again.")
-    return pd.DataFrame(table.to_pandas()).rename(columns=float)
+    table.index = table.index.map(lambda name: standardize_person(str(name)))
+    try:
+        values = (
+            table[[str(month) for month in months]].astype(float).set_axis(list(months), axis=1)
+        )
+        is_whole = table.index.is_unique and not np.isinf(values.to_numpy()).any()
+    except (KeyError, TypeError, ValueError):
+        is_whole = False
+    if not is_whole:
+        told = ", ".join(f"{month:g}" for month in months)
+        raise ModelError(
+            f"{path} is not as it was written, with one row a person and the change at months "
+            f"{told}: train the baseline again."
+        )
+    return values.assign(**{name: table[name] for name in (_AGE,) if name in table})
 
 
 _OF_BASELINE: Final = b"baseline"
+_AGE: Final = "age_years"
+_SAME_AGE_YEARS: Final = 0.5
+"""One person's two ages may differ by so much, since tables round to whole years."""
 
 
 def _digest(folder: Path) -> bytes:

@@ -131,10 +131,22 @@ def refuse_people_trained_on(model: BrlpModel, cohort: Cohort) -> None:
         )
 
 
+def standardize_person(name: str) -> str:
+    """Return the id of a person as everyone writes it.
+
+    One person has one id, in any case, with or without what BIDS puts before it.
+
+    Examples
+    --------
+    >>> [standardize_person(name) for name in ("sub-A01", " a01")]
+    ['a01', 'a01']
+    """
+    return name.strip().removeprefix("sub-").casefold()
+
+
 def _hash(name: str, salt: str, rounds: int = _ROUNDS) -> str:
-    # one person has one id, with or without what BIDS puts before it
-    text = name.strip().removeprefix("sub-").casefold()
-    return hashlib.pbkdf2_hmac("sha256", text.encode(), bytes.fromhex(salt), rounds).hex()
+    text = standardize_person(name).encode()
+    return hashlib.pbkdf2_hmac("sha256", text, bytes.fromhex(salt), rounds).hex()
 
 
 def _identify(cohort: Cohort) -> list[str]:

@@ -125,7 +125,7 @@ def fit_cohort_baseline(
     )
     baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
     if expected is not None:
-        write_cross_fitted(expected, out)
+        write_cross_fitted(expected, cohort.baseline()["age_years"], out)
     return baseline
 
 
