@@ -9,6 +9,7 @@ import monai
 import numpy as np
 import torch
 
+from brlp_models.bundle import checks
 from brlp_models.bundle.inference import (
     FOLLOWS,
     NETWORK_FILES,
@@ -50,7 +51,7 @@ def export_monai_bundle(source: str | Path, folder: Path) -> Path:
     -------
     pathlib.Path
         The folder: `configs/metadata.json`, `configs/inference.json`, `models/*.pt` (state dicts
-        that load with `weights_only=True`), `scripts/schedulers.py`, `docs/README.md`, `LICENSE`.
+        that load with `weights_only=True`), `scripts/`, `docs/README.md`, `LICENSE`.
 
     Raises
     ------
@@ -69,6 +70,7 @@ def export_monai_bundle(source: str | Path, folder: Path) -> Path:
             torch.save(network.state_dict(), partial / "models" / NETWORK_FILES[name])
         (partial / "scripts" / "__init__.py").touch()
         _write(partial / "scripts" / "schedulers.py", inspect.getsource(schedulers))
+        _write(partial / "scripts" / "checks.py", inspect.getsource(checks))
         card = (model.folder / CARD).read_text(encoding="utf-8") if model.folder else ""
         _write(partial / "docs" / "README.md", _render_readme(model, card))
         _write(partial / "LICENSE", f"{model.config.license}\n\n{model.config.provenance}\n")
@@ -189,7 +191,8 @@ def _render_readme(model: BrlpModel, card: str) -> str:
                 if config.white_over_gray
                 else "."
             )
-            + " Nothing here prepares or checks it.",
+            + " Nothing here prepares it. Refused are only intensities outside 0 to 1, voxels that "
+            "are no number, and a field without a brain; what else is wrong is not seen.",
             "",
             "| option | what | coded for |",
             "|---|---|---|",

@@ -1,7 +1,7 @@
 """The inference configuration of a MONAI bundle: one prediction, in MONAI's words.
 
-Everything is MONAI's or PyTorch's but the scheduler, which the bundle brings along. Names of items
-are what `python -m monai.bundle run` takes as options (`--age 78 --scan scan.nii.gz`).
+Everything is MONAI's or PyTorch's but scheduler and checks, which the bundle brings along. Names of
+items are what `python -m monai.bundle run` takes as options (`--age 78 --scan scan.nii.gz`).
 """
 
 import math
@@ -27,6 +27,7 @@ FOLLOWS: Final = {"interval": "$@age - @baseline_age"}
 """Covariates that are known from others, and how."""
 
 _NETWORKS: Final = "monai.networks.nets"
+_CHECKS: Final = "scripts.checks"
 
 
 def build_inference_config(config: ModelConfig) -> dict[str, Any]:
@@ -51,6 +52,7 @@ def build_inference_config(config: ModelConfig) -> dict[str, Any]:
         **dict.fromkeys(("dataset_dir", "dataset", "evaluator"), ""),
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         **_list_inputs(config),
+        "asked": _define_asked(config),
         **_define_networks(config),
         **_define_scan(config),
         **_define_sampling(config),
@@ -58,6 +60,8 @@ def build_inference_config(config: ModelConfig) -> dict[str, Any]:
         **_define_volumes(config),
         **{f"save_{channel}": _define_saver(config, channel) for channel in config.channels},
         "run": [
+            "$@asked",
+            "$@answered",
             *(
                 f"$@save_{channel}(monai.data.MetaTensor(@prediction[0, {place}:{place + 1}]"
                 ".cpu(), affine=torch.tensor(@affine), meta={'filename_or_obj': @scan}))"
@@ -91,7 +95,7 @@ def _define_saver(config: ModelConfig, channel: str) -> dict[str, Any]:
 
 def _list_inputs(config: ModelConfig) -> dict[str, Any]:
     """Return what a user sets: nobody's age, sex or volumes are made up where they are left out."""
-    known = FOLLOWS if any(entry.name == "age" for entry in config.context) else {}
+    known = _find_known(config)
     return {
         "scan": "scan.nii.gz",
         **{name_scan(channel): None for channel in config.channels[1:]},
@@ -101,6 +105,29 @@ def _list_inputs(config: ModelConfig) -> dict[str, Any]:
         "seed": 1,
         "num_inference_steps": config.num_inference_steps,
         "guidance": None if config.guidance == 1 else config.guidance,
+    }
+
+
+def _find_known(config: ModelConfig) -> Mapping[str, str]:
+    """Return how covariates are known from others that the context holds."""
+    return FOLLOWS if any(entry.name == "age" for entry in config.context) else {}
+
+
+def _define_asked(config: ModelConfig) -> dict[str, Any]:
+    """Return the check of what a user sets, before anything is read."""
+    known = _find_known(config)
+    own = [entry for entry in config.context if entry.name not in known and entry.missing is None]
+    numbers = ["baseline_age", *(name_covariate(entry) for entry in own if not entry.categories)]
+    return {
+        "_target_": f"{_CHECKS}.check_asked",
+        "scans": {name: f"@{name}" for name in map(name_scan, config.channels)},
+        "numbers": {name: f"@{name}" for name in numbers},
+        "choices": {
+            name_covariate(entry): [f"@{name_covariate(entry)}", list(entry.categories)]
+            for entry in own
+            if entry.categories
+        },
+        "draws": {name: f"@{name}" for name in ("samples", "num_inference_steps", "guidance")},
     }
 
 
@@ -163,7 +190,12 @@ def _define_scan(config: ModelConfig) -> dict[str, Any]:
             "spatial_size=@shape).as_tensor().float()"
             for channel in config.channels
         ],
-        "image": "$torch.cat(@channels)[None].to(@device)",
+        "scans": {
+            "_target_": f"{_CHECKS}.check_scans",
+            "scans": "@channels",
+            "names": [name_scan(channel) for channel in config.channels],
+        },
+        "image": "$@scans.to(@device)",
         "latent": "$@autoencoder.encode(@image)[0]",
         "baseline": f"$torch.nn.functional.pad(@latent, {(*z, *y, *x)})",
         "age_plane": f"$torch.full_like(@baseline[:, :1], "
@@ -231,6 +263,7 @@ def _define_prediction(config: ModelConfig) -> dict[str, Any]:
         "decoded": "$@autoencoder.decode(@mean_latent)",
         "change": "$@decoded - @reconstruction",
         "prediction": f"$({shown[config.decoding]}).clamp(0, 1)",
+        "answered": {"_target_": f"{_CHECKS}.check_answer", "prediction": "@prediction"},
     }
     if config.refiner is not None:
         scale = config.refiner.change_scale

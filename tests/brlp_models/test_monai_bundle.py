@@ -13,6 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 from typer.testing import CliRunner
 
+from brlp_models.bundle.checks import check_answer, check_asked, check_scans
 from brlp_models.bundle.inference import build_inference_config
 from brlp_models.model.config import ContextEntry, ModelConfig
 from brlp_models.model.folder import load_model
@@ -170,26 +171,87 @@ def test_nobody_is_made_up_in_a_bundle(tiny_folder: Callable[..., Path], tmp_pat
 
 # MONAI imports all its modules to run a bundle
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("changes", "lacking"),
-    [({}, "volume_hippocampus"), (TWO_CHANNELS, "scan_FLAIR")],
-    ids=["covariate", "channel"],
-)
-def test_a_bundle_refuses_people_without_what_it_reads(
-    changes: dict[str, Any], lacking: str, tiny_folder: Callable[..., Path], tmp_path: Path
+def test_a_bundle_refuses_what_it_cannot_answer(
+    tiny_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    bundle = export(tiny_folder(**changes), tmp_path / "bundle")
-    write_scan(load_model(tiny_folder(**changes)), tmp_path / "scan.nii.gz")
-    known = {key: value for key, value in COVARIATES.items() if key != lacking}
-    with pytest.raises(RuntimeError, match=lacking):
-        monai.bundle.run(
-            config_file=str(bundle / "configs" / "inference.json"),
-            bundle_root=str(bundle),
-            scan=str(tmp_path / "scan.nii.gz"),
-            baseline_age=BASELINE_AGE,
-            **known,
-        )
+    bundle = export(tiny_folder(**TWO_CHANNELS), tmp_path / "bundle")
+    image = write_scan(load_model(tiny_folder(**TWO_CHANNELS)), tmp_path / "scan.nii.gz")
+    asked: dict[str, Any] = {
+        "config_file": str(bundle / "configs" / "inference.json"),
+        "bundle_root": str(bundle),
+        "scan": str(tmp_path / "scan.nii.gz"),
+        "baseline_age": BASELINE_AGE,
+        **COVARIATES,
+    }
+    lacking = {key: value for key, value in asked.items() if key != "volume_hippocampus"}
+    told = "--scan_FLAIR is missing; --volume_hippocampus is missing."
+    with pytest.raises(RuntimeError) as refused:
+        monai.bundle.run(**lacking)
+    assert str(refused.value.__cause__) == told
+    nib.save(  # type: ignore[no-untyped-call]
+        nib.Nifti1Image(255 * image.numpy()[0, 1], nib.load(asked["scan"]).affine),  # type: ignore
+        tmp_path / "bright.nii.gz",
+    )
+    with pytest.raises(RuntimeError) as refused:
+        monai.bundle.run(**asked, scan_FLAIR=str(tmp_path / "bright.nii.gz"))
+    assert "--scan_FLAIR must have intensities from 0 to 1, got" in str(refused.value.__cause__)
     assert not (bundle / "output").exists()
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "scans": {"scan": "scan.nii.gz", "scan_FLAIR": "flair.nii.gz"},
+    "numbers": {"baseline_age": 70, "age": 72.5, "volume_hippocampus": np.int64(7000)},
+    "choices": {"sex": ["F", ["M", "F"]], "stage": [1, ["0", "1"]]},
+    "draws": {"samples": 4, "num_inference_steps": 50, "guidance": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "told"),
+    [
+        ("scans", {"scan_FLAIR": None}, "--scan_FLAIR is missing"),
+        ("numbers", {"age": float("nan")}, "--age must be a number, got nan"),
+        ("numbers", {"age": 69}, "--age must not be before --baseline_age, got 69 and 70"),
+        ("numbers", {"age": "old"}, "--age must be a number, got old"),
+        ("numbers", {"volume_hippocampus": 0}, "--volume_hippocampus must be a number above 0"),
+        ("choices", {"sex": ["f", ["M", "F"]]}, "--sex must be one of M, F, got f"),
+        ("choices", {"sex": [None, ["M", "F"]]}, "--sex is missing, one of M, F is expected"),
+        ("draws", {"samples": 0}, "--samples must be a whole number from 1 on, got 0"),
+        ("draws", {"samples": 1.5}, "--samples must be a whole number from 1 on, got 1.5"),
+        ("draws", {"num_inference_steps": 1001}, "whole number from 1 to 1000, got 1001"),
+        ("draws", {"guidance": -1.0}, "--guidance must be a number from 0 on, got -1.0"),
+    ],
+)
+def test_what_a_bundle_is_asked_is_told_where_it_cannot_be(
+    kind: str, given: dict[str, Any], told: str
+) -> None:
+    assert check_asked(**ASKED)
+    with pytest.raises(ValueError, match=told):
+        check_asked(**{**ASKED, kind: {**ASKED[kind], **given}})
+
+
+@pytest.mark.parametrize(
+    ("scan", "told"),
+    [
+        (torch.full((1, 2, 2, 2), 1.1), "from 0 to 1, got 1.1 to 1.1"),
+        (torch.full((1, 2, 2, 2), -0.1), "from 0 to 1, got -0.1 to -0.1"),
+        (torch.full((1, 2, 2, 2), float("nan")), "has voxels that are no number"),
+        (torch.zeros((1, 2, 2, 2)), "shows nothing where the model looks"),
+        (torch.ones((3, 2, 2, 2)), r"must be one volume, got 3 of \(2, 2, 2\) voxels"),
+        (torch.ones((1, 2, 2)), r"must be one volume, got 1 of \(2, 2\) voxels"),
+    ],
+)
+def test_scans_that_a_bundle_cannot_read_are_told(scan: torch.Tensor, told: str) -> None:
+    good = torch.ones((1, 2, 2, 2))
+    assert check_scans([good, good / 2], ["scan", "scan_FLAIR"]).shape == (1, 2, 2, 2, 2)
+    with pytest.raises(ValueError, match=f"--scan_FLAIR {told}|--scan_FLAIR must have .* {told}"):
+        check_scans([good, scan], ["scan", "scan_FLAIR"])
+
+
+def test_no_predicted_scan_holds_what_is_no_number() -> None:
+    assert check_answer(torch.zeros(3))
+    with pytest.raises(ValueError, match="nothing is written"):
+        check_answer(torch.tensor([0.0, float("inf")]))
 
 
 def test_the_interval_in_a_bundle_is_the_time_between_the_ages(tiny_config: ModelConfig) -> None:
