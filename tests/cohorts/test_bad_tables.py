@@ -108,6 +108,27 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
         chain(put_all("hippocampus_mm3", lambda mm3: f"{mm3:g},5"), put(2, hippocampus_mm3="big")),
         ["row 4, column hippocampus_mm3: got 'big', a volume in numbers"],
     ),
+    "ages all missing": (
+        chain(rename("age_years", "age"), put_all("age", lambda _: "")),
+        ["column age: nobody's is known; an age is expected of everyone"],
+    ),
+    **{
+        f"all missing of {name}": (
+            chain(*(put_all(one, lambda _: "n/a") for one in ("age_years", "sex", "diagnosis"))),
+            [f"column {name}: nobody's is known; {expected} is expected of everyone"],
+        )
+        for name, expected in (("sex", "F or M"), ("diagnosis", "a diagnosis"))
+    },
+    "a date of birth or of the visit missing of everyone": (
+        chain(
+            keep(0, 2, 4),
+            rename("age_years", "dob"),
+            put_all("dob", lambda _: ""),
+            put(0, dob="1950-01-01"),
+            add("visit_date", "", "2020-01-01", "2020-01-01"),
+        ),
+        ["column dob: nobody's is known; an age is expected of everyone"],
+    ),
     "age negative": (put(2, age_years=-3), ["row 4, column age_years: got -3", "0 to 120"]),
     "age zero": (put(2, age_years=0), ["got 0, an age in years", "sub-02"]),
     "age infinite": (put(2, age_years="inf"), ["row 4, column age_years: got inf", "sub-02"]),

@@ -87,11 +87,13 @@ def interpret(records: Records, codings: Codings) -> None:
         merge_screening_visits(records)
     read_stated_times(records)
     take_birth_dates(records)
-    _read_ages(records, codings)
+    has_ages = _read_ages(records, codings)
     if "session_id" not in records.frame:
         _number_sessions(records)
     settle_times(records)
     _advance_ages(records)
+    if has_ages:
+        _report_unknown(records, "age_years", "an age", "visit_date")
     _read_sex(records, codings)
     _read_diagnosis(records, codings)
     _read_volumes(records)
@@ -133,8 +135,8 @@ def _drop_unattended(records: Records) -> None:
     records.frame = frame[attended].reset_index(drop=True)
 
 
-def _read_ages(records: Records, codings: Codings) -> None:
-    """Read the age at each visit and the age at baseline, whichever the source has."""
+def _read_ages(records: Records, codings: Codings) -> bool:
+    """Read the age at each visit and at baseline, whichever the source has; False for neither."""
     given = [name for name in _AGES if name in records.frame]
     if not given:
         hint = "; a date of birth tells ages where each visit has a date (visit_date)"
@@ -145,15 +147,15 @@ def _read_ages(records: Records, codings: Codings) -> None:
     frame = records.frame
     absent = {name: np.nan for name in _AGES if name not in frame}
     records.frame = frame.assign(**absent, **{TOP_CODED: top_coded})
+    return bool(given)
 
 
 def _advance_ages(records: Records) -> None:
     """Fill the ages that a source gives at baseline alone: they grow with time."""
     frame = records.frame
     if frame["age_years"].isna().all():
-        records.column_names["age_years"] = records.column_names.get(
-            "baseline_age_years", "age_years"
-        )
+        name = records.column_names.get("baseline_age_years")
+        records.column_names["age_years"] = name or str(records.get_source_name("age_years"))
     told = {
         problem.participant_id
         for problem in records.problems
@@ -197,6 +199,7 @@ def _read_sex(records: Records, codings: Codings) -> None:
         records.frame["sex"] = None
         return
     read_sex(records, coding=codings.sex, is_brlp=codings.is_brlp)
+    _report_unknown(records, "sex", "F or M")
 
 
 def _read_diagnosis(records: Records, codings: Codings) -> None:
@@ -232,6 +235,8 @@ def _read_diagnosis(records: Records, codings: Codings) -> None:
         _fill_baseline_diagnosis(records, codings, is_unstated)
     if not is_missing(frame[PERSON_DIAGNOSIS]).all():
         read_diagnosis(records, PERSON_DIAGNOSIS, coding=codings.diagnosis, is_brlp=False)
+    else:
+        _report_unknown(records, "diagnosis", "a diagnosis")
 
 
 def _fill_baseline_diagnosis(
@@ -326,6 +331,25 @@ def _complete_brain(records: Records) -> None:
     parts = [name_volume_column(name) for name in BRAIN_PARTS]
     if brain not in frame and set(parts) <= set(frame):
         frame[brain] = frame[parts].sum(axis=1, skipna=False)
+
+
+def _report_unknown(records: Records, column: str, expected: str, *read_with: str) -> None:
+    """Report a column that tells nobody's value, unless something was said of it.
+
+    Parameters
+    ----------
+    records, column
+        The column, which is in the frame.
+    expected
+        What everyone should have.
+    *read_with
+        Columns that it is computed from.
+    """
+    values = records.frame[column]
+    own = {records.get_source_name(name) for name in (column, *read_with)}
+    is_told = not own.isdisjoint(one.column for one in records.problems)
+    if len(values) and values.isna().all() and not is_told:
+        records.report_all(column, f"nobody's is known; {expected} is expected of everyone")
 
 
 def _report_absent(records: Records, column: str, hint: str = "") -> None:
