@@ -21,6 +21,8 @@ def write(path: Path, text: str) -> Path:
     ("name", "months"),
     [
         *(("bl", 0), ("sc", 0), ("ses-baseline", 0), ("m06", 6), ("M006", 6), ("ses-m120", 120)),
+        *(("0m", 0), ("12M", 12), ("mo12", 12), ("12mon", 12), ("yr1", 12), ("2y", 24)),
+        *(("2yrs", 24), ("ses-1year", 12), ("12", None), ("3t", None)),
         *(("12mo", 12), ("month24", 24), ("y2", 24), ("ses-01", None), ("W2", None)),
         *(("followup", None), ("m", None), ("v06", None)),
     ],

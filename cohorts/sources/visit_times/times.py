@@ -42,9 +42,11 @@ _LONGEST_MONTHS: Final = 600.0
 _BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
 _SCREENING_NAMES: Final = re.compile(r"(?:ses-)?(?:sc|scmri|screening)", re.IGNORECASE)
 _MONTH_NAMES: Final = re.compile(
-    r"(?:ses-)?(?:m(?:onths?)?[_-]?(\d{1,3})|(\d{1,3})(?:mo|months?))", re.IGNORECASE
+    r"(?:ses-)?(?:m(?:o|on|onths?)?[_-]?(\d{1,3})|(\d{1,3})m(?:o|on|onths?)?)", re.IGNORECASE
 )
-_YEAR_NAMES: Final = re.compile(r"(?:ses-)?y(?:ears?)?[_-]?(\d{1,2})", re.IGNORECASE)
+_YEAR_NAMES: Final = re.compile(
+    r"(?:ses-)?(?:y(?:rs?|ears?)?[_-]?(\d{1,2})|(\d{1,2})y(?:rs?|ears?)?)", re.IGNORECASE
+)
 
 
 def read_months_of_name(session: str) -> float | None:
@@ -53,7 +55,7 @@ def read_months_of_name(session: str) -> float | None:
     Parameters
     ----------
     session
-        `bl`, `sc`, `m06`, `ses-M012`, `ses-12mo`, `y2`, in any case; `ses-01` only counts.
+        `bl`, `sc`, `m06`, `ses-M012`, `12m`, `12mo`, `y2`, `yr2`, in any case; `ses-01` counts.
 
     Examples
     --------
@@ -65,7 +67,7 @@ def read_months_of_name(session: str) -> float | None:
     if match := _MONTH_NAMES.fullmatch(session):
         return float(match[1] or match[2])
     if match := _YEAR_NAMES.fullmatch(session):
-        return MONTHS_PER_YEAR * float(match[1])
+        return MONTHS_PER_YEAR * float(match[1] or match[2])
     return None
 
 
