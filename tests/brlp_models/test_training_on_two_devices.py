@@ -27,6 +27,9 @@ def make_shared_recipe(*, batch_size: int) -> Recipe:
     phases = [phase for stage in STAGES if stage != "diffusion" for phase in content[stage]]
     for phase in (content["diffusion"], *phases):
         phase["batch_size"] = batch_size
+        # the autoencoder alone is killed between its checkpoint and its last step
+        if phase not in content["autoencoder"]:
+            phase["loop"] = {**phase["loop"], "steps": 2}
     return Recipe.model_validate(content)
 
 
