@@ -7,6 +7,7 @@ import pandas as pd
 
 from cohorts.sources.profile import Profile
 from cohorts.sources.values import parse_numbers
+from cohorts.sources.visit_times.dates import write_date
 
 _TIMES: Final = frozenset(
     ("visit_date", "days_from_baseline", "months_from_baseline", "years_from_baseline")
@@ -45,7 +46,7 @@ def derive_columns(frame: pd.DataFrame, profile: Profile, known: Collection[str]
         parts = [parse_numbers(frame[name])[0] for name in profile.visit_date]
         told = pd.concat(parts, axis=1).dropna().astype(int)
         # a day that no month has stays in the text, for the reader of dates to tell
-        dates = ["-".join(f"{part:02d}" for part in row) for row in told.to_numpy()]
+        dates = [write_date(*row) for row in told.to_numpy()]
         made["visit_date"] = pd.Series(dates, index=told.index, dtype=object)
     rule = profile.age_from_years
     if rule and set(rule) <= set(frame) and not _AGES & set(known):

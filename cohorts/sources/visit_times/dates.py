@@ -128,6 +128,19 @@ def parse_dates(values: pd.Series) -> Dates:
     return Dates(days, "day" if is_day_first else "month", example)
 
 
+def write_date(year: int, month: int, day: int) -> str:
+    """Return a date whose order `parse_dates` knows; of no month's number 2011-13-04.
+
+    Examples
+    --------
+    >>> write_date(2011, 3, 4)
+    '04mar2011'
+    """
+    if month not in range(1, len(_NAMES) + 1):
+        return f"{year}-{month:02d}-{day:02d}"
+    return f"{day:02d}{_NAMES[month - 1][0][:3]}{year}"
+
+
 def _find_day_second(written: "pd.Series[str]", is_read: "pd.Series[bool]") -> str | None:
     """Return a date like 2024-31-03 where such are no slips: of others the order is not known.
 
