@@ -90,7 +90,7 @@ class TrainingNetworks:
         The UNet is that of the ControlNet's stage where it went on learning there.
         """
         networks = {_NETWORKS[stage]: self.load(stage) for stage in self.stages}
-        if self.recipe.controlnet[-1].unet_learns:
+        if self.recipe.controlnet and self.recipe.controlnet[-1].unet_learns:
             networks["unet"] = self._load("diffusion", "controlnet")
         return networks
 

@@ -190,7 +190,8 @@ class Training:
         return weights
 
     def _load_judge(self, weight: float) -> nn.Module | None:
-        return self.networks.load("segmenter") if weight and self.recipe.segmenter else None
+        segmenter = self.recipe.model.segmenter
+        return self.networks.load("segmenter") if weight and segmenter is not None else None
 
     def _open_source(self, source: Literal["scans", "labels"]) -> CropSource:
         if source == "labels":
@@ -330,7 +331,7 @@ class Training:
 
     def _make_once(self, path: Path, make: Callable[[Accelerator], None]) -> None:
         """Have one process make a file that is not there yet, while the others wait."""
-        accelerator = start_accelerator(self.recipe.list_diffusion_phases()[0].loop)
+        accelerator = start_accelerator(self.recipe.list_loops()[0])
         if accelerator.is_main_process and not path.exists():
             make(accelerator)
         accelerator.wait_for_everyone()

@@ -110,16 +110,27 @@ class Recipe(_Part):
     segmenter: tuple[SegmenterSettings, ...] = ()
     autoencoder: tuple[AutoencoderPhase, ...] = ()
     diffusion: DiffusionSettings | None = None
-    controlnet: Annotated[tuple[DiffusionSettings, ...], Field(min_length=1)]
+    controlnet: tuple[DiffusionSettings, ...] = ()
     refiner: tuple[RefinerSettings, ...] = ()
 
     def choose_generator(self) -> GeneratorParameters:
         """Return the parameters that synthetic people are made with."""
         return choose_generator(self.generator, self.signal)
 
+    @property
+    def wants_noiseless(self) -> bool:
+        """Whether synthetic people's scans are needed without noise too."""
+        return any(phase.noiseless for phase in self.refiner)
+
     def list_diffusion_phases(self) -> list[DiffusionSettings]:
         """Return how UNet and ControlNet are trained, one phase after the other."""
         return [*([] if self.diffusion is None else [self.diffusion]), *self.controlnet]
+
+    def list_loops(self) -> list[LoopSettings]:
+        """Return the loop of every phase of every stage, those of the diffusion first."""
+        first: tuple[StageName, ...] = ("diffusion", "controlnet")
+        others = (stage for stage in STAGES if stage not in first)
+        return [loop for stage in (*first, *others) for loop in self.list_phases(stage)]
 
     def list_phases(self, stage: StageName) -> list[LoopSettings]:
         """Return how long and how fast a stage learns, one phase after the other."""
@@ -145,11 +156,15 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _check_start(self) -> "Recipe":
-        if self.start_from is None and not (self.autoencoder and self.diffusion):
+        if self.start_from is None and not (
+            self.autoencoder and self.diffusion and self.controlnet
+        ):
             raise ValueError(
-                "[[autoencoder]] and [diffusion] are needed, or start_from, a model whose networks "
-                "are trained on"
+                "[[autoencoder]], [diffusion] and [[controlnet]] are needed, or start_from, a "
+                "model whose networks are trained on"
             )
+        if not self.list_loops():
+            raise ValueError("no stage has a phase, so that nothing would be learned")
         if self.start_from is not None and self.autoencoder and self.diffusion is None:
             raise ValueError(
                 "another [[autoencoder]] makes other latents, so the UNet of start_from must learn "
@@ -159,7 +174,9 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _check_guidance(self) -> "Recipe":
-        if self.model.guidance != 1 and not self.controlnet[-1].context_dropout:
+        if self.model.guidance != 1 and not (
+            self.controlnet and self.controlnet[-1].context_dropout
+        ):
             raise ValueError("model.guidance other than 1 needs context_dropout in [[controlnet]]")
         return self
 

@@ -17,9 +17,8 @@ from brlp_models.training.banks.cohort import write_cohort_bank
 from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
 from brlp_models.training.banks.expected_volumes import CROSS_FITTED, CrossFitted
 from brlp_models.training.banks.pairs import name_regions
-from brlp_models.training.banks.scan_bank import read_bank_description
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
-from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.banks.volumes import Bank, read_bank_description
 from brlp_models.training.export import describe_start, export_model, render_training_card
 from brlp_models.training.loop import start_accelerator
 from brlp_models.training.metrics_log import METRICS
@@ -82,6 +81,11 @@ class TrainingSession:
         self._cohort = None if data is None else load_cohort(data, measured_by=measured_by)
         if self._cohort is not None:
             require_one_tool({"the training people": self._cohort})
+            if recipe.wants_noiseless:
+                raise ModelError(
+                    "[[refiner]] noiseless is for synthetic people, whose scans are known without "
+                    "noise; leave it out for a cohort (--data)."
+                )
         recipe = _label(recipe, self._cohort)
         self._recipe, self._folder = recipe, folder
         self._label_maps, self._report = label_maps, report
@@ -125,7 +129,7 @@ class TrainingSession:
 
     def _once(self, make: Callable[[], None]) -> None:
         """Have one process of the training make files, while the others wait."""
-        accelerator = start_accelerator(self._recipe.list_diffusion_phases()[0].loop)
+        accelerator = start_accelerator(self._recipe.list_loops()[0])
         if accelerator.is_main_process:
             make()
         accelerator.wait_for_everyone()
@@ -176,6 +180,7 @@ class TrainingSession:
             n_followups=people.n_followups,
             same_acquisition=people.same_acquisition,
             channels=self._recipe.model.channels,
+            with_noiseless=self._recipe.wants_noiseless,
         )
         write_people_bank(
             [*bases, load_mni_anatomy()],

@@ -48,7 +48,7 @@ def test_scans_without_noise_and_anatomies_lie_beside_the_truth(
 ) -> None:
     config = tiny_model.config
     images = RNG(1).uniform(0, 1, (2, *config.shape)).astype(np.float32)
-    writer = BankWriter(tmp_path / "bank", 1, config.shape, {}, n_channels=2)
+    writer = BankWriter(tmp_path / "bank", 1, config.shape, {"with_noiseless": True}, n_channels=2)
     row = {
         "row": 0, "participant_id": "sub-1", "session_id": "ses-0", "base_anatomy": "map_9",
         "age_years": 70.0, "months_from_baseline": 0.0, "sex": "F", "diagnosis": "CN", "apoe4": 0,
@@ -100,7 +100,9 @@ def test_later_visits_without_scans_have_the_same_volumes(
     found = {}
     for only in (False, True):
         folder = tmp_path / str(only)
-        writer = BankWriter(folder / "bank", 3, config.shape, {}, n_channels=2)
+        writer = BankWriter(
+            folder / "bank", 3, config.shape, {"with_noiseless": True}, n_channels=2
+        )
         scans = [(image, tissues) for image in images]
         writer.add([scans[0], None, None] if only else scans, rows)
         writer.finish()

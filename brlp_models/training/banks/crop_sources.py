@@ -30,6 +30,12 @@ class PlaceRequest(Protocol):
     medial_temporal_weight: float
 
 
+class RenderingRequest(PlaceRequest, Protocol):
+    """What a source of scans to sharpen needs to know beside."""
+
+    noiseless: bool
+
+
 class CropRequest(PlaceRequest, Protocol):
     """What a source of one or two visits needs to know beside."""
 
@@ -110,12 +116,14 @@ class RenderingSource:
     bank: Bank
     decoded: npt.NDArray[np.uint8]
 
-    def draw_crop(self, rng: np.random.Generator, settings: PlaceRequest) -> tuple[Tensor, Tensor]:
+    def draw_crop(
+        self, rng: np.random.Generator, settings: RenderingRequest
+    ) -> tuple[Tensor, Tensor]:
         """Return the images of a pair of visits, (4, channels, x, y, z), and every voxel's weight.
 
         The images are the first visit's scan, its decoded latent, the second visit's decoded
-        latent and its scan. The second visit is earlier, later, or the first itself, so that
-        losses, gains and no change are all learned.
+        latent and its scan, whose T1w has no noise if that is asked for. The second visit is
+        earlier, later, or the first itself, so that losses, gains and no change are all learned.
         """
         row = int(rng.choice(self.bank.rows))
         other = int(rng.choice(self._visits[row]))
@@ -123,6 +131,8 @@ class RenderingSource:
         images, decoded = self.bank.images, self.decoded
         shown = (images[row], decoded[row], decoded[other], images[other])
         cut = np.stack([scan[:, *place] for scan in shown])
+        if settings.noiseless:
+            cut[-1, 0] = self.bank.noiseless[other][place]
         labels = self.bank.labels[row][place]
         if rng.random() < 0.5:
             cut, labels = cut[:, :, ::-1], labels[::-1]

@@ -55,12 +55,13 @@ def write_evaluation_cohort(
     scans.mkdir(parents=True, exist_ok=True)
     scanned = index[index["months_from_baseline"] == 0] if baseline_scans_only else index
     for row, person, session in scanned[["row", "participant_id", "session_id"]].to_numpy():
-        image, labels = bank.images[int(row)], bank.labels[int(row)]
+        image, labels = [*bank.images[int(row)]], bank.labels[int(row)]
         stem = f"{person}_{session}"
         places = [scans / f"{stem}_{channel}.nii.gz" for channel in config.channels]
-        places.append(find_noiseless_scan(folder, str(person), str(session)))
-        # the last of them is only there where the bank has it
-        for place, array in zip(places, image, strict=False):
+        if bank.has_noiseless:
+            image.append(bank.noiseless[int(row)])
+            places.append(find_noiseless_scan(folder, str(person), str(session)))
+        for place, array in zip(places, image, strict=True):
             place.parent.mkdir(parents=True, exist_ok=True)
             _write(array.astype(np.float32) / 255, place, config)
         codes = np.array([tissue.codes[0] for tissue in TISSUES.tissues], dtype=np.int16)

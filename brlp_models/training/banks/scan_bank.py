@@ -10,10 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from brlp_models.errors import ModelError
-from brlp_models.training.banks.volumes import make_stack
+from brlp_models.training.banks.volumes import DESCRIPTION, make_stack
 from cohorts.files.atomic import write_file, write_file_with
-
-DESCRIPTION = "bank.json"
 
 
 class BankWriter:
@@ -95,10 +93,3 @@ def _open(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uin
     if not path.exists():
         write_file_with(path, lambda partial: make_stack(partial, shape, np.uint8).flush())
     return np.lib.format.open_memmap(path, mode="r+")
-
-
-def read_bank_description(folder: Path) -> dict[str, Any]:
-    """Return what a bank's folder was begun with; nothing where there is none."""
-    note = folder / DESCRIPTION
-    content: dict[str, Any] = json.loads(note.read_text("utf-8")) if note.is_file() else {}
-    return content

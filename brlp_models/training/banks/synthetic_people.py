@@ -17,6 +17,7 @@ from brlp_models.scans.grid import Grid, find_points, resample, resample_labels,
 from brlp_models.scans.intensity import find_ceiling, scale_intensity
 from brlp_models.training.banks.person_tables import tabulate_person
 from brlp_models.training.banks.scan_bank import BankWriter
+from brlp_models.training.banks.volumes import WITH_NOISELESS
 from brlp_models.training.tissues import TISSUES
 from cohorts.errors import CohortError
 from cohorts.labels import get_codes, get_intracranial_codes
@@ -159,7 +160,7 @@ def write_people_bank(
     if others := settings.channels[1:]:
         description["other_channels"] = list(others)
     if settings.with_noiseless:
-        description["with_noiseless"] = True
+        description[WITH_NOISELESS] = True
     if settings.with_tables:
         description["with_tables"] = True
     if settings.baseline_scans_only:

@@ -1,5 +1,6 @@
 """Volumes kept ready on disk, from which training cuts its crops."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from brlp_models.errors import ModelError
 from brlp_models.training.tissues import TISSUES
 
 MEDIAL_TEMPORAL = ("hippocampus", "amygdala")
+DESCRIPTION = "bank.json"
+WITH_NOISELESS = "with_noiseless"
+"""Of a bank's description: whether each scan's T1w without noise follows its channels."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Bank:
     ----------
     folder
         Holds `index.csv`, `labels.npy` (tissue indices) and, for scans, `images.npy` (channels of 0
-        to 255).
+        to 255; after them a scan without noise where `bank.json` says so).
     rows
         The rows of this split.
     """
@@ -64,9 +68,23 @@ class Bank:
         """Tissue indices of all rows, mapped from disk."""
         return _open(self.folder / "labels.npy")
 
-    @cached_property
+    @property
     def images(self) -> npt.NDArray[np.uint8]:
         """Scans of all rows, (rows, channels, *shape), mapped from disk."""
+        return self._layers[:, :-1] if self.has_noiseless else self._layers
+
+    @property
+    def noiseless(self) -> npt.NDArray[np.uint8]:
+        """T1w scans of all rows without noise, (rows, *shape), of a bank that has them."""
+        return self._layers[:, -1]
+
+    @cached_property
+    def has_noiseless(self) -> bool:
+        """Whether scans without noise are kept beside the others."""
+        return bool(read_bank_description(self.folder).get(WITH_NOISELESS))
+
+    @cached_property
+    def _layers(self) -> npt.NDArray[np.uint8]:
         return read_scans(self.folder / "images.npy")
 
     def find_medial_temporal(self, row: int) -> npt.NDArray[np.int64]:
@@ -76,6 +94,13 @@ class Bank:
             # every 16th voxel is enough to aim at
             self._focus[row] = np.argwhere(np.isin(self.labels[row], wanted))[::16]
         return self._focus[row]
+
+
+def read_bank_description(folder: Path) -> dict[str, Any]:
+    """Return what a bank's folder was begun with; nothing where there is none."""
+    note = folder / DESCRIPTION
+    content: dict[str, Any] = json.loads(note.read_text("utf-8")) if note.is_file() else {}
+    return content
 
 
 def read_scans(path: Path) -> npt.NDArray[np.uint8]:

@@ -24,10 +24,15 @@ class RefinerSettings(CropSettings):
         Weight of their voxels, and of those around, in the reconstruction loss; others have 1.
     perceptual_weight
         Weight of the difference that the segmenter sees.
+    noiseless
+        The T1w that is learned has no noise: nobody can know the noise of a later visit, and that
+        of the first is no part of it. Only synthetic people have such scans; where real visits
+        have each their own noise, squares are least without it as well.
     """
 
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
     perceptual_weight: Annotated[float, Field(ge=0)] = 0.01
+    noiseless: bool = False
 
 
 class RefinerStage:

@@ -1,0 +1,152 @@
+"""A refiner that learns later scans without noise, trained on from a model's own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.utils.data import default_collate
+
+from brlp_models.errors import ModelError
+from brlp_models.model.folder import load_model
+from brlp_models.training.banks.crop_sources import RenderingSource
+from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.examples import Draw
+from brlp_models.training.loop import LoopSettings
+from brlp_models.training.networks import TrainingNetworks
+from brlp_models.training.pipeline import Training
+from brlp_models.training.recipe import load_recipe
+from brlp_models.training.session import TrainingSession
+from brlp_models.training.stages.refiner import RefinerSettings, RefinerStage
+from tests.brlp_models.test_training import SIZE, make_recipe, read_losses, write_banks
+from tests.brlp_models.test_training_on import read_weights, write_start
+from tests.brlp_models.test_training_session import make_cohort
+
+ON = """
+seed = 4
+start_from = '{start}'
+[model]
+name = "without noise"
+[[refiner]]
+noiseless = true
+crop = [16, 16, 16]
+batch_size = 1
+perceptual_weight = 0.5
+[refiner.loop]
+steps = 2
+learning_rate = 5e-3
+"""
+
+
+def write_noiseless_bank(folder: Path) -> Bank:
+    """Write a bank whose scans (0 to 188) have a layer without noise, which tells its row."""
+    write_banks(folder)
+    scans = np.load(folder / "scan_bank" / "images.npy")
+    noiseless = np.full_like(scans, 0)
+    noiseless += np.arange(200, 200 + len(scans), dtype=np.uint8)[:, None, None, None]
+    np.save(folder / "scan_bank" / "images.npy", np.stack([scans, noiseless], axis=1))
+    (folder / "scan_bank" / "bank.json").write_text(json.dumps({"with_noiseless": True}))
+    return Bank.load(folder / "scan_bank")
+
+
+def request(**changes: object) -> RefinerSettings:
+    fields = {"loop": LoopSettings(steps=1), "crop": (8, 8, 8), "perceptual_weight": 0}
+    return RefinerSettings.model_validate(fields | changes)
+
+
+def test_scans_without_noise_are_no_channel_of_a_scan(tmp_path: Path) -> None:
+    bank = write_noiseless_bank(tmp_path)
+    assert bank.images.shape == (4, 1, SIZE, SIZE, SIZE)
+    assert int(bank.images.max()) < 200
+    assert bank.noiseless.shape == (4, SIZE, SIZE, SIZE)
+    assert bank.noiseless[:, 0, 0, 0].tolist() == [200, 201, 202, 203]
+
+
+def test_what_is_wanted_is_the_second_visit_without_noise(tmp_path: Path) -> None:
+    bank = write_noiseless_bank(tmp_path)
+    source, rng = RenderingSource(bank, bank.images), np.random.default_rng(1)
+    wanted = set()
+    for _ in range(24):
+        # with rows of two people: 0 and 1, 2 and 3
+        images, _ = source.draw_crop(rng, request(noiseless=True))
+        (bright,) = set(images[3].flatten().tolist())
+        other = round(bright * 255) - 200
+        wanted.add(other)
+        # the decoded latent of that visit, here its scan, is shown beside
+        assert float(images[:3].max()) < 200 / 255
+    assert wanted == {0, 1, 2, 3}
+    images, _ = source.draw_crop(rng, request())
+    assert float(images[3].max()) < 200 / 255
+
+
+def test_it_learns_to_leave_the_noise_out(tmp_path: Path) -> None:
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    write_banks(folder)
+    rng = np.random.default_rng(2)
+    scan = np.load(folder / "scan_bank" / "images.npy")[:1].astype(float).repeat(4, axis=0)
+    scan = np.where(scan > 0, 150.0, 0.0)
+    noisy = np.clip(scan + rng.normal(0, 20, scan.shape) * (scan > 0), 0, 255)
+    layers = np.stack([noisy, scan], axis=1).round().astype(np.uint8)
+    np.save(folder / "scan_bank" / "images.npy", layers)
+    (folder / "scan_bank" / "bank.json").write_text(json.dumps({"with_noiseless": True}))
+    bank = Bank.load(folder / "scan_bank")
+    torch.manual_seed(0)
+    first, last = nn.Conv3d(3, 8, 3, padding=1), nn.Conv3d(8, 8, 3, padding=1)
+    nn.init.zeros_(last.weight)
+    network = nn.Sequential(first, nn.LeakyReLU(), last)
+    settings = request(noiseless=True, loop=LoopSettings(steps=1, learning_rate=2e-2))
+    stage = RefinerStage(
+        network, RenderingSource(bank, bank.noiseless[:, None]), settings, change_scale=10
+    )
+    accelerator, metrics = Accelerator(cpu=True), {}
+    for step in range(200):
+        draws = [stage.draw_example(Draw.of(seed=0, step=step, place=k)) for k in range(4)]
+        metrics = stage.train_batch(default_collate(draws), step, accelerator)
+    # what the decoded change leaves is the noise; a mean over 27 voxels leaves a fifth of it
+    assert float(metrics["reconstruction"].detach()) < 0.5 * float(metrics["uncorrected"])
+
+
+def test_a_refiner_is_trained_on_alone(tmp_path: Path) -> None:
+    start = write_start(tmp_path / "start")
+    path, folder = tmp_path / "on.toml", tmp_path / "training"
+    path.write_text(ON.format(start=start))
+    recipe = load_recipe(path)
+    assert recipe.controlnet == ()
+    write_noiseless_bank(folder)
+    training = Training(recipe, folder)
+    assert training.stages == ["refiner"]
+    training.train("refiner")
+    before, after = load_model(start), TrainingNetworks(recipe, folder).load_all()
+    for name in ("autoencoder", "unet", "controlnet", "segmenter"):
+        own, new = read_weights(before, name), after[name].state_dict()
+        assert all(torch.equal(own[key], new[key]) for key in own), name
+    own, new = read_weights(before, "refiner"), after["refiner"].state_dict()
+    assert any(not torch.equal(own[key], new[key]) for key in own)
+    # the start's segmenter judges, though it does not learn
+    metrics = (folder / "refiner" / "1" / "metrics.csv").read_text()
+    assert "perceptual" in metrics
+    assert len(read_losses(folder, "refiner/1")) == 2
+
+
+def test_something_must_be_learned(tmp_path: Path) -> None:
+    start = write_start(tmp_path / "start")
+    path = tmp_path / "on.toml"
+    path.write_text(ON.partition("[[refiner]]")[0].format(start=start))
+    with pytest.raises(ModelError, match="no stage has a phase, so that nothing would be learned"):
+        load_recipe(path)
+    fields = make_recipe().model_dump()
+    text = r"\[\[autoencoder\]\], \[diffusion\] and \[\[controlnet\]\] are needed"
+    with pytest.raises(ValueError, match=text):
+        make_recipe().model_validate(fields | {"controlnet": ()})
+
+
+def test_real_people_have_no_scan_without_noise(tmp_path: Path) -> None:
+    cohort = make_cohort(3)
+    cohort.write(tmp_path / "people")
+    recipe = make_recipe().model_copy(update={"refiner": (request(noiseless=True),)})
+    with pytest.raises(ModelError, match="noiseless is for synthetic people"):
+        TrainingSession(recipe, tmp_path / "training", data=tmp_path / "people")
