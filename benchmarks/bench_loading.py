@@ -20,14 +20,15 @@ from cohorts.synthetic.tabular import synthesize_table
 
 
 def write_one_table(cohort: Cohort, path: Path) -> None:
-    """Write a cohort as one Parquet table, a row a visit, a column a region."""
+    """Write a cohort as one table, Parquet or CSV, a row a visit, a column a region."""
     wide = cohort.volumes.pivot_table(
         index=["participant_id", "session_id"], columns="region", values="volume_mm3"
     )
     wide.columns = [name_volume_column(region) for region in wide]
     visits = cohort.visits.drop(columns=["image_path", "segmentation_path"])
     people = cohort.participants.drop(columns=["age_years", "diagnosis"])
-    visits.merge(people).merge(wide.reset_index()).to_parquet(path)
+    table = visits.merge(people).merge(wide.reset_index())
+    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
 
 
 def measure_seconds(action: Callable[[], object]) -> tuple[float, float]:
@@ -43,11 +44,12 @@ def main(n_participants: int = 100_000) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder)
         cohort.write(path / "folder")
-        write_one_table(cohort, path / "visits.parquet")
+        for name in ("visits.parquet", "visits.csv"):
+            write_one_table(cohort, path / name)
         read, _ = measure_seconds(partial(read_tables, path / "folder"))
         print(f"{n_participants:,} people, {len(cohort.visits):,} visits, ", end="")
         print(f"{len(cohort.volumes):,} volumes; reading alone {read:.1f} s CPU")
-        for name in ("folder", "visits.parquet"):
+        for name in ("folder", "visits.parquet", "visits.csv"):
             cpu, wall = measure_seconds(partial(load_cohort, path / name))
             print(f"load and validate {name}: {cpu:.1f} s CPU ({wall:.1f} s wall), ", end="")
             print(f"{cpu / read:.1f} x reading alone")

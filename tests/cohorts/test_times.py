@@ -93,6 +93,16 @@ def test_age_that_is_a_bound_is_kept_and_marked(bound: str, value: float, tmp_pa
     assert stated.participants["age_years"].tolist() == [93, 70]
 
 
+def test_bounds_are_read_in_words_and_among_numbers(tmp_path: Path) -> None:
+    ages = ["90 or older", " ≥ 85", "80 or more", "75 or above", "71.25", "60"]
+    rows = [f"s{k},F,CN,{age},bl" for k, age in enumerate(ages)]
+    header = "participant_id,sex,diagnosis,age,session_id"
+    (tmp_path / "p.csv").write_text("\n".join([header, *rows]))
+    people = load_cohort(tmp_path / "p.csv").participants
+    assert people["age_years"].tolist() == [90, 85, 80, 75, 71.25, 60]
+    assert people["age_is_top_coded"].tolist() == [1, 1, 1, 1, 0, 0]
+
+
 def test_stated_column_wins_over_recognized_ones(tmp_path: Path) -> None:
     path = write(
         tmp_path / "p.tsv",
