@@ -124,8 +124,9 @@ def _split_csv(text: str, path: Path, separator: str, first: int) -> Iterator[Ro
     line = first
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, [cell.strip() for cell in cells]
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield line, stripped
             line = reader.line_num + first
     except csv.Error as error:
         raise CohortError(
