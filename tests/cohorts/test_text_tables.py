@@ -32,6 +32,69 @@ def test_quote_in_a_tsv_is_a_letter(tmp_path: Path) -> None:
     assert cohort.participants["extra"].tolist() == comments
 
 
+def read_or_tell(path: Path) -> pd.DataFrame | str:
+    try:
+        return read_text_table(path)
+    except CohortError as error:
+        return str(error)
+
+
+def test_texts_without_quotes_are_read_as_row_by_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    pieces = [
+        "",
+        " ",
+        "a",
+        "70.5",
+        "é",
+        "\u00a0",
+        "\u2028",
+        "\x1c",
+        "\x0b",
+        "NA",
+        "#",
+        "\\",
+        "'",
+        ";",
+    ]
+    ends = ["\n", "\r\n", "\n\n", "\r", " \n"]
+    paths = []
+    for k in range(400):
+        suffix, separator = [(".csv", ","), (".tsv", "\t")][k % 2]
+        width, lines = int(rng.integers(1, 4)), []
+        for row in range(int(rng.integers(0, 5))):
+            n = width + (rng.random() < 0.05)
+            filled = ["".join(rng.choice(pieces, 2)) for _ in range(n)]
+            names = [f"{name}{place}" for place, name in enumerate(filled)]
+            lines.append(separator.join(names if row == 0 and rng.random() < 0.9 else filled))
+        # most files have ends of one kind
+        kinds = ends if rng.random() < 0.2 else [str(rng.choice(ends[:2]))]
+        text = "".join(line + str(rng.choice(kinds)) for line in lines)
+        path = tmp_path / f"{k}{suffix}"
+        path.write_bytes(("sep=;\n" * (rng.random() < 0.1) + text).encode())
+        paths.append(path)
+    found = [read_or_tell(path) for path in paths]
+    with monkeypatch.context() as row_by_row:
+        row_by_row.setattr("cohorts.sources.tables.text._split_plain", lambda *_: None)
+        wanted = [read_or_tell(path) for path in paths]
+    assert sum(isinstance(table, pd.DataFrame) for table in wanted) > 150
+    for path, own, other in zip(paths, found, wanted, strict=True):
+        if isinstance(own, pd.DataFrame) and isinstance(other, pd.DataFrame):
+            pd.testing.assert_frame_equal(own, other, check_index_type=False)
+        else:
+            assert own == other, path.read_bytes()
+
+
+def test_a_header_is_read_without_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes(b"\xef\xbb\xbfsep=;\r\n age ;sex\r\n70;\xff\r\n")
+    assert read_header(path) == ["age", "sex"]
+    with pytest.raises(CohortError, match=r"not UTF-8 text \(line 3\)"):
+        read_text_table(path)
+
+
 def test_quotes_around_a_whole_cell_are_not_part_of_it(tmp_path: Path) -> None:
     cohort = load_cohort(write(tmp_path / "p.tsv", ['"left, right"', '"say ""a"""']))
     assert cohort.participants["extra"].tolist() == ["left, right", 'say "a"']

@@ -9,11 +9,14 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.csv
 
 from cohorts.errors import CohortError
 from cohorts.sources.records import join_names
@@ -53,7 +56,11 @@ def read_text_table(path: Path) -> pd.DataFrame:
         Where the file cannot be read, is not UTF-8, has no header, names a column twice or not
         at all; and for each row with another number of cells than the header.
     """
-    text, separator, first = _read_separated(path)
+    text, separator, first = _read_separated(_load(path), path)
+    plain = _split_plain(text, separator, first)
+    if plain is not None:
+        _check_separator(path, [*map(str, plain)], separator)
+        return _name_columns(path, plain)
     by_tabs = separator == "\t"
     rows = list(_split_tabs(text, first) if by_tabs else _split_csv(text, path, separator, first))
     if rows:
@@ -89,24 +96,30 @@ def build_text_table(path: Path, rows: list[Row]) -> pd.DataFrame:
 
 def read_header(path: Path) -> list[str]:
     """Return the column names of a text table; empty where it has none."""
-    text, separator, _ = _read_separated(path)
+    # the first line may say what separates the names in the second
+    text, separator, _ = _read_separated(_load(path, lines=2), path)
     names = next(csv.reader(text.splitlines()[:1], delimiter=separator), [])
     return [name.strip() for name in names]
 
 
-def _read_separated(path: Path) -> tuple[str, str, int]:
+def _load(path: Path, *, lines: int | None = None) -> bytes:
+    """Return a file's bytes, or those of its first lines."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read() if lines is None else b"".join(islice(stream, lines))
+    except OSError as error:
+        raise CohortError(f"{path.name} could not be read: {error.strerror}.") from error
+
+
+def _read_separated(content: bytes, path: Path) -> tuple[str, str, int]:
     """Return a file's text, what separates its cells, and the number of its first line."""
-    text = _decode(path).translate(_INVISIBLE)
+    text = _decode(content, path).translate(_INVISIBLE)
     if stated := _STATED_SEPARATOR.match(text):
         return text[stated.end() :], stated[1], 2
     return text, SEPARATORS[path.suffix.lower()], 1
 
 
-def _decode(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CohortError(f"{path.name} could not be read: {error.strerror}.") from error
+def _decode(content: bytes, path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,6 +130,45 @@ def _decode(path: Path) -> str:
     if "\0" in text:
         raise CohortError(f"{path.name} is not UTF-8 text, it holds zero bytes: save it as UTF-8.")
     return text
+
+
+def _split_plain(text: str, separator: str, first: int) -> pd.DataFrame | None:
+    """Return a table of a text without quotes, in which each line is a row, column by column.
+
+    A list of cells for each row takes three times as long. None where the text has quotes or line
+    ends of several kinds, where rows have not as many cells as the header, or where that ends in an
+    empty name: what is wrong is told row by row.
+    """
+    text = text.replace("\r\n", "\n").rstrip("\n")
+    header = [name.strip() for name in text.partition("\n")[0].split(separator)]
+    if '"' in text or "\r" in text or not header[-1] or not separator.isascii():
+        return None
+    names = [str(place) for place in range(len(header))]
+    try:
+        table = pyarrow.csv.read_csv(
+            pyarrow.py_buffer(text.encode()),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=separator, quote_char=False, double_quote=False, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pyarrow.large_string()), strings_can_be_null=False
+            ),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+    lines, columns = np.arange(first + 1, first + table.num_rows), table.columns
+    del table
+    cells = np.empty((len(lines), len(header)), dtype=object)
+    for place in reversed(range(len(header))):
+        # each distinct text is one object, and a column is let go of once it is taken over
+        coded = columns.pop().combine_chunks().dictionary_encode()
+        kinds = np.array([kind.strip() for kind in coded.dictionary.to_pylist()], dtype=object)
+        cells[:, place] = kinds[coded.indices.to_numpy()[1:]]
+    is_filled = (cells != "").any(axis=1)
+    if not is_filled.all():
+        cells, lines = cells[is_filled], lines[is_filled]
+    return pd.DataFrame(cells, lines, header, dtype=object, copy=False)
 
 
 def _split_csv(text: str, path: Path, separator: str, first: int) -> Iterator[Row]:
