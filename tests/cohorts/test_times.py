@@ -222,6 +222,42 @@ def test_one_wrong_date_of_birth_is_told_as_what_it_is(
     assert birth not in problem
 
 
+@pytest.mark.parametrize(
+    ("birth", "words"),
+    [
+        ("1800-01-01", "makes an age of 218.2 years, 0 to 120 are expected"),
+        ("9999-12-31", "makes an age of -7981.6 years"),
+        ("1900-01-01", "is the day from which spreadsheets and databases count, nothing is exp"),
+    ],
+)
+@pytest.mark.parametrize("later", ["2018-09-15", "2021-03-15"])
+def test_a_date_of_birth_that_stands_for_none_is_told_once_for_a_person(
+    birth: str, words: str, later: str, tmp_path: Path
+) -> None:
+    for again in (birth, "n/a"):
+        rows = f"a F CN {birth} 2018-03-15\na F CN {again} {later}\nb F CN 1941-05-20 2020-03-15\n"
+        (problem,) = _problems(write(tmp_path / "p.tsv", f"dob visit_date\n{rows}"))
+        assert f"row 2, column dob: this date of birth {words}" in problem
+
+
+@pytest.mark.parametrize("date", ["1900-01-01", "9999-12-31"])
+def test_a_date_of_birth_is_not_blamed_for_a_visits_date_that_stands_for_none(
+    date: str, tmp_path: Path
+) -> None:
+    rows = f"a F CN 1941-05-20 2020-03-15\na F CN 1941-05-20 {date}\nb F CN 1941-05-20 2020-03-15\n"
+    (problem,) = _problems(write(tmp_path / "p.tsv", f"dob visit_date\n{rows}"))
+    assert "column visit_date: got a visit" in problem
+
+
+def test_computed_ages_are_in_years_whatever_their_unit_would_be_guessed_as(
+    tmp_path: Path,
+) -> None:
+    rows = "a F CN 2010-05-20 2020-05-20\nb F CN 2008-05-20 2020-05-20\n"
+    path = write(tmp_path / "p.tsv", f"dob visit_date\n{rows}")
+    for unit in (None, "months"):
+        assert load_cohort(path, age_unit=unit).visits["age_years"].tolist() == [10, 12]
+
+
 def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None:
     columns = "BIRTHYR BIRTHMO mother_dob birth_weight place_of_birth"
     path = write(tmp_path / "p.tsv", f"age months {columns}\na F CN 70 0 1941 5 1915-01-02 3 Ulm\n")

@@ -9,11 +9,14 @@ from cohorts.sources.meaning.covariates import STANDARD
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.values import is_missing
 from cohorts.sources.visit_times.dates import parse_dates
-from cohorts.sources.visit_times.times import VISIT_DATE
+from cohorts.sources.visit_times.times import DAYS_PER_MONTH, LONGEST_MONTHS, VISIT_DATE
 
 _DAYS_PER_YEAR: Final = 365.25
 _LIVED: Final = (0, 120)
 """Years between which ages lie."""
+
+_FIRST_DAYS: Final = pd.to_datetime(["1899-12-30", "1899-12-31", "1900-01-01"], utc=True)
+"""From which spreadsheets and databases count days: what they write where no date is known."""
 
 _NAMES: Final = re.compile(
     r"births?|brth|(pt|patient|subject)?dob(irth)?|yob|bdate|birth(date|day)|(date|day)(of)?birth"
@@ -34,11 +37,11 @@ _RELATIVES: Final = frozenset(
 )
 
 
-def take_birth_dates(records: Records) -> None:
+def take_birth_dates(records: Records) -> bool:
     """Leave dates of birth out; compute the ages at visits from them where a source has none.
 
     That takes one date of birth and a date of the visit, both readable; ages are rounded, so that
-    they do not lead back to the day of birth.
+    they do not lead back to the day of birth. Returns whether the ages are computed.
     """
     frame = records.frame
     births = [
@@ -47,28 +50,37 @@ def take_birth_dates(records: Records) -> None:
         if str(name) not in STANDARD and is_date_of_birth(records.get_source_name(str(name)) or "")
     ]
     if not births:
-        return
+        return False
     own = join_names(records.get_source_name(name) for name in births)
     records.frame = frame.drop(columns=births)
     note = f"Left out, because a date of birth identifies a person: {', '.join(own)}."
     whole = [name for name in births if not _RELATIVES & _split(name)]
-    if (
+    is_computed = (
         len(whole) == 1
         and VISIT_DATE in frame
         and not {"age_years", "baseline_age_years"} & {*frame}
-    ):
+    )
+    if is_computed:
         _compute_ages(records, whole[0], frame[whole[0]])
         if records.frame["age_years"].notna().any():
             note += " Ages are computed from it and the dates of visits."
     records.notes.append(note)
+    return is_computed
 
 
 def _compute_ages(records: Records, name: str, births: pd.Series) -> None:
     """Fill `age_years` from dates of birth; a message quotes none, since it goes further."""
+    people, dates = records.frame["participant_id"], records.frame[VISIT_DATE]
     born = parse_dates(births).days
-    ages = (records.frame[VISIT_DATE] - born).dt.days / _DAYS_PER_YEAR
-    is_sound = ages.between(*_LIVED)
-    records.frame = records.frame.assign(age_years=ages.where(is_sound).round(2), _age=ages)
+    ages = (dates - born).dt.days / _DAYS_PER_YEAR
+    is_none = born.isin(_FIRST_DAYS)
+    is_unsound = is_none | (ages.notna() & ~ages.between(*_LIVED))
+    # of dates of visits so far apart one is wrong, which is told where times are settled
+    by_person = dates.groupby(people)
+    passed = by_person.transform("max") - by_person.transform("min")
+    is_wrong = is_unsound & ~(passed.dt.days / DAYS_PER_MONTH > LONGEST_MONTHS)
+    is_left_out = is_unsound | people.isin(people[is_wrong])
+    records.frame = records.frame.assign(age_years=ages.mask(is_left_out).round(2), _age=ages)
     records.column_names["age_years"] = str(records.get_source_name(name))
     if born.isna().all() or records.frame[VISIT_DATE].isna().all():
         column, what = (name, "birth") if born.isna().all() else ("visit_date", "visits")
@@ -80,8 +92,15 @@ def _compute_ages(records: Records, name: str, births: pd.Series) -> None:
     else:
         unread = born.isna().to_numpy() & ~is_missing(births)
         records.report(unread, name, "this date of birth is none like 2024-03-31, as others are")
+        is_first = people.index.isin(people[is_wrong].drop_duplicates().index)
         records.report(
-            ages.notna() & ~is_sound,
+            is_first & is_none,
+            name,
+            "this date of birth is the day from which spreadsheets and databases count, nothing is "
+            "expected where it is not known (--missing declares codes)",
+        )
+        records.report(
+            is_first & ~is_none,
             name,
             "this date of birth makes an age of {_age:.1f} years, 0 to 120 are expected, and "
             "nothing where it is not known (--missing declares codes)",

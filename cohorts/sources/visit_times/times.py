@@ -36,7 +36,7 @@ _DATED: Final = "\0dated"
 WHILE_READING: Final = (VISIT_DATE, _DATED)
 _AGREE_WITHIN_MONTHS: Final = 1.0
 
-_LONGEST_MONTHS: Final = 600.0
+LONGEST_MONTHS: Final = 600.0
 """Nobody is followed for longer; 1900-01-01 and 9999-12-31 stand for no date."""
 
 _BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
@@ -235,7 +235,7 @@ def _report_absurd_times(records: Records, months: pd.Series) -> pd.Series:
     """Report visits half a century apart; return the months, those of such people 0."""
     people = records.frame["participant_id"]
     passed = months - months.groupby(people).transform("min")
-    absurd = passed > _LONGEST_MONTHS
+    absurd = passed > LONGEST_MONTHS
     if not absurd.any():
         return months
     is_stated = "months_from_baseline" in records.column_names
