@@ -36,7 +36,8 @@ VOLUME_UNITS_MM3: Final = {"mm3": 1.0, "ml": 1000.0, "cm3": 1000.0}
 
 AFTER_BASELINE: Final = re.compile(
     r"(^|_)(last|latest|final|future|follow_?up|target|outcome|conver(sion|ter|ted)"
-    r"|m(0[1-9]|[1-9]\d+))(_|$)|W\d+_?to_?W\d+",
+    r"|m(0[1-9]|[1-9]\d+)|(mo|months?|wk|weeks?|yr|years?)(?!0+(_|$))\d+(\.\d+)?"
+    r"|(?!0+[a-z])\d+(\.\d+)?(mo|months?|wks?|weeks?|yrs?|years?))(_|$)|W\d+_?to_?W\d+",
     re.IGNORECASE,
 )
 """Names of columns that tell what happened after baseline, which no score may see."""

@@ -133,6 +133,39 @@ def test_times_in_columns_give_visits_at_those_months(
     assert found.fillna(0).tolist() == [3500, 3400, 3300, 3000, 2900, 0, 2800, 2700]
 
 
+@pytest.mark.parametrize(
+    ("ends", "sessions", "months"),
+    [
+        *((ends, ["bl", "week24", "week52"], [0, 5.52, 11.959]) for ends in (
+            ("bl", "week24", "week52"), ("bl", "wk24", "52wk"), ("bl", "W24", "w52"),
+        )),
+        (("w0", "w12", "w24"), ["week0", "week12", "week24"], [0, 2.76, 5.52]),
+        (("bl", "y0.5", "yr1.5"), ["bl", "m06", "m18"], [0, 6, 18]),
+        (("bl", "y0.3", "0.6yr"), ["bl", "y0.3", "y0.6"], [0, 3.6, 7.2]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("unit", ["{}", "mm3_{}", "{}_mm3"])
+def test_weeks_and_parts_of_years_in_columns_give_visits(
+    ends: tuple[str, ...], sessions: list[str], months: list[float], unit: str, tmp_path: Path
+) -> None:
+    columns = ",".join(f"hippocampus_{unit.format(end)}" for end in ends)
+    (tmp_path / "t.csv").write_text(f"id,sex,dx,age,{columns}\na,F,CN,70,3500,3400,3300\n")
+    cohort = load_cohort(tmp_path / "t.csv")
+    assert cohort.visits["session_id"].tolist() == sessions
+    assert cohort.visits["months_from_baseline"].tolist() == pytest.approx(months, abs=1e-3)
+    assert cohort.volumes["volume_mm3"].tolist() == [3500, 3400, 3300]
+
+
+def test_a_number_after_w_is_a_wave_and_no_name_of_something_else_a_week(tmp_path: Path) -> None:
+    head = "hippocampus_mm3_W1,hippocampus_mm3_W2,cg_52w,snp_w99,omega_w3"
+    (tmp_path / "t.csv").write_text(
+        f"id,sex,dx,age_W1,age_W2,{head}\na,F,CN,70,71,3500,3400,1,2,3\n"
+    )
+    cohort = load_cohort(tmp_path / "t.csv")
+    assert cohort.visits["session_id"].tolist() == ["W1", "W2"]
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 12]
+
+
 @pytest.mark.parametrize("ends", [("_bl", "_m12"), ("_W1", "_W2")])
 @pytest.mark.parametrize(
     ("column", "value", "region"),
@@ -215,10 +248,13 @@ def test_person_without_the_first_wave_has_no_baseline(tmp_path: Path) -> None:
 
 
 def test_columns_from_after_baseline_are_left_out(tmp_path: Path) -> None:
-    table = make_table().assign(last_diagnosis="AD", MRIW1toW2=3.9, converter=1, site=3)
+    later = ["last_diagnosis", "MRIW1toW2", "converter", "cdr_m12", "cdr_month6", "cdr_12mo"]
+    later += ["cdr_week52", "cdr_24wk", "cdr_yr1", "cdr_2years", "yr0.5_cdr", "1.5yr_cdr"]
+    own = ["cdr_month0", "cdr_week0", "cdr_00mo", "week_hours", "yrs", "years_2nd", "site"]
+    table = make_table().assign(**dict.fromkeys(later, 1), **dict.fromkeys(own, 3))
     table.to_csv(tmp_path / "p.csv", index=False)
     cohort = load_cohort(tmp_path / "p.csv")
-    assert not {"last_diagnosis", "MRIW1toW2", "converter"} & set(cohort.participants)
+    assert {*later, *own} & set(cohort.participants) == set(own)
     assert any("last_diagnosis" in note for note in cohort.notes)
     assert cohort.participants["site"].tolist() == ["3"] * 6
 

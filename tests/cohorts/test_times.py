@@ -25,6 +25,11 @@ def write(path: Path, text: str) -> Path:
         *(("2yrs", 24), ("ses-1year", 12), ("12", None), ("3t", None)),
         *(("12mo", 12), ("month24", 24), ("y2", 24), ("ses-01", None), ("W2", None)),
         *(("followup", None), ("m", None), ("v06", None)),
+        *(("yr0.5", 6), ("1.5y", 18), ("y0.25", 3), ("week0", 0), ("w52", None), ("x52w", None)),
+        *(
+            (name, pytest.approx(11.959, abs=1e-3))
+            for name in ("week52", "WK52", "52w", "ses-52wk")
+        ),
     ],
 )
 def test_month_of_a_visits_name(name: str, months: float | None) -> None:

@@ -17,7 +17,10 @@ from cohorts.sources.columns import (
 from cohorts.sources.visit_times.times import read_months_of_name
 
 _NUMBERED: Final = re.compile(r"(.+)[_-](W|wave|ses|visit|V)[_-]?(\d+)", re.IGNORECASE)
-_LAST_WORD: Final = re.compile(r"(.+)[_-]([a-z0-9]+)", re.IGNORECASE)
+_LAST_WORD: Final = re.compile(r"(.+)[_-]([a-z0-9.]+)", re.IGNORECASE)
+_W: Final = re.compile(rf"(?<=[_-])w(?=(\d+)(_({'|'.join(VOLUME_UNITS_MM3)}))?$)", re.IGNORECASE)
+_MOST_WAVES: Final = 20
+"""Nobody is seen in more; where a `W` counts further, it counts weeks."""
 _TIMED: Final = "a time"
 _BASELINE: Final = "bl"
 
@@ -47,17 +50,31 @@ class Ending(NamedTuple):
         """The name of the visit."""
         if self.spelling != _TIMED:
             return f"W{self.number:.0f}"
-        return f"m{self.number:02.0f}" if self.number else self.word.lower()
+        if not self.number:
+            return self.word.lower()
+        if self.number.is_integer():
+            return f"m{self.number:02.0f}"
+        # by one name, however it is spelled
+        unit = "week" if "w" in self.word.lower() else "y"
+        return f"{unit}{float(re.sub(r'[^0-9.]', '', self.word)):g}"
 
 
-def split_ending(name: str) -> Ending | None:
+def split_ending(name: str, *, counts_weeks: bool = False) -> Ending | None:
     """Return what the end of a column's name says of a visit, before its unit if it has one.
+
+    Parameters
+    ----------
+    name
+        The column's.
+    counts_weeks
+        Whether `W12` is week 12, not the twelfth wave.
 
     Examples
     --------
     >>> [tuple(split_ending(name))[:2] for name in ("MMSE_W2", "age_bl", "hippocampus_m06_ml")]
     [('MMSE', 'W2'), ('age', 'bl'), ('hippocampus_ml', 'm06')]
     """
+    name = _W.sub("week", name) if counts_weeks else name
     if match := _NUMBERED.fullmatch(name):
         return Ending(match[1], name[len(match[1]) + 1 :], match[2].lower(), float(match[3]))
     bare, _, unit = name.rpartition("_")
@@ -101,7 +118,8 @@ def find_waves(
     time, a volume, a usual covariate, has two numbers of that spelling (`age_W1`, `age_W2`);
     `consent_V2` alone is the second version of a form. What the user names as a wave is one. A time
     is a wave (`age_m06`, `age_m12`) also of a volume alone, whose name without a time is the
-    baseline's; names of their own, such as `age_bl`, are none.
+    baseline's; names of their own, such as `age_bl`, are none. `W12` is a time where such numbers
+    go beyond 20 (`age_W52`).
 
     Parameters
     ----------
@@ -128,10 +146,19 @@ def find_waves(
 
 
 def _list_endings(names: Sequence[str]) -> Iterator[tuple[str, Ending]]:
+    counts_weeks = any(map(_is_late_week, names))
     for name in names:
-        end = split_ending(name)
+        end = split_ending(name, counts_weeks=counts_weeks)
         if end is not None and (end.spelling != _TIMED or get_standard_name(name) not in SPELLINGS):
             yield name, end
+
+
+def _is_late_week(name: str) -> bool:
+    """Return whether a name ends in a `W` with a number that no wave has."""
+    match, end = _W.search(name), split_ending(name, counts_weeks=True)
+    if match is None or end is None:
+        return False
+    return int(match[1]) > _MOST_WAVES and _is_known(end.stem)
 
 
 def _find_numbers(

@@ -45,7 +45,12 @@ _MONTH_NAMES: Final = re.compile(
     r"(?:ses-)?(?:m(?:o|on|onths?)?[_-]?(\d{1,3})|(\d{1,3})m(?:o|on|onths?)?)", re.IGNORECASE
 )
 _YEAR_NAMES: Final = re.compile(
-    r"(?:ses-)?(?:y(?:rs?|ears?)?[_-]?(\d{1,2})|(\d{1,2})y(?:rs?|ears?)?)", re.IGNORECASE
+    r"(?:ses-)?(?:y(?:rs?|ears?)?[_-]?(\d{1,2}(?:\.\d{1,2})?)|(\d{1,2}(?:\.\d{1,2})?)y(?:rs?|ears?)?)",
+    re.IGNORECASE,
+)
+# `W2` may be a wave
+_WEEK_NAMES: Final = re.compile(
+    r"(?:ses-)?(?:w(?:ks?|eeks?)[_-]?(\d{1,3})|(\d{1,3})w(?:ks?|eeks?)?)", re.IGNORECASE
 )
 
 
@@ -55,7 +60,8 @@ def read_months_of_name(session: str) -> float | None:
     Parameters
     ----------
     session
-        `bl`, `sc`, `m06`, `ses-M012`, `12m`, `12mo`, `y2`, `yr2`, in any case; `ses-01` counts.
+        `bl`, `sc`, `m06`, `ses-M012`, `12mo`, `y2`, `yr0.5`, `week52`, in any case; `ses-01` and
+        `W2` count.
 
     Examples
     --------
@@ -68,6 +74,8 @@ def read_months_of_name(session: str) -> float | None:
         return float(match[1] or match[2])
     if match := _YEAR_NAMES.fullmatch(session):
         return MONTHS_PER_YEAR * float(match[1] or match[2])
+    if match := _WEEK_NAMES.fullmatch(session):
+        return 7 / DAYS_PER_MONTH * float(match[1] or match[2])
     return None
 
 
