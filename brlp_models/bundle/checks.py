@@ -22,6 +22,7 @@ def check_asked(
     numbers: Mapping[str, Any],
     choices: Mapping[str, Sequence[Any]],
     draws: Mapping[str, Any],
+    can_be_guided: bool,
 ) -> bool:
     """Return True where everything was given that a prediction needs.
 
@@ -33,6 +34,8 @@ def check_asked(
         What each other covariate was given, and what it may be.
     draws
         `samples`, `num_inference_steps` and `guidance`.
+    can_be_guided
+        Whether the networks are known to have been trained with context dropout.
 
     Raises
     ------
@@ -63,6 +66,11 @@ def check_asked(
     weight = draws["guidance"]
     if weight is not None and not (_is_number(weight) and weight >= 0):
         wrong.append(f"--guidance must be a number from 0 on, got {weight}")
+    elif weight not in (None, 1) and not can_be_guided:
+        wrong.append(
+            "--guidance must be 1, since the networks are not known to have been trained with "
+            f"context dropout, got {weight}"
+        )
     _refuse(wrong)
     return True
 

@@ -128,6 +128,7 @@ def _define_asked(config: ModelConfig) -> dict[str, Any]:
             if entry.categories
         },
         "draws": {name: f"@{name}" for name in ("samples", "num_inference_steps", "guidance")},
+        "can_be_guided": bool(config.context_dropout),
     }
 
 

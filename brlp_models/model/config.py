@@ -224,6 +224,9 @@ class ModelConfig(_Part):
         The weight of the context: 1 as learned, more than that exaggerates what it changes, 0
         leaves it out; other than 1 only for networks trained with context dropout, and at twice
         the work.
+    context_dropout
+        The share of examples without context, of which the networks learned what `guidance` weighs
+        the context against. Written by training; None where that is not recorded.
     sampler, num_inference_steps
         What `predict` uses unless told otherwise.
     regions
@@ -286,6 +289,7 @@ class ModelConfig(_Part):
     sampler: Literal["ddim", "dpm-solver++"] = "ddim"
     num_inference_steps: Annotated[int, Field(gt=0)] = 25
     guidance: Annotated[float, Field(ge=0)] = 1.0
+    context_dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     regions: tuple[str, ...]
     endpoint: str = "hippocampus"
     segmenter: SegmenterConfig | None = None

@@ -28,6 +28,7 @@ from brlp_models.model.lean_autoencoder import save_work
 from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.precision import Precision, choose_precision, halve_matrices
+from brlp_models.model.sampling import check_guidance
 from cohorts.files.atomic import write_folder
 
 DENOISING = ("unet", "controlnet")
@@ -55,11 +56,14 @@ def load_model(
     Raises
     ------
     ModelError
-        Where a file is missing, altered, truncated, or of another architecture.
+        Where a file is missing, altered, truncated, or of another architecture, or the context is
+        weighed against what the networks never learned.
     """
     folder = find_model_folder(source)
     checksums = verify_model_folder(folder)
     config = read_config(folder)
+    calibrated = [found.guidance for found in config.calibrations.values()]
+    check_guidance(config, [config.guidance, *calibrated])
     chosen = choose_precision(precision, torch.device(device))
     networks = {
         name: quicken_convolutions(

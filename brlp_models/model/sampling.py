@@ -1,12 +1,13 @@
 """Drawing from the latent diffusion: deterministic given the noise, by either sampler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from monai.networks.schedulers.ddim import DDIMScheduler
 from torch import Tensor
 
 from brlp_models.errors import ModelError
+from brlp_models.model.config import ModelConfig
 from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.precision import autocast
@@ -50,6 +51,7 @@ def sample_latents(
         (B, C, *latent_shape), on the scale of `baseline_latent`.
     """
     config = model.config
+    check_guidance(config, [config.guidance])
     _check_shapes(model, baseline_latent, context, noise)
     device = model.device
     baseline = pad_latents(baseline_latent.to(device), config)
@@ -61,6 +63,33 @@ def sample_latents(
         if config.diffusion_target == "residual":
             return crop_latents(baseline + target / config.residual_scale, config)
         return crop_latents(target / config.latent_scale, config)
+
+
+def check_guidance(config: ModelConfig, weights: Iterable[float | None]) -> None:
+    """Check that a model's networks learned to answer without context where that is asked of them.
+
+    Parameters
+    ----------
+    config
+        The model's.
+    weights
+        Of the context; None is 1, the network's own answer.
+
+    Raises
+    ------
+    ModelError
+        For a weight other than 1 of networks that never learned so, or of which nobody knows.
+    """
+    other = next((weight for weight in weights if weight not in (None, 1)), None)
+    if other is None or config.context_dropout:
+        return
+    known = "were trained without"
+    if config.context_dropout is None:
+        known = "are not known to have had (config.json tells no context_dropout)"
+    raise ModelError(
+        f"guidance {other:g} weighs the context against answers without one, which networks learn "
+        f"by context dropout, and those of {config.name} {known}: guidance 1 is expected."
+    )
 
 
 def run_reverse_diffusion(

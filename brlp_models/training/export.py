@@ -48,7 +48,12 @@ def export_model(
     before = _find_people_before(training)
     if people or before:
         texts[TRAINING_PEOPLE] = describe_training_people(people, before)
-    update = {"training_ranges": measure_training_ranges(bank.index, config), "auxiliary": FILES}
+    update = {
+        "training_ranges": measure_training_ranges(bank.index, config),
+        "auxiliary": FILES,
+        # the last phase is what the networks remember
+        "context_dropout": training.recipe.controlnet[-1].context_dropout,
+    }
     if training.recipe.measure_volume_gain:
         update["volume_gain"] = measure_volume_gain(
             config, networks, bank, seed=training.recipe.seed

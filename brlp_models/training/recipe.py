@@ -285,7 +285,7 @@ def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -
 def _take_over(config: ModelConfig) -> dict[str, Any]:
     """Return the configuration of a model without what was measured of its weights."""
     own = {"volume_gain", "gain_measurement", "shown_weight", "volume_error", "draw_sd"}
-    own |= {"calibrations", "training_ranges", "auxiliary"}
+    own |= {"calibrations", "training_ranges", "auxiliary", "context_dropout"}
     return config.model_dump(mode="json", exclude=own)
 
 

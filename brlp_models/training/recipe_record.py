@@ -19,7 +19,7 @@ RECIPE: Final = "recipe.json"
 _LOOP: Final = {"checkpoint_every", "log_every", "workers", "compile"}
 _SAID_OF_THE_MODEL: Final = {
     *("name", "license", "provenance", "is_synthetic", "measured_by"),
-    *("regions", "sampler", "num_inference_steps", "guidance"),
+    *("regions", "sampler", "num_inference_steps", "guidance", "context_dropout"),
 }
 _FREE: Final[dict[str, Any]] = {
     "start_from": True,

@@ -260,6 +260,18 @@ def test_a_weight_of_the_context_that_is_none_is_refused(
         compare_guidance(tiny_model, people, Path("out"), values=[weight], **asked)
 
 
+def test_a_weight_of_the_context_that_networks_never_learned_is_refused(
+    tiny_model: BrlpModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = rank_with({1.0: 0.05, 1.5: 0.05}, monkeypatch)
+    asked: dict[str, Any] = {"horizon_months": 24, "samples": 2, "seed": 3}
+    untold = tiny_model.config.model_copy(update={"context_dropout": None})
+    with pytest.raises(ModelError, match=r"guidance 1\.5 weighs the context against"):
+        compare_guidance(
+            replace(tiny_model, config=untold), people, Path("out"), values=[1.0, 1.5], **asked
+        )
+
+
 def test_a_weight_of_the_context_belongs_to_who_tells_it(tiny_config: ModelConfig) -> None:
     weighed = tiny_config.model_copy(update={"guidance": 1.5})
     own = keep_calibration(tiny_config, None, weighed)

@@ -204,6 +204,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "choices": {"sex": ["F", ["M", "F"]], "stage": [1, ["0", "1"]]},
     "draws": {"samples": 4, "num_inference_steps": 50, "guidance": None},
 }
+GUIDED = {"samples": 4, "num_inference_steps": 50, "guidance": 1.5}
 
 
 @pytest.mark.parametrize(
@@ -225,9 +226,24 @@ ASKED: dict[str, dict[str, Any]] = {
 def test_what_a_bundle_is_asked_is_told_where_it_cannot_be(
     kind: str, given: dict[str, Any], told: str
 ) -> None:
-    assert check_asked(**ASKED)
+    assert check_asked(**ASKED, can_be_guided=False)
     with pytest.raises(ValueError, match=told):
-        check_asked(**{**ASKED, kind: {**ASKED[kind], **given}})
+        check_asked(**{**ASKED, kind: {**ASKED[kind], **given}}, can_be_guided=True)
+
+
+@pytest.mark.parametrize("dropout", [None, 0.0, 0.2])
+def test_a_bundle_is_guided_where_its_networks_learned_it(
+    tiny_config: ModelConfig, dropout: float | None
+) -> None:
+    config = tiny_config.model_copy(update={"context_dropout": dropout})
+    can_be_guided = build_inference_config(config)["asked"]["can_be_guided"]
+    guided: dict[str, Any] = {**ASKED, "draws": GUIDED, "can_be_guided": can_be_guided}
+    assert check_asked(**{**guided, "draws": {**GUIDED, "guidance": 1.0}})
+    if dropout:
+        assert check_asked(**guided)
+        return
+    with pytest.raises(ValueError, match=r"^--guidance must be 1, since the .*1\.5\.$"):
+        check_asked(**guided)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from brlp_models.errors import ModelError
 from brlp_models.model import sampling
-from brlp_models.model.config import ScheduleConfig
+from brlp_models.model.config import Calibration, ScheduleConfig
 from brlp_models.model.context import NO_CONTEXT
-from brlp_models.model.folder import load_model
+from brlp_models.model.folder import copy_model_folder, load_model
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
-from brlp_models.model.sampling import run_reverse_diffusion, sample_latents
+from brlp_models.model.sampling import check_guidance, run_reverse_diffusion, sample_latents
 from brlp_models.model.schedule import Sampler, build_scheduler
 
 MEAN, SD = 0.4, 0.3
@@ -178,6 +178,32 @@ def test_wrong_shapes_are_told_together(tiny_model: BrlpModel) -> None:
     with pytest.raises(ModelError, match=r"noise must have shape \(2, 3, 8, 8, 8\)") as caught:
         sample_latents(tiny_model, **inputs)
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("dropout", "known"),
+    [(None, "are not known to have had .config.json tells no"), (0.0, "were trained without: g")],
+)
+def test_guidance_of_networks_that_never_learned_it_is_refused_at_every_door(
+    tiny_model: BrlpModel,
+    tiny_folder: Callable[..., Path],
+    tmp_path: Path,
+    dropout: float | None,
+    known: str,
+) -> None:
+    untold = tiny_model.config.model_copy(update={"context_dropout": dropout})
+    model = replace(tiny_model, config=untold.model_copy(update={"guidance": 2.0}))
+    with pytest.raises(ModelError, match=f"guidance 2 weighs .*{known}"):
+        sample_latents(model, **draw_inputs(model))
+    calibrated = {"a-1": Calibration(regions=untold.regions, guidance=1.5)}
+    for update, weight in (({"guidance": 0.5}, 0.5), ({"calibrations": calibrated}, 1.5)):
+        wrong = untold.model_copy(update=update)
+        folder = copy_model_folder(tiny_folder(), tmp_path / repr(weight), wrong)
+        with pytest.raises(ModelError, match=f"guidance {weight} weighs .*{known}"):
+            load_model(folder)
+    with pytest.raises(ModelError, match=known):
+        check_guidance(untold, [1.0, None, 0.0])
+    check_guidance(untold, [1.0, None])
 
 
 def test_guidance_weighs_the_context(tiny_model: BrlpModel) -> None:

@@ -91,10 +91,11 @@ def read_weights(model: Any, name: str) -> dict[str, torch.Tensor]:
 
 
 def test_what_is_not_trained_stays_and_what_is_goes_on(tmp_path: Path) -> None:
-    start = write_start(tmp_path / "start")
+    start = write_start(tmp_path / "start", context_dropout=0.2)
     folder = tmp_path / "training"
     write_banks(folder)
-    recipe = load_recipe(write_recipe(tmp_path, start))
+    dropped = ON.replace('volumes = "told"', 'volumes = "told"\ncontext_dropout = 0.1')
+    recipe = load_recipe(write_recipe(tmp_path, start, dropped))
     # as the stage before it leaves them
     shutil.copytree(find_model_folder("mini") / "auxiliary", folder / "auxiliary")
     CrossFitted(((None, load_auxiliary(folder / ONE_VISIT)),)).write(folder / CROSS_FITTED)
@@ -114,6 +115,7 @@ def test_what_is_not_trained_stays_and_what_is_goes_on(tmp_path: Path) -> None:
     assert after.config.name == "further"
     # what was measured of other weights is not said of these
     assert (after.config.volume_gain, after.config.gain_measurement) == ({}, None)
+    assert (before.config.context_dropout, after.config.context_dropout) == (0.2, 0.1)
     assert f"Started from {before.model_id}" in after.config.provenance
     card = (folder / "model" / "MODEL_CARD.md").read_text()
     assert f"Trained on from {before.model_id}: its UNet, ControlNet." in card

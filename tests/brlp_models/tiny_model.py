@@ -67,6 +67,7 @@ TINY = {
         "labels": ["background", *REGIONS],
     },
     "num_inference_steps": 2,
+    "context_dropout": 0.1,
     "training_ranges": {"age_years": [40, 95], "interval_years": [0, 10]},
     "license": "Apache-2.0",
     "provenance": "random weights for tests",

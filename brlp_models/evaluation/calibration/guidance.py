@@ -25,6 +25,7 @@ from brlp_models.evaluation.statistics import (
     number_clusters,
 )
 from brlp_models.model.model import BrlpModel
+from brlp_models.model.sampling import check_guidance
 from brlp_models.prediction.context import EndpointSource
 from brlp_models.prediction.job import OnProgress
 
@@ -69,12 +70,14 @@ def compare_guidance(
     Raises
     ------
     ModelError
-        As `predict_calibration_people`; also for a weight below 0 or without end.
+        As `predict_calibration_people`; also for a weight below 0 or without end, and as
+        `check_guidance`.
     """
     own = model.config.guidance
     for value in values:
         if not 0 <= value < math.inf:
             raise ModelError(f"guidance must be a number from 0 on, got {value:g}.")
+    check_guidance(model.config, values)
     shown = {}
     for value in dict.fromkeys([own, *values]):
         weighed = replace(model, config=model.config.model_copy(update={"guidance": value}))
