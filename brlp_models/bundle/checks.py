@@ -4,17 +4,26 @@ It stands in the bundle as `scripts/checks.py`, where this package is not.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final
 
+import nibabel
 import torch
+from nibabel.filebasedimages import ImageFileError
 
 _TOLERANCE: Final = 1e-3
 """By which a voxel may lie outside 0 to 1, as rounding in a file makes it."""
 
 _MOST_STEPS: Final = 1000
 """Of the published schedule."""
+
+_NUMBERS: Final = "biuf"
+"""Kinds of NumPy's types: without colors, which are records, and complex numbers."""
+
+_UNREADABLE: Final = (OSError, EOFError, ValueError, TypeError, zlib.error, ImageFileError)
+"""What nibabel raises of a file that is not there, damaged or no image."""
 
 
 def check_asked(
@@ -73,6 +82,36 @@ def check_asked(
         )
     _refuse(wrong)
     return True
+
+
+def read_scans(load: Callable[[Any], torch.Tensor], files: Mapping[str, Any]) -> list[torch.Tensor]:
+    """Return the scans in files, in their order.
+
+    Parameters
+    ----------
+    load
+        Reads one.
+    files
+        What each option that names a scan was given.
+
+    Raises
+    ------
+    ValueError
+        With a sentence for each that cannot be read, or has no single number a voxel.
+    """
+    scans, wrong = [], []
+    for name, file in files.items():
+        try:
+            kind = nibabel.load(file).get_data_dtype()  # type: ignore[attr-defined]
+            if kind.kind in _NUMBERS:
+                scans.append(load(file))
+            else:
+                told = "colors" if kind.names else f"numbers of the kind {kind}"
+                wrong.append(f"--{name} must have one real number a voxel, got {told}: {file}")
+        except _UNREADABLE as error:
+            wrong.append(f"--{name} cannot be read as a scan ({error}): {file}")
+    _refuse(wrong)
+    return scans
 
 
 def check_scans(scans: Sequence[torch.Tensor], names: Sequence[str]) -> torch.Tensor:

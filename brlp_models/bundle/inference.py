@@ -186,10 +186,15 @@ def _define_scan(config: ModelConfig) -> dict[str, Any]:
             "padding_mode": "zeros",
             "align_corners": True,
         },
+        "loaded": {
+            "_target_": f"{_CHECKS}.read_scans",
+            "load": "@loader",
+            "files": {name: f"@{name}" for name in map(name_scan, config.channels)},
+        },
         "channels": [
-            f"$@resampler(@loader(@{name_scan(channel)}), dst_affine=torch.tensor(@affine), "
+            f"$@resampler(@loaded[{place}], dst_affine=torch.tensor(@affine), "
             "spatial_size=@shape).as_tensor().float()"
-            for channel in config.channels
+            for place in range(len(config.channels))
         ],
         "scans": {
             "_target_": f"{_CHECKS}.check_scans",

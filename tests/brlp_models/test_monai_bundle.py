@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.transforms.io.array import LoadImage
 from typer.testing import CliRunner
 
-from brlp_models.bundle.checks import check_answer, check_asked, check_scans
+from brlp_models.bundle.checks import check_answer, check_asked, check_scans, read_scans
 from brlp_models.bundle.inference import build_inference_config
 from brlp_models.model.config import ContextEntry, ModelConfig
 from brlp_models.model.folder import load_model
@@ -192,6 +193,14 @@ def test_a_bundle_refuses_what_it_cannot_answer(
         nib.Nifti1Image(255 * image.numpy()[0, 1], nib.load(asked["scan"]).affine),  # type: ignore
         tmp_path / "bright.nii.gz",
     )
+    _write_nifti(
+        tmp_path / "colors.nii.gz",
+        np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")]),
+    )
+    with pytest.raises(RuntimeError) as refused:
+        monai.bundle.run(**asked, scan_FLAIR=str(tmp_path / "colors.nii.gz"))
+    told = "--scan_FLAIR must have one real number a voxel, got colors: "
+    assert str(refused.value.__cause__) == f"{told}{tmp_path / 'colors.nii.gz'}."
     with pytest.raises(RuntimeError) as refused:
         monai.bundle.run(**asked, scan_FLAIR=str(tmp_path / "bright.nii.gz"))
     assert "--scan_FLAIR must have intensities from 0 to 1, got" in str(refused.value.__cause__)
@@ -262,6 +271,44 @@ def test_scans_that_a_bundle_cannot_read_are_told(scan: torch.Tensor, told: str)
     assert check_scans([good, good / 2], ["scan", "scan_FLAIR"]).shape == (1, 2, 2, 2, 2)
     with pytest.raises(ValueError, match=f"--scan_FLAIR {told}|--scan_FLAIR must have .* {told}"):
         check_scans([good, scan], ["scan", "scan_FLAIR"])
+
+
+def _write_nifti(path: Path, data: Any) -> None:
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)  # type: ignore[no-untyped-call]
+
+
+def test_files_that_are_no_scans_are_told_all_at_once(tmp_path: Path) -> None:
+    colors = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+    _write_nifti(tmp_path / "colors.nii.gz", colors)
+    _write_nifti(tmp_path / "complex.nii.gz", np.ones((4, 4, 4), dtype=np.complex64))
+    _write_nifti(tmp_path / "scan.nii.gz", np.random.default_rng(0).random((40, 40, 40)))
+    (tmp_path / "cut.nii.gz").write_bytes((tmp_path / "scan.nii.gz").read_bytes()[:9000])
+    (tmp_path / "text.nii.gz").write_text("no image")
+    (tmp_path / "photo.png").write_bytes(b"no image")
+    load = LoadImage(reader="NibabelReader", image_only=True, ensure_channel_first=True)
+    good = {"scan": str(tmp_path / "scan.nii.gz")}
+    (scan,) = read_scans(load, good)
+    assert scan.shape == (1, 40, 40, 40)
+    names = (
+        "colors.nii.gz",
+        "complex.nii.gz",
+        "cut.nii.gz",
+        "text.nii.gz",
+        "photo.png",
+        "gone.nii",
+    )
+    files = {f"scan_{place}": str(tmp_path / name) for place, name in enumerate(names)}
+    with pytest.raises(ValueError, match=r"^--scan_0 must have one real number") as refused:
+        read_scans(load, {**good, **files})
+    told = str(refused.value).removesuffix(".").split("; ")
+    assert told[:2] == [
+        f"--scan_0 must have one real number a voxel, got colors: {tmp_path / names[0]}",
+        "--scan_1 must have one real number a voxel, got numbers of the kind complex64: "
+        f"{tmp_path / names[1]}",
+    ]
+    for place, (name, sentence) in enumerate(zip(names[2:], told[2:], strict=True), start=2):
+        assert sentence.startswith(f"--scan_{place} cannot be read as a scan (")
+        assert sentence.endswith(f"): {tmp_path / name}")
 
 
 def test_no_predicted_scan_holds_what_is_no_number() -> None:
