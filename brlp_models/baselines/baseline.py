@@ -1,6 +1,6 @@
 """A fitted regression of a change on the baseline visit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,7 +141,14 @@ class Baseline:
             rows.append(self.reader.read(describe_scan(image, self.config.features, model)))
         return np.stack(rows)
 
-    def write(self, folder: Path, *, card: str, people: str | None = None) -> Path:
+    def write(
+        self,
+        folder: Path,
+        *,
+        card: str,
+        people: str | None = None,
+        write_beside: Callable[[Path], None] | None = None,
+    ) -> Path:
         """Write the folder, whole or not at all.
 
         Parameters
@@ -152,6 +159,8 @@ class Baseline:
             The text of `MODEL_CARD.md`.
         people
             The text of `training_people.json`; none where nobody real was learned from.
+        write_beside
+            As in `write_baseline_folder`.
 
         Raises
         ------
@@ -164,6 +173,7 @@ class Baseline:
             card=card,
             people=people,
             write_weights=None if self.reader is None else self.reader.write,
+            write_beside=write_beside,
         )
 
 

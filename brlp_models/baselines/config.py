@@ -103,6 +103,7 @@ def write_baseline_folder(
     card: str,
     people: str | None = None,
     write_weights: Callable[[Path], None] | None = None,
+    write_beside: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write a baseline's folder, whole or not at all.
 
@@ -118,6 +119,9 @@ def write_baseline_folder(
         The text of `training_people.json`; none where nobody real was learned from.
     write_weights
         Writes the safetensors, given their path; None where there are none.
+    write_beside
+        Writes what stands beside the folder, given where the whole folder is until it takes its
+        place: with the folder nothing is missing, since a second call would leave it as it is.
 
     Raises
     ------
@@ -135,4 +139,6 @@ def write_baseline_folder(
         if write_weights is not None:
             write_weights(partial / WEIGHTS)
         write_checksums(partial)
+        if write_beside is not None:
+            write_beside(partial)
     return folder

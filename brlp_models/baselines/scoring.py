@@ -237,7 +237,9 @@ def _refuse_other_people(learned: pd.Series, ages: pd.Series, path: Path) -> Non
         )
 
 
-def write_cross_fitted(changes: pd.DataFrame, ages: pd.Series, folder: Path) -> None:
+def write_cross_fitted(
+    changes: pd.DataFrame, ages: pd.Series, folder: Path, *, written: Path | None = None
+) -> None:
     """Write beside a baseline's folder what others than itself expect of its own people.
 
     Parameters
@@ -248,9 +250,11 @@ def write_cross_fitted(changes: pd.DataFrame, ages: pd.Series, folder: Path) -> 
         Of the same people at baseline, by which others of the same names are told apart.
     folder
         The baseline's, whose checksums the file names.
+    written
+        Where the baseline is until it takes the place of `folder`.
     """
     table = pa.Table.from_pandas(changes.rename(columns=str).assign(**{_AGE: ages}))
-    kept = {**(table.schema.metadata or {}), _OF_BASELINE: _digest(folder)}
+    kept = {**(table.schema.metadata or {}), _OF_BASELINE: _digest(written or folder)}
     path = _locate_cross_fitted(folder)
     marked = table.replace_schema_metadata(kept)
     write_file_with(path, lambda partial: pq.write_table(marked, partial))

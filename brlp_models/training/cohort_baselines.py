@@ -119,13 +119,20 @@ def fit_cohort_baseline(
     measured = baseline.config.model_copy(update={"measured_by": tools[0] if tools else None})
     baseline = replace(baseline, config=measured)
     names = [str(person) for own in everyone for person in own.table.index]
-    # before the folder is there, which a second call would leave as it is
     expected = cross_fit_baseline(
         name, learned, archive=None if archive is None else everyone[-1], model=model
     )
-    baseline.write(out, card=render_card(baseline), people=describe_training_people(names))
-    if expected is not None:
-        write_cross_fitted(expected, cohort.baseline()["age_years"], out)
+
+    def write_beside(written: Path) -> None:
+        if expected is not None:
+            write_cross_fitted(expected, cohort.baseline()["age_years"], out, written=written)
+
+    baseline.write(
+        out,
+        card=render_card(baseline),
+        people=describe_training_people(names),
+        write_beside=write_beside,
+    )
     return baseline
 
 

@@ -14,7 +14,7 @@ from brlp_models.baselines.loading import load_baseline
 from brlp_models.baselines.people import BaselinePeople
 from brlp_models.baselines.reader import LinearReader, fit_reader
 from brlp_models.baselines.regression import ColumnRegression
-from brlp_models.baselines.scoring import predict_changes
+from brlp_models.baselines.scoring import predict_changes, predict_own_changes
 from brlp_models.errors import ModelError
 from brlp_models.evaluation.baselines import predict_by_baselines
 from brlp_models.evaluation.methods import MODEL
@@ -225,6 +225,42 @@ def test_training_that_ends_while_cross_fitting_leaves_no_half_of_it(
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert beside.is_file()
+
+
+@pytest.mark.parametrize("ends_at", ["write_cross_fitted", "_take_place"])
+def test_a_baseline_that_is_killed_while_it_is_written_is_finished_by_the_same_command(
+    ends_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    write_cohort(make_people(40, 1), tmp_path / "own", np.eye(4)).write(tmp_path / "own/cohort")
+    words = ["train", "baseline", "elastic_net", "--data", str(tmp_path / "own/cohort"), "--quiet"]
+    for name in ("killed", "whole"):
+        out = tmp_path / name
+        if name == "killed":
+            with monkeypatch.context() as patched:
+                modules = {"write_cross_fitted": "brlp_models.training.cohort_baselines"}
+                module = modules.get(ends_at, "cohorts.files.atomic")
+                patched.setattr(f"{module}.{ends_at}", _kill)
+                killed = CliRunner().invoke(app, [*words, "--out", str(out)])
+            assert isinstance(killed.exception, KeyboardInterrupt | SystemExit)
+            assert not out.exists()
+        done = CliRunner().invoke(app, [*words, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+    texts = [(tmp_path / name / "config.json").read_text() for name in ("killed", "whole")]
+    assert texts[0] == texts[1]
+    people = Cohort.read(tmp_path / "own/cohort")
+    # which also says that the file beside the folder is of that folder
+    expected = [
+        predict_own_changes(load_baseline(tmp_path / name), people, horizons_months=[24.0])
+        for name in ("killed", "whole")
+    ]
+    assert len(expected[0]) == 40
+    pd.testing.assert_frame_equal(*expected, check_exact=True)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def _kill(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.slow
