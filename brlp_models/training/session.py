@@ -1,5 +1,6 @@
 """A whole training from data to model folder, as the command line runs it."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -22,10 +23,12 @@ from brlp_models.training.banks.volumes import Bank, read_bank_description
 from brlp_models.training.export import describe_start, export_model, render_training_card
 from brlp_models.training.loop import start_accelerator
 from brlp_models.training.metrics_log import METRICS
+from brlp_models.training.origin import identify
 from brlp_models.training.pipeline import LABEL_BANK, SCAN_BANK, Report, Training
 from brlp_models.training.recipe import PeopleRecipe, Recipe
 from brlp_models.training.recipe_record import keep_recipe
 from brlp_models.training.stages.auxiliary import (
+    FILES,
     ONE_VISIT,
     convert_to_mni,
     estimate_mni_head_size,
@@ -33,13 +36,16 @@ from brlp_models.training.stages.auxiliary import (
     synthesize_training_table,
 )
 from cohorts.cohort import Cohort
-from cohorts.files.atomic import write_file
+from cohorts.files.atomic import compute_sha256, write_file
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy.base import read_anatomy
 from cohorts.synthetic.anatomy.mni import load_mni_anatomy
 from cohorts.volumes.measurement import list_tools, require_one_tool
 
 MODEL, AUXILIARY = "model", "auxiliary"
+
+FITTED = "auxiliary/fitted.json"
+"""What the auxiliary models were fitted on, and their files' checksums, so that they are kept."""
 
 _BACKENDS = re.compile("gloo|nccl|connection (closed|reset) by peer", re.IGNORECASE)
 """In the message of what processes of a training talk by, where one of them is gone."""
@@ -205,28 +211,46 @@ class TrainingSession:
             self._fit_auxiliary()
 
     def _fit_auxiliary(self) -> None:
-        index = Bank.load(self._folder / SCAN_BANK).index
-        if self._cohort is not None:
-            cohort = convert_to_mni(self._cohort, index)
-        else:
-            parameters = self._recipe.choose_generator()
-            cohort = synthesize_training_table(
-                self._get_people().n_tabular,
-                rng=np.random.default_rng([self._recipe.seed, 7]),
-                mni_head_size_mm3=estimate_mni_head_size(index, parameters=parameters),
-                parameters=parameters,
-            )
-        covariates = self._recipe.covariates
-        texts = fit_auxiliary(cohort, self._recipe.model, covariates=covariates)
+        """Fit the auxiliary models, unless whole ones are there that were fitted on the same."""
+        cohort, recipe = self._place_tables(), self._recipe
+        settings = [recipe.seed, recipe.covariates, recipe.model.context, recipe.model.measured_by]
+        tables = [cohort.baseline().to_csv(), cohort.visit_volumes().to_csv(index=False)]
+        origin = identify([self._cohort is None, *settings, *tables])
+        record = self._folder / FITTED
+        if record.is_file() and record.read_text(encoding="utf-8") == self._tell_fitted(origin):
+            return
+        texts = fit_auxiliary(cohort, recipe.model, covariates=recipe.covariates)
         for name, text in texts.items():
             write_file(self._folder / name, text.encode())
         if self._cohort is None:
             # fitted on people without scans, so on none of those who have any
             fitted = CrossFitted(((None, load_auxiliary(self._folder / ONE_VISIT)),))
         else:
-            regions = tuple(name_regions(self._recipe.model))
-            fitted = CrossFitted.fit(cohort, regions, covariates=covariates, seed=self._recipe.seed)
+            regions = tuple(name_regions(recipe.model))
+            fitted = CrossFitted.fit(
+                cohort, regions, covariates=recipe.covariates, seed=recipe.seed
+            )
         fitted.write(self._folder / CROSS_FITTED)
+        write_file(record, self._tell_fitted(origin).encode())
+
+    def _place_tables(self) -> Cohort:
+        """Return whom the auxiliary models are fitted on, with volumes in MNI space."""
+        index = Bank.load(self._folder / SCAN_BANK).index
+        if self._cohort is not None:
+            return convert_to_mni(self._cohort, index)
+        parameters = self._recipe.choose_generator()
+        return synthesize_training_table(
+            self._get_people().n_tabular,
+            rng=np.random.default_rng([self._recipe.seed, 7]),
+            mni_head_size_mm3=estimate_mni_head_size(index, parameters=parameters),
+            parameters=parameters,
+        )
+
+    def _tell_fitted(self, origin: str) -> str:
+        """Return what `FITTED` holds where the files were fitted on this."""
+        paths = [self._folder / name for name in (*FILES.values(), CROSS_FITTED)]
+        files = {path.name: compute_sha256(path) for path in paths if path.is_file()}
+        return json.dumps({"origin": origin, "files": files}, indent=1) + "\n"
 
 
 def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:

@@ -131,6 +131,26 @@ def test_a_bank_of_other_visits_or_channels_is_refused(drawn: Cohort, drawn_bank
         write_cohort_bank(drawn, drawn_bank.folder, DRAWN)
 
 
+def test_a_bank_of_the_same_people_with_other_tables_is_refused(
+    drawn: Cohort, drawn_bank: Bank
+) -> None:
+    volumes, people, visits = drawn.volumes, drawn.participants, drawn.visits
+    later = visits["months_from_baseline"] > 0
+    changed = {
+        "hippocampus_mm3": {"volumes": volumes.assign(volume_mm3=volumes["volume_mm3"] + 1)},
+        "sex": {"participants": people.assign(sex=people["sex"].map({"F": "M", "M": "F"}))},
+        "months_from_baseline": {
+            "visits": visits.assign(
+                months_from_baseline=visits["months_from_baseline"].where(~later, 30.0)
+            )
+        },
+        "mmse": {"participants": people.assign(mmse=27.0)},
+    }
+    for name, tables in changed.items():
+        with pytest.raises(ModelError, match=f"other tables of these people: of sub-1, .*{name}"):
+            write_cohort_bank(replace(drawn, **tables), drawn_bank.folder, DRAWN, channels=CHANNELS)
+
+
 def test_a_bank_heeds_the_determinants_that_visits_state(drawn: Cohort, tmp_path: Path) -> None:
     stated = replace(drawn, visits=drawn.visits.assign(determinant=[1.25, 1.25]))
     with pytest.raises(ScanError, match=r"states a determinant of 1\.25"):

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,10 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.errors import ModelError
 from brlp_models.training.pipeline import Training
 from brlp_models.training.session import TrainingSession
-from brlp_models.training.stages.auxiliary import convert_to_mni, synthesize_training_table
+from brlp_models.training.stages.auxiliary import (
+    ONE_VISIT,
+    SEVERAL_VISITS,
+    convert_to_mni,
+    synthesize_training_table,
+)
 from cohorts.cohort import Cohort
 from tests.brlp_models.test_training import make_recipe, write_banks
 
@@ -94,6 +101,64 @@ def test_scans_of_a_cohort_are_not_taken_for_synthetic_people(tmp_path: Path) ->
     (tmp_path / "scan_bank" / "bank.json").write_text('{"cohort": "archive", "visits": []}')
     with pytest.raises(ModelError, match="scans of the cohort archive; give it with --data"):
         TrainingSession(make_recipe(), tmp_path).run("segmenter")
+
+
+def test_auxiliary_models_that_are_there_are_kept_where_they_are_of_the_same_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = make_cohort(60)
+    index = draw_determinants(cohort)
+    index["row"] = range(len(index))
+    fits: list[Cohort] = []
+
+    def fit(people: Cohort, *_: object, **__: object) -> dict[str, str]:
+        # the course of a disease takes half a minute
+        fits.append(people)
+        regions = ("hippocampus",)
+        table, volumes = people.baseline(), people.visit_volumes(regions)
+        model = HuberAuxiliary.fit(table, volumes, regions=regions, volume_space="mni")
+        return {ONE_VISIT: json.dumps(model.to_dict()), SEVERAL_VISITS: str(len(people.volumes))}
+
+    def run(name: str, people: Cohort = cohort, ends: bool = True) -> dict[str, bytes]:
+        folder = tmp_path / name
+        if not folder.exists():
+            write_banks(folder)
+            index.to_csv(folder / "scan_bank" / "index.csv")
+        people.write(tmp_path / "people")
+        session = TrainingSession(make_recipe(), folder, data=tmp_path / "people")
+        with monkeypatch.context() as patched:
+            module = "brlp_models.training.session"
+            patched.setattr(f"{module}.write_cohort_bank", lambda *_, **__: None)
+            patched.setattr(f"{module}.export_model", lambda *_, **__: None)
+            patched.setattr(f"{module}.write_loss_curves", lambda *_: None)
+            patched.setattr(f"{module}.render_training_card", lambda *_: "")
+            patched.setattr(Training, "check_people", lambda _: None)
+            patched.setattr(f"{module}.fit_auxiliary", fit)
+
+            def train(*_: object) -> None:
+                if not ends:
+                    raise KeyboardInterrupt
+
+            patched.setattr(Training, "train", train)
+            if ends:
+                session.run("all")
+            else:
+                with pytest.raises(KeyboardInterrupt):
+                    session.run("all")
+        return {path.name: path.read_bytes() for path in (folder / "auxiliary").iterdir()}
+
+    run("killed", ends=False)
+    assert len(fits) == 1
+    again, whole = run("killed"), run("whole")
+    assert len(fits) == 2
+    assert again == whole
+    # what is damaged is made again, and so is what was fitted on something else
+    for name in ("huber.json", "cross_fitted.json"):
+        (tmp_path / "killed" / "auxiliary" / name).write_text("{}")
+        assert run("killed") == whole
+    volumes = cohort.volumes.assign(volume_mm3=cohort.volumes["volume_mm3"] * 1.01)
+    assert run("killed", replace(cohort, volumes=volumes))["huber.json"] != whole["huber.json"]
+    assert len(fits) == 5
 
 
 def test_the_model_folder_gets_the_people_of_the_cohort(

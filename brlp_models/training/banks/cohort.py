@@ -1,5 +1,6 @@
 """Training volumes from a cohort of one's own."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def write_cohort_bank(
     ------
     ModelError
         Where a visit lacks an image, a channel or its segmentation, or the folder's bank is of
-        other visits or channels.
+        other visits, channels or tables.
     """
     visits = order_visits(cohort.visits)
     scans_of = _find_scans(visits, channels)
@@ -76,14 +77,21 @@ def write_cohort_bank(
     if any(stated):
         description["determinants"] = stated
     writer = BankWriter(folder, len(visits), grid.shape, description, n_channels=len(channels))
-    finished = {row["participant_id"] for row in writer.read_rows()}
+    finished: dict[str, list[dict[str, Any]]] = {}
+    for row in writer.read_rows():
+        finished.setdefault(row["participant_id"], []).append(row)
     start = 0
     for number, person in enumerate(people):
         own = visits[visits["participant_id"] == person]
-        if person not in finished:
+        who = table.loc[[person]].iloc[0]
+        if person in finished:
+            for k, row in enumerate(finished[person]):
+                told = _describe(start + k, own.iloc[k], who, volumes, row["determinant"])
+                _refuse_other_tables(row, told, folder)
+        else:
             scans = _preprocess(scans_of[start : start + len(own)], grid)
             rows = [
-                _describe(start + k, own.iloc[k], table.loc[[person]].iloc[0], volumes, scan)
+                _describe(start + k, own.iloc[k], who, volumes, scan.determinant)
                 for k, scan in enumerate(scans)
             ]
             placed = [
@@ -143,7 +151,7 @@ def _describe(
     visit: "pd.Series[Any]",
     person: "pd.Series[Any]",
     volumes: pd.DataFrame,
-    scan: PreprocessedScan,
+    determinant: float,
 ) -> dict[str, Any]:
     baseline = {
         str(name): value.item() if isinstance(value, np.generic) else value
@@ -158,6 +166,19 @@ def _describe(
         "session_id": str(visit["session_id"]),
         "age_years": float(visit["age_years"]),
         "months_from_baseline": float(visit["months_from_baseline"]),
-        "determinant": scan.determinant,
-        **{f"{region}_mm3": float(v) * scan.determinant for region, v in native.items()},
+        "determinant": determinant,
+        **{f"{region}_mm3": float(v) * determinant for region, v in native.items()},
     }
+
+
+def _refuse_other_tables(known: dict[str, Any], told: dict[str, Any], folder: Path) -> None:
+    """Refuse a bank of the same visits of which the tables told something else."""
+    # as they are read back
+    told = json.loads(json.dumps(told))
+    names = dict.fromkeys([*known, *told])
+    if others := [name for name in names if known.get(name) != told.get(name)]:
+        raise ModelError(
+            f"{folder} was made with other tables of these people: of {known['participant_id']}, "
+            f"{known['session_id']}, {', '.join(others)} changed; give the tables as they were, "
+            "choose another folder or delete it."
+        )
