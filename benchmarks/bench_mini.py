@@ -3,9 +3,11 @@
     python benchmarks/bench_mini.py                           stages, 8 people with m = 2
     python benchmarks/bench_mini.py --people 100 --workers 16 the whole cohort on 16 cores
 
-GFLOP are counted by PyTorch, seconds are of one thread. A stage's rate stands beside that of a
-large matrix product in the stage's own precision, measured in the same run; a person's seconds are
-those of its times in a prediction of volumes. People have the template's brain with noise.
+GFLOP are counted by PyTorch, with those of oneDNN's convolutions and of attention on a processor,
+which it does not know; what is no convolution and no matrix product is left out. Seconds are of one
+thread. A stage's rate stands beside that of a large matrix product in the stage's own precision,
+measured in the same run; a person's seconds are those of its times in a prediction of volumes.
+People have the template's brain with noise.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import torch
 from bench_prediction import make_cohort
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
 from brlp_models.model.folder import load_model
 from brlp_models.model.model import BrlpModel
@@ -86,16 +88,40 @@ def measure_stages(model: BrlpModel, *, samples: int) -> None:
     rates = {precision: measure_matrix_rate(precision) for precision in {"full", halved}}
     total = 0.0
     for name, precision, times, stage in stages:
-        with FlopCounterMode(display=False) as counter:
-            stage()
-        seconds = take_time(stage)
+        n_operations, seconds = count_operations(stage), take_time(stage)
         total += times * seconds
-        rate = counter.get_total_flops() / seconds
+        rate = n_operations / seconds
         print(
-            f"{name}: {times} x {seconds:.2f} s, {counter.get_total_flops() / 1e9:.1f} GFLOP, "
+            f"{name}: {times} x {seconds:.2f} s, {n_operations / 1e9:.1f} GFLOP, "
             f"{rate / 1e9:.0f} GFLOP/s, {rate / rates[precision]:.0%} of the {precision} rate"
         )
     print(f"a person, m = {samples}: {total:.1f} s")
+
+
+def count_operations(stage: Callable[[], object]) -> int:
+    """Return how often a stage multiplies and adds, in matrix products and convolutions."""
+    counter = FlopCounterMode(
+        display=False,
+        custom_mapping={
+            torch.ops.aten.mkldnn_convolution: _count_convolution,
+            torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _count_attention,
+        },
+    )
+    with counter:
+        stage()
+    return int(counter.get_total_flops())
+
+
+def _count_convolution(
+    x: list[int], weight: list[int], *_: object, out_shape: list[int], **__: object
+) -> int:
+    return conv_flop_count(x, weight, out_shape)
+
+
+def _count_attention(
+    query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...], *_: object, **__: object
+) -> int:
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
 def measure_matrix_rate(precision: Precision) -> float:
