@@ -84,7 +84,7 @@ def check_asked(
     return True
 
 
-def read_scans(load: Callable[[Any], torch.Tensor], files: Mapping[str, Any]) -> list[torch.Tensor]:
+def load_scans(load: Callable[[Any], torch.Tensor], files: Mapping[str, Any]) -> list[torch.Tensor]:
     """Return the scans in files, in their order.
 
     Parameters

@@ -187,7 +187,7 @@ def _define_scan(config: ModelConfig) -> dict[str, Any]:
             "align_corners": True,
         },
         "loaded": {
-            "_target_": f"{_CHECKS}.read_scans",
+            "_target_": f"{_CHECKS}.load_scans",
             "load": "@loader",
             "files": {name: f"@{name}" for name in map(name_scan, config.channels)},
         },

@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser
 from monai.transforms.io.array import LoadImage
 from typer.testing import CliRunner
 
-from brlp_models.bundle.checks import check_answer, check_asked, check_scans, read_scans
+from brlp_models.bundle.checks import check_answer, check_asked, check_scans, load_scans
 from brlp_models.bundle.inference import build_inference_config
 from brlp_models.model.config import ContextEntry, ModelConfig
 from brlp_models.model.folder import load_model
@@ -287,7 +287,7 @@ def test_files_that_are_no_scans_are_told_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(b"no image")
     load = LoadImage(reader="NibabelReader", image_only=True, ensure_channel_first=True)
     good = {"scan": str(tmp_path / "scan.nii.gz")}
-    (scan,) = read_scans(load, good)
+    (scan,) = load_scans(load, good)
     assert scan.shape == (1, 40, 40, 40)
     names = (
         "colors.nii.gz",
@@ -299,7 +299,7 @@ def test_files_that_are_no_scans_are_told_all_at_once(tmp_path: Path) -> None:
     )
     files = {f"scan_{place}": str(tmp_path / name) for place, name in enumerate(names)}
     with pytest.raises(ValueError, match=r"^--scan_0 must have one real number") as refused:
-        read_scans(load, {**good, **files})
+        load_scans(load, {**good, **files})
     told = str(refused.value).removesuffix(".").split("; ")
     assert told[:2] == [
         f"--scan_0 must have one real number a voxel, got colors: {tmp_path / names[0]}",
