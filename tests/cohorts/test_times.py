@@ -261,6 +261,8 @@ def test_computed_ages_are_in_years_whatever_their_unit_would_be_guessed_as(
     path = write(tmp_path / "p.tsv", f"dob visit_date\n{rows}")
     for unit in (None, "months"):
         assert load_cohort(path, age_unit=unit).visits["age_years"].tolist() == [10, 12]
+    with pytest.raises(CohortError, match=r"--age-unit must be one of .*, got 'weeks'"):
+        load_cohort(path, age_unit="weeks")
 
 
 def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None:

@@ -105,7 +105,12 @@ def parse_coding(
 
 
 def read_ages(
-    records: Records, column: str, *, age_unit: str | None, top: float | None = None
+    records: Records,
+    column: str,
+    *,
+    age_unit: str | None,
+    top: float | None = None,
+    are_computed: bool = False,
 ) -> npt.NDArray[np.bool_]:
     """Turn an age column into years, and return which ages are bounds such as `90+`.
 
@@ -119,6 +124,8 @@ def read_ages(
         The unit; None detects it.
     top
         The age in years that stands for a bound; None takes the bound itself.
+    are_computed
+        Whether the ages follow from dates, so that they are in years.
 
     Raises
     ------
@@ -133,6 +140,8 @@ def read_ages(
     is_bound, bounds = _find_bounds(values)
     ages, wrong = parse_numbers(values.mask(is_bound) if is_bound.any() else values)
     records.report_text(wrong, column, "an age in numbers")
+    if are_computed:
+        age_unit = "years"
     unit = age_unit or _detect_age_unit(records, column, ages.to_numpy())
     years = ages * AGE_UNITS_YEARS[unit]
     if is_bound.any():

@@ -86,9 +86,7 @@ def interpret(records: Records, codings: Codings) -> None:
         _read_sessions(records)
         merge_screening_visits(records)
     read_stated_times(records)
-    # of ages that are computed the unit is known
-    age_unit = "years" if take_birth_dates(records) else codings.age_unit
-    has_ages = _read_ages(records, codings, age_unit)
+    has_ages = _read_ages(records, codings, are_computed=take_birth_dates(records))
     if "session_id" not in records.frame:
         _number_sessions(records)
     settle_times(records)
@@ -136,7 +134,7 @@ def _drop_unattended(records: Records) -> None:
     records.frame = frame[attended].reset_index(drop=True)
 
 
-def _read_ages(records: Records, codings: Codings, age_unit: str | None) -> bool:
+def _read_ages(records: Records, codings: Codings, *, are_computed: bool) -> bool:
     """Read the age at each visit and at baseline, whichever the source has; False for neither."""
     given = [name for name in _AGES if name in records.frame]
     if not given:
@@ -144,7 +142,13 @@ def _read_ages(records: Records, codings: Codings, age_unit: str | None) -> bool
         _report_absent(records, "age_years", hint)
     top_coded = np.zeros(len(records.frame), dtype=bool)
     for name in given:
-        top_coded |= read_ages(records, name, age_unit=age_unit, top=codings.top_coded_age)
+        top_coded |= read_ages(
+            records,
+            name,
+            age_unit=codings.age_unit,
+            top=codings.top_coded_age,
+            are_computed=are_computed,
+        )
     frame = records.frame
     absent = {name: np.nan for name in _AGES if name not in frame}
     records.frame = frame.assign(**absent, **{TOP_CODED: top_coded})
