@@ -51,8 +51,7 @@ def export_model(
     update = {
         "training_ranges": measure_training_ranges(bank.index, config),
         "auxiliary": FILES,
-        # the last phase is what the networks remember
-        "context_dropout": training.recipe.controlnet[-1].context_dropout,
+        "context_dropout": training.recipe.context_dropout,
     }
     if training.recipe.measure_volume_gain:
         update["volume_gain"] = measure_volume_gain(

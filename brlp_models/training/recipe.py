@@ -122,6 +122,16 @@ class Recipe(_Part):
         """Whether synthetic people's scans are needed without noise too."""
         return any(phase.noiseless for phase in self.refiner)
 
+    @property
+    def context_dropout(self) -> float | None:
+        """The share of examples without context in the last phase, which the networks remember.
+
+        Where UNet and ControlNet stay as they are, that of the model they come from.
+        """
+        return (
+            self.controlnet[-1].context_dropout if self.controlnet else self.model.context_dropout
+        )
+
     def list_diffusion_phases(self) -> list[DiffusionSettings]:
         """Return how UNet and ControlNet are trained, one phase after the other."""
         return [*([] if self.diffusion is None else [self.diffusion]), *self.controlnet]
@@ -174,9 +184,7 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _check_guidance(self) -> "Recipe":
-        if self.model.guidance != 1 and not (
-            self.controlnet and self.controlnet[-1].context_dropout
-        ):
+        if self.model.guidance != 1 and not self.context_dropout:
             raise ValueError("model.guidance other than 1 needs context_dropout in [[controlnet]]")
         return self
 
@@ -285,7 +293,7 @@ def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -
 def _take_over(config: ModelConfig) -> dict[str, Any]:
     """Return the configuration of a model without what was measured of its weights."""
     own = {"volume_gain", "gain_measurement", "shown_weight", "volume_error", "draw_sd"}
-    own |= {"calibrations", "training_ranges", "auxiliary", "context_dropout"}
+    own |= {"calibrations", "training_ranges", "auxiliary"}
     return config.model_dump(mode="json", exclude=own)
 
 

@@ -111,11 +111,13 @@ def test_it_learns_to_leave_the_noise_out(tmp_path: Path) -> None:
 
 
 def test_a_refiner_is_trained_on_alone(tmp_path: Path) -> None:
-    start = write_start(tmp_path / "start")
+    start = write_start(tmp_path / "start", context_dropout=0.2)
     path, folder = tmp_path / "on.toml", tmp_path / "training"
     path.write_text(ON.format(start=start))
     recipe = load_recipe(path)
     assert recipe.controlnet == ()
+    # the networks that stay as they are remember what they learned without
+    assert recipe.context_dropout == 0.2
     write_noiseless_bank(folder)
     training = Training(recipe, folder)
     assert training.stages == ["refiner"]
