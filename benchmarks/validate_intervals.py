@@ -97,7 +97,13 @@ class Population:
         return compute_true_size(self, slice(None))
 
     def screen(self, people: np.ndarray) -> ScreeningTables:
-        """Return what strategies see of some people."""
+        """Return what strategies see of some people, whose places rise.
+
+        Tables are in order of names, as everyone is here: in another order, what is known of the
+        people by their places would be that of others.
+        """
+        if (np.diff(people) <= 0).any():
+            raise ValueError("people must be given in order")
         baseline = self.baseline.iloc[people]
         change = self.measured[people, 2] - self.measured[people, 0]
         decline = pd.Series(100 * (1 - np.exp(change / 100)), baseline.index)
@@ -163,7 +169,7 @@ def run_cohort(
     """Return one line for each choice, one for the cheapest."""
     rng = np.random.default_rng([COHORT_SEED, ROWS.index(row), number])
     people = rng.choice(population.size, row.n_screened + row.n_archive, replace=False)
-    own, others = people[: row.n_screened], people[row.n_screened :]
+    own, others = np.sort(people[: row.n_screened]), np.sort(people[row.n_screened :])
     tables = population.screen(own)
     if row.n_archive:
         tables = replace(tables, training=population.screen(others))

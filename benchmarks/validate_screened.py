@@ -146,8 +146,8 @@ def run_draw(
     Without bootstrap samples there is no interval to cover, and no size to propose.
     """
     rng = np.random.default_rng([find_draw_seed(seed), ROWS.index(row), number])
-    here = rng.choice(world.screened.size, row.n_screened, replace=False)
-    there = rng.choice(world.archive.size, row.n_archive, replace=False)
+    here = np.sort(rng.choice(world.screened.size, row.n_screened, replace=False))
+    there = np.sort(rng.choice(world.archive.size, row.n_archive, replace=False))
     seen = world.archive
     archive = (replace(seen, measured=seen.complete) if row.is_complete else seen).screen(there)
     screened = replace(world.screened.screen(here), outcome=None, training=archive)

@@ -430,8 +430,10 @@ def test_a_copy_is_calibrated_as_its_context_is_told(
     code, said = ask(*words, "--out", tmp_path / "copy", "--context-from", reader)
     assert code == 0, said
     told = ContextBaseline.load(reader)
+    # in the precision that the command takes on this processor
+    own = load_model(folder / "model", precision="auto")
     found = predict_people(
-        model, cohort, tmp_path / "again", [24.0], 2, keep_scans=False, seed=3, context_from=told
+        own, cohort, tmp_path / "again", [24.0], 2, keep_scans=False, seed=3, context_from=told
     )
     at_horizon = find_volumes_at(Cohort.read(tmp_path / "people"), [24.0])
     expected = fit_volume_error(found.table.merge(at_horizon, on=KEY))
