@@ -31,7 +31,7 @@ import numpy as np
 from trialsim.workers.cluster import Cluster, open_cluster
 from trialsim.workers.spread import Arrays
 
-_A_PROCESS = 250
+_A_PROCESS = 100
 _PATIENCE_SECONDS = 3600
 _QUIET = {
     # what a worker watches of its own process would be watched a thousand times
