@@ -109,7 +109,10 @@ class PredictedDataset:
         says = f"A scan that a model predicts for {when}; nobody acquired it."
         self._write_channels(target.person, target.name, scan, f"PREDICTED {when}", says, facts)
         stem = name_uncertainty(target)
-        says = f"Standard deviation over the draws of a scan that is predicted for {when}."
+        says = (
+            f"Standard deviation, voxel by voxel, of a scan that is predicted for {when}: of its "
+            "draws, and of what these get wrong alike where the model knows it; intensities 0 to 1."
+        )
         self._write_channels(target.person, stem, sd, f"SD PREDICTED {when}", says, facts)
 
     def write_start(self, person: Person, scan: NDArray[Any]) -> None:

@@ -7,12 +7,16 @@ mu = (1/m) sum_i z_i is decoded, and sigma = sqrt((1/m) sum_i (z_i - mu)^2) is t
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from brlp_models.errors import ModelError
+
+_LARGEST_SD: Final = 0.5
+"""That intensities from 0 to 1 can have: half are 0 and half are 1."""
 
 
 @dataclass
@@ -74,9 +78,10 @@ class DrawSummary:
         -------
         Tensor
             Same shape: sqrt(draws^2 + (change_error x change)^2), since who changes more than is
-            predicted changes more wherever a change is predicted.
+            predicted changes more wherever a change is predicted; at most what intensities from 0
+            to 1 can have, as the share is without bound where hardly any change is predicted.
         """
-        return torch.hypot(self.scans.sd, change_error * change)
+        return torch.hypot(self.scans.sd, change_error * change).clamp(max=_LARGEST_SD)
 
     def compute_volume_sd(self) -> dict[str, float]:
         """Return the sd over draws (ddof 1) of each region's volume; NaN for one draw."""

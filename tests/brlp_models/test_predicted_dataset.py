@@ -90,6 +90,14 @@ def test_age_and_horizon_stand_in_name_sidecar_and_header(dataset: Path) -> None
     assert nib.load(path).header["descrip"].item().startswith(b"PREDICTED month 24 age 75.2")
 
 
+def test_maps_of_uncertainty_say_what_is_in_them(dataset: Path) -> None:
+    paths = sorted(dataset.rglob("*_stat-sd_*.json"))
+    assert len(paths) == 2 * 2 * 2
+    for path in paths:
+        said = json.loads(path.read_text())["Description"]
+        assert "of its draws, and of what these get wrong alike where the model knows it" in said
+
+
 def test_another_program_can_apply_the_transform(dataset: Path) -> None:
     (path,) = dataset.rglob("*_xfm.txt")  # none for the scan that was in MNI152 before
     transform = SimpleITK.ReadTransform(str(path))

@@ -41,3 +41,11 @@ def test_error_of_the_mean_shrinks_with_the_draws() -> None:
     sd = summary.compute_volume_sd()["hippocampus"]
     assert sd == pytest.approx(math.sqrt(20000 / 3))
     assert summary.compute_relative_error("hippocampus") == pytest.approx(sd / 2 / 3000)
+
+
+def test_no_voxel_varies_more_than_intensities_can() -> None:
+    summary = DrawSummary()
+    summary.scans.add(torch.tensor([[0.2, 0.4, 0.2, 0.2], [0.4, 0.6, 0.4, 0.4]]))
+    # hardly any change of the endpoint is predicted: its error is many times as large
+    sd = summary.compute_voxel_sd(torch.tensor([0.0, -0.001, 0.2, -40.0]), 100.0)
+    assert torch.allclose(sd, torch.tensor([0.1, 0.02**0.5, 0.5, 0.5]))
