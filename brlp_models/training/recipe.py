@@ -249,6 +249,7 @@ def load_recipe(source: str | Path) -> Recipe:
 _KNOWN: Final = {
     "segmenter": ("segmenter",),
     "refiner": ("refiner",),
+    "controlnet": ("guidance",),
     "autoencoder": (
         "spacing_mm",
         "shape",
@@ -277,6 +278,7 @@ def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -
         "segmenter": bool(recipe.segmenter),
         "refiner": bool(recipe.refiner),
         "autoencoder": bool(recipe.autoencoder),
+        "controlnet": bool(recipe.controlnet),
         "unet": any((recipe.diffusion, *(phase.unet_learns for phase in recipe.controlnet))),
     }
     problems = [

@@ -134,6 +134,16 @@ def test_a_refiner_is_trained_on_alone(tmp_path: Path) -> None:
     assert len(read_losses(folder, "refiner/1")) == 2
 
 
+def test_a_refiner_is_trained_on_from_a_model_with_guidance(tmp_path: Path) -> None:
+    start, path = write_start(tmp_path / "start", guidance=2.0), tmp_path / "on.toml"
+    path.write_text(ON.format(start=start))
+    assert load_recipe(path).model.guidance == 2
+    # whether it may be another, only training without a context tells
+    path.write_text(ON.format(start=start).replace("[model]", "[model]\nguidance = 3.0"))
+    with pytest.raises(ModelError, match=r"model\.guidance is not .*, whose controlnet is kept"):
+        load_recipe(path)
+
+
 def test_something_must_be_learned(tmp_path: Path) -> None:
     start = write_start(tmp_path / "start")
     path = tmp_path / "on.toml"
