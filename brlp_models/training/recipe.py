@@ -189,6 +189,20 @@ class Recipe(_Part):
         return self
 
     @model_validator(mode="after")
+    def _check_crops(self) -> "Recipe":
+        whole = self.model.shape
+        problems = [
+            f"crop of [[{stage}]] must be 1 to {' x '.join(map(str, whole))} voxels (model.shape), "
+            f"got {' x '.join(map(str, phase.crop))}"
+            for stage in ("segmenter", "autoencoder", "refiner")
+            for phase in getattr(self, stage)
+            if not all(1 <= size <= most for size, most in zip(phase.crop, whole, strict=True))
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
     def _check_channels(self) -> "Recipe":
         channels = self.model.channels
         if len(channels) > 1 and any(phase.source == "labels" for phase in self.autoencoder):

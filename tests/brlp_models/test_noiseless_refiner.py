@@ -144,6 +144,15 @@ def test_a_refiner_is_trained_on_from_a_model_with_guidance(tmp_path: Path) -> N
         load_recipe(path)
 
 
+@pytest.mark.parametrize("crop", [[16, 0, 16], [16, 16, 17]])
+def test_a_crop_lies_within_the_scan(tmp_path: Path, crop: list[int]) -> None:
+    start, path = write_start(tmp_path / "start"), tmp_path / "on.toml"
+    path.write_text(ON.format(start=start).replace("[16, 16, 16]", str(crop)))
+    told = r"crop of \[\[refiner\]\] must be 1 to 16 x 16 x 16 voxels \(model.shape\), got 16 x "
+    with pytest.raises(ModelError, match=told):
+        load_recipe(path)
+
+
 def test_something_must_be_learned(tmp_path: Path) -> None:
     start = write_start(tmp_path / "start")
     path = tmp_path / "on.toml"
