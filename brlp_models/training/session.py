@@ -165,6 +165,11 @@ class TrainingSession:
             self._make_scans(scans, grid)
         elif (name := read_bank_description(scans).get("cohort")) is not None:
             raise ModelError(f"{scans} holds scans of the cohort {name}; give it with --data.")
+        elif self._recipe.wants_noiseless and not Bank.load(scans).has_noiseless:
+            raise ModelError(
+                f"{scans} holds no scans without noise, which [[refiner]] noiseless learns from; "
+                "leave it out, or begin in another folder (--out)."
+            )
 
     def _make_scans(self, folder: Path, grid: Grid) -> None:
         if self._cohort is not None:

@@ -19,6 +19,7 @@ from brlp_models.training.loop import LoopSettings
 from brlp_models.training.networks import TrainingNetworks
 from brlp_models.training.pipeline import Training
 from brlp_models.training.recipe import load_recipe
+from brlp_models.training.recipe_record import keep_recipe
 from brlp_models.training.session import TrainingSession
 from brlp_models.training.stages.refiner import RefinerSettings, RefinerStage
 from tests.brlp_models.test_training import SIZE, make_recipe, read_losses, write_banks
@@ -163,6 +164,18 @@ def test_something_must_be_learned(tmp_path: Path) -> None:
     text = r"\[\[autoencoder\]\], \[diffusion\] and \[\[controlnet\]\] are needed"
     with pytest.raises(ValueError, match=text):
         make_recipe().model_validate(fields | {"controlnet": ()})
+
+
+def test_people_who_were_made_with_noise_alone_teach_nothing_without(tmp_path: Path) -> None:
+    start, path, folder = write_start(tmp_path / "start"), tmp_path / "on.toml", tmp_path / "on"
+    # before the refiner began, its settings may change
+    path.write_text(ON.format(start=start).replace("noiseless = true", ""))
+    write_banks(folder)
+    keep_recipe(load_recipe(path), folder)
+    path.write_text(ON.format(start=start))
+    with pytest.raises(ModelError, match="scan_bank holds no scans without noise"):
+        TrainingSession(load_recipe(path), folder).run("refiner")
+    assert not (folder / "refiner").exists()
 
 
 def test_real_people_have_no_scan_without_noise(tmp_path: Path) -> None:
