@@ -198,7 +198,7 @@ _TOLD_BY: Final = {
 
 def _describe_context(recipe: Recipe) -> list[str]:
     """Return what the context told of later volumes while UNet and ControlNet learned together."""
-    if not name_regions(recipe.model):
+    if not (name_regions(recipe.model) and recipe.controlnet):
         return []
     phases = [
         "of changes drawn apart from the person (`told`), "

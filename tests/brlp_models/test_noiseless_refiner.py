@@ -15,6 +15,7 @@ from brlp_models.model.folder import load_model
 from brlp_models.training.banks.crop_sources import RenderingSource
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.examples import Draw
+from brlp_models.training.export import render_training_card
 from brlp_models.training.loop import LoopSettings
 from brlp_models.training.networks import TrainingNetworks
 from brlp_models.training.pipeline import Training
@@ -152,6 +153,15 @@ def test_a_crop_lies_within_the_scan(tmp_path: Path, crop: list[int]) -> None:
     told = r"crop of \[\[refiner\]\] must be 1 to 16 x 16 x 16 voxels \(model.shape\), got 16 x "
     with pytest.raises(ModelError, match=told):
         load_recipe(path)
+
+
+def test_the_card_of_a_refiner_says_nothing_of_the_context_of_training(tmp_path: Path) -> None:
+    start, path = write_start(tmp_path / "start"), tmp_path / "on.toml"
+    path.write_text(ON.format(start=start))
+    write_noiseless_bank(tmp_path)
+    card = render_training_card(load_recipe(path), tmp_path)
+    assert "its refiner." in card
+    assert "context of training" not in card
 
 
 def test_something_must_be_learned(tmp_path: Path) -> None:
