@@ -200,7 +200,8 @@ class TrainingSession:
             grid,
             parameters=self._recipe.choose_generator(),
             workers=os.cpu_count() or 1,
-            report=lambda k: self._report("people", k, people.n_people, {}),
+            # told how many are finished, where steps are counted from 0
+            report=lambda k: self._report("people", k - 1, people.n_people, {}),
         )
 
     def _get_people(self) -> PeopleRecipe:

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from brlp_models.auxiliary.huber import HuberAuxiliary
 from brlp_models.errors import ModelError
 from brlp_models.training.pipeline import Training
+from brlp_models.training.recipe import PeopleRecipe
 from brlp_models.training.session import TrainingSession
 from brlp_models.training.stages.auxiliary import (
     ONE_VISIT,
@@ -159,6 +161,29 @@ def test_auxiliary_models_that_are_there_are_kept_where_they_are_of_the_same_tab
     volumes = cohort.volumes.assign(volume_mm3=cohort.volumes["volume_mm3"] * 1.01)
     assert run("killed", replace(cohort, volumes=volumes))["huber.json"] != whole["huber.json"]
     assert len(fits) == 5
+
+
+def test_people_are_counted_as_steps_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(_bases: object, folder: Path, *_: object, **given: Any) -> None:
+        given["report"](1)
+        given["report"](2)
+        write_banks(folder.parent)
+
+    for name, stand_in in (
+        ("write_people_bank", make),
+        ("load_mni_anatomy", lambda: None),
+        ("list_label_maps", lambda *_: []),
+    ):
+        monkeypatch.setattr(f"brlp_models.training.session.{name}", stand_in)
+    monkeypatch.setattr(Training, "train", lambda *_: {})
+    recipe = make_recipe().model_copy(update={"people": PeopleRecipe(n_people=2)})
+    told: list[tuple[str, int, int]] = []
+
+    def report(stage: str, step: int, steps: int, _metrics: object) -> None:
+        told.append((stage, step, steps))
+
+    TrainingSession(recipe, tmp_path, report=report).run("segmenter")
+    assert told == [("people", 0, 2), ("people", 1, 2)]
 
 
 def test_the_model_folder_gets_the_people_of_the_cohort(
