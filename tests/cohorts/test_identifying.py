@@ -50,6 +50,28 @@ def test_addresses_are_found_by_what_they_are() -> None:
             "called": ["+49 731 5000", "+1 (555) 010-9999", "none"],
             "version": ["7.4.1.0", "6.0.10", "7.4.1.0"],
             "score": ["+1.5", "+2", "-3"],
+            "change": ["+1.2345678", "+12.345678", "-0.2345678"],
         }
     )
     assert find_identifying(table) == ([], ["reached_by", "called"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["2024-31-03", "2024-15-02", "2024-05-04"],
+        ["20243103", "20241502", "20240504"],
+        ["3 janvier 1950", "1er février 1950", "5 août 1960"],
+        ["3 déc. 1950", "1 fév 1950", "15 avr. 1960"],
+        ["3 de enero de 1950", "5 de septiembre de 1961", "9 de agosto del 2001"],
+        ["03-ene-1950", "05/dic/1961", "09-abr-71"],
+        ["3. März 1950", "5. Dezember 1960", "1. Mär. 1970"],
+    ],
+)
+def test_dates_are_found_as_four_languages_write_them(written: list[str]) -> None:
+    assert find_identifying(pd.DataFrame({"gesehen": written})) == (["gesehen"], [])
+
+
+def test_what_looks_like_a_date_of_no_calendar_is_kept() -> None:
+    table = pd.DataFrame({"code": ["2024-31-13", "2024-45-02"], "dose": ["3 de 1950", "5 mg 1960"]})
+    assert find_identifying(table) == ([], [])

@@ -265,6 +265,14 @@ def test_computed_ages_are_in_years_whatever_their_unit_would_be_guessed_as(
         load_cohort(path, age_unit="weeks")
 
 
+@pytest.mark.parametrize("name", ["Geburtsjahr", "année_de_naissance", "año_nacimiento"])
+def test_years_of_birth_are_left_out_in_four_languages(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "p.tsv", f"age months {name} geburtsgewicht\na F CN 70 0 1941 3.1\n")
+    cohort = load_cohort(path)
+    assert {name, "geburtsgewicht"} & {*cohort.participants} == {"geburtsgewicht"}
+    assert any("a date of birth identifies" in note for note in cohort.notes)
+
+
 def test_years_of_birth_and_births_of_others_are_no_ages(tmp_path: Path) -> None:
     columns = "BIRTHYR BIRTHMO mother_dob birth_weight place_of_birth"
     path = write(tmp_path / "p.tsv", f"age months {columns}\na F CN 70 0 1941 5 1915-01-02 3 Ulm\n")

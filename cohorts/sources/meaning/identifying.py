@@ -10,21 +10,31 @@ from cohorts.sources.meaning.covariates import list_covariates
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.values import parse_text
 
-_MONTH: Final = r"(jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]{0,6}\.?"
+_MONTH: Final = (
+    r"(jan|ene|feb|f[eé]v|mar|m[aä]r|apr|avr|abr|may|mai|jun|juin|jul|juil|aug|ago|ao[uû]"
+    r"|sep|oct|okt|nov|dec|d[eé]c|dez|dic)[a-z]{0,7}\.?"
+)
+"""As it is called, or cut after three letters or more, in English, German, French and Spanish."""
+
 _DATE: Final = re.compile(
     # 2024-03-31, 2024/3, 20240331; 31/03/2024, 3-31-24, 31.3.2024; 31MAR2024, Mar 31, 2024
     r"((19|20)\d{2}(?P<a>[-/.])(0?[1-9]|1[0-2])((?P=a)(0?[1-9]|[12]\d|3[01]))?"
     r"|(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{4}|\d{6})?(\.0)?"
+    # the day second: 2024-31-03, 20243103
+    r"|(19|20)\d{2}(?P<c>[-/.]?)(1[3-9]|2\d|3[01])(?P=c)(0?[1-9]|1[0-2])"
     r"|\d{1,2}(?P<b>[/-])\d{1,2}(?P=b)((19|20)\d{2}|\d{2})|\d{1,2}\.\d{1,2}\.(19|20)\d{2}"
     # two digits each: 7.4.10 is a version
     r"|(0[1-9]|[12]\d|3[01])\.(0[1-9]|1[0-2])\.\d{2}"
-    rf"|([a-z]+day,? )?\d{{1,2}}[-. ]{{0,2}}{_MONTH}[-, ]{{0,2}}(\d{{4}}|\d{{2}})"
+    rf"|([a-z]+day,? )?\d{{1,2}}(er)?([-./ ]{{0,2}}| de ){_MONTH}([-,/ ]{{0,2}}| del? )"
+    r"(\d{4}|\d{2})"
     rf"|{_MONTH}[- ]?(\d{{1,2}},? )?(19|20)\d{{2}})([T ,].*)?",
     re.IGNORECASE,
 )
 
-_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}|\+[1-9]\d?[\d ()/.-]{7,}", re.IGNORECASE)
-"""An address of e-mail; a number of a telephone, with its country."""
+_ADDRESS: Final = re.compile(
+    r"[^@\s]+@[^@\s]+\.[a-z]{2,}|\+(?!\d+\.\d+$)[1-9]\d?[\d ()/.-]{7,}", re.IGNORECASE
+)
+"""An address of e-mail; a number of a telephone, with its country, which no +1.234567 is."""
 
 _GLANCED_AT: Final = 20
 _LOOKED_AT: Final = 1000

@@ -22,6 +22,8 @@ _NAMES: Final = re.compile(
     r"births?|brth|(pt|patient|subject)?dob(irth)?|yob|bdate|birth(date|day)|(date|day)(of)?birth"
     r"|geburtsdatum|geburtstag|geb|geboortedatum|date(de)?naissance|fecha(de)?nacimiento"
     r"|data(di)?nascita"
+    # of the year, whose letters with accents are left out
+    r"|geburtsjahr|annee?(de)?naissance|an?o(de)?nacimiento"
 )
 """A date of birth by its whole name, joined."""
 
