@@ -9,26 +9,31 @@ IDENTIFYING = {
     "English": (
         "city Home_City birth_city city_of_residence place_of_birth postcode PostCode ZIP zip5 "
         "patient_zip ip_address IPAddress client_ip IP e-mail EMailAddress contact_email HomePhone "
-        "phone_2 mobile_number fax address_line_1 house_number emergency_contact latitude"
+        "phone_2 mobile_number fax address_line_1 house_number emergency_contact latitude "
+        "name_last caregiver_name informant_name study_partner_name spouse_name gp_name next_of_kin"
     ),
     "German": (
         "PLZ wohn_plz Wohnort Stadt Geburtsort Straße Hausnummer Anschrift Telefonnummer "
         "Handynummer E-Mail-Adresse IP-Adresse Vorname Familienname Mädchenname Maedchenname "
-        "Versichertennummer"
+        "Versichertennummer Krankenkassennummer Tel_privat Straße_Hausnummer"
     ),
     "French": (
         "ville Ville_de_naissance commune code_postal adresse adresse_ip adresse_mail courriel "
-        "téléphone numéro_de_téléphone prénom nom_de_famille lieu_de_naissance rue domicile"
+        "téléphone numéro_de_téléphone prénom nom_de_famille lieu_de_naissance rue domicile "
+        "nom_famille nom_naissance numéro_dossier num_tel tel_domicile"
     ),
     "Spanish": (
         "ciudad municipio código_postal codigo_postal dirección direccion_ip correo_electrónico "
-        "teléfono_móvil apellidos nombre_completo calle domicilio DNI lugar_de_nacimiento"
+        "teléfono_móvil apellidos nombre_completo calle domicilio DNI lugar_de_nacimiento "
+        "nombre_del_paciente primer_nombre segundo_apellido teléfono_contacto número_historia"
     ),
 }
 OTHERS = (
     "capacity ethnicity velocity zip_score chip hip tip ip_left city_size inner_city stadt_land "
     "rural address_recall name_recall street_drug_use nombre_de_scans initial_score "
-    "phonemic_fluency mobility port specificity plasticity region country site home contact pt"
+    "phonemic_fluency mobility port specificity plasticity region country site home contact pt "
+    "nom_region address_of_clinic birth_weight_g drug_name site_name test_name face_name_score "
+    "caregiver_burden informant_score partner gp nombre_visitas numero_visites nir nif lat"
 )
 
 
