@@ -49,7 +49,7 @@ def export_model(
     if people or before:
         texts[TRAINING_PEOPLE] = describe_training_people(people, before)
     update = {
-        "training_ranges": measure_training_ranges(bank.index, config),
+        "training_ranges": _find_training_ranges(training.recipe, bank.index, config),
         "auxiliary": FILES,
         "context_dropout": training.recipe.context_dropout,
     }
@@ -78,6 +78,15 @@ def _find_people_before(training: Training) -> Path | None:
     start = training.recipe.start_from
     path = None if start is None else find_model_folder(start) / TRAINING_PEOPLE
     return path if path is not None and path.is_file() else None
+
+
+def _find_training_ranges(
+    recipe: Recipe, index: pd.DataFrame, config: ModelConfig
+) -> dict[str, tuple[float, float]]:
+    """Return the span of each input, of the start's training where what reads it is kept."""
+    if recipe.start_from is not None and not recipe.list_diffusion_phases():
+        return read_config(find_model_folder(recipe.start_from)).training_ranges
+    return measure_training_ranges(index, config)
 
 
 def measure_training_ranges(

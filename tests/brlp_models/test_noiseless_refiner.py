@@ -1,6 +1,7 @@
 """A refiner that learns later scans without noise, trained on from a model's own."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from brlp_models.errors import ModelError
+from brlp_models.model.files import find_model_folder
 from brlp_models.model.folder import load_model
 from brlp_models.training.banks.crop_sources import RenderingSource
 from brlp_models.training.banks.volumes import Bank
@@ -21,7 +23,7 @@ from brlp_models.training.networks import TrainingNetworks
 from brlp_models.training.pipeline import Training
 from brlp_models.training.recipe import load_recipe
 from brlp_models.training.recipe_record import keep_recipe
-from brlp_models.training.session import TrainingSession
+from brlp_models.training.session import MODEL, TrainingSession
 from brlp_models.training.stages.refiner import RefinerSettings, RefinerStage
 from tests.brlp_models.test_training import SIZE, make_recipe, read_losses, write_banks
 from tests.brlp_models.test_training_on import read_weights, write_start
@@ -162,6 +164,20 @@ def test_the_card_of_a_refiner_says_nothing_of_the_context_of_training(tmp_path:
     card = render_training_card(load_recipe(path), tmp_path)
     assert "its refiner." in card
     assert "context of training" not in card
+
+
+def test_what_a_kept_unet_knows_of_people_is_said_as_before(tmp_path: Path) -> None:
+    ranges = {"age_years": (50.0, 90.0), "volume:hippocampus": (4000.0, 9000.0)}
+    start, path = write_start(tmp_path / "start", training_ranges=ranges), tmp_path / "on.toml"
+    path.write_text(ON.format(start=start))
+    folder = tmp_path / "training"
+    write_noiseless_bank(folder)
+    shutil.copytree(find_model_folder("mini") / "auxiliary", folder / "auxiliary")
+    session = TrainingSession(load_recipe(path), folder)
+    session.run("refiner")
+    session._export()
+    # the refiner's people are 70 to 72
+    assert load_model(folder / MODEL).config.training_ranges == ranges
 
 
 def test_something_must_be_learned(tmp_path: Path) -> None:
