@@ -53,7 +53,7 @@ class TrainingNetworks:
         return [stage for stage in STAGES if not absent.get(stage)]
 
     def build(self, stage: StageName) -> nn.Module:
-        """Return a stage's network as its first phase gets it: random, or that of the start.
+        """Return a stage's network as its first phase gets it: that of the start, else random.
 
         Raises
         ------
@@ -63,7 +63,8 @@ class TrainingNetworks:
         if stage not in self.stages:
             raise ModelError(f"The recipe's model has no {stage}, so none can be trained.")
         network = self._build_new(stage)
-        if self._start is not None:
+        # a start without segmenter or refiner gets one
+        if self._start is not None and _NETWORKS[stage] in self._start.networks:
             try:
                 network.load_state_dict(self._start.network(_NETWORKS[stage]).state_dict())
             except RuntimeError as error:

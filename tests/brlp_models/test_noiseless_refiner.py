@@ -1,6 +1,7 @@
 """A refiner that learns later scans without noise, trained on from a model's own."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch.utils.data import default_collate
 
 from brlp_models.errors import ModelError
 from brlp_models.model.files import find_model_folder
-from brlp_models.model.folder import load_model
+from brlp_models.model.folder import load_model, write_model_folder
 from brlp_models.training.banks.crop_sources import RenderingSource
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.examples import Draw
@@ -178,6 +179,32 @@ def test_what_a_kept_unet_knows_of_people_is_said_as_before(tmp_path: Path) -> N
     session._export()
     # the refiner's people are 70 to 72
     assert load_model(folder / MODEL).config.training_ranges == ranges
+
+
+def test_a_model_without_a_refiner_gets_one(tmp_path: Path) -> None:
+    start, path = write_start(tmp_path / "start"), tmp_path / "on.toml"
+    whole = load_model(start)
+    config = whole.config.model_copy(update={"decoding": "difference", "refiner": None})
+    networks = {name: own for name, own in whole.networks.items() if name != "refiner"}
+    plain = write_model_folder(tmp_path / "plain", config, networks, card="A start.", auxiliary={})
+    assert whole.config.refiner is not None
+    of_refiner = whole.config.refiner.model_dump_json()
+    path.write_text(ON.format(start=plain))
+    # a recipe that says nothing of what it is
+    with pytest.raises(ModelError, match=r"\[model\.refiner\] and \[\[refiner\]\] must be given"):
+        load_recipe(path)
+    table = f"name = 'refined'\ndecoding = 'refined'\nrefiner = {to_toml(of_refiner)}"
+    path.write_text(ON.format(start=plain).replace('name = "without noise"', table))
+    folder = tmp_path / "training"
+    write_noiseless_bank(folder)
+    training = Training(load_recipe(path), folder)
+    training.train("refiner")
+    assert {*training.networks.load_all()} == {*whole.networks}
+
+
+def to_toml(json_table: str) -> str:
+    """Return a JSON object as an inline table."""
+    return re.sub(r'"(\w+)":', r"\1 = ", json_table)
 
 
 def test_something_must_be_learned(tmp_path: Path) -> None:
