@@ -140,7 +140,8 @@ def test_a_refiner_is_trained_on_alone(tmp_path: Path) -> None:
 
 
 def test_a_refiner_is_trained_on_from_a_model_with_guidance(tmp_path: Path) -> None:
-    start, path = write_start(tmp_path / "start", guidance=2.0), tmp_path / "on.toml"
+    start = write_start(tmp_path / "start", guidance=2.0, context_dropout=0.1)
+    path = tmp_path / "on.toml"
     path.write_text(ON.format(start=start))
     assert load_recipe(path).model.guidance == 2
     # whether it may be another, only training without a context tells
