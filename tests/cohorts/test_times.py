@@ -1,7 +1,10 @@
 """When visits took place: dates, names of visits, whole-year ages, bounds such as 90+."""
 
+import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from cohorts.errors import CohortError
@@ -437,3 +440,23 @@ def test_braces_in_names_of_columns_are_no_places(tmp_path: Path) -> None:
         path, column_map={"month{0}": "months_from_baseline", "at{day}": "visit_date"}
     )
     assert "at{day} and month{0} tell different times: month -120 and month 12" in problem
+
+
+@pytest.mark.parametrize("told_by", ["age", "session_id"])
+def test_times_that_no_column_states_cost_what_stated_ones_do(told_by: str, tmp_path: Path) -> None:
+    """Each person went through pandas on their own: 100,000 people took seven minutes."""
+    months, seconds = [0, 6, 12], {}
+    stated = "months_from_baseline"
+    for name in (stated, stated, told_by):  # the first time modules are loaded
+        table = pd.DataFrame({"participant_id": [f"s{k:04d}" for k in range(1500) for _ in months]})
+        told = {"age": 70 + np.array(months) / 12, "session_id": ["bl", "m06", "m12"]}
+        table = table.assign(sex="F", diagnosis="CN", hippocampus_mm3=7300)
+        table[name] = np.tile(told.get(name, months), 1500)
+        if name != "age":
+            table["age_bl"] = 70
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        began = time.process_time()
+        cohort = load_cohort(tmp_path / f"{name}.csv")
+        seconds[name] = time.process_time() - began
+        assert cohort.visits["months_from_baseline"].tolist() == pytest.approx(months * 1500)
+    assert seconds[told_by] < 5 * seconds[stated]

@@ -205,12 +205,10 @@ def settle_times(records: Records) -> None:
             _report_no_times(records)
         records.untimed |= set(people[is_open])
         months = months.mask(is_open, 0.0)
-    sources = set()
     unsettled = people[people.isin(people[months.isna()].unique())]
-    for where in unsettled.groupby(unsettled).groups.values():
-        own_ages = ages[where].mask(frame.loc[where, TOP_CODED].astype(bool))
-        months[where], how = _place(months[where], own_ages, named[where])
-        sources.add(how)
+    own_ages = ages.mask(frame[TOP_CODED].astype(bool))[unsettled.index]
+    placed, sources = _place(months[unsettled.index], own_ages, named[unsettled.index], unsettled)
+    months[unsettled.index] = placed
     if "names" in sources:
         records.notes.append("Times of visits were read from their names (m06 is month 6).")
     if "whole years" in sources:
@@ -270,28 +268,48 @@ TOP_CODED: Final = "age_is_top_coded"
 """Whether an age is a bound such as 90+."""
 
 
-def _place(months: pd.Series, ages: pd.Series, named: pd.Series) -> tuple[pd.Series, str]:
-    """Return the months of one person's visits, with what they were read from."""
-    months = _place_baseline(months, ages)
-    if months.notna().all():
-        return months, "a stated time"
-    is_whole = bool((ages == ages.round()).all())
-    tells_order = bool(ages.notna().all() and not ages.duplicated().any())
-    if named.notna().all() and (is_whole or not tells_order):
-        return months.fillna(named), "names"
-    if tells_order:
-        start = float(months[ages == ages.min()].fillna(0.0).iloc[0])
-        placed = months.fillna((ages - ages.min()) * MONTHS_PER_YEAR + start)
-        return placed, "whole years" if is_whole else "ages"
-    return months, "nothing"
+def _place(
+    months: pd.Series, ages: pd.Series, named: pd.Series, people: pd.Series
+) -> tuple[pd.Series, set[str]]:
+    """Return the months of people's visits, NaN where nothing tells, with what they are read from.
+
+    A person's visits are looked at together: names count where all of them say a time, ages where
+    they tell all visits apart.
+    """
+    months = _place_baseline(months, ages, people)
+    of_person = ages.groupby(people)
+    is_whole = _holds_for_all(ages == ages.round(), people)
+    tells_order = of_person.transform("nunique") == of_person.transform("size")
+    is_named = _holds_for_all(named.notna(), people) & (is_whole | ~tells_order)
+    by_age = tells_order & ~is_named
+    youngest = of_person.transform("min")
+    # the visit of least age may have a stated time, from which the others' count
+    start = months.where(ages == youngest).groupby(people).transform("first").fillna(0.0)
+    is_open = months.isna()
+    sources = {
+        source
+        for source, rows in {"names": is_named, "whole years": by_age & is_whole}.items()
+        if (is_open & rows).any()
+    }
+    months = months.fillna(named.where(is_named))
+    months = months.fillna(((ages - youngest) * MONTHS_PER_YEAR + start).where(by_age))
+    return months, sources
 
 
-def _place_baseline(months: pd.Series, ages: pd.Series) -> pd.Series:
+def _place_baseline(months: pd.Series, ages: pd.Series, people: pd.Series) -> pd.Series:
     """Return the months with 0 for the baseline visit, for which some tables state no time."""
     unstated = months.isna()
-    if unstated.sum() != 1 or not (months.dropna() > 0).all() or ages.isna().any():
-        return months
-    return months.fillna(0.0) if ages[unstated].min() <= ages.min() else months
+    is_alone = unstated.groupby(people).transform("sum") == 1
+    is_later = _holds_for_all(unstated | (months > 0), people)
+    is_first = ages <= ages.groupby(people).transform("min")
+    is_baseline = is_alone & is_later & _holds_for_all(ages.notna(), people) & is_first
+    return months.mask(unstated & is_baseline, 0.0)
+
+
+def _holds_for_all(rows: pd.Series, people: pd.Series) -> pd.Series:
+    """Return for each visit whether `rows` holds for all visits of its person."""
+    holds: pd.Series = rows.groupby(people).transform("all")
+    return holds
 
 
 def _read_name_or_nan(session: object, pattern: str | None) -> float:
