@@ -1,5 +1,7 @@
 """Imputation under each assumption: courses by hand, MMRM at random missingness, honest errors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -87,6 +89,24 @@ def test_with_nobody_missing_every_strategy_is_the_linear_model(strategy: str) -
     assert imputed.estimate == pytest.approx(plain.estimate)
     # the jackknife is HC3 up to its centring
     assert imputed.se == pytest.approx(plain.se, rel=0.03)
+
+
+def test_leaving_each_person_out_takes_no_memory_for_every_pair_of_people() -> None:
+    y, arm, base = simulate(1, n=1200)
+    tracemalloc.start()
+    fit = fit_imputed(y, arm, base)
+    assert tracemalloc.get_traced_memory()[1] < 100e6  # a copy without each person: 300 MB
+    tracemalloc.stop()
+    assert fit.converged.all()
+
+
+def test_how_many_people_are_left_out_together_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    y, arm, base = simulate(3, n=40)
+    together = fit_imputed(y, arm, base, strategy="copy_increments")
+    monkeypatch.setattr("trialsim.imputation.estimation._BATCH_VALUES", 7 * 40 * 3)
+    assert fit_imputed(y, arm, base, strategy="copy_increments").se.tolist() == together.se.tolist()
 
 
 def test_jackknife_error_is_that_of_the_estimate_where_rubins_is_too_large() -> None:

@@ -18,7 +18,7 @@ from trialsim.imputation.strategies import check_strategy
 Variance = Literal["jackknife", "rubin"]
 
 _BATCH_VALUES = 1_000_000
-"""Outcome values of the trials without one person that are fitted together."""
+"""Outcome values of trials without one person that are fitted together, whoever is left out."""
 
 
 def fit_imputed(
@@ -132,26 +132,27 @@ def jackknife(outcome: Floats, predictors: Floats, strategy: str) -> Jackknife:
         A name in `trialsim.imputation.strategies.STRATEGIES`.
     """
     n_trials, n, n_visits = outcome.shape
-    p = predictors.shape[2]
     full, model = _estimate(outcome, predictors, strategy)
-    keep = np.nonzero(~np.eye(n, dtype=bool))[1].reshape(n, n - 1)
-    size = max(1, _BATCH_VALUES // (n * n * n_visits))
-    without, fine = [], []
-    for first in range(0, n_trials, size):
+    without = np.empty((2, n_trials * n))
+    fine = np.empty(n_trials * n, dtype=bool)
+    size = max(1, _BATCH_VALUES // (n * n_visits))
+    for first in range(0, n_trials * n, size):
         part = slice(first, first + size)
-        found, models = _estimate(
-            outcome[part][:, keep].reshape(-1, n - 1, n_visits),
-            predictors[part][:, keep].reshape(-1, n - 1, p),
+        trial, left_out = np.divmod(np.arange(n_trials * n)[part, None], n)
+        others = np.arange(n - 1)
+        kept = others + (others >= left_out)
+        without[:, part], models = _estimate(
+            outcome[trial, kept],
+            predictors[trial, kept],
             strategy,
-            start=np.repeat(model.covariance[part], n, axis=0),
+            start=model.covariance[trial[:, 0]],
         )
-        without.append(found.reshape(2, -1, n))
-        fine.append(models.converged.reshape(-1, n).all(axis=1))
+        fine[part] = models.converged
     return Jackknife(
         full,
-        np.concatenate(without, axis=1),
-        float(n - p),
-        model.converged & np.concatenate(fine),
+        without.reshape(2, n_trials, n),
+        float(n - predictors.shape[2]),
+        model.converged & fine.reshape(n_trials, n).all(axis=1),
     )
 
 
