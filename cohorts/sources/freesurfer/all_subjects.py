@@ -1,7 +1,7 @@
 """FreeSurfer's table of all subjects (`asegstats2table`): its names hold visit and stream."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Container
 from typing import Final
 
 import numpy as np
@@ -54,8 +54,10 @@ def settle_streams(records: Records) -> None:
     marked = frame[VOLUME_SOURCE].astype("str") + f", {LONGITUDINAL}"
     frame[VOLUME_SOURCE] = frame[VOLUME_SOURCE].where(~is_long, marked)
     dropped = np.array(is_template, dtype=bool)
-    for rows in frame[~is_template].groupby("participant_id", sort=False).indices.values():
-        own = frame.index[~is_template][rows]
+    people = frame["participant_id"]
+    with_both = set(people[is_long]) & set(people[~is_long & ~is_template])
+    mixed = people[~is_template & people.isin(with_both)]
+    for own in mixed.groupby(mixed, sort=False).groups.values():
         dropped[_list_dropped(records, own, visits, is_long)] = True
     records.frame = frame[~dropped].reset_index(drop=True)
 
@@ -77,10 +79,10 @@ def _name_visits(records: Records, visits: pd.Series, bases: pd.Series) -> None:
         records.frame["session_id"] = sessions
 
 
-def _find_person(visit: str, people: Collection[str]) -> str | None:
+def _find_person(visit: str, people: Container[str]) -> str | None:
     """Return the person whose name begins that of a visit, the longest such name."""
-    own = [person for person in people if re.match(re.escape(person) + "[_.-]", visit)]
-    return max(own, key=len, default=None)
+    beginnings = [visit[: mark.start()] for mark in re.finditer("[_.-]", visit)]
+    return next((begun for begun in reversed(beginnings) if begun in people), None)
 
 
 def _split_visit(visit: str, base: str | None) -> tuple[str, str | None]:
