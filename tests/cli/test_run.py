@@ -185,6 +185,16 @@ def test_a_dry_run_tries_the_search_and_the_looks(protocol: Path, setting: str, 
     assert any(words in line for line in dry_run(protocol, setting))
 
 
+def test_looks_that_cannot_be_planned_are_refused_before_any_work(protocol: Path) -> None:
+    settings = ("interim.looks=[0.5, 1]", "interim.futility='hwang_shih_decani'", "design.sides=1")
+    asked = [word for setting in settings for word in ("--set", setting)]
+    refused = RUNNER.invoke(app, ["run", str(protocol), *asked])
+    assert refused.exit_code == 1
+    assert "how fast people are enrolled" in refused.stderr
+    assert "futility_parameter of hwang_shih_decani must be gamma" in refused.stderr
+    assert "load" not in refused.stderr
+
+
 def plan(path: Path, *settings: str) -> dict[str, dict[str, float]]:
     words = [word for setting in settings for word in ("--set", setting)]
     result = RUNNER.invoke(app, ["run", str(path), "--dry-run", "--json", *words])

@@ -1,7 +1,7 @@
 """The looks of a trial of the people that a strategy enrolls."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from trialsim.adaptive.enrichment import (
 )
 from trialsim.analyses import ANALYSES
 from trialsim.analytic import LookPlan, group_sequential, plan_looks
+from trialsim.analytic.sequential.futility import is_rule
 from trialsim.comparison.closed_form import Moments
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
@@ -38,6 +39,12 @@ _ANALYSES = {
     "mmrm": "the MMRM at the last visit",
     "mmrm_score": "the MMRM at the last visit with the prognostic score",
 }
+
+
+_PACE_UNKNOWN: Final = (
+    "interim.accrual_per_month, costs.screening_rate_per_month, or an [accrual] section must say "
+    "how fast people are enrolled: looks take place in calendar time."
+)
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,36 @@ class Enrolled:
         if interim.accrual_per_month is not None:
             return interim.accrual_per_month
         if costs.screening_rate_per_month is None:
-            raise DesignError(
-                "interim.accrual_per_month, costs.screening_rate_per_month, or an [accrual] "
-                "section must say how fast people are enrolled: looks take place in calendar time."
-            )
+            raise DesignError(_PACE_UNKNOWN)
         share = self.fraction_enrolled if self.is_screened else 1.0
         return costs.screening_rate_per_month * share * (1 - costs.failure_rate)
+
+
+def refuse_looks(design: TrialDesign, interim: InterimPlan, costs: Costs) -> None:
+    """Refuse, before anything is simulated, looks that cannot be planned of any people.
+
+    Raises
+    ------
+    DesignError
+        Nothing says how fast people are enrolled, or the rules cannot hold together.
+    """
+    problems = []
+    if interim.accrual_per_month is None and costs.screening_rate_per_month is None:
+        problems.append(_PACE_UNKNOWN)
+    # where looks are placed otherwise, and where futility goes by chances, people tell the bounds
+    if interim.by == "information" and not is_rule(interim.futility):
+        try:
+            group_sequential(
+                interim.looks,
+                alpha=design.alpha,
+                sides=design.sides,
+                power=design.target_power,
+                **interim.boundaries,
+            )
+        except DesignError as error:
+            problems += error.problems
+    if problems:
+        raise DesignError(*problems)
 
 
 def plan_candidate(

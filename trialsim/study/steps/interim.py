@@ -18,6 +18,7 @@ from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
     plan_candidate,
+    refuse_looks,
     simulate_candidate,
     tabulate_candidate_expectations,
     tabulate_candidate_looks,
@@ -34,8 +35,15 @@ _SECONDS_A_TRIAL = 0.002
 
 
 def make_interim_step(job: Job, interim: InterimPlan, stands_on: list[str]) -> Step:
-    """Return the step that finds bounds, stopping probabilities, expected size and duration."""
+    """Return the step that finds bounds, stopping probabilities, expected size and duration.
+
+    Raises
+    ------
+    DesignError
+        As in `refuse_looks`.
+    """
     protocol = job.protocol
+    refuse_looks(protocol.design, interim, protocol.trial_costs)
     n_trials = protocol.simulation.n_simulations * len(protocol.selection.strategies)
     return Step(
         "interim",

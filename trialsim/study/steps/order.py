@@ -40,7 +40,7 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
         from trialsim.study.steps.optimization import make_optimization_step
 
         steps.append(make_optimization_step(job, earlier))
-    if job.protocol.interim is not None:
+    if job.protocol.interim is not None and until != "optimize":
         from trialsim.study.steps.interim import make_interim_step
 
         steps.append(make_interim_step(job, job.protocol.interim, [*earlier, "simulate"]))
