@@ -1,6 +1,7 @@
 """What cannot be in a design, one sentence each."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -42,13 +43,17 @@ def find_design_problems(design: "TrialDesign") -> list[str]:
 
 def _find_schedule_problems(design: "TrialDesign") -> list[str]:
     months = design.visits_months
-    if len(months) < 2 or months[0] != 0 or any(b <= a for a, b in pairwise(months)):
+    if not _is_schedule(months):
         return [f"visits_months must start at 0 and increase, got {list(months)}."]
     return [
         f"The analysis {name} needs at least 3 visits, got {len(months)}."
         for name in design.analyses
         if name in ANALYSES and ANALYSES[name].compares_slopes and len(months) < 3
     ]
+
+
+def _is_schedule(months: Sequence[float]) -> bool:
+    return len(months) > 1 and months[0] == 0 and all(a < b for a, b in pairwise(months))
 
 
 def _find_choice_problems(design: "TrialDesign") -> list[str]:
@@ -146,7 +151,9 @@ def _find_site_problems(design: "TrialDesign") -> list[str]:
 
 
 def _find_course_problems(design: "TrialDesign") -> list[str]:
-    last = design.visits_months[-1]
+    visits = design.visits_months
+    # visits that are no schedule are told themselves; nothing is too late for them
+    last = visits[-1] if _is_schedule(visits) else math.inf
     problems = []
     if not 0 <= design.onset_months < last:
         problems.append(

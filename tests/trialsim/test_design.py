@@ -41,6 +41,15 @@ def test_a_design_that_cannot_be_is_refused(values: dict[str, Any], words: str) 
         build_design({"visits_months": MONTHS, **values})
 
 
+@pytest.mark.parametrize("months", [(), (0,), (24, 12, 0)])
+def test_visits_that_are_no_schedule_are_one_problem(months: tuple[float, ...]) -> None:
+    with pytest.raises(DesignError) as caught:
+        TrialDesign(months, analyses=("ancova",))
+    assert caught.value.problems == (
+        f"visits_months must start at 0 and increase, got {list(map(float, months))}.",
+    )
+
+
 def test_every_problem_of_a_design_is_told_at_once() -> None:
     with pytest.raises(DesignError) as caught:
         TrialDesign(MONTHS, slowing=2.0, alpha=0.0, sides=4)
