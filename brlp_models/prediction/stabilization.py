@@ -79,7 +79,7 @@ class DrawSummary:
         Tensor
             Same shape: sqrt(draws^2 + (change_error x change)^2), since who changes more than is
             predicted changes more wherever a change is predicted; at most what intensities from 0
-            to 1 can have, as the share is without bound where hardly any change is predicted.
+            to 1 can have.
         """
         return torch.hypot(self.scans.sd, change_error * change).clamp(max=_LARGEST_SD)
 

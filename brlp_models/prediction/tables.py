@@ -94,10 +94,12 @@ def build_rows(
 def find_change_error(
     model: BrlpModel, target: PersonAtHorizon, rows: Sequence[Mapping[str, Any]]
 ) -> float:
-    """Return the sd of what every draw gets wrong alike, as a share of the predicted change.
+    """Return the sd of what every draw gets wrong alike, as a share of the change, 0 to 1.
 
     It is that of the endpoint (`volume_error`), of which `rows` (`build_rows`) hold the predicted
-    change; 0 where they do not, where no change is predicted, or nothing is known of the error.
+    change, over the root of the mean square of the true change, sqrt(predicted^2 + sd^2): over the
+    predicted one alone it would be without end where next to none is predicted. 0 where the rows do
+    not hold it, or nothing is known of the error.
     """
     row = next((row for row in rows if row["region"] == model.config.endpoint), None)
     if row is None or row["baseline_volume_mm3"] == 0:
@@ -105,7 +107,8 @@ def find_change_error(
     change = row["volume_mm3"] / row["baseline_volume_mm3"] - 1
     years = target.age_years - target.person.start.age_years
     error = _find(model.config.volume_error, model.config.endpoint, _NO_ERROR)
-    return error.compute_sd(years, change) / abs(change) if change != 0 else 0.0
+    sd = error.compute_sd(years, change)
+    return sd / math.hypot(change, sd) if sd > 0 else 0.0
 
 
 def build_predictions_table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from brlp_models.model.sampling import run_reverse_diffusion
 from brlp_models.prediction import job as prediction_job
 from brlp_models.prediction.draws import PersonAtHorizon
 from brlp_models.prediction.job import CohortPrediction
+from brlp_models.prediction.tables import find_change_error
 from brlp_models.scans.segmentation import NetworkSegmenter
 from cohorts.cohort import Cohort
 from tests.brlp_models.predicted_people import (
@@ -95,7 +96,8 @@ def test_what_all_draws_get_wrong_shows_where_change_is_predicted(
     target, sd = seen["sub-1"]
     change = row["volume_mm3"] / row["baseline_volume_mm3"] - 1
     # the endpoint's error over its change; what is known of another region says nothing here
-    share = np.sqrt(2e-5**2 + (1e-5 * 2) ** 2 + (3e-4 * change) ** 2) / abs(change)
+    sd_of_change = np.sqrt(2e-5**2 + (1e-5 * 2) ** 2 + (3e-4 * change) ** 2)
+    share = sd_of_change / np.hypot(change, sd_of_change)
     share *= region == model.config.endpoint
     shown = model.decode(target.draws.latents.mean[None])[0] - target.person.reconstruction
     wrong_alike = share * np.asarray(shown)
@@ -104,6 +106,27 @@ def test_what_all_draws_get_wrong_shows_where_change_is_predicted(
     assert (expected > 0.5).mean() < 0.1
     expected = np.minimum(expected, 0.5)
     np.testing.assert_allclose(np.asarray(sd), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize(
+    ("change", "share"),
+    [(0.0, 1.0), (1e-9, 1.0), (-0.03, 0.8), (0.03, 0.8), (-0.3, 0.04 / np.hypot(0.3, 0.04))],
+)
+def test_at_most_all_of_a_change_is_got_wrong_alike(
+    predict: Predict, model: BrlpModel, cohort: Cohort, change: float, share: float
+) -> None:
+    seen: list[PersonAtHorizon] = []
+    predict(only(cohort, ["sub-1"]), on_person=lambda targets, *_: seen.extend(targets))
+    row = {
+        "region": "hippocampus",
+        "baseline_volume_mm3": 8000.0,
+        "volume_mm3": 8000 + 8000 * change,
+    }
+    error = {"hippocampus": RelativeSd(at_baseline=0.04, per_year=0)}
+    knowing = replace(model, config=model.config.model_copy(update={"volume_error": error}))
+    assert find_change_error(knowing, seen[0], [row]) == pytest.approx(share)
+    assert find_change_error(model, seen[0], [row]) == 0
+    assert find_change_error(knowing, seen[0], [{**row, "region": "amygdala"}]) == 0
 
 
 def test_one_draw_takes_the_sd_that_calibration_found(
