@@ -32,6 +32,7 @@ from trialsim.workers.cluster import Cluster, open_cluster
 from trialsim.workers.spread import Arrays
 
 _A_PROCESS = 100
+"""Workers: each talks to some 70 others, and a process may have few files open."""
 _PATIENCE_SECONDS = 3600
 _QUIET = {
     # what a worker watches of its own process would be watched a thousand times
