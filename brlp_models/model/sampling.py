@@ -12,6 +12,7 @@ from brlp_models.model.context import NO_CONTEXT
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.precision import autocast
 from brlp_models.model.schedule import Sampler, build_scheduler
+from brlp_models.model.target import decode_target
 
 Denoiser = Callable[[Tensor, int], Tensor]
 """The network's output for noisy latents (B, C, x, y, z) at one timestep."""
@@ -60,9 +61,7 @@ def sample_latents(
     scheduler = build_scheduler(config.schedule, sampler)
     with torch.inference_mode():
         target = run_reverse_diffusion(denoise, noise.to(device), scheduler, num_inference_steps)
-        if config.diffusion_target == "residual":
-            return crop_latents(baseline + target / config.residual_scale, config)
-        return crop_latents(target / config.latent_scale, config)
+    return crop_latents(decode_target(target, baseline, config), config)
 
 
 def check_guidance(config: ModelConfig, weights: Iterable[float | None]) -> None:

@@ -69,6 +69,10 @@ SEGMENTED: Final = tuple(dict.fromkeys(tissue.segment for tissue in _ALL))
 """The segmenter's classes, in the order of its output channels."""
 
 
+MEDIAL_TEMPORAL: Final = ("hippocampus", "amygdala")
+"""Tissues that crops are aimed at and losses weigh."""
+
+
 class TissueTable:
     """Index of every tissue, with conversions as lookup tables."""
 
@@ -83,6 +87,10 @@ class TissueTable:
         self._by_code[2000:3000] = self.names.index("cerebral_cortex")
         for index, tissue in enumerate(tissues):
             self._by_code[list(tissue.codes)] = index
+
+    def find_medial_temporal(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        """Return which voxels of tissue indices are hippocampus or amygdala."""
+        return np.isin(labels, [self.names.index(name) for name in MEDIAL_TEMPORAL])
 
     def encode(self, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
         """Return the tissue index of every voxel; unknown codes become air."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from brlp_models.training.banks.crops import draw_crop
-from brlp_models.training.banks.volumes import MEDIAL_TEMPORAL, Bank
+from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
-from brlp_models.training.tissues import SEGMENTED, TISSUES
+from brlp_models.training.tissues import MEDIAL_TEMPORAL, SEGMENTED, TISSUES
 
 REFINEMENT = 2
 """Label banks have half the model's voxel size."""
@@ -151,8 +151,7 @@ def _group_visits(bank: Bank) -> dict[int, npt.NDArray[np.int64]]:
 
 
 def _find_medial_temporal(tissues: npt.NDArray[np.uint8]) -> Tensor:
-    wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]
-    return torch.from_numpy(np.isin(tissues, wanted).astype(np.float32))
+    return torch.from_numpy(TISSUES.find_medial_temporal(tissues).astype(np.float32))
 
 
 def _draw_place(

@@ -15,7 +15,6 @@ import pandas as pd
 from brlp_models.errors import ModelError
 from brlp_models.training.tissues import TISSUES
 
-MEDIAL_TEMPORAL = ("hippocampus", "amygdala")
 DESCRIPTION = "bank.json"
 WITH_NOISELESS = "with_noiseless"
 """Of a bank's description: whether each scan's T1w without noise follows its channels."""
@@ -90,9 +89,8 @@ class Bank:
     def find_medial_temporal(self, row: int) -> npt.NDArray[np.int64]:
         """Return voxels (n, 3) of the hippocampi and amygdalae of a row."""
         if row not in self._focus:
-            wanted = [TISSUES.names.index(name) for name in MEDIAL_TEMPORAL]
             # every 16th voxel is enough to aim at
-            self._focus[row] = np.argwhere(np.isin(self.labels[row], wanted))[::16]
+            self._focus[row] = np.argwhere(TISSUES.find_medial_temporal(self.labels[row]))[::16]
         return self._focus[row]
 
 

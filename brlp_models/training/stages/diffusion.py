@@ -10,21 +10,23 @@ from accelerate import Accelerator
 from monai.networks.schedulers.ddim import DDIMScheduler
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.context import NO_CONTEXT, encode_context
 from brlp_models.model.model import crop_latents, pad_latents
 from brlp_models.model.schedule import build_scheduler
+from brlp_models.model.target import decode_target, encode_target
 from brlp_models.training.banks.pairs import VisitPairs, as_age_plane
 from brlp_models.training.banks.told_changes import ToldChanges
 from brlp_models.training.examples import Draw, Examples
 from brlp_models.training.loop import LoopSettings, step_optimizer
-from brlp_models.training.stages.losses import average_over_processes
+from brlp_models.training.stages.latent_loss import (
+    compute_weighted_square,
+    draw_timestep,
+    find_near_medial_temporal,
+    weigh_voxels,
+)
 from brlp_models.training.stages.volume_term import VolumeTerm
-from brlp_models.training.tissues import TISSUES
-
-_MEDIAL_TEMPORAL = [TISSUES.names.index(name) for name in ("hippocampus", "amygdala")]
 
 
 class DiffusionSettings(BaseModel):
@@ -139,9 +141,13 @@ class DiffusionStage:
             "target": target[0],
             "context": context[0],
             "condition": self._condition(chosen, baseline)[0],
-            "weights": self._weigh(chosen)[0],
+            "weights": self._weigh(pair),
             "noise": torch.randn(target[0].shape, generator=draw.generator),
-            "timesteps": self._draw_timestep(draw.generator),
+            "timesteps": draw_timestep(
+                self._config.schedule.num_train_timesteps,
+                self._settings.high_noise_share,
+                draw.generator,
+            ),
         }
         for region, term in self._volume_terms.items():
             gradient, change = term.take(pair)
@@ -171,9 +177,7 @@ class DiffusionStage:
         with accelerator.autocast():
             output = self._denoise(noisy, timesteps, batch["context"], batch["condition"])
         wanted = compute_wanted(self._scheduler, target, noise, timesteps)
-        weights = batch["weights"]
-        missed = (weights * (output.float() - wanted) ** 2).mean()
-        missed = missed / average_over_processes(weights.mean())
+        missed = compute_weighted_square(output.float() - wanted, batch["weights"])
         metrics = {"latents": missed, **self._miss_volumes(batch, output.float())}
         loss = missed + sum(
             (weight * metrics[region] for region, weight in settings.volume_weight.items()),
@@ -187,11 +191,9 @@ class DiffusionStage:
     def _miss_volumes(self, batch: Examples, output: Tensor) -> dict[str, Tensor]:
         if not self._volume_terms:
             return {}
-        if self._config.diffusion_target == "residual":
-            change = output / self._config.residual_scale
-        else:
-            change = (output - batch["baseline"]) / self._config.latent_scale
-        change = crop_latents(change, self._config)
+        config = self._config
+        baseline = batch["baseline"] / config.latent_scale
+        change = crop_latents(decode_target(output, baseline, config) - baseline, config)
         return {
             region: term.compute_loss(
                 batch[f"gradient:{region}"], batch[f"change:{region}"], change
@@ -199,23 +201,12 @@ class DiffusionStage:
             for region, term in self._volume_terms.items()
         }
 
-    def _draw_timestep(self, generator: torch.Generator) -> Tensor:
-        steps = self._config.schedule.num_train_timesteps
-        high = float(torch.rand((), generator=generator)) < self._settings.high_noise_share
-        low = steps - steps // 10 if high else 0
-        return torch.randint(low, steps, (), generator=generator)
-
-    def _weigh(self, chosen: npt.NDArray[np.int64]) -> Tensor:
-        """Return the weight of every voxel of the padded latents, (B, 1, *shape)."""
-        weight = self._settings.medial_temporal_weight
-        if weight == 1:
-            return torch.ones(1, 1, 1, 1, 1)
-        labels = self._labels[self._pairs.rows[chosen, 0]]
-        inside = torch.from_numpy(np.isin(labels, _MEDIAL_TEMPORAL).astype(np.float32))[:, None]
-        near = functional.adaptive_max_pool3d(inside, self._config.latent_shape)
-        # the voxels next to it hold the other side of its boundary
-        near = functional.max_pool3d(near, 3, stride=1, padding=1)
-        return pad_latents(1 + (weight - 1) * near, self._config)
+    def _weigh(self, pair: int) -> Tensor:
+        weight, near = self._settings.medial_temporal_weight, None
+        if weight != 1:
+            labels = self._labels[self._pairs.rows[pair, 0]]
+            near = find_near_medial_temporal(labels, self._config.latent_shape)
+        return weigh_voxels(near, weight, self._config)
 
     def _take_latents(self, chosen: npt.NDArray[np.int64], share: float) -> tuple[Tensor, Tensor]:
         rows = self._pairs.rows[chosen]
@@ -227,11 +218,7 @@ class DiffusionStage:
         )
         later = torch.lerp(baseline, later, share)
         config = self._config
-        if config.diffusion_target == "residual":
-            target = (later - baseline) * config.residual_scale
-        else:
-            target = later * config.latent_scale
-        return baseline * config.latent_scale, target
+        return baseline * config.latent_scale, encode_target(baseline, later, config)
 
     def _condition(self, chosen: npt.NDArray[np.int64], baseline: Tensor) -> Tensor:
         plane = as_age_plane(self._pairs.baseline_age_years[chosen], self._config)
