@@ -23,8 +23,10 @@ from brlp_models.baselines.weights import load_weights, write_weights
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel, crop_latents, pad_latents
 from brlp_models.model.networks import build_denoiser
+from brlp_models.model.precision import autocast
 from brlp_models.model.sampling import run_reverse_diffusion
 from brlp_models.model.schedule import build_scheduler
+from brlp_models.model.target import decode_target
 from brlp_models.prediction.draws import make_noise
 
 LatentName = Literal["ag_ldm", "flow_matching"]
@@ -49,6 +51,8 @@ class LatentConfig(ImageConfig):
         Arguments of MONAI's DiffusionModelUNet.
     n_draws
         Of `ag_ldm`, whose mean is decoded.
+    diffusion_target
+        What `ag_ldm` denoises: that of the model, or the latent of folders that do not say.
     """
 
     name: LatentName
@@ -56,6 +60,7 @@ class LatentConfig(ImageConfig):
     coding: dict[str, Any]
     unet: dict[str, Any]
     n_draws: Annotated[int, Field(ge=1)] = 4
+    diffusion_target: Literal["latent", "residual"] = "latent"
 
 
 def list_unet_args(model: BrlpModel, n_planes: int) -> dict[str, Any]:
@@ -111,47 +116,36 @@ class LatentFollowUp:
         years = (months - start.months) / 12
         context = as_context(torch.from_numpy(planes), torch.tensor([years])).to(model.device)
         latent = model.encode(start.image[None])
-        network = self.network.to(model.device).eval()
-        baseline = pad_latents(latent, model.config) * model.config.latent_scale
+        baseline = pad_latents(latent, model.config)
+        answer = _Network(self.network, model, baseline * model.config.latent_scale, context)
         if self.config.name == "flow_matching":
-            change = self._flow(network, baseline, context)
+            found = baseline + self._flow(answer) / model.config.latent_scale
         else:
-            key = (str(table.index[0]), months)
-            change = self._denoise(network, model, baseline, context, key)
-        later = latent + crop_latents(change, model.config) / model.config.latent_scale
+            target = self._denoise(answer, model, (str(table.index[0]), months))
+            learned = {"diffusion_target": self.config.diffusion_target}
+            found = decode_target(target, baseline, model.config.model_copy(update=learned))
+        later = crop_latents(found, model.config)
         reconstruction, decoded = model.decode(torch.cat([latent, later])).cpu()
         image = model.render(decoded[None], scan=start.image, reconstruction=reconstruction)[0]
         return FollowUp(image, decoded, reconstruction)
 
-    def _flow(self, network: nn.Module, baseline: Tensor, context: Tensor) -> Tensor:
-        x = baseline
+    def _flow(self, answer: "_Network") -> Tensor:
+        """Return the change from the last scan, scaled."""
+        x = answer.baseline
         for step in range(FLOW_STEPS):
-            time = torch.full((1,), FLOW_TIME * step / FLOW_STEPS, device=x.device)
-            x = x + network(torch.cat([x, baseline], dim=1), time, context) / FLOW_STEPS
-        return x - baseline
+            x = x + answer(x, FLOW_TIME * step / FLOW_STEPS) / FLOW_STEPS
+        return x - answer.baseline
 
-    def _denoise(
-        self,
-        network: nn.Module,
-        model: BrlpModel,
-        baseline: Tensor,
-        context: Tensor,
-        key: tuple[str, float],
-    ) -> Tensor:
+    def _denoise(self, answer: "_Network", model: BrlpModel, key: tuple[str, float]) -> Tensor:
+        """Return the mean of the draws of what is denoised."""
         config = model.config
         scheduler = build_scheduler(config.schedule, config.sampler)
-
-        def denoise(x: Tensor, t: int) -> Tensor:
-            time = torch.full((1,), t, device=x.device)
-            found: Tensor = network(torch.cat([x, baseline], dim=1), time, context)
-            return found
-
         draws = []
         for draw in range(self.config.n_draws):
-            noise = make_noise(0, *key, draw, baseline.shape).to(baseline.device)
+            noise = make_noise(0, *key, draw, answer.baseline.shape).to(model.device)
             steps = config.num_inference_steps
-            draws.append(run_reverse_diffusion(denoise, noise, scheduler, steps))
-        return torch.stack(draws).mean(dim=0) - baseline
+            draws.append(run_reverse_diffusion(answer, noise, scheduler, steps))
+        return torch.stack(draws).mean(dim=0)
 
     def write(self, path: Path) -> None:
         """Write the weights as safetensors."""
@@ -169,6 +163,23 @@ class LatentFollowUp:
         network = build_denoiser(config.unet)
         load_weights(network, path)
         return cls(config, network)
+
+
+class _Network:
+    """The trained network of one person at one time, in the model's precision."""
+
+    def __init__(
+        self, network: nn.Module, model: BrlpModel, baseline: Tensor, context: Tensor
+    ) -> None:
+        self._network = network.to(model.device).eval()
+        self._context, self._precision = context, model.precision
+        self.baseline = baseline
+
+    def __call__(self, x: Tensor, time: float) -> Tensor:
+        at = torch.full((1,), time, device=x.device)
+        with autocast(self._precision, x.device):
+            found: Tensor = self._network(torch.cat([x, self.baseline], dim=1), at, self._context)
+        return found.to(x.dtype)
 
 
 def as_context(planes: Tensor, years: Tensor) -> Tensor:

@@ -33,7 +33,9 @@ from brlp_models.training.loop import Stage, start_accelerator, train_stage
 from brlp_models.training.origin import identify, keep_origin
 from brlp_models.training.stages.deformation import DeformationSettings, DeformationStage
 from brlp_models.training.stages.latent_follow_up import LatentSettings, LatentStage
+from brlp_models.training.stages.latent_loss import find_near_medial_temporal
 from brlp_models.training.stages.timed_pair import TimedPair
+from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
 
 TrainedName = Literal["deformation"] | LatentName
@@ -161,7 +163,13 @@ def _prepare(
     if not isinstance(pace, LatentSettings):
         raise ModelError(f"{name} is trained by LatentSettings.")
     args = list_unet_args(model, n_planes)
-    latents = LatentConfig(name=name, model_id=model.model_id, unet=args, **common)
+    latents = LatentConfig(
+        name=name,
+        model_id=model.model_id,
+        unet=args,
+        diffusion_target=model.config.diffusion_target,
+        **common,
+    )
     network = build_denoiser(args)
     stage = LatentStage(name, model.config, network, pairs, pace)
     return LatentFollowUp(latents, network), stage, pace
@@ -198,8 +206,13 @@ def _read_pairs(
         if first.months == 0 and rest and len(row) and coding.find_complete(row).all():
             planes = coding.encode(row)[0].astype(np.float32)
             people.append(first.participant_id)
-            shown = show(first)
-            pairs += [TimedPair(shown, show(later), planes, later.months / 12) for later in rest]
+            shown, near = show(first), None
+            if first.labels is not None:
+                labels = TISSUES.encode(first.labels)
+                near = find_near_medial_temporal(labels, model.config.latent_shape)
+            pairs += [
+                TimedPair(shown, show(later), planes, later.months / 12, near) for later in rest
+            ]
         report()
     return pairs, people
 

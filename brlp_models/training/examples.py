@@ -21,13 +21,14 @@ class Draw:
 
     rng: np.random.Generator
     generator: torch.Generator
+    step: int
 
     @classmethod
     def of(cls, *, seed: int, step: int, place: int = 0) -> "Draw":
         """Return the draw of one example of a step, over all batches and devices of the step."""
         first, second = np.random.SeedSequence((seed, step, place)).spawn(2)
         generator = torch.Generator().manual_seed(int(second.generate_state(1)[0]))
-        return cls(np.random.default_rng(first), generator)
+        return cls(np.random.default_rng(first), generator, step)
 
 
 Examples = dict[str, Tensor]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +22,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel, pad_latents
 from brlp_models.model.networks import build_denoiser
 from brlp_models.training.cohort_follow_ups import fit_cohort_follow_up
+from brlp_models.training.examples import Draw
 from brlp_models.training.loop import LoopSettings, start_accelerator, train_stage
 from brlp_models.training.stages.deformation import DeformationSettings
 from brlp_models.training.stages.latent_follow_up import LatentSettings, LatentStage
@@ -69,6 +71,7 @@ def make(model: BrlpModel, name: str, network: nn.Module) -> LatentFollowUp:
             "coding": {"centers": {"age_years": 75.0}, "scales": {"age_years": 5.0}, "levels": {}},
             "unet": list_unet_args(model, 1),
             "n_draws": 1,
+            "diffusion_target": model.config.diffusion_target,
         }
     )
     return LatentFollowUp(config, network)
@@ -143,6 +146,68 @@ def test_a_denoiser_sees_the_baseline_and_its_answer_is_the_later_latent(
     # DDIM's last step leaves a trace of the noise: sqrt(1 - alpha_bar) at t = 0 is 0.039
     wanted = clean.decode(1.5 * latent)[0]
     assert (found.measured - wanted).abs().mean() < 0.2 * (found.reference - wanted).abs().mean()
+
+
+def test_a_denoiser_of_changes_adds_what_it_answers_to_the_baseline(model: BrlpModel) -> None:
+    update = {
+        "schedule": model.config.schedule.model_copy(update={"prediction_type": "sample"}),
+        "diffusion_target": "residual",
+        "residual_scale": 4.0,
+    }
+    changing = replace(model, config=model.config.model_copy(update=update))
+
+    class Answer(nn.Module):
+        def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
+            return torch.full_like(x[:, : changing.config.latent_channels], 2.0)
+
+    found = make(changing, "ag_ldm", Answer()).predict(changing, START, ROW, 24)
+    wanted = changing.decode(changing.encode(START[0].image[None]) + 2.0 / 4.0)[0]
+    assert (found.measured - wanted).abs().mean() < 0.2 * (found.reference - wanted).abs().mean()
+
+
+def draw_times(stage: LatentStage, step: int) -> list[int]:
+    draws = [Draw.of(seed=0, step=step, place=k) for k in range(40)]
+    return [int(stage.draw_example(draw)["timesteps"]) for draw in draws]
+
+
+def test_the_noisiest_times_come_after_all_alike(model: BrlpModel) -> None:
+    shape = (model.config.latent_channels, *model.config.latent_shape)
+    pair = TimedPair(np.zeros(shape, "f4"), np.ones(shape, "f4"), np.zeros(1, "f4"), 2)
+    settings = LatentSettings(high_noise_share=1.0, even_steps=5)
+    network = build_denoiser(list_unet_args(model, 1))
+    stage = LatentStage("ag_ldm", model.config, network, [pair], settings)
+    before, after = draw_times(stage, 4), draw_times(stage, 5)
+    n = model.config.schedule.num_train_timesteps
+    assert min(before) < n / 5
+    assert min(after) >= n - n // 10
+
+
+def find_first_loss(
+    model: BrlpModel, cohort: Cohort, out: Path, medial_temporal_weight: float
+) -> float:
+    settings = LatentSettings(
+        loop=LoopSettings(steps=1), medial_temporal_weight=medial_temporal_weight
+    )
+    fit_cohort_follow_up("flow_matching", cohort, out, model=model, settings=settings)
+    log = pd.read_csv(out.with_name(f"{out.name}.training") / "metrics.csv")
+    return float(log.loc[log["metric"] == "loss", "value"].iloc[0])
+
+
+def test_the_medial_temporal_lobe_counts_more_where_a_segmentation_shows_it(
+    model: BrlpModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    one = replace(cohort, participants=cohort.participants.head(1), visits=cohort.visits.head(2))
+    labels = np.zeros(model.config.shape, dtype=np.int16)
+    labels[tuple(slice(n // 2, n // 2 + 2) for n in labels.shape)] = 17
+    path = tmp_path / "dseg.nii.gz"
+    nib.save(nib.Nifti1Image(labels, np.asarray(model.config.affine)), path)
+    segmented = replace(one, visits=one.visits.assign(segmentation_path=str(path)))
+    losses = {
+        name: [find_first_loss(model, own, tmp_path / f"{name}{w}", w) for w in (1.0, 16.0)]
+        for name, own in {"segmented": segmented, "bare": one}.items()
+    }
+    assert losses["bare"][0] == losses["bare"][1] == losses["segmented"][0]
+    assert losses["segmented"][1] != pytest.approx(losses["segmented"][0], rel=0.01)
 
 
 def test_examples_lie_on_the_way_from_the_first_to_the_later(

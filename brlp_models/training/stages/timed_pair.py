@@ -19,9 +19,13 @@ class TimedPair:
         What is known at baseline, coded.
     years
         Between them.
+    near_medial_temporal
+        Voxels of the first latent in or beside hippocampus and amygdala, (*latent_shape); None
+        where the scan has no segmentation.
     """
 
     first: npt.NDArray[Any]
     later: npt.NDArray[Any]
     planes: npt.NDArray[np.float32]
     years: float
+    near_medial_temporal: npt.NDArray[np.bool_] | None = None
