@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from accelerate import Accelerator
-from monai.networks.schedulers.ddim import DDIMScheduler
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from brlp_models.training.banks.told_changes import ToldChanges
 from brlp_models.training.examples import Draw, Examples
 from brlp_models.training.loop import LoopSettings, step_optimizer
 from brlp_models.training.stages.latent_loss import (
+    compute_wanted,
     compute_weighted_square,
     draw_timestep,
     find_near_medial_temporal,
@@ -250,15 +250,3 @@ def initialize_controlnet(controlnet: nn.Module, unet: nn.Module) -> None:
     own, source = controlnet.state_dict(), unet.state_dict()
     shared = {k: v for k, v in source.items() if k in own and own[k].shape == v.shape}
     controlnet.load_state_dict({**own, **shared})
-
-
-def compute_wanted(
-    scheduler: DDIMScheduler, target: Tensor, noise: Tensor, timesteps: Tensor
-) -> Tensor:
-    """Return what a denoiser should answer: the noise, the clean sample, or the velocity."""
-    if scheduler.prediction_type == "epsilon":
-        return noise
-    if scheduler.prediction_type == "sample":
-        return target
-    velocity: Tensor = scheduler.get_velocity(target, noise, timesteps)
-    return velocity

@@ -15,8 +15,8 @@ from brlp_models.model.schedule import build_scheduler
 from brlp_models.model.target import encode_target
 from brlp_models.training.examples import Draw, Examples
 from brlp_models.training.loop import LoopSettings, step_optimizer
-from brlp_models.training.stages.diffusion import compute_wanted
 from brlp_models.training.stages.latent_loss import (
+    compute_wanted,
     compute_weighted_square,
     draw_timestep,
     weigh_voxels,

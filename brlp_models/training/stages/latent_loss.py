@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from monai.networks.schedulers.ddim import DDIMScheduler
 from torch import Tensor
 from torch.nn import functional
 
@@ -55,6 +56,18 @@ def weigh_voxels(near: npt.NDArray[np.bool_] | None, weight: float, config: Mode
     if near is None:
         near = np.zeros(config.latent_shape, dtype=bool)
     return pad_latents(1 + (weight - 1) * torch.from_numpy(near).float()[None], config)
+
+
+def compute_wanted(
+    scheduler: DDIMScheduler, target: Tensor, noise: Tensor, timesteps: Tensor
+) -> Tensor:
+    """Return what a denoiser should answer: the noise, the clean sample, or the velocity."""
+    if scheduler.prediction_type == "epsilon":
+        return noise
+    if scheduler.prediction_type == "sample":
+        return target
+    velocity: Tensor = scheduler.get_velocity(target, noise, timesteps)
+    return velocity
 
 
 def compute_weighted_square(missed: Tensor, weights: Tensor) -> Tensor:
