@@ -122,7 +122,10 @@ def resample(
 def _find_matrix(source: Grid, target: Grid, source_to_target: ArrayLike | None) -> Affine:
     """Return the matrix from voxels of the target to those of the source."""
     world = np.eye(4) if source_to_target is None else np.asarray(source_to_target, dtype=float)
-    return np.asarray(np.linalg.inv(source.affine) @ np.linalg.inv(world) @ target.affine)
+    matrix = np.linalg.inv(source.affine) @ np.linalg.inv(world) @ target.affine
+    whole = np.rint(matrix)
+    # rounding would leave voxels at the faces of an oblique image just outside of it
+    return np.asarray(whole if np.allclose(matrix, whole, rtol=0, atol=1e-9) else matrix)
 
 
 def find_points(
@@ -237,13 +240,17 @@ def _vote(labels: NDArray[Any], points: NDArray[np.float64]) -> NDArray[Any]:
     """Return at each point the label of the largest share; 0 outside of the map."""
     ends = np.array(labels.shape)[:, None] - 1
     found = ((points >= 0) & (points <= ends)).all(axis=0)
-    low = np.floor(points[:, found]).astype(np.intp)
+    places = points[:, found]
+    low = np.floor(places).astype(np.intp)
+    # a point on a voxel has its label: all of them, where the map lies on the grid already
+    winner = labels[tuple(low)]
+    between = np.flatnonzero((places != low).any(axis=0))
+    low, places = low[:, between], places[:, between]
     sides = list(zip(low, np.minimum(low + 1, ends), strict=True))
     corners = np.stack([labels[corner] for corner in itertools.product(*sides)])
     # where all neighbors have one label nothing has to be interpolated
-    winner = corners[0].copy()
-    mixed = (corners != winner).any(axis=0)
-    corners, places = corners[:, mixed], points[:, found][:, mixed]
+    mixed = (corners != corners[0]).any(axis=0)
+    corners, places = corners[:, mixed], places[:, mixed]
     won = np.zeros(places.shape[1], dtype=labels.dtype)
     largest = np.zeros(places.shape[1], dtype=np.float32)
     for code in np.unique(corners):
@@ -251,7 +258,7 @@ def _vote(labels: NDArray[Any], points: NDArray[np.float64]) -> NDArray[Any]:
         shares = sample_points(labels == code, places[:, near])
         wins = shares > largest[near]
         won[near[wins]], largest[near[wins]] = code, shares[wins]
-    winner[mixed] = won
+    winner[between[mixed]] = won
     result = np.zeros(points.shape[1], dtype=labels.dtype)
     result[found] = winner
     return result

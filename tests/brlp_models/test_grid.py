@@ -108,6 +108,20 @@ def test_points_have_the_very_values_of_the_whole_image(order: int) -> None:
     np.testing.assert_array_equal(sample_points(image, points, order=order), whole[inside])
 
 
+@pytest.mark.parametrize("move", [0, 2])
+def test_an_oblique_image_keeps_its_faces_on_its_own_voxels(move: int) -> None:
+    rng = np.random.default_rng(3)
+    labels, grid = (
+        rng.integers(1, 5, (7, 8, 9)),
+        Grid((7, 8, 9), tilt() @ np.diag([0.9, 1.1, 3, 1])),
+    )
+    moved = grid.affine.copy()
+    moved[:3, 3] += moved[:3, 0] * move
+    target = Grid((7 - move, 8, 9), moved)
+    assert np.array_equal(resample_labels(labels, grid, target), labels[move:])
+    assert np.allclose(resample(labels, grid, target), labels[move:])
+
+
 def test_labels_are_those_of_the_largest_interpolated_share() -> None:
     source, target = orient((2, 0, 1), (1, -1, 1)), orient((0, 1, 2), (1, 1, 1))
     # single voxels of 0 and larger blocks of 0 to 4, up to the edge of the map
