@@ -66,21 +66,6 @@ class Part:
         return cls(int(number) - 1, int(of))
 
 
-def parse_samples(text: str) -> Samples:
-    """Return a number of draws, or `auto`, from what the user typed.
-
-    Raises
-    ------
-    ModelError
-        Where it is neither.
-    """
-    if text == "auto":
-        return "auto"
-    if text.isdecimal():
-        return int(text)
-    raise ModelError(f"samples must be a whole number or auto, got {text!r}.")
-
-
 @dataclass(frozen=True)
 class PredictionSettings:
     """What the numbers depend on, beside model and person.

@@ -153,19 +153,6 @@ class PreprocessedScan:
             raise ModelError(f"{path} is no complete preprocessed scan: {error}.") from error
 
 
-def preprocess_scan(
-    visit: VisitScan | Path | str,
-    grid: Grid,
-    *,
-    segmenter: BrainSegmenter | None = None,
-    white_over_gray: float | None = None,
-) -> PreprocessedScan:
-    """Preprocess one scan; see `preprocess_visits`."""
-    visit = visit if isinstance(visit, VisitScan) else VisitScan(visit)
-    (scan,) = preprocess_visits([visit], grid, segmenter=segmenter, white_over_gray=white_over_gray)
-    return scan
-
-
 def preprocess_visits(
     visits: Sequence[VisitScan],
     grid: Grid,

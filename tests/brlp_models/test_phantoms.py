@@ -13,7 +13,7 @@ import pytest
 from brlp_models.scans.check import check_scan
 from brlp_models.scans.files import Scan, read_scan
 from brlp_models.scans.grid import Grid
-from brlp_models.scans.preprocessing import VisitScan, preprocess_scan
+from brlp_models.scans.preprocessing import VisitScan, preprocess_visits
 
 HEAD = Path(__file__).parents[3] / "shared/data/aomic_piop2_sub-0001/orig.mgz"
 pytestmark = [
@@ -81,7 +81,8 @@ PHANTOMS: dict[str, tuple[Callable[[Scan], Scan], str, tuple[str, ...]]] = {
 def test_phantom_has_its_verdict(
     head: Scan, make: Callable[[Scan], Scan], verdict: str, words: tuple[str, ...]
 ) -> None:
-    check = check_scan(preprocess_scan(VisitScan(make(head)), GRID))
+    (found,) = preprocess_visits([VisitScan(make(head))], GRID)
+    check = check_scan(found)
     assert check.verdict == verdict
     for part in words:
         assert part in check.reason_text
@@ -90,7 +91,8 @@ def test_phantom_has_its_verdict(
 def test_swapped_left_and_right_cannot_be_noticed(head: Scan) -> None:
     """Nothing in one head tells its left from its right; the docs warn of it."""
     mirrored = move(head, np.diag([-1.0, 1, 1, 1]))
-    check = check_scan(preprocess_scan(VisitScan(mirrored), GRID))
+    (found,) = preprocess_visits([VisitScan(mirrored)], GRID)
+    check = check_scan(found)
     assert check.verdict == "warn"
     assert len(check.reasons) == 1
     assert THICK in check.reason_text

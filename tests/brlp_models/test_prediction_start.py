@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from brlp_models.errors import ModelError, ScanError
-from brlp_models.evaluation.images.scans_on_grid import load_visits
+from brlp_models.evaluation.images.scans_on_grid import iterate_people
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction import start as prediction_start
 from brlp_models.prediction.start import find_start_visit, load_start_scan, measure_start
@@ -114,9 +114,10 @@ def test_scan_on_the_grid_has_the_determinant_of_its_visit(
     volumes, _ = measure_start(cohort, visit, start, None)
     voxel_mm3 = abs(np.linalg.det(affine[:3, :3]))
     assert volumes["left_hippocampus"] == pytest.approx(120 * voxel_mm3 / 1.25)
-    (seen,) = load_visits(tiny_model, cohort.visits, cache)
+    [[seen]] = iterate_people(tiny_model, cohort, cache)
     assert seen.determinant == 1.25
-    (unsaid,) = load_visits(tiny_model, cohort.visits.assign(determinant=None), cache)
+    cohort = replace(cohort, visits=cohort.visits.assign(determinant=None))
+    [[unsaid]] = iterate_people(tiny_model, cohort, cache)
     assert unsaid.determinant == 1
 
 

@@ -13,7 +13,7 @@ from brlp_models.scans.files import Scan, make_scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.metrics import compute_scan_metrics, measure_noise
 from brlp_models.scans.picture import plot_preprocessed_scan
-from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_scan
+from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan, preprocess_visits
 from brlp_models.scans.registration import Registration
 from brlp_models.scans.template import load_template
 
@@ -69,7 +69,8 @@ def test_what_is_no_head_is_refused(draw: object) -> None:
     affine = AFFINE.copy()
     affine[:3, 3] = [95, 95, -95]
     scan = make_scan(draw(), affine)  # type: ignore[operator]
-    check = check_scan(preprocess_scan(VisitScan(scan), GRID))
+    (found,) = preprocess_visits([VisitScan(scan)], GRID)
+    check = check_scan(found)
     assert check.verdict == "fail"
     assert "does not resemble a T1w brain" in check.reason_text
 

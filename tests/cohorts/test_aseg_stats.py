@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cohorts.errors import CohortError
-from cohorts.sources.freesurfer.stats_files import read_aseg_stats
+from cohorts.sources.freesurfer.stats_files import read_stats
 
 TABLE = """# Measure BrainSeg, BrainSegVol, Brain Segmentation Volume, 1200000.0, mm^3
 # Measure EstimatedTotalIntraCranialVol, eTIV, Estimated Total Intracranial Volume, 1500000.0, mm^3
@@ -20,7 +20,7 @@ TABLE = """# Measure BrainSeg, BrainSegVol, Brain Segmentation Volume, 1200000.0
 
 def test_sides_are_summed_and_the_brain_completed(tmp_path: Path) -> None:
     (tmp_path / "aseg.stats").write_text(TABLE)
-    volumes = read_aseg_stats(tmp_path / "aseg.stats")
+    volumes = read_stats(tmp_path / "aseg.stats").volumes_mm3
     assert volumes["hippocampus"] == 6901.0
     assert volumes["brain"] == 1_200_000 + 20_000 - 1_000
     assert volumes["head_size_mm3"] == 1_500_000
@@ -38,4 +38,4 @@ def test_sides_are_summed_and_the_brain_completed(tmp_path: Path) -> None:
 def test_broken_file_is_refused(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "aseg.stats").write_text(text)
     with pytest.raises(CohortError, match=words):
-        read_aseg_stats(tmp_path / "aseg.stats")
+        read_stats(tmp_path / "aseg.stats")

@@ -15,7 +15,6 @@ from trialsim.comparison.closed_form import Moments, compute_sample_size
 from trialsim.comparison.cohort_error import bootstrap
 from trialsim.comparison.cohort_error.bootstrap import CohortVariation, bootstrap_sizes
 from trialsim.comparison.cohort_error.intervals import (
-    compute_percentiles,
     compute_size_interval,
     compute_t_quantile,
 )
@@ -189,8 +188,6 @@ def test_normal_ageing_is_estimated_again_in_every_sample() -> None:
 
 def test_few_samples_and_samples_that_do_not_vary_carry_no_interval() -> None:
     values = np.random.default_rng(1).normal(0, 0.2, 199)
-    assert np.isnan(compute_percentiles(values)).all()
-    assert np.isnan(compute_percentiles(np.zeros(500))).all()
     assert np.isnan(compute_size_interval(values, 49)).all()
     assert np.isnan(compute_size_interval(np.zeros(500), 49)).all()
     unreached = np.where(np.arange(500) < 20, np.inf, 0.1 * np.sin(np.arange(500)))

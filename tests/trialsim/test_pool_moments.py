@@ -9,7 +9,7 @@ import pytest
 from trialsim.analyses import ANALYSES
 from trialsim.comparison import compare_strategies
 from trialsim.comparison.closed_form import Moments, compute_sample_size, compute_sample_sizes
-from trialsim.comparison.pool_moments import list_months, read_moments
+from trialsim.comparison.pool_moments import list_months, read_pools
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.explorer.scenario import AssumedSource, Scenario, StudySource
@@ -43,7 +43,7 @@ def test_sizes_from_the_table_are_those_of_the_comparison(
     sizes = comparison["sample_sizes"].set_index(["strategy", "fraction_enrolled", "analysis"])
     source = StudySource.read(comparison["pool_moments"])
     for (strategy, fraction), rows in source.pools.items():
-        moments = read_moments(rows)
+        [moments] = read_pools([rows])
         for analysis in DESIGN.analyses:
             key = (strategy, fraction, analysis)
             if key in sizes.index:
@@ -66,7 +66,7 @@ def test_pools_are_solved_at_once_as_one_by_one(
     comparison: dict[str, pd.DataFrame], analysis: str
 ) -> None:
     source = StudySource.read(comparison["pool_moments"])
-    mine = read_moments(source.pools["mine", 0.5])
+    [mine] = read_pools([source.pools["mine", 0.5]])
     faster = replace(mine, true_change=1.3 * mine.true_change)
     gaining = replace(mine, true_change=-mine.true_change)
     hopeless = take_answer_away(analysis, mine)
@@ -95,7 +95,7 @@ def test_leaving_a_visit_out_is_the_design_without_it(
 ) -> None:
     rows = StudySource.read(comparison["pool_moments"]).pools["mine", 0.5]
     assert list_months(rows) == [0, 12, 24]
-    short, whole = read_moments(rows, (0, 24)), read_moments(rows)
+    [short], [whole] = read_pools([rows], (0, 24)), read_pools([rows])
     design = TrialDesign((0, 24), analyses=("ancova",))
     kept = [0, 2, 3]
     by_hand = Moments(whole.true_change[[0, 2]], whole.covariance[np.ix_(kept, kept)], None)

@@ -48,8 +48,8 @@ class AccrualPlan:
     Examples
     --------
     >>> plan = AccrualPlan(sites=40, screened_per_site_per_month=1.5, opening_months=12)
-    >>> float(plan.count_screened(24.0))
-    1080.0
+    >>> plan.expect_months(1080)
+    24.0
     """
 
     sites: int
@@ -88,11 +88,6 @@ class AccrualPlan:
     def openings(self) -> NDArray[np.float64]:
         """Month at which each site opens, rising, (n_sites,)."""
         return np.asarray((np.arange(self.sites) + 0.5) / self.sites * self.opening_months)
-
-    def count_screened(self, months: npt.ArrayLike) -> NDArray[np.float64]:
-        """Return the people expected to be screened by calendar months, the same shape."""
-        is_open = np.maximum(np.asarray(months, dtype=float)[..., None] - self.openings, 0.0)
-        return np.asarray(self.screened_per_site_per_month * is_open.sum(axis=-1))
 
     def expect_months(self, n_screened: float) -> float:
         """Return the months until so many people are screened and randomized, as expected."""

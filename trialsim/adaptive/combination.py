@@ -145,25 +145,6 @@ def analyze_stages(design: GroupSequentialDesign, stages: StageResults) -> Combi
     return CombinedStages(z, z >= design.efficacy_z[:n], lower, upper, np.array(repeated))
 
 
-def compute_conditional_power(
-    design: GroupSequentialDesign, look: int, z: Quantity, next_drift: Quantity
-) -> FloatArray:
-    """Return the probability that the combined statistic crosses the bound of the next look.
-
-    Parameters
-    ----------
-    design
-        With its bounds.
-    look
-        From 1; the look held.
-    z
-        Combined statistic there.
-    next_drift
-        Mean of the next stage's own z.
-    """
-    return np.asarray(special.ndtr(next_drift - compute_next_bound(design, look, z)))
-
-
 def compute_next_bound(design: GroupSequentialDesign, look: int, z: Quantity) -> FloatArray:
     """Return what the next stage's own z must reach for the combined one to cross its bound."""
     t, then = design.information_rates[look - 1 : look + 1]

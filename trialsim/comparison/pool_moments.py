@@ -65,13 +65,15 @@ def _lengthen(moments: Moments, times: Floats) -> pd.DataFrame:
     )
 
 
-def read_moments(rows: pd.DataFrame, months: Sequence[float] | None = None) -> Moments:
-    """Return the moments of one choice.
+def read_pools(
+    pools: Sequence[pd.DataFrame], months: Sequence[float] | None = None
+) -> list[Moments]:
+    """Return the moments of several choices, whose rows are read at once.
 
     Parameters
     ----------
-    rows
-        The rows of `pool_moments` of one strategy at one fraction.
+    pools
+        The rows of `pool_moments` of one strategy at one fraction each.
     months
         The visits kept, a subset of the table's in their order; all of them when None.
 
@@ -83,17 +85,11 @@ def read_moments(rows: pd.DataFrame, months: Sequence[float] | None = None) -> M
     ...     "covariance": [4.0, 1.0, 1.0, 1.0],
     ...     "true_change": [0.0, 0.0, np.nan, np.nan],
     ... })
-    >>> read_moments(rows).covariance
+    >>> [moments] = read_pools([rows])
+    >>> moments.covariance
     array([[4., 1.],
            [1., 1.]])
     """
-    return read_pools([rows], months)[0]
-
-
-def read_pools(
-    pools: Sequence[pd.DataFrame], months: Sequence[float] | None = None
-) -> list[Moments]:
-    """Return the moments of several choices, whose rows are read at once; see `read_moments`."""
     table = pd.concat(pools, ignore_index=True)
     place = np.repeat(np.arange(len(pools)), [len(rows) for rows in pools])
     names = pd.Index(table["quantity"].unique())

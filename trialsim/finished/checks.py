@@ -8,18 +8,6 @@ from trialsim.finished.trial import FinishedTrial, Floats
 ARMS = ("control", "treatment")
 
 
-def describe_allocation(trial: FinishedTrial) -> pd.DataFrame:
-    """Return people randomized by arm: `arm`, `n`, `share`.
-
-    Raises
-    ------
-    DesignError
-        While the arms are blinded.
-    """
-    counts = [int((trial.arms == value).sum()) for value in (0, 1)]
-    return pd.DataFrame({"arm": ARMS, "n": counts, "share": np.array(counts) / trial.size})
-
-
 def compare_baseline(trial: FinishedTrial) -> pd.DataFrame:
     """Return covariates, outcome at baseline and predicted change by arm, without p values.
 

@@ -79,11 +79,6 @@ def iterate_people(
             yield loaded
 
 
-def load_visits(model: BrlpModel, own: pd.DataFrame, cache: ScanCache) -> list[VisitImage]:
-    """Return one person's visits, read as a prediction that starts from them reads its scan."""
-    return [*_iterate_visits(model, own, cache, None)]
-
-
 def _iterate_visits(
     model: BrlpModel, own: pd.DataFrame, cache: ScanCache, on_unreadable: OnUnreadable | None
 ) -> Iterator[VisitImage]:

@@ -36,11 +36,6 @@ class Stats:
     lacking: tuple[str, ...] = ()
 
 
-def read_aseg_stats(path: Path) -> dict[str, float]:
-    """Return region -> volume in mm3; see `read_stats`."""
-    return read_stats(path).volumes_mm3
-
-
 def read_stats(path: Path) -> Stats:
     """Return the volumes of a file, corrected for partial volume as FreeSurfer does.
 

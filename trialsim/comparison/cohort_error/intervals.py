@@ -48,19 +48,6 @@ def compute_t_quantile(df: float) -> float:
     return float(special.stdtrit(max(df, 1.0), (1 + LEVEL) / 2))
 
 
-def compute_percentiles(samples: Floats) -> tuple[float, float]:
-    """Return the 95 % percentile interval; an end that no sample size reaches is NaN.
-
-    NaN as well with fewer than 200 samples, or where nothing varies.
-    """
-    values = np.where(np.isnan(samples), np.inf, samples)
-    if values.size < MIN_SAMPLES or (values == values[0]).all():
-        return _NO_INTERVAL
-    ends = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
-    low, high = np.where(np.isfinite(ends), ends, np.nan)
-    return float(low), float(high)
-
-
 def compute_end_error(log_ratios: Floats, df: float) -> float:
     """Return the Monte Carlo standard error of ln of an interval's end.
 
