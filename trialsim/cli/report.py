@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from reports.page.file_formats import ReportFormat
+from trialsim.cli.asking.recording import DEFAULT_STUDY
 
 
 def report(
-    study: Annotated[Path, typer.Argument(help="The study file.")] = Path("study.duckdb"),
+    study: Annotated[Path, typer.Argument(help="The study file.")] = DEFAULT_STUDY,
     out: Annotated[
         Path | None,
         typer.Option(

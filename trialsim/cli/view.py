@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.asking.recording import DEFAULT_STUDY
+
 
 def view(
     person: Annotated[str, typer.Argument(help="The participant_id.")],
-    study: Annotated[Path, typer.Option(help="The study file.")] = Path("study.duckdb"),
+    study: Annotated[Path, typer.Option(help="The study file.")] = DEFAULT_STUDY,
     out: Annotated[Path, typer.Option("--out", "--output", help="The page to write.")] = Path(
         "scans.html"
     ),

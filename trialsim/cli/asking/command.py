@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from trialsim.cli.asking.key_options import OPTIONS, Option
 from trialsim.cli.asking.options import declare, name_command
 from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
+    CohortArgument,
     JsonOption,
     OutputOption,
     QuietOption,
@@ -18,14 +19,6 @@ from trialsim.cli.asking.recording import (
 )
 from trialsim.study.keys import KEYS
 
-if TYPE_CHECKING:
-    pass
-
-
-CohortArgument = Annotated[
-    Path | None,
-    typer.Argument(help="A cohort folder, BIDS dataset or table; left out, the study's own."),
-]
 SettingOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value of any other key of the protocol; repeatable."),

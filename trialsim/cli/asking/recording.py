@@ -7,9 +7,7 @@ import typer
 
 CohortArgument = Annotated[
     Path | None,
-    typer.Argument(
-        help="A cohort folder, BIDS dataset or table; left out, the study's own cohort."
-    ),
+    typer.Argument(help="A cohort folder, BIDS dataset or table; left out, the study's own."),
 ]
 StudyOption = Annotated[Path, typer.Option("--study", help="The study file to read and write.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="The seed of everything random.")]

@@ -1,16 +1,16 @@
 """`trialsim study prune`, `verify`: a study file checked, and made smaller."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trialsim.cli.answering.printing import print_table
-from trialsim.cli.study.keeping import JsonOption, StudyArgument
+from trialsim.cli.asking.recording import DEFAULT_STUDY, JsonOption
+from trialsim.cli.study.keeping import StudyArgument
 
 
 def prune(
-    study: StudyArgument = Path("study.duckdb"),
+    study: StudyArgument = DEFAULT_STUDY,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
     ] = False,
@@ -38,7 +38,7 @@ def prune(
 
 
 def verify(
-    study: StudyArgument = Path("study.duckdb"),
+    study: StudyArgument = DEFAULT_STUDY,
     head: Annotated[
         str | None,
         typer.Option(help="A head of the chain that you know, from a report or a bundle."),

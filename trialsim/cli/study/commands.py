@@ -1,16 +1,16 @@
 """`trialsim study`: what a study file holds, whether it still holds."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trialsim.cli.answering.printing import print_table
+from trialsim.cli.asking.recording import DEFAULT_STUDY, JsonOption
 from trialsim.cli.study.checking import prune, verify
-from trialsim.cli.study.keeping import JsonOption, StudyArgument, export, import_bundle_, join
+from trialsim.cli.study.keeping import StudyArgument, export, import_bundle_, join
 
 
-def info(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = False) -> None:
+def info(study: StudyArgument = DEFAULT_STUDY, as_json: JsonOption = False) -> None:
     """Say what the study holds: its latest tables, their rows, the commands that wrote them.
 
     Example: trialsim study info study.duckdb
@@ -21,7 +21,7 @@ def info(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = Fals
     print_table(Study.open(study, read_only=True).tables()[columns], as_json=as_json)
 
 
-def runs(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = False) -> None:
+def runs(study: StudyArgument = DEFAULT_STUDY, as_json: JsonOption = False) -> None:
     """List every run: command, seed, start, end, status; with --json all that was recorded.
 
     Example: trialsim study runs study.duckdb
@@ -35,7 +35,7 @@ def runs(study: StudyArgument = Path("study.duckdb"), as_json: JsonOption = Fals
 
 def tables(
     table: Annotated[str, typer.Argument(help="The table to print, for example scores.")],
-    study: StudyArgument = Path("study.duckdb"),
+    study: StudyArgument = DEFAULT_STUDY,
     as_json: JsonOption = False,
 ) -> None:
     """Print one table, as its latest finished run wrote it.
@@ -49,7 +49,7 @@ def tables(
 
 def sql(
     statement: Annotated[str, typer.Argument(help="One SELECT statement.")],
-    study: StudyArgument = Path("study.duckdb"),
+    study: StudyArgument = DEFAULT_STUDY,
     timeout: Annotated[
         float, typer.Option(help="Seconds after which the query is ended.", min=0.001)
     ] = 60.0,

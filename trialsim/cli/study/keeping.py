@@ -1,4 +1,4 @@
-"""`trialsim study export`, `import-bundle`, `prune`, `verify`: a study file kept and checked."""
+"""`trialsim study export`, `import-bundle`, `join`: a study file handed on, or put together."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.printing import print_table
-from trialsim.cli.asking.recording import QuietOption
+from trialsim.cli.asking.recording import DEFAULT_STUDY, JsonOption, QuietOption
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 class FileFormat(StrEnum):
@@ -21,7 +20,7 @@ class FileFormat(StrEnum):
 
 
 def export(
-    study: StudyArgument = Path("study.duckdb"),
+    study: StudyArgument = DEFAULT_STUDY,
     out: Annotated[
         Path, typer.Option("--out", "--output", help="The folder for the files.")
     ] = Path("export"),
@@ -78,7 +77,7 @@ def import_bundle_(
 
 
 def join(
-    study: StudyArgument = Path("study.duckdb"),
+    study: StudyArgument = DEFAULT_STUDY,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
