@@ -1,12 +1,17 @@
 """The most probable individual parameters of many people at once."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from brlp_models.auxiliary.course_curve import CurveParameters, compute_curves
 from brlp_models.model.threads import limited_threads
+
+_MAX_ITERATIONS: Final = 200
+_TOLERANCE: Final = 1e-9
+"""A person is done at an accepted step below this, in prior standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,6 @@ def find_posterior_modes(
     observed: Observations,
     *,
     start: Tensor | None = None,
-    max_iterations: int = 200,
-    tolerance: float = 1e-9,
 ) -> Tensor:
     """Minimize each person's negative log posterior by batched Levenberg-Marquardt.
 
@@ -73,8 +76,6 @@ def find_posterior_modes(
         The model, the visits.
     start
         First guess, shape (n_people, 2 + n_sources); the mode of the prior when None.
-    max_iterations, tolerance
-        A person stops at an accepted step below `tolerance` prior standard deviations.
 
     Returns
     -------
@@ -86,8 +87,8 @@ def find_posterior_modes(
     # matrices this small gain nothing from threads, which wait on a busy machine
     with limited_threads(1):
         search = _Search(parameters, observed, start.clone())
-        for _ in range(max_iterations):
-            search.advance(tolerance)
+        for _ in range(_MAX_ITERATIONS):
+            search.advance()
             if len(search.active) == 0:
                 break
     return search.modes
@@ -106,7 +107,7 @@ class _Search:
         self.backoff = torch.full_like(self.damping, 2.0)
         self.residuals, self.jacobian = compute_residuals(parameters, modes, observed)
 
-    def advance(self, tolerance: float) -> None:
+    def advance(self) -> None:
         """Try one step for everyone, keep what improves, let go who stands still."""
         here = self.modes[self.active]
         loss = compute_negative_log_posterior(self.residuals, here)
@@ -118,7 +119,7 @@ class _Search:
         better = gain >= 0
         self._update_damping(better, gain / expected.clamp_min(1e-300))
         self.modes[self.active[better]] = (here + step)[better]
-        running = step.abs().amax(1) > tolerance
+        running = step.abs().amax(1) > _TOLERANCE
         self.active = self.active[running]
         self.residuals = torch.where(better[:, None], residuals, self.residuals)[running]
         self.jacobian = torch.where(better[:, None, None], jacobian, self.jacobian)[running]

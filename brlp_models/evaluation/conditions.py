@@ -87,7 +87,6 @@ def predict_conditions(
     seed: int,
     scan_cache: Path,
     context_from: EndpointSource | None = None,
-    report: Callable[[str], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Predict people under conditions that part what the scan tells from what the context tells.
 
@@ -106,8 +105,6 @@ def predict_conditions(
         Gets the predictions, which an interrupted evaluation takes up again.
     context_from
         As in `predict_cohort`; what it reads in another person's scan is told with that scan.
-    report
-        Told of each condition.
 
     Returns
     -------
@@ -119,7 +116,6 @@ def predict_conditions(
     mine = own[own["participant_id"].isin(names)]
     parts = [_tabulate(mine, at_horizon).assign(condition=OWN, scan_of=lambda t: t.participant_id)]
     for condition, people, auxiliary in _iterate_conditions(model, cohort, at_horizon):
-        report(condition)
         found = predict_told(
             model,
             people,

@@ -42,9 +42,7 @@ def load_true_cohort(cohort: Cohort, folder: Path | None) -> tuple[Cohort, str]:
     )
 
 
-def find_volumes_at(
-    truth: Cohort, horizons_months: Sequence[float], *, window_months: float = WINDOW_MONTHS
-) -> pd.DataFrame:
+def find_volumes_at(truth: Cohort, horizons_months: Sequence[float]) -> pd.DataFrame:
     """Return each person's true volumes at baseline and at the visit that stands for each horizon.
 
     Returns
@@ -57,14 +55,14 @@ def find_volumes_at(
     ModelError
         Where nobody has a visit near any of the horizons.
     """
-    found = truth.volumes_near([0.0, *horizons_months], window_months=window_months)
+    found = truth.volumes_near([0.0, *horizons_months])
     keys = ["participant_id", "region"]
     first = found[found["planned_months"] == 0].set_index(keys)["volume_mm3"]
     later = found[found["planned_months"] > 0]
     if later.empty:
         months = ", ".join(f"{horizon:g}" for horizon in horizons_months)
         raise ModelError(
-            f"Nobody has a visit with volumes within {window_months:g} months of month {months}, "
+            f"Nobody has a visit with volumes within {WINDOW_MONTHS:g} months of month {months}, "
             "so no prediction can be compared with the truth."
         )
     joined = later.join(first.rename("baseline_mm3"), on=keys, how="inner")

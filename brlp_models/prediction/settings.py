@@ -90,14 +90,14 @@ class PredictionSettings:
     """
 
     horizons_months: tuple[float, ...]
-    samples: Samples = 8
-    seed: int = 0
-    sampler: Sampler = "ddim"
-    num_inference_steps: int = 25
-    tolerance_percent: float = 0.25
-    until_months: float = 0.0
-    threads: int = 1
-    context_from: str | None = None
+    samples: Samples
+    seed: int
+    sampler: Sampler
+    num_inference_steps: int
+    tolerance_percent: float
+    until_months: float
+    threads: int
+    context_from: str | None
 
     def __post_init__(self) -> None:
         problems = []

@@ -1,7 +1,6 @@
 """Intensities of a brain between 0 and 1."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,17 +45,17 @@ def find_ceiling(data: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     return min(float(inside.max()), HEADROOM * float(high))
 
 
-def shift_to_positive(data: NDArray[np.float32], *, share: float = 0.01) -> NDArray[np.float32]:
+def shift_to_positive(data: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a scan without negative brain voxels.
 
     Scans standardized to mean 0 have their dark half below the background; those are moved up by
-    their lowest value. Scans with fewer than `share` negative voxels among those that are not
+    their lowest value. Scans with fewer than 1 % negative voxels among those that are not
     background (interpolation overshoot) are only cut at 0.
     """
     values, counts = np.unique(data[::2, ::2, ::2], return_counts=True)
     background = values[counts.argmax()]
     shown = data != background
-    if not shown.any() or float((data[shown] < 0).mean()) < share:
+    if not shown.any() or float((data[shown] < 0).mean()) < 0.01:
         return np.clip(data, 0, None)
     low = min(float(np.percentile(data[shown], 0.1)), 0.0)
     # an air background of its own (below the tissue) moves with the rest
@@ -66,11 +65,10 @@ def shift_to_positive(data: NDArray[np.float32], *, share: float = 0.01) -> NDAr
 
 
 WORKING_SPACING_MM = 4.0
+_ITERATIONS = [50, 50, 30]
 
 
-def correct_bias_field(
-    scan: Scan, *, iterations: Sequence[int] = (50, 50, 30)
-) -> NDArray[np.float32]:
+def correct_bias_field(scan: Scan) -> NDArray[np.float32]:
     """Return the scan divided by its N4 bias field (Tustison et al., IEEE TMI 2010).
 
     The field is estimated at 4 mm or a little coarser inside an Otsu foreground, then evaluated at
@@ -80,8 +78,6 @@ def correct_bias_field(
     ----------
     scan
         Intensities of any scale.
-    iterations
-        At each fitting level.
     """
     sitk = load_simpleitk()
 
@@ -93,7 +89,7 @@ def correct_bias_field(
     foreground = sitk.OtsuThreshold(image, 0, 1, 200)
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetNumberOfThreads(1)
-    corrector.SetMaximumNumberOfIterations(list(iterations))
+    corrector.SetMaximumNumberOfIterations(_ITERATIONS)
     corrector.Execute(sitk.Shrink(image, shrink), sitk.Shrink(foreground, shrink))
     log_field = corrector.GetLogBiasFieldAsImage(image)
     corrected = from_itk(image) / np.exp(from_itk(log_field))

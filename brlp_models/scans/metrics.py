@@ -193,14 +193,12 @@ def _correlate(first: NDArray[np.float32], second: NDArray[np.float32]) -> float
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _compute_mutual_information(
-    first: NDArray[np.float32], second: NDArray[np.float32], *, bins: int = 32
-) -> float:
+def _compute_mutual_information(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Return the mutual information in nats; brightness is cut at the 99.5th percentile."""
     if len(first) < 100 or first.std() == 0:
         return 0.0
     first = np.clip(first, None, np.percentile(first, 99.5))
-    joint, _, _ = np.histogram2d(first, second, bins=bins)
+    joint, _, _ = np.histogram2d(first, second, bins=32)
     joint /= joint.sum()
     product = np.outer(joint.sum(1), joint.sum(0))
     seen = joint > 0

@@ -5,7 +5,7 @@ A scan has one channel or more; the first is the T1w, which says where the brain
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -159,7 +159,6 @@ def preprocess_visits(
     *,
     segmenter: BrainSegmenter | None = None,
     white_over_gray: float | None = None,
-    report: Callable[[str], None] = lambda _: None,
 ) -> list[PreprocessedScan]:
     """Bring all scans of one person into MNI152 through one affine.
 
@@ -180,8 +179,6 @@ def preprocess_visits(
         Finds the brain in whole heads without segmentation or mask; see `find_brain_mask`.
     white_over_gray
         The contrast that the T1w is brought to; None leaves it as it is.
-    report
-        Called with what is being done.
 
     Raises
     ------
@@ -192,10 +189,8 @@ def preprocess_visits(
     baseline: _Prepared | None = None
     for visit in visits:
         scan = _read(visit.scan)
-        report(f"{scan.name}: bias field")
         scan = replace(scan, data=shift_to_positive(scan.data))
         corrected = replace(scan, data=correct_bias_field(scan))
-        report(f"{scan.name}: registration")
         registration = _register(corrected, baseline)
         mask = find_brain_mask(
             scan,

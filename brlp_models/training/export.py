@@ -130,7 +130,7 @@ SYNTHETIC_FIRST_LINE = (
 )
 
 
-def render_training_card(recipe: Recipe, folder: Path, *, results: str = "") -> str:
+def render_training_card(recipe: Recipe, folder: Path) -> str:
     """Return the text of MODEL_CARD.md.
 
     Parameters
@@ -139,8 +139,6 @@ def render_training_card(recipe: Recipe, folder: Path, *, results: str = "") -> 
         How it was trained.
     folder
         Of the training; its bank says on whom.
-    results
-        Measured results, in Markdown.
     """
     config, index = recipe.model, Bank.load(folder / SCAN_BANK).index
     first = index[index["months_from_baseline"] == 0]
@@ -170,7 +168,7 @@ def render_training_card(recipe: Recipe, folder: Path, *, results: str = "") -> 
             f"`{recipe.choose_generator().digest()}`.",
         ]
     lines += _describe_context(recipe)
-    return "\n".join([*lines, "", results]).rstrip() + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _list_trained(recipe: Recipe) -> list[str]:

@@ -202,7 +202,6 @@ simulated people as they are: only its relative changes can be compared.'
 def require_one_tool(
     cohorts: Mapping[str, Cohort | str | None],
     *,
-    by: Sequence[str] = (),
     advice: str = "measure all with one tool",
 ) -> None:
     """Refuse people whose volumes are of several tools.
@@ -212,8 +211,6 @@ def require_one_tool(
     cohorts
         Who they are, such as "the screened people" -> the cohort. For people who are not at hand,
         such as those of a model's training, the name of their tool, None where it is not known.
-    by
-        As in `list_tools`.
     advice
         What would mend it.
 
@@ -223,7 +220,7 @@ def require_one_tool(
         Naming the tools of each, and what would mend it.
     """
     tools = {
-        who: list(list_tools(one, by).index)
+        who: list(list_tools(one).index)
         if isinstance(one, Cohort)
         else [name for name in (one,) if name]
         for who, one in cohorts.items()

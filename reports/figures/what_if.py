@@ -1,4 +1,4 @@
-"""What each choice would need at one state of a design: formula as lines, simulations as points."""
+"""What each choice would need at one state of a design, by formula."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,7 +23,6 @@ _EVERYONE = "random"
 def plot_what_if(
     choices: pd.DataFrame,
     *,
-    simulated: pd.DataFrame | None = None,
     looked_at: tuple[str, float] | None = None,
     currency: str = "",
 ) -> Figure:
@@ -34,8 +33,6 @@ def plot_what_if(
     choices
         Columns `strategy`, `fraction_enrolled`, `n_control`, `cost`; NaN where no trial reaches
         the power.
-    simulated
-        Rows of `sample_sizes` of the same design, drawn as points; none when None.
     looked_at
         Strategy and fraction that are marked.
     currency
@@ -53,20 +50,12 @@ def plot_what_if(
             for strategy, look in styles.items():
                 own = choices[choices["strategy"] == strategy]
                 _draw(axes, own["fraction_enrolled"], own[column] / scale, strategy, look)
-                if simulated is not None:
-                    seen = simulated[simulated["strategy"] == strategy]
-                    axes.plot(
-                        seen["fraction_enrolled"], seen[column] / scale, ls="", marker=look.marker,
-                        ms=8, mfc="none", mec=look.color,
-                    )  # fmt: skip
             if looked_at is not None:
                 _mark(axes, choices, looked_at, column, scale)
             axes.set(xlabel="Fraction of the screened enrolled", ylabel=title, xlim=(0, 1.04))
             axes.set_ylim(bottom=0)
             use_percent(axes.xaxis)
             use_thousands(axes.yaxis)
-        if simulated is not None:
-            panels[0].plot([], [], ls="", marker="o", ms=8, mfc="none", mec=INK, label="Simulated")
         add_legend_below(figure, panels[0], columns=4)
     return figure
 

@@ -17,8 +17,6 @@ def fit_augmented(
     response: ArrayLike,
     treatment: ArrayLike,
     covariates: ArrayLike | None = None,
-    *,
-    workers: int | None = None,
 ) -> FitResult:
     """Return the mean effect in everyone randomized by augmented inverse-probability weighting.
 
@@ -36,8 +34,6 @@ def fit_augmented(
         0 (control) or 1, (n_participants,) or (n_trials, n_participants).
     covariates
         Known at baseline, (n_participants, q) or (n_trials, n_participants, q).
-    workers
-        Threads; all cores when None.
 
     Raises
     ------
@@ -50,7 +46,7 @@ def fit_augmented(
     """
     y = np.asarray(response, dtype=float)
     trials = read_trials(y[..., None], treatment, [0.0], covariates, min_visits=1)
-    return fit_in_batches(trials, _augment, workers)
+    return fit_in_batches(trials, _augment)
 
 
 def _augment(batch: Trials) -> FitResult:
@@ -101,8 +97,6 @@ def fit_prediction_powered(
     response: ArrayLike,
     treatment: ArrayLike,
     prediction: ArrayLike,
-    *,
-    workers: int | None = None,
 ) -> FitResult:
     """Return the difference in means less lambda times the difference in mean predictions (PPI++).
 
@@ -120,8 +114,6 @@ def fit_prediction_powered(
         0 (control) or 1, (n_participants,) or (n_trials, n_participants).
     prediction
         Of a model that this trial did not train, (n_participants,) or (n_trials, n_participants).
-    workers
-        Threads; all cores when None.
 
     Raises
     ------
@@ -139,7 +131,7 @@ def fit_prediction_powered(
             f"prediction must have the shape {y.shape} or {y.shape[1:]}, got {m.shape}."
         )
     trials = read_trials(y[..., None], treatment, [0.0], m[..., None], min_visits=1)
-    return fit_in_batches(trials, _tune, workers)
+    return fit_in_batches(trials, _tune)
 
 
 def _tune(batch: Trials) -> FitResult:

@@ -164,7 +164,7 @@ def _join_predictors(arms: Floats, extra: Floats) -> Floats:
 
 
 def fit_in_batches(
-    trials: Trials, fit: Callable[[Trials], FitResult], workers: int | None
+    trials: Trials, fit: Callable[[Trials], FitResult], workers: int | None = None
 ) -> FitResult:
     """Return the fits of all trials, batch by batch on `workers` threads (None: every core).
 

@@ -196,11 +196,9 @@ class GrowthFit:
     boundary: Flags
 
 
-def estimate_growth(
-    statistics: PatternStatistics, visit_times: Floats, *, common_baseline: bool = False
-) -> GrowthFit:
+def estimate_growth(statistics: PatternStatistics, visit_times: Floats) -> GrowthFit:
     """Return the fit with the variances of intercept, slope and residual."""
-    mean = _build_mean(visit_times, statistics.n_predictors, common_baseline=common_baseline)
+    mean = _build_mean(visit_times, statistics.n_predictors, common_baseline=False)
     return _estimate(statistics, visit_times, mean, PLAIN)
 
 

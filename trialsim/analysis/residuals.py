@@ -3,12 +3,10 @@
 import numpy as np
 
 from trialsim.analysis.adjusted import regress
-from trialsim.analysis.result import Flags, Floats
+from trialsim.analysis.result import Floats
 
 
-def estimate_residual_covariance(
-    outcome: Floats, predictors: Floats, included: Flags | None = None
-) -> Floats:
+def estimate_residual_covariance(outcome: Floats, predictors: Floats) -> Floats:
     """Return a first covariance of the visits, (n_trials, n_visits, n_visits), for a REML fit.
 
     Parameters
@@ -17,13 +15,9 @@ def estimate_residual_covariance(
         (n_trials, n_participants, n_visits), NaN where unseen.
     predictors
         (n_trials or 1, n_participants, p).
-    included
-        (n_visits, p), which predictors a visit has; all when None.
     """
     ones = np.ones(outcome.shape[:2])
-    n_visits, p = outcome.shape[2], predictors.shape[2]
-    used = np.ones((n_visits, p), dtype=bool) if included is None else included
-    fits = [regress(outcome[..., j], predictors[..., used[j]], ones) for j in range(n_visits)]
+    fits = [regress(outcome[..., j], predictors, ones) for j in range(outcome.shape[2])]
     residual = np.nan_to_num(np.stack([fit.residual for fit in fits], axis=2))
     seen = (~np.isnan(outcome)).astype(float)
     pairs = seen.transpose(0, 2, 1) @ seen

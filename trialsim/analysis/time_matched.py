@@ -25,7 +25,6 @@ def fit_time_matched_mmrm(
     covariates: ArrayLike | None = None,
     *,
     standard_error: StandardError = "model",
-    workers: int | None = None,
 ) -> FitResult:
     """Return the treatment difference at the last visit by an MMRM with a score of each visit.
 
@@ -48,8 +47,6 @@ def fit_time_matched_mmrm(
         q).
     standard_error
         From the "model", or clustered by participant ("cr0", "cr2").
-    workers
-        Threads; all cores when None. The result does not depend on it.
 
     Raises
     ------
@@ -68,7 +65,7 @@ def fit_time_matched_mmrm(
     trials = read_trials(
         y, treatment, visit_times, _join(covariates, matched, y.shape), min_visits=1
     )
-    return fit_in_batches(trials, lambda batch: _fit(batch, standard_error), workers)
+    return fit_in_batches(trials, lambda batch: _fit(batch, standard_error))
 
 
 def _join(covariates: ArrayLike | None, scores: Floats, shape: tuple[int, ...]) -> Floats:

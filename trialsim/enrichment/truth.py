@@ -69,7 +69,7 @@ def compute_measured_decline(
             f"months: the latest visit is at {cohort.visits['months_from_baseline'].max():g} "
             "months; choose a horizon at which people were seen."
         )
-    return _build(change, definition, "measured", len(cohort.participants))
+    return _build(change, definition, len(cohort.participants))
 
 
 def compute_latent_decline(
@@ -107,7 +107,6 @@ def compute_later_decline(
     definition: FastProgressorDefinition,
     *,
     region: str = "hippocampus",
-    kind: Literal["latent", "measured"] = "measured",
 ) -> TrueDecline | None:
     """Return the decline from the next visit on, which shares no scan with the selection.
 
@@ -117,13 +116,11 @@ def compute_later_decline(
     Parameters
     ----------
     cohort
-        The cohort, or its latent one from `build_latent_cohort`.
+        The people, as measured.
     definition
         Unit, horizon (from baseline), window.
     region
         Whose volume.
-    kind
-        What the cohort's volumes are.
 
     Returns
     -------
@@ -139,15 +136,12 @@ def compute_later_decline(
     )
     if change.empty:
         return None
-    truth = _build(change, definition, kind, len(cohort.participants))
+    truth = _build(change, definition, len(cohort.participants))
     return replace(truth, suffix=", from the next visit on")
 
 
 def _build(
-    change: pd.DataFrame,
-    definition: FastProgressorDefinition,
-    kind: Literal["latent", "measured"],
-    n_people: int,
+    change: pd.DataFrame, definition: FastProgressorDefinition, n_people: int
 ) -> TrueDecline:
     table = change.set_index("participant_id")
     decline = -table[f"change_{definition.unit}"]
@@ -156,6 +150,6 @@ def _build(
         annual_decline=decline * MONTHS_PER_YEAR / table["months"],
         # a copy, with which the other columns of the table are not held
         baseline_volume=table["baseline_volume_mm3"].copy(),
-        kind=kind,
+        kind="measured",
         n_left_out=n_people - len(table),
     )

@@ -42,15 +42,15 @@ class Scale:
         high = high if high > low else low + 1.0
         return cls(float(low), float(high), title, lambda value: f"{value:,.6g}")
 
-    def find_ticks(self, wanted: int = 5) -> list[float]:
-        """Return round numbers inside, about as many as wanted: steps of 1, 2 or 5.
+    def find_ticks(self) -> list[float]:
+        """Return round numbers inside, about five: steps of 1, 2 or 5.
 
         Examples
         --------
         >>> Scale(0.0, 1.04, "", str).find_ticks()
         [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
         """
-        rough = (self.high - self.low) / wanted
+        rough = (self.high - self.low) / 5
         power = 10.0 ** floor(log10(rough))
         steps = (power * part for part in (1, 2, 5, 10))
         step = min(steps, key=lambda one: abs(log10(one / rough)))

@@ -79,7 +79,6 @@ def recorded_run(
     place: Path | None = None,
     seed: int | None = None,
     inputs: Iterable[Path] = (),
-    weights: Iterable[Path] = (),
 ) -> Iterator[Run]:
     """Record the running command in the study file; what it writes is kept when the block ends.
 
@@ -87,7 +86,7 @@ def recorded_run(
     ----------
     study
         The study file.
-    config, seed, inputs, weights
+    config, seed, inputs
         As in `Study.run`.
     cohort
         The people, written first where the study does not hold them yet.
@@ -101,9 +100,7 @@ def recorded_run(
     if cohort is not None and not (keep_people and opened.has("participants")):
         _record_cohort(opened, cohort, command)
     files = [*inputs, *(cohort.sources if cohort is not None else ())]
-    with opened.run(
-        command=command, config=config, seed=seed, inputs=files, weights=weights
-    ) as run:
+    with opened.run(command=command, config=config, seed=seed, inputs=files) as run:
         yield run
         if place is not None:
             run.write(DESCRIPTION, add_cohort(study, place))

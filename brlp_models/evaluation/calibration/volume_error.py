@@ -148,7 +148,6 @@ def describe_volume_error(
     *,
     rng: np.random.Generator,
     anatomies: "pd.Series[str] | None" = None,
-    n_bootstrap: int = 1000,
 ) -> list[str]:
     """Return a sentence for each region, with an interval of its sd at the last horizon.
 
@@ -156,7 +155,7 @@ def describe_volume_error(
     ----------
     predicted
         As in `fit_volume_error`.
-    rng, n_bootstrap
+    rng
         Of the interval, over anatomies, or over people where they share none.
     anatomies
         By participant, the anatomy that a synthetic person was drawn from.
@@ -178,9 +177,7 @@ def describe_volume_error(
 
         values = own["lacking"].to_numpy(float), own["error"].to_numpy(float), terms
         clusters, _ = number_clusters(own["participant_id"].astype(str), anatomies)
-        found = estimate(
-            compute_last_sd, *values, rng=rng, n_bootstrap=n_bootstrap, clusters=clusters
-        )
+        found = estimate(compute_last_sd, *values, rng=rng, clusters=clusters)
         error = _fit_one(*values)
         sentences.append(
             f"{region}: sd beyond the draws {100 * error.at_baseline:.1f} % of the volume, "

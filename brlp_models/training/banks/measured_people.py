@@ -43,9 +43,6 @@ MONTHS: Final = (0.0, 24.0, 48.0)
 PART: Final = 20
 """People in a file; an interrupted bank loses one part at most."""
 
-IMAGES: Final = ("ideal", "first", "second")
-"""A person's images: without noise, and two acquisitions of it."""
-
 _RESOLUTION_MM: Final = 2.0
 _TRIES: Final = 20
 _NEAREST: Final = 3
@@ -59,7 +56,6 @@ def write_measured_people(
     *,
     seed: int,
     parameters: GeneratorParameters,
-    measured: Sequence[str] = IMAGES,
     report: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Write people with baseline scans, part by part; parts that are there are kept.
@@ -83,9 +79,6 @@ def write_measured_people(
         Person k depends on (seed, k) only.
     parameters
         A generator with signs.
-    measured
-        The images whose signs are measured, of `IMAGES`; each takes a twentieth of the time, and
-        none changes the people or their scans.
     report
         Called with the number of people that are there.
 
@@ -106,7 +99,7 @@ def write_measured_people(
         stem = folder / f"part-{start // PART:05d}"
         if not stem.with_suffix(".parquet").is_file():
             made = [
-                make_measured_person(bases, shares, grid, parameters, (seed, k), measured)
+                make_measured_person(bases, shares, grid, parameters, (seed, k))
                 for k in range(start, start + PART)
             ]
             np.save(stem.with_suffix(".npy"), np.stack([image for _, image in made]))
@@ -192,13 +185,12 @@ def make_measured_person(
     grid: Grid,
     parameters: GeneratorParameters,
     seed: tuple[int, int],
-    measured: Sequence[str] = IMAGES,
 ) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
     """Return a person's row and scan; see `write_measured_people`.
 
     Parameters
     ----------
-    bases, grid, parameters, measured
+    bases, grid, parameters
         As there.
     shares
         Of each base's head that is ventricle.
@@ -235,9 +227,9 @@ def make_measured_person(
             continue
         row = _describe(course, signs, parameters, rng)
         again = acquire_scan(scan.ideal, scan.ideal > 0, rng=rng, parameters=parameters.appearance)
-        images = dict(zip(IMAGES, (scan.ideal, scan.t1w, again), strict=True))
-        for name in measured:
-            found = measure_signs(images[name], scan.labels, _RESOLUTION_MM**3)
+        images = {"ideal": scan.ideal, "first": scan.t1w, "second": again}
+        for name, image in images.items():
+            found = measure_signs(image, scan.labels, _RESOLUTION_MM**3)
             row |= {f"{name}_{sign}": value for sign, value in found.items()}
         to_mni = align_by_moments(scan, rng)
         row |= {

@@ -17,6 +17,7 @@ from cohorts.synthetic.trajectories import compute_true_volumes, sample_people
 ONE_VISIT, SEVERAL_VISITS = "auxiliary/huber.json", "auxiliary/progression.json"
 FILES = {"one_visit": ONE_VISIT, "several_visits": SEVERAL_VISITS}
 
+_MOST_FOR_PROGRESSION = 90
 _VISIT_MONTHS = (0.0, 12.0, 24.0, 36.0, 48.0, 60.0)
 
 
@@ -25,7 +26,6 @@ def fit_auxiliary(
     config: ModelConfig,
     *,
     covariates: Sequence[str] = (),
-    n_progression: int = 90,
 ) -> dict[str, str]:
     """Fit both auxiliary models on a training cohort.
 
@@ -37,8 +37,6 @@ def fit_auxiliary(
         Its context names the regions; `measured_by` is written down.
     covariates
         Further columns for the one-visit regression.
-    n_progression
-        The progression model is fitted on this many people at most.
 
     Returns
     -------
@@ -56,7 +54,7 @@ def fit_auxiliary(
         covariates=covariates,
         volume_space="mni",
     )
-    some = table.index[:n_progression]
+    some = table.index[:_MOST_FOR_PROGRESSION]
     progression = ProgressionAuxiliary.fit(
         table.loc[some],
         cohort.select(some).visit_volumes(regions),

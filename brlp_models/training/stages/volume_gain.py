@@ -14,7 +14,7 @@ from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
 from brlp_models.training.banks.pairs import VisitPairs, build_visit_pairs
 from brlp_models.training.banks.volumes import Bank
 
-N_PAIRS = 24
+_N_PAIRS = 24
 _LEAST_GAIN = 0.3
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +26,6 @@ def measure_volume_gain(
     bank: Bank,
     *,
     seed: int,
-    n_pairs: int = N_PAIRS,
 ) -> dict[str, float]:
     """Return, for each region, the slope of the predicted on the true relative change.
 
@@ -43,8 +42,6 @@ def measure_volume_gain(
         the slope too small.
     seed
         Of the draws, one a pair.
-    n_pairs
-        Pairs of visits, spread over the bank.
 
     Returns
     -------
@@ -54,7 +51,7 @@ def measure_volume_gain(
     """
     model = BrlpModel(config, dict(networks))
     pairs = build_visit_pairs(bank.index, config)
-    chosen = np.arange(0, len(pairs), max(1, len(pairs) // n_pairs))
+    chosen = np.arange(0, len(pairs), max(1, len(pairs) // _N_PAIRS))
     shown = [_predict_change(model, bank, pairs, int(k), seed) for k in chosen]
     return {
         region: max(_LEAST_GAIN, _fit_slope(_find_true(bank, pairs.rows[chosen], region), found))

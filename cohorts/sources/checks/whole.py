@@ -1,6 +1,7 @@
 """What must hold before a cohort is trusted: every problem at once, then a refusal."""
 
 from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 
@@ -10,6 +11,9 @@ from cohorts.sources.checks.people import check_people
 from cohorts.sources.checks.visits import check_visits
 from cohorts.sources.checks.volumes import check_volumes
 from cohorts.sources.records import Problem, Records
+
+_N_SHOWN: Final = 3
+"""Rows that are named where many have the same problem."""
 
 
 def check_records(records: Records) -> None:
@@ -78,26 +82,24 @@ def require_people(frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
         raise CohortError(*rejected["problem"], "Nobody is left: every person has a problem.")
 
 
-def group_problems(problems: list[Problem], *, n_shown: int = 3) -> list[str]:
+def group_problems(problems: list[Problem]) -> list[str]:
     """Return one sentence for each different problem, with its first rows where there are many.
 
     Parameters
     ----------
     problems
         In the order in which they were found.
-    n_shown
-        How many rows are named.
     """
     groups: dict[tuple[str, str | None, str | None], list[Problem]] = {}
     for problem in problems:
         groups.setdefault((problem.message, problem.file, problem.column), []).append(problem)
-    return [_tell(group, n_shown) for group in groups.values()]
+    return [_tell(group) for group in groups.values()]
 
 
-def _tell(group: list[Problem], n_shown: int) -> str:
+def _tell(group: list[Problem]) -> str:
     if len(group) == 1:
         return str(group[0])
-    rows = [problem.row for problem in group if problem.row is not None][:n_shown]
+    rows = [problem.row for problem in group if problem.row is not None][:_N_SHOWN]
     people = list(dict.fromkeys(problem.participant_id for problem in group))
     named = f", first {', '.join(map(str, rows))}" if rows else ""
     count = f"{len(group)} rows{named}; {len(people)} people, first {people[0]}"

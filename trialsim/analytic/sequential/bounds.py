@@ -125,13 +125,12 @@ def _solve_jointly(looks: Looks, level: float, power: float) -> Solution:
     return solve_with(constant)
 
 
-def _search_drift(
-    follow: Callable[[float], Bounds], power: float, near: float = 3.0, *, width: float = 0.25
-) -> Solution:
+def _search_drift(follow: Callable[[float], Bounds], power: float, near: float = 3.0) -> Solution:
     @cache
     def compute_power(drift: float) -> float:
         return follow(drift).power
 
+    width = 0.25
     low, high = max(near - width, 0.0), near + width
     while compute_power(high) < power:
         low, high, width = high, high + 4 * width, 4 * width

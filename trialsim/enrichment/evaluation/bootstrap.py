@@ -102,8 +102,8 @@ def deal_bags(
     ]
 
 
-def compute_interval(values: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
-    """Return the percentile interval over the first axis, ignoring NaN.
+def compute_interval(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the 95 % percentile interval over the first axis, ignoring NaN.
 
     NaN where all are, where fewer than 200 samples were drawn, where nothing varies.
 
@@ -111,10 +111,8 @@ def compute_interval(values: FloatArray, *, level: float = LEVEL) -> tuple[Float
     ----------
     values
         (n_bootstrap, ...).
-    level
-        Coverage, 0-1.
     """
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     if len(values) < MIN_SAMPLES or np.isnan(values).all():
         nothing = np.full(values.shape[1:], np.nan)
         return nothing, nothing
@@ -124,15 +122,15 @@ def compute_interval(values: FloatArray, *, level: float = LEVEL) -> tuple[Float
 
 
 def compute_score_interval(
-    successes: FloatArray, trials: IntArray, *, level: float = LEVEL
+    successes: FloatArray, trials: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return Wilson's score interval of shares, which is never of no width.
+    """Return Wilson's 95 % score interval of shares, which is never of no width.
 
     References
     ----------
     Wilson 1927 (J Am Stat Assoc 22:209).
     """
-    z = float(ndtri((1 + level) / 2))
+    z = float(ndtri((1 + LEVEL) / 2))
     share, total = successes / trials, trials + z**2
     center = (successes + z**2 / 2) / total
     half = z / total * np.sqrt(trials * share * (1 - share) + z**2 / 4)
