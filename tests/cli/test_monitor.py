@@ -290,6 +290,7 @@ def test_a_plan_without_people_cannot_read_data(tmp_path: Path) -> None:
     for words, sentence in (
         (["--data", str(table)], "holds no maximum information"),
         (["--data", str(table), "--show", "blinded"], "holds no design effect"),
+        (["--data", str(table), "--show", "blinded", "--z", "1"], "leave --z"),
     ):
         code, _, err = run("monitor", plan, *words)
         assert code == 1

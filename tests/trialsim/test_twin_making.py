@@ -108,6 +108,8 @@ def test_people_who_cannot_tell_how_twins_err_are_refused(
         make_twins(people, months=MONTHS, predictions=path, errors_of=people)
     with pytest.raises(DesignError, match="The predictions hold nobody of"):
         make_twins(people, months=MONTHS, predictions=path, errors_of=archive)
+    with pytest.raises(DesignError, match="--model picks among predictions"):
+        make_twins(people, months=MONTHS, archive=archive, model_id="brlp-mini")
     with pytest.raises(DesignError, match="leave --errors-of out"):
         make_twins(people, months=MONTHS, archive=archive, errors_of=archive)
     few = archive.select(list(archive.participants["participant_id"])[:20])

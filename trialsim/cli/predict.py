@@ -50,8 +50,14 @@ def predict(asked: Asked) -> None:
 
     if any(asked.further.values()):
         from trialsim.cli.answering.progress import show_progress
+        from trialsim.errors import DesignError
         from trialsim.study.shards import predict_shard
 
+        if asked.output is not None or asked.as_json:
+            raise DesignError(
+                "Tables are there once all shares are joined: leave --output and --json out of a "
+                "share, and give them to `trialsim predict` after `trialsim study join`."
+            )
         shard, people = asked.further["shard"], asked.further["participant_label"] or ()
         with show_progress(quiet=asked.quiet) as listener:
             n_done = predict_shard(

@@ -65,6 +65,11 @@ def judge_trial(
     if show == "blinded":
         if data is None:
             raise DesignError("--show blinded needs --data, the trial's table so far.")
+        if z or information or se:
+            raise DesignError(
+                "--show blinded tells sizes and variances of --data alone: leave --z, "
+                "--information and --se out."
+            )
         return dict(summarize_blinded(data, endpoint, planned))
     values, shares = list(z), _read_shares(planned, information, se)
     if data is not None:

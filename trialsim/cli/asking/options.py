@@ -62,6 +62,33 @@ def name_command(
     return command
 
 
+def refuse_typed(context: typer.Context, *names: str, reason: str) -> None:
+    """Refuse options that were typed where they would change nothing.
+
+    Parameters
+    ----------
+    context
+        The command's.
+    *names
+        Of its parameters.
+    reason
+        What the options are for; ends the sentence.
+
+    Raises
+    ------
+    DesignError
+        Naming those that were typed.
+    """
+    from trialsim.errors import DesignError
+
+    flags = {one.name: one.opts[0] for one in context.command.params}
+    # told by its name: typer has a click of its own, which is not to be imported
+    sources = {name: context.get_parameter_source(name) for name in names}
+    typed = [flags[name] for name, one in sources.items() if one and one.name == "COMMANDLINE"]
+    if typed:
+        raise DesignError(f"{', '.join(typed)}: {reason}.")
+
+
 def split_numbers(text: str, *, gaps: bool = False) -> list[float]:
     """Return the numbers of a list with commas.
 

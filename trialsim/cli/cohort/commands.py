@@ -1,7 +1,7 @@
 """The commands under `trialsim cohort`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,9 +19,6 @@ from trialsim.cli.cohort.from_dicom import from_dicom
 from trialsim.cli.cohort.source import READING, SourceArgument, load_source
 from trialsim.cli.cohort.summary import print_summary
 from trialsim.cli.cohort.synthesize import synthesize
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(synthesize)

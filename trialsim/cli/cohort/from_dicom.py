@@ -1,12 +1,9 @@
 """`trialsim cohort from-dicom`: scans of DICOM series."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 
 def from_dicom(

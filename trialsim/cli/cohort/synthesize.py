@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.asking.options import split_numbers, split_words
+from trialsim.cli.asking.options import refuse_typed, split_numbers, split_words
 from trialsim.cli.asking.recording import QuietOption, SeedOption
 from trialsim.cli.cohort.signal import Signal
 from trialsim.cli.cohort.synthesizing import (
@@ -17,6 +17,7 @@ from trialsim.cli.cohort.synthesizing import (
 
 
 def synthesize(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder to write.")],
     participants: Annotated[
         int, typer.Option("--participants", "--people", "-n", min=1, help="How many people.")
@@ -89,6 +90,11 @@ def synthesize(
         raise CohortError(f"--label takes letters and digits, got {label!r}.")
     if (label_maps is not None or whole_head) and not images:
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
+    if not images:
+        refuse_typed(context, "resolution", reason="scans have voxels; add --images")
+    if not trial:
+        course_of_trial = ("slowing", "share_treated", "dropout")
+        refuse_typed(context, *course_of_trial, reason="a finished trial has these; add --trial")
     contrasts = split_words(channels)
     if contrasts != ["T1w"] and (trial or not images):
         raise CohortError("--channels are of scans: add --images, and leave --trial out.")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.asking.options import refuse_typed
 from trialsim.cli.asking.recording import MeasuredByOption
 
 
@@ -37,6 +38,7 @@ class BaselineChoice(StrEnum):
 
 
 def train(
+    context: typer.Context,
     stage: Annotated[TrainingStage, typer.Argument(help="What to train.")],
     name: Annotated[
         BaselineChoice | None,
@@ -100,6 +102,9 @@ def train(
                 f"Say which baseline ({', '.join(BaselineChoice)}), and whom it learns from: "
                 "`trialsim train baseline image_regression --data archive`."
             )
+        refuse_typed(
+            context, "config", "label_maps", reason="for networks, not for a baseline; leave it out"
+        )
         with show_bar(quiet=quiet) as advance:
             train_baseline(
                 name.value,
@@ -115,6 +120,9 @@ def train(
         return
     if name is not None:
         raise DesignError(f"{name.value} is a baseline: `trialsim train baseline {name.value}`.")
+    refuse_typed(
+        context, "archive", "horizon", "model", reason="for `train baseline` alone; leave it out"
+    )
     recipe = load_recipe(config)
     # of several processes, one tells how far all are
     speaks = is_first_process()

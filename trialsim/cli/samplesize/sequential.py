@@ -1,19 +1,17 @@
 """`trialsim samplesize sequential`: when to look, what stops the trial, what it costs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.options import refuse_typed, split_numbers
 from trialsim.cli.samplesize.answering import Json
 from trialsim.cli.samplesize.bounds import read_boundary, read_looks
 
-if TYPE_CHECKING:
-    pass
-
 
 def sequential(
+    context: typer.Context,
     looks: Annotated[
         str, typer.Option(help="Shares ending at 1, or calendar months before the last look.")
     ] = "0.5,1",
@@ -84,6 +82,10 @@ def sequential(
     from trialsim.cli.answering.printing import print_looks
     from trialsim.study.calculators.looks import plan_sequential
 
+    if delta is None and sd is None:
+        placing = ("visits_months", "rho", "accrual_per_month", "dropout", "n_total")
+        reason = "they place looks in time; add --delta and --sd"
+        refuse_typed(context, *placing, "allocation_ratio", reason=reason)
     boundaries: dict[str, Any] = {
         "efficacy": read_boundary(efficacy),
         "efficacy_parameter": efficacy_parameter,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.printing import print_table
+from trialsim.cli.asking.options import refuse_typed
 from trialsim.cli.asking.recording import DEFAULT_STUDY, JsonOption, QuietOption
 
 StudyArgument = Annotated[Path, typer.Argument(help="The study file.")]
@@ -20,6 +21,7 @@ class FileFormat(StrEnum):
 
 
 def export(
+    context: typer.Context,
     study: StudyArgument = DEFAULT_STUDY,
     out: Annotated[
         Path, typer.Option("--out", "--output", help="The folder for the files.")
@@ -44,6 +46,10 @@ def export(
     from reports.store.export import write_study_tables
     from reports.store.study import Study
 
+    if r_script:
+        refuse_typed(context, "bundle", reason="a bundle holds no script; write one at a time")
+    if r_script or bundle:
+        refuse_typed(context, "file_format", reason="of tables alone; leave it out")
     if r_script:
         from trialsim.study.r_script import write_r_script
         from trialsim.study.result import StudyResult

@@ -83,7 +83,8 @@ def make_twins(
     Raises
     ------
     DesignError
-        No months, months at or before baseline, both sources, somebody of the trial among
+        No months, months at or before baseline, both sources, a model's
+        name beside an archive or auxiliary model, somebody of the trial among
         `errors_of`, or what the sources refuse.
     CohortError
         Volumes of several tools, or scans as nobody had who is learned from, and nothing stated.
@@ -95,6 +96,11 @@ def make_twins(
     if sum(source is not None for source in (archive, auxiliary, predictions)) > 1:
         raise DesignError(
             "Twins come from an archive, an auxiliary model or predictions: give one of them."
+        )
+    if model_id is not None and (archive is not None or auxiliary is not None):
+        raise DesignError(
+            "--model picks among predictions, which an archive or auxiliary model does without: "
+            "leave it out."
         )
     section, notes = asked or CohortSection(path=Path()), list[str]()
     own = settle(section, notes, {TRIAL: people})
