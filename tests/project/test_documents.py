@@ -107,6 +107,24 @@ def test_commands_have_the_options_shown() -> None:
     assert [line for line in shown if ask_help(line)] == []
 
 
+def list_options(document: Path) -> set[str]:
+    prose = re.sub(
+        r"^```.*?^```|^ {4}.*?$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S
+    )
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+(?![\w-])", prose))
+
+
+def test_options_named_in_sentences_exist() -> None:
+    homes = [DOCS / "cli.md", ROOT / "trialsim/cli/bids_options.py"]
+    homes += (ROOT / "benchmarks").glob("*.py")
+    known = "\n".join(home.read_text(encoding="utf-8") for home in homes)
+    # what containers are started with is not ours
+    ours = [document for document in (README, *TUTORIALS, *OTHERS) if document.stem != "containers"]
+    named = {option for document in ours for option in list_options(document)}
+    assert len(named) > 50
+    assert [one for one in sorted(named) if not re.search(rf"{one}(?![\w-])", known)] == []
+
+
 def test_an_option_that_no_command_has_would_be_noticed() -> None:
     assert ask_help("cohort import people.csv cohort --no-such-option") == 2
     assert ask_help("cohort no-such-command") == 2
