@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from trialsim.costs import Costs
 from trialsim.design_checks import EVENTS, OutcomeSource, find_design_problems
 from trialsim.errors import DesignError
 from trialsim.events import DropOut, Event, Rate, compute_remaining, read_rate
+from trialsim.plain_values import build_from_values
 from trialsim.sites import Sites
 from trialsim.stated import AssumedDecline, StatedCalibration
 from trialsim.units import Unit
@@ -242,16 +243,12 @@ def build_design(values: Mapping[str, Any], *, source: str = "design") -> TrialD
     DesignError
         A key is unknown, a value cannot be.
     """
-    _refuse_unknown(values, TrialDesign, source)
-    try:
-        parts = {
-            name: _build_part(kind, values[name], f"{source}, {name}")
-            for name, kind in _PARTS
-            if name in values
-        }
-        return TrialDesign(**{**values, **parts})
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+    parts = {
+        name: _build_part(kind, values[name], f"{source}, {name}")
+        for name, kind in _PARTS
+        if name in values
+    }
+    return build_from_values(TrialDesign, {**values, **parts}, source)
 
 
 def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
@@ -262,24 +259,10 @@ def build_costs(values: Mapping[str, Any], *, source: str = "costs") -> Costs:
     DesignError
         A key is unknown, a value cannot be.
     """
-    _refuse_unknown(values, Costs, source)
-    try:
-        return Costs(**values)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+    return build_from_values(Costs, values, source)
 
 
 def _build_part(kind: type[Any], value: Any, source: str) -> Any:
     first = "n" if kind is Sites else "control"
     table = value if isinstance(value, Mapping) else {first: value}
-    _refuse_unknown(table, kind, source)
-    return kind(**table)
-
-
-def _refuse_unknown(values: Mapping[str, Any], kind: type[Any], source: str) -> None:
-    known = [one.name for one in fields(kind)]
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise DesignError(
-            *(f"{source}: {key} is not known; there are {', '.join(known)}." for key in unknown)
-        )
+    return build_from_values(kind, table, source)

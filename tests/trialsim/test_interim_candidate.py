@@ -162,7 +162,7 @@ def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "looks is missing"),
+        ({}, r"looks is missing, such as \[0.5, 1\]"),
         ({"looks": [0.5, 1], "look": 2}, "look is not known; there are looks"),
         ({"looks": [0.5, 1], "by": "people"}, "by must be one of months"),
         ({"looks": ["early"]}, "wrong type"),

@@ -357,7 +357,7 @@ def test_a_run_in_costs_two_scans_and_its_months() -> None:
         ({"speed": 1}, "speed is not known; there are fractions_enrolled"),
         ({"allocation_ratios": []}, "at least one ratio, got none"),
         ({"visits_months": "soon"}, "wrong type"),
-        ({"stages": [{"cost": 1}]}, "a stage has no name"),
+        ({"stages": [{"cost": 1}]}, "optimize.stages: name is missing"),
         ({"stages": [{"name": "PET"}]}, "give exactly one of measure"),
         ({"stages": [{"name": "PET", "correlation": 1.0}]}, "between -1 and 1"),
         ({"stages": [{"name": "PET", "correlation": 0.1, "cost": 1e308}]}, "at most 1e.12"),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from trialsim.errors import DesignError
+from trialsim.plain_values import build_from_values
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,4 @@ def build_accrual(values: Mapping[str, Any], *, source: str = "accrual") -> Accr
     DesignError
         A key is unknown or missing, a value cannot be.
     """
-    known = [one.name for one in fields(AccrualPlan)]
-    problems = [
-        f"{source}: {key} is not known; there are {', '.join(known)}."
-        for key in values
-        if key not in known
-    ]
-    problems += [f"{source}: {key} is missing." for key in known[:2] if key not in values]
-    if problems:
-        raise DesignError(*problems)
-    try:
-        return AccrualPlan(**values)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+    return build_from_values(AccrualPlan, values, source)

@@ -1,11 +1,12 @@
 """The plan of a trial's looks, as a protocol's `[interim]` table holds it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from math import inf
 from typing import Any, Literal
 
 from trialsim.errors import DesignError
+from trialsim.plain_values import build_from_values
 
 Boundary = str | Mapping[str, Any]
 
@@ -118,15 +119,4 @@ def build_interim(values: Mapping[str, Any], *, source: str = "interim") -> Inte
     DesignError
         A key is unknown or missing, a value cannot be.
     """
-    known = [one.name for one in fields(InterimPlan)]
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise DesignError(
-            *(f"{source}: {key} is not known; there are {', '.join(known)}." for key in unknown)
-        )
-    if "looks" not in values:
-        raise DesignError(f"{source}: looks is missing; list them, such as [0.5, 1].")
-    try:
-        return InterimPlan(**values)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+    return build_from_values(InterimPlan, values, source, examples={"looks": "[0.5, 1]"})

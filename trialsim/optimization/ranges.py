@@ -10,6 +10,7 @@ from trialsim.analyses import ANALYSES
 from trialsim.costs import MOST_MONEY
 from trialsim.errors import DesignError
 from trialsim.optimization.screening_stages import ScreeningStage, build_stage
+from trialsim.plain_values import build_from_values
 
 _MOST_SCHEDULES: Final = 50_000
 """Out of how many the search takes place; each is combined with all choices of people."""
@@ -170,17 +171,8 @@ def build_ranges(values: Mapping[str, Any], *, source: str = "optimize") -> Sear
     DesignError
         A key is unknown, a value cannot be.
     """
-    known = [one.name for one in fields(SearchRanges)]
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise DesignError(
-            *(f"{source}: {key} is not known; there are {', '.join(known)}." for key in unknown)
-        )
     stages = tuple(build_stage(one, source=f"{source}.stages") for one in values.get("stages", ()))
-    try:
-        return SearchRanges(**{**values, "stages": stages})
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+    return build_from_values(SearchRanges, {**values, "stages": stages}, source)
 
 
 def _list_half_years(last: float) -> Iterator[float]:

@@ -9,7 +9,7 @@ and with the other stages.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, Literal
 
@@ -20,6 +20,7 @@ from trialsim.analysis.result import Floats
 from trialsim.costs import MOST_MONEY
 from trialsim.errors import DesignError
 from trialsim.optimization.paths import PathStage, ScreeningPath
+from trialsim.plain_values import build_from_values
 
 MOST_CHOICES: Final = 400
 """Combinations of thresholds that are tried."""
@@ -101,20 +102,7 @@ def build_stage(values: Mapping[str, Any], *, source: str) -> ScreeningStage:
     DesignError
         A key is unknown or missing, a value cannot be.
     """
-    known = [one.name for one in fields(ScreeningStage)]
-    problems = [
-        f"{source}: {key} is not known; there are {', '.join(known)}."
-        for key in values
-        if key not in known
-    ]
-    if "name" not in values:
-        problems.append(f"{source}: a stage has no name.")
-    if problems:
-        raise DesignError(*problems)
-    try:
-        return ScreeningStage(**values)
-    except (TypeError, ValueError) as error:
-        raise DesignError(f"{source}: a value has the wrong type ({error}).") from error
+    return build_from_values(ScreeningStage, values, source)
 
 
 @dataclass(frozen=True)
