@@ -1,19 +1,20 @@
 """The work of a BIDS App: people are predicted one by one, then joined, ranked and written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cohorts.files.atomic import write_file
 from cohorts.files.bids_output import find_version, format_label
 from trialsim.errors import DesignError
-from trialsim.study.job import Job, Progress
+from trialsim.study.job import Job
 from trialsim.study.making import STUDY, Listener, make_study
 from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.result import StudyResult
 from trialsim.study.steps.elsewhere import predict_elsewhere
 from trialsim.study.steps.prediction import (
     check_prediction,
+    count_predictions,
     estimate_one,
     list_prediction_options,
 )
@@ -91,8 +92,7 @@ def predict_participants(
     if (workers := job.find_workers(estimate_one(job, section) * n_people)) is not None:
         predict_elsewhere(workers, job, cohort, options)
     total = n_people * len(protocol.horizons_months)
-    advance = _count(listener.on_progress, total)
-    found = predict_cohort(job.model, cohort, **options, on_progress=advance)
+    found = predict_cohort(job.model, cohort, **options, on_progress=count_predictions(job, total))
     failed = dict(zip(found.failures["participant_id"], found.failures["problem"], strict=True))
     rejected = cohort.rejected.groupby("participant_id")["problem"].agg(" ".join)
     failed |= {str(name): str(problem) for name, problem in rejected.items()}
@@ -169,14 +169,3 @@ def _log(out: Path, participant_id: str, kind: str, lines: Sequence[str]) -> Non
     path.unlink(missing_ok=True)
     if lines:
         write_file(path, "".join(f"{line}\n" for line in lines).encode())
-
-
-def _count(on_progress: Progress, total: int) -> Callable[[float], None]:
-    done = 0.0
-
-    def advance(amount: float) -> None:
-        nonlocal done
-        done += amount
-        on_progress("Predicting", done, total)
-
-    return advance

@@ -21,6 +21,7 @@ from trialsim.study.result import StudyResult
 from trialsim.study.steps.order import list_steps
 from trialsim.study.steps.prediction import (
     check_prediction,
+    count_predictions,
     list_prediction_options,
     locate_predictions,
 )
@@ -87,16 +88,12 @@ def predict_shard(
     job.folder.mkdir(parents=True, exist_ok=True)
     asked = json.dumps(describe_values(protocol, job.folder), indent=2, sort_keys=True)
     write_file(job.folder / QUESTION, f"{asked}\n".encode())
-    total, done = len(cohort.participants) * len(protocol.horizons_months) / part.of, 0.0
-
-    def advance(amount: float) -> None:
-        nonlocal done
-        done += amount
-        job.on_progress("Predicting", done, total)
-
+    total = len(cohort.participants) * len(protocol.horizons_months) / part.of
     folder = locate_predictions(job, fingerprints["predict"])
     options = list_prediction_options(job, section, folder)
-    found = predict_cohort(job.model, cohort, part=part, **options, on_progress=advance)
+    found = predict_cohort(
+        job.model, cohort, part=part, **options, on_progress=count_predictions(job, total)
+    )
     for row in found.failures.itertuples():
         listener.tell(f"Not predicted: {row.participant_id}: {row.problem}")
     own = cohort.select(list(found.scan_checks["participant_id"]))

@@ -1,7 +1,7 @@
 """The step that predicts what the screened people's brains will look like."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -202,17 +202,11 @@ def predict_and_note(
     """
     from brlp_models.prediction.cohort import predict_cohort
 
-    total, done = len(cohort.participants) * len(options["horizons_months"]), 0.0
-
-    def advance(amount: float) -> None:
-        nonlocal done
-        done += amount
-        job.on_progress("Predicting", done, total)
-
+    total = len(cohort.participants) * len(options["horizons_months"])
     seconds = estimate_one(job, job.prediction) * len(cohort.participants)
     if (workers := job.find_workers(seconds)) is not None:
         predict_elsewhere(workers, job, cohort, options)
-    found = predict_cohort(job.model, cohort, **options, on_progress=advance)
+    found = predict_cohort(job.model, cohort, **options, on_progress=count_predictions(job, total))
     run.note(
         model_id=job.model.model_id,
         precision=job.model.precision,
@@ -221,6 +215,18 @@ def predict_and_note(
         failures=found.failures.to_dict("records"),
     )
     return found
+
+
+def count_predictions(job: Job, total: float) -> Callable[[float], None]:
+    """Return what is told of finished predictions, and tells how many of `total` they are."""
+    done = 0.0
+
+    def advance(amount: float) -> None:
+        nonlocal done
+        done += amount
+        job.on_progress("Predicting", done, total)
+
+    return advance
 
 
 def locate_predictions(job: Job, fingerprint: str) -> Path:
