@@ -113,6 +113,8 @@ def test_the_log_is_json_without_names(tmp_path: Path) -> None:
 
 
 def test_nothing_is_logged_unless_asked() -> None:
+    start_logging(verbose=True, file=None, as_json=False)
+    assert RUNNER.invoke(app, ["study", "info", "none.duckdb"]).exit_code == 1
     assert all(not logging.getLogger(room).handlers for room in ROOMS)
 
 

@@ -132,7 +132,11 @@ def test_ids_are_unique_and_links_lead_somewhere(html: str) -> None:
 
 
 def test_page_asks_for_nothing_from_outside(html: str) -> None:
-    assert all(link.startswith(("#", "data:")) for link in parse(html).links)
+    links = parse(html).links
+    assert links
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data:;" in html
+    assert not re.search(r"@import|url\((?!['\"]?(#|data:))", html)
 
 
 def test_synthetic_data_are_called_that_everywhere(html: str) -> None:

@@ -194,6 +194,9 @@ def test_impossible_twins_are_told(archive: Cohort, trial: SyntheticTrial, tmp_p
     people = trial.baseline
     with pytest.raises(DesignError, match="within 3 months of month 60; at least 30 are needed"):
         predict_from_archive(people, archive, months=[60.0])
+    early = synthesize_table(40, rng=np.random.default_rng(3), visits_months=[0, 5])[0]
+    with pytest.raises(DesignError, match="has 0 people with a visit within 1 months of month 2;"):
+        predict_from_archive(people, early, months=[2.0])
     with pytest.raises(DesignError, match="150 people are in the trial and in the archive"):
         predict_from_archive(people, people, months=MONTHS)
     with pytest.raises(DesignError, match="must list the visits after baseline"):

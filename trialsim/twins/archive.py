@@ -50,7 +50,6 @@ def predict_from_archive(
     *,
     months: Sequence[float],
     endpoint: str = "hippocampus",
-    window_months: float = WINDOW_MONTHS,
 ) -> ArchiveTwins:
     """Return the untreated volume of each person at each month, with its sd.
 
@@ -68,8 +67,6 @@ def predict_from_archive(
         The trial's visits after baseline.
     endpoint
         A region.
-    window_months
-        How far from a month a visit of the archive may be; see `cohorts.visits`.
 
     Raises
     ------
@@ -84,12 +81,13 @@ def predict_from_archive(
     z_own, z_known = _build_features(own, names), _build_features(known, names)
     parts, errors, counts = [], {}, {}
     for month in months:
-        change = _measure(archive, endpoint, month, window_months).reindex(known.index)
+        change = _measure(archive, endpoint, month).reindex(known.index)
         usable = change.notna().to_numpy() & z_known.notna().all(axis=1).to_numpy()
         if usable.sum() < MIN_PEOPLE:
             raise DesignError(
                 f"The archive has {int(usable.sum())} people with a visit within "
-                f"{window_months:g} months of month {month:g}; at least {MIN_PEOPLE} are needed."
+                f"{_choose_window(month):g} months of month {month:g}; at least {MIN_PEOPLE} are "
+                "needed."
             )
         x, y = z_known[usable].to_numpy(), change[usable].to_numpy(dtype=float)
         fitted = _cross_validate(x, y)
@@ -114,9 +112,7 @@ def predict_from_archive(
     )
 
 
-def correlate_errors(
-    twins: pd.DataFrame, known: Cohort, *, endpoint: str, window_months: float = WINDOW_MONTHS
-) -> pd.DataFrame:
+def correlate_errors(twins: pd.DataFrame, known: Cohort, *, endpoint: str) -> pd.DataFrame:
     """Return how the errors of twins of people whose course is known correlate over visits.
 
     Parameters
@@ -127,8 +123,6 @@ def correlate_errors(
         Untreated people with follow-up, whom the model did not learn from.
     endpoint
         A region.
-    window_months
-        How far from a month a visit may be; see `cohorts.visits`.
 
     Returns
     -------
@@ -145,13 +139,14 @@ def correlate_errors(
     for month in np.unique(twins["months"].to_numpy(dtype=float)):
         at = twins[twins["months"] == month].set_index("participant_id")["predicted_mm3"]
         predicted = 100 * (at / baseline.reindex(at.index) - 1)
-        change = _measure(known, endpoint, month, window_months)
+        change = _measure(known, endpoint, month)
         errors[month] = change.reindex(at.index) - predicted
         n = int(errors[month].notna().sum())
         if n < MIN_PEOPLE:
             raise DesignError(
-                f"{n} people of {known.name} have a twin and a visit within {window_months:g} "
-                f"months of month {month:g}; their errors correlate from {MIN_PEOPLE} on."
+                f"{n} people of {known.name} have a twin and a visit within "
+                f"{_choose_window(month):g} months of month {month:g}; their errors correlate from "
+                f"{MIN_PEOPLE} on."
             )
     return _correlate(pd.DataFrame(errors), endpoint)
 
@@ -209,9 +204,14 @@ def _build_features(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(features, index=table.index).astype(float)
 
 
-def _measure(archive: Cohort, endpoint: str, month: float, window: float) -> pd.Series:
+def _choose_window(month: float) -> float:
+    """Return how far from a month a visit that stands for it may be, and is after baseline."""
+    return min(WINDOW_MONTHS, month / 2)
+
+
+def _measure(archive: Cohort, endpoint: str, month: float) -> pd.Series:
     """Return the percent change by a month, for who has a visit near it."""
-    measured = archive.change(endpoint, month, window_months=min(window, month / 2))
+    measured = archive.change(endpoint, month, window_months=_choose_window(month))
     measured = measured.set_index("participant_id")
     # a visit a week early has had a week less of decline
     scaled: pd.Series = measured["change_percent"] * month / measured["months"]
