@@ -33,6 +33,7 @@ from trialsim.optimization.screening_stages import (
 from trialsim.optimization.search import Optimization, optimize_design, prepare_search
 from trialsim.simulation import build_trajectories
 from trialsim.simulation.outcomes import GrowthModel
+from trialsim.simulation.streams import draw_arm
 from trialsim.workers.digest import compute_digest
 from trialsim.workers.spread import Arrays
 
@@ -119,7 +120,19 @@ def test_a_run_in_leaves_the_people_whom_its_slope_chooses() -> None:
     assert np.allclose(np.cov(chosen.T), covariance, atol=error)
     mean = found.expect_change(24.0)[0]
     assert slope[steepest].mean() * 24 == pytest.approx(mean, abs=0.01 * abs(mean))
-    assert np.allclose(DrawnVisits(np.zeros(3), np.eye(4)).covariance, np.eye(4))
+
+
+def test_drawn_visits_have_the_change_and_the_covariance_of_their_lines() -> None:
+    visits, n = DrawnVisits.of(Courses.of(make_model()), DESIGN), 100_000
+    people = visits.simulate(
+        draw_arm(range(1), seed=1, arm=0, n_people=n, n_normals=visits.n_normals)
+    )
+    found = np.column_stack([people.outcome[0], people.score[0]])
+    # four standard errors
+    error = 4 * np.abs(visits.covariance).max() * np.sqrt(2 / n)
+    assert np.allclose(np.cov(found.T), visits.covariance, atol=error)
+    error = 4 * np.sqrt(np.diag(visits.covariance) / n)
+    assert (np.abs(found.mean(axis=0) - [*visits.true_change, 0.0]) < error).all()
 
 
 def test_lines_are_found_again_in_their_own_covariance() -> None:
