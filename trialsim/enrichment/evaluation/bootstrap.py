@@ -24,6 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 LEVEL = 0.95
+N_BOOTSTRAP = 1000
 
 MIN_SAMPLES = 200
 """Fewer samples carry no 95 % interval: five of them lie beyond each end of 200."""

@@ -15,6 +15,7 @@ import pandas as pd
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.evaluation.bootstrap import (
     MIN_SAMPLES,
+    N_BOOTSTRAP,
     FloatArray,
     IntArray,
     compute_interval,
@@ -28,8 +29,6 @@ from trialsim.enrichment.selection import rank_scores
 from trialsim.enrichment.strategies.registry import order_strategies
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.errors import DesignError
-
-N_BOOTSTRAP = 1000
 
 # A bag whose people are too few to place a cut-off as finely as everyone does makes intervals
 # wide: 1 % at 10,000 of 20,000 people, 5 % at 5,000.

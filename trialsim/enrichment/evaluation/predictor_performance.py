@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from cohorts.keys import is_among
 from trialsim.enrichment.definition import FastProgressorDefinition
 from trialsim.enrichment.evaluation.bootstrap import (
+    N_BOOTSTRAP,
     FloatArray,
     IntArray,
     compute_interval,
@@ -23,7 +24,6 @@ from trialsim.enrichment.strategies.registry import STRATEGIES
 from trialsim.enrichment.truth import TrueDecline
 from trialsim.ordering import sort_places
 
-N_BOOTSTRAP = 1000
 _SMALLEST_BAG, _GROWTH = 2_500, 0.7
 SUBGROUPS = ("site", "diagnosis", "sex")
 
