@@ -81,6 +81,8 @@ def test_interval_names_its_ends(low: float, high: float, expected: str) -> None
 def test_ends_in_different_units_are_not_joined_by_a_dash() -> None:
     shown = formats.show_interval(35_271, 4_490_000, formats.show_money)
     assert shown == f"35,271 to 4.49{NBSP}million"
+    shown = formats.show_interval(-4_490_000, 35_271, formats.show_money)
+    assert shown == f"\u22124.49{NBSP}million to 35,271"
 
 
 @pytest.mark.parametrize(
