@@ -49,6 +49,19 @@ def test_archive_twins_know_decline_and_how_far_they_err(
     assert last["sd_mm3"].nunique() > 100
 
 
+def test_a_late_visit_of_the_archive_has_had_more_decline(
+    archive: Cohort, trial: SyntheticTrial
+) -> None:
+    months = 1.05 * archive.visits["months_from_baseline"]
+    late = replace(archive, visits=archive.visits.assign(months_from_baseline=months))
+    tables = [
+        predict_from_archive(trial.baseline, one, months=[24.0]).table for one in (archive, late)
+    ]
+    first = trial.baseline.baseline()["hippocampus_mm3"]
+    lost, less = (first - one.set_index("participant_id")["predicted_mm3"] for one in tables)
+    assert less.to_numpy() == pytest.approx(lost.to_numpy() / 1.05)
+
+
 def test_twins_read_nothing_after_baseline(archive: Cohort) -> None:
     rng = np.random.default_rng(13)
     people = synthesize_table(60, rng=rng, visits_months=[0, 12, 24], label="new")[0]
