@@ -95,6 +95,15 @@ def test_a_header_is_read_without_the_rest(tmp_path: Path) -> None:
         read_text_table(path)
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_cell_may_be_as_long_as_its_file(quote: str, tmp_path: Path) -> None:
+    long = "x" * 200_000
+    path = write(tmp_path / "p.csv", [f"{quote}{long}{quote}", "b"], separator=",")
+    assert load_cohort(path).participants["extra"].tolist() == [long, "b"]
+    write(path, ["a"], name=f"{quote}{long}{quote}", separator=",")
+    assert read_header(path) == [*PEOPLE, long]
+
+
 def test_quotes_around_a_whole_cell_are_not_part_of_it(tmp_path: Path) -> None:
     cohort = load_cohort(write(tmp_path / "p.tsv", ['"left, right"', '"say ""a"""']))
     assert cohort.participants["extra"].tolist() == ["left, right", 'say "a"']

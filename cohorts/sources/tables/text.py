@@ -98,6 +98,7 @@ def read_header(path: Path) -> list[str]:
     """Return the column names of a text table; empty where it has none."""
     # the first line may say what separates the names in the second
     text, separator, _ = _read_separated(_load(path, lines=2), path)
+    _lift_limit(text)
     names = next(csv.reader(text.splitlines()[:1], delimiter=separator), [])
     return [name.strip() for name in names]
 
@@ -172,6 +173,7 @@ def _split_plain(text: str, separator: str, first: int) -> pd.DataFrame | None:
 
 
 def _split_csv(text: str, path: Path, separator: str, first: int) -> Iterator[Row]:
+    _lift_limit(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = first
     try:
@@ -186,6 +188,11 @@ def _split_csv(text: str, path: Path, separator: str, first: int) -> Iterator[Ro
             f'a cell that must be closed before the next {_name(separator)}; write "" for a quote '
             "in a cell."
         ) from error
+
+
+def _lift_limit(text: str) -> None:
+    """Let a cell be as long as its text: without quotes it may be, too."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
 
 
 def _split_tabs(text: str, first: int) -> Iterator[Row]:
