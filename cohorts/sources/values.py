@@ -77,10 +77,15 @@ def _parse_column(
 def parse_text(values: pd.Series) -> pd.Series:
     """Return a column as stripped text, with NA for gaps and whole numbers without `.0`."""
     if pd.api.types.is_float_dtype(values):
-        text = values.map(lambda value: f"{value:.10g}", na_action="ignore").astype("str")
+        text = values.map(_write_number, na_action="ignore").astype("str")
     else:
         text = values.astype("str").str.strip()
     return text.mask(is_missing(values))
+
+
+def _write_number(value: float) -> str:
+    """Write a number as text: whole ones with all their digits, as they may name people."""
+    return f"{value:.0f}" if value.is_integer() else f"{value:.10g}"
 
 
 def blank_missing(frame: pd.DataFrame, codes: Iterable[str]) -> pd.DataFrame:

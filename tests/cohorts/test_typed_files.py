@@ -74,6 +74,24 @@ def test_missing_values_that_spss_declares_are_missing(tmp_path: Path) -> None:
 
 def write_workbook(path: Path, *sheets: list[list[Any]]) -> Path:
     book = openpyxl.Workbook()
+@pytest.mark.parametrize("suffix", [".xpt", ".sav", ".dta", ".parquet"])
+def test_names_of_many_digits_that_are_stored_as_numbers_stay_whole(
+    suffix: str, tmp_path: Path
+) -> None:
+    names = [123456789012345.0, 123456789012346.0, 2.5]
+    numbered = PEOPLE.rename(columns={"hippocampus": "hv"}).assign(ptid=names)
+    path = tmp_path / f"p{suffix}"
+    (WRITERS | {".parquet": pd.DataFrame.to_parquet})[suffix](numbered, str(path))
+    own = {str(name).lower(): str(name) for name in read_table(path)}
+    found = load_cohort(path, column_map={own["hv"]: "hippocampus_mm3", own["months"]: "month"})
+    assert [*found.participants["participant_id"]] == ["123456789012345", "123456789012346", "2.5"]
+    numbered.assign(ptid=[1e16, 1e16, 2.0]).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(
+        CohortError, match=r"got '10{16}', .* stored as text are exp.* rows, first 1"
+    ):
+        load_cohort(tmp_path / "p.parquet", column_map={"hv": "hippocampus_mm3"})
+
+
     for i, rows in enumerate(sheets):
         sheet = book.active if not i else book.create_sheet(f"more{i}")
         for row in rows:

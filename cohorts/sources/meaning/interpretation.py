@@ -51,6 +51,9 @@ BRAIN_PARTS: Final = (
 _AGES: Final = ("age_years", "baseline_age_years")
 _DETERMINANT: Final = "determinant"
 
+_WHOLE_BELOW: Final = 2.0**53
+"""Up to here a floating-point number tells each whole number from the next."""
+
 
 @dataclass(frozen=True)
 class Codings:
@@ -103,11 +106,19 @@ def interpret(records: Records, codings: Codings) -> None:
 
 def _read_participants(records: Records) -> None:
     frame = records.frame
-    people = parse_text(frame["participant_id"])
+    names = frame["participant_id"]
+    people = parse_text(names)
     unnamed = people.isna()
     stand_in = "(none, row " + frame[SOURCE_ROW].astype("str") + ")"
     frame["participant_id"] = people.mask(unnamed, stand_in)
     records.report(unnamed, "participant_id", "got nothing, an identifier is expected")
+    if pd.api.types.is_float_dtype(names):
+        records.report(
+            names.abs() >= _WHOLE_BELOW,
+            "participant_id",
+            "got {value}, of which a number keeps only the first 15 digits; identifiers stored as "
+            "text are expected",
+        )
 
 
 def _drop_unattended(records: Records) -> None:
