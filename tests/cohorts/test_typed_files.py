@@ -8,6 +8,8 @@ from typing import Any
 
 import openpyxl
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 from typer.testing import CliRunner
@@ -72,8 +74,6 @@ def test_missing_values_that_spss_declares_are_missing(tmp_path: Path) -> None:
     assert read_table(tmp_path / "p.sav")["mmse"].isna().tolist() == [False, True, False]
 
 
-def write_workbook(path: Path, *sheets: list[list[Any]]) -> Path:
-    book = openpyxl.Workbook()
 @pytest.mark.parametrize("suffix", [".xpt", ".sav", ".dta", ".parquet"])
 def test_names_of_many_digits_that_are_stored_as_numbers_stay_whole(
     suffix: str, tmp_path: Path
@@ -92,6 +92,8 @@ def test_names_of_many_digits_that_are_stored_as_numbers_stay_whole(
         load_cohort(tmp_path / "p.parquet", column_map={"hv": "hippocampus_mm3"})
 
 
+def write_workbook(path: Path, *sheets: list[list[Any]]) -> Path:
+    book = openpyxl.Workbook()
     for i, rows in enumerate(sheets):
         sheet = book.active if not i else book.create_sheet(f"more{i}")
         for row in rows:
@@ -144,6 +146,25 @@ def test_a_damaged_file_is_one_sentence(suffix: str, tmp_path: Path) -> None:
     path.write_bytes(b"\0not a file of any program" * 9)
     with pytest.raises(CohortError, match=f"p{suffix} could not be read as"):
         read_table(path)
+
+
+def test_a_parquet_file_that_no_table_of_people_is_gets_one_sentence(tmp_path: Path) -> None:
+    path, people = tmp_path / "p.parquet", pa.Table.from_pandas(PEOPLE)
+    pq.write_table(
+        people.append_column("age", people["age"]).append_column("dx", people["dx"]), path
+    )
+    with pytest.raises(CohortError) as told:
+        load_cohort(path)
+    assert str(told.value) == "p.parquet names columns twice: age, dx."
+    lists = pa.array([[1, 2], [3], None])
+    structs = pa.array([{"a": 1}, {"a": 2}, None])
+    pq.write_table(people.append_column("l", lists).append_column("s", structs), path)
+    with pytest.raises(CohortError) as told:
+        load_cohort(path)
+    assert str(told.value) == (
+        "p.parquet holds several values in a cell (l: list<element: int64>, s: struct<a: int64>): "
+        "write the table with one number or text in each cell, or without these columns."
+    )
 
 
 @pytest.mark.parametrize(("suffix", "package"), [(".sav", "pyreadstat"), (".xlsx", "openpyxl")])

@@ -7,13 +7,15 @@ through the same checks as a text table: each row has as many cells as the heade
 import datetime
 import re
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile, ZipFile
 
 import pandas as pd
 import pyarrow
+import pyarrow.parquet
 
 from cohorts.errors import CohortError
 from cohorts.sources.records import join_names
@@ -50,6 +52,9 @@ def read_typed_file(path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
+        schema = pyarrow.parquet.read_schema(path)
+        _refuse_repeated(schema.names, path)
+        _refuse_nested(schema, path)
         frame = pd.read_parquet(path)
     except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
         raise CohortError(f"{path.name} could not be read as Parquet: {error}.") from error
@@ -57,6 +62,16 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     if named or not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return _finish(frame, path, first_row=1)
+
+
+def _refuse_nested(schema: pyarrow.Schema, path: Path) -> None:
+    """Refuse columns of lists, structs and maps: no cell of a table of people holds several."""
+    nested = [f"{one.name}: {one.type}" for one in schema if pyarrow.types.is_nested(one.type)]
+    if nested:
+        raise CohortError(
+            f"{path.name} holds several values in a cell ({', '.join(join_names(nested))}): write "
+            "the table with one number or text in each cell, or without these columns."
+        )
 
 
 def _read_statistics(path: Path) -> pd.DataFrame:
@@ -166,11 +181,15 @@ def _show_cell(cell: object) -> str:
 
 def _finish(frame: pd.DataFrame, path: Path, *, first_row: int) -> pd.DataFrame:
     frame.columns = [str(name).strip() for name in frame.columns]
-    twice = frame.columns[frame.columns.duplicated()].unique()
-    if len(twice):
-        raise CohortError(f"{path.name} names columns twice: {', '.join(join_names(twice))}.")
+    _refuse_repeated(frame.columns, path)
     frame.index = pd.RangeIndex(first_row, len(frame) + first_row)
     return pd.concat([_simplify(frame[name]) for name in frame], axis=1)
+
+
+def _refuse_repeated(names: Iterable[str], path: Path) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise CohortError(f"{path.name} names columns twice: {', '.join(join_names(twice))}.")
 
 
 def _simplify(column: pd.Series) -> pd.Series:
