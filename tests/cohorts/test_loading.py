@@ -166,6 +166,44 @@ def test_a_number_after_w_is_a_wave_and_no_name_of_something_else_a_week(tmp_pat
     assert cohort.visits["months_from_baseline"].tolist() == [0, 12]
 
 
+@pytest.mark.parametrize(
+    ("columns", "first"),
+    [
+        ("hippocampus_mm3_bl,hippocampus_mm3_m12,dx_y0,dx_y1", "bl"),
+        ("dx_0mo,dx_12m,hippocampus_mm3,hippocampus_mm3_m12", "0mo"),
+        ("hippocampus_mm3_m00,hippocampus_mm3_m12,dx_baseline,dx_yr1", "m00"),
+        ("hippocampus_mm3_bl,hippocampus_mm3_m12,dx_sc,dx_m12", "bl"),
+    ],
+)
+def test_the_baseline_is_one_visit_however_columns_spell_it(
+    columns: str, first: str, tmp_path: Path
+) -> None:
+    row = ["7000,6900", "MCI,AD"] if columns.startswith("hippo") else ["MCI,AD", "7000,6900"]
+    (tmp_path / "t.csv").write_text(f"id,sex,age,{columns}\na,F,70,{','.join(row)}\n")
+    cohort = load_cohort(tmp_path / "t.csv")
+    assert cohort.visits["session_id"].tolist() == [first, "m12"]
+    assert cohort.visits["diagnosis"].tolist() == ["MCI", "AD"]
+    assert cohort.volumes["volume_mm3"].tolist() == [7000, 6900]
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [{"diag": "diagnosis"}, {"diag_m12": "diagnosis_m12", "diag_bl": "diagnosis_bl"}],
+)
+def test_a_stated_diagnosis_of_each_visit_is_that_at_baseline_first(
+    stated: dict[str, str], tmp_path: Path
+) -> None:
+    head = "id,sex,age,hippocampus_mm3_bl,hippocampus_mm3_m12"
+    (tmp_path / "t.csv").write_text(f"{head},diag_bl,diag_m12\na,F,70,7000,6900,MCI,AD\n")
+    cohort = load_cohort(tmp_path / "t.csv", column_map=stated)
+    assert cohort.visits["diagnosis"].tolist() == ["MCI", "AD"]
+    (tmp_path / "t.csv").write_text(f"{head},diag_m12\na,F,70,7000,6900,AD\n")
+    with pytest.raises(
+        CohortError, match="column diag: got nothing at baseline and a diagnosis later"
+    ):
+        load_cohort(tmp_path / "t.csv", column_map={"diag": "diagnosis"})
+
+
 @pytest.mark.parametrize("ends", [("_bl", "_m12"), ("_W1", "_W2")])
 @pytest.mark.parametrize(
     ("column", "value", "region"),

@@ -28,7 +28,13 @@ from cohorts.sources.records import (
 from cohorts.sources.tables.derived import derive_columns
 from cohorts.sources.tables.text import SEPARATORS, read_header, read_text_table
 from cohorts.sources.tables.typed_files import TYPED_SUFFIXES, read_typed_file
-from cohorts.sources.tables.waves import Waves, find_waves, list_later_waves, split_waves
+from cohorts.sources.tables.waves import (
+    Waves,
+    find_waves,
+    list_later_waves,
+    split_ending,
+    split_waves,
+)
 from cohorts.sources.values import blank_missing, parse_numbers, parse_text
 
 TABLE_SUFFIXES: Final = (*SEPARATORS, *TYPED_SUFFIXES)
@@ -170,7 +176,7 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
             )
         targets = {waves.get_stem(name) for name in stated.values()}
         standard = standardize_names(_list_own(frame), stated=targets, file=file)
-        stated = {old: waves.get_stem(new) for old, new in stated.items()}
+        stated = {_name_stem(old, new, waves): waves.get_stem(new) for old, new in stated.items()}
         if waves:
             standard = _mark_told_once(standard, waves)
     superseded = list_superseded(standard, stated=stated.values())
@@ -184,6 +190,12 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
     }
     original = {new: old for old, new in stated.items()}
     records.column_names |= {new: original.get(name, name) for name, new in standard.items()}
+
+
+def _name_stem(name: str, stated: str, waves: Waves) -> str:
+    """Return what a stated column is called in the file, without its visit: it tells of several."""
+    end = split_ending(name) if stated in waves.columns else None
+    return end.stem if end else name
 
 
 def _mark_told_once(standard: dict[str, str], waves: Waves) -> dict[str, str]:

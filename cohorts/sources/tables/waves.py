@@ -14,7 +14,7 @@ from cohorts.sources.columns import (
     get_standard_name,
     split_volume_name,
 )
-from cohorts.sources.visit_times.times import read_months_of_name
+from cohorts.sources.visit_times.times import is_screening, read_months_of_name
 
 _NUMBERED: Final = re.compile(r"(.+)[_-](W|wave|ses|visit|V)[_-]?(\d+)", re.IGNORECASE)
 _LAST_WORD: Final = re.compile(r"(.+)[_-]([a-z0-9.]+)", re.IGNORECASE)
@@ -138,11 +138,22 @@ def find_waves(
     ends = {name: end for name, end in found.items() if end.number in numbers[end.spelling]}
     timed = {end.stem for end in ends.values() if end.spelling == _TIMED}
     ends |= {name: Ending(name, _BASELINE, _TIMED, 0.0) for name in names if name in timed}
+    ends = _spell_baseline_alike(ends)
     visits = {end.session: end.number for end in ends.values()}
     if timed and 0 not in visits.values():
         visits[_BASELINE] = 0.0
     columns = {name: (end.stem, end.session) for name, end in ends.items()}
     return Waves(columns, sorted(visits, key=lambda session: visits[session]))
+
+
+def _spell_baseline_alike(ends: dict[str, Ending]) -> dict[str, Ending]:
+    """Return the endings with one name for the baseline, its first; screening keeps its own."""
+    baseline = [
+        name
+        for name, end in ends.items()
+        if end.spelling == _TIMED and not end.number and not is_screening(end.word)
+    ]
+    return ends | {name: ends[name]._replace(word=ends[baseline[0]].word) for name in baseline}
 
 
 def _list_endings(names: Sequence[str]) -> Iterator[tuple[str, Ending]]:

@@ -54,6 +54,11 @@ _WEEK_NAMES: Final = re.compile(
 )
 
 
+def is_screening(session: str) -> bool:
+    """Return whether a visit's name is that of a screening visit (`sc`)."""
+    return _SCREENING_NAMES.fullmatch(session) is not None
+
+
 def read_months_of_name(session: str) -> float | None:
     """Return the month that the name of a visit says; None where it says none.
 
@@ -68,7 +73,7 @@ def read_months_of_name(session: str) -> float | None:
     >>> [read_months_of_name(name) for name in ("bl", "m06", "ses-M012", "y2", "ses-02")]
     [0.0, 6.0, 12.0, 24.0, None]
     """
-    if _BASELINE_NAMES.fullmatch(session) or _SCREENING_NAMES.fullmatch(session):
+    if _BASELINE_NAMES.fullmatch(session) or is_screening(session):
         return 0.0
     if match := _MONTH_NAMES.fullmatch(session):
         return float(match[1] or match[2])
