@@ -34,13 +34,26 @@ SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
 VOLUME_UNITS_MM3: Final = {"mm3": 1.0, "ml": 1000.0, "cm3": 1000.0}
 """The units that a volume column's name can end in, in mm3."""
 
-AFTER_BASELINE: Final = re.compile(
-    r"(^|_)(last|latest|final|future|follow_?up|target|outcome|conver(sion|ter|ted)"
-    r"|m(0[1-9]|[1-9]\d+)|(mo|months?|wk|weeks?|yr|years?)(?!0+(_|$))\d+(\.\d+)?"
-    r"|(?!0+[a-z])\d+(\.\d+)?(mo|months?|wks?|weeks?|yrs?|years?))(_|$)|W\d+_?to_?W\d+",
+_PARTS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z0-9.]+|(?<!\d)\.|\.(?!\d)")
+"""Where the words of a name part: `dxM24`, `dx m24` and `dx.m24` are dx and m24."""
+
+_SOME: Final = r"(?!0+(\.0+)?(?![\d.]))\d{1,3}(\.\d+)?"
+_UNITS: Final = "(mos?|mths?|months?|wks?|weeks?|yrs?|years?)"
+_QUARTERS: Final = "0?[369]|12|15|18|21|24|27|30|33|36|42|48|54|60|72|84|96|108|120"
+_AFTER_BASELINE: Final = re.compile(
+    # what became of somebody
+    r"(^|_)(last|latest|final|future|follow_?ups?|fu\d*|target|outcomes?|conver(sion|ter|ted)"
+    r"|progress(ors?|ed)|[ps]_?mci|(time|days|weeks|months|years)_to|death|died|deceased"
+    r"|autopsy|censor(ed|ing)?|drop_?outs?|change|delta|slope|annuali[sz]ed|(atrophy|decline)_rate"
+    # a time: m24, month_24, y2, w52, day730; m1 is a gyrus, gait_4m a distance
+    rf"|m(0[1-9]|[1-9]\d+|[369])|{_UNITS}_?{_SOME}|y{_SOME}|days?_?\d{{2,4}}|d\d{{3,4}}|{_SOME}[yw]"
+    # a visit
+    r"|(visit|wave)_?0*([2-9]|[1-9]\d+)|(ses_?|w|v)0*([2-9]|[1-9]\d+)(?=$))(_|$)"
+    # 24m, 24_months, with or without something before it
+    rf"|(^|_|(?<=[a-z]))({_SOME}{_UNITS}|({_QUARTERS})m)(_|$)|(^|_){_SOME}_{_UNITS}(_|$)"
+    r"|W\d+_?to_?W\d+",
     re.IGNORECASE,
 )
-"""Names of columns that tell what happened after baseline, which no score may see."""
 
 _LIKE_A_VOLUME: Final = re.compile(
     r"(?<!s)hipp|ventric|amygdal|mm3|cm3|(^|_)(icv|etiv|vol(ume)?s?)(_|$)", re.IGNORECASE
@@ -167,6 +180,15 @@ def split_volume_name(name: str) -> tuple[str, float] | None:
         if stem not in REGIONS and stem not in _REGION_NAMES:
             return None
     return _REGION_NAMES.get(stem, stem), VOLUME_UNITS_MM3[unit]
+
+
+def tells_later(name: str) -> bool:
+    """Return whether a name tells of what happened after baseline, which no score may see.
+
+    >>> [tells_later(name) for name in ("dx_24m", "MMSE.y2", "visit2_cdr", "mmse_change", "mmse")]
+    [True, True, True, True, False]
+    """
+    return _AFTER_BASELINE.search(_PARTS.sub("_", name)) is not None
 
 
 def looks_like_volume(name: str) -> bool:

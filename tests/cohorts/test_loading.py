@@ -297,7 +297,41 @@ def test_columns_from_after_baseline_are_left_out(tmp_path: Path) -> None:
     assert cohort.participants["site"].tolist() == ["3"] * 6
 
 
-@pytest.mark.parametrize("column", ["last_diagnosis", "DX_m24", "final_dx"])
+LATER = [
+    *("cdr_24m", "cdr_12m", "cdr_m6", "cdr_y2", "cdr_2y", "cdr_y0.5", "cdr_52w", "cdr_w52"),
+    *("mmse_y2", "mmse_12m", "MMSE.m24", "MMSE m24", "mmse-24months", "mmse24m", "dxM24"),
+    *("cdr_month_24", "cdr_24_months", "cdr_year_2", "cdr_12mos", "cdr_6mths", "cdr_day730"),
+    *("y2_cdr", "24m_cdr", "visit2_cdr", "visit_2_mmse", "cdr_V2", "cdr_wave2", "cdr_ses-02"),
+    *("cdr_fu", "cdr_fu1", "cdr_followup", "progressor", "progressed", "pMCI", "time_to_event"),
+    *("months_to_ad", "age_at_death", "died", "censored", "dropout", "mmse_change", "delta_mmse"),
+    *("mmse_slope", "annualized_loss", "atrophy_rate", "m24_hippocampus_mm3", "hippocampus_fu_ml"),
+]
+OWN = [
+    *("cdr_m0", "cdr_m00", "cdr_y0", "cdr_0mo", "m1_thickness", "t2_lesions", "apoe4_years", "v1"),
+    *("gait_4m", "walk_10m", "sf_36", "ADAS13", "ptau181", "heart_rate", "eos", "weekly_hours"),
+    *("cdr_V1", "visit_reason", "cdr_d1", "years_smoked", "m1_hippocampus_mm3"),
+]
+
+
+@pytest.mark.parametrize("n_visits", [1, 2])
+def test_names_of_later_times_and_of_what_became_of_people_reach_no_score(
+    n_visits: int, tmp_path: Path
+) -> None:
+    table = pd.DataFrame(
+        {"id": list("abcd"), "sex": list("FMFM"), "dx": "MCI", "age": 70, "hippocampus_mm3": 7000}
+    )
+    visits = [table.assign(age=70 + i, visit_id=f"ses-0{i + 1}") for i in range(n_visits)]
+    columns = dict.fromkeys([*LATER, *OWN], 3000)
+    pd.concat(visits).assign(**columns).to_csv(tmp_path / "p.csv", index=False)
+    cohort = load_cohort(tmp_path / "p.csv")
+    regions = [name for name in OWN if "mm3" in name]
+    assert {*cohort.participants} & {*columns} == {*OWN} - {*regions}
+    assert {*cohort.volumes["region"]} == {"hippocampus", "m1_hippocampus"}
+    kept = load_cohort(tmp_path / "p.csv", column_map={"cdr_24m": "gait"}).participants
+    assert kept["gait"].tolist() == [3000] * 4
+
+
+@pytest.mark.parametrize("column", ["last_diagnosis", "DX_m24", "final_dx", "dx_24m", "DX.y2"])
 def test_later_diagnosis_is_refused_as_the_baseline_one(column: str, tmp_path: Path) -> None:
     make_table().rename(columns={"diagnosis": column}).to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(CohortError, match="only known after baseline"):

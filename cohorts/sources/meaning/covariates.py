@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns
+from cohorts.sources.columns import get_region, list_volume_columns, tells_later
 from cohorts.sources.records import PROVENANCE, Records, join_names
 from cohorts.sources.values import (
     USUAL_MISSING_CODES,
@@ -43,12 +43,15 @@ def list_covariates(frame: pd.DataFrame) -> list[str]:
 
 def interpret_covariates(records: Records) -> None:
     """Turn covariates into numbers or text; leave out what tells of the time after baseline."""
-    names = list_covariates(records.frame)
-    later = [name for name in names if AFTER_BASELINE.search(name)]
+    volumes = list_volume_columns(records.frame)
+    later_volumes = [name for name in volumes if tells_later(get_region(name))]
+    names = [*list_covariates(records.frame), *later_volumes]
+    later = [name for name in names if tells_later(name) or name in later_volumes]
     if later:
         records.notes.append(
             f"Left out, because they tell what happened after baseline: "
-            f"{', '.join(join_names(later))}."
+            f"{', '.join(join_names(later))}. --map {later[0]}=NAME would keep one under a name "
+            "that does not."
         )
     kept = [name for name in names if name not in set(later)]
     if not kept:

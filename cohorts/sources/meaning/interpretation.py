@@ -11,7 +11,7 @@ from cohorts.errors import CohortError
 from cohorts.keys import map_kinds
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
 from cohorts.schema import BRAIN, DIAGNOSES, SIDES
-from cohorts.sources.columns import AFTER_BASELINE, list_volume_columns, name_volume_column
+from cohorts.sources.columns import list_volume_columns, name_volume_column, tells_later
 from cohorts.sources.freesurfer.stats_files import BRAIN_SEG
 from cohorts.sources.meaning.codings import (
     Coding,
@@ -240,7 +240,7 @@ def _read_diagnosis(records: Records, codings: Codings) -> None:
             f"--diagnosis is for data without a diagnosis, and these have the column "
             f"{records.get_source_name('diagnosis')}: leave the option out."
         )
-    if AFTER_BASELINE.search(records.get_source_name("diagnosis") or ""):
+    if tells_later(records.get_source_name("diagnosis") or ""):
         records.report_all(
             "diagnosis",
             "this diagnosis is only known after baseline; name the diagnosis at baseline",
