@@ -59,7 +59,7 @@ class Reading:
         Raises
         ------
         CohortError
-            For a stated or ignored column that the file lacks.
+            For a stated or ignored column that the file lacks, and for two of one name.
         """
         names, renames = list(names), {}
         taken = set(self.column_map.values())
@@ -85,6 +85,15 @@ class Reading:
                     for name in absent
                 )
             )
+        claims: dict[str, list[str]] = {}
+        for name, target in renames.items():
+            claims.setdefault(target, []).append(name)
+        if problems := [
+            f"{file} has several columns stated as {target} ({', '.join(own)}): map one of them."
+            for target, own in claims.items()
+            if len(own) > 1
+        ]:
+            raise CohortError(*problems)
         return renames
 
     def list_ignored(self, names: Iterable[str]) -> list[str]:

@@ -230,6 +230,13 @@ def test_what_only_later_visits_tell_makes_no_visit_of_a_row(tmp_path: Path) -> 
     assert any("dx_m24, converter_m24" in note for note in cohort.notes)
 
 
+def test_two_columns_that_are_stated_as_one_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,sex,dx,age,hippocampus_mm3,A,B\na,F,CN,70,7000,29,28\n")
+    with pytest.raises(CohortError) as told:
+        load_cohort(tmp_path / "t.csv", column_map={"A": "mmse", "B": "mmse"})
+    assert str(told.value) == "t.csv has several columns stated as mmse (A, B): map one of them."
+
+
 def test_two_columns_of_one_volume_at_baseline_are_named(tmp_path: Path) -> None:
     head = "id,sex,dx,age,hippocampus_mm3,hippocampus_mm3_bl,hippocampus_mm3_m12"
     (tmp_path / "t.csv").write_text(f"{head}\na,F,CN,70,7000,7000,6900\n")
