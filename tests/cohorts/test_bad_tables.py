@@ -267,6 +267,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
             )
         ),
         ["look like ml (median 6.8)", "--map hippocampus_mm3=hippocampus_ml"],
+    "side infinite": (put(2, left_hippocampus_mm3="9" * 400), ["got inf, a volume above 0 mm3"]),
     ),
     "one volume in ml": (
         put(0, hippocampus_mm3=6.9),

@@ -142,7 +142,9 @@ def _compute_asymmetries(frame: pd.DataFrame) -> pd.DataFrame:
     for region in SIDED_CODES:
         left, right = (name_volume_column(f"{side}_{region}") for side in SIDES)
         if {left, right} <= set(frame):
-            both = (frame[left] > 0) & (frame[right] > 0)
+            both = frame[left].between(0, np.inf, "neither") & frame[right].between(
+                0, np.inf, "neither"
+            )
             found[region] = np.log(frame[left].where(both) / frame[right].where(both))
     return pd.DataFrame(found, index=frame.index)
 
