@@ -189,6 +189,18 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
         chain(keep(0, 0, 2), put(1, participant_id="SUB-01")),
         ["differs from another identifier only in upper or lower case"],
     ),
+    "same person with another space": (
+        chain(keep(0, 0, 2), put(0, participant_id="sub 01"), put(1, participant_id="sub  01")),
+        ["row 3", "'sub  01' differs from another identifier only in", "spaces"],
+    ),
+    "same person without zeros": (
+        chain(keep(0, 0, 2), put(0, participant_id="007"), put(1, participant_id="7")),
+        ["row 3", "'7' differs from another identifier only in", "zeros before a number"],
+    ),
+    "same person in letters of two signs": (
+        chain(keep(0, 0, 2), put(0, participant_id="\u00e91"), put(1, participant_id="e\u03011")),
+        ["row 2", "differs from another identifier only in", "how letters are coded"],
+    ),
     "no baseline session": (keep(1, 2, 3, 4, 5), ["no baseline visit: got 'ses-02'", "ses-01"]),
     "no visit at month 0": (
         chain(add("months_from_baseline", 0, 12), put(0, months_from_baseline=6)),
@@ -255,6 +267,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     ),
     "volume negative": (put(0, hippocampus_mm3=-7000), ["got -7000, a volume above 0 mm3"]),
     "volume infinite": (put(0, hippocampus_mm3="inf"), ["got inf, a volume above 0 mm3"]),
+    "side infinite": (put(2, left_hippocampus_mm3="9" * 400), ["got inf, a volume above 0 mm3"]),
     "volume text": (
         put(0, hippocampus_mm3="6.900,0"),
         ["row 2, column hippocampus_mm3: got '6.900,0', a volume in numbers"],
@@ -267,7 +280,6 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
             )
         ),
         ["look like ml (median 6.8)", "--map hippocampus_mm3=hippocampus_ml"],
-    "side infinite": (put(2, left_hippocampus_mm3="9" * 400), ["got inf, a volume above 0 mm3"]),
     ),
     "one volume in ml": (
         put(0, hippocampus_mm3=6.9),

@@ -1,5 +1,7 @@
 """Checks of people: their sex, age, diagnosis at baseline, covariates."""
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +25,7 @@ def _check_identifiers(records: Records) -> None:
     for column in ("participant_id", "session_id"):
         _check_names(records, column)
     people = pd.Series(records.frame["participant_id"].cat.categories)
-    plain = people.str.lower()
+    plain = _spell_alike(people)
     if not has_repeated(plain.to_frame("name"), ["name"]):
         return
     alike = people[plain.duplicated(keep=False)]
@@ -33,8 +35,17 @@ def _check_identifiers(records: Records) -> None:
     records.report(
         rows,
         "participant_id",
-        "{value} differs from another identifier only in upper or lower case",
+        "{value} differs from another identifier only in upper or lower case, spaces, zeros "
+        "before a number or how letters are coded",
     )
+
+
+def _spell_alike(people: pd.Series) -> pd.Series:
+    """Return identifiers so that those which are one to a reader, or to a spreadsheet, are one."""
+    plain = people.str.lower().str.replace(r"^0+(?=\d+$)", "", regex=True)
+    odd = ~people.str.fullmatch(PLAIN)
+    plain[odd] = [" ".join(unicodedata.normalize("NFKC", name).split()) for name in plain[odd]]
+    return plain
 
 
 def _check_names(records: Records, column: str) -> None:
