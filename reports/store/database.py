@@ -6,6 +6,7 @@ file in place, and a process that is killed within one leaves a file that cannot
 held for the whole run and released by the operating system however the process ends.
 """
 
+import errno
 import os
 import shutil
 import threading
@@ -93,6 +94,12 @@ def explained(study: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, UnicodeDecodeError) as error:
+        # which DuckDB tells in words alone
+        full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+        if lacking := [words for words in full if words in str(error)]:
+            raise ReportError(
+                f"The study file {study} could not be written: {lacking[0]}."
+            ) from error
         raise ReportError(
             f"The study file {study} could not be used, it may be damaged: {_first_line(error)}"
         ) from error

@@ -1,5 +1,6 @@
 """Writers at once, killed or failing: a study file is written whole or not at all."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import duckdb
 import pytest
 
 from reports.errors import ReportError
-from reports.store.database import open_for_writing
+from reports.store.database import explained, open_for_writing
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from tests.reports.written_study import forkserver, kill_writers, make_participants, write_once
@@ -21,6 +22,16 @@ from tests.reports.written_study import forkserver, kill_writers, make_participa
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return Study.open(tmp_path / "study.duckdb")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_is_no_damage(number: int, tmp_path: Path) -> None:
+    words = os.strerror(number)
+    with pytest.raises(ReportError) as told, explained(tmp_path / "study.duckdb"):
+        raise duckdb.FatalException(f'FATAL Error: Could not write file "study.duckdb": {words}')
+    assert (
+        str(told.value) == f"The study file {tmp_path}/study.duckdb could not be written: {words}."
+    )
 
 
 def test_a_second_writer_is_told_who_writes(study: Study) -> None:
