@@ -201,6 +201,7 @@ BAD_TRIALS: list[tuple[Change, str]] = [
     (set_first("hippocampus_mm3", "?"), "hippocampus_mm3 must be a number, got ?"),
     (set_first("hippocampus_mm3", -1), "hippocampus_mm3 must be a volume greater than 0, got -1"),
     (lambda t: pd.concat([t, t.head(2)]), "two rows for one visit"),
+    (set_first("participant_id", "P000", place=1), "000 differ from each other only in upper or"),
     (lambda t: t[t["months"] > 0], "needs a visit at month 0"),
     (lambda t: t.assign(mmse=t["months"]), "mmse changes after baseline, so the treatment may"),
     (lambda t: t.assign(apoe4=np.where(t["age_years"] < 75, 1, np.nan)), "apoe4 is missing for"),

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cohorts.identifiers import ALIKE, find_alike
+from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
@@ -121,6 +123,12 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     problems = []
     if long["participant_id"].isna().any():
         problems.append(f"{long['participant_id'].isna().sum()} rows have no participant_id.")
+    alike = find_alike(long["participant_id"].dropna().drop_duplicates())
+    if len(alike):
+        problems.append(
+            f"participant_id: {', '.join(join_names(alike))} differ from each other {ALIKE}; one "
+            "name for each person is expected."
+        )
     for name, wrong in (("months", months_wrong | months.isna()), (column, outcome_wrong)):
         problems += _tell(frame, long, np.asarray(wrong), name, "a number")
     early = (long["months"] < 0).to_numpy()

@@ -1,12 +1,9 @@
 """Checks of people: their sex, age, diagnosis at baseline, covariates."""
 
-import unicodedata
-
 import numpy as np
 import pandas as pd
 
-from cohorts.identifiers import PLAIN, find_fault
-from cohorts.keys import has_repeated
+from cohorts.identifiers import ALIKE, PLAIN, find_alike, find_fault
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.meaning.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
@@ -25,27 +22,17 @@ def _check_identifiers(records: Records) -> None:
     for column in ("participant_id", "session_id"):
         _check_names(records, column)
     people = pd.Series(records.frame["participant_id"].cat.categories)
-    plain = _spell_alike(people)
-    if not has_repeated(plain.to_frame("name"), ["name"]):
+    alike = find_alike(people)
+    if alike.empty:
         return
-    alike = people[plain.duplicated(keep=False)]
     first = records.frame[records.frame["participant_id"].isin(alike)].index
     rows = np.zeros(len(records.frame), dtype=bool)
     rows[first] = ~records.frame.loc[first, "participant_id"].duplicated()
     records.report(
         rows,
         "participant_id",
-        "{value} differs from another identifier only in upper or lower case, spaces, zeros "
-        "before a number or how letters are coded",
+        f"{{value}} differs from another identifier {ALIKE}",
     )
-
-
-def _spell_alike(people: pd.Series) -> pd.Series:
-    """Return identifiers so that those which are one to a reader, or to a spreadsheet, are one."""
-    plain = people.str.lower().str.replace(r"^0+(?=\d+$)", "", regex=True)
-    odd = ~people.str.fullmatch(PLAIN)
-    plain[odd] = [" ".join(unicodedata.normalize("NFKC", name).split()) for name in plain[odd]]
-    return plain
 
 
 def _check_names(records: Records, column: str) -> None:
