@@ -59,9 +59,9 @@ def find_alike(names: pd.Series) -> pd.Series:
     >>> find_alike(pd.Series(["s1", "s2", "S1", "7", "007", "70"])).tolist()
     ['s1', 'S1', '7', '007']
     """
-    plain = names.str.lower().str.replace(r"^0+(?=\d+$)", "", regex=True)
-    odd = ~names.str.fullmatch(PLAIN)
-    plain[odd] = [" ".join(unicodedata.normalize("NFKC", name).split()) for name in plain[odd]]
+    plain = names.str.lower().mask(names.str.isdecimal(), names.str.lstrip("0"))
+    odd = plain[~names.str.fullmatch(PLAIN)]
+    plain.update(odd.map(lambda name: " ".join(unicodedata.normalize("NFKC", name).split())))
     if not has_repeated(plain.to_frame("name"), ["name"]):
         return names[:0]
     return names[plain.duplicated(keep=False)]
