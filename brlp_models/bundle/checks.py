@@ -19,6 +19,12 @@ _TOLERANCE: Final = 1e-3
 _MOST_STEPS: Final = 1000
 """Of the published schedule."""
 
+_SEEDS: Final = 2**63
+"""Below it, as in a protocol."""
+
+_OLDEST: Final = 120
+"""In years at the scan, as in a cohort's tables."""
+
 _NUMBERS: Final = "biuf"
 """Kinds of NumPy's types: without colors, which are records, and complex numbers."""
 
@@ -32,6 +38,7 @@ def check_asked(
     choices: Mapping[str, Sequence[Any]],
     draws: Mapping[str, Any],
     can_be_guided: bool,
+    may_lack: Sequence[str] = (),
 ) -> bool:
     """Return True where everything was given that a prediction needs.
 
@@ -42,9 +49,11 @@ def check_asked(
     choices
         What each other covariate was given, and what it may be.
     draws
-        `samples`, `num_inference_steps` and `guidance`.
+        `samples`, `num_inference_steps`, `seed` and `guidance`.
     can_be_guided
         Whether the networks are known to have been trained with context dropout.
+    may_lack
+        Covariates that the model knows what to do without.
 
     Raises
     ------
@@ -54,13 +63,17 @@ def check_asked(
     wrong = [f"--{name} is missing" for name, given in scans.items() if given is None]
     for name, given in numbers.items():
         least = 0 if name.startswith("volume") else -math.inf
+        if given is None and name in may_lack:
+            continue
         if given is None:
             wrong.append(f"--{name} is missing")
         elif not (_is_number(given) and given > least):
             kind = "number above 0" if least == 0 else "number"
             wrong.append(f"--{name} must be a {kind}, got {given}")
+        elif name == "baseline_age" and not 0 <= given <= _OLDEST:
+            wrong.append(f"--{name} must be from 0 to {_OLDEST} years, got {given}")
     for name, (given, allowed) in choices.items():
-        if str(given) not in allowed:
+        if str(given) not in allowed and not (given is None and name in may_lack):
             told = f"one of {', '.join(allowed)}"
             missing = f"--{name} is missing, {told} is expected"
             wrong.append(missing if given is None else f"--{name} must be {told}, got {given}")
@@ -72,6 +85,9 @@ def check_asked(
         if not (_is_number(count) and count == int(count) and 1 <= count <= most):
             until = "on" if most == math.inf else f"to {most}"
             wrong.append(f"--{name} must be a whole number from 1 {until}, got {count}")
+    seed = draws["seed"]
+    if not (_is_number(seed) and seed == int(seed) and 0 <= seed < _SEEDS):
+        wrong.append(f"--seed must be a whole number from 0 on, below 2^63, got {seed}")
     weight = draws["guidance"]
     if weight is not None and not (_is_number(weight) and weight >= 0):
         wrong.append(f"--guidance must be a number from 0 on, got {weight}")

@@ -18,7 +18,7 @@ from brlp_models.bundle.inference import (
     name_scan,
 )
 from brlp_models.errors import ModelError
-from brlp_models.model import schedulers
+from brlp_models.model import ranges, schedulers
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import CARD
 from brlp_models.model.folder import load_model
@@ -71,6 +71,7 @@ def export_monai_bundle(source: str | Path, folder: Path) -> Path:
         (partial / "scripts" / "__init__.py").touch()
         _write(partial / "scripts" / "schedulers.py", inspect.getsource(schedulers))
         _write(partial / "scripts" / "checks.py", inspect.getsource(checks))
+        _write(partial / "scripts" / "ranges.py", inspect.getsource(ranges))
         card = (model.folder / CARD).read_text(encoding="utf-8") if model.folder else ""
         _write(partial / "docs" / "README.md", _render_readme(model, card))
         _write(partial / "LICENSE", f"{model.config.license}\n\n{model.config.provenance}\n")
@@ -181,7 +182,9 @@ def _render_readme(model: BrlpModel, card: str) -> str:
             "",
             f"`output/` then holds {held}, and in `volumes.json` the volumes (mm3 in "
             "MNI152) that the model's segmenter finds in the decoded baseline and in the decoded "
-            "prediction; the change between these two is what the model shows.",
+            "prediction; the change between these two is what the model shows. `warnings` beside "
+            "them says which ages, volumes and other covariates lie outside of what the model was "
+            "trained on; these are predicted all the same.",
             *_tell_gains(config),
             "",
             f"{expected} a brain without skull, affinely in MNI152, corrected for the bias "

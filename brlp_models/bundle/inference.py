@@ -28,6 +28,7 @@ FOLLOWS: Final = {"interval": "$@age - @baseline_age"}
 
 _NETWORKS: Final = "monai.networks.nets"
 _CHECKS: Final = "scripts.checks"
+_RANGES: Final = "scripts.ranges"
 
 
 def build_inference_config(config: ModelConfig) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def build_inference_config(config: ModelConfig) -> dict[str, Any]:
     -------
     dict
         Items of MONAI's `ConfigParser`. Of use to a reader are `latents` (of each draw),
-        `mean_latent`, `reconstruction`, `decoded`, `prediction` and `volumes`.
+        `mean_latent`, `reconstruction`, `decoded`, `prediction`, `volumes` and `outside`.
     """
     return {
         "imports": ["$import json", "$import monai", "$import torch", "$from pathlib import Path"],
@@ -53,6 +54,7 @@ def build_inference_config(config: ModelConfig) -> dict[str, Any]:
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         **_list_inputs(config),
         "asked": _define_asked(config),
+        "outside": _define_outside(config),
         **_define_networks(config),
         **_define_scan(config),
         **_define_sampling(config),
@@ -61,13 +63,15 @@ def build_inference_config(config: ModelConfig) -> dict[str, Any]:
         **{f"save_{channel}": _define_saver(config, channel) for channel in config.channels},
         "run": [
             "$@asked",
+            "$@outside",
             "$@answered",
             *(
                 f"$@save_{channel}(monai.data.MetaTensor(@prediction[0, {place}:{place + 1}]"
                 ".cpu(), affine=torch.tensor(@affine), meta={'filename_or_obj': @scan}))"
                 for place, channel in enumerate(config.channels)
             ),
-            "$Path(@output_dir, 'volumes.json').write_text(json.dumps(@volumes, indent=2))",
+            "$Path(@output_dir, 'volumes.json').write_text("
+            "json.dumps({**@volumes, 'warnings': @outside}, indent=2))",
         ],
     }
 
@@ -116,7 +120,7 @@ def _find_known(config: ModelConfig) -> Mapping[str, str]:
 def _define_asked(config: ModelConfig) -> dict[str, Any]:
     """Return the check of what a user sets, before anything is read."""
     known = _find_known(config)
-    own = [entry for entry in config.context if entry.name not in known and entry.missing is None]
+    own = [entry for entry in config.context if entry.name not in known]
     numbers = ["baseline_age", *(name_covariate(entry) for entry in own if not entry.categories)]
     return {
         "_target_": f"{_CHECKS}.check_asked",
@@ -127,8 +131,32 @@ def _define_asked(config: ModelConfig) -> dict[str, Any]:
             for entry in own
             if entry.categories
         },
-        "draws": {name: f"@{name}" for name in ("samples", "num_inference_steps", "guidance")},
+        "draws": {
+            name: f"@{name}" for name in ("samples", "num_inference_steps", "seed", "guidance")
+        },
         "can_be_guided": bool(config.context_dropout),
+        "may_lack": [name_covariate(entry) for entry in own if entry.missing is not None],
+    }
+
+
+def _define_outside(config: ModelConfig) -> dict[str, Any]:
+    """Return what is told of values that the networks never saw, as a prediction tells it."""
+    options = {entry.name: name_covariate(entry) for entry in config.context}
+    asked = {name: (f"--{option}", f"@{option}") for name, option in options.items()}
+    if "age" in options:
+        asked["age_years"] = asked["age"]
+        asked.setdefault("interval", ("--age minus --baseline_age", "$@age - @baseline_age"))
+    elif "interval" in options:
+        summed = "$@baseline_age + @interval"
+        asked["age_years"] = ("--baseline_age and --interval together", summed)
+    if "interval" in asked:
+        asked["interval_years"] = asked["interval"]
+    known = {name: span for name, span in config.training_ranges.items() if name in asked}
+    return {
+        "_target_": f"{_RANGES}.warn_outside",
+        "values": {asked[name][0]: asked[name][1] for name in known},
+        "ranges": {asked[name][0]: list(span) for name, span in known.items()},
+        "model": config.name,
     }
 
 

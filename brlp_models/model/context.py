@@ -9,6 +9,7 @@ from torch import Tensor
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ContextEntry, ModelConfig
+from brlp_models.model.ranges import describe_outside
 
 NO_CONTEXT: Final = -1.0
 """What every entry is where the context is left out; coded values lie near 0 to 1."""
@@ -65,8 +66,7 @@ def find_values_outside_training(config: ModelConfig, values: pd.DataFrame) -> p
     ]
     table = pd.DataFrame(found, columns=["row", "name", "value", "low", "high"])
     table["problem"] = [
-        f"{_say(name)} of {row} is {value:g}, outside the training range of {config.name} "
-        f"({low:g} to {high:g})."
+        describe_outside(f"{_say(name)} of {row}", value, (low, high), config.name)
         for row, name, value, low, high in table.itertuples(index=False, name=None)
     ]
     return table

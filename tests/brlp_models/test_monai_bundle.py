@@ -1,6 +1,7 @@
 """Exported bundles: MONAI's own tools verify, load and run them, with our numbers."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def test_bundle_gives_our_numbers(
         np.testing.assert_allclose(found, expected.numpy()[0, place], atol=1e-5)
         np.testing.assert_allclose(predicted.affine, model.config.affine)
     measured = json.loads((bundle / "output" / "volumes.json").read_text())
+    assert measured["warnings"] == []
     for when, ours in zip(("baseline", "predicted"), volumes, strict=True):
         for region, volume in measured[when].items():
             assert volume == pytest.approx(ours[region], rel=1e-5)
@@ -211,9 +213,9 @@ ASKED: dict[str, dict[str, Any]] = {
     "scans": {"scan": "scan.nii.gz", "scan_FLAIR": "flair.nii.gz"},
     "numbers": {"baseline_age": 70, "age": 72.5, "volume_hippocampus": np.int64(7000)},
     "choices": {"sex": ["F", ["M", "F"]], "stage": [1, ["0", "1"]]},
-    "draws": {"samples": 4, "num_inference_steps": 50, "guidance": None},
+    "draws": {"samples": 4, "num_inference_steps": 50, "seed": 1, "guidance": None},
 }
-GUIDED = {"samples": 4, "num_inference_steps": 50, "guidance": 1.5}
+GUIDED = {**ASKED["draws"], "guidance": 1.5}
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,18 @@ GUIDED = {"samples": 4, "num_inference_steps": 50, "guidance": 1.5}
         ("draws", {"samples": 0}, "--samples must be a whole number from 1 on, got 0"),
         ("draws", {"samples": 1.5}, "--samples must be a whole number from 1 on, got 1.5"),
         ("draws", {"num_inference_steps": 1001}, "whole number from 1 to 1000, got 1001"),
+        (
+            "draws",
+            {"seed": "one"},
+            r"--seed must be a whole number from 0 on, below 2\^63, got one",
+        ),
+        ("draws", {"seed": -1}, "--seed must be a whole number from 0 on"),
+        ("draws", {"seed": 2**63}, "--seed must be a whole number from 0 on"),
+        (
+            "numbers",
+            {"baseline_age": 121, "age": 122},
+            "--baseline_age must be from 0 to 120 years",
+        ),
         ("draws", {"guidance": -1.0}, "--guidance must be a number from 0 on, got -1.0"),
     ],
 )
@@ -238,6 +252,72 @@ def test_what_a_bundle_is_asked_is_told_where_it_cannot_be(
     assert check_asked(**ASKED, can_be_guided=False)
     with pytest.raises(ValueError, match=told):
         check_asked(**{**ASKED, kind: {**ASKED[kind], **given}}, can_be_guided=True)
+
+
+def test_what_a_bundle_may_lack_is_checked_where_it_is_given(tiny_config: ModelConfig) -> None:
+    entries = (
+        ContextEntry(name="edss", range=(0, 10), missing=0.5),
+        ContextEntry(name="stage", coding="categories", categories={"1": 0, "2": 1}, missing=-1),
+    )
+    config = tiny_config.model_copy(update={"context": (*tiny_config.context, *entries)})
+    parser = ConfigParser(build_inference_config(config))
+    parser["asked"]["_target_"] = "brlp_models.bundle.checks.check_asked"
+    given = {"baseline_age": 70, "age": 72, "sex": "F", "diagnosis": "AD"}
+    given |= {"volume_hippocampus": 7000, "volume_lateral_ventricle": 30000}
+    parser.update(given)
+    assert parser.get_parsed_content("asked")
+    parser.parse(reset=True)
+    parser.update({"edss": "high", "stage": 3})
+    with pytest.raises(RuntimeError) as refused:
+        parser.get_parsed_content("asked")
+    told = "--edss must be a number, got high; --stage must be one of 1, 2, got 3."
+    assert str(refused.value.__cause__) == told
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, []),
+        ({"age": 99}, ["--age is 99, outside the training range of tiny (40 to 95)."]),
+        (
+            {"age": 82.5},
+            ["--age minus --baseline_age is 12.5, outside the training range of tiny (0 to 10)."],
+        ),
+        (
+            {"volume_hippocampus": 2000},
+            [
+                "--volume_hippocampus is 2000, outside the training range of tiny (3000 to 9000).",
+            ],
+        ),
+    ],
+)
+def test_a_bundle_warns_of_what_is_outside_of_training(
+    tiny_config: ModelConfig, given: dict[str, float], told: list[str]
+) -> None:
+    spans = {"volume:hippocampus": (3000.0, 9000.0), "reconstruction_error": (0.0, 0.1)}
+    spans |= tiny_config.training_ranges
+    spans["interval_years"] = (0.0, 30.0) if given.get("age") == 99 else (0.0, 10.0)
+    config = tiny_config.model_copy(update={"training_ranges": spans})
+    parser = ConfigParser(build_inference_config(config))
+    parser["outside"]["_target_"] = "brlp_models.model.ranges.warn_outside"
+    parser.update({"baseline_age": 70, **COVARIATES, **given})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert parser.get_parsed_content("outside") == told
+    ours = [str(warning.message) for warning in caught if "training range" in str(warning.message)]
+    assert ours == told
+
+
+def test_a_bundle_without_an_age_at_the_target_has_it_from_the_interval(
+    tiny_config: ModelConfig,
+) -> None:
+    interval = ContextEntry(name="interval", range=(0, 5))
+    config = tiny_config.model_copy(update={"context": (interval, *tiny_config.context[1:])})
+    outside = build_inference_config(config)["outside"]
+    assert outside["values"] == {
+        "--baseline_age and --interval together": "$@baseline_age + @interval",
+        "--interval": "@interval",
+    }
 
 
 @pytest.mark.parametrize("dropout", [None, 0.0, 0.2])
