@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
-import torch
 
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
@@ -15,6 +14,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.training_people import TRAINING_PEOPLE, describe_training_people
 from brlp_models.training.banks.pairs import name_regions
 from brlp_models.training.banks.volumes import Bank
+from brlp_models.training.kept import KeptParts
 from brlp_models.training.pipeline import SCAN_BANK, Training
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.stages.auxiliary import FILES
@@ -42,28 +42,27 @@ def export_model(
     ModelError
         Where a stage is not finished.
     """
-    config, networks = training.load_config(), training.networks.load_all()
+    recipe, config = training.recipe, training.load_config()
+    networks, kept = training.networks.load_all(), KeptParts(recipe)
     bank = Bank.load(training.folder / SCAN_BANK)
-    texts = _read_auxiliary(training.folder)
-    before = _find_people_before(training)
-    if people or before:
-        texts[TRAINING_PEOPLE] = describe_training_people(people, before)
+    texts = {**({} if kept.auxiliary else _read_auxiliary(training.folder)), **kept.texts}
+    if people or kept.training_people:
+        texts[TRAINING_PEOPLE] = describe_training_people(people, kept.training_people)
     update = {
-        "training_ranges": _find_training_ranges(training.recipe, bank.index, config),
-        "auxiliary": FILES,
-        "context_dropout": training.recipe.context_dropout,
+        "training_ranges": _find_training_ranges(recipe, bank.index, config),
+        "auxiliary": kept.auxiliary or FILES,
+        "context_dropout": recipe.context_dropout,
+        **kept.measured,
     }
-    if training.recipe.measure_volume_gain:
-        update["volume_gain"] = measure_volume_gain(
-            config, networks, bank, seed=training.recipe.seed
-        )
+    if recipe.measure_volume_gain and "volume_gain" not in update:
+        update["volume_gain"] = measure_volume_gain(config, networks, bank, seed=recipe.seed)
+    learned = {name: network.half() for name, network in networks.items()}
     return write_model_folder(
         folder,
         config.model_copy(update=update),
-        networks,
+        {**learned, **kept.load_weights()},
         card=card,
         auxiliary=texts,
-        dtype=torch.float16,
     )
 
 
@@ -71,13 +70,6 @@ def describe_start(start: str) -> str:
     """Return the id of the model that a training started from, which tells its weights."""
     folder = find_model_folder(start)
     return BrlpModel(read_config(folder), {}, verify_model_folder(folder), folder).model_id
-
-
-def _find_people_before(training: Training) -> Path | None:
-    """Return the file of those whom the model that training started from knows."""
-    start = training.recipe.start_from
-    path = None if start is None else find_model_folder(start) / TRAINING_PEOPLE
-    return path if path is not None and path.is_file() else None
 
 
 def _find_training_ranges(
@@ -157,9 +149,7 @@ def render_training_card(recipe: Recipe, folder: Path) -> str:
     ]
     if config.is_synthetic:
         lines.append(f"- {config.provenance}")
-    if recipe.start_from is not None:
-        start = describe_start(recipe.start_from)
-        lines.append(f"- Trained on from {start}: its {', '.join(_list_trained(recipe))}.")
+    lines += _describe_start(recipe)
     if "base_anatomy" in index:
         names = ", ".join(sorted(str(name) for name in index["base_anatomy"].unique()))
         lines += [
@@ -171,17 +161,24 @@ def render_training_card(recipe: Recipe, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _list_trained(recipe: Recipe) -> list[str]:
-    """Return the networks that a training changes."""
-    joint = any(phase.unet_learns for phase in recipe.controlnet)
-    learns = {
-        "segmenter": recipe.segmenter,
-        "autoencoder": recipe.autoencoder,
-        "UNet": recipe.diffusion or joint,
-        "ControlNet": recipe.controlnet,
-        "refiner": recipe.refiner,
-    }
-    return [name for name, phases in learns.items() if phases]
+_CALLED: Final = {"unet": "UNet", "controlnet": "ControlNet"}
+"""What networks are called in a sentence, where otherwise than their files."""
+
+
+def _describe_start(recipe: Recipe) -> list[str]:
+    """Return what was trained on from which model, and what else it has of that."""
+    if recipe.start_from is None:
+        return []
+    start, kept = describe_start(recipe.start_from), KeptParts(recipe)
+    names = ", ".join(_CALLED.get(name, name) for name in recipe.list_trained())
+    told = [f"- Trained on from {start}: its {names}."]
+    held = [f"`{key}`" for key in kept.measured]
+    if kept.auxiliary:
+        held.insert(0, "auxiliary models")
+    if held:
+        same = ", ".join(held)
+        told.append(f"- As they are there, since nothing that they hang on learned: {same}.")
+    return told
 
 
 _SIGNS: Final = {

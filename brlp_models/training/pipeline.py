@@ -100,19 +100,26 @@ class Training:
         return TrainingNetworks(self.recipe, self.folder)
 
     def check_people(self) -> None:
-        """Check that everyone's context can be told, before networks learn for hours.
+        """Check that people tell what is learned of them, before networks learn for hours.
 
         Raises
         ------
         ModelError
             Where somebody lacks what the context needs, or nobody has two visits.
         """
-        index = Bank.load(self.folder / SCAN_BANK).index
-        if index.groupby("participant_id")["age_years"].nunique().max() < 2:
+        index, phases = (
+            Bank.load(self.folder / SCAN_BANK).index,
+            self.recipe.list_diffusion_phases(),
+        )
+        visits = index.groupby("participant_id")["age_years"].nunique()
+        if (phases or self.recipe.refiner) and visits.max() < 2:
+            stage = "controlnet" if phases else "refiner"
             raise ModelError(
                 "Nobody of the training people has scans of two visits at different ages, which "
-                "[[controlnet]] learns from."
+                f"[[{stage}]] learns from."
             )
+        if not phases:
+            return
         if entries := list_context_covariates(self.recipe.model):
             people = index.drop_duplicates("participant_id").set_index("participant_id")
             encode_context(entries, people)

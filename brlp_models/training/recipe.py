@@ -136,6 +136,17 @@ class Recipe(_Part):
         """Return how UNet and ControlNet are trained, one phase after the other."""
         return [*([] if self.diffusion is None else [self.diffusion]), *self.controlnet]
 
+    def list_trained(self) -> list[str]:
+        """Return the networks that learn, by the names of their weights."""
+        learns = {
+            "segmenter": bool(self.segmenter),
+            "autoencoder": bool(self.autoencoder),
+            "unet": any((self.diffusion, *(phase.unet_learns for phase in self.controlnet))),
+            "controlnet": bool(self.controlnet),
+            "refiner": bool(self.refiner),
+        }
+        return [name for name, does in learns.items() if does]
+
     def list_loops(self) -> list[LoopSettings]:
         """Return the loop of every phase of every stage, those of the diffusion first."""
         first: tuple[StageName, ...] = ("diffusion", "controlnet")
@@ -175,6 +186,11 @@ class Recipe(_Part):
             )
         if not self.list_loops():
             raise ValueError("no stage has a phase, so that nothing would be learned")
+        if self.start_from is not None and self.covariates and not self.list_diffusion_phases():
+            raise ValueError(
+                "covariates are those of the auxiliary models, which stay those of start_from "
+                "where neither [diffusion] nor [[controlnet]] learns: leave them out"
+            )
         if self.start_from is not None and self.autoencoder and self.diffusion is None:
             raise ValueError(
                 "another [[autoencoder]] makes other latents, so the UNet of start_from must learn "
@@ -260,6 +276,12 @@ def load_recipe(source: str | Path) -> Recipe:
     return recipe
 
 
+MEASURED: Final = (
+    *("volume_gain", "gain_measurement", "shown_weight", "volume_error", "draw_sd"),
+    "calibrations",
+)
+"""What of a configuration was measured of predicted volumes."""
+
 _KNOWN: Final = {
     "segmenter": ("segmenter",),
     "refiner": ("refiner",),
@@ -288,19 +310,13 @@ _KNOWN: Final = {
 
 def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -> None:
     """Refuse a recipe whose model differs from its start in what a network knows that it keeps."""
-    learns = {
-        "segmenter": bool(recipe.segmenter),
-        "refiner": bool(recipe.refiner),
-        "autoencoder": bool(recipe.autoencoder),
-        "controlnet": bool(recipe.controlnet),
-        "unet": any((recipe.diffusion, *(phase.unet_learns for phase in recipe.controlnet))),
-    }
+    learns = recipe.list_trained()
     problems = [
         f"Training recipe {source}: model.{key} is not that of {before.name}, whose {network} "
         "is kept as it is; leave it out."
         for network, keys in _KNOWN.items()
         for key in keys
-        if not learns[network] and getattr(recipe.model, key) != getattr(before, key)
+        if network not in learns and getattr(recipe.model, key) != getattr(before, key)
     ]
     if problems:
         raise ModelError(*problems)
@@ -308,8 +324,7 @@ def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -
 
 def _take_over(config: ModelConfig) -> dict[str, Any]:
     """Return the configuration of a model without what was measured of its weights."""
-    own = {"volume_gain", "gain_measurement", "shown_weight", "volume_error", "draw_sd"}
-    own |= {"calibrations", "training_ranges", "auxiliary"}
+    own = {*MEASURED, "training_ranges", "auxiliary"}
     return config.model_dump(mode="json", exclude=own)
 
 

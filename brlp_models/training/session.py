@@ -21,6 +21,7 @@ from brlp_models.training.banks.pairs import name_regions
 from brlp_models.training.banks.synthetic_people import PeopleSettings, write_people_bank
 from brlp_models.training.banks.volumes import Bank, read_bank_description
 from brlp_models.training.export import describe_start, export_model, render_training_card
+from brlp_models.training.kept import KeptParts
 from brlp_models.training.loop import start_accelerator
 from brlp_models.training.metrics_log import METRICS
 from brlp_models.training.origin import identify
@@ -115,6 +116,14 @@ class TrainingSession:
             ) from error
 
     def _run(self, stage: str) -> Path:
+        keeps_auxiliary = bool(KeptParts(self._recipe).auxiliary)
+        if stage == AUXILIARY and keeps_auxiliary:
+            raise ModelError(
+                f"The auxiliary models stay those of {self._recipe.start_from}, since neither "
+                "[diffusion] nor [[controlnet]] learns with new ones."
+            )
+        if stage not in ("all", AUXILIARY, *self._training.stages):
+            raise ModelError(f"The recipe has no phase of {stage}: nothing would be learned.")
         self._once(self._make_banks)
         if stage == AUXILIARY:
             self._once(self._fit_auxiliary)
@@ -126,7 +135,8 @@ class TrainingSession:
             self._training.train(stage)  # type: ignore[arg-type]
             return self._folder / stage
         # first, since a cohort that is too small for it would be told after hours otherwise
-        self._once(self._fit_auxiliary)
+        if not keeps_auxiliary:
+            self._once(self._fit_auxiliary)
         self._once(self._training.check_people)
         for name in self._training.stages:
             self._training.train(name)
@@ -270,12 +280,14 @@ def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:
         before = f" Started from {describe_start(recipe.start_from)}: {start.provenance}"
         if not start.is_synthetic:
             is_synthetic, scans = False, scans.removesuffix(" only")
-    tools = [] if cohort is None else list(list_tools(cohort).index)
-    update = {
+    update: dict[str, object] = {
         "is_synthetic": is_synthetic,
         "provenance": f"Trained on {scans}{of_whom}.{before}",
-        "measured_by": tools[0] if tools else None,
     }
+    if recipe.start_from is None or recipe.list_diffusion_phases():
+        # what knows volumes is of these people
+        tools = [] if cohort is None else list(list_tools(cohort).index)
+        update["measured_by"] = tools[0] if tools else None
     return recipe.model_copy(update={"model": recipe.model.model_copy(update=update)})
 
 
