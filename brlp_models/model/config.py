@@ -69,9 +69,9 @@ class ScheduleConfig(_Part):
     """The noise schedule, in MONAI's words."""
 
     num_train_timesteps: Annotated[int, Field(gt=1)] = 1000
-    schedule: str = "scaled_linear_beta"
-    beta_start: float = 0.0015
-    beta_end: float = 0.0205
+    schedule: Literal["linear_beta", "scaled_linear_beta", "sigmoid_beta"] = "scaled_linear_beta"
+    beta_start: Annotated[float, Field(gt=0, lt=1)] = 0.0015
+    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.0205
     prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
 
 
@@ -126,6 +126,10 @@ class SegmenterConfig(_Part):
     def _check_labels(self) -> "SegmenterConfig":
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("segmenter.labels must be distinct")
+        if self.labels[:1] != ("background",):
+            raise ValueError("the first of segmenter.labels must be background")
+        if self.label_ids is not None and len(set(self.label_ids)) != len(self.label_ids):
+            raise ValueError("segmenter.label_ids must be distinct")
         if self.label_ids is not None and len(self.label_ids) != len(self.labels):
             raise ValueError("segmenter.label_ids must have one number for each label")
         return self

@@ -1,6 +1,7 @@
 """Which parts of a model's configuration do not fit together."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,11 +15,19 @@ if TYPE_CHECKING:
 CHANNELS: Final = ("T1w", "FLAIR", "T2w", "PDw", "T2starw")
 """The contrasts that a scan may have, as BIDS calls them."""
 
+AUXILIARY: Final = ("one_visit", "several_visits")
+"""The groups of people that auxiliary models are for."""
+
 
 def find_misfits(config: "ModelConfig") -> list[str]:
     """Return a sentence for each part of a configuration that does not fit the others."""
+    if missing := _size_problems(config):
+        # nothing can be compared with what is not said
+        return missing
     return [
         *_grid_problems(config),
+        *_range_problems(config),
+        *_file_problems(config),
         *_channel_problems(config),
         *_network_problems(config),
         *_context_problems(config),
@@ -32,16 +41,66 @@ def compute_downsampling(args: Mapping[str, Any]) -> int:
     return int(2 ** (len(args["channels"]) - 1))
 
 
+def _size_problems(config: "ModelConfig") -> list[str]:
+    named = {"autoencoder": config.autoencoder, "unet": config.unet}
+    lists = {f"{name}.channels": args.get("channels") for name, args in named.items()}
+    problems = [
+        f"{key} must be a list of whole numbers from 1 on, got {got}"
+        for key, got in lists.items()
+        if not (isinstance(got, list | tuple) and got and all(map(_is_count, got)))
+    ]
+    got = config.autoencoder.get("latent_channels")
+    if not _is_count(got):
+        problems.append(f"autoencoder.latent_channels must be a whole number from 1 on, got {got}")
+    if [len(row) for row in config.affine] != [4] * 4:
+        problems.append(f"affine must be 4 x 4, got {[list(row) for row in config.affine]}")
+    return problems
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def _grid_problems(config: "ModelConfig") -> list[str]:
     factor = compute_downsampling(config.autoencoder)
     problems = []
     if any(size % factor for size in config.shape):
         problems.append(f"shape must be divisible by {factor}, got {config.shape}")
     affine = np.asarray(config.affine, dtype=float)
-    if affine.shape != (4, 4):
-        problems.append(f"affine must be 4 x 4, got {affine.shape}")
-    elif not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), config.spacing_mm, atol=1e-4):
+    if affine[3].tolist() != [0, 0, 0, 1]:
+        problems.append(f"affine's last row must be 0, 0, 0, 1, got {affine[3].tolist()}")
+    if not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), config.spacing_mm, atol=1e-4):
         problems.append(f"affine's voxel size must be spacing_mm {config.spacing_mm}")
+    return problems
+
+
+def _range_problems(config: "ModelConfig") -> list[str]:
+    low, high = config.baseline_age_range
+    problems = []
+    if low >= high:
+        problems.append(f"baseline_age_range must be two ages, the lower first, got {low}, {high}")
+    problems += [
+        f"training_ranges.{name} must be the lowest and the highest, got {low}, {high}"
+        for name, (low, high) in config.training_ranges.items()
+        if low > high
+    ]
+    steps, most = config.num_inference_steps, config.schedule.num_train_timesteps
+    if steps > most:
+        problems.append(
+            f"num_inference_steps must be at most schedule.num_train_timesteps, {most}, got {steps}"
+        )
+    return problems
+
+
+def _file_problems(config: "ModelConfig") -> list[str]:
+    problems = []
+    for group, name in config.auxiliary.items():
+        if group not in AUXILIARY:
+            known = ", ".join(AUXILIARY)
+            problems.append(f"auxiliary names {group}, it can name {known}")
+        path = PurePosixPath(name)
+        if not path.name or path.is_absolute() or "\\" in name or ".." in path.parts:
+            problems.append(f"auxiliary.{group} must be a file within the folder, got {name!r}")
     return problems
 
 
@@ -118,6 +177,12 @@ def _region_problems(config: "ModelConfig") -> list[str]:
         f"endpoint is {config.endpoint}, which is none of {where}"
         for where, regions in named.items()
         if config.endpoint not in regions
+    ]
+    problems += [
+        f"{where} names {region} {regions.count(region)} times, once is expected"
+        for where, regions in named.items()
+        for region in dict.fromkeys(regions)
+        if regions.count(region) > 1
     ]
     parts: dict[str, ModelConfig | Calibration] = {"": config}
     parts |= {f"calibrations.{who}.": found for who, found in config.calibrations.items()}

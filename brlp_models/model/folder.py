@@ -181,7 +181,7 @@ def _write_config(folder: Path, config: ModelConfig) -> None:
 def compare_state_dicts(
     expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, source: str
 ) -> list[str]:
-    """Return one sentence for each missing, unused or misshapen tensor.
+    """Return one sentence for each tensor that is missing, unused, misshapen or of no numbers.
 
     One alone where no name fits: the file is another network's.
     """
@@ -203,6 +203,15 @@ def compare_state_dicts(
         for key in expected
         if key in found and expected[key].shape != found[key].shape
     ]
+    for key, tensor in found.items():
+        if key in expected and expected[key].is_floating_point():
+            if not tensor.is_floating_point():
+                kind = str(tensor.dtype).removeprefix("torch.")
+                problems.append(
+                    f"{source}: tensor {key} must hold floating-point numbers, got {kind}."
+                )
+            elif not bool(torch.isfinite(tensor).all()):
+                problems.append(f"{source}: tensor {key} holds values that are no number.")
     return problems
 
 

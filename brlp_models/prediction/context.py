@@ -11,12 +11,13 @@ from brlp_models.auxiliary.interface import AuxiliaryModel
 from brlp_models.auxiliary.told import ToldRatios
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
+from brlp_models.model.config_checks import AUXILIARY
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.start import StartVisit, as_mapping
 from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
 
-ONE_VISIT, SEVERAL_VISITS = "one_visit", "several_visits"
+ONE_VISIT, SEVERAL_VISITS = AUXILIARY
 _FROM_AUXILIARY = ("volume:", "change:")
 
 

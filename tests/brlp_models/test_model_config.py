@@ -7,6 +7,9 @@ from pydantic import ValidationError
 
 from brlp_models.model.config import ModelConfig
 
+SHEARED = [[-9, 0, 0, 88.5], [0, 9, 0, -124.5], [0, 0, 9, -70.5], [0, 0, 1, 1]]
+LABELS = ["background", "left_hippocampus", "right_hippocampus", "lateral_ventricle"]
+SEGMENTER = {"network": "UNet", "args": {}, "labels": LABELS}
 REPORTED = {"regions": ["hippocampus"]}
 UNSURE = {
     "volume_gain": {"hippocampus": 1.1},
@@ -55,6 +58,34 @@ def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
             {"calibrations": {"a-1": {**REPORTED, **UNSURE}}},
             r"a-1.gain_measurement.intervals lacks hippocampus, which calibrations.a-1.volume_gain",
         ),
+        ({"regions": ["hippocampus"] * 2}, "regions names hippocampus 2 times, once is expected"),
+        ({"autoencoder": {}}, r"autoencoder\.channels must be a list of whole numbers .* got None"),
+        ({"autoencoder": {}}, r"autoencoder\.latent_channels must be a whole number from 1 on"),
+        ({"unet": {"channels": []}}, r"unet\.channels must be a list of whole numbers .* got \[\]"),
+        ({"unet": {"channels": "abc"}}, r"unet\.channels must be a list of .* got abc"),
+        ({"affine": [[1, 0, 0], [0, 1, 0, 0]]}, "affine must be 4 x 4, got"),
+        (
+            {"affine": SHEARED},
+            r"affine's last row must be 0, 0, 0, 1, got \[0\.0, 0\.0, 1\.0, 1\.0\]",
+        ),
+        ({"auxiliary": {"one_visit": "../elsewhere.json"}}, "one_visit must be a file within the"),
+        ({"auxiliary": {"one_visit": "/etc/passwd"}}, "one_visit must be a file within the folder"),
+        ({"auxiliary": {"one_visit": "a\\..\\b"}}, "one_visit must be a file within the folder"),
+        ({"auxiliary": {"one_visit": ""}}, "one_visit must be a file within the folder, got ''"),
+        ({"auxiliary": {"two": "a.json"}}, "auxiliary names two, it can name one_visit, several_"),
+        ({"baseline_age_range": [50, 50]}, "baseline_age_range must be two ages, the lower first"),
+        (
+            {"training_ranges": {"age_years": [95, 40]}},
+            "must be the lowest and the highest, got 95",
+        ),
+        ({"num_inference_steps": 1001}, r"at most schedule\.num_train_timesteps, 1000, got 1001"),
+        ({"schedule": {"schedule": "cosine"}}, "'linear_beta', 'scaled_linear_beta' or 'sigmoid_b"),
+        ({"schedule": {"beta_end": 1.5}}, "less than 1"),
+        (
+            {"segmenter": {**SEGMENTER, "labels": LABELS[::-1]}},
+            "first of segmenter.labels must be b",
+        ),
+        ({"segmenter": {**SEGMENTER, "label_ids": [0, 17, 17, 4]}}, "label_ids must be distinct"),
         ({"context": [{"name": "age"}]}, "range = "),
         ({"context": [{"name": "sex", "coding": "categories"}]}, "categories"),
     ],

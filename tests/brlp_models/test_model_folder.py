@@ -109,6 +109,20 @@ def test_tensors_that_do_not_fit_are_named(folder: Path) -> None:
     assert "conv_in.conv.weight must have shape (8, 3, 3, 3, 3), got (1,)" in text
 
 
+def test_tensors_that_hold_no_numbers_are_named(folder: Path) -> None:
+    path = folder / "unet.safetensors"
+    state = load_file(path)
+    state["conv_in.conv.bias"] = state["conv_in.conv.bias"].to(torch.int32)
+    state["conv_in.conv.weight"][0, 0, 0, 0, 0] = float("nan")
+    save_file(state, path)
+    write_checksums(folder)
+    with pytest.raises(ModelError) as caught:
+        load_model(folder)
+    first, second = sorted(caught.value.problems)
+    assert first.endswith("conv_in.conv.bias must hold floating-point numbers, got int32.")
+    assert second.endswith("tensor conv_in.conv.weight holds values that are no number.")
+
+
 def test_truncated_weights_with_a_matching_checksum_are_refused(folder: Path) -> None:
     path = folder / "unet.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
