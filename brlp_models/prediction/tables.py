@@ -113,7 +113,8 @@ def find_change_error(
 
 def build_predictions_table(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return rows of several people each as one `predictions` table, sorted by its key."""
-    columns = [*KEY, "volume_mm3", "volume_sd_mm3", "n_samples", "baseline_volume_mm3"]
+    columns = [*KEY, "volume_mm3", "volume_sd_mm3", "told_volume_mm3"]
+    columns += ["n_samples", "baseline_volume_mm3"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return validate_table(frame.sort_values(KEY, ignore_index=True), "predictions")
 

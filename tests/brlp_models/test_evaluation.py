@@ -442,3 +442,12 @@ def test_a_segmentation_on_its_own_grid_is_the_most_likely_label(model: BrlpMode
     with torch.inference_mode():
         expected = model.network("segmenter")(image).argmax(dim=1)[0].numpy()
     assert np.mean(found == expected) > 0.999
+
+
+def test_people_of_whom_nobody_can_be_predicted_are_told(model: BrlpModel, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    people = make_people(2, 5, tmp_path / "scans", np.asarray(model.config.affine))
+    unseen = replace(people, visits=people.visits.assign(image_path=None))
+    found = predict_people(model, unseen, tmp_path / "out", [48.0], 1, seed=1)
+    assert (len(found.table), len(found.failures)) == (0, 2)
+    assert "told_mm3" in found.table
