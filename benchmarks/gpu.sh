@@ -1,23 +1,39 @@
 #!/usr/bin/env bash
 # What one GPU does, into gpu.json: under ten minutes from a bare machine with torch.
-#   bash benchmarks/gpu.sh LABEL_MAPS [JSON]
+#   bash benchmarks/gpu.sh LABEL_MAPS [JSON [PART...]]
+#   TRIAL=1 bash benchmarks/gpu.sh LABEL_MAPS    small networks on the processor, to try it
 # A part that takes longer than its share is stopped, and what it measured stays.
 set -uo pipefail
-label_maps=${1:?give the folder of label maps}
+label_maps=$(realpath -e "${1:?give the folder of label maps}") || exit 1
 json=$(realpath -m "${2:-gpu.json}")
-label_maps=$(realpath "$label_maps")
+wanted=" ${*:3} "
 cd "$(dirname "$0")/.."
-python -c 'import monai, pydantic' 2>/dev/null ||
-  python -m pip install --quiet --editable '.[imaging,train]' || exit 1
+export PYTHONPATH=$PWD
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+how=(--json "$json" --label-maps "$label_maps" --model "$scratch/model")
+slower=1
+if [ -n "${TRIAL:-}" ]; then
+  how+=(--device cpu --narrow)
+  slower=10
+fi
+if ! python benchmarks/bench_gpu.py --help >/dev/null 2>"$scratch/lacks"; then
+  # the torch that is here knows the driver, another may not
+  python -c 'import torch; print("torch==" + torch.__version__)' >"$scratch/here" || exit 1
+  python -m pip install --quiet --retries 1 --timeout 10 --constraint "$scratch/here" \
+    --editable '.[imaging,train]' || { tail -1 "$scratch/lacks" >&2; exit 1; }
+fi
+python benchmarks/bench_gpu.py machine "${how[@]}" || exit 1
 rc=0
 while read -r seconds part; do
-  timeout "$seconds" python benchmarks/bench_gpu.py "$part" --json "$json" --label-maps "$label_maps" ||
+  case $wanted in "  " | *" $part "*) ;; *) continue ;; esac
+  timeout -k 5 $((seconds * slower)) python benchmarks/bench_gpu.py "$part" "${how[@]}" </dev/null ||
     { echo "$part: stopped or failed" >&2; rc=1; }
 done <<'PARTS'
-60 parity
-40 decoding
-160 people
-180 denoising
-140 training
+100 parity
+30 decoding
+120 people
+190 denoising
+120 training
 PARTS
 exit $rc
