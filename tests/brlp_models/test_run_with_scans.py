@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
@@ -318,6 +320,22 @@ def predict(folder: Path, *options: str, study: str) -> Result:
     words = ["predict", str(folder / "tables/people.csv"), "--model", str(folder / "model")]
     words += ["--samples", "1", "--no-save-images", "--study", str(folder / study / "s.duckdb")]
     return CliRunner().invoke(app, [*words, "--quiet", *options])
+
+
+def test_no_answer_is_no_success(protocol: Path) -> None:
+    folder = protocol.parent
+    for scan in (folder / "scans").glob("*"):
+        head = nib.load(scan)
+        noise = np.random.default_rng(0).random(head.shape, dtype=np.float32)
+        nib.save(nib.Nifti1Image(noise, head.affine), scan)
+    whole = predict(folder, study="one")
+    assert whole.exit_code == 1
+    assert "Nobody was predicted; `trialsim study tables scan_checks" in whole.stderr
+    checks = Study.open(folder / "one/s.duckdb", read_only=True).read("scan_checks")
+    assert (checks["verdict"] == "fail").all()
+    share = predict(folder, "--shard", "1/2", study="shares")
+    assert share.exit_code == 1
+    assert "people was predicted." in share.stderr
 
 
 @pytest.mark.slow

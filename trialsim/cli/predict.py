@@ -45,12 +45,12 @@ def predict(asked: Asked) -> None:
     Example: trialsim predict cohort --model mini --horizons-months 24 --samples 8
     """
     from trialsim.cli.answering.printing import print_table
+    from trialsim.errors import DesignError
     from trialsim.study.files import write_csv_tables
     from trialsim.study.summaries import PREDICTION_TABLES, summarize_predictions
 
     if any(asked.further.values()):
         from trialsim.cli.answering.progress import show_progress
-        from trialsim.errors import DesignError
         from trialsim.study.shards import predict_shard
 
         if asked.output is not None or asked.as_json:
@@ -76,3 +76,7 @@ def predict(asked: Asked) -> None:
             write_csv_tables(result, PREDICTION_TABLES, asked.output)
         found = summarize_predictions(result)
     print_table(found, as_json=asked.as_json)
+    if found.empty:
+        raise DesignError(
+            f"Nobody was predicted; `trialsim study tables scan_checks {asked.study}` holds why."
+        )

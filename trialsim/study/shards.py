@@ -58,8 +58,8 @@ def predict_shard(
     Raises
     ------
     TrialsimError
-        Where the share cannot be, the cohort has no such person, nothing can be predicted, or
-        the model learned from another tool's volumes.
+        Where the share cannot be, the cohort has no such person, nothing can be predicted, nobody
+        was, or the model learned from another tool's volumes.
     """
     from brlp_models.prediction.cohort import predict_cohort
     from brlp_models.prediction.preparation import segment_cohort
@@ -106,7 +106,10 @@ def predict_shard(
         out=out,
         on_scan=lambda: None,
     )
-    return len(found.scan_checks) - len(found.failures)
+    n_finished = len(found.scan_checks) - len(found.failures)
+    if not n_finished and len(found.failures):
+        raise TrialsimError(f"Nobody of the {len(found.failures)} people was predicted.")
+    return n_finished
 
 
 def join_shards(path: Path, *, listener: Listener | None = None) -> StudyResult:
