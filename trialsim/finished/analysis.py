@@ -14,11 +14,13 @@ from trialsim.finished.checks import compare_baseline, count_missing
 from trialsim.finished.conformal import estimate_individual_effects
 from trialsim.finished.effects import EffectEstimate, estimate_effects, tabulate_effects
 from trialsim.finished.heterogeneity import estimate_heterogeneity
-from trialsim.finished.missing_data import compare_assumptions, find_trial_tipping_point
+from trialsim.finished.missing_data import compare_assumptions, leave_each_person_out
 from trialsim.finished.reading import read_trial
 from trialsim.finished.trial import FinishedTrial
 from trialsim.finished.twin_gain import estimate_twin_gain
 from trialsim.finished.twin_table import add_twins
+from trialsim.imputation.jackknife import Jackknife
+from trialsim.imputation.tipping_point import find_tipping_point
 
 
 class TrialReading(TypedDict, total=False):
@@ -127,13 +129,14 @@ def analyze(
         trial = add_twins(trial, _locate(twins))
     effects = estimate_effects(trial, primary=primary, alpha=alpha)
     rng = np.random.default_rng(seed)
-    found = _Findings(trial, alpha)
+    without = leave_each_person_out(trial)
+    found = _Findings(trial, alpha, without)
     tables = {
         "trial_effects": tabulate_effects(effects),
         "trial_visits": count_missing(trial),
         "trial_baseline": compare_baseline(trial),
         "trial_assumptions": compare_assumptions(
-            trial, rng=rng, n_imputations=n_imputations, alpha=alpha
+            trial, without, rng=rng, n_imputations=n_imputations, alpha=alpha
         ),
     }
     tables |= found.collect()
@@ -150,6 +153,7 @@ class _Findings:
 
     trial: FinishedTrial
     alpha: float
+    without: Mapping[str, Jackknife]
     rows: list[dict[str, object]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -168,7 +172,7 @@ class _Findings:
 
     def _add_tipping_point(self) -> dict[str, pd.DataFrame]:
         try:
-            found = find_trial_tipping_point(self.trial, alpha=self.alpha)
+            found = find_tipping_point(self.without["missing_at_random"], alpha=self.alpha)
         except DesignError as error:
             self.left_out += error.problems
             return {}

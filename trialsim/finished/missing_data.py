@@ -1,17 +1,33 @@
 """How far the effect hangs on what is assumed of people who left."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from trialsim.finished.trial import FinishedTrial, Floats
 from trialsim.imputation.estimation import fit_imputed
+from trialsim.imputation.jackknife import Jackknife, leave_each_out
 from trialsim.imputation.strategies import STRATEGIES
-from trialsim.imputation.tipping_point import TippingPoint, find_tipping_point
+
+
+def leave_each_person_out(trial: FinishedTrial) -> dict[str, Jackknife]:
+    """Return the trial with everyone and without each person, imputed under each strategy.
+
+    Raises
+    ------
+    DesignError
+        Blinded arms, or too few people of an arm at the last visit.
+    """
+    trial.require_effect()
+    predictors = np.column_stack([np.ones(trial.size), trial.arms, adjust_for(trial)])
+    return leave_each_out(trial.outcome[None, :, 1:], predictors[None], list(STRATEGIES))
 
 
 def compare_assumptions(
     trial: FinishedTrial,
+    left_out: Mapping[str, Jackknife],
     *,
     rng: np.random.Generator,
     n_imputations: int = 200,
@@ -23,17 +39,24 @@ def compare_assumptions(
     `estimate_rubin`, `se_rubin` by multiple imputation, `n_imputed_control`, `n_imputed_treatment`,
     `assumption`. The model adjusts for baseline, covariates and, where there is one, the twin.
 
-    Raises
-    ------
-    DesignError
-        Blinded arms, or too few people of an arm at the last visit.
+    Parameters
+    ----------
+    trial
+        As `read_trial` returns it.
+    left_out
+        Of `leave_each_person_out`.
+    rng
+        Of the imputations.
+    n_imputations
+        Of Rubin's rules.
+    alpha
+        Two-sided; intervals cover 1 - alpha.
     """
-    trial.require_effect()
     later, known = trial.outcome[None, :, 1:], adjust_for(trial)
     missing = np.isnan(trial.outcome[:, -1])
     rows = []
     for strategy, assumption in STRATEGIES.items():
-        fit = fit_imputed(later, trial.arms, known, strategy=strategy)
+        fit = left_out[strategy].combine(0.0)
         pooled = fit_imputed(
             later,
             trial.arms,
@@ -61,19 +84,6 @@ def compare_assumptions(
             }
         )
     return pd.DataFrame(rows)
-
-
-def find_trial_tipping_point(trial: FinishedTrial, *, alpha: float = 0.05) -> TippingPoint:
-    """Return the delta added to treated people who left at which the effect is lost.
-
-    Raises
-    ------
-    DesignError
-        Blinded arms, too few people, or nobody treated who left.
-    """
-    trial.require_effect()
-    predictors = np.column_stack([np.ones(trial.size), trial.arms, adjust_for(trial)])
-    return find_tipping_point(trial.outcome[:, 1:], predictors, alpha=alpha)
 
 
 def adjust_for(trial: FinishedTrial) -> Floats:

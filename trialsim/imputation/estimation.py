@@ -1,6 +1,5 @@
 """The treatment's effect after imputation, with its standard error."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -8,17 +7,16 @@ from numpy.typing import ArrayLike
 
 from trialsim.analysis.adjusted import regress
 from trialsim.analysis.inputs import read_trials
+from trialsim.analysis.patterns import summarize
 from trialsim.analysis.residuals import estimate_residual_covariance
-from trialsim.analysis.result import FitResult, Flags, Floats, build_result
+from trialsim.analysis.result import FitResult, Floats, build_result
 from trialsim.errors import DesignError
 from trialsim.imputation.imputing import impute
-from trialsim.imputation.model import ImputationModel, estimate_imputation_model
+from trialsim.imputation.jackknife import leave_each_out
+from trialsim.imputation.model import estimate_imputation_model
 from trialsim.imputation.strategies import check_strategy
 
 Variance = Literal["jackknife", "rubin"]
-
-_BATCH_VALUES = 1_000_000
-"""Outcome values of trials without one person that are fitted together, whoever is left out."""
 
 
 def fit_imputed(
@@ -75,7 +73,7 @@ def fit_imputed(
     trials = read_trials(y, treatment, np.arange(y.shape[-1]), covariates, min_visits=1)
     predictors = np.broadcast_to(trials.predictors, (len(y), *trials.predictors.shape[1:]))
     if variance == "jackknife":
-        return jackknife(y, predictors, strategy).combine(delta)
+        return leave_each_out(y, predictors, [strategy])[strategy].combine(delta)
     if rng is None or n_imputations < 10:
         raise DesignError(
             f"Rubin's rules need rng and at least 10 imputations, got {n_imputations}."
@@ -86,85 +84,6 @@ def fit_imputed(
     ]
     estimate, square, df, fine = (np.array(column) for column in zip(*parts, strict=True))
     return build_result(estimate, square, df, fine.astype(bool))
-
-
-@dataclass(frozen=True)
-class Jackknife:
-    """The estimates of many trials with everyone and without each person, linear in delta.
-
-    Attributes
-    ----------
-    full
-        Estimate at delta 0, and what delta = 1 adds, (2, n_trials).
-    without
-        The same without each person, (2, n_trials, n).
-    df
-        People minus coefficients.
-    converged
-        Whether every model of a trial was fitted, (n_trials,).
-    """
-
-    full: Floats
-    without: Floats
-    df: float
-    converged: Flags
-
-    def combine(self, delta: float) -> FitResult:
-        """Return the estimates at one delta, with their jackknife errors."""
-        left = self.without[0] + delta * self.without[1]
-        n = left.shape[1]
-        distance = left - left.mean(axis=1, keepdims=True)
-        variance = (n - 1) / n * (distance**2).sum(axis=1)
-        estimate = self.full[0] + delta * self.full[1]
-        return build_result(estimate, variance, np.full(len(left), self.df), self.converged)
-
-
-def jackknife(outcome: Floats, predictors: Floats, strategy: str) -> Jackknife:
-    """Return the jackknife of each trial by conditional-mean imputation.
-
-    Parameters
-    ----------
-    outcome
-        (n_trials, n_people, n_visits) after baseline, NaN where missing.
-    predictors
-        (n_trials, n_people, p): 1, treatment, covariates.
-    strategy
-        A name in `trialsim.imputation.strategies.STRATEGIES`.
-    """
-    n_trials, n, n_visits = outcome.shape
-    full, model = _estimate(outcome, predictors, strategy)
-    without = np.empty((2, n_trials * n))
-    fine = np.empty(n_trials * n, dtype=bool)
-    size = max(1, _BATCH_VALUES // (n * n_visits))
-    for first in range(0, n_trials * n, size):
-        part = slice(first, first + size)
-        trial, left_out = np.divmod(np.arange(n_trials * n)[part, None], n)
-        others = np.arange(n - 1)
-        kept = others + (others >= left_out)
-        without[:, part], models = _estimate(
-            outcome[trial, kept],
-            predictors[trial, kept],
-            strategy,
-            start=model.covariance[trial[:, 0]],
-        )
-        fine[part] = models.converged
-    return Jackknife(
-        full,
-        without.reshape(2, n_trials, n),
-        float(n - predictors.shape[2]),
-        model.converged & fine.reshape(n_trials, n).all(axis=1),
-    )
-
-
-def _estimate(
-    outcome: Floats, predictors: Floats, strategy: str, *, start: Floats | None = None
-) -> tuple[Floats, ImputationModel]:
-    """Return estimates at delta 0 and what delta adds, (2, n_trials)."""
-    model = estimate_imputation_model(outcome, predictors, start=start)
-    filled = impute(outcome, predictors, model, strategy=strategy)
-    shifted = np.isnan(outcome[..., -1]) & (predictors[..., 1] == 1)
-    both = np.stack([filled[..., -1], shifted.astype(float)])
-    return np.stack([_compare(last, predictors)[0] for last in both]), model
 
 
 def _compare(last: Floats, predictors: Floats) -> tuple[Floats, Floats]:
@@ -183,7 +102,7 @@ def _pool(
 ) -> tuple[float, float, float, bool]:
     who = _resample_by_arm(predictors[:, 1], n_imputations, rng)
     start = estimate_residual_covariance(outcome[None], predictors[None])
-    models = estimate_imputation_model(outcome[who], predictors[who], start=start)
+    models = estimate_imputation_model(summarize(outcome[who], predictors[who]), start)
     filled = impute(outcome[None], predictors[None], models, strategy=strategy, rng=rng)
     shifted = np.isnan(outcome[:, -1]) & (predictors[:, 1] == 1)
     estimates, within = _compare(filled[..., -1] + delta * shifted, predictors[None])

@@ -6,9 +6,8 @@ import numpy as np
 
 from trialsim.analysis.covariance import build_unstructured
 from trialsim.analysis.likelihood import MeanModel
-from trialsim.analysis.patterns import summarize
+from trialsim.analysis.patterns import PatternStatistics
 from trialsim.analysis.reml import fit_reml
-from trialsim.analysis.residuals import estimate_residual_covariance
 from trialsim.analysis.result import Flags, Floats
 
 
@@ -41,30 +40,26 @@ class ImputationModel:
         return self.compute_means(reference)
 
 
-def estimate_imputation_model(
-    outcome: Floats, predictors: Floats, *, start: Floats | None = None
-) -> ImputationModel:
+def estimate_imputation_model(statistics: PatternStatistics, start: Floats) -> ImputationModel:
     """Return the model of each trial by REML, from everyone seen after baseline.
 
     Parameters
     ----------
-    outcome
-        (n_trials, n_people, n_visits) after baseline, NaN where missing.
-    predictors
-        (n_trials or 1, n_people, p): 1, treatment, then covariates with the baseline among them.
+    statistics
+        Of outcomes after baseline; the predictors are 1, treatment, then covariates with the
+        baseline among them.
     start
-        First covariance, (n_trials or 1, n_visits, n_visits); from residuals when None.
+        First covariance, (n_trials or 1, n_visits, n_visits).
     """
-    n_trials, _, n_visits = outcome.shape
+    n_visits = statistics.n_visits
     rows, columns = np.tril_indices(n_visits)
-    first = estimate_residual_covariance(outcome, predictors) if start is None else start
-    eta = np.broadcast_to(first[:, rows, columns], (n_trials, len(rows)))
+    eta = np.broadcast_to(start[:, rows, columns], (len(statistics.counts), len(rows)))
     mean = MeanModel(
         np.eye(n_visits),
-        np.ones((n_visits, predictors.shape[2]), dtype=bool),
+        np.ones((n_visits, statistics.n_predictors), dtype=bool),
         contrast=(n_visits - 1, 1),
     )
     covariance = build_unstructured(n_visits)
-    fit = fit_reml(summarize(outcome, predictors), mean, covariance, [eta])
+    fit = fit_reml(statistics, mean, covariance, [eta])
     full = np.einsum("ta,aij->tij", fit.eta, covariance.basis)
     return ImputationModel(fit.beta, full, fit.converged)

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
-from trialsim.imputation.estimation import Jackknife, jackknife
+from trialsim.imputation.jackknife import Jackknife
 
 
 @dataclass(frozen=True)
@@ -29,24 +28,15 @@ class TippingPoint:
 
 
 def find_tipping_point(
-    outcome: Floats,
-    predictors: Floats,
-    *,
-    strategy: str = "missing_at_random",
-    alpha: float = 0.05,
-    largest: float | None = None,
-    n_points: int = 21,
+    found: Jackknife, *, alpha: float = 0.05, largest: float | None = None, n_points: int = 21
 ) -> TippingPoint:
     """Return the smallest delta against the effect at which p reaches alpha.
 
     Parameters
     ----------
-    outcome
-        (n_people, n_visits) of one trial after baseline, NaN where missing.
-    predictors
-        (n_people, p): 1, treatment, covariates.
-    strategy
-        What delta is added to.
+    found
+        One trial with everyone and without each person, under the strategy that delta is added to:
+        see `trialsim.imputation.jackknife.leave_each_out`.
     alpha
         Two-sided, 0 to 1.
     largest
@@ -61,7 +51,6 @@ def find_tipping_point(
         Nobody in treatment left, so that there is nothing to add delta to, or a model that cannot
         be fitted.
     """
-    found = jackknife(outcome[None], predictors[None], strategy)
     if not found.converged[0]:
         raise DesignError("The imputation model could not be fitted to this trial.")
     if found.full[1, 0] == 0:
