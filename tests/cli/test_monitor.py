@@ -284,6 +284,18 @@ def test_impossible_questions_end_in_one_sentence(
     assert sentence in err
 
 
+def test_a_look_is_adjusted_for_baseline_whatever_columns_stand_beside_it(tmp_path: Path) -> None:
+    table = write_trial(tmp_path / "trial.csv", 60, 30.0, 40)
+    frame = pd.read_csv(table)
+    numbers = pd.factorize(frame["participant_id"])[0]
+    many = tmp_path / "many.csv"
+    frame.assign(clinic=[f"c{k % 12}" for k in numbers], mmse=frame["months"]).to_csv(many)
+    plan = plan_file(tmp_path, *PLACED)
+    found = [run("monitor", plan, "--data", str(path), "--show", "all") for path in (table, many)]
+    assert found[0][0] == 0
+    assert found[0] == found[1]
+
+
 def test_a_plan_without_people_cannot_read_data(tmp_path: Path) -> None:
     plan = plan_file(tmp_path, "--looks", "0.5,1")
     table = write_trial(tmp_path / "trial.csv", 60, 0.0, 40)

@@ -1,5 +1,6 @@
 """A finished trial: read from its table, estimated by every estimator, refused where it must be."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -182,7 +183,7 @@ def set_first(column: str, value: object, *, place: int = 0) -> Change:
 
 
 BAD_TRIALS: list[tuple[Change, str]] = [
-    (lambda t: t.drop(columns="months"), "no column months[.]"),
+    (lambda t: t.drop(columns="months"), "no column months, time since randomization: give one"),
     (
         lambda t: t.rename(columns={"months": "months_from_baseline"}),
         "no column months, time since randomization: rename months_from_baseline",
@@ -193,9 +194,9 @@ BAD_TRIALS: list[tuple[Change, str]] = [
         lambda t: t.assign(arm=t["arm"].where(t["age_years"] < 75, "high dose")),
         "got 3: control, high dose, treatment",
     ),
-    (set_first("arm", "treatment"), "1 people are in both arms"),
-    (set_first("arm", "treatment", place=1), "1 people are in both arms"),
-    (set_first("arm", None), "arm is missing for 1 people"),
+    (set_first("arm", "treatment"), "1 person is in both arms"),
+    (set_first("arm", "treatment", place=1), "1 person is in both arms"),
+    (set_first("arm", None), "arm is missing for 1 person .*every row of a person names it"),
     (set_first("months", -3), r"months must be 0 \(randomization\) or later, got -3"),
     (set_first("months", "soon"), "months must be a number, got soon"),
     (set_first("hippocampus_mm3", "?"), "hippocampus_mm3 must be a number, got ?"),
@@ -224,6 +225,114 @@ def test_a_bad_table_is_told(
     assert len(told.value.problems) == 1
 
 
+Reading = dict[str, Any]
+
+
+def read_advice(sentence: str) -> Reading:
+    """The options that a refusal names, as `read_trial` takes them."""
+    named = dict(re.findall(r"--(covariates|visits-months|control) ([^ ;:)]+)", sentence))
+    found: Reading = {"control": named["control"]} if "control" in named else {}
+    if "covariates" in named:
+        words = named["covariates"].removeprefix("none")
+        found["covariates"] = [word for word in words.split(",") if word]
+    if "visits-months" in named:
+        found["visits_months"] = [float(month) for month in named["visits-months"].split(",")]
+    return found
+
+
+def lose_late_controls(long: pd.DataFrame) -> pd.DataFrame:
+    return long[(long["months"] < 24) | (long["arm"] == "treatment")]
+
+
+ADVISED: dict[str, tuple[Change, Reading]] = {
+    "ten sites": (
+        lambda t: t.assign(clinic="c" + t["participant_id"].str[-1]),
+        {"covariates": ["age_years", "sex"]},
+    ),
+    "gaps": (
+        lambda t: t.assign(apoe4=np.where(t["age_years"] < 75, 1, np.nan)),
+        {"covariates": ["age_years", "sex"]},
+    ),
+    "both": (
+        lambda t: t.assign(
+            apoe4=np.where(t["age_years"] < 75, 1, np.nan), clinic="c" + t["participant_id"].str[-1]
+        ),
+        {"covariates": ["age_years", "sex"]},
+    ),
+    "changing": (lambda t: t.assign(mmse=t["months"]), {"covariates": ["age_years", "sex"]}),
+    "alone": (
+        lambda t: t.drop(columns=["age_years", "sex"]).assign(mmse=t["months"]),
+        {"covariates": []},
+    ),
+    "an arm that is empty at the end": (lose_late_controls, {"visits_months": [0, 6, 12]}),
+}
+
+
+@pytest.mark.parametrize(("change", "advised"), ADVISED.values(), ids=ADVISED)
+def test_what_a_refusal_advises_is_accepted(
+    change: Change, advised: Reading, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    changed: Any = change(tables[0])
+    with pytest.raises(DesignError) as told:
+        estimate_effects(read_trial(changed))
+    for problem in told.value.problems:
+        assert read_advice(problem) == advised
+    assert estimate_effects(read_trial(changed, **advised))[0].is_primary
+
+
+def test_a_planned_visit_that_nobody_had_is_named_with_the_others() -> None:
+    long, _ = simulate()
+    with pytest.raises(DesignError, match="at month 18: an analysis takes the") as told:
+        read_trial(long, visits_months=[0, 6, 12, 18, 24])
+    advised = read_advice(told.value.problems[0])
+    assert advised == {"visits_months": [0, 6, 12, 24]}
+    assert read_trial(long, **advised).outcome.shape[1] == 4
+
+
+def test_rows_long_after_the_last_visit_count_for_none() -> None:
+    long, _ = simulate()
+    found = read_trial(long, visits_months=[0, 6, 12])
+    assert found.outcome == pytest.approx(read_trial(long).outcome[:, :3], nan_ok=True)
+    n_late = int((long["months"] == 24).sum())
+    assert f"Left out: {n_late} rows long after the last visit, month 12." in found.notes
+
+
+@pytest.mark.parametrize(
+    "name", ["hippocampus_m{:02.0f}_mm3", "hippocampus_mm3_m{:.0f}", "hippocampus_month{:.0f}_mm3"]
+)
+def test_a_table_of_one_row_a_person_is_the_one_of_its_visits(name: str) -> None:
+    long, _ = simulate()
+    known = ["participant_id", "arm", "age_years", "sex"]
+    wide = long.pivot_table(index=known, columns="months", values="hippocampus_mm3")
+    wide.columns = [name.format(month) for month in wide.columns]
+    found, expected = read_trial(wide.reset_index()), read_trial(long)
+    assert found.outcome == pytest.approx(expected.outcome, nan_ok=True)
+    assert found.participant_id.tolist() == expected.participant_id.tolist()
+    assert found.months.tolist() == expected.months.tolist()
+    assert found.covariates.equals(expected.covariates)
+    assert "became rows" in found.notes[0]
+
+
+def test_waves_without_a_time_are_told_and_with_one_are_read() -> None:
+    long, _ = simulate()
+    wide = long.pivot_table(
+        index=["participant_id", "arm"], columns="months", values="hippocampus_mm3"
+    )
+    wide.columns = [f"hippocampus_mm3_W{k}" for k in range(1, 5)]
+    wide = wide.reset_index()
+    with pytest.raises(DesignError, match="visits W1, W2, W3, W4 tell no months since"):
+        read_trial(wide)
+    timed = wide.assign(**{f"months_W{k}": month for k, month in enumerate(MONTHS, 1)})
+    assert read_trial(timed).outcome == pytest.approx(read_trial(long).outcome, nan_ok=True)
+
+
+def test_sites_in_digits_are_names() -> None:
+    long, _ = simulate()
+    site = long["participant_id"].str[-1].astype(int) % 3
+    trial = read_trial(long.assign(site=site))
+    assert [*trial.covariates] == ["age_years", "sex=M", "site=1", "site=2"]
+
+
 BAD_TWINS: list[tuple[Change, str]] = [
     (lambda t: t.drop(columns="predicted_mm3"), "no column predicted_mm3"),
     (lambda t: t.assign(participant_id="x" + t["participant_id"]), "120 of the 120 people"),
@@ -236,7 +345,7 @@ BAD_TWINS: list[tuple[Change, str]] = [
     (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at months 6, "),
     (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
     (set_first("predicted_mm3", ""), "greater than 0, got nothing"),
-    (lambda t: pd.concat([t, t.head(1)]), "1 rows too many"),
+    (lambda t: pd.concat([t, t.head(1)]), "1 row too many"),
     (lambda t: t.assign(region="amygdala"), "no rows of the region hippocampus"),
 ]
 

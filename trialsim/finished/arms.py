@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cohorts.counting import count
 from cohorts.sources.values import parse_text
 from trialsim.errors import DesignError
 
@@ -47,11 +48,15 @@ def _find_naming_problems(names: list[str], control: str | None) -> list[str]:
             "give the table of one comparison."
         ]
     if control is not None:
-        return [] if control in names else [f"arm holds {listed}; none is the control {control}."]
+        if control in names:
+            return []
+        return [
+            f"arm holds {listed}; none is the control {control}: name one of them (--control NAME)."
+        ]
     if {name.lower() for name in names} != {CONTROL, TREATMENT}:
         return [
-            f"arm must hold control and treatment, got {listed}: say which is "
-            "the control (--control NAME)."
+            f"arm must hold control and treatment, got {listed}: say which is the control "
+            "(`trialsim analyze --control NAME`), or call it control."
         ]
     return []
 
@@ -63,11 +68,12 @@ def _find_people_problems(values: pd.Series) -> list[str]:
     problems = []
     if both.any():
         problems.append(
-            f"{int(both.sum())} people are in both arms (first: {both.index[both][0]}); "
+            f"{count(both.sum(), 'people are')} in both arms (first: {both.index[both][0]}); "
             "each was randomized to one."
         )
     if none.any():
         problems.append(
-            f"arm is missing for {int(none.sum())} people (first: {none.index[none][0]})."
+            f"arm is missing for {count(none.sum(), 'people')} (first: {none.index[none][0]}): "
+            "every row of a person names it."
         )
     return problems

@@ -1,9 +1,11 @@
 """Covariates of a trial: what was known of each person at baseline, as numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import pandas as pd
 
+from cohorts.counting import count
+from cohorts.sources.meaning.covariates import TEXT_COVARIATES
 from cohorts.sources.meaning.identifying import find_identifying
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
@@ -33,7 +35,8 @@ def read_covariates(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the covariates of everyone in `people`, with notes on what was left out.
 
-    A column of words becomes one column a level but the first.
+    A column of words becomes one column a level but the first; names of sites are words, even
+    where they are written in digits.
 
     Parameters
     ----------
@@ -58,23 +61,27 @@ def read_covariates(
     if chosen is not None:
         unknown = [name for name in chosen if name not in frame]
         if unknown:
-            raise DesignError(*(f"The trial's table has no column {name}." for name in unknown))
+            offered = _list_offered(frame, outcome)
+            raise DesignError(
+                *(
+                    f"The trial's table has no column {name}: covariates may be "
+                    f"{', '.join(offered) or 'none'}."
+                    for name in unknown
+                )
+            )
         wrong = [name for name in chosen if name in _NOT_COVARIATES or name == outcome]
         if wrong:
             raise DesignError(
                 *(
                     f"{name} is no covariate: it changes after baseline, and its baseline is "
-                    "adjusted for as it is."
+                    f"adjusted for as it is; {_name_without(chosen, wrong)}."
                     if name == outcome
-                    else f"{name} is no covariate: it says who, when or which arm."
+                    else f"{name} is no covariate: it says who, when or which arm; "
+                    f"{_name_without(chosen, wrong)}."
                     for name in wrong
                 )
             )
-    names = [
-        str(name)
-        for name in (frame.columns if chosen is None else chosen)
-        if name not in _NOT_COVARIATES and name != outcome
-    ]
+    names = _list_offered(frame, outcome) if chosen is None else [str(name) for name in chosen]
     rows = frame.set_axis(long.index)
     notes = []
     if chosen is None:
@@ -87,17 +94,20 @@ def read_covariates(
     endpoints = [name for name in changing if chosen is None and name.endswith("_mm3")]
     offered = [name for name in changing if name not in endpoints]
     if offered:
+        without = _name_without(names, changing)
         raise DesignError(
             *(
                 f"{name} changes after baseline, so the treatment may have changed it: a covariate "
-                "must be known before randomization; give its baseline value, or name the "
-                "covariates without it."
+                f"must be known before randomization; give its baseline value, or {without}."
                 for name in offered
             )
         )
     first = rows[names].set_axis(long["participant_id"].to_numpy()).groupby(level=0).first()
-    kept = [name for name in names if name not in endpoints]
-    columns = [_encode(first[name].reindex(people)) for name in kept]
+    known = first.drop(columns=endpoints).reindex(people)
+    if problems := _find_problems(known):
+        without = _name_without(map(str, known), problems)
+        raise DesignError(*(f"{problem}{without}." for problem in problems.values()))
+    columns = [_encode(known[name]) for name in known]
     notes += [f"{name} changes after baseline: another endpoint, not used." for name in endpoints]
     table = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=people)
     constant = [str(name) for name in table if table[name].nunique() < 2]
@@ -110,22 +120,43 @@ def _changes(values: pd.Series, people: pd.Series) -> bool:
     return bool(pairs.dropna().drop_duplicates().duplicated("person").any())
 
 
+def _list_offered(frame: pd.DataFrame, outcome: str) -> list[str]:
+    return [str(name) for name in frame if name not in _NOT_COVARIATES and name != outcome]
+
+
+def _name_without(names: Iterable[str], wrong: Container[str]) -> str:
+    """Return what to do without some of the covariates."""
+    others = ",".join(name for name in names if name not in wrong)
+    return f"name the covariates without it (--covariates {others or 'none'})"
+
+
+def _find_problems(known: pd.DataFrame) -> dict[str, str]:
+    """Return what is wrong with each covariate that nothing can be adjusted for."""
+    problems = {}
+    for name, values in known.items():
+        gaps = is_missing(values)
+        n_levels = 0 if _is_number(values) else parse_text(values).nunique()
+        if gaps.any():
+            problems[str(name)] = (
+                f"{name} is missing for {count(gaps.sum(), 'people')} (first: "
+                f"{values.index[gaps][0]}): fill it in, or "
+            )
+        elif n_levels > _MAX_LEVELS:
+            problems[str(name)] = (
+                f"{name} has {n_levels} different words, at most {_MAX_LEVELS} can be adjusted "
+                "for: "
+            )
+    return problems
+
+
+def _is_number(values: pd.Series) -> bool:
+    return str(values.name) not in TEXT_COVARIATES and not parse_numbers(values)[1].any()
+
+
 def _encode(values: pd.Series) -> pd.DataFrame:
     name = str(values.name)
-    gaps = is_missing(values)
-    if gaps.any():
-        raise DesignError(
-            f"{name} is missing for {int(gaps.sum())} people (first: {values.index[gaps][0]}): "
-            "fill it in, or name the covariates without it."
-        )
-    numbers, wrong = parse_numbers(values)
-    if not wrong.any():
-        return numbers.to_frame(name)
+    if _is_number(values):
+        return parse_numbers(values)[0].to_frame(name)
     text = parse_text(values)
     levels = sorted(text.unique())
-    if len(levels) > _MAX_LEVELS:
-        raise DesignError(
-            f"{name} has {len(levels)} different words, at most {_MAX_LEVELS} can be adjusted for: "
-            "name the covariates without it."
-        )
     return pd.DataFrame({f"{name}={level}": (text == level).astype(float) for level in levels[1:]})

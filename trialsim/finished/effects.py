@@ -97,7 +97,8 @@ def estimate_effects(
         raise DesignError(
             f"The primary analysis {first} could not be fitted to this trial: its predictors say "
             "the same twice (such as a twin that takes the same decline off everybody's baseline), "
-            "or are too many for its people."
+            "or are too many for its people; name fewer covariates (--covariates) or another "
+            "analysis (--primary)."
         )
     return results
 
@@ -123,16 +124,20 @@ def _refuse_unfit(names: Sequence[str], trial: FinishedTrial) -> None:
         if name not in ESTIMATORS:
             problems.append(f"{name} is no estimator; there are {', '.join(ESTIMATORS)}.")
         elif not ESTIMATORS[name].fits(trial.arrays):
-            problems.append(_tell_need(name, ESTIMATORS[name]))
+            problems.append(_tell_need(name, ESTIMATORS[name], _list_fitting(trial)))
     if problems:
         raise DesignError(*problems)
 
 
-def _tell_need(name: str, estimator: Estimator) -> str:
+def _tell_need(name: str, estimator: Estimator, fitting: list[str]) -> str:
     needs = [f"{estimator.min_visits} visits"] if estimator.min_visits > 2 else []
     needs += ["twins"] if estimator.needs_twins else []
     needs += ["their sd_mm3"] if estimator.needs_twin_sd else []
-    return f"{name} needs {' and '.join(needs)}, which this trial does not have."
+    given = "give them (--twins), or " if estimator.needs_twins else ""
+    return (
+        f"{name} needs {' and '.join(needs)}, which this trial does not have: {given}name one of "
+        f"{', '.join(fitting)}."
+    )
 
 
 def _estimate(name: str, trial: FinishedTrial, *, is_primary: bool, alpha: float) -> EffectEstimate:

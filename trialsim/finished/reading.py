@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import count
 from cohorts.identifiers import ALIKE, find_alike
 from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
+from cohorts.sources.tables.waves import find_waves, split_waves
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
+from cohorts.sources.visit_times.times import read_months_of_name
 from trialsim.errors import DesignError
 from trialsim.finished.arms import read_arms
 from trialsim.finished.covariates import read_covariates
@@ -36,7 +39,8 @@ def read_trial(
     table
         A file or frame, one row a person and visit: `participant_id`, `arm` (control, treatment;
         absent or empty while blinded), `months` since randomization (0 is the baseline), the
-        outcome `<endpoint>_mm3`, and covariates known at baseline.
+        outcome `<endpoint>_mm3`, and covariates known at baseline. Or one row a person, with a
+        column for each visit: `<endpoint>_m00_mm3`, `<endpoint>_m12_mm3`.
     endpoint
         Name of the outcome, with or without `_mm3`.
     unit
@@ -46,7 +50,9 @@ def read_trial(
     control
         Value of `arm` that is the control, where it is not called control.
     visits_months
-        Planned visits, from 0; each row counts for the nearest. The months in the table when None.
+        Planned visits, from 0; each row counts for the nearest, and rows that come after the last
+        one by more than half its distance from the one before are left out. The months in the table
+        when None.
 
     Raises
     ------
@@ -57,10 +63,17 @@ def read_trial(
     """
     if wrong := find_unit_problems(unit):
         raise DesignError(*wrong)
-    frame = read_table(table) if isinstance(table, Path) else table
+    frame, notes = _take_visits(read_table(table) if isinstance(table, Path) else table)
     column = _find_outcome(frame, endpoint)
     long = _parse(frame, column)
     planned = _plan_visits(long["months"], visits_months)
+    late = (long["months"] > planned[-1] + (planned[-1] - planned[-2]) / 2).to_numpy()
+    if late.any():
+        notes.append(
+            f"Left out: {count(late.sum(), 'rows')} long after the last visit, month "
+            f"{planned[-1]:g}."
+        )
+    frame, long = frame[~late], long[~late].copy()
     long["visit"] = _assign_visits(long, planned)
     treatment = read_arms(frame, long["participant_id"], control)
     _refuse_repeated(long, planned)
@@ -69,11 +82,16 @@ def read_trial(
     values[place, long["visit"]] = long["outcome"]
     known = ~np.isnan(values[:, 0])
     if not known.any():
-        raise DesignError(f"Nobody has {column} at month 0, the baseline of every analysis.")
+        raise DesignError(
+            f"Nobody has {column} at month 0, the baseline of every analysis: months count from "
+            "randomization."
+        )
     people, values = pd.Index(names[known]), values[known]
-    extra, notes = read_covariates(frame, long, people, chosen=covariates, outcome=column)
+    extra, told = read_covariates(frame, long, people, chosen=covariates, outcome=column)
+    notes += told
     if not known.all():
-        notes.append(f"{int((~known).sum())} people have no outcome at month 0 and are left out.")
+        without = count((~known).sum(), "people have")
+        notes.append(f"Left out: {without} no outcome at month 0.")
     _refuse_empty_visits(values, planned, column)
     return FinishedTrial(
         participant_id=people.to_numpy(dtype=str),
@@ -87,6 +105,36 @@ def read_trial(
     )
 
 
+def _take_visits(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table of one row a person with a row for each visit, others as they are.
+
+    Raises
+    ------
+    DesignError
+        Visits whose names tell no months.
+    CohortError
+        Where two columns hold one measurement of one visit.
+    """
+    key, time = _KEYS
+    if time in frame or key not in frame or frame[key].duplicated().any():
+        return frame, []
+    waves = find_waves([str(name) for name in frame])
+    if not waves:
+        return frame, []
+    long = split_waves(frame, waves)
+    named = ", ".join(waves.sessions)
+    if time not in long:
+        months = long["session_id"].map(read_months_of_name).astype(float)
+        if months.isna().any():
+            raise DesignError(
+                f"The names of the visits {named} tell no months since randomization: give those "
+                "in columns months_W1, months_W2, or name the columns by them, such as "
+                "hippocampus_m00_mm3, hippocampus_m12_mm3."
+            )
+        long[time] = months
+    return long, [f"Columns of the visits {named} became rows."]
+
+
 def _find_outcome(frame: pd.DataFrame, endpoint: str) -> str:
     missing = [name for name in _KEYS if name not in frame]
     named = [name for name in (f"{endpoint.removesuffix('_mm3')}_mm3", endpoint) if name in frame]
@@ -94,7 +142,7 @@ def _find_outcome(frame: pd.DataFrame, endpoint: str) -> str:
     if not named:
         problems.append(
             f"The trial's table has no column {endpoint.removesuffix('_mm3')}_mm3; its columns "
-            f"are {', '.join(map(str, frame.columns))}."
+            f"are {', '.join(map(str, frame.columns))}: name the outcome (--endpoint NAME)."
         )
     if problems:
         raise DesignError(*problems)
@@ -107,7 +155,12 @@ def _hint(frame: pd.DataFrame, missing: str) -> str:
             ", time since randomization: rename months_from_baseline where people were randomized "
             "at their baseline visit"
         )
-    return ""
+    if missing == "months":
+        return (
+            ", time since randomization: give one row a person and visit, or one a person with "
+            "columns such as hippocampus_m00_mm3, hippocampus_m12_mm3"
+        )
+    return ": rename the one that says who"
 
 
 def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -122,7 +175,8 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     )
     problems = []
     if long["participant_id"].isna().any():
-        problems.append(f"{long['participant_id'].isna().sum()} rows have no participant_id.")
+        nameless = count(long["participant_id"].isna().sum(), "rows have")
+        problems.append(f"{nameless} no participant_id: each says whose it is.")
     alike = find_alike(long["participant_id"].dropna().drop_duplicates())
     if len(alike):
         problems.append(
@@ -147,7 +201,7 @@ def _tell(
         return []
     first = int(np.flatnonzero(wrong)[0])
     others = int(wrong.sum()) - 1
-    more = f", and {others} rows more" if others else ""
+    more = f", and {count(others, 'rows')} more" if others else ""
     person, given = long["participant_id"].iloc[first], frame[name].iloc[[first]]
     got = "nothing" if is_missing(given).any() else given.iloc[0]
     return [f"{name} must be {right}, got {got} (participant {person}{more})."]
@@ -160,12 +214,12 @@ def _plan_visits(months: pd.Series, visits_months: Sequence[float] | None) -> Fl
     if visits_months is None and len(planned) > _MAX_VISITS:
         raise DesignError(
             f"The table has {len(planned)} different months: name the planned visits "
-            "(visits_months, such as 0,12,24), each row then counts for the nearest."
+            "(--visits-months, such as 0,12,24), each row then counts for the nearest."
         )
     if len(planned) < 2 or planned[0] != 0:
         raise DesignError(
             "A trial needs a visit at month 0 and a later one, got "
-            f"{', '.join(f'{month:g}' for month in planned)}."
+            f"{', '.join(f'{month:g}' for month in planned)}: months count from randomization."
         )
     return np.asarray(planned, dtype=float)
 
@@ -181,12 +235,19 @@ def _refuse_repeated(long: pd.DataFrame, planned: Floats) -> None:
     if len(repeated):
         first = repeated.iloc[0]
         raise DesignError(
-            f"{repeated['participant_id'].nunique()} people have two rows for one visit (first: "
-            f"{first['participant_id']}, month {planned[int(first['visit'])]:g}): keep one."
+            f"{count(repeated['participant_id'].nunique(), 'people have')} two rows for one visit "
+            f"(first: {first['participant_id']}, month {planned[int(first['visit'])]:g}): keep one."
         )
 
 
 def _refuse_empty_visits(outcome: Floats, planned: Floats, column: str) -> None:
     empty = np.isnan(outcome).all(axis=0)
     if empty.any():
-        raise DesignError(*(f"Nobody has {column} at month {month:g}." for month in planned[empty]))
+        seen = ",".join(f"{month:g}" for month in planned[~empty])
+        raise DesignError(
+            *(
+                f"Nobody has {column} at month {month:g}: an analysis takes the visits without it "
+                f"(--visits-months {seen})."
+                for month in planned[empty]
+            )
+        )

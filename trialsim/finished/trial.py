@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohorts.counting import count
 from trialsim.errors import DesignError
 from trialsim.finished.arrays import TrialArrays
 
@@ -132,7 +133,20 @@ class FinishedTrial:
             n = int((seen & (self.arms == arm)).sum())
             if n < MIN_PER_ARM:
                 raise DesignError(
-                    f"Only {n} of the {name} arm {'has' if n == 1 else 'have'} an outcome at month "
-                    f"{self.months[-1]:g}; at least {MIN_PER_ARM} are needed in each arm: name an "
-                    "earlier last visit with visits_months."
+                    f"Only {count(n, f'of the {name} arm have')} an outcome at month "
+                    f"{self.months[-1]:g}; at least {MIN_PER_ARM} are needed in each arm: "
+                    f"{self._name_earlier()}."
                 )
+
+    def _name_earlier(self) -> str:
+        """Return which visits have enough people of both arms, where some have."""
+        seen = ~np.isnan(self.outcome)
+        enough = [
+            all((seen[self.arms == arm, visit]).sum() >= MIN_PER_ARM for arm in (0, 1))
+            for visit in range(len(self.months))
+        ]
+        if not any(enough[1:]):
+            return "no later visit has them"
+        last = int(np.flatnonzero(enough)[-1])
+        earlier = ",".join(f"{month:g}" for month in self.months[: last + 1])
+        return f"name an earlier last visit (--visits-months {earlier})"

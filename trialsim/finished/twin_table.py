@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import count
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
@@ -36,11 +37,20 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
     frame = read_table(table) if isinstance(table, Path) else table
     missing = [name for name in _COLUMNS if name not in frame]
     if missing:
-        raise DesignError(*(f"The table of twins has no column {name}." for name in missing))
+        raise DesignError(
+            *(
+                f"The table of twins has no column {name}: it has one row a person and visit, with "
+                f"{', '.join(_COLUMNS)}."
+                for name in missing
+            )
+        )
     if "region" in frame:
         frame = frame[parse_text(frame["region"]) == trial.endpoint]
         if frame.empty:
-            raise DesignError(f"The table of twins has no rows of the region {trial.endpoint}.")
+            raise DesignError(
+                f"The table of twins has no rows of the region {trial.endpoint}: it must be made "
+                "for the trial's endpoint."
+            )
     long = _parse(frame)
     later = trial.months[1:]
     _refuse_others(long, trial)
@@ -79,7 +89,7 @@ def _parse(frame: pd.DataFrame) -> pd.DataFrame:
     repeated = long.duplicated(["participant_id", "months"])
     if repeated.any():
         raise DesignError(
-            f"The table of twins has {int(repeated.sum())} rows too many (first: "
+            f"The table of twins has {count(repeated.sum(), 'rows')} too many (first: "
             f"{long['participant_id'][repeated].iloc[0]}): one a person and month is expected."
         )
     return long
@@ -89,7 +99,7 @@ def _refuse_others(long: pd.DataFrame, trial: FinishedTrial) -> None:
     without = ~np.isin(trial.participant_id, long["participant_id"].to_numpy(dtype=str))
     if without.any():
         raise DesignError(
-            f"{int(without.sum())} of the {trial.size} people of the trial have no twin (first: "
+            f"There is no twin of {without.sum()} of the {trial.size} people of the trial (first: "
             f"{trial.participant_id[without][0]}); the table of twins is about "
             f"{long['participant_id'].iloc[0]} and others: it must be made for this trial."
         )

@@ -103,9 +103,9 @@ def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[
 
 def _read(table: Path, endpoint: str, plan: MonitoringPlan) -> FinishedTrial:
     visits = plan.visits_months
-    trial = read_trial(
-        table, endpoint=endpoint, visits_months=None if visits is None else (0.0, *visits)
-    )
+    planned = None if visits is None else (0.0, *visits)
+    # looks are adjusted for baseline alone
+    trial = read_trial(table, endpoint=endpoint, covariates=(), visits_months=planned)
     if not np.isfinite(trial.outcome[:, -1]).any():
         raise DesignError(
             f"Nobody in {table} has the visit at month {trial.months[-1]:g} yet, which the "

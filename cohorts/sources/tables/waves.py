@@ -243,8 +243,8 @@ def _check_columns(waves: Waves, others: Collection[str]) -> None:
     for name, part in waves.columns.items():
         claims.setdefault(part, [part[0]] if part[0] in others else []).append(name)
     problems = [
-        f"Several columns hold {stem} of visit {session} ({', '.join(names)}): leave one out with "
-        f"--ignore {names[0]}."
+        f"Several columns hold {stem} of visit {session} ({', '.join(names)}): keep one of them "
+        f"(an import leaves one out with --ignore {names[0]})."
         for (stem, session), names in claims.items()
         if len(names) > 1
     ]

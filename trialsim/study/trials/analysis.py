@@ -166,7 +166,10 @@ def _is_synthetic(trial: Path) -> bool:
 
 def _keep_observed_scans(study: Study, analysis: TrialAnalysis, scans: Path, model: str) -> None:
     if "twin_outcomes" not in analysis.tables:
-        raise DesignError("Observed scans stand beside twins: this trial was analyzed without.")
+        raise DesignError(
+            "Observed scans stand beside twins, and this trial was analyzed without: give them "
+            "(--twins), or freeze them in the study (`trialsim twins`)."
+        )
     found = bring_observed_scans(study, analysis.tables["twin_outcomes"], scans, model=model)
     command = shlex.join(["trialsim", *sys.argv[1:]])
     config = {"kind": "observed scans", "model": model}

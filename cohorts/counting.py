@@ -1,0 +1,44 @@
+"""How many of what, in words: `1 person has`, `3 people have`."""
+
+from typing import Final
+
+_OF_ONE: Final = {
+    "people": "person",
+    "series": "series",
+    "anatomies": "anatomy",
+    "have": "has",
+    "are": "is",
+    "were": "was",
+    "lack": "lacks",
+    "belong": "belongs",
+    "lie": "lies",
+    "follow": "follows",
+    "do": "does",
+    "occur": "occurs",
+    "get": "gets",
+    "say": "says",
+    "reach": "reaches",
+}
+
+
+def count(n: float, of: str) -> str:
+    """Return a number with what is counted, in the singular where it is one.
+
+    Parameters
+    ----------
+    n
+        How many, a whole number.
+    of
+        What there are, in the plural: a noun, which a verb may follow.
+
+    Examples
+    --------
+    >>> [count(n, "people have") for n in (0, 1, 12000)]
+    ['0 people have', '1 person has', '12,000 people have']
+    >>> count(1, "visits")
+    '1 visit'
+    """
+    words = of.split()
+    if n == 1:
+        words = [_OF_ONE.get(word, word.removesuffix("s")) for word in words]
+    return " ".join([f"{n:,.0f}", *words])
