@@ -39,8 +39,8 @@ class Job:
 
     def run(self, seed: int = 1, **asked: str) -> list[StepOutcome]:
         steps = [
-            Step("first", self.first, inputs=[self.input]),
-            Step("second", self.second, {"factor": self.factor}, stands_on=["first"]),
+            Step("first", self.first, {"place": "read by both"}, inputs=[self.input]),
+            Step("second", self.second, {"factor": self.factor, "place": ""}, stands_on=["first"]),
         ]
         quiet = lambda position, step, runs: None  # noqa: E731
         asked |= {"cohort.path": "people"}
@@ -118,29 +118,31 @@ def recall(job: Job) -> str:
     return str(read_recorded(job.study.path)["design.endpoint"])
 
 
-def test_what_was_asked_is_kept_where_a_step_cannot_answer_and_where_none_runs(job: Job) -> None:
+def test_what_was_asked_is_kept_where_no_step_runs_and_not_where_one_refuses(job: Job) -> None:
     job.run(**{"design.endpoint": "hippocampus"})
     job.factor = 1e6
     job.run(**{"design.endpoint": "amygdala"})
-    assert recall(job) == "amygdala"
-    job.factor = 2.0
-    assert not any(outcome.has_run for outcome in job.run(**{"design.endpoint": "hippocampus"}))
     assert recall(job) == "hippocampus"
+    job.factor = 2.0
+    assert not any(outcome.has_run for outcome in job.run(**{"design.endpoint": "amygdala"}))
+    assert recall(job) == "amygdala"
+    job.run(**{"design.endpoint": "hippocampus"})
     n_runs = len(job.study.runs())
     job.run(**{"design.endpoint": "hippocampus"})
     assert len(job.study.runs()) == n_runs
 
 
-def test_what_a_step_refuses_does_not_stay_in_place_of_what_it_was_finished_with(job: Job) -> None:
+def test_what_a_step_refuses_is_never_kept(job: Job) -> None:
     job.factor = 1e6
-    job.run(factor="a million")  # never finished: the next command states only what it corrects
-    assert read_recorded(job.study.path)["factor"] == "a million"
+    job.run(factor="a million", place="here")
+    assert read_recorded(job.study.path) == {"place": "here"}
     job.factor = 2.0
-    job.run(factor="two")
+    job.run(factor="two", place="here")
     job.factor = 1e6
-    job.run(**{"factor": "a million", "design.endpoint": "amygdala"})
-    recorded = read_recorded(job.study.path)
-    assert (recorded["factor"], recorded["design.endpoint"]) == ("two", "amygdala")
+    job.run(**{"factor": "a million", "design.endpoint": "amygdala", "place": "there"})
+    assert read_recorded(job.study.path).keys() == {"cohort.path", "factor", "place"}
+    assert read_recorded(job.study.path)["factor"] == "two"
+    assert read_recorded(job.study.path)["place"] == "there"
 
 
 def test_going_back_to_an_earlier_input_gives_the_earlier_numbers(job: Job) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cohorts.cohort import Cohort
 from reports.store.study import Study
 from trialsim.cli.app import app
+from trialsim.study.question import read_recorded
 
 MONTHS = (0, 12, 24)
 N = 90
@@ -107,3 +108,22 @@ def test_a_question_that_cannot_be_answered_gives_a_sentence(
     assert code == 1
     assert sentence in problems
     assert "Traceback" not in problems
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_refused_call_leaves_none_of_its_settings(
+    cohort: Path, tmp_path: Path, first: bool
+) -> None:
+    study = ["--study", str(tmp_path / "s.duckdb")]
+    sound = ["--visits-months", "0,24", "--analyses", "ancova", *COMMON]
+    if not first:
+        assert run(str(cohort), *study, *sound)[0] == 0
+    refused = ["--visits-months", "0,36", "--slowing", "0.11", "--participant", "77"]
+    assert run(str(cohort), *study, *refused, "--set", "study.title=wrong", *COMMON)[0] == 1
+    recorded = read_recorded(tmp_path / "s.duckdb")
+    assert Path(recorded["cohort.path"]) == cohort
+    assert recorded.get("design.visits_months") == (None if first else [0, 24])
+    assert recorded.get("design.slowing") != 0.11
+    assert recorded.get("costs.participant") != 77
+    assert recorded.get("study.title") != "wrong"
+    assert run(*study, *sound)[0] == 0

@@ -135,9 +135,9 @@ def run_steps(
     announce
         Called before each step with its position, the step, whether it will run.
     description
-        What was asked of the study, kept with each step that runs. It is kept too where a step
-        cannot answer or none has to run, so that the next command states only what it asks
-        otherwise; but where the step was finished before, what it alone reads stays as it was.
+        What was asked of the study, kept with each step that runs, and where none has to run, so
+        that the next command states only what it asks otherwise. Where a step cannot answer, only
+        what the others read is kept: a command that is refused leaves nothing behind.
 
     Raises
     ------
@@ -175,8 +175,8 @@ def run_steps(
             else:
                 yield StepOutcome(step.name, True, changes)
         if description is not None:
-            if before is not None and undone:
-                description = _put_back(study, steps, undone, description, before)
+            if undone:
+                description = _keep_answered(steps, undone, description, before)
             _remember(study, command, description)
 
 
@@ -237,21 +237,25 @@ def _record(
     )
 
 
-def _put_back(
-    study: Study,
-    steps: Sequence[Step],
-    undone: set[str],
-    asked: pd.DataFrame,
-    before: pd.DataFrame,
+def _keep_answered(
+    steps: Sequence[Step], undone: set[str], asked: pd.DataFrame, before: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Return what was asked, but what was asked before of steps that cannot answer it now.
+    """Return what was asked of the steps that answered, and of all else what was asked before.
 
-    Only keys that no other step reads, of steps that were finished before.
+    Their tables stand in the study, so that what they were made by stays with them; a value that
+    was refused is never taken for what the study is about.
     """
-    refused = [one for one in steps if one.name in undone and len(_list_finished(study, one))]
-    read = [key for one in steps if one.name not in undone for key in _list_keys(one.config)]
-    alone = {key for one in refused for key in _list_keys(one.config)} - set(read)
-    parts = asked[~asked["key"].isin(alone)], before[before["key"].isin(alone)]
+    answered = {
+        key
+        for one in steps
+        if one.name not in undone
+        for key in ("study.seed", *_list_keys(one.config))
+    }
+    mine = asked["key"].str.removeprefix("resolved.").isin(answered)
+    if before is None:
+        return asked.loc[mine, ["key", "value"]].reset_index(drop=True)
+    others = ~before["key"].str.removeprefix("resolved.").isin(answered)
+    parts = asked[mine], before[others]
     return pd.concat([part[["key", "value"]] for part in parts], ignore_index=True)
 
 
