@@ -105,7 +105,7 @@ SIZES_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "share_chosen": number(*SHARE, nullable=True),
             "truly_cheapest_rate": number(*SHARE, nullable=True),
             "pool_size": count(),
-            # against the reference; people of the control arm where nothing costs
+            # against the reference; empty where nothing costs
             "saving_cost": number(nullable=True),
             "saving_cost_lower": number(nullable=True),
             "saving_cost_upper": number(nullable=True),

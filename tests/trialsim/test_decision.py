@@ -55,7 +55,12 @@ def test_what_may_not_be_saved_is_what_the_choice_was_made_by(costs: Costs, less
     )  # fmt: skip
     (proposed,) = found.tables["proposed_sizes"].to_dict("records")
     assert proposed["strategy"] == "marker"
-    assert proposed["saving_cost_lower"] <= 0
+    if costs.is_priced:
+        assert proposed["saving_cost_lower"] <= 0
+    else:  # people are no money
+        assert np.isnan([proposed[f"saving_cost{end}"] for end in ("", "_lower", "_upper")]).all()
+    savings = found.tables["sample_size_savings"].set_index("strategy").loc["marker"]
+    assert savings["saving_n_control_lower"] <= 0
     assert f"Whether the cheapest choice {less} than enrolling everyone" in proposed["doubts"]
 
 

@@ -32,7 +32,8 @@ def tabulate_proposals(errors: SizeErrors, costs: Costs, reference: str) -> pd.D
 
     The proposed arms are those of the choice after the winner's curse, with expected power at the
     target, rounded up; number to screen, cost and months follow from them. Where nothing costs, the
-    smallest trial is chosen and the saving is counted in people of the control arm.
+    smallest trial is chosen, and no cost is saved: the people spared stand in
+    `sample_size_savings`.
     """
     rows = [_propose(errors, analysis, costs, reference) for analysis in errors.analyses]
     return pd.DataFrame([row for row in rows if row], columns=_COLUMNS)
@@ -56,6 +57,7 @@ def _propose(
     assured = enroll_whole(run.candidate, run.design, n_control * repeated.size.assured, costs)
     saving = _compare(errors, repeated.place, analysis, costs, reference)
     doubts = _list_doubts(errors, repeated, saving, costs)
+    saved = saving if costs.is_priced else (np.nan, np.nan, np.nan)
     return {
         "analysis": analysis,
         "strategy": run.candidate.strategy,
@@ -76,9 +78,9 @@ def _propose(
         "share_chosen": repeated.share_chosen,
         "truly_cheapest_rate": get_truly_cheapest_rate(repeated.share_chosen),
         "pool_size": run.pool.n_people,
-        "saving_cost": saving[0],
-        "saving_cost_lower": saving[1],
-        "saving_cost_upper": saving[2],
+        "saving_cost": saved[0],
+        "saving_cost_lower": saved[1],
+        "saving_cost_upper": saved[2],
         "n_screened_to_settle": count_to_settle(saving, errors.n_screened),
         "is_settled": not doubts,
         "doubts": " ".join(doubts),
