@@ -127,8 +127,8 @@ class Contents:
     def searched(self) -> list[frozenset[str]]:
         """The words by which each person is found, in the order of `people`."""
         named = [name for name in ("person", "sex", "diagnosis") if name in self.people]
-        text = self.people[named].astype("str").agg(" ".join, axis=1)
-        return [frozenset(words.lower().split()) for words in text]
+        columns = [self.people[name].astype("str").str.lower() for name in named]
+        return [frozenset(" ".join(words).split()) for words in zip(*columns, strict=True)]
 
     @cached_property
     def changes(self) -> pd.DataFrame:
