@@ -182,6 +182,11 @@ def set_first(column: str, value: object, *, place: int = 0) -> Change:
     return change
 
 
+def first_to_leave(long: pd.DataFrame) -> str:
+    stayed = long.loc[long["months"] == 24, "participant_id"]
+    return str(sorted(set(long["participant_id"]) - set(stayed))[0])
+
+
 BAD_TRIALS: list[tuple[Change, str]] = [
     (lambda t: t.drop(columns="months"), "no column months, time since randomization: give one"),
     (
@@ -211,6 +216,27 @@ BAD_TRIALS: list[tuple[Change, str]] = [
         lambda t: t.query('months < 24 or arm == "treatment" or participant_id == "p000"'),
         "Only 1 of the control arm has an outcome at month 24",
     ),
+    (
+        lambda t: t[(t["months"] != 12) | (t["arm"] == "treatment")],
+        "Nobody of the control arm has an outcome at month 12",
+    ),
+    (lambda t: t.assign(hippocampus_mm3=7000.0), "hippocampus is the same for everyone at month"),
+    (lambda t: t.assign(half=t["age_years"] / 2), r"half: .* \(--covariates age_years,sex\)"),
+    (
+        lambda t: t.assign(
+            clinic=t["participant_id"].map({first_to_leave(t): "X"}).fillna("A")
+        ),
+        r"clinic: .* \(--covariates age_years,sex\)",
+    ),
+    (lambda t: t.assign(z=np.inf), r"z must hold finite numbers: .* \(--covariates age_years"),
+    (set_first("months", np.inf), "months must be a number, got inf"),
+    (lambda t: t[t["months"] == 0].assign(months=0), "a visit at month 0 and a later one"),
+    (
+        lambda t: t.assign(hippocampus_mm3=t["hippocampus_mm3"].where(t["months"] == 0)),
+        "Nobody has hippocampus_mm3 after month 0",
+    ),
+    (lambda t: t.iloc[:0], "table has no rows"),
+    (lambda t: pd.concat([t, t[["sex"]]], axis=1), "two columns sex: keep one"),
     (lambda t: t.drop(columns="arm"), "arms of this trial are blinded"),
     (lambda t: t.assign(arm="blinded"), "arms of this trial are blinded"),
 ]  # fmt: skip

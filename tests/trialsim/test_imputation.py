@@ -232,6 +232,14 @@ def test_wrong_arguments_are_told(options: dict[str, object], words: str) -> Non
         fit_imputed(y, arm, base, **options)
 
 
+def test_rules_that_no_imputation_allows_have_no_estimate() -> None:
+    y, arm, base = simulate(1)
+    y[0, arm == 0, 1] = np.nan  # the arms cannot be compared there
+    fit = fit_imputed(y, arm, base, variance="rubin", rng=np.random.default_rng(1))
+    assert not fit.converged[0]
+    assert np.isnan(fit.estimate[0])
+
+
 def test_nobody_missing_has_no_tipping_point() -> None:
     y, arm, base = simulate(1)
     with pytest.raises(DesignError, match="no tipping point"):

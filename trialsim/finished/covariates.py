@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from cohorts.counting import count
@@ -9,6 +10,7 @@ from cohorts.sources.meaning.covariates import TEXT_COVARIATES
 from cohorts.sources.meaning.identifying import find_identifying
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
+from trialsim.finished.trial import FinishedTrial
 
 _MAX_LEVELS = 8
 _NOT_COVARIATES = frozenset(
@@ -120,6 +122,33 @@ def _changes(values: pd.Series, people: pd.Series) -> bool:
     return bool(pairs.dropna().drop_duplicates().duplicated("person").any())
 
 
+def find_redundant(trial: FinishedTrial) -> str:
+    """Return what to do about covariates that say nothing of their own of people seen last.
+
+    Empty where each says something.
+    """
+    seen = ~np.isnan(trial.outcome[:, -1])
+    known = np.column_stack([np.ones(trial.size), trial.arms, trial.outcome[:, 0]])[seen]
+    redundant = []
+    for name in trial.covariates:
+        more = np.column_stack([known, trial.covariates[name].to_numpy(float)[seen]])
+        # the same whatever their units
+        centred = more[:, 1:] - more[:, 1:].mean(axis=0)
+        scaled = centred / np.maximum(np.abs(centred).max(axis=0), np.finfo(float).tiny)
+        if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
+            redundant.append(str(name).partition("=")[0])
+        else:
+            known = more
+    if not redundant:
+        return ""
+    named = list(dict.fromkeys(str(name).partition("=")[0] for name in trial.covariates))
+    without = _name_without(named, redundant)
+    return (
+        f"{', '.join(dict.fromkeys(redundant))}: in people with an outcome at month "
+        f"{trial.months[-1]:g} other predictors say the same, or it has one value; {without}."
+    )
+
+
 def _list_offered(frame: pd.DataFrame, outcome: str) -> list[str]:
     return [str(name) for name in frame if name not in _NOT_COVARIATES and name != outcome]
 
@@ -141,6 +170,8 @@ def _find_problems(known: pd.DataFrame) -> dict[str, str]:
                 f"{name} is missing for {count(gaps.sum(), 'people')} (first: "
                 f"{values.index[gaps][0]}): fill it in, or "
             )
+        elif not n_levels and np.isinf(parse_numbers(values)[0]).any():
+            problems[str(name)] = f"{name} must hold finite numbers: correct it, or "
         elif n_levels > _MAX_LEVELS:
             problems[str(name)] = (
                 f"{name} has {n_levels} different words, at most {_MAX_LEVELS} can be adjusted "

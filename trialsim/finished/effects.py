@@ -10,6 +10,7 @@ from scipy import stats
 from trialsim.analysis.adjusted import StandardError
 from trialsim.analysis.result import FitResult
 from trialsim.errors import DesignError
+from trialsim.finished.covariates import find_redundant
 from trialsim.finished.estimators import ESTIMATORS, Estimator
 from trialsim.finished.trial import FinishedTrial
 
@@ -89,11 +90,14 @@ def estimate_effects(
     trial.require_effect()
     if not 0 < alpha < 1:
         raise DesignError(f"alpha must lie between 0 and 1, got {alpha:g}.")
+    _refuse_constant(trial)
     first = primary or _choose_primary(trial)
     asked = [*dict.fromkeys([first, *(estimators or _list_fitting(trial))])]
     _refuse_unfit(asked, trial)
     results = [_estimate(name, trial, is_primary=name == first, alpha=alpha) for name in asked]
     if np.isnan(results[0].estimate):
+        if redundant := find_redundant(trial):
+            raise DesignError(redundant)
         raise DesignError(
             f"The primary analysis {first} could not be fitted to this trial: its predictors say "
             "the same twice (such as a twin that takes the same decline off everybody's baseline), "
@@ -101,6 +105,15 @@ def estimate_effects(
             "analysis (--primary)."
         )
     return results
+
+
+def _refuse_constant(trial: FinishedTrial) -> None:
+    last = trial.outcome[:, -1]
+    if np.ptp(last[~np.isnan(last)]) == 0:
+        raise DesignError(
+            f"{trial.endpoint} is the same for everyone at month {trial.months[-1]:g}: an effect "
+            "needs outcomes that differ."
+        )
 
 
 def tabulate_effects(effects: Sequence[EffectEstimate]) -> pd.DataFrame:

@@ -63,7 +63,9 @@ def read_trial(
     """
     if wrong := find_unit_problems(unit):
         raise DesignError(*wrong)
-    frame, notes = _take_visits(read_table(table) if isinstance(table, Path) else table)
+    frame = read_table(table) if isinstance(table, Path) else table
+    _refuse_unreadable(frame)
+    frame, notes = _take_visits(frame)
     column = _find_outcome(frame, endpoint)
     long = _parse(frame, column)
     planned = _plan_visits(long["months"], visits_months)
@@ -103,6 +105,14 @@ def read_trial(
         unit=unit,
         notes=tuple(notes),
     )
+
+
+def _refuse_unreadable(frame: pd.DataFrame) -> None:
+    twice = list(dict.fromkeys(map(str, frame.columns[frame.columns.duplicated()])))
+    if twice:
+        raise DesignError(f"The trial's table has two columns {', '.join(twice)}: keep one.")
+    if frame.empty:
+        raise DesignError("The trial's table has no rows: one a person and visit is expected.")
 
 
 def _take_visits(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -183,7 +193,8 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
             f"participant_id: {', '.join(join_names(alike))} differ from each other {ALIKE}; one "
             "name for each person is expected."
         )
-    for name, wrong in (("months", months_wrong | months.isna()), (column, outcome_wrong)):
+    no_time = months_wrong | (~np.isfinite(months)).to_numpy()
+    for name, wrong in (("months", no_time), (column, outcome_wrong)):
         problems += _tell(frame, long, np.asarray(wrong), name, "a number")
     early = (long["months"] < 0).to_numpy()
     problems += _tell(frame, long, early, "months", "0 (randomization) or later")
@@ -241,7 +252,9 @@ def _refuse_repeated(long: pd.DataFrame, planned: Floats) -> None:
 
 
 def _refuse_empty_visits(outcome: Floats, planned: Floats, column: str) -> None:
-    empty = np.isnan(outcome).all(axis=0)
+    empty = np.asarray(np.isnan(outcome).all(axis=0))
+    if empty[1:].all():
+        raise DesignError(f"Nobody has {column} after month 0: an effect needs a later visit.")
     if empty.any():
         seen = ",".join(f"{month:g}" for month in planned[~empty])
         raise DesignError(

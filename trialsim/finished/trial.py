@@ -126,7 +126,7 @@ class FinishedTrial:
         Raises
         ------
         DesignError
-            Blinded arms, or too few people of an arm at the last visit.
+            Blinded arms, too few people of an arm at the last visit, nobody of one at another.
         """
         seen = ~np.isnan(self.outcome[:, -1])
         for arm, name in enumerate(("control", "treatment")):
@@ -137,6 +137,16 @@ class FinishedTrial:
                     f"{self.months[-1]:g}; at least {MIN_PER_ARM} are needed in each arm: "
                     f"{self._name_earlier()}."
                 )
+
+        everyone = ~np.isnan(self.outcome)
+        empty = [
+            f"Nobody of the {name} arm has an outcome at month {month:g}, where the arms are "
+            "compared too: leave the rows of that visit out of the table."
+            for arm, name in enumerate(("control", "treatment"))
+            for month in self.months[~everyone[self.arms == arm].any(axis=0)]
+        ]
+        if empty:
+            raise DesignError(*empty)
 
     def _name_earlier(self) -> str:
         """Return which visits have enough people of both arms, where some have."""

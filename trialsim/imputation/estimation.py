@@ -109,6 +109,8 @@ def _pool(
     used = models.converged
     estimates, within = estimates[used], within[used]
     m = len(estimates)
+    if m < 2:
+        return np.nan, np.nan, np.nan, False
     between = float(estimates.var(ddof=1)) * (1 + 1 / m)
     total = float(within.mean()) + between
     df = _compute_barnard_rubin_df(between / total, m, len(outcome) - predictors.shape[1])
