@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.files.folder import read_cohort_tables, read_description, write_tables
 from cohorts.keys import is_among, is_in_order
@@ -95,7 +96,7 @@ class CohortTables:
         kind = "synthetic " if self.is_synthetic else ""
         return (
             f"<Cohort {self.name}: {len(self.participants)} {kind}people, {len(self.visits)} "
-            f"visits, {len(self._volumes)} volumes from {sources}>"
+            f"visits, {tally(len(self._volumes), 'volumes')} from {sources}>"
         )
 
     def count_sources(self) -> "pd.Series[int]":

@@ -21,7 +21,7 @@ _OF_ONE: Final = {
 }
 
 
-def count(n: float, of: str) -> str:
+def tally(n: float, of: str) -> str:
     """Return a number with what is counted, in the singular where it is one.
 
     Parameters
@@ -33,9 +33,9 @@ def count(n: float, of: str) -> str:
 
     Examples
     --------
-    >>> [count(n, "people have") for n in (0, 1, 12000)]
+    >>> [tally(n, "people have") for n in (0, 1, 12000)]
     ['0 people have', '1 person has', '12,000 people have']
-    >>> count(1, "visits")
+    >>> tally(1, "visits")
     '1 visit'
     """
     words = of.split()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.sources.records import join_names
 from cohorts.sources.values import is_missing, parse_numbers
@@ -147,7 +148,8 @@ def screen_cohort(cohort: Cohort, criteria: Sequence[str]) -> EligibilityCheck:
     if ids.empty:
         counts = ", ".join(f"{row.criterion}: {row.n_failed_alone}" for row in flow.itertuples())
         raise CohortError(
-            f"Nobody of {len(people)} people is eligible; each criterion alone excludes {counts}."
+            f"Nobody of {tally(len(people), 'people')} is eligible; each criterion alone "
+            f"excludes {counts}."
         )
     eligible = cohort if len(ids) == len(people) else cohort.select(ids)
     return EligibilityCheck(eligible, flow, _list_failures(parsed, met, people))

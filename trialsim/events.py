@@ -8,6 +8,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.counting import tally
+
 Rate = float | tuple[float, ...]
 """One share, of the arm by the last visit under a constant hazard; or one for each visit after
 baseline, of those to whom it had not happened by the visit before."""
@@ -46,7 +48,8 @@ def find_rate_problems(name: str, rate: Rate, n_visits: int) -> Iterator[str]:
             yield f"{name} must be a share from 0 to below 1, got {share:g}."
     if isinstance(rate, tuple) and len(rate) != n_visits - 1:
         yield (
-            f"{name} must be one share, or one for each of the {n_visits - 1} visits after "
+            f"{name} must be one share, or one for each of the "
+            f"{tally(n_visits - 1, 'visits')} after "
             f"baseline, got {len(rate)}."
         )
 

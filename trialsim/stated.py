@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from cohorts.counting import tally
+
 __all__ = ["AssumedDecline", "StatedCalibration"]
 
 
@@ -141,7 +143,7 @@ class StatedCalibration:
         rows = self.error_covariance
         if len(rows) != n_later_visits or any(len(row) != n_later_visits for row in rows):
             return [
-                f"calibration.error_covariance must have {n_later_visits} rows of "
+                f"calibration.error_covariance must have {tally(n_later_visits, 'rows')} of "
                 f"{n_later_visits} numbers, one for each visit after baseline."
             ]
         matrix = np.array(rows)

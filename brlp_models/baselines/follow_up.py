@@ -24,6 +24,7 @@ from brlp_models.scans.cache import ScanCache
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.segmentation import Segmenter, choose_segmenter
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import TrialsimError
 
 
@@ -127,7 +128,7 @@ class ImageBaseline:
         n = self.config.n_scans
         if len(scans) < n:
             raise ModelError(
-                f"{self.config.name} needs scans of {n} visits before the predicted one, "
+                f"{self.config.name} needs scans of {tally(n, 'visits')} before the predicted one, "
                 f"got {len(scans)}."
             )
         own = scans[-n:]

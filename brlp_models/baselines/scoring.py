@@ -26,6 +26,7 @@ from brlp_models.scans.check import check_scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PreprocessedScan
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import StorageError, TrialsimError
 from cohorts.files.atomic import compute_sha256, write_file_with
 
@@ -107,7 +108,9 @@ def predict_changes(
 def _refuse_everybody(problems: Mapping[str, str]) -> ModelError:
     """Return the error of a cohort of which nobody has scans to read, with one person's reason."""
     first = min(problems.values(), default="there are none")
-    return ModelError(f"None of {len(problems)} people have scans to read; the first: {first}")
+    return ModelError(
+        f"None of {tally(len(problems), 'people')} have scans to read; the first: {first}"
+    )
 
 
 def refuse_people_learned_from(baseline: AnyBaseline, cohort: Cohort) -> None:
@@ -118,7 +121,8 @@ def refuse_people_learned_from(baseline: AnyBaseline, cohort: Cohort) -> None:
     known = find_training_people(baseline.folder, people)
     if known:
         raise ModelError(
-            f"{baseline.config.name} learned from {len(known)} of these {len(people)} people "
+            f"{baseline.config.name} learned from {len(known)} of these "
+            f"{tally(len(people), 'people')} "
             f"(first: {known[0]}); it can only score others."
         )
 
@@ -202,7 +206,7 @@ def predict_own_changes(
         return pd.DataFrame(columns=list(horizons_months))
     path = _locate_cross_fitted(baseline.folder)
     refused = (
-        f"{baseline.config.name} learned from {len(known)} of these {len(people)} people "
+        f"{baseline.config.name} learned from {len(known)} of these {tally(len(people), 'people')} "
         f"(first: {known[0]})"
     )
     if not path.is_file():
@@ -231,7 +235,8 @@ def _refuse_other_people(learned: pd.Series, ages: pd.Series, path: Path) -> Non
             f"{ages.index[place]}, {ages.iloc[place]:.1f} years; there {learned.iloc[place]:.1f}"
         )
         raise ModelError(
-            f"{apart.sum()} people have names of people of {path.name}, and another age (first: "
+            f"{tally(apart.sum(), 'people have')} names of people of {path.name}, and "
+            "another age (first: "
             f"{found}), so what is expected there is not of them: people of two cohorts need names "
             "of their own (simulated ones: `trialsim cohort synthesize --label`)."
         )

@@ -17,6 +17,7 @@ from brlp_models.model.training_people import refuse_people_known
 from brlp_models.scans.files import read_scan
 from brlp_models.scans.grid import Grid
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.synthetic import synthesize_table
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.truth import find_noiseless_scan, read_base_anatomies, read_generator
@@ -112,7 +113,8 @@ def describe_anatomies(people: EvaluatedCohort) -> str | None:
         return None
     plural = "y" if n_anatomies == 1 else "ies"
     return (
-        f"These {len(names)} people were drawn from {n_anatomies} anatom{plural}: intervals are "
+        f"These {tally(len(names), 'people were')} drawn from {n_anatomies} anatom{plural}: "
+        "intervals are "
         "over people, and tell nothing of how other anatomies would differ."
     )
 

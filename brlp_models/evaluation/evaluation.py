@@ -72,6 +72,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.person_files import PEOPLE
 from brlp_models.scans.cache import ScanCache
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.files.atomic import write_folder
 from cohorts.files.table_files import write_table
 from cohorts.volumes.measurement import require_one_tool
@@ -190,7 +191,7 @@ def evaluate_model(
     truth, kind = people.load_truth()
     at_horizon = find_volumes_at(truth, settings.horizons_months)
     at_horizon["brain_mm3"] = at_horizon["participant_id"].map(compute_brain_volumes(truth))
-    report(f"prediction of {len(people.cohort.participants)} people")
+    report(f"prediction of {tally(len(people.cohort.participants), 'people')}")
     times = MethodTimes()
     # those of an interrupted evaluation are taken up, in no time
     n_known = sum(1 for _ in (_choose_folder(out, settings) / PEOPLE).glob("*"))

@@ -29,6 +29,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.networks import build_empty_networks
 from brlp_models.model.precision import Precision, choose_precision, halve_matrices
 from brlp_models.model.sampling import check_guidance
+from cohorts.counting import tally
 from cohorts.files.atomic import write_folder
 
 DENOISING = ("unet", "controlnet")
@@ -318,7 +319,7 @@ def _describe_gain(config: ModelConfig) -> str:
     left_out = [region for region in measured.intervals if region not in config.volume_gain]
     return (
         f"{', '.join(gains)}; measured on {measured.n_people} other people of "
-        f"{measured.n_anatomies} anatomies; left out: {', '.join(left_out) or 'none'}"
+        f"{tally(measured.n_anatomies, 'anatomies')}; left out: {', '.join(left_out) or 'none'}"
     )
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 
 TRAINING_PEOPLE: Final = "training_people.json"
 
@@ -108,7 +109,8 @@ def refuse_people_known(model: BrlpModel, cohort: Cohort) -> None:
     )
     if known:
         raise ModelError(
-            f"{model.config.name} was calibrated on {len(known)} of these {len(names)} people "
+            f"{model.config.name} was calibrated on {len(known)} of these "
+            f"{tally(len(names), 'people')} "
             f"(first: {known[0]}), so its intervals cannot be judged by them; take others."
         )
 
@@ -126,7 +128,8 @@ def refuse_people_trained_on(model: BrlpModel, cohort: Cohort) -> None:
             else ""
         )
         raise ModelError(
-            f"{model.config.name} was trained on {len(known)} of these {len(people)} people "
+            f"{model.config.name} was trained on {len(known)} of these "
+            f"{tally(len(people), 'people')} "
             f"(first: {known[0]}), whose future it has seen; take others.{shared}"
         )
 

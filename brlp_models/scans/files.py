@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from brlp_models.errors import ScanError
 from brlp_models.scans.grid import Grid
+from cohorts.counting import tally
 from cohorts.images import ImageError, VolumeImage, read_image
 
 _LARGEST_LABEL = 2**31 - 1
@@ -68,7 +69,7 @@ def make_scan(
     values = np.asarray(data, dtype=np.float32)
     problems = []
     if not np.isfinite(values).all():
-        problems.append(f"{name} holds {int((~np.isfinite(values)).sum())} values not finite.")
+        problems.append(f"{name} holds {tally((~np.isfinite(values)).sum(), 'values')} not finite.")
     elif values.size == 0 or values.min() == values.max():
         problems.append(f"{name} is empty: every voxel has the same value.")
     elif abs(np.linalg.det(affine[:3, :3])) < 1e-6:

@@ -19,6 +19,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.grid import Grid
 from brlp_models.training.network_reader import FEWEST, train_network_reader
+from cohorts.counting import tally
 
 _CELL_MM: Final = 16.0
 _FOLDS: Final = 5
@@ -185,10 +186,12 @@ def render_card(baseline: Baseline, *, results: str = "") -> str:
         "",
         f"- Predicts the percent change of the hippocampus {months} months after baseline.",
         f"- {config.provenance}",
-        f"- Regression on the table: {config.n_table_people} people.",
+        f"- Regression on the table: {tally(config.n_table_people, 'people')}.",
     ]
     if baseline.reads_scans:
-        lines.append(f"- Reads baseline scans; learned from those of {config.n_people} people.")
+        lines.append(
+            f"- Reads baseline scans; learned from those of {tally(config.n_people, 'people')}."
+        )
     return "\n".join([*lines, "", results]).rstrip() + "\n"
 
 

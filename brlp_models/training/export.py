@@ -19,6 +19,7 @@ from brlp_models.training.pipeline import SCAN_BANK, Training
 from brlp_models.training.recipe import Recipe
 from brlp_models.training.stages.auxiliary import FILES
 from brlp_models.training.stages.volume_gain import measure_volume_gain
+from cohorts.counting import tally
 
 
 def export_model(
@@ -141,7 +142,8 @@ def render_training_card(recipe: Recipe, folder: Path) -> str:
         f"# {config.name}",
         "",
         f"- Grid: {' x '.join(map(str, config.shape))} voxels of {config.spacing_mm[0]:g} mm.",
-        f"- Training: {len(first)} people, {len(index)} scans; by diagnosis at baseline "
+        f"- Training: {tally(len(first), 'people')}, {tally(len(index), 'scans')}; by "
+        "diagnosis at baseline "
         + ", ".join(f"{name} {count}" for name, count in sorted(diagnoses.items()))
         + ".",
         f"- Ages at the scans: {index['age_years'].min():.0f} to {index['age_years'].max():.0f}.",

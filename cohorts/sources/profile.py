@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 
 _FOLDER: Final = files("cohorts.sources").joinpath("profiles")
@@ -112,7 +113,7 @@ def _build(content: Mapping[str, Any], name: str) -> Profile:
         if key in content and not isinstance(content[key], kind)
     ]
     problems += [
-        f"The profile {name}, {key}: {n} columns are expected, got {len(content[key])}."
+        f"The profile {name}, {key}: {tally(n, 'columns are')} expected, got {len(content[key])}."
         for key, n in (("visit_date", 3), ("age_from_years", 2))
         if isinstance(content.get(key), list) and len(content[key]) != n
     ]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.visits import order_visits
 from cohorts.volumes.measurement import look_up_acquisition, name_measurements
@@ -155,7 +156,7 @@ def _fit_linear(
         n_people = own["participant_id"].nunique()
         if n_people < _LEAST_PAIRED:
             found.append(
-                f"{n_people} people have the {region} of both {tool} and {reference}: "
+                f"{tally(n_people, 'people have')} the {region} of both {tool} and {reference}: "
                 f"at least {_LEAST_PAIRED} are needed."
             )
             continue

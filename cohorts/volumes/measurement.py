@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.keys import map_kinds
 
@@ -68,7 +69,8 @@ def name_measurements(volumes: pd.DataFrame, acquisition: pd.DataFrame) -> pd.Se
         lacking = values.isna() & ~done
         if lacking.any():
             raise CohortError(
-                f"{int(lacking.sum())} volumes belong to visits without {column}, by which volumes "
+                f"{tally(lacking.sum(), 'volumes belong')} to visits without {column}, by "
+                "which volumes "
                 "are to be harmonized: leave those people out, or fill it in."
             )
         told = f"{column} " + values.astype("str")

@@ -154,7 +154,7 @@ def test_the_folder_gives_the_same_image_and_learned_from_nobody_else(
         asked = [str(word) for word in (*words, *more)]
         return " ".join(CliRunner().invoke(app, asked).output.split())
 
-    assert "1 of 1 people" in run(tmp_path / "others")
+    assert "1 of 1 person" in run(tmp_path / "others")
     assert np.isfinite(pd.read_csv(tmp_path / "s.csv")["deformation"]).all()
 
 

@@ -351,7 +351,7 @@ def test_others_with_the_names_of_people_learned_from_are_refused(
     ages = cohort.baseline()["age_years"]
     assert abs(ages["sub-2x2"] - ages["sub-2x3"]) > 0.5
     other = rename(cohort.select(["sub-2x2"]), {"sub-2x2": "sub-2x3"})
-    with pytest.raises(ModelError, match=r"1 people have names .* sub-2x3, 76.3 years; there 61.8"):
+    with pytest.raises(ModelError, match=r"1 person has names .* sub-2x3, 76.3 years; there 61.8"):
         expect(known, model, other)
     rounded = cohort.select(["sub-2x3"])
     rounded.visits["age_years"] = rounded.visits["age_years"].round()

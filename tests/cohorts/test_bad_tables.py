@@ -148,7 +148,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     ),
     "sex missing": (
         chain(put(0, sex="n/a"), put(1, sex="n/a")),
-        ["column sex: got nothing", "F or M is expected", "2 rows, first 2, 3; 1 people"],
+        ["column sex: got nothing", "F or M is expected", "2 rows, first 2, 3; 1 person"],
     ),
     "sex unknown code": (put(0, sex="X"), ["row 2, column sex: got 'X'", "F, M is expected"]),
     "sex changes": (put(1, sex="M"), ["row 3, column sex: got 'M'", "earlier visit"]),

@@ -281,7 +281,7 @@ def test_of_visits_at_one_time_the_first_by_name_counts_in_any_order_of_rows(
         table = cohort.baseline()[["mmse", "hippocampus_mm3"]]
         assert table.to_numpy().tolist() == [[30, 3000]] * 2
         assert cohort.change("hippocampus", 12)["change_mm3"].tolist() == [-300, -100]
-        assert any("1 people have several visits at one time" in note for note in cohort.notes)
+        assert any("1 person has several visits at one time" in note for note in cohort.notes)
 
 
 def test_person_without_the_first_wave_has_no_baseline(tmp_path: Path) -> None:

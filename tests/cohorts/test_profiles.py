@@ -314,7 +314,7 @@ def test_aibl_without_ages_takes_the_years_of_birth_and_visit(tmp_path: Path) ->
     born.assign(EXAMDATE=["-4", "05/06/2008", "01/02/2010"]).to_csv(tmp_path / "t.csv", index=False)
     cohort = load_cohort(tmp_path / "t.csv", profile="aibl")
     assert cohort.baseline()["age_years"].tolist() == [73 - 1.5, 66]
-    assert "The ages of 1 visits follow from the same people's other visits." in cohort.notes
+    assert "The ages of 1 visit follow from the same people's other visits." in cohort.notes
     born.assign(AGE=[71.5, 71.5, 65.2]).to_csv(tmp_path / "t.csv", index=False)
     cohort = load_cohort(tmp_path / "t.csv", profile="aibl")
     assert cohort.baseline()["age_years"].tolist() == [71.5, 65.2]

@@ -173,12 +173,12 @@ def test_each_column_of_a_score_file_is_a_strategy(people: ScreeningTables, tmp_
 BAD = [
     ("id,score\nsub-0000,1\n", "must have a column participant_id"),
     ("participant_id\nsub-0000\n", "at least one column of scores"),
-    ("participant_id,score\nsub-0000,1\nsub-0000,2\n", "names 1 people twice (first: sub-0000)"),
+    ("participant_id,score\nsub-0000,1\nsub-0000,2\n", "names 1 person twice (first: sub-0000)"),
     (
         "participant_id,score\nsub-0000,high\n",
-        "1 values are no numbers (first: 'high' of sub-0000)",
+        "1 value is no number (first: 'high' of sub-0000)",
     ),
-    ("participant_id,score\nsub-0000,1\nsub-0001,inf\n", "1 values are infinite"),
+    ("participant_id,score\nsub-0000,1\nsub-0001,inf\n", "1 value is infinite"),
     ("participant_id,score\nnobody,1\n", "names nobody of the screened people"),
     ("participant_id,brlp\nsub-0000,1\n", "'brlp', which is built in"),
     ("", "cannot be read"),

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from cohorts.counting import tally
 from trialsim.adaptive.combination import combine_stages
 from trialsim.adaptive.intersection import IntersectionTest, intersect
 from trialsim.adaptive.stages import StageSample, compare_samples, draw_sample
@@ -242,7 +243,8 @@ def _check_sizes(stages: tuple[int, int], population: Population, start: str) ->
     smallest = 1.0 if start == "selected" else min(population.fraction, 1 - population.fraction)
     if min(stages) / 2 * smallest < 2:
         raise DesignError(
-            f"Stages of {stages[0]} and {stages[1]} people leave fewer than 2 of a kind in an arm: "
+            f"Stages of {stages[0]} and {tally(stages[1], 'people')} leave fewer than 2 of "
+            "a kind in an arm: "
             "enroll more, or move the look."
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cohorts.counting import tally
 from trialsim.analysis.patterns import PatternStatistics, center_outcome, summarize
 from trialsim.analysis.result import FitResult, Flags, Floats, join_results
 from trialsim.errors import DesignError
@@ -110,7 +111,9 @@ def _read_times(visit_times: ArrayLike, n_visits: int, min_visits: int) -> Float
     if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
         raise DesignError(f"visit_times must increase, got {times.tolist()}.")
     if n_visits < min_visits:
-        raise DesignError(f"This analysis needs at least {min_visits} visits, got {n_visits}.")
+        raise DesignError(
+            f"This analysis needs at least {tally(min_visits, 'visits')}, got {n_visits}."
+        )
     return times
 
 

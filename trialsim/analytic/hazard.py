@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cohorts.counting import tally
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     POSITIVE,
@@ -133,7 +134,7 @@ def read_conversions(
     if time.shape != event.shape or time.ndim != 1 or not event.any():
         raise DesignError(
             "Conversions need one value a person and at least one who converted, got months of "
-            f"{time.size} people, {int(event.sum())} conversions of {event.size}."
+            f"{tally(time.size, 'people')}, {tally(event.sum(), 'conversions')} of {event.size}."
         )
     return time, event
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.asking.asked import Asked
 from trialsim.cli.asking.command import asking
 from trialsim.cli.asking.key_options import Option
@@ -68,7 +69,10 @@ def predict(asked: Asked) -> None:
                 settings=asked.settings,
                 listener=listener,
             )
-        typer.echo(f"{n_done} people are finished; `trialsim study join {asked.study}` at the end.")
+        typer.echo(
+            f"{tally(n_done, 'people are')} finished; `trialsim study join "
+            f"{asked.study}` at the end."
+        )
         return
     result = asked.answer("predict")
     with result.study.snapshot():

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.counting import tally
 from reports.page.file_formats import ReportFormat
 from trialsim.cli.asking.recording import DEFAULT_STUDY
 
@@ -58,4 +59,6 @@ def report(
     )
     typer.echo(written[0])
     if len(written) > 1:
-        typer.echo(f"{len(written) - 1} files of figures in {written[1].parent}", err=True)
+        typer.echo(
+            f"{tally(len(written) - 1, 'files')} of figures in {written[1].parent}", err=True
+        )

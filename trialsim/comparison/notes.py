@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from cohorts.counting import tally
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.halving import Halving
 from trialsim.comparison.refitting import Refitting, Rescore
@@ -78,7 +79,8 @@ def _list_small_pools(errors: SizeErrors) -> list[str]:
 def _list_incomplete(errors: SizeErrors) -> list[str]:
     most = max(run.pool.n_incomplete for run in errors.runs)
     return [
-        f"Up to {most} people of a choice lack a visit of the design; what they lack is drawn from "
+        f"Up to {tally(most, 'people')} of a choice lack a visit of the design; what they "
+        "lack is drawn from "
         "a growth model of everyone's visits, so that nobody is left out."
     ] * bool(most)
 
@@ -133,7 +135,8 @@ def _describe_error(errors: SizeErrors, n_bootstrap: int, rescore: Rescore | Non
     own = [name for name in names if name in rescore.strategies and name not in archive]
     sentences = {
         "is fitted again in every sample, so that its error is part of the intervals": own,
-        f"is fitted on {rescore.n_training} people of the archive: its intervals are those of the "
+        f"is fitted on {tally(rescore.n_training, 'people')} of the archive: its intervals "
+        "are those of the "
         "rule that this archive gave, the archive's own error is told apart "
         "(ln_n_sd_archive)": archive,
         "keeps its scores: the intervals hold the error of the people screened, not that of the "

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.counting import tally
 from trialsim.analyses import ANALYSES
 from trialsim.analysis.result import Floats
 from trialsim.analytic.cutoffs import count_selected
@@ -151,7 +152,8 @@ def _build(
     effective = float(compute_effective_size(weights)) if len(weights) else 0.0
     if screened.target is not None and effective < FEWEST_EFFECTIVE:
         raise DesignError(
-            f"{name}: {len(chosen)} people of the archive lie beyond the cut-off, and weighted to "
+            f"{name}: {tally(len(chosen), 'people')} of the archive lie beyond the cut-off, "
+            "and weighted to "
             f"agree with the screened people they say as much as {effective:.0f}; at least "
             f"{FEWEST_EFFECTIVE} are needed to stand for those who would be enrolled."
         )

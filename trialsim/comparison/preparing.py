@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from cohorts.counting import tally
 from trialsim.comparison.archive import FEWEST_EFFECTIVE
 from trialsim.comparison.candidate_runs import PreparedCandidate, prepare_candidate
 from trialsim.comparison.candidates import EVERYONE, Candidate, list_candidates
@@ -121,7 +122,8 @@ def _tell_far_archive(screened: Screened) -> list[str]:
         return []
     return [
         f"The archive is too unlike the people screened: weighted to agree with them at baseline, "
-        f"its {len(weights)} people who were followed say as much as {effective:.0f}, at least "
+        f"its {tally(len(weights), 'people')} who were followed say as much as "
+        f"{effective:.0f}, at least "
         f"{FEWEST_EFFECTIVE} are needed; name people more like them (--train-on)."
     ]
 

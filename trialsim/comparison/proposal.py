@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from cohorts.counting import tally
 from trialsim.comparison.sizes.errors import Estimate, RepeatedChoice, SizeErrors
 from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.comparison.tables import pair_with_reference
@@ -221,7 +222,7 @@ def _list_doubts(
         less = "costs less" if costs.is_priced else "takes fewer people"
         doubts.append(
             f"Whether the cheapest choice {less} than enrolling everyone cannot be told with "
-            f"{errors.n_screened} people screened{settle}."
+            f"{tally(errors.n_screened, 'people')} screened{settle}."
         )
     if run.pool.effective_size < SMALL_POOL - 0.5:
         doubts.append(_tell_small_pool(run.pool, errors))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.keys import is_among
 from trialsim.enrichment.strategies.strategy import ScreeningTables, Strategy
 from trialsim.errors import DesignError
@@ -72,7 +73,8 @@ def describe_unscored(scores: pd.DataFrame, judged: pd.Index) -> list[str]:
     """
     missing = count_missing_scores(scores[is_among(scores["participant_id"], judged)])
     return [
-        f"{name}: {n} of {len(judged)} people have no score; they are enrolled last, by chance, "
+        f"{name}: {n} of {tally(len(judged), 'people')} have no score; they are enrolled "
+        "last, by chance, "
         "and count in its capture rates."
         for name, n in missing.items()
         if n
@@ -91,6 +93,7 @@ def _refuse_constant(name: str, score: pd.Series) -> None:
         raise DesignError(f"{name}: it gives nobody a score.")
     if len(known) > 1 and np.ptp(known) == 0:
         raise DesignError(
-            f"{name}: it gives all {len(known)} people the same score, {known[0]:g}, so it "
+            f"{name}: it gives all {tally(len(known), 'people')} the same score, "
+            f"{known[0]:g}, so it "
             "cannot choose between them."
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.keys import is_among
 from trialsim import defaults
@@ -118,6 +119,7 @@ def _refuse_overlap(tables: ScreeningTables, training: ScreeningTables) -> None:
     both = tables.index.intersection(training.index)
     if len(both):
         raise DesignError(
-            f"{len(both)} people are both screened and in the training cohort (first: {both[0]}); "
+            f"{tally(len(both), 'people are')} both screened and in the training cohort "
+            f"(first: {both[0]}); "
             "a strategy fitted on them would have seen their outcomes."
         )

@@ -6,6 +6,7 @@ import pandas as pd
 from shiny import Inputs, Outputs, Session, module, reactive, render, ui
 from shiny.ui import Tag, TagList
 
+from cohorts.counting import tally
 from reports.figures.labels import covariate_label, percent, strategy_label
 from reports.figures.what_if import plot_course
 from reports.page.formats import show_count, show_number
@@ -119,7 +120,7 @@ def people_server(
         rows = take_page(listed(), page)
         is_selected = (rows["score"] >= threshold()).map({True: "yes", False: "no"})
         rows.insert(list(rows).index("score") + 1, "selected", is_selected)
-        caption = f"{len(listed()):,} people, page {page + 1} of {last + 1}"
+        caption = f"{tally(len(listed()), 'people')}, page {page + 1} of {last + 1}"
         table = _show_people(rows, caption, session.ns("who"))
         return ui.div(table, make_pager(page, last, session.ns("page")))
 
@@ -133,7 +134,7 @@ def people_server(
 
 def describe_selected(chosen: pd.DataFrame, everyone: pd.DataFrame, threshold: float) -> str:
     """Return how many people are selected, and in what they differ from everyone screened."""
-    told = [f"{len(chosen):,} of {len(everyone):,} people lie at or above {threshold:.4g}"]
+    told = [f"{len(chosen):,} of {tally(len(everyone), 'people')} lie at or above {threshold:.4g}"]
     if "age_years" in everyone:
         ages = chosen["age_years"].mean(), everyone["age_years"].mean()
         told.append(f"mean age {ages[0]:.1f} years (everyone {ages[1]:.1f})")

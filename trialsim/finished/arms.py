@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cohorts.counting import count
+from cohorts.counting import tally
 from cohorts.sources.values import parse_text
 from trialsim.errors import DesignError
 
@@ -68,12 +68,12 @@ def _find_people_problems(values: pd.Series) -> list[str]:
     problems = []
     if both.any():
         problems.append(
-            f"{count(both.sum(), 'people are')} in both arms (first: {both.index[both][0]}); "
+            f"{tally(both.sum(), 'people are')} in both arms (first: {both.index[both][0]}); "
             "each was randomized to one."
         )
     if none.any():
         problems.append(
-            f"arm is missing for {count(none.sum(), 'people')} (first: {none.index[none][0]}): "
+            f"arm is missing for {tally(none.sum(), 'people')} (first: {none.index[none][0]}): "
             "every row of a person names it."
         )
     return problems

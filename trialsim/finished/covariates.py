@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from cohorts.counting import count
+from cohorts.counting import tally
 from cohorts.sources.meaning.covariates import TEXT_COVARIATES
 from cohorts.sources.meaning.identifying import find_identifying
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
@@ -167,7 +167,7 @@ def _find_problems(known: pd.DataFrame) -> dict[str, str]:
         n_levels = 0 if _is_number(values) else parse_text(values).nunique()
         if gaps.any():
             problems[str(name)] = (
-                f"{name} is missing for {count(gaps.sum(), 'people')} (first: "
+                f"{name} is missing for {tally(gaps.sum(), 'people')} (first: "
                 f"{values.index[gaps][0]}): fill it in, or "
             )
         elif not n_levels and np.isinf(parse_numbers(values)[0]).any():

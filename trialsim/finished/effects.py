@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from cohorts.counting import tally
 from trialsim.analysis.adjusted import StandardError
 from trialsim.analysis.result import FitResult
 from trialsim.errors import DesignError
@@ -94,7 +95,8 @@ def estimate_effects(
     first = primary or _choose_primary(trial)
     asked = [*dict.fromkeys([first, *(estimators or _list_fitting(trial))])]
     _refuse_unfit(asked, trial)
-    results = [_estimate(name, trial, is_primary=name == first, alpha=alpha) for name in asked]
+    # what the primary analysis cannot take is told before another one meets it
+    results = [_estimate(first, trial, is_primary=True, alpha=alpha)]
     if np.isnan(results[0].estimate):
         if redundant := find_redundant(trial):
             raise DesignError(redundant)
@@ -104,7 +106,7 @@ def estimate_effects(
             "or are too many for its people; name fewer covariates (--covariates) or another "
             "analysis (--primary)."
         )
-    return results
+    return results + [_estimate(name, trial, is_primary=False, alpha=alpha) for name in asked[1:]]
 
 
 def _refuse_constant(trial: FinishedTrial) -> None:
@@ -143,7 +145,7 @@ def _refuse_unfit(names: Sequence[str], trial: FinishedTrial) -> None:
 
 
 def _tell_need(name: str, estimator: Estimator, fitting: list[str]) -> str:
-    needs = [f"{estimator.min_visits} visits"] if estimator.min_visits > 2 else []
+    needs = [f"{tally(estimator.min_visits, 'visits')}"] if estimator.min_visits > 2 else []
     needs += ["twins"] if estimator.needs_twins else []
     needs += ["their sd_mm3"] if estimator.needs_twin_sd else []
     given = "give them (--twins), or " if estimator.needs_twins else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cohorts.counting import count
+from cohorts.counting import tally
 from cohorts.identifiers import ALIKE, find_alike
 from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
@@ -72,7 +72,7 @@ def read_trial(
     late = (long["months"] > planned[-1] + (planned[-1] - planned[-2]) / 2).to_numpy()
     if late.any():
         notes.append(
-            f"Left out: {count(late.sum(), 'rows')} long after the last visit, month "
+            f"Left out: {tally(late.sum(), 'rows')} long after the last visit, month "
             f"{planned[-1]:g}."
         )
     frame, long = frame[~late], long[~late].copy()
@@ -92,7 +92,7 @@ def read_trial(
     extra, told = read_covariates(frame, long, people, chosen=covariates, outcome=column)
     notes += told
     if not known.all():
-        without = count((~known).sum(), "people have")
+        without = tally((~known).sum(), "people have")
         notes.append(f"Left out: {without} no outcome at month 0.")
     _refuse_empty_visits(values, planned, column)
     return FinishedTrial(
@@ -185,7 +185,7 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     )
     problems = []
     if long["participant_id"].isna().any():
-        nameless = count(long["participant_id"].isna().sum(), "rows have")
+        nameless = tally(long["participant_id"].isna().sum(), "rows have")
         problems.append(f"{nameless} no participant_id: each says whose it is.")
     alike = find_alike(long["participant_id"].dropna().drop_duplicates())
     if len(alike):
@@ -212,7 +212,7 @@ def _tell(
         return []
     first = int(np.flatnonzero(wrong)[0])
     others = int(wrong.sum()) - 1
-    more = f", and {count(others, 'rows')} more" if others else ""
+    more = f", and {tally(others, 'rows')} more" if others else ""
     person, given = long["participant_id"].iloc[first], frame[name].iloc[[first]]
     got = "nothing" if is_missing(given).any() else given.iloc[0]
     return [f"{name} must be {right}, got {got} (participant {person}{more})."]
@@ -246,7 +246,7 @@ def _refuse_repeated(long: pd.DataFrame, planned: Floats) -> None:
     if len(repeated):
         first = repeated.iloc[0]
         raise DesignError(
-            f"{count(repeated['participant_id'].nunique(), 'people have')} two rows for one visit "
+            f"{tally(repeated['participant_id'].nunique(), 'people have')} two rows for one visit "
             f"(first: {first['participant_id']}, month {planned[int(first['visit'])]:g}): keep one."
         )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohorts.counting import count
+from cohorts.counting import tally
 from trialsim.errors import DesignError
 from trialsim.finished.arrays import TrialArrays
 
@@ -133,7 +133,7 @@ class FinishedTrial:
             n = int((seen & (self.arms == arm)).sum())
             if n < MIN_PER_ARM:
                 raise DesignError(
-                    f"Only {count(n, f'of the {name} arm have')} an outcome at month "
+                    f"Only {tally(n, f'of the {name} arm have')} an outcome at month "
                     f"{self.months[-1]:g}; at least {MIN_PER_ARM} are needed in each arm: "
                     f"{self._name_earlier()}."
                 )

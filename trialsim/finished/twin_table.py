@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cohorts.counting import count
+from cohorts.counting import tally
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
@@ -89,7 +89,7 @@ def _parse(frame: pd.DataFrame) -> pd.DataFrame:
     repeated = long.duplicated(["participant_id", "months"])
     if repeated.any():
         raise DesignError(
-            f"The table of twins has {count(repeated.sum(), 'rows')} too many (first: "
+            f"The table of twins has {tally(repeated.sum(), 'rows')} too many (first: "
             f"{long['participant_id'][repeated].iloc[0]}): one a person and month is expected."
         )
     return long
@@ -99,7 +99,8 @@ def _refuse_others(long: pd.DataFrame, trial: FinishedTrial) -> None:
     without = ~np.isin(trial.participant_id, long["participant_id"].to_numpy(dtype=str))
     if without.any():
         raise DesignError(
-            f"There is no twin of {without.sum()} of the {trial.size} people of the trial (first: "
+            f"There is no twin of {without.sum()} of the {tally(trial.size, 'people')} of "
+            "the trial (first: "
             f"{trial.participant_id[without][0]}); the table of twins is about "
             f"{long['participant_id'].iloc[0]} and others: it must be made for this trial."
         )
@@ -128,7 +129,8 @@ def _refuse_gaps(predicted: Floats, trial: FinishedTrial, made: pd.Series) -> No
         raise DesignError(
             *(
                 f"The twins have no prediction at {_name_months(later[lacking == n])} for {n} of "
-                f"the {trial.size} people; the trial has visits there, the twins are of {own}."
+                f"the {tally(trial.size, 'people')}; the trial has visits there, the twins "
+                f"are of {own}."
                 for n in np.unique(lacking[lacking > 0])
             )
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
+from cohorts.counting import tally
 from trialsim.adaptive import reestimate_blinded
 from trialsim.analysis import fit_mmrm
 from trialsim.errors import DesignError
@@ -74,7 +75,8 @@ def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[
     done = np.isfinite(last) & np.isfinite(first)
     if done.sum() < 10:
         raise DesignError(
-            f"Only {done.sum()} people of {table} have the last visit; a variance is re-estimated "
+            f"Only {tally(done.sum(), 'people')} of {table} have the last visit; a variance "
+            "is re-estimated "
             "from 10 or more."
         )
     if plan.delta is None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.counting import tally
 from trialsim.analysis.covariance import build_linear
 from trialsim.analysis.likelihood import MeanModel
 from trialsim.analysis.patterns import PatternStatistics, decode_patterns, encode_patterns
@@ -90,7 +91,8 @@ def fit_growth(
     both = np.isfinite(outcome[:, 0]) & np.isfinite(outcome[:, -1])
     if both.sum() < _MIN_PEOPLE:
         raise DesignError(
-            f"Only {both.sum()} of {len(outcome)} people have the first and the last visit of the "
+            f"Only {both.sum()} of {tally(len(outcome), 'people')} have the first and the "
+            "last visit of the "
             f"design; a simulation needs at least {_MIN_PEOPLE}."
         )
     weights = scale_weights(np.ones(len(outcome)) if weights is None else weights)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cohorts.counting import tally
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
 from trialsim.ordering import sort_places
@@ -137,7 +138,8 @@ def build_pool(
     both = np.isfinite(outcome[people, 0]) & np.isfinite(outcome[people, -1])
     if len(both) < _MIN_POOL or both.sum() < _MIN_POOL / 2:
         raise DesignError(
-            f"{name}: only {len(both)} people, {both.sum()} of them with the first and the last "
+            f"{name}: only {tally(len(both), 'people')}, {both.sum()} of them with the "
+            "first and the last "
             f"visit of the design; a simulation needs at least {_MIN_POOL} people, "
             f"{_MIN_POOL // 2} of them with both."
         )

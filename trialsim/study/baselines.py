@@ -18,6 +18,7 @@ from brlp_models.scans.cache import ScanCache
 from brlp_models.training.cohort_baselines import fit_cohort_baseline
 from brlp_models.training.cohort_follow_ups import TrainedName, fit_cohort_follow_up
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.keys import is_among
 from cohorts.sources.loading import load_cohort
 from trialsim.study.protocol import CohortSection
@@ -153,7 +154,8 @@ def score_by_baseline(
     n_own = sum(map(len, own))
     if n_own:
         notes.append(
-            f"{n_own} people whom {loaded.config.name} learned from have the scores of what was "
+            f"{tally(n_own, 'people')} whom {loaded.config.name} learned from have the "
+            "scores of what was "
             "fitted without them."
         )
     return Scored(n_scored, len(table), problems, tuple(notes))
@@ -169,6 +171,7 @@ def _refuse_twice(cohorts: Sequence[Cohort]) -> None:
     twice = people[people.duplicated()]
     if len(twice):
         raise ModelError(
-            f"{len(twice)} people are in two of the cohorts (first: {twice.iloc[0]}); each has one "
+            f"{tally(len(twice), 'people are')} in two of the cohorts (first: "
+            f"{twice.iloc[0]}); each has one "
             "score."
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cohorts.counting import tally
 from cohorts.files.atomic import write_file
 from cohorts.files.bids_output import find_version, format_label
 from trialsim.errors import DesignError
@@ -130,7 +131,7 @@ def join_participants(
     from brlp_models.prediction.person_files import join_predictions
 
     predictions, checks = join_predictions(out)
-    listener.tell(f"Joined the predictions of {len(checks)} people.")
+    listener.tell(f"Joined the predictions of {tally(len(checks), 'people')}.")
     for path in sorted((out / LOGS).glob(f"sub-*_{_PROBLEM}.txt")):
         listener.tell(f"Not predicted: {path.name.partition('_')[0]}: {path.read_text().strip()}")
     noted = [path.read_text().splitlines() for path in (out / LOGS).glob(f"sub-*_{_NOTES}.txt")]

@@ -20,6 +20,7 @@ from scipy.stats import t as student
 from brlp_models.demonstration import N_WORKERS
 from brlp_models.demonstration.archive import SETTINGS, copy_archive
 from brlp_models.errors import ModelError
+from cohorts.counting import tally
 from cohorts.files.atomic import write_file
 from cohorts.files.folder import is_cohort_folder
 from cohorts.synthetic.truth import write_generator, write_true_volumes
@@ -262,13 +263,14 @@ class Found:
     def __str__(self) -> str:
         """Return it in sentences."""
         return (
-            f"The truth that was kept back: the {self.n_chosen} chosen of {self.n_screened} people "
+            f"The truth that was kept back: the {self.n_chosen} chosen of "
+            f"{tally(self.n_screened, 'people')} "
             f"screened lose {self.loss_true} in two years, everyone screened {self.loss_of_all}; "
             f"the archive had said {self.loss_said.percent:.1f} % of the chosen. A trial of "
             f"{self.n_proposed} such people would have had a power of {self.power:.0%} "
             f"({self.power_lower:.0%} to {self.power_upper:.0%}); the target needs "
             f"{self.n_needed:.0f} ({self.n_needed_lower:.0f} to {self.n_needed_upper:.0f}). The "
-            f"intervals (95 %) are so wide because {self.n_chosen} people tell little."
+            f"intervals (95 %) are so wide because {tally(self.n_chosen, 'people')} tell little."
         )
 
 

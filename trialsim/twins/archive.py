@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.sources.columns import name_volume_column
 from cohorts.visits import WINDOW_MONTHS
 from trialsim.analysis.result import Floats
@@ -85,7 +86,7 @@ def predict_from_archive(
         usable = change.notna().to_numpy() & z_known.notna().all(axis=1).to_numpy()
         if usable.sum() < MIN_PEOPLE:
             raise DesignError(
-                f"The archive has {int(usable.sum())} people with a visit within "
+                f"The archive has {tally(usable.sum(), 'people')} with a visit within "
                 f"{_choose_window(month):g} months of month {month:g}; at least {MIN_PEOPLE} are "
                 "needed."
             )
@@ -144,7 +145,7 @@ def correlate_errors(twins: pd.DataFrame, known: Cohort, *, endpoint: str) -> pd
         n = int(errors[month].notna().sum())
         if n < MIN_PEOPLE:
             raise DesignError(
-                f"{n} people of {known.name} have a twin and a visit within "
+                f"{tally(n, 'people')} of {known.name} have a twin and a visit within "
                 f"{_choose_window(month):g} months of month {month:g}; their errors correlate from "
                 f"{MIN_PEOPLE} on."
             )
@@ -174,14 +175,17 @@ def _check(own: pd.DataFrame, known: pd.DataFrame, column: str) -> None:
     both = own.index.intersection(known.index)
     if len(both):
         problems.append(
-            f"{len(both)} people are in the trial and in the archive (first: {both[0]}): a twin "
+            f"{tally(len(both), 'people are')} in the trial and in the archive (first: "
+            f"{both[0]}): a twin "
             "must not have seen its own person's outcome."
         )
     for name, table in (("trial", own), ("archive", known)):
         if column not in table:
             problems.append(f"The {name} has no {column} at baseline.")
         elif table[column].isna().any() and name == "trial":
-            problems.append(f"{int(table[column].isna().sum())} people lack {column} at baseline.")
+            problems.append(
+                f"{tally(table[column].isna().sum(), 'people lack')} {column} at baseline."
+            )
     if problems:
         raise DesignError(*problems)
 

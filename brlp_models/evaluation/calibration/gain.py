@@ -20,6 +20,7 @@ from brlp_models.evaluation.truth import find_volumes_at
 from brlp_models.model.config import GainMeasurement, ModelConfig
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.job import OnProgress
+from cohorts.counting import tally
 
 FEW_ANATOMIES: Final = 20
 """An interval from fewer clusters covers too little (Cameron, Gelbach, Miller 2008, REStat)."""
@@ -178,11 +179,13 @@ def describe_measurement(gain: pd.DataFrame) -> str:
     """Return on how many people and anatomies the intervals stand, and whether that is few."""
     people, anatomies = int(gain["n"].max()), int(gain["n_anatomies"].max())
     if anatomies == people:
-        return f"The intervals are over {people} people."
+        return f"The intervals are over {tally(people, 'people')}."
     if anatomies == 1:
-        return f"All {people} people have one anatomy: the intervals are over people of it alone."
+        alike = tally(people, "people have")
+        return f"All {alike} one anatomy: the intervals are over people of it alone."
     few = ", which are few: they may be too narrow" if anatomies < FEW_ANATOMIES else ""
-    return f"The intervals are over {anatomies} anatomies of {people} people{few}."
+    drawn = f"{tally(anatomies, 'anatomies')} of {tally(people, 'people')}"
+    return f"The intervals are over {drawn}{few}."
 
 
 def fit_slope(shown: Array, true: Array) -> float:

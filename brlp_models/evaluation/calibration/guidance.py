@@ -28,6 +28,7 @@ from brlp_models.model.model import BrlpModel
 from brlp_models.model.sampling import check_guidance
 from brlp_models.prediction.context import EndpointSource
 from brlp_models.prediction.job import OnProgress
+from cohorts.counting import tally
 
 
 def compare_guidance(
@@ -149,7 +150,8 @@ def describe_guidance(compared: pd.DataFrame, chosen: float) -> list[str]:
     rows = [
         f"guidance {row.guidance:g}: ranks nobody, since it predicts the same change of everyone"
         if is_unranked
-        else f"guidance {row.guidance:g}: ranks {row.n} people with {row.value:.2f} (95 % interval "
+        else f"guidance {row.guidance:g}: ranks {tally(int(str(row.n)), 'people')} with "
+        f"{row.value:.2f} (95 % interval "
         f"{row.lower:.2f} to {row.upper:.2f}), {row.gain:+.2f} ({row.gain_lower:+.2f} to "
         f"{row.gain_upper:+.2f}) beside guidance {own:g}"
         for row, is_unranked in zip(compared.itertuples(), compared["value"].isna(), strict=True)

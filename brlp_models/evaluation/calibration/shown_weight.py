@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brlp_models.evaluation.statistics import Array, estimate, number_clusters
+from cohorts.counting import tally
 from cohorts.schema import join_sides
 
 
@@ -132,7 +133,8 @@ def describe_shown_weight(found: pd.DataFrame) -> list[str]:
     """Return a sentence for each region."""
     return [
         f"{row.region}: {row.value:.2f} (95 % interval {row.lower:.2f} to {row.upper:.2f}, "
-        f"{row.n} people) of a predicted change is the predicted scan's, the rest what the context "
-        "tells" + ("; the scan may add nothing to it" if float(str(row.lower)) <= 0 else "")
+        f"{tally(int(str(row.n)), 'people')}) of a predicted change is the "
+        "predicted scan's, the rest what the context tells"
+        + ("; the scan may add nothing to it" if float(str(row.lower)) <= 0 else "")
         for row in found.itertuples()
     ]

@@ -18,6 +18,7 @@ from brlp_models.model.config import RelativeSd
 from brlp_models.model.model import BrlpModel
 from brlp_models.prediction.context import EndpointSource
 from brlp_models.prediction.job import OnProgress
+from cohorts.counting import tally
 from cohorts.volumes.measurement import require_one_tool
 
 LEAST_PEOPLE = 10
@@ -42,7 +43,9 @@ def refuse_few_people(people: EvaluatedCohort, horizons_months: Sequence[float])
 
 
 def _too_few(n_people: int, what: str) -> ModelError:
-    return ModelError(f"Only {n_people} people {what}; intervals need at least {LEAST_PEOPLE}.")
+    return ModelError(
+        f"Only {tally(n_people, 'people')} {what}; intervals need at least {LEAST_PEOPLE}."
+    )
 
 
 def predict_calibration_people(

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.records import Records
 from cohorts.sources.visit_times.agreement import AGREE_WITHIN_YEARS
@@ -103,7 +104,8 @@ def _note_visits_of_one_time(records: Records) -> None:
     repeated = timed[timed.duplicated(["participant_id", "months_from_baseline"])]
     if len(repeated):
         records.notes.append(
-            f"{repeated['participant_id'].nunique()} people have several visits at one time: the "
+            f"{tally(repeated['participant_id'].nunique(), 'people have')} several visits at one "
+            "time: the "
             "first of them by its name counts."
         )
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.errors import CohortError, CohortValidationError
 from cohorts.keys import number_names
 from cohorts.sources.checks.people import check_people
@@ -102,5 +103,5 @@ def _tell(group: list[Problem]) -> str:
     rows = [problem.row for problem in group if problem.row is not None][:_N_SHOWN]
     people = list(dict.fromkeys(problem.participant_id for problem in group))
     named = f", first {', '.join(map(str, rows))}" if rows else ""
-    count = f"{len(group)} rows{named}; {len(people)} people, first {people[0]}"
-    return str(replace(group[0], participant_id=None, row=None)).removesuffix(".") + f" ({count})."
+    whose = f"{tally(len(group), 'rows')}{named}; {tally(len(people), 'people')}, first {people[0]}"
+    return str(replace(group[0], participant_id=None, row=None)).removesuffix(".") + f" ({whose})."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.identifiers import find_fault
 from cohorts.sources.columns import name_volume_column
@@ -63,8 +64,8 @@ def read_freesurfer_records(root: Path, *, reading: Reading) -> Records:
     if _find_stats(root) is not None:
         if len(frame) != 1:
             raise CohortError(
-                f"{root} holds the files of one subject, and {tables[0].name} has {len(frame)} "
-                "rows: one is expected."
+                f"{root} holds the files of one subject, and {tables[0].name} has "
+                f"{tally(len(frame), 'rows')}: one is expected."
             )
         found = [read_subject(records, Subject(root), frame.iloc[0].to_dict())]
     else:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.keys import map_kinds
 from cohorts.labels import MIDLINE_CODES, SIDED_CODES
@@ -204,7 +205,7 @@ def _fill_ages(records: Records, frame: pd.DataFrame) -> pd.Series:
     n_filled = int((filled.notna() & ages.isna()).sum())
     if n_filled:
         records.notes.append(
-            f"The ages of {n_filled} visits follow from the same people's other visits."
+            f"The ages of {tally(n_filled, 'visits')} follow from the same people's other visits."
         )
     return filled
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.sources.records import Records
 
 AGREE_WITHIN_YEARS: Final = 1.1
@@ -68,8 +69,8 @@ def _report_differences(
     if 2 * is_far.sum() > off.notna().sum() and len(people) > 1:
         records.report_all(
             column,
-            f"{what} at {int(is_far.sum())} of {int(off.notna().sum())} visits after the first "
-            f"({example}); leave out the wrong one with --ignore"
+            f"{what} at {int(is_far.sum())} of {tally(off.notna().sum(), 'visits')} after the "
+            f"first ({example}); leave out the wrong one with --ignore"
             + ("" if stated else ", or add months_from_baseline"),
         )
         return
@@ -88,6 +89,6 @@ def _report_differences(
     if n_late:
         largest = off.mask(is_gross).max()
         records.notes.append(
-            f"{what} at {n_late} of {int(off.notna().sum())} visits after the first, by up to "
+            f"{what} at {n_late} of {tally(off.notna().sum(), 'visits')} after the first, by up to "
             f"{largest:.0f} months: {counted} counts."
         )

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.keys import map_kinds
 from cohorts.sources.records import Records
 from cohorts.sources.values import is_missing, parse_numbers
@@ -179,7 +180,8 @@ def merge_screening_visits(records: Records) -> None:
     dropped = is_screening & frame["participant_id"].isin(with_both)
     records.frame = frame[~dropped].reset_index(drop=True)
     records.notes.append(
-        f"{len(with_both)} people have a screening visit beside the baseline visit; it fills what "
+        f"{tally(len(with_both), 'people have')} a screening visit beside the baseline "
+        "visit; it fills what "
         "the baseline visit lacks."
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
+from cohorts.counting import tally
 from cohorts.identifiers import show_plainly
 from trialsim.cli.answering.cells import show_column, title_column
 
@@ -57,7 +58,9 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
         console = Console(highlight=False, width=max(width, 20))
     console.print(table)
     if len(frame) > n_shown:
-        typer.echo(f"... and {len(frame) - n_shown:,} rows more: into a file or a pipe all go.")
+        typer.echo(
+            f"... and {tally(len(frame) - n_shown, 'rows')} more: into a file or a pipe all go."
+        )
 
 
 def print_json(content: object) -> None:

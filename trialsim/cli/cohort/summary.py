@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.answering.printing import print_json
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def print_summary(found: "Cohort", *, as_json: bool) -> None:
     counts = (said[key] for key in ("n_participants", "n_visits", "n_volumes", "n_rejected"))
     people, visits, volumes, rejected = counts
     typer.echo(
-        f"{name_cohort(found)}: sound. {people:,} people, {visits:,} visits, {volumes:,} volumes; "
-        f"{rejected:,} people left out."
+        f"{name_cohort(found)}: sound. {tally(people, 'people')}, "
+        f"{tally(visits, 'visits')}, {tally(volumes, 'volumes')}; "
+        f"{tally(rejected, 'people')} left out."
     )

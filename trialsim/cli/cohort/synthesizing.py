@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.answering.progress import count_items
 
 
@@ -17,7 +18,7 @@ def write_trial_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any
     with count_items("synthesizing people", n_people, quiet=quiet) as step:
         effects = synthesize_trial_images(folder, n_people, on_person=step, **asked)
     typer.echo(
-        f"{folder}: SYNTHETIC trial of {n_people} people, true effect "
+        f"{folder}: SYNTHETIC trial of {tally(n_people, 'people')}, true effect "
         f"{effects['effect_mm3'].mean():.1f} mm3 at month {asked['visits_months'][-1]:g}; scans in "
         "scans/, people at baseline in baseline/, outcomes in trial.csv, truth in truth/."
     )
@@ -38,7 +39,7 @@ def write_images(folder: Path, n_people: int, *, quiet: bool, **asked: Any) -> N
                 err=True,
             )
             raise typer.Exit(130) from None
-    typer.echo(f"{folder}: SYNTHETIC BIDS dataset of {n_done} people; truth in truth/.")
+    typer.echo(f"{folder}: SYNTHETIC BIDS dataset of {tally(n_done, 'people')}; truth in truth/.")
 
 
 def write_trial_table(folder: Path, n_people: int, **asked: Any) -> None:
@@ -47,7 +48,7 @@ def write_trial_table(folder: Path, n_people: int, **asked: Any) -> None:
 
     made = write_finished_trial(folder, n_people, **asked)
     typer.echo(
-        f"{folder}: SYNTHETIC trial of {n_people} people, true effect "
+        f"{folder}: SYNTHETIC trial of {tally(n_people, 'people')}, true effect "
         f"{made.effects['effect_mm3'].mean():.1f} mm3 at month {made.last_month:g}; baseline in "
         "the same folder, truth in truth/."
     )
@@ -58,4 +59,6 @@ def write_people_tables(folder: Path, n_people: int, **asked: Any) -> None:
     from cohorts.synthetic.folders import write_people
 
     n_visits = len(write_people(folder, n_people, **asked).visits)
-    typer.echo(f"{folder}: {n_people} SYNTHETIC people, {n_visits} visits; truth in truth/.")
+    typer.echo(
+        f"{folder}: {n_people} SYNTHETIC people, {tally(n_visits, 'visits')}; truth in truth/."
+    )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.answering.progress import count_items
 from trialsim.cli.asking.recording import MeasuredByOption, QuietOption
 
@@ -69,4 +70,4 @@ def baseline_scores(
         typer.echo(note, err=True)
     for name, problem in found.failures.itertuples(index=False):
         typer.echo(f"{name}: {problem}", err=True)
-    typer.echo(f"{found.n_scored} of {found.n_people} people: {out}")
+    typer.echo(f"{found.n_scored} of {tally(found.n_people, 'people')}: {out}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.counting import tally
 from cohorts.identifiers import show_plainly
 from trialsim.cli.asking.recording import JsonOption
 from trialsim.cli.model.baseline_scores import baseline_scores
@@ -53,7 +54,9 @@ def verify(model: ModelArgument = "mini") -> None:
     from brlp_models.model.folder import load_model
 
     loaded = load_model(model)
-    typer.echo(f"{loaded.model_id}: {len(loaded.checksums) - 1} files are as they were written.")
+    typer.echo(
+        f"{loaded.model_id}: {tally(len(loaded.checksums) - 1, 'files are')} as they were written."
+    )
 
 
 @app.command("import-official")

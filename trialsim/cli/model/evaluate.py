@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.asking.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
 
 
@@ -130,5 +131,5 @@ def evaluate(
     for name, table in found.summaries.items():
         typer.echo(f"\n{name}\n{table.round(3).to_string(index=False)}")
     if found.n_failed:
-        typer.echo(f"\n{found.n_failed} people could not be predicted: failures.csv")
+        typer.echo(f"\n{tally(found.n_failed, 'people')} could not be predicted: failures.csv")
     typer.echo(f"\nTables and figures: {out}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.answering.progress import show_bar
 from trialsim.cli.asking.recording import QuietOption
 
@@ -72,4 +73,7 @@ def evaluation_people(
             workers=workers or os.cpu_count() or 1,
             report=lambda done: advance("making people", done, total),
         )
-    typer.echo(f"{out}: {len(cohort.participants)} SYNTHETIC people, {len(cohort.visits)} visits.")
+    typer.echo(
+        f"{out}: {len(cohort.participants)} SYNTHETIC people, "
+        f"{tally(len(cohort.visits), 'visits')}."
+    )

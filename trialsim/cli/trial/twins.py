@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.asking.options import split_numbers, split_words
 from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
@@ -112,4 +113,6 @@ def twins(
     if not quiet:
         for note in made.notes:
             typer.echo(note, err=True)
-        typer.echo(f"Twins of {len(people.participants)} people frozen in {study}.", err=True)
+        typer.echo(
+            f"Twins of {tally(len(people.participants), 'people')} frozen in {study}.", err=True
+        )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.schema import CONTEXT_REGIONS, HEAD_SIZE
 from cohorts.sources.columns import name_volume_column
 from trialsim.enrichment.strategies.strategy import ScreeningTables
@@ -78,7 +79,8 @@ def describe_unlearned(tables: ScreeningTables) -> list[str]:
         own = tables.baseline[column].dropna().astype(str).value_counts()
         for level, n_people in own[~own.index.isin(known)].items():
             sentences.append(
-                f"{n_people:,} of the {len(tables.baseline):,} people screened have the {column} "
+                f"{n_people:,} of the {tally(len(tables.baseline), 'people')} screened have "
+                f"the {column} "
                 f"{level}, and nobody has it whom strategies are fitted on "
                 f"({', '.join(known) or 'none is known'}): their scores are an extrapolation."
             )

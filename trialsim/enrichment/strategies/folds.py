@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.keys import locate_rows
 from trialsim.enrichment.strategies.strategy import ScreeningTables
 from trialsim.errors import DesignError
@@ -164,9 +165,10 @@ def _take_known(
     return features.to_numpy()[rows], outcome[rows], rows
 
 
-def _require(count: int, name: str) -> None:
-    if count < _MIN_PEOPLE:
+def _require(n_people: int, name: str) -> None:
+    if n_people < _MIN_PEOPLE:
+        known = tally(n_people, "people have")
         raise DesignError(
-            f"{name}: only {count} people have every feature and a measured change to fit on, at "
+            f"{name}: only {known} every feature and a measured change to fit on, at "
             f"least {_MIN_PEOPLE} are needed; fit on other people (--train-on) or leave it out."
         )

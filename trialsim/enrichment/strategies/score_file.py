@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.sources.tables.table import read_typed_table
 from trialsim.enrichment.strategies.registry import STRATEGIES
@@ -78,7 +79,8 @@ def _find_problems(
     repeated = table.index[table.index.duplicated()].unique()
     if len(repeated):
         problems.append(
-            f"The score file {path} names {len(repeated)} people twice (first: {repeated[0]})."
+            f"The score file {path} names {tally(len(repeated), 'people')} twice (first: "
+            f"{repeated[0]})."
         )
     if not table.index.isin(participants).any():
         problems.append(
@@ -90,13 +92,15 @@ def _find_problems(
         wrong = table[column][numbers.isna() & table[column].notna()]
         if len(wrong):
             problems.append(
-                f"The score file {path}, column {column}: {len(wrong)} values are no numbers "
-                f"(first: {wrong.iloc[0]!r} of {wrong.index[0]})."
+                f"The score file {path}, column {column}: "
+                f"{tally(len(wrong), 'values are no numbers')} (first: "
+                f"{wrong.iloc[0]!r} of {wrong.index[0]})."
             )
         n_infinite = int(np.isinf(numbers).sum())
         if n_infinite:
             problems.append(
-                f"The score file {path}, column {column}: {n_infinite} values are infinite; a "
+                f"The score file {path}, column {column}: {tally(n_infinite, 'values are')} "
+                "infinite; a "
                 "finite number is expected, or an empty cell for who has no score."
             )
         name = path.stem if list(table.columns) == ["score"] else column

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.keys import has_repeated, is_among, order_by_name
 from trialsim import defaults
 from trialsim.enrichment.definition import Unit
@@ -58,7 +59,9 @@ class ScreeningTables:
         if has_repeated(names, ["name"]):
             repeated = self.baseline.index[self.baseline.index.duplicated()].unique()
             shown = ", ".join(map(str, repeated[:3]))
-            raise DesignError(f"The baseline table holds {len(repeated)} people twice: {shown}.")
+            raise DesignError(
+                f"The baseline table holds {tally(len(repeated), 'people')} twice: {shown}."
+            )
         if self.baseline.empty:
             raise DesignError("The cohort is empty: there is nobody to screen.")
         if self.n_folds < 2:

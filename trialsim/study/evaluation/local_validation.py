@@ -18,6 +18,7 @@ from brlp_models.evaluation.local_validation.judgement import (
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.model import BrlpModel
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.files.atomic import write_file
 from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Answer, Page, Paragraph, Section, Table
@@ -73,8 +74,8 @@ def list_judged_facts(
         reference = "these people, cross-fitted"
     return {
         "model": model.model_id,
-        "cohort": f"{people.name}, {len(people.participants)} people",
-        "settings": f"{settings.samples} draws, {settings.n_bootstrap} resamples, seed "
+        "cohort": f"{people.name}, {tally(len(people.participants), 'people')}",
+        "settings": f"{tally(settings.samples, 'draws')}, {settings.n_bootstrap} resamples, seed "
         f"{settings.seed}; context told by {told}; regression fitted on {reference}",
     }
 

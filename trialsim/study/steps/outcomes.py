@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from trialsim.analysis.result import Floats
 from trialsim.comparison.archive import ScreenedPeople
@@ -222,9 +223,11 @@ def _predict(
         raise AssertionError("an archive stands for the screened people")
     screened = replace(found.stands_for, is_predicted=True)
     sentence = (
-        f"Outcomes are predicted for the {len(screened.scores)} people who were only screened, "
+        f"Outcomes are predicted for the {tally(len(screened.scores), 'people')} who were "
+        "only screened, "
         "from their measured baseline and each strategy's score; how outcomes follow these, and "
-        f"how far they scatter, is taken from the {len(found.scores)} people of an archive beyond "
+        f"how far they scatter, is taken from the {tally(len(found.scores), 'people')} of "
+        "an archive beyond "
         "each cut-off, weighted to agree with the screened people."
     )
     return replace(found, kind="predicted", sentence=sentence, stands_for=screened)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.volumes.measurement import list_tools
 from reports.store.places import relate
@@ -126,7 +127,8 @@ def check_prediction(job: Job, cohort: Cohort) -> list[str]:
     own = list_tools(cohort)
     if n_lacking and len(own) and section.harmonize is None:
         raise CohortError(
-            f"{n_lacking} people have scans without volumes, which the segmenter of {config.name} "
+            f"{tally(n_lacking, 'people have')} scans without volumes, which the segmenter "
+            f"of {config.name} "
             f"would measure, while {own.index[0]} measured the others: measure all with one tool, "
             f"or state cohort.harmonize."
         )
@@ -181,7 +183,8 @@ def describe_own_people(job: Job, cohort: Cohort) -> list[str]:
         return []
     name = job.context.baseline.config.name
     return [
-        f"{name} learned from {n_own} of {len(cohort.participants)} people: of these the context "
+        f"{name} learned from {n_own} of {tally(len(cohort.participants), 'people')}: of "
+        "these the context "
         "holds what was fitted without them."
     ]
 

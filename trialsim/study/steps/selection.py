@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from reports.store.run import Run
 from trialsim.enrichment import (
     compute_group_differences,
@@ -135,7 +136,7 @@ def compare(job: Job, run: Run) -> None:
     truth = judged.truth
     run.note(truth=truth.kind, n_left_out=truth.n_left_out, judged_on=judged.judged_on)
     left_out = f"{truth.n_left_out} without a visit near {_horizon(job):g} months are left out."
-    known = f"{truth.kind} decline is known for {len(truth.decline)} people; {left_out}"
+    known = f"{truth.kind} decline is known for {tally(len(truth.decline), 'people')}; {left_out}"
     job.tell([*judged.notes, known])
 
 
@@ -196,7 +197,7 @@ def judge_scores(
         judged_on = "archive"
         archive = score_archive(job, cohort, predictions)
         cohort, scores, screening = archive.cohort, archive.scores, archive.screening
-        whom = f"the {len(screening.tables.index)} people of the archive ({cohort.name})"
+        whom = f"the {tally(len(screening.tables.index), 'people')} of the archive ({cohort.name})"
         notes = (f"Nobody screened was followed: strategies are judged on {whom}.",)
     truth = choose_truth(job, cohort, screening)
     notes = (*notes, *describe_unscored(scores, truth.decline.index))

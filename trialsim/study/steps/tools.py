@@ -6,6 +6,7 @@ from typing import Final
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.errors import CohortError
 from cohorts.sources.tables.table import read_typed_table
 from cohorts.volumes.harmonization import fit_harmonization, harmonize
@@ -245,7 +246,7 @@ def settle(section: CohortSection, notes: list[str], cohorts: Mapping[str, Cohor
     for (source, reference), rows in fitted.groupby(["source", "reference_source"]):
         notes.append(
             f"Volumes of {last} by {source} were brought to {reference} ({section.harmonize}, "
-            f"{rows['n_people'].min()} people or more for each of {len(rows)} regions)."
+            f"{rows['n_people'].min()} people or more for each of {tally(len(rows), 'regions')})."
         )
     return harmonize(cohorts[last], fitted, by=by)
 

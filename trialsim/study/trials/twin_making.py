@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.files.atomic import compute_sha256
 from cohorts.schema import validate_table
 from cohorts.sources.tables.table import read_typed_table
@@ -162,7 +163,8 @@ def _check_known(people: Cohort, known: Cohort, archive: Cohort | None) -> None:
     both = set(people.participants["participant_id"]) & set(known.participants["participant_id"])
     if both:
         raise DesignError(
-            f"{len(both)} people are in the trial and among those whose outcomes say how twins err "
+            f"{tally(len(both), 'people are')} in the trial and among those whose outcomes "
+            "say how twins err "
             f"(first: {min(both)}): twins are frozen before the trial's outcomes are read."
         )
 
