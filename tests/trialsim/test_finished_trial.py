@@ -221,6 +221,10 @@ BAD_TRIALS: list[tuple[Change, str]] = [
         "Nobody of the control arm has an outcome at month 12",
     ),
     (lambda t: t.assign(hippocampus_mm3=7000.0), "hippocampus is the same for everyone at month"),
+    (  # the baseline is to blame, and no covariate
+        lambda t: t.assign(hippocampus_mm3=t["hippocampus_mm3"].where(t["months"] > 0, 7000.0)),
+        "The primary analysis ancova could not be fitted",
+    ),
     (lambda t: t.assign(half=t["age_years"] / 2), r"half: .* \(--covariates age_years,sex\)"),
     (
         lambda t: t.assign(

@@ -10,7 +10,7 @@ from cohorts.sources.meaning.covariates import TEXT_COVARIATES
 from cohorts.sources.meaning.identifying import find_identifying
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
-from trialsim.finished.trial import FinishedTrial
+from trialsim.finished.trial import FinishedTrial, Floats
 
 _MAX_LEVELS = 8
 _NOT_COVARIATES = frozenset(
@@ -128,14 +128,11 @@ def find_redundant(trial: FinishedTrial) -> str:
     Empty where each says something.
     """
     seen = ~np.isnan(trial.outcome[:, -1])
-    known = np.column_stack([np.ones(trial.size), trial.arms, trial.outcome[:, 0]])[seen]
+    known = np.column_stack([trial.arms, trial.outcome[:, 0]])[seen]
     redundant = []
     for name in trial.covariates:
         more = np.column_stack([known, trial.covariates[name].to_numpy(float)[seen]])
-        # the same whatever their units
-        centred = more[:, 1:] - more[:, 1:].mean(axis=0)
-        scaled = centred / np.maximum(np.abs(centred).max(axis=0), np.finfo(float).tiny)
-        if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
+        if _count_dimensions(more) == _count_dimensions(known):
             redundant.append(str(name).partition("=")[0])
         else:
             known = more
@@ -147,6 +144,13 @@ def find_redundant(trial: FinishedTrial) -> str:
         f"{', '.join(dict.fromkeys(redundant))}: in people with an outcome at month "
         f"{trial.months[-1]:g} other predictors say the same, or it has one value; {without}."
     )
+
+
+def _count_dimensions(columns: Floats) -> int:
+    """Return the rank of columns around their means, whatever their units."""
+    centred = columns - columns.mean(axis=0)
+    scaled = centred / np.maximum(np.abs(centred).max(axis=0), np.finfo(float).tiny)
+    return int(np.linalg.matrix_rank(scaled, tol=1e-8))
 
 
 def _list_offered(frame: pd.DataFrame, outcome: str) -> list[str]:
