@@ -3,7 +3,8 @@
     python benchmarks/bench_analysis.py [--trials 10000]
 
 Prints wall and CPU seconds, how many times faster a trial is fitted than by the peer in the same
-run (the peer's time is that of a few fits), and what the other ways of judging an effect cost
+run (the peer's time is that of a few fits), how much faster one trial is left by each person in
+turn than fitted anew, and what the other ways of judging an effect cost
 relative to the plain fit.
 """
 
@@ -20,9 +21,16 @@ import statsmodels.formula.api as smf
 from numpy.typing import NDArray
 
 from trialsim.analysis import fit_ancova, fit_mmrm, fit_random_slope
+from trialsim.analysis.adjusted import regress
+from trialsim.analysis.patterns import summarize
+from trialsim.analysis.residuals import estimate_residual_covariance
+from trialsim.imputation.imputing import impute
+from trialsim.imputation.jackknife import leave_each_out
+from trialsim.imputation.model import estimate_imputation_model
 
 Floats = NDArray[np.float64]
 SEED = 20260101
+STRATEGY = "jump_to_reference"
 
 
 def simulate(n_trials: int, n_people: int, n_visits: int, left: float) -> tuple[Floats, Floats]:
@@ -108,6 +116,28 @@ def compare_inference(name: str, y: Floats, times: Floats, fit: Callable[..., ob
     print(f"{name}, CPU time relative to the plain fit: {', '.join(ratios)}")
 
 
+def compare_leaving_out(y: Floats, n_peer: int) -> None:
+    """Print how much faster one trial is left by each person than fitted anew without them."""
+    outcome, n = y[:1, :, 1:], y.shape[1]
+    known = [np.ones(n), np.arange(n) % 2.0, np.nan_to_num(y[0, :, 0] - y[0, :, 0].mean())]
+    predictors = np.column_stack(known)[None]
+
+    def refit(person: int) -> None:
+        others = np.delete(np.arange(n), person)
+        own, z = outcome[:, others], predictors[:, others]
+        model = estimate_imputation_model(summarize(own, z), estimate_residual_covariance(own, z))
+        last = impute(own, z, model, strategy=STRATEGY)[..., -1]
+        regress(last, z, np.ones_like(last))
+
+    _, cpu = measure(lambda: leave_each_out(outcome, predictors, [STRATEGY]))
+    _, peer_cpu = measure(lambda: [refit(person) for person in range(n_peer)])
+    print(
+        f"leaving each person out: one trial of {n} x {outcome.shape[2]} in {cpu:.2f} s CPU; each "
+        f"fitted anew {peer_cpu / n_peer * 1e3:.1f} ms: "
+        f"{n * peer_cpu / n_peer / cpu:,.0f} times faster"
+    )
+
+
 def main() -> None:
     """Print every comparison."""
     parser = argparse.ArgumentParser()
@@ -116,6 +146,7 @@ def main() -> None:
     compare("random slope", *simulate(n, 500, 5, 0.3), fit_random_slope, fit_peer_mixed, 5)
     # statsmodels has no unstructured MMRM: its mixed model is the nearest that it fits
     compare("MMRM", *simulate(n, 200, 4, 0.3), fit_mmrm, fit_peer_mixed, 5)
+    compare_leaving_out(simulate(1, 3000, 5, 0.3)[0], 20)
     compare_inference("random slope", *simulate(n // 4, 500, 5, 0.3), fit_random_slope)
     compare_inference("MMRM", *simulate(n, 200, 4, 0.3), fit_mmrm)
     compare("ANCOVA", *simulate(2 * n, 200, 2, 0.3), fit_ancova, fit_peer_ols, 200)

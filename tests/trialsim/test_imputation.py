@@ -1,6 +1,5 @@
 """Imputation under each assumption: courses by hand, MMRM at random missingness, honest errors."""
 
-import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -161,17 +160,6 @@ def test_each_fit_without_a_person_is_the_one_of_starting_anew(
     shifted = np.isnan(y[..., -1]) & (arm == 1)
     added = [regress(1.0 * shifted[:, kept], z[:, kept], np.ones((1, 59))) for kept in others]
     assert found.without[1, 0] == pytest.approx([fit.beta[0, 1] for fit in added], abs=1e-12)
-
-
-def test_eight_times_as_many_people_take_eight_times_as_long() -> None:
-    """Each trial without one person was fitted from its people anew."""
-    seconds = {}
-    for n in (40, 400, 3200):  # the first time modules are loaded
-        y, arm, base = simulate(1, n=n)
-        began = time.process_time()
-        fit_imputed(y, arm, base)
-        seconds[n] = time.process_time() - began
-    assert seconds[3200] < 20 * seconds[400]
 
 
 def test_how_many_people_are_left_out_together_changes_nothing(
