@@ -224,7 +224,9 @@ def test_a_model_folder_of_another_tool_is_refused_before_anything_runs(folder: 
     code, told = invoke(
         "predict", "few", "--model", "theirs", "--set", "cohort.harmonize=as_measured"
     )
-    assert code == 0, told
+    # nobody has a scan: what is told of the tools comes before that
+    assert code == 1, told
+    assert "Nobody was predicted" in told
     assert "predicts from volumes by FreeSurfer 7 as they are" in told
 
 
@@ -244,7 +246,8 @@ def tell_of_model(folder: Path, name: str, model: str) -> list[str]:
 
 def test_a_model_that_names_no_tool_is_never_applied_in_silence(folder: Path) -> None:
     code, told = invoke("predict", "few", "--model", "mini")
-    assert code == 0, told
+    assert code == 1, told
+    assert "Nobody was predicted" in told
     assert told.count(f"{SIMULATED} volumes by FreeSurfer 7 as they are") == 1
     with Study.open(folder / "study.duckdb", read_only=True) as study:
         configs = study.runs()["config"]

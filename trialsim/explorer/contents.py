@@ -127,7 +127,7 @@ class Contents:
     def searched(self) -> list[frozenset[str]]:
         """The words by which each person is found, in the order of `people`."""
         named = [name for name in ("person", "sex", "diagnosis") if name in self.people]
-        columns = [self.people[name].astype("str").str.lower() for name in named]
+        columns = [self.people[name].astype("str").fillna("").str.lower() for name in named]
         return [frozenset(" ".join(words).split()) for words in zip(*columns, strict=True)]
 
     @cached_property

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cohorts.alike import ALIKE, find_alike
 from cohorts.counting import tally
-from cohorts.identifiers import ALIKE, find_alike
 from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.tables.waves import find_waves, split_waves

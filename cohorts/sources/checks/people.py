@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from cohorts.identifiers import ALIKE, PLAIN, find_alike, find_fault
+from cohorts.alike import ALIKE, find_alike
+from cohorts.identifiers import PLAIN, find_fault
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.meaning.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
