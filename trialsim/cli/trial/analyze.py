@@ -10,7 +10,13 @@ from trialsim.cli.asking.recording import JsonOption, QuietOption, SeedOption
 
 
 def analyze(
-    trial: Annotated[Path, typer.Argument(help="The trial's table, one row a person and visit.")],
+    trial: Annotated[
+        Path,
+        typer.Argument(
+            help="The trial's table, one row a person and visit, or one a person with a column "
+            "for each visit."
+        ),
+    ],
     endpoint: Annotated[str, typer.Option(help="The outcome, a column ENDPOINT_mm3.")] = (
         "hippocampus"
     ),
