@@ -7,8 +7,7 @@ set -uo pipefail
 label_maps=$(realpath -e "${1:?give the folder of label maps}") || exit 1
 json=$(realpath -m "${2:-gpu.json}")
 wanted=" ${*:3} "
-cd "$(dirname "$0")/.."
-export PYTHONPATH=$PWD
+source "$(dirname "$0")/gpu_setup.sh"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 how=(--json "$json" --label-maps "$label_maps" --model "$scratch/model")
@@ -16,12 +15,6 @@ slower=1
 if [ -n "${TRIAL:-}" ]; then
   how+=(--device cpu --narrow)
   slower=10
-fi
-if ! python benchmarks/bench_gpu.py --help >/dev/null 2>"$scratch/lacks"; then
-  # the torch that is here knows the driver, another may not
-  python -c 'import torch; print("torch==" + torch.__version__)' >"$scratch/here" || exit 1
-  python -m pip install --quiet --retries 1 --timeout 10 --constraint "$scratch/here" \
-    --editable '.[imaging,train]' || { tail -1 "$scratch/lacks" >&2; exit 1; }
 fi
 python benchmarks/bench_gpu.py machine "${how[@]}" || exit 1
 rc=0

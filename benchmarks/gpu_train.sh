@@ -10,8 +10,7 @@ out=$(realpath -m "${2:?give the folder that gets the weights}")
 recipe=${3:-told}
 seconds=${4:-480}
 [ ! -f "$recipe" ] || recipe=$(realpath "$recipe")
-cd "$(dirname "$0")/.."
-export PYTHONPATH=$PWD
+source "$(dirname "$0")/gpu_setup.sh"
 training=$(mktemp -d)
 # killed checkpoints are whole: each is written beside the one before it
 timeout -s INT -k 20 "$seconds" python -m trialsim train all --config "$recipe" \
