@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from brlp_models.model.files import write_checksums
+from brlp_models.model.files import read_config, write_checksums
 from cohorts.errors import StorageError
 from reports.store.study import Study
 from reports.store.verification import verify_study
@@ -324,18 +324,21 @@ def predict(folder: Path, *options: str, study: str) -> Result:
 
 def test_no_answer_is_no_success(protocol: Path) -> None:
     folder = protocol.parent
-    for scan in (folder / "scans").glob("*"):
-        head = nib.load(scan)
-        noise = np.random.default_rng(0).random(head.shape, dtype=np.float32)
-        nib.save(nib.Nifti1Image(noise, head.affine), scan)
+    people = folder / "tables/people.csv"
+    pd.read_csv(people).head(1).to_csv(people, index=False)
+    grid = read_config(folder / "model")
+    noise = np.random.default_rng(0).random(grid.shape, dtype=np.float32)
+    noise[: grid.shape[0] // 2] = 0
+    scan = nib.Nifti1Image(noise, np.asarray(grid.affine))
+    nib.save(scan, folder / "scans/sub-1.nii.gz")
     whole = predict(folder, study="one")
     assert whole.exit_code == 1
     assert "Nobody was predicted; `trialsim study tables scan_checks" in whole.stderr
     checks = Study.open(folder / "one/s.duckdb", read_only=True).read("scan_checks")
     assert (checks["verdict"] == "fail").all()
-    share = predict(folder, "--shard", "1/2", study="shares")
+    share = predict(folder, "--shard", "1/1", study="shares")
     assert share.exit_code == 1
-    assert "people was predicted." in share.stderr
+    assert "Nobody of the 1 person was predicted." in share.stderr
 
 
 @pytest.mark.slow

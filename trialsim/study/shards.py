@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from cohorts.counting import tally
 from cohorts.eligibility import screen_cohort
 from cohorts.errors import TrialsimError
 from cohorts.files.atomic import write_file
@@ -108,7 +109,8 @@ def predict_shard(
     )
     n_finished = len(found.scan_checks) - len(found.failures)
     if not n_finished and len(found.failures):
-        raise TrialsimError(f"Nobody of the {len(found.failures)} people was predicted.")
+        people = tally(len(found.failures), "people")
+        raise TrialsimError(f"Nobody of the {people} was predicted.")
     return n_finished
 
 
