@@ -165,6 +165,14 @@ def test_a_denoiser_of_changes_adds_what_it_answers_to_the_baseline(model: BrlpM
     assert (found.measured - wanted).abs().mean() < 0.2 * (found.reference - wanted).abs().mean()
 
 
+def test_a_folder_that_says_nothing_of_it_learned_the_latent(model: BrlpModel) -> None:
+    update = {"diffusion_target": "residual", "residual_scale": 4.0}
+    changing = replace(model, config=model.config.model_copy(update=update))
+    said = make(changing, "ag_ldm", nn.Identity()).config.model_dump(mode="json")
+    assert said.pop("diffusion_target") == "residual"
+    assert LatentConfig.model_validate(said).diffusion_target == "latent"
+
+
 def draw_times(stage: LatentStage, step: int) -> list[int]:
     draws = [Draw.of(seed=0, step=step, place=k) for k in range(40)]
     return [int(stage.draw_example(draw)["timesteps"]) for draw in draws]
