@@ -11,6 +11,7 @@ import pandas as pd
 from accelerate import Accelerator
 from torch import nn
 
+from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.errors import ModelError
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.context import encode_context
@@ -37,8 +38,10 @@ from brlp_models.training.banks.pairs import (
     list_context_covariates,
     name_regions,
 )
+from brlp_models.training.banks.predicted_visits import PredictedVisits, write_predicted
 from brlp_models.training.banks.told_changes import ToldChanges
 from brlp_models.training.banks.volumes import Bank, read_scans
+from brlp_models.training.kept import KeptParts
 from brlp_models.training.loop import Stage, Weights, start_accelerator, train_stage
 from brlp_models.training.networks import TrainingNetworks
 from brlp_models.training.recipe import STAGES, Recipe, StageName
@@ -53,7 +56,7 @@ from brlp_models.training.stages.segmenter import SegmenterStage
 from brlp_models.training.stages.volume_term import VolumeTerm, write_volume_gradients
 
 LABEL_BANK, SCAN_BANK = "label_bank", "scan_bank"
-LATENTS, DECODED = "latents.npy", "decoded.npy"
+LATENTS, DECODED, PREDICTED = "latents.npy", "decoded.npy", "predicted.npy"
 VOLUME_GRADIENTS = "volume_gradients_{region}.npy"
 
 Report = Callable[[str, int, int, Mapping[str, float]], None]
@@ -118,7 +121,7 @@ class Training:
                 "Nobody of the training people has scans of two visits at different ages, which "
                 f"[[{stage}]] learns from."
             )
-        if not phases:
+        if not (phases or self.recipe.predicts_changes):
             return
         if entries := list_context_covariates(self.recipe.model):
             people = index.drop_duplicates("participant_id").set_index("participant_id")
@@ -282,15 +285,42 @@ class Training:
                 self._count("decoding", len(latents)),
             ),
         )
-        source = RenderingSource(bank, read_scans(path))
+        decoded = read_scans(path)
         scale = config.change_scale if config is not None else 1.0
         weights: Weights = {}
         for phase, settings in enumerate(self.recipe.refiner, start=1):
+            predicts = settings.changes == "predicted"
+            predicted = self._predict_visits(bank, latents) if predicts else None
+            source = RenderingSource(bank, decoded, predicted)
             judge = self._load_judge(settings.perceptual_weight)
             stage = RefinerStage(network, source, settings, change_scale=scale, judge=judge)
             weights = self._run(stage, "refiner", phase)
             network.load_state_dict(weights["refiner"])
         return weights
+
+    def _predict_visits(self, bank: Bank, latents: Latents) -> PredictedVisits:
+        """Return what the start predicts of its people's later visits, told as others are."""
+        config, path = self.recipe.model, self.folder / PREDICTED
+        pairs = self._tell_expected(build_visit_pairs(bank.index, config), bank)
+
+        def make(accelerator: Accelerator) -> None:
+            stages: dict[str, StageName] = {"unet": "diffusion", "controlnet": "controlnet"}
+            networks = {name: self.networks.load(stage) for name, stage in stages.items()}
+            coder = self._load_coder(accelerator).networks
+            placed = {name: own.to(accelerator.device) for name, own in networks.items()}
+            model = BrlpModel(config, {**coder, **placed})
+            write_predicted(
+                model,
+                pairs,
+                latents,
+                path,
+                accelerator,
+                seed=self.recipe.seed,
+                report=self._count("predicting", len(pairs)),
+            )
+
+        self._make_once(path, make)
+        return PredictedVisits(pairs.rows, read_scans(path))
 
     def _choose_pairs(self, bank: Bank, config: ModelConfig) -> VisitPairs:
         if config.diffusion_target == "residual":
@@ -299,17 +329,40 @@ class Training:
 
     def _tell(self, pairs: VisitPairs, bank: Bank, settings: DiffusionSettings) -> VisitPairs:
         """Return pairs whose context holds the volumes that the settings ask for."""
+        return pairs if settings.volumes == "true" else self._tell_expected(pairs, bank)
+
+    def _tell_expected(self, pairs: VisitPairs, bank: Bank) -> VisitPairs:
+        """Return pairs whose context holds what an auxiliary model expects of each person."""
         config = self.recipe.model
-        if settings.volumes == "true" or not name_regions(config):
+        if not name_regions(config):
             return pairs
         return tell_expected(
             pairs,
             bank.index,
             config,
-            CrossFitted.load(self.folder / CROSS_FITTED),
+            self._load_fitted(),
             measurement_sd=find_measurement_sd(bank.index),
             seed=self.recipe.seed,
         )
+
+    def _load_fitted(self) -> CrossFitted:
+        """Return auxiliary models that have not seen the people: the start's, where it keeps its.
+
+        Raises
+        ------
+        ModelError
+            Where there are none, or the start's need several visits.
+        """
+        kept = KeptParts(self.recipe)
+        if kept.folder is None or not kept.auxiliary:
+            return CrossFitted.load(self.folder / CROSS_FITTED)
+        if "one_visit" not in kept.auxiliary:
+            raise ModelError(
+                f"{self.recipe.start_from} has no auxiliary model of one visit, by which "
+                '[[refiner]] changes = "predicted" is told of later volumes.'
+            )
+        fitted = load_auxiliary(kept.folder / kept.auxiliary["one_visit"])
+        return CrossFitted(((None, fitted),))
 
     def _tell_changes(
         self, expected: VisitPairs, bank: Bank, settings: DiffusionSettings

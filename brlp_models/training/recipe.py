@@ -19,7 +19,7 @@ from cohorts.synthetic.contrasts import CONTRASTS
 from cohorts.synthetic.generators import Signal, choose_generator
 from cohorts.synthetic.parameters import GeneratorParameters
 
-BUNDLED = ("mini", "told", "official")
+BUNDLED = ("mini", "told", "refined", "official")
 StageName = Literal["segmenter", "autoencoder", "diffusion", "controlnet", "refiner"]
 STAGES: Final = get_args(StageName)
 
@@ -121,6 +121,11 @@ class Recipe(_Part):
     def wants_noiseless(self) -> bool:
         """Whether synthetic people's scans are needed without noise too."""
         return any(phase.noiseless for phase in self.refiner)
+
+    @property
+    def predicts_changes(self) -> bool:
+        """Whether the refiner learns from what UNet and ControlNet predict."""
+        return any(phase.changes == "predicted" for phase in self.refiner)
 
     @property
     def context_dropout(self) -> float | None:
@@ -239,11 +244,17 @@ class Recipe(_Part):
         taken_over = self.start_from is not None and not self.refiner
         if (self.model.refiner is not None) != bool(self.refiner) and not taken_over:
             raise ValueError("[model.refiner] and [[refiner]] must be given together")
+        if self.predicts_changes and (self.start_from is None or self.list_diffusion_phases()):
+            raise ValueError(
+                'changes = "predicted" in [[refiner]] is for a refiner that is trained on alone '
+                "(start_from, without [diffusion] and [[controlnet]]): UNet and ControlNet know "
+                "the people whom they learn from, and predict others less well"
+            )
         return self
 
 
 def load_recipe(source: str | Path) -> Recipe:
-    """Read a recipe: `mini`, `official`, or a TOML file.
+    """Read a bundled recipe by its name, or a TOML file.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.errors import ModelError
 from brlp_models.model.files import find_model_folder, read_config
+from brlp_models.model.training_people import find_training_people
 from brlp_models.scans.grid import Grid
 from brlp_models.training.banks.cohort import write_cohort_bank
 from brlp_models.training.banks.deformed_labels import Box, list_label_maps, write_label_bank
@@ -37,6 +38,7 @@ from brlp_models.training.stages.auxiliary import (
     synthesize_training_table,
 )
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.files.atomic import compute_sha256, write_file
 from cohorts.sources.loading import load_cohort
 from cohorts.synthetic.anatomy.base import read_anatomy
@@ -93,6 +95,8 @@ class TrainingSession:
                     "[[refiner]] noiseless is for synthetic people, whose scans are known without "
                     "noise; leave it out for a cohort (--data)."
                 )
+            if recipe.predicts_changes:
+                _refuse_people_known(recipe, self._cohort)
         recipe = _label(recipe, self._cohort)
         self._recipe, self._folder = recipe, folder
         self._label_maps, self._report = label_maps, report
@@ -267,6 +271,17 @@ class TrainingSession:
         paths = [self._folder / name for name in (*FILES.values(), CROSS_FITTED)]
         files = {path.name: compute_sha256(path) for path in paths if path.is_file()}
         return json.dumps({"origin": origin, "files": files}, indent=1) + "\n"
+
+
+def _refuse_people_known(recipe: Recipe, cohort: Cohort) -> None:
+    """Raise `ModelError` where the start was trained on some of whom it is to predict."""
+    names, folder = list(cohort.participants["participant_id"]), KeptParts(recipe).folder
+    if folder is not None and (known := find_training_people(folder, names)):
+        raise ModelError(
+            f"{recipe.start_from} was trained on {len(known)} of these "
+            f"{tally(len(names), 'people')} (first: {known[0]}) and predicts them better than "
+            'others; [[refiner]] changes = "predicted" learns from people whom it does not know.'
+        )
 
 
 def _label(recipe: Recipe, cohort: Cohort | None) -> Recipe:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from brlp_models.auxiliary.files import load_auxiliary
 from brlp_models.errors import ModelError
@@ -50,8 +52,11 @@ learning_rate = 5e-3
 """
 
 
-def write_start(folder: Path, **changes: object) -> Path:
-    """Write a model of random networks that says on which scales its latents are."""
+def write_start(folder: Path, *, texts: Mapping[str, str] | None = None, **changes: object) -> Path:
+    """Write a model of random networks that says on which scales its latents are.
+
+    `texts` are those of files beside the one that says whom it knows.
+    """
     measured = {
         "latent_scale": 0.7,
         "residual_scale": 3.0,
@@ -71,12 +76,14 @@ def write_start(folder: Path, **changes: object) -> Path:
         "segmenter": build_segmenter(config.segmenter),
         "refiner": build_refiner(config.refiner),
     }
+    # a new UNet's last convolution is zero, and all draws alike
+    nn.init.normal_(networks["unet"].out[-1].conv.weight, std=0.05)
     people = describe_training_people(["first"])
-    texts = {TRAINING_PEOPLE: people}
+    files = {TRAINING_PEOPLE: people, **(texts or {})}
     # as an export stores them
     half = torch.float16
     return write_model_folder(
-        folder, config, networks, card="A start.", auxiliary=texts, dtype=half
+        folder, config, networks, card="A start.", auxiliary=files, dtype=half
     )
 
 

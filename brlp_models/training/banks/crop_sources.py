@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from brlp_models.training.banks.crops import draw_crop
+from brlp_models.training.banks.predicted_visits import PredictedVisits
 from brlp_models.training.banks.volumes import Bank
 from brlp_models.training.synthesis import SynthesisSettings, synthesize_crop
 from brlp_models.training.tissues import MEDIAL_TEMPORAL, SEGMENTED, TISSUES
@@ -111,10 +112,14 @@ class RenderingSource:
         With images and labels; visits of a person share their acquisition.
     decoded
         The decoded latent of every row, (rows, channels, *shape), 0 to 255.
+    predicted
+        What later visits are predicted as, which is shown in place of what they are decoded as;
+        None: nothing is predicted.
     """
 
     bank: Bank
     decoded: npt.NDArray[np.uint8]
+    predicted: PredictedVisits | None = None
 
     def draw_crop(
         self, rng: np.random.Generator, settings: RenderingRequest
@@ -123,13 +128,13 @@ class RenderingSource:
 
         The images are the first visit's scan, its decoded latent, the second visit's decoded
         latent and its scan, whose T1w has no noise if that is asked for. The second visit is
-        earlier, later, or the first itself, so that losses, gains and no change are all learned.
+        earlier, later, or the first itself, so that losses, gains and no change are all learned;
+        of predictions it is a later one.
         """
-        row = int(rng.choice(self.bank.rows))
-        other = int(rng.choice(self._visits[row]))
+        row, other, second = self._draw_visits(rng)
         place = _draw_place(self.bank, row, settings.crop, settings, rng)
-        images, decoded = self.bank.images, self.decoded
-        shown = (images[row], decoded[row], decoded[other], images[other])
+        images = self.bank.images
+        shown = (images[row], self.decoded[row], second, images[other])
         cut = np.stack([scan[:, *place] for scan in shown])
         if settings.noiseless:
             cut[-1, 0] = self.bank.noiseless[other][place]
@@ -138,6 +143,16 @@ class RenderingSource:
             cut, labels = cut[:, :, ::-1], labels[::-1]
         weights = _compute_weights(_find_medial_temporal(labels), settings)
         return torch.from_numpy(cut.astype(np.float32) / 255), weights
+
+    def _draw_visits(self, rng: np.random.Generator) -> tuple[int, int, npt.NDArray[np.uint8]]:
+        """Return the rows of two visits, and what is shown as the second one's latent."""
+        if self.predicted is None:
+            row = int(rng.choice(self.bank.rows))
+            other = int(rng.choice(self._visits[row]))
+            return row, other, self.decoded[other]
+        pair = int(rng.integers(len(self.predicted.rows)))
+        row, other = self.predicted.rows[pair].tolist()
+        return row, other, self.predicted.decoded[pair]
 
     @cached_property
     def _visits(self) -> dict[int, npt.NDArray[np.int64]]:

@@ -1,6 +1,6 @@
 """Training of the refiner, which sharpens a decoded change in the starting scan."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from accelerate import Accelerator
@@ -28,11 +28,18 @@ class RefinerSettings(CropSettings):
         The T1w that is learned has no noise: nobody can know the noise of a later visit, and that
         of the first is no part of it. Only synthetic people have such scans; where real visits
         have each their own noise, squares are least without it as well.
+    changes
+        What is sharpened: `true`, the change between the latents of two visits; `predicted`, that
+        which UNet and ControlNet predict, from what an auxiliary model expects. They place a
+        change less well than they say how large it is, so a refiner that has seen predictions
+        shows as much of one as is to be relied on. That must be learned from people whom UNet and
+        ControlNet have not seen.
     """
 
     medial_temporal_weight: Annotated[float, Field(ge=1)] = 3.0
     perceptual_weight: Annotated[float, Field(ge=0)] = 0.01
     noiseless: bool = False
+    changes: Literal["true", "predicted"] = "true"
 
 
 class RefinerStage:

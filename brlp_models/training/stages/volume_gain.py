@@ -9,9 +9,9 @@ from torch import nn
 
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.model import BrlpModel
-from brlp_models.model.sampling import sample_latents
 from brlp_models.scans.segmentation import NetworkSegmenter, Volumes
 from brlp_models.training.banks.pairs import VisitPairs, build_visit_pairs
+from brlp_models.training.banks.predicted_visits import draw_later_latents
 from brlp_models.training.banks.volumes import Bank
 
 _N_PAIRS = 24
@@ -65,19 +65,9 @@ def _predict_change(
     model: BrlpModel, bank: Bank, pairs: VisitPairs, pair: int, seed: int
 ) -> dict[str, float]:
     """Return the relative change of each region in the predicted follow-up of one pair."""
-    config, chosen, rng = model.config, np.array([pair]), np.random.default_rng([seed, pair])
-    scan = torch.from_numpy(bank.images[pairs.rows[chosen, 0]].astype(np.float32) / 255)
+    scan = torch.from_numpy(bank.images[pairs.rows[[pair], 0]].astype(np.float32) / 255)
     before = model.encode(scan)
-    noise = rng.standard_normal((1, config.latent_channels, *config.padded_latent_shape))
-    after = sample_latents(
-        model,
-        before,
-        torch.tensor(pairs.baseline_age_years[chosen], dtype=torch.float32),
-        pairs.encode_context(chosen, config.context),
-        torch.tensor(noise, dtype=torch.float32),
-        config.num_inference_steps,
-        config.sampler,
-    )
+    after = draw_later_latents(model, before, pairs, pair, seed=seed)
     decoded = model.decode(torch.cat([before, after]))
     first, later = NetworkSegmenter(model).measure(decoded.clamp(0, 1), ["before", "after"])
     return {region: _divide(later, first, region) - 1 for region in first}

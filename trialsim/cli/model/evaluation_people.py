@@ -26,7 +26,7 @@ def evaluation_people(
     ],
     out: Annotated[Path, typer.Option("--out", "--output", help="The cohort folder to write.")],
     config: Annotated[
-        str, typer.Option(help="mini, told, official, or a recipe in TOML.")
+        str, typer.Option(help="mini, told, refined, official, or a recipe in TOML.")
     ] = "mini",
     purpose: Annotated[
         Purpose,

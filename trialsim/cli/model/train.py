@@ -54,7 +54,7 @@ def train(
         typer.Option(help="Folder of label maps (SynthSeg or FreeSurfer codes)."),
     ] = None,
     config: Annotated[
-        str, typer.Option(help="mini, told, official, or a recipe in TOML.")
+        str, typer.Option(help="mini, told, refined, official, or a recipe in TOML.")
     ] = "mini",
     archive: Annotated[
         Path | None,
