@@ -82,7 +82,8 @@ class StartScan:
         Where the brain mask came from (`brlp_models.scans.brain_mask.BrainMask`), or that the scan
         was preprocessed before it was read.
     contrast_spread
-        By region, the sd of its volume between contrasts of the scan, as a share of it.
+        By region, the sd of its volume between contrasts of the scan, as a share of it; see
+        `ScanCheck`.
     determinant
         MNI-space volume over native volume.
     """

@@ -1,6 +1,6 @@
 """Where the brain is in a scan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -27,7 +27,9 @@ class BrainSegmenter(Protocol):
         """Which one, with which weights: two of one name find the same."""
         ...
 
-    def find_brain(self, scan: Scan, native_to_mni: Affine) -> NDArray[np.bool_]:
+    def find_brain(
+        self, scan: Scan, native_to_mni: Affine, exponent: float = 1.0
+    ) -> NDArray[np.bool_]:
         """Return the brain on the scan's own grid.
 
         Parameters
@@ -36,7 +38,13 @@ class BrainSegmenter(Protocol):
             A whole head, after bias correction.
         native_to_mni
             Matrix from the scan's world to MNI152.
+        exponent
+            Power that brightness is raised to first, white matter staying as bright as it is.
         """
+        ...
+
+    def measure(self, brain: NDArray[np.float32]) -> Mapping[str, float]:
+        """Return the volumes in a brain on the model's grid, (*shape), 0 to 1, by region."""
         ...
 
 

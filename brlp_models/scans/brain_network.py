@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from brlp_models.model.model import BrlpModel
 from brlp_models.scans.brain_mask import keep_largest_part
+from brlp_models.scans.contrast import change_contrast
 from brlp_models.scans.files import Scan
 from brlp_models.scans.grid import Affine, Grid, resample
-from brlp_models.scans.segmentation import NetworkSegmenter, compute_logits
+from brlp_models.scans.segmentation import NetworkSegmenter, Volumes, compute_logits
 from brlp_models.scans.template import load_template, load_widened_mask
 
 HEAD: Final = "extracerebral"
@@ -48,7 +49,9 @@ class NetworkBrainSegmenter:
             digest.update(key.encode() + tensor.cpu().numpy().tobytes())
         return f"{self.model.config.name} segmenter {digest.hexdigest()[:16]}"
 
-    def find_brain(self, scan: Scan, native_to_mni: Affine) -> NDArray[np.bool_]:
+    def find_brain(
+        self, scan: Scan, native_to_mni: Affine, exponent: float = 1.0
+    ) -> NDArray[np.bool_]:
         """Return the brain with its ventricles, without the fluid around it.
 
         The whole head is resampled onto the model's grid with white matter at the brightness that
@@ -56,7 +59,7 @@ class NetworkBrainSegmenter:
         is a third brighter than white matter (fat), or hangs on by a thin bridge, is no brain.
         """
         head = resample(scan.data, scan.grid, self.grid, source_to_target=native_to_mni)
-        image = _scale_head(head, self.grid)
+        image = change_contrast(_scale_head(head, self.grid), exponent, white=_WHITE_LEVEL)
         logits = compute_logits(self.model, torch.from_numpy(image)[None, None])
         labeled = np.isin(logits.argmax(dim=1)[0].cpu().numpy(), self._brain)
         possible = resample(*load_widened_mask(), self.grid) & (image < 1)
@@ -64,6 +67,11 @@ class NetworkBrainSegmenter:
         back = np.linalg.inv(native_to_mni)
         smooth = resample(brain.astype(np.float32), self.grid, scan.grid, source_to_target=back)
         return np.asarray(smooth >= 0.5)
+
+    def measure(self, brain: NDArray[np.float32]) -> Volumes:
+        """Return the volumes in a brain on the model's grid, by region."""
+        volumes = NetworkSegmenter(self.model).measure(torch.from_numpy(brain)[None, None], [""])
+        return volumes[0]
 
 
 def _scale_head(head: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:

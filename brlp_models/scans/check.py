@@ -6,6 +6,7 @@ flagged wherever its numbers go. The limits were set on real scans of four sourc
 (`docs/methods-brlp-inputs.md` has the numbers).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brlp_models.errors import ScanError
-from brlp_models.scans.contrast import CONTRASTS, change_contrast
+from brlp_models.scans.contrast import CONTRASTS, change_contrast, compute_spread
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ class ScanCheck:
     brain_mask
         Where the brain mask came from; see `brlp_models.scans.brain_mask.BrainMask`.
     contrast_spread
-        By region, the sd of its volume between contrasts of the scan, as a share of it.
+        By region, the sd of its volume between contrasts of the scan, and of the head that its
+        brain is found in, as a share of it.
     """
 
     verdict: Verdict
@@ -236,7 +238,8 @@ def check_scan(
     metrics = dict(preprocessed.metrics)
     spread: Mapping[str, float] = {}
     if measure_spread is not None and not preprocessed.is_in_place:
-        spread = measure_spread(preprocessed.image)
+        of_contrast, of_mask = measure_spread(preprocessed.image), preprocessed.mask_spread
+        spread = {name: math.hypot(sd, of_mask.get(name, 0)) for name, sd in of_contrast.items()}
         metrics["contrast_spread"] = max(spread.values(), default=0.0)
     findings = [_judge(metrics[name], limit) for name, limit in LIMITS.items() if name in metrics]
     findings += [_judge_orientation(preprocessed), _judge_mask(preprocessed)]
@@ -313,13 +316,8 @@ def measure_spread(model: "BrlpModel", image: NDArray[np.float32]) -> dict[str, 
 
     versions = np.stack([change_contrast(image, exponent) for exponent in CONTRASTS])
     names = [f"contrast {exponent:g}" for exponent in CONTRASTS]
-    low, high = NetworkSegmenter(model).measure(torch.from_numpy(versions), names)
-    regions = [region for region in model.config.regions if low.get(region, 0) > 0]
-    return {
-        region: float(np.std([low[region], high[region]], ddof=1))
-        / float(np.mean([low[region], high[region]]))
-        for region in regions
-    }
+    spread = compute_spread(*NetworkSegmenter(model).measure(torch.from_numpy(versions), names))
+    return {region: spread[region] for region in model.config.regions if region in spread}
 
 
 def reconstruct_image(model: "BrlpModel", image: NDArray[np.float32]) -> NDArray[np.float32]:

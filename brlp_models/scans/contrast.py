@@ -1,6 +1,7 @@
 """The contrast of white and gray matter, which the same scanner may set otherwise."""
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +14,10 @@ from brlp_models.scans.metrics import load_reference
 CONTRASTS: Final = (0.93, 1.07)
 """Exponents of brightness under which volumes are measured again: they spread the hippocampus as
 much as is left between gamma 0.7, 1 and 1.4 of a scan once its contrast is that of training."""
+
+MASK_CONTRASTS: Final = (0.8, 1.25)
+"""Exponents of a whole head's brightness under which its brain is looked for again: what that moves
+is about what gamma 0.7 and 1.4 move by way of the brain mask."""
 
 _EXPONENTS: Final = (0.4, 2.5)
 _LEAST_CONTRAST: Final = 1.02
@@ -73,6 +78,16 @@ def change_contrast(
 ) -> NDArray[np.float32]:
     """Return brightness raised to a power, with what is as bright as `white` left as it is."""
     return np.asarray(np.clip(white * (image / white) ** exponent, 0, 1), dtype=np.float32)
+
+
+def compute_spread(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """Return the sd of two volumes over their mean, by region."""
+    pairs = {region: (volume, second[region]) for region, volume in first.items()}
+    return {
+        region: float(np.std(pair, ddof=1) / np.mean(pair))
+        for region, pair in pairs.items()
+        if max(pair) > 0
+    }
 
 
 def _take_median(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from brlp_models.errors import ModelError, ScanError
 from brlp_models.scans.brain_mask import BrainMask, BrainSegmenter, find_brain_mask
-from brlp_models.scans.contrast import standardize_contrast
+from brlp_models.scans.contrast import MASK_CONTRASTS, compute_spread, standardize_contrast
 from brlp_models.scans.files import Scan, make_nifti, read_scan
 from brlp_models.scans.grid import Affine, Grid, resample
 from brlp_models.scans.intensity import correct_bias_field, scale_intensity, shift_to_positive
@@ -26,7 +26,7 @@ from brlp_models.scans.registration import Registration, register_to_baseline, r
 from brlp_models.scans.template import TEMPLATE_NAME
 from cohorts.files.atomic import write_file_with
 
-PREPROCESSING_VERSION: Final = 5
+PREPROCESSING_VERSION: Final = 6
 """Rises with every change that gives other numbers, so that scans kept by an older one are not
 taken for its own."""
 
@@ -81,6 +81,9 @@ class PreprocessedScan:
     given_determinant
         Of the way that a scan came before it was read, where it lay on the grid already. It is no
         property of the file, and `save` leaves it out.
+    mask_spread
+        By region, how far its volume differs between brains that were found in other contrasts of
+        the head, as a share of it; nothing where no network looked for the brain.
     """
 
     image: NDArray[np.float32]
@@ -91,6 +94,7 @@ class PreprocessedScan:
     metrics: dict[str, float]
     provenance: dict[str, str]
     given_determinant: float = 1.0
+    mask_spread: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_in_place(self) -> bool:
@@ -116,6 +120,7 @@ class PreprocessedScan:
             "native_to_mni": self.native_to_mni.tolist(),
             "metrics": self.metrics,
             "provenance": self.provenance,
+            "mask_spread": dict(self.mask_spread),
         }
         described = np.array(json.dumps(content))
         write_file_with(
@@ -148,6 +153,7 @@ class PreprocessedScan:
                 native_to_mni=np.asarray(content["native_to_mni"], dtype=float),
                 metrics=content["metrics"],
                 provenance=content["provenance"],
+                mask_spread=content["mask_spread"],
             )
         except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
             raise ModelError(f"{path} is no complete preprocessed scan: {error}.") from error
@@ -204,6 +210,9 @@ def preprocess_visits(
         prepared = _Prepared(corrected, mask, registration)
         baseline = baseline or prepared
         placed = _carry_to_grid(prepared, grid, white_over_gray)
+        if segmenter is not None and mask.source == "segmenter":
+            spread = _spread_masks(prepared, segmenter, grid, white_over_gray)
+            placed = replace(placed, mask_spread=spread)
         for name, other in visit.others.items():
             placed = _add_channel(placed, name, _read(other), prepared)
         results.append(placed)
@@ -281,13 +290,7 @@ def _carry_to_grid(
     prepared: _Prepared, grid: Grid, white_over_gray: float | None
 ) -> PreprocessedScan:
     scan, to_mni = prepared.scan, prepared.registration.affine
-    smooth_mask = resample(
-        prepared.mask.voxels.astype(np.float32), scan.grid, grid, source_to_target=to_mni
-    )
-    mask = smooth_mask >= 0.5
-    brain, cut = scale_intensity(
-        resample(scan.data, scan.grid, grid, source_to_target=to_mni), mask
-    )
+    brain, mask, cut = _place_brain(prepared, prepared.mask.voxels, grid)
     metrics = compute_scan_metrics(scan, prepared.mask.voxels, prepared.registration)
     metrics |= compute_placement_metrics(brain, mask, grid)
     metrics["brightness_cut_share"] = cut
@@ -309,6 +312,33 @@ def _carry_to_grid(
             "orientation": tell_orientation(scan),
         },
     )
+
+
+def _place_brain(
+    prepared: _Prepared, voxels: NDArray[np.bool_], grid: Grid
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
+    """Return a brain, 0 to 1, and its mask on a grid, and the share of it that was cut."""
+    scan, to_mni = prepared.scan, prepared.registration.affine
+    smooth = resample(voxels.astype(np.float32), scan.grid, grid, source_to_target=to_mni)
+    mask = smooth >= 0.5
+    brain, cut = scale_intensity(
+        resample(scan.data, scan.grid, grid, source_to_target=to_mni), mask
+    )
+    return brain, mask, cut
+
+
+def _spread_masks(
+    prepared: _Prepared, segmenter: BrainSegmenter, grid: Grid, white_over_gray: float | None
+) -> dict[str, float]:
+    """Return how far volumes differ between brains that are found in two contrasts of a head."""
+    volumes = []
+    for exponent in MASK_CONTRASTS:
+        found = segmenter.find_brain(prepared.scan, prepared.registration.affine, exponent)
+        brain, _, _ = _place_brain(prepared, found, grid)
+        if white_over_gray is not None:
+            brain, _ = standardize_contrast(brain, grid, white_over_gray)
+        volumes.append(segmenter.measure(brain))
+    return compute_spread(*volumes)
 
 
 def _add_channel(

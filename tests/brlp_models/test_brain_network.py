@@ -106,6 +106,18 @@ def test_scale_of_the_scanner_does_not_matter(
     np.testing.assert_array_equal(first, second)
 
 
+def test_brain_is_found_in_another_contrast_of_the_head(
+    tiny_settings: dict[str, object], head: tuple[Scan, np.ndarray]
+) -> None:
+    segmenter = NetworkBrainSegmenter(make_model(tiny_settings, LEVELS))
+    scan, _ = head
+    own, darker = (segmenter.find_brain(scan, NATIVE_TO_MNI, power) for power in (1.0, 3.0))
+    # gray matter is as dark as fluid then, white matter as bright as before
+    white, gray = scan.data == 750, scan.data == 550
+    assert darker[white].mean() > 0.9
+    assert darker[gray].mean() < own[gray].mean() - 0.15
+
+
 def test_scan_without_brightness_has_no_brain(
     tiny_settings: dict[str, object], head: tuple[Scan, np.ndarray]
 ) -> None:

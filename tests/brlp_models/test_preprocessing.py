@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
 from brlp_models.errors import ModelError, ScanError
-from brlp_models.scans import registration
+from brlp_models.scans import preprocessing, registration
 from brlp_models.scans.brain_mask import find_brain_mask
 from brlp_models.scans.files import Scan, make_nifti, read_scan
 from brlp_models.scans.grid import Grid, make_grid, resample
@@ -253,6 +253,47 @@ def test_segmenter_comes_before_the_template(whole_head: Scan) -> None:
     mask = find_brain_mask(whole_head, np.eye(4), segment=segment)
     assert (mask.source, mask.doubt) == ("segmenter", "")
     np.testing.assert_array_equal(mask.voxels, segment())
+
+
+class ContrastSegmenter:
+    """Misses the rim of a brain whose gray matter is dark; counts the voxels of a brain."""
+
+    name = "by contrast"
+
+    def find_brain(
+        self, scan: Scan, _native_to_mni: np.ndarray, exponent: float = 1.0
+    ) -> np.ndarray:
+        brain = (scan.data > 50) & (scan.data != SCALP)
+        # two voxels less at the higher power, none at the lower
+        return binary_erosion(brain, iterations=2) if exponent > 1 else brain
+
+    def measure(self, brain: np.ndarray) -> dict[str, float]:
+        return {"brain": float((brain > 0).sum()), "nothing": 0.0}
+
+
+def test_brains_of_other_contrasts_tell_how_sure_a_volume_is(
+    whole_head: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocessing, "correct_bias_field", lambda scan: scan.data)
+    head, network = VisitScan(whole_head), ContrastSegmenter()
+    (found,) = preprocess_visits([head], MODEL_GRID, segmenter=network)
+    assert found.provenance["mask"] == "segmenter"
+    # all of what the own mask holds, and what is left without two voxels at its rim
+    own = network.find_brain(whole_head, np.eye(4))
+    less = network.find_brain(whole_head, np.eye(4), 1.25)
+    assert (found.image > 0).sum() == pytest.approx(own.sum(), rel=0.1)
+    share = less.sum() / own.sum()
+    wanted = (1 - share) / np.sqrt(2) / ((1 + share) / 2)
+    assert found.mask_spread == {"brain": pytest.approx(wanted, rel=0.1)}
+    assert wanted > 0.1
+    # kept with the scan
+    found.save(tmp_path / "scan.npz")
+    assert PreprocessedScan.load(tmp_path / "scan.npz").mask_spread == found.mask_spread
+    # whose brain was given, or is all there is, hangs on no contrast of a head
+    stripped = replace(whole_head, data=np.where(own, whole_head.data, 0))
+    (given,) = preprocess_visits([VisitScan(stripped)], MODEL_GRID, segmenter=network)
+    (bare,) = preprocess_visits([head], MODEL_GRID)
+    assert (given.mask_spread, bare.mask_spread) == ({}, {})
 
 
 def test_segmenter_that_misses_the_brain_is_not_believed(whole_head: Scan) -> None:

@@ -183,6 +183,11 @@ def test_spread_between_contrasts_is_judged_and_kept_for_the_sd() -> None:
     check = check_scan(moved, measure_spread=lambda _: {"hippocampus": 0.02, "amygdala": 0.07})
     assert check.contrast_spread["hippocampus"] == 0.02
     assert check.reasons[0].startswith("volumes hang on the scan's contrast: one differs by 7%")
+    # what brain is found in other contrasts of the head counts as well
+    found = replace(moved, mask_spread={"hippocampus": 0.12, "thalamus": 0.9})
+    check = check_scan(found, measure_spread=lambda _: {"hippocampus": 0.05, "amygdala": 0.03})
+    assert check.contrast_spread == {"hippocampus": pytest.approx(0.13), "amygdala": 0.03}
+    assert check.metrics["contrast_spread"] == pytest.approx(0.13)
     # taken as it is, so its contrast is judged instead
     assert check_scan(scan, measure_spread=lambda _: {"hippocampus": 0.5}).verdict == "pass"
 
