@@ -187,11 +187,13 @@ SIZES_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "analysis": text(),
             "strategy": text(),
             "fraction_enrolled": number(*SHARE),
-            # people in control where nothing costs; over the bootstrap of cohort and models
-            "cost": number(0),
+            # empty where nothing costs
+            "cost": number(0, nullable=True),
+            # over the bootstrap of cohort and models; people in control, then money
             "probability_cheapest": number(*SHARE),
-            "expected_cost": number(0),
-            # cost minus that of the best choice of the same sample
+            "expected_n_control": number(0, nullable=True),
+            "expected_cost": number(0, nullable=True),
+            # cost (people in control where nothing costs) above the best choice of the sample
             "expected_regret": number(0),
             # against enrolling everyone
             "probability_saves": number(*SHARE, nullable=True),
@@ -288,8 +290,8 @@ SIZES_TABLES: Final[tuple[pa.DataFrameSchema, ...]] = (
             "n_control_upper": number(0, nullable=True),
             "optimism_factor": number(0, nullable=True),
             "n_to_screen": count(1),
-            # people enrolled where nothing costs
-            "cost": number(0),
+            # empty where nothing costs
+            "cost": number(0, nullable=True),
             "cost_lower": number(0, nullable=True),
             "cost_upper": number(0, nullable=True),
             "months_to_enroll": number(0, nullable=True),

@@ -26,6 +26,8 @@ _PANELS: Final = (
 def plot_front(front: pd.DataFrame, *, currency: str = "") -> Figure:
     """Return cost against months, people screened and share left out, one point a design.
 
+    Where nothing costs, people enrolled take the place of the cost.
+
     Parameters
     ----------
     front
@@ -34,7 +36,9 @@ def plot_front(front: pd.DataFrame, *, currency: str = "") -> Figure:
         Shown with the axis.
     """
     styles = strategy_styles(list(front["strategy"]))
-    unit, words = (1e6, "million ") if front["cost"].max() >= 1e6 else (1.0, "")
+    is_priced = front["cost"].notna().any()
+    amount = front["cost"] if is_priced else front["n_control"] + front["n_treatment"]
+    unit, words = (1e6, "million ") if is_priced and amount.max() >= 1e6 else (1.0, "")
     is_best = front["best_in"] != ""
     with shared_style():
         figure = new_figure(8.6, 3.4)
@@ -44,7 +48,7 @@ def plot_front(front: pd.DataFrame, *, currency: str = "") -> Figure:
                 rows = front[front["strategy"] == name]
                 axes.scatter(
                     rows[column],
-                    rows["cost"] / unit,
+                    amount[rows.index] / unit,
                     s=[70 if best else 14 for best in is_best[rows.index]],
                     marker=look.marker,
                     color=look.color,
@@ -58,6 +62,6 @@ def plot_front(front: pd.DataFrame, *, currency: str = "") -> Figure:
         use_percent(panels[-1].xaxis)
         use_thousands(panels[1].xaxis)
         title = f"Cost, {words}{label_text(currency, limit=12)}".rstrip(", ")
-        panels[0].set_ylabel(title if currency else "People enrolled", fontsize=9)
+        panels[0].set_ylabel(title if is_priced else "People enrolled", fontsize=9)
         add_legend_below(figure, panels[0])
     return figure

@@ -118,6 +118,11 @@ class StudyDescription(BaseModel):
     workers: int | None = None
     context_from: str | None = None
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether anything costs."""
+        return any((self.screening, self.participant, self.visit, self.per_month))
+
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
         """Return the description of values by dotted key.

@@ -260,6 +260,15 @@ def add_rankings(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_create_statement(TABLES[name]))
 
 
+def empty_costs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a cost be empty where nothing has a price, and people stand under their own name."""
+    for table, column in (
+        ("decisions", "cost"), ("decisions", "expected_cost"), ("design_front", "cost"),
+    ):  # fmt: skip
+        connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
+    connection.execute("ALTER TABLE decisions ADD COLUMN IF NOT EXISTS expected_n_control DOUBLE")
+
+
 MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     create_tables,
     add_prediction_images,
@@ -279,4 +288,5 @@ MIGRATIONS: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
     add_observed_images,
     add_archive_predictions,
     add_rankings,
+    empty_costs,
 )

@@ -56,12 +56,24 @@ def test_the_front_is_told_written_and_shown(folder: Path) -> None:
 
 def test_people_are_not_called_a_cost_where_nothing_costs(folder: Path, tmp_path: Path) -> None:
     # another study, since one keeps the prices that it was told
-    code, out, err = optimize(folder, "--study", str(tmp_path / "study.duckdb"))
+    more = ["--study", str(tmp_path / "study.duckdb"), "--set", "costs.currency=EUR"]
+    code, out, err = optimize(folder, *more)
     assert code == 0, err
     header = out.splitlines()[1].split()
     assert "enrolled" in header
     assert "cost" not in out
     assert "in the place of a cost stand people enrolled" in err
+    study = StudyResult(tmp_path / "study.duckdb")
+    front = study.table("design_front")
+    assert front[["cost", "cost_lower", "cost_upper"]].isna().to_numpy().all()
+    assert (front["n_control"] + front["n_treatment"]).is_monotonic_increasing
+    assert "n_enrolled" in front["best_in"].iloc[0].split(", ")
+    study.report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    section = page[page.index("Designs that nothing beats") :]
+    assert "are beaten by no other in people enrolled, months to the last visit" in section
+    assert "fewest enrolled" in section
+    assert "Cost, " not in section[: section.index("</section>")]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,3 +38,15 @@ def test_a_reader_leaves_the_file_as_it_is(older: Path) -> None:
     assert not copy.exists()
     assert Study.open(older).source == older
     assert hashlib.sha256(older.read_bytes()).hexdigest() != before
+
+
+def test_costs_that_nothing_has_go_into_an_older_file(older: Path) -> None:
+    decision = {
+        "analysis": "mmrm", "strategy": "random", "fraction_enrolled": 1.0, "cost": np.nan,
+        "probability_cheapest": 1.0, "expected_n_control": 70.0, "expected_cost": np.nan,
+        "expected_regret": 0.0, "probability_saves": np.nan, "is_least_regret": True,
+    }  # fmt: skip
+    study = Study.open(older)
+    with study.run(command="x", config={}) as run:
+        run.write("decisions", pd.DataFrame([decision]))
+    pd.testing.assert_frame_equal(study.read("decisions"), pd.DataFrame([decision]))

@@ -50,7 +50,9 @@ def make_decisions() -> pd.DataFrame:
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=names)
     table["is_least_regret"] = table["strategy"] == "brlp"
-    return validate_table(table.assign(analysis="mmrm", cost=1.6e7), "decisions")
+    return validate_table(
+        table.assign(analysis="mmrm", cost=1.6e7, expected_n_control=70.0), "decisions"
+    )
 
 
 def make_balance() -> pd.DataFrame:
@@ -157,6 +159,19 @@ def test_where_nothing_costs_the_smallest_is_named_not_the_cheapest(
     text = describe_answer(facts).headline
     assert "The smallest point: enrolling" in text
     assert "the cheapest" not in text
+    people = {"expected_n_control": [90.0, 60.0], "expected_cost": np.nan, "cost": np.nan}
+    decisions = make_decisions().assign(**people)
+    # earlier versions kept people under the name of money
+    earlier = decisions.assign(expected_cost=[90.0, 60.0], expected_n_control=np.nan)
+    for table in (decisions, earlier):
+        told = replace(facts, tables={**facts.tables, "decisions": table})
+        blocks = {getattr(block, "title", ""): block for block in describe_comparison(told).blocks}
+        decision = blocks["Decision"]
+        assert isinstance(decision, Table)
+        assert "Expected size, people in the control arm" in {
+            column.title for column in decision.columns
+        }
+        assert [row[4].text for row in decision.rows] == ["60", "90"]
     notes = [block.note for block in describe_comparison(facts).blocks if isinstance(block, Table)]
     assert "each strategy at the fraction with the fewest people" in " ".join(notes)
     assert "cheapest" not in " ".join(notes)

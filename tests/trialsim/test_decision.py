@@ -39,6 +39,11 @@ def test_a_useful_score_is_likely_the_cheapest_and_saves(costs: Costs) -> None:
     assert marker["is_least_regret"]
     assert marker["expected_regret"] < everyone["expected_regret"]
     assert np.isnan(everyone["probability_saves"])
+    # people are no money
+    assert table[["cost", "expected_cost"]].notna().to_numpy().all() == costs.is_priced
+    assert table[["cost", "expected_cost"]].notna().to_numpy().any() == costs.is_priced
+    size = found.tables["sample_sizes"].set_index(table.index.names).loc[("marker", 0.5)]
+    assert marker["expected_n_control"] == pytest.approx(size["n_control"], rel=0.2)
 
 
 @pytest.mark.parametrize(

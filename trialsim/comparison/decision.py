@@ -19,16 +19,17 @@ from trialsim.comparison.tables import pair_with_reference
 from trialsim.costs import Costs
 
 _COLUMNS = [
-    "analysis", "strategy", "fraction_enrolled", "cost", "probability_cheapest", "expected_cost",
-    "expected_regret", "probability_saves", "is_least_regret",
+    "analysis", "strategy", "fraction_enrolled", "cost", "probability_cheapest",
+    "expected_n_control", "expected_cost", "expected_regret", "probability_saves",
+    "is_least_regret",
 ]  # fmt: skip
 
 
 def tabulate_decisions(errors: SizeErrors, costs: Costs, reference: str) -> pd.DataFrame:
     """Return the table `decisions`: one row an attainable choice and analysis.
 
-    Where nothing costs, people in the control arm take the place of money. Empty without bootstrap
-    samples enough for an interval.
+    Where nothing costs, people in the control arm are what is cheap and regretted, and costs are
+    empty. Empty without bootstrap samples enough for an interval.
     """
     if not errors.has_intervals:
         return pd.DataFrame(columns=_COLUMNS)
@@ -60,9 +61,10 @@ def tabulate_decisions(errors: SizeErrors, costs: Costs, reference: str) -> pd.D
                     "analysis": analysis,
                     "strategy": run.candidate.strategy,
                     "fraction_enrolled": run.candidate.fraction_enrolled,
-                    "cost": whole.cost if costs.is_priced else whole.n_control,
+                    "cost": whole.cost if costs.is_priced else np.nan,
                     "probability_cheapest": share,
-                    "expected_cost": _average(drawn[place]),
+                    "expected_n_control": _average(errors.draw_cost(place, analysis, Costs())),
+                    "expected_cost": _average(drawn[place]) if costs.is_priced else np.nan,
                     "expected_regret": lost,
                     "probability_saves": _compare(drawn[place], against),
                     "is_least_regret": bool(lost == np.nanmin(regret)),

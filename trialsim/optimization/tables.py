@@ -91,7 +91,7 @@ def tabulate_front(
     costs: Costs,
     accrual: AccrualPlan | None,
 ) -> pd.DataFrame:
-    """Return the table `design_front`, the cheapest first.
+    """Return the table `design_front`, the cheapest first; the smallest where nothing costs.
 
     Parameters
     ----------
@@ -107,17 +107,21 @@ def tabulate_front(
         Sites, for the intervals of months; None without.
     """
     bests = find_bests(found)
+    names = {} if costs.is_priced else {"cost": "n_enrolled"}
     rows = [
         {
             **_describe(found, row, column, design, costs),
             **_forecast(found, row, column, accrual),
-            "best_in": ", ".join(aim for aim, best in bests.items() if best == place),
+            "best_in": ", ".join(
+                names.get(aim, aim) for aim, best in bests.items() if best == place
+            ),
             "simulated_power": powers.get(place, (np.nan, np.nan))[0],
             "simulated_power_mcse": powers.get(place, (np.nan, np.nan))[1],
         }
         for place, (row, column) in enumerate(found.places)
     ]
-    return pd.DataFrame(rows).sort_values("cost", kind="stable", ignore_index=True)
+    order = np.argsort([found.aims.cost[place] for place in found.places], kind="stable")
+    return pd.DataFrame([rows[place] for place in order])
 
 
 def _describe(
@@ -129,7 +133,8 @@ def _describe(
     known = np.where(np.isfinite(ends), ends, np.inf)
     again = [setting, setting]
     bounds = compute_aims([choice], again, round_up(known, again), costs).cost[0]
-    low, high = np.where(np.isfinite(bounds), bounds, np.nan)
+    paid = np.array([found.aims.cost[row, column], *np.where(np.isfinite(bounds), bounds, np.nan)])
+    cost, low, high = paid if costs.is_priced else np.full(3, np.nan)
     n_control, n_treatment = found.grid.n_control[row, column], found.grid.n_treatment[row, column]
     critical = special.ndtri(1 - design.alpha / design.sides)
     drift = special.ndtri(design.target_power) + critical
@@ -148,7 +153,7 @@ def _describe(
         "n_control_upper": ends[0, 1],
         "optimism_factor": own.optimism[name][row],
         "n_to_screen": int(found.aims.n_to_screen[row, column]),
-        "cost": float(found.aims.cost[row, column]),
+        "cost": float(cost),
         "cost_lower": float(low),
         "cost_upper": float(high),
         "months_to_enroll": found.aims.months_to_enroll[row, column],

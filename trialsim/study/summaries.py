@@ -27,9 +27,6 @@ POWER_TABLES: Final = (
 PREDICTION_TABLES: Final = ("predictions", "scan_checks", "prediction_images")
 
 
-_ENROLLED: Final = "n_enrolled"
-
-
 def summarize_selections(result: StudyResult) -> pd.DataFrame:
     """Return how many people each strategy selects at each fraction, how many it cannot score."""
     study = result.study
@@ -73,7 +70,7 @@ def pick_near_target(result: StudyResult) -> pd.DataFrame:
 def summarize_front(result: StudyResult) -> pd.DataFrame:
     """Return the designs that are the best in an aim, and those that were simulated.
 
-    Where nothing costs, people enrolled take the place of the cost, under their own name.
+    Where nothing costs, people enrolled stand in the place of the cost.
     """
     table = result.table("design_front")
     columns = ["best_in", "strategy", "rule", "visits_months", "analysis", "allocation_ratio"]
@@ -83,8 +80,8 @@ def summarize_front(result: StudyResult) -> pd.DataFrame:
     chosen: pd.DataFrame = table.loc[shown, columns].round(3)
     if result.protocol.trial_costs.is_priced:
         return chosen
-    best_in = chosen["best_in"].str.replace(r"\bcost\b", _ENROLLED, regex=True)
-    return chosen.assign(best_in=best_in).rename(columns={"cost": _ENROLLED})
+    enrolled = chosen["n_control"] + chosen["n_treatment"]
+    return chosen.assign(cost=enrolled).rename(columns={"cost": "n_enrolled"})
 
 
 def summarize_predictions(result: StudyResult) -> pd.DataFrame:

@@ -2,14 +2,21 @@
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from reports.figures import plot_front
 from reports.figures.labels import analysis_label, strategy_label
-from reports.page.columns import build_table, number, simulated, with_interval, words
+from reports.page.columns import (
+    ColumnRule,
+    build_table,
+    number,
+    simulated,
+    with_interval,
+    words,
+)
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.formats import (
-    Format,
     is_blank,
     money_format,
     show_count,
@@ -24,6 +31,7 @@ from reports.page.gather import StudyFacts
 _TABLE: Final = "design_front"
 _AIMS: Final = {
     "cost": "least cost",
+    "n_enrolled": "fewest enrolled",
     "months_to_last_visit": "earliest last visit",
     "n_to_screen": "fewest screened",
     "share_left_out": "fewest left out",
@@ -35,8 +43,10 @@ def describe_optimization(facts: StudyFacts) -> Section | None:
     """Return the best designs, the front's figure, what was searched; None without a search."""
     if not facts.has(_TABLE):
         return None
-    front = facts.tables[_TABLE]
-    currency = show_text(facts.describe(_TABLE).currency or "", limit=12)
+    asked, front = facts.describe(_TABLE), facts.tables[_TABLE]
+    if not asked.is_priced:  # earlier versions kept people enrolled as costs
+        front = front.assign(cost=np.nan, cost_lower=np.nan, cost_upper=np.nan)
+    currency = show_text(asked.currency or "", limit=12)
     blocks: list[Block] = [Paragraph(_summarize(facts, front, currency), facts.sources(_TABLE))]
     blocks += [_tabulate(facts, front, currency), _draw(facts, front, currency)]
     return Section("Designs that nothing beats", tuple(blocks))
@@ -53,30 +63,35 @@ def _summarize(facts: StudyFacts, front: pd.DataFrame, currency: str) -> str:
     best = front.iloc[0].to_dict()
     n_designs = facts.describe(_TABLE).n_designs
     searched = f"{show_count(n_designs)} designs were searched by closed form" if n_designs else ""
+    is_priced, amount = not is_blank(best["cost"]), _name_amount(front)
+    least = "cheapest" if is_priced else "smallest"
     chance = best["probability_cheapest"]
     doubt = ""
     if not is_blank(chance):
         doubt = (
-            f" Its choice of people had the cheapest design in {show_share(chance)} of other "
+            f" Its choice of people had the {least} design in {show_share(chance)} of other "
             "cohorts of the same kind."
         )
     power = ""
     if not is_blank(best["simulated_power"]):
         power = f" Simulated, its power is {show_share(best['simulated_power'])}."
-    money = "" if not currency else f" for {show_money(best['cost'], currency)}"
+    money = f" for {show_money(best['cost'], currency)}" if is_priced else ""
     return (
-        f"{searched}; {show_count(len(front))} are beaten by no other in cost, months to the last "
-        "visit, people screened, share left out, and difference from those screened (within 1 %). "
-        f"The cheapest enrolls {show_count(best['n_control'])} + {show_count(best['n_treatment'])} "
-        f"people ({strategy_label(best['strategy'])}: {show_text(best['rule'], limit=120)}), seen "
-        f"at months {best['visits_months']}, analysed by {analysis_label(best['analysis'])}"
-        f"{money}.{power}{doubt}"
+        f"{searched}; {show_count(len(front))} are beaten by no other in {amount}, months to the "
+        "last visit, people screened, share left out, and difference from those screened (within "
+        f"1 %). The {least} enrolls {show_count(best['n_control'])} + "
+        f"{show_count(best['n_treatment'])} people ({strategy_label(best['strategy'])}: "
+        f"{show_text(best['rule'], limit=120)}), seen at months {best['visits_months']}, "
+        f"analysed by {analysis_label(best['analysis'])}{money}.{power}{doubt}"
     )
 
 
 def _tabulate(facts: StudyFacts, front: pd.DataFrame, currency: str) -> Table:
-    form: Format = show_count
-    form, unit = money_format(front["cost"], currency) if currency else (form, "people")
+    costs: list[ColumnRule] = []
+    if front["cost"].notna().any():
+        form, unit = money_format(front["cost"], currency)
+        name = f"{', '.join(filter(None, ['Cost', unit]))} (95 % interval)"
+        costs = [with_interval("cost", "cost_lower", "cost_upper", name, form)]
     rules = [
         words("best_in", "Best in", _name_aims),
         words("strategy", "Strategy", strategy_label),
@@ -93,7 +108,7 @@ def _tabulate(facts: StudyFacts, front: pd.DataFrame, currency: str) -> Table:
         ),
         number("n_treatment", "Treatment arm, people", show_count),
         number("n_to_screen", "To screen, people", show_count),
-        with_interval("cost", "cost_lower", "cost_upper", f"Cost, {unit} (95 % interval)", form),
+        *costs,
         with_interval(
             "months_to_last_visit",
             "months_to_last_visit_lower",
@@ -122,12 +137,16 @@ def _draw(facts: StudyFacts, front: pd.DataFrame, currency: str) -> Picture:
         "designs",
         "What each aim takes from the others: every design that nothing beats; large marks: the "
         "best in an aim",
-        "Three panels of cost against months to the last visit, people screened, share left out; "
-        "one mark a design; the best are in the table before.",
+        f"Three panels of {_name_amount(front)} against months to the last visit, people screened, "
+        "share left out; one mark a design; the best are in the table before.",
         plot_front(front, currency=currency),
         {"design_front": front},
         facts.sources(_TABLE),
     )
+
+
+def _name_amount(front: pd.DataFrame) -> str:
+    return "cost" if front["cost"].notna().any() else "people enrolled"
 
 
 def _name_aims(value: Any) -> str:

@@ -9,26 +9,30 @@ from reports.page.content import Table
 from reports.page.formats import Format, money_format, show_chance, show_fraction, show_size
 from reports.page.gather import StudyFacts
 
-_AMOUNTS = ["cost", "expected_cost", "expected_regret"]
-
 
 def describe_regret_table(facts: StudyFacts, currency: str) -> Table:
     """Return the attainable choices, that of least expected regret first."""
     table = facts.tables["decisions"]
     rows = table[table["analysis"] == primary_analysis(facts)].copy()
+    expected = "expected_n_control"
+    if cheapest_by(primary_sizes(facts)) == "cost":
+        expected = "expected_cost"
+    elif rows[expected].isna().all():  # earlier versions kept these people as costs
+        rows[expected] = rows["expected_cost"]
     # a size that some sample does not reach has no expectation
-    rows[_AMOUNTS] = rows[_AMOUNTS].replace(np.inf, np.nan)
+    amounts = [expected, "expected_regret"]
+    rows[amounts] = rows[amounts].replace(np.inf, np.nan)
     form: Format = show_size
     unit, what, least = "people in the control arm", "size", "smallest"
-    if cheapest_by(primary_sizes(facts)) == "cost":
-        form, unit = money_format([*rows["cost"], *rows["expected_cost"]], currency)
+    if expected == "expected_cost":
+        form, unit = money_format([*rows["cost"], *rows[expected]], currency)
         what, least = "cost", "cheapest"
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
         number("probability_cheapest", f"Probability to be the {least}", show_chance),
         number("probability_saves", "Probability to save against enrolling everyone", show_chance),
-        number("expected_cost", f"Expected {what}, {unit}", form),
+        number(expected, f"Expected {what}, {unit}", form),
         number("expected_regret", f"Expected regret, {unit}", form),
     ]
     note = (
