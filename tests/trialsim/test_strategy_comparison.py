@@ -396,3 +396,14 @@ def test_people_are_found_whatever_their_order() -> None:
     trajectories, scores = build_people()
     screened = read_screened(trajectories.iloc[::-1], scores.iloc[5:], DESIGN)
     np.testing.assert_array_equal(screened.outcome, trajectories.to_numpy()[5:])
+
+
+@pytest.mark.parametrize("first", ["missing_at_random", "jump_to_reference"])
+def test_a_trial_that_imputes_has_each_estimand_once(first: str) -> None:
+    design = DESIGN.change(analyses=(first,))
+    found = compare(
+        design=design, fractions_enrolled=[1.0], sample_sizes=[120, 240], n_simulations=20,
+        n_bootstrap=0,
+    )  # fmt: skip
+    rows = found.tables["estimands"].query("analysis == @first and imputed_delta == 0")
+    assert sorted(rows["estimand"]) == ["hypothetical", "treatment_policy"]

@@ -61,7 +61,9 @@ def tabulate_estimands(run: CandidateRun | None, simulation: Simulation) -> pd.D
         rows += [{"estimand": strategy, **row} for row in found]
     candidate = run.candidate
     named = {"strategy": candidate.strategy, "fraction_enrolled": candidate.fraction_enrolled}
-    return pd.DataFrame([{**named, **row} for row in rows]).reindex(columns=_COLUMNS)
+    table = pd.DataFrame([{**named, **row} for row in rows]).reindex(columns=_COLUMNS)
+    # the first analysis may be one of those that impute: told once, with where it tips
+    return table.drop_duplicates(["estimand", "analysis", "imputed_delta"], keep="last")
 
 
 def list_event_strategies(design: TrialDesign) -> Iterator[EventStrategy]:
