@@ -14,6 +14,7 @@ from reports.store.run import Run
 from reports.store.staleness import find_stale_tables
 from reports.store.study import Study
 from trialsim.study.engine import Step, plan_steps, run_steps
+from trialsim.study.idle import tell_idle_settings
 from trialsim.study.job import Job, Progress
 from trialsim.study.phrasing import phrase_command
 from trialsim.study.protocol import Protocol
@@ -158,6 +159,8 @@ def _make(
             "name another as output."
         ) from error
     _warn_of_readers(path.absolute().parent, listener)
+    for sentence in tell_idle_settings(protocol):
+        listener.tell(f"Note: {sentence}")
     study = Study.open(path)
     job = Job(protocol, path.absolute().parent, listener.on_progress)
     steps = [_note(job, step) for step in list_steps(job, until=until)]

@@ -213,7 +213,11 @@ class SelectionSection(ProtocolSection):
 
 
 class SimulationSection(ProtocolSection):
-    """How much is simulated."""
+    """How much is simulated.
+
+    `n_bootstrap` samples of people, in each of which strategies are fitted again, stand behind the
+    intervals of sizes and costs; those of capture rates, which fit nothing, are always of 1,000.
+    """
 
     sample_sizes: Annotated[
         list[Annotated[int, Field(ge=4, le=100_000)]], Field(min_length=2, max_length=200)

@@ -230,7 +230,8 @@ def protocol(
     sample_sizes
         People in both arms together, at least two numbers of at least 4.
     n_simulations, n_bootstrap, workers
-        Trials at each point (at least 100), bootstrap samples of people, threads.
+        Trials at each point (at least 100), bootstrap samples of people behind the intervals of
+        sizes and costs, threads.
     cluster, parts
         Where else work is done: "local", the address of a Dask scheduler, or a TOML file; and the
         address of fsspec where its parts are kept ("s3://bucket/parts").

@@ -96,7 +96,11 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "screening": Option(float, "Cost of a person screened."),
     "participant": Option(float, "Cost of a person enrolled."),
     "n_simulations": Option(int, "Trials simulated at each point."),
-    "n_bootstrap": Option(int, "Bootstrap samples of people; fewer than 200 give no interval."),
+    "n_bootstrap": Option(
+        int,
+        "Bootstrap samples of people, behind the intervals of sizes and costs; fewer than 200 give "
+        "none.",
+    ),
     "workers": Option(int, "Threads, of scans processes; the same results with any number."),
     "cluster": Option(str, "Workers elsewhere: local, tcp://host:port of Dask, or a TOML file."),
 }

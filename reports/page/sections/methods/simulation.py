@@ -59,7 +59,7 @@ def _numbers(facts: StudyFacts) -> Table:
         ("Root seed", NOT_RECORDED if pd.isna(run["seed"]) else str(int(run["seed"]))),
         ("Random generator", _GENERATOR),
         ("Streams", _STREAMS),
-        ("Bootstrap of people", show_setting(asked.n_bootstrap)),
+        ("Bootstrap of people, for sizes and costs", show_setting(asked.n_bootstrap)),
         ("Workers", show_setting(asked.workers)),
         ("Run time", show_duration(run["started_at"], run["ended_at"])),
     ]
