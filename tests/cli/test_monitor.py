@@ -273,6 +273,7 @@ def test_a_binding_bound_had_to_be_obeyed() -> None:
         (["--show", "blinded"], "--show blinded needs --data"),
         ([], "Give the looks held"),
         (["--z", "1", "--information", "0.5", "--benefit", "more"], "--benefit must be"),
+        (["--z", "-1", "--information", "0.5", "--benefit", "lower"], "--benefit is of --data"),
     ],
 )
 def test_impossible_questions_end_in_one_sentence(

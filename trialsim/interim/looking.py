@@ -62,6 +62,10 @@ def judge_trial(
         raise DesignError(f"--show must be decision, chances, all or blinded, got {show!r}.")
     if benefit not in ("higher", "lower"):
         raise DesignError(f"--benefit must be higher or lower, got {benefit!r}.")
+    if data is None and benefit != "higher":
+        raise DesignError(
+            "--benefit is of --data: each z of --z is in favor of treatment; leave it out."
+        )
     if show == "blinded":
         if data is None:
             raise DesignError("--show blinded needs --data, the trial's table so far.")

@@ -71,11 +71,14 @@ class Question:
         The dotted keys that were stated.
     recorded
         The values that were taken from the study, by dotted key.
+    overruled
+        Dotted keys that an option stated, and a setting otherwise.
     """
 
     protocol: Protocol
     stated: tuple[str, ...]
     recorded: Mapping[str, Any]
+    overruled: tuple[str, ...] = ()
 
     def tell_unstated(self, options: Iterable[str]) -> Iterator[str]:
         """Yield where the values of the options came from that were left out.
@@ -85,6 +88,8 @@ class Question:
         options
             The dotted keys that could have been stated.
         """
+        for key in self.overruled:
+            yield f"{key} is that of --set, not of its option."
         values = describe_values(self.protocol, Path.cwd())
         recorded, usual = [], []
         for key, value in values.items():
@@ -160,8 +165,10 @@ def ask(
         content["prediction"] = {}
     for key, value in recorded.items():
         _put(content, key, value)
-    own = {key: value for key, value in stated.items() if value is not None}
-    own |= dict(map(parse_setting, settings))
+    options = {key: value for key, value in stated.items() if value is not None}
+    further = dict(map(parse_setting, settings))
+    own = {**options, **further}
+    _refuse_both(own)
     for key, value in own.items():
         _put(content, key, _anchor_value(key, value, Path.cwd()))
     if "path" not in content.get("cohort", {}):
@@ -170,7 +177,8 @@ def ask(
         )
     _put(content, "study.output", study.absolute().parent)
     kept = {key: value for key, value in recorded.items() if not _is_covered(key, own)}
-    return Question(build_protocol(content, name="the question"), tuple(own), kept)
+    overruled = tuple(key for key in options if own[key] != options[key])
+    return Question(build_protocol(content, name="the question"), tuple(own), kept, overruled)
 
 
 def build_stated(stated: Mapping[str, Any]) -> Protocol:
@@ -188,6 +196,14 @@ def build_stated(stated: Mapping[str, Any]) -> Protocol:
         if value is not None:
             _put(content, key, value)
     return anchor(build_protocol(content), Path.cwd())
+
+
+def _refuse_both(stated: Mapping[str, Any]) -> None:
+    known = {key for key, value in stated.items() if value is not None}
+    for key in _ALTERNATIVES.keys() & known:
+        if (other := _ALTERNATIVES[key]) in known:
+            first, second = sorted((key, other), reverse=True)
+            raise DesignError(f"{first} and {second} are two definitions: state one of them.")
 
 
 def _start() -> dict[str, Any]:

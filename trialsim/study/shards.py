@@ -59,17 +59,22 @@ def predict_shard(
     Raises
     ------
     TrialsimError
-        Where the share cannot be, the cohort has no such person, nothing can be predicted, nobody
-        was, or the model learned from another tool's volumes.
+        Where the share cannot be or is to have workers, the cohort has no such person, nothing can
+        be predicted, nobody was, or the model learned from another tool's volumes.
     """
+    listener = listener or Listener()
+    protocol = ask(path, stated, settings=settings, predicts=True).protocol
+    if protocol.simulation.workers > 1 or protocol.compute.cluster is not None:
+        raise TrialsimError(
+            "A share is predicted by one process: leave --workers and --cluster out of it, or let "
+            "them predict everyone without --shard and --participant-label."
+        )
     from brlp_models.prediction.cohort import predict_cohort
     from brlp_models.prediction.preparation import segment_cohort
     from brlp_models.prediction.settings import Part
     from brlp_models.scans.cache import ScanCache
     from brlp_models.scans.segmentation import choose_segmenter
 
-    listener = listener or Listener()
-    protocol = ask(path, stated, settings=settings, predicts=True).protocol
     job = Job(protocol, path.absolute().parent, listener.on_progress)
     section, fingerprints = protocol.prediction, _compute_fingerprints(job)
     if section is None:

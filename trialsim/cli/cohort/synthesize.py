@@ -92,6 +92,7 @@ def synthesize(
         raise CohortError("--label-maps and --whole-head shape scans: add --images.")
     if not images:
         refuse_typed(context, "resolution", reason="scans have voxels; add --images")
+        refuse_typed(context, "workers", reason="scans are made by processes; add --images")
     if not trial:
         course_of_trial = ("slowing", "share_treated", "dropout")
         refuse_typed(context, *course_of_trial, reason="a finished trial has these; add --trial")

@@ -1,10 +1,11 @@
 """Closed forms: two means, means adjusted for covariates, slopes, the MMRM."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trialsim.cli.asking.options import Given, split_numbers
+from trialsim.cli.asking.options import Given, refuse_typed, split_numbers
 from trialsim.cli.samplesize.answering import (
     Delta,
     Measured,
@@ -93,6 +94,7 @@ def slope(
 
 
 def mmrm(
+    context: typer.Context,
     sd: Sd,
     correlation: Annotated[
         str,
@@ -119,6 +121,8 @@ def mmrm(
     """
     from trialsim.study.calculators.closed_form import build_correlation
 
+    if Path(correlation).is_file():
+        refuse_typed(context, "rho", "n_visits", reason=f"the matrix {correlation} says both")
     model = {"delta": delta, "sd": sd, "sd_treatment": sd_treatment}
     arms = split_retention(retention, retention_treatment)
     answer_question(

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.asking.options import split_numbers, split_words
+from trialsim.cli.asking.options import refuse_typed, split_numbers, split_words
 from trialsim.cli.asking.recording import JsonOption, QuietOption, SeedOption
 
 
 def analyze(
+    context: typer.Context,
     trial: Annotated[
         Path,
         typer.Argument(
@@ -85,7 +86,15 @@ def analyze(
         "control": control,
         "visits_months": None if visits_months is None else split_numbers(visits_months),
     }
+    if scans is None:
+        refuse_typed(context, "model", reason="of the scans that --scans names; add it")
+    if study is None:
+        refuse_typed(context, "accept_late_twins", reason="of a study's twins; add --study")
     if checks:
+        analyzing = ("primary", "alpha", "output", "study", "scans", "seed")
+        refuse_typed(
+            context, *analyzing, reason="--checks analyzes and keeps nothing; leave it out"
+        )
         for table in check_trial(trial, twins, reading):
             print_table(table, as_json=as_json)
         return

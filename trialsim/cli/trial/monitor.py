@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.printing import print_json
-from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.options import refuse_typed, split_numbers
 from trialsim.cli.asking.recording import JsonOption
 
 
 def monitor(
+    context: typer.Context,
     plan: Annotated[
         Path, typer.Argument(help="The plan, from `trialsim samplesize sequential --write`.")
     ],
@@ -51,6 +52,8 @@ def monitor(
     """
     from trialsim.interim.looking import judge_trial, phrase_judgement
 
+    if data is None:
+        refuse_typed(context, "endpoint", reason="of the table that --data names; add it")
     lists = {"z": z, "information": information, "se": se}
     stated = {
         name: [] if text is None else split_numbers(text, gaps=True) for name, text in lists.items()
