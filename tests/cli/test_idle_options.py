@@ -25,6 +25,7 @@ from trialsim.cli.app import app
         ("analyze x.csv --model y", "--model: of the scans that --scans names; add it"),
         ("analyze x.csv --accept-late-twins", "--accept-late-twins: of a study's twins; add"),
         ("monitor x.json --z 1 --endpoint volume", "--endpoint: of the table that --data names"),
+        ("monitor x.json --z 1 --control a", "--control: of the table that --data names; add it"),
         ("cohort synthesize x --workers 3", "--workers: scans are made by processes; add --images"),
         ("samplesize sequential --dropout 0.2", "--dropout: they place looks in time; add --delta"),
         ("study export x --bundle --format csv", "--format: of tables alone"),

@@ -222,6 +222,11 @@ def test_the_data_so_far_are_a_look(tmp_path: Path) -> None:
     assert found["z"] > 2
     harmed = judge(plan, "--data", str(table), "--show", "all", "--benefit", "lower")
     assert harmed["z"] == pytest.approx(-found["z"])
+    named = tmp_path / "named.csv"
+    pd.read_csv(table).replace({"arm": {"control": "placebo"}}).to_csv(named, index=False)
+    code, _, told = run("monitor", plan, "--data", str(named))
+    assert (code, "(--control NAME)" in " ".join(told.split())) == (1, True)
+    assert judge(plan, "--data", str(named), "--show", "all", "--control", "placebo") == found
 
 
 def test_blinded_look_needs_no_arm(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def _find_naming_problems(names: list[str], control: str | None) -> list[str]:
     if {name.lower() for name in names} != {CONTROL, TREATMENT}:
         return [
             f"arm must hold control and treatment, got {listed}: say which is the control "
-            "(`trialsim analyze --control NAME`), or call it control."
+            "(--control NAME), or call it control."
         ]
     return []
 

@@ -27,6 +27,7 @@ def judge_trial(
     se: Sequence[float] = (),
     data: Path | None = None,
     endpoint: str = "hippocampus",
+    control: str | None = None,
     benefit: str = "higher",
     is_final: bool = False,
     show: str = "decision",
@@ -43,8 +44,8 @@ def judge_trial(
         At each look held: shares of the maximum, or standard errors instead.
     data
         The trial's table so far, whose MMRM is the look after those of `z`.
-    endpoint
-        The outcome in it.
+    endpoint, control
+        The outcome in it, and the control's name, where it is not called control.
     benefit
         Which difference helps: "higher" or "lower" outcomes.
     is_final
@@ -74,10 +75,10 @@ def judge_trial(
                 "--show blinded tells sizes and variances of --data alone: leave --z, "
                 "--information and --se out."
             )
-        return dict(summarize_blinded(data, endpoint, planned))
+        return dict(summarize_blinded(data, endpoint, planned, control=control))
     values, shares = list(z), _read_shares(planned, information, se)
     if data is not None:
-        look = estimate_look(data, endpoint, planned)
+        look = estimate_look(data, endpoint, planned, control=control)
         values.append(look.z if benefit == "higher" else -look.z)
         shares.append(look.information / _get_maximum(planned))
     if not values:

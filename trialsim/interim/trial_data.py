@@ -30,7 +30,9 @@ class ObservedLook:
     information: float
 
 
-def estimate_look(table: Path, endpoint: str, plan: MonitoringPlan) -> ObservedLook:
+def estimate_look(
+    table: Path, endpoint: str, plan: MonitoringPlan, *, control: str | None = None
+) -> ObservedLook:
     """Return the MMRM of the visits so far, adjusted for baseline, at the last planned visit.
 
     With Kenward & Roger's standard error: few people have every visit at an early look.
@@ -40,7 +42,7 @@ def estimate_look(table: Path, endpoint: str, plan: MonitoringPlan) -> ObservedL
     DesignError
         A table that is no trial, nobody at the last visit, a fit that fails.
     """
-    trial = _read(table, endpoint, plan)
+    trial = _read(table, endpoint, plan, control)
     later = trial.outcome[:, 1:]
     seen = np.isfinite(later).any(axis=1)
     fit = fit_mmrm(
@@ -60,7 +62,9 @@ def estimate_look(table: Path, endpoint: str, plan: MonitoringPlan) -> ObservedL
     return ObservedLook(float(z[0]), float(fit.se[0] ** -2.0))
 
 
-def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[str, float]:
+def summarize_blinded(
+    table: Path, endpoint: str, plan: MonitoringPlan, *, control: str | None = None
+) -> dict[str, float]:
     """Return sizes, pooled variance and drop-out, and the people that they ask for, without arms.
 
     The variance is that of the change to the last visit left after regression on baseline.
@@ -70,7 +74,7 @@ def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[
     DesignError
         A table that is no trial, fewer than 10 people at the last visit, a plan without an effect.
     """
-    trial = _read(table, endpoint, plan)
+    trial = _read(table, endpoint, plan, control)
     last, first = trial.outcome[:, -1], trial.outcome[:, 0]
     done = np.isfinite(last) & np.isfinite(first)
     if done.sum() < 10:
@@ -103,11 +107,13 @@ def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[
     }
 
 
-def _read(table: Path, endpoint: str, plan: MonitoringPlan) -> FinishedTrial:
+def _read(table: Path, endpoint: str, plan: MonitoringPlan, control: str | None) -> FinishedTrial:
     visits = plan.visits_months
     planned = None if visits is None else (0.0, *visits)
     # looks are adjusted for baseline alone
-    trial = read_trial(table, endpoint=endpoint, covariates=(), visits_months=planned)
+    trial = read_trial(
+        table, endpoint=endpoint, covariates=(), control=control, visits_months=planned
+    )
     if not np.isfinite(trial.outcome[:, -1]).any():
         raise DesignError(
             f"Nobody in {table} has the visit at month {trial.months[-1]:g} yet, which the "

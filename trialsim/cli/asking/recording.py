@@ -18,6 +18,10 @@ OutputOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but the result.")]
 
+ControlOption = Annotated[
+    str | None, typer.Option(help="The control's name in the column arm, if not control.")
+]
+
 DEFAULT_STUDY = Path("study.duckdb")
 MeasuredByOption = Annotated[
     str | None, typer.Option(help="Tool whose volumes count, where several measured one visit.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from trialsim.cli.asking.options import refuse_typed, split_numbers, split_words
-from trialsim.cli.asking.recording import JsonOption, QuietOption, SeedOption
+from trialsim.cli.asking.recording import ControlOption, JsonOption, QuietOption, SeedOption
 
 
 def analyze(
@@ -33,9 +33,7 @@ def analyze(
         str | None,
         typer.Option(help="Columns to adjust for, with commas, or none; by default all others."),
     ] = None,
-    control: Annotated[
-        str | None, typer.Option(help="The control's name in the column arm, if not control.")
-    ] = None,
+    control: ControlOption = None,
     unit: Annotated[str, typer.Option(help="mm3, or log_percent (100 ln volume).")] = "mm3",
     visits_months: Annotated[
         str | None, typer.Option(help="Planned visits, with commas; by default all in the table.")

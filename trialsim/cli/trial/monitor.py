@@ -7,7 +7,7 @@ import typer
 
 from trialsim.cli.answering.printing import print_json
 from trialsim.cli.asking.options import refuse_typed, split_numbers
-from trialsim.cli.asking.recording import JsonOption
+from trialsim.cli.asking.recording import ControlOption, JsonOption
 
 
 def monitor(
@@ -31,6 +31,7 @@ def monitor(
     endpoint: Annotated[str, typer.Option(help="The outcome in --data, ENDPOINT_mm3.")] = (
         "hippocampus"
     ),
+    control: ControlOption = None,
     benefit: Annotated[
         str, typer.Option(help='Which difference helps: "higher" or "lower" outcomes.')
     ] = "higher",
@@ -53,13 +54,22 @@ def monitor(
     from trialsim.interim.looking import judge_trial, phrase_judgement
 
     if data is None:
-        refuse_typed(context, "endpoint", reason="of the table that --data names; add it")
+        refuse_typed(
+            context, "endpoint", "control", reason="of the table that --data names; add it"
+        )
     lists = {"z": z, "information": information, "se": se}
     stated = {
         name: [] if text is None else split_numbers(text, gaps=True) for name, text in lists.items()
     }
     found = judge_trial(
-        plan, **stated, data=data, endpoint=endpoint, benefit=benefit, is_final=final, show=show
+        plan,
+        **stated,
+        data=data,
+        endpoint=endpoint,
+        control=control,
+        benefit=benefit,
+        is_final=final,
+        show=show,
     )
     lines = phrase_judgement(found)
     if as_json:
