@@ -145,6 +145,42 @@ def test_what_a_step_refuses_is_never_kept(job: Job) -> None:
     assert read_recorded(job.study.path)["place"] == "there"
 
 
+def test_what_an_interrupted_step_was_asked_is_not_kept(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: Run) -> None:
+        raise KeyboardInterrupt
+
+    own = job.second
+    monkeypatch.setattr(job, "second", stop)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(factor="stopped", place="here")
+    assert read_recorded(job.study.path) == {"place": "here"}
+    monkeypatch.setattr(job, "second", own)
+    job.run(factor="two", place="here")
+    monkeypatch.setattr(job, "second", stop)
+    job.factor = 3.0
+    job.input.write_text("0.25")
+    with pytest.raises(KeyboardInterrupt):
+        job.run(**{"factor": "stopped", "design.endpoint": "amygdala", "place": "there"})
+    recorded = read_recorded(job.study.path)
+    assert recorded.keys() == {"cohort.path", "factor", "place"}
+    assert (recorded["factor"], recorded["place"]) == ("two", "there")
+
+
+def test_an_interrupt_before_any_step_ends_leaves_no_settings(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: Run) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "first", stop)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(factor="stopped")
+    assert read_recorded(job.study.path) == {}
+    assert job.study.runs()["status"].tolist() == ["interrupted"]
+
+
 def test_going_back_to_an_earlier_input_gives_the_earlier_numbers(job: Job) -> None:
     job.run()
     job.input.write_text("0.25")

@@ -136,48 +136,65 @@ def run_steps(
         Called before each step with its position, the step, whether it will run.
     description
         What was asked of the study, kept with each step that runs, and where none has to run, so
-        that the next command states only what it asks otherwise. Where a step cannot answer, only
-        what the others read is kept: a command that is refused leaves nothing behind.
+        that the next command states only what it asks otherwise. Where a step cannot answer, or is
+        interrupted, only what the others read is kept: a command that is refused or stopped leaves
+        nothing behind.
 
     Raises
     ------
     ReportError
         Where the study cannot be written.
     """
-    fingerprints: dict[str, str] = {}
-    undone: set[str] = set()
     with study.as_only_writer():
         before = study.read(DESCRIPTION) if study.has(DESCRIPTION) else None
-        for position, step in enumerate(steps):
-            if undone & set(step.stands_on):
-                undone.add(step.name)
-                continue
-            fingerprint = compute_step_fingerprint(
-                step, fingerprints, seed=seed, folder=study.folder
-            )
-            fingerprints[step.name] = fingerprint
-            is_current = study.is_current(fingerprint)
-            announce(position, step, not is_current)
-            if is_current:
-                yield StepOutcome(step.name, has_run=False)
-                continue
-            changes = find_changes(study, step)
-            try:
-                with _record(study, step, command, seed, fingerprint, changes) as run:
-                    step.work(run)
-                    if description is not None:
-                        run.write(DESCRIPTION, description)
-            except (ReportError, StorageError):
-                raise
-            except TrialsimError as error:
-                undone.add(step.name)
-                yield StepOutcome(step.name, False, changes, tuple(error.problems))
-            else:
-                yield StepOutcome(step.name, True, changes)
-        if description is not None:
-            if undone:
-                description = _keep_answered(steps, undone, description, before)
-            _remember(study, command, description)
+        answered: set[str] = set()
+        try:
+            for outcome in _do_steps(study, steps, command, seed, announce, description):
+                if not outcome.problems:
+                    answered.add(outcome.name)
+                yield outcome
+        except (ReportError, StorageError):
+            raise  # the study takes nothing more
+        except BaseException:
+            _remember_answered(study, steps, answered, command, description, before)
+            raise
+        _remember_answered(study, steps, answered, command, description, before)
+
+
+def _do_steps(
+    study: Study,
+    steps: Sequence[Step],
+    command: str,
+    seed: int,
+    announce: Callable[[int, Step, bool], None],
+    description: pd.DataFrame | None,
+) -> Iterator[StepOutcome]:
+    fingerprints: dict[str, str] = {}
+    undone: set[str] = set()
+    for position, step in enumerate(steps):
+        if undone & set(step.stands_on):
+            undone.add(step.name)
+            continue
+        fingerprint = compute_step_fingerprint(step, fingerprints, seed=seed, folder=study.folder)
+        fingerprints[step.name] = fingerprint
+        is_current = study.is_current(fingerprint)
+        announce(position, step, not is_current)
+        if is_current:
+            yield StepOutcome(step.name, has_run=False)
+            continue
+        changes = find_changes(study, step)
+        try:
+            with _record(study, step, command, seed, fingerprint, changes) as run:
+                step.work(run)
+                if description is not None:
+                    run.write(DESCRIPTION, description)
+        except (ReportError, StorageError):
+            raise
+        except TrialsimError as error:
+            undone.add(step.name)
+            yield StepOutcome(step.name, False, changes, tuple(error.problems))
+        else:
+            yield StepOutcome(step.name, True, changes)
 
 
 def compute_step_fingerprint(
@@ -237,8 +254,23 @@ def _record(
     )
 
 
+def _remember_answered(
+    study: Study,
+    steps: Sequence[Step],
+    answered: set[str],
+    command: str,
+    asked: pd.DataFrame | None,
+    before: pd.DataFrame | None,
+) -> None:
+    if asked is None:
+        return
+    if len(answered) < len(steps):
+        asked = _keep_answered(steps, answered, asked, before)
+    _remember(study, command, asked)
+
+
 def _keep_answered(
-    steps: Sequence[Step], undone: set[str], asked: pd.DataFrame, before: pd.DataFrame | None
+    steps: Sequence[Step], names: set[str], asked: pd.DataFrame, before: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Return what was asked of the steps that answered, and of all else what was asked before.
 
@@ -246,10 +278,7 @@ def _keep_answered(
     was refused is never taken for what the study is about.
     """
     answered = {
-        key
-        for one in steps
-        if one.name not in undone
-        for key in ("study.seed", *_list_keys(one.config))
+        key for one in steps if one.name in names for key in ("study.seed", *_list_keys(one.config))
     }
     mine = asked["key"].str.removeprefix("resolved.").isin(answered)
     if before is None:
@@ -270,10 +299,9 @@ def _list_keys(config: Mapping[str, Any], above: str = "") -> Iterator[str]:
 def _remember(study: Study, command: str, description: pd.DataFrame) -> None:
     """Keep what was asked as a run of its own, unless a step has kept it."""
     asked = dict(zip(description["key"], description["value"], strict=True))
-    if study.has(DESCRIPTION):
-        kept = study.read(DESCRIPTION)
-        if dict(zip(kept["key"], kept["value"], strict=True)) == asked:
-            return
+    kept = study.read(DESCRIPTION) if study.has(DESCRIPTION) else description.head(0)
+    if dict(zip(kept["key"], kept["value"], strict=True)) == asked:
+        return
     with study.run(command=command, config={}) as run:
         run.write(DESCRIPTION, description)
 
