@@ -198,6 +198,9 @@ def _find_number_problems(design: "TrialDesign") -> list[str]:
             f"target_power must be above alpha, which trials without an effect reach, got "
             f"{design.target_power:g} and {design.alpha:g}."
         )
+    normal = design.normal_change_per_year
+    if normal is not None and not math.isfinite(normal):
+        problems.append(f"normal_change_per_year must be a finite number, got {normal:g}.")
     if not 0 < design.allocation_ratio < math.inf:
         problems.append(
             f"allocation_ratio must be greater than 0, got {design.allocation_ratio:g}."

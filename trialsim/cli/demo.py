@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.asking.recording import QuietOption
+from trialsim.cli.asking.recording import QuietOption, SeedOption
 from trialsim.defaults import SEED
 
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where everything goes.")] = Path("demo"),
     people: Annotated[int, typer.Option(min=20, help="People screened, each with a scan.")] = 40,
-    seed: Annotated[int, typer.Option(help="The seed of everything random.")] = SEED,
+    seed: SeedOption = SEED,
     quiet: QuietOption = False,
 ) -> None:
     """Show what the tool does: SYNTHETIC people, scans, predictions, power, a report.

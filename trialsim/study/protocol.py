@@ -159,7 +159,7 @@ class PredictionSection(ProtocolSection):
     num_inference_steps: Annotated[int, Field(ge=1)] | None = None
     precision: Literal["auto", "full", "bf16"] = "auto"
     batch_size: Annotated[int, Field(ge=1)] | None = None
-    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    memory_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 
 

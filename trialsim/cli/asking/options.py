@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature, signature
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import typer
+
+LAST_MONTH: Final = 600
+"""After baseline, the last that is taken, as in a protocol."""
 
 Given = dict[str, Any]
 """What was typed for shared options, by name."""
@@ -87,6 +90,22 @@ def refuse_typed(context: typer.Context, *names: str, reason: str) -> None:
     typed = [flags[name] for name, one in sources.items() if one and one.name == "COMMANDLINE"]
     if typed:
         raise DesignError(f"{', '.join(typed)}: {reason}.")
+
+
+def require_months(months: Any) -> Any:
+    """Return months after baseline, one or several, as they were typed; for `callback`.
+
+    Raises
+    ------
+    typer.BadParameter
+        For a month at or before baseline, one that nobody is followed to, or none at all.
+    """
+    for month in months if isinstance(months, list) else [months]:
+        if not 0 < month <= LAST_MONTH:
+            raise typer.BadParameter(
+                f"months after baseline lie above 0 and at most at {LAST_MONTH}, got {month:g}."
+            )
+    return months
 
 
 def split_numbers(text: str, *, gaps: bool = False) -> list[float]:

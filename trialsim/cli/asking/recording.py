@@ -1,16 +1,25 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+from trialsim.cli.asking.options import require_months
 
 CohortArgument = Annotated[
     Path | None,
     typer.Argument(help="A cohort folder, BIDS dataset or table; left out, the study's own."),
 ]
 StudyOption = Annotated[Path, typer.Option("--study", help="The study file to read and write.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="The seed of everything random.")]
+LAST_SEED: Final = 2**63 - 1
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=LAST_SEED, help="The seed of everything random.")
+]
+HorizonsOption = Annotated[
+    list[float],
+    typer.Option(callback=require_months, help="Months after baseline; give it once for each."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 OutputOption = Annotated[
     Path | None,

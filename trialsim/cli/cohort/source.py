@@ -41,7 +41,10 @@ READING: Final = {
     ),
     "top_coded_age": Shared(
         Annotated[
-            float | None, typer.Option(help="The age that a bound such as 90+ stands for, years.")
+            float | None,
+            typer.Option(
+                min=60, max=120, help="The age that a bound such as 90+ stands for, years."
+            ),
         ]
     ),
     "missing": _text("Codes of missing values, for example -4,-9999; none: there are none."),

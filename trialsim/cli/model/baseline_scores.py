@@ -7,6 +7,7 @@ import typer
 
 from cohorts.counting import tally
 from trialsim.cli.answering.progress import count_items
+from trialsim.cli.asking.options import LAST_MONTH, require_months
 from trialsim.cli.asking.recording import MeasuredByOption, QuietOption
 
 
@@ -22,7 +23,9 @@ def baseline_scores(
         list[Path],
         typer.Argument(help="People to score, such as those screened and those of the archive."),
     ],
-    horizon: Annotated[float, typer.Option(help="Months after baseline.")] = 24.0,
+    horizon: Annotated[
+        float, typer.Option(callback=require_months, help="Months after baseline.")
+    ] = 24.0,
     out: Annotated[
         Path, typer.Option("--out", "--output", help="The score file to write (CSV).")
     ] = Path("scores.csv"),
@@ -34,7 +37,11 @@ def baseline_scores(
     ] = Path("baseline_scans"),
     until_months: Annotated[
         float,
-        typer.Option(help="For what makes an image: the latest visit that it may see."),
+        typer.Option(
+            min=0,
+            max=LAST_MONTH,
+            help="For what makes an image: the latest visit that it may see, months.",
+        ),
     ] = 0.0,
     measured_by: MeasuredByOption = None,
     harmonize: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.progress import count_items
-from trialsim.cli.asking.recording import MeasuredByOption, QuietOption, SeedOption
+from trialsim.cli.asking.recording import HorizonsOption, MeasuredByOption, QuietOption, SeedOption
 
 
 def calibrate(
@@ -18,9 +18,7 @@ def calibrate(
         typer.Option(help="Cohort with scans and later volumes, of people who judge nothing else."),
     ],
     out: Annotated[Path, typer.Option("--out", "--output", help="The model folder to write.")],
-    horizon: Annotated[
-        list[float], typer.Option(help="Months after baseline; give it once for each.")
-    ] = [24.0, 48.0],  # noqa: B006
+    horizon: HorizonsOption = [24.0, 48.0],  # noqa: B006
     samples: Annotated[int, typer.Option(min=2, help="Draws for each person and horizon.")] = 4,
     gain: Annotated[
         bool,
@@ -40,6 +38,7 @@ def calibrate(
         list[float] | None,
         typer.Option(
             min=0,
+            max=100,
             help="Weights of the context (1: the network's own answer), of which the one that "
             "ranks these people best is taken, where it is surely better; give it once for each. "
             "Only for networks trained with context dropout.",

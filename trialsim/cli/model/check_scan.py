@@ -15,7 +15,9 @@ def check_scan(
         Path | None, typer.Option(help="A SynthSeg or FreeSurfer label map of the scan.")
     ] = None,
     mask: Annotated[Path | None, typer.Option(help="A brain mask of the scan.")] = None,
-    age: Annotated[float | None, typer.Option(help="Age in years at the scan.")] = None,
+    age: Annotated[
+        float | None, typer.Option(min=0, max=120, help="Age in years at the scan.")
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(help="Where the picture goes; <scan>_check.png in this folder by default."),

@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from cohorts.counting import tally
-from trialsim.cli.asking.recording import JsonOption, MeasuredByOption, QuietOption, SeedOption
+from trialsim.cli.asking.recording import (
+    HorizonsOption,
+    JsonOption,
+    MeasuredByOption,
+    QuietOption,
+    SeedOption,
+)
 
 
 def evaluate(
@@ -15,9 +21,7 @@ def evaluate(
     out: Annotated[
         Path, typer.Option("--out", "--output", help="Folder of the tables and figures.")
     ] = Path("evaluation"),
-    horizon: Annotated[
-        list[float], typer.Option(help="Months after baseline; give it once for each.")
-    ] = [24.0, 48.0],  # noqa: B006
+    horizon: HorizonsOption = [24.0, 48.0],  # noqa: B006
     samples: Annotated[int, typer.Option(min=1, help="Draws for each person and horizon.")] = 4,
     train_on: Annotated[
         Path | None,

@@ -9,7 +9,7 @@ import typer
 
 from cohorts.counting import tally
 from trialsim.cli.answering.progress import show_bar
-from trialsim.cli.asking.recording import QuietOption
+from trialsim.cli.asking.recording import LAST_SEED, QuietOption
 
 
 class Purpose(StrEnum):
@@ -38,7 +38,9 @@ def evaluation_people(
         int | None,
         typer.Option("--n-people", "--people", min=1, help="In place of the recipe's number."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LAST_SEED, help="In place of the recipe's.")
+    ] = None,
     baseline_scans_only: Annotated[
         bool,
         typer.Option(

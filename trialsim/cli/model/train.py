@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.asking.options import refuse_typed
+from trialsim.cli.asking.options import refuse_typed, require_months
 from trialsim.cli.asking.recording import MeasuredByOption
 
 
@@ -61,7 +61,10 @@ def train(
         typer.Option(help="For a baseline: people that its regression on the table is fitted on."),
     ] = None,
     horizon: Annotated[
-        list[float], typer.Option(help="For a baseline: months after baseline; once for each.")
+        list[float],
+        typer.Option(
+            callback=require_months, help="For a baseline: months after baseline; once for each."
+        ),
     ] = [24.0, 48.0],  # noqa: B006
     model: Annotated[
         str, typer.Option(help="For a baseline: the model on whose grid scans are read.")

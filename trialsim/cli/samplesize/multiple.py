@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.recording import SeedOption
 from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Ratio, Sides
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 Deltas = Annotated[str, typer.Option(help="Difference from control of each, with commas.")]
 Simulations = Annotated[int, typer.Option(help="Trials simulated beside the closed form; 0: none.")]
-Seed = Annotated[int, typer.Option(help="The seed of the simulation.")]
 
 
 def doses(
@@ -23,7 +23,7 @@ def doses(
     alpha: Annotated[float, typer.Option(help="One-sided, of all comparisons together.")] = 0.025,
     allocation_ratio: Ratio = 1.0,
     n_simulations: Simulations = 0,
-    seed: Seed = 1,
+    seed: SeedOption = 1,
     as_json: Json = False,
 ) -> None:
     """Compare 2-4 doses with one control (Dunnett): size, or power at a size.
@@ -64,7 +64,7 @@ def endpoints(
     sides: Sides = 2,
     allocation_ratio: Ratio = 1.0,
     n_simulations: Simulations = 0,
-    seed: Seed = 1,
+    seed: SeedOption = 1,
     as_json: Json = False,
 ) -> None:
     """Plan for 2-4 endpoints, such as hippocampus and a clinical scale: size, or power at a size.

@@ -86,6 +86,8 @@ def sequential(
         placing = ("visits_months", "rho", "accrual_per_month", "dropout", "n_total")
         reason = "they place looks in time; add --delta and --sd"
         refuse_typed(context, *placing, "allocation_ratio", reason=reason)
+    if futility is None:
+        refuse_typed(context, "futility_parameter", "binding", reason="of --futility; add it")
     boundaries: dict[str, Any] = {
         "efficacy": read_boundary(efficacy),
         "efficacy_parameter": efficacy_parameter,

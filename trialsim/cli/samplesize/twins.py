@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from trialsim.cli.asking.options import split_numbers
+from trialsim.cli.asking.recording import SeedOption
 from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Retention, Sides
 
 
@@ -43,7 +44,7 @@ def twins(
             "people who leave; needs --retention and --n-simulations.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="The seed of the simulation.")] = 1,
+    seed: SeedOption = 1,
     as_json: Json = False,
 ) -> None:
     """Plan a trial whose analysis takes twins as covariates: size, or power at a size.
@@ -53,12 +54,15 @@ def twins(
     Example: trialsim samplesize twins --delta 0.4 --sd 1 --twin-correlation 0.4,0.5 --retention
     0.9,0.8 --n-control 100 --missing-data --n-simulations 200
     """
+    from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
     from trialsim.analytic.correlation import exchangeable
     from trialsim.cli.answering.printing import print_table
     from trialsim.twins.missing_data import simulate_strategies
     from trialsim.twins.plan_simulation import simulate_plan
     from trialsim.twins.planning import plan_with_twins
 
+    # what was typed, before its matrix is refused as something else
+    raise_problems(find_problems(visit_correlation=(visit_correlation, CORRELATION)))
     rho = split_numbers(twin_correlation)
     visits: dict[str, Any] = {
         "delta": delta,

@@ -51,7 +51,7 @@ def sql(
     statement: Annotated[str, typer.Argument(help="One SELECT statement.")],
     study: StudyArgument = DEFAULT_STUDY,
     timeout: Annotated[
-        float, typer.Option(help="Seconds after which the query is ended.", min=0.001)
+        float, typer.Option(help="Seconds after which the query is ended.", min=0.001, max=86_400)
     ] = 60.0,
     as_json: JsonOption = False,
 ) -> None:

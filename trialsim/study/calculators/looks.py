@@ -69,6 +69,11 @@ class Calendar:
         if not 0 <= self.dropout < 1:
             raise DesignError(f"dropout must be a share from 0 to below 1, got {self.dropout:g}.")
         visits = list(self.visits_months)
+        if not visits or not all(0 < month < math.inf for month in visits):
+            raise DesignError(
+                "visits_months must list the visits after baseline, such as 6,12,24, got "
+                f"{', '.join(f'{month:g}' for month in visits) or 'none'}."
+            )
         return plan_looks(
             MmrmEndpoint(visits, sd=self.sd, correlation=ar1(self.rho, len(visits))),
             list(looks),

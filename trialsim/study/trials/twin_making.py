@@ -1,5 +1,6 @@
 """Twins of a trial's people, from an archive or from predictions, with what is recorded of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,11 @@ def make_twins(
     ReportError
         If the study has no predictions.
     """
-    if not months or min(months) <= 0:
-        raise DesignError("visits_months must list the visits after baseline, such as 6,12,24.")
+    if not months or not all(0 < month < math.inf for month in months):
+        raise DesignError(
+            "visits_months must list the visits after baseline, such as 6,12,24, got "
+            f"{', '.join(f'{month:g}' for month in months) or 'none'}."
+        )
     if sum(source is not None for source in (archive, auxiliary, predictions)) > 1:
         raise DesignError(
             "Twins come from an archive, an auxiliary model or predictions: give one of them."
