@@ -95,8 +95,9 @@ class CohortTables:
         sources = ", ".join(sorted(self.count_sources().index)) or "nothing"
         kind = "synthetic " if self.is_synthetic else ""
         return (
-            f"<Cohort {self.name}: {len(self.participants)} {kind}people, {len(self.visits)} "
-            f"visits, {tally(len(self._volumes), 'volumes')} from {sources}>"
+            f"<Cohort {self.name}: {tally(len(self.participants), f'{kind}people')}, "
+            f"{tally(len(self.visits), 'visits')}, {tally(len(self._volumes), 'volumes')} from "
+            f"{sources}>"
         )
 
     def count_sources(self) -> "pd.Series[int]":

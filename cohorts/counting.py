@@ -18,6 +18,8 @@ _OF_ONE: Final = {
     "get": "gets",
     "say": "says",
     "reach": "reaches",
+    "screen": "screens",
+    "stand": "stands",
 }
 
 
@@ -38,7 +40,17 @@ def tally(n: float, of: str) -> str:
     >>> tally(1, "visits")
     '1 visit'
     """
-    words = of.split()
-    if n == 1:
-        words = [_OF_ONE.get(word, word.removesuffix("s")) for word in words]
-    return " ".join([f"{n:,.0f}", *words])
+    return f"{n:,.0f} {agree(n, of)}"
+
+
+def agree(n: float, of: str) -> str:
+    """Return the words of `tally` alone, for a number that is shown otherwise.
+
+    Examples
+    --------
+    >>> [f"{n:g} {agree(n, 'people a month')}" for n in (1.0, 1.5)]
+    ['1 person a month', '1.5 people a month']
+    """
+    if n != 1:
+        return of
+    return " ".join(_OF_ONE.get(word, word.removesuffix("s")) for word in of.split())

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 import pandera.pandas as pa
 
+from cohorts.counting import tally
 from cohorts.schema import TABLES
 from cohorts.schema.meanings import COVARIATES, MEANINGS, SUFFIXES
 
@@ -46,7 +47,7 @@ def format_dictionary(dictionary: Mapping[str, Any]) -> str:
     parts = ["# Data dictionary\n"]
     for name, table in dictionary.items():
         parts.append(f"## {name}\n")
-        said = [f"{table['n_rows']} rows"]
+        said = [tally(table["n_rows"], "rows")]
         said += [f"filled by `{table['command']}`"] if table["command"] else []
         said += [f"one row for each {', '.join(table['key'])}"] if table["key"] else []
         parts.append("; ".join(said) + ".\n")

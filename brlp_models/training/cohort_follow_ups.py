@@ -37,6 +37,7 @@ from brlp_models.training.stages.latent_loss import find_near_medial_temporal
 from brlp_models.training.stages.timed_pair import TimedPair
 from brlp_models.training.tissues import TISSUES
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 
 TrainedName = Literal["deformation"] | LatentName
 Settings = DeformationSettings | LatentSettings
@@ -230,7 +231,7 @@ def _render_card(config: DeformationConfig | LatentConfig, n_pairs: int, setting
         "",
         "- Makes the scan of any later time from the baseline scan.",
         f"- {config.provenance}",
-        f"- Learned from {n_pairs} pairs of scans of {config.n_people} people, in "
+        f"- Learned from {n_pairs} pairs of scans of {tally(config.n_people, 'people')}, in "
         f"{settings.loop.steps} steps of {settings.batch_size}.",
     ]
     return "\n".join(lines) + "\n"

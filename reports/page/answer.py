@@ -15,6 +15,7 @@ from reports.page.formats import (
     show_money,
     show_number,
     show_size,
+    show_tally,
     show_text,
 )
 from reports.page.gather import StudyFacts
@@ -142,7 +143,7 @@ def _saving_sentence(choice: CheapestChoice) -> str:
 
 def _screening_sentence(choice: CheapestChoice, currency: str, *, tells_months: bool = True) -> str:
     trial = choice.trial
-    parts = [f"{show_size(trial['n_to_screen'])} people must be screened"]
+    parts = [show_tally(trial["n_to_screen"], "people must be screened", show_size)]
     parts[0] += _scaled(choice, "n_to_screen", show_size)
     if not is_blank(trial["cost"]) and trial["cost"] > 0:
         interval = "" if choice.proposal else _bracket(_cost_interval(choice.best))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cohorts.counting import agree
 from cohorts.identifiers import show_plainly
 from reports.figures.labels import fraction_label, percent
 
@@ -42,6 +43,18 @@ def show_count(value: Any) -> str:
 def show_size(value: Any) -> str:
     """Return a sample size, rounded up: 50.2 people are `51`."""
     return MISSING if is_blank(value) else f"{ceil(value - 1e-9):,}".replace("-", "\u2212")
+
+
+def show_tally(value: Any, of: str, form: Format = show_count) -> str:
+    """Return a number with what is counted, in the singular where one is shown.
+
+    Examples
+    --------
+    >>> show_tally(0.6, "people are eligible"), show_tally(0.6, "people", show_size)
+    ('1 person is eligible', '1 person')
+    """
+    shown = form(value)
+    return f"{shown} {agree(1 if shown == '1' else 0, of)}"
 
 
 def show_number(value: Any, *, digits: int = 3) -> str:

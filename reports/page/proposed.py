@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cohorts.counting import agree
 from cohorts.schema import BREAK_EVEN
 from reports.figures.labels import strategy_words
 from reports.page.choice import REFERENCE, CheapestChoice, primary_analysis
@@ -17,6 +18,7 @@ from reports.page.formats import (
     show_number,
     show_share,
     show_size,
+    show_tally,
     show_text,
 )
 from reports.page.gather import StudyFacts
@@ -80,18 +82,22 @@ def are_outcomes_assumed(facts: StudyFacts) -> bool:
 
 def describe_outcomes(facts: StudyFacts, choice: CheapestChoice) -> str:
     """Return where outcomes come from, and how many people stand for those to be enrolled."""
-    people = f"{show_count((choice.proposal or {})['pool_size'])} people"
+    n_people = (choice.proposal or {})["pool_size"]
+    people = show_tally(n_people, "people")
     kind = facts.config(facts.writers["sample_sizes"]).get("outcomes", "")
     if kind in _WEIGHTED and facts.has("archive_balance"):
         people += ", counted by heads before they are weighted,"
-    stand = f"{people} stand for those who would be enrolled."
+    stand = f"{people} {agree(n_people, 'stand')} for those who would be enrolled."
     source = OUTCOMES.get(kind)
     if source is None:
         return stand
     balance = facts.tables.get("archive_balance")
     n_archive = "" if balance is None else show_count(balance["n_archive"].iloc[0])
-    tested = f"measured on the {n_archive} people of an archive beyond each cut-off"
-    said = source.format(n=n_archive, source=tested if n_archive else "assumed, not measured")
+    tested = "assumed, not measured"
+    if balance is not None:
+        theirs = show_tally(balance["n_archive"].iloc[0], "people")
+        tested = f"measured on the {theirs} of an archive beyond each cut-off"
+    said = source.format(n=n_archive, source=tested)
     return f"{said}." if kind == "assumed" else " ".join(f"{said}; {stand}".split())
 
 
@@ -186,12 +192,7 @@ def show_amount(choice: CheapestChoice, currency: str) -> Format:
     """Return how what is to be small is shown: money, or people in the control arm."""
     if choice.by == "cost":
         return lambda value: show_money(value, currency)
-    return lambda value: f"{_count_people(value)} in the control arm"
-
-
-def _count_people(value: float) -> str:
-    size = show_size(value)
-    return f"{size} {'person' if size == '1' else 'people'}"
+    return lambda value: f"{show_tally(value, 'people', show_size)} in the control arm"
 
 
 def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import duckdb
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.files.atomic import compute_sha256
 from cohorts.schema import TABLES
 from reports.store import queries
@@ -118,7 +119,11 @@ def _judge_table(
         return "changed", "the run is said to have written a table that no study has"
     if is_pruned:
         n_rows = _count(connection, table, run_id)
-        return ("changed", f"{n_rows} rows of a pruned table") if n_rows else ("holds", "pruned")
+        return (
+            ("changed", f"{tally(n_rows, 'rows')} of a pruned table")
+            if n_rows
+            else ("holds", "pruned")
+        )
     # before there was a chain, tables had shorter checksums
     digest = digest_rows if len(recorded) == _SHA256_LENGTH else checksum_rows
     if digest(connection, table, run_id, list(row["column_names"])) != recorded:
@@ -146,7 +151,7 @@ def _read_rest(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
                 "table",
                 table,
                 "changed",
-                f"{n_rows} rows that no run has written",
+                f"{tally(n_rows, 'rows')} that no run has written",
             )
             for run_id, n_rows in strays.fetchall()
         ]

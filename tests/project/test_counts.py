@@ -4,20 +4,29 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from cohorts.counting import tally
+from cohorts.counting import agree, tally
+from reports.page.formats import MISSING, show_size, show_tally
 
 ROOT = Path(__file__).parents[2]
 NOUNS = re.compile(r" (people|visits|rows|volumes|scans|sites|sessions)\b")
 LIMIT = re.compile(r"_?[A-Z][A-Z_]+")
-WORDS = {"what", "word", "self.name", "path.name", "group.role", "purpose"}
-"""What is no number."""
+WORDS = {
+    *("what", "word", "self.name", "path.name", "group.role", "purpose", "people", "span"),
+    "needed",
+    *("show_size(whole['expected_n'])", "show_count(best['n_treatment'])", "first['n_treatment']"),
+}
+"""What is no number, the last of several, or never one."""
 
 
 def test_one_is_told_in_the_singular() -> None:
     assert tally(1, "people have") == "1 person has"
     assert tally(1, "values are no numbers") == "1 value is no number"
+    assert agree(1.0, "people a month") == "person a month"
+    assert show_tally(0.6, "people have", show_size) == "1 person has"
+    assert show_tally(np.nan, "people") == f"{MISSING} people"
     assert [tally(n, "visits") for n in (0, 1, 2)] == ["0 visits", "1 visit", "2 visits"]
 
 
@@ -38,9 +47,7 @@ def list_bare(tree: ast.AST) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "package", ["trialsim/finished", "trialsim/study/trials", "trialsim/twins", "cohorts/sources"]
-)
+@pytest.mark.parametrize("package", ["brlp_models", "cohorts", "reports", "trialsim"])
 def test_no_sentence_puts_a_plural_behind_a_bare_number(package: str) -> None:
     found = {
         str(path): list_bare(ast.parse(path.read_text(encoding="utf-8")))

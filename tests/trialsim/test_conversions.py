@@ -171,7 +171,7 @@ BAD = [
         lambda: conversion_enrichment(
             [9, 9], [1, 1], [1.0], [0.5], hazard_ratio=0.7, accrual_months=1, followup_months=9
         ),
-        "needs a score, got 1 scores of 2 people",
+        "needs a score, got 1 score of 2 people",
     ),
     (
         lambda: conversion_enrichment([9, 8, 7], [1, 1, 0], [3, 2, 1], [0.1], **_FOLLOWED),

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from scipy import special, stats
 
-from cohorts.counting import tally
+from cohorts.counting import agree, tally
 from trialsim.accrual.plan import AccrualPlan
 from trialsim.errors import DesignError
 from trialsim.whole_people import count_entering
@@ -84,12 +84,11 @@ def forecast_enrollment(
     """
     share = fraction_enrolled * (1 - plan.failure_rate)
     if _compute_chance(plan, n_enrolled, share, _LONGEST) < _ENDS[1]:
+        rate = plan.screened_per_site_per_month
         raise DesignError(
-            f"With {tally(plan.sites, 'sites')} that screen "
-            f"{plan.screened_per_site_per_month:g} people a "
-            f"month each, {tally(n_enrolled, 'people')} at {share:.3g} of those screened "
-            "are not enrolled "
-            f"within {_LONGEST / 12:.0f} years."
+            f"With {tally(plan.sites, 'sites that screen')} {rate:g} "
+            f"{agree(rate, 'people a month')} each, {tally(n_enrolled, 'people')} at {share:.3g} "
+            f"of those screened are not enrolled within {_LONGEST / 12:.0f} years."
         )
     low, high = (
         _find_month(plan, n_enrolled, share, chance) + plan.screening_months for chance in _ENDS

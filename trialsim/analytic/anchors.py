@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.entrances import entrance
 from trialsim.analytic.binary import binary_enrichment
 from trialsim.analytic.correlation import ar1
@@ -115,7 +116,7 @@ def _inflation(n_visits: int, dropout: float, first_last: float, expected: float
     rho = first_last ** (1 / (n_visits - 1))
     retention = [1 - dropout * visit / (n_visits - 1) for visit in range(n_visits)]
     return Anchor(
-        f"MMRM variance inflation, {n_visits} visits, drop-out {dropout}, "
+        f"MMRM variance inflation, {tally(n_visits, 'visits')}, drop-out {dropout}, "
         f"first-last correlation {first_last}",
         _LU,
         expected,

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from cohorts.counting import tally
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import (
     ANY,
@@ -249,8 +250,8 @@ def conversion_enrichment(
     scores = np.asarray(score, dtype=float)
     if scores.shape != time.shape:
         raise DesignError(
-            f"Every person of the archive needs a score, got {scores.size} scores of {time.size} "
-            "people."
+            f"Every person of the archive needs a score, got {tally(scores.size, 'scores')} of "
+            f"{tally(time.size, 'people')}."
         )
     if not len(fractions_enrolled):
         raise DesignError("fractions_enrolled must list at least one share, got none.")

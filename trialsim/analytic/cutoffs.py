@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cohorts.counting import tally
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
@@ -100,8 +101,8 @@ def count_of_archive(fraction_enrolled: float, n_people: int) -> int:
     count = count_selected(fraction_enrolled, n_people)
     if fraction_enrolled * n_people < 0.5:
         raise DesignError(
-            f"A fraction of {fraction_enrolled:g} is nobody of the archive's {n_people} people: "
-            "enroll more, or bring a larger archive."
+            f"A fraction of {fraction_enrolled:g} is nobody of the archive's "
+            f"{tally(n_people, 'people')}: enroll more, or bring a larger archive."
         )
     return count
 

@@ -105,7 +105,8 @@ def refuse_too_many(n_people: float) -> None:
         Where it is one.
     """
     if not n_people <= MOST_PEOPLE:
+        needed = f"{n_people:.3g}"
         raise DesignError(
-            f"An arm would need {n_people:.3g} people, more than there are: the effect is too "
-            "small beside its spread."
+            f"An arm would need {needed} people, more than there are: the effect is too small "
+            "beside its spread."
         )

@@ -43,7 +43,7 @@ def describe_halving(found: Halving, n_screened: int, n_archive: int) -> list[st
         People that there are.
     """
     ways = [
-        f"{wanted:,.0f} people {whom} in place of {there:,}"
+        f"{tally(wanted, 'people')} {whom} in place of {there:,}"
         for wanted, whom, there in (
             (found.n_screened, "screened", n_screened),
             (found.n_archive, "in the archive", n_archive),

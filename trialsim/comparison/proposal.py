@@ -188,18 +188,18 @@ def _describe_repeat(share: float, n_screened: int, *, has_archive: bool) -> str
 
 def _tell_small_pool(pool: Pool, errors: SizeErrors) -> str:
     """Return how few people stand for those enrolled, and of which group more would help."""
-    people = f"{pool.effective_size:.0f} people"
+    people = tally(round(pool.effective_size), "people")
     if pool.is_weighted:
         people = f"{pool.effective_size:.0f} effective people ({pool.n_people} heads, weighted)"
     short = SMALL_POOL / pool.effective_size
     if errors.n_archive:
         # with more people screened the cut-off would lie where it does, and no more beyond it
         wanted = (
-            f"an archive of about {np.ceil(short * errors.n_archive):.0f} people in place of "
+            f"an archive of about {tally(np.ceil(short * errors.n_archive), 'people')} in place of "
             f"{errors.n_archive}"
         )
     else:
-        wanted = f"{np.ceil(short * errors.n_screened - 1e-6):.0f} people screened"
+        wanted = tally(np.ceil(short * errors.n_screened - 1e-6), "people screened")
     return (
         f"Only {people} stand for those who would be enrolled; {wanted} would give the "
         f"{SMALL_POOL} that a size needs."

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cohorts.counting import tally
 from cohorts.visits import WINDOW_MONTHS
 from trialsim.analytic.cutoffs import find_cutoffs
 from trialsim.errors import DesignError
@@ -109,8 +110,8 @@ class FastProgressorDefinition:
             fast[tied[np.argsort(names)][: count - fast.sum()]] = True
         if not fast.any() or fast.all():
             raise DesignError(
-                f"The definition '{self.text}' makes {int(fast.sum())} of {fast.size} people fast "
-                "progressors; it must part them."
+                f"The definition '{self.text}' makes {int(fast.sum())} of "
+                f"{tally(fast.size, 'people')} fast progressors; it must part them."
             )
         return np.asarray(fast)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from cohorts.counting import tally
 from trialsim.analysis.result import Floats
 from trialsim.analytic.cutoffs import count_selected, find_cutoffs
 from trialsim.comparison.candidates import EVERYONE, Candidate, list_candidates
@@ -246,8 +247,8 @@ def fit_everyone(screened: Screened, design: TrialDesign, rng: np.random.Generat
 def _fit(pool: Pool, design: TrialDesign, name: str) -> GrowthModel:
     if pool.effective_size < FEWEST - 0.5:
         raise DesignError(
-            f"{name}: {pool.effective_size:.0f} people say too little to be searched over; at "
-            f"least {FEWEST} are needed."
+            f"{name}: {tally(round(pool.effective_size), 'people say')} too little to be searched "
+            f"over; at least {FEWEST} are needed."
         )
     return fit_growth_model(pool, design.times)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from cohorts.counting import tally
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, NOT_NEGATIVE, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray, count_whole
@@ -293,8 +294,8 @@ class _Planner:
         low, high = self._bracket()
         if excess(np.log(low)) > 0:
             raise DesignError(
-                f"{low:.0f} people reach the power before the look at month {self.looks[-1]:g}: "
-                "plan earlier looks."
+                f"{tally(round(low), 'people reach')} the power before the look at month "
+                f"{self.looks[-1]:g}: plan earlier looks."
             )
         return float(np.exp(optimize.brentq(excess, np.log(low), np.log(high), xtol=1e-10)))
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cohorts.counting import tally
 from trialsim.cli.answering.printing import print_table
 from trialsim.cli.asking.recording import DEFAULT_STUDY, JsonOption
 from trialsim.cli.study.keeping import StudyArgument
@@ -32,7 +33,8 @@ def prune(
     print_table(going, as_json=as_json)
     after = study.stat().st_size
     typer.echo(
-        f"{going['n_rows'].sum():,} rows dropped; {before / 1e6:.1f} MB are {after / 1e6:.1f} MB.",
+        f"{tally(going['n_rows'].sum(), 'rows')} dropped; "
+        f"{before / 1e6:.1f} MB are {after / 1e6:.1f} MB.",
         err=True,
     )
 

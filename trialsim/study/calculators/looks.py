@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import tally
 from trialsim import __version__
 from trialsim.analytic import (
     GroupSequentialDesign,
@@ -140,7 +141,7 @@ class PlannedLooks:
                 f"{share.of_maximum:.1%} of the maximum, {share.of_fixed:.1%} of one analysis"
                 f"{self._expect(effect)}."
             )
-        people = "." if self.plan is None else f"; {self.plan.n_total:.0f} people."
+        people = "." if self.plan is None else f"; {tally(round(self.plan.n_total), 'people')}."
         inflation, drift = self.design.inflation_factor, self.design.drift
         return [*sentences, f"Inflation {inflation:.4f}, drift {drift:.4f}{people}"]
 
@@ -190,7 +191,7 @@ class PlannedLooks:
             return ""
         table = self.plan.tabulate_expectations()
         row = table[table["effect"] == effect].iloc[0]
-        return f", {row['expected_n']:.0f} people, {row['expected_months']:.1f} months"
+        return f", {tally(round(row['expected_n']), 'people')}, {row['expected_months']:.1f} months"
 
 
 def plan_sequential(

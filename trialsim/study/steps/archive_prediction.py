@@ -7,6 +7,7 @@ was trained on is no such person: it has seen their outcomes.
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.schema import TABLES
 from reports.store.run import Run
 from trialsim.enrichment.screening import AUXILIARY
@@ -112,8 +113,8 @@ def refuse_training_people(job: Job, people: list[str]) -> None:
     seen = find_training_people(job.model_folder, people)
     if seen:
         raise DesignError(
-            f"The model {job.model_config.name} was trained on {len(seen)} of the {len(people)} "
-            f"people of the archive (first: {seen[0]}), whose outcomes its predictions have seen: "
-            "leave them out of the archive, train without them, or give predictions that were "
-            "cross-fitted (selection.predictions)."
+            f"The model {job.model_config.name} was trained on {len(seen)} of the "
+            f"{tally(len(people), 'people')} of the archive (first: {seen[0]}), whose outcomes "
+            "its predictions have seen: leave them out of the archive, train without them, or give "
+            "predictions that were cross-fitted (selection.predictions)."
         )

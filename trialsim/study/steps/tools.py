@@ -246,7 +246,8 @@ def settle(section: CohortSection, notes: list[str], cohorts: Mapping[str, Cohor
     for (source, reference), rows in fitted.groupby(["source", "reference_source"]):
         notes.append(
             f"Volumes of {last} by {source} were brought to {reference} ({section.harmonize}, "
-            f"{rows['n_people'].min()} people or more for each of {tally(len(rows), 'regions')})."
+            f"{tally(rows['n_people'].min(), 'people')} or more for each of "
+            f"{tally(len(rows), 'regions')})."
         )
     return harmonize(cohorts[last], fitted, by=by)
 

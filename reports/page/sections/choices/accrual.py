@@ -1,10 +1,18 @@
 """When the trial of each choice is full, and when its last person is seen last."""
 
+from cohorts.counting import agree
 from reports.figures.labels import strategy_label
 from reports.page.choice import primary_analysis
 from reports.page.columns import ColumnRule, build_table, number, with_interval, words
 from reports.page.content import Table
-from reports.page.formats import Format, show_count, show_fraction, show_interval, show_number
+from reports.page.formats import (
+    Format,
+    show_count,
+    show_fraction,
+    show_interval,
+    show_number,
+    show_tally,
+)
 from reports.page.gather import StudyFacts
 
 _TABLE = "accrual"
@@ -24,9 +32,10 @@ def describe_accrual(facts: StudyFacts) -> Table:
         _expect("months_to_last_visit", "Months to the last visit", show_number),
     ]
     asked = facts.describe(_TABLE)
+    rate = asked.screened_per_site_per_month or 0
     note = (
-        f"{show_count(asked.sites)} sites that screen {asked.screened_per_site_per_month or 0:g} "
-        "people a month each on average, at rates "
+        f"{show_tally(asked.sites, 'sites that screen')} {rate:g} "
+        f"{agree(rate, 'people a month')} each on average, at rates "
         "that differ between sites (Poisson-gamma). The intervals are those of screening, for a "
         "size that is decided; the numbers to screen include those who fail for other reasons."
     )

@@ -15,6 +15,7 @@ from reports.page.formats import (
     show_number,
     show_share,
     show_size,
+    show_tally,
 )
 from reports.page.gather import StudyFacts
 from reports.page.units import show_unit
@@ -81,7 +82,7 @@ def _summarize(facts: StudyFacts, looks: pd.DataFrame, expected: pd.DataFrame) -
     enrolled = looks["n_enrolled"].iloc[0] / looks["n_enrolled"].iloc[-1]
     text = (
         f"Of {_name(looks.iloc[0])}: {len(looks)} analyses, at most "
-        f"{show_size(whole['maximum_n'])} people and "
+        f"{show_tally(whole['maximum_n'], 'people', show_size)} and "
         f"{show_number(whole['maximum_months'])} months. "
         f"The trial stops before its last look with a probability of {show_share(stops['none'])} "
         f"without an effect and {show_share(stops['whole'])} with the whole one; on average it "
@@ -106,9 +107,9 @@ def _summarize(facts: StudyFacts, looks: pd.DataFrame, expected: pd.DataFrame) -
     completers = looks["n_completers"].iloc[0]
     if completers < 2 * _FEWEST:
         text += (
-            f" At the first look only {show_size(completers)} people of both arms have had their "
-            f"last visit: the type I error over looks was checked from {_FEWEST} an arm on; look "
-            "later."
+            f" At the first look only {show_tally(completers, 'people have', show_size)} had "
+            "the last visit, in both arms together: the type I error over looks was checked from "
+            f"{_FEWEST} an arm on; look later."
         )
     return Paragraph(text, facts.sources(_LOOKS, _EXPECTED))
 

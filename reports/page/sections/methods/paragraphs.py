@@ -16,6 +16,7 @@ from reports.page.formats import (
     show_number,
     show_share,
     show_size,
+    show_tally,
     show_text,
 )
 from reports.page.gather import StudyFacts
@@ -54,8 +55,8 @@ def _sample_size(facts: StudyFacts, choice: CheapestChoice) -> list[str]:
     sentences = [
         f"A total of {total} participants ({describe_size(trial)}; {sure}) "
         f"gives {show_fraction(best['target_power'])} power {_error(facts)}.",
-        f"Participants are {describe_group(best)}: {show_size(trial['n_to_screen'])} people have "
-        "to be screened.",
+        f"Participants are {describe_group(best)}: "
+        f"{show_tally(trial['n_to_screen'], 'people have', show_size)} to be screened.",
     ]
     if choice.is_enriched and reference is not None:
         sentences.append(

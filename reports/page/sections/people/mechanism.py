@@ -3,13 +3,14 @@
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
 from cohorts.schema import order_diagnoses
 from reports.figures import count_cohort, plot_cohort_overview
 from reports.figures.cohort import count_sexes, list_panels, name_sex
 from reports.page.columns import build_facts, build_table, number, words
 from reports.page.content import Block, Paragraph, Picture, Section, Table
 from reports.page.description import StudyDescription
-from reports.page.formats import show_count, show_number, show_share, show_text
+from reports.page.formats import show_count, show_number, show_share, show_tally, show_text
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
 from reports.page.sections.gaps import describe_gap, show_setting
@@ -163,7 +164,7 @@ def describe_sites(asked: StudyDescription) -> str:
     effect = {"fixed": "a fixed effect of each site", "random": "a random effect of the site"}
     seen = effect.get(asked.sites_effect or "", "no effect of sites")
     return (
-        f"People are at {show_count(asked.sites_n)} sites of equal size{differ}; they are "
+        f"People are at {show_tally(asked.sites_n, 'sites')} of equal size{differ}; they are "
         f"randomized {drawn}, and the analysis has {seen}."
     )
 
@@ -211,7 +212,7 @@ def _overview(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     picture = Picture(
         "cohort-overview",
         f"The cohort: {shown}{left_out}{f'; too few to show: {absent}' if absent else ''}",
-        f"Histograms of {len(people):,} people: {shown}.",
+        f"Histograms of {tally(len(people), 'people')}: {shown}.",
         plot_cohort_overview(counts),
         {"cohort-overview": counts},
         facts.sources("participants", "visits"),
@@ -238,7 +239,7 @@ def _pools(facts: StudyFacts) -> list[Block]:
     ]
     if sizes.min() < _SMALL_POOL:
         text = (
-            f"The smallest pool has {show_count(sizes.min())} people{heads}, fewer than "
+            f"The smallest pool has {show_tally(sizes.min(), 'people')}{heads}, fewer than "
             f"{_SMALL_POOL}: power at that fraction rests on few trajectories."
         )
         blocks.append(Paragraph(text, sources, is_warning=True))

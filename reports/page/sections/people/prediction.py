@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cohorts.counting import tally
 from reports.figures import plot_capture_rates, plot_predicted_versus_observed
 from reports.figures.labels import covariate_label, label_text, strategy_label
 from reports.page.columns import build_table, number, with_interval, words
@@ -11,6 +12,7 @@ from reports.page.formats import (
     show_decimals,
     show_p_value,
     show_share,
+    show_tally,
     show_text,
 )
 from reports.page.gather import StudyFacts
@@ -83,8 +85,8 @@ def _performance(facts: StudyFacts, privacy: Privacy) -> list[Block]:
         note += " Nobody screened was followed: all are people of the archive."
     blocks: list[Block] = []
     if whole.any():
-        n_judged = show_count(table.loc[whole, "n"].max())
-        title = f"Measures of prediction in {n_judged} people{of_whom}"
+        judged = show_tally(table.loc[whole, "n"].max(), "people")
+        title = f"Measures of prediction in {judged}{of_whom}"
         blocks.append(_measures(facts, table[whole], title=title, note=note))
     if not whole.all():
         n_people = int(table.loc[whole, "n"].max()) if whole.any() else 0
@@ -143,8 +145,8 @@ def _subgroups(facts: StudyFacts, rows: pd.DataFrame, n_people: int, privacy: Pr
     )["n"]
     small = lines.transform(hide).astype(bool).to_numpy()
     note = (
-        f"Subgroups of fewer than {privacy.least} people are left out, and others of their "
-        "kind that would give them away."
+        f"Subgroups of fewer than {tally(privacy.least, 'people')} are left out, and others of "
+        "their kind that would give them away."
         if any(small)
         else ""
     )
@@ -212,7 +214,7 @@ def _capture(facts: StudyFacts) -> list[Block]:
         )
     middle = sorted(set(table["n_selected"]))[table["n_selected"].nunique() // 2]
     shown = table[table["n_selected"] == middle]
-    title = f"Capture rates with {show_count(middle)} people{of_whom} selected"
+    title = f"Capture rates with {show_tally(middle, 'people')}{of_whom} selected"
     return [*blocks, build_capture_rates(facts, shown, title=title)]
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from cohorts.counting import tally
 from reports.figures import plot_group_differences, plot_screening_flow
 from reports.figures.labels import covariate_label, percent, strategy_label
 from reports.page.choice import choose
@@ -18,6 +19,7 @@ from reports.page.formats import (
     show_fraction,
     show_number,
     show_share,
+    show_tally,
     show_text,
 )
 from reports.page.gather import StudyFacts
@@ -106,7 +108,7 @@ def _flow(facts: StudyFacts, privacy: Privacy) -> Block:
     if privacy.hides(flow["n_failed"].sum()):
         # the number screened would give it away
         text = (
-            f"{show_count(last['n_remaining'])} people are eligible; "
+            f"{show_tally(last['n_remaining'], 'people are')} eligible; "
             f"{privacy.show_people(flow['n_failed'].sum())} of those screened did not meet a "
             "criterion."
         )
@@ -116,7 +118,7 @@ def _flow(facts: StudyFacts, privacy: Privacy) -> Block:
     return Picture(
         "screening-flow",
         "Flow of screening",
-        f"{show_count(first['n_entering'])} people screened, "
+        f"{show_tally(first['n_entering'], 'people')} screened, "
         f"{show_count(flow['n_failed'].sum())} did not meet a criterion, "
         f"{show_count(last['n_remaining'])} eligible.",
         plot_screening_flow(flow, enrolled=_enrolled(facts), smallest=privacy.least),
@@ -164,7 +166,7 @@ def _counts(facts: StudyFacts, privacy: Privacy) -> Table:
     counts = facts.ask(queries.SELECTED_COUNTS, "selections")
     wide = counts.pivot_table(index="fraction_enrolled", columns="strategy", values="n_selected")
     names = facts.order_strategies(wide.columns.to_frame(index=False))["strategy"]
-    note = f"Of {show_count(counts['n_ranked'].max())} people ranked."
+    note = f"Of {show_tally(counts['n_ranked'].max(), 'people')} ranked."
     if len(wide) > _MOST_FRACTIONS:
         places = np.linspace(0, len(wide) - 1, _MOST_FRACTIONS).round().astype(int)
         note += f" {_MOST_FRACTIONS} of {len(wide)} fractions; the study file holds the others."
@@ -187,7 +189,7 @@ def _people(facts: StudyFacts, n_listed: int) -> list[Block]:
     values = [choice.best["strategy"], choice.best["fraction_enrolled"], n_listed]
     people = facts.study.query(queries.SELECTED_PEOPLE, [facts.writers["selections"], *values])
     rules = [number("rank", "Rank", show_count), words("participant_id", "Participant", show_text)]
-    title = f"The first {len(people)} people of {describe_group(choice.best)}"
+    title = f"The first {tally(len(people), 'people')} of {describe_group(choice.best)}"
     return [build_table(people, rules, title=title, sources=facts.sources("selections"))]
 
 
@@ -201,9 +203,8 @@ def _differences(facts: StudyFacts, privacy: Privacy) -> list[Block]:
         hidden = find_small_levels(rows, counts, privacy)
         rows = rows.assign(**{name: rows[name].mask(hidden) for name in _OF_GROUPS})
         if hidden.any():
-            note = (
-                f"A dash: shares of a category that would count fewer than {privacy.least} people."
-            )
+            least = tally(privacy.least, "people")
+            note = f"A dash: shares of a category that would count fewer than {least}."
     sources = facts.sources("group_differences")
     rules = [
         words("covariate", "Covariate", covariate_label),
