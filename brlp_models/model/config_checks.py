@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cohorts.identifiers import find_fault
 from cohorts.schema import SIDES
 
 if TYPE_CHECKING:
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 CHANNELS: Final = ("T1w", "FLAIR", "T2w", "PDw", "T2starw")
 """The contrasts that a scan may have, as BIDS calls them."""
+
+_SCALES: Final = (1e-6, 1e6)
+_GAINS: Final = (0.01, 100.0)
+
+_OF_REGIONS: Final = ("volume:", "baseline:", "change:")
+"""What the names of context entries of a region begin with."""
 
 AUXILIARY: Final = ("one_visit", "several_visits")
 """The groups of people that auxiliary models are for."""
@@ -27,6 +34,7 @@ def find_misfits(config: "ModelConfig") -> list[str]:
     return [
         *_grid_problems(config),
         *_range_problems(config),
+        *_scale_problems(config),
         *_file_problems(config),
         *_channel_problems(config),
         *_network_problems(config),
@@ -92,6 +100,24 @@ def _range_problems(config: "ModelConfig") -> list[str]:
     return problems
 
 
+def _scale_problems(config: "ModelConfig") -> list[str]:
+    # beyond these, what is multiplied or divided by them overflows or is nothing
+    scales = {"latent_scale": config.latent_scale, "residual_scale": config.residual_scale}
+    if config.refiner is not None:
+        scales["refiner.change_scale"] = config.refiner.change_scale
+    limits = {name: (scale, *_SCALES) for name, scale in scales.items()}
+    limits |= {
+        f"{where}volume_gain.{region}": (gain, *_GAINS)
+        for where, part in _list_parts(config).items()
+        for region, gain in part.volume_gain.items()
+    }
+    return [
+        f"{name} must lie from {low:g} to {high:g}, got {value:g}"
+        for name, (value, low, high) in limits.items()
+        if not low <= value <= high
+    ]
+
+
 def _file_problems(config: "ModelConfig") -> list[str]:
     problems = []
     for group, name in config.auxiliary.items():
@@ -152,7 +178,7 @@ def _network_problems(config: "ModelConfig") -> list[str]:
 
 def _context_problems(config: "ModelConfig") -> list[str]:
     names = [entry.name for entry in config.context]
-    problems = []
+    problems = ["context names an entry of no name"] if "" in names else []
     if len(set(names)) != len(names):
         problems.append(f"context names must be distinct, got {names}")
     if config.unet.get("cross_attention_dim") != len(names):
@@ -165,9 +191,31 @@ def _context_problems(config: "ModelConfig") -> list[str]:
 
 def _name_problems(config: "ModelConfig") -> list[str]:
     # it stands in every table, file and sentence of the model
-    if config.name.strip() and config.name.isprintable():
-        return []
-    return [f"name must be one line of visible characters, got {config.name!r}"]
+    if not config.name.strip() or not config.name.isprintable():
+        return [f"name must be one line of visible characters, got {config.name!r}"]
+    problems = [f"name is {config.name!r}: {fault}" for fault in [find_fault(config.name)] if fault]
+    regions = {
+        f"context entry {entry.name!r}": entry.name.partition(":")[2]
+        for entry in config.context
+        if entry.name.startswith(_OF_REGIONS)
+    }
+    for where, part in _list_parts(config).items():
+        named = (part.volume_gain, part.shown_weight, part.volume_error, part.draw_sd)
+        all_regions = dict.fromkeys((*part.regions, *(name for one in named for name in one)))
+        regions |= {f"{where}region {name!r}": name for name in all_regions}
+    if config.segmenter is not None:
+        regions |= {f"segmenter.labels, {name!r}": name for name in config.segmenter.labels}
+    return problems + [
+        f"{where} names a region that cannot be: {fault}"
+        for where, name in regions.items()
+        if (fault := find_fault(name))
+    ]
+
+
+def _list_parts(config: "ModelConfig") -> dict[str, "ModelConfig | Calibration"]:
+    """Return what holds measures of regions, by what their keys begin with."""
+    parts: dict[str, ModelConfig | Calibration] = {"": config}
+    return parts | {f"calibrations.{who}.": found for who, found in config.calibrations.items()}
 
 
 def _region_problems(config: "ModelConfig") -> list[str]:
@@ -184,9 +232,7 @@ def _region_problems(config: "ModelConfig") -> list[str]:
         for region in dict.fromkeys(regions)
         if regions.count(region) > 1
     ]
-    parts: dict[str, ModelConfig | Calibration] = {"": config}
-    parts |= {f"calibrations.{who}.": found for who, found in config.calibrations.items()}
-    for where, part in parts.items():
+    for where, part in _list_parts(config).items():
         measured = part.gain_measurement
         problems += [
             f"{where}gain_measurement.intervals lacks {region}, which {where}volume_gain names"

@@ -87,6 +87,30 @@ def test_controlnet_takes_the_unets_arguments(tiny_config: ModelConfig) -> None:
         ),
         ({"segmenter": {**SEGMENTER, "label_ids": [0, 17, 17, 4]}}, "label_ids must be distinct"),
         ({"context": [{"name": "age"}]}, "range = "),
+        *(
+            ({"context": [{"name": name, "range": [0, 1]}]}, f"context entry '{name}' names a reg")
+            for name in ("volume:", "change:../x", "baseline: ")
+        ),
+        ({"context": [{"name": "", "range": [0, 1]}]}, "context names an entry of no name"),
+        ({"regions": ["hippocampus", "../x"]}, "region '../x' names a region that cannot be: it h"),
+        ({"shown_weight": {"a/b": 0.1}}, "region 'a/b' names a region that cannot be"),
+        (
+            {"segmenter": {**SEGMENTER, "labels": [*LABELS, "../x"]}},
+            r"segmenter.labels, '../x' names a region that cannot be",
+        ),
+        (
+            {"calibrations": {"a-1": {**REPORTED, "shown_weight": {"..": 0.1}}}},
+            "a-1.region '..' names",
+        ),
+        ({"name": "../x"}, "name is '../x': it has a part of a path"),
+        ({"name": "a/b"}, "name is 'a/b': it has a part of a path"),
+        ({"volume_gain": {"hippocampus": 1e-300}}, "hippocampus must lie from 0.01 to 100, got 1e"),
+        (
+            {"calibrations": {"a-1": {**REPORTED, "volume_gain": {"hippocampus": 1e300}}}},
+            r"a-1.volume_gain.hippocampus must lie from 0.01 to 100, got 1e\+300",
+        ),
+        ({"latent_scale": 1e-300}, r"latent_scale must lie from 1e-06 to 1e\+06, got 1e-300"),
+        ({"residual_scale": 1e300}, r"residual_scale must lie from 1e-06 to 1e\+06"),
         ({"context": [{"name": "sex", "coding": "categories"}]}, "categories"),
     ],
 )
