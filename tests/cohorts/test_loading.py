@@ -338,6 +338,28 @@ def test_names_of_later_times_and_of_what_became_of_people_reach_no_score(
     assert kept["gait"].tolist() == [3000] * 4
 
 
+@pytest.mark.parametrize("n_visits", [1, 2])
+def test_what_was_known_at_baseline_is_kept_as_its_note_says(n_visits: int, tmp_path: Path) -> None:
+    table = make_table().assign(walk_6m=400, falls_12m=1)
+    table.groupby("participant_id").head(n_visits).to_csv(tmp_path / "p.csv", index=False)
+    (note,) = [one for one in load_cohort(tmp_path / "p.csv").notes if "walk_6m, falls_12m" in one]
+    assert "One that was known at baseline, such as a walk of 6 minutes, is kept" in note
+    assert note.endswith("--map walk_6m=NAME.")
+    kept = load_cohort(tmp_path / "p.csv", column_map={"walk_6m": "walk", "falls_12m": "falls"})
+    assert {"walk", "falls"} <= {*kept.participants}
+
+
+def test_a_wave_that_is_none_is_kept_as_its_note_says(tmp_path: Path) -> None:
+    rows = "id,sex,dx,age,hippocampus_mm3,cdr_W2\na,F,CN,70,7000,1\nb,M,MCI,65,6500,2\n"
+    (tmp_path / "wide.csv").write_text(rows)
+    cohort = load_cohort(tmp_path / "wide.csv")
+    (note,) = [one for one in cohort.notes if "later wave" in one]
+    assert "cdr_W2. One that was known at baseline is kept under another name" in note
+    assert note.endswith("--map cdr_W2=NAME.")
+    kept = load_cohort(tmp_path / "wide.csv", column_map={"cdr_W2": "ward"}).participants
+    assert kept["ward"].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("column", ["last_diagnosis", "DX_m24", "final_dx", "dx_24m", "DX.y2"])
 def test_later_diagnosis_is_refused_as_the_baseline_one(column: str, tmp_path: Path) -> None:
     make_table().rename(columns={"diagnosis": column}).to_csv(tmp_path / "p.csv", index=False)

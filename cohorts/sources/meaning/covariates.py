@@ -50,8 +50,8 @@ def interpret_covariates(records: Records) -> None:
     if later:
         records.notes.append(
             f"Left out, because they tell what happened after baseline: "
-            f"{', '.join(join_names(later))}. --map {later[0]}=NAME would keep one under a name "
-            "that does not."
+            f"{', '.join(join_names(later))}. One that was known at baseline, such as a walk of 6 "
+            f"minutes, is kept under a name that tells of no later time: --map {later[0]}=NAME."
         )
     kept = [name for name in names if name not in set(later)]
     if not kept:

@@ -172,7 +172,8 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
             records.column_names |= {name: name for name in later}
             records.notes.append(
                 f"Left out, because their names end as those of a later wave: "
-                f"{', '.join(join_names(later))}."
+                f"{', '.join(join_names(later))}. One that was known at baseline is kept under "
+                f"another name: --map {later[0]}=NAME."
             )
         targets = {waves.get_stem(name) for name in stated.values()}
         standard = standardize_names(_list_own(frame), stated=targets, file=file)
