@@ -5,8 +5,9 @@ from typing import Final
 
 import pandas as pd
 
-from cohorts.files.atomic import write_file
+from cohorts.files.atomic import write_file_with
 
+_ROWS: Final = 50_000
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -21,10 +22,16 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
         If the place cannot be written, or the disk is full.
     """
     if path.suffix == ".parquet":
-        content = frame.to_parquet(index=False)
-    else:
-        content = neutralize_formulas(frame).to_csv(index=False).encode()
-    return write_file(path, content)
+        return write_file_with(path, lambda partial: frame.to_parquet(partial, index=False))
+    return write_file_with(path, lambda partial: _write_csv(frame, partial))
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write some rows after the others: text of all of them takes many times their memory."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for start in range(0, max(len(frame), 1), _ROWS):
+            rows = neutralize_formulas(frame.iloc[start : start + _ROWS])
+            rows.to_csv(file, index=False, header=start == 0)
 
 
 def neutralize_formulas(frame: pd.DataFrame) -> pd.DataFrame:

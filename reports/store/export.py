@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from cohorts.dictionary import describe_tables, format_dictionary
 from cohorts.files.atomic import write_folder
@@ -29,13 +29,16 @@ def write_study_tables(
     StorageError
         If the folder cannot be written.
     """
-    frames = {name: study.read(name) for name in study.tables()["table_name"]}
-    frames["runs"] = study.runs()
-    names = [f"{name}.{file_format}" for name in frames]
+    names = [*study.tables()["table_name"], "runs"]
+    dictionary: dict[str, Any] = {}
     with write_folder(folder) as partial:
-        for name, frame in zip(names, frames.values(), strict=True):
-            write_table(frame, partial / name)
-        dictionary = describe_tables(frames)
+        # one table at a time: those of a million people do not fit beside each other
+        for name in names:
+            frame = study.runs() if name == "runs" else study.read(name)
+            write_table(frame, partial / f"{name}.{file_format}")
+            dictionary |= describe_tables({name: frame})
+            del frame
         (partial / f"{DICTIONARY}.json").write_text(json.dumps(dictionary, indent=2) + "\n")
         (partial / f"{DICTIONARY}.md").write_text(format_dictionary(dictionary))
-    return [folder / name for name in (*names, f"{DICTIONARY}.json", f"{DICTIONARY}.md")]
+    files = (*(f"{name}.{file_format}" for name in names), f"{DICTIONARY}.json", f"{DICTIONARY}.md")
+    return [folder / name for name in files]

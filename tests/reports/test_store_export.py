@@ -1,6 +1,7 @@
 """Tables of a study as files that other programs read, and their integrity."""
 
 import json
+import weakref
 from pathlib import Path
 
 import duckdb
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cohorts.errors import TrialsimError
+from cohorts.files import table_files
 from cohorts.files.table_files import neutralize_formulas, write_table
 from reports.store.export import write_study_tables
 from reports.store.study import Study
@@ -49,6 +51,44 @@ def test_export_gives_every_table(study: Study, tmp_path: Path) -> None:
     assert said["age_years"]["unit"] == "years"
     assert "| site |" in as_markdown.read_text()
     assert pd.read_csv(tmp_path / "csv/participants.csv")["site"].tolist()[:2] == ["'=1+1", "plain"]
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 7])
+def test_a_table_is_written_some_rows_after_the_others(
+    n_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"=x": [f"+{i}" for i in range(n_rows)], "y": [0.1] * n_rows})
+    whole = neutralize_formulas(frame).to_csv(index=False)
+    held: list[int] = []
+    neutralize = table_files.neutralize_formulas
+    monkeypatch.setattr(
+        table_files, "neutralize_formulas", lambda rows: held.append(len(rows)) or neutralize(rows)
+    )
+    monkeypatch.setattr(table_files, "_ROWS", 3)
+    assert write_table(frame, tmp_path / "x.csv").read_text() == whole
+    assert max(held) <= 3
+    assert sum(held) == n_rows
+
+
+def test_an_export_holds_one_table_at_a_time(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_once(study, make_participants())
+    with study.run(command="x", config={}) as run:
+        flow = {"step": [1], "criterion": ["x"], "n_entering": [2], "n_failed": [1]}
+        run.write("screening_flow", pd.DataFrame({**flow, "n_remaining": [1]}))
+    held: list[weakref.ref[pd.DataFrame]] = []
+    read = Study.read
+
+    def watch(self: Study, table: str) -> pd.DataFrame:
+        assert [one for one in held if one() is not None] == []
+        frame = read(self, table)
+        held.append(weakref.ref(frame))
+        return frame
+
+    monkeypatch.setattr(Study, "read", watch)
+    write_study_tables(study, tmp_path / "tables")
+    assert len(held) == 2
 
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
