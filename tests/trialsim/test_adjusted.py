@@ -78,6 +78,36 @@ def test_augmented_estimate_mends_outcomes_missing_at_random() -> None:
     assert augmented.se.mean() == pytest.approx(augmented.estimate.std(), rel=0.15)
 
 
+def test_augmented_estimate_stands_where_what_is_known_tells_who_is_missing() -> None:
+    # the logistic models then have no maximum: whoever is seen is sure to be, and nobody is weighed
+    y, arm, x = simulate(n=160)
+    x[..., 0] = 5000 + 500 * x[..., 0]  # volumes beside a covariate of the size of one
+    y += x[..., 0]
+    for a in (0, 1):
+        own = np.flatnonzero(arm == a)
+        y[0, own[np.argsort(x[0, own, 0])[:3]]] = np.nan
+    augmented, lines = fit_augmented(y, arm, x), fit_adjusted(y, arm, x)
+    assert augmented.se[0] == pytest.approx(lines.se[0], rel=0.2)
+    assert abs(augmented.estimate[0] - lines.estimate[0]) < lines.se[0]
+
+
+def test_chances_to_be_seen_are_those_of_statsmodels() -> None:
+    y, arm, x = simulate(n=400)
+    x[..., 0] = 5000 + 500 * x[..., 0]
+    gone = np.random.default_rng(4).random(y.shape) < np.where(x[..., 0] < 4800, 0.4, 0.02)
+    y[gone] = np.nan
+    fit, influence = fit_augmented(y, arm, x), np.zeros(len(arm))
+    centred = (x[0] - x[0].mean(axis=0)) / x[0].std(axis=0)
+    design, seen = sm.add_constant(centred), ~np.isnan(y[0])
+    for a, sign in ((1, 1), (0, -1)):
+        own = arm == a
+        line = sm.OLS(y[0, own & seen], design[own & seen]).fit().predict(design)
+        chance = sm.Logit(seen[own].astype(float), design[own]).fit(disp=0).predict(design)
+        error = np.where(own & seen, np.nan_to_num(y[0]) - line, 0)
+        influence += sign * (line + error / own.mean() / chance)
+    assert fit.estimate[0] == pytest.approx(influence.mean(), rel=1e-9)
+
+
 def test_prediction_powered_difference_on_a_case_worked_by_hand() -> None:
     # control y = 1, 2, 3 with m = 0, 1, 2; treatment y = 2, 4, 6 with m = 1, 1, 4: the means are
     # 2 and 4, 1 and 2; var m = 1, 3; cov = 1, 3; with 3 people an arm lambda = (3 + 1) / (3 + 1)

@@ -87,8 +87,13 @@ def _estimate_chance_seen(seen: Flags, arm: Flags, design: Floats) -> Floats:
         bent = turned * (member * p * (1 - p))[:, None, :]
         step, _, fine = invert_positive_definite(bent @ x)
         move = (step @ (turned @ (member * (target - p))[..., None]))[..., 0]
-        beta += np.where(fine[:, None], np.clip(move, -2, 2), 0.0)
-    # separated data would give chances of 0; a floor bounds the weight of one person
+        # Newton's whole step overshoots where the fit is far: shortened so the likelihood rises at
+        # every step, whatever the covariates' units (Sun & Tran-Dinh 2019, Math Program 178:145)
+        reach = np.abs((x @ move[..., None])[..., 0] * member).max(axis=1)
+        short = np.divide(np.log1p(reach), reach, out=np.ones_like(reach), where=reach > 0)
+        beta += np.where(fine[:, None], short[:, None] * move, 0.0)
+    # separated data have no maximum: the steps go on until who is seen is sure to be; a floor
+    # bounds the weight of one person
     chance[some] = np.maximum(special.expit((x @ beta[..., None])[..., 0]), 0.05)
     return chance
 
