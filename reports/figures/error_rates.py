@@ -18,7 +18,9 @@ from reports.figures.style import (
 Z_95 = 1.959964
 
 
-def plot_error_rates(operating_characteristics: pd.DataFrame, *, alpha: float = 0.05) -> Figure:
+def plot_error_rates(
+    operating_characteristics: pd.DataFrame, *, alpha: float = 0.05, sides: int = 2
+) -> Figure:
     """Return simulated type I error, then coverage, of every design point with 95 % intervals.
 
     Parameters
@@ -26,16 +28,17 @@ def plot_error_rates(operating_characteristics: pd.DataFrame, *, alpha: float = 
     operating_characteristics
         Table of `cohorts.schema`. The gray band holds 95 % of the estimates that a correct
         test would give with the smallest number of simulations in the table.
-    alpha
-        Total type I error that the test should have, 0 to 1; coverage should be 1 - alpha.
+    alpha, sides
+        Total type I error that the test should have, 0 to 1, and its sides.
     """
+    level = compute_interval_level(alpha, sides)
     trials = int(operating_characteristics["n_simulations"].min())
     with shared_style():
         figure = new_figure(7.2, 3.7)
         error, coverage = figure.subplots(1, 2)
         for axes, column, expected, title in (
             (error, "type_one_error", alpha, "Type I error (no effect)"),
-            (coverage, "coverage", 1 - alpha, f"Coverage of the {percent(1 - alpha)} interval"),
+            (coverage, "coverage", level, f"Coverage of the {percent(level)} interval"),
         ):
             _draw_expected(axes, expected, trials)
             _draw_points(axes, operating_characteristics, column)
@@ -43,6 +46,17 @@ def plot_error_rates(operating_characteristics: pd.DataFrame, *, alpha: float = 
             axes.yaxis.set_major_formatter(lambda value, _place: percent(value, 1))
         add_legend_below(figure, error)
     return figure
+
+
+def compute_interval_level(alpha: float, sides: int) -> float:
+    """Return what an interval covers whose ends are each a test of one side at its share of alpha.
+
+    Examples
+    --------
+    >>> compute_interval_level(0.025, 1), compute_interval_level(0.05, 2)
+    (0.95, 0.95)
+    """
+    return 1 - 2 * alpha / sides
 
 
 def _draw_expected(axes: Axes, expected: float, trials: int) -> None:

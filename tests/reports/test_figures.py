@@ -81,6 +81,17 @@ def test_capture_figure_draws_the_chance_of_the_table(study_tables: Tables) -> N
     np.testing.assert_allclose(np.asarray(chance.get_ydata(), float), expected)
 
 
+@pytest.mark.parametrize(("alpha", "sides"), [(0.05, 2), (0.025, 1)])
+def test_coverage_is_held_against_the_interval_whose_ends_are_the_tests(
+    alpha: float, sides: int, study_tables: Tables
+) -> None:
+    table = one_analysis(study_tables, "operating_characteristics")
+    error, coverage = figures.plot_error_rates(table, alpha=alpha, sides=sides).axes
+    for axes, expected in ((error, alpha), (coverage, 0.95)):
+        np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata(), float), expected)
+    assert coverage.get_title("left") == "Coverage of the 95\u00a0% interval"
+
+
 def test_power_curve_stands_at_the_total_of_both_arms(study_tables: Tables) -> None:
     table = study_tables["operating_characteristics"].query(
         "strategy == 'brlp' and fraction_enrolled == 0.4 and analysis == 'mmrm'"

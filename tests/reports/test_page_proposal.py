@@ -14,9 +14,10 @@ from cohorts.schema import BREAK_EVEN, validate_table
 from reports.figures.labels import strategy_label
 from reports.page.answer import describe_answer
 from reports.page.choice import choose
-from reports.page.content import Table
+from reports.page.content import Picture, Table
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.sections.choices.comparison import describe_comparison
+from reports.page.sections.choices.power import describe_power
 from reports.page.sections.choices.sensitivity import describe_sensitivity
 from reports.page.sections.methods.paragraphs import describe_paragraphs
 from reports.page.sections.record.all_rows import describe_all_rows
@@ -139,6 +140,20 @@ def test_what_is_pasted_into_a_protocol_says_that_people_are_simulated(
     monkeypatch.setattr(StudyFacts, "is_synthetic", property(lambda _: is_synthetic))
     blocks = describe_paragraphs(facts_of()).blocks
     assert [str(block).count("SYNTHETIC people") for block in blocks] == [int(is_synthetic)] * 2
+
+
+def test_a_one_sided_test_has_an_interval_of_95_percent(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of()
+    writer = facts.writers["operating_characteristics"]
+    told = facts.config(writer)
+    told["design"] |= {"alpha": 0.025, "sides": 1}
+    config = facts.runs["config"].mask(facts.runs["run_id"] == writer, json.dumps(told))
+    one_sided = replace(facts, runs=facts.runs.assign(config=config))
+    pictures = [one for one in describe_power(one_sided).blocks if isinstance(one, Picture)]
+    (rates,) = [one for one in pictures if one.name == "error-rates"]
+    assert "the nominal 2.5\u00a0% and 95.0\u00a0%" in rates.description
 
 
 def test_doubts_come_before_the_cheapest_point(facts_of: Callable[..., StudyFacts]) -> None:

@@ -99,7 +99,8 @@ def _write_power_curves(
             continue
         figure = plot_power_curves(shown, target_power=design.target_power)
         write(figure, f"power_{analysis}_{fraction * 100:.0f}_percent")
-    write(plot_error_rates(table, alpha=design.alpha), f"error_rates_{analysis}")
+    errors = plot_error_rates(table, alpha=design.alpha, sides=design.sides)
+    write(errors, f"error_rates_{analysis}")
 
 
 def _write_figures_of_sizes(

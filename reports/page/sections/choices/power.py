@@ -3,6 +3,7 @@
 import pandas as pd
 
 from reports.figures import plot_error_rates, plot_power_curves, plot_sample_sizes
+from reports.figures.error_rates import compute_interval_level
 from reports.figures.labels import analysis_label, percent, strategy_label
 from reports.page.choice import (
     best_fractions,
@@ -162,15 +163,16 @@ def _errors(facts: StudyFacts) -> list[Block]:
     if checked.empty:
         text = "Type I error and coverage were not simulated; `trialsim power` can do so."
         return [Paragraph(text, facts.sources(_TABLE))]
-    # plotted two-sided; a one-sided alpha is the share of rejections in its direction
-    expected = facts.describe(_TABLE).alpha or 0.05
+    asked = facts.describe(_TABLE)
+    alpha, sides = asked.alpha or 0.05, asked.sides or 2
+    level = compute_interval_level(alpha, sides)
     return [
         Picture(
             "error-rates",
             "Type I error under no effect, and coverage, with 95 % Monte Carlo intervals",
-            f"Two panels of points with intervals about the nominal {percent(expected, 1)} and "
-            f"{percent(1 - expected, 1)}; the values are in the next table.",
-            plot_error_rates(checked, alpha=expected),
+            f"Two panels of points with intervals about the nominal {percent(alpha, 1)} and "
+            f"{percent(level, 1)}; the values are in the next table.",
+            plot_error_rates(checked, alpha=alpha, sides=sides),
             {"error_rates": checked},
             facts.sources(_TABLE),
         )
