@@ -2,9 +2,12 @@
 
 from typing import Final
 
+import pandas as pd
+
+from cohorts.balance import find_unlike
 from cohorts.counting import agree
 from cohorts.schema import BREAK_EVEN
-from reports.figures.labels import strategy_words
+from reports.figures.labels import covariate_label, strategy_words
 from reports.page.choice import REFERENCE, CheapestChoice, primary_analysis
 from reports.page.content import KeyNumber
 from reports.page.formats import (
@@ -98,7 +101,24 @@ def describe_outcomes(facts: StudyFacts, choice: CheapestChoice) -> str:
         theirs = show_tally(balance["n_archive"].iloc[0], "people")
         tested = f"measured on the {theirs} of an archive beyond each cut-off"
     said = source.format(n=n_archive, source=tested)
-    return f"{said}." if kind == "assumed" else " ".join(f"{said}; {stand}".split())
+    if kind == "assumed":
+        return f"{said}."
+    unlike = "" if balance is None else _describe_imbalance(balance)
+    return " ".join(f"{said}; {stand} {unlike}".split())
+
+
+def _describe_imbalance(balance: pd.DataFrame) -> str:
+    """Return in what no weights make an archive agree; empty where they do."""
+    unlike = find_unlike(balance)
+    if unlike.empty:
+        return ""
+    named = ", ".join(
+        f"{covariate_label(str(name))} ({size:.2f} SD)" for name, size in unlike.items()
+    )
+    return (
+        f"No weights make the archive agree with the people screened in {named}, so sizes are "
+        "those of other people than these."
+    )
 
 
 def describe_found(choice: CheapestChoice) -> str:

@@ -211,6 +211,17 @@ def test_where_outcomes_come_from_stands_on_top(
     assert expected in first
 
 
+def test_in_what_an_archive_does_not_agree_stands_on_top(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of()
+    assert "No weights" not in describe_answer(facts).details[0]
+    balance = make_balance().assign(covariate="is_mci", difference_weighted=-0.97)
+    unlike = replace(facts, tables={**facts.tables, "archive_balance": balance})
+    said = describe_answer(unlike).details[0]
+    assert "agree with the people screened in MCI (0.97 SD), so sizes are those of other" in said
+
+
 def test_without_bootstrap_no_power_is_expected(facts_of: Callable[..., StudyFacts]) -> None:
     unknown = ["expected_power", "low_power_probability", "uncorrected_power",
                "n_control_assured", "n_treatment_assured", "share_chosen",

@@ -83,6 +83,27 @@ def test_the_cut_off_is_that_of_the_screened_people() -> None:
     assert balance["effective_size"].between(100, 400).all()
 
 
+def test_what_no_weights_can_mend_is_told() -> None:
+    archive = draw_people(300, np.random.default_rng(3), label="a")
+    screened = draw_people(300, np.random.default_rng(4), label="s")
+    women = np.arange(300) % 2.0
+    told = [
+        compare_strategies(
+            archive[0], archive[1], DESIGN, sample_sizes=SIZES, fractions_enrolled=[0.5],
+            n_simulations=50, n_bootstrap=0, seed=1,
+            baseline=archive[2].assign(is_female=of_archive),
+            stands_for=ScreenedPeople(screened[1], screened[2].assign(is_female=women)),
+        ).notes
+        for of_archive in (1.0, women)
+    ]  # fmt: skip
+    unlike = [[note for note in notes if "No weights make" in note] for notes in told]
+    (said,) = unlike[0]
+    assert "in is_female by 1.00 (archive_balance)" in said
+    # the 150 men, and whoever is older or younger than all of the archive
+    assert re.search(r"1[5-6]\d people screened are beyond its range", said)
+    assert not unlike[1]
+
+
 def test_intervals_hold_the_error_of_both_groups() -> None:
     archive = draw_people(150, np.random.default_rng(5), label="a")
     screened = draw_people(150, np.random.default_rng(6), label="s")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cohorts.balance import find_unlike
+from cohorts.counting import tally
 from cohorts.keys import order_by_name
 from cohorts.sources.columns import name_volume_column
 from trialsim.analysis.result import Floats
@@ -221,3 +223,24 @@ def tabulate_balance(target: Target, weights: Mapping[str, Floats]) -> pd.DataFr
             for k, covariate in enumerate(own.names)
         ]
     return pd.DataFrame(rows)
+
+
+def list_imbalance(balance: pd.DataFrame) -> list[str]:
+    """Return a sentence on the covariates in which no weights make an archive agree, if there are.
+
+    Parameters
+    ----------
+    balance
+        From `tabulate_balance`.
+    """
+    unlike = find_unlike(balance)
+    if unlike.empty:
+        return []
+    named = ", ".join(f"{name} by {size:.2f}" for name, size in unlike.items())
+    n_outside = balance["n_outside"].max()
+    beyond = f"; {tally(n_outside, 'people')} screened are beyond its range" if n_outside else ""
+    return [
+        "No weights make the archive agree with the people screened, so sizes are those of other "
+        f"people than these: it still differs, in standard deviations, in {named} "
+        f"(archive_balance){beyond}."
+    ]

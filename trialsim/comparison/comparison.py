@@ -9,7 +9,7 @@ import pandas as pd
 from cohorts.schema import validate_table
 from trialsim import defaults
 from trialsim.analysis.result import Floats
-from trialsim.comparison.archive import ScreenedPeople, tabulate_balance
+from trialsim.comparison.archive import ScreenedPeople, list_imbalance, tabulate_balance
 from trialsim.comparison.candidate_runs import CandidateRun, Simulation, run_candidate
 from trialsim.comparison.candidates import EVERYONE
 from trialsim.comparison.cohort_error.bootstrap import bootstrap_sizes
@@ -239,9 +239,11 @@ def compare_screened(
     errors = SizeErrors(runs, cohort)
     noise_sd = screened.expected[EVERYONE].noise_sd
     tables = _tabulate(errors, costs, reference_strategy, simulation, noise_sd)
+    unlike: list[str] = []
     if screened.target is not None:
         balance = tabulate_balance(screened.target, screened.weights)
         tables["archive_balance"] = validate_table(balance, "archive_balance")
+        unlike = list_imbalance(balance)
     notes = list_notes(
         errors,
         tables["proposed_sizes"],
@@ -251,7 +253,7 @@ def compare_screened(
     )
     planned = _plan_halving(errors, tables["proposed_sizes"], screened, design, rescore, seed)
     notes += [*list_unrelated(screened), *planned]
-    return Comparison(tables, (*prepared.refusals, *notes))
+    return Comparison(tables, (*prepared.refusals, *unlike, *notes))
 
 
 def _plan_halving(
