@@ -157,7 +157,7 @@ MEANINGS: Final = {
     "estimand": "what is estimated, with its strategy for intercurrent events",
     "imputed_delta": "what is added to imputed outcomes in the treatment arm",
     "true_difference": "the estimand's value in the simulated truth",
-    "tipping_delta": "the smallest addition with which the effect is no longer found",
+    "tipping_delta": "the addition with which half of the trials find the effect",
     "look": "which look at the data, 1 is the first",
     "calendar_months": "time of the look since the first person",
     "n_completers": "people with an outcome at the look",

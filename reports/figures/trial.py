@@ -77,7 +77,7 @@ def plot_twins(twin_outcomes: pd.DataFrame, *, unit: str) -> Figure:
 
 
 def plot_tipping_point(curve: pd.DataFrame, *, tips_at: float, unit: str) -> Figure:
-    """Return the effect as treated people who left are taken to have fared worse.
+    """Return the effect as treated people who left are taken to have fared otherwise.
 
     Parameters
     ----------

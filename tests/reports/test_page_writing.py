@@ -87,7 +87,7 @@ def test_the_estimand_names_events_and_what_each_strategy_gives(html: str) -> No
         "50 % of the effect is lost a year; people who leave the study stop treatment",
         "20 % (by the last visit) of each arm; later outcomes are missing",
         "Jump to reference",
-        "half of the trials lose their significance if treated people who left fared 1.90",
+        "half of the trials are significant if treated people who left fared 1.90",
     ):
         assert words in part
 

@@ -105,10 +105,31 @@ def test_the_page_answers_with_the_primary_analysis_and_names_nobody(tmp_path: P
 @pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize(
     ("tips_at", "words"),
-    [(0.0, "the difference is not significant"), (-np.inf, "No assumption that was tried")],
-)
+    [
+        # an assumption about the missing it is, and errors of another kind than the primary ones
+        (0.0, "Imputed at random missingness, with jackknife errors, the difference is not "
+              "significant: p \\<0.001."),
+        (-np.inf, "No assumption that was tried"),
+        (120.0, "fared better than those who stayed by 120 mm³ or more"),
+    ],
+)  # fmt: skip
 def test_the_tipping_point_is_told_in_words(tips_at: float, words: str, tmp_path: Path) -> None:
-    assert words in write(tmp_path, make_tables(tips_at=tips_at), [])
+    text = write(tmp_path, make_tables(tips_at=tips_at), [])
+    assert words in text
+    assert "Without any assumption" not in text
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_no_conclusion_falls_where_the_primary_analysis_has_none(tmp_path: Path) -> None:
+    tables = make_tables()
+    tables["trial_effects"]["lower"] = -1.0
+    text = write(tmp_path, tables, [])
+    assert "does not show a difference" in text
+    assert "The conclusion would fall" not in text
+    assert (
+        "Imputed at random missingness, with jackknife errors, the difference is significant: "
+        "p \\<0.001. It would not be if treated people who left had fared worse"
+    ) in text
 
 
 @pytest.mark.usefixtures("_undrawn")

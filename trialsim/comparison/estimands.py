@@ -133,7 +133,7 @@ def _simulate(
 def _tip(
     model: OutcomeModel, design: TrialDesign, size: tuple[int, int], simulation: Simulation
 ) -> list[Row]:
-    """Return imputation at random missingness with deltas around where half of the trials tip."""
+    """Return imputation at random missingness with deltas around where half are significant."""
     names = ["missing_at_random"]
     rows = _simulate(model, _impute(design, names), size, simulation)
     share = design.compute_share_left(1)
@@ -151,7 +151,7 @@ def _tip(
 
 
 def _find_tipping_delta(delta: np.ndarray, power: np.ndarray) -> float:
-    """Return the delta at which half of the trials lose significance, between simulated ones."""
+    """Return the delta at which half of the trials are significant, between simulated ones."""
     order = np.argsort(power, kind="stable")
     if not power.min() < 0.5 < power.max():
         return float("nan")

@@ -25,7 +25,7 @@ def describe_trial_answer(facts: StudyFacts) -> Answer:
         f"The trial {said} at {when}: treatment minus control is {show_estimate(primary)} {unit} "
         f"by {estimator_label(primary['estimator'])}, p {_show_p(primary['p_value'])}."
     )
-    details = [_tell_missing(facts, unit), _tell_gain(facts), _tell_decline(facts)]
+    details = [_tell_missing(facts, unit, held=held), _tell_gain(facts), _tell_decline(facts)]
     numbers = (
         KeyNumber(
             f"Effect, {unit}",
@@ -48,17 +48,28 @@ def _show_p(value: float) -> str:
     return shown if shown.startswith("<") else f"= {shown}"
 
 
-def _tell_missing(facts: StudyFacts, unit: str) -> str:
+def _tell_missing(facts: StudyFacts, unit: str, *, held: bool) -> str:
+    """Return how far the missing may change the answer; its interval held 0 where `held`.
+
+    Their outcomes are imputed, so that the difference may be significant and the answer none, or
+    the other way round.
+    """
     tip = find(facts, "tipping_point")
     if tip is None:
         return ""
+    curve = facts.tables["trial_tipping_point"]
+    p = _show_p(curve.loc[curve["delta"] == 0, "p_value"].iloc[0])
+    imputed = "Imputed at random missingness, with jackknife errors, the difference is "
     if tip["value"] == 0:
-        return "Without any assumption about the missing the difference is not significant."
+        return f"{imputed}not significant: p {p}."
+    falls = f"{imputed}significant: p {p}. It would not be" if held else "The conclusion would fall"
     if abs(tip["value"]) == float("inf"):
-        return "No assumption that was tried about treated people who left takes the effect away."
+        kept = "No assumption that was tried about treated people who left takes the effect away."
+        return f"{imputed}significant: p {p}. {kept}" if held else kept
+    fared = "worse" if tip["value"] < 0 else "better"
     return (
-        "The conclusion would fall if treated people who left had fared worse than those who "
-        f"stayed by {show_effect(abs(tip['value']))} {unit} or more each."
+        f"{falls} if treated people who left had fared {fared} than those who stayed by "
+        f"{show_effect(abs(tip['value']))} {unit} or more each."
     )
 
 

@@ -175,8 +175,8 @@ def describe_missing(facts: StudyFacts) -> Section:
         blocks.append(
             Picture(
                 "trial_tipping_point",
-                "How much worse treated people who left must have fared",
-                "The effect falls as a number is added to their imputed outcomes.",
+                "How treated people who left must have fared for the difference to vanish",
+                "The effect shrinks as a number is added to their imputed outcomes.",
                 plot_tipping_point(curve, tips_at=float(tip["value"]), unit=unit),
                 {"trial_tipping_point": curve},
                 facts.sources("trial_tipping_point"),

@@ -100,7 +100,7 @@ def describe_strategies(facts: StudyFacts) -> Iterator[Block]:
     tipping = rows["tipping_delta"].dropna()
     if not tipping.empty and not is_blank(tipping.iloc[0]):
         yield Paragraph(
-            f"Tipping point: half of the trials lose their significance if treated people who left "
+            "Tipping point: half of the trials are significant if treated people who left "
             f"fared {show_number(abs(tipping.iloc[0]))} {amount} worse than those who stayed and "
             "were like them.",
             facts.sources(_TABLE),
