@@ -90,9 +90,9 @@ def show_chance(probability: float) -> str:
     """Return a probability known from hundreds of samples: never 0 % or 100 %."""
     if is_blank(probability):
         return show_share(probability)
-    if probability < 0.005:
+    if probability <= 0.005:
         return "under 1\u00a0%"
-    return "over 99\u00a0%" if probability > 0.995 else show_share(probability, digits=0)
+    return "over 99\u00a0%" if probability >= 0.995 else show_share(probability, digits=0)
 
 
 def show_fraction(value: Any) -> str:
@@ -116,6 +116,17 @@ def show_p_value(value: Any) -> str:
     if is_blank(value):
         return MISSING
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def show_mean_people(value: Any) -> str:
+    """Return people on average, to a tenth: no size that is rounded up.
+
+    Examples
+    --------
+    >>> show_mean_people(0.44)
+    '0.4'
+    """
+    return show_decimals(value, places=1)
 
 
 def show_money(value: Any, currency: str = "") -> str:

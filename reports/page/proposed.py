@@ -1,6 +1,7 @@
 """What a study proposes and how sure it is of it, in sentences."""
 
-from typing import Final
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from reports.page.formats import (
     show_count,
     show_fraction,
     show_interval,
+    show_mean_people,
     show_money,
     show_number,
     show_share,
@@ -200,7 +202,7 @@ def describe_regret(facts: StudyFacts, choice: CheapestChoice, currency: str) ->
     least = rows.iloc[0].to_dict()
     lost = show_amount(choice, currency)(least["expected_regret"])
     words = f"{strategy_words(least['strategy'])} at {show_fraction(least['fraction_enrolled'])}"
-    saves = "" if least["strategy"] == REFERENCE else _describe_saves(least["probability_saves"])
+    saves = "" if least["strategy"] == REFERENCE else _describe_saves(least, choice)
     return (
         f"The least expected regret has {words}: {lost} above the best choice of each sample on "
         f"average; it is the {choice.least} with a probability of "
@@ -209,10 +211,10 @@ def describe_regret(facts: StudyFacts, choice: CheapestChoice, currency: str) ->
 
 
 def show_amount(choice: CheapestChoice, currency: str) -> Format:
-    """Return how what is to be small is shown: money, or people in the control arm."""
+    """Return how a mean of what is to be small is shown: money, or people in the control arm."""
     if choice.by == "cost":
         return lambda value: show_money(value, currency)
-    return lambda value: f"{show_tally(value, 'people', show_size)} in the control arm"
+    return lambda value: f"{show_mean_people(value)} people in the control arm"
 
 
 def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:
@@ -241,7 +243,8 @@ def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNum
     return tuple(found)
 
 
-def _describe_saves(probability: float) -> str:
-    if is_blank(probability):
+def _describe_saves(row: Mapping[Hashable, Any], choice: CheapestChoice) -> str:
+    if is_blank(row["probability_saves"]):
         return ""
-    return f", cheaper than enrolling everyone with {show_chance(probability)}"
+    less = "cheaper" if choice.by == "cost" else "smaller"
+    return f", {less} than enrolling everyone with {show_chance(row['probability_saves'])}"

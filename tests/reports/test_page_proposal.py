@@ -15,6 +15,7 @@ from reports.figures.labels import strategy_label
 from reports.page.answer import describe_answer
 from reports.page.choice import choose
 from reports.page.content import Picture, Table
+from reports.page.formats import show_chance
 from reports.page.gather import StudyFacts, gather_study
 from reports.page.sections.choices.comparison import describe_comparison
 from reports.page.sections.choices.power import describe_power
@@ -246,6 +247,36 @@ def test_least_regret_and_equal_budget_stand_in_the_answer(
     assert "The least expected regret has BrLP at 40\u00a0%: EUR 0.300\u00a0million" in text
     assert "cheaper than enrolling everyone with 96\u00a0%" in text
     assert "this choice has 86.0\u00a0% power as found (95 % interval 82.0 to 90.0\u00a0%)" in text
+
+
+def test_a_regret_of_half_a_person_is_not_rounded_up_as_sizes_are(
+    facts_of: Callable[..., StudyFacts],
+) -> None:
+    facts = facts_of()
+    free = {
+        "sample_sizes": facts.tables["sample_sizes"].assign(cost=0.0),
+        "decisions": make_decisions().assign(cost=0.0, expected_regret=[64.05, 0.44]),
+    }
+    facts = replace(facts, tables={**facts.tables, **free})
+    text = " ".join(describe_answer(facts).details)
+    assert "BrLP at 40\u00a0%: 0.4 people in the control arm above the best choice" in text
+    assert "smaller than enrolling everyone with 96\u00a0%" in text
+    blocks = describe_comparison(facts).blocks
+    (decision,) = [one for one in blocks if isinstance(one, Table) and one.title == "Decision"]
+    assert [row[5].text for row in decision.rows] == ["0.4", "64.0"]
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [
+        (0.995, "over 99\u00a0%"),
+        (0.994, "99\u00a0%"),
+        (0.005, "under 1\u00a0%"),
+        (0.006, "1\u00a0%"),
+    ],
+)
+def test_no_chance_is_shown_as_none_or_as_certain(probability: float, shown: str) -> None:
+    assert show_chance(probability) == shown
 
 
 def test_decision_and_archive_stand_with_the_choices(facts_of: Callable[..., StudyFacts]) -> None:

@@ -85,6 +85,19 @@ def test_measures_in_subgroups_have_a_line_a_group_and_strategy(facts: StudyFact
     assert not any("sex F" in cell.text for row in table.rows for cell in row)
 
 
+def test_a_yearly_change_has_its_unit_where_it_belongs(facts: StudyFacts) -> None:
+    rates = facts.tables["capture_rates"]
+    for definition, said in (
+        ("yearly change below -2 percent, at 24 months", "yearly change below -2 percent, at 24"),
+        ("fastest 30 % at 24 months, percent", "at 24 months, in % of the volume at baseline"),
+    ):
+        tables = {**facts.tables, "capture_rates": rates.assign(definition=definition)}
+        blocks = describe_prediction(replace(facts, tables=tables), Privacy()).blocks
+        (picture,) = [b for b in blocks if isinstance(b, Picture) and "captured" in b.title]
+        assert said in picture.title
+        assert ", in at" not in picture.title
+
+
 def test_people_of_an_archive_are_told_wherever_strategies_are_judged_on_them(
     facts: StudyFacts,
 ) -> None:

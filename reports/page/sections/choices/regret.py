@@ -6,7 +6,14 @@ from reports.figures.labels import strategy_label
 from reports.page.choice import cheapest_by, primary_analysis, primary_sizes
 from reports.page.columns import build_table, number, words
 from reports.page.content import Table
-from reports.page.formats import Format, money_format, show_chance, show_fraction, show_size
+from reports.page.formats import (
+    Format,
+    money_format,
+    show_chance,
+    show_fraction,
+    show_mean_people,
+    show_size,
+)
 from reports.page.gather import StudyFacts
 
 
@@ -23,17 +30,18 @@ def describe_regret_table(facts: StudyFacts, currency: str) -> Table:
     amounts = [expected, "expected_regret"]
     rows[amounts] = rows[amounts].replace(np.inf, np.nan)
     form: Format = show_size
+    lost: Format = show_mean_people
     unit, what, least = "people in the control arm", "size", "smallest"
     if expected == "expected_cost":
         form, unit = money_format([*rows["cost"], *rows[expected]], currency)
-        what, least = "cost", "cheapest"
+        lost, what, least = form, "cost", "cheapest"
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Fraction enrolled", show_fraction),
         number("probability_cheapest", f"Probability to be the {least}", show_chance),
         number("probability_saves", "Probability to save against enrolling everyone", show_chance),
         number(expected, f"Expected {what}, {unit}", form),
-        number("expected_regret", f"Expected regret, {unit}", form),
+        number("expected_regret", f"Expected regret, {unit}", lost),
     ]
     note = (
         "Over the error of cohort and models (bootstrap). Regret: what a choice takes beyond the "

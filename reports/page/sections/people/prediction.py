@@ -248,7 +248,9 @@ def _name_definition(definition: str) -> str:
     """Return who counts as a fast progressor, with the unit and the first visit in words."""
     name, _, later = definition.partition(_LATER)
     *first, unit = name.split(", ")
-    said = ", ".join([*first, f"in {show_decline_unit(unit) or unit}"] if first else [unit])
+    # a yearly change has its unit in the middle
+    known = show_decline_unit(unit)
+    said = ", ".join([*first, f"in {known}"]) if known else name
     since = "" if name == definition else ", counted from the visit after baseline"
     return label_text(f"{said}{since}{later}", limit=120)
 
