@@ -76,7 +76,9 @@ def plot_twins(twin_outcomes: pd.DataFrame, *, unit: str) -> Figure:
     return figure
 
 
-def plot_tipping_point(curve: pd.DataFrame, *, tips_at: float, unit: str) -> Figure:
+def plot_tipping_point(
+    curve: pd.DataFrame, *, tips_at: float, unit: str, level: str = "95 %"
+) -> Figure:
     """Return the effect as treated people who left are taken to have fared otherwise.
 
     Parameters
@@ -87,6 +89,8 @@ def plot_tipping_point(curve: pd.DataFrame, *, tips_at: float, unit: str) -> Fig
         The delta at which the interval reaches 0; infinite where none does.
     unit
         Of delta and effect.
+    level
+        What the intervals cover.
     """
     rows = curve.sort_values("delta")
     with shared_style():
@@ -94,7 +98,7 @@ def plot_tipping_point(curve: pd.DataFrame, *, tips_at: float, unit: str) -> Fig
         axes = figure.add_subplot()
         axes.axhline(0, color=MUTED, lw=0.8)
         axes.fill_between(rows["delta"], rows["lower"], rows["upper"], color=BLUE, alpha=0.18, lw=0)
-        axes.plot(rows["delta"], rows["estimate"], color=BLUE, label="Effect, 95 % interval")
+        axes.plot(rows["delta"], rows["estimate"], color=BLUE, label=f"Effect, {level} interval")
         if np.isfinite(tips_at) and tips_at != 0:
             axes.axvline(tips_at, color=VERMILLION, lw=1.2, ls=(0, (4, 2)),
                          label=f"Tips at {tips_at:.3g} {unit}".replace("-", "\u2212"))  # fmt: skip

@@ -76,8 +76,11 @@ def make_tables(*, tips_at: float = -120.0) -> dict[str, pd.DataFrame]:
     }  # fmt: skip
 
 
-def write(path: Path, tables: dict[str, pd.DataFrame], notes: list[str]) -> str:
+def write(
+    path: Path, tables: dict[str, pd.DataFrame], notes: list[str], *, alpha: float = 0.05
+) -> str:
     config = {"endpoint": "hippocampus", "unit": "mm3", "visits_months": [0, 24], "notes": notes}
+    config["alpha"] = alpha
     with Study.open(path / "study.duckdb") as study:
         with study.run(command="trialsim analyze trial.csv", config=config, seed=1) as run:
             for name, table in tables.items():
@@ -117,6 +120,15 @@ def test_the_tipping_point_is_told_in_words(tips_at: float, words: str, tmp_path
     text = write(tmp_path, make_tables(tips_at=tips_at), [])
     assert words in text
     assert "Without any assumption" not in text
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_intervals_are_called_by_what_they_cover(tmp_path: Path) -> None:
+    text = write(tmp_path, make_tables(), [], alpha=0.2)
+    assert "40.0 (80 % interval 20.1 to 59.9) mm³ by PROCOVA" in text
+    assert "The twin is worth 1.40 (80 % interval 1.20 to 1.70) times the people" in text
+    assert "The intervals cover 80 % of treated people together" in text
+    assert "95 %" not in text.split("## A.")[0]
 
 
 @pytest.mark.usefixtures("_undrawn")

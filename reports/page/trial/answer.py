@@ -22,8 +22,8 @@ def describe_trial_answer(facts: StudyFacts) -> Answer:
     held = primary["lower"] <= 0 <= primary["upper"]
     said = "does not show a difference" if held else "shows a difference"
     headline = (
-        f"The trial {said} at {when}: treatment minus control is {show_estimate(primary)} {unit} "
-        f"by {estimator_label(primary['estimator'])}, p {_show_p(primary['p_value'])}."
+        f"The trial {said} at {when}: treatment minus control is {show_estimate(facts, primary)} "
+        f"{unit} by {estimator_label(primary['estimator'])}, p {_show_p(primary['p_value'])}."
     )
     details = [_tell_missing(facts, unit, held=held), _tell_gain(facts), _tell_decline(facts)]
     numbers = (
@@ -77,7 +77,7 @@ def _tell_gain(facts: StudyFacts) -> str:
     gain = find(facts, "twin_gain")
     if gain is None:
         return ""
-    shown = show_estimate(gain, value="value")
+    shown = show_estimate(facts, gain, value="value")
     return f"The twin is worth {shown} times the people, beside baseline and covariates."
 
 

@@ -35,7 +35,13 @@ def show_effect(value: Any) -> str:
     return show_number(value, digits=3)
 
 
-def show_estimate(row: Row, *, value: str = "estimate") -> str:
+def show_level(facts: StudyFacts) -> str:
+    """Return what the intervals of the analysis cover: `95 %`."""
+    alpha = facts.describe(EFFECTS).alpha
+    return f"{100 * (1 - (0.05 if alpha is None else alpha)):.10g} %"
+
+
+def show_estimate(facts: StudyFacts, row: Row, *, value: str = "estimate") -> str:
     """Return `12.3 (95 % interval 4.5 to 20.1)`."""
     interval = show_interval(row["lower"], row["upper"], show_effect)
-    return f"{show_effect(row[value])} (95 % interval {interval})"
+    return f"{show_effect(row[value])} ({show_level(facts)} interval {interval})"

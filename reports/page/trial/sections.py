@@ -29,7 +29,14 @@ from reports.page.formats import (
 )
 from reports.page.gather import StudyFacts
 from reports.page.privacy import Privacy
-from reports.page.trial.findings import EFFECTS, find, get_primary, get_unit, show_effect
+from reports.page.trial.findings import (
+    EFFECTS,
+    find,
+    get_primary,
+    get_unit,
+    show_effect,
+    show_level,
+)
 from reports.page.units import show_region
 
 _REGULATION = (
@@ -177,7 +184,9 @@ def describe_missing(facts: StudyFacts) -> Section:
                 "trial_tipping_point",
                 "How treated people who left must have fared for the difference to vanish",
                 "The effect shrinks as a number is added to their imputed outcomes.",
-                plot_tipping_point(curve, tips_at=float(tip["value"]), unit=unit),
+                plot_tipping_point(
+                    curve, tips_at=float(tip["value"]), unit=unit, level=show_level(facts)
+                ),
                 {"trial_tipping_point": curve},
                 facts.sources("trial_tipping_point"),
             )
@@ -221,9 +230,10 @@ def _individuals(facts: StudyFacts, unit: str) -> list[Block]:
     has = "has" if telling == 1 else "have"
     text = (
         f"Of {len(people)} treated people, {telling} {has} an interval of their own effect that "
-        "leaves out 0; of the others nothing is said. The intervals cover 95 % of treated people "
-        "together, not each; this needs a twin that was not tuned on these controls, randomization "
-        "that does not depend on covariates, and the same reasons for leaving in both arms."
+        "leaves out 0; of the others nothing is said. The intervals cover "
+        f"{show_level(facts)} of treated people together, not each; this needs a twin that was not "
+        "tuned on these controls, randomization that does not depend on covariates, and the same "
+        "reasons for leaving in both arms."
     )
     picture = Picture(
         "individual_effects",
