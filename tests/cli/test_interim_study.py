@@ -85,6 +85,10 @@ def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:
     assert sorted(expected["effect"].unique()) == ["half", "none", "whole"]
     whole = expected[expected["effect"] == "whole"]
     assert whole["power"].between(0.79, 0.84).all()
+    # a look takes no fewer people than the one analysis that was simulated
+    sizes = study.read("sample_sizes").merge(whole, on=["strategy", "fraction_enrolled"])
+    assert (sizes["maximum_n"] >= sizes["n_control_whole"] + sizes["n_treatment_whole"]).all()
+    assert len(sizes) == 2
     adaptive = study.read("adaptive_enrichment")
     assert set(adaptive["strategy"]) == {"regression"}
     assert len(adaptive) == 2
@@ -106,7 +110,7 @@ def test_power_takes_the_looks_along(folder: Path, tmp_path: Path) -> None:
 def test_the_page_tells_of_the_looks(folder: Path) -> None:
     page = (folder / "results" / "report.html").read_text(encoding="utf-8")
     for words in (
-        "Looks of the proposed trial",
+        "Looks of the trial",
         "Probability to stop at each look",
         "Choosing the population at the look",
         "The primary endpoint will be analyzed at most 2 times",

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from cohorts.schema import validate_table
 from trialsim.analytic import LookPlan, group_sequential
@@ -11,6 +12,7 @@ from trialsim.comparison.closed_form import compute_model_moments, compute_sampl
 from trialsim.costs import Costs
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
+from trialsim.events import Event
 from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
@@ -25,8 +27,9 @@ from trialsim.interim.reestimation import tabulate_reestimation
 from trialsim.simulation import GrowthModel
 from trialsim.simulation.effects import Estimand
 from trialsim.simulation.looks import SimulatedLooks
+from trialsim.simulation.performance import compute_characteristics
 from trialsim.simulation.stopping import find_stops
-from trialsim.simulation.trials import Fits
+from trialsim.simulation.trials import Fits, simulate_trials
 
 MONTHS = (0.0, 6.0, 12.0, 18.0)
 COSTS = Costs(screening=1000, participant=20_000, screening_rate_per_month=30)
@@ -72,6 +75,55 @@ def test_maximum_size_is_that_of_one_analysis_times_the_inflation(analysis: str)
     # one by z, the other by t, each arm a whole person
     assert plan.n_control == pytest.approx(single * inflation, abs=4)
     assert plan.n_control == int(plan.n_control)
+
+
+def test_looks_add_to_the_people_that_simulated_trials_needed() -> None:
+    asked, interim = design(allocation_ratio=2.0), InterimPlan((0.5, 1.0))
+    plain = people()
+    found = plain.calibrate(asked, n_control=300.0, estimate=1.0)
+    plan = plan_candidate(found, asked, interim, COSTS)
+    inflation = group_sequential([0.5, 1]).inflation_factor
+    assert plan.n_total == np.ceil(300 * inflation) + np.ceil(600 * inflation)
+    assert plan.design.power == pytest.approx(0.8, abs=0.002)
+    # the closed form knows the difference, so all else is its error's
+    assert plan.delta == plan_candidate(plain, asked, interim, COSTS).delta
+
+
+def test_looks_of_trials_without_a_closed_form_are_those_of_simulated_ones() -> None:
+    # a third of the treated stop treatment and lose the effect: the closed form knows it of nobody
+    asked = design(discontinuation=Event(treatment=0.33, strategy="treatment_policy"))
+    interim = InterimPlan((0.5, 1.0))
+    trials = simulate_trials(
+        people().model, asked, [(250, 250)], seed=1, replicates=range(400), workers=1
+    )
+    (row,) = compute_characteristics(trials, "mmrm", asked)
+    wanted, had = special.ndtri([0.8, row["power"]]) - special.ndtri(0.025)
+    needed, estimate = 250 * (wanted / had) ** 2, row["true_difference"] + row["bias"]
+    calibrated = people().calibrate(asked, n_control=float(needed), estimate=estimate)
+    plan = plan_candidate(calibrated, asked, interim, COSTS)
+    assert plan.n_control >= needed
+    assert plan.delta == pytest.approx(estimate)
+    looked = simulate_candidate(
+        calibrated, plan, asked, interim, COSTS, n_simulations=400, seed=2, workers=1
+    )
+    whole = tabulate_candidate_expectations(
+        calibrated, plan, looked, asked, interim, COSTS
+    ).set_index("effect").loc["whole"]  # fmt: skip
+    # the size is known to about a tenth from 400 trials, which is 3 % of power
+    error = float(np.hypot(0.03, whole["simulated_power_mcse"]))
+    assert whole["simulated_power"] == pytest.approx(whole["power"], abs=3 * error)
+    blind = plan_candidate(people(), asked, interim, COSTS)
+    assert plan.n_control > 1.2 * blind.n_control
+
+
+def test_reestimation_counts_the_people_of_unequal_arms() -> None:
+    interim = build_interim({"looks": [0.5, 1], "reestimation": "blinded"})
+    asked = design(allocation_ratio=3.0)
+    plan = plan_candidate(people(), asked, interim, COSTS)
+    table = tabulate_reestimation(people(), plan, asked, interim, seed=2, n_simulations=500)
+    inflation = group_sequential([0.5, 1]).inflation_factor
+    assert table["planned_n"].iloc[0] * inflation == pytest.approx(plan.n_total, abs=4)
+    assert table["maximum_n"].iloc[0] == 2 * plan.n_total
 
 
 def test_tables_hold_what_was_planned_and_simulated() -> None:

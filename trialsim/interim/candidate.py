@@ -1,6 +1,6 @@
 """The looks of a trial of the people that a strategy enrolls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,12 +14,18 @@ from trialsim.adaptive.enrichment import (
 )
 from trialsim.analyses import ANALYSES
 from trialsim.analytic import LookPlan, group_sequential, plan_looks
+from trialsim.analytic.sequential.endpoint import Endpoint
 from trialsim.analytic.sequential.futility import is_rule
-from trialsim.comparison.closed_form import Moments
+from trialsim.comparison.closed_form import Moments, has_closed_form
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
 from trialsim.errors import DesignError
-from trialsim.interim.endpoint import build_endpoint, get_sd
+from trialsim.interim.endpoint import (
+    ScaledEndpoint,
+    build_endpoint,
+    compute_final_variance,
+    get_sd,
+)
 from trialsim.interim.plan import InterimPlan
 from trialsim.interim.wording import describe_family, write_paragraph
 from trialsim.simulation.effects import Estimand, compute_shift
@@ -48,6 +54,23 @@ _PACE_UNKNOWN: Final = (
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What the closed forms of looks take from simulated trials with one analysis.
+
+    Attributes
+    ----------
+    effect
+        Mean estimate over the one that the closed form expects.
+    variance
+        Of the estimate, over the closed form's: that at which one analysis has the target power
+        with the people that simulated trials needed for it.
+    """
+
+    effect: float = 1.0
+    variance: float = 1.0
+
+
+@dataclass(frozen=True)
 class Enrolled:
     """The people that a strategy enrolls, and what it takes to find them.
 
@@ -61,6 +84,9 @@ class Enrolled:
         Draws their outcomes.
     moments
         What closed forms know of them.
+    calibration
+        What these do not know: t quantiles, sites, scans that cannot be read, what happens to
+        people.
     """
 
     strategy: str
@@ -68,6 +94,46 @@ class Enrolled:
     is_screened: bool
     model: OutcomeModel
     moments: Moments
+    calibration: Calibration = Calibration()
+
+    def expect_difference(self, design: TrialDesign) -> float:
+        """Return what the first analysis of a design estimates on average."""
+        shift = compute_shift(design, self.moments.true_change)
+        difference = Estimand(shift, design.times).get_value(design.analyses[0])
+        return self.calibration.effect * difference
+
+    def build_endpoint(self, design: TrialDesign) -> Endpoint:
+        """Return what the first analysis of a design estimates, with its precision.
+
+        Raises
+        ------
+        DesignError
+            As `trialsim.interim.endpoint.build_endpoint`.
+        """
+        model = build_endpoint(design.analyses[0], self.moments, design)
+        return ScaledEndpoint(model, self.calibration.variance)
+
+    def calibrate(self, design: TrialDesign, *, n_control: float, estimate: float) -> "Enrolled":
+        """Return the people with what simulated trials of one analysis show of them.
+
+        Parameters
+        ----------
+        design
+            Of these trials.
+        n_control
+            People that they needed in control for the target power.
+        estimate
+            Their mean estimate; no closed form, where there is one, errs in it.
+        """
+        analysis, plain = design.analyses[0], replace(self, calibration=Calibration())
+        expected = plain.expect_difference(design)
+        effect = 1.0 if has_closed_form(analysis, design) else estimate / expected
+        once = group_sequential(
+            [1.0], alpha=design.alpha, sides=design.sides, power=design.target_power
+        )
+        wanted = n_control * (effect * expected / once.drift) ** 2
+        variance = wanted / compute_final_variance(plain.build_endpoint(design), design)
+        return replace(self, calibration=Calibration(effect, variance))
 
     def get_accrual(self, interim: InterimPlan, costs: Costs) -> float:
         """Return the people randomized a month.
@@ -122,12 +188,10 @@ def plan_candidate(
     DesignError
         As in `plan_looks`.
     """
-    analysis = design.analyses[0]
-    shift = compute_shift(design, people.moments.true_change)
-    endpoint = build_endpoint(analysis, people.moments, design)
+    endpoint = people.build_endpoint(design)
     options: dict[str, Any] = {
         "by": interim.by,
-        "delta": Estimand(shift, design.times).get_value(analysis),
+        "delta": people.expect_difference(design),
         "accrual": people.get_accrual(interim, costs),
         "allocation_ratio": design.allocation_ratio,
         "dropout_per_month": design.compute_hazard(0),
@@ -322,10 +386,8 @@ def plan_enriching(
         )
     effects, sds = [], []
     for people in (selected, everyone):
-        shift = compute_shift(design, people.moments.true_change)
-        endpoint = build_endpoint(design.analyses[0], people.moments, design)
-        effects.append(Estimand(shift, design.times).get_value(design.analyses[0]))
-        sds.append(get_sd(endpoint, design))
+        effects.append(people.expect_difference(design))
+        sds.append(get_sd(people.build_endpoint(design), design))
     rest = 1 - fraction
     variance_rest = (sds[1] ** 2 - fraction * sds[0] ** 2) / rest
     population = Population(

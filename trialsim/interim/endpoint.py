@@ -1,5 +1,7 @@
 """What an analysis of the people enrolled estimates, for closed forms of its looks."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from trialsim.analyses import ANALYSES
@@ -48,10 +50,52 @@ def build_endpoint(analysis: str, moments: Moments, design: TrialDesign) -> Endp
     return MmrmEndpoint(times[1:], sd=float(sd[-1]), correlation=given / np.outer(sd, sd))
 
 
-def get_sd(endpoint: Endpoint, design: TrialDesign) -> float:
-    """Return the sd within an arm of a comparison of means that is as precise."""
+@dataclass(frozen=True)
+class ScaledEndpoint:
+    """An endpoint whose estimate has another variance than its model says.
+
+    Attributes
+    ----------
+    model
+        The endpoint.
+    factor
+        Variance over that of the model.
+    """
+
+    model: Endpoint
+    factor: float
+
+    @property
+    def visit_months(self) -> Floats:
+        """Months of the visits, (n_visits,)."""
+        return self.model.visit_months
+
+    @property
+    def n_visits_needed(self) -> int:
+        """Visits that the estimate needs."""
+        return self.model.n_visits_needed
+
+    def compute_unit_variance(
+        self, seen_control: Floats, seen_treatment: Floats, allocation_ratio: float
+    ) -> float:
+        """Return the variance of the estimate times the size of the control arm."""
+        seen = (seen_control, seen_treatment)
+        return self.factor * self.model.compute_unit_variance(*seen, allocation_ratio)
+
+
+def compute_final_variance(endpoint: Endpoint, design: TrialDesign) -> float:
+    """Return the variance of the last look's estimate times the size of the control arm."""
     retained = [np.exp(-design.compute_hazard(arm) * endpoint.visit_months) for arm in (0, 1)]
-    return float(np.sqrt(endpoint.compute_unit_variance(retained[0], retained[1], 1.0) / 2))
+    return endpoint.compute_unit_variance(retained[0], retained[1], design.allocation_ratio)
+
+
+def get_sd(endpoint: Endpoint, design: TrialDesign) -> float:
+    """Return the sd of a comparison of means that is as precise with as many people.
+
+    Its arms are equal, whatever those of the design.
+    """
+    variance = compute_final_variance(endpoint, design) * (1 + design.allocation_ratio)
+    return float(np.sqrt(variance / 4))
 
 
 def _condition(covariance: Floats, known: list[int], rest: list[int]) -> Floats:

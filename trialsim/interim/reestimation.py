@@ -7,7 +7,7 @@ from trialsim.adaptive import PromisingZone, simulate_blinded_reestimation
 from trialsim.analytic import LookPlan
 from trialsim.design import TrialDesign
 from trialsim.interim.candidate import EFFECT_NAMES, Enrolled
-from trialsim.interim.endpoint import build_endpoint, get_sd
+from trialsim.interim.endpoint import get_sd
 from trialsim.interim.plan import InterimPlan
 
 _SD_FACTORS = (1.0, 1.2)
@@ -54,9 +54,8 @@ def _reestimate_blinded(
     seed: int,
     n_simulations: int,
 ) -> pd.DataFrame:
-    sd = get_sd(build_endpoint(design.analyses[0], people.moments, design), design)
-    smaller = min(plan.n_control, plan.n_treatment)
-    first = max(2, round(smaller * float(plan.n_completers[0]) / plan.n_total))
+    sd, arm = get_sd(people.build_endpoint(design), design), plan.n_total / 2
+    first = max(2, round(float(plan.n_completers[0]) / 2))
     tables = [
         simulate_blinded_reestimation(
             sd=factor * sd,
@@ -66,7 +65,7 @@ def _reestimate_blinded(
             alpha=design.alpha,
             sides=design.sides,
             power=design.target_power,
-            maximum=interim.reestimation_maximum * smaller,
+            maximum=interim.reestimation_maximum * arm,
             effects=tuple(EFFECT_NAMES),
             n_simulations=n_simulations,
             seed=seed,
@@ -76,7 +75,7 @@ def _reestimate_blinded(
     table = pd.concat(tables, ignore_index=True)
     table["expected_n"] = 2 * table["mean_n_per_arm"]
     table["planned_n"] = 2 * table["planned_n_per_arm"]
-    table["maximum_n"] = 2 * interim.reestimation_maximum * smaller
+    table["maximum_n"] = interim.reestimation_maximum * plan.n_total
     table["share_enlarged"] = np.nan
     return table.drop(columns=["mean_n_per_arm", "planned_n_per_arm"])
 

@@ -1,5 +1,7 @@
 """The step that plans and simulates the looks of each strategy's trial."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -88,6 +90,8 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
     for done, candidate in enumerate(chosen):
         job.on_progress(f"looks of {candidate.strategy}", done, len(chosen))
         people = gather_enrolled(candidate, screened, design, rng)
+        found = _find_simulated(run, candidate, design.analyses[0])
+        people = people.calibrate(design, **found)
         plan = plan_candidate(people, design, interim, costs)
         simulated = simulate_candidate(
             people, plan, design, interim, costs, workers=job.workers, **amount
@@ -111,6 +115,7 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
                 )
                 continue
             everyone = gather_enrolled(Candidate(candidate.strategy, 1.0), screened, design, rng)
+            everyone = replace(everyone, calibration=people.calibration)
             adaptive.append(
                 compare_enriching(people, everyone, design, interim, costs, seed=amount["seed"])
             )
@@ -123,6 +128,22 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         if made:
             run.write(name, validate_table(pd.concat(made, ignore_index=True), name))
     job.tell(notes)
+
+
+def _find_simulated(run: Run, candidate: Candidate, analysis: str) -> dict[str, float]:
+    """Return the people in control that simulated trials needed, and their mean estimate.
+
+    The estimate is that of the size at which it is known best.
+    """
+    key = ["strategy", "fraction_enrolled", "analysis"]
+    own = [(candidate.strategy, candidate.fraction_enrolled, analysis)]
+    sizes = run.read("sample_sizes").set_index(key).loc[own]
+    simulated = run.read("operating_characteristics").set_index(key).loc[own]
+    best = simulated.sort_values("bias_mcse").iloc[0]
+    return {
+        "n_control": float(sizes["n_control"].iloc[0]),
+        "estimate": float(best["true_difference"] + best["bias"]),
+    }
 
 
 def _choose_fractions(run: Run, analysis: str, *, priced: bool) -> list[Candidate]:

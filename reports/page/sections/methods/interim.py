@@ -153,7 +153,7 @@ def _tabulate_looks(facts: StudyFacts, looks: pd.DataFrame, unit: str) -> Table:
     return build_table(
         shown,
         rules,
-        title="Looks of the proposed trial",
+        title="Looks of the trial",
         sources=facts.sources(_LOOKS),
         note="Month: since the first person is randomized. Completers: people who have had their "
         "last visit. Information: 1 / variance of the estimated difference, as a share of that at "
@@ -205,7 +205,9 @@ def _tabulate_expectations(facts: StudyFacts) -> Table:
         rules,
         title="Expected size and duration of each strategy with looks",
         sources=facts.sources(_EXPECTED),
-        note=f"People enrolled, and months since the first of them; each strategy {fraction}.",
+        note=f"People enrolled, and months since the first of them; each strategy {fraction}. At "
+        "most: the size as found with one analysis, before any optimism is taken off, and what "
+        "looks add to it.",
     )
 
 
