@@ -330,3 +330,15 @@ def test_impossible_endpoints_and_accruals_are_refused() -> None:
     design = group_sequential([0.5, 1])
     with pytest.raises(DesignError, match="2 looks, 1 were simulated"):
         tabulate_stops(simulate((20, 20), [], n=4), design, "mmrm")
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+def test_no_closed_form_has_an_arm_of_fewer_than_two_people(ratio: float) -> None:
+    asked: dict[str, Any] = {"power": 0.8, "allocation_ratio": ratio}
+    endpoints = analytic.several_endpoints([10, 10], [1, 1], 0.4, **asked).iloc[0]
+    doses = analytic.dunnett([10, 10], sd=1, **asked).iloc[0]
+    looks = plan_looks(endpoint(), [0.5, 1], delta=5000, accrual=10, **asked)
+    fewest = 2 / min(1, ratio)
+    assert endpoints["n_control"] == doses["n_control"] == fewest
+    assert looks.n_control == pytest.approx(fewest)
+    assert min(endpoints["power_all"], doses["power_any"], looks.design.power) > 0.99

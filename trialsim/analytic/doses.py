@@ -9,9 +9,9 @@ from scipy import optimize, special
 from cohorts.entrances import entrance
 from trialsim.analytic.arguments import ANY, OPEN_SHARE, POSITIVE, find_problems, raise_problems
 from trialsim.analytic.point import MOST_PEOPLE, FloatArray
+from trialsim.analytic.two_arm_test import compute_fewest_control
 from trialsim.errors import DesignError
 
-_SMALLEST_ARM = 2.0
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
 
@@ -90,14 +90,15 @@ def dunnett(
 
     if power is not None:
         wanted = power
-        fewest, most = np.log(_SMALLEST_ARM), np.log(MOST_PEOPLE)
+        smallest = float(compute_fewest_control(allocation_ratio))
+        fewest, most = np.log(smallest), np.log(MOST_PEOPLE)
         if any_power(most) < wanted:
             raise DesignError(
                 "The control arm would need more people than there are: the effects are too small "
                 "beside their sd."
             )
         # where two people an arm are more than enough, the power is above what was asked for
-        n_control = _SMALLEST_ARM
+        n_control = smallest
         if any_power(fewest) < wanted:
             found = optimize.brentq(lambda x: any_power(x) - wanted, fewest, most, xtol=1e-10)
             n_control = float(np.exp(found))

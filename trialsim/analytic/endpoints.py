@@ -20,6 +20,7 @@ from trialsim.analytic.arguments import (
 )
 from trialsim.analytic.correlation import find_correlation_problems
 from trialsim.analytic.point import FloatArray
+from trialsim.analytic.two_arm_test import compute_fewest_control
 from trialsim.errors import DesignError
 
 Procedure = Literal["co_primary", "hierarchical", "holm"]
@@ -125,7 +126,9 @@ def several_endpoints(
                 f"power must exceed what chance alone gives ({compute(np.exp(low))[aim]:.3g}), got "
                 f"{wanted:g}."
             )
-        n_control = float(np.exp(optimize.brentq(excess, low, high, xtol=1e-8)))
+        found = float(np.exp(optimize.brentq(excess, low, high, xtol=1e-8)))
+        # where two people an arm are more than enough, the power is above what was asked for
+        n_control = max(found, float(compute_fewest_control(allocation_ratio)))
     n = float(n_control or 0.0)
     each = compute(n)
     row = {"n_control": n, "n_total": n * (1 + allocation_ratio)}

@@ -11,8 +11,13 @@ from trialsim.analytic.point import FloatArray
 
 Distribution = Literal["t", "z"]
 
-# Below two people an arm no variance can be estimated.
 _SMALLEST_ARM = 2.0
+"""Below two people an arm no variance can be estimated."""
+
+
+def compute_fewest_control(allocation_ratio: npt.ArrayLike) -> FloatArray:
+    """Return the people in control of a trial whose smaller arm is as small as an arm may be."""
+    return np.asarray(_SMALLEST_ARM / np.minimum(1, allocation_ratio), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class TwoArmTest:
         for_covariates = np.where(
             self.n_covariates > 0, (self.n_covariates + 4) / (1 + self.allocation_ratio), 0.0
         )
-        smallest = np.maximum(_SMALLEST_ARM / np.minimum(1, self.allocation_ratio), for_covariates)
-        return np.asarray(smallest, dtype=float)
+        fewest = compute_fewest_control(self.allocation_ratio)
+        return np.asarray(np.maximum(fewest, for_covariates), dtype=float)
 
 
 def compute_power(

@@ -17,6 +17,7 @@ from trialsim.analytic.sequential.design import GroupSequentialDesign
 from trialsim.analytic.sequential.endpoint import Endpoint
 from trialsim.analytic.sequential.futility import is_rule, read_rule
 from trialsim.analytic.sequential.group_sequential import follow_rule, group_sequential
+from trialsim.analytic.two_arm_test import compute_fewest_control
 from trialsim.errors import DesignError
 
 LookUnit = Literal["months", "completers", "information"]
@@ -297,7 +298,10 @@ class _Planner:
                 f"{tally(round(low), 'people reach')} the power before the look at month "
                 f"{self.looks[-1]:g}: plan earlier looks."
             )
-        return float(np.exp(optimize.brentq(excess, np.log(low), np.log(high), xtol=1e-10)))
+        found = float(np.exp(optimize.brentq(excess, np.log(low), np.log(high), xtol=1e-10)))
+        ratio = self.trial.allocation_ratio
+        # where two people an arm are more than enough, the power is above what was asked for
+        return max(found, float(compute_fewest_control(ratio)) * (1 + ratio))
 
     def _bracket(self) -> tuple[float, float]:
         # The information of a trial grows with its people, nearly in proportion.
