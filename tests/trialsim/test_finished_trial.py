@@ -172,6 +172,13 @@ def test_rows_count_for_the_nearest_planned_visit() -> None:
 Change = Callable[[pd.DataFrame], object]
 
 
+def carry_forward(table: pd.DataFrame, loss_per_month: float) -> pd.DataFrame:
+    """Return the trial with everybody's baseline at each visit, less the same loss."""
+    start = table.query("months == 0").set_index("participant_id")["hippocampus_mm3"]
+    carried = table["participant_id"].map(start) - loss_per_month * table["months"]
+    return table.assign(hippocampus_mm3=carried)
+
+
 def set_first(column: str, value: object, *, place: int = 0) -> Change:
     def change(long: pd.DataFrame) -> pd.DataFrame:
         first = long.sort_values(["participant_id", "months"]).index[place]
@@ -221,6 +228,8 @@ BAD_TRIALS: list[tuple[Change, str]] = [
         "Nobody of the control arm has an outcome at month 12",
     ),
     (lambda t: t.assign(hippocampus_mm3=7000.0), "hippocampus is the same for everyone at month"),
+    (lambda t: carry_forward(t, 0), "changes by the same 0 mm3 in everyone to month 24, as where"),
+    (lambda t: carry_forward(t, 5), "changes by the same -120 mm3 in everyone to month 24"),
     (  # the baseline is to blame, and no covariate
         lambda t: t.assign(hippocampus_mm3=t["hippocampus_mm3"].where(t["months"] > 0, 7000.0)),
         "The primary analysis ancova could not be fitted",

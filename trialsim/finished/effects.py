@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from trialsim.errors import DesignError
 from trialsim.finished.covariates import find_redundant
 from trialsim.finished.estimators import ESTIMATORS, Estimator
 from trialsim.finished.trial import FinishedTrial
+
+_ROUNDING: Final = 1e-9
+"""Share of an outcome below which differences between changes are those of its digits."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,13 @@ def _refuse_constant(trial: FinishedTrial) -> None:
         raise DesignError(
             f"{trial.endpoint} is the same for everyone at month {trial.months[-1]:g}: an effect "
             "needs outcomes that differ."
+        )
+    change = last - trial.outcome[:, 0]
+    if np.ptp(change[~np.isnan(change)]) <= _ROUNDING * np.nanmax(np.abs(last)):
+        raise DesignError(
+            f"{trial.endpoint} changes by the same {np.nanmean(change):.4g} {trial.unit} in "
+            f"everyone to month {trial.months[-1]:g}, as where baselines are carried forward: an "
+            "effect needs changes that differ."
         )
 
 
