@@ -165,6 +165,14 @@ def test_the_last_look_says_why_it_is_the_last(
     assert f"This look is the last one, because {because}" in run("monitor", plan, *words)[1]
 
 
+def test_a_look_that_is_given_on_its_own_is_a_look_more(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, "--looks", "0.5,0.8,1")
+    together = judge(plan, "--z", "2.5,2.2", "--information", "0.5,0.8")
+    apart = judge(plan, "--z", "2.5", "--information", "0.5", "--z=2.2", "--information=0.8")
+    assert apart == together
+    assert apart["look"] == 2
+
+
 def test_a_look_whose_information_fell_tests_nothing(tmp_path: Path) -> None:
     plan = plan_file(tmp_path, "--looks", "0.3,0.6,1")
     design = group_sequential([0.3, 0.6, 1])

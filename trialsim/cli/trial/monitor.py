@@ -16,13 +16,14 @@ def monitor(
         Path, typer.Argument(help="The plan, from `trialsim samplesize sequential --write`.")
     ],
     z: Annotated[
-        str | None, typer.Option(help="Z at each look held, in favor of treatment, with commas.")
+        list[str] | None,
+        typer.Option(help="Z at each look held, in favor of treatment, with commas; repeatable."),
     ] = None,
     information: Annotated[
-        str | None, typer.Option(help="Information at each look, as shares of the maximum.")
+        list[str] | None, typer.Option(help="Information at each look, as shares of the maximum.")
     ] = None,
     se: Annotated[
-        str | None, typer.Option(help="Standard error at each look, instead of the shares.")
+        list[str] | None, typer.Option(help="Standard error at each look, instead of the shares.")
     ] = None,
     data: Annotated[
         Path | None,
@@ -59,7 +60,8 @@ def monitor(
         )
     lists = {"z": z, "information": information, "se": se}
     stated = {
-        name: [] if text is None else split_numbers(text, gaps=True) for name, text in lists.items()
+        name: split_numbers(",".join(texts), gaps=True) if texts else []
+        for name, texts in lists.items()
     }
     found = judge_trial(
         plan,
