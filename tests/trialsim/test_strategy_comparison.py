@@ -158,6 +158,22 @@ def test_a_target_outside_the_sample_sizes_is_searched_for(comparison: Compariso
     assert found["n_control"] == pytest.approx(expected["n_control"], rel=0.15)
 
 
+@pytest.mark.parametrize(("slowing", "sized"), [(0.6, True), (0.95, False)])
+def test_choices_too_small_to_be_simulated_are_not_passed_over(slowing: float, sized: bool) -> None:
+    design = TrialDesign(MONTHS, slowing=slowing, analyses=("ancova",))
+    found = compare(design=design, sample_sizes=[40, 80], n_bootstrap=0, n_simulations=300)
+    sizes = found.tables["sample_sizes"].query("strategy != 'oracle'").set_index("strategy")
+    assert np.isnan(sizes.query("fraction_enrolled == 0.4")["n_control"]).all()
+    assert np.isfinite(sizes.loc["random", "n_control"]) == sized
+    (said,) = [note for note in found.notes if "Not compared" in note]
+    assert "simulated of (8 an arm)" in said
+    assert "mine, 40% enrolled" in said
+    assert ("random, 100% enrolled" in said) != sized
+    proposed = found.tables["proposed_sizes"]
+    assert len(proposed) == sized
+    assert all(text.startswith("Not compared") for text in proposed["doubts"])
+
+
 def test_strategies_are_fitted_again_to_each_bootstrap_sample() -> None:
     _, scores = build_people()
     drawn: list[int] = []

@@ -35,7 +35,8 @@ from trialsim.workers.spread import Workers
 _AROUND = (0.7, 0.8, 0.9, 1.0, 1.12, 1.26, 1.4)
 _MAX_ROUNDS = 4
 _LARGEST_TRIAL = 20_000
-_SMALLEST_ARM = 8
+SMALLEST_ARM = 8
+"""No arm of fewer people is simulated in search of a size."""
 
 
 @dataclass(frozen=True)
@@ -236,16 +237,16 @@ def _search(
         estimate = estimate_sample_size(
             n_control, rejected, design.target_power, simulation.weights
         )
-        if np.isfinite(estimate.n_control) or sizes[0][0] <= _SMALLEST_ARM:
+        if np.isfinite(estimate.n_control) or sizes[0][0] <= SMALLEST_ARM:
             break
         guess *= 2.0 if rejected[-1].mean() < design.target_power else 0.5
     return estimate
 
 
 def _list_sizes_around(guess: float, design: TrialDesign) -> list[tuple[int, int]]:
-    smallest = max(_SMALLEST_ARM, _SMALLEST_ARM / design.allocation_ratio)
+    smallest = max(SMALLEST_ARM, SMALLEST_ARM / design.allocation_ratio)
     controls = sorted({round(max(guess * factor, smallest)) for factor in _AROUND})
-    return [(n, max(_SMALLEST_ARM, round(n * design.allocation_ratio))) for n in controls]
+    return [(n, max(SMALLEST_ARM, round(n * design.allocation_ratio))) for n in controls]
 
 
 def _complete_row(

@@ -7,6 +7,7 @@ import pandas as pd
 from cohorts.counting import tally
 from trialsim.comparison.cohort_error.intervals import MIN_SAMPLES
 from trialsim.comparison.halving import Halving
+from trialsim.comparison.proposal import tell_too_small
 from trialsim.comparison.refitting import Refitting, Rescore
 from trialsim.comparison.sizes.errors import SizeErrors
 from trialsim.simulation.pool import SMALL_POOL
@@ -22,6 +23,8 @@ def list_notes(
 ) -> list[str]:
     """Return what is doubtful, who lacks a visit, whose error is included; a sentence each."""
     doubts = [text for text in proposals["doubts"].head(1) if text]
+    if proposals.empty:
+        doubts = tell_too_small(errors, errors.analyses[0])
     return [
         *doubts,
         *_list_small_pools(errors),

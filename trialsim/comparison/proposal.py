@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import special
 
 from cohorts.counting import tally
+from trialsim.comparison.candidate_runs import SMALLEST_ARM
 from trialsim.comparison.sizes.errors import Estimate, RepeatedChoice, SizeErrors
 from trialsim.comparison.sizes.whole import enroll_whole
 from trialsim.comparison.tables import pair_with_reference
@@ -57,7 +58,7 @@ def _propose(
     whole = enroll_whole(run.candidate, run.design, n_control * repeated.proposed, costs)
     assured = enroll_whole(run.candidate, run.design, n_control * repeated.size.assured, costs)
     saving = _compare(errors, repeated.place, analysis, costs, reference)
-    doubts = _list_doubts(errors, repeated, saving, costs)
+    doubts = _list_doubts(errors, repeated, analysis, saving, costs)
     saved = saving if costs.is_priced else (np.nan, np.nan, np.nan)
     return {
         "analysis": analysis,
@@ -206,14 +207,27 @@ def _tell_small_pool(pool: Pool, errors: SizeErrors) -> str:
     )
 
 
+def tell_too_small(errors: SizeErrors, analysis: str) -> list[str]:
+    """Return a sentence on the choices that need fewer people than any trial that is simulated."""
+    runs = [errors.runs[place] for place in errors.list_too_small(analysis)]
+    attainable = [run.candidate.label for run in runs if run.candidate.is_attainable]
+    if not attainable:
+        return []
+    return [
+        "Not compared, because the target power is reached with fewer people than trials are "
+        f"simulated of ({SMALLEST_ARM} an arm): {'; '.join(attainable)}."
+    ]
+
+
 def _list_doubts(
-    errors: SizeErrors, repeated: RepeatedChoice, saving: Estimate, costs: Costs
+    errors: SizeErrors, repeated: RepeatedChoice, analysis: str, saving: Estimate, costs: Costs
 ) -> list[str]:
-    run, doubts = errors.runs[repeated.place], []
+    run, doubts = errors.runs[repeated.place], tell_too_small(errors, analysis)
     if not errors.has_intervals:
         return [
+            *doubts,
             "How sure the cheapest choice is was not computed: it takes 200 bootstrap samples or "
-            "more."
+            "more.",
         ]
     if run.candidate.is_screened and saving[1] <= 0:
         more = count_to_settle(saving, errors.n_screened)

@@ -92,6 +92,18 @@ class SizeErrors:
         """Return the candidates that have the analysis."""
         return [i for i, run in enumerate(self.runs) if analysis in run.sizes]
 
+    def list_too_small(self, analysis: str) -> list[int]:
+        """Return the candidates whose smallest trials already reach the target power.
+
+        They need fewer people than any trial that is simulated, and have no size.
+        """
+        return [
+            i
+            for i in self.list_places(analysis)
+            if np.isnan(self.runs[i].sizes[analysis].n_control)
+            and self.runs[i].rejected[analysis][0].mean() >= self.runs[i].design.target_power
+        ]
+
     def get_cohort_factors(self, place: int, analysis: str) -> tuple[float, float]:
         """Return the size's interval for the error of the cohort, as factors of the size."""
         return compute_size_interval(
