@@ -214,7 +214,7 @@ def show_amount(choice: CheapestChoice, currency: str) -> Format:
     """Return how a mean of what is to be small is shown: money, or people in the control arm."""
     if choice.by == "cost":
         return lambda value: show_money(value, currency)
-    return lambda value: f"{show_mean_people(value)} people in the control arm"
+    return lambda value: f"{show_tally(value, 'people', show_mean_people)} in the control arm"
 
 
 def list_proposed_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:

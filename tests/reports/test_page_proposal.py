@@ -255,7 +255,9 @@ def test_a_regret_of_half_a_person_is_not_rounded_up_as_sizes_are(
     facts = facts_of()
     free = {
         "sample_sizes": facts.tables["sample_sizes"].assign(cost=0.0),
-        "decisions": make_decisions().assign(cost=0.0, expected_regret=[64.05, 0.44]),
+        "decisions": make_decisions().assign(
+            cost=np.nan, expected_n_control=[75.0, 70.0], expected_regret=[64.05, 0.44]
+        ),
     }
     facts = replace(facts, tables={**facts.tables, **free})
     text = " ".join(describe_answer(facts).details)

@@ -54,7 +54,7 @@ _PACE_UNKNOWN: Final = (
 
 
 @dataclass(frozen=True)
-class Calibration:
+class LookCalibration:
     """What the closed forms of looks take from simulated trials with one analysis.
 
     Attributes
@@ -94,7 +94,7 @@ class Enrolled:
     is_screened: bool
     model: OutcomeModel
     moments: Moments
-    calibration: Calibration = Calibration()
+    calibration: LookCalibration = LookCalibration()
 
     def expect_difference(self, design: TrialDesign) -> float:
         """Return what the first analysis of a design estimates on average."""
@@ -125,7 +125,7 @@ class Enrolled:
         estimate
             Their mean estimate; no closed form, where there is one, errs in it.
         """
-        analysis, plain = design.analyses[0], replace(self, calibration=Calibration())
+        analysis, plain = design.analyses[0], replace(self, calibration=LookCalibration())
         expected = plain.expect_difference(design)
         effect = 1.0 if has_closed_form(analysis, design) else estimate / expected
         once = group_sequential(
@@ -133,7 +133,7 @@ class Enrolled:
         )
         wanted = n_control * (effect * expected / once.drift) ** 2
         variance = wanted / compute_final_variance(plain.build_endpoint(design), design)
-        return replace(self, calibration=Calibration(effect, variance))
+        return replace(self, calibration=LookCalibration(effect, variance))
 
     def get_accrual(self, interim: InterimPlan, costs: Costs) -> float:
         """Return the people randomized a month.
