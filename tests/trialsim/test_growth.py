@@ -162,3 +162,20 @@ def test_too_few_people_with_follow_up_are_refused() -> None:
     outcome[9:, 2] = np.nan
     with pytest.raises(DesignError, match="Only 9 of 30 people have the first and the last visit"):
         fit_growth(outcome, TIMES, np.empty((30, 0)))
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 9])
+def test_outcomes_on_lines_are_expected_as_they_are(decimals: int) -> None:
+    outcome, _, known = simulate(60, 0.0)
+    outcome = (7.6 * outcome).round(decimals)
+    x = np.column_stack([known, np.random.default_rng(2).normal(size=60)])
+    growth = fit_growth(outcome, TIMES, x)
+    assert growth.residual_variance < 1e-4
+    expected = expect_outcomes(growth, outcome, Predictors(x))
+    assert expected.true_change == pytest.approx(outcome - outcome[:, :1], abs=0.02)
+
+
+def test_outcomes_that_what_is_known_tells_to_the_last_digit_are_refused() -> None:
+    outcome, _, _ = simulate(60, 0.0)
+    with pytest.raises(DesignError, match=r"no fit: .* outcomes with a measurement error are"):
+        fit_growth(outcome, TIMES, outcome[:, :1])

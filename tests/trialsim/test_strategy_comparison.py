@@ -218,6 +218,8 @@ def test_outcomes_may_come_from_a_model_in_percent() -> None:
 
 
 PEOPLE, SCORES = build_people()
+SLOPE = (PEOPLE[24.0] - PEOPLE[0.0]) / 24
+STRAIGHT = pd.DataFrame({month: PEOPLE[0.0] + SLOPE * month for month in MONTHS})
 
 
 @pytest.mark.parametrize(
@@ -237,6 +239,8 @@ PEOPLE, SCORES = build_people()
         ({"trajectories": -PEOPLE}, "greater than 0 mm3"),
         ({"trajectories": PEOPLE[[24.0, 12.0, 0.0]].set_axis([0.0, 12.0, 24.0], axis=1)},
          "no decline to slow"),
+        ({"trajectories": STRAIGHT, "n_simulations": 20},
+         "random, 100% enrolled: mmrm has a fit in none of the 60 simulated trials"),
         ({"n_simulations": 1}, "n_simulations must be at least 2"),
         ({"n_bootstrap": -1}, "n_bootstrap must be 0 or more"),
         ({"seed": -1}, "seed must lie between"),
@@ -247,6 +251,13 @@ PEOPLE, SCORES = build_people()
 def test_a_question_that_cannot_be_answered_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DesignError, match=words):
         compare(**changes)
+
+
+def test_outcomes_on_straight_lines_are_simulated() -> None:
+    design = DESIGN.change(analyses=("ancova",))
+    found = compare(trajectories=STRAIGHT, design=design, n_simulations=50, n_bootstrap=0)
+    power = found.tables["operating_characteristics"]["power"]
+    assert ((power > 0) & (power <= 1)).all()
 
 
 def build_cohort() -> Cohort:

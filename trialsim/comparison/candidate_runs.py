@@ -21,6 +21,7 @@ from trialsim.comparison.pools import keep_possible_analyses
 from trialsim.comparison.sizes.search import SizeEstimate, estimate_sample_size
 from trialsim.costs import Costs
 from trialsim.design import TrialDesign
+from trialsim.errors import DesignError
 from trialsim.simulation.outcomes import (
     GrowthModel,
     OutcomeModel,
@@ -153,6 +154,11 @@ def run_candidate(
         Told the number of replicates finished since the last call.
     known
         Candidates at the same sizes, whose trials are not simulated again where they are the same.
+
+    Raises
+    ------
+    DesignError
+        An analysis has a fit in none of the trials.
     """
     candidate, design, pool = prepared.candidate, prepared.design, prepared.pool
     model, moments = prepared.model, prepared.moments
@@ -172,6 +178,7 @@ def run_candidate(
     rows: list[dict[str, Any]] = []
     rejected, found, formula = {}, {}, {}
     for name in design.analyses:
+        _require_fits(trials, name, candidate)
         rejected[name] = compute_rejections(trials, name, design).effect
         formula[name] = compute_sample_size(name, moments, design)
         for row in compute_characteristics(trials, name, design):
@@ -185,6 +192,17 @@ def run_candidate(
         if not has_closed_form(name, design):
             formula[name] = np.nan
     return CandidateRun(candidate, design, pool, moments, rows, rejected, found, formula, trials)
+
+
+def _require_fits(trials: SimulatedTrials, analysis: str, candidate: Candidate) -> None:
+    """Refuse a power of 0 that only says that nothing was fitted."""
+    fitted = trials.effect[analysis].converged
+    if not fitted.any():
+        raise DesignError(
+            f"{candidate.label}: {analysis} has a fit in none of the {fitted.size:,} simulated "
+            "trials, so its power is unknown; outcomes with a measurement error (those on a "
+            "straight line have none), or another of the design's analyses, are expected."
+        )
 
 
 def _draws_alike(prepared: PreparedCandidate, run: CandidateRun) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cohorts.counting import tally
 from trialsim.analysis.covariance import build_linear
-from trialsim.analysis.likelihood import MeanModel
+from trialsim.analysis.likelihood import MeanModel, evaluate_likelihood
 from trialsim.analysis.patterns import PatternStatistics, decode_patterns, encode_patterns
 from trialsim.analysis.reml import fit_reml
 from trialsim.analysis.result import Flags, Floats
@@ -86,7 +86,8 @@ def fit_growth(
     Raises
     ------
     DesignError
-        Fewer than 10 people have both the first and the last visit.
+        Fewer than 10 people have both the first and the last visit, or predictors tell the
+        outcomes of a visit to the last digit.
     """
     both = np.isfinite(outcome[:, 0]) & np.isfinite(outcome[:, -1])
     if both.sum() < _MIN_PEOPLE:
@@ -104,18 +105,28 @@ def fit_growth(
     included[2:, 1:] = False
     complete = np.isfinite(outcome).all(axis=1)
     start = _estimate_start(outcome[complete], x[complete], basis)
-    fit = fit_reml(
+    model = (
         summarize_weighted(outcome - center, x, weights),
         MeanModel(courses, included, (0, 0)),
         build_linear(basis),
-        [start[None]],
     )
-    terms = fit.eta[0] if fit.converged[0] else start
+    with np.errstate(invalid="ignore"):
+        fit = fit_reml(*model, [start[None]])
+        # outcomes that lie on lines have no maximum that rounding lets one come to: the highest
+        # likelihood that was tried is as near as their digits are
+        highest = evaluate_likelihood(*model, fit.eta)
+    if not np.isfinite(highest.log_likelihood[0]):
+        raise DesignError(
+            "The growth model of everyone's visits has no fit: what is known at baseline tells "
+            "the outcomes of a visit to the last digit; outcomes with a measurement error are "
+            "expected."
+        )
+    terms, beta = fit.eta[0], highest.beta[0]
     lines = np.zeros((2, predictors.shape[1]))
-    lines[:, kept] = fit.beta[0, :2, 1:] / scale
+    lines[:, kept] = beta[:2, 1:] / scale
     covariance = _make_proper(np.array([[terms[0], terms[1]], [terms[1], terms[2]]]))
     residual = max(float(terms[3]), 0.0) if len(basis) > 3 else 0.0
-    means = courses @ fit.beta[0, :, 0] + center
+    means = courses @ beta[:, 0] + center
     return Growth(means, lines, covariance, residual, times)
 
 
