@@ -20,6 +20,9 @@ import numpy.typing as npt
 from cohorts.errors import CohortError
 
 IMAGE_SUFFIXES: Final = (".nii", ".nii.gz", ".mgz", ".mgh")
+_GZIP: Final = b"\x1f\x8b"
+_UNPACKED: Final = {".nii.gz": ".nii", ".mgz": ".mgh"}
+"""Endings of images that gzip compressed -> those of the same images as they are."""
 LARGEST_GB: Final = 2.0
 LARGEST_VARIABLE: Final = "TRIALSIM_MAX_SCAN_GB"
 """The environment variable with another bound, so that worker processes have it too."""
@@ -127,14 +130,15 @@ def _open_image(path: Path) -> Iterator[Any]:
         raise ImageError(
             path, f"it is not one of {', '.join(IMAGE_SUFFIXES)}; convert it to NIfTI first"
         )
+    ending = next(one for one in IMAGE_SUFFIXES if name.endswith(one))
+    _judge_packing(path, ending)
     import nibabel as nib
 
     bound = largest_gb()
     try:
         with path.open("rb") as file:
-            is_packed = name.endswith((".gz", ".mgz"))
-            stream = _Bounded(gzip.GzipFile(fileobj=file) if is_packed else file, bound)
-            kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(stream)
+            stream = _Bounded(gzip.GzipFile(fileobj=file) if ending in _UNPACKED else file, bound)
+            kind = nib.MGHImage if ending in (".mgz", ".mgh") else _nifti_kind(stream)
             yield kind.from_stream(stream)
     except CohortError:
         raise
@@ -143,6 +147,26 @@ def _open_image(path: Path) -> Iterator[Any]:
         raise ImageError(
             path, f"the file cannot be read, it may be truncated ({_first_line(error)})"
         ) from error
+
+
+def _judge_packing(path: Path, ending: str) -> None:
+    """Refuse a file without content, and one whose name and content differ about gzip."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_GZIP))
+    except OSError as error:
+        raise ImageError(path, f"the file cannot be read: {error.strerror}") from error
+    is_packed = start == _GZIP
+    if not start:
+        raise ImageError(path, "the file cannot be read: it is empty; copy it again")
+    if is_packed != (ending in _UNPACKED):
+        right = _UNPACKED | {plain: packed for packed, plain in _UNPACKED.items()}
+        raise ImageError(
+            path,
+            f"the file cannot be read: its name ends in {ending}, and it is "
+            f"{'' if is_packed else 'not '}compressed by gzip; if it is an image all the same, "
+            f"let its name end in {right[ending]}",
+        )
 
 
 class _Bounded(io.RawIOBase):

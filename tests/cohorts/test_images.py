@@ -92,6 +92,28 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("ending", "right"),
+    [(".nii", ".nii.gz"), (".nii.gz", ".nii"), (".mgh", ".mgz"), (".mgz", ".mgh")],
+)
+def test_an_image_whose_name_hides_how_it_is_packed_is_named(
+    ending: str, right: str, tmp_path: Path
+) -> None:
+    kind = nib.MGHImage if ".mg" in ending else nib.Nifti1Image
+    path = save(tmp_path / f"a{right}", VOXELS.astype(np.float32), kind)
+    wrong = path.rename(tmp_path / f"a{ending}")
+    said = "it is compressed" if right in (".nii.gz", ".mgz") else "it is not compressed"
+    with pytest.raises(ImageError, match=f"ends in {ending}, and {said} .* end in {right}."):
+        read_image(wrong)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".mgz", ".mgh"])
+def test_an_empty_file_is_called_empty(ending: str, tmp_path: Path) -> None:
+    (tmp_path / f"a{ending}").write_bytes(b"")
+    with pytest.raises(ImageError, match="cannot be read: it is empty; copy it again"):
+        read_image(tmp_path / f"a{ending}")
+
+
 def test_a_folder_is_told_from_a_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="is a folder; name the file of one scan"):
         read_image(tmp_path)
