@@ -108,10 +108,12 @@ def write_folder(
     Raises
     ------
     StorageError
-        If the place cannot be written, or the disk is full; the old folder is unchanged.
+        If the place cannot be written, or the disk is full, or a file lies where a folder would,
+        or a folder where a file would; what was there is unchanged.
     """
     target = folder.resolve()
     try:
+        _refuse_other_kind(target, is_folder=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         _discard_dead(target)
         outer = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(target)))
@@ -156,8 +158,20 @@ def keep_rights(old: Path, new: Path) -> None:
             os.setxattr(new, _ACCESS_LIST, os.getxattr(old, _ACCESS_LIST))
 
 
+def _refuse_other_kind(path: Path, *, is_folder: bool) -> None:
+    """Refuse to put a folder in the place of a file, or a file in that of a folder."""
+    if path.exists() and path.is_dir() != is_folder:
+        there, wanted = ("file", "folder") if is_folder else ("folder", "file")
+        raise StorageError(
+            f"{path} is a {there}, which stays as it is: a {wanted} of this name is to be written; "
+            "name another place."
+        )
+
+
 def _take_place(new: Path, target: Path, without: Collection[str] | None) -> None:
     written = {path.relative_to(new) for path in new.rglob("*")}
+    for path in written:
+        _refuse_other_kind(target / path, is_folder=(new / path).is_dir())
     for path in written:
         keep_rights(target / path, new / path)
         if (new / path).is_file():

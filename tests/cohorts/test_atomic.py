@@ -69,6 +69,39 @@ def test_what_another_process_writes_meanwhile_is_not_lost(
     }
 
 
+def test_a_file_is_never_replaced_by_a_folder(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("the only copy")
+    (tmp_path / "link").symlink_to(table)
+    for place in (table, tmp_path / "link"):
+        with pytest.raises(StorageError, match=r"people.csv is a file, .*; name another place"):
+            write_texts(place, a="new")
+    assert read_texts(tmp_path) == {"people.csv": "the only copy", "link": "the only copy"}
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_nothing_in_a_folder_is_replaced_by_something_of_another_kind(
+    is_here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "mine").write_text("kept")
+    (folder / "b").write_text("kept")
+    if is_here:
+        monkeypatch.chdir(folder)
+    with pytest.raises(StorageError, match="a is a folder, which stays as it is: a file"):
+        write_texts(folder, a="new", c="new")
+    with pytest.raises(StorageError, match="b is a file, which stays as it is: a folder"):
+        write_deep(folder)
+    assert read_texts(tmp_path) == {"out/a/mine": "kept", "out/b": "kept"}
+
+
+def write_deep(folder: Path) -> None:
+    with write_folder(folder) as partial:
+        (partial / "b").mkdir()
+        (partial / "b" / "c").write_text("new")
+
+
 def write_and_fail(folder: Path) -> None:
     with write_folder(folder) as partial:
         (partial / "a").write_text("new")
