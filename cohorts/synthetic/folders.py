@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from cohorts.cohort import Cohort
+from cohorts.errors import CohortError
+from cohorts.files.folder import is_cohort_folder, read_description
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.tabular import VISITS_MONTHS, synthesize_table
 from cohorts.synthetic.trial import (
+    TRIAL_FILE,
     TRIAL_VISITS_MONTHS,
     SyntheticTrial,
     synthesize_trial,
@@ -46,8 +49,10 @@ def write_people(
     Raises
     ------
     CohortError
-        Where the visits cannot be, or the folder cannot be written.
+        Where the visits cannot be, the folder cannot be written, or it holds people who are not
+        synthetic.
     """
+    refuse_real(Path(folder))
     cohort, truth = synthesize_table(
         n_participants,
         rng=np.random.default_rng(seed),
@@ -86,8 +91,10 @@ def write_finished_trial(
     Raises
     ------
     CohortError
-        Where a value cannot be, or the folder cannot be written.
+        Where a value cannot be, the folder cannot be written, or it holds people or a trial that
+        are not synthetic.
     """
+    refuse_real(Path(folder), TRIAL_FILE)
     made = synthesize_trial(
         n_participants,
         rng=np.random.default_rng(seed),
@@ -99,3 +106,29 @@ def write_finished_trial(
     )
     write_trial(made, Path(folder))
     return made
+
+
+def refuse_real(folder: Path, *files: str) -> None:
+    """Refuse to write synthetic people over what nothing says is synthetic.
+
+    Parameters
+    ----------
+    folder
+        Where they would go.
+    files
+        Names that would be written beside the cohort.
+
+    Raises
+    ------
+    CohortError
+        Where its cohort is not synthetic, or it has such a file and no cohort.
+    """
+    if is_cohort_folder(folder):
+        real = [] if read_description(folder)["is_synthetic"] else ["a cohort"]
+    else:
+        real = [name for name in files if (folder / name).exists()]
+    if real:
+        raise CohortError(
+            f"{folder} holds {real[0]} that nothing says is SYNTHETIC, and that stays as it is: "
+            "name another folder."
+        )

@@ -115,7 +115,7 @@ def simulate_course(
         raise CohortError(f"A cohort needs at least 1 participant, got {n_participants}.")
     if not planned or planned[0] != 0 or any(b <= a for a, b in itertools.pairwise(planned)):
         raise CohortError(
-            f"visits_months must rise from 0, got {', '.join(f'{m:g}' for m in planned)}."
+            f"Planned visits must rise from 0, got {', '.join(f'{m:g}' for m in planned)}."
         )
     people = sample_people(n_participants, rng=rng, parameters=parameters)
     jitter = rng.normal(0, parameters.visit_jitter_sd_months, (n_participants, len(planned)))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cohorts.cohort import Cohort
 from cohorts.sources.loading import load_cohort
+from cohorts.synthetic.folders import refuse_real
 from cohorts.synthetic.images import synthesize_images
 from cohorts.synthetic.parameters import GeneratorParameters
 from cohorts.synthetic.tabular import Course, name_participants
@@ -63,6 +64,9 @@ def synthesize_trial_images(
         Numbers that cannot be, a folder that holds something else.
     """
     check_trial_settings(n_participants, slowing, share_treated, dropout)
+    scans = folder / "scans"
+    if not scans.exists():
+        refuse_real(folder, TRIAL_FILE)
     rng = np.random.default_rng([seed, 1])
     treated = np.zeros(n_participants, dtype=bool)
     treated[: round(share_treated * n_participants)] = True
@@ -85,7 +89,6 @@ def synthesize_trial_images(
         changed = volume + treated[:, None] * prevented
         return replace(course, volumes={**course.volumes, "hippocampus": changed})
 
-    scans = folder / "scans"
     synthesize_images(
         scans,
         n_participants,
