@@ -405,6 +405,8 @@ def _is_held(error: duckdb.Error) -> bool:
 def _explain(path: Path, error: duckdb.Error) -> str:
     if _is_held(error):
         return f"The study file {path} is held by another process: {_first_line(error)}"
+    if path.is_dir():
+        return f"{path} is a folder: give the path of a study in it, {path / 'study.duckdb'} say."
     if "not a valid DuckDB database file" in str(error):
         return f"{path} is not a study file (no DuckDB database): give the path of a study."
     return (

@@ -88,3 +88,14 @@ def test_people_and_shares_are_taken_as_they_were_typed(
     assert found.exit_code == 0, found.output
     assert [*taken["people"]] == ["1e3", "1.50", "0x10", "true"]
     assert taken["shard"] == "1"
+
+
+def test_init_names_what_is_in_the_way(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for folder, in_the_way in ((file, file), (tmp_path, tmp_path / "protocol.toml")):
+        (tmp_path / "protocol.toml").write_text("mine")
+        done = CliRunner().invoke(app, ["init", str(folder)])
+        assert done.exit_code == 1
+        assert f"{in_the_way} is already there: move it" in done.stderr
+        assert in_the_way.read_text() == "mine"

@@ -47,6 +47,13 @@ def test_text_of_the_data_steers_no_terminal(capsys: pytest.CaptureFixture[str])
     assert "[red]a" in out
 
 
+def test_text_that_is_cut_ends_in_dots(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"command": ["x" * 70, "y" * 71]})
+    assert show(frame, capsys)[1:] == [["x" * 70], ["y" * 67 + "..."]]
+    print_table(frame, widest=None)
+    assert "y" * 71 in capsys.readouterr().out
+
+
 def test_scripts_get_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(pd.DataFrame({"cost": [0.0], "p_value": [0.00002]}), as_json=True)
     assert '"p_value":0.00002' in capsys.readouterr().out.replace(" ", "")

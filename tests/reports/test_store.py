@@ -137,6 +137,7 @@ def make_newer(path: Path) -> None:
     ("make", "words"),
     [
         (lambda path: path.write_text("hello, I am no database at all"), "not a study file"),
+        (Path.mkdir, r"is a folder: give the path of a study in it, .*study\.duckdb"),
         (make_foreign, "another program"),
         (make_newer, "newer trialsim"),
     ],

@@ -23,7 +23,9 @@ def init(
         with path.open("x", encoding="utf-8") as file:
             file.write(files("trialsim").joinpath("protocol.toml").read_text(encoding="utf-8"))
     except FileExistsError as error:
-        raise DesignError(f"{path} is already there: move it, or give another folder.") from error
+        raise DesignError(
+            f"{error.filename} is already there: move it, or give another folder."
+        ) from error
     except OSError as error:
         raise DesignError(f"{path} could not be written: {error.strerror}.") from error
     typer.echo(path)

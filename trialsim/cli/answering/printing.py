@@ -51,7 +51,7 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
     rows = zip(*(texts for texts, _ in columns), strict=True)
     n_shown = _MOST_ON_TERMINAL if console.is_terminal else len(frame)
     for row in islice(rows, n_shown):
-        table.add_row(*(Text(show_plainly(text)[:widest]) for text in row))
+        table.add_row(*(Text(_cut(show_plainly(text), widest)) for text in row))
     if not console.is_terminal:
         width = sum(max(len(str(title_column(str(name)))), *map(len, texts)) + 2
                     for name, (texts, _) in zip(shown, columns, strict=True))  # fmt: skip
@@ -61,6 +61,11 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
         typer.echo(
             f"... and {tally(len(frame) - n_shown, 'rows')} more: into a file or a pipe all go."
         )
+
+
+def _cut(text: str, widest: int | None) -> str:
+    """Return at most `widest` characters; what is cut ends in dots."""
+    return text if widest is None or len(text) <= widest else f"{text[: widest - 3]}..."
 
 
 def print_json(content: object) -> None:
