@@ -7,6 +7,7 @@ flagged wherever its numbers go. The limits were set on real scans of four sourc
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from brlp_models.errors import ScanError
 from brlp_models.scans.contrast import CONTRASTS, change_contrast, compute_spread
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
+from cohorts.sources.scans.image_reading import THICKEST_MM
 
 if TYPE_CHECKING:
     from brlp_models.model.model import BrlpModel
@@ -123,7 +125,7 @@ LIMITS: Final[dict[str, Limit]] = {
     ),
     "slice_thickness_mm": Limit(
         (0, 1.6),
-        (0, 6.0),
+        (0, THICKEST_MM),  # thicker ones no cohort takes
         "voxels are up to {value:.1f} mm long, at most {high:.1f} mm is expected",
     ),
     "brain_volume_ml": Limit(
@@ -341,7 +343,16 @@ def _judge(value: float, limit: Limit) -> tuple[Verdict, str]:
         return "pass", ""
     low, high = limit.good
     verdict: Verdict = "warn" if limit.usable[0] <= value <= limit.usable[1] else "fail"
-    return verdict, limit.meaning.format(value=value, low=low, high=high)
+    told = _tell_apart(limit.meaning, value, low if value < low else high)
+    return verdict, told.format(value=value, low=low, high=high)
+
+
+def _tell_apart(meaning: str, value: float, bound: float) -> str:
+    """Return the meaning with as many digits of the value as tell it from the bound."""
+    (digits, kind) = re.findall(r"\{value:\.(\d)(.)\}", meaning)[0]
+    forms = (f".{n}{kind}" for n in range(int(digits), 9))
+    form = next((one for one in forms if f"{value:{one}}" != f"{bound:{one}}"), f".9{kind}")
+    return meaning.replace(f"{{value:.{digits}{kind}}}", f"{{value:{form}}}")
 
 
 def _judge_orientation(preprocessed: PreprocessedScan) -> tuple[Verdict, str]:

@@ -103,6 +103,7 @@ def test_typical_scan_passes_without_reasons() -> None:
         ("rotation_degrees", 50.0, "warn", "turned by 50 degrees"),
         ("rotation_degrees", 90.0, "fail", "orientation may be wrong"),
         ("slice_thickness_mm", 3.0, "warn", "voxels are up to 3.0 mm long"),
+        ("slice_thickness_mm", 4.1, "fail", "voxels are up to 4.1 mm long"),
         ("brain_volume_ml", 300.0, "fail", "300 ml"),
         ("noise_share", 0.09, "warn", "the sd of its noise is 9% of white matter's brightness"),
         ("brightness_95", 0.5, "warn", "vessels or scalp outshine the brain"),
@@ -112,6 +113,25 @@ def test_typical_scan_passes_without_reasons() -> None:
 def test_every_metric_has_its_verdict(metric: str, value: float, verdict: str, words: str) -> None:
     check = check_scan(make_preprocessed(**{metric: value}))
     assert check.verdict == verdict
+    assert words in check.reason_text
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "words"),
+    [
+        ("noise_share", 0.0604, "6.04% of white matter's brightness, at most 6% is"),
+        ("noise_share", 0.064, "6.4% of white matter's brightness, at most 6% is"),
+        ("slice_thickness_mm", 1.6000001, "up to 1.6000001 mm long, at most 1.6 mm is"),
+        ("correlation", 0.4199, "template is 0.4199, at least 0.42 is"),
+        ("rotation_degrees", 35.2, "turned by 35.2 degrees"),
+        ("brain_volume_ml", 2000.3, "holds 2000.3 ml, 800 to 2000 ml is"),
+    ],
+)
+def test_a_value_just_beyond_its_limit_is_shown_beyond_it(
+    metric: str, value: float, words: str
+) -> None:
+    check = check_scan(make_preprocessed(**{metric: value}))
+    assert check.verdict == "warn"
     assert words in check.reason_text
 
 
