@@ -51,12 +51,14 @@ def coerce_table(frame: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFram
 
 
 def _give_type(values: pd.Series, column: pa.Column) -> pd.Series:
-    """Return whole numbers as numbers, and no values as such of any type; others as they are."""
+    """Return whole numbers as numbers, objects as text, and no values as such of any type."""
     if column.dtype is None:
         return values
-    is_nothing = values.dtype == object and not len(values)
-    if is_nothing or (values.dtype == np.int64 and column.dtype.type == np.float64):
-        return values.astype(column.dtype.type)
+    wanted = column.dtype.type
+    # as a column of scans is that nobody has
+    becomes = values.dtype == object and (isinstance(wanted, pd.StringDtype) or not len(values))
+    if becomes or (values.dtype == np.int64 and wanted == np.float64):
+        return values.astype(wanted)
     return values
 
 

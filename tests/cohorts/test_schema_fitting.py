@@ -37,6 +37,8 @@ def make_rows(**changes: Any) -> pd.DataFrame:
         make_rows(share=[0, 1], error=[1, 2]),
         make_rows().iloc[:0].astype({"name": object, "share": object, "n": object}),
         make_rows().drop(columns="scale"),
+        make_rows().astype({"name": object, "note": object}),
+        make_rows(note=pd.Series([None, None], dtype=object)),
     ],
 )
 def test_what_fits_is_given_back_as_pandera_would(
