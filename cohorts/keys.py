@@ -36,7 +36,14 @@ def _to_arrow(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     return pa.array(column.reset_index(drop=True))
 
 
-def _as_text(column: pd.Series) -> pa.Array:
+def as_text(column: pd.Series) -> pa.Array:
+    """Return a column of text, or of nothing, as Arrow holds it.
+
+    Examples
+    --------
+    >>> as_text(pd.Series(["a", None, float("nan")], dtype=object)).to_pylist()
+    ['a', None, None]
+    """
     text = _to_arrow(column).cast(pa.large_string())
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
@@ -298,8 +305,8 @@ def locate_rows(
 
 def _locate_names(column: pd.Series, among: pd.Series) -> npt.NDArray[np.intp]:
     """Return what `locate_rows` does of one column of names."""
-    numbers, names = _encode_names(_as_text(column))
-    theirs, known = _encode_names(_as_text(among))
+    numbers, names = _encode_names(as_text(column))
+    theirs, known = _encode_names(as_text(among))
     first = np.full(len(known) + 1, -1, dtype=np.intp)
     first[theirs[::-1]] = np.arange(len(theirs))[::-1]  # what is missing has the last place
     if names.equals(known):
