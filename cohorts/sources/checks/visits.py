@@ -1,5 +1,6 @@
 """Checks of visits: each once, in order of time, with a baseline."""
 
+import re
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,9 @@ from cohorts.sources.visit_times.times import MONTHS_PER_YEAR, TELLING_TIMES, TO
 
 BASELINE_WITHIN_MONTHS: Final = 1.0
 """How far from month 0 the first visit may be and still be the baseline."""
+
+_NUMBER: Final = re.compile(r"[0-9]+\Z")
+_BASELINE: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
 
 
 def check_visits(records: Records) -> None:
@@ -112,13 +116,17 @@ def _note_visits_of_one_time(records: Records) -> None:
 
 def number_sessions(sessions: pd.Series) -> pd.Series:
     """Return the number that a session's name ends in; -1 for `bl`, NaN where there is none."""
-    names = pd.Series(sessions.unique()).astype("str")
-    numbers = pd.to_numeric(names.str.extract(r"(\d+)$")[0], errors="coerce")
-    numbers = numbers.mask(names.str.lower().str.fullmatch(r"(?:ses-)?(?:bl|baseline)"), -1.0)
-    prefixes = names.str.replace(r"\d+$", "", regex=True).str.lower()
-    if len(prefixes[numbers >= 0].unique()) > 1:
-        numbers[:] = np.nan
-    return sessions.map(dict(zip(names, numbers, strict=True))).astype(float)
+    numbers: dict[str, float] = {}
+    prefixes = set()
+    for name in sessions.dropna().unique():
+        if found := _NUMBER.search(name):
+            numbers[name] = float(found[0])
+            prefixes.add(name[: found.start()].lower())
+        else:
+            numbers[name] = -1.0 if _BASELINE.fullmatch(name) else np.nan
+    if len(prefixes) > 1:
+        numbers = dict.fromkeys(numbers, np.nan)
+    return sessions.map(numbers).astype(float)
 
 
 def _check_ages_against_time(records: Records) -> None:

@@ -42,7 +42,7 @@ def check_volumes(records: Records) -> None:
 
 
 def _check_positive(records: Records, column: str) -> None:
-    volumes = records.frame[column]
+    volumes = records.frame[column].to_numpy(float)
     records.report(
         (volumes <= 0) | np.isinf(volumes), column, "got {value}, a volume above 0 mm3 is expected"
     )
@@ -53,16 +53,18 @@ def _check_plausible(records: Records, column: str) -> None:
     if limits is None:
         return
     low, high = limits
-    volumes = records.frame[column]
-    outside = (volumes > 0) & ~volumes.between(low, high) & np.isfinite(volumes)
-    in_ml = outside & (volumes * 1000).between(low, high)
+    volumes = records.frame[column].to_numpy(float)
+    outside = (volumes > 0) & ((volumes < low) | (volumes > high)) & np.isfinite(volumes)
+    if not outside.any():
+        return
+    in_ml = outside & (1000 * volumes >= low) & (1000 * volumes <= high)
     expected = f"a volume in mm3 ({low:g} to {high:g}) is expected"
-    if in_ml.sum() > 0.5 * volumes.notna().sum():
+    if in_ml.sum() > 0.5 * (~np.isnan(volumes)).sum():
         name = records.get_source_name(column)
         records.report_all(
             column,
-            f"the volumes look like ml (median {volumes.median():.4g}); {expected}; if they are, "
-            f"say so with --map {name}={column.removesuffix('_mm3')}_ml",
+            f"the volumes look like ml (median {np.nanmedian(volumes):.4g}); {expected}; if they "
+            f"are, say so with --map {name}={column.removesuffix('_mm3')}_ml",
         )
         return
     records.report(in_ml, column, f"got {{value}}, which looks like ml (cm3); {expected}")
