@@ -16,7 +16,10 @@ _LONGEST_NAME: Final = 12
 """Words and numbers in the longest name that is looked for, `011 S 0002` has three."""
 
 _PIECE: Final = re.compile(r"[^\W_]+")
-_SCAN: Final = re.compile(r"[^\s'\",;:()]+\.(?:nii(?:\.gz)?|mgz|mgh|hdr|dcm)\b", re.IGNORECASE)
+# from where a word begins alone: a long one would be gone through from each of its letters
+_SCAN: Final = re.compile(
+    r"(?<![^\s'\",;:()])[^\s'\",;:()]+\.(?:nii(?:\.gz)?|mgz|mgh|hdr|dcm)\b", re.IGNORECASE
+)
 # an absolute path, or a relative one that ends in a file's ending; `mm3/year` is neither
 _ABSOLUTE: Final = re.compile(
     r"(?<![\w<./])(?:~[\w.-]*|[A-Za-z]:|\\)?[/\\](?=[^\s/\\])[^\s'\",;()<>]*(?<![.:])"
