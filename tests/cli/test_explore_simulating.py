@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,13 @@ import pytest
 pytest.importorskip("shiny", reason="the extra `explore` is not installed")
 
 from tests.cli.simulations import list_simulations
+from trialsim.design import TrialDesign
+from trialsim.events import DropOut
 from trialsim.explorer.contents import Contents
+from trialsim.explorer.downloads import describe_ways
 from trialsim.explorer.scenario import Scenario
 from trialsim.explorer.simulating import Simulating, state_settings
+from trialsim.study.question import ask
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +31,28 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def settings(explored_study: Path) -> dict[str, object]:
     asked = Contents(explored_study).protocol
     return state_settings(Scenario(asked.design, asked.trial_costs, "baseline_volume", 0.5))
+
+
+@pytest.mark.parametrize(
+    "dropout",
+    [
+        DropOut(0.1),
+        DropOut(0.1, 0.2),
+        DropOut((0.1, 0.05), (0.0, 0.1), decline_hazard_ratio=1.5, unseen_shift_treatment=-2.0),
+    ],
+)
+def test_people_leave_as_in_the_state_that_is_simulated(
+    explored_study: Path, dropout: DropOut
+) -> None:
+    asked = Contents(explored_study).protocol
+    design = asked.design.change(dropout=dropout, visits_months=(0.0, 12.0, 24.0))
+    scenario = Scenario(design, asked.trial_costs, "baseline_volume", 0.5)
+    question = ask(explored_study, state_settings(scenario))
+    assert question.protocol.design.dropout == dropout
+    (text,) = [text for title, text in describe_ways(Contents(explored_study), scenario, None)
+               if title == "Protocol"]  # fmt: skip
+    told = tomllib.loads(text)["design"]["dropout"]
+    assert TrialDesign(design.visits_months, dropout=DropOut(**told)).dropout == dropout
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@ import queue
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cohorts.errors import TrialsimError
+from trialsim.events import DropOut
 from trialsim.explorer.scenario import Scenario
 from trialsim.study.making import Listener, answer
 from trialsim.study.result import StudyResult
@@ -30,9 +31,18 @@ def state_settings(scenario: Scenario) -> dict[str, Any]:
         "design.alpha": design.alpha,
         "design.target_power": design.target_power,
         "design.allocation_ratio": design.allocation_ratio,
-        "design.dropout": {"control": design.dropout.control},
+        "design.dropout": {"control": design.dropout.control} | _list_further(design.dropout),
         "costs.screening": costs.screening,
         "costs.participant": costs.participant,
+    }
+
+
+def _list_further(dropout: DropOut) -> dict[str, Any]:
+    """Return what else is said of people who leave: of the other arm, by decline, unseen."""
+    return {
+        one.name: getattr(dropout, one.name)
+        for one in fields(dropout)
+        if getattr(dropout, one.name) != one.default
     }
 
 
