@@ -30,6 +30,9 @@ PROVENANCE: Final = (SOURCE_FILE, SOURCE_ROW, VOLUME_SOURCE, PERSON_DIAGNOSIS)
 _WITH_COMMA: Final = re.compile(r"\s*[+-]?(\d+(\.\d{3})*,\d+|\d{1,3}(,\d{3})+(\.\d+)?)\s*")
 """65,07, 1.509,7 or 1,509,724: a number, in some country."""
 
+NAMELESS: Final = "(none, row "
+"""What begins the name that stands for a person in a row without one."""
+
 _PLACE: Final = re.compile(r"\{([^{}:]+)(?::([^{}]*))?\}")
 """Where a message tells a value of the row, `{session_id}` or `{age_years:.1f}`."""
 
@@ -101,6 +104,9 @@ class Records:
         As in `cohorts.sources.profile.Profile`.
     untimed
         Whose visits have no time that can be told, which is a problem of its own.
+    where_visits_are_told
+        Where a column of visits goes, as a sentence ends: `in sub-*_sessions.tsv`; empty where
+        there is one table.
     """
 
     frame: pd.DataFrame
@@ -118,6 +124,7 @@ class Records:
     session_time: str | None = None
     starts_at_first_visit: bool = False
     untimed: set[str] = field(default_factory=set)
+    where_visits_are_told: str = ""
 
     def report(self, rows: npt.ArrayLike, column: str | None, message: str) -> None:
         """Add one problem for each of `rows`.

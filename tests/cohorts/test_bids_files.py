@@ -384,3 +384,14 @@ def test_another_contrast_is_of_the_same_visit(
         return
     with pytest.raises(CohortError, match=f"sub-1_T1w.nii.gz: one FLAIR image .*{found}"):
         find_contrast(image, "FLAIR")
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("M000", "later")])
+def test_times_that_nothing_tells_are_asked_for_where_they_go(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    write_people(tmp_path, "participant_id age sex diagnosis\nsub-1 70 F CN\n")
+    for name in names:
+        (tmp_path / "sub-1" / f"ses-{name}" / "anat").mkdir(parents=True)
+    with pytest.raises(CohortError, match=r"in each person's sub-\*_sessions\.tsv"):
+        load_cohort(tmp_path)

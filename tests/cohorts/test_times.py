@@ -459,3 +459,62 @@ def test_times_that_no_column_states_cost_what_stated_ones_do(told_by: str, tmp_
         cohort, calls[name] = count_calls(partial(load_cohort, tmp_path / f"{name}.csv"))
         assert cohort.visits["months_from_baseline"].tolist() == pytest.approx(months * 1500)
     assert calls[told_by] < 5 * calls[stated]
+
+
+@pytest.mark.parametrize(
+    "names", [("ses-20210103", "ses-20220105"), ("2021-01-03", "2022-01-05"), ("20210103",) * 2]
+)
+def test_dates_that_visits_are_called_by_tell_the_time(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    first, second = names
+    rows = [f"a F CN 70.5 {first}", f"a F CN 71.5 {second}", f"b M CN 80.5 {second}"]
+    if first == second:  # one visit each
+        rows = [rows[0], rows[2]]
+    path = write(tmp_path / "p.tsv", "\n".join(["age_years session_id", *rows]) + "\n")
+    cohort = load_cohort(path)
+    months = cohort.visits["months_from_baseline"].to_numpy()
+    passed = 367 / (365.25 / 12)
+    expected = [0.0, 0.0] if first == second else [0.0, passed, 0.0]
+    assert months == pytest.approx(expected, abs=0.01)
+    assert any("called by dates, which every table keeps" in note for note in cohort.notes)
+
+
+def test_a_stated_time_counts_before_the_dates_that_visits_are_called_by(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "age_years session_id months\na F CN 70 20210103 0\na F CN 71 20220105 12\n",
+    )
+    cohort = load_cohort(path)
+    assert cohort.visits["months_from_baseline"].tolist() == [0, 12]
+    assert any("called by dates" in note for note in cohort.notes)
+    assert not any("read from the dates" in note for note in cohort.notes)
+
+
+@pytest.mark.parametrize("names", [("20211303", "20220105"), ("2021010", "20220105")])
+def test_numbers_that_are_no_dates_tell_no_time(names: tuple[str, str], tmp_path: Path) -> None:
+    rows = "".join(f"a F CN 70 {name}\n" for name in names)
+    path = write(tmp_path / "p.tsv", f"age_bl session_id\n{rows}")
+    with pytest.raises(CohortError, match="age at baseline and no time; add a column months_from"):
+        load_cohort(path)
+
+
+def test_a_name_that_says_its_time_is_not_blamed_for_another(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.tsv", "age_bl session_id\na F CN 70 baseline\na F CN 70 followup\n")
+    with pytest.raises(CohortError) as caught:
+        load_cohort(path)
+    assert len(caught.value.problems) == 1
+    assert "the time of the visit followup is unknown" in str(caught.value)
+
+
+def test_rows_without_a_name_are_one_problem_without_what_follows_from_it(tmp_path: Path) -> None:
+    rows = [
+        f"{person if month == 0 else ''} F CN {70 + month / 12:g} {month}"
+        for person in ("a", "b")
+        for month in (0, 12, 24)
+    ]
+    path = write(tmp_path / "p.tsv", "\n".join(["age_years months", *rows]) + "\n")
+    with pytest.raises(CohortError) as caught:
+        load_cohort(path)
+    (problem,) = caught.value.problems
+    assert "got nothing, an identifier is expected in each row (4 rows, first 3, 4, 6)." in problem

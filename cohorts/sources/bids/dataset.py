@@ -63,6 +63,7 @@ def read_bids_records(root: Path, *, reading: Reading) -> Records:
     records.name = str(described.get("Name") or root.name)
     records.is_synthetic = _is_synthetic(described)
     if any(root.glob("sub-*/")):
+        records.where_visits_are_told = " in each person's sub-*_sessions.tsv"
         _read_visits(records, tables, _Derivatives(root, reading))
     else:
         records.notes.append(f"{root.name} holds no scans: participants.tsv was read as a table.")

@@ -56,6 +56,7 @@ def _check_baseline(records: Records) -> None:
     )
     opening = ~frame["participant_id"].duplicated()
     late = opening & (first > BASELINE_WITHIN_MONTHS)
+    late &= ~frame["participant_id"].isin(records.untimed)
     records.report(
         late, "months_from_baseline", "no baseline visit: month 0 is expected for everyone"
     )
@@ -138,7 +139,8 @@ def _check_ages_against_time(records: Records) -> None:
     differs &= ~frame["participant_id"].isin(records.untimed)
     if TOP_CODED in frame:
         differs &= ~frame[TOP_CODED].fillna(0).astype(bool)
-    if differs.any() and _are_baseline_ages(frame):
+    timed = frame[~frame["participant_id"].isin(records.untimed)]
+    if differs.any() and _are_baseline_ages(timed):
         name = records.get_source_name("age_years")
         records.report_all(
             "age_years",

@@ -11,7 +11,7 @@ from cohorts.keys import number_names
 from cohorts.sources.checks.people import check_people
 from cohorts.sources.checks.visits import check_visits
 from cohorts.sources.checks.volumes import check_volumes
-from cohorts.sources.records import Problem, Records
+from cohorts.sources.records import NAMELESS, Problem, Records
 
 _N_SHOWN: Final = 3
 """Rows that are named where many have the same problem."""
@@ -101,7 +101,14 @@ def _tell(group: list[Problem]) -> str:
     if len(group) == 1:
         return str(group[0])
     rows = [problem.row for problem in group if problem.row is not None][:_N_SHOWN]
-    people = list(dict.fromkeys(problem.participant_id for problem in group))
-    named = f", first {', '.join(map(str, rows))}" if rows else ""
-    whose = f"{tally(len(group), 'rows')}{named}; {tally(len(people), 'people')}, first {people[0]}"
+    people = [
+        name
+        for name in dict.fromkeys(problem.participant_id for problem in group)
+        if not str(name).startswith(NAMELESS)
+    ]
+    whose = tally(len(group), "rows")
+    if rows:
+        whose += f", first {', '.join(map(str, rows))}"
+    if people:
+        whose += f"; {tally(len(people), 'people')}, first {people[0]}"
     return str(replace(group[0], participant_id=None, row=None)).removesuffix(".") + f" ({whose})."

@@ -25,6 +25,7 @@ from cohorts.sources.meaning.covariates import STANDARD, interpret_covariates
 from cohorts.sources.meaning.identifying import leave_out_identifying
 from cohorts.sources.records import (
     AT_BASELINE,
+    NAMELESS,
     PERSON_DIAGNOSIS,
     PROVENANCE,
     SOURCE_ROW,
@@ -110,9 +111,11 @@ def _read_participants(records: Records) -> None:
     names = frame["participant_id"]
     people = parse_text(names)
     unnamed = people.isna()
-    stand_in = "(none, row " + frame[SOURCE_ROW].astype("str") + ")"
+    stand_in = NAMELESS + frame[SOURCE_ROW].astype("str") + ")"
     frame["participant_id"] = people.mask(unnamed, stand_in)
-    records.report(unnamed, "participant_id", "got nothing, an identifier is expected")
+    records.report(unnamed, "participant_id", "got nothing, an identifier is expected in each row")
+    # nobody knows whose visits these are, so that they have no order
+    records.untimed |= set(stand_in[unnamed])
     if pd.api.types.is_float_dtype(names):
         records.report(
             names.abs() >= _WHOLE_BELOW,

@@ -53,6 +53,7 @@ _YEAR_NAMES: Final = re.compile(
 _WEEK_NAMES: Final = re.compile(
     r"(?:ses-)?(?:w(?:ks?|eeks?)[_-]?(\d{1,3})|(\d{1,3})w(?:ks?|eeks?)?)", re.IGNORECASE
 )
+_DATE_NAMES: Final = r"(?:ses-)?((?:19|20)\d{2}-?\d{2}-?\d{2})"
 
 
 def is_screening(session: str) -> bool:
@@ -87,6 +88,7 @@ def read_months_of_name(session: str) -> float | None:
 
 def read_stated_times(records: Records) -> None:
     """Fill `months_from_baseline` from columns of times and dates; NaN where they tell nothing."""
+    _take_dates_of_names(records)
     frame = records.frame
     people = frame["participant_id"]
     stated = [name for name in MONTHS_IN if name in frame]
@@ -110,6 +112,25 @@ def read_stated_times(records: Records) -> None:
     used = {*MONTHS_IN, "visit_date"}
     frame = records.frame.drop(columns=[name for name in records.frame if name in used])
     records.frame = frame.assign(months_from_baseline=months, **added)
+
+
+def _take_dates_of_names(records: Records) -> None:
+    """Let visits that are all called by dates have these, where no column tells when they were."""
+    frame = records.frame
+    if "session_id" not in frame:
+        return
+    named = (
+        frame["session_id"].astype("str").str.extract(f"^{_DATE_NAMES}$", flags=re.IGNORECASE)[0]
+    )
+    if pd.to_datetime(named, errors="coerce", format="ISO8601").isna().any():
+        return
+    records.notes.append(
+        "Visits are called by dates, which every table keeps: call them otherwise where dates may "
+        "identify people."
+    )
+    if not {*MONTHS_IN, "visit_date"} & {*frame}:
+        records.notes.append("Times of visits were read from the dates in their names.")
+        records.frame = frame.assign(visit_date=named)
 
 
 def _read_durations(records: Records, stated: list[str]) -> pd.Series:
@@ -228,10 +249,10 @@ def settle_times(records: Records) -> None:
     )
     name = "the visit {session_id}" if records.has_named_sessions else "this visit"
     records.report(
-        months.isna() & ~is_among_dated,
+        months.isna() & ~is_among_dated & named.isna(),
         "session_id" if records.has_named_sessions else None,
         f"the time of {name} is unknown; months_from_baseline, visit_date or an age at each visit "
-        "is expected",
+        f"is expected{records.where_visits_are_told}",
     )
     records.untimed |= set(people[months.isna()])
     months = months.fillna(0.0)
@@ -265,9 +286,11 @@ def _report_absurd_times(records: Records, months: pd.Series) -> pd.Series:
 
 
 def _report_no_times(records: Records) -> None:
+    are_aged = records.frame["baseline_age_years"].notna().any()
     records.report_all(
-        "baseline_age_years",
-        "visits have the age at baseline and no time; add a column months_from_baseline",
+        "months_from_baseline",
+        f"visits have {'the age at baseline and ' if are_aged else ''}no time; add a column "
+        f"months_from_baseline{records.where_visits_are_told}, or call visits by it (ses-M012)",
     )
 
 
