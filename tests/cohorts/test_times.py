@@ -90,6 +90,16 @@ def test_whole_year_ages_alone_are_said_to_be_rough(tmp_path: Path) -> None:
     assert any("whole years" in note for note in cohort.notes)
 
 
+def test_whole_ages_among_others_are_counted(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "p.tsv",
+        "age_years session_id\n"
+        "a F CN 70.3 ses-1\na F CN 71.4 ses-2\nb M CN 71 ses-1\nb M CN 72 ses-2\n",
+    )
+    notes = load_cohort(path).notes
+    assert any("Times of visits of 1 of 2 people follow from ages in whole" in n for n in notes)
+
+
 @pytest.mark.parametrize(("bound", "value"), [("90+", 90), (">89", 89), (">=90", 90)])
 def test_age_that_is_a_bound_is_kept_and_marked(bound: str, value: float, tmp_path: Path) -> None:
     path = write(

@@ -237,10 +237,14 @@ def settle_times(records: Records) -> None:
     own_ages = ages.mask(frame[TOP_CODED].astype(bool))[unsettled.index]
     placed, sources = _place(months[unsettled.index], own_ages, named[unsettled.index], unsettled)
     months[unsettled.index] = placed
-    if "names" in sources:
+    if sources["names"]:
         records.notes.append("Times of visits were read from their names (m06 is month 6).")
-    if "whole years" in sources:
-        records.notes.append("Times of visits follow from ages in whole years: up to a year off.")
+    if n_rough := sources["whole years"]:
+        everyone = people.nunique()
+        whose = "" if n_rough == everyone else f" of {n_rough:,} of {tally(everyone, 'people')}"
+        records.notes.append(
+            f"Times of visits{whose} follow from ages in whole years: up to a year off."
+        )
     records.report(
         months.isna() & is_among_dated & ~dated,
         "visit_date",
@@ -300,8 +304,10 @@ TOP_CODED: Final = "age_is_top_coded"
 
 def _place(
     months: pd.Series, ages: pd.Series, named: pd.Series, people: pd.Series
-) -> tuple[pd.Series, set[str]]:
-    """Return the months of people's visits, NaN where nothing tells, with what they are read from.
+) -> tuple[pd.Series, dict[str, int]]:
+    """Return the months of people's visits, NaN where nothing tells.
+
+    What they are read from comes with it, and for how many people.
 
     A person's visits are looked at together: names count where all of them say a time, ages where
     they tell all visits apart.
@@ -317,9 +323,8 @@ def _place(
     start = months.where(ages == youngest).groupby(people).transform("first").fillna(0.0)
     is_open = months.isna()
     sources = {
-        source
+        source: people[is_open & rows].nunique()
         for source, rows in {"names": is_named, "whole years": by_age & is_whole}.items()
-        if (is_open & rows).any()
     }
     months = months.fillna(named.where(is_named))
     months = months.fillna(((ages - youngest) * MONTHS_PER_YEAR + start).where(by_age))
