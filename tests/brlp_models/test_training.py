@@ -292,7 +292,7 @@ def test_the_volume_gain_is_the_share_of_a_change_that_is_predicted(
     write_banks(tmp_path)
     # the truth goes from 5000 to 4900 mm3, by 2 %; the prediction dims the scan by 1 %
     monkeypatch.setattr(
-        "brlp_models.training.stages.volume_gain.sample_latents",
+        "brlp_models.training.banks.predicted_visits.sample_latents",
         lambda _model, before, *_: 0.99 * before,
     )
     networks = {"autoencoder": _Half(), "segmenter": _Brightness()}

@@ -115,7 +115,9 @@ def fit_growth(
         # outcomes that lie on lines have no maximum that rounding lets one come to: the highest
         # likelihood that was tried is as near as their digits are
         highest = evaluate_likelihood(*model, fit.eta)
-    if not np.isfinite(highest.log_likelihood[0]):
+    # where weights leave fewer people, whoever made them tells what they say as much as
+    n_effective = weights.sum() ** 2 / (weights**2).sum()
+    if not np.isfinite(highest.log_likelihood[0]) and n_effective >= _MIN_PEOPLE:
         raise DesignError(
             "The growth model of everyone's visits has no fit: what is known at baseline tells "
             "the outcomes of a visit to the last digit; outcomes with a measurement error are "
