@@ -1,5 +1,6 @@
 """Every command has help with an example and a line in the documents; `--help` stays light."""
 
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from trialsim.cli.app import app
-from trialsim.study import shards
+from trialsim.study import making, shards
+from trialsim.study.making import Listener
 
 DOCS = Path(__file__).parents[2] / "docs"
 HEAVY = {"torch", "monai", "pandas", "numpy", "scipy", "matplotlib", "duckdb"}
@@ -99,3 +101,17 @@ def test_init_names_what_is_in_the_way(tmp_path: Path) -> None:
         assert done.exit_code == 1
         assert f"{in_the_way} is already there: move it" in done.stderr
         assert in_the_way.read_text() == "mine"
+
+
+def test_a_command_that_is_told_can_be_pasted_whatever_the_folder_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my study; $(touch it)"
+    done = CliRunner().invoke(app, ["init", str(folder)])
+    assert f"trialsim run '{folder}/protocol.toml'" in done.stderr
+    told: list[str] = []
+    # pytest lets others into none of its folders
+    monkeypatch.setattr(stat, "S_IXOTH", stat.S_IXUSR)
+    folder.chmod(0o755)
+    making._warn_of_readers(folder, Listener(tell=told.append))
+    assert f"`chmod o-rwx '{folder}'` ends that." in told[0]

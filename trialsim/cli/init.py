@@ -1,5 +1,6 @@
 """`trialsim init`: a commented protocol to start from."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,4 +30,4 @@ def init(
     except OSError as error:
         raise DesignError(f"{path} could not be written: {error.strerror}.") from error
     typer.echo(path)
-    typer.echo(f"Edit it, then: trialsim run {path}", err=True)
+    typer.echo(f"Edit it, then: {shlex.join(['trialsim', 'run', str(path)])}", err=True)

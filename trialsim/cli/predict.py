@@ -1,5 +1,7 @@
 """`trialsim predict`: what the screened people's brains will look like."""
 
+import shlex
+
 import typer
 
 from cohorts.counting import tally
@@ -69,10 +71,8 @@ def predict(asked: Asked) -> None:
                 settings=asked.settings,
                 listener=listener,
             )
-        typer.echo(
-            f"{tally(n_done, 'people are')} finished; `trialsim study join "
-            f"{asked.study}` at the end."
-        )
+        join = shlex.join(["trialsim", "study", "join", str(asked.study)])
+        typer.echo(f"{tally(n_done, 'people are')} finished; `{join}` at the end.")
         return
     result = asked.answer("predict")
     with result.study.snapshot():
@@ -81,6 +81,5 @@ def predict(asked: Asked) -> None:
         found = summarize_predictions(result)
     print_table(found, as_json=asked.as_json)
     if found.empty:
-        raise DesignError(
-            f"Nobody was predicted; `trialsim study tables scan_checks {asked.study}` holds why."
-        )
+        holds = shlex.join(["trialsim", "study", "tables", "scan_checks", str(asked.study)])
+        raise DesignError(f"Nobody was predicted; `{holds}` holds why.")

@@ -5,6 +5,7 @@ What truly becomes of the screened is kept back until the study has answered.
 
 import json
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -332,7 +333,7 @@ def reveal(folder: Path, result: StudyResult, *, seed: int, listener: Listener) 
     true = make_study(
         question,
         question.study.output / STUDY,
-        command=f"trialsim run {kept / 'protocol.toml'}",
+        command=shlex.join(["trialsim", "run", str(kept / "protocol.toml")]),
         # two numbers are read, and no report
         until="simulate",
         listener=Listener(on_progress=listener.on_progress),

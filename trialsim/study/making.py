@@ -1,6 +1,7 @@
 """A study is made: the steps of a protocol, from the first to the one that is asked for."""
 
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -143,7 +144,7 @@ def _warn_of_readers(folder: Path, listener: Listener) -> None:
     if is_reachable and folder.stat().st_mode & stat.S_IROTH:
         listener.tell(
             f"Note: everybody on this machine can list {folder}, whose files hold people; "
-            f"`chmod o-rwx {folder}` ends that."
+            f"`chmod o-rwx {shlex.quote(str(folder))}` ends that."
         )
 
 
