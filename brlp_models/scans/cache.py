@@ -19,7 +19,9 @@ from brlp_models.scans.files import Scan
 from brlp_models.scans.grid import Grid
 from brlp_models.scans.preprocessing import PREPROCESSING_VERSION, PreprocessedScan, VisitScan
 from brlp_models.scans.template import TEMPLATE_NAME
+from cohorts.errors import StorageError
 from cohorts.files.atomic import compute_sha256
+from cohorts.sources.bids.dataset import is_bids_dataset
 
 _COMPUTED_BY: Final = ("SimpleITK", "nilearn", "numpy", "scipy")
 
@@ -32,9 +34,21 @@ class ScanCache:
     ----------
     folder
         Made when the first scan is kept. Any number of predictions may share it.
+
+    Raises
+    ------
+    StorageError
+        Where the folder is a BIDS dataset, which stays as it is.
     """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        if is_bids_dataset(self.folder):
+            raise StorageError(
+                f"{self.folder} holds a BIDS dataset, among whose files no preprocessed scans are "
+                "kept: let the study (or this cache) lie in another folder."
+            )
 
     def fetch(self, key: str, make: Callable[[], PreprocessedScan]) -> PreprocessedScan:
         """Return the scan kept under `key`; one that is absent or damaged is made and kept."""

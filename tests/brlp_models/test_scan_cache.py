@@ -14,6 +14,7 @@ from brlp_models.scans.cache import ScanCache, compute_key
 from brlp_models.scans.files import Scan, make_scan
 from brlp_models.scans.grid import Affine, Grid
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
+from cohorts.errors import StorageError
 
 GRID = Grid((20, 24, 20), np.diag([9.0, 9.0, 9.0, 1.0]))
 
@@ -115,6 +116,14 @@ def test_scan_is_made_once(tmp_path: Path) -> None:
     assert len(made) == 1
     np.testing.assert_array_equal(first.image, second.image)
     assert [path.name for path in cache.folder.iterdir()] == ["key.npz"]
+
+
+@pytest.mark.parametrize("inside", ["participants.tsv", "sub-01/anat/x", "sub-01/ses-1/anat/x"])
+def test_nothing_is_kept_among_the_scans_of_a_dataset(inside: str, tmp_path: Path) -> None:
+    (tmp_path / inside).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / inside).touch()
+    with pytest.raises(StorageError, match=r"holds a BIDS dataset, .* lie in another folder"):
+        ScanCache(tmp_path)
 
 
 def flip_a_byte(content: bytes) -> bytes:
