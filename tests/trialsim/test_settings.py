@@ -13,6 +13,7 @@ from trialsim.study.idle import tell_idle_settings
 from trialsim.study.job import Job
 from trialsim.study.keys import KEYS
 from trialsim.study.making import VERBS
+from trialsim.study.phrasing import list_stated
 from trialsim.study.protocol import Protocol
 from trialsim.study.question import build_stated
 from trialsim.study.steps.order import list_steps
@@ -178,6 +179,13 @@ def test_a_setting_that_others_put_out_of_use_is_told(name: str) -> None:
     assert f"{KEYS[name].rpartition('.')[0 if name in ASSUMED else 2]} changes nothing: " in told
     used = ts.protocol("people.csv", **visits | USED[name] | {name: OTHER[name]})
     assert list(tell_idle_settings(used)) == []
+
+
+def test_defaults_of_a_section_that_is_asked_for_are_not_stated() -> None:
+    asked = ts.protocol("people.csv", model="mini", samples=2)
+    stated = [key for key in list_stated(asked, Path.cwd()) if key.startswith("prediction.")]
+    assert stated == ["prediction.model", "prediction.samples"]
+    assert list(tell_idle_settings(asked)) == []
 
 
 def test_a_command_tells_what_changes_nothing() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.store.places import relate
-from trialsim.study.protocol import Protocol
+from trialsim.study.protocol import PredictionSection, Protocol
 from trialsim.study.question import describe_values, parse_value
 
 
@@ -41,9 +41,11 @@ def list_stated(protocol: Protocol, folder: Path) -> dict[str, Any]:
     folder
         Paths are told relative to it.
     """
+    # a section that is there has defaults of its own, beside the model that asks for it
+    prediction = None if protocol.prediction is None else PredictionSection()
     asked, usual = (
         describe_values(protocol, folder),
-        describe_values(Protocol(cohort=protocol.cohort), folder),
+        describe_values(Protocol(cohort=protocol.cohort, prediction=prediction), folder),
     )
     return {key: value for key, value in asked.items() if _is_stated(key, value, usual)}
 
