@@ -106,11 +106,12 @@ class Cluster:
                         "command goes on."
                     ) from error
                 _LOGGER.warning("block %s of %s is given out again", place, len(blocks))
+                # else the traceback that each keeps would keep it, and workers do blocks twice
+                _let_go(futures[place:])
                 futures[place:] = self._submit(work, blocks[place:])
                 continue
             losses = 0
-            for one in futures[place : place + len(found)]:
-                one.release()
+            _let_go(futures[place : place + len(found)])
             place += len(found)
             yield from found
 
@@ -152,6 +153,11 @@ class Cluster:
             _LOGGER.warning("no worker within %s s (%s)", _PATIENCE_SECONDS, type(error).__name__)
             return False
         return bool(self.client.status == "running")
+
+
+def _let_go(futures: "Sequence[Future[Any]]") -> None:
+    for one in futures:
+        one.release()
 
 
 @contextmanager
