@@ -62,7 +62,8 @@ def render_viewer(
         The baseline and, a horizon, the prediction with its difference and uncertainty, on one
         grid.
     course
-        Columns `horizon_months`, `volume_mm3`, `volume_sd_mm3`, `baseline_volume_mm3` of a region.
+        Columns `region`, `horizon_months`, `volume_mm3`, `volume_sd_mm3`, `baseline_volume_mm3` of
+        one region.
     is_synthetic
         Whether the person is simulated.
 

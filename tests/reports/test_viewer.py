@@ -17,6 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 COURSE = pd.DataFrame(
     {
+        "region": "lateral_ventricle",
         "horizon_months": [24.0, 12.0],
         "volume_mm3": [3300.0, 3400.0],
         "volume_sd_mm3": [50.0, np.nan],
@@ -53,6 +54,13 @@ def test_hostile_names_stay_text_and_only_our_scripts_run() -> None:
     assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
     assert "SYNTHETIC" in page
     assert "PREDICTED by a model" in page
+
+
+def test_the_table_says_of_which_region_it_is() -> None:
+    page = render_viewer("a", collect_layers(make_images()), COURSE, is_synthetic=True)
+    assert "<caption>Predicted volume: lateral ventricle</caption>" in page
+    page = render_viewer("a", collect_layers(make_images()), COURSE.iloc[:0], is_synthetic=True)
+    assert "<caption>" not in page
 
 
 def test_images_on_other_grids_are_refused() -> None:

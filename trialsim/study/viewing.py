@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from cohorts.files.atomic import write_file
 from cohorts.images import read_image
+from cohorts.sources.records import join_names
 from reports.errors import ReportError
 from reports.viewer.page import collect_layers, render_viewer
 from trialsim.study.result import StudyResult
@@ -30,16 +33,18 @@ def build_viewer(result: StudyResult, participant_id: str, *, shown_as: str) -> 
     CohortError
         Where a scan cannot be read.
     """
-    if not result.study.has("prediction_images"):
+    has_images = result.study.has("prediction_images")
+    images = result.table("prediction_images") if has_images else pd.DataFrame({"kind": []})
+    images = images[images["kind"].isin(_SHOWN)]
+    if images.empty:
         raise ReportError(
             f"The study {result.path} holds no predicted scans: `trialsim predict` with "
             "prediction.save_images makes them."
         )
-    images = result.table("prediction_images")
-    mine = images[(images["participant_id"] == participant_id) & images["kind"].isin(_SHOWN)]
+    mine = images[images["participant_id"] == participant_id]
     if mine.empty:
-        some = ", ".join(images["participant_id"].drop_duplicates().iloc[:3])
-        raise ReportError(f"Nothing was predicted for {participant_id}; there is {some} ...")
+        some = ", ".join(join_names(images["participant_id"].unique(), limit=3))
+        raise ReportError(f"Nothing was predicted for {participant_id}; there is {some}.")
     found = {
         (str(kind), float(months)): read_image(Path(str(path)))
         for kind, months, path in mine[["kind", "horizon_months", "path"]].to_numpy()
