@@ -283,7 +283,10 @@ class StudyFile:
 
     def _describe_writer(self) -> str:
         busy = f"Another process is writing to the study {self.path}"
-        running = self.query(queries.RUNNING)
+        try:
+            running = self.query(queries.RUNNING)
+        except ReportError:  # it makes the study: nothing of it can be read yet
+            running = pd.DataFrame()
         if running.empty:
             return f"{busy}; try again when it has finished, or choose another --study."
         process, command, started = running.iloc[0]

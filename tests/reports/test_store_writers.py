@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from reports.errors import ReportError
-from reports.store.database import explained, open_for_writing
+from reports.store.database import explained, open_for_writing, writer_lock
 from reports.store.study import Study
 from reports.store.verification import verify_study
 from tests.reports.written_study import forkserver, kill_writers, make_participants, write_once
@@ -42,6 +42,20 @@ def test_a_second_writer_is_told_who_writes(study: Study) -> None:
             other.run(command="y", config={}),
         ):
             pass
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_second_writer_of_a_study_that_is_being_made_is_told_so(
+    begun: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "study.duckdb"
+    if begun:
+        duckdb.connect(path).close()
+    with (
+        writer_lock(path).acquire(),
+        pytest.raises(ReportError, match=r"Another process is writing to the study .*; try again"),
+    ):
+        Study.open(path)
 
 
 def test_readers_read_while_a_writer_computes(study: Study) -> None:
