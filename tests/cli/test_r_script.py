@@ -10,8 +10,8 @@ import pytest
 
 import trialsim as ts
 from cohorts.synthetic import synthesize_table
-from trialsim.study.r_script import write_r_script
 from trialsim.study.result import StudyResult
+from trialsim.study.writing.r_script import write_r_script
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from reports.errors import ReportError
 from reports.store.study import Study
 from trialsim.study.result import StudyResult
-from trialsim.study.viewing import write_viewer
+from trialsim.study.writing.viewing import write_viewer
 
 
 def make_study(path: Path, kinds: dict[str, str]) -> StudyResult:

@@ -36,7 +36,7 @@ def compare(asked: Asked) -> None:
     result = asked.answer("compare")
     with result.study.snapshot():
         if asked.output is not None:
-            from trialsim.study.files import write_comparison
+            from trialsim.study.writing.files import write_comparison
 
             write_comparison(result, asked.output)
         rates, parts = result.table("capture_rates"), summarize_capture(result)

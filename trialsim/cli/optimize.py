@@ -39,8 +39,8 @@ def optimize(asked: Asked) -> None:
     Example: trialsim optimize cohort --visits-months 0,12,24 --set optimize.run_in_months=[6,12]
     """
     from trialsim.cli.answering.printing import print_table, print_tables
-    from trialsim.study.files import write_front
     from trialsim.study.summaries import summarize_front
+    from trialsim.study.writing.files import write_front
 
     result = asked.answer("optimize")
     with result.study.snapshot():

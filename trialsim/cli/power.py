@@ -59,7 +59,7 @@ def power(asked: Asked) -> None:
     result = asked.answer("power")
     with result.study.snapshot():
         if asked.output is not None:
-            from trialsim.study.files import write_power
+            from trialsim.study.writing.files import write_power
 
             write_power(result, asked.output)
         if asked.as_json:

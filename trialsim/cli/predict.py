@@ -49,8 +49,8 @@ def predict(asked: Asked) -> None:
     """
     from trialsim.cli.answering.printing import print_table
     from trialsim.errors import DesignError
-    from trialsim.study.files import write_csv_tables
     from trialsim.study.summaries import PREDICTION_TABLES, summarize_predictions
+    from trialsim.study.writing.files import write_csv_tables
 
     if any(asked.further.values()):
         from trialsim.cli.answering.progress import show_progress

@@ -32,7 +32,7 @@ def rank(asked: Asked) -> None:
     result = asked.answer("rank")
     with result.study.snapshot():
         if asked.output is not None:
-            from trialsim.study.files import write_ranking
+            from trialsim.study.writing.files import write_ranking
 
             write_ranking(result, asked.output)
         found = summarize_selections(result)

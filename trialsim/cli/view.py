@@ -28,7 +28,7 @@ def view(
     import webbrowser
 
     from trialsim.study.result import StudyResult
-    from trialsim.study.viewing import write_viewer
+    from trialsim.study.writing.viewing import write_viewer
 
     written = write_viewer(StudyResult(study), person, out, identify=identify)
     typer.echo(written)

@@ -20,7 +20,7 @@ from cohorts.errors import TrialsimError
 from trialsim.errors import DesignError
 from trialsim.explorer.app import build_app
 from trialsim.explorer.contents import Contents
-from trialsim.study.viewing import build_viewer
+from trialsim.study.writing.viewing import build_viewer
 
 HOST: Final = "127.0.0.1"
 _ASKED: Final = ("favicon.ico", "font.css")

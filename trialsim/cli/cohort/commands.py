@@ -101,8 +101,8 @@ def describe(
     Example: trialsim cohort describe screened/ --figure cohort.png
     """
     from cohorts.demographics import compute_demographics, format_demographics, name_cohort
-    from trialsim.study.files import write_cohort_overview
     from trialsim.study.recording import load_screened
+    from trialsim.study.writing.files import write_cohort_overview
 
     found = load_screened(cohort, study, measured_by=measured_by)
     table = compute_demographics(found)

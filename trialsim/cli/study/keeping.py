@@ -51,8 +51,8 @@ def export(
     if r_script or bundle:
         refuse_typed(context, "file_format", reason="of tables alone; leave it out")
     if r_script:
-        from trialsim.study.r_script import write_r_script
         from trialsim.study.result import StudyResult
+        from trialsim.study.writing.r_script import write_r_script
 
         for path in write_r_script(StudyResult(study), out):
             typer.echo(path)

@@ -50,7 +50,7 @@ def write_r_script(result: StudyResult, folder: Path) -> list[Path]:
             "The change of normal ageing was estimated in the cohort; state normal_change_per_year "
             "for R to take it off."
         )
-    script = files("trialsim.study").joinpath("answer.R").read_text(encoding="utf-8")
+    script = files("trialsim.study.writing").joinpath("answer.R").read_text(encoding="utf-8")
     tables = {
         "pool_moments.csv": result.table("pool_moments"),
         "sample_sizes.csv": sizes,
