@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brlp_models.errors import ScanError
-from brlp_models.scans.contrast import CONTRASTS, change_contrast, compute_spread
+from brlp_models.scans.contrast import CONTRASTS, LEAST_CONTRAST, change_contrast, compute_spread
 from brlp_models.scans.preprocessing import PreprocessedScan, VisitScan
 from cohorts.sources.scans.image_reading import THICKEST_MM
 
@@ -83,7 +83,7 @@ LIMITS: Final[dict[str, Limit]] = {
     ),
     "white_over_gray": Limit(
         (1.05, 2.2),
-        (0.98, 4.0),
+        (LEAST_CONTRAST, 4.0),
         "the contrast is not T1-weighted: white matter is {value:.2f} times as bright as gray "
         "matter, {low:.2f} to {high:.2f} is expected",
     ),

@@ -20,8 +20,8 @@ MASK_CONTRASTS: Final = (0.8, 1.25)
 is about what gamma 0.7 and 1.4 move by way of the brain mask."""
 
 _EXPONENTS: Final = (0.4, 2.5)
-_LEAST_CONTRAST: Final = 1.02
-"""A scan of less has no T1w contrast to bring anywhere; the input check says so."""
+LEAST_CONTRAST: Final = 1.02
+"""A scan of less has no T1w contrast to bring anywhere; the input check refuses it."""
 
 
 def measure_white_over_gray(image: NDArray[np.float32], grid: Grid) -> float:
@@ -43,7 +43,7 @@ def compute_exponent(white_over_gray: float, wanted: float) -> float:
 
     1 for a scan without T1w contrast.
     """
-    if white_over_gray < _LEAST_CONTRAST:
+    if white_over_gray < LEAST_CONTRAST:
         return 1.0
     return float(np.clip(math.log(wanted) / math.log(white_over_gray), *_EXPONENTS))
 

@@ -97,6 +97,9 @@ def test_typical_scan_passes_without_reasons() -> None:
         ("mask_dice", 0.85, "warn", "overlaps"),
         ("mask_dice", 0.5, "fail", "overlaps"),
         ("white_over_gray", 0.7, "fail", "not T1-weighted"),
+        # a brain mask, or a scan that was cut at the brightness of gray matter
+        ("white_over_gray", 1.0, "fail", "not T1-weighted"),
+        ("white_over_gray", 1.03, "warn", "not T1-weighted"),
         ("coverage", 0.95, "warn", "holds 95% of the brain"),
         ("coverage", 0.5, "fail", "holds 50% of the brain"),
         ("determinant", 3.0, "fail", "scaled by 3.00"),
