@@ -9,3 +9,5 @@ N_SIMULATIONS: Final = 2000
 N_BOOTSTRAP: Final = 500
 WORKERS: Final = 1
 N_FOLDS: Final = 5
+LAST_MONTH: Final = 600
+"""The last month after baseline that is taken."""

@@ -59,7 +59,7 @@ def _take_out(value: object) -> object:
 UserPath = Annotated[Path, AfterValidator(expand_home)]
 FolderOrName = Annotated[str, AfterValidator(_refuse_empty)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Months = Annotated[float, Field(gt=0, le=600)]
+Months = Annotated[float, Field(gt=0, le=defaults.LAST_MONTH)]
 
 RENAMED: Final[Mapping[str, str]] = {
     "selection.fast_progressor.window_months": "cohort.window_months",
@@ -153,7 +153,7 @@ class PredictionSection(ProtocolSection):
     save_images: bool = True
     measure: bool = True
     segmentations: UserPath | None = None
-    until_months: Annotated[float, Field(ge=0, le=600)] = 0.0
+    until_months: Annotated[float, Field(ge=0, le=defaults.LAST_MONTH)] = 0.0
     tolerance_percent: Annotated[float, Field(gt=0, le=100)] = 0.25
     sampler: Literal["ddim", "dpm-solver++"] | None = None
     num_inference_steps: Annotated[int, Field(ge=1)] | None = None

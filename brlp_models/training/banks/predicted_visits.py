@@ -17,8 +17,7 @@ from brlp_models.training.banks.latents import Latents, write_arrays
 from brlp_models.training.banks.pairs import VisitPairs
 
 N_DRAWS: Final = 2
-"""Whose mean is decoded, as Latent Average Stabilization has it: more cost a training more than
-they change what is decoded."""
+"""How many are drawn of a visit; their mean is decoded, as Latent Average Stabilization has it."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature, signature
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 
-LAST_MONTH: Final = 600
-"""After baseline, the last that is taken, as in a protocol."""
+from trialsim.defaults import LAST_MONTH
 
 Given = dict[str, Any]
 """What was typed for shared options, by name."""

@@ -7,8 +7,9 @@ import typer
 
 from cohorts.counting import tally
 from trialsim.cli.answering.progress import count_items
-from trialsim.cli.asking.options import LAST_MONTH, require_months
+from trialsim.cli.asking.options import require_months
 from trialsim.cli.asking.recording import MeasuredByOption, QuietOption
+from trialsim.defaults import LAST_MONTH
 
 
 def baseline_scores(
