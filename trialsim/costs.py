@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohorts.entrances import entrance
-from trialsim.accrual.plan import AccrualPlan, expect_months
+from trialsim.accrual.plan import AccrualPlan, expect_months, expect_screened
 from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
 from trialsim.whole_people import count_entering
@@ -170,6 +170,25 @@ class Costs:
             Months cost, and their number is not known.
         """
         return float(self._expect_months(np.asarray(n_screened, dtype=float)))
+
+    def count_screened(self, months: float) -> float:
+        """Return the people screened and randomized by a month, as expected.
+
+        Parameters
+        ----------
+        months
+            NaN where the screening rate is not known; nobody is known to have come by then.
+
+        Examples
+        --------
+        >>> Costs(screening_rate_per_month=60, opening_months=12).count_screened(16)
+        600.0
+        """
+        if self.screening_rate_per_month is None:
+            return 0.0
+        open_for = months - self.screening_months
+        rate = self.screening_rate_per_month
+        return float(expect_screened(open_for, rate, self.opening_months))
 
     def _expect_months(self, n_screened: Floats) -> Floats:
         rate = self.screening_rate_per_month

@@ -190,8 +190,31 @@ def test_both_ways_to_enrich_are_paid_for() -> None:
     for row in (adaptive, enriched):
         money = 20_000 * row["expected_n"] + 1000 * row["expected_screened"]
         assert row["expected_cost"] == pytest.approx(money)
-        assert row["expected_months"] == pytest.approx(row["expected_screened"] / 20 + 24)
-    assert enriched["expected_screened"] == pytest.approx(4 * enriched["expected_n"])
+    # enrollment waits at the look for whom to enroll: the first 100 come in 5 months, and months
+    # beyond their last visits are those of the second stage, followed in its turn
+    goes_on = 1 - adaptive["stopped_early"]
+    second = adaptive["expected_screened"] - 100
+    assert adaptive["expected_months"] == pytest.approx(5 + 24 + second / 20 + 24 * goes_on)
+    # enriched from the start it does not: all 800 have been screened by the look at month 44
+    assert enriched["expected_n"] == pytest.approx(200)
+    assert enriched["expected_screened"] == pytest.approx(800)
+    stopped = enriched["stopped_early"]
+    assert enriched["expected_months"] == pytest.approx((20 + 24) * stopped + 64 * (1 - stopped))
+
+
+def test_a_trial_of_the_selected_that_stops_has_enrolled_whoever_came_by_then() -> None:
+    options = {"n_total": 400, "start": "selected", "n_simulations": 500}
+    costs = Costs(screening_rate_per_month=10, opening_months=6, failure_rate=0.2)
+    people = Population(0.5, 3.0, 0.0)  # every trial stops
+    known, at_once, unknown = (
+        simulate_adaptive_enrichment(EnrichmentRule(TWO), people, **options, **further)
+        for further in ({"followup_months": 12.0, "costs": costs}, {"costs": costs}, {})
+    )
+    assert known.stopped_early == at_once.stopped_early == 1
+    # 10 a month, of whom half are selected and four fifths pass
+    assert known.expected_n == pytest.approx(200 + 12 * 10 * 0.5 * 0.8)
+    assert at_once.expected_n == pytest.approx(unknown.expected_n) == pytest.approx(200)
+    assert known.expected_months == pytest.approx(at_once.expected_months + 12)
 
 
 @pytest.mark.parametrize("test", ["dunnett", "simes"])

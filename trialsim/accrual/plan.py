@@ -125,6 +125,22 @@ def expect_months(
     return np.where(2 * people < per_month * opening_months, while_opening, all_open)
 
 
+def expect_screened(
+    months: npt.ArrayLike, per_month: float, opening_months: float
+) -> NDArray[np.float64]:
+    """Return the people screened in so many months, as expected: `expect_months` turned around.
+
+    Examples
+    --------
+    >>> expect_screened([6, 16], 60, 12).tolist()
+    [90.0, 600.0]
+    """
+    passed = np.maximum(np.asarray(months, dtype=float), 0.0)
+    open_for = np.minimum(passed, opening_months)
+    rising = open_for**2 / (2 * opening_months) if opening_months else 0.0 * passed
+    return np.asarray(per_month * (rising + passed - open_for))
+
+
 def build_accrual(values: Mapping[str, Any], *, source: str = "accrual") -> AccrualPlan:
     """Return the plan of plain values.
 

@@ -149,7 +149,8 @@ class AdaptiveEnrichment:
     chose_everyone, chose_selected, stopped_early
         Share of the trials that went on with each, that stopped at the look.
     expected_n, expected_screened, expected_cost, expected_months
-        On average; months and their cost are NaN where the screening rate is not known.
+        On average; months and their cost are NaN where the screening rate is not known, and trials
+        that stop then count the people of the first stage alone.
     n_simulations
         Trials behind it.
     """
@@ -185,6 +186,10 @@ def simulate_adaptive_enrichment(
     seed: int = 1,
 ) -> AdaptiveEnrichment:
     """Return what trials do that may be enriched at their look.
+
+    The look comes when the first stage has been followed to its last visits. Enrollment waits for
+    it, since whom the second stage enrolls is chosen there; with `start` "selected" it goes on, and
+    a trial that stops has enrolled whoever came by then.
 
     Closed testing: an elementary hypothesis is rejected where its combined statistic and that of
     the intersection both cross the bound of the look (Brannath et al. 2009, Stat Med 28:1445).
@@ -355,14 +360,23 @@ def _summarize(
     followup_months: float,
     start: str,
 ) -> AdaptiveEnrichment:
-    choice = decided.choice
-    people = stages[0] + np.where(choice == STOPPED, 0, stages[1])
-    rare = np.where(choice == SELECTED, stages[1] / population.fraction, stages[1])
-    first = stages[0] / population.fraction if start == "selected" else stages[0]
-    screened = (first + np.where(choice == STOPPED, 0, rare)) / (1 - costs.failure_rate)
+    choice, passing = decided.choice, 1 - costs.failure_rate
+    share = population.fraction if start == "selected" else 1.0
+    first = stages[0] / share / passing
+    look = costs.compute_months(first) + followup_months
+    # whom the second stage enrolls is known at the look, which waits for the first stage's last
+    # visits; where that is known from the start, enrollment goes on meanwhile
+    waits = followup_months if start == "everyone" else 0.0
+    come = stages[0] if waits else costs.count_screened(look) * share * passing
+    by_look = min(max(come, stages[0]), sum(stages))
+    rare = np.where(choice == SELECTED, stages[1] / population.fraction, stages[1]) / passing
+    people = np.where(choice == STOPPED, by_look, sum(stages))
+    screened = np.where(choice == STOPPED, by_look / share / passing, first + rare)
     # screening for the score is paid for from the start: the look needs everyone's score
     money = costs.participant * people + costs.screening * screened
-    months = np.array([costs.compute_months(n) for n in screened]) + followup_months
+    screening = np.array([costs.compute_months(n) for n in first + rare])
+    end = screening + waits + followup_months
+    months = np.where(choice == STOPPED, look, end)
     if costs.per_month:
         money = money + costs.per_month * months
     return AdaptiveEnrichment(

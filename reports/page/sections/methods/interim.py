@@ -278,7 +278,8 @@ def _compare_enriching(facts: StudyFacts) -> list[Block]:
         sources=facts.sources(_ADAPTIVE),
         note="Both with as many people as enriching from the start needs. Stages are combined by "
         "the inverse normal, hypotheses by a closed test (Spiessens-Debois), so alpha is kept "
-        "whatever is chosen. Simulated from means and variances of stages, not from people with "
-        "visits; numbers on average.",
+        "whatever is chosen. Where the population is chosen at the look, enrollment waits for it; "
+        "from the start it goes on, and whoever has come by the look counts. Simulated from means "
+        "and variances of stages, not from people with visits; numbers on average.",
     )
     return [table]
