@@ -91,6 +91,49 @@ def test_augmented_estimate_stands_where_what_is_known_tells_who_is_missing() ->
     assert abs(augmented.estimate[0] - lines.estimate[0]) < lines.se[0]
 
 
+@pytest.mark.parametrize(("n", "n_covariates"), [(60, 4), (30, 2), (150, 4)])
+def test_augmented_error_is_that_of_the_estimate_where_covariates_tell_who_leaves(
+    n: int, n_covariates: int
+) -> None:
+    rng, n_trials = np.random.default_rng(20260101), 3000
+    arm = (np.arange(n) % (3 if n == 150 else 2) == 0).astype(float)
+    x = rng.normal(size=(n_trials, n, n_covariates))
+    y = x.sum(axis=2) / 2 + rng.normal(size=(n_trials, n))
+    y[rng.random(y.shape) < 1 / (1 + np.exp(0.8 - 0.8 * x[..., 0] - 0.8 * x[..., 1]))] = np.nan
+    fit = fit_augmented(y, arm, x)
+    # in a small arm hardly anyone may be left
+    fine, error = fit.converged, np.sqrt(0.05 * 0.95 / n_trials)
+    assert fine.mean() > 0.99
+    assert np.mean(fit.p_value[fine] < 0.05) == pytest.approx(0.05, abs=4 * error)
+    assert fit.se[fine].mean() == pytest.approx(fit.estimate[fine].std(), rel=0.05)
+
+
+def test_augmented_error_is_worked_out_person_by_person() -> None:
+    y, arm, x = simulate(n=60)
+    y[0, [1, 4, 7, 20, 33]] = np.nan
+    fit, n = fit_augmented(y, arm, x), len(arm)
+    design, seen, influence = sm.add_constant(x[0]), ~np.isnan(y[0]), np.zeros(len(arm))
+    for a, sign in ((1, 1), (0, -1)):
+        own = arm == a
+        used = np.flatnonzero(own & seen)
+        line = sm.OLS(y[0, used], design[used]).fit()
+        chance = np.ones(n)
+        if not seen[own].all():
+            chance[own] = sm.Logit(seen[own].astype(float), design[own]).fit(disp=0).predict()
+        fitted, hat = line.predict(design), line.get_influence().hat_matrix_diag
+
+        def estimate(outcome: Floats, used: NDArray = used, chance: Floats = chance) -> float:
+            line = sm.OLS(outcome, design[used]).fit()
+            weight = n / (arm == arm[used[0]]).sum() / chance[used]
+            return float(line.predict(design).mean() + (weight * line.resid).sum() / n)
+
+        # what each outcome moves the arm's mean by: the estimate is linear in them
+        moved = np.array([estimate(np.eye(len(used))[k]) for k in range(len(used))])
+        influence += sign * fitted
+        influence[used] += sign * n * moved * line.resid / np.sqrt(1 - hat)
+    assert fit.se[0] == pytest.approx(influence.std() / np.sqrt(n), rel=1e-7)
+
+
 def test_chances_to_be_seen_are_those_of_statsmodels() -> None:
     y, arm, x = simulate(n=400)
     x[..., 0] = 5000 + 500 * x[..., 0]

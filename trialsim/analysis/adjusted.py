@@ -125,14 +125,20 @@ class LeastSquares:
 
     def compute_robust_covariance(self) -> Floats:
         """Return the HC2 covariance of beta."""
+        square = (self.weights * self.residual) ** 2 * self.compute_scale()
+        meat = self._sum_squares(square)
+        return np.asarray(self.bread @ meat @ self.bread)
+
+    def compute_scale(self) -> Floats:
+        """Return what HC2 multiplies squared residuals by, (t, n): 1 / (1 - leverage).
+
+        0 for whom the line runs through, whose residual tells nothing.
+        """
         leverage = self.weights * np.einsum(
             "tnp,tpq,tnq->tn", *self._broadcast_design(), optimize=True
         )
         with np.errstate(all="ignore"):
-            scale = np.where(leverage < 1 - 1e-9, 1 / (1 - leverage), 0.0)
-        square = (self.weights * self.residual) ** 2 * scale
-        meat = self._sum_squares(square)
-        return np.asarray(self.bread @ meat @ self.bread)
+            return np.where(leverage < 1 - 1e-9, 1 / (1 - leverage), 0.0)
 
     def _broadcast_design(self) -> tuple[Floats, Floats, Floats]:
         design = np.broadcast_to(self.design, (len(self.weights), *self.design.shape[1:]))

@@ -24,7 +24,9 @@ def fit_augmented(
     people seen are added back, weighted by one over the chance of being in the arm (known: the
     randomization) and of being seen (a logistic model in each arm). The estimate is right where the
     lines or the logistic models are. With nobody missing it is Lin's estimator. The error comes
-    from the influence function, with n - 2 p degrees of freedom for p coefficients in each arm.
+    from the influence function, in which each error counts as much as it moves the estimate, by
+    its weight and by the line, and is divided by the root of 1 - leverage as in HC2; n - 2 p
+    degrees of freedom for p coefficients in each arm.
 
     Parameters
     ----------
@@ -55,21 +57,24 @@ def _augment(batch: Trials) -> FitResult:
     treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
     n, p = y.shape[1], design.shape[2]
     n_seen = (~np.isnan(y)).sum(axis=1)
-    influence, fine = np.zeros_like(y), np.ones(len(y), dtype=bool)
+    estimate, influence = np.zeros(len(y)), np.zeros_like(y)
+    fine = np.ones(len(y), dtype=bool)
     for arm, sign in ((treated, 1.0), (~treated, -1.0)):
         own = np.where(arm, y, np.nan)
         line = regress(own, design, np.ones_like(y))
         fitted = (design @ line.beta[..., None])[..., 0]
         chance = _estimate_chance_seen(~np.isnan(y), arm, design)
         share = arm.mean(axis=1, keepdims=True)
-        influence += sign * (fitted + line.residual / (share * chance))
+        weight = line.weights / (share * chance)
+        estimate += sign * (fitted + weight * line.residual).mean(axis=1)
+        # what weights leave of the covariates' means is bridged by the line, whose error it brings
+        gap = design.mean(axis=1) - (weight[:, None, :] @ design)[:, 0] / n
+        bridged = (design @ (line.bread @ gap[..., None]))[..., 0]
+        moved = weight + n * line.weights * bridged
+        influence += sign * (fitted + moved * line.residual * np.sqrt(line.compute_scale()))
         fine &= line.solvable & (line.df > 0)
-    estimate = influence.mean(axis=1)
-    df = n_seen - 2.0 * p
-    with np.errstate(all="ignore"):
-        square = ((influence - estimate[:, None]) ** 2).sum(axis=1)
-        variance = square / n**2 * (n_seen / df)
-    return build_result(estimate, variance, df, fine)
+    variance = influence.var(axis=1) / n
+    return build_result(estimate, variance, n_seen - 2.0 * p, fine)
 
 
 def _estimate_chance_seen(seen: Flags, arm: Flags, design: Floats) -> Floats:
