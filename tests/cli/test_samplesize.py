@@ -100,8 +100,20 @@ def test_numbers_that_are_none_are_wrong_usage() -> None:
     assert "expected numbers" in err
 
 
+def test_twins_are_simulated_with_the_sides_that_are_asked_for() -> None:
+    command = ["samplesize", "twins", "--delta", "0.4", "--sd", "1", "--n-control", "40", "--json"]
+    command += ["--twin-correlation", "0.4,0.5", "--allocation-ratios", "1"]
+    command += ["--n-simulations", "100"]
+    one, two = (
+        json.loads(CliRunner().invoke(app, [*command, "--sides", sides, "--alpha", alpha]).stdout)
+        for sides, alpha in (("1", "0.1"), ("2", "0.2"))
+    )
+    assert [row["simulated_power"] for row in one] == [row["simulated_power"] for row in two]
+
+
 def test_twins_spare_controls() -> None:
     command = ["samplesize", "twins", "--delta", "0.4", "--sd", "1", "--power", "0.8"]
+    command += ["--distribution", "z"]
     done = CliRunner().invoke(app, [*command, "--twin-correlation", "0.4,0.5", "--json"])
     assert done.exit_code == 0, done.output
     plan = {(row["estimator"], row["allocation_ratio"]): row for row in json.loads(done.stdout)}

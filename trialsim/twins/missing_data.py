@@ -25,6 +25,7 @@ def measure_strategies(
     n_trials: int = 1000,
     delta: float = 0.0,
     alpha: float = 0.05,
+    sides: int = 2,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Return how often the effect is shown where people who left are imputed by each strategy.
@@ -43,16 +44,16 @@ def measure_strategies(
         At least 100; each is fitted once without every person.
     delta
         Added to what is imputed for treated people who left, in units of the scenario.
-    alpha
-        Two-sided; the effect counts in its own direction.
+    alpha, sides
+        Type I error in total; the effect counts in its own direction.
     seed
         The same for every strategy.
 
     Returns
     -------
     pandas.DataFrame
-        `strategy`, `power`, `mcse`, `type_one_error` of two sides where nobody has an effect,
-        `mean_estimate`, `assumption`.
+        `strategy`, `power`, `mcse`, `type_one_error` where nobody has an effect, `mean_estimate`,
+        `assumption`.
 
     Raises
     ------
@@ -92,6 +93,7 @@ def measure_strategies(
                 np.concatenate(found[strategy, False], axis=1),
                 np.sign(scenario.effect) or 1.0,
                 alpha,
+                sides,
             )
             for strategy in STRATEGIES
         ]
@@ -110,6 +112,7 @@ def simulate_strategies(
     fraction_enrolled: float = 1.0,
     n_simulations: int = 1000,
     alpha: float = 0.05,
+    sides: int = 2,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Return `measure_strategies` at the size of a plan's PROCOVA-MMRM, each allocation.
@@ -120,7 +123,7 @@ def simulate_strategies(
         As `trialsim.twins.plan_with_twins` gives it; people are rounded up in each arm.
     delta, sd, correlation, twin_correlation, retention, deflation, fraction_enrolled
         As they were given there.
-    n_simulations, alpha, seed
+    n_simulations, alpha, sides, seed
         As in `measure_strategies`.
 
     Raises
@@ -142,18 +145,19 @@ def simulate_strategies(
     for row in plan[plan["estimator"] == "procova_mmrm"].to_dict("records"):
         sizes = {arm: ceil(row[arm] - 1e-9) for arm in ("n_control", "n_treatment")}
         found = measure_strategies(
-            scenario, **sizes, n_trials=n_simulations, alpha=alpha, seed=seed
+            scenario, **sizes, n_trials=n_simulations, alpha=alpha, sides=sides, seed=seed
         )
         parts.append(found.assign(allocation_ratio=row["allocation_ratio"], **sizes))
     return pd.concat(parts, ignore_index=True)
 
 
 def _summarize(
-    strategy: str, effect: np.ndarray, null: np.ndarray, sign: float, alpha: float
+    strategy: str, effect: np.ndarray, null: np.ndarray, sign: float, alpha: float, sides: int
 ) -> dict[str, object]:
     estimate, se, df = effect
-    power = float((sign * estimate > stats.t.isf(alpha / 2, df) * se).mean())
-    errors = np.abs(null[0]) > stats.t.isf(alpha / 2, null[2]) * null[1]
+    power = float((sign * estimate > stats.t.isf(alpha / sides, df) * se).mean())
+    wrong = np.abs(null[0]) if sides == 2 else sign * null[0]
+    errors = wrong > stats.t.isf(alpha / sides, null[2]) * null[1]
     return {
         "strategy": strategy,
         "power": power,

@@ -22,6 +22,7 @@ def measure_estimators(
     n_trials: int = 10_000,
     estimators: Sequence[str],
     alpha: float = 0.05,
+    sides: int = 2,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Return how often each estimator rejects, its bias and its coverage.
@@ -39,8 +40,8 @@ def measure_estimators(
     estimators
         Names in `trialsim.finished.estimators.ESTIMATORS`; each is measured with every standard
         error that it has. Those of the slope have no true value here and are refused.
-    alpha
-        Two-sided.
+    alpha, sides
+        Type I error in total; with one side an effect counts in the scenario's direction.
     seed
         Of the trials: the same for every estimator.
 
@@ -79,7 +80,7 @@ def measure_estimators(
                 found.setdefault((name, kind), []).append(np.array([fit.estimate, fit.se, fit.df]))
     rows = [
         {"estimator": name, "standard_error": kind}
-        | _summarize(np.concatenate(parts, axis=1), scenario.effect, alpha)
+        | _summarize(np.concatenate(parts, axis=1), scenario.effect, alpha, sides)
         for (name, kind), parts in found.items()
     ]
     return pd.DataFrame(rows)
@@ -89,11 +90,12 @@ def _is_slope(name: str) -> bool:
     return ESTIMATORS[name].effect == "slope"
 
 
-def _summarize(fits: np.ndarray, truth: float, alpha: float) -> dict[str, float]:
+def _summarize(fits: np.ndarray, truth: float, alpha: float, sides: int) -> dict[str, float]:
     estimate, se, df = fits
     n, fine = len(estimate), np.isfinite(estimate)
-    reach = stats.t.isf(alpha / 2, df[fine]) * se[fine]
-    rejected = float((np.abs(estimate[fine]) > reach).sum() / n)
+    reach = stats.t.isf(alpha / sides, df[fine]) * se[fine]
+    shown = np.abs(estimate[fine]) if sides == 2 else (np.sign(truth) or 1.0) * estimate[fine]
+    rejected = float((shown > reach).sum() / n)
     spread = float(estimate[fine].std(ddof=1))
     return {
         "rejected": rejected,

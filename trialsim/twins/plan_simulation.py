@@ -25,6 +25,7 @@ def simulate_plan(
     error_spread: float = 0.0,
     n_simulations: int = 10_000,
     alpha: float = 0.05,
+    sides: int = 2,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Return the plan with `simulated_power`, its `mcse`, and `type_one_error` of each row.
@@ -32,13 +33,13 @@ def simulate_plan(
     Parameters
     ----------
     plan
-        As `trialsim.twins.plan_with_twins` gives it, two-sided; people are rounded up in each arm.
+        As `trialsim.twins.plan_with_twins` gives it; people are rounded up in each arm.
     delta, sd, correlation, twin_correlation, retention, deflation, fraction_enrolled, error_spread
         As they were given there.
     n_simulations
         Trials a row, at least 100.
-    alpha
-        Two-sided.
+    alpha, sides
+        As they were given there.
     seed
         The same for every row.
 
@@ -69,11 +70,12 @@ def simulate_plan(
                     effect=size,
                     error_spread=error_spread,
                 ),
-                n_control=math.ceil(row["n_control"]),
-                n_treatment=math.ceil(row["n_treatment"]),
+                n_control=math.ceil(row["n_control"] - 1e-9),
+                n_treatment=math.ceil(row["n_treatment"] - 1e-9),
                 n_trials=n_simulations,
                 estimators=[str(row["estimator"])],
                 alpha=alpha,
+                sides=sides,
                 seed=seed,
             ).iloc[0]
             for size in (effect, 0.0)

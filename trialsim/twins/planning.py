@@ -8,22 +8,27 @@ import numpy.typing as npt
 import pandas as pd
 
 from trialsim.analysis.result import Floats
-from trialsim.analytic.point import refuse_too_many
-from trialsim.analytic.repeated_measures import MmrmPoint, mmrm
+from trialsim.analytic.arguments import raise_problems
+from trialsim.analytic.point import DesignPoint, refuse_too_many
+from trialsim.analytic.repeated_measures import compute_variance_inflation
+from trialsim.analytic.retention import find_retention_problems
+from trialsim.analytic.two_arm_test import Distribution
+from trialsim.analytic.two_sample import ancova
 from trialsim.errors import DesignError
 from trialsim.twins.scenario import check_twin_correlation
 from trialsim.twins.selection import restrict_to_selected
 
-PLANNED: Final = (
-    "ancova",
-    "mmrm",
-    "procova",
-    "ppi",
-    "aipw",
-    "weighted_procova",
-    "procova_mmrm",
-)
-"""The estimators that a plan compares, those without a twin first."""
+PLANNED: Final = {
+    "ancova": 1,
+    "mmrm": 1,
+    "procova": 2,
+    "ppi": 1,
+    "aipw": 4,
+    "weighted_procova": 2,
+    "procova_mmrm": 2,
+}
+"""The estimators that a plan compares, those without a twin first, and the coefficients that each
+estimates beside the arms' means: of baseline and twin, of AIPW in each arm, of PPI++ lambda."""
 
 _COLUMNS: Final = [
     "estimator", "allocation_ratio", "n_control", "n_treatment", "n_total", "power",
@@ -45,6 +50,7 @@ def plan_with_twins(
     power: float | None = None,
     alpha: float = 0.05,
     sides: int = 2,
+    distribution: Distribution = "t",
 ) -> pd.DataFrame:
     """Return size or power of each estimator at each allocation.
 
@@ -53,7 +59,9 @@ def plan_with_twins(
     rho rho' off the covariance of the visits (PROCOVA: 1 - rho^2 of the last one, Schuler et al.
     2022). PPI++ and AIPW have the variance of PROCOVA where the twin has seen the baseline, and
     AIPW lives of the people seen at the last visit as PROCOVA does. Right weights divide it by
-    1 + (coefficient of variation of the error variance)^2.
+    1 + (coefficient of variation of the error variance)^2. With "t" each pays for the coefficients
+    that it estimates as `trialsim.analytic.ancova` does, of as many people as its last visit's mean
+    is worth.
 
     Parameters
     ----------
@@ -80,6 +88,8 @@ def plan_with_twins(
         Exactly one: the other is solved for.
     alpha, sides
         Type I error in total.
+    distribution
+        "t", or "z" for normal quantiles.
 
     Returns
     -------
@@ -97,32 +107,35 @@ def plan_with_twins(
     full = np.asarray(correlation, dtype=float)
     check_twin_correlation(full, rho)
     visits = restrict_to_selected(full, rho, fraction_enrolled)
+    raise_problems(find_retention_problems(retention, rho.size, name="retention"))
 
-    def solve(own_sd: float, own_correlation: Floats, ratio: float) -> MmrmPoint:
-        return mmrm(
+    def solve(name: str, ratio: float) -> DesignPoint:
+        left, residual = _describe(name, visits.correlation, visits.twin_correlation)
+        left /= np.sqrt(1 + error_spread**2) if name == "weighted_procova" else 1.0
+        return ancova(
             delta=delta,
-            sd=own_sd * sd * float(visits.sd[-1]),
-            correlation=own_correlation,
-            retention=retention,
+            sd=left * sd * float(visits.sd[-1]),
+            correlation=0.0,
+            n_covariates=PLANNED[name],
+            retention=1 / float(compute_variance_inflation(residual, retention)),
             n_control=n_control,
             power=power,
             alpha=alpha,
             sides=sides,
             allocation_ratio=ratio,
+            distribution=distribution,
         )
 
     rows = []
     for name in PLANNED:
-        left, residual = _describe(name, visits.correlation, visits.twin_correlation)
-        left /= np.sqrt(1 + error_spread**2) if name == "weighted_procova" else 1.0
         for ratio in allocation_ratios:
-            point = solve(left, residual, ratio)
+            point = solve(name, ratio)
             size = float(point.n_control)
             refuse_too_many(size)
             rows.append((name, float(ratio), size, size * ratio, size * (1 + ratio), point.power))
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if power is not None:
-        equal = solve(1.0, np.eye(len(rho)), 1.0)
+        equal = solve("ancova", 1.0)
         table["controls_spared"] = float(equal.n_control) - table["n_control"]
     return table
 

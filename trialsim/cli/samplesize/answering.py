@@ -20,6 +20,9 @@ Power = Annotated[float | None, typer.Option(help="Power, 0 to 1.")]
 Alpha = Annotated[float, typer.Option(help="Total type I error.")]
 Sides = Annotated[int, typer.Option(help="1 or 2.")]
 Ratio = Annotated[float, typer.Option("--allocation-ratio", help="Treatment : control.")]
+Distribution = Annotated[
+    str, typer.Option("--distribution", help='"t", or "z" for the normal one.')
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Retention = Annotated[
     str | None, typer.Option(help="Share still in at each visit, for example 1,0.9,0.8.")
@@ -41,9 +44,7 @@ TEST: Final = {
     "alpha": Shared(Alpha, 0.05),
     "sides": Shared(Sides, 2),
     "allocation_ratio": Shared(Ratio, 1.0),
-    "distribution": Shared(
-        Annotated[str, typer.Option("--distribution", help='"t", or "z" for the normal one.')], "z"
-    ),
+    "distribution": Shared(Distribution, "z"),
     "as_json": Shared(Json, False),
     "plot": Shared(
         Annotated[

@@ -6,7 +6,15 @@ import typer
 
 from trialsim.cli.asking.options import split_numbers
 from trialsim.cli.asking.recording import SeedOption
-from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Retention, Sides
+from trialsim.cli.samplesize.answering import (
+    Alpha,
+    Distribution,
+    Json,
+    NControl,
+    Power,
+    Retention,
+    Sides,
+)
 
 
 def twins(
@@ -33,6 +41,7 @@ def twins(
     power: Power = None,
     alpha: Alpha = 0.05,
     sides: Sides = 2,
+    distribution: Distribution = "t",
     n_simulations: Annotated[
         int, typer.Option(help="Trials simulated beside the closed form; 0: none.")
     ] = 0,
@@ -73,18 +82,18 @@ def twins(
         "deflation": deflation,
         "fraction_enrolled": fraction_enrolled,
     }
+    test: dict[str, Any] = {"alpha": alpha, "sides": sides}
     plan = plan_with_twins(
         **visits,
         allocation_ratios=split_numbers(allocation_ratios),
         n_control=n_control,
         power=power,
-        alpha=alpha,
-        sides=sides,
+        distribution=distribution,  # type: ignore[arg-type]
+        **test,
     )
+    simulated: dict[str, Any] = {**visits, **test, "n_simulations": n_simulations, "seed": seed}
     if missing_data:
-        plan = simulate_strategies(
-            plan, **visits, n_simulations=n_simulations, alpha=alpha, seed=seed
-        )
+        plan = simulate_strategies(plan, **simulated)
     elif n_simulations:
-        plan = simulate_plan(plan, **visits, n_simulations=n_simulations, alpha=alpha, seed=seed)
+        plan = simulate_plan(plan, **simulated)
     print_table(plan if as_json else plan.round(4), as_json=as_json)
