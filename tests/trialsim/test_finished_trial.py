@@ -381,6 +381,11 @@ BAD_TWINS: list[tuple[Change, str]] = [
         "at months 6, 12 and 24 for 120 of .*, the twins are of months 1, 7, 13",
     ),
     (lambda t: t.assign(sd_mm3=0.0), "sd_mm3 of the twins must be greater than 0"),
+    (
+        lambda t: t.rename(columns={"sd_mm3": "predicted_sd_mm3"}),
+        "no column sd_mm3 but predicted_sd_mm3: call the standard deviation",
+    ),
+    (lambda t: t.rename(columns={"sd_mm3": "SE"}), "no column sd_mm3 but SE"),
     (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at months 6, "),
     (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
     (set_first("predicted_mm3", ""), "greater than 0, got nothing"),

@@ -1,7 +1,9 @@
 """The table of twins, matched to the people and visits of a trial."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,11 @@ from trialsim.errors import DesignError
 from trialsim.finished.trial import FinishedTrial, Floats, TwinPredictions
 
 _COLUMNS = ("participant_id", "months", "predicted_mm3")
+
+_ERROR: Final = re.compile(
+    r"(^|[_\W])(sd|se|std|stdev|stddev|sigma|variance)([_\W]|$)", re.IGNORECASE
+)
+"""Names of columns that tell how far a prediction may be off."""
 
 
 def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial:
@@ -44,6 +51,7 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
                 for name in missing
             )
         )
+    _refuse_other_errors(frame)
     if "region" in frame:
         frame = frame[parse_text(frame["region"]) == trial.endpoint]
         if frame.empty:
@@ -66,6 +74,16 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
         sd = None if sd is None else 100 * sd / predicted
         predicted = 100 * np.log(predicted)
     return replace(trial, twins=TwinPredictions(predicted, sd))
+
+
+def _refuse_other_errors(frame: pd.DataFrame) -> None:
+    """Refuse an error of the twins by another name: without it weights and intervals differ."""
+    errors = [] if "sd_mm3" in frame else [name for name in map(str, frame) if _ERROR.search(name)]
+    if errors:
+        raise DesignError(
+            f"The table of twins has no column sd_mm3 but {', '.join(errors)}: call the standard "
+            "deviation of their error in mm3 so, or leave the column out."
+        )
 
 
 def _parse(frame: pd.DataFrame) -> pd.DataFrame:
