@@ -184,7 +184,7 @@ MEANINGS: Final = {
     "maximum_n": "people of the longest course",
     "maximum_months": "duration of the longest course",
     "paragraph": "the plan of looks in words",
-    "sd_factor": "the true standard deviation over the planned one",
+    "sd_factor": "the true standard deviation over the one found",
     "power_reestimated": "power where the size is set again",
     "power_planned": "power of the planned size",
     "planned_n": "people as planned",

@@ -44,7 +44,7 @@ enrichment = "adaptive"
 [simulation]
 sample_sizes = [60, 120, 240]
 n_simulations = 200
-n_bootstrap = 2
+n_bootstrap = 200
 """
 
 
@@ -89,6 +89,10 @@ def test_the_study_holds_looks_of_every_strategy(folder: Path) -> None:
     sizes = study.read("sample_sizes").merge(whole, on=["strategy", "fraction_enrolled"])
     assert (sizes["maximum_n"] >= sizes["n_control_whole"] + sizes["n_treatment_whole"]).all()
     assert len(sizes) == 2
+    # nor does the proposed trial, with what having chosen it takes off, take fewer with looks
+    proposed = study.read("proposed_sizes").merge(whole, on=["strategy", "fraction_enrolled"])
+    people = proposed["n_control_proposed"] + proposed["n_treatment_proposed"]
+    assert (proposed["maximum_n"] >= people).tolist() == [True]
     adaptive = study.read("adaptive_enrichment")
     assert set(adaptive["strategy"]) == {"regression"}
     assert len(adaptive) == 2

@@ -1,5 +1,6 @@
 """The looks of the people that a strategy enrolls, beside the sample size of one analysis."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,32 @@ def test_looks_add_to_the_people_that_simulated_trials_needed() -> None:
     assert plan.design.power == pytest.approx(0.8, abs=0.002)
     # the closed form knows the difference, so all else is its error's
     assert plan.delta == plan_candidate(plain, asked, interim, COSTS).delta
+
+
+def test_looks_add_to_the_people_that_are_proposed() -> None:
+    asked, interim = design(), build_interim({"looks": [0.5, 1], "reestimation": "blinded"})
+    found = people(-7.0, 0.3).calibrate(asked, n_control=100.0, estimate=1.0)
+    proposed, everyone = replace(found, proposed=1.2), people()
+    plans = [plan_candidate(one, asked, interim, COSTS) for one in (found, proposed)]
+    inflation = group_sequential([0.5, 1]).inflation_factor
+    assert plans[1].n_control == np.ceil(120 * inflation)
+    # the people are as they were found: more of them have more power
+    drift = plans[0].design.drift * np.sqrt(plans[1].n_total / plans[0].n_total)
+    assert plans[1].design.drift == pytest.approx(drift)
+    planned = [
+        tabulate_reestimation(one, plan, asked, interim, seed=2, n_simulations=500)
+        for one, plan in zip((found, proposed), plans, strict=True)
+    ]
+    assert planned[1]["planned_n"].iloc[0] == pytest.approx(
+        1.2 * planned[0]["planned_n"].iloc[0], abs=2
+    )
+    assert planned[1]["maximum_n"].iloc[0] == 2 * plans[1].n_total
+    enriched = [
+        compare_enriching(one, everyone, asked, interim, COSTS, seed=1, n_simulations=2000)
+        for one in (found, proposed)
+    ]
+    people_of = [table["maximum_n"].iloc[0] for table in enriched]
+    assert people_of[1] == pytest.approx(1.2 * people_of[0], abs=2)
 
 
 def test_looks_of_trials_without_a_closed_form_are_those_of_simulated_ones() -> None:

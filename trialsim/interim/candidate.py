@@ -87,6 +87,9 @@ class Enrolled:
     calibration
         What these do not know: t quantiles, sites, scans that cannot be read, what happens to
         people.
+    proposed
+        People that are proposed for one analysis over those found: above 1 where the choice owes
+        part of its size to having been chosen.
     """
 
     strategy: str
@@ -95,6 +98,7 @@ class Enrolled:
     model: OutcomeModel
     moments: Moments
     calibration: LookCalibration = LookCalibration()
+    proposed: float = 1.0
 
     def expect_difference(self, design: TrialDesign) -> float:
         """Return what the first analysis of a design estimates on average."""
@@ -183,6 +187,8 @@ def plan_candidate(
 ) -> LookPlan:
     """Return the looks of the trial with the target power, in months and people.
 
+    Where more people are proposed than were found for one analysis, looks have as many times more.
+
     Raises
     ------
     DesignError
@@ -203,7 +209,8 @@ def plan_candidate(
     }
     needed = plan_looks(endpoint, interim.looks, **options)
     # each arm is rounded up, as everywhere else
-    whole = sum(np.ceil(size - 1e-9) for size in (needed.n_control, needed.n_treatment))
+    arms = (needed.n_control, needed.n_treatment)
+    whole = sum(np.ceil(people.proposed * size - 1e-9) for size in arms)
     return plan_looks(endpoint, interim.looks, n_total=float(whole), **options)
 
 
@@ -335,7 +342,8 @@ def compare_enriching(
 ) -> pd.DataFrame:
     """Return rows of the table `adaptive_enrichment`: choosing at the look, or from the start.
 
-    Both have as many people as enriching from the start needs for the target power.
+    Both have as many people as enriching from the start needs for the target power, times those
+    proposed over those found.
 
     Raises
     ------
@@ -408,4 +416,5 @@ def plan_enriching(
         stop_below=0.0,
     )
     effect = effects[0] / (sds[0] * 2)
-    return rule, population, int(2 * np.ceil((rule.design.drift / effect) ** 2 / 2))
+    needed = selected.proposed * (rule.design.drift / effect) ** 2
+    return rule, population, int(2 * np.ceil(needed / 2))

@@ -11,7 +11,7 @@ from trialsim.interim.endpoint import get_sd
 from trialsim.interim.plan import InterimPlan
 
 _SD_FACTORS = (1.0, 1.2)
-"""True standard deviation over the planned one that blinded re-estimation is shown at."""
+"""True standard deviation over the one found that blinded re-estimation is shown at."""
 
 
 def tabulate_reestimation(
@@ -59,7 +59,8 @@ def _reestimate_blinded(
     tables = [
         simulate_blinded_reestimation(
             sd=factor * sd,
-            planned_sd=sd,
+            # the people proposed are those of a standard deviation so much larger
+            planned_sd=sd * people.proposed**0.5,
             delta=abs(plan.delta),
             first_stage=first,
             alpha=design.alpha,

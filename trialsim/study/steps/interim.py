@@ -91,7 +91,8 @@ def plan_interim(job: Job, interim: InterimPlan, run: Run) -> None:
         job.on_progress(f"looks of {candidate.strategy}", done, len(chosen))
         people = gather_enrolled(candidate, screened, design, rng)
         found = _find_simulated(run, candidate, design.analyses[0])
-        people = people.calibrate(design, **found)
+        proposed = _find_proposed(run, candidate, design.analyses[0])
+        people = replace(people.calibrate(design, **found), proposed=proposed)
         plan = plan_candidate(people, design, interim, costs)
         simulated = simulate_candidate(
             people, plan, design, interim, costs, workers=job.workers, **amount
@@ -144,6 +145,19 @@ def _find_simulated(run: Run, candidate: Candidate, analysis: str) -> dict[str, 
         "n_control": float(sizes["n_control"].iloc[0]),
         "estimate": float(best["true_difference"] + best["bias"]),
     }
+
+
+def _find_proposed(run: Run, candidate: Candidate, analysis: str) -> float:
+    """Return the people proposed over those found, whole ones; 1 where another choice is."""
+    table = run.read("proposed_sizes")
+    own = table[
+        (table["strategy"] == candidate.strategy)
+        & (table["fraction_enrolled"] == candidate.fraction_enrolled)
+        & (table["analysis"] == analysis)
+    ]
+    if own.empty:
+        return 1.0
+    return float(own["n_control_proposed"].iloc[0] / np.ceil(own["n_control"].iloc[0] - 1e-9))
 
 
 def _choose_fractions(run: Run, analysis: str, *, priced: bool) -> list[Candidate]:

@@ -206,8 +206,9 @@ def _tabulate_expectations(facts: StudyFacts) -> Table:
         title="Expected size and duration of each strategy with looks",
         sources=facts.sources(_EXPECTED),
         note=f"People enrolled, and months since the first of them; each strategy {fraction}. At "
-        "most: the size as found with one analysis, before any optimism is taken off, and what "
-        "looks add to it.",
+        "most: what looks add to the size with one analysis, which is the proposed one for the "
+        "proposed choice (so that it rejects more often than is aimed at, were all as found), the "
+        "one found for the others.",
     )
 
 
@@ -234,7 +235,7 @@ def _tabulate_sizes(facts: StudyFacts) -> Table:
     rules = [
         words("strategy", "Strategy", strategy_label),
         number("fraction_enrolled", "Enrolled", show_fraction),
-        number("sd_factor", "True sd over planned", show_number),
+        number("sd_factor", "True sd over found", show_number),
         words("effect", "Effect"),
         simulated("power_reestimated", "mcse", "Rejects", show_share),
         number("power_planned", "Rejects at the planned size", show_share),
