@@ -110,6 +110,19 @@ def test_primary_comes_first_and_is_the_only_one(
     assert "weighted" in next(e for e in found if e.estimator == "weighted_procova").estimand
 
 
+@pytest.mark.parametrize("covariates", [["site"], None])
+def test_one_site_is_told_and_not_adjusted_for(
+    covariates: list[str] | None, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    alone = covariates or ["age_years", "sex"]
+    trial = read_trial(tables[0].assign(site="Oslo"), covariates=covariates)
+    plain = read_trial(tables[0], covariates=() if covariates else alone)
+    assert "site=Oslo is the same for everyone: not used." in trial.notes
+    assert trial.covariates.equals(plain.covariates)
+    (one, *_), (other, *_) = estimate_effects(trial), estimate_effects(plain)
+    assert one.estimate == other.estimate
+
+
 def test_unequal_arms_get_a_twin_by_arm_term(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     long, twins = tables
     people = sorted(long["participant_id"].unique())

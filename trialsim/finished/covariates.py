@@ -194,4 +194,6 @@ def _encode(values: pd.Series) -> pd.DataFrame:
         return parse_numbers(values)[0].to_frame(name)
     text = parse_text(values)
     levels = sorted(text.unique())
-    return pd.DataFrame({f"{name}={level}": (text == level).astype(float) for level in levels[1:]})
+    # of one word alone a constant is left, which is told like any other
+    told = levels[1:] or levels
+    return pd.DataFrame({f"{name}={level}": (text == level).astype(float) for level in told})
