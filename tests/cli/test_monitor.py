@@ -243,8 +243,11 @@ def test_blinded_look_needs_no_arm(tmp_path: Path) -> None:
     frame = pd.read_csv(table)
     blind = tmp_path / "blind.csv"
     frame.drop(columns="arm").to_csv(blind, index=False)
-    found = [judge(plan, "--data", str(path), "--show", "blinded") for path in (table, blind)]
-    assert found[0] == found[1]
+    coded = tmp_path / "coded.csv"
+    frame.replace({"arm": {"control": "A", "treatment": "B"}}).to_csv(coded, index=False)
+    paths = (table, blind, coded)
+    found = [judge(plan, "--data", str(path), "--show", "blinded") for path in paths]
+    assert found[0] == found[1] == found[2]
     assert found[0]["people_at_last_visit"] == 90
     # sd of the last visit given baseline, the same noise at both
     assert found[0]["pooled_sd_given_baseline"] == pytest.approx(40 * np.sqrt(2), rel=0.2)
@@ -317,6 +320,7 @@ def test_a_plan_without_people_cannot_read_data(tmp_path: Path) -> None:
         (["--data", str(table)], "holds no maximum information"),
         (["--data", str(table), "--show", "blinded"], "holds no design effect"),
         (["--data", str(table), "--show", "blinded", "--z", "1"], "leave --z"),
+        (["--data", str(table), "--show", "blinded", "--control", "A"], "leave --control out"),
     ):
         code, _, err = run("monitor", plan, *words)
         assert code == 1

@@ -75,7 +75,9 @@ def judge_trial(
                 "--show blinded tells sizes and variances of --data alone: leave --z, "
                 "--information and --se out."
             )
-        return dict(summarize_blinded(data, endpoint, planned, control=control))
+        if control is not None:
+            raise DesignError("--show blinded reads no arm: leave --control out.")
+        return dict(summarize_blinded(data, endpoint, planned))
     values, shares = list(z), _read_shares(planned, information, se)
     if data is not None:
         look = estimate_look(data, endpoint, planned, control=control)

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special
 
 from cohorts.counting import tally
+from cohorts.sources.tables.table import read_table
 from trialsim.adaptive import reestimate_blinded
 from trialsim.analysis import fit_mmrm
 from trialsim.errors import DesignError
@@ -42,7 +43,7 @@ def estimate_look(
     DesignError
         A table that is no trial, nobody at the last visit, a fit that fails.
     """
-    trial = _read(table, endpoint, plan, control)
+    trial = _read(table, endpoint, plan, control=control)
     later = trial.outcome[:, 1:]
     seen = np.isfinite(later).any(axis=1)
     fit = fit_mmrm(
@@ -62,10 +63,10 @@ def estimate_look(
     return ObservedLook(float(z[0]), float(fit.se[0] ** -2.0))
 
 
-def summarize_blinded(
-    table: Path, endpoint: str, plan: MonitoringPlan, *, control: str | None = None
-) -> dict[str, float]:
-    """Return sizes, pooled variance and drop-out, and the people that they ask for, without arms.
+def summarize_blinded(table: Path, endpoint: str, plan: MonitoringPlan) -> dict[str, float]:
+    """Return sizes, pooled variance and drop-out, and the people that they ask for.
+
+    No arm is read, whatever the table holds.
 
     The variance is that of the change to the last visit left after regression on baseline.
 
@@ -74,7 +75,7 @@ def summarize_blinded(
     DesignError
         A table that is no trial, fewer than 10 people at the last visit, a plan without an effect.
     """
-    trial = _read(table, endpoint, plan, control)
+    trial = _read(table, endpoint, plan, is_blinded=True)
     last, first = trial.outcome[:, -1], trial.outcome[:, 0]
     done = np.isfinite(last) & np.isfinite(first)
     if done.sum() < 10:
@@ -107,12 +108,24 @@ def summarize_blinded(
     }
 
 
-def _read(table: Path, endpoint: str, plan: MonitoringPlan, control: str | None) -> FinishedTrial:
+def _read(
+    table: Path,
+    endpoint: str,
+    plan: MonitoringPlan,
+    *,
+    control: str | None = None,
+    is_blinded: bool = False,
+) -> FinishedTrial:
     visits = plan.visits_months
     planned = None if visits is None else (0.0, *visits)
+    rows = read_table(table)
     # looks are adjusted for baseline alone
     trial = read_trial(
-        table, endpoint=endpoint, covariates=(), control=control, visits_months=planned
+        rows.drop(columns="arm", errors="ignore") if is_blinded else rows,
+        endpoint=endpoint,
+        covariates=(),
+        control=control,
+        visits_months=planned,
     )
     if not np.isfinite(trial.outcome[:, -1]).any():
         raise DesignError(
