@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from numpy.typing import NDArray
+from scipy import stats
 
 from trialsim.analysis.adjusted import fit_adjusted
 from trialsim.analysis.augmented import fit_augmented, fit_prediction_powered
@@ -30,12 +31,36 @@ def test_estimate_and_errors_are_those_of_statsmodels(missing: int, weighted: bo
     design = np.column_stack([np.ones_like(arm), arm, x[0]])
     peer = sm.WLS(y[0, missing:], design[missing:], weights=weights[missing:]).fit()
     robust = peer.get_robustcov_results("HC2", use_t=True)
-    for kind, expected in (("model", peer), ("robust", robust)):
+    fewer = compute_bell_mccaffrey(design[missing:], weights[missing:])
+    for kind, expected, df in (("model", peer, peer.df_resid), ("robust", robust, fewer)):
         fit = fit_adjusted(y, arm, x, weights=weights, standard_error=kind)
         assert fit.estimate[0] == pytest.approx(expected.params[1], rel=1e-9)
         assert fit.se[0] == pytest.approx(expected.bse[1], rel=1e-9)
-        assert fit.p_value[0] == pytest.approx(expected.pvalues[1], rel=1e-7)
-        assert fit.df[0] == expected.df_resid
+        p = 2 * stats.t.sf(abs(expected.tvalues[1]), df)
+        assert fit.p_value[0] == pytest.approx(p, rel=1e-7)
+        assert fit.df[0] == pytest.approx(df, rel=1e-9)
+
+
+def compute_bell_mccaffrey(design: Floats, weights: Floats) -> float:
+    """Return the degrees of freedom of the treatment's HC2 variance, by matrices of people."""
+    x = np.sqrt(weights)[:, None] * design
+    hat = x @ np.linalg.inv(x.T @ x) @ x.T
+    moved = (x @ np.linalg.inv(x.T @ x))[:, 1]
+    left = np.eye(len(x)) - hat
+    # the variance is e' M D M e: mean and variance of a quadratic form of standard normals
+    form = left @ np.diag(moved**2 / (1 - np.diag(hat))) @ left
+    return float(np.trace(form) ** 2 / np.trace(form @ form))
+
+
+def test_a_small_arm_beside_a_large_one_is_judged_by_its_own_degrees_of_freedom() -> None:
+    # of two means they are Welch's at one variance: (1/10 + 1/40)^2 / (1/10^2/9 + 1/40^2/39)
+    rng, n_trials, arm = np.random.default_rng(20260101), 8000, np.repeat([0.0, 1.0], [10, 40])
+    y, x = rng.normal(size=(n_trials, 50)), rng.normal(size=(n_trials, 50, 1))
+    plain = fit_adjusted(y, arm)
+    assert plain.df == pytest.approx(0.125**2 / (0.01 / 9 + 0.000625 / 39))
+    for fit in (plain, fit_adjusted(y, arm, x), fit_adjusted(y, arm, x, n_interacted=1)):
+        error = np.sqrt(0.05 * 0.95 / n_trials)
+        assert np.mean(fit.p_value < 0.05) == pytest.approx(0.05, abs=4 * error)
 
 
 def test_interacted_model_is_lins() -> None:
@@ -161,7 +186,8 @@ def test_prediction_powered_difference_on_a_case_worked_by_hand() -> None:
     fit = fit_prediction_powered(y, [0, 0, 0, 1, 1, 1], m)
     assert fit.estimate[0] == pytest.approx(1.0)
     assert fit.se[0] == pytest.approx(np.sqrt(1 / 3))
-    assert fit.df[0] == 3
+    # Welch's 2, since control varies by 0, less one for lambda
+    assert fit.df[0] == pytest.approx(1)
 
 
 def test_no_lambda_gives_a_smaller_variance_than_the_tuned_one() -> None:

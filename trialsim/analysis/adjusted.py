@@ -47,8 +47,9 @@ def fit_adjusted(
         mean effect.
     standard_error
         "model" assumes one variance for everyone and a right model, "robust" is HC2: without
-        covariates it is the unequal-variance error of a difference in means. Both have
-        n - (number of coefficients) degrees of freedom.
+        covariates it is Welch's error of a difference in means. The model's has n - (number of
+        coefficients) degrees of freedom, the robust one Bell & McCaffrey's, which are fewer where
+        few people carry it, such as a small arm beside a large one.
     workers
         Threads; all cores when None. The result does not depend on it.
 
@@ -59,7 +60,9 @@ def fit_adjusted(
 
     References
     ----------
-    MacKinnon & White 1985 (J Econom 29:305), HC2. Lin 2013 (Ann Appl Stat 7:295), interactions.
+    MacKinnon & White 1985 (J Econom 29:305), HC2. Bell & McCaffrey 2002 (Surv Methodol 28:169);
+    Imbens & Kolesar 2016 (Rev Econ Stat 98:701), its degrees of freedom. Lin 2013 (Ann Appl Stat
+    7:295), interactions.
     Schuler et al. 2022 (Int J Biostat 18:329), PROCOVA.
 
     Examples
@@ -84,7 +87,10 @@ def fit_adjusted(
         values, own = batch.outcome[..., 0], batch.outcome[..., 1]
         regression = regress(values, _cross(batch.predictors, n_interacted), own)
         variance = _compute_variance(regression, batch.predictors, n_interacted, standard_error)
-        return build_result(regression.beta[:, 1], variance, regression.df, regression.solvable)
+        df, fine = regression.df, regression.solvable & (regression.df > 0)
+        if standard_error == "robust":
+            df = regression.compute_robust_df(np.eye(regression.beta.shape[1])[1])
+        return build_result(regression.beta[:, 1], variance, df, fine)
 
     return fit_in_batches(joined, fit, workers)
 
@@ -128,6 +134,24 @@ class LeastSquares:
         square = (self.weights * self.residual) ** 2 * self.compute_scale()
         meat = self._sum_squares(square)
         return np.asarray(self.bread @ meat @ self.bread)
+
+    def compute_robust_df(self, contrast: Floats) -> Floats:
+        """Return Bell & McCaffrey's degrees of freedom of the HC2 variance of contrast' beta, (t,).
+
+        Those of the chi-squared distribution with the variance's mean and variance, were errors
+        normal with one variance (over the weight).
+        """
+        # the variance is e' M D M e with M = 1 - H and D diagonal: its trace, and the sum of
+        # D_i D_j M_ij^2 without a matrix of people
+        with np.errstate(all="ignore"):
+            moved = (self.design @ (self.bread @ contrast)[..., None])[..., 0]
+            square, scale = self.weights * moved**2, self.compute_scale()
+            own = square * scale
+            both = self.bread @ self._sum_squares(self.weights * own)
+            leverage = np.where(scale > 0, 1 - 1 / scale, 1.0)
+            second = (own**2 * (1 - 2 * leverage)).sum(axis=1)
+            second += np.einsum("tpq,tqp->t", both, both)
+            return np.asarray(((square * (scale > 0)).sum(axis=1)) ** 2 / second)
 
     def compute_scale(self) -> Floats:
         """Return what HC2 multiplies squared residuals by, (t, n): 1 / (1 - leverage).

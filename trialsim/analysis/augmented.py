@@ -25,8 +25,8 @@ def fit_augmented(
     randomization) and of being seen (a logistic model in each arm). The estimate is right where the
     lines or the logistic models are. With nobody missing it is Lin's estimator. The error comes
     from the influence function, in which each error counts as much as it moves the estimate, by
-    its weight and by the line, and is divided by the root of 1 - leverage as in HC2; n - 2 p
-    degrees of freedom for p coefficients in each arm.
+    its weight and by the line, and is divided by the root of 1 - leverage as in HC2. The degrees of
+    freedom are Welch's of the two arms, each of whose lines leaves n - p.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def _augment(batch: Trials) -> FitResult:
     y = batch.outcome[..., 0]
     design = np.delete(batch.predictors, 1, axis=2)
     treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
-    n, p = y.shape[1], design.shape[2]
-    n_seen = (~np.isnan(y)).sum(axis=1)
+    n = y.shape[1]
+    variances, spent = np.zeros(len(y)), np.zeros(len(y))
     estimate, influence = np.zeros(len(y)), np.zeros_like(y)
     fine = np.ones(len(y), dtype=bool)
     for arm, sign in ((treated, 1.0), (~treated, -1.0)):
@@ -69,12 +69,20 @@ def _augment(batch: Trials) -> FitResult:
         estimate += sign * (fitted + weight * line.residual).mean(axis=1)
         # what weights leave of the covariates' means is bridged by the line, whose error it brings
         gap = design.mean(axis=1) - (weight[:, None, :] @ design)[:, 0] / n
-        bridged = (design @ (line.bread @ gap[..., None]))[..., 0]
+        with np.errstate(all="ignore"):
+            bridged = (design @ (line.bread @ gap[..., None]))[..., 0]
         moved = weight + n * line.weights * bridged
-        influence += sign * (fitted + moved * line.residual * np.sqrt(line.compute_scale()))
+        error = moved * line.residual * np.sqrt(line.compute_scale())
+        influence += sign * (fitted + error)
+        own_variance = (error**2).sum(axis=1)
+        variances += own_variance
+        with np.errstate(all="ignore"):
+            spent += own_variance**2 / line.df
         fine &= line.solvable & (line.df > 0)
     variance = influence.var(axis=1) / n
-    return build_result(estimate, variance, n_seen - 2.0 * p, fine)
+    with np.errstate(all="ignore"):
+        df = variances**2 / spent
+    return build_result(estimate, variance, df, fine)
 
 
 def _estimate_chance_seen(seen: Flags, arm: Flags, design: Floats) -> Floats:
@@ -114,7 +122,8 @@ def fit_prediction_powered(
     lambda makes the variance least:
     lambda = (cov_1 / n_1 + cov_0 / n_0) / (var_1 / n_1 + var_0 / n_0), with the variance of the
     prediction m and its covariance with the response y in each arm. The error is
-    sqrt(var_1(y - lambda m) / n_1 + var_0(y - lambda m) / n_0), the degrees of freedom n - 3.
+    sqrt(var_1(y - lambda m) / n_1 + var_0(y - lambda m) / n_0), the degrees of freedom Welch's less
+    one for lambda.
 
     Parameters
     ----------
@@ -154,11 +163,13 @@ def _tune(batch: Trials) -> FitResult:
         spread = arms[0][4] + arms[1][4]
         tuned = np.where(spread > 0, (arms[0][3] + arms[1][3]) / spread, 0.0)
         means = [mean_y - tuned * mean_m for mean_y, mean_m, *_ in arms]
-        variance = sum(
+        parts = [
             own_y - 2 * tuned * both + tuned**2 * own_m for _, _, own_y, both, own_m, _ in arms
-        )
-    df = arms[0][5] + arms[1][5] - 3.0
-    return build_result(means[0] - means[1], np.asarray(variance), df, df > 0)
+        ]
+        variance = np.asarray(parts[0] + parts[1])
+        spent = sum(part**2 / (own[5] - 1) for part, own in zip(parts, arms, strict=True))
+        df = np.asarray(variance**2 / spent - 1)
+    return build_result(means[0] - means[1], variance, df, df > 0)
 
 
 def _summarize_arm(

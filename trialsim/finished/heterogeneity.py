@@ -58,22 +58,26 @@ def estimate_heterogeneity(trial: FinishedTrial, *, alpha: float = 0.05) -> Effe
         [np.ones(trial.size), trial.arms, trial.arms * centred, centred, known - known.mean(axis=0)]
     )
     fit = regress(trial.outcome[None, :, -1], design[None], np.ones((1, trial.size)))
-    covariance, df = fit.compute_robust_covariance()[0, 1:3, 1:3], float(fit.df[0])
-    if not fit.solvable[0] or df < 1:
+    if not fit.solvable[0] or fit.df[0] < 1:
         raise DesignError("Too few people to tell whether the effect differs with decline.")
-    effect, slope = fit.beta[0, 1:3]
-    reach, slope_se = float(stats.t.isf(alpha / 2, df)), float(np.sqrt(covariance[1, 1]))
+    covariance = fit.compute_robust_covariance()[0]
+
+    def tell(*weights: float) -> tuple[float, float, float, float]:
+        """Return a sum of effect and slope, its error, degrees of freedom and reach."""
+        contrast = np.array([0.0, *weights, *np.zeros(fit.beta.shape[1] - 3)])
+        se, df = np.sqrt(contrast @ covariance @ contrast), fit.compute_robust_df(contrast)[0]
+        return float(contrast @ fit.beta[0]), float(se), float(df), stats.t.isf(alpha / 2, df) * se
+
+    slope, slope_se, df, reach = tell(0.0, 1.0)
     rows = []
     for at in np.quantile(decline, [0.25, 0.5, 0.75]):
-        weights = np.array([1.0, at - decline.mean()])
-        own = float(weights @ [effect, slope])
-        se = float(np.sqrt(weights @ covariance @ weights))
-        rows.append((float(at), own, own - reach * se, own + reach * se))
+        own, _, _, own_reach = tell(1.0, at - decline.mean())
+        rows.append((float(at), own, own - own_reach, own + own_reach))
     return EffectHeterogeneity(
-        slope=float(slope),
+        slope=slope,
         slope_se=slope_se,
-        slope_lower=float(slope - reach * slope_se),
-        slope_upper=float(slope + reach * slope_se),
+        slope_lower=float(slope - reach),
+        slope_upper=float(slope + reach),
         p_value=float(2 * stats.t.sf(abs(slope / slope_se), df)),
         df=df,
         by_decline=pd.DataFrame(rows, columns=["predicted_decline", "effect", "lower", "upper"]),

@@ -61,7 +61,7 @@ def plan_with_twins(
     AIPW lives of the people seen at the last visit as PROCOVA does. Right weights divide it by
     1 + (coefficient of variation of the error variance)^2. With "t" each pays for the coefficients
     that it estimates as `trialsim.analytic.ancova` does, of as many people as its last visit's mean
-    is worth.
+    is worth. Robust errors of small arms cost more than that: simulate such plans.
 
     Parameters
     ----------
