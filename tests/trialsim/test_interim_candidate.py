@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
@@ -234,6 +235,13 @@ def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
     assert max(adaptive["type_one_error"], enriched["type_one_error"]) <= limit
     assert enriched["reject_any"] == pytest.approx(0.8, abs=0.04)
     assert adaptive["expected_screened"] < enriched["expected_screened"]
+    # a stated pace of randomization says how fast people are screened
+    paced = InterimPlan((0.5, 1.0), enrichment="adaptive", accrual_per_month=9.0)
+    told = compare_enriching(
+        people(-7.0, 0.3), people(-5.0), design(), paced,
+        Costs(screening=1000, participant=20_000), seed=1, n_simulations=5000,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(told, table)
     with pytest.raises(DesignError, match="leaves someone out"):
         compare_enriching(people(), people(), design(), interim, COSTS, seed=1)
 

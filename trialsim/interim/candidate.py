@@ -352,6 +352,10 @@ def compare_enriching(
     """
     fraction = selected.fraction_enrolled
     rule, population, n_total = plan_enriching(selected, everyone, design, interim)
+    # people are screened as fast as the looks' people are randomized
+    passing = fraction * (1 - costs.failure_rate)
+    pace = selected.get_accrual(interim, costs) / passing
+    costs = replace(costs, screening_rate_per_month=pace)
     table = compare_with_enriching_from_the_start(
         rule,
         population,
