@@ -1,84 +1,24 @@
 """Every bad table gets the sentence that says what, where and what would be right."""
 
-import csv
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cohorts.errors import CohortError
 from cohorts.sources.loading import load_cohort
-
-Rows = list[dict[str, Any]]
-
-
-def good_rows() -> Rows:
-    people = [
-        ("sub-01", "F", 70.0, "CN"),
-        ("sub-02", "M", 75.5, "MCI"),
-        ("sub-03", "F", 81.0, "AD"),
-    ]
-    return [
-        {
-            "participant_id": person,
-            "session_id": f"ses-{visit:02d}",
-            "age_years": age + visit - 1,
-            "sex": sex,
-            "diagnosis": diagnosis,
-            "mmse": 27,
-            "left_hippocampus_mm3": 3500 - 100 * visit,
-            "right_hippocampus_mm3": 3600 - 100 * visit,
-            "hippocampus_mm3": 7100 - 200 * visit,
-            "head_size_mm3": 1_500_000,
-        }
-        for person, sex, age, diagnosis in people
-        for visit in (1, 2)
-    ]
-
-
-def write_rows(path: Path, rows: Rows) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def put(row: int, **values: Any) -> Callable[[Rows], Rows]:
-    """Change cells of one row; row 0 is the first below the header."""
-    return lambda rows: [{**r, **values} if i == row else r for i, r in enumerate(rows)]
-
-
-def put_all(column: str, change: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
-    return lambda rows: [{**r, column: change(r[column])} for r in rows]
-
-
-def drop(*columns: str) -> Callable[[Rows], Rows]:
-    return lambda rows: [{k: v for k, v in r.items() if k not in columns} for r in rows]
-
-
-def rename(old: str, new: str) -> Callable[[Rows], Rows]:
-    return lambda rows: [{new if k == old else k: v for k, v in r.items()} for r in rows]
-
-
-def add(column: str, *values: Any) -> Callable[[Rows], Rows]:
-    return lambda rows: [{**r, column: values[i % len(values)]} for i, r in enumerate(rows)]
-
-
-def keep(*indices: int) -> Callable[[Rows], Rows]:
-    return lambda rows: [rows[i] for i in indices]
-
-
-def chain(*changes: Callable[[Rows], Rows]) -> Callable[[Rows], Rows]:
-    def apply(rows: Rows) -> Rows:
-        for change in changes:
-            rows = change(rows)
-        return rows
-
-    return apply
-
+from tests.cohorts.bad.rows import (
+    Rows,
+    add,
+    chain,
+    drop,
+    good_rows,
+    keep,
+    put,
+    put_all,
+    rename,
+    write_rows,
+)
 
 BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     "no participant column": (
@@ -361,102 +301,9 @@ def test_good_table_is_sound(tmp_path: Path) -> None:
     assert (len(cohort.participants), len(cohort.visits), len(cohort.volumes)) == (3, 6, 24)
 
 
-BAD_FILES: dict[str, tuple[str, bytes, str]] = {
-    "empty file": ("people.csv", b"", "is empty"),
-    "header alone": ("people.csv", b"participant_id,age\n", "has no rows below its header"),
-    "not text": ("people.csv", b"\xff\xfe\x00\x81,\n\x00", "is not UTF-8 text"),
-    "semicolons": ("people.csv", b"participant_id;age\na;70\n", "must be separated by commas"),
-    "bars": ("people.csv", b"participant_id|age\na|70\n", r"first line sep=\| must say by what"),
-    "commas in a tsv": ("people.tsv", b"participant_id,age\na,70\n", "must be separated by tabs"),
-    "column twice": (
-        "people.csv",
-        b"participant_id,age,age\na,70,71\n",
-        "names columns twice: age",
-    ),
-    "ragged": ("people.csv", b"participant_id,age\na,70\nb,71,F\n", r"has 2 \(row 3: 3\)"),
-    "not Parquet": ("people.parquet", b"participant_id,age\n", "could not be read as Parquet"),
-    "spreadsheet": ("people.xlsx", b"PK", "is no Excel workbook"),
-    "broken description": ("cohort.json", b"{", "could not be read as JSON"),
-    "description of something else": ("cohort.json", b"[]", "says is_synthetic"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_bad_file_gets_its_sentence(name: str, tmp_path: Path) -> None:
-    file, content, words = BAD_FILES[name]
-    (tmp_path / file).write_bytes(content)
-    path = tmp_path if file == "cohort.json" else tmp_path / file
-    with pytest.raises(CohortError, match=words):
-        load_cohort(path)
-
-
-def test_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match=r"nowhere.csv does not exist"):
-        load_cohort(tmp_path / "nowhere.csv")
-
-
-def test_device_in_place_of_a_table_is_no_file() -> None:
-    with pytest.raises(CohortError, match="/dev/null is no file: give the path of a table"):
-        load_cohort(Path("/dev/null"))
-
-
-def test_folder_without_a_cohort_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match=r"is no cohort.*FreeSurfer\)\.$"):
-        load_cohort(tmp_path)
-
-
-def test_cohorts_in_a_folder_that_is_none_are_named(tmp_path: Path) -> None:
-    for name in ("scans/sub-1/anat", "baseline", "notes"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "baseline/cohort.json").write_text("{}")
-    (tmp_path / "scans/sub-1/anat/sub-1_T1w.nii.gz").touch()
-    wanted = f"Did you mean {tmp_path}/baseline or {tmp_path}/scans"
-    with pytest.raises(CohortError, match=re.escape(wanted)):
-        load_cohort(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("stated", "words"),
-    [
-        ({"age_unit": "days"}, "--age-unit must be one of years, months, hundredths, got 'days'"),
-        ({"sex_coding": "0:M"}, "--sex-coding must say what each code means"),
-        ({"sex_coding": "0=male"}, "values F, M"),
-        ({"diagnosis_coding": "1=alzheimer"}, "--diagnosis-coding must say"),
-        ({"diagnosis": "CN"}, "--diagnosis is for data without a diagnosis"),
-        ({"column_map": {"AGE": "age_years"}}, "has no column AGE to read as age_years"),
-    ],
-)
-def test_bad_statement_gets_its_sentence(
-    stated: dict[str, Any], words: str, tmp_path: Path
-) -> None:
-    path = write_rows(tmp_path / "people.csv", good_rows())
-    with pytest.raises(CohortError, match=words):
-        load_cohort(path, **stated)
-
-
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     change = chain(put(0, sex="X"), put(2, age_years=-3), put(4, hippocampus_mm3=0))
     with pytest.raises(CohortError) as caught:
         load_cohort(write_rows(tmp_path / "people.csv", change(good_rows())))
     named = {row for row in (2, 4, 6) if any(f"row {row}," in p for p in caught.value.problems)}
     assert named == {2, 4, 6}
-
-
-def test_quarantine_keeps_the_sound_and_lists_the_others(tmp_path: Path) -> None:
-    path = write_rows(tmp_path / "people.csv", put(2, age_years=-3)(good_rows()))
-    cohort = load_cohort(path, quarantine=True)
-    assert set(cohort.participants["participant_id"]) == {"sub-01", "sub-03"}
-    assert set(cohort.rejected["participant_id"]) == {"sub-02"}
-    assert cohort.rejected["problem"].str.contains("got -3").any()
-
-
-def test_quarantine_does_not_pass_a_problem_of_the_whole_file(tmp_path: Path) -> None:
-    rows = put_all("sex", lambda sex: int(sex == "F"))(good_rows())
-    with pytest.raises(CohortError, match="--sex-coding"):
-        load_cohort(write_rows(tmp_path / "people.csv", rows), quarantine=True)
-
-
-def test_quarantine_that_leaves_nobody_is_refused(tmp_path: Path) -> None:
-    rows = put_all("mmse", lambda _: 40)(good_rows())
-    with pytest.raises(CohortError, match="Nobody is left"):
-        load_cohort(write_rows(tmp_path / "people.csv", rows), quarantine=True)
