@@ -22,7 +22,7 @@ from trialsim.adaptive.blinded import pool_variance
 from trialsim.adaptive.enrichment import compare_with_enriching_from_the_start
 from trialsim.adaptive.intersection import intersect
 from trialsim.adaptive.stages import StageSample, draw_sample
-from trialsim.analytic import group_sequential
+from trialsim.analytic import group_sequential, means
 from trialsim.costs import Costs
 from trialsim.errors import DesignError
 
@@ -83,6 +83,15 @@ def test_blinded_size_counts_drop_out_and_caps() -> None:
     assert capped.n_control_randomized == 80
 
 
+def test_blinded_size_of_unequal_arms_is_that_of_the_sd_within_them() -> None:
+    # of 1 to 2 people, 2/9 of the squared difference lie between the arms
+    found = reestimate_blinded(100.0 + 25.0 * 2 / 9, delta=5.0, allocation_ratio=2.0)
+    closed = means(delta=5.0, sd=10.0, power=0.8, allocation_ratio=2.0, distribution="z")
+    assert found.sd == pytest.approx(10)
+    # the closed form counts the other tail, too: 1e-6 of the power
+    assert found.n_control == pytest.approx(closed.n_control, rel=1e-5)
+
+
 def test_blinded_reestimation_keeps_alpha_and_saves_the_power() -> None:
     table = simulate_blinded_reestimation(
         sd=1.3, planned_sd=1.0, delta=0.5, first_stage=30, n_simulations=N
@@ -112,6 +121,29 @@ def test_promising_zone_asks_for_no_more_than_its_target_or_cap() -> None:
     needed = (TWO.efficacy_z[1] - z * np.sqrt(0.5)) / np.sqrt(0.5)
     reached = norm.cdf(z / np.sqrt(0.5) * np.sqrt(total - 0.5) - needed)
     assert reached[inside] == pytest.approx(0.9)
+
+
+def test_promising_zone_without_more_people_is_its_design() -> None:
+    design = group_sequential([0.4, 1], futility={"z": [0.5]})
+    table = PromisingZone(design, maximum=1.0).tabulate()
+    expected = design.expected_information(table["effect"].to_numpy()).of_maximum
+    assert table["expected_information"].to_numpy() == pytest.approx(expected, rel=1e-6)
+    assert table["power"].to_numpy() == pytest.approx(table["power_planned"].to_numpy(), rel=1e-6)
+    assert not table["share_promising"].any()
+
+
+def test_promising_zone_by_the_conventional_statistic_is_what_trials_give() -> None:
+    zone = PromisingZone(TWO, lowest=0.3)
+    rng, n = np.random.default_rng(3), 200_000
+    for effect, row in zone.tabulate(statistic="conventional").set_index("effect").iterrows():
+        drift = float(str(effect)) * TWO.drift
+        first = drift * np.sqrt(0.5) + rng.standard_normal(n)
+        total = zone.compute_total(first)
+        more = total - 0.5
+        score = first * np.sqrt(0.5) + drift * more + np.sqrt(more) * rng.standard_normal(n)
+        wins = (first >= TWO.efficacy_z[0]) | (score >= TWO.efficacy_z[1] * np.sqrt(total))
+        error = np.sqrt(wins.mean() * (1 - wins.mean()) / n)
+        assert row["power"] == pytest.approx(wins.mean(), abs=4 * error)
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -152,6 +184,33 @@ def test_enrichment_follows_the_effect() -> None:
     assert alike.chose_selected < apart.chose_selected
     assert harm.stopped_early > 0.8
     assert harm.reject_any < 0.001
+
+
+def test_the_selected_keep_alpha_whatever_the_rest_gains() -> None:
+    # the rest alone makes everyone's test certain, so that of the selected is all that is left
+    rule = EnrichmentRule(TWO, margin=-np.inf, success="all")
+    found = simulate_adaptive_enrichment(
+        rule, Population(0.3, 0.0, 5.0), n_total=240, n_simulations=N
+    )
+    assert found.reject_everyone == 1
+    assert found.reject_selected == pytest.approx(0.025, abs=ALPHA_ERROR)
+    # one rejection is enough otherwise: the trial ends at the look
+    early = simulate_adaptive_enrichment(
+        EnrichmentRule(TWO), Population(0.3, 0.0, 5.0), n_total=240, n_simulations=N
+    )
+    assert early.stopped_early == 1
+
+
+def test_everyones_test_counts_the_people_of_both_kinds() -> None:
+    # two of a kind in an arm, harm of the selected as large as the benefit of the rest: p of
+    # everyone is uniform if its 4 degrees of freedom are right, and bonferroni doubles it
+    design = group_sequential([0.5, 1], efficacy="pocock")
+    rule = EnrichmentRule(design, stop_below=np.inf, test="bonferroni")
+    found = simulate_adaptive_enrichment(
+        rule, Population(0.5, -50.0, 50.0), n_total=16, n_simulations=N
+    )
+    expected = norm.sf(design.efficacy_z[0]) / 2
+    assert found.reject_everyone == pytest.approx(expected, abs=4 * np.sqrt(expected / N))
 
 
 def test_a_trial_of_the_selected_has_the_power_of_its_design() -> None:
@@ -217,6 +276,21 @@ def test_a_trial_of_the_selected_that_stops_has_enrolled_whoever_came_by_then() 
     assert known.expected_months == pytest.approx(at_once.expected_months + 12)
 
 
+def test_those_who_fail_screening_are_screened_too() -> None:
+    everyone, two_in_five = (
+        simulate_adaptive_enrichment(
+            EnrichmentRule(TWO),
+            Population(0.25, 0.5, 0.1),
+            n_total=200,
+            costs=Costs(screening=1000, failure_rate=failure_rate),
+            n_simulations=500,
+        )
+        for failure_rate in (0.0, 0.6)
+    )
+    assert two_in_five.expected_screened == pytest.approx(2.5 * everyone.expected_screened)
+    assert two_in_five.expected_cost == pytest.approx(2.5 * everyone.expected_cost)
+
+
 @pytest.mark.parametrize("test", ["dunnett", "simes"])
 def test_dose_selection_keeps_alpha_and_finds_the_best_dose(test: Any) -> None:
     none = simulate_dose_selection(
@@ -234,6 +308,8 @@ def test_dose_selection_stops_at_the_futility_bound_of_its_design() -> None:
     design = group_sequential([0.5, 1], futility={"z": [1.0]})
     found = simulate_dose_selection(design, [0.0, 0.0], sd=1, n_per_arm=(50, 50))
     assert found.stopped_early > 0.7
+    # three arms until the look, two after it
+    assert found.expected_n == pytest.approx(150 + 100 * (1 - found.stopped_early))
 
 
 BAD = [

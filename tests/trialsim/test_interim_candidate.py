@@ -19,10 +19,12 @@ from trialsim.interim.candidate import (
     Enrolled,
     compare_enriching,
     plan_candidate,
+    plan_enriching,
     simulate_candidate,
     tabulate_candidate_expectations,
     tabulate_candidate_looks,
 )
+from trialsim.interim.endpoint import get_sd
 from trialsim.interim.increments import correlate_plan, find_dependence
 from trialsim.interim.plan import InterimPlan, build_interim
 from trialsim.interim.reestimation import tabulate_reestimation
@@ -80,8 +82,9 @@ def test_maximum_size_is_that_of_one_analysis_times_the_inflation(analysis: str)
 
 
 def test_looks_add_to_the_people_that_simulated_trials_needed() -> None:
-    asked, interim = design(allocation_ratio=2.0), InterimPlan((0.5, 1.0))
-    plain = people()
+    # arms of other sizes that lose other shares, so that none stands for the other
+    asked = design(allocation_ratio=2.0).change(dropout=DropOut(control=0.3, treatment=0.1))
+    interim, plain = InterimPlan((0.5, 1.0)), people()
     found = plain.calibrate(asked, n_control=300.0, estimate=1.0)
     plan = plan_candidate(found, asked, interim, COSTS)
     inflation = group_sequential([0.5, 1]).inflation_factor
@@ -156,20 +159,21 @@ def test_reestimation_counts_the_people_of_unequal_arms() -> None:
 
 def test_tables_hold_what_was_planned_and_simulated() -> None:
     interim = InterimPlan((0.4, 1.0), futility={"z": [0.2]})
-    asked = design()
-    plan = plan_candidate(people(), asked, interim, COSTS)
+    asked, half = design(), people(fraction=0.5)
+    plan = plan_candidate(half, asked, interim, COSTS)
     simulated = simulate_candidate(
-        people(), plan, asked, interim, COSTS, n_simulations=150, seed=3, workers=1
+        half, plan, asked, interim, COSTS, n_simulations=150, seed=3, workers=1
     )
-    looks = tabulate_candidate_looks(people(), plan, simulated, asked, interim)
-    expected = tabulate_candidate_expectations(people(), plan, simulated, asked, interim, COSTS)
+    looks = tabulate_candidate_looks(half, plan, simulated, asked, interim)
+    expected = tabulate_candidate_expectations(half, plan, simulated, asked, interim, COSTS)
     validate_table(looks, "looks")
     validate_table(expected, "look_expectations")
     error = 4 * looks["simulated_stop_efficacy_whole_mcse"] + 0.01
     gap = (looks["simulated_stop_efficacy_whole"] - looks["stop_efficacy_whole"]).abs()
     assert (gap < error).all()
     whole = expected.set_index("effect").loc["whole"]
-    assert whole["expected_cost"] == pytest.approx(21_000 * whole["expected_n"])
+    # half of those screened are enrolled
+    assert whole["expected_cost"] == pytest.approx(22_000 * whole["expected_n"])
     assert whole["expected_months"] < whole["maximum_months"]
     assert "non-binding" in whole["paragraph"]
 
@@ -178,6 +182,8 @@ def test_accrual_follows_from_screening_unless_it_is_stated() -> None:
     half = people(fraction=0.5)
     assert half.get_accrual(InterimPlan((0.5, 1.0)), COSTS) == 15
     assert half.get_accrual(InterimPlan((0.5, 1.0), accrual_per_month=7.0), COSTS) == 7
+    failing = replace(COSTS, failure_rate=0.6)
+    assert half.get_accrual(InterimPlan((0.5, 1.0)), failing) == pytest.approx(6)
     with pytest.raises(DesignError, match="how fast"):
         half.get_accrual(InterimPlan((0.5, 1.0)), Costs())
 
@@ -191,12 +197,25 @@ def test_reestimation_keeps_alpha_and_shows_it(rule: str) -> None:
     none, whole = (table[table["effect"] == effect] for effect in ("none", "whole"))
     assert none["power_reestimated"].to_numpy() == pytest.approx(0.025, abs=4 * 0.0025)
     if rule == "blinded":
+        # people go with the variance, each arm rounded up
+        sizes = whole["expected_n"] / whole["planned_n"]
+        assert sizes.to_numpy() == pytest.approx([1, 1.44], rel=0.02)
         # a fifth more spread: the planned size loses power, the re-estimated one does not
         assert whole["power_reestimated"].to_numpy() == pytest.approx(0.8, abs=0.04)
         assert whole["power_planned"].iloc[1] < 0.72
     else:
         assert whole["power_reestimated"].iloc[0] > whole["power_planned"].iloc[0] + 0.02
         assert plan.n_total < whole["expected_n"].iloc[0] < table["maximum_n"].iloc[0]
+
+
+def test_a_promising_zone_without_more_people_expects_those_of_the_plan() -> None:
+    interim = build_interim(
+        {"looks": [0.5, 1], "reestimation": "promising", "reestimation_maximum": 1.0}
+    )
+    plan = plan_candidate(people(), design(), interim, COSTS)
+    table = tabulate_reestimation(people(), plan, design(), interim, seed=2, n_simulations=100)
+    expected = plan.tabulate_expectations()["expected_n"]
+    assert table["expected_n"].to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_bounds_follow_the_correlation_of_an_estimator_that_is_not_efficient() -> None:
@@ -224,6 +243,21 @@ def test_bounds_follow_the_correlation_of_an_estimator_that_is_not_efficient() -
         followed.design.conditional_power(1, 1.0)
 
 
+@pytest.mark.parametrize(("errors", "is_told"), [(-3.9, False), (4.1, True)])
+def test_dependence_is_told_beyond_four_standard_errors(errors: float, is_told: bool) -> None:
+    plan = plan_candidate(people(), design(), InterimPlan((0.5, 1.0)), COSTS)
+    n, independent = 10_000, float(np.sqrt(plan.design.information_rates[0]))
+    # the standard error of a correlation rho of n pairs is (1 - rho^2) / sqrt(n)
+    rho = independent + errors * (1 - independent**2) / np.sqrt(n)
+    drawn = np.random.default_rng(4).standard_normal((2, n))
+    exact = np.linalg.solve(np.linalg.cholesky(np.cov(drawn)), drawn - drawn.mean(1)[:, None])
+    z = np.linalg.cholesky(np.array([[1.0, rho], [rho, 1.0]])) @ exact
+    fits = Fits(z, np.ones((2, n)), np.full((2, n), np.inf), z > -99, z > 99)
+    estimand = Estimand(np.zeros(4), np.array(MONTHS))
+    simulated = SimulatedLooks({}, {"mmrm": fits}, z, z, np.stack([z, z], axis=-1), estimand)
+    assert (find_dependence(plan, simulated, "mmrm") is not None) == is_told
+
+
 def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
     interim = InterimPlan((0.5, 1.0), enrichment="adaptive")
     table = compare_enriching(
@@ -244,6 +278,20 @@ def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
     pd.testing.assert_frame_equal(told, table)
     with pytest.raises(DesignError, match="leaves someone out"):
         compare_enriching(people(), people(), design(), interim, COSTS, seed=1)
+
+
+def test_enriching_is_planned_for_the_selected_and_the_rest_of_everyone() -> None:
+    fraction, asked = 0.3, design().change(sides=2, alpha=0.05)
+    chosen, everyone = people(-7.0, fraction), people(-5.0, score_slope=3.0)
+    rule, population, _ = plan_enriching(chosen, everyone, asked, InterimPlan((0.5, 1.0)))
+    sd = get_sd(everyone.build_endpoint(asked), asked)
+    within = fraction * population.sd_selected**2 + (1 - fraction) * population.sd_rest**2
+    assert population.effect == pytest.approx(everyone.expect_difference(asked))
+    assert population.effect_selected == pytest.approx(chosen.expect_difference(asked))
+    assert within == pytest.approx(sd**2)
+    assert population.sd_rest > population.sd_selected
+    # the trial shows a benefit on one side
+    assert (rule.design.alpha, rule.design.sides) == (0.025, 1)
 
 
 @pytest.mark.parametrize(
