@@ -105,7 +105,7 @@ def test_calibrate_writes_a_copy_that_knows_its_error(
 
     with monkeypatch.context() as patched:
         # what is computed from the people comes before anything is written
-        calibration = "brlp_models.evaluation.calibration.volume_error"
+        calibration = "brlp_models.evaluation.calibration.calibrated_copy"
         patched.setattr(f"{calibration}.describe_volume_error", break_off)
         broken = CliRunner().invoke(app, [*(str(word) for word in words), "--no-gain"])
     assert broken.exit_code == 1
@@ -163,7 +163,7 @@ def test_a_region_without_a_gain_is_not_reported(
     ]
     table = pd.DataFrame(rows).assign(**known)
     monkeypatch.setattr(
-        "brlp_models.evaluation.calibration.gain.measure_gain", lambda *_, **__: table
+        "brlp_models.evaluation.calibration.calibrated_copy.measure_gain", lambda *_, **__: table
     )
     found = CliRunner().invoke(app, [*(str(word) for word in words), "--no-shown-weight"])
     assert found.exit_code == 0, found.output
@@ -291,7 +291,9 @@ def test_a_copy_weighs_its_context_as_was_chosen(
 ) -> None:
     _, words = write_people(model, tmp_path)
     words = [*words, "--guidance", 1.5, "--no-gain", "--no-shown-weight"]
-    monkeypatch.setattr(guidance_module, "choose_guidance", lambda _found: 1.5)
+    monkeypatch.setattr(
+        "brlp_models.evaluation.calibration.calibrated_copy.choose_guidance", lambda _found: 1.5
+    )
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
     assert "guidance 1.5 is taken" in done.output

@@ -1,7 +1,5 @@
 """`trialsim model calibrate`: intervals of predicted volumes that hold the truth."""
 
-import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -68,132 +66,28 @@ def calibrate(
 
     Example: trialsim model calibrate mini --on training_cohort --out calibrated
     """
-    import numpy as np
+    from brlp_models.evaluation.calibration.calibrated_copy import (
+        CalibrationSettings,
+        write_calibrated_copy,
+    )
 
-    from brlp_models.baselines.context import ContextBaseline
-    from brlp_models.evaluation.calibration.gain import (
-        apply_gain,
-        describe_left_out,
-        describe_measurement,
-        measure_gain,
-    )
-    from brlp_models.evaluation.calibration.guidance import (
-        choose_guidance,
-        compare_guidance,
-        describe_guidance,
-    )
-    from brlp_models.evaluation.calibration.shown_weight import (
-        describe_shown_weight,
-        estimate_shown_weight,
-        weigh_by_others,
-    )
-    from brlp_models.evaluation.calibration.volume_error import (
-        describe_volume_error,
-        fit_draw_sd,
-        fit_volume_error,
-        predict_calibration_people,
-        refuse_few_people,
-    )
-    from brlp_models.evaluation.evaluated_people import EvaluatedCohort
-    from brlp_models.model.calibrated_card import render_calibrated_card
-    from brlp_models.model.calibrated_context import apply_calibration, keep_calibration
-    from brlp_models.model.files import CARD
-    from brlp_models.model.folder import copy_model_folder, load_model, refuse_existing
-    from brlp_models.model.training_people import (
-        CALIBRATION_PEOPLE,
-        describe_calibration_people,
-        refuse_people_trained_on,
-    )
-    from cohorts.sources.loading import load_cohort
-    from cohorts.volumes.measurement import tell_learned
-
-    refuse_existing(out)
-    loaded = load_model(model, device=device, precision="auto")
-    people = load_cohort(on, measured_by=measured_by)
-    teller = ContextBaseline.load_for(context_from, loaded.config, people, horizon)
-    learned = [(loaded.config.name, loaded.config.learned_from)]
-    if teller is not None:
-        learned.append((teller.baseline.config.name, teller.baseline.config.learned_from))
-        typer.echo(teller.describe(), err=True)
-    for name, measured_before in learned:
-        if (told := tell_learned(name, measured_before, people)) is not None:
-            typer.echo(told, err=True)
-    unfinished = out.with_name(f"{out.name}.partial")
-    evaluated = EvaluatedCohort(people, on)
-    refuse_people_trained_on(loaded, people)
-    refuse_few_people(evaluated, horizon)
-    identity = None if teller is None else teller.identity
-    config, found_guidance, found_gain = apply_calibration(loaded.config, identity), [], []
-    weights: dict[str, float] = {}
-    if guidance:
-        n_weights = len({config.guidance, *guidance})
-        with count_items("predicting", n_weights * len(people.participants), quiet=quiet) as step:
-            ranked = compare_guidance(
-                replace(loaded, config=config),
-                evaluated,
-                unfinished / "guidance",
-                values=guidance,
-                horizon_months=max(horizon),
-                samples=samples,
-                seed=seed,
-                context_from=teller,
-                on_progress=step,
-            )
-        chosen = choose_guidance(ranked)
-        found_guidance = describe_guidance(ranked, chosen)
-        typer.echo("\n".join(found_guidance))
-        config = config.model_copy(update={"guidance": chosen})
-    weighed = {"guidance": config.guidance}
-    if gain:
-        with count_items("predicting", len(people.participants), quiet=quiet) as step:
-            found = measure_gain(
-                replace(loaded, config=loaded.config.model_copy(update=weighed)),
-                evaluated,
-                unfinished / "gain",
-                horizon_months=max(horizon),
-                samples=samples,
-                seed=seed,
-                endpoint_alone=teller is not None,
-                on_progress=step,
-            )
-        config = apply_gain(loaded.config, found).model_copy(update=weighed)
-        typer.echo(found.round(3).to_string(index=False))
-        found_gain = [describe_measurement(found), *describe_left_out(found)]
-        typer.echo("\n".join(found_gain))
-    total = len(people.participants) * len(horizon)
-    with count_items("predicting", total, quiet=quiet) as step:
-        compared = predict_calibration_people(
-            replace(loaded, config=config),
-            evaluated,
-            unfinished / "error",
-            horizons_months=horizon,
+    copied = write_calibrated_copy(
+        model,
+        on,
+        out,
+        CalibrationSettings(
+            horizons_months=tuple(horizon),
             samples=samples,
+            gain=gain,
+            shown_weight=shown_weight,
+            guidance=tuple(guidance or ()),
             seed=seed,
-            context_from=teller,
-            on_progress=step,
-        )
-    found_weight, anatomies = [], evaluated.find_anatomies()
-    if shown_weight:
-        found = estimate_shown_weight(
-            compared, rng=np.random.default_rng(seed), anatomies=anatomies
-        )
-        weights = {str(row.region): float(str(row.value)) for row in found.itertuples()}
-        found_weight = describe_shown_weight(found)
-        compared = weigh_by_others(compared, anatomies)
-    errors, draw_sd = fit_volume_error(compared), fit_draw_sd(compared, samples)
-    measures = {"volume_error": errors, "draw_sd": draw_sd, "shown_weight": weights}
-    config = config.model_copy(update=measures)
-    told_errors = describe_volume_error(
-        compared, rng=np.random.default_rng(seed), anatomies=anatomies
+        ),
+        context_from=context_from,
+        measured_by=measured_by,
+        device=device,
+        note=lambda text: typer.echo(text, err=True),
+        report=typer.echo,
+        watch=lambda total: count_items("predicting", total, quiet=quiet),
     )
-    measured = [*found_guidance, *found_gain, *found_weight, *told_errors]
-    texts = {
-        CARD: render_calibrated_card(loaded, config, people, measured, context=identity),
-        CALIBRATION_PEOPLE: describe_calibration_people(people, loaded),
-    }
-    whole = keep_calibration(loaded.config, identity, config)
-    copied = load_model(copy_model_folder(model, out, whole, texts))
-    # what was predicted is kept until the copy is there
-    shutil.rmtree(unfinished)
-    typer.echo("\n".join([*found_weight, *told_errors]))
     typer.echo(f"{copied.model_id} was written to {out}.")
