@@ -6,12 +6,11 @@ from datetime import datetime
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.figures.style import mark_synthetic
 from reports.page.answer import describe_answer
+from reports.page.assembly import assemble_page, list_warnings
 from reports.page.content import Page, Paragraph, Section
-from reports.page.formats import show_now, show_text
 from reports.page.gather import StudyFacts
-from reports.page.labels import label_blocks, number_sections
+from reports.page.labels import number_sections
 from reports.page.masking import mask_facts
 from reports.page.privacy import NOBODY, Privacy
 from reports.page.sections.choices.comparison import describe_comparison
@@ -99,35 +98,19 @@ def compose_page(
     picture = draw_decision(facts)
     answer = replace(describe_answer(facts), notes=_list_notes(facts, sections), picture=picture)
     sections = tuple(_warn(section, facts) for section in sections)
-    page = Page(
-        title=show_text(title or facts.title or "Report of a trial design", limit=300),
-        answer=answer,
-        sections=sections,
-        runs=facts.current_runs(),
-        is_synthetic=facts.is_synthetic,
-        written=moment,
-        facts=(
-            ("Study file", facts.study.path.name),
-            ("Runs on this page", str(len(facts.current_runs()))),
-            ("Written", show_now(moment)),
-        ),
+    return assemble_page(
+        facts,
+        answer,
+        sections,
+        title=title or facts.title or "Report of a trial design",
+        moment=moment,
     )
-    if page.is_synthetic:
-        for drawn in page.pictures:
-            mark_synthetic(drawn.figure)
-    return label_blocks(page)
 
 
 def _list_notes(facts: StudyFacts, sections: tuple[Section, ...]) -> tuple[str, ...]:
     """Return what changes how the answer is to be read, wherever on the page it stands."""
     outdated = [f"Out of date: {sentence}" for sentence in facts.stale.values()]
-    warned = [
-        block.text
-        for section in sections
-        for block in section.blocks
-        if isinstance(block, Paragraph) and block.is_warning
-    ]
-    return tuple(dict.fromkeys([*outdated, *warned]))
+    return tuple(dict.fromkeys([*outdated, *list_warnings(sections)]))
 
 
 def _warn(section: Section, facts: StudyFacts) -> Section:

@@ -178,15 +178,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report."""
+    """A whole report, with the moment at which it was written."""
 
     title: str
     answer: Answer
     sections: tuple[Section, ...]
     runs: tuple[RunReference, ...]
     is_synthetic: bool
+    written: datetime
     facts: tuple[tuple[str, str], ...] = ()
-    written: datetime | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -178,7 +178,7 @@ def test_an_unknown_ending_is_refused(example_study: Study, tmp_path: Path) -> N
 
 
 def test_an_empty_page_is_printed() -> None:
-    empty = replace(hostile_page(), sections=(), written=None)
+    empty = replace(hostile_page(), sections=())
     assert render_page(empty, ReportFormat.PDF, figures="").startswith(b"%PDF-")
 
 

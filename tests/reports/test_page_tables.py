@@ -24,6 +24,7 @@ from reports.page.sections.people.selection import describe_selection, find_smal
 from reports.store.study import Study
 
 NBSP, MINUS = "\u00a0", "\u2212"
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +130,14 @@ def test_a_column_of_sentences_and_an_interval_are_told_to_the_style() -> None:
     assert [table.is_wordy(place) for place in range(3)] == [True, False, False]
     rows = ((Cell("a", ""), Cell("0.53 (0.41 to 0.64)", 0.53), Cell("z", "")),)
     section = Section("S", (replace(table, rows=rows),), "1")
-    page = Page("P", Answer("a", ()), (section,), (), is_synthetic=False)
+    page = Page("P", Answer("a", ()), (section,), (), False, MOMENT)
     # the interval may stand below its number, but not be torn
     assert "0.53 <span>(0.41 to 0.64)</span>" in render_html(page)
 
 
 def test_a_number_and_its_unit_stay_on_one_line() -> None:
     section = Section("S", (Paragraph("the 95 % interval, EUR 3 million of 7 people"),), "1")
-    page = label_blocks(Page("P", Answer("27 % of it", ("5 %",)), (section,), (), False))
+    page = label_blocks(Page("P", Answer("27 % of it", ("5 %",)), (section,), (), False, MOMENT))
     (paragraph,) = page.sections[0].blocks
     assert isinstance(paragraph, Paragraph)
     assert paragraph.text == f"the 95{NBSP}% interval, EUR 3{NBSP}million of 7 people"
@@ -167,13 +168,13 @@ def test_a_digest_is_copied_from_print_as_it_is() -> None:
 
     digest = "0123456789abcdef" * 4
     section = Section("S", (Paragraph(f"SHA-256 {digest} and {'x' * 60}"),), "1")
-    page = Page("P", Answer("A"), (section,), (), False, written=datetime(2026, 1, 2, tzinfo=UTC))
+    page = Page("P", Answer("A"), (section,), (), False, written=MOMENT)
     text = "".join(leaf.extract_text() for leaf in PdfReader(BytesIO(render_pdf(page))).pages)
     assert digest in text.replace("\n", "")
 
 
 def test_fits_that_failed_are_counted_alike_everywhere(facts: StudyFacts) -> None:
-    page = compose_page(facts, moment=datetime(2026, 1, 2, tzinfo=UTC))
+    page = compose_page(facts, moment=MOMENT)
     rows = facts.tables["operating_characteristics"]
     fitted = rows.loc[rows["analysis"] == "mmrm", "n_simulations"].sum()
     (plan,) = [

@@ -337,7 +337,7 @@ def test_full_disk_or_read_only_folder_leaves_the_old_report(
     def refuse(*_args: object, **_options: object) -> None:
         raise OSError(5, problem)
 
-    empty = Page("Title", Answer("Nothing yet."), (), (), is_synthetic=False)
+    empty = Page("Title", Answer("Nothing yet."), (), (), False, MOMENT)
     monkeypatch.setattr("reports.page.writing.compose_page", lambda *_args, **_options: empty)
     monkeypatch.setattr(step, refuse)
     with pytest.raises(StorageError, match=f"{problem}. The file that was there is unchanged"):

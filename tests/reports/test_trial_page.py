@@ -1,5 +1,7 @@
 """The page of a finished trial: the pre-specified answer first, nobody named."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nibabel as nib
@@ -190,6 +192,16 @@ def test_an_observed_scan_stands_beside_its_twin(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn")
+def test_the_page_says_to_programs_when_it_was_written(tmp_path: Path) -> None:
+    write(tmp_path, make_tables(), [])
+    before, path = datetime.now(UTC), tmp_path / "report.json"
+    with Study.open(tmp_path / "study.duckdb") as study:
+        write_report(study, path, report_format=ReportFormat.JSON)
+    written = json.loads(path.read_text(encoding="utf-8"))["written"]
+    assert before <= datetime.fromisoformat(written) <= datetime.now(UTC)
+
+
 def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:
     tables = make_tables()
     for name in ("twin_outcomes", "individual_effects", "effects_by_decline"):

@@ -159,8 +159,8 @@ def build_page(
         sections,
         (),
         contents is not None and contents.result.is_synthetic,
-        facts,
         datetime.now(UTC),
+        facts,
     )
 
 

@@ -17,7 +17,7 @@ def describe_page(page: Page) -> dict[str, Any]:
     return {
         "title": page.title,
         "is_synthetic": page.is_synthetic,
-        "written": page.written.isoformat() if page.written else None,
+        "written": page.written.isoformat(),
         "facts": [{"name": name, "value": value} for name, value in page.facts],
         "answer": {
             "headline": answer.headline,

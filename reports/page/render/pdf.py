@@ -33,15 +33,10 @@ def render_pdf(page: Page) -> bytes:
     import typst
 
     data = _make_printable(describe_page(page))
-    moment = page.written
-    data["date"] = (
-        None
-        if moment is None
-        else {
-            name: getattr(moment, name)
-            for name in ("year", "month", "day", "hour", "minute", "second")
-        }
-    )
+    data["date"] = {
+        name: getattr(page.written, name)
+        for name in ("year", "month", "day", "hour", "minute", "second")
+    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for picture in page.pictures:

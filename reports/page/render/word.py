@@ -1,6 +1,5 @@
 """The tables of a page as a Word document (DOCX)."""
 
-from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +31,7 @@ def render_word(page: Page) -> bytes:
     document.core_properties.author = "trialsim"
     document.core_properties.language = "en"
     # the library's own template is dated 2013
-    moment = page.written or datetime.now(UTC)
-    document.core_properties.created = document.core_properties.modified = moment
+    document.core_properties.created = document.core_properties.modified = page.written
     _set_paper(document)
     document.add_heading(_plain(page.title), level=0)
     for sentence in list_answer(page):

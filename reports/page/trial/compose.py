@@ -3,11 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
-from reports.figures.style import mark_synthetic
-from reports.page.content import Page, Paragraph
-from reports.page.formats import show_now, show_text
+from reports.page.assembly import assemble_page, list_warnings
+from reports.page.content import Page
 from reports.page.gather import StudyFacts
-from reports.page.labels import label_blocks, number_sections
+from reports.page.labels import number_sections
 from reports.page.masking import mask_facts
 from reports.page.privacy import NOBODY, Privacy
 from reports.page.sections.record.identity import describe_identity
@@ -55,26 +54,7 @@ def compose_trial_page(
                 describe_identity(facts, privacy),
             )
         )
-    warned = [
-        block.text
-        for section in sections
-        for block in section.blocks
-        if isinstance(block, Paragraph) and block.is_warning
-    ]
-    answer = replace(describe_trial_answer(facts), notes=tuple(warned))
-    page = Page(
-        title=show_text(title or "Report of a finished trial", limit=300),
-        answer=answer,
-        sections=sections,
-        runs=facts.current_runs(),
-        is_synthetic=facts.is_synthetic,
-        facts=(
-            ("Study file", facts.study.path.name),
-            ("Runs on this page", str(len(facts.current_runs()))),
-            ("Written", show_now(moment)),
-        ),
-    )
-    if page.is_synthetic:
-        for drawn in page.pictures:
-            mark_synthetic(drawn.figure)
-    return label_blocks(page)
+    notes = tuple(dict.fromkeys(list_warnings(sections)))
+    answer = replace(describe_trial_answer(facts), notes=notes)
+    title = title or "Report of a finished trial"
+    return assemble_page(facts, answer, sections, title=title, moment=moment)
