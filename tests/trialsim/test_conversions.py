@@ -55,6 +55,12 @@ def test_hazards_are_estimated_and_inverted() -> None:
     assert again.per_month == pytest.approx(hazard.per_month, rel=0.06)
 
 
+def test_a_conversion_where_two_periods_meet_is_of_the_first() -> None:
+    # 24 months are lived until month 12, and 12 after it
+    hazard = estimate_hazard([12, 24], [True, True], (0.0, 12.0))
+    assert hazard.per_month == pytest.approx((1 / 24, 1 / 12))
+
+
 def test_share_that_converts_is_the_exponential_s() -> None:
     share = compute_event_share(
         Hazard((0.02,)), accrual_months=0, followup_months=24, dropout_per_month=0.01

@@ -98,6 +98,12 @@ def test_an_effect_is_lost_at_the_stated_rate(rate: float, expected: list[float]
     assert found[0, 1] == pytest.approx(effect)
 
 
+def test_an_effect_has_grown_as_far_as_treatment_went() -> None:
+    kept = DESIGN.change(effect_lost_per_year=0.0)
+    found = lose_effect(np.array([0.0, 12.0, 24.0]), np.array([[3.0, 21.0]]), kept)
+    assert found[0].tolist() == [[0, 3, 3], [0, 12, 21]]
+
+
 @pytest.mark.parametrize(
     ("strategy", "value", "is_missing"),
     [

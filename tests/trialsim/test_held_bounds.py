@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from trialsim.analytic import group_sequential
+from trialsim.analytic.sequential.held import hold_looks
 from trialsim.interim.judging import judge_look
 from trialsim.simulation.stopping import adjust_bounds, find_stops
 
@@ -39,6 +41,15 @@ def test_type_one_error_is_kept_where_estimated_information_falls(shares: list[f
     )
     rejected = find_stops(z, upper, lower, last).efficacy.mean()
     assert rejected < 0.025 + 4 * (0.025 * 0.975 / n) ** 0.5
+
+
+@pytest.mark.parametrize("options", [{}, {"sides": 2, "alpha": 0.05}])
+def test_a_last_look_without_information_spends_what_is_left(options: dict[str, Any]) -> None:
+    design = group_sequential(PLANNED, efficacy="pocock", **options)
+    held = hold_looks(design, [0.4, 0.3], is_final=True)
+    spent = design.adjust([0.4]).cumulative_alpha[0]
+    nominal = design.sides * norm.sf(held.efficacy_z[-1])
+    assert spent + nominal == pytest.approx(design.alpha)
 
 
 def test_a_look_that_reaches_the_planned_information_ends_the_trial() -> None:

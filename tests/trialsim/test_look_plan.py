@@ -123,6 +123,21 @@ def test_whole_people_are_whole_in_each_arm(ratio: float) -> None:
     assert whole.design.power > found.design.power > 0.799
 
 
+def test_completers_are_those_whom_each_arm_keeps() -> None:
+    plan = plan_looks(
+        endpoint(),
+        [0.5, 1],
+        delta=DELTA,
+        accrual=20,
+        allocation_ratio=2.0,
+        dropout_per_month=0.03,
+        dropout_per_month_treatment=0.005,
+    )
+    kept = np.exp(-MONTHS[-1] * np.array([0.03, 0.005]))
+    completers = plan.n_control * kept[0] + plan.n_treatment * kept[1]
+    assert plan.n_completers[-1] == pytest.approx(completers)
+
+
 def test_a_given_number_of_people_has_the_power_its_information_gives() -> None:
     asked = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20)
     given = plan_looks(endpoint(), [0.5, 1], delta=DELTA, accrual=20, n_total=asked.n_total)
@@ -288,6 +303,14 @@ def test_a_failed_fit_crosses_nothing() -> None:
     assert stops.look.tolist() == [1, 0, 0]
     assert stops.efficacy.tolist() == [True, True, False]
     assert stops.futility.tolist() == [False, False, True]
+
+
+def test_a_z_on_its_bound_shows_efficacy_and_no_futility() -> None:
+    z = np.array([[2.8, 0.0], [0.0, 2.0]])
+    stops = find_stops(z, np.array([2.8, 2.0]), np.array([0.0, 2.0]))
+    assert stops.look.tolist() == [0, 1]
+    assert stops.efficacy.tolist() == [True, True]
+    assert not stops.futility.any()
 
 
 BAD = [

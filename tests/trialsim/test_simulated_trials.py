@@ -12,7 +12,7 @@ from trialsim.comparison.closed_form import (
 )
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
-from trialsim.simulation.effects import compute_shift
+from trialsim.simulation.effects import Estimand, compute_shift
 from trialsim.simulation.observing import compute_leaving_hazard
 from trialsim.simulation.outcomes import (
     GrowthModel,
@@ -22,7 +22,7 @@ from trialsim.simulation.outcomes import (
 )
 from trialsim.simulation.performance import compute_characteristics, compute_rejections
 from trialsim.simulation.pool import Pool, build_pool
-from trialsim.simulation.trials import SimulatedTrials, simulate_trials
+from trialsim.simulation.trials import Fits, SimulatedTrials, simulate_trials
 
 Floats = NDArray[np.float64]
 MONTHS = (0.0, 6.0, 12.0, 18.0, 24.0)
@@ -162,6 +162,31 @@ def test_those_who_decline_faster_leave_sooner_where_the_design_says_so() -> Non
     hazard = compute_leaving_hazard(design, 0, outcome, change.mean(axis=0), change.std(axis=0))
     stayed = (leave[..., None] >= hazard)[:, :, -1].mean(axis=0)
     assert np.corrcoef(stayed, change[:, -1])[0, 1] > 0.5
+
+
+def test_a_decline_that_was_seen_drives_the_hazard_until_the_next_visit() -> None:
+    design = DESIGN.change(dropout=DropOut(0.3, decline_hazard_ratio=3.0))
+    # one standard deviation below the mean at month 6, at the mean before and after
+    outcome = np.array([[[0.0, -20.0, 0.0, 0.0, 0.0]]])
+    sd = np.array([0.0, 20.0, 20.0, 20.0, 20.0])
+    found = compute_leaving_hazard(design, 0, outcome, np.zeros(5), sd)
+    usual = np.diff(-np.log(design.compute_retention(0)))
+    assert np.diff(found[0, 0]) == pytest.approx(usual * [1, 3, 1, 1])
+
+
+def test_bias_and_errors_of_four_estimates_are_those_of_a_textbook() -> None:
+    estimate, se = np.array([[1.0, 2.0, 3.0, 6.0]]), np.array([[1.0, 1.0, 1.0, 3.0]])
+    fine = np.ones((1, 4), dtype=bool)
+    fits = Fits(estimate, se, np.full((1, 4), 50.0), fine, ~fine)
+    estimand = Estimand(np.array([0.0, 0.5, 1.0, 1.5, 2.0]), DESIGN.times)
+    trials = SimulatedTrials([(40, 40)], {"mmrm": fits}, {"mmrm": fits}, estimand)
+    (row,) = compute_characteristics(trials, "mmrm", DESIGN)
+    assert (row["bias"], row["true_difference"]) == (1, 2)
+    assert row["empirical_se"] == pytest.approx((14 / 3) ** 0.5)
+    assert row["bias_mcse"] == pytest.approx((14 / 3 / 4) ** 0.5)
+    assert row["model_se"] == pytest.approx(3**0.5)
+    # t is 1, 2, 3, 2, and 2.01 is needed; all lie within as much of the truth
+    assert (row["power"], row["coverage"]) == (0.25, 1)
 
 
 def test_outcomes_that_nobody_saw_belong_to_the_estimand() -> None:
