@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from trialsim import analytic
 from trialsim.analytic import DesignPoint
@@ -137,6 +138,25 @@ def test_ancova_without_correlation_pays_for_its_covariates() -> None:
     assert none.n_control == pytest.approx(plain.n_control)
 
 
+def test_each_covariate_costs_precision_and_a_degree_of_freedom() -> None:
+    point = analytic.ancova(delta=1.0, sd=1.0, correlation=0.0, n_covariates=2, n_control=20)
+    # two covariates that arms of 40 people differ in by chance: 37 / 35 of the variance 2 / n
+    distance, critical = 1 / np.sqrt(0.1 * 37 / 35), stats.t.isf(0.025, 36)
+    shown = stats.nct.sf(critical, 36, distance) + stats.nct.cdf(-critical, 36, distance)
+    assert point.power == pytest.approx(shown)
+
+
+def test_events_of_unequal_arms_are_pooled_by_their_people() -> None:
+    # Fleiss, Levin & Paik 2003, chapter 4: 0.4 of one arm, 0.2 of another twice as large
+    point = analytic.binary_enrichment(
+        event_rate=0.4, reduction=0.5, allocation_ratio=2.0, power=0.8
+    )
+    pooled = (0.4 + 2 * 0.2) / 3
+    z_alpha, z_beta = stats.norm.isf([0.025, 0.2])
+    root = z_alpha * np.sqrt(1.5 * pooled * (1 - pooled)) + z_beta * np.sqrt(0.24 + 0.16 / 2)
+    assert point.n_control == pytest.approx((root / 0.2) ** 2)
+
+
 def test_common_baseline_never_needs_more_people() -> None:
     for covariance in (-20000, 0, 5600, 20000):
         free = slope(delta=20, power=0.8, intercept_slope_covariance=covariance)
@@ -187,6 +207,21 @@ def test_enrolling_everyone_is_a_plain_comparison_that_pays_for_screening() -> N
     plain = analytic.means(delta=25, sd=80, power=0.8, distribution="z")
     assert point.n_control == pytest.approx(plain.n_control)
     assert point.cost == pytest.approx(110 * point.n_total)
+
+
+def test_adjusting_for_the_score_is_ancova_among_the_selected() -> None:
+    people = {"mean_decline": 200.0, "sd_decline": 150.0, "score_correlation": 0.6}
+    found = analytic.prognostic_enrichment(
+        **people, fraction_enrolled=0.4, slowing=0.3, power=0.9, adjust_for_score=True
+    )
+    again = analytic.ancova(
+        delta=found.delta,
+        sd=found.sd_selected,
+        correlation=found.residual_correlation,
+        power=0.9,
+        distribution="z",
+    )
+    assert found.n_control == pytest.approx(again.n_control)
 
 
 def test_slowing_only_what_exceeds_normal_ageing_needs_more_people() -> None:

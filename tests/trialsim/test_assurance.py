@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
 from trialsim.analytic import (
     Empirical,
@@ -129,6 +129,13 @@ def test_dunnett_agrees_with_simulation_and_keeps_alpha_at_few_people() -> None:
 def test_the_size_of_endpoints_of_very_unlike_effects_is_found() -> None:
     found = several_endpoints([0.3, 0.001], [1, 1], 0.3, procedure="holm", power=0.8)
     assert found["power_any"].iloc[0] == pytest.approx(0.8)
+
+
+def test_dunnett_of_unequal_arms_has_the_bound_of_its_multivariate_normal() -> None:
+    # two people in a dose for one in control: their z correlate by 2 / 3
+    bound = dunnett([0.0, 0.0], sd=1, n_control=50, allocation_ratio=2.0)["critical_z"].iloc[0]
+    law = multivariate_normal(cov=[[1, 2 / 3], [2 / 3, 1]], seed=1)
+    assert 1 - law.cdf([bound, bound]) == pytest.approx(0.025, abs=1e-5)
 
 
 def test_dunnett_holds_alpha_and_its_tables() -> None:

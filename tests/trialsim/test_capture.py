@@ -288,6 +288,12 @@ def test_wrong_definition_is_told(arguments: dict[str, Any], words: str) -> None
         FastProgressorDefinition(**arguments)
 
 
+def test_a_rate_that_is_the_limit_is_not_below_it() -> None:
+    decline = pd.Series([2.0, 3.0, 4.0])
+    fast = FastProgressorDefinition(rate_below=-3).find_fast(decline, decline)
+    assert fast.tolist() == [False, False, True]
+
+
 def test_definition_that_parts_nobody_is_told() -> None:
     with pytest.raises(DesignError, match="makes 0 of 5 people fast"):
         FastProgressorDefinition(rate_below=-10).find_fast(pd.Series(range(5)), pd.Series(range(5)))

@@ -31,6 +31,13 @@ def test_everything_reported_agrees_on_the_last_bound(options: dict[str, Any]) -
     assert stopped.repeated_p == pytest.approx(design.alpha, abs=1e-6)
 
 
+@pytest.mark.parametrize("z", [2.2, -2.2])
+def test_one_look_on_two_sides_has_the_p_value_of_its_z(z: float) -> None:
+    stopped = group_sequential([1.0], alpha=0.05, sides=2).infer(1, z)
+    assert stopped.stagewise_p == pytest.approx(2 * norm.sf(2.2))
+    assert stopped.repeated_p == pytest.approx(2 * norm.sf(2.2))
+
+
 def test_median_unbiased_estimate_is_the_median_of_simulated_trials() -> None:
     design, n = group_sequential([0.5, 1], power=0.9), 200_000
     estimate = design.infer(2, 2.4).median_unbiased

@@ -87,7 +87,7 @@ def test_standardized_differences_of_a_known_selection() -> None:
     participants = pd.DataFrame(
         {
             "participant_id": ["a", "b", "c", "d"],
-            "age_years": [70.0, 72.0, 60.0, 62.0],
+            "age_years": [70.0, 72.0, 60.0, 66.0],
             "sex": ["F", "M", "F", "M"],
             "diagnosis": ["AD", "AD", "CN", "MCI"],
         }
@@ -95,7 +95,8 @@ def test_standardized_differences_of_a_known_selection() -> None:
     table = compute_group_differences(IN_ORDER, HALF, participants)
     validate_table(table, "group_differences")
     found = table.set_index("covariate")["standardized_difference"]
-    assert found["age_years"] == pytest.approx(10 / np.sqrt(2))
+    # variances of 2 and 18
+    assert found["age_years"] == pytest.approx(8 / np.sqrt(10))
     assert found["sex F"] == pytest.approx(0)
     assert np.isnan(found["diagnosis AD"])
     assert table.set_index("covariate").loc["diagnosis AD", "mean_selected"] == 1
