@@ -14,6 +14,7 @@ from trialsim.analytic.arguments import (
     find_problems,
     raise_problems,
 )
+from trialsim.analytic.piecewise import accumulate_rate, find_month_of, split_months
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
@@ -61,17 +62,11 @@ class Hazard:
 
     def accumulate(self, months: npt.ArrayLike) -> FloatArray:
         """Return the cumulative hazard."""
-        passed = np.asarray(months, dtype=float)[..., None] - np.asarray(self.from_months)
-        lengths = np.append(np.diff(self.from_months), np.inf)
-        return np.asarray((np.clip(passed, 0, lengths) * np.asarray(self.per_month)).sum(axis=-1))
+        return accumulate_rate(self.per_month, self.from_months, months)
 
     def invert(self, cumulative: FloatArray) -> FloatArray:
         """Return the months at which the cumulative hazard is reached; infinite for never."""
-        starts, rates = np.asarray(self.from_months), np.asarray(self.per_month)
-        before = np.append(0.0, np.cumsum(np.diff(starts) * rates[:-1]))
-        period = np.searchsorted(before, cumulative, side="right") - 1
-        with np.errstate(divide="ignore"):
-            return np.asarray(starts[period] + (cumulative - before[period]) / rates[period])
+        return find_month_of(self.per_month, self.from_months, cumulative)
 
     def multiply(self, ratio: float) -> "Hazard":
         """Return the hazard under a hazard ratio."""
@@ -163,7 +158,7 @@ def estimate_weighted_hazard(
     """
     starts = np.asarray(from_months, dtype=float)
     ends = np.append(starts[1:], np.inf)
-    lived = (np.clip(time[:, None] - starts, 0, ends - starts) * weights[:, None]).sum(axis=0)
+    lived = (split_months(time, starts) * weights[:, None]).sum(axis=0)
     if np.any(lived == 0):
         raise DesignError(
             f"Nobody is followed in the period from month {starts[np.argmin(lived)]:g}."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trialsim.analytic.piecewise import accumulate_rate, find_month_of
 from trialsim.analytic.point import FloatArray
 from trialsim.errors import DesignError
 
@@ -52,15 +53,9 @@ class Accrual:
 
     def count(self, months: npt.ArrayLike, n_total: float) -> FloatArray:
         """Return the people enrolled by calendar months, at most `n_total`."""
-        passed = np.asarray(months, dtype=float)[..., None] - np.asarray(self.from_months)
-        lengths = np.append(np.diff(self.from_months), np.inf)
-        people = (np.clip(passed, 0, lengths) * np.asarray(self.per_month)).sum(axis=-1)
+        people = accumulate_rate(self.per_month, self.from_months, months)
         return np.asarray(np.minimum(people, n_total))
 
     def find_month(self, people: npt.ArrayLike) -> FloatArray:
         """Return the calendar month at which so many people have been enrolled."""
-        starts, rates = np.asarray(self.from_months), np.asarray(self.per_month)
-        before = np.append(0.0, np.cumsum(np.diff(starts) * rates[:-1]))
-        counts = np.asarray(people, dtype=float)
-        period = np.searchsorted(before, counts, side="right") - 1
-        return np.asarray(starts[period] + (counts - before[period]) / rates[period])
+        return find_month_of(self.per_month, self.from_months, people)
