@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from trialsim.analysis.result import Flags, Floats
-from trialsim.analytic import dunnett, exchangeable, several_endpoints
+from trialsim.analytic import dunnett, several_endpoints
+from trialsim.analytic.correlation import expand_correlation
 from trialsim.errors import DesignError
 
 
@@ -64,11 +65,7 @@ def simulate_endpoints(
         allocation_ratio=allocation_ratio,
     )
     n = _count_people(n_control, allocation_ratio)
-    m = len(deltas)
-    matrix = np.asarray(correlation, dtype=float)
-    if matrix.ndim == 0:
-        matrix = exchangeable(float(matrix), m)
-    covariance = matrix * np.outer(sds, sds)
+    covariance = expand_correlation(correlation, len(deltas)) * np.outer(sds, sds)
     rng = np.random.default_rng(seed)
     unit = 1 / n[0] + 1 / n[1]
     estimate = rng.multivariate_normal(np.asarray(deltas), covariance * unit, n_simulations)
