@@ -156,35 +156,10 @@ def evaluate_model(
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
-    refuse_known_people(model, people, training, calibration)
-    cohorts = {"the evaluated people": people}
-    cohorts |= {} if training is None else {"the training people": training}
-    cohorts |= {} if calibration is None else {"the calibration people": calibration}
-    require_one_tool({who: one.cohort for who, one in cohorts.items()})
+    _refuse(model, people, settings, training, calibration, baselines, context_from)
     regressions = [one for one in baselines if isinstance(one, Baseline)]
     makers = [one for one in baselines if isinstance(one, ImageBaseline)]
-    if regressions and model.config.endpoint != REGION:
-        raise ModelError(
-            f"Regressions predict the {REGION}; the endpoint of {model.config.name} is "
-            f"{model.config.endpoint}, so they cannot stand beside it."
-        )
-    if makers and settings.volumes_only:
-        names = " and ".join(one.config.name for one in makers)
-        raise ModelError(
-            f"{names} makes an image of the later visit, and an evaluation of volumes only reads "
-            "none: leave out one of the two."
-        )
-    refuse_one_horizon(makers, settings.horizons_months)
-    if settings.n_compared and not people.has_later_scans:
-        raise ModelError(
-            "Nobody has a later scan, in which ablation, draws and steps are compared: compare 0 "
-            "people, or evaluate volumes only."
-        )
-    for baseline in baselines:
-        baseline.config.check_horizons(settings.horizons_months)
-        refuse_people_learned_from(baseline, people.cohort)
     if context_from is not None:
-        refuse_people_learned_from(context_from.baseline, people.cohort)
         # also where the truth is told on purpose, so that conditions differ in what is told alone
         model = model.told_by(context_from.identity)
     out.mkdir(parents=True, exist_ok=True)
@@ -269,12 +244,59 @@ def evaluate_model(
             context_from,
         )
         tables |= _compare(few, settings, report)
+    _write(tables, out, kind, write_more)
+    return tables
+
+
+def _refuse(
+    model: BrlpModel,
+    people: EvaluatedCohort,
+    settings: EvaluationSettings,
+    training: EvaluatedCohort | None,
+    calibration: EvaluatedCohort | None,
+    baselines: Sequence[AnyBaseline],
+    context_from: ContextBaseline | None,
+) -> None:
+    """Refuse people whom something has seen, and what cannot stand beside the rest."""
+    refuse_known_people(model, people, training, calibration)
+    cohorts = {"the evaluated people": people}
+    cohorts |= {} if training is None else {"the training people": training}
+    cohorts |= {} if calibration is None else {"the calibration people": calibration}
+    require_one_tool({who: one.cohort for who, one in cohorts.items()})
+    makers = [one for one in baselines if isinstance(one, ImageBaseline)]
+    if len(makers) < len(baselines) and model.config.endpoint != REGION:
+        raise ModelError(
+            f"Regressions predict the {REGION}; the endpoint of {model.config.name} is "
+            f"{model.config.endpoint}, so they cannot stand beside it."
+        )
+    if makers and settings.volumes_only:
+        names = " and ".join(one.config.name for one in makers)
+        raise ModelError(
+            f"{names} makes an image of the later visit, and an evaluation of volumes only reads "
+            "none: leave out one of the two."
+        )
+    refuse_one_horizon(makers, settings.horizons_months)
+    if settings.n_compared and not people.has_later_scans:
+        raise ModelError(
+            "Nobody has a later scan, in which ablation, draws and steps are compared: compare 0 "
+            "people, or evaluate volumes only."
+        )
+    for baseline in baselines:
+        baseline.config.check_horizons(settings.horizons_months)
+        refuse_people_learned_from(baseline, people.cohort)
+    if context_from is not None:
+        refuse_people_learned_from(context_from.baseline, people.cohort)
+
+
+def _write(
+    tables: Tables, out: Path, kind: str, write_more: Callable[[Tables, Path], None]
+) -> None:
+    """Write the tables in place of those of an evaluation before, whole or not at all."""
     older = [path.name for path in (*out.glob("*.csv"), *out.glob(FIGURES))]
     with write_folder(out, without=older) as partial:
         for name, table in tables.items():
             write_table(table.assign(truth=kind), partial / f"{name}.csv")
         write_more(tables, partial)
-    return tables
 
 
 def _predict(
