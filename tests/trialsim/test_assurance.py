@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
+from tests.trialsim.reference_fixed import average_power
 from trialsim.analytic import (
     Empirical,
     GoNoGo,
@@ -20,7 +21,6 @@ from trialsim.analytic import (
     several_endpoints,
     summarize_studies,
 )
-from trialsim.analytic.assurance import assure_by_formula
 from trialsim.errors import DesignError
 from trialsim.simulation.multiple_tests import simulate_doses, simulate_endpoints
 
@@ -35,7 +35,7 @@ def test_assurance_of_a_certain_effect_is_its_power() -> None:
 @pytest.mark.parametrize("prior", [NormalPrior(0.4, 0.15), NormalPrior(0.1, 0.4)])
 def test_assurance_by_draws_is_that_of_the_formula(prior: NormalPrior) -> None:
     drawn = assure(delta=prior, sd=2, n_control=80)
-    formula = assure_by_formula(prior, se=2 * np.sqrt(2 / 80), alpha=0.05, sides=2)
+    formula = average_power(prior, se=2 * np.sqrt(2 / 80), alpha=0.05, sides=2)
     assert drawn.assurance == pytest.approx(formula, abs=2e-5)
     assert drawn.benefit == pytest.approx(norm.cdf(prior.mean / prior.sd), abs=2e-4)
 

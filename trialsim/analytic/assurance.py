@@ -16,7 +16,7 @@ from trialsim.analytic.arguments import (
     raise_problems,
 )
 from trialsim.analytic.point import FloatArray
-from trialsim.analytic.priors import NormalPrior, Prior, draw_beliefs
+from trialsim.analytic.priors import Prior, draw_beliefs
 from trialsim.analytic.prognostic import compute_selected_decline
 from trialsim.analytic.two_arm_test import Distribution, TwoArmTest, compute_power
 from trialsim.errors import DesignError
@@ -267,9 +267,3 @@ def _check(
         problems.append("The prior of drop-out must stay at 0 or more and below 1.")
     if problems:
         raise DesignError(*problems)
-
-
-def assure_by_formula(prior: NormalPrior, *, se: float, alpha: float, sides: int) -> float:
-    """Return Phi((m / se - z_{1-a}) / sqrt(1 + tau^2 / se^2)), the average of a z test's power."""
-    z = -special.ndtri(alpha / sides)
-    return float(special.ndtr((prior.mean / se - z) / np.sqrt(1 + (prior.sd / se) ** 2)))
