@@ -41,10 +41,11 @@ def several_endpoints(
 ) -> pd.DataFrame:
     """Return the power of several endpoints, such as hippocampal volume and a clinical scale.
 
-    "co_primary": all must be significant, each at the whole alpha. "hierarchical": tested in the
-    order given, each at the whole alpha, until one fails (fixed sequence; a serial gatekeeper).
-    "holm": each may win, by Holm's procedure. z tests of normal outcomes; multivariate normal
-    probabilities.
+    "co_primary": all must be significant, each at the whole alpha (Sozu, Sugimoto & Hamasaki 2011,
+    J Biopharm Stat 21:650). "hierarchical": tested in the order given, each at the whole alpha,
+    until one fails (fixed sequence; Westfall & Krishen 2001, J Stat Plan Inference 99:25). "holm":
+    each may win, by the procedure of Holm 1979 (Scand J Stat 6:65). z tests of normal outcomes;
+    multivariate normal probabilities.
 
     Parameters
     ----------

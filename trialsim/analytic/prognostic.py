@@ -179,6 +179,8 @@ def compute_selected_decline(
 ) -> SelectedDecline:
     """Return mean, sd and residual correlation in the top fraction by a score.
 
+    Moments of a truncated bivariate normal, by the sources of `prognostic_enrichment`.
+
     Parameters
     ----------
     mean, sd
