@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy.stats import norm
 from typer.testing import CliRunner
 
-from trialsim.analytic import group_sequential
+from trialsim.analytic import group_sequential, means
 from trialsim.cli.app import app
 from trialsim.errors import DesignError
 from trialsim.interim.judging import judge_look
+from trialsim.interim.monitoring import read_monitoring_plan
 
 PLACED = ["--delta", "20", "--sd", "60", "--visits-months", "6,12", "--dropout", "0.2"]
 
@@ -251,6 +253,21 @@ def test_blinded_look_needs_no_arm(tmp_path: Path) -> None:
     assert found[0]["people_at_last_visit"] == 90
     # sd of the last visit given baseline, the same noise at both
     assert found[0]["pooled_sd_given_baseline"] == pytest.approx(40 * np.sqrt(2), rel=0.2)
+    wide = frame.pivot_table(index="participant_id", columns="months", values="hippocampus_mm3")
+    first, last = wide.loc[wide[12].notna(), [0, 12]].to_numpy().T
+    regression = sm.OLS(last, sm.add_constant(first)).fit()
+    assert found[0]["pooled_sd_given_baseline"] == pytest.approx(regression.mse_resid**0.5)
+    planned = read_monitoring_plan(Path(plan))
+    single = means(
+        delta=20,
+        sd=regression.mse_resid**0.5,
+        alpha=planned.alpha,
+        sides=planned.sides,
+        power=planned.power,
+        distribution="z",
+    )
+    people = single.n_total * planned.build().inflation_factor
+    assert found[0]["n_total_with_endpoint"] == pytest.approx(people)
 
 
 def test_blinded_people_are_those_of_the_allocation(tmp_path: Path) -> None:

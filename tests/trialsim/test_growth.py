@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
 from trialsim.errors import DesignError
 from trialsim.simulation.expectations import Predictors, expect_outcomes
 from trialsim.simulation.growth import find_new, fit_growth, scale_weights
 from trialsim.simulation.own_volume import remove_own_volume
+from trialsim.simulation.pool import fill_score, widen
 
 TIMES = np.array([0.0, 12.0, 24.0])
 
@@ -122,6 +124,23 @@ def test_weights_count_as_people() -> None:
     # the means are the same; REML of fewer effective people differs in the variances alone
     assert weighted.means == pytest.approx(repeated.means, abs=0.02)
     assert scale_weights(weights).sum() == pytest.approx(80**2 / 120)
+
+
+def test_people_who_are_drawn_again_vary_as_those_they_are_a_sample_of() -> None:
+    rng, n = np.random.default_rng(3), 12
+    first = rng.normal(3000, 300, n)
+    later = 0.9 * first + rng.normal(0, 50, n)
+    wide, _ = widen(np.column_stack([first, later]), np.zeros(n), np.full(n, 1 / n))
+    assert wide[:, 0].var() == pytest.approx(first.var(ddof=1))
+    drawn, sample = (sm.OLS(y, sm.add_constant(x)).fit() for x, y in (wide.T, (first, later)))
+    assert drawn.params == pytest.approx(sample.params)
+    # people drawn again are the population: their mean square has nothing left to make up for
+    assert drawn.ssr / n == pytest.approx(sample.mse_resid)
+
+
+def test_a_score_that_is_missing_is_the_mean_of_the_people_weighed() -> None:
+    filled = fill_score(np.array([1.0, 3.0, np.nan]), 3, np.array([0.6, 0.2, 0.2]))
+    assert filled.tolist() == pytest.approx([-0.5, 1.5, 0])
 
 
 def test_the_part_of_a_score_that_reads_the_baseline_is_taken_off() -> None:
