@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,14 @@ from trialsim.analytic import GroupSequentialDesign
 from trialsim.analytic.sequential.held import hold_looks
 from trialsim.analytic.sequential.inference import StoppedTrial
 from trialsim.errors import DesignError
+
+
+class NextLook(NamedTuple):
+    """The look that is planned next: its share of the information, and its bounds of z."""
+
+    information_share: float
+    efficacy_z: float
+    futility_z: float
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,7 @@ class Judgement:
         "stop for efficacy", "stop for futility", "go on"; at the last look "efficacy shown" or
         "efficacy not shown".
     next_look
-        Planned share of the information, efficacy and futility bound of the next look; None after
-        a stop.
+        The one that is planned then; None after a stop.
     conditional_power
         By effect ("none", "observed", "as planned"); empty at the last look or after a stop.
     predictive_power
@@ -51,7 +59,7 @@ class Judgement:
     futility_z: float
     z: float
     decision: str
-    next_look: tuple[float, float, float] | None = None
+    next_look: NextLook | None = None
     conditional_power: Mapping[str, float] = field(default_factory=dict)
     predictive_power: float | None = None
     stopped: StoppedTrial | None = None
@@ -97,7 +105,7 @@ def judge_look(
     adjusted, tested, look = held.design, held.tested.tolist(), len(z)
     _refuse_later_looks(adjusted, [place for place in tested if place < look - 1], z)
     share, n_tested = float(information_shares[tested[-1]]), len(tested)
-    following = _find_next(adjusted, n_tested, share)
+    following = _find_next(adjusted, n_tested)
     n_looks = adjusted.n_looks + look - n_tested
     if tested[-1] < look - 1:
         if following is None:
@@ -126,7 +134,7 @@ def _judge_informed(
     look: int,
     n_looks: int,
     share: float,
-    following: tuple[float, float, float] | None,
+    following: NextLook | None,
 ) -> Judgement:
     """Return what follows from a look that brought information, the `n_tested`-th that did."""
     upper, lower = float(design.efficacy_z[n_tested - 1]), float(design.futility_z[n_tested - 1])
@@ -182,15 +190,12 @@ def _refuse_later_looks(
             )
 
 
-def _find_next(
-    design: GroupSequentialDesign, n_tested: int, share: float
-) -> tuple[float, float, float] | None:
-    """Return planned share, efficacy and futility bound of the look after those that tested."""
+def _find_next(design: GroupSequentialDesign, n_tested: int) -> NextLook | None:
+    """Return the look after those that tested, None after the last."""
     if n_tested == design.n_looks:
         return None
-    rates = design.information_rates
-    bounds = design.efficacy_z[n_tested], design.futility_z[n_tested]
-    return float(share * rates[n_tested] / rates[n_tested - 1]), float(bounds[0]), float(bounds[1])
+    planned = (design.information_rates, design.efficacy_z, design.futility_z)
+    return NextLook(*(float(values[n_tested]) for values in planned))
 
 
 def _crosses(z: float, bound: float, sides: int) -> bool:

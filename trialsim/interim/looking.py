@@ -113,11 +113,13 @@ def describe_judgement(
     if judged.informed_by is not None:
         found["no_more_information_than_look"] = judged.informed_by
     if judged.next_look is not None:
-        share, upper, lower = judged.next_look
+        following = judged.next_look
         found["next_look"] = {
-            "information_share": share,
-            "efficacy_z": _known(upper),
-            "futility_z": None if judged.look + 1 == judged.n_looks else _known(lower),
+            "information_share": following.information_share,
+            "efficacy_z": _known(following.efficacy_z),
+            "futility_z": None
+            if judged.look + 1 == judged.n_looks
+            else _known(following.futility_z),
         }
     if show in ("chances", "all"):
         found["conditional_power"] = judged.conditional_power
