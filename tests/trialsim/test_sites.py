@@ -66,6 +66,20 @@ def test_both_arms_of_a_site_share_its_effect() -> None:
     assert np.ptp(first.people.outcome[..., 0], axis=1).min() > 1e5
 
 
+def test_what_sites_add_to_change_grows_in_proportion_to_time() -> None:
+    sites = Sites(4, change_sd=20.0)
+    model, plain = build_model(), DESIGN.change(sites=Sites(4))
+    with_sites, without = (
+        draw_people(model, design, range(500), arm=0, n_people=8, seed=SEED, scenario=0)
+        for design in (DESIGN.change(sites=sites), plain)
+    )
+    added = with_sites.people.outcome - without.people.outcome
+    at_end = added[..., -1:]
+    assert added == pytest.approx(at_end * np.array(MONTHS) / MONTHS[-1])
+    # of 500 trials with 4 sites each
+    assert at_end.std() == pytest.approx(20, rel=0.1)
+
+
 @pytest.mark.parametrize("effect", ["fixed", "random"])
 def test_an_effect_of_site_keeps_the_error_at_its_level_and_wins_power(effect: Any) -> None:
     sites = Sites(5, change_sd=150.0, randomization="stratified")
