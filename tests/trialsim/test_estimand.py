@@ -14,7 +14,7 @@ from trialsim.errors import DesignError
 from trialsim.events import EVENT_STRATEGIES, EventStrategy
 from trialsim.imputation import STRATEGIES, fit_imputed
 from trialsim.imputation.many_trials import fit_imputed_statistics
-from trialsim.simulation.effects import compute_shift
+from trialsim.simulation.effects import Estimand, compute_shift
 from trialsim.simulation.intercurrent import (
     EventMonths,
     apply_strategies,
@@ -206,6 +206,12 @@ def test_many_trials_are_imputed_as_finished_ones_are(strategy: str) -> None:
     fast = fit_imputed_statistics(summarize(outcome, predictors), strategy=strategy, delta=-0.3)
     assert fast.estimate == pytest.approx(slow.estimate, rel=1e-8)
     assert fast.se == pytest.approx(slow.se, rel=0.15)
+
+
+def test_the_slope_of_an_effect_is_that_of_its_regression_on_time() -> None:
+    estimand = Estimand(np.array([0.0, 6.0, 6.0]), np.array([0.0, 12.0, 24.0]))
+    assert estimand.get_value("random_slope") == pytest.approx(0.25)
+    assert estimand.get_value("mmrm") == 6
 
 
 def test_an_effect_may_begin_late_and_brains_may_shrink_first() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import norm
 
 from trialsim.analytic import DesignPoint, GroupSequentialDesign, group_sequential, means
@@ -262,6 +263,14 @@ def test_effect_bounds_are_z_bounds_times_the_standard_error() -> None:
     point = means(delta=3.0, sd=10, power=0.9, alpha=0.025, sides=1, distribution="z")
     n = point.n_control * design.inflation_factor * design.information_rates
     assert design.effect_bounds(point) == pytest.approx(design.efficacy_z * 10 * np.sqrt(2 / n))
+
+
+def test_effect_bounds_of_few_people_are_met_by_the_same_p_value() -> None:
+    design = group_sequential([0.5, 1])
+    point = means(delta=0.5, sd=1, power=0.8, alpha=0.025, sides=1)
+    df = np.array([10.0, 22.0])
+    wider = design.effect_bounds(point, degrees_of_freedom=df) / design.effect_bounds(point)
+    assert stats.t.sf(wider * design.efficacy_z, df) == pytest.approx(norm.sf(design.efficacy_z))
 
 
 BAD = [

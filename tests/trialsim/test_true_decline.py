@@ -56,6 +56,12 @@ def test_measured_decline_leaves_out_those_who_left(
     assert truth.annual_decline.to_numpy() == pytest.approx(expected.to_numpy() / 2)
 
 
+def test_a_yearly_decline_is_over_the_months_that_passed(cohort: Cohort) -> None:
+    # the visits that stand for month 22 were at month 24
+    truth = compute_measured_decline(cohort, FastProgressorDefinition(horizon_months=22))
+    assert truth.annual_decline.to_numpy() == pytest.approx(truth.decline.to_numpy() / 2)
+
+
 def test_other_regions_change_no_latent_decline(
     cohort: Cohort, people: ScreeningTables, tmp_path: Path
 ) -> None:
