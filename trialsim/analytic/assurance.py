@@ -99,6 +99,7 @@ def assure(
 
     Examples
     --------
+    >>> from trialsim.analytic.priors import NormalPrior
     >>> found = assure(delta=NormalPrior(0.4, 0.15), sd=1, n_control=100, alpha=0.025, sides=1)
     >>> round(found.assurance, 4)
     0.7243
