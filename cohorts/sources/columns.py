@@ -6,6 +6,7 @@ from typing import Final
 
 from cohorts.errors import CohortError
 from cohorts.labels import FREESURFER_REGIONS, MIDLINE_CODES, SIDED_CODES
+from cohorts.restated import find_restated
 from cohorts.schema import BRAIN, CONTEXT_REGIONS, HEAD_SIZE, REPORTED_REGIONS, SIDES
 
 SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -206,7 +207,7 @@ def parse_column_map(pairs: list[str] | None) -> dict[str, str]:
     Raises
     ------
     CohortError
-        For text of another form.
+        For text of another form, and for a column that is mapped to two names.
     """
     split = [pair.rpartition("=") for pair in pairs or []]
     wrong = [
@@ -218,4 +219,7 @@ def parse_column_map(pairs: list[str] | None) -> dict[str, str]:
         raise CohortError(
             *(f"--map must read COLUMN=standard_name, got '{pair}'." for pair in wrong)
         )
-    return {name.strip(): target.strip() for name, _, target in split}
+    stated = [(name.strip(), target.strip()) for name, _, target in split]
+    if restated := find_restated(stated):
+        raise CohortError(*(f"--map: {one}; one name is expected." for one in restated))
+    return dict(stated)

@@ -100,6 +100,14 @@ def test_what_cannot_be_is_one_sentence(
     assert sentence in line
 
 
+def test_an_option_is_given_once(
+    call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = ["--participant-label", "1", "--participant_label", "2"]
+    assert call("participant", *labels) == 2
+    assert "argument --participant_label: given again" in capsys.readouterr().err
+
+
 def test_the_citation_alone(call: Callable[..., int], tmp_path: Path) -> None:
     assert call("participant", "--boilerplate-only") == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["logs"]

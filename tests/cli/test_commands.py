@@ -12,6 +12,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from trialsim.cli.app import app
+from trialsim.cli.asking.once import OneOfEach, refuse_repeated
+from trialsim.cli.samplesize.bounds import read_boundary
 from trialsim.study import making, shards
 from trialsim.study.making import Listener
 
@@ -66,6 +68,81 @@ def test_what_is_given_in_the_place_of_another_command_is_told_its_place(
     done = CliRunner().invoke(app, typed.split(), terminal_width=200)
     assert done.exit_code == 2
     assert told in " ".join(done.stderr.replace("\u2502", " ").split())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_an_option_is_given_once_unless_several_values_make_sense(words: str) -> None:
+    command = COMMANDS[words]
+    assert isinstance(command, OneOfEach)
+    for option in command.params:
+        if option.param_type_name != "option" or option.multiple:
+            continue
+        first = [option.opts[0], *([] if option.is_flag else ["12"] * option.nargs)]
+        again = [*option.secondary_opts[:1]] if option.is_flag else first
+        if again:
+            with pytest.raises(typer.BadParameter, match="given again"):
+                refuse_repeated(command, typer.Context(command), ["12", *first, *again])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "samplesize means --sd 1 --sd 2 --delta 1 --power 0.8",
+        "analyze trial.csv --covariates age_years --covariates=sex --visits-months 0,12",
+        "predict people --save-images --no-save-images",
+        "--log-file a.txt --log-file b.txt samplesize means --sd 1 --delta 1 --power 0.8",
+    ],
+)
+def test_an_option_that_came_again_is_refused_in_a_sentence(typed: str) -> None:
+    done = CliRunner().invoke(app, typed.split(), terminal_width=300)
+    assert done.exit_code == 2
+    told = " ".join(done.stderr.replace("\u2502", " ").split())
+    assert "given again, and only the last would count" in told
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("--diagnosis-coding 1=CN,1.0=AD", "--diagnosis-coding: 1 is stated as CN and as AD"),
+        ("--sex-coding F=F,F=M", "--sex-coding: F is stated as F and as M"),
+        ("--map x=mmse --map x=apoe4", "--map: x is stated as mmse and as apoe4"),
+    ],
+)
+def test_what_is_stated_of_a_source_has_one_value(typed: str, told: str, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("subject,age,sex,dx,x\na,70,F,1,2\nb,71,M,1,3\n")
+    done = CliRunner().invoke(app, ["cohort", "validate", str(table), *typed.split()])
+    assert done.exit_code == 1
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run protocol.toml", "rank people"])
+def test_a_setting_has_one_value(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("protocol.toml").write_text('[cohort]\npath = "people"\n')
+    settings = ["--set", "selection.folds=2", "--set", "selection.folds=3"]
+    done = CliRunner().invoke(app, [*command.split(), *settings])
+    assert done.exit_code == 1
+    assert "--set: selection.folds is stated as 2 and as 3; one value" in done.stderr
+
+
+def test_a_bound_has_one_value() -> None:
+    with pytest.raises(typer.BadParameter, match="z is stated as 3,2 and as 2,2"):
+        read_boundary("z=3,2;z=2,2")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "-v -v samplesize means --sd 1 --delta 1 --power 0.8 --json --json",
+        "samplesize means --sd 1 --sd 2 --help",
+    ],
+)
+def test_switches_and_help_may_come_again(typed: str) -> None:
+    done = CliRunner().invoke(app, typed.split())
+    assert done.exit_code == 0, done.output
 
 
 def test_help_imports_nothing_heavy() -> None:

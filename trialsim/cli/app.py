@@ -28,6 +28,7 @@ from trialsim.cli import (
 )
 from trialsim.cli.answering.boundary import ErrorReportingGroup
 from trialsim.cli.answering.logs import start_logging
+from trialsim.cli.asking.once import Commands
 from trialsim.cli.cohort import commands as cohort
 from trialsim.cli.model import commands as model
 from trialsim.cli.model import evaluate, train
@@ -35,7 +36,7 @@ from trialsim.cli.samplesize import commands as samplesize
 from trialsim.cli.study import commands as study
 from trialsim.cli.trial import analyze, monitor, twins
 
-app = typer.Typer(
+app = Commands(
     name="trialsim",
     cls=ErrorReportingGroup,
     no_args_is_help=True,

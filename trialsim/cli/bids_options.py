@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from trialsim import __version__
 
@@ -11,9 +12,29 @@ predicted, rank them by predicted decline and write the study (group).
 """
 
 
+class _StoreOnce(argparse.Action):
+    """What is typed for an option, which is given once: of two the later would win."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the value; refuse a second one."""
+        if option_string and getattr(namespace, self.dest) is not self.default:
+            parser.error(
+                f"argument {option_string}: given again, and only the last would count; give it "
+                "once, with all its values."
+            )
+        setattr(namespace, self.dest, values)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser("trialsim-bids", description=_DESCRIPTION)
+    parser.register("action", None, _StoreOnce)
     add = parser.add_argument
     add("bids_dir", type=Path, help="the BIDS dataset")
     add("output_dir", type=Path, help="the derivative dataset to write, shared by all calls")

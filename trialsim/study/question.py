@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cohorts.restated import find_restated
 from reports.store.places import relate
 from reports.store.study import DESCRIPTION, Study
 from trialsim.enrichment.strategies.registry import list_unattainable
@@ -128,7 +129,7 @@ def read_protocol(path: Path, overrides: Iterable[str] = ()) -> Protocol:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DesignError(f"The protocol {path} is not valid TOML: {error}.") from error
-    for key, value in map(parse_setting, overrides):
+    for key, value in _parse_settings(overrides).items():
         _put(content, key, value)
     return anchor(build_protocol(content, name=str(path)), path.absolute().parent)
 
@@ -166,7 +167,7 @@ def ask(
     for key, value in recorded.items():
         _put(content, key, value)
     options = {key: value for key, value in stated.items() if value is not None}
-    further = dict(map(parse_setting, settings))
+    further = _parse_settings(settings)
     own = {**options, **further}
     _refuse_both(own)
     for key, value in own.items():
@@ -310,6 +311,14 @@ def nest(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         _put(content, key, value)
     return content
+
+
+def _parse_settings(settings: Iterable[str]) -> Values:
+    """Return values by dotted key; refuse a key with two of them."""
+    stated = [*map(parse_setting, settings)]
+    if restated := find_restated(stated):
+        raise DesignError(*(f"--set: {one}; one value is expected." for one in restated))
+    return dict(stated)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cohorts.errors import CohortError
 from cohorts.keys import map_kinds
+from cohorts.restated import find_restated
 from cohorts.schema import DIAGNOSES, SEXES
 from cohorts.sources.records import Records, join_names
 from cohorts.sources.values import is_number, parse_numbers, parse_text
@@ -84,7 +85,8 @@ def parse_coding(
     Raises
     ------
     CohortError
-        For text that is no list of `code=value`, and for a value that is not one of `values`.
+        For text that is no list of `code=value`, for a value that is not one of `values`, and for a
+        code with two values.
 
     Examples
     --------
@@ -94,7 +96,10 @@ def parse_coding(
     if coding is None:
         return {}
     pairs = coding.items() if isinstance(coding, Mapping) else map(_split_pair, coding.split(","))
-    stated = {_plain(str(code)): str(value).strip() for code, value in pairs}
+    listed = [(_plain(str(code)), str(value).strip()) for code, value in pairs]
+    if restated := find_restated(listed):
+        raise CohortError(*(f"{option}: {one}; one value is expected." for one in restated))
+    stated = dict(listed)
     if not stated or not all(v in values or is_another(v) for v in stated.values()):
         raise CohortError(
             f"{option} must say what each code means, like "

@@ -19,6 +19,7 @@ from cohorts.identifiers import show_plainly
 from trialsim.cli.answering.crash_file import write_crash_file
 from trialsim.cli.answering.extras import describe_missing_extra
 from trialsim.cli.answering.usage import point_to_place
+from trialsim.cli.asking.once import refuse_repeated
 
 FAILED = 1
 INTERRUPTED = 130
@@ -84,7 +85,10 @@ class ErrorReportingGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command, and the rest."""
-        return super().parse_args(ctx, [_expand_home(argument) for argument in args])
+        typed = [_expand_home(argument) for argument in args]
+        rest = super().parse_args(ctx, [*typed])
+        refuse_repeated(self, ctx, typed)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""

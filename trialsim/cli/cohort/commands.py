@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.printing import print_table
+from trialsim.cli.asking.once import Commands
 from trialsim.cli.asking.options import Given, sharing
 from trialsim.cli.asking.recording import (
     DEFAULT_STUDY,
@@ -20,7 +21,7 @@ from trialsim.cli.cohort.source import READING, SourceArgument, load_source
 from trialsim.cli.cohort.summary import print_summary
 from trialsim.cli.cohort.synthesize import synthesize
 
-app = typer.Typer(no_args_is_help=True)
+app = Commands(no_args_is_help=True)
 app.command()(synthesize)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from cohorts.counting import tally
 from cohorts.identifiers import show_plainly
+from trialsim.cli.asking.once import Commands
 from trialsim.cli.asking.recording import JsonOption
 from trialsim.cli.model.baseline_scores import baseline_scores
 from trialsim.cli.model.calibrate import calibrate
@@ -15,7 +16,7 @@ from trialsim.cli.model.demonstration_archive import demonstration_archive
 from trialsim.cli.model.evaluation_people import evaluation_people
 from trialsim.cli.model.export_monai import export_monai
 
-app = typer.Typer(
+app = Commands(
     no_args_is_help=True, help="Look into a model folder, check it, import the published model."
 )
 app.command("check-scan")(check_scan)

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from cohorts.restated import find_restated
 from trialsim.cli.asking.options import split_numbers
 
 if TYPE_CHECKING:
@@ -9,12 +12,21 @@ if TYPE_CHECKING:
 
 
 def read_boundary(text: str) -> str | dict[str, Any]:
-    """Return a family's name, or what `z=3,2` or `posterior=0.1;minimum=0.5` state."""
+    """Return a family's name, or what `z=3,2` or `posterior=0.1;minimum=0.5` state.
+
+    Raises
+    ------
+    typer.BadParameter
+        For what is stated with two values.
+    """
     if "=" not in text:
         return text
+    parts = [part.partition("=") for part in text.split(";")]
+    pairs = [(key.strip(), value.strip()) for key, _, value in parts]
+    if restated := find_restated(pairs):
+        raise typer.BadParameter(f"{'; '.join(restated)}: one value is expected.")
     stated: dict[str, Any] = {}
-    for part in text.split(";"):
-        key, _, value = (piece.strip() for piece in part.partition("="))
+    for key, value in pairs:
         stated[key] = value if value == "observed" else split_numbers(value, gaps=True)
         if key in ("effect", "minimum") and value != "observed":
             stated[key] = stated[key][0]

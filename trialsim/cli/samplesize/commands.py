@@ -1,7 +1,6 @@
 """The commands under `trialsim samplesize`: calculators that need no cohort."""
 
-import typer
-
+from trialsim.cli.asking.once import Commands
 from trialsim.cli.asking.options import sharing
 from trialsim.cli.samplesize.answering import TEST
 from trialsim.cli.samplesize.calculators import ancova, means, mmrm, slope
@@ -11,7 +10,7 @@ from trialsim.cli.samplesize.sequential import sequential
 from trialsim.cli.samplesize.twin_slopes import twin_slopes
 from trialsim.cli.samplesize.twins import twins
 
-app = typer.Typer(
+app = Commands(
     no_args_is_help=True,
     help="Calculate sample size, power or detectable effect; leave one of the three out.",
 )

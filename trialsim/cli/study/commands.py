@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.answering.printing import print_table
+from trialsim.cli.asking.once import Commands
 from trialsim.cli.asking.recording import DEFAULT_STUDY, JsonOption
 from trialsim.cli.study.checking import prune, verify
 from trialsim.cli.study.keeping import StudyArgument, export, import_bundle_, join
@@ -66,7 +67,7 @@ def sql(
     )
 
 
-app = typer.Typer(no_args_is_help=True, help="Look into a study file, check it, take tables out.")
+app = Commands(no_args_is_help=True, help="Look into a study file, check it, take tables out.")
 app.command()(info)
 app.command()(runs)
 app.command()(tables)
