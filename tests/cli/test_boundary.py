@@ -58,6 +58,33 @@ def test_every_error_is_a_sentence(
     assert "Traceback" not in result.output
 
 
+START = """\
+import runpy, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "{at}":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["trialsim", "doctor"]
+{start}
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "at"),
+    [
+        ("from trialsim.cli.start import main; main()", "typer"),
+        ("from trialsim.cli.start import main_of_bids_app as main; main()", "argparse"),
+        ("runpy.run_module('trialsim', run_name='__main__')", "trialsim.cli.doctor"),
+    ],
+)
+def test_an_interrupt_while_the_program_is_loaded_is_a_word(start: str, at: str) -> None:
+    code = START.format(start=start, at=at)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "Interrupted before anything was done.\n"
+
+
 def test_a_crash_file_says_where_and_nothing_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

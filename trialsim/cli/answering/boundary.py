@@ -20,9 +20,9 @@ from trialsim.cli.answering.crash_file import write_crash_file
 from trialsim.cli.answering.extras import describe_missing_extra
 from trialsim.cli.answering.usage import point_to_place
 from trialsim.cli.asking.once import refuse_repeated
+from trialsim.cli.start import INTERRUPTED
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 def end_command(error: BaseException, *, debug: bool) -> int:
