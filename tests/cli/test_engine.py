@@ -168,6 +168,26 @@ def test_what_an_interrupted_step_was_asked_is_not_kept(
     assert (recorded["factor"], recorded["place"]) == ("two", "there")
 
 
+def test_what_is_recorded_while_a_step_works_is_what_a_killed_process_leaves(job: Job) -> None:
+    found: list[dict[str, object]] = []
+    own = job.second
+
+    def look(run: Run) -> None:
+        found.append(read_recorded(job.study.path))
+        own(run)
+
+    job.second = look  # type: ignore[method-assign]
+    job.run(factor="two", place="here")
+    job.factor = 3.0
+    job.input.write_text("0.25")
+    job.run(**{"factor": "three", "design.endpoint": "amygdala", "place": "there"})
+    assert found == [
+        {"place": "here"},
+        {"cohort.path": job.study.folder / "people", "factor": "two", "place": "there"},
+    ]
+    assert read_recorded(job.study.path)["design.endpoint"] == "amygdala"
+
+
 def test_an_interrupt_before_any_step_ends_leaves_no_settings(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

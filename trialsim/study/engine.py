@@ -135,10 +135,10 @@ def run_steps(
     announce
         Called before each step with its position, the step, whether it will run.
     description
-        What was asked of the study, kept with each step that runs, and where none has to run, so
-        that the next command states only what it asks otherwise. Where a step cannot answer, or is
-        interrupted, only what the others read is kept: a command that is refused or stopped leaves
-        nothing behind.
+        What was asked of the study, kept with each step that runs as far as steps have answered,
+        and where none has to run, so that the next command states only what it asks otherwise.
+        Where a step cannot answer, is interrupted or killed, only what the others read is kept: a
+        command that is refused or stopped leaves nothing behind.
 
     Raises
     ------
@@ -148,17 +148,23 @@ def run_steps(
     with study.as_only_writer():
         before = study.read(DESCRIPTION) if study.has(DESCRIPTION) else None
         answered: set[str] = set()
+
+        def keep(names: set[str]) -> pd.DataFrame | None:
+            if description is None or len(names) == len(steps):
+                return description
+            return _keep_answered(steps, names, description, before)
+
         try:
-            for outcome in _do_steps(study, steps, command, seed, announce, description):
+            for outcome in _do_steps(study, steps, command, seed, announce, answered, keep):
                 if not outcome.problems:
                     answered.add(outcome.name)
                 yield outcome
         except (ReportError, StorageError):
             raise  # the study takes nothing more
         except BaseException:
-            _remember_answered(study, steps, answered, command, description, before)
+            _remember(study, command, keep(answered))
             raise
-        _remember_answered(study, steps, answered, command, description, before)
+        _remember(study, command, keep(answered))
 
 
 def _do_steps(
@@ -167,7 +173,8 @@ def _do_steps(
     command: str,
     seed: int,
     announce: Callable[[int, Step, bool], None],
-    description: pd.DataFrame | None,
+    answered: set[str],
+    keep: Callable[[set[str]], pd.DataFrame | None],
 ) -> Iterator[StepOutcome]:
     fingerprints: dict[str, str] = {}
     undone: set[str] = set()
@@ -186,8 +193,8 @@ def _do_steps(
         try:
             with _record(study, step, command, seed, fingerprint, changes) as run:
                 step.work(run)
-                if description is not None:
-                    run.write(DESCRIPTION, description)
+                if (kept := keep({*answered, step.name})) is not None:
+                    run.write(DESCRIPTION, kept)
         except (ReportError, StorageError):
             raise
         except TrialsimError as error:
@@ -254,21 +261,6 @@ def _record(
     )
 
 
-def _remember_answered(
-    study: Study,
-    steps: Sequence[Step],
-    answered: set[str],
-    command: str,
-    asked: pd.DataFrame | None,
-    before: pd.DataFrame | None,
-) -> None:
-    if asked is None:
-        return
-    if len(answered) < len(steps):
-        asked = _keep_answered(steps, answered, asked, before)
-    _remember(study, command, asked)
-
-
 def _keep_answered(
     steps: Sequence[Step], names: set[str], asked: pd.DataFrame, before: pd.DataFrame | None
 ) -> pd.DataFrame:
@@ -296,8 +288,10 @@ def _list_keys(config: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield from _list_keys(value, f"{above}{key}.")
 
 
-def _remember(study: Study, command: str, description: pd.DataFrame) -> None:
+def _remember(study: Study, command: str, description: pd.DataFrame | None) -> None:
     """Keep what was asked as a run of its own, unless a step has kept it."""
+    if description is None:
+        return
     asked = dict(zip(description["key"], description["value"], strict=True))
     kept = study.read(DESCRIPTION) if study.has(DESCRIPTION) else description.head(0)
     if dict(zip(kept["key"], kept["value"], strict=True)) == asked:
