@@ -74,3 +74,15 @@ def test_a_long_table_is_cut_on_a_terminal_alone(
     lines = show(frame, capsys)
     assert len(lines) == 62
     assert lines[-1][:3] == ["...", "and", "1,440"]
+
+
+def test_moments_say_that_they_are_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = pd.to_datetime(["2026-11-30 20:48:06.074", None])
+    frame = pd.DataFrame({"ended_at": ended, "seed": [1, 2]})
+    print_table(frame)
+    print_table(frame, as_json=True)
+    shown = capsys.readouterr().out
+    assert "2026-11-30 20:48:06 UTC" in shown
+    assert '"ended_at":"2026-11-30T20:48:06.074Z"' in shown
+    assert '"ended_at":null' in shown
+    assert "NaT" not in shown

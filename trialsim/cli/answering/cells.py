@@ -26,6 +26,10 @@ def title_column(name: str) -> str:
 def show_column(name: str, values: "pd.Series[Any]", *, whole: bool) -> tuple[list[str], bool]:
     """Return a column as text: people whole, money in thousands, fractions as given."""
     known = values.notna()
+    if values.dtype.kind == "M":
+        # every moment in a study is in UTC
+        moments = values.dt.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return [*moments.where(known, "")], False
     if values.dtype.kind not in "fiu":
         return [str(one) if there else "" for one, there in zip(values, known, strict=True)], False
     form: Callable[[float], str] = partial(_show_number, is_p=name.endswith("p_value"))

@@ -30,7 +30,9 @@ def print_table(frame: "pd.DataFrame", *, as_json: bool = False, widest: int | N
     line.
     """
     if as_json:
-        typer.echo(frame.to_json(orient="records", date_format="iso", indent=2))
+        moments = frame.select_dtypes("datetime")
+        zoned = frame.assign(**{str(name): moments[name].dt.tz_localize("UTC") for name in moments})
+        typer.echo(zoned.to_json(orient="records", date_format="iso", indent=2))
         return
     if frame.empty:
         typer.echo("(no rows)")
