@@ -156,6 +156,8 @@ def evaluate_model(
     CohortError
         Where several tools measured the volumes of the three cohorts.
     """
+    truth, kind = people.load_truth()
+    at_horizon = find_volumes_at(truth, settings.horizons_months)
     _refuse(model, people, settings, training, calibration, baselines, context_from)
     regressions = [one for one in baselines if isinstance(one, Baseline)]
     makers = [one for one in baselines if isinstance(one, ImageBaseline)]
@@ -163,8 +165,6 @@ def evaluate_model(
         # also where the truth is told on purpose, so that conditions differ in what is told alone
         model = model.told_by(context_from.identity)
     out.mkdir(parents=True, exist_ok=True)
-    truth, kind = people.load_truth()
-    at_horizon = find_volumes_at(truth, settings.horizons_months)
     at_horizon["brain_mm3"] = at_horizon["participant_id"].map(compute_brain_volumes(truth))
     report(f"prediction of {tally(len(people.cohort.participants), 'people')}")
     times = MethodTimes()

@@ -63,7 +63,8 @@ def find_volumes_at(truth: Cohort, horizons_months: Sequence[float]) -> pd.DataF
         months = ", ".join(f"{horizon:g}" for horizon in horizons_months)
         raise ModelError(
             f"Nobody has a visit with volumes within {WINDOW_MONTHS:g} months of month {months}, "
-            "so no prediction can be compared with the truth."
+            "so no prediction can be compared with the truth: evaluate people who were followed "
+            "until then."
         )
     joined = later.join(first.rename("baseline_mm3"), on=keys, how="inner")
     return joined.rename(columns={"volume_mm3": "true_mm3", "planned_months": "horizon_months"})[

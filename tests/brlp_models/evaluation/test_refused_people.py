@@ -53,6 +53,9 @@ def test_what_needs_scans_is_refused_beside_volumes_only(
     unseen = replace(cohort, visits=cohort.visits.assign(image_path=paths))
     with pytest.raises(ModelError, match="Nobody has a later scan, in which ablation"):
         evaluate_model(model, EvaluatedCohort(unseen), tmp_path, SETTINGS)
+    screened = replace(cohort, visits=cohort.visits[first])
+    with pytest.raises(ModelError, match="Nobody has a visit with volumes .* who were followed"):
+        evaluate_model(model, EvaluatedCohort(screened), tmp_path, SETTINGS)
 
 
 def test_tabular_reference_is_fitted_on_other_people(
