@@ -204,7 +204,10 @@ def test_bad_image_gets_its_sentence(name: str, dataset: Path) -> None:
     spoil(t1w(dataset, "sub-01", "ses-02"), dseg(dataset, "sub-01", "ses-02"))
     with pytest.raises(CohortValidationError, match=words) as caught:
         load_cohort(dataset)
-    assert "sub-01" in str(caught.value)
+    assert str(caught.value).startswith("sub-01_ses-02_")
+    assert "(participant sub-01)" in str(caught.value)
+    assert ".tsv" not in str(caught.value)
+    assert "column" not in str(caught.value)
 
 
 GRIDS: dict[str, tuple[Array, npt.NDArray[np.float64]]] = {

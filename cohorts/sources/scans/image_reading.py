@@ -123,13 +123,15 @@ def _report(records: Records, row: int, pair: ScanPair) -> None:
         ("image_path", pair.image_faults),
         ("segmentation_path", pair.segmentation_faults),
     ):
+        # where no table names the file, it is the place itself
+        is_named = column in records.column_names
         records.problems += [
             Problem(
-                f"{Path(visit[column]).name}: {fault}",
+                f"{Path(visit[column]).name}: {fault}" if is_named else fault,
                 participant_id=visit["participant_id"],
-                file=visit[SOURCE_FILE],
-                row=as_row_number(visit[SOURCE_ROW]),
-                column=records.get_source_name(column),
+                file=visit[SOURCE_FILE] if is_named else Path(visit[column]).name,
+                row=as_row_number(visit[SOURCE_ROW]) if is_named else None,
+                column=records.get_source_name(column) if is_named else None,
             )
             for fault in faults
         ]
