@@ -40,6 +40,11 @@ _AGREE_WITHIN_MONTHS: Final = 1.0
 LONGEST_MONTHS: Final = 600.0
 """Nobody is followed for longer; 1900-01-01 and 9999-12-31 stand for no date."""
 
+SHORT_MONTHS: Final = 6.0
+LONG_MONTHS: Final = 180.0
+"""Half of an archive's people are followed for less, or more, where years are taken for months,
+months for years, or days for months."""
+
 _BASELINE_NAMES: Final = re.compile(r"(?:ses-)?(?:bl|baseline)", re.IGNORECASE)
 _SCREENING_NAMES: Final = re.compile(r"(?:ses-)?(?:sc|scmri|screening)", re.IGNORECASE)
 _MONTH_NAMES: Final = re.compile(
@@ -147,7 +152,28 @@ def _read_durations(records: Records, stated: list[str]) -> pd.Series:
                 f"{' and '.join(names)} say the same thing and differ; state which one is right, "
                 f"for example --map {names[0]}={stated[0]}",
             )
-    return found[stated[0]]
+    months = found[stated[0]]
+    _tell_odd_length(records, months, stated[0])
+    return months
+
+
+def _tell_odd_length(records: Records, months: pd.Series, column: str) -> None:
+    """Note a follow-up that is as long as one whose times are in another unit would be."""
+    last = months.groupby(records.frame["participant_id"]).max()
+    usual = last[last > 0].median()
+    if pd.isna(usual) or SHORT_MONTHS <= usual <= LONG_MONTHS:
+        return
+    name = records.get_source_name(column)
+    others = " or ".join(f"--map {name}={other}" for other in MONTHS_IN if other != column)
+    length = (
+        f"at most {usual:.1f} months"
+        if usual < SHORT_MONTHS
+        else f"at least {usual / MONTHS_PER_YEAR:.0f} years"
+    )
+    records.notes.append(
+        f"Half of the people who came again were followed for {length}: if {name} is in another "
+        f"unit, say so with {others}."
+    )
 
 
 def _report_dates(records: Records, found: Dates) -> None:
@@ -254,7 +280,7 @@ def settle_times(records: Records) -> None:
     name = "the visit {session_id}" if records.has_named_sessions else "this visit"
     records.report(
         months.isna() & ~is_among_dated & named.isna(),
-        "session_id" if records.has_named_sessions else None,
+        "session_id" if "session_id" in records.column_names else None,
         f"the time of {name} is unknown; months_from_baseline, visit_date or an age at each visit "
         f"is expected{records.where_visits_are_told}",
     )

@@ -46,6 +46,33 @@ def test_dates_of_mixed_time_zones_count_days(tmp_path: Path) -> None:
     assert months.tolist() == pytest.approx([0, 366 / 30.4375, 0, 367 / 30.4375], abs=0.04)
 
 
+@pytest.mark.parametrize(
+    ("column", "last", "told"),
+    [
+        (
+            "months",
+            2,
+            "at most 2.0 months: if months is in another unit, say so with --map months=",
+        ),
+        ("months", 365, "at least 30 years: if months is in another unit"),
+        ("years_bl", 24, "say so with --map years_bl=days_from_baseline or --map years_bl=months_"),
+        ("days_from_baseline", 24, "at most 0.8 months"),
+        ("months", 6, None),
+        ("months", 180, None),
+        ("months", 0, None),
+    ],
+)
+def test_follow_up_as_long_as_that_of_another_unit_is_told(
+    column: str, last: float, told: str | None, tmp_path: Path
+) -> None:
+    text = f"age_bl {column}\n"
+    for person in "abc":
+        text += f"{person} F CN 70 0\n" + (f"{person} F CN 70 {last}\n" if last else "")
+    found = [note for note in load_cohort(write(tmp_path / "p.tsv", text)).notes if "Half" in note]
+    assert len(found) == (told is not None)
+    assert told is None or told in found[0]
+
+
 def test_names_tell_the_time_where_ages_do_not(tmp_path: Path) -> None:
     path = write(
         tmp_path / "p.tsv",
