@@ -54,7 +54,7 @@ def test_what_needs_scans_is_refused_beside_volumes_only(
     with pytest.raises(ModelError, match="Nobody has a later scan, in which ablation"):
         evaluate_model(model, EvaluatedCohort(unseen), tmp_path, SETTINGS)
     screened = replace(cohort, visits=cohort.visits[first])
-    with pytest.raises(ModelError, match="Nobody has a visit with volumes .* who were followed"):
+    with pytest.raises(ModelError, match="Nobody has a visit with volumes"):
         evaluate_model(model, EvaluatedCohort(screened), tmp_path, SETTINGS)
 
 

@@ -52,7 +52,7 @@ def test_dates_of_mixed_time_zones_count_days(tmp_path: Path) -> None:
         (
             "months",
             2,
-            "at most 2.0 months: if months is in another unit, say so with --map months=",
+            "at most 2.0 months: if months is in another unit, say so with --map mo",
         ),
         ("months", 365, "at least 30 years: if months is in another unit"),
         ("years_bl", 24, "say so with --map years_bl=days_from_baseline or --map years_bl=months_"),
