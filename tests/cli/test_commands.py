@@ -12,7 +12,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from trialsim.cli.app import app
-from trialsim.cli.asking.once import OneOfEach, refuse_repeated
+from trialsim.cli.asking.once import OneOfEach, refuse_unclear
 from trialsim.cli.samplesize.bounds import read_boundary
 from trialsim.study import making, shards
 from trialsim.study.making import Listener
@@ -81,7 +81,7 @@ def test_an_option_is_given_once_unless_several_values_make_sense(words: str) ->
         again = [*option.secondary_opts[:1]] if option.is_flag else first
         if again:
             with pytest.raises(typer.BadParameter, match="given again"):
-                refuse_repeated(command, typer.Context(command), ["12", *first, *again])
+                refuse_unclear(command, typer.Context(command), ["12", *first, *again])
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,26 @@ def test_an_option_that_came_again_is_refused_in_a_sentence(typed: str) -> None:
     assert done.exit_code == 2
     told = " ".join(done.stderr.replace("\u2502", " ").split())
     assert "given again, and only the last would count" in told
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["cohort", "validate", ""],
+        ["cohort", "import", "t.csv", ""],
+        ["rank", "people", "--study="],
+        ["analyze", "t.csv", "--out", ""],
+        ["--log-file", "", "doctor"],
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder(
+    typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, typed, terminal_width=300)
+    assert done.exit_code == 2
+    assert "got nothing, a path is expected" in done.stderr
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from cohorts.identifiers import show_plainly
 from trialsim.cli.answering.crash_file import write_crash_file
 from trialsim.cli.answering.extras import describe_missing_extra
 from trialsim.cli.answering.usage import point_to_place
-from trialsim.cli.asking.once import refuse_repeated
+from trialsim.cli.asking.once import refuse_unclear
 from trialsim.cli.start import INTERRUPTED
 
 FAILED = 1
@@ -87,7 +87,7 @@ class ErrorReportingGroup(TyperGroup):
         """Read the options before the command, and the rest."""
         typed = [_expand_home(argument) for argument in args]
         rest = super().parse_args(ctx, [*typed])
-        refuse_repeated(self, ctx, typed)
+        refuse_unclear(self, ctx, typed)
         return rest
 
     def invoke(self, ctx: Any) -> Any:

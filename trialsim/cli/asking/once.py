@@ -1,6 +1,7 @@
-"""Options that are given once: of two values the later one would win, and nobody be told."""
+"""What is typed and would be lost without a word: of two values the first, and an empty path."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -22,17 +23,20 @@ class OneOfEach(TyperCommand):
         """Read what was typed, then look for an option that came again."""
         typed = [*args]
         rest = super().parse_args(ctx, args)
-        refuse_repeated(self, ctx, typed)
+        refuse_unclear(self, ctx, typed)
         return rest
 
 
-def refuse_repeated(command: Any, context: Any, typed: list[str]) -> None:
+def refuse_unclear(command: Any, context: Any, typed: list[str]) -> None:
     """Refuse an option that was given again, of which only the last value would count.
+
+    So is an empty path refused, as of a variable of the shell that is not set: it would be the
+    working folder.
 
     Parameters
     ----------
     command, context
-        Of Typer.
+        Of Typer, whose values are read.
     typed
         The words after the command's name.
 
@@ -43,13 +47,15 @@ def refuse_repeated(command: Any, context: Any, typed: list[str]) -> None:
     """
     if context.resilient_parsing:
         return
-    _, _, order = command.make_parser(context).parse_args(typed)
-    # an argument comes once
-    for option in (one for one, n in Counter(order).items() if n > 1):
-        says_the_same = option.is_flag and not option.secondary_opts
-        if not (option.multiple or says_the_same):
+    values, _, order = command.make_parser(context).parse_args(typed)
+    for one, n in Counter(order).items():
+        is_empty = values[one.name] == "" and isinstance(context.params.get(one.name), Path)
+        if is_empty:
+            raise typer.BadParameter("got nothing, a path is expected.", ctx=context, param=one)
+        # an argument comes once
+        if n > 1 and not (one.multiple or (one.is_flag and not one.secondary_opts)):
             raise typer.BadParameter(
                 "given again, and only the last would count; give it once, with all its values.",
                 ctx=context,
-                param=option,
+                param=one,
             )
