@@ -1,15 +1,24 @@
 """Names of different people, visits or sites that are one to a reader."""
 
 import unicodedata
+from decimal import Context
 from typing import Final
 
 import pandas as pd
 
-from cohorts.identifiers import PLAIN
+from cohorts.identifiers import LONGEST, PLAIN
 from cohorts.keys import has_repeated
 
-ALIKE: Final = "only in upper or lower case, spaces, zeros before a number or how letters are coded"
+ALIKE: Final = (
+    "only in upper or lower case, spaces, how a number is written (007, 7.0, 1E5) or how letters "
+    "are coded"
+)
 """How the names differ that `find_alike` finds."""
+
+_WRITTEN: Final = r"(\d+)\.0+|(\d+(?:\.\d+)?e\+?\d{1,2})"
+"""A whole number as a spreadsheet or a script may have written it; `1.1` and `1.10` are names."""
+
+_EXACT: Final = Context(prec=LONGEST)
 
 
 def find_alike(names: pd.Series) -> pd.Series:
@@ -24,8 +33,13 @@ def find_alike(names: pd.Series) -> pd.Series:
     --------
     >>> find_alike(pd.Series(["s1", "s2", "S1", "7", "007", "70"])).tolist()
     ['s1', 'S1', '7', '007']
+    >>> find_alike(pd.Series(["7.0", "7", "1.00E+05", "100000", "1.1", "1.10"])).tolist()
+    ['7.0', '7', '1.00E+05', '100000']
     """
-    plain = names.str.lower().mask(names.str.isdecimal(), names.str.lstrip("0"))
+    plain = names.str.lower()
+    written = plain[plain.str.fullmatch(_WRITTEN)]
+    plain.update(written.map(lambda name: f"{_EXACT.normalize(_EXACT.create_decimal(name)):f}"))
+    plain = plain.mask(plain.str.isdecimal(), plain.str.lstrip("0"))
     odd = plain[~names.str.fullmatch(PLAIN)]
     plain.update(odd.map(lambda name: " ".join(unicodedata.normalize("NFKC", name).split())))
     if not has_repeated(plain.to_frame("name"), ["name"]):

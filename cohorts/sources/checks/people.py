@@ -1,5 +1,7 @@
 """Checks of people: their sex, age, diagnosis at baseline, covariates."""
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -8,6 +10,8 @@ from cohorts.identifiers import PLAIN, find_fault
 from cohorts.sources.assembly import are_baseline_rows
 from cohorts.sources.meaning.covariates import NUMERIC_COVARIATES
 from cohorts.sources.records import PERSON_DIAGNOSIS, Records
+
+_SHORTENED: Final = r"\d\.\d+[eE]\+\d+"
 
 
 def check_people(records: Records) -> None:
@@ -23,6 +27,12 @@ def _check_identifiers(records: Records) -> None:
     for column in ("participant_id", "session_id"):
         _check_names(records, column)
     people = pd.Series(records.frame["participant_id"].cat.categories)
+    records.report(
+        records.frame["participant_id"].isin(people[people.str.fullmatch(_SHORTENED)]),
+        "participant_id",
+        "got {value}, a number that a spreadsheet has shortened, so that several people may have "
+        "become one; the whole identifier is expected",
+    )
     alike = find_alike(people)
     if alike.empty:
         return

@@ -135,7 +135,15 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     ),
     "same person without zeros": (
         chain(keep(0, 0, 2), put(0, participant_id="007"), put(1, participant_id="7")),
-        ["row 3", "'7' differs from another identifier only in", "zeros before a number"],
+        ["row 3", "'7' differs from another identifier only in", "how a number is written"],
+    ),
+    "same person as a number and as text": (
+        chain(keep(0, 0, 2), put(0, participant_id="7.0"), put(1, participant_id="07")),
+        ["row 2", "'7.0' differs from another identifier only in", "how a number is written"],
+    ),
+    "identifier shortened by a spreadsheet": (
+        put(0, participant_id="1.23457E+10"),
+        ["row 2", "got '1.23457E+10', a number that a spreadsheet has shortened"],
     ),
     "same person in letters of two signs": (
         chain(keep(0, 0, 2), put(0, participant_id="\u00e91"), put(1, participant_id="e\u03011")),
