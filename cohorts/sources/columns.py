@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping
+from shlex import quote
 from typing import Final
 
 from cohorts.errors import CohortError
@@ -112,7 +113,7 @@ def standardize_names(
         claimants.setdefault(target, []).append(name)
     problems = [
         f"{file} has several columns for {target} ({', '.join(claims)}): say which one with "
-        f"--map {claims[0]}={target}."
+        f"--map {quote(f'{claims[0]}={target}')}."
         for target, claims in claimants.items()
         if len(claims) > 1
     ]

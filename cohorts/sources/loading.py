@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import pandas as pd
@@ -265,7 +266,8 @@ def _refuse_unread_volumes(records: Records) -> None:
         raise CohortError(
             f"Nobody has a volume or a scan, though columns look like volumes "
             f"({', '.join(join_names(dict.fromkeys(names)))}): say what they are with --map "
-            f"{names[0]}=hippocampus_mm3, or leave them out with --ignore {names[0]}."
+            f"{quote(f'{names[0]}=hippocampus_mm3')}, or leave them out with --ignore "
+            f"{quote(names[0])}."
         )
 
 

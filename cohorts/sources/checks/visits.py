@@ -1,6 +1,7 @@
 """Checks of visits: each once, in order of time, with a baseline."""
 
 import re
+from shlex import quote
 from typing import Final
 
 import numpy as np
@@ -145,7 +146,7 @@ def _check_ages_against_time(records: Records) -> None:
         records.report_all(
             "age_years",
             "nobody's age changes between visits, though years pass; if it is the age at "
-            f"baseline, say so with --map {name}=baseline_age_years",
+            f"baseline, say so with --map {quote(f'{name}=baseline_age_years')}",
         )
         return
     if not differs.any():

@@ -1,5 +1,6 @@
 """Checks of volumes: in mm3, larger than zero, sides that add up and stay on their side."""
 
+from shlex import quote
 from typing import Final
 
 import numpy as np
@@ -61,10 +62,11 @@ def _check_plausible(records: Records, column: str) -> None:
     expected = f"a volume in mm3 ({low:g} to {high:g}) is expected"
     if in_ml.sum() > 0.5 * (~np.isnan(volumes)).sum():
         name = records.get_source_name(column)
+        in_ml_named = quote(f"{name}={column.removesuffix('_mm3')}_ml")
         records.report_all(
             column,
             f"the volumes look like ml (median {np.nanmedian(volumes):.4g}); {expected}; if they "
-            f"are, say so with --map {name}={column.removesuffix('_mm3')}_ml",
+            f"are, say so with --map {in_ml_named}",
         )
         return
     records.report(in_ml, column, f"got {{value}}, which looks like ml (cm3); {expected}")

@@ -1,5 +1,6 @@
 """Covariates: whatever a source tells of people beside the standard columns and volumes."""
 
+from shlex import quote
 from typing import Final
 
 import numpy as np
@@ -51,7 +52,8 @@ def interpret_covariates(records: Records) -> None:
         records.notes.append(
             f"Left out, because they tell what happened after baseline: "
             f"{', '.join(join_names(later))}. One that was known at baseline, such as a walk of 6 "
-            f"minutes, is kept under a name that tells of no later time: --map {later[0]}=NAME."
+            f"minutes, is kept under a name that tells of no later time: "
+            f"--map {quote(f'{later[0]}=NAME')}."
         )
     kept = [name for name in names if name not in set(later)]
     if not kept:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import pandas as pd
@@ -173,7 +174,7 @@ def _standardize_columns(records: Records, *, reading: Reading, file: str) -> No
             records.notes.append(
                 f"Left out, because their names end as those of a later wave: "
                 f"{', '.join(join_names(later))}. One that was known at baseline is kept under "
-                f"another name: --map {later[0]}=NAME."
+                f"another name: --map {quote(f'{later[0]}=NAME')}."
             )
         targets = {waves.get_stem(name) for name in stated.values()}
         standard = standardize_names(_list_own(frame), stated=targets, file=file)

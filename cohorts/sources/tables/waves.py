@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -244,7 +245,7 @@ def _check_columns(waves: Waves, others: Collection[str]) -> None:
         claims.setdefault(part, [part[0]] if part[0] in others else []).append(name)
     problems = [
         f"Several columns hold {stem} of visit {session} ({', '.join(names)}): keep one of them "
-        f"(an import leaves one out with --ignore {names[0]})."
+        f"(an import leaves one out with --ignore {quote(names[0])})."
         for (stem, session), names in claims.items()
         if len(names) > 1
     ]

@@ -5,6 +5,7 @@ Where none of them tells, the visit's time is unknown, which is a problem: never
 """
 
 import re
+from shlex import quote
 from typing import Final
 
 import numpy as np
@@ -150,7 +151,7 @@ def _read_durations(records: Records, stated: list[str]) -> pd.Series:
             records.report_all(
                 name,
                 f"{' and '.join(names)} say the same thing and differ; state which one is right, "
-                f"for example --map {names[0]}={stated[0]}",
+                f"for example --map {quote(f'{names[0]}={stated[0]}')}",
             )
     months = found[stated[0]]
     _tell_odd_length(records, months, stated[0])
@@ -164,7 +165,9 @@ def _tell_odd_length(records: Records, months: pd.Series, column: str) -> None:
     if pd.isna(usual) or SHORT_MONTHS <= usual <= LONG_MONTHS:
         return
     name = records.get_source_name(column)
-    others = " or ".join(f"--map {name}={other}" for other in MONTHS_IN if other != column)
+    others = " or ".join(
+        f"--map {quote(f'{name}={other}')}" for other in MONTHS_IN if other != column
+    )
     length = (
         f"at most {usual:.1f} months"
         if usual < SHORT_MONTHS
@@ -182,8 +185,8 @@ def _report_dates(records: Records, found: Dates) -> None:
     if found.fault is not None:
         records.report_all(
             "visit_date",
-            f"{found.fault}; write them like 2024-03-31, or leave them out with --ignore {name} "
-            "where ages or names of visits tell the time",
+            f"{found.fault}; write them like 2024-03-31, or leave them out with "
+            f"--ignore {quote(str(name))} where ages or names of visits tell the time",
         )
         return
     expected = "a date like 2024-03-31 is expected"

@@ -73,6 +73,13 @@ def test_follow_up_as_long_as_that_of_another_unit_is_told(
     assert told is None or told in found[0]
 
 
+def test_a_column_with_a_space_is_named_as_a_shell_takes_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("subject,sex,dx,age_bl,Visit no\na,F,CN,70,0\na,F,CN,70,2\n")
+    notes = load_cohort(path, column_map={"Visit no": "months_from_baseline"}).notes
+    assert any("--map 'Visit no=days_from_baseline'" in note for note in notes)
+
+
 def test_names_tell_the_time_where_ages_do_not(tmp_path: Path) -> None:
     path = write(
         tmp_path / "p.tsv",
