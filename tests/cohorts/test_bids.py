@@ -234,6 +234,47 @@ def test_map_in_the_space_of_the_image_is_measured_on_its_own_grid(
     assert table["left_hippocampus_mm3"].to_numpy() == pytest.approx([3200, 3200])
 
 
+def test_header_that_says_no_orientation_is_told(dataset: Path) -> None:
+    image = nib.Nifti1Image(make_scan(), AFFINE)
+    image.header.set_sform(AFFINE, 0)
+    image.header.set_qform(AFFINE, 0)
+    path = t1w(dataset, "sub-01", "ses-01")
+    nib.save(nib.Nifti1Image(make_scan(), None, image.header), path)
+    (note,) = [one for one in load_cohort(dataset).notes if "left" in one]
+    assert note == f"{path.name}: its header does not say which side is the patient's left."
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        (
+            "participants.tsv",
+            "participant_id\tsex\tage\tdiagnosis\nsub-01\tF\t70\tMCI\nsub-02\tM\t70\tn/a\n"
+            "sub-01\tM\t70\tn/a\n",
+            "participants.tsv, row 4, column sex: got 'M', where an earlier row of this person has "
+            "'F'",
+        ),
+        (
+            "phenotype/mmse.tsv",
+            "participant_id\tMMSE\nsub-01\t29\nsub-02\t28\nsub-01\t12\n",
+            "mmse.tsv, row 4, column MMSE: got '12', where an earlier row of this person has '29'",
+        ),
+    ],
+)
+def test_rows_of_one_person_that_differ_are_told(
+    file: str, text: str, told: str, dataset: Path
+) -> None:
+    (dataset / "phenotype").mkdir()
+    (dataset / file).write_text(text)
+    with pytest.raises(CohortError) as caught:
+        load_cohort(dataset)
+    assert told in str(caught.value)
+    (dataset / file).write_text(
+        text.replace("\tM\t70\tn/a\nsub-01\tM", "\tM\t70\tn/a\nsub-01\tF").replace("12", "29")
+    )
+    load_cohort(dataset)
+
+
 def test_header_that_says_two_orientations_is_told(dataset: Path) -> None:
     image = nib.Nifti1Image(SCAN, AFFINE)
     image.set_sform(AFFINE, 1)

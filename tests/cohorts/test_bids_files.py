@@ -134,7 +134,7 @@ def test_visits_of_unknown_time_are_refused(tmp_path: Path) -> None:
     for session in ("ses-baseline", "ses-followup"):
         write_stats(tmp_path / "derivatives/freesurfer" / f"sub-1_{session}", 3400)
         touch(tmp_path, f"sub-1/{session}/anat/x_bold.nii.gz")
-    with pytest.raises(CohortError, match="tsv: the time of the visit ses-followup is unk"):
+    with pytest.raises(CohortError, match="row 2: the time of the visit ses-followup is"):
         load_cohort(tmp_path)
 
 

@@ -18,7 +18,9 @@ from cohorts.sources.records import (
     VOLUME_SOURCE,
     Problem,
     Records,
+    as_row_number,
     join_names,
+    show,
 )
 from cohorts.sources.tables.table import read_table_records
 from cohorts.sources.tables.text import read_header, read_text_table
@@ -127,17 +129,39 @@ class DatasetTables:
             participant_id=_add_prefix(records.frame["participant_id"])
         ).drop(columns=PERSON_DIAGNOSIS)
         is_phenotype = records is not self.people
+        said: dict[tuple[Any, Any], Row] = {}
         for row in frame.to_dict("records"):
             person = row.pop("participant_id")
             session = row.pop("session_id", None)
-            if is_phenotype:
-                row = {name: row[name] for name in row if str(name) not in _PROVENANCE}
             if says_nothing(person):
                 continue
+            before = said.setdefault((person, None if says_nothing(session) else session), {})
+            self._report_second_row(person, row, before, records)
+            if is_phenotype:
+                row = {name: row[name] for name in row if str(name) not in _PROVENANCE}
             if says_nothing(session):
                 self._of_people[person] = self._of_people.get(person, {}) | _trim(row)
             else:
                 self._add(person, self._match_session(person, str(session), records), row)
+
+    def _report_second_row(
+        self, person: str, row: Mapping[Hashable, Any], before: Row, records: Records
+    ) -> None:
+        """Report a row that differs from an earlier one of the same person and visit."""
+        own = {name: value for name, value in _trim(row).items() if name not in _PROVENANCE}
+        differing = [name for name, value in own.items() if before.get(name, value) != value]
+        self.people.problems += [
+            Problem(
+                f"got {show(own[name])}, where an earlier row of this person has "
+                f"{show(before[name])}; one row a person, or a session_id in each, is expected",
+                person,
+                row[SOURCE_FILE],
+                as_row_number(row[SOURCE_ROW]),
+                records.get_source_name(name),
+            )
+            for name in differing
+        ]
+        before |= own
 
     def _add(self, person: str, session: str, row: Mapping[Hashable, Any]) -> None:
         visits = self._of_visits.setdefault(person, {})

@@ -283,7 +283,7 @@ def settle_times(records: Records) -> None:
     name = "the visit {session_id}" if records.has_named_sessions else "this visit"
     records.report(
         months.isna() & ~is_among_dated & named.isna(),
-        "session_id" if "session_id" in records.column_names else None,
+        None if records.where_visits_are_told or not records.has_named_sessions else "session_id",
         f"the time of {name} is unknown; months_from_baseline, visit_date or an age at each visit "
         f"is expected{records.where_visits_are_told}",
     )
