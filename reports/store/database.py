@@ -95,7 +95,7 @@ def explained(study: Path) -> Iterator[None]:
         yield
     except (duckdb.Error, UnicodeDecodeError) as error:
         # which DuckDB tells in words alone
-        full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+        full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
         if lacking := [words for words in full if words in str(error)]:
             raise ReportError(
                 f"The study file {study} could not be written: {lacking[0]}."

@@ -24,7 +24,7 @@ def study(tmp_path: Path) -> Study:
     return Study.open(tmp_path / "study.duckdb")
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_disk_that_is_full_is_no_damage(number: int, tmp_path: Path) -> None:
     words = os.strerror(number)
     with pytest.raises(ReportError) as told, explained(tmp_path / "study.duckdb"):
