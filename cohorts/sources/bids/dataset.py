@@ -77,7 +77,9 @@ def _read_description(root: Path) -> dict[str, Any]:
         return {}
     try:
         described = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CohortError(f"{path} could not be read: {error.strerror}.") from error
+    except ValueError as error:
         raise CohortError(f"{path.name} could not be read as JSON: {error}.") from error
     return described if isinstance(described, dict) else {}
 

@@ -18,7 +18,9 @@ def read_bids_filters(path: Path) -> Mapping[str, Filter]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CohortError(f"{path} could not be read: {error.strerror}.") from error
+    except ValueError as error:
         raise CohortError(f"{path} could not be read as JSON: {error}.") from error
     kinds = ("t1w", "dseg")
     if not isinstance(content, dict) or not all(

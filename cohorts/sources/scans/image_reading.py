@@ -68,7 +68,13 @@ def inspect_pair(image_path: Path | None, segmentation_path: Path | None) -> Sca
     image = _read(image_path, found.image_faults)
     segmentation = _read(segmentation_path, found.segmentation_faults)
     for path, volume in ((image_path, image), (segmentation_path, segmentation)):
-        if path is not None and volume is not None and not volume.has_one_orientation:
+        if path is None or volume is None:
+            continue
+        if not volume.is_oriented:
+            found.warnings.append(
+                f"{path.name}: its header does not say which side is the patient's left."
+            )
+        if not volume.has_one_orientation:
             found.warnings.append(
                 f"{path.name}: its header's sform and qform disagree about the patient's left or "
                 "place; the sform was taken."
