@@ -158,7 +158,7 @@ SCALES = ["endpoints", "--deltas", "0.3,0.3", "--sds", "1,1", "--correlation", "
         ),
         (["means", "--delta", "1e-8", *MEANS[3:]], "people, more than there are"),
         ([*ANCOVA[:6], "1.5", "--power", "0.8"], "correlation must be between -1 and 1"),
-        ([*SLOPE, "--intercept-variance", "1e14", "--residual-variance", "1e-9"], "too far apart"),
+        ([*SLOPE[:8], "1e-9", *SLOPE[9:], "--intercept-variance", "1e14"], "too far apart"),
         ([*SLOPE[:4], "", *SLOPE[5:]], "at least two numbers"),
         (
             [*SCALES[:2], "0.35,-0.3", *SCALES[3:-1], "0.4", "--n-control", "200"],
@@ -191,3 +191,14 @@ def test_doses_that_two_people_an_arm_show_have_more_power_than_asked() -> None:
     row = json.loads(out)[0]
     assert (code, row["n_control"]) == (0, 2)
     assert row["power_any"] > 0.999
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("distribution", ["t", "z"])
+def test_an_effect_of_next_to_nothing_is_one_sentence(distribution: str) -> None:
+    words = "samplesize means --delta 1e-300 --sd 1 --power 0.8 --distribution"
+    done = CliRunner().invoke(app, [*words.split(), distribution])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: No value reaches the power asked for: check the effect and the power.\n"
+    )

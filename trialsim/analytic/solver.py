@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from trialsim.analytic.arguments import (
 from trialsim.analytic.point import FloatArray, Quantity, simplify
 from trialsim.analytic.two_arm_test import Distribution, TwoArmTest, compute_power
 from trialsim.errors import DesignError
+
+_UNREACHED: Final = "No value reaches the power asked for: check the effect and the power."
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,11 @@ def _solve_n_control(
     power: FloatArray, delta: FloatArray, comparison: TwoArmTest, kind: Distribution
 ) -> FloatArray:
     quantiles = _sum_of_quantiles(power, comparison)
-    by_z = np.asarray(comparison.unit_variance * (quantiles / delta) ** 2)
+    # an effect of next to nothing takes more people than there are numbers
+    with np.errstate(over="ignore"):
+        by_z = np.asarray(comparison.unit_variance * (quantiles / delta) ** 2)
+    if not np.isfinite(by_z).all():
+        raise DesignError(_UNREACHED)
     low = comparison.smallest_n_control()
     if kind == "z":
         return np.maximum(by_z, low)
@@ -196,5 +203,5 @@ def _find_root(
         excess, (low, high), args=tuple(rest), tolerances={"xrtol": 1e-12}
     )
     if not np.all(found.success | enough):
-        raise DesignError("No value reaches the power asked for: check the effect and the power.")
+        raise DesignError(_UNREACHED)
     return np.where(enough, low, found.x)
