@@ -216,9 +216,13 @@ def read_records(path: Path, *, reading: Reading) -> Records:
             "participants.tsv or sub-*/anat (BIDS), or <subject>/stats/aseg.stats (FreeSurfer)."
             f"{_name_cohorts_in(path)}"
         )
-    if is_brlp_csv(path):
-        return read_brlp_records(path, reading=reading)
-    return read_table_records(path, reading=reading)
+    read = read_brlp_records if is_brlp_csv(path) else read_table_records
+    records = read(path, reading=reading)
+    if reading.pipeline is not None or reading.filters:
+        records.notes.append(
+            f"{path.name} is a table, of which --pipeline and --bids-filter-file choose nothing."
+        )
+    return records
 
 
 def _name_cohorts_in(folder: Path) -> str:

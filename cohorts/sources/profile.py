@@ -1,7 +1,8 @@
 """Profiles: how the tables of a known study or tool are written, one TOML file each."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
@@ -94,6 +95,24 @@ def read_profile(name: str | Path | None) -> Profile:
     return _build(content, str(path))
 
 
+def _find_unreadable(content: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield what no table could be read by, of values of the right kind."""
+    for column, target in content.get("columns", {}).items():
+        if not isinstance(target, str):
+            yield f"The profile {name}, columns.{column}: a name is expected, got {target!r}."
+    text = content.get("session_time", "(?P<days>)")
+    try:
+        groups = {*re.compile(text).groupindex}
+    except re.error as error:
+        yield f"The profile {name}, session_time: {text!r} is no regular expression ({error})."
+    else:
+        if not groups & {"days", "months", "years"}:
+            yield (
+                f"The profile {name}, session_time: a group days, months or years is expected, "
+                f"like (?P<days>[0-9]+), got {text!r}."
+            )
+
+
 def _build(content: Mapping[str, Any], name: str) -> Profile:
     kinds = {
         **dict.fromkeys(("description", "age_unit", "session_time", "volume_source"), str),
@@ -117,6 +136,8 @@ def _build(content: Mapping[str, Any], name: str) -> Profile:
         for key, n in (("visit_date", 3), ("age_from_years", 2))
         if isinstance(content.get(key), list) and len(content[key]) != n
     ]
+    if not problems:
+        problems += _find_unreadable(content, name)
     if problems:
         raise CohortError(*problems)
     values = {key: tuple(map(str, v)) if isinstance(v, list) else v for key, v in content.items()}

@@ -363,12 +363,23 @@ def test_profile_of_the_users_own(tmp_path: Path) -> None:
         ("colums = {}", "has no key colums: it takes description, columns"),
         ("columns = 3", "columns: a dict is expected, got 3"),
         ("columns = ", "is not valid TOML"),
+        ("[columns]\nAGE = 3", r"columns.AGE: a name is expected, got 3"),
+        ("session_time = '('", "session_time: '\\(' is no regular expression"),
+        ("session_time = 'd(.*)'", "session_time: a group days, months or years is expected"),
     ],
 )
 def test_bad_profile_gets_its_sentence(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(CohortError, match=words):
         read_profile(tmp_path / "mine.toml")
+
+
+def test_what_chooses_among_files_is_told_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("subject,age,sex,dx\na,70,F,CN\n")
+    notes = load_cohort(path, pipeline="synthseg").notes
+    assert any("t.csv is a table, of which --pipeline" in note for note in notes)
+    assert not any("--pipeline" in note for note in load_cohort(path).notes)
 
 
 def test_unknown_profile_names_the_known_ones() -> None:
