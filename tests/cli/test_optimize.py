@@ -28,9 +28,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def optimize(folder: Path, *more: str) -> tuple[int, str, str]:
-    study = folder / "study.duckdb"
-    words = ["optimize", str(folder / "screened"), "--study", str(study), *OPTIONS, *more]
+def optimize(folder: Path, *more: str, study: Path | None = None) -> tuple[int, str, str]:
+    place = study or folder / "study.duckdb"
+    words = ["optimize", str(folder / "screened"), "--study", str(place), *OPTIONS, *more]
     result = CliRunner().invoke(app, words)
     return result.exit_code, result.stdout, result.stderr
 
@@ -56,14 +56,14 @@ def test_the_front_is_told_written_and_shown(folder: Path) -> None:
 
 def test_people_are_not_called_a_cost_where_nothing_costs(folder: Path, tmp_path: Path) -> None:
     # another study, since one keeps the prices that it was told
-    more = ["--study", str(tmp_path / "study.duckdb"), "--set", "costs.currency=EUR"]
-    code, out, err = optimize(folder, *more)
+    other = tmp_path / "study.duckdb"
+    code, out, err = optimize(folder, "--set", "costs.currency=EUR", study=other)
     assert code == 0, err
     header = out.splitlines()[1].split()
     assert "enrolled" in header
     assert "cost" not in out
     assert "in the place of a cost stand people enrolled" in err
-    study = StudyResult(tmp_path / "study.duckdb")
+    study = StudyResult(other)
     front = study.table("design_front")
     assert front[["cost", "cost_lower", "cost_upper"]].isna().to_numpy().all()
     assert (front["n_control"] + front["n_treatment"]).is_monotonic_increasing
