@@ -100,3 +100,25 @@ def test_a_trial_of_simulated_people_is_called_that(trial: Path, is_synthetic: b
     assert done.exit_code == 0, done.output
     with Study.open(study, read_only=True) as opened:
         assert gather_study(opened).is_synthetic is is_synthetic
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "told"),
+    [
+        ("months", 30.4, "months must be at most 600, no days"),
+        ("hippocampus_mm3", 0.001, "hippocampus_mm3 looks like ml (median "),
+    ],
+)
+def test_another_unit_of_a_trials_table_is_told(
+    column: str, factor: float, told: str, tmp_path: Path
+) -> None:
+    names = [f"p{i}" for i in range(20)]
+    table = pd.DataFrame({"participant_id": names, "arm": ["treatment", "control"] * 10})
+    visits = [table.assign(months=m, hippocampus_mm3=6000.0 - 9 * m) for m in (0, 12, 24)]
+    trial = pd.concat(visits)
+    trial[column] *= factor
+    trial.to_csv(tmp_path / "trial.csv", index=False)
+    done = CliRunner().invoke(app, ["analyze", str(tmp_path / "trial.csv")])
+    assert done.exit_code == 1
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -8,11 +8,13 @@ import pandas as pd
 
 from cohorts.alike import ALIKE, find_alike
 from cohorts.counting import tally
+from cohorts.sources.checks.volumes import get_limits
 from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.tables.waves import find_waves, split_waves
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from cohorts.sources.visit_times.times import read_months_of_name
+from trialsim.defaults import LAST_MONTH
 from trialsim.errors import DesignError
 from trialsim.finished.arms import read_arms
 from trialsim.finished.covariates import read_covariates
@@ -198,8 +200,17 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
         problems += _tell(frame, long, np.asarray(wrong), name, "a number")
     early = (long["months"] < 0).to_numpy()
     problems += _tell(frame, long, early, "months", "0 (randomization) or later")
+    late = long["months"].between(LAST_MONTH, np.inf, inclusive="neither").to_numpy()
+    problems += _tell(frame, long, late, "months", f"at most {LAST_MONTH}, no days")
     impossible = ((long["outcome"] <= 0) | np.isinf(long["outcome"])).to_numpy()
     problems += _tell(frame, long, impossible, column, "a volume greater than 0")
+    if not problems and (limits := get_limits(column)) is not None:
+        usual = float(long["outcome"].median())
+        if limits[0] <= 1000 * usual <= limits[1]:
+            problems.append(
+                f"{column} looks like ml (median {usual:.4g}): volumes in mm3 are expected, a "
+                "thousand times as many."
+            )
     if problems:
         raise DesignError(*problems)
     return long

@@ -50,7 +50,7 @@ def _check_positive(records: Records, column: str) -> None:
 
 
 def _check_plausible(records: Records, column: str) -> None:
-    limits = _get_limits(column)
+    limits = get_limits(column)
     if limits is None:
         return
     low, high = limits
@@ -73,7 +73,8 @@ def _check_plausible(records: Records, column: str) -> None:
     records.report(outside & ~in_ml, column, f"got {{value}}, {expected}")
 
 
-def _get_limits(column: str) -> tuple[float, float] | None:
+def get_limits(column: str) -> tuple[float, float] | None:
+    """Return what a volume of an adult lies between, by the name of its column; None if unknown."""
     for region, (low, high) in PLAUSIBLE_MM3.items():
         if column == name_volume_column(region):
             return low, high
