@@ -5,12 +5,12 @@ const told = document.getElementById("told");
 const kinds = Array.from(document.querySelectorAll("input[name=kind]"));
 const loaded = [];
 const viewer = new niivue.Niivue({
-  backColor: [1, 1, 1, 1],
+  backColor: [0, 0, 0, 1],
   crosshairColor: [0.85, 0.37, 0, 0.8],
   crosshairWidth: 0.7,
   multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
   isColorbar: true,
-  fontColor: [0.45, 0.45, 0.45, 1],
+  fontColor: [0.8, 0.8, 0.8, 1],
   dragAndDropEnabled: false,
   logLevel: "error",
 });

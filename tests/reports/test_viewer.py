@@ -106,6 +106,9 @@ def test_it_draws_from_a_disk_without_a_request(tmp_path: Path) -> None:
         page.goto(path.as_uri())
         # the page's own policy forbids what `wait_for_function` does
         page.wait_for_selector("#told:empty", state="attached", timeout=60_000)
+        drawn = page.locator("#scan").bounding_box()
+        assert drawn is not None
+        assert drawn["height"] > 500  # the scans are what the page is for
         assert page.locator("#months").inner_text() == "24 months after baseline"
         page.locator("#horizon").focus()
         page.keyboard.press("ArrowLeft")
