@@ -223,7 +223,8 @@ def _judge(image: Any, path: Path) -> tuple[int, int, int]:
         found = "colors (RGB)" if kind.names else f"numbers of the kind {kind}"
         raise ImageError(path, f"it holds {found}; one gray value a voxel is expected")
     if len(shape) != 3 or min(shape) < 1:
-        raise ImageError(path, f"got an array of shape {shape}, a 3-D image is expected")
+        series = ", such as a time series" if len(shape) > 3 else ""
+        raise ImageError(path, f"got an array of shape {shape}{series}, a 3-D image is expected")
     affine = np.asarray(image.affine, dtype=float)
     if not np.isfinite(affine).all() or np.abs(affine[:3, :3]).max() > _THICKEST_VOXEL_MM:
         raise ImageError(path, "its header is damaged: voxel sizes or positions that no scan has")

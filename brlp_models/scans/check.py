@@ -253,7 +253,9 @@ def check_scan(
         findings.append(_judge_reconstruction(error, ranges["reconstruction_error"]))
     verdicts = [verdict for verdict, _ in findings]
     worst: Verdict = "fail" if "fail" in verdicts else "warn" if "warn" in verdicts else "pass"
-    reasons = tuple(reason for _, reason in findings if reason)
+    # why a scan is refused comes before what would merely have been warned of
+    ordered = sorted(findings, key=lambda finding: finding[0] != "fail")
+    reasons = tuple(reason for _, reason in ordered if reason)
     mask = preprocessed.provenance.get("mask", "")
     return ScanCheck(worst, reasons, metrics, mask, spread)
 

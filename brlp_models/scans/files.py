@@ -69,7 +69,8 @@ def make_scan(
     values = np.asarray(data, dtype=np.float32)
     problems = []
     if not np.isfinite(values).all():
-        problems.append(f"{name} holds {tally((~np.isfinite(values)).sum(), 'values')} not finite.")
+        lost = tally((~np.isfinite(values)).sum(), "voxels have")
+        problems.append(f"{name}: {lost} no finite value (NaN or infinite); every voxel needs one.")
     elif values.size == 0 or values.min() == values.max():
         problems.append(f"{name} is empty: every voxel has the same value.")
     elif abs(np.linalg.det(affine[:3, :3])) < 1e-6:

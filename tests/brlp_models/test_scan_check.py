@@ -170,7 +170,10 @@ def test_the_share_of_noise_is_measured_in_spite_of_edges() -> None:
 def test_worst_finding_decides_and_all_are_told() -> None:
     check = check_scan(make_preprocessed(coverage=0.95, determinant=3.0))
     assert check.verdict == "fail"
-    assert len(check.reasons) == 2
+    # why it is refused comes before what it is warned of
+    refused, warned = check.reasons
+    assert refused.startswith("the head would be scaled")
+    assert warned.startswith("the field of view")
 
 
 def test_covariate_outside_of_training_warns() -> None:

@@ -46,8 +46,8 @@ def test_header_without_orientation_is_noticed(tmp_path: Path) -> None:
     ("data", "words"),
     [
         (np.zeros((40, 40, 40), np.float32), "is empty"),
-        (ramp((40, 40, 40, 3)), r"shape \(40, 40, 40, 3\), a 3-D"),
-        (np.full((40, 40, 40), np.nan, np.float32), "not finite"),
+        (ramp((40, 40, 40, 3)), r"shape \(40, 40, 40, 3\), such as a time series, a 3-D"),
+        (np.full((40, 40, 40), np.nan, np.float32), "64,000 voxels have no finite value"),
         (ramp((10, 40, 40)), "covers 30 x 120 x 120 mm"),
         (ramp((400, 40, 40)), "covers 1200 x 120 x 120 mm"),
     ],
