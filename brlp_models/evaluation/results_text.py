@@ -12,7 +12,12 @@ _MISSING = "–"
 _BETTER = ("improvement_percent", "improvement_lower", "improvement_upper")
 
 
-def render_results(tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] = ()) -> str:
+SYNTHETIC: Final = "SYNTHETIC people: no number here describes real patients."
+
+
+def render_results(
+    tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] = (), is_synthetic: bool = False
+) -> str:
     """Return the summaries of `evaluate_model` as Markdown tables; what is absent is left out.
 
     Parameters
@@ -23,8 +28,11 @@ def render_results(tables: Mapping[str, pd.DataFrame], *, notes: Sequence[str] =
         `uncertainty`, `voxel_uncertainty`.
     notes
         What must be known before they are read.
+    is_synthetic
+        Whether the people are simulated.
     """
-    parts = [*notes, "95 % intervals in brackets, where more than one person was measured."]
+    mark = [f"**{SYNTHETIC}**"] if is_synthetic else []
+    parts = [*mark, *notes, "95 % intervals in brackets, where more than one person was measured."]
     for name, (title, render) in _LAYOUTS.items():
         table = tables.get(name)
         if table is not None and not table.empty:

@@ -358,7 +358,9 @@ def test_both_ways_of_telling_a_wrong_diagnosis_are_shown() -> None:
     table = pd.DataFrame(rows, columns=["told_to", "value"]).assign(
         diagnosis="CN", told="AD", lower=np.nan, upper=np.nan
     )
-    text = render_results({"wrong_diagnosis": table})
+    text = render_results({"wrong_diagnosis": table}, is_synthetic=True)
+    assert text.startswith("**SYNTHETIC people")
+    assert "SYNTHETIC" not in render_results({"wrong_diagnosis": table})
     assert "| image model alone | CN | 0.7 |" in text
     assert "| image model and auxiliary model | CN | -4 |" in text
 

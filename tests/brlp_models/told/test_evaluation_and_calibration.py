@@ -175,7 +175,9 @@ def test_volumes_only_go_with_contexts_baselines_and_conditions(
     code, said = ask(*words, "--conditions", 2)
     assert code == 0, said
     assert "Volumes only: no predicted scan was made and no later scan was read" in said
-    assert "Volumes only: no predicted" in (out / "results.md").read_text()
+    results = (out / "results.md").read_text()
+    assert results.startswith("**SYNTHETIC people: no number here describes real patients.**")
+    assert "Volumes only: no predicted" in results
     ranking = pd.read_csv(out / "ranking.csv").query("method == @MODEL and subgroup == 'all'")
     differences = ("auxiliary model alone", "baseline table alone", "image_regression")
     wanted = {"Spearman", *(f"Spearman minus that of the {name}" for name in differences)}

@@ -15,7 +15,7 @@ from brlp_models.baselines.loading import load_baseline
 from brlp_models.evaluation.evaluated_people import EvaluatedCohort, describe_anatomies
 from brlp_models.evaluation.evaluation import FIGURES, PER_PERSON, evaluate_model
 from brlp_models.evaluation.local_validation.judgement import judge, open_plan
-from brlp_models.evaluation.results_text import render_results
+from brlp_models.evaluation.results_text import SYNTHETIC, render_results
 from brlp_models.evaluation.settings import EvaluationSettings
 from brlp_models.model.calibrated_context import apply_calibration, tell_other_context
 from brlp_models.model.config import ModelConfig
@@ -129,17 +129,18 @@ def write_evaluation(
         notes.append(_VOLUMES_ONLY)
     if (told := describe_anatomies(people)) is not None:
         notes.append(told)
-    for note in dict.fromkeys(notes):
+    is_synthetic = people.cohort.is_synthetic
+    for note in dict.fromkeys([SYNTHETIC, *notes] if is_synthetic else notes):
         report(note)
 
     def write_words_and_figures(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
         write_evaluation_figures(
             tables,
             folder / FIGURES,
-            is_synthetic=people.cohort.is_synthetic,
+            is_synthetic=is_synthetic,
             region=loaded.config.endpoint,
         )
-        words = render_results(tables, notes=notes)
+        words = render_results(tables, notes=notes, is_synthetic=is_synthetic)
         (folder / "results.md").write_text(words, encoding="utf-8")
 
     tables = evaluate_model(
@@ -159,9 +160,7 @@ def write_evaluation(
         rng = np.random.default_rng([settings.seed, 4])
         scanned = people.list_scanned()
         found = judge(tables, plan, scanned=scanned, rng=rng, n_bootstrap=settings.n_bootstrap)
-        page = write_validation(
-            found, out, facts, is_synthetic=people.cohort.is_synthetic, notes=notes
-        )
+        page = write_validation(found, out, facts, is_synthetic=is_synthetic, notes=notes)
         verdict = page.answer.headline, out / PAGE
     summaries = {name: table for name, table in tables.items() if name not in PER_PERSON}
     return ModelEvaluation(summaries, len(tables["failures"]), verdict, tuple(notes))
