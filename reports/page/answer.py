@@ -68,7 +68,7 @@ def _describe_proposal(facts: StudyFacts, choice: CheapestChoice, currency: str)
     """Return the answer of a study that proposes whole numbers: its doubts, then the result."""
     outcomes = describe_outcomes(facts, choice)
     first, duration = are_outcomes_assumed(facts), describe_duration(facts)
-    above = [outcomes if first else "", describe_doubts(choice), describe_proposed(choice)]
+    caution = " ".join(filter(None, [outcomes if first else "", describe_doubts(choice)]))
     sentences = [
         "" if first else outcomes,
         describe_found(choice),
@@ -82,10 +82,11 @@ def _describe_proposal(facts: StudyFacts, choice: CheapestChoice, currency: str)
         describe_regret(facts, choice, currency),
         describe_break_even(facts, choice),
     ]
-    headline, details = " ".join(filter(None, above)), tuple(filter(None, sentences))
+    headline = f"{caution} {describe_proposed(choice)}".lstrip()
     tables = ("sample_sizes", "sample_size_savings", "proposed_sizes", "decisions")
     numbers = list_proposed_numbers(choice, currency)
-    return Answer(headline, details, facts.sources(*tables), numbers)
+    details = tuple(filter(None, sentences))
+    return Answer(headline, details, facts.sources(*tables), numbers, caution=caution)
 
 
 def _key_numbers(choice: CheapestChoice, currency: str) -> tuple[KeyNumber, ...]:

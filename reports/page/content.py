@@ -157,7 +157,7 @@ class Answer:
     Parameters
     ----------
     headline, details
-        The first sentence, and the others.
+        The first sentences, and the others.
     sources
         The runs that the numbers came from.
     numbers
@@ -166,6 +166,9 @@ class Answer:
         What each choice needs and costs.
     notes
         What changes how the answer is to be read.
+    caution
+        With what the headline starts where the result is not settled: what is not known of it, and
+        what would settle it.
     """
 
     headline: str
@@ -174,6 +177,12 @@ class Answer:
     numbers: tuple[KeyNumber, ...] = ()
     picture: Picture | None = None
     notes: tuple[str, ...] = ()
+    caution: str = ""
+
+    @property
+    def result(self) -> str:
+        """The headline after what is not known."""
+        return self.headline.removeprefix(self.caution).lstrip()
 
 
 @dataclass(frozen=True)

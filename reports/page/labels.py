@@ -51,6 +51,7 @@ def label_blocks(page: Page) -> Page:
     answer = replace(
         first,
         headline=_keep(first.headline),
+        caution=_keep(first.caution),
         details=tuple(map(_keep, first.details)),
         notes=tuple(map(_keep, first.notes)),
         picture=None if first.picture is None else draw(first.picture),

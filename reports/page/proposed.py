@@ -31,8 +31,8 @@ from reports.page.size_words import describe_group, describe_size, describe_unce
 
 OUTCOMES: Final = {
     "observed": "Outcomes come from the screened people's own follow-up",
-    "archive": "Outcomes come from an archive: {n} other people who were followed stand for those "
-    "who were only screened, weighted to agree with them at baseline",
+    "archive": "Outcomes come from an archive: {n} other people who were followed stand in for "
+    "those who were only screened, weighted to agree with them at baseline",
     "predicted": "Outcomes are predicted for the people who were only screened, from their "
     "baseline and each strategy's score; how far predictions err was {source}",
     "assumed": "Outcomes are assumed, from numbers that the protocol states: nobody's follow-up "
@@ -65,18 +65,20 @@ def describe_proposed(choice: CheapestChoice) -> str:
         power = ""  # the doubts say that it was not computed
     else:
         power = (
-            f": expected power {show_share(proposal['expected_power'], digits=0)} over the error "
-            f"of cohort and model, {show_chance(proposal['low_power_probability'])} chance that it "
-            f"is below {_LOW_POWER}"
+            f". Its expected power is {show_share(proposal['expected_power'], digits=0)}, averaged "
+            "over the error of cohort and model, with a "
+            f"{show_chance(proposal['low_power_probability'])} chance that it is below {_LOW_POWER}"
         )
-    enrolling = "Enrolling" if proposal["is_settled"] else f"The {choice.least} point: enrolling"
-    start = f"{enrolling} {describe_group(choice.best)} takes {arms}{power}"
+    enrolling = "Enrolling"
+    if not proposal["is_settled"]:
+        enrolling = f"The {choice.least} choice as things stand: enrolling"
+    start = f"{enrolling} {describe_group(choice.best)} needs {arms}{power}"
     if not choice.is_enriched:
-        less = "costs less" if choice.by == "cost" else "takes fewer"
+        less = "costs less" if choice.by == "cost" else "needs fewer"
         return f"{start}; no strategy that selects people {less}."
     if reference is None:
         return f"{start}."
-    return f"{start}; enrolling at random takes {describe_size(reference)} as found."
+    return f"{start}. Enrolling at random needs {describe_size(reference)} as found."
 
 
 def are_outcomes_assumed(facts: StudyFacts) -> bool:
@@ -91,8 +93,8 @@ def describe_outcomes(facts: StudyFacts, choice: CheapestChoice) -> str:
     people = show_tally(n_people, "people")
     kind = facts.config(facts.writers["sample_sizes"]).get("outcomes", "")
     if kind in _WEIGHTED and facts.has("archive_balance"):
-        people += ", counted by heads before they are weighted,"
-    stand = f"{people} {agree(n_people, 'stand')} for those who would be enrolled."
+        people += ", counted before weighting,"
+    stand = f"{people} {agree(n_people, 'stand')} in for those who would be enrolled."
     source = OUTCOMES.get(kind)
     if source is None:
         return stand
@@ -129,8 +131,8 @@ def describe_found(choice: CheapestChoice) -> str:
     if is_blank(power):
         return f"The size as found has the {describe_uncertainty(choice.best)}."
     return (
-        f"As found, before the optimism of having chosen the {choice.least} is taken off, the "
-        f"size is {describe_size(choice.best)} ({describe_uncertainty(choice.best)}), whose "
+        f"As found, that is before correcting for having picked the {choice.least} of several, the "
+        f"size is {describe_size(choice.best)} ({describe_uncertainty(choice.best)}); its "
         f"expected power is {show_share(power, digits=0)}."
     )
 
@@ -142,8 +144,8 @@ def describe_assured(choice: CheapestChoice) -> str:
         return ""
     arms = {name: proposal[f"{name}_assured"] for name in ("n_control", "n_treatment")}
     return (
-        f"Assured: {describe_size(arms)}, whose power is at least {_LOW_POWER} with a probability "
-        "of 90\u00a0%."
+        f"The assured size is {describe_size(arms)}: its power is at least {_LOW_POWER} with a "
+        "probability of 90\u00a0%."
     )
 
 
@@ -155,8 +157,9 @@ def describe_budget(choice: CheapestChoice) -> str:
     low, high = saving["power_equal_budget_lower"], saving["power_equal_budget_upper"]
     bracket = "" if is_blank(low) else f" (95 % interval {show_interval(low, high, show_share)})"
     return (
-        f"For what enrolling everyone costs at {show_fraction(choice.best['target_power'])} power, "
-        f"this choice has {show_share(saving['power_equal_budget'])} power as found{bracket}."
+        "For the cost of enrolling everyone at "
+        f"{show_fraction(choice.best['target_power'])} power, this choice would have "
+        f"{show_share(saving['power_equal_budget'])} power as found{bracket}."
     )
 
 
@@ -171,8 +174,9 @@ def describe_break_even(facts: StudyFacts, choice: CheapestChoice) -> str:
     low, high = rows["low_value"].iloc[0], rows["high_value"].iloc[0]
     ratio = low if low < 1 else high
     return (
-        "Slowing is assumed to be the same in the selected as in everyone; slowing may depend on "
-        f"stage, and at {show_number(ratio, digits=2)} times that of everyone the saving vanishes."
+        "The treatment is assumed to slow decline as much in the people selected as in everyone. "
+        "Slowing may depend on disease stage; at "
+        f"{show_number(ratio, digits=2)} times that of everyone the saving vanishes."
     )
 
 
@@ -184,7 +188,7 @@ def describe_repetition(choice: CheapestChoice) -> str:
     proposal, share = choice.proposal, (choice.repeated or {})["share_chosen"]
     if proposal is not None and proposal["share_chosen"] < _SETTLED:
         return ""
-    said = f", and the same choice came out in {show_fraction(round(share, 2))} of the samples"
+    said = f"; the same choice came out in {show_fraction(round(share, 2))} of the samples"
     if proposal is None or is_blank(proposal["truly_cheapest_rate"]):
         return said
     rate = show_share(proposal["truly_cheapest_rate"], digits=0)
@@ -204,8 +208,8 @@ def describe_regret(facts: StudyFacts, choice: CheapestChoice, currency: str) ->
     words = f"{strategy_words(least['strategy'])} at {show_fraction(least['fraction_enrolled'])}"
     saves = "" if least["strategy"] == REFERENCE else _describe_saves(least, choice)
     return (
-        f"The least expected regret has {words}: {lost} above the best choice of each sample on "
-        f"average; it is the {choice.least} with a probability of "
+        f"The choice with the least expected regret is {words}: on average {lost} above the best "
+        f"choice of each sample. It is the {choice.least} with a probability of "
         f"{show_chance(least['probability_cheapest'])}{saves}."
     )
 
@@ -247,4 +251,5 @@ def _describe_saves(row: Mapping[Hashable, Any], choice: CheapestChoice) -> str:
     if is_blank(row["probability_saves"]):
         return ""
     less = "cheaper" if choice.by == "cost" else "smaller"
-    return f", {less} than enrolling everyone with {show_chance(row['probability_saves'])}"
+    chance = show_chance(row["probability_saves"])
+    return f", and {less} than enrolling everyone with a probability of {chance}"

@@ -118,6 +118,8 @@ def test_the_job_ends_with_its_answer_and_its_report(finished: Path) -> None:
     result = RUNNER.invoke(app, ["run", str(finished)])
     assert result.exit_code == 0, result.output
     assert "per arm" in result.stdout
+    assert result.stdout.startswith("SYNTHETIC people: no number here describes real patients.")
+    assert re.search(r"^- ", result.stdout, re.MULTILINE)  # a sentence a line
     page = (finished.parent / "results/report.html").read_text()
     assert "A small study" in page
     assert "synthetic" in page.lower()
@@ -134,7 +136,7 @@ def test_a_second_run_skips_every_step(finished: Path) -> None:
 
 def test_json_gives_the_answer_with_its_paths(finished: Path) -> None:
     found = json.loads(RUNNER.invoke(app, ["run", str(finished), "--json", "--quiet"]).stdout)
-    assert set(found) == {"answer", "details", "report", "study"}
+    assert set(found) == {"answer", "details", "is_synthetic", "report", "study"}
     assert Path(found["report"]).is_file()
 
 

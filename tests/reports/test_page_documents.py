@@ -1,6 +1,7 @@
 """Reports for print and for word processors, read back by other programs' parsers."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -140,6 +141,26 @@ def test_rtf_holds_every_table_with_title_footnote_and_source(page: Page) -> Non
         assert table.columns[0].title.split()[0] in text
     assert text.count("Source: study file study.duckdb") == len(list(list_tables(page)))
     assert "A total of" in text
+
+
+@pytest.mark.parametrize("report_format", list(ReportFormat))
+def test_what_is_not_settled_stands_apart_before_the_result(report_format: ReportFormat) -> None:
+    answer = Answer("Not known. Enrolling half.", caution="Not known.")
+    page = Page("Study", answer, (), (), is_synthetic=False)
+    content = render_page(page, report_format, figures="")
+    match report_format:
+        case ReportFormat.JSON:
+            told = json.loads(content)["answer"]
+            text = f"{told['caution']}\n{told['result']}"
+        case ReportFormat.PDF:
+            text = PdfReader(BytesIO(content)).pages[0].extract_text()
+        case ReportFormat.RTF:
+            text = rtf_to_text(content.decode("ascii"))
+        case ReportFormat.WORD:
+            text = "\n".join(one.text for one in docx.Document(BytesIO(content)).paragraphs)
+        case _:
+            text = content.decode()
+    assert re.search(r"Not known\.[^\n]*\n+[^\n]*Enrolling half\.", text)
 
 
 def test_json_holds_every_number_of_the_page(page: Page) -> None:

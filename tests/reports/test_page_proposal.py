@@ -99,13 +99,13 @@ def test_the_proposed_size_leads_with_the_size_found_beside_it(
     assert found is not None
     raw = math.ceil(found.best["n_control"])
     answer = describe_answer(facts)
-    assert answer.headline.startswith("Enrolling the top 40\u00a0% by BrLP takes 120 per arm")
+    assert answer.headline.startswith("Enrolling the top 40\u00a0% by BrLP needs 120 per arm")
     assert f"({raw} as found)" in answer.headline
-    assert "expected power 80\u00a0%" in answer.headline
+    assert "expected power is 80\u00a0%" in answer.headline
     assert "17\u00a0% chance that it is below 70\u00a0%" in answer.headline
     text = " ".join(answer.details)
-    assert "Assured: 141 per arm" in text
-    assert "whose expected power is 74\u00a0%" in text
+    assert "The assured size is 141 per arm" in text
+    assert "its expected power is 74\u00a0%" in text
 
 
 def test_how_often_such_a_choice_truly_is_the_cheapest_is_said(
@@ -161,8 +161,9 @@ def test_doubts_come_before_the_cheapest_point(facts_of: Callable[..., StudyFact
     answer = describe_answer(facts_of(is_settled=False, doubts=DOUBT, share_chosen=0.5))
     # the first sentence says what is not known; the result stands beside it, not below
     assert answer.headline.startswith(
-        f"{DOUBT} The cheapest point: enrolling the top 40\u00a0% by BrLP"
+        f"{DOUBT} The cheapest choice as things stand: enrolling the top 40\u00a0% by BrLP"
     )
+    assert (answer.caution, f"{answer.caution} {answer.result}") == (DOUBT, answer.headline)
     assert "truly were the cheapest" not in " ".join(answer.details)
 
 
@@ -173,7 +174,7 @@ def test_where_nothing_costs_the_smallest_is_named_not_the_cheapest(
     free = {"sample_sizes": facts.tables["sample_sizes"].assign(cost=0.0)}
     facts = replace(facts, tables={**facts.tables, **free})
     text = describe_answer(facts).headline
-    assert "The smallest point: enrolling" in text
+    assert "The smallest choice as things stand: enrolling" in text
     assert "the cheapest" not in text
     people = {"expected_n_control": [90.0, 60.0], "expected_cost": np.nan, "cost": np.nan}
     decisions = make_decisions().assign(**people)
@@ -196,12 +197,12 @@ def test_where_nothing_costs_the_smallest_is_named_not_the_cheapest(
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
-        ("archive", "350 other people who were followed stand for those who were only screened"),
+        ("archive", "350 other people who were followed stand in for those who were only screened"),
         # what the answer counts by weight elsewhere must not look like another count of heads
-        ("archive", "77 people, counted by heads before they are weighted, stand for those who"),
+        ("archive", "77 people, counted before weighting, stand in for those who"),
         (
             "observed",
-            "Outcomes come from the screened people's own follow-up; 77 people stand for those",
+            "Outcomes come from the screened people's own follow-up; 77 people stand in for those",
         ),
     ],
 )
@@ -233,20 +234,22 @@ def test_without_bootstrap_no_power_is_expected(facts_of: Callable[..., StudyFac
     )
     text = " ".join([answer.headline, *answer.details])
     assert text.startswith(doubt)
-    assert "takes 120 per arm for 80\u00a0% power; enrolling at random" in text
+    assert "needs 120 per arm for 80\u00a0% power. Enrolling at random" in text
     assert text.count("was not computed") == 1
     assert "expected power" not in text
     assert "nan" not in text
-    assert "Assured" not in text
+    assert "assured" not in text.lower()
 
 
 def test_least_regret_and_equal_budget_stand_in_the_answer(
     facts_of: Callable[..., StudyFacts],
 ) -> None:
     text = " ".join(describe_answer(facts_of()).details)
-    assert "The least expected regret has BrLP at 40\u00a0%: EUR 0.300\u00a0million" in text
-    assert "cheaper than enrolling everyone with 96\u00a0%" in text
-    assert "this choice has 86.0\u00a0% power as found (95 % interval 82.0 to 90.0\u00a0%)" in text
+    assert "The choice with the least expected regret is BrLP at 40\u00a0%: on average" in text
+    assert "on average EUR 0.300\u00a0million above the best choice of each sample" in text
+    assert "cheaper than enrolling everyone with a probability of 96\u00a0%" in text
+    budget = "this choice would have 86.0\u00a0% power as found (95 % interval 82.0 to 90.0\u00a0%)"
+    assert budget in text
 
 
 def test_a_regret_of_half_a_person_is_not_rounded_up_as_sizes_are(
@@ -261,8 +264,8 @@ def test_a_regret_of_half_a_person_is_not_rounded_up_as_sizes_are(
     }
     facts = replace(facts, tables={**facts.tables, **free})
     text = " ".join(describe_answer(facts).details)
-    assert "BrLP at 40\u00a0%: 0.4 people in the control arm above the best choice" in text
-    assert "smaller than enrolling everyone with 96\u00a0%" in text
+    assert "on average 0.4 people in the control arm above the best choice" in text
+    assert "smaller than enrolling everyone with a probability of 96\u00a0%" in text
     blocks = describe_comparison(facts).blocks
     (decision,) = [one for one in blocks if isinstance(one, Table) and one.title == "Decision"]
     assert [row[5].text for row in decision.rows] == ["0.4", "64.0"]

@@ -260,8 +260,8 @@ def test_a_small_archive_is_told_in_its_own_people() -> None:
     (doubt,) = [note for note in found.notes if note.startswith("Only ")]
     row = found.tables["proposed_sizes"].iloc[0]
     told = re.search(
-        r"Only (\d+) effective people \((\d+) heads, weighted\) .*; an archive of about (\d+) "
-        "people in place of 100 would give the 50", doubt,
+        r"Only (\d+) effective people \((\d+) before weighting\) .*; an archive of about (\d+) "
+        "people instead of 100 would give the 50", doubt,
     )  # fmt: skip
     assert told is not None
     effective, heads, wanted = map(int, told.groups())

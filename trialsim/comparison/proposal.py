@@ -153,7 +153,7 @@ def describe_settling(more: float, n_screened: int, *, has_archive: bool = False
     >>> describe_settling(1.0, 20)
     '; a few more would settle it'
     >>> describe_settling(90.0, 60, has_archive=True)
-    '; about 2.5 times as many, and as many times the people of the archive, would settle it'
+    '; screening 2.5 times as many, with an archive larger by the same factor, would settle it'
     """
     if not more > 0:
         return ""
@@ -166,7 +166,7 @@ def describe_settling(more: float, n_screened: int, *, has_archive: bool = False
 
 def _multiply(more: float, n_screened: int) -> str:
     times = 1 + more / n_screened
-    return f"about {times:.2g} times as many, and as many times the people of the archive"
+    return f"screening {times:.2g} times as many, with an archive larger by the same factor"
 
 
 def _describe_repeat(share: float, n_screened: int, *, has_archive: bool) -> str:
@@ -191,19 +191,19 @@ def _tell_small_pool(pool: Pool, errors: SizeErrors) -> str:
     """Return how few people stand for those enrolled, and of which group more would help."""
     people = tally(round(pool.effective_size), "people")
     if pool.is_weighted:
-        people = f"{pool.effective_size:.0f} effective people ({pool.n_people} heads, weighted)"
+        people = f"{pool.effective_size:.0f} effective people ({pool.n_people} before weighting)"
     short = SMALL_POOL / pool.effective_size
     if errors.n_archive:
         # with more people screened the cut-off would lie where it does, and no more beyond it
         wanted = (
-            f"an archive of about {tally(np.ceil(short * errors.n_archive), 'people')} in place of "
+            f"an archive of about {tally(np.ceil(short * errors.n_archive), 'people')} instead of "
             f"{errors.n_archive}"
         )
     else:
         wanted = tally(np.ceil(short * errors.n_screened - 1e-6), "people screened")
     return (
-        f"Only {people} stand for those who would be enrolled; {wanted} would give the "
-        f"{SMALL_POOL} that a size needs."
+        f"Only {people} stand in for those who would be enrolled; {wanted} would give the "
+        f"{SMALL_POOL} that a sample size needs."
     )
 
 
@@ -244,8 +244,8 @@ def _list_doubts(
         share, rate = repeated.share_chosen, get_truly_cheapest_rate(repeated.share_chosen)
         doubts.append(
             "Which choice is cheapest is not settled: this one came out in "
-            f"{100 * share:.0f}\u00a0% of the samples; of choices that came out as often, about "
-            f"{100 * rate:.0f}\u00a0% truly were the cheapest"
+            f"{100 * share:.0f}\u00a0% of the samples, and of choices that come out as often about "
+            f"{100 * rate:.0f}\u00a0% truly are the cheapest"
             f"{_describe_repeat(share, errors.n_screened, has_archive=errors.n_archive > 0)}."
         )
     return doubts

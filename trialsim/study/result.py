@@ -117,9 +117,13 @@ class StudyResult:
     def _repr_html_(self) -> str:
         """Return the answer and what the study holds, for notebooks."""
         rows = "".join(f"<li>{escape(name)}</li>" for name in self.tables)
+        found = self.answer_in_parts
         mark = "<p><strong>SYNTHETIC people.</strong></p>" if self.is_synthetic else ""
+        caution = f"<p>Caution: {escape(found.caution)}</p>" if found.caution else ""
+        details = "".join(f"<li>{escape(sentence)}</li>" for sentence in found.details)
         return (
-            f"<div>{mark}<p>{escape(self.answer)}</p><details><summary>{escape(str(self.path))}"
+            f"<div>{mark}{caution}<p><strong>{escape(found.result)}</strong></p>"
+            f"<ul>{details}</ul><details><summary>{escape(str(self.path))}"
             f"</summary><ul>{rows}</ul></details></div>"
         )
 

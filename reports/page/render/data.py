@@ -21,6 +21,8 @@ def describe_page(page: Page) -> dict[str, Any]:
         "facts": [{"name": name, "value": value} for name, value in page.facts],
         "answer": {
             "headline": answer.headline,
+            "caution": answer.caution,
+            "result": answer.result,
             "details": list(answer.details),
             "numbers": [number._asdict() for number in answer.numbers],
             "notes": list(answer.notes),

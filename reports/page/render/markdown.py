@@ -24,7 +24,9 @@ def render_markdown(page: Page, *, figures: str) -> str:
     if page.is_synthetic:
         parts.append("**SYNTHETIC DATA.** Some or all of the people in this study are simulated.")
     parts += ["; ".join(f"{name}: {_escape(value)}" for name, value in page.facts), "## Answer"]
-    parts += [f"**{_escape(page.answer.headline)}**{_sources(page.answer.sources)}"]
+    if page.answer.caution:
+        parts.append(f"> **Caution:** {_escape(page.answer.caution)}")
+    parts += [f"**{_escape(page.answer.result)}**{_sources(page.answer.sources)}"]
     parts += [_escape(sentence) for sentence in page.answer.details]
     parts += [f"> **Note:** {_escape(note)}" for note in page.answer.notes]
     if page.answer.picture:

@@ -43,7 +43,8 @@ def list_answer(page: Page) -> tuple[str, ...]:
     synthetic = "SYNTHETIC DATA: no number here describes real patients."
     notes = (f"Note: {note}" for note in page.answer.notes)
     marked = (synthetic,) if page.is_synthetic else ()
-    return (*marked, page.answer.headline, *page.answer.details, *notes)
+    first = filter(None, (page.answer.caution, page.answer.result))
+    return (*marked, *first, *page.answer.details, *notes)
 
 
 def _describe_source(page: Page, runs: tuple[RunReference, ...]) -> str:

@@ -93,13 +93,20 @@ def print_tables(
 
 def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
     """Print what a study says, with the paths of its files."""
-    parts = result.answer_in_parts
+    parts, is_synthetic = result.answer_in_parts, result.is_synthetic
     paths = {"report": str(result.report_path), "study": str(result.path)}
     if as_json:
         found = {"answer": parts.headline, "details": list(parts.details)}
-        print_json({**found, **paths})
+        print_json({**found, "is_synthetic": is_synthetic, **paths})
         return
-    typer.echo(result.answer)
+    if is_synthetic:
+        typer.echo("SYNTHETIC people: no number here describes real patients.\n")
+    if parts.caution:
+        typer.echo(f"Caution: {parts.caution}\n")
+    typer.echo(f"{parts.result}\n")
+    for sentence in parts.details:
+        typer.echo(f"- {sentence}")
+    typer.echo()
     typer.echo(f"Report: {paths['report']}")
     typer.echo(f"Study:  {paths['study']}")
 
