@@ -104,8 +104,12 @@ def estimator_label(estimator: str) -> str:
 def covariate_label(covariate: str, *, limit: int = 40) -> str:
     """Return the words for a covariate: `hippocampus_mm3` is `Hippocampus, mm³`.
 
-    The share with a diagnosis, `diagnosis=MCI` or `diagnosis MCI`, is called by the diagnosis.
+    The share with a diagnosis, `diagnosis=MCI` or `diagnosis MCI`, is called by the diagnosis, and
+    a level that names its category, `site site-03`, by the level.
     """
+    category, _, level = covariate.partition(" ")
+    if level.casefold().startswith(category.casefold()):
+        covariate = level
     covariate = covariate.removeprefix("diagnosis=").removeprefix("diagnosis ")
     words = _sentence_case(covariate.removesuffix("_mm3"))
     unit = ", mm³" if covariate.endswith("_mm3") else ""

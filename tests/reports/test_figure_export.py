@@ -78,6 +78,8 @@ def test_strategies_and_covariates_have_words() -> None:
     assert strategy_label("my_score") == "My score"
     assert strategy_label("oracle") == "Oracle (unattainable bound)"
     assert covariate_label("hippocampus_mm3") == "Hippocampus, mm³"
+    assert covariate_label("site site-03") == "Site-03"
+    assert covariate_label("diagnosis MCI") == "MCI"
     assert percent(0.125, 1) == "12.5\N{NO-BREAK SPACE}%"
 
 

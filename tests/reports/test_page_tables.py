@@ -76,6 +76,18 @@ def test_strategies_stand_in_the_order_in_which_they_were_asked_for(facts: Study
     assert titles[1:4] == ["Oracle (unattainable bound)", "BrLP", "Random"]
 
 
+def test_categories_too_small_to_be_shown_are_named_in_a_note(facts: StudyFacts) -> None:
+    differences = facts.tables["group_differences"]
+    assert not differences["covariate"].str.startswith("site").any()
+    once = differences.drop_duplicates(["strategy", "fraction_enrolled"])
+    tiny = once.assign(covariate="site site-1", mean_selected=0.01, mean_not_selected=0.01)
+    tables = {**facts.tables, "group_differences": pd.concat([differences, tiny])}
+    section = describe_selection(replace(facts, tables=tables), Privacy(), n_listed=0)
+    table = find_table(section, "Selected and not selected")
+    assert not any("site" in cell.text.lower() for row in table.rows for cell in row)
+    assert "Not shown, since a level of it would count fewer than 5 people: site." in table.note
+
+
 def test_measures_in_subgroups_have_a_line_a_group_and_strategy(facts: StudyFacts) -> None:
     section = describe_prediction(facts, Privacy())
     table = find_table(section, "Measures of prediction in subgroups")

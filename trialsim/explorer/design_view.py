@@ -76,7 +76,7 @@ def design_ui(contents: Contents | None) -> Tag:
               step=0.5),
         ui.input_select("analysis", "Analysis", {name: analysis_label(name) for name in analyses},
                         selected=design.analyses[0] if design.analyses[0] in analyses else None),
-        ui.input_select("strategy", "Choice looked at",
+        ui.input_select("strategy", "Strategy",
                         {name: strategy_label(name) for name in strategies},
                         selected=first[0]),
         _choose_fraction(fractions, first[1]),
@@ -86,6 +86,7 @@ def design_ui(contents: Contents | None) -> Tag:
         _set_price("screening", f"A person screened, {costs.currency}", costs.screening),
         _set_price("participant", f"A person enrolled, {costs.currency}", costs.participant),
     ]  # fmt: skip
+    where = ", from the study's folder" if contents else ""
     return lay_beside(
         "Design",
         controls,
@@ -95,7 +96,7 @@ def design_ui(contents: Contents | None) -> Tag:
         ui.output_ui("choices"),
         *_list_actions(contents),
         ui.output_ui("pinned"),
-        ui.h2(f"The same from elsewhere{', in the folder of the study' if contents else ''}"),
+        ui.h2(f"The same by command or in Python{where}"),
         ui.output_ui("ways"),
     )
 

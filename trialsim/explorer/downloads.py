@@ -115,7 +115,7 @@ def build_page(
     table: pd.DataFrame,
     assumed: AssumedSource | None = None,
 ) -> Page:
-    """Return the state as a page: what is answered, every choice, the same from elsewhere."""
+    """Return the state as a page: what is answered, every choice, the same by command."""
     at = (asked.strategy, asked.fraction_enrolled)
     design, currency = asked.design, asked.costs.currency
     rules = [
@@ -145,7 +145,7 @@ def build_page(
     )
     sections = (
         Section("Every choice", (about, build_table(table, rules, title="Every choice"))),
-        Section("The same from elsewhere", ways),
+        Section("The same by command or in Python", ways),
     )
     facts = (
         ("Slowing", f"{design.slowing:.0%}"),

@@ -36,9 +36,9 @@ def people_ui(contents: Contents) -> Tag:
             selected=strategies[-1],
         ),
         ui.input_slider("selected", "Selected, % of the screened", 1, 100, 25, step=1),
-        ui.input_select("among", "Listed", {"": "Everyone", "yes": "The selected", "no": "Others"}),
+        ui.input_select("among", "Show", {"": "Everyone", "yes": "Selected", "no": "Not selected"}),
         ui.input_text("find", "Show only rows with", placeholder="AD F"),
-        ui.input_select("order", "In the order of", order),
+        ui.input_select("order", "Sort by", order),
         ui.input_checkbox("ascending", "Smallest first"),
     ]
     return lay_beside(

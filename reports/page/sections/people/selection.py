@@ -35,7 +35,6 @@ _SETTINGS = (
 )
 _MOST_FRACTIONS: Final = 12
 """Rows of a table of fractions; more of them are shown in even steps."""
-_OF_GROUPS: Final = ("mean_selected", "mean_not_selected", "standardized_difference")
 _FAILED: Final = ("n_failed", "n_failed_alone", "n_missing")
 
 
@@ -201,10 +200,11 @@ def _differences(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     if facts.has("selections"):
         counts = facts.ask(queries.SELECTED_COUNTS, "selections")
         hidden = find_small_levels(rows, counts, privacy)
-        rows = rows.assign(**{name: rows[name].mask(hidden) for name in _OF_GROUPS})
         if hidden.any():
             least = tally(privacy.least, "people")
-            note = f"A dash: shares of a category that would count fewer than {least}."
+            named = ", ".join(rows.loc[hidden, "covariate"].str.partition(" ")[0].unique())
+            note = f"Not shown, since a level of it would count fewer than {least}: {named}."
+        rows = rows[~hidden]
     sources = facts.sources("group_differences")
     rules = [
         words("covariate", "Covariate", covariate_label),
