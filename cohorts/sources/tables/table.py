@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from cohorts.errors import CohortError
+from cohorts.images import IMAGE_SUFFIXES
 from cohorts.sources.columns import (
     list_superseded,
     list_volume_columns,
@@ -61,6 +62,11 @@ def _read_numbered(path: Path) -> pd.DataFrame:
     if not path.is_file():
         fault = "is no file" if path.exists() else "does not exist"
         raise CohortError(f"{path} {fault}: give the path of a table.")
+    if path.name.lower().endswith(IMAGE_SUFFIXES):
+        raise CohortError(
+            f"{path.name} is one scan, not a cohort: give a BIDS dataset, or a table whose column "
+            "`image_path` names the scans; `trialsim model check-scan` judges one scan."
+        )
     if path.suffix.lower() not in TABLE_SUFFIXES:
         raise CohortError(
             f"{path.name} must be a table that ends in {', '.join(TABLE_SUFFIXES)}, "

@@ -315,3 +315,10 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         load_cohort(write_rows(tmp_path / "people.csv", change(good_rows())))
     named = {row for row in (2, 4, 6) if any(f"row {row}," in p for p in caught.value.problems)}
     assert named == {2, 4, 6}
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "Scan.MGZ"])
+def test_a_scan_in_place_of_a_cohort_is_named_as_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(CohortError, match=f"{name} is one scan, not a cohort: .*check-scan"):
+        load_cohort(tmp_path / name)
