@@ -19,6 +19,8 @@ from trialsim.cli.app import app
 
 # nobody reads the pages
 pytestmark = pytest.mark.usefixtures("_unreported")
+FIRST = "SYNTHETIC people: no number here describes real patients.\n\nCaution: "
+
 PROTOCOL = """
 [study]
 output = "results"
@@ -159,7 +161,7 @@ score_correlation = { baseline_volume = 0.3 }
 def ask_assumed(folder: Path) -> pd.DataFrame:
     code, answer, problems = run(folder, training="", outcomes=ASSUMED)
     assert code == 0, problems
-    assert answer.startswith("Outcomes are assumed, from numbers that the protocol states")
+    assert answer.startswith(f"{FIRST}Outcomes are assumed, from numbers that the protocol states")
     with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
         return study.read("sample_sizes")
 
@@ -268,7 +270,7 @@ def test_predictions_without_an_archive_are_an_assumption(folder: Path) -> None:
     stated = "[design.calibration]\nslope = 0.5"
     code, answer, problems = ask_predictions(folder, stated)
     assert code == 0, problems
-    assert answer.startswith("Outcomes are predicted for the people who were only screened")
+    assert answer.startswith(f"{FIRST}Outcomes are predicted for the people who were only screened")
     assert "how far predictions err was assumed, not measured" in answer
     with Study.open(folder / "results" / "study.duckdb", read_only=True) as study:
         config = json.loads(study.runs().set_index("run_id").loc[
