@@ -123,6 +123,13 @@ class Drawing:
             decoded, scan=person.scan.image, reconstruction=person.reconstruction
         )
 
+    def find_shown_change(self, person: Person, shown: Tensor) -> Tensor:
+        """Return what shown scans change of the person's scan, (B, channels, *shape)."""
+        # what the autoencoder loses is no change where decoded latents are shown as they are
+        is_decoded = self.model.config.decoding == "latent"
+        start = person.reconstruction.clamp(0, 1) if is_decoded else person.scan.image
+        return shown - start
+
     def measure(self, decoded: Tensor, names: Sequence[str]) -> list[Volumes]:
         """Return the volumes in decoded latents, within the memory for scans."""
         segmenter = self.segmenter

@@ -223,13 +223,14 @@ class PredictionJob:
                 for target, volumes in zip(targets, predicted, strict=True)
             ]
         if self.drawing.renders:
+            shown = self.drawing.render(person, decoded)
             sds = [
-                target.draws.compute_voxel_sd(
-                    one - baseline, find_change_error(self.model, target, own)
+                target.draws.compute_voxel_sd(change, find_change_error(self.model, target, own))
+                for target, change, own in zip(
+                    targets, self.drawing.find_shown_change(person, shown), rows, strict=True
                 )
-                for target, one, own in zip(targets, decoded, rows, strict=True)
             ]
-            self._show(targets, list(self.drawing.render(person, decoded)), sds, baseline)
+            self._show(targets, list(shown), sds, baseline)
         every_row = [row for own in rows for row in own]
         content = {"rows": _without_nan(every_row), "check": self._check(person, warnings)}
         self.archive.write(name, content, basis)

@@ -11,12 +11,16 @@ from typing import Final
 
 import pandas as pd
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from brlp_models.errors import ModelError
 
 _LARGEST_SD: Final = 0.5
 """That intensities from 0 to 1 can have: half are 0 and half are 1."""
+
+_MISPLACED: Final = 1.0
+"""How far a predicted change is from its place, in voxels: sd of a Gaussian."""
 
 
 @dataclass
@@ -69,7 +73,7 @@ class DrawSummary:
         Parameters
         ----------
         change
-            The decoded mean latent minus the decoded starting latent (channels, *shape).
+            What the predicted scan changes of the starting scan (channels, *shape).
         change_error
             The sd of what every draw gets wrong alike, as a share of the change: 0 leaves the sd
             over draws.
@@ -77,11 +81,17 @@ class DrawSummary:
         Returns
         -------
         Tensor
-            Same shape: sqrt(draws^2 + (change_error x change)^2), since who changes more than is
-            predicted changes more wherever a change is predicted; at most what intensities from 0
-            to 1 can have.
+            Same shape: sqrt(draws^2 + change_error^2 (change^2 + near^2)), since who changes more
+            than is predicted changes more wherever a change is predicted, and near there, `near`
+            being the size of the change averaged over about a voxel around: a change is off in
+            place as it is in amount. At most what intensities from 0 to 1 can have.
         """
-        return torch.hypot(self.scans.sd, change_error * change).clamp(max=_LARGEST_SD)
+        size = change.abs()
+        # each channel by itself
+        sigma = (0.0, *([_MISPLACED] * (change.ndim - 1)))
+        near = torch.from_numpy(gaussian_filter(size.numpy(), sigma))
+        common = change_error * torch.hypot(size, near)
+        return torch.hypot(self.scans.sd, common).clamp(max=_LARGEST_SD)
 
     def compute_volume_sd(self) -> dict[str, float]:
         """Return the sd over draws (ddof 1) of each region's volume; NaN for one draw."""

@@ -47,5 +47,32 @@ def test_no_voxel_varies_more_than_intensities_can() -> None:
     summary = DrawSummary()
     summary.scans.add(torch.tensor([[0.2, 0.4, 0.2, 0.2], [0.4, 0.6, 0.4, 0.4]]))
     # hardly any change of the endpoint is predicted: its error is many times as large
-    sd = summary.compute_voxel_sd(torch.tensor([0.0, -0.001, 0.2, -40.0]), 100.0)
-    assert torch.allclose(sd, torch.tensor([0.1, 0.02**0.5, 0.5, 0.5]))
+    # (channels, voxels), so far apart that none is near another
+    change = torch.zeros(1, 40)
+    change[0, [10, 20, 30]] = torch.tensor([-0.001, 0.2, -40.0])
+    summary.scans = RunningMoments()
+    summary.scans.add(torch.tensor([0.2, 0.4])[:, None, None].expand(2, 1, 40))
+    sd = summary.compute_voxel_sd(change, 100.0)
+    # a Gaussian of one voxel leaves 0.399 of a voxel in its place
+    near = 0.39894
+    assert torch.allclose(sd[0, 10], torch.tensor(0.1 * (2 + near**2) ** 0.5), rtol=1e-3)
+    assert torch.allclose(sd[0, [0, 20, 30]], torch.tensor([0.1, 0.5, 0.5]))
+
+
+def test_a_change_is_uncertain_in_amount_and_in_place() -> None:
+    summary = DrawSummary()
+    summary.scans.add(torch.full((1, 2, 21, 21, 21), 0.5))
+    # one voxel of the first channel changes
+    change = torch.zeros(2, 21, 21, 21)
+    change[0, 10, 10, 10] = -0.1
+    sd = summary.compute_voxel_sd(change, 0.5)
+    # the Gaussian of one voxel at its center and one voxel off, in three directions
+    center, off = 0.39894, 0.24197
+    assert sd[0, 10, 10, 10] == pytest.approx(0.05 * math.hypot(1, center**3), rel=1e-3)
+    assert sd[0, 10, 11, 10] == pytest.approx(0.05 * center**2 * off, rel=1e-3)
+    assert sd[0, 11, 11, 11] == pytest.approx(0.05 * off**3, rel=1e-3)
+    # far away, and in the other channel, nothing does
+    assert not sd[0, 10, 10, 16:].any()
+    assert not sd[1].any()
+    # whichever way it changes
+    assert torch.equal(summary.compute_voxel_sd(-change, 0.5), sd)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from brlp_models.errors import ModelError
@@ -79,28 +80,39 @@ def test_what_all_draws_get_wrong_widens_the_interval(
     np.testing.assert_allclose(table["raw_volume_sd_mm3"], drawn["raw_volume_sd_mm3"], **ROUNDING)
 
 
-@pytest.mark.parametrize("region", ["hippocampus", "lateral_ventricle"])
-def test_what_all_draws_get_wrong_shows_where_change_is_predicted(
-    predict: Predict, model: BrlpModel, cohort: Cohort, tmp_path: Path, region: str
+@pytest.mark.parametrize(
+    ("region", "decoding"),
+    [("hippocampus", "latent"), ("hippocampus", "difference"), ("lateral_ventricle", "latent")],
+)
+def test_what_all_draws_get_wrong_shows_where_change_is_shown(
+    predict: Predict, model: BrlpModel, cohort: Cohort, region: str, decoding: str
 ) -> None:
     # random networks change voxels far more than volumes: few sds shall reach their bound
-    error = {region: RelativeSd(at_baseline=2e-5, per_year=1e-5, of_change=3e-4)}
-    knowing = replace(model, config=model.config.model_copy(update={"volume_error": error}))
-    seen: dict[str, tuple[PersonAtHorizon, Tensor]] = {}
+    error = {region: RelativeSd(at_baseline=4e-5, per_year=2e-5, of_change=6e-4)}
+    said = {"volume_error": error, "decoding": decoding}
+    knowing = replace(model, config=model.config.model_copy(update=said))
+    seen: dict[str, tuple[PersonAtHorizon, Tensor, Tensor]] = {}
 
-    def see(targets: Sequence[PersonAtHorizon], _: object, sds: Sequence[Tensor]) -> None:
-        seen[targets[0].person.participant_id] = targets[0], sds[0]
+    def see(
+        targets: Sequence[PersonAtHorizon], scans: Sequence[Tensor], sds: Sequence[Tensor]
+    ) -> None:
+        seen[targets[0].person.participant_id] = targets[0], scans[0], sds[0]
 
     rows = predict(only(cohort, ["sub-1"]), model=knowing, on_person=see).predictions
     row = rows.set_index("region").loc["hippocampus"]
-    target, sd = seen["sub-1"]
+    target, scan, sd = seen["sub-1"]
     change = row["volume_mm3"] / row["baseline_volume_mm3"] - 1
     # the endpoint's error over its change; what is known of another region says nothing here
-    sd_of_change = np.sqrt(2e-5**2 + (1e-5 * 2) ** 2 + (3e-4 * change) ** 2)
+    sd_of_change = np.sqrt(4e-5**2 + (2e-5 * 2) ** 2 + (6e-4 * change) ** 2)
     share = sd_of_change / np.hypot(change, sd_of_change)
     share *= region == model.config.endpoint
-    shown = model.decode(target.draws.latents.mean[None])[0] - target.person.reconstruction
-    wrong_alike = share * np.asarray(shown)
+    # a decoded latent is compared with what is decoded of the starting scan, a scan with that
+    person = target.person
+    start = person.reconstruction.clamp(0, 1) if decoding == "latent" else person.scan.image
+    shown = np.abs(np.asarray(scan - start))
+    # in amount, and in place by about a voxel
+    near = np.stack([gaussian_filter(channel, 1.0) for channel in shown])
+    wrong_alike = share * np.hypot(shown, near)
     assert (np.abs(wrong_alike).max() > 0.1) == (region == model.config.endpoint)
     expected = np.hypot(np.asarray(target.draws.scans.sd), wrong_alike)
     assert (expected > 0.5).mean() < 0.1
