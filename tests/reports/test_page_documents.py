@@ -146,7 +146,7 @@ def test_rtf_holds_every_table_with_title_footnote_and_source(page: Page) -> Non
 @pytest.mark.parametrize("report_format", list(ReportFormat))
 def test_what_is_not_settled_stands_apart_before_the_result(report_format: ReportFormat) -> None:
     answer = Answer("Not known. Enrolling half.", caution="Not known.")
-    page = Page("Study", answer, (), (), is_synthetic=False)
+    page = Page("Study", answer, (), (), is_synthetic=False, written=MOMENT)
     content = render_page(page, report_format, figures="")
     match report_format:
         case ReportFormat.JSON:
