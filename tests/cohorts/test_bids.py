@@ -165,7 +165,10 @@ BAD_IMAGES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "truncated": (lambda image, _: truncate(image), "cannot be read, it may be truncated"),
     "not gzip": (lambda image, _: image.write_bytes(b"abc"), "cannot be read"),
     "no header": (lambda image, _: image.write_bytes(gzip.compress(b"abc")), "cannot be read"),
-    "4-D": (lambda image, _: save(image, np.stack([SCAN, SCAN], -1)), r"\(24, 24, 24, 2\), such as a time series, a 3-D"),
+    "4-D": (
+        lambda image, _: save(image, np.stack([SCAN, SCAN], -1)),
+        r"\(24, 24, 24, 2\), such as a time series, a 3-D",
+    ),
     "2-D": (lambda image, _: save(image, SCAN[:, :, :1]), r"\(24, 24, 1\), a 3-D image"),
     "constant": (lambda image, _: save(image, SCAN * 0), "every voxel is 0, a scan is expected"),
     "NaN": (lambda image, _: save(image, change(SCAN, 3, np.nan)), "576 voxels that are NaN"),
