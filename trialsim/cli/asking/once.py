@@ -1,17 +1,20 @@
 """What is typed and would be lost without a word: of two values the first, and an empty path."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Commands(typer.Typer):
     """Commands that refuse an option which is given again, unless it is one of several values."""
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Function], Function]:
         """Return what makes a function one of the commands."""
         return super().command(name, cls=OneOfEach, **settings)
 
