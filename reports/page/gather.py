@@ -90,8 +90,7 @@ class StudyFacts:
 
     def config(self, run_id: str) -> dict[str, Any]:
         """Return the resolved configuration of a run."""
-        text = self.runs.loc[self.runs["run_id"] == run_id, "config"].iloc[0]
-        return dict(json.loads(str(text)))
+        return _read_config(self.runs, run_id)
 
     def describe(self, table: str) -> StudyDescription:
         """Return what was asked of the run that wrote `table`, resolved; all None without one."""
@@ -131,15 +130,32 @@ class StudyFacts:
     @property
     def is_synthetic(self) -> bool:
         """Whether any person in the study is simulated."""
-        configs = map(self.config, sorted(set(self.written.values())))
-        marked = any(config.get("is_synthetic") is True for config in configs)
-        rates = self.tables.get("capture_rates", pd.DataFrame({"truth": []}))
-        return marked or bool((rates["truth"] == "latent").any())
+        return _is_synthetic(self.runs, self.written, self.tables.get("capture_rates"))
 
     @cached_property
     def stale(self) -> dict[str, str]:
         """One sentence for each table that is older than what it is made from."""
         return describe_stale_tables(self.runs, self.written)
+
+
+def holds_synthetic(study: Study) -> bool:
+    """Say whether any person in a study is simulated, without reading what the page needs."""
+    with study.snapshot():
+        rates = study.read("capture_rates") if study.has("capture_rates") else None
+        return _is_synthetic(study.runs(), study.writers(), rates)
+
+
+def _is_synthetic(
+    runs: pd.DataFrame, written: Mapping[str, str], rates: pd.DataFrame | None
+) -> bool:
+    configs = (_read_config(runs, run_id) for run_id in set(written.values()))
+    marked = any(config.get("is_synthetic") is True for config in configs)
+    return marked or (rates is not None and bool((rates["truth"] == "latent").any()))
+
+
+def _read_config(runs: pd.DataFrame, run_id: str) -> dict[str, Any]:
+    text = runs.loc[runs["run_id"] == run_id, "config"].iloc[0]
+    return dict(json.loads(str(text)))
 
 
 def gather_study(study: Study) -> StudyFacts:

@@ -98,6 +98,7 @@ def test_a_trial_of_simulated_people_is_called_that(trial: Path, is_synthetic: b
     study = trial.parent / "study.duckdb"
     done = CliRunner().invoke(app, ["analyze", str(trial), "--study", str(study)])
     assert done.exit_code == 0, done.output
+    assert ("SYNTHETIC trial: no number here" in done.stderr) is is_synthetic
     with Study.open(study, read_only=True) as opened:
         assert gather_study(opened).is_synthetic is is_synthetic
 

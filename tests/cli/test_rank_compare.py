@@ -92,6 +92,23 @@ def test_rank_writes_scores_selections_and_who_is_left_out(folder: Path) -> None
     assert (folder / "out" / "group_differences_30_percent.png").exists()
 
 
+@pytest.mark.parametrize("is_synthetic", [True, False])
+def test_simulated_people_are_called_that_before_any_number(
+    folder: Path, is_synthetic: bool
+) -> None:
+    cohort = Cohort.read(folder / "cohort")
+    replace(cohort, is_synthetic=is_synthetic).write(folder / "cohort")
+    mark = "SYNTHETIC people: no number here describes real patients."
+    for command in ("rank", "compare"):
+        code, out, _ = run(folder, command, "--strategies", NAMES)
+        assert code == 0
+        assert out.startswith(mark) == is_synthetic
+        # JSON is all that stands on stdout
+        code, out, told = run(folder, command, "--strategies", NAMES, "--json")
+        json.loads(out)
+        assert (mark in told) == is_synthetic
+
+
 def test_rank_tells_which_volume_no_model_reads(folder: Path) -> None:
     cohort = Cohort.read(folder / "cohort")
     lacking = cohort.volumes["participant_id"] < "sub-020"

@@ -14,7 +14,7 @@ from cohorts.entrances import entrance
 from reports.errors import ReportError
 from reports.page.content import Answer, Page
 from reports.page.file_formats import ReportFormat
-from reports.page.gather import gather_study
+from reports.page.gather import gather_study, holds_synthetic
 from reports.page.privacy import Privacy
 from reports.store.study import Study
 from trialsim.study.protocol import Protocol, build_protocol
@@ -73,7 +73,7 @@ class StudyResult:
     @property
     def is_synthetic(self) -> bool:
         """Whether any person in the study is simulated."""
-        return gather_study(self.study).is_synthetic
+        return holds_synthetic(self.study)
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table of the study, with the columns of `cohorts.schema`.

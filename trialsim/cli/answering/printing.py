@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from trialsim.study.planning import StudyPlan
     from trialsim.study.result import StudyResult
 
+SYNTHETIC: Final = "SYNTHETIC people: no number here describes real patients."
+
 _MOST_ON_TERMINAL: Final = 60
 """Rows of a table that a terminal shows: about a screen."""
 
@@ -100,7 +102,7 @@ def print_answer(result: "StudyResult", *, as_json: bool = False) -> None:
         print_json({**found, "is_synthetic": is_synthetic, **paths})
         return
     if is_synthetic:
-        typer.echo("SYNTHETIC people: no number here describes real patients.\n")
+        typer.echo(f"{SYNTHETIC}\n")
     if parts.caution:
         typer.echo(f"Caution: {parts.caution}\n")
     typer.echo(f"{parts.result}\n")

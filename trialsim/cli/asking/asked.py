@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from trialsim.study.result import StudyResult
 
@@ -36,9 +38,14 @@ class Asked:
     further: Mapping[str, Any]
 
     def answer(self, verb: str) -> "StudyResult":
-        """Make the study as far as `verb` goes."""
+        """Make the study as far as `verb` goes, and say first if its people are simulated."""
+        from trialsim.cli.answering.printing import SYNTHETIC
         from trialsim.cli.answering.progress import show_progress
         from trialsim.study.making import answer
 
         with show_progress(quiet=self.quiet) as listener:
-            return answer(verb, self.study, self.stated, settings=self.settings, listener=listener)
+            found = answer(verb, self.study, self.stated, settings=self.settings, listener=listener)
+        if found.is_synthetic:
+            # JSON is for programs, which read nothing else on stdout
+            typer.echo(SYNTHETIC, err=self.as_json)
+        return found

@@ -90,7 +90,9 @@ def analyze_trial(
     if output is not None:
         for name, table in analysis.tables.items():
             write_table(table, output / f"{name}.csv")
-    return analysis, said
+    # a report of the study says so itself
+    mark = ["SYNTHETIC trial: no number here describes real patients."]
+    return analysis, [*(mark if _is_synthetic(trial) else []), *said]
 
 
 def check_trial(trial: Path, twins: Path | None, reading: Mapping[str, Any]) -> list[pd.DataFrame]:
