@@ -33,7 +33,7 @@ QUESTION = {
     "simulation.n_simulations": 100,
     "simulation.n_bootstrap": 2,
 }
-RANK = "--strategies random,baseline_volume,regression --train-on archive"
+RANK = "--strategies random,baseline_volume,regression"
 POWER = (
     "--visits-months 0,12,24 --slowing 0.3 --analyses ancova --sample-sizes 60,120 "
     "--n-simulations 100 --n-bootstrap 2"
@@ -57,7 +57,9 @@ def command(line: str) -> str:
     return result.stderr
 
 
-def ask_by_commands(study: Path, rank: str = "", compare: str = "", power: str = "") -> Study:
+def ask_by_commands(
+    study: Path, rank: str = "--train-on archive", compare: str = "", power: str = ""
+) -> Study:
     where = f"--study {study}"
     command(f"rank screened {where} {RANK} {rank}")
     command(f"compare screened {where} --strategies random,baseline_volume,regression {compare}")
