@@ -58,6 +58,23 @@ def test_every_error_is_a_sentence(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("typed", [["--help"], ["rank", "--help"]])
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [(KeyboardInterrupt(), 130, "Interrupted"), (OSError(28, "No space left"), 1, "No space left")],
+)
+def test_an_error_while_help_is_shown_is_a_sentence(
+    typed: list[str], error: BaseException, code: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("typer.rich_utils.rich_format_help", fail)
+    result = RUNNER.invoke(app, typed)
+    assert result.exit_code == code
+    assert words in result.stderr
+
+
 START = """\
 import runpy, sys
 class Interrupting:

@@ -8,6 +8,8 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os.path import expanduser
 from typing import Any
 
@@ -83,6 +85,11 @@ class ErrorReportingGroup(TyperGroup):
     refuses a home that nobody has.
     """
 
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Read what was typed; `--version` and `--help` are answered here."""
+        with _ending(debug=False):
+            return super().make_context(*args, **settings)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command, and the rest."""
         typed = [_expand_home(argument) for argument in args]
@@ -92,16 +99,22 @@ class ErrorReportingGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
-        try:
+        with _ending(debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
-        except typer.Abort:
+
+
+@contextmanager
+def _ending(*, debug: bool) -> Iterator[None]:
+    try:
+        yield
+    except typer.Abort:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        # those of Typer: the end of a command, or a mistake in its options
+        if hasattr(error, "exit_code"):
+            point_to_place(error)
             raise
-        except (Exception, KeyboardInterrupt) as error:
-            # those of Typer: the end of a command, or a mistake in its options
-            if hasattr(error, "exit_code"):
-                point_to_place(error)
-                raise
-            raise typer.Exit(end_command(error, debug=bool(ctx.params.get("debug")))) from error
+        raise typer.Exit(end_command(error, debug=debug)) from error
 
 
 def _expand_home(argument: str) -> str:
