@@ -10,13 +10,14 @@ from cohorts.identifiers import LONGEST, PLAIN
 from cohorts.keys import has_repeated
 
 ALIKE: Final = (
-    "only in upper or lower case, spaces, how a number is written (007, 7.0, 1E5) or how letters "
-    "are coded"
+    "only in upper or lower case, spaces, how a number is written (007, 7.0, 1E+05) or how "
+    "letters are coded"
 )
 """How the names differ that `find_alike` finds."""
 
-_WRITTEN: Final = r"(\d+)\.0+|(\d+(?:\.\d+)?e\+?\d{1,2})"
-"""A whole number as a spreadsheet or a script may have written it; `1.1` and `1.10` are names."""
+_WRITTEN: Final = r"(\d+)\.0+|(\d+(?:\.\d+)?e\+\d{1,2})"
+"""A whole number as a spreadsheet or a script may have written it; `1.1` and `1.10` are names, and
+so are `1E2` and `10E1`: programs write the plus, codes of a site and a letter have none."""
 
 _EXACT: Final = Context(prec=LONGEST)
 
@@ -35,6 +36,8 @@ def find_alike(names: pd.Series) -> pd.Series:
     ['s1', 'S1', '7', '007']
     >>> find_alike(pd.Series(["7.0", "7", "1.00E+05", "100000", "1.1", "1.10"])).tolist()
     ['7.0', '7', '1.00E+05', '100000']
+    >>> find_alike(pd.Series(["1E2", "10E1", "100", "00e1", "00e2"])).tolist()
+    []
     """
     plain = names.str.lower()
     written = plain[plain.str.fullmatch(_WRITTEN)]
