@@ -162,12 +162,15 @@ def _tell_odd_length(records: Records, months: pd.Series, column: str) -> None:
     """Note a follow-up that is as long as one whose times are in another unit would be."""
     last = months.groupby(records.frame["participant_id"]).max()
     usual = last[last > 0].median()
-    if pd.isna(usual) or SHORT_MONTHS <= usual <= LONG_MONTHS:
+    units = [
+        unit
+        for unit, factor in MONTHS_IN.items()
+        if SHORT_MONTHS <= usual * factor / MONTHS_IN[column] <= LONG_MONTHS
+    ]
+    if not units or column in units:
         return
     name = records.get_source_name(column)
-    others = " or ".join(
-        f"--map {quote(f'{name}={other}')}" for other in MONTHS_IN if other != column
-    )
+    others = " or ".join(f"--map {quote(f'{name}={unit}')}" for unit in units)
     length = (
         f"at most {usual:.1f} months"
         if usual < SHORT_MONTHS

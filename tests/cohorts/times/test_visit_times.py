@@ -54,9 +54,20 @@ def test_dates_of_mixed_time_zones_count_days(tmp_path: Path) -> None:
             2,
             "at most 2.0 months: if months is in another unit, say so with --map mo",
         ),
-        ("months", 365, "at least 30 years: if months is in another unit"),
-        ("years_bl", 24, "say so with --map years_bl=days_from_baseline or --map years_bl=months_"),
-        ("days_from_baseline", 24, "at most 0.8 months"),
+        (
+            "months",
+            365,
+            "at least 30 years: if months is in another unit, say so with --map months=da",
+        ),
+        ("years_bl", 24, "say so with --map years_bl=months_from_baseline."),
+        (
+            "years_bl",
+            49,
+            "at least 49 years: if years_bl is in another unit, say so with --map years_b",
+        ),
+        ("days_from_baseline", 24, "at most 0.8 months: if days_from_baseline is in another unit"),
+        ("days_from_baseline", 24, "so with --map days_from_baseline=months_from_baseline."),
+        ("months", 0.3, None),
         ("months", 6, None),
         ("months", 180, None),
         ("months", 0, None),
@@ -77,7 +88,7 @@ def test_a_column_with_a_space_is_named_as_a_shell_takes_it(tmp_path: Path) -> N
     path = tmp_path / "p.csv"
     path.write_text("subject,sex,dx,age_bl,Visit no\na,F,CN,70,0\na,F,CN,70,2\n")
     notes = load_cohort(path, column_map={"Visit no": "months_from_baseline"}).notes
-    assert any("--map 'Visit no=days_from_baseline'" in note for note in notes)
+    assert any("--map 'Visit no=years_from_baseline'" in note for note in notes)
 
 
 def test_names_tell_the_time_where_ages_do_not(tmp_path: Path) -> None:
