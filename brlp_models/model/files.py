@@ -19,10 +19,14 @@ BUNDLED = ("mini",)
 
 def find_model_folder(source: str | Path) -> Path:
     """Return the folder of a bundled model's name or of a path."""
+    names = ", ".join(BUNDLED)
+    if source == "":
+        raise ModelError(
+            f"No model was named: give a folder of one, or a bundled one's name ({names})."
+        )
     bundled = Path(__file__).parents[1] / str(source)
     folder = bundled if str(source) in BUNDLED else Path(source)
     if not (folder / CONFIG).is_file():
-        names = ", ".join(BUNDLED)
         raise ModelError(f"{folder} is no model folder (no {CONFIG}); the bundled ones: {names}.")
     return folder
 

@@ -108,6 +108,15 @@ def test_an_option_is_given_once(
     assert "argument --participant_label: given again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["", "out"], ["data", ""], ["data", "out", "--protocol="]])
+def test_an_empty_path_is_not_the_working_folder(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*words[:2], "group", *words[2:]])
+    assert "got nothing, a path is expected" in capsys.readouterr().err
+
+
 def test_the_citation_alone(call: Callable[..., int], tmp_path: Path) -> None:
     assert call("participant", "--boilerplate-only") == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["logs"]

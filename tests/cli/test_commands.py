@@ -108,6 +108,8 @@ def test_an_option_that_came_again_is_refused_in_a_sentence(typed: str) -> None:
         ["rank", "people", "--study="],
         ["analyze", "t.csv", "--out", ""],
         ["--log-file", "", "doctor"],
+        ["model", "baseline-scores", "image_regression", "people", "", "--out", "scores.csv"],
+        ["evaluate", "people", "--baselines", "image_regression", "--baselines", ""],
     ],
 )
 def test_an_empty_path_is_not_the_working_folder(
@@ -117,6 +119,27 @@ def test_an_empty_path_is_not_the_working_folder(
     done = CliRunner().invoke(app, typed, terminal_width=300)
     assert done.exit_code == 2
     assert "got nothing, a path is expected" in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["rank", "--set", "cohort.path="], "cohort.path: give a path"),
+        (["rank", "--set", 'cohort.path=""'], "cohort.path: give a path"),
+        (["rank", "people", "--set", "selection.scores="], "selection.scores: give a path"),
+        (["predict", "people", "--model", ""], "prediction.model: give a bundled one's name"),
+        (["predict", "people", "--context-from="], "prediction.context_from: give a bundled"),
+        (["model", "info", ""], "No model was named"),
+    ],
+)
+def test_an_empty_path_of_a_setting_is_not_the_working_folder(
+    typed: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, typed)
+    assert done.exit_code == 1
+    assert told in done.stderr
     assert not [*tmp_path.iterdir()]
 
 

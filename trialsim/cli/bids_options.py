@@ -31,19 +31,25 @@ class _StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def _read_path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("got nothing, a path is expected.")
+    return Path(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser("trialsim-bids", description=_DESCRIPTION)
     parser.register("action", None, _StoreOnce)
     add = parser.add_argument
-    add("bids_dir", type=Path, help="the BIDS dataset")
-    add("output_dir", type=Path, help="the derivative dataset to write, shared by all calls")
+    add("bids_dir", type=_read_path, help="the BIDS dataset")
+    add("output_dir", type=_read_path, help="the derivative dataset to write, shared by all calls")
     add("analysis_level", choices=["participant", "group"])
     add(
         "--participant-label", "--participant_label", nargs="+", default=[], metavar="LABEL",
         help="people to predict, with or without sub-; everyone when left out",
     )  # fmt: skip
-    add("--protocol", type=Path, help="a protocol that states cohort, prediction and design")
+    add("--protocol", type=_read_path, help="a protocol that states cohort, prediction and design")
     add("--model", help="mini, or the path of a model folder")
     add(
         "--context-from", help="image_regression, or a baseline's folder: tells the model's context"
@@ -55,12 +61,17 @@ def build_parser() -> argparse.ArgumentParser:
     add("--diagnosis", help="everyone's (CN, MCI, AD, or another word), for data without one")
     add("--pipeline", help="the folder under derivatives/ that gives segmentations and volumes")
     add("--profile", help="how the tables are written: adni-bids, clinica ..., or a TOML file")
-    add("--bids-filter-file", type=Path, help="JSON of entities for t1w and dseg")
+    add("--bids-filter-file", type=_read_path, help="JSON of entities for t1w and dseg")
     add("--device", help="cpu, cuda, cuda:1 ...")
     add("--mem-gb", "--mem_gb", type=float, help="memory of a GPU for activations, GB")
     add("--nprocs", type=int, help="processes, each for other people")
     add("--omp-nthreads", type=int, help="threads of each; they change the last digits")
-    add("-w", "--work-dir", type=Path, help="preprocessed scans go here; by default output_dir")
+    add(
+        "-w",
+        "--work-dir",
+        type=_read_path,
+        help="preprocessed scans go here; by default output_dir",
+    )
     add(
         "--skip-bids-validation", action="store_true",
         help="taken for the sake of job scripts; what is read is always checked",

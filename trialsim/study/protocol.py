@@ -45,8 +45,14 @@ def expand_home(path: Path) -> Path:
         raise DesignError(f"{path}: there is no home folder {path.parts[0]}.") from error
 
 
-def _refuse_empty(value: str) -> str:
+def _refuse_no_path(value: object) -> object:
     # an empty path is the working directory, which nobody means who writes nothing
+    if value == "":
+        raise ValueError("give a path")
+    return value
+
+
+def _refuse_empty(value: str) -> str:
     if not value.strip():
         raise ValueError("give a bundled one's name or the path of a folder")
     return value
@@ -56,7 +62,7 @@ def _take_out(value: object) -> object:
     return None if value == "none" else value
 
 
-UserPath = Annotated[Path, AfterValidator(expand_home)]
+UserPath = Annotated[Path, BeforeValidator(_refuse_no_path), AfterValidator(expand_home)]
 FolderOrName = Annotated[str, AfterValidator(_refuse_empty)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Months = Annotated[float, Field(gt=0, le=defaults.LAST_MONTH)]

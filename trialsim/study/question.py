@@ -359,6 +359,8 @@ def anchor(protocol: Protocol, folder: Path) -> Protocol:
 
 
 def _anchor_value(key: str, value: Any, folder: Path) -> Any:
+    if value == "":
+        return value  # refused where the protocol is built
     if key in PATHS and isinstance(value, str | Path):
         return Path(os.path.abspath(folder / expand_home(Path(value))))
     if key in _NAMES_OR_PATHS and value is not None:

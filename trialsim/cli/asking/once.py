@@ -52,8 +52,7 @@ def refuse_unclear(command: Any, context: Any, typed: list[str]) -> None:
         return
     values, _, order = command.make_parser(context).parse_args(typed)
     for one, n in Counter(order).items():
-        is_empty = values[one.name] == "" and isinstance(context.params.get(one.name), Path)
-        if is_empty:
+        if _has_empty_path(values[one.name], context.params.get(one.name)):
             raise typer.BadParameter("got nothing, a path is expected.", ctx=context, param=one)
         # an argument comes once
         if n > 1 and not (one.multiple or (one.is_flag and not one.secondary_opts)):
@@ -62,3 +61,9 @@ def refuse_unclear(command: Any, context: Any, typed: list[str]) -> None:
                 ctx=context,
                 param=one,
             )
+
+
+def _has_empty_path(typed: Any, read: Any) -> bool:
+    if isinstance(read, list | tuple):
+        return any(map(_has_empty_path, typed, read))
+    return typed == "" and isinstance(read, Path)
