@@ -80,6 +80,8 @@ def test_checks_of_a_blinded_trial_and_no_effect(trial: Path) -> None:
     checked = CliRunner().invoke(app, ["analyze", str(trial), "--checks"])
     assert checked.exit_code == 0, checked.output
     assert "hippocampus at baseline" in checked.stdout
+    as_json = CliRunner().invoke(app, ["analyze", str(trial), "--checks", "--json"])
+    assert json.loads(as_json.stdout).keys() == {"missing", "baseline"}
 
 
 def test_output_holds_every_table(trial: Path, tmp_path: Path) -> None:

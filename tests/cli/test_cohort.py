@@ -31,6 +31,12 @@ def test_validate_says_that_data_are_sound(people: Path) -> None:
     assert "people: sound. 6 people, 12 visits, 36 volumes" in done.stdout
 
 
+def test_the_reading_is_json_where_json_is_asked_for(people: Path) -> None:
+    typed = ["cohort", "validate", str(people), "--show-reading", "--json"]
+    read = json.loads(runner.invoke(app, typed).stdout)
+    assert {"column", "read_as"} <= read[0].keys()
+
+
 def test_validate_tells_every_problem_and_exits_with_1(people: Path) -> None:
     people.write_text(people.read_text().replace("p1,ses-1,62,M", "p1,ses-1,62,X"))
     people.write_text(people.read_text().replace("p2,ses-2,64", "p2,ses-2,-4"))

@@ -1,5 +1,6 @@
 """The commands under `trialsim cohort`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,8 @@ def validate(
         bool,
         typer.Option(
             "--show-reading",
-            help="Print what each column was understood as, beside the first visits as read.",
+            help="Print what each column was understood as, beside the first visits as read; with "
+            "--json alone.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -50,9 +52,10 @@ def validate(
 
     Example: trialsim cohort validate people.csv --map AGE=age_years --sex-coding 1=M,2=F
     """
-    shown = print_table if show_reading else None
+    shown = partial(print_table, as_json=as_json) if show_reading else None
     found = load_source(source, reading, quiet=quiet, on_reading=shown)
-    print_summary(found, as_json=as_json)
+    if not (show_reading and as_json):
+        print_summary(found, as_json=as_json)
 
 
 @app.command("import")

@@ -74,7 +74,7 @@ def analyze(
 
     Example: trialsim analyze trial.csv --endpoint hippocampus --twins twins.csv
     """
-    from trialsim.cli.answering.printing import print_table
+    from trialsim.cli.answering.printing import print_table, print_tables
     from trialsim.study.trials.analysis import analyze_trial, check_trial
 
     reading: dict[str, Any] = {
@@ -93,8 +93,12 @@ def analyze(
         refuse_typed(
             context, *analyzing, reason="--checks analyzes and keeps nothing; leave it out"
         )
-        for table in check_trial(trial, twins, reading):
-            print_table(table, as_json=as_json)
+        found = check_trial(trial, twins, reading)
+        if as_json:
+            print_tables(found)
+            return
+        for table in found.values():
+            print_table(table)
         return
     analysis, notes = analyze_trial(
         trial,

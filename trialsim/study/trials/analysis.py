@@ -95,8 +95,10 @@ def analyze_trial(
     return analysis, [*(mark if _is_synthetic(trial) else []), *said]
 
 
-def check_trial(trial: Path, twins: Path | None, reading: Mapping[str, Any]) -> list[pd.DataFrame]:
-    """Return what is missing at each visit, and how the arms agree at baseline.
+def check_trial(
+    trial: Path, twins: Path | None, reading: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
+    """Return by name what is missing at each visit, and how the arms agree at baseline.
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def check_trial(trial: Path, twins: Path | None, reading: Mapping[str, Any]) -> 
     """
     read = read_trial(trial, **reading)
     read = read if twins is None else add_twins(read, twins)
-    return [count_missing(read), compare_baseline(read)]
+    return {"missing": count_missing(read), "baseline": compare_baseline(read)}
 
 
 def _analyze_with(
