@@ -105,6 +105,16 @@ def test_a_trial_of_simulated_people_is_called_that(trial: Path, is_synthetic: b
         assert gather_study(opened).is_synthetic is is_synthetic
 
 
+@pytest.mark.parametrize("factor", [1, 20])
+def test_a_year_or_two_in_days_is_told(trial: Path, factor: float) -> None:
+    frame = pd.read_csv(trial)
+    frame["months"] *= factor
+    frame.to_csv(trial, index=False)
+    done = CliRunner().invoke(app, ["analyze", str(trial)])
+    assert done.exit_code == 0, done.output
+    assert ("if months are days, divide them by 30.44" in done.stderr) == (factor > 1)
+
+
 @pytest.mark.parametrize(
     ("column", "factor", "told"),
     [

@@ -13,7 +13,12 @@ from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.tables.waves import find_waves, split_waves
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
-from cohorts.sources.visit_times.times import read_months_of_name
+from cohorts.sources.visit_times.times import (
+    DAYS_PER_MONTH,
+    LONG_MONTHS,
+    MONTHS_PER_YEAR,
+    read_months_of_name,
+)
 from trialsim.defaults import LAST_MONTH
 from trialsim.errors import DesignError
 from trialsim.finished.arms import read_arms
@@ -71,6 +76,12 @@ def read_trial(
     column = _find_outcome(frame, endpoint)
     long = _parse(frame, column)
     planned = _plan_visits(long["months"], visits_months)
+    if planned[-1] > LONG_MONTHS:
+        years = planned[-1] / MONTHS_PER_YEAR
+        notes.append(
+            f"The last visit is at month {planned[-1]:g}, after {years:.0f} years: if months are "
+            f"days, divide them by {DAYS_PER_MONTH:.2f}."
+        )
     late = (long["months"] > planned[-1] + (planned[-1] - planned[-2]) / 2).to_numpy()
     if late.any():
         notes.append(
