@@ -278,6 +278,16 @@ def test_rows_of_one_person_that_differ_are_told(
     load_cohort(dataset)
 
 
+def test_rows_of_one_person_that_write_a_number_otherwise_are_one(dataset: Path) -> None:
+    table = dataset / "participants.tsv"
+    rows = "sub-01\tF\t70\tMCI\nsub-02\tM\t71\tMCI\nsub-01\tF\t70.0\tMCI\n"
+    table.write_text(f"participant_id\tsex\tage\tdiagnosis\n{rows}")
+    load_cohort(dataset)
+    table.write_text(table.read_text().replace("70.0", "70.5"))
+    with pytest.raises(CohortError, match=r"got '70\.5'.*\(--map COLUMN=session_id\), is expected"):
+        load_cohort(dataset)
+
+
 def test_header_that_says_two_orientations_is_told(dataset: Path) -> None:
     image = nib.Nifti1Image(SCAN, AFFINE)
     image.set_sform(AFFINE, 1)

@@ -24,7 +24,7 @@ from cohorts.sources.records import (
 )
 from cohorts.sources.tables.table import read_table_records
 from cohorts.sources.tables.text import read_header, read_text_table
-from cohorts.sources.values import is_missing, parse_text, says_nothing
+from cohorts.sources.values import is_missing, parse_numbers, parse_text, says_nothing
 from cohorts.sources.visit_times.times import read_months_of_name
 
 Row = dict[str, Any]
@@ -149,11 +149,14 @@ class DatasetTables:
     ) -> None:
         """Report a row that differs from an earlier one of the same person and visit."""
         own = {name: value for name, value in _trim(row).items() if name not in _PROVENANCE}
-        differing = [name for name, value in own.items() if before.get(name, value) != value]
+        differing = [
+            name for name, value in own.items() if not _are_one(before.get(name, value), value)
+        ]
         self.people.problems += [
             Problem(
                 f"got {show(own[name])}, where an earlier row of this person has "
-                f"{show(before[name])}; one row a person, or a session_id in each, is expected",
+                f"{show(before[name])}; one row a person, or a session_id in each "
+                "(--map COLUMN=session_id), is expected",
                 person,
                 row[SOURCE_FILE],
                 as_row_number(row[SOURCE_ROW]),
@@ -235,3 +238,9 @@ def _trim(row: Mapping[Hashable, Any]) -> Row:
     if not list_volume_columns(kept):
         kept.pop(VOLUME_SOURCE, None)
     return kept
+
+
+def _are_one(first: Any, second: Any) -> bool:
+    """Return whether two values say the same, as 70 and 70.0 do."""
+    numbers, _ = parse_numbers(pd.Series([first, second]))
+    return bool(first == second or numbers[0] == numbers[1])
