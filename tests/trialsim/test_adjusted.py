@@ -63,6 +63,51 @@ def test_a_small_arm_beside_a_large_one_is_judged_by_its_own_degrees_of_freedom(
         assert np.mean(fit.p_value < 0.05) == pytest.approx(0.05, abs=4 * error)
 
 
+@pytest.mark.parametrize("n_sites", [0, 4])
+def test_a_person_whom_the_line_runs_through_errs_as_the_others_do(n_sites: int) -> None:
+    # one treated person alone, or beside four who are each the only one of a site: the effect is
+    # that person's residual, which is 0 whatever the outcome; the t test of one knows that
+    rng, n_trials, n = np.random.default_rng(20260101), 4000, 21 + n_sites
+    y, arm, site = rng.normal(size=(n_trials, n)), np.zeros(n), np.zeros(n)
+    arm[: 1 + n_sites], site[:n_sites] = 1, 1 + np.arange(n_sites)
+    sites = (site[:, None] == 1 + np.arange(n_sites)).astype(float)
+    robust, model = (
+        fit_adjusted(y, arm, sites, standard_error=kind) for kind in ("robust", "model")
+    )
+    assert robust.se == pytest.approx(model.se)
+    assert robust.df == pytest.approx(19)
+    error = np.sqrt(0.05 * 0.95 / n_trials)
+    assert np.mean(robust.p_value < 0.05) == pytest.approx(0.05, abs=4 * error)
+
+
+def test_augmented_error_knows_of_people_who_are_alone_of_their_site() -> None:
+    rng, n_trials = np.random.default_rng(20260101), 4000
+    arm, site = np.repeat([1.0, 0.0], 20), np.append([1, 2, 3], np.zeros(37))
+    site[20:] = np.repeat([0, 1, 2, 3], 5)
+    sites = (site[:, None] == [1, 2, 3]).astype(float)
+    fit = fit_augmented(rng.normal(size=(n_trials, 40)), arm, sites)
+    error = np.sqrt(0.05 * 0.95 / n_trials)
+    assert np.mean(fit.p_value < 0.05) == pytest.approx(0.05, abs=4 * error)
+    assert fit.se.mean() == pytest.approx(fit.estimate.std(), rel=0.05)
+
+
+@pytest.mark.parametrize("far", [1e2, 1e3, 1e4, 1e5, 1e6])
+def test_degrees_of_freedom_are_right_however_far_off_a_covariate_is(far: float) -> None:
+    rng, arm = np.random.default_rng(20260101), np.repeat([1.0, 0.0], [2, 21])
+    x, y = rng.normal(size=(23, 1)), rng.normal(size=(1, 23))
+    x[0] = far  # leverage of 1 but for about 22 / far^2
+    fit, design = fit_adjusted(y, arm, x), np.column_stack([np.ones(23), arm, x - x.mean()])
+    turn, _ = np.linalg.qr(design)
+    left = np.eye(23) - turn @ turn.T
+    square = np.linalg.pinv(design)[1] ** 2
+    told = np.diag(left) > 1e-6
+    form = left @ np.diag(np.where(told, square, 0) / np.where(told, np.diag(left), 1)) @ left
+    form += square[~told].sum() * left / 20
+    assert fit.se[0] ** 2 == pytest.approx(y[0] @ form @ y[0], rel=1e-6)
+    df = np.trace(form) ** 2 / np.trace(form @ form)
+    assert fit.df[0] == pytest.approx(df, rel=1e-3)
+
+
 def test_interacted_model_is_lins() -> None:
     y, arm, x = simulate()
     fit = fit_adjusted(y, arm, x, n_interacted=2)

@@ -117,3 +117,13 @@ def compute_directly(
     g = np.array(rows)
     p = g @ v @ g.T
     return np.sqrt(((g @ outcome) ** 2).sum()), np.trace(p) ** 2 / np.trace(p @ p)
+
+
+def test_the_clustered_error_of_one_person_is_that_of_the_model() -> None:
+    # one treated person: the residual is 0 whatever the outcome, and a t test has 20 - 1
+    y, arm = np.random.default_rng(20260101).normal(size=(20, 21, 2)), np.arange(21) == 7
+    clustered, model = (
+        fit_mmrm(y, arm, [12.0, 24.0], standard_error=kind) for kind in ("cr2", "model")
+    )
+    assert clustered.se == pytest.approx(model.se)
+    assert clustered.df == pytest.approx(19)

@@ -1,7 +1,7 @@
 """Linear models of one outcome a person, with model-based or robust standard errors."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,9 @@ from trialsim.analysis.result import FitResult, Flags, Floats, build_result
 from trialsim.errors import DesignError
 
 StandardError = Literal["model", "robust"]
+
+_ALL: Final = 1 - 1e-6
+"""Leverage of whom the line runs through: with more, its square leaves no digits to count in."""
 
 
 def fit_adjusted(
@@ -49,7 +52,8 @@ def fit_adjusted(
         "model" assumes one variance for everyone and a right model, "robust" is HC2: without
         covariates it is Welch's error of a difference in means. The model's has n - (number of
         coefficients) degrees of freedom, the robust one Bell & McCaffrey's, which are fewer where
-        few people carry it, such as a small arm beside a large one.
+        few people carry it, such as a small arm beside a large one. Whom the line runs through,
+        such as an arm's only person, the robust one takes to err as the others do.
     workers
         Threads; all cores when None. The result does not depend on it.
 
@@ -123,16 +127,26 @@ class LeastSquares:
     df: Floats
     solvable: Flags
 
+    def compute_variance(self) -> Floats:
+        """Return the variance of errors, (t,), if one (over the weight) holds for everyone."""
+        with np.errstate(all="ignore"):
+            return np.asarray((self.weights * self.residual**2).sum(axis=1) / self.df)
+
     def compute_model_covariance(self) -> Floats:
         """Return the covariance of beta if one variance (over the weight) holds for everyone."""
-        with np.errstate(all="ignore"):
-            variance = (self.weights * self.residual**2).sum(axis=1) / self.df
-        return np.asarray(variance[:, None, None] * self.bread)
+        return np.asarray(self.compute_variance()[:, None, None] * self.bread)
 
     def compute_robust_covariance(self) -> Floats:
-        """Return the HC2 covariance of beta."""
-        square = (self.weights * self.residual) ** 2 * self.compute_scale()
-        meat = self._sum_squares(square)
+        """Return the HC2 covariance of beta.
+
+        Of whom the line runs through the residual tells nothing: their error has the model's
+        variance.
+        """
+        scale = self.compute_scale()
+        told = (self.weights * self.residual) ** 2 * scale
+        with np.errstate(all="ignore"):
+            assumed = self.weights * self.compute_variance()[:, None]
+        meat = self._sum_squares(np.where(scale > 0, told, assumed))
         return np.asarray(self.bread @ meat @ self.bread)
 
     def compute_robust_df(self, contrast: Floats) -> Floats:
@@ -141,8 +155,8 @@ class LeastSquares:
         Those of the chi-squared distribution with the variance's mean and variance, were errors
         normal with one variance (over the weight).
         """
-        # the variance is e' M D M e with M = 1 - H and D diagonal: its trace, and the sum of
-        # D_i D_j M_ij^2 without a matrix of people
+        # the variance is e' (M D M + c M) e with M = 1 - H and D diagonal, c of whom the line runs
+        # through: its trace, and the sum of D_i D_j M_ij^2 without a matrix of people
         with np.errstate(all="ignore"):
             moved = (self.design @ (self.bread @ contrast)[..., None])[..., 0]
             square, scale = self.weights * moved**2, self.compute_scale()
@@ -151,18 +165,20 @@ class LeastSquares:
             leverage = np.where(scale > 0, 1 - 1 / scale, 1.0)
             second = (own**2 * (1 - 2 * leverage)).sum(axis=1)
             second += np.einsum("tpq,tqp->t", both, both)
-            return np.asarray(((square * (scale > 0)).sum(axis=1)) ** 2 / second)
+            told, assumed = ((square * kind).sum(axis=1) for kind in (scale > 0, scale == 0))
+            second += assumed * (2 * told + assumed) / self.df
+            return np.asarray((told + assumed) ** 2 / second)
 
     def compute_scale(self) -> Floats:
         """Return what HC2 multiplies squared residuals by, (t, n): 1 / (1 - leverage).
 
-        0 for whom the line runs through, whose residual tells nothing.
+        0 for whom the line runs through, to a millionth: their residual tells nothing.
         """
         leverage = self.weights * np.einsum(
             "tnp,tpq,tnq->tn", *self._broadcast_design(), optimize=True
         )
         with np.errstate(all="ignore"):
-            return np.where(leverage < 1 - 1e-9, 1 / (1 - leverage), 0.0)
+            return np.where(leverage < _ALL, 1 / (1 - leverage), 0.0)
 
     def _broadcast_design(self) -> tuple[Floats, Floats, Floats]:
         design = np.broadcast_to(self.design, (len(self.weights), *self.design.shape[1:]))

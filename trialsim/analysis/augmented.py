@@ -25,8 +25,9 @@ def fit_augmented(
     randomization) and of being seen (a logistic model in each arm). The estimate is right where the
     lines or the logistic models are. With nobody missing it is Lin's estimator. The error comes
     from the influence function, in which each error counts as much as it moves the estimate, by
-    its weight and by the line, and is divided by the root of 1 - leverage as in HC2. The degrees of
-    freedom are Welch's of the two arms, each of whose lines leaves n - p.
+    its weight and by the line, and is divided by the root of 1 - leverage as in HC2; whom a line
+    runs through errs as the others of the arm do. The degrees of freedom are Welch's of the two
+    arms, each of whose lines leaves n - p.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def _augment(batch: Trials) -> FitResult:
     design = np.delete(batch.predictors, 1, axis=2)
     treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
     n = y.shape[1]
-    variances, spent = np.zeros(len(y)), np.zeros(len(y))
+    variances, spent, assumed = (np.zeros(len(y)) for _ in range(3))
     estimate, influence = np.zeros(len(y)), np.zeros_like(y)
     fine = np.ones(len(y), dtype=bool)
     for arm, sign in ((treated, 1.0), (~treated, -1.0)):
@@ -72,14 +73,18 @@ def _augment(batch: Trials) -> FitResult:
         with np.errstate(all="ignore"):
             bridged = (design @ (line.bread @ gap[..., None]))[..., 0]
         moved = weight + n * line.weights * bridged
-        error = moved * line.residual * np.sqrt(line.compute_scale())
+        scale = line.compute_scale()
+        error = moved * line.residual * np.sqrt(scale)
         influence += sign * (fitted + error)
-        own_variance = (error**2).sum(axis=1)
+        with np.errstate(all="ignore"):
+            lost = (moved**2 * (scale == 0)).sum(axis=1) * line.compute_variance()
+        assumed += lost
+        own_variance = (error**2).sum(axis=1) + lost
         variances += own_variance
         with np.errstate(all="ignore"):
             spent += own_variance**2 / line.df
         fine &= line.solvable & (line.df > 0)
-    variance = influence.var(axis=1) / n
+    variance = influence.var(axis=1) / n + assumed / n**2
     with np.errstate(all="ignore"):
         df = variances**2 / spent
     return build_result(estimate, variance, df, fine)

@@ -3,7 +3,8 @@
 The variance of the reported coefficient c'beta is sum_i (a_i' r_i)^2 over the participants'
 residuals r_i. CR0 has a_i = V_i^-1 X_i Phi c with Phi = (X'V^-1 X)^-1; CR2 first divides the
 standardized residuals by the root of I - H_i, so that the variance is unbiased where the model's
-covariance is right.
+covariance is right. Of what a participant's own fit leaves nothing of, such as the residual of an
+arm's only person, it takes the model's variance.
 
 References
 ----------
@@ -20,7 +21,7 @@ from trialsim.analysis.likelihood import MeanModel, State, evaluate_likelihood
 from trialsim.analysis.patterns import PatternStatistics, find_members
 from trialsim.analysis.result import Floats
 
-_SPENT = 1e-10
+_SPENT = 1e-6
 """Share of a residual's variance below which a participant's own fit leaves nothing of it."""
 
 
@@ -59,8 +60,10 @@ def compute_sandwich(
     column = spread[:, :, mean.reported].reshape(n_trials, n_courses, p)
     with np.errstate(all="ignore"):
         aimed = _take(state.weighted, pattern) @ (z @ column.transpose(0, 2, 1))[..., None]
+        assumed = np.zeros(n_trials)
         if corrected:
-            aimed = _correct(aimed, z, pattern, statistics, mean, covariance, state, eta)
+            aimed, lost = _correct(aimed, z, pattern, statistics, mean, covariance, state, eta)
+            assumed = (lost * member).sum(axis=1)
         aimed = aimed[..., 0] * member[..., None]
         fitted = z @ (mean.courses @ state.beta).transpose(0, 2, 1)
         residual = np.where(np.isnan(outcome), 0.0, outcome - fitted)
@@ -71,7 +74,9 @@ def compute_sandwich(
         shared = np.einsum("tnx,txy,tny->tn", reached, spread, reached)
         overlap = spread @ (reached.transpose(0, 2, 1) @ reached)
         square = (own**2 - 2 * own * shared).sum(axis=1) + np.einsum("txy,tyx->t", overlap, overlap)
-        return variance, (own - shared).sum(axis=1) ** 2 / square
+        told = (own - shared).sum(axis=1)
+        square += assumed * (2 * told + assumed) / (member.sum(axis=1) - p)
+        return variance + assumed, (told + assumed) ** 2 / square
 
 
 def _correct(
@@ -83,21 +88,26 @@ def _correct(
     covariance: CovarianceModel,
     state: State,
     eta: Floats,
-) -> Floats:
-    """Return L (I - L'X Phi X'L)^(-1/2) L' X Phi c for each person, with V^-1 = L L'."""
+) -> tuple[Floats, Floats]:
+    """Return L (I - L'X Phi X'L)^(-1/2) L' X Phi c for each person, with V^-1 = L L'.
+
+    Besides the variance, by the model, of what the root leaves out: (t, n).
+    """
     n_trials, n_courses, p = state.beta.shape
-    parts = state.covariance.reshape(n_trials, n_courses, p, n_courses, p)
+    blocks = state.covariance.reshape(n_trials, n_courses, p, n_courses, p)
     # V = C C' and L = C^-T; an unseen visit has a unit variance and no design
     root = _take(_take_root(covariance, eta, statistics), pattern)
     design = mean.courses * statistics.seen[pattern][..., None]
     standard = np.linalg.solve(root, design)
-    leverage = np.einsum("tapbq,tnp,tnq->tnab", parts, z, z, optimize=True)
+    leverage = np.einsum("tapbq,tnp,tnq->tnab", blocks, z, z, optimize=True)
     left = np.eye(root.shape[-1]) - standard @ leverage @ standard.transpose(0, 1, 3, 2)
     values, vectors = np.linalg.eigh(left)
     scale = np.where(values > _SPENT, 1 / np.sqrt(np.maximum(values, _SPENT)), 0.0)
     inner = root.transpose(0, 1, 3, 2) @ aimed  # L' X Phi c = C' V^-1 X Phi c
-    turned = vectors @ (scale[..., None] * (vectors.transpose(0, 1, 3, 2) @ inner))
-    return np.asarray(np.linalg.solve(root.transpose(0, 1, 3, 2), turned))
+    parts = (vectors.transpose(0, 1, 3, 2) @ inner)[..., 0]
+    lost = (parts**2 * (scale == 0)).sum(axis=-1)
+    turned = vectors @ (scale * parts)[..., None]
+    return np.asarray(np.linalg.solve(root.transpose(0, 1, 3, 2), turned)), lost
 
 
 def _take_root(covariance: CovarianceModel, eta: Floats, statistics: PatternStatistics) -> Floats:
