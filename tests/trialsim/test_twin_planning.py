@@ -58,6 +58,23 @@ def test_power_is_that_of_a_t_test_which_pays_for_its_coefficients(
     assert plan.loc[estimator, "power"] == pytest.approx(power, rel=1e-9)
 
 
+@pytest.mark.parametrize("between", np.arange(0.02, 0.98, 0.08).round(2))
+def test_where_everyone_is_seen_people_are_worth_as_many(between: float) -> None:
+    # 1 over the information of a matrix may exceed 1 in the last digit
+    for n_visits in (1, 2, 4):
+        for enrolled in (1.0, 0.5, 0.1):
+            plan = plan_with_twins(
+                **BASE
+                | {"correlation": exchangeable(between, n_visits), "retention": None}
+                | {"twin_correlation": np.full(n_visits, 0.3 * np.sqrt(between))},
+                n_control=50,
+                fraction_enrolled=enrolled,
+            )
+            power = plan.groupby("estimator")["power"].first()
+            assert power["mmrm"] == pytest.approx(power["ancova"], rel=1e-9)
+            assert power["procova_mmrm"] == pytest.approx(power["procova"], rel=1e-9)
+
+
 def test_unequal_arms_spare_controls_and_cost_people() -> None:
     plan = plan_with_twins(**BASE, power=0.8, distribution="z")
     plan = plan.set_index(["estimator", "allocation_ratio"])

@@ -112,12 +112,14 @@ def plan_with_twins(
     def solve(name: str, ratio: float) -> DesignPoint:
         left, residual = _describe(name, visits.correlation, visits.twin_correlation)
         left /= np.sqrt(1 + error_spread**2) if name == "weighted_procova" else 1.0
+        # of everyone seen it is 1 but for rounding, which may leave a little more
+        worth = 1 / float(compute_variance_inflation(residual, retention))
         return ancova(
             delta=delta,
             sd=left * sd * float(visits.sd[-1]),
             correlation=0.0,
             n_covariates=PLANNED[name],
-            retention=1 / float(compute_variance_inflation(residual, retention)),
+            retention=min(1.0, worth),
             n_control=n_control,
             power=power,
             alpha=alpha,
