@@ -282,3 +282,16 @@ def test_a_prediction_of_another_shape_is_told() -> None:
     y, arm, _ = simulate()
     with pytest.raises(DesignError, match="prediction must have the shape"):
         fit_prediction_powered(y, arm, np.ones(3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_trials_of_too_few_people_fail_without_a_warning() -> None:
+    rng = np.random.default_rng(20260101)
+    for n in (3, 4, 6):
+        y, x, arm = rng.normal(size=(200, n)), rng.normal(size=(200, n, 1)), np.arange(n) % 2
+        y[rng.random(y.shape) < 0.5] = np.nan
+        twice = np.concatenate([x, 2 * x], axis=2)
+        for columns in (x, twice):
+            for fit in (fit_adjusted(y, arm, columns), fit_augmented(y, arm, columns)):
+                assert not fit.converged.all()
+                assert np.isfinite(fit.p_value[fit.converged]).all()

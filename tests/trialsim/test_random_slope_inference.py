@@ -127,3 +127,16 @@ def test_the_clustered_error_of_one_person_is_that_of_the_model() -> None:
     )
     assert clustered.se == pytest.approx(model.se)
     assert clustered.df == pytest.approx(19)
+
+
+def test_a_trial_without_a_maximum_does_not_stop_the_clustered_errors_of_others() -> None:
+    rng = np.random.default_rng(20260101)
+    y, arm, base = rng.normal(size=(200, 8, 2)), np.arange(8) % 2, rng.normal(size=(200, 8, 1))
+    y[..., 1][rng.random((200, 8)) < 0.5] = np.nan
+    found = fit_mmrm(y, arm, [12.0, 24.0], base, standard_error="cr2")
+    fine = fit_mmrm(y, arm, [12.0, 24.0], base).converged
+    assert 0.2 < fine.mean() < 0.8
+    assert np.isnan(found.se[~fine]).all()
+    alone = int(np.flatnonzero(fine & found.converged)[0])
+    one = fit_mmrm(y[[alone]], arm, [12.0, 24.0], base[[alone]], standard_error="cr2")
+    assert found.se[alone] == pytest.approx(one.se[0], rel=1e-9)

@@ -146,8 +146,8 @@ class LeastSquares:
         told = (self.weights * self.residual) ** 2 * scale
         with np.errstate(all="ignore"):
             assumed = self.weights * self.compute_variance()[:, None]
-        meat = self._sum_squares(np.where(scale > 0, told, assumed))
-        return np.asarray(self.bread @ meat @ self.bread)
+            meat = self._sum_squares(np.where(scale > 0, told, assumed))
+            return np.asarray(self.bread @ meat @ self.bread)
 
     def compute_robust_df(self, contrast: Floats) -> Floats:
         """Return Bell & McCaffrey's degrees of freedom of the HC2 variance of contrast' beta, (t,).
@@ -174,10 +174,10 @@ class LeastSquares:
 
         0 for whom the line runs through, to a millionth: their residual tells nothing.
         """
-        leverage = self.weights * np.einsum(
-            "tnp,tpq,tnq->tn", *self._broadcast_design(), optimize=True
-        )
         with np.errstate(all="ignore"):
+            leverage = self.weights * np.einsum(
+                "tnp,tpq,tnq->tn", *self._broadcast_design(), optimize=True
+            )
             return np.where(leverage < _ALL, 1 / (1 - leverage), 0.0)
 
     def _broadcast_design(self) -> tuple[Floats, Floats, Floats]:

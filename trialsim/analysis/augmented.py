@@ -52,6 +52,7 @@ def fit_augmented(
     return fit_in_batches(trials, _augment)
 
 
+@np.errstate(all="ignore")
 def _augment(batch: Trials) -> FitResult:
     y = batch.outcome[..., 0]
     design = np.delete(batch.predictors, 1, axis=2)
@@ -70,24 +71,19 @@ def _augment(batch: Trials) -> FitResult:
         estimate += sign * (fitted + weight * line.residual).mean(axis=1)
         # what weights leave of the covariates' means is bridged by the line, whose error it brings
         gap = design.mean(axis=1) - (weight[:, None, :] @ design)[:, 0] / n
-        with np.errstate(all="ignore"):
-            bridged = (design @ (line.bread @ gap[..., None]))[..., 0]
+        bridged = (design @ (line.bread @ gap[..., None]))[..., 0]
         moved = weight + n * line.weights * bridged
         scale = line.compute_scale()
         error = moved * line.residual * np.sqrt(scale)
         influence += sign * (fitted + error)
-        with np.errstate(all="ignore"):
-            lost = (moved**2 * (scale == 0)).sum(axis=1) * line.compute_variance()
+        lost = (moved**2 * (scale == 0)).sum(axis=1) * line.compute_variance()
         assumed += lost
         own_variance = (error**2).sum(axis=1) + lost
         variances += own_variance
-        with np.errstate(all="ignore"):
-            spent += own_variance**2 / line.df
+        spent += own_variance**2 / line.df
         fine &= line.solvable & (line.df > 0)
     variance = influence.var(axis=1) / n + assumed / n**2
-    with np.errstate(all="ignore"):
-        df = variances**2 / spent
-    return build_result(estimate, variance, df, fine)
+    return build_result(estimate, variance, variances**2 / spent, fine)
 
 
 def _estimate_chance_seen(seen: Flags, arm: Flags, design: Floats) -> Floats:

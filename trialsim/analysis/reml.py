@@ -220,8 +220,8 @@ def _compute_step(covariance: CovarianceModel, eta: Floats, slopes: Derivatives)
         rest = ~concave
         expected = back[rest] @ slopes.expected[rest] @ jacobian[rest]
         inverse[rest] = invert_positive_definite(expected + _keep_positive(-bend[rest]))[0]
-    step = (inverse @ score[..., None])[..., 0]
     with np.errstate(all="ignore"):
+        step = (inverse @ score[..., None])[..., 0]
         decrement = np.einsum("ti,ti->t", step, score)
     return _Step(step, decrement, gradient, inverse, concave)
 

@@ -15,7 +15,7 @@ Bell & McCaffrey 2002 (Survey Methodology 28:169), CR2 with its degrees of freed
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.analysis.covariance import CovarianceModel
+from trialsim.analysis.covariance import CovarianceModel, invert_positive_definite
 from trialsim.analysis.inputs import Trials
 from trialsim.analysis.likelihood import MeanModel, State, evaluate_likelihood
 from trialsim.analysis.patterns import PatternStatistics, find_members
@@ -101,7 +101,7 @@ def _correct(
     standard = np.linalg.solve(root, design)
     leverage = np.einsum("tapbq,tnp,tnq->tnab", blocks, z, z, optimize=True)
     left = np.eye(root.shape[-1]) - standard @ leverage @ standard.transpose(0, 1, 3, 2)
-    values, vectors = np.linalg.eigh(left)
+    values, vectors = np.linalg.eigh(np.where(np.isfinite(left), left, 0.0))
     scale = np.where(values > _SPENT, 1 / np.sqrt(np.maximum(values, _SPENT)), 0.0)
     inner = root.transpose(0, 1, 3, 2) @ aimed  # L' X Phi c = C' V^-1 X Phi c
     parts = (vectors.transpose(0, 1, 3, 2) @ inner)[..., 0]
@@ -113,8 +113,11 @@ def _correct(
 def _take_root(covariance: CovarianceModel, eta: Floats, statistics: PatternStatistics) -> Floats:
     seen = statistics.seen
     full = covariance.compute_covariances(eta)[:, statistics.block]
-    padded = np.where(seen[:, :, None] & seen[:, None, :], full, np.eye(seen.shape[1]))
-    return np.asarray(np.linalg.cholesky(padded))
+    apart = np.eye(seen.shape[1])
+    padded = np.where(seen[:, :, None] & seen[:, None, :], full, apart)
+    # a trial whose fit failed may have no root, which must not stop the others
+    fine = invert_positive_definite(padded)[2]
+    return np.asarray(np.linalg.cholesky(np.where(fine[..., None, None], padded, apart)))
 
 
 def _take(by_pattern: Floats, pattern: NDArray[np.intp]) -> Floats:
