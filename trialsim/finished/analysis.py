@@ -130,7 +130,7 @@ def analyze(
     effects = estimate_effects(trial, primary=primary, alpha=alpha)
     rng = np.random.default_rng(seed)
     without = leave_each_person_out(trial)
-    found = _Findings(trial, alpha, without)
+    found = _Findings(trial, alpha, without, left_out=_tell_failed(effects))
     tables = {
         "trial_effects": tabulate_effects(effects),
         "trial_visits": count_missing(trial),
@@ -141,6 +141,15 @@ def analyze(
     }
     tables |= found.collect()
     return TrialAnalysis(trial, effects, tables, tuple(found.left_out))
+
+
+def _tell_failed(effects: list[EffectEstimate]) -> list[str]:
+    return [
+        f"{effect.estimator} could not be fitted to this trial: its predictors are too many for "
+        "the people of an arm, or say the same twice there."
+        for effect in effects
+        if np.isnan(effect.estimate)
+    ]
 
 
 def _locate(table: pd.DataFrame | Path | str) -> pd.DataFrame | Path:

@@ -6,11 +6,12 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-from tests.trialsim.finished.made_trial import MONTHS
+from tests.trialsim.finished.made_trial import MONTHS, simulate
 from trialsim.analysis import fit_random_slope
 from trialsim.errors import DesignError
 from trialsim.finished import (
     add_twins,
+    analyze,
     estimate_effects,
     estimate_twin_gain,
     read_trial,
@@ -150,3 +151,17 @@ def test_one_visit_after_baseline_is_enough() -> None:
     found = {effect.estimator for effect in estimate_effects(read_trial(table))}
     assert {"ancova", "change", "unadjusted"} <= found
     assert "mmrm" not in found
+
+
+def test_an_estimator_that_fails_beside_the_primary_one_is_told() -> None:
+    # five treated: a line of baseline and three covariates has nothing left in their arm
+    long, _ = simulate(40)
+    ids = sorted(long.loc[long["months"] == 24, "participant_id"])
+    treated = [name for name in ids if int(name[1:]) % 2 == 1][:5]
+    few = long[long["participant_id"].isin([*treated, *(set(ids) - set(treated))])]
+    few = few.assign(arm=np.where(few["participant_id"].isin(treated), "treatment", "control"))
+    few = few.assign(score=few["participant_id"].str[1:].astype(int) ** 2 % 7)
+    found = analyze(few, n_imputations=20)
+    effects = found.tables["trial_effects"].set_index("estimator")["estimate"]
+    assert effects.index[effects.isna()].tolist() == ["aipw"]
+    assert found.left_out[0].startswith("aipw could not be fitted to this trial")
