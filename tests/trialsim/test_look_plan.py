@@ -14,6 +14,7 @@ from trialsim.analytic import (
     group_sequential,
     plan_looks,
 )
+from trialsim.analytic.piecewise import find_month_of
 from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.simulation import GrowthModel, simulate_trials
@@ -365,3 +366,10 @@ def test_no_closed_form_has_an_arm_of_fewer_than_two_people(ratio: float) -> Non
     assert endpoints["n_control"] == doses["n_control"] == fewest
     assert looks.n_control == pytest.approx(fewest)
     assert min(endpoints["power_all"], doses["power_any"], looks.design.power) > 0.99
+
+
+def test_a_total_is_reached_before_periods_without_a_rate() -> None:
+    months = find_month_of((5.0, 0.0, 2.0), (0.0, 6.0, 12.0), [0.0, 30.0, 32.0])
+    assert months.tolist() == [0.0, 6.0, 13.0]
+    assert find_month_of((5.0, 0.0), (0.0, 6.0), [30.0, 31.0]).tolist() == [6.0, np.inf]
+    assert find_month_of((0.0,), (0.0,), [0.0, 1.0]).tolist() == [0.0, np.inf]

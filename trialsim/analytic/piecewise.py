@@ -55,7 +55,7 @@ def accumulate_rate(
 def find_month_of(
     per_month: Sequence[float], from_months: Sequence[float], total: npt.ArrayLike
 ) -> FloatArray:
-    """Return the month by which rates have added up to a total; infinite where they never do.
+    """Return the first month by which rates have added up to a total; infinite where they never do.
 
     Parameters
     ----------
@@ -72,6 +72,9 @@ def find_month_of(
     starts, rates = np.asarray(from_months), np.asarray(per_month)
     before = np.append(0.0, np.cumsum(np.diff(starts) * rates[:-1]))
     wanted = np.asarray(total, dtype=float)
-    period = np.searchsorted(before, wanted, side="right") - 1
-    with np.errstate(divide="ignore"):
-        return np.asarray(starts[period] + (wanted - before[period]) / rates[period])
+    # the first of the periods by whose end a total is reached, before those without a rate
+    period = np.maximum(np.searchsorted(before, wanted) - 1, 0)
+    lacking = wanted - before[period]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        further = np.where(lacking > 0, lacking / rates[period], 0.0)
+    return np.asarray(starts[period] + further)
