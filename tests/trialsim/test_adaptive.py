@@ -341,6 +341,12 @@ BAD = [
     (lambda: EnrichmentRule(TWO, test="fisher"), "test must be one of simes"),  # type: ignore[arg-type]
     (
         lambda: simulate_adaptive_enrichment(
+            EnrichmentRule(TWO), Population(0.5, 0.1, 0.1), n_total=99, followup_months=-3
+        ),
+        "followup_months must be 0 or more",
+    ),
+    (
+        lambda: simulate_adaptive_enrichment(
             EnrichmentRule(TWO), Population(0.5, 0.1, 0.1), n_total=99, n_simulations=0
         ),
         "n_simulations must be 1 or more",

@@ -13,7 +13,7 @@ from trialsim.adaptive.combination import combine_stages
 from trialsim.adaptive.intersection import IntersectionTest, intersect
 from trialsim.adaptive.stages import StageSample, compare_samples, draw_sample
 from trialsim.analytic import GroupSequentialDesign
-from trialsim.analytic.arguments import ANY, COUNT, find_problems, raise_problems
+from trialsim.analytic.arguments import ANY, COUNT, NOT_NEGATIVE, find_problems, raise_problems
 from trialsim.analytic.point import FloatArray
 from trialsim.analytic.prognostic import compute_selected_decline
 from trialsim.costs import Costs
@@ -219,9 +219,13 @@ def simulate_adaptive_enrichment(
     ------
     DesignError
         So few people that a stage has fewer than two of a kind in an arm, another start, no
-        simulations.
+        simulations, months that are negative or no number.
     """
-    raise_problems(find_problems(n_simulations=(n_simulations, COUNT)))
+    raise_problems(
+        find_problems(
+            n_simulations=(n_simulations, COUNT), followup_months=(followup_months, NOT_NEGATIVE)
+        )
+    )
     if start not in ("everyone", "selected"):
         raise DesignError(f"start must be everyone or selected, got {start!r}.")
     rng = np.random.default_rng(seed)
