@@ -337,6 +337,11 @@ BAD: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         "n_control must be at least 12",
     ),
     (
+        analytic.means,
+        {"delta": 1, "sd": 1, "n_control": 3, "retention": 0.5},
+        "more people than covariates), got 1.5 with one.",
+    ),
+    (
         analytic.prognostic_ancova,
         {"delta": 1, "sd": 1, "r_squared": -0.1, "power": 0.8},
         "r_squared must be at least 0",

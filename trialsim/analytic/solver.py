@@ -136,8 +136,8 @@ def _refuse_tiny_arms(n: FloatArray, comparison: TwoArmTest) -> None:
     smallest = comparison.smallest_n_control()
     if np.any(n < smallest):
         raise DesignError(
-            f"n_control must be at least {np.max(smallest):g} here (two people an arm, and more "
-            f"people than covariates), got {np.min(n):g}."
+            f"n_control must be at least {np.max(smallest):g} with an outcome here (two people an "
+            f"arm, and more people than covariates), got {np.min(n):g} with one."
         )
 
 
