@@ -111,6 +111,16 @@ def test_twins_are_simulated_with_the_sides_that_are_asked_for() -> None:
     assert [row["simulated_power"] for row in one] == [row["simulated_power"] for row in two]
 
 
+def test_people_of_a_plan_with_twins_are_those_of_its_arms() -> None:
+    command = ["samplesize", "twins", "--delta", "0.4", "--sd", "1", "--power", "0.8"]
+    done = CliRunner().invoke(app, [*command, "--twin-correlation", "0.5"])
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert len(rows) == 21
+    for row in rows:
+        control, treatment, total = (int(text.replace(",", "")) for text in row[2:5])
+        assert total == control + treatment
+
+
 def test_twins_spare_controls() -> None:
     command = ["samplesize", "twins", "--delta", "0.4", "--sd", "1", "--power", "0.8"]
     command += ["--distribution", "z"]

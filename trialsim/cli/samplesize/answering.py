@@ -89,3 +89,16 @@ def print_sizes(table: "pd.DataFrame", *, as_json: bool) -> None:
         return
     print_table(table.drop(columns="rounding").round(4))
     typer.echo(f"Rounded: {table['rounding'].iloc[0]}.")
+
+
+def print_plan(plan: "pd.DataFrame", *, as_json: bool) -> None:
+    """Print a plan with twins: as JSON exactly, as a table in whole people, each arm rounded up."""
+    import numpy as np
+
+    from trialsim.cli.answering.printing import print_table
+
+    if not as_json and "n_total" in plan:
+        arms = ["n_control", "n_treatment"]
+        whole = np.ceil(plan[arms] - 1e-9)
+        plan = plan.assign(**{arm: whole[arm] for arm in arms}, n_total=whole.sum(axis=1))
+    print_table(plan if as_json else plan.round(4), as_json=as_json)

@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.asking.options import split_numbers
-from trialsim.cli.samplesize.answering import Alpha, Json, NControl, Power, Retention, Sides
+from trialsim.cli.samplesize.answering import (
+    Alpha,
+    Json,
+    NControl,
+    Power,
+    Retention,
+    Sides,
+    print_plan,
+)
 
 
 def twin_slopes(
@@ -34,7 +42,6 @@ def twin_slopes(
     Example: trialsim samplesize twin-slopes --delta 20 --visit-times 0,0.5,1,1.5,2
     --slope-variance 4900 --residual-variance 3600 --slope-correlation 0.5 --power 0.8
     """
-    from trialsim.cli.answering.printing import print_table
     from trialsim.twins.slopes import plan_slopes_with_twins
 
     plan = plan_slopes_with_twins(
@@ -51,4 +58,4 @@ def twin_slopes(
         alpha=alpha,
         sides=sides,
     )
-    print_table(plan if as_json else plan.round(4), as_json=as_json)
+    print_plan(plan, as_json=as_json)

@@ -14,6 +14,7 @@ from trialsim.cli.samplesize.answering import (
     Power,
     Retention,
     Sides,
+    print_plan,
 )
 
 
@@ -65,7 +66,6 @@ def twins(
     """
     from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
     from trialsim.analytic.correlation import exchangeable
-    from trialsim.cli.answering.printing import print_table
     from trialsim.twins.missing_data import simulate_strategies
     from trialsim.twins.plan_simulation import simulate_plan
     from trialsim.twins.planning import plan_with_twins
@@ -96,4 +96,4 @@ def twins(
         plan = simulate_strategies(plan, **simulated)
     elif n_simulations:
         plan = simulate_plan(plan, **simulated)
-    print_table(plan if as_json else plan.round(4), as_json=as_json)
+    print_plan(plan, as_json=as_json)
