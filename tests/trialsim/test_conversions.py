@@ -15,7 +15,7 @@ from trialsim.analytic import (
     estimate_hazard,
     logrank_events,
 )
-from trialsim.analytic.conversion import compute_event_share
+from trialsim.analytic.events.conversion import compute_event_share
 from trialsim.errors import DesignError
 
 Floats = npt.NDArray[np.float64]

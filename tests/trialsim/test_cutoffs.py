@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trialsim.analytic.binary import compute_observed_event_rate
-from trialsim.analytic.conversion import conversion_enrichment
 from trialsim.analytic.cutoffs import count_selected, find_cutoffs
+from trialsim.analytic.events.conversion import conversion_enrichment
 from trialsim.comparison.archive import Target
 
 Scores = st.lists(st.sampled_from([1.0, 2.0, 3.0, np.nan]), min_size=1, max_size=5)

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
         compute_binormal_event_rate,
         compute_observed_event_rate,
     )
-    from trialsim.analytic.conversion import conversion_enrichment, conversion_trial, logrank_events
     from trialsim.analytic.correlation import ar1, exchangeable
     from trialsim.analytic.doses import dunnett
     from trialsim.analytic.endpoints import several_endpoints
+    from trialsim.analytic.events.conversion import (
+        conversion_enrichment,
+        conversion_trial,
+        logrank_events,
+    )
+    from trialsim.analytic.events.hazard import Hazard, estimate_hazard
     from trialsim.analytic.go_no_go import GoNoGo
-    from trialsim.analytic.hazard import Hazard, estimate_hazard
     from trialsim.analytic.margin import non_inferiority
     from trialsim.analytic.point import DesignPoint, RoundedSize
     from trialsim.analytic.priors import Empirical, NormalPrior, elicit_prior, summarize_studies

@@ -19,7 +19,7 @@ from trialsim.analytic.arguments import (
     raise_problems,
 )
 from trialsim.analytic.cutoffs import count_of_archive, find_cutoffs
-from trialsim.analytic.hazard import Hazard, estimate_weighted_hazard, read_conversions
+from trialsim.analytic.events.hazard import Hazard, estimate_weighted_hazard, read_conversions
 from trialsim.analytic.point import Quantity, simplify
 from trialsim.errors import DesignError
 
