@@ -91,7 +91,7 @@ def print_sizes(table: "pd.DataFrame", *, as_json: bool) -> None:
     typer.echo(f"Rounded: {table['rounding'].iloc[0]}.")
 
 
-def print_plan(plan: "pd.DataFrame", *, as_json: bool) -> None:
+def print_twin_plan(plan: "pd.DataFrame", *, as_json: bool) -> None:
     """Print a plan with twins: as JSON exactly, as a table in whole people, each arm rounded up."""
     import numpy as np
 

@@ -12,7 +12,7 @@ from trialsim.cli.samplesize.answering import (
     Power,
     Retention,
     Sides,
-    print_plan,
+    print_twin_plan,
 )
 
 
@@ -58,4 +58,4 @@ def twin_slopes(
         alpha=alpha,
         sides=sides,
     )
-    print_plan(plan, as_json=as_json)
+    print_twin_plan(plan, as_json=as_json)

@@ -14,7 +14,7 @@ from trialsim.cli.samplesize.answering import (
     Power,
     Retention,
     Sides,
-    print_plan,
+    print_twin_plan,
 )
 
 
@@ -96,4 +96,4 @@ def twins(
         plan = simulate_strategies(plan, **simulated)
     elif n_simulations:
         plan = simulate_plan(plan, **simulated)
-    print_plan(plan, as_json=as_json)
+    print_twin_plan(plan, as_json=as_json)
