@@ -153,7 +153,7 @@ def describe_settling(more: float, n_screened: int, *, has_archive: bool = False
     >>> describe_settling(1.0, 20)
     '; a few more would settle it'
     >>> describe_settling(90.0, 60, has_archive=True)
-    '; screening 2.5 times as many, with an archive larger by the same factor, would settle it'
+    '; screening about 2.5 times as many, with an archive larger by the same factor, would settle it'
     """
     if not more > 0:
         return ""
@@ -166,7 +166,7 @@ def describe_settling(more: float, n_screened: int, *, has_archive: bool = False
 
 def _multiply(more: float, n_screened: int) -> str:
     times = 1 + more / n_screened
-    return f"screening {times:.2g} times as many, with an archive larger by the same factor"
+    return f"screening about {times:.2g} times as many, with an archive larger by the same factor"
 
 
 def _describe_repeat(share: float, n_screened: int, *, has_archive: bool) -> str:
