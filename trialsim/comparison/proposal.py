@@ -152,8 +152,9 @@ def describe_settling(more: float, n_screened: int, *, has_archive: bool = False
     '; about 90 more would settle it'
     >>> describe_settling(1.0, 20)
     '; a few more would settle it'
-    >>> describe_settling(90.0, 60, has_archive=True)
-    '; screening about 2.5 times as many, with an archive larger by the same factor, would settle it'
+    >>> describe_settling(90.0, 60, has_archive=True)  # doctest: +NORMALIZE_WHITESPACE
+    '; screening about 2.5 times as many, with an archive larger by the same factor,
+    would settle it'
     """
     if not more > 0:
         return ""
