@@ -71,12 +71,6 @@ def _render_calibration(table: pd.DataFrame) -> str:
     return f"{text}\n\nRecalibrated on {fitted_on}; Wilson's intervals."
 
 
-def _render_voxels(table: pd.DataFrame) -> str:
-    return _as_markdown(
-        table[["later_scan", "maps", "horizon_months", "mean", "sd", "n"]].map(_show)
-    )
-
-
 def _render_reference(table: pd.DataFrame) -> str:
     (row,) = table.to_dict("records")
     note = f" ({row['note']})" if row["note"] else ""
@@ -125,8 +119,8 @@ _LAYOUTS: Final[Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]]] = {
     ),
     "uncertainty": ("Global uncertainty (mixed model)", _wide(["outcome"], "term")),
     "voxel_uncertainty": (
-        "Voxel uncertainty and voxel error, Spearman correlation",
-        _render_voxels,
+        "Voxel uncertainty and voxel error: Spearman correlation, and the size of both",
+        lambda table: _as_markdown(table),
     ),
 }
 

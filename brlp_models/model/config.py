@@ -255,6 +255,10 @@ class ModelConfig(_Part):
     draw_sd
         By region, what takes the place of the sd over draws where there is one draw, which has
         none. Written by `trialsim model calibrate`; unknown for a region that is not named.
+    voxel_scale
+        The map of uncertainty is multiplied by it, so that its size is that of the error of the
+        scan that is shown: `evaluate` tells both (`rms_sd`, `rms_error`) where follow-ups without
+        noise are known.
     calibrations
         What takes the place of `regions` and of the five above where a baseline tells the context
         in place of the auxiliary models, by that baseline's name and checksum; written by
@@ -302,6 +306,7 @@ class ModelConfig(_Part):
     shown_weight: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     volume_error: dict[str, RelativeSd] = {}
     draw_sd: dict[str, RelativeSd] = {}
+    voxel_scale: Annotated[float, Field(gt=0)] = 1.0
     calibrations: dict[Annotated[str, Field(pattern=f"^{PLAIN}$")], Calibration] = {}
     auxiliary: dict[str, str] = {}
     measured_by: str | None = None

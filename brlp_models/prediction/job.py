@@ -224,8 +224,11 @@ class PredictionJob:
             ]
         if self.drawing.renders:
             shown = self.drawing.render(person, decoded)
+            scale = self.model.config.voxel_scale
             sds = [
-                target.draws.compute_voxel_sd(change, find_change_error(self.model, target, own))
+                target.draws.compute_voxel_sd(
+                    change, find_change_error(self.model, target, own), scale=scale
+                )
                 for target, change, own in zip(
                     targets, self.drawing.find_shown_change(person, shown), rows, strict=True
                 )

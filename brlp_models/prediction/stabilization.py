@@ -67,7 +67,9 @@ class DrawSummary:
         """One number a scan: the mean of sigma over the latent."""
         return float(self.latents.sd.mean())
 
-    def compute_voxel_sd(self, change: Tensor, change_error: float) -> Tensor:
+    def compute_voxel_sd(
+        self, change: Tensor, change_error: float, *, scale: float = 1.0
+    ) -> Tensor:
         """Return the sd of each voxel of the predicted scan.
 
         Parameters
@@ -77,21 +79,24 @@ class DrawSummary:
         change_error
             The sd of what every draw gets wrong alike, as a share of the change: 0 leaves the sd
             over draws.
+        scale
+            What all of it is multiplied by: above 1 for scans that show less of a change than the
+            truth has, as those do that show what is to be relied on (`voxel_scale`).
 
         Returns
         -------
         Tensor
-            Same shape: sqrt(draws^2 + change_error^2 (change^2 + near^2)), since who changes more
-            than is predicted changes more wherever a change is predicted, and near there, `near`
-            being the size of the change averaged over about a voxel around: a change is off in
-            place as it is in amount. At most what intensities from 0 to 1 can have.
+            Same shape: scale sqrt(draws^2 + change_error^2 (change^2 + near^2)), since who changes
+            more than is predicted changes more wherever a change is predicted, and near there,
+            `near` being the size of the change averaged over about a voxel around: a change is off
+            in place as it is in amount. At most what intensities from 0 to 1 can have.
         """
         size = change.abs()
         # each channel by itself
         sigma = (0.0, *([_MISPLACED] * (change.ndim - 1)))
         near = torch.from_numpy(gaussian_filter(size.numpy(), sigma))
         common = change_error * torch.hypot(size, near)
-        return torch.hypot(self.scans.sd, common).clamp(max=_LARGEST_SD)
+        return (scale * torch.hypot(self.scans.sd, common)).clamp(max=_LARGEST_SD)
 
     def compute_volume_sd(self) -> dict[str, float]:
         """Return the sd over draws (ddof 1) of each region's volume; NaN for one draw."""

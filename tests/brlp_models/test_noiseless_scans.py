@@ -171,6 +171,16 @@ def test_uncertainty_is_told_against_both_later_scans() -> None:
     assert means["without noise, as acquired at baseline", "as they are"] == pytest.approx(1)
     assert means["without noise, as acquired at baseline"].min() > 0.8
     assert abs(means["as it was acquired", "as they are"]) < 0.2
+    # the uncertainty is the error here, so that both are as large
+    sizes = tables[1].set_index(["later_scan", "maps"])[["rms_sd", "rms_error"]]
+    size = float(error.square().mean().sqrt())
+    told = sizes.loc[("without noise, as acquired at baseline", "as they are")]
+    assert told.tolist() == pytest.approx([size, size], rel=1e-4)
+    assert sizes.loc[("with the noise of the baseline scan", "as they are")].tolist() == (
+        pytest.approx([size, size], rel=1e-4)
+    )
+    assert sizes.drop(index=told.name).loc["as it was acquired"].isna().all(axis=None)
+    assert tables[0][["rms_sd", "rms_error"]].isna().all(axis=None)
     assert rows[1][1]["method"] == MODEL
     assert "without noise, as acquired at baseline" in render_results(
         {"voxel_uncertainty": tables[1]}

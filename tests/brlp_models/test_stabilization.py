@@ -76,3 +76,6 @@ def test_a_change_is_uncertain_in_amount_and_in_place() -> None:
     assert not sd[1].any()
     # whichever way it changes
     assert torch.equal(summary.compute_voxel_sd(-change, 0.5), sd)
+    # all of it is as many times as large as it is told to be, up to the most there can be
+    assert torch.allclose(summary.compute_voxel_sd(change, 0.5, scale=3), 3 * sd)
+    assert summary.compute_voxel_sd(change, 0.5, scale=100).max() == 0.5

@@ -61,7 +61,10 @@ def measure_images(
         `voxel_spearman_noiseless_smoothed`, the same two with the error against the T1w without
         noise, where that is known, and `voxel_spearman_own_noise` and
         `voxel_spearman_own_noise_smoothed` against that with the noise of the baseline scan: a
-        predicted scan keeps it, and no uncertainty can tell where it is.
+        predicted scan keeps it, and no uncertainty can tell where it is. Where follow-ups without
+        noise are known also `rms_sd`, of the uncertainty, and `rms_error_noiseless` and
+        `rms_error_own_noise`, of these errors, over the brain's voxels: an uncertainty of the right
+        size has the size of the error.
     """
     later = {visit.session_id: visit.image for visit in visits}
     name, start = visits[0].participant_id, visits[0]
@@ -83,10 +86,15 @@ def measure_images(
         if noiseless is not None:
             t1w = replace(found, image=found.image[:1], voxel_sd=found.voxel_sd[:1])
             row |= _relate_voxels(t1w, noiseless, "voxel_spearman_noiseless")
+            brain = noiseless > 0
+            row["rms_sd"] = compute_rms(t1w.voxel_sd[brain])
+            row["rms_error_noiseless"] = compute_rms((t1w.image - noiseless)[brain])
             first = find_noiseless(name, start.session_id)
             if first is not None:
-                noise = (start.image[:1] - first) * (noiseless > 0)
+                noise = (start.image[:1] - first) * brain
                 row |= _relate_voxels(t1w, noiseless + noise, "voxel_spearman_own_noise")
+                error = t1w.image - noiseless - noise
+                row["rms_error_own_noise"] = compute_rms(error[brain])
         yield row
 
 
@@ -98,6 +106,11 @@ def compare_images(image: Tensor, true: Tensor) -> dict[str, float]:
         "mse": float(squares.mean()),
         "ssim": float(compute_ssim_map(image, true)[brain].mean()),
     }
+
+
+def compute_rms(values: Tensor) -> float:
+    """Return the root of the mean square."""
+    return float(values.square().mean().sqrt())
 
 
 def compute_ssim_map(image: Tensor, true: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from brlp_models.evaluation.measures.ranking import REGION
 from brlp_models.evaluation.methods import MODEL
 
 _LATER_SCANS = {
-    "voxel_spearman": "as it was acquired",
-    "voxel_spearman_noiseless": "without noise, as acquired at baseline",
-    "voxel_spearman_own_noise": "with the noise of the baseline scan",
+    "": "as it was acquired",
+    "_noiseless": "without noise, as acquired at baseline",
+    "_own_noise": "with the noise of the baseline scan",
 }
 _MAPS = {"": "as they are", "_smoothed": "smoothed, in the widened brain"}
 
@@ -110,28 +110,38 @@ def fit_term_slope(table: pd.DataFrame, outcome: str, term: str) -> Slope:
 
 
 def summarize_voxels(images: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and sd over people of the correlation of voxel uncertainty and voxel error.
+    """Return whether the uncertainty of voxels is where their error is, and as large.
 
     Returns
     -------
     DataFrame
         `later_scan` (`as it was acquired`, `without noise, as acquired at baseline`, or that `with
         the noise of the baseline scan`), `maps` (`as they are`, or `smoothed, in the widened
-        brain`), `horizon_months`, `mean`, `sd`, `n`.
+        brain`), `horizon_months`; of Spearman's correlation of a person's voxels `mean`, `sd` and
+        `n` over people; of the maps as they are, where the scan without noise is known, `rms_sd`
+        and `rms_error`, roots of the means over people of the squares (of intensities from 0 to
+        1): uncertainty of the right size has that of the error.
     """
     own = images[images["method"] == MODEL]
-    parts = [
-        own.dropna(subset=[scan + maps])
-        .groupby("horizon_months")[scan + maps]
-        .agg(["mean", "std", "count"])
-        .reset_index()
-        .assign(later_scan=_LATER_SCANS[scan], maps=_MAPS[maps])
-        for scan in _LATER_SCANS
-        for maps in _MAPS
-        if scan + maps in own
-    ]
-    found = pd.concat(parts, ignore_index=True).rename(columns={"std": "sd", "count": "n"})
-    return found[["later_scan", "maps", "horizon_months", "mean", "sd", "n"]]
+    parts = []
+    for scan, later_scan in _LATER_SCANS.items():
+        for smoothed, maps in _MAPS.items():
+            name, error = f"voxel_spearman{scan}{smoothed}", f"rms_error{scan}"
+            if name not in own:
+                continue
+            by_horizon = own.dropna(subset=[name]).groupby("horizon_months")
+            part = by_horizon[name].agg(mean="mean", sd="std", n="count")
+            if error in own and not smoothed:
+                sizes = by_horizon[["rms_sd", error]].agg(_combine_rms)
+                part[["rms_sd", "rms_error"]] = sizes.to_numpy()
+            parts.append(part.reset_index().assign(later_scan=later_scan, maps=maps))
+    found = pd.concat(parts, ignore_index=True)
+    columns = ["later_scan", "maps", "horizon_months", "mean", "sd", "n", "rms_sd", "rms_error"]
+    return found.reindex(columns=columns)
+
+
+def _combine_rms(values: "pd.Series[float]") -> float:
+    return float(np.sqrt((values**2).mean()))
 
 
 def _standardize(table: pd.DataFrame) -> pd.DataFrame:

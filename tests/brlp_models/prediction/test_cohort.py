@@ -81,15 +81,19 @@ def test_what_all_draws_get_wrong_widens_the_interval(
 
 
 @pytest.mark.parametrize(
-    ("region", "decoding"),
-    [("hippocampus", "latent"), ("hippocampus", "difference"), ("lateral_ventricle", "latent")],
+    ("region", "decoding", "scale"),
+    [
+        ("hippocampus", "latent", 1.0),
+        ("hippocampus", "difference", 1.2),
+        ("lateral_ventricle", "latent", 1.0),
+    ],
 )
 def test_what_all_draws_get_wrong_shows_where_change_is_shown(
-    predict: Predict, model: BrlpModel, cohort: Cohort, region: str, decoding: str
+    predict: Predict, model: BrlpModel, cohort: Cohort, region: str, decoding: str, scale: float
 ) -> None:
     # random networks change voxels far more than volumes: few sds shall reach their bound
     error = {region: RelativeSd(at_baseline=4e-5, per_year=2e-5, of_change=6e-4)}
-    said = {"volume_error": error, "decoding": decoding}
+    said = {"volume_error": error, "decoding": decoding, "voxel_scale": scale}
     knowing = replace(model, config=model.config.model_copy(update=said))
     seen: dict[str, tuple[PersonAtHorizon, Tensor, Tensor]] = {}
 
@@ -114,7 +118,8 @@ def test_what_all_draws_get_wrong_shows_where_change_is_shown(
     near = np.stack([gaussian_filter(channel, 1.0) for channel in shown])
     wrong_alike = share * np.hypot(shown, near)
     assert (np.abs(wrong_alike).max() > 0.1) == (region == model.config.endpoint)
-    expected = np.hypot(np.asarray(target.draws.scans.sd), wrong_alike)
+    # as large as the error of what is shown
+    expected = scale * np.hypot(np.asarray(target.draws.scans.sd), wrong_alike)
     assert (expected > 0.5).mean() < 0.1
     expected = np.minimum(expected, 0.5)
     np.testing.assert_allclose(np.asarray(sd), expected, **ROUNDING)
