@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from brlp_models.model.config import ContextEntry, ModelConfig, SegmenterConfig
 from brlp_models.model.context import NO_CONTEXT
+from brlp_models.model.model import WEIGHED_AROUND
 from brlp_models.model.networks import SPATIAL_DIMS
 from brlp_models.model.schedule import SCHEDULERS, list_scheduler_args
 
@@ -288,15 +289,13 @@ def _define_prediction(config: ModelConfig) -> dict[str, Any]:
         latents = f"$@latent + {drawn} / {config.residual_scale}"
     else:
         latents = f"${drawn} / {config.latent_scale}"
-    shown = {"latent": "@decoded", "difference": "@image + @change"}
-    shown["refined"] = "@image + @change + @correction"
     items = {
         "latents": latents,
         "mean_latent": "$@latents.mean(0, keepdim=True)",
         "reconstruction": "$@autoencoder.decode(@latent)",
         "decoded": "$@autoencoder.decode(@mean_latent)",
         "change": "$@decoded - @reconstruction",
-        "prediction": f"$({shown[config.decoding]}).clamp(0, 1)",
+        **_define_shown(config),
         "answered": {"_target_": f"{_CHECKS}.check_answer", "prediction": "@prediction"},
     }
     if config.refiner is not None:
@@ -305,6 +304,23 @@ def _define_prediction(config: ModelConfig) -> dict[str, Any]:
             "$@refiner(torch.cat([@image, @image - @reconstruction, "
             f"{scale} * @change], 1)) / {scale}"
         )
+    return items
+
+
+def _define_shown(config: ModelConfig) -> dict[str, Any]:
+    if config.decoding == "latent":
+        return {"prediction": "$@decoded.clamp(0, 1)"}
+    items = {
+        "shown_change": "$@change" + " + @correction" * (config.decoding == "refined"),
+        "prediction": "$(@image + @shown_change).clamp(0, 1)",
+    }
+    if config.shown_error > 0:
+        around = f"monai.networks.layers.GaussianFilter(3, {WEIGHED_AROUND}).to(@device)"
+        items |= {
+            "energy": f"${around}(@shown_change.square())",
+            "weight": f"$@energy / (@energy + {config.shown_error} ** 2)",
+            "prediction": "$(@image + @weight * @shown_change).clamp(0, 1)",
+        }
     return items
 
 

@@ -224,6 +224,9 @@ class ModelConfig(_Part):
         The predicted scan is the decoded latent (`latent`), the input scan plus the difference
         between the decoded predicted and baseline latents (`difference`), or that plus what the
         `refiner` makes of the input scan and both decoded latents (`refined`).
+    shown_error
+        The sd of what a shown change gets wrong, in intensities: a change is shown as far as it
+        stands out of that around a voxel (`weigh_change`). 0 shows it as it is.
     guidance
         The weight of the context: 1 as learned, more than that exaggerates what it changes, 0
         leaves it out; other than 1 only for networks trained with context dropout, and at twice
@@ -294,6 +297,7 @@ class ModelConfig(_Part):
     context: tuple[ContextEntry, ...]
     decoding: Literal["latent", "difference", "refined"] = "latent"
     refiner: RefinerConfig | None = None
+    shown_error: Annotated[float, Field(ge=0)] = 0.0
     sampler: Literal["ddim", "dpm-solver++"] = "ddim"
     num_inference_steps: Annotated[int, Field(gt=0)] = 25
     guidance: Annotated[float, Field(ge=0)] = 1.0

@@ -102,7 +102,10 @@ def _range_problems(config: "ModelConfig") -> list[str]:
 
 def _scale_problems(config: "ModelConfig") -> list[str]:
     # beyond these, what is multiplied or divided by them overflows or is nothing
-    scales = {"latent_scale": config.latent_scale, "residual_scale": config.residual_scale}
+    names = ("latent_scale", "residual_scale", "voxel_scale")
+    scales = {name: getattr(config, name) for name in names}
+    if config.shown_error > 0:
+        scales["shown_error"] = config.shown_error
     if config.refiner is not None:
         scales["refiner.change_scale"] = config.refiner.change_scale
     limits = {name: (scale, *_SCALES) for name, scale in scales.items()}
@@ -168,6 +171,11 @@ def _network_problems(config: "ModelConfig") -> list[str]:
         )
     if (config.decoding == "refined") != (config.refiner is not None):
         problems.append('decoding = "refined" and a refiner must be given together')
+    if config.decoding == "latent" and config.shown_error > 0:
+        problems.append(
+            'shown_error weighs a change that is added to a scan, which decoding = "latent" does '
+            "not do; it must be 0"
+        )
     factor = compute_downsampling(config.unet)
     if any(size % factor for size in config.padded_latent_shape):
         problems.append(

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
+from monai.networks.layers import GaussianFilter
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,6 +14,9 @@ from brlp_models.model.calibrated_context import apply_calibration
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.files import name_model
 from brlp_models.model.precision import Precision
+
+WEIGHED_AROUND: Final = 3.0
+"""Voxels: the sd of the Gaussian that a change's size is averaged over."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,9 @@ class BrlpModel:
             start, scale = (scan[None], reconstruction[None]), refiner.change_scale
             sharper = [self._sharpen(one[None], *start, scale=scale) for one in change]
             change = change + torch.cat(sharper)
+        if (error := self.config.shown_error) > 0:
+            # one by one: the same bits in any group
+            change = torch.cat([weigh_change(one[None], error) for one in change])
         return (scan + change).clamp(0, 1)
 
     def _sharpen(self, *images: Tensor, scale: float) -> Tensor:
@@ -123,6 +130,33 @@ class BrlpModel:
         refiner = self.network("refiner")
         correction = sharpen_change(refiner, change, scan, reconstruction, scale=scale)
         return correction.to(images[0].device)
+
+
+def weigh_change(change: Tensor, error: float) -> Tensor:
+    """Return changes (B, channels, x, y, z) of which as much is left as is to be relied on.
+
+    Parameters
+    ----------
+    change
+        What predictions change of a scan.
+    error
+        The sd of what is wrong of that, in the same intensities, above 0.
+
+    Returns
+    -------
+    Tensor
+        change E / (E + error^2), E being the mean of change^2 around (a Gaussian of three voxels):
+        Wiener's weight, by voxel, with what is seen of a change in place of what there is. Small
+        changes far from large ones are mostly wrong.
+
+    Examples
+    --------
+    >>> everywhere = torch.full((1, 1, 24, 24, 24), -0.03)
+    >>> round(float(weigh_change(everywhere, 0.03)[0, 0, 12, 12, 12]), 3)
+    -0.015
+    """
+    energy = GaussianFilter(3, WEIGHED_AROUND)(change.square())
+    return change * energy / (energy + error**2)
 
 
 def sharpen_change(

@@ -51,6 +51,7 @@ SHOWN_AS_REFINED = {
 }
 TWO_CHANNELS = {
     **SHOWN_AS_REFINED,
+    "shown_error": 0.03,
     "channels": ["T1w", "FLAIR"],
     "autoencoder": {**TINY["autoencoder"], "in_channels": 2, "out_channels": 2},  # type: ignore[dict-item]
     "refiner": {
@@ -104,7 +105,7 @@ def predict(model: BrlpModel, image: torch.Tensor) -> tuple[torch.Tensor, list[d
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "changes", [{}, {"decoding": "difference"}, SHOWN_AS_REFINED, TWO_CHANNELS]
+    "changes", [{}, {"decoding": "difference", "shown_error": 0.05}, SHOWN_AS_REFINED, TWO_CHANNELS]
 )
 def test_bundle_gives_our_numbers(
     tiny_folder: Callable[..., Path], tmp_path: Path, changes: dict[str, object]

@@ -352,6 +352,24 @@ def test_a_refined_scan_is_the_start_plus_the_sharpened_change(
     torch.testing.assert_close(more, scan + decoded + 0.1)
 
 
+def test_a_change_is_shown_as_far_as_it_stands_out(tiny_folder: Callable[..., Path]) -> None:
+    model = load_model(tiny_folder(decoding="difference", shown_error=0.03))
+    scan = torch.full((1, *model.config.shape), 0.5)
+    start = torch.zeros_like(scan)
+    # the same change everywhere, of two predictions; a Gaussian leaves its square as it is there
+    decoded = torch.stack([start + 0.03, start - 0.09])
+    shown = model.render(decoded, scan=scan, reconstruction=start)
+    middle = (slice(None), 0, *(size // 2 for size in model.config.shape))
+    assert shown[middle].tolist() == pytest.approx([0.5 + 0.03 / 2, 0.5 - 0.09 * 0.9], abs=1e-4)
+    # a small change far from a large one is left out, beside it is shown
+    decoded = start[None].clone()
+    decoded[..., 0] = 0.3
+    decoded[..., 1] = decoded[..., -1] = 0.003
+    shown = model.render(decoded, scan=scan, reconstruction=start) - 0.5
+    assert float(shown[0, 0, 8, 8, 1]) > 0.8 * 0.003
+    assert abs(float(shown[0, 0, 8, 8, -1])) < 0.05 * 0.003
+
+
 def test_segmentations_of_scans_that_are_not_decoded_latents_are_refused(
     predict: Predict, model: BrlpModel, tmp_path: Path
 ) -> None:
