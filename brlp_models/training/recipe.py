@@ -335,7 +335,7 @@ def _refuse_unlearned(recipe: Recipe, before: ModelConfig, source: str | Path) -
 
 def _take_over(config: ModelConfig) -> dict[str, Any]:
     """Return the configuration of a model without what was measured of its weights."""
-    own = {*MEASURED, "shown_error", "voxel_scale", "training_ranges", "auxiliary"}
+    own = {*MEASURED, "training_ranges", "auxiliary"}
     return config.model_dump(mode="json", exclude=own)
 
 
