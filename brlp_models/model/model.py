@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from monai.networks.layers import GaussianFilter
+from monai.networks.layers.simplelayers import GaussianFilter
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -155,7 +155,7 @@ def weigh_change(change: Tensor, error: float) -> Tensor:
     >>> round(float(weigh_change(everywhere, 0.03)[0, 0, 12, 12, 12]), 3)
     -0.015
     """
-    energy = GaussianFilter(3, WEIGHED_AROUND)(change.square())
+    energy: Tensor = GaussianFilter(3, WEIGHED_AROUND)(change.square())
     return change * energy / (energy + error**2)
 
 
