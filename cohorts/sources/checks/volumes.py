@@ -4,6 +4,7 @@ from shlex import quote
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cohorts.labels import SIDED_CODES
@@ -23,6 +24,8 @@ PLAUSIBLE_MM3: Final[dict[str, tuple[float, float]]] = {
     HEAD_SIZE: (600_000, 3_000_000),
 }
 """Volumes of both sides of an adult, generously; BrLP's training ranges lie inside."""
+
+_ANY_REGION: Final = (0.0, PLAUSIBLE_MM3[HEAD_SIZE][1])
 
 _SIDES_AGREE_WITHIN: Final = 0.02
 _CLEAR_ASYMMETRY: Final = 0.2
@@ -50,16 +53,13 @@ def _check_positive(records: Records, column: str) -> None:
 
 
 def _check_plausible(records: Records, column: str) -> None:
-    limits = get_limits(column)
-    if limits is None:
-        return
-    low, high = limits
     volumes = records.frame[column].to_numpy(float)
-    outside = (volumes > 0) & ((volumes < low) | (volumes > high)) & np.isfinite(volumes)
+    outside = find_implausible(volumes, column)
     if not outside.any():
         return
-    in_ml = outside & (1000 * volumes >= low) & (1000 * volumes <= high)
-    expected = f"a volume in mm3 ({low:g} to {high:g}) is expected"
+    low, high = get_limits(column) or _ANY_REGION
+    in_ml = outside & (volumes >= low / 1000) & (volumes <= high / 1000)
+    expected = f"{describe_plausible(column)} is expected"
     if in_ml.sum() > 0.5 * (~np.isnan(volumes)).sum():
         name = records.get_source_name(column)
         in_ml_named = quote(f"{name}={column.removesuffix('_mm3')}_ml")
@@ -81,6 +81,23 @@ def get_limits(column: str) -> tuple[float, float] | None:
         if column in (f"left_{region}_mm3", f"right_{region}_mm3"):
             return low / 4, high * 0.6
     return None
+
+
+def find_implausible(volumes: npt.NDArray[np.float64], column: str) -> npt.NDArray[np.bool_]:
+    """Return which volumes (mm3) are no adult's, by the name of their column.
+
+    Those of a region that is not known are no larger than a head. What is no volume at all (0,
+    negative, infinite) is another problem.
+    """
+    low, high = get_limits(column) or _ANY_REGION
+    outside = (volumes > 0) & ((volumes < low) | (volumes > high)) & np.isfinite(volumes)
+    return np.asarray(outside)
+
+
+def describe_plausible(column: str) -> str:
+    """Return what a volume must be, by the name of its column."""
+    low, high = get_limits(column) or _ANY_REGION
+    return f"a volume in mm3 ({low:g} to {high:g})"
 
 
 def _check_sides(records: Records, region: str) -> None:

@@ -41,6 +41,9 @@ _AGREE_WITHIN_MONTHS: Final = 1.0
 LONGEST_MONTHS: Final = 600.0
 """Nobody is followed for longer; 1900-01-01 and 9999-12-31 stand for no date."""
 
+_ENDLESS: Final = 1e6
+"""No time of a visit in any unit, though it be counted from the year 0."""
+
 SHORT_MONTHS: Final = 6.0
 LONG_MONTHS: Final = 180.0
 """Half of an archive's people are followed for less, or more, where years are taken for months,
@@ -144,7 +147,9 @@ def _read_durations(records: Records, stated: list[str]) -> pd.Series:
     for name in stated:
         times, wrong = parse_numbers(records.frame[name])
         records.report_text(wrong, name, "a time in numbers")
-        found[name] = times * MONTHS_IN[name]
+        endless = times.abs() > _ENDLESS
+        records.report(endless, name, "got {value}, the time of a visit is expected")
+        found[name] = times.mask(endless) * MONTHS_IN[name]
     for name in stated[1:]:
         if (found[name] - found[stated[0]]).abs().max() > _AGREE_WITHIN_MONTHS:
             names = [records.get_source_name(one) or one for one in (stated[0], name)]

@@ -193,6 +193,10 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
         chain(put(1, age_years=70), add("months_from_baseline", 0, 48)),
         ["got 70 years, 74 is expected"],
     ),
+    "time beyond numbers": (
+        chain(add("months_from_baseline", 0, 12), put(1, months_from_baseline=1e308)),
+        ["row 3, column months_from_baseline: got '1e+308', the time of a visit is expected"],
+    ),
     "time text": (
         chain(add("months_from_baseline", 0, 12), put(1, months_from_baseline="m12")),
         ["column months_from_baseline: got 'm12', a time in numbers is expected"],
@@ -215,6 +219,14 @@ BAD_TABLES: dict[str, tuple[Callable[[Rows], Rows], list[str]]] = {
     ),
     "volume negative": (put(0, hippocampus_mm3=-7000), ["got -7000, a volume above 0 mm3"]),
     "volume infinite": (put(0, hippocampus_mm3="inf"), ["got inf, a volume above 0 mm3"]),
+    "volume beyond numbers": (
+        put(0, hippocampus_mm3=1e308),
+        ["row 2", "got 1e+308, a volume in mm3 (1000 to 14500) is expected"],
+    ),
+    "volume larger than a head": (
+        chain(add("entorhinal_mm3", 3600, 3500), put(2, entorhinal_mm3=1e200)),
+        ["row 4, column entorhinal_mm3: got 1e+200, a volume in mm3 (0 to 3e+06) is expected"],
+    ),
     "side infinite": (put(2, left_hippocampus_mm3="9" * 400), ["got inf, a volume above 0 mm3"]),
     "volume text": (
         put(0, hippocampus_mm3="6.900,0"),
