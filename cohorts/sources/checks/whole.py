@@ -1,5 +1,6 @@
 """What must hold before a cohort is trusted: every problem at once, then a refusal."""
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +16,11 @@ from cohorts.sources.records import NAMELESS, Problem, Records
 
 _N_SHOWN: Final = 3
 """Rows that are named where many have the same problem."""
+
+_N_VALUES: Final = 5
+"""Values of one column that are told one by one."""
+
+_GOT: Final = re.compile(r"got ('[^']*'|[^',:]+)(?=[,:])")
 
 
 def check_records(records: Records) -> None:
@@ -86,15 +92,31 @@ def require_people(frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
 def group_problems(problems: list[Problem]) -> list[str]:
     """Return one sentence for each different problem, with its first rows where there are many.
 
+    Many values of one column that are wrong alike, such as dates of another order, are one problem.
+
     Parameters
     ----------
     problems
         In the order in which they were found.
     """
-    groups: dict[tuple[str, str | None, str | None], list[Problem]] = {}
+    alike: dict[tuple[str, str | None, str | None], dict[str, list[Problem]]] = {}
     for problem in problems:
-        groups.setdefault((problem.message, problem.file, problem.column), []).append(problem)
-    return [_tell(group) for group in groups.values()]
+        what = _GOT.sub("", problem.message, count=1)
+        of_value = alike.setdefault((what, problem.file, problem.column), {})
+        of_value.setdefault(problem.message, []).append(problem)
+    groups: list[list[Problem]] = []
+    for of_value in alike.values():
+        groups += of_value.values() if len(of_value) <= _N_VALUES else [_join(of_value)]
+    return [_tell(group) for group in groups]
+
+
+def _join(of_value: dict[str, list[Problem]]) -> list[Problem]:
+    """Return the problems of many values as those of the first, which tells how many others."""
+    more = f" and {len(of_value) - 1} other values"
+    everyone = (problem for group in of_value.values() for problem in group)
+    first, *others = sorted(everyone, key=lambda problem: problem.row or 0)
+    message = _GOT.sub(lambda got: got[0] + more, first.message, count=1)
+    return [replace(first, message=message), *others]
 
 
 def _tell(group: list[Problem]) -> str:

@@ -329,6 +329,24 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert named == {2, 4, 6}
 
 
+@pytest.mark.parametrize("n_wrong", [5, 8])
+def test_many_values_that_are_wrong_alike_are_one_problem(n_wrong: int, tmp_path: Path) -> None:
+    rows = [{**row, "participant_id": f"p{i}"} for i, row in enumerate(good_rows()[::2] * 4)]
+    for i in range(n_wrong):
+        rows[-1 - i]["mmse"] = f"27 ({i})"
+    rows[2]["sex"] = "X"
+    with pytest.raises(CohortError) as caught:
+        load_cohort(write_rows(tmp_path / "people.csv", rows))
+    told = [one for one in caught.value.problems if "mmse" in one]
+    assert len(caught.value.problems) == len(told) + 1
+    if n_wrong == 5:
+        assert len(told) == 5
+        return
+    (one,) = told
+    assert "column mmse: got '27 (7)' and 7 other values, a number is expected" in one
+    assert "(8 rows, first 6, 7, 8; 8 people, first p4)" in one
+
+
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "Scan.MGZ"])
 def test_a_scan_in_place_of_a_cohort_is_named_as_one(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x1f\x8b")
