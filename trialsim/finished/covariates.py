@@ -6,13 +6,21 @@ import numpy as np
 import pandas as pd
 
 from cohorts.counting import tally
-from cohorts.sources.meaning.covariates import TEXT_COVARIATES
+from cohorts.sources.checks.volumes import get_limits
+from cohorts.sources.meaning.covariates import NUMERIC_COVARIATES, TEXT_COVARIATES
 from cohorts.sources.meaning.identifying import find_identifying
-from cohorts.sources.values import is_missing, parse_numbers, parse_text
+from cohorts.sources.values import (
+    USUAL_MISSING_CODES,
+    find_suspected_codes,
+    is_missing,
+    parse_numbers,
+    parse_text,
+)
 from trialsim.errors import DesignError
 from trialsim.finished.trial import FinishedTrial, Floats
 
 _MAX_LEVELS = 8
+_RANGES = {**NUMERIC_COVARIATES, "age_years": (0, 120)}
 _NOT_COVARIATES = frozenset(
     {
         "participant_id",
@@ -58,7 +66,8 @@ def read_covariates(
     ------
     DesignError
         A column that is not there, is the outcome or no covariate at all, changes after baseline,
-        has gaps, or has too many levels.
+        has gaps, numbers that cannot be or what looks like a code for a missing value, or has too
+        many levels.
     """
     if chosen is not None:
         unknown = [name for name in chosen if name not in frame]
@@ -176,12 +185,47 @@ def _find_problems(known: pd.DataFrame) -> dict[str, str]:
             )
         elif not n_levels and np.isinf(parse_numbers(values)[0]).any():
             problems[str(name)] = f"{name} must hold finite numbers: correct it, or "
+        elif (impossible := _find_impossible(values)).any():
+            low, high = _find_range(str(name))
+            problems[str(name)] = (
+                f"{name} must be a number from {low:g} to {high:g}, got {_name_first(impossible)}: "
+                "correct it, or "
+            )
+        elif (coded := _find_coded(values)).any():
+            problems[str(name)] = (
+                f"{name} holds {_name_first(coded)}, which looks like a code for a missing value: "
+                "fill in what it was, write it otherwise where it is a value, or "
+            )
         elif n_levels > _MAX_LEVELS:
             problems[str(name)] = (
                 f"{name} has {n_levels} different words, at most {_MAX_LEVELS} can be adjusted "
                 "for: "
             )
     return problems
+
+
+def _find_impossible(values: pd.Series) -> pd.Series:
+    """Return the values out of a covariate's range; none of one without."""
+    low, high = _find_range(str(values.name))
+    numbers = parse_numbers(values)[0].to_numpy()
+    return values[(numbers < low) | (numbers > high)]
+
+
+def _find_range(name: str) -> tuple[float, float]:
+    return _RANGES.get(name) or get_limits(name) or (-np.inf, np.inf)
+
+
+def _find_coded(values: pd.Series) -> pd.Series:
+    """Return the values that look like codes for a missing one; of names only negative numbers."""
+    numbers = parse_numbers(values)[0]
+    if _is_number(values):
+        return values[numbers.isin(find_suspected_codes(numbers.to_numpy()))]
+    return values[numbers.isin([code for code in USUAL_MISSING_CODES if code < 0])]
+
+
+def _name_first(found: pd.Series) -> str:
+    more = f", and {tally(len(found) - 1, 'people')} more" if len(found) > 1 else ""
+    return f"{found.iloc[0]} (participant {found.index[0]}{more})"
 
 
 def _is_number(values: pd.Series) -> bool:

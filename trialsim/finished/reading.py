@@ -8,7 +8,11 @@ import pandas as pd
 
 from cohorts.alike import ALIKE, find_alike
 from cohorts.counting import tally
-from cohorts.sources.checks.volumes import get_limits
+from cohorts.sources.checks.volumes import (
+    describe_plausible,
+    find_implausible,
+    get_limits,
+)
 from cohorts.sources.records import join_names
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.tables.waves import find_waves, split_waves
@@ -215,16 +219,24 @@ def _parse(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     problems += _tell(frame, long, late, "months", f"at most {LAST_MONTH}, no days")
     impossible = ((long["outcome"] <= 0) | np.isinf(long["outcome"])).to_numpy()
     problems += _tell(frame, long, impossible, column, "a volume greater than 0")
-    if not problems and (limits := get_limits(column)) is not None:
-        usual = float(long["outcome"].median())
-        if limits[0] <= 1000 * usual <= limits[1]:
-            problems.append(
-                f"{column} looks like ml (median {usual:.4g}): volumes in mm3 are expected, a "
-                "thousand times as many."
-            )
+    if in_ml := _tell_ml(long["outcome"], column):
+        problems.append(in_ml)
+    else:
+        outside = find_implausible(long["outcome"].to_numpy(), column)
+        problems += _tell(frame, long, outside, column, describe_plausible(column))
     if problems:
         raise DesignError(*problems)
     return long
+
+
+def _tell_ml(outcome: pd.Series, column: str) -> str:
+    limits, usual = get_limits(column), float(outcome.median())
+    if limits is None or not limits[0] / 1000 <= usual <= limits[1] / 1000:
+        return ""
+    return (
+        f"{column} looks like ml (median {usual:.4g}): volumes in mm3 are expected, a thousand "
+        "times as many."
+    )
 
 
 def _tell(

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cohorts.counting import tally
+from cohorts.sources.checks.volumes import describe_plausible, find_implausible
+from cohorts.sources.columns import name_volume_column
 from cohorts.sources.tables.table import read_table
 from cohorts.sources.values import is_missing, parse_numbers, parse_text
 from trialsim.errors import DesignError
@@ -59,7 +61,7 @@ def add_twins(trial: FinishedTrial, table: Path | pd.DataFrame) -> FinishedTrial
                 f"The table of twins has no rows of the region {trial.endpoint}: it must be made "
                 "for the trial's endpoint."
             )
-    long = _parse(frame)
+    long = _parse(frame, trial.endpoint)
     later = trial.months[1:]
     _refuse_others(long, trial)
     predicted = _arrange(long, "predicted_mm3", trial.participant_id, later)
@@ -86,16 +88,20 @@ def _refuse_other_errors(frame: pd.DataFrame) -> None:
         )
 
 
-def _parse(frame: pd.DataFrame) -> pd.DataFrame:
+def _parse(frame: pd.DataFrame, endpoint: str) -> pd.DataFrame:
+    region = name_volume_column(endpoint)
     long = pd.DataFrame({"participant_id": parse_text(frame["participant_id"]).to_numpy()})
     for name in ("months", "predicted_mm3", "sd_mm3"):
         if name not in frame:
             continue
         numbers, wrong = parse_numbers(frame[name])
-        bad = wrong | numbers.isna().to_numpy() | np.isinf(numbers.to_numpy())
-        bad |= (numbers <= 0).to_numpy() if name == "predicted_mm3" else False
+        values, right = numbers.to_numpy(), "a number"
+        bad = wrong | ~np.isfinite(values)
+        if name == "predicted_mm3":
+            bad, right = bad | (values <= 0), "a volume greater than 0"
+            if not bad.any():
+                bad, right = find_implausible(values, region), describe_plausible(region)
         if bad.any():
-            right = "a volume greater than 0" if name == "predicted_mm3" else "a number"
             first = int(np.flatnonzero(bad)[0])
             given = frame[name].iloc[[first]]
             got = "nothing" if is_missing(given).any() else given.iloc[0]
@@ -103,7 +109,7 @@ def _parse(frame: pd.DataFrame) -> pd.DataFrame:
                 f"{name} of the twins must be {right}, got {got} (participant "
                 f"{long['participant_id'].iloc[first]})."
             )
-        long[name] = numbers.to_numpy()
+        long[name] = values
     repeated = long.duplicated(["participant_id", "months"])
     if repeated.any():
         raise DesignError(

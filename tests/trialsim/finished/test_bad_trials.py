@@ -46,6 +46,32 @@ BAD_TRIALS: list[tuple[Change, str]] = [
     (set_first("months", "soon"), "months must be a number, got soon"),
     (set_first("hippocampus_mm3", "?"), "hippocampus_mm3 must be a number, got ?"),
     (set_first("hippocampus_mm3", -1), "hippocampus_mm3 must be a volume greater than 0, got -1"),
+    (
+        set_first("hippocampus_mm3", 68_810),
+        r"hippocampus_mm3 must be a volume in mm3 \(1000 to 14500\), got 68810 \(participant p000",
+    ),
+    (set_first("hippocampus_mm3", 6.881, place=2), r"must be a volume in mm3 .*, got 6\.881"),
+    (set_first("hippocampus_mm3", 1e308), r"must be a volume in mm3 .*, got 1e\+308"),
+    (
+        lambda t: t.assign(apoe4=t["participant_id"].map({"p003": 999, "p005": -4}).fillna(1)),
+        r"apoe4 must be a number from 0 to 2, got 999.* \(participant p003, and 1 person more\)",
+    ),
+    (
+        lambda t: t.assign(age_years=t["age_years"].where(t["participant_id"] > "p003", 840)),
+        "age_years must be a number from 0 to 120, got 840.* and 3 people more",
+    ),
+    (
+        lambda t: t.assign(head_size_mm3=t["participant_id"].map({"p003": 1.5}).fillna(1.5e6)),
+        r"head_size_mm3 must be a number from 600000 to 3e\+06, got 1\.5 .participant p003",
+    ),
+    (
+        lambda t: t.assign(tau=t["participant_id"].map({"p003": -4}).fillna(t["age_years"] / 7)),
+        r"tau holds -4.* \(participant p003\), which looks like a code for a missing value: fill",
+    ),
+    (
+        lambda t: t.assign(race=t["participant_id"].map({"p003": "-4"}).fillna(t["sex"] + "x")),
+        "race holds -4 .participant p003., which looks like a code for a missing value",
+    ),
     (lambda t: pd.concat([t, t.head(2)]), "two rows for one visit"),
     (set_first("participant_id", "P000", place=1), "000 differ from each other only in upper or"),
     (lambda t: t[t["months"] > 0], "needs a visit at month 0"),

@@ -39,6 +39,14 @@ BAD_TWINS: list[tuple[Change, str]] = [
     (lambda t: t.assign(predicted_mm3=5000.0), "same volume for everyone at months 6, "),
     (set_first("predicted_mm3", "?"), "predicted_mm3 of the twins must be a volume"),
     (set_first("predicted_mm3", ""), "greater than 0, got nothing"),
+    (
+        set_first("predicted_mm3", 69_000),
+        r"predicted_mm3 of the twins must be a volume in mm3 \(1000 to 14500\), got 69000",
+    ),
+    (
+        lambda t: t.assign(predicted_mm3=t["predicted_mm3"] / 1000),
+        r"must be a volume in mm3 \(1000 to 14500\), got ",
+    ),
     (lambda t: pd.concat([t, t.head(1)]), "1 row too many"),
     (lambda t: t.assign(region="amygdala"), "no rows of the region hippocampus"),
 ]
