@@ -239,6 +239,30 @@ def test_the_data_so_far_are_a_look(tmp_path: Path) -> None:
     assert judge(plan, "--data", str(named), "--show", "all", "--control", "placebo") == found
 
 
+@pytest.mark.parametrize("delta", [20, -20])
+def test_a_negative_design_effect_says_that_lower_outcomes_help(delta: int, tmp_path: Path) -> None:
+    placed = [f"--delta={delta}", *PLACED[2:]]
+    plan = plan_file(tmp_path, *placed)
+    table = write_trial(tmp_path / "trial.csv", 120, -90.0, 90)
+    lower = () if delta < 0 else ("--benefit", "lower")
+    found = judge(plan, "--data", str(table), "--show", "all", *lower)
+    assert (found["decision"], found["z"] > 5) == ("stop for efficacy", True)
+    low, high = found["difference_interval"]
+    assert low < -90 < high < 0
+    assert low < found["median_unbiased_difference"] < high
+    _, text, _ = run("monitor", plan, "--data", str(table), "--show", "all", *lower)
+    assert f"treatment minus control: {found['median_unbiased_difference']:.4g}, inter" in text
+    code, text, told = run("monitor", plan, "--data", str(table), "--benefit", "higher")
+    if delta < 0:
+        assert (code, text) == (1, "")
+        assert "contradicts the plan, by whose design effect of -20 lower" in " ".join(told.split())
+    else:
+        assert "stop for efficacy" not in text
+    _, out, _ = run("samplesize", "sequential", *placed, "--futility", "z=0.5", "--json")
+    first = json.loads(out)["looks"][0]
+    assert delta * first["efficacy_effect"] > delta * first["futility_effect"] > 0
+
+
 def test_blinded_look_needs_no_arm(tmp_path: Path) -> None:
     plan = plan_file(tmp_path, *PLACED)
     table = write_trial(tmp_path / "trial.csv", 120, 0.0, 90)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ def judge_trial(
     data: Path | None = None,
     endpoint: str = "hippocampus",
     control: str | None = None,
-    benefit: str = "higher",
+    benefit: str | None = None,
     is_final: bool = False,
     show: str = "decision",
 ) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def judge_trial(
     endpoint, control
         The outcome in it, and the control's name, where it is not called control.
     benefit
-        Which difference helps: "higher" or "lower" outcomes.
+        Which difference helps: "higher" or "lower" outcomes; None takes what the plan's design
+        effect says, a negative one that lower outcomes help.
     is_final
         Whether this look is the last one.
     show
@@ -61,12 +63,20 @@ def judge_trial(
     planned = read_monitoring_plan(plan)
     if show not in SHOWN:
         raise DesignError(f"--show must be decision, chances, all or blinded, got {show!r}.")
-    if benefit not in ("higher", "lower"):
+    if benefit not in (None, "higher", "lower"):
         raise DesignError(f"--benefit must be higher or lower, got {benefit!r}.")
-    if data is None and benefit != "higher":
+    if data is None and benefit == "lower":
         raise DesignError(
             "--benefit is of --data: each z of --z is in favor of treatment; leave it out."
         )
+    falls = planned.delta is not None and planned.delta < 0
+    if benefit == "higher" and falls:
+        raise DesignError(
+            f"--benefit higher contradicts the plan, by whose design effect of {planned.delta:g} "
+            "lower outcomes help; leave it out."
+        )
+    if benefit == "lower" and planned.delta is not None:
+        planned = replace(planned, delta=-abs(planned.delta))
     if show == "blinded":
         if data is None:
             raise DesignError("--show blinded needs --data, the trial's table so far.")
@@ -81,7 +91,7 @@ def judge_trial(
     values, shares = list(z), _read_shares(planned, information, se)
     if data is not None:
         look = estimate_look(data, endpoint, planned, control=control)
-        values.append(look.z if benefit == "higher" else -look.z)
+        values.append(-look.z if falls or benefit == "lower" else look.z)
         shares.append(look.information / _get_maximum(planned))
     if not values:
         raise DesignError("Give the looks held: --z with --information or --se, or --data.")
@@ -130,6 +140,9 @@ def describe_judgement(
             found["stopped"] = judged.stopped.to_dict()
             if planned.delta is not None:
                 found["median_unbiased_difference"] = judged.stopped.median_unbiased * planned.delta
+                found["difference_interval"] = sorted(
+                    end * planned.delta for end in judged.stopped.interval
+                )
     return found
 
 
@@ -194,6 +207,12 @@ def phrase_judgement(found: Mapping[str, Any]) -> list[str]:
             f"{stopped['median_unbiased']:.3f} of the design effect, interval "
             f"{stopped['interval'][0]:.3f} to {stopped['interval'][1]:.3f}; repeated interval "
             f"{stopped['repeated_interval'][0]:.3f} to {stopped['repeated_interval'][1]:.3f}."
+        )
+    if "median_unbiased_difference" in found:
+        low, high = found["difference_interval"]
+        lines.append(
+            f"As a difference, treatment minus control: {found['median_unbiased_difference']:.4g}, "
+            f"interval {low:.4g} to {high:.4g}."
         )
     return lines
 

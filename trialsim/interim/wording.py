@@ -91,7 +91,7 @@ def write_paragraph(
         sentences.append(
             f"The looks are expected {months} months after the first person is randomized, with "
             f"{people} people randomized by then; the maximum is {plan.information[-1]:.4g} "
-            f"(difference of {abs(plan.delta):.4g}{_unit(unit)}, power {design.power:.1%})."
+            f"(difference of {plan.delta:.4g}{_unit(unit)}, power {design.power:.1%})."
         )
     sentences.append(
         f"The total {side} type I error is {design.alpha:g}, spent by {efficacy}: the efficacy "

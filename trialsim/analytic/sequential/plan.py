@@ -64,13 +64,13 @@ class LookPlan:
 
     @property
     def efficacy_effect(self) -> FloatArray:
-        """Smallest difference that stops for efficacy, in the endpoint's unit."""
-        return np.asarray(self.design.efficacy_z / np.sqrt(self.information))
+        """Difference that just stops for efficacy, in the endpoint's unit and delta's direction."""
+        return np.asarray(np.sign(self.delta) * self.design.efficacy_z / np.sqrt(self.information))
 
     @property
     def futility_effect(self) -> FloatArray:
-        """Difference below which the trial stops for futility."""
-        return np.asarray(self.design.futility_z / np.sqrt(self.information))
+        """Difference short of which the trial stops for futility."""
+        return np.asarray(np.sign(self.delta) * self.design.futility_z / np.sqrt(self.information))
 
     def tabulate_looks(self) -> pd.DataFrame:
         """Return one row a look: when, who, bounds on three scales, errors, stops by effect."""

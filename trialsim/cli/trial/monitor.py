@@ -34,8 +34,12 @@ def monitor(
     ),
     control: ControlOption = None,
     benefit: Annotated[
-        str, typer.Option(help='Which difference helps: "higher" or "lower" outcomes.')
-    ] = "higher",
+        str | None,
+        typer.Option(
+            help='Which difference helps: "higher" or "lower" outcomes; by default lower where the '
+            "plan's is negative."
+        ),
+    ] = None,
     final: Annotated[bool, typer.Option("--final", help="This look is the last one.")] = False,
     show: Annotated[
         str,
