@@ -68,6 +68,17 @@ def test_bounds_printed_are_those_of_the_closed_form() -> None:
     assert found["inflation_factor"] == pytest.approx(design.inflation_factor)
 
 
+def test_a_trial_of_two_sides_stops_on_both() -> None:
+    code, out, _ = run("samplesize", "sequential", "--sides", "2", "--alpha", "0.05")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines() if line.split()[:1] in (["1"], ["2"])]
+    stops = [float(row[5]) for row in rows]
+    assert out.split("\n")[0].split()[-6:] == ["stops", "no", "stops", "half", "stops", "whole"]
+    assert stops[0] == pytest.approx(0.00305, abs=1e-4)
+    assert sum(stops) == pytest.approx(0.05, abs=1e-4)
+    assert "With no effect: rejects 2.5% in its direction, 2.5% in the other, exp" in out
+
+
 def test_looks_are_placed_in_months_and_people() -> None:
     code, out, _ = run("samplesize", "sequential", *PLACED, "--json")
     found = json.loads(out)

@@ -126,7 +126,9 @@ class PlannedLooks:
         table["alpha_spent"] = design.cumulative_alpha.round(6)
         for name, effect in _EFFECTS.items():
             stops = design.stop_probabilities(effect)
-            share = stops.efficacy + stops.futility * design.has_futility
+            # with two sides the lower bound is the other side's, which stops a trial as well
+            is_lower = design.has_futility or design.sides == 2
+            share = stops.efficacy + stops.futility * is_lower
             table[f"stops_{name}"] = share.round(4)
         return table
 
@@ -135,9 +137,12 @@ class PlannedLooks:
         sentences = []
         for name, effect in _EFFECTS.items():
             share = self.design.expected_information(effect)
-            rejects = self.design.stop_probabilities(effect).efficacy.sum()
+            stops = self.design.stop_probabilities(effect)
+            rejects = f"rejects {stops.efficacy.sum():.1%}"
+            if self.design.sides == 2:
+                rejects += f" in its direction, {stops.futility.sum():.1%} in the other"
             sentences.append(
-                f"With {name} effect: rejects {rejects:.1%}, expected information "
+                f"With {name} effect: {rejects}, expected information "
                 f"{share.of_maximum:.1%} of the maximum, {share.of_fixed:.1%} of one analysis"
                 f"{self._expect(effect)}."
             )
