@@ -166,14 +166,26 @@ def dry_run(path: Path, *settings: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_unreported")
-@pytest.mark.parametrize(
-    "setting", ["design.endpoint='lateral_ventricle'", "simulation.sample_sizes=[6, 100]"]
-)
-def test_a_dry_run_says_what_simulating_would_refuse(protocol: Path, setting: str) -> None:
+def test_a_dry_run_says_what_simulating_would_refuse(protocol: Path) -> None:
+    setting = "design.endpoint='lateral_ventricle'"
     foreseen = [line.partition("simulated: ")[2] for line in dry_run(protocol, setting)]
     refused = RUNNER.invoke(app, ["run", str(protocol), "--set", setting])
     assert refused.exit_code == 1
+    assert any(foreseen)
     assert " ".join(foreseen) in refused.stderr
+
+
+def test_sizes_that_no_trial_can_have_are_refused_before_any_work(protocol: Path) -> None:
+    settings = ("simulation.sample_sizes=[6, 16, 100]", "design.allocation_ratio=3")
+    asked = [word for setting in settings for word in ("--set", setting)]
+    refused = RUNNER.invoke(app, ["run", str(protocol), *asked])
+    assert refused.exit_code == 1
+    assert [line for line in refused.stderr.splitlines() if line] == dry_run(protocol, *settings)
+    for arms in ("2 + 4", "4 + 12"):
+        assert (
+            "Protocol, simulation.sample_sizes: Each arm needs at least 5 people, got " + arms
+        ) in " ".join(refused.stderr.split())
+    assert "load" not in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
     ------
     ModelError
         If the protocol names a model that is not there.
+    DesignError
+        Looks or sample sizes that no trial can have.
     """
     from trialsim.study.steps.screening import learns_from_archive
     from trialsim.study.steps.selection import make_compare_step, make_score_step
@@ -33,9 +35,10 @@ def list_steps(job: Job, *, until: str | None = None) -> list[Step]:
     steps.append(make_compare_step(job, earlier))
     if until is not None and until in {step.name for step in steps}:
         return _take_until(steps, until)
-    from trialsim.study.steps.simulation import make_simulation_step
+    if until != "optimize":
+        from trialsim.study.steps.simulation import make_simulation_step
 
-    steps.append(make_simulation_step(job, earlier))
+        steps.append(make_simulation_step(job, earlier))
     if job.protocol.optimize is not None or until == "optimize":
         from trialsim.study.steps.optimization import make_optimization_step
 

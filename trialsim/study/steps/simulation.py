@@ -6,6 +6,7 @@ from reports.store.run import Run
 from trialsim.comparison.comparison import compare_screened
 from trialsim.comparison.refitting import widen_scores
 from trialsim.errors import DesignError
+from trialsim.simulation.trials import check_sizes
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.memory import hand_back_memory
@@ -15,7 +16,20 @@ from trialsim.study.steps.simulation_timing import estimate_simulation
 
 
 def make_simulation_step(job: Job, stands_on: list[str]) -> Step:
-    """Return the step that finds power, sample size and cost."""
+    """Return the step that finds power, sample size and cost.
+
+    Raises
+    ------
+    DesignError
+        Sample sizes that no trial can have: scans are not predicted for hours before they are told.
+    """
+    design, sizes = job.protocol.design, job.protocol.simulation.sample_sizes
+    try:
+        check_sizes([design.split(n) for n in sorted(set(sizes))])
+    except DesignError as error:
+        raise DesignError(
+            *(f"Protocol, simulation.sample_sizes: {text}" for text in error.problems)
+        ) from error
     return Step(
         "simulate",
         lambda run: simulate(job, run),
