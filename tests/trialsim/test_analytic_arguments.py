@@ -112,6 +112,15 @@ BAD: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
 ]
 
 
+def test_a_correlation_of_both_arms_is_told_once() -> None:
+    with pytest.raises(DesignError) as told:
+        mmrm(correlation=np.ones((2, 2)))
+    assert len(told.value.problems) == 1
+    with pytest.raises(DesignError) as told:
+        analytic.MmrmEndpoint([12, 24], sd=1, correlation=np.ones((2, 2)))
+    assert len(told.value.problems) == 1
+
+
 @pytest.mark.parametrize(("form", "arguments", "words"), BAD)
 def test_bad_argument_is_told_in_one_sentence(
     form: Callable[..., Any], arguments: dict[str, Any], words: str

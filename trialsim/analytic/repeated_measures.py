@@ -93,9 +93,13 @@ def mmrm(
     n_visits = np.shape(correlation)[-1] if np.ndim(correlation) else 0
     question = SizeQuestion(delta, n_control, power, alpha, sides, allocation_ratio, distribution)
     treated = correlation if correlation_treatment is None else correlation_treatment
+    wrong = list(find_correlation_problems(correlation, stacked=True))
+    if correlation_treatment is not None:
+        wrong += find_correlation_problems(
+            treated, n_visits, name="correlation_treatment", stacked=True
+        )
     question.check(
-        *find_correlation_problems(correlation, stacked=True),
-        *find_correlation_problems(treated, n_visits, name="correlation_treatment", stacked=True),
+        *wrong,
         *find_retention_problems(retention, n_visits, name="retention"),
         *find_retention_problems(retention_treatment, n_visits, name="retention_treatment"),
         sd=(sd, POSITIVE),

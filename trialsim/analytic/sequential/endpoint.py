@@ -80,8 +80,12 @@ class MmrmEndpoint:
                 *_find_month_problems(self.visit_months),
                 *find_problems(sd=(sd, POSITIVE), sd_treatment=(sd_treatment, POSITIVE)),
                 *find_correlation_problems(correlation, self.visit_months.size),
-                *find_correlation_problems(
-                    treated, self.visit_months.size, name="correlation_treatment"
+                *(
+                    ()
+                    if correlation_treatment is None
+                    else find_correlation_problems(
+                        treated, self.visit_months.size, name="correlation_treatment"
+                    )
                 ),
             ]
         )
