@@ -288,6 +288,26 @@ def test_rows_of_one_person_that_write_a_number_otherwise_are_one(dataset: Path)
         load_cohort(dataset)
 
 
+def test_rows_of_one_person_differ_freely_in_what_nothing_reads(dataset: Path) -> None:
+    (dataset / "participants.tsv").write_text(
+        "participant_id\tsex\tage\tdiagnosis\tscanner\thandedness\n"
+        "sub-01\tF\t70\tMCI\tPrisma\tright\nsub-01\tF\t70\tMCI\tSkyra\tright\n"
+        "sub-02\tM\t71\tMCI\tPrisma\tleft\n"
+    )
+    found = load_cohort(dataset)
+    (note,) = [one for one in found.notes if "Left out" in one]
+    assert note == (
+        "Left out, because rows of one person in participants.tsv differ in them: scanner. Where "
+        "rows are visits, --map COLUMN=session_id says which column names these."
+    )
+    people = found.participants.set_index("participant_id")
+    assert "scanner" not in people
+    assert people["handedness"].to_dict() == {"sub-01": "right", "sub-02": "left"}
+    # what the user gives a name of its own is wanted, and must be said once
+    with pytest.raises(CohortError, match=r"column scanner: got 'Skyra'"):
+        load_cohort(dataset, column_map={"scanner": "device"})
+
+
 def test_header_that_says_two_orientations_is_told(dataset: Path) -> None:
     image = nib.Nifti1Image(SCAN, AFFINE)
     image.set_sform(AFFINE, 1)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cohorts.errors import CohortError
-from cohorts.sources.columns import list_volume_columns
+from cohorts.sources.columns import SPELLINGS, list_volume_columns
 from cohorts.sources.reading import Reading
 from cohorts.sources.records import (
     AT_BASELINE,
@@ -129,14 +129,12 @@ class DatasetTables:
             participant_id=_add_prefix(records.frame["participant_id"])
         ).drop(columns=PERSON_DIAGNOSIS)
         is_phenotype = records is not self.people
-        said: dict[tuple[Any, Any], Row] = {}
+        frame = frame.drop(columns=self._compare_rows(frame, records))
         for row in frame.to_dict("records"):
             person = row.pop("participant_id")
             session = row.pop("session_id", None)
             if says_nothing(person):
                 continue
-            before = said.setdefault((person, None if says_nothing(session) else session), {})
-            self._report_second_row(person, row, before, records)
             if is_phenotype:
                 row = {name: row[name] for name in row if str(name) not in _PROVENANCE}
             if says_nothing(session):
@@ -144,27 +142,52 @@ class DatasetTables:
             else:
                 self._add(person, self._match_session(person, str(session), records), row)
 
-    def _report_second_row(
-        self, person: str, row: Mapping[Hashable, Any], before: Row, records: Records
-    ) -> None:
-        """Report a row that differs from an earlier one of the same person and visit."""
-        own = {name: value for name, value in _trim(row).items() if name not in _PROVENANCE}
-        differing = [
-            name for name, value in own.items() if not _are_one(before.get(name, value), value)
-        ]
-        self.people.problems += [
-            Problem(
-                f"got {show(own[name])}, where an earlier row of this person has "
-                f"{show(before[name])}; one row a person, or a session_id in each "
-                "(--map COLUMN=session_id), is expected",
-                person,
-                row[SOURCE_FILE],
-                as_row_number(row[SOURCE_ROW]),
-                records.get_source_name(name),
+    def _compare_rows(self, frame: pd.DataFrame, records: Records) -> list[str]:
+        """Report rows that differ from an earlier one of the same person and visit.
+
+        Returns the columns that nothing reads by name, and in which such rows differ: they say
+        nothing that could be kept of a person, as a file with a row for each session has them.
+        """
+        said: dict[tuple[Any, Any], Row] = {}
+        unclear: list[str] = []
+        for row in frame.to_dict("records"):
+            person, session = row["participant_id"], row.get("session_id")
+            if says_nothing(person):
+                continue
+            before = said.setdefault((person, None if says_nothing(session) else session), {})
+            own = {name: value for name, value in _trim(row).items() if name not in _PROVENANCE}
+            for name, value in own.items():
+                if _are_one(before.get(name, value), value):
+                    continue
+                if not self._is_read(name):
+                    unclear.append(name)
+                    continue
+                self.people.problems.append(
+                    Problem(
+                        f"got {show(value)}, where an earlier row of this person has "
+                        f"{show(before[name])}; one row a person, or a session_id in each "
+                        "(--map COLUMN=session_id), is expected",
+                        person,
+                        row[SOURCE_FILE],
+                        as_row_number(row[SOURCE_ROW]),
+                        records.get_source_name(name),
+                    )
+                )
+            before |= own
+        unclear = list(dict.fromkeys(unclear))
+        if unclear:
+            names = [records.get_source_name(name) or name for name in unclear]
+            self.people.notes.append(
+                f"Left out, because rows of one person in {frame[SOURCE_FILE].iloc[0]} differ in "
+                f"them: {', '.join(join_names(names))}. Where rows are visits, "
+                "--map COLUMN=session_id says which column names these."
             )
-            for name in differing
-        ]
-        before |= own
+        return unclear
+
+    def _is_read(self, name: str) -> bool:
+        """Return whether a column is one of those that have a meaning of their own here."""
+        is_known = name in SPELLINGS or name in self._reading.column_map.values()
+        return is_known or bool(list_volume_columns([name]))
 
     def _add(self, person: str, session: str, row: Mapping[Hashable, Any]) -> None:
         visits = self._of_visits.setdefault(person, {})
