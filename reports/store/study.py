@@ -12,14 +12,15 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import duckdb
 import pandas as pd
 
+from cohorts.errors import StorageError
 from cohorts.numbered import NumberedTable
 from cohorts.schema import TABLES, find_command
 from reports.errors import ReportError
@@ -43,6 +44,49 @@ DESCRIPTION: Final = "study_description"
 
 class Study(StudyFile):
     """What runs have written, and which of it counts. Make one with `Study.open`."""
+
+    @classmethod
+    @contextmanager
+    def for_a_run(cls, path: Path) -> Iterator[Self]:
+        """Open the study file at `path` for the block to write; make it, and its folder.
+
+        Where there was none and no run of the block has finished, there is none afterwards either,
+        nor a folder that was made for it: a command that is refused leaves nothing behind.
+
+        Raises
+        ------
+        ReportError
+            As in `open`.
+        StorageError
+            Where its folder cannot be made.
+        """
+        target = path.absolute()
+        made = [one for one in target.parents if not one.exists()]
+        is_new = not target.exists()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _remove_empty(made)
+            raise StorageError(
+                f"The folder {target.parent} of the study cannot be made ({error.strerror}): "
+                "name another place."
+            ) from error
+        try:
+            study = cls.open(path)
+            try:
+                yield study
+            finally:
+                if is_new:
+                    study._discard_unfinished()
+        finally:
+            _remove_empty(made)
+
+    def _discard_unfinished(self) -> None:
+        """Remove the file, unless a run in it has finished, or another process is writing one."""
+        with suppress(ReportError), self.as_only_writer():
+            if not (self.runs()["status"] == "finished").any():
+                self.path.resolve().unlink(missing_ok=True)
+                Path(self.lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def run(
@@ -240,6 +284,13 @@ class Study(StudyFile):
 
     def _tables_of(self, run_id: str) -> pd.DataFrame:
         return self._ask(queries.TABLES_OF_RUN, [run_id])
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that hold nothing, the innermost first."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _index(tables: pd.DataFrame) -> dict[str, tuple[str, list[str]]]:

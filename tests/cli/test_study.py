@@ -105,3 +105,42 @@ def test_a_missing_study_is_one_sentence(words: list[str], sentence: str) -> Non
     result = RUNNER.invoke(app, ["study", *words])
     assert result.exit_code == 1
     assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *([verb, "absent"] for verb in ("predict", "rank", "compare", "power", "optimize")),
+        ["rank", "absent", "--study", "deep/deeper/study.duckdb"],
+        ["predict", "people.csv", "--model", "absent"],
+        ["run", "protocol.toml"],
+        ["study", "prune", "absent.duckdb"],
+        ["cohort", "import", "people.csv", "out", "--study", "people.csv/study.duckdb"],
+    ],
+)
+def test_a_command_that_is_refused_leaves_nothing_behind(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"p{n},F,70,MCI,3500\n" for n in range(12)]
+    Path("people.csv").write_text(
+        "participant_id,sex,age,diagnosis,hippocampus_mm3\n" + "".join(rows)
+    )
+    Path("protocol.toml").write_text('[study]\noutput = "result"\n[cohort]\npath = "absent"\n')
+    done = RUNNER.invoke(app, words)
+    assert done.exit_code == 1, done.output
+    assert done.output.count("Error: ") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["people.csv", "protocol.toml"]
+
+
+def test_what_is_finished_of_a_refused_command_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"p{n},F,70,MCI,3500\n" for n in range(12)]
+    Path("people.csv").write_text(
+        "participant_id,sex,age,diagnosis,hippocampus_mm3\n" + "".join(rows)
+    )
+    done = RUNNER.invoke(app, ["compare", "people.csv"])
+    assert done.exit_code == 1
+    assert Study.open("study.duckdb", read_only=True).has("participants")

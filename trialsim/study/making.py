@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cohorts.errors import StorageError, TrialsimError
+from cohorts.errors import TrialsimError
 from cohorts.files.atomic import refuse_address
 from reports.store.run import Run
 from reports.store.staleness import find_stale_tables
@@ -152,17 +152,17 @@ def _make(
     protocol: Protocol, path: Path, command: str, until: str | None, listener: Listener
 ) -> StudyResult:
     refuse_address(path.absolute())
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"The folder {path.absolute().parent} of the study cannot be made ({error.strerror}): "
-            "name another as output."
-        ) from error
+    with Study.for_a_run(path) as study:
+        return _make_in(study, protocol, command, until, listener)
+
+
+def _make_in(
+    study: Study, protocol: Protocol, command: str, until: str | None, listener: Listener
+) -> StudyResult:
+    path = study.path
     _warn_of_readers(path.absolute().parent, listener)
     for sentence in tell_idle_settings(protocol):
         listener.tell(f"Note: {sentence}")
-    study = Study.open(path)
     job = Job(protocol, path.absolute().parent, listener.on_progress)
     steps = [_note(job, step) for step in list_steps(job, until=until)]
     total = len(steps) + (until is None)

@@ -61,11 +61,15 @@ def import_cohort(
         Where a criterion cannot be checked, or nothing can be written.
     """
     screening = screen_cohort(found, eligibility)
-    screening.eligible.write(folder, further=screening.tables if eligibility else None)
     config = {"eligibility": list(eligibility)}
-    with recorded_run(study, config=config, cohort=screening.eligible, place=folder) as run:
-        if eligibility:
-            run.write("screening_flow", screening.flow)
+    # a study that cannot be written is told before the folder is
+    with Study.for_a_run(study) as opened, opened.as_only_writer():
+        screening.eligible.write(folder, further=screening.tables if eligibility else None)
+        eligible = screening.eligible
+        with _recorded(opened, config, eligible, inputs=eligible.sources) as run:
+            run.write(DESCRIPTION, add_cohort(study, folder))
+            if eligibility:
+                run.write("screening_flow", screening.flow)
     return screening
 
 
@@ -76,7 +80,6 @@ def recorded_run(
     config: dict[str, Any],
     cohort: Cohort | None = None,
     keep_people: bool = False,
-    place: Path | None = None,
     seed: int | None = None,
     inputs: Iterable[Path] = (),
 ) -> Iterator[Run]:
@@ -92,18 +95,28 @@ def recorded_run(
         The people, written first where the study does not hold them yet.
     keep_people
         Whether people whom the study holds stay where `cohort` is about others.
-    place
-        Where the people can be loaded from, so that later commands find them.
     """
-    opened = Study.open(study)
+    with Study.for_a_run(study) as opened:
+        people = None if keep_people and opened.has("participants") else cohort
+        files = [*inputs, *(cohort.sources if cohort is not None else ())]
+        with _recorded(opened, config, people, seed=seed, inputs=files) as run:
+            yield run
+
+
+@contextmanager
+def _recorded(
+    study: Study,
+    config: dict[str, Any],
+    people: Cohort | None,
+    *,
+    seed: int | None = None,
+    inputs: Iterable[Path],
+) -> Iterator[Run]:
     command = shlex.join(["trialsim", *sys.argv[1:]])
-    if cohort is not None and not (keep_people and opened.has("participants")):
-        _record_cohort(opened, cohort, command)
-    files = [*inputs, *(cohort.sources if cohort is not None else ())]
-    with opened.run(command=command, config=config, seed=seed, inputs=files) as run:
+    if people is not None:
+        _record_cohort(study, people, command)
+    with study.run(command=command, config=config, seed=seed, inputs=inputs) as run:
         yield run
-        if place is not None:
-            run.write(DESCRIPTION, add_cohort(study, place))
 
 
 def _record_cohort(study: Study, cohort: Cohort, command: str) -> None:

@@ -21,10 +21,12 @@ def prune(
 
     Example: trialsim study prune study.duckdb --dry-run
     """
+    from reports.store.database import require_file
     from reports.store.pruning import list_prunable, prune_study
     from reports.store.study import Study
 
-    before = study.stat().st_size if study.exists() else 0
+    require_file(study)
+    before = study.stat().st_size
     opened = Study.open(study, read_only=dry_run)
     if dry_run:
         print_table(list_prunable(opened), as_json=as_json)

@@ -81,7 +81,7 @@ def analyze_trial(
         analysis = _analyze_with(trial, twins, frozen, asked, reading)
         said = _tell(analysis, frozen, twins)
         # a study is made once there is something to keep in it
-        with Study.open(study) as opened:
+        with Study.for_a_run(study) as opened:
             config = _describe(trial, analysis, frozen, asked, reading) | {"notes": said}
             files = [trial] if twins is None else [trial, twins]
             _keep(opened, analysis, config, seed=seed, files=files)
