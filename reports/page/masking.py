@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
 
 from reports.page.gather import StudyFacts
 from reports.store import queries
+from reports.store.study import Study
 
 _PATH: Final = "<path>"
 _LONGEST_NAME: Final = 12
@@ -61,6 +62,8 @@ class Mask:
         for names where a word before them says so.
     paths
         Paths with spaces, which no pattern finds.
+    levels
+        Levels of a covariate that are sites, with what stands there: a site may be but a number.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Mask:
     names: Mapping[str, str]
     numbers: frozenset[str]
     paths: tuple[str, ...]
+    levels: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, text: str) -> str:
         """Return `text` without names and without paths."""
@@ -142,43 +146,56 @@ def mask_facts(facts: StudyFacts) -> StudyFacts:
 
     Columns that tables are joined by keep their ids; no section of a page shows those.
     """
-    mask = _make_mask(facts)
+    mask = make_mask(facts.study, facts.tables.get("participants", pd.DataFrame()))
     runs = facts.runs.assign(
         command=facts.runs["command"].map(mask.text),
         config=[json.dumps(mask.value(json.loads(str(c)))) for c in facts.runs["config"]],
         problem=facts.runs["problem"].map(lambda v: mask.text(v) if isinstance(v, str) else v),
     )
-    tables = {name: _mask_table(frame, mask) for name, frame in facts.tables.items()}
+    tables = {name: mask_table(frame, mask) for name, frame in facts.tables.items()}
     described = {run: mask.value(values) for run, values in facts.descriptions.items()}
     return replace(facts, runs=runs, tables=tables, descriptions=described)
 
 
-def _mask_table(frame: pd.DataFrame, mask: Mask) -> pd.DataFrame:
+def mask_table(frame: pd.DataFrame, mask: Mask) -> pd.DataFrame:
+    """Return a table of a study without names in its free texts; ids by which it is joined stay."""
     texts = [name for name in _FREE_TEXT if name in frame]
     # one text stands in many rows
     masked = {
-        name: frame[name].map({text: mask.text(str(text)) for text in frame[name].unique()})
+        name: frame[name].map(
+            {text: mask.levels.get(text) or mask.text(str(text)) for text in frame[name].unique()}
+        )
         for name in texts
     }
     return frame.assign(**masked)
 
 
-def _make_mask(facts: StudyFacts) -> Mask:
-    people = facts.study.query(queries.PEOPLE)["name"]
-    visits = facts.study.query(queries.SESSIONS)["name"]
-    paths = facts.study.query(queries.PATHS)["name"]
-    known = facts.tables.get("participants", pd.DataFrame())
+def make_mask(study: Study, known: pd.DataFrame) -> Mask:
+    """Return what may not be read of a study.
+
+    Parameters
+    ----------
+    study
+        Whose people, visits and places have names.
+    known
+        Its participants, of whom the sites are known; no rows where it holds none.
+    """
+    people, visits, paths = (
+        study.query(query)["name"] for query in (queries.PEOPLE, queries.SESSIONS, queries.PATHS)
+    )
     sites = sorted({str(site) for site in known["site"].dropna()}) if "site" in known else []
+    numbered = {site: f"site {place}" for place, site in enumerate(sites, start=1)}
     names = {
         # `baseline` and `m12` say nothing of anyone, a date does
         **dict.fromkeys(filter(_DATED.search, visits), "a visit"),
         **dict.fromkeys(people, "a person"),
-        **{site: f"site {place}" for place, site in enumerate(sites, start=1)},
+        **numbered,
     }
     telling = {_core(name): words for name, words in names.items() if not name.isdigit()}
     numbers = frozenset(name for name in [*people, *sites] if name.isdigit())
     spaced = tuple(sorted((path for path in paths if " " in path), key=len, reverse=True))
-    return Mask(telling, numbers, spaced)
+    levels = {f"site {site}": words for site, words in numbered.items()}
+    return Mask(telling, numbers, spaced, levels)
 
 
 def _core(name: str) -> str:

@@ -34,7 +34,8 @@ from trialsim.design import DropOut, TrialDesign
 from trialsim.errors import DesignError
 from trialsim.explorer.app import _lay_out
 from trialsim.explorer.contents import Contents
-from trialsim.explorer.downloads import describe_ways
+from trialsim.explorer.downloads import build_page, describe_ways
+from trialsim.explorer.prediction_view import list_figures
 from trialsim.explorer.scenario import ASSUMED, AssumedSource, Scenario
 from trialsim.explorer.serving import build_server, take_port
 from trialsim.study.question import ask, describe_values
@@ -114,6 +115,33 @@ def test_people_have_numbers_unless_they_are_identified(explored_study: Path) ->
     assert set(Contents(explored_study).people["person"].str.split().str[0]) == {"person"}
     named = Contents(explored_study, is_identified=True).people
     assert list(named["person"]) == list(named.index)
+
+
+def test_sites_have_numbers_unless_they_are_identified(explored_study: Path) -> None:
+    def name_rows(contents: Contents) -> set[str]:
+        ((*_, draw),) = [one for one in list_figures(contents) if one[0] == "Who is selected"]
+        return {label.get_text().lower() for label in draw().axes[0].get_yticklabels()}
+
+    hidden, named = (
+        name_rows(Contents(explored_study, is_identified=one)) for one in (False, True)
+    )
+    assert any("site-" in label for label in named)
+    assert not any("site-" in label for label in hidden)
+    assert len(hidden) == len(named)
+
+
+def test_a_page_that_is_downloaded_names_no_site_unless_asked(explored_study: Path) -> None:
+    own = Contents(explored_study).protocol
+    criteria = own.cohort.model_copy(update={"eligibility": ["site not in site-01"]})
+    asked = Scenario(own.design, own.trial_costs, "baseline_volume", 0.5)
+    told = {}
+    for identify in (False, True):
+        contents = Contents(explored_study, is_identified=identify)
+        vars(contents)["protocol"] = own.model_copy(update={"cohort": criteria})
+        table = contents.source.compute_choices(asked)
+        told[identify] = str(build_page(contents, asked, table).sections[1].blocks)
+    assert "site-01" in told[True]
+    assert "site-01" not in told[False]
 
 
 def test_what_the_study_proposes_is_looked_at_first(contents: Contents) -> None:

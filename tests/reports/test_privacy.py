@@ -18,7 +18,7 @@ from reports.page.compose import compose_page
 from reports.page.content import Page
 from reports.page.file_formats import ReportFormat
 from reports.page.gather import gather_study
-from reports.page.masking import Mask
+from reports.page.masking import Mask, mask_table
 from reports.page.privacy import Privacy
 from reports.page.writing import render_page, write_report
 from reports.store.study import Study
@@ -199,3 +199,10 @@ def test_a_single_small_group_cannot_be_computed_from_the_total() -> None:
     assert hidden["n"].isna().tolist() == [False, True, True]
     assert hidden["age"].isna().tolist() == [False, True, True]
     assert Privacy(smallest_cell=4).hide_groups(groups, "n")["n"].notna().all()
+
+
+def test_sites_that_are_numbers_stay_apart() -> None:
+    levels = {"site 011": "site 1", "site 012": "site 2"}
+    mask = Mask({}, frozenset({"011", "012"}), (), levels)
+    table = pd.DataFrame({"covariate": ["site 011", "site 012", "age_years"]})
+    assert list(mask_table(table, mask)["covariate"]) == ["site 1", "site 2", "age_years"]

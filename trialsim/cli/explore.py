@@ -18,7 +18,7 @@ def explore(
         bool, typer.Option("--no-browser", help="Print the address, open no browser.")
     ] = False,
     identify: Annotated[
-        bool, typer.Option("--identify", help="Show the names of people, not numbers.")
+        bool, typer.Option("--identify", help="Show the names of people and sites, not numbers.")
     ] = False,
 ) -> None:
     """Move sliders: what each choice would need, whom it takes, how well it predicts.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cohorts.sources.columns import name_volume_column
+from reports.page.masking import Mask, make_mask, mask_table
 from reports.store.study import Study
 from trialsim.comparison.refitting import widen_scores
 from trialsim.errors import DesignError
@@ -26,7 +27,7 @@ class Contents:
     path
         The study file.
     is_identified
-        Whether people keep their names; otherwise they are numbered in the order of their scores.
+        Whether people and sites keep their names; otherwise they are numbered.
     """
 
     path: Path
@@ -88,6 +89,23 @@ class Contents:
     def strategies(self) -> list[str]:
         """The strategies that scored people."""
         return [str(name) for name in self.study.read("scores")["strategy"].unique()]
+
+    @cached_property
+    def mask(self) -> Mask:
+        """What is not shown where people are not identified."""
+        known = self.study.read("participants") if self.has("participants") else pd.DataFrame()
+        return make_mask(self.study, known)
+
+    def read(self, table: str) -> pd.DataFrame:
+        """Return a table as it is shown: names of sites and people only where these are asked for.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        """
+        found = self.study.read(table)
+        return found if self.is_identified else mask_table(found, self.mask)
 
     def has(self, table: str) -> bool:
         """Whether the study holds rows of a table."""

@@ -139,8 +139,10 @@ def build_page(
         if contents
         else "Closed form for assumed numbers: score and decline are bivariate normal."
     )
+    hides = contents is not None and not contents.is_identified
     ways = tuple(
-        Listing(title, tuple(text.splitlines()))
+        # on a page that leaves this machine; who looks at the explorer has the study itself
+        Listing(title, tuple((contents.mask.text(text) if hides else text).splitlines()))
         for title, text in describe_ways(contents, asked, assumed)
     )
     sections = (

@@ -18,15 +18,15 @@ def list_figures(contents: Contents) -> list[tuple[str, str, Callable[[], Figure
     """Return title, description and figure of everything that the study can show of it."""
     found: list[tuple[str, str, Callable[[], Figure]]] = []
     if contents.has("capture_rates"):
-        table = _first(contents.study.read("capture_rates"), "definition", "truth")
+        table = _first(contents.read("capture_rates"), "definition", "truth")
         about = "Share of the fast progressors found, against the number of people selected."
         found.append(("Capture rate", about, lambda: plot_capture_rates(table)))
     if contents.has("predicted_changes"):
-        changes = contents.study.read("predicted_changes")
+        changes = contents.read("predicted_changes")
         about = "Observed against predicted change, a panel a strategy."
         found.append(("Calibration", about, lambda: plot_predicted_versus_observed(changes)))
     if contents.has("group_differences"):
-        groups = contents.study.read("group_differences")
+        groups = contents.read("group_differences")
         smallest = groups[groups["fraction_enrolled"] == groups["fraction_enrolled"].min()]
         about = "Selected against not selected people, in standard deviations."
         found.append(("Who is selected", about, lambda: plot_group_differences(smallest)))

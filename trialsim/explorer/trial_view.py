@@ -25,7 +25,7 @@ def trial_ui(contents: Contents) -> Tag:
     """Return the looks of the trial that is chosen, then what a finished trial found."""
     parts: list[Tag] = []
     if contents.has("looks"):
-        trials = contents.study.read("looks")[_TRIAL].drop_duplicates().to_dict("records")
+        trials = contents.read("looks")[_TRIAL].drop_duplicates().to_dict("records")
         names = {str(place): describe_group(trial) for place, trial in enumerate(trials)}
         choice = ui.input_select("looked_at", "Trial that enrolls", names)
         parts += [ui.h2("Interim looks"), choice, ui.output_ui("looks")]
@@ -45,7 +45,7 @@ def trial_server(
 
     @render.ui
     def looks() -> TagList:
-        table = contents.study.read("looks")
+        table = contents.read("looks")
         trials = list(table.groupby(_TRIAL, sort=False))
         _, rows = trials[int(input.looked_at())]
         unit = show_unit(contents.protocol.design.unit)
@@ -85,7 +85,7 @@ def show_stopping(looks: pd.DataFrame) -> Tag:
 def list_findings(contents: Contents) -> list[tuple[str, str, Callable[[], Figure]]]:
     """Return title, description and figure of what a finished trial's tables show."""
     found: list[tuple[str, str, Callable[[], Figure]]] = []
-    effects = contents.study.read("trial_effects") if contents.has("trial_effects") else None
+    effects = contents.read("trial_effects") if contents.has("trial_effects") else None
     named = contents.protocol.design.unit if effects is None else str(effects["unit"].iloc[0])
     # figures leave slopes out, of which the first row may be one
     unit = show_unit(named.removesuffix(" a year"))
@@ -95,11 +95,11 @@ def list_findings(contents: Contents) -> list[tuple[str, str, Callable[[], Figur
         )
         found.append(("Effects", about, lambda: plot_trial_effects(effects, unit=unit)))
     if contents.has("twin_outcomes"):
-        twins = contents.study.read("twin_outcomes")
+        twins = contents.read("twin_outcomes")
         about = "Observed against twin at the last visit, a panel an arm."
         found.append(("Twins", about, lambda: plot_twins(twins, unit=unit)))
     if contents.has("individual_effects"):
-        own = contents.study.read("individual_effects")
+        own = contents.read("individual_effects")
         about = "Each treated person's observed outcome minus the twin's, with its interval."
         found.append(("Single people", about, lambda: plot_individual_effects(own, unit=unit)))
     return found
