@@ -37,6 +37,15 @@ _MARKERS: Final = "os^Dv"
 """Of the horizons."""
 
 _OF_BRAIN: Final = "MAE (% of brain)"
+_MEASURES: Final = {
+    "accuracy": _OF_BRAIN,
+    "sexes": _OF_BRAIN,
+    "ranking": "Spearman",
+    "comparisons": "endpoint_error_percent_of_brain",
+}
+"""What the figure of a table of several measures shows."""
+
+_OF_IMAGES: Final = ["mse", "voxel_spearman"]
 
 
 def write_evaluation_figures(
@@ -74,7 +83,7 @@ def write_evaluation_figures(
     with write_folder(folder) as target:
         for name, (plot, source) in plots.items():
             table = tables.get(source)
-            if table is None or not _has_shown_rows(table, source):
+            if table is None or _take_shown(table, source, region).empty:
                 continue
             figure = plot(table)
             if is_synthetic:
@@ -83,11 +92,26 @@ def write_evaluation_figures(
     return [folder / path.name for path in written]
 
 
-def _has_shown_rows(table: pd.DataFrame, source: str) -> bool:
-    """Say whether a figure of a table would show anything; not everyone's brain is measured."""
-    if table.empty or source not in ("accuracy", "sexes"):
-        return not table.empty
-    return bool((table["measure"] == _OF_BRAIN).any())
+def _take_shown(table: pd.DataFrame, source: str, region: str) -> pd.DataFrame:
+    """Return the rows of a table that a figure shows: not everything is known of few people."""
+    if table.empty:
+        return table
+    match source:
+        case "predicted":
+            return _take_changing(table, region)
+        case "images":
+            return table[table["method"] == "BrLP"].dropna(subset=_OF_IMAGES, how="all")
+        case "calibration":
+            return table.dropna(subset=["coverage", "recalibrated"], how="all")
+    known = table.dropna(subset="value")
+    if source == "sexes":
+        known = known[known["region"] == region]
+    measure = _MEASURES.get(source)
+    return known if measure is None else known[known["measure"] == measure]
+
+
+def _take_changing(predicted: pd.DataFrame, region: str) -> pd.DataFrame:
+    return predicted[(predicted["region"] == region) & (predicted["method"] != "carry forward")]
 
 
 def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:
@@ -98,7 +122,7 @@ def plot_model_accuracy(accuracy: pd.DataFrame) -> Figure:
     accuracy
         `horizon_months`, `region`, `measure`, `method`, `value`, `lower`, `upper`.
     """
-    errors = accuracy[accuracy["measure"] == _OF_BRAIN]
+    errors = _take_shown(accuracy, "accuracy", "")
     with shared_style():
         figure, panels = _new_panels(errors["horizon_months"].nunique())
         for panel, (horizon, own) in zip(panels, errors.groupby("horizon_months"), strict=True):
@@ -121,7 +145,7 @@ def plot_model_ranking(ranking: pd.DataFrame, *, region: str = "hippocampus") ->
     region
         Whose change.
     """
-    found = ranking[ranking["measure"] == "Spearman"]
+    found = _take_shown(ranking, "ranking", region)
     with shared_style():
         figure, panels = _new_panels(found["horizon_months"].nunique())
         for panel, (horizon, own) in zip(panels, found.groupby("horizon_months"), strict=True):
@@ -143,7 +167,7 @@ def plot_model_sexes(sexes: pd.DataFrame, *, region: str = "hippocampus") -> Fig
     region
         Whose.
     """
-    own = sexes[(sexes["measure"] == _OF_BRAIN) & (sexes["region"] == region)]
+    own = _take_shown(sexes, "sexes", region)
     with shared_style():
         figure, panels = _new_panels(own["horizon_months"].nunique())
         for panel, (horizon, table) in zip(panels, own.groupby("horizon_months"), strict=True):
@@ -165,7 +189,7 @@ def plot_model_changes(predicted: pd.DataFrame, *, region: str = "hippocampus") 
     region
         Whose change.
     """
-    own = predicted[(predicted["region"] == region) & (predicted["method"] != "carry forward")]
+    own = _take_changing(predicted, region)
     own = own.assign(
         true=100 * (own["true_mm3"] / own["baseline_mm3"] - 1),
         found=100 * (own["predicted_mm3"] / own["start_mm3"] - 1),
@@ -202,9 +226,10 @@ def plot_interval_coverage(calibration: pd.DataFrame) -> Figure:
     calibration
         `horizon_months`, `region`, `level`, `coverage` and `recalibrated` with `_lower`, `_upper`.
     """
-    table = calibration.assign(
-        place=calibration["region"].str.replace("_", " ")
-        + calibration["horizon_months"].map(lambda months: f", {months:g} m")
+    known = _take_shown(calibration, "calibration", "")
+    table = known.assign(
+        place=known["region"].str.replace("_", " ")
+        + known["horizon_months"].map(lambda months: f", {months:g} m")
     )
     with shared_style():
         figure, panels = _new_panels(table["level"].nunique())
@@ -231,17 +256,19 @@ def plot_uncertainty(images: pd.DataFrame) -> Figure:
     images
         `method`, `horizon_months`, `mse`, `global_uncertainty`, `voxel_spearman`.
     """
-    own = images[images["method"] == "BrLP"]
+    own = _take_shown(images, "images", "")
+    related = own["voxel_spearman"].dropna()
     with shared_style():
-        figure, (error, voxels) = _new_panels(2)
+        figure, (error, *others) = _new_panels(1 if related.empty else 2)
         for place, (horizon, mine) in enumerate(own.groupby("horizon_months")):
             error.scatter(
                 mine["global_uncertainty"], mine["mse"], s=14, alpha=0.7,
                 label=f"{horizon:g} months", marker=_MARKERS[place % len(_MARKERS)],
             )  # fmt: skip
         error.set(xlabel="Global uncertainty (mean sd of the latent)", ylabel="MSE in the brain")
-        voxels.hist(own["voxel_spearman"].dropna(), bins=12, color=_style("BrLP").color)
-        voxels.set(xlabel="Spearman, voxel uncertainty and error", ylabel="Predictions")
+        for voxels in others:
+            voxels.hist(related, bins=12, color=_style("BrLP").color)
+            voxels.set(xlabel="Spearman, voxel uncertainty and error", ylabel="Predictions")
         add_legend_below(figure, error)
     return figure
 
@@ -256,8 +283,7 @@ def plot_model_variants(comparisons: pd.DataFrame, *, region: str = "hippocampus
     region
         The endpoint.
     """
-    wanted = "endpoint_error_percent_of_brain"
-    own = comparisons[comparisons["measure"] == wanted]
+    own = _take_shown(comparisons, "comparisons", region)
     seconds = comparisons[comparisons["measure"] == "seconds"]
     time = seconds.set_index(["comparison", "variant"])["value"]
     with shared_style():
@@ -280,9 +306,10 @@ def plot_wrong_diagnosis(moves: pd.DataFrame) -> Figure:
     moves
         `diagnosis`, `told`, `told_to`, `value`, `lower`, `upper` (percentage points).
     """
+    known = _take_shown(moves, "wrong_diagnosis", "")
     with shared_style():
-        figure, panels = _new_panels(moves["told_to"].nunique())
-        for panel, (told_to, own) in zip(panels, moves.groupby("told_to"), strict=True):
+        figure, panels = _new_panels(known["told_to"].nunique())
+        for panel, (told_to, own) in zip(panels, known.groupby("told_to"), strict=True):
             _plot_bars(panel, np.arange(len(own)), own, marker="D")
             panel.axhline(0, color=MUTED, lw=0.8)
             names = own["diagnosis"] + " told as " + own["told"]
