@@ -8,15 +8,19 @@ A package writes its imports once, where only type checkers read them, and lets 
         __getattr__, __dir__ = attach(__name__)
 """
 
-import ast
-import sys
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
-from typing import Final
+# Next to nothing is imported before a name is asked for: what comes first of a program is a package
+# with such names, and until it is there an interrupt ends in a traceback (`trialsim.cli.start`).
+from __future__ import annotations
 
-Home = tuple[str, str]
-"""The module of a name, and what it is called there."""
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
+
+    Home = tuple[str, str]
+    """The module of a name, and what it is called there."""
 
 _MACHINERY: Final = {"TYPE_CHECKING", "attach"}
 """What a package imports for this alone, which nobody looks for in it."""
@@ -37,21 +41,32 @@ def attach(package: str) -> tuple[Callable[[str], object], Callable[[], list[str
     True
     """
     module = sys.modules[package]
-    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-    homes = dict(_list_homes(tree))
+    known: dict[str, Home] = {}
+
+    def read() -> dict[str, Home]:
+        if not known:
+            known.update(_list_homes(str(module.__file__)))
+        return known
 
     def find(name: str) -> object:
-        if name not in homes:
+        from importlib import import_module
+
+        # what Python itself asks a package for is none of its names
+        if name.startswith("__") or name not in read():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home, original = homes[name]
+        home, original = read()[name]
         if home == package:
             return import_module(f"{package}.{original}")
         return getattr(import_module(home), original)
 
-    return find, lambda: sorted({*vars(module), *homes} - _MACHINERY)
+    return find, lambda: sorted({*vars(module), *read()} - _MACHINERY)
 
 
-def _list_homes(tree: ast.Module) -> Iterator[tuple[str, Home]]:
+def _list_homes(file: str) -> Iterator[tuple[str, Home]]:
+    import ast
+    from pathlib import Path
+
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     for block in tree.body:
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
             for statement in block.body:

@@ -11,10 +11,9 @@ A folder `screened` of people, such as `trialsim cohort synthesize screened` mak
 ['participant_id', 'strategy', 'score', 'fold']
 """
 
-from typing import TYPE_CHECKING
-
 from cohorts.lazy import attach
 
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
     from cohorts.cohort import Cohort
     from cohorts.sources.loading import load_cohort

@@ -102,6 +102,16 @@ def test_an_interrupt_while_the_program_is_loaded_is_a_word(start: str, at: str)
     assert done.stderr == "Interrupted before anything was done.\n"
 
 
+def test_next_to_nothing_is_imported_before_an_interrupt_is_a_word() -> None:
+    code = "import sys; import trialsim.cli.start; print(*sys.modules)"
+    # without `site`, which imports what else is installed
+    words = [sys.executable, "-S", "-c", code]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=root)
+    slow = {"typing", "re", "ast", "pathlib", "collections", "functools", "enum"}
+    assert not slow & {*done.stdout.split()}
+
+
 def test_a_crash_file_says_where_and_nothing_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,7 @@
 It imports nothing, so that there is next to no time before it can say so.
 """
 
-import sys
-from importlib import import_module
-from typing import Final
-
-INTERRUPTED: Final = 130
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -22,7 +18,11 @@ def main_of_bids_app() -> None:
 
 def _start(module: str) -> None:
     try:
+        from importlib import import_module
+
         import_module(module).main()
     except KeyboardInterrupt:
+        import sys
+
         sys.stderr.write("Interrupted before anything was done.\n")
         sys.exit(INTERRUPTED)
