@@ -139,10 +139,10 @@ def build_page(
         if contents
         else "Closed form for assumed numbers: score and decline are bivariate normal."
     )
-    hides = contents is not None and not contents.is_identified
+    # the page may leave this machine; who looks at the explorer has the study itself
+    mask = None if contents is None or contents.is_identified else contents.mask
     ways = tuple(
-        # on a page that leaves this machine; who looks at the explorer has the study itself
-        Listing(title, tuple((contents.mask.text(text) if hides else text).splitlines()))
+        Listing(title, tuple((text if mask is None else mask.text(text)).splitlines()))
         for title, text in describe_ways(contents, asked, assumed)
     )
     sections = (
