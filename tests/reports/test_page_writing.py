@@ -394,3 +394,13 @@ def test_command_writes_the_page_with_its_title(example_study: Study, tmp_path: 
     assert done.stdout.strip() == str(report)
     assert "<h1>A &lt;b&gt;</h1>" in report.read_text()
     assert re.search(r"(\d+) of \1 reference values pass", report.read_text())
+
+
+def test_options_are_never_broken_over_two_lines(html: str) -> None:
+    """A phone would part `--fractions-enrolled` at its hyphens, which nobody can type again."""
+    bodies = re.findall(r"<(?:pre|code)\b[^>]*>(.*?)</(?:pre|code)>", html, re.DOTALL)
+    kept = re.findall(r'<span class="o">(--[\w-]+)</span>', " ".join(bodies))
+    bare = re.sub(r'<span class="o">--[\w-]+</span>', "", " ".join(bodies))
+    assert kept
+    assert not re.search(r"(?<![\w-])--[a-z]", bare)
+    assert ".o { white-space: nowrap; }" in html

@@ -15,6 +15,7 @@ from reports.page.content import Block, Listing, Page, Paragraph, Picture, RunRe
 
 _TEMPLATES: Final = "templates"
 _CODE: Final = re.compile(r"`([^`]+)`")
+_OPTION: Final = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
 
 def render_html(page: Page) -> str:
@@ -48,6 +49,7 @@ def _environment() -> Environment:
     environment.filters["kind"] = block_kind
     environment.filters["anchor"] = html_id
     environment.filters["code"] = mark_code
+    environment.filters["whole_options"] = keep_options_whole
     environment.filters["svg"] = _svg
     environment.filters["run_anchor"] = run_anchor
     return environment
@@ -61,7 +63,21 @@ def block_kind(block: Block) -> str:
 
 def mark_code(text: str) -> Markup:
     """Return `text` escaped, with what stands between backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
+    return Markup(  # noqa: S704
+        _CODE.sub(
+            lambda found: f"<code>{keep_options_whole(Markup(found[1]))}</code>",  # noqa: S704
+            str(escape(text)),
+        )
+    )
+
+
+def keep_options_whole(text: str) -> Markup:
+    """Return `text` escaped; an option is never broken over two lines, on a phone neither.
+
+    >>> keep_options_whole("trialsim rank --fractions-enrolled 0.3")
+    Markup('trialsim rank <span class="o">--fractions-enrolled</span> 0.3')
+    """
+    return Markup(_OPTION.sub(r'<span class="o">\g<0></span>', str(escape(text))))  # noqa: S704
 
 
 def run_anchor(run: RunReference) -> str:
