@@ -61,6 +61,13 @@ _LIKE_A_VOLUME: Final = re.compile(
     r"(?<!s)hipp|ventric|amygdal|mm3|cm3|(^|_)(icv|etiv|vol(ume)?s?)(_|$)", re.IGNORECASE
 )
 
+_LIKE_A_REGION: Final = re.compile(
+    _LIKE_A_VOLUME.pattern + r"|thalam|caudate|putamen|pallid|accumbens|entorhinal|cerebell"
+    r"|(^|_)cortex(_|$)|(white|gr[ae]y)_?matter",
+    re.IGNORECASE,
+)
+_NO_VOLUME: Final = re.compile(r"thick|area|curv|suvr?|z_?score|percent|pct|rate", re.IGNORECASE)
+
 REGIONS: Final = frozenset(
     {*SIDED_CODES, *MIDLINE_CODES, *CONTEXT_REGIONS, *REPORTED_REGIONS, BRAIN}
     | {f"{side}_{region}" for side in SIDES for region in SIDED_CODES}
@@ -200,6 +207,16 @@ def looks_like_volume(name: str) -> bool:
     [True, True, False]
     """
     return _LIKE_A_VOLUME.search(name.replace("-", "_").replace(" ", "_")) is not None
+
+
+def looks_like_region(name: str) -> bool:
+    """Return whether a column's name tells of the volume of a region, understood or not.
+
+    >>> [looks_like_region(name) for name in ("L_Hipp", "left.thalamus", "lh_entorhinal_thickness")]
+    [True, True, False]
+    """
+    plain = _PARTS.sub("_", name)
+    return _LIKE_A_REGION.search(plain) is not None and _NO_VOLUME.search(plain) is None
 
 
 def parse_column_map(pairs: list[str] | None) -> dict[str, str]:

@@ -23,7 +23,7 @@ from cohorts.sources.assembly import (
 from cohorts.sources.bids.dataset import holds_images, is_bids_dataset, read_bids_records
 from cohorts.sources.bids.files import Filter
 from cohorts.sources.checks.whole import check_records, require_people, separate_rejected
-from cohorts.sources.columns import looks_like_volume
+from cohorts.sources.columns import looks_like_region, looks_like_volume
 from cohorts.sources.freesurfer.subjects import is_freesurfer_folder, read_freesurfer_records
 from cohorts.sources.meaning.codings import Coding
 from cohorts.sources.meaning.interpretation import Codings, interpret
@@ -258,9 +258,31 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
         name=records.name,
         is_synthetic=records.is_synthetic,
         sources=tuple(records.sources),
-        notes=(*records.notes, *([_UNMEASURED] if unmeasured else [])),
+        notes=(*records.notes, *([_UNMEASURED] if unmeasured else _tell_unread(tables[0]))),
         rejected=rejected,
     )
+
+
+def _tell_unread(participants: pd.DataFrame) -> list[str]:
+    """Tell which covariates look like regions: nothing measured is read of them."""
+    numbers = participants.select_dtypes("number")
+    # what is but yes or no is no volume
+    names = [
+        str(name)
+        for name in numbers
+        if looks_like_region(str(name)) and numbers[name].nunique() > _FEWEST_VOLUMES
+    ]
+    if not names:
+        return []
+    return [
+        f"Read as covariates, not as volumes, though their names look like regions: "
+        f"{', '.join(join_names(names))}. --map {quote(f'{names[0]}=REGION_mm3')} (or _ml) says "
+        f"which region one is, such as left_hippocampus_mm3; --ignore {quote(names[0])} leaves it "
+        "out."
+    ]
+
+
+_FEWEST_VOLUMES: Final = 2
 
 
 def _refuse_unread_volumes(records: Records) -> None:

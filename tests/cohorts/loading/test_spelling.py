@@ -90,6 +90,25 @@ def test_people_without_a_volume_are_refused_where_a_column_looks_like_one(
     assert len(mapped.volumes) == 2
 
 
+def test_covariates_that_look_like_regions_are_told(tmp_path: Path) -> None:
+    header = "id,sex,dx,age,hippocampus_mm3,L_Hipp,hippo_left,hippocampal_sclerosis,apoe4"
+    (tmp_path / "t.csv").write_text(
+        f"{header}\na,F,CN,70,7000,3400,3.4,0,1\nb,M,AD,60,6000,2900,2.9,1,0\n"
+        "c,M,AD,61,6100,2950,2.95,0,2\n"
+    )
+    (note,) = [one for one in load_cohort(tmp_path / "t.csv").notes if "look like regions" in one]
+    assert note == (
+        "Read as covariates, not as volumes, though their names look like regions: L_Hipp, "
+        "hippo_left. --map L_Hipp=REGION_mm3 (or _ml) says which region one is, such as "
+        "left_hippocampus_mm3; --ignore L_Hipp leaves it out."
+    )
+    settled = load_cohort(
+        tmp_path / "t.csv", column_map={"L_Hipp": "left_hippocampus_mm3"}, ignore=["hippo_left"]
+    )
+    assert not [one for one in settled.notes if "look like regions" in one]
+    assert "left_hippocampus" in set(settled.volumes["region"])
+
+
 def test_of_visits_at_one_time_the_first_by_name_counts_in_any_order_of_rows(
     tmp_path: Path,
 ) -> None:
