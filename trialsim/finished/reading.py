@@ -21,6 +21,7 @@ from cohorts.sources.visit_times.times import (
     DAYS_PER_MONTH,
     LONG_MONTHS,
     MONTHS_PER_YEAR,
+    SHORT_MONTHS,
     read_months_of_name,
 )
 from trialsim.defaults import LAST_MONTH
@@ -32,6 +33,12 @@ from trialsim.units import find_unit_problems
 
 _KEYS = ("participant_id", "months")
 _MAX_VISITS = 12
+
+_SAME_VISIT = 0.75, 1.25
+"""The time of a last visit, in parts of the planned one, that makes it that visit."""
+
+_FASTEST_PERCENT = 10.0
+"""A loss in a year beyond that of a region in most dementias."""
 
 
 def read_trial(
@@ -80,12 +87,8 @@ def read_trial(
     column = _find_outcome(frame, endpoint)
     long = _parse(frame, column)
     planned = _plan_visits(long["months"], visits_months)
-    if planned[-1] > LONG_MONTHS:
-        years = planned[-1] / MONTHS_PER_YEAR
-        notes.append(
-            f"The last visit is at month {planned[-1]:g}, after {years:.0f} years: if months are "
-            f"days, divide them by {DAYS_PER_MONTH:.2f}."
-        )
+    _refuse_years(long["months"], planned)
+    notes += _tell_length(long, planned, column)
     late = (long["months"] > planned[-1] + (planned[-1] - planned[-2]) / 2).to_numpy()
     if late.any():
         notes.append(
@@ -267,6 +270,49 @@ def _plan_visits(months: pd.Series, visits_months: Sequence[float] | None) -> Fl
             f"{', '.join(f'{month:g}' for month in planned)}: months count from randomization."
         )
     return np.asarray(planned, dtype=float)
+
+
+def _refuse_years(months: pd.Series, planned: Floats) -> None:
+    """Refuse a table whose last visit is the last planned one only if its times are years."""
+    last = float(months.max())
+    if _SAME_VISIT[0] <= last * MONTHS_PER_YEAR / planned[-1] <= _SAME_VISIT[1]:
+        raise DesignError(
+            f"The months of the table end at {last:g}, where the last visit is planned at month "
+            f"{planned[-1]:g}: they look like years; multiply them by {MONTHS_PER_YEAR:g}."
+        )
+
+
+def _tell_length(long: pd.DataFrame, planned: Floats, column: str) -> list[str]:
+    """Tell of follow-up as long as that of another unit; a short trial may be meant."""
+    last = float(planned[-1])
+    if last > LONG_MONTHS:
+        return [
+            f"The last visit is at month {last:g}, after {last / MONTHS_PER_YEAR:.0f} years: if "
+            f"months are days, divide them by {DAYS_PER_MONTH:.2f}."
+        ]
+    if last >= SHORT_MONTHS:
+        return []
+    loss = _measure_annual_loss(long, column)
+    fast = (
+        f", and {column} falls by {loss:.0f} % a year, faster than in dementia"
+        if loss > _FASTEST_PERCENT
+        else ""
+    )
+    return [
+        f"The last visit is at month {last:g}{fast}: a trial this short may be meant; if months "
+        f"are years, multiply them by {MONTHS_PER_YEAR:g}."
+    ]
+
+
+def _measure_annual_loss(long: pd.DataFrame, column: str) -> float:
+    """Return the median loss of a region's volume, percent a year; 0 for what is none."""
+    if get_limits(column) is None:
+        return 0.0
+    rows = long.dropna(subset="outcome").sort_values("months").groupby("participant_id")
+    first, last = rows.first(), rows.last()
+    years = (last["months"] - first["months"]) / MONTHS_PER_YEAR
+    annual = 100 * (1 - last["outcome"] / first["outcome"])[years > 0] / years[years > 0]
+    return 0.0 if annual.empty else float(annual.median())
 
 
 def _assign_visits(long: pd.DataFrame, planned: Floats) -> np.ndarray:

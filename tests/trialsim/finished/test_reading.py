@@ -1,5 +1,6 @@
 """Which outcomes and covariates are read from the table of a finished trial."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,44 @@ def test_what_identifies_people_is_not_adjusted_for_unless_it_is_named(
     assert [*trial.covariates] == [*read_trial(tables[0]).covariates]
     assert "Not adjusted for, because they identify people: plz, city." in trial.notes
     assert [*read_trial(own, covariates=["city"]).covariates] == ["city=Ulm"]
+
+
+_SHORT = "a trial this short may be meant; if months are years, multiply them by 12."
+
+
+@pytest.mark.parametrize(
+    ("divisor", "told"),
+    [
+        # 24 months as 2 years, then a trial of 12 weeks, whose people decline as others do
+        (
+            12,
+            f"The last visit is at month 2, and hippocampus_mm3 falls by .* % a year, .*: {_SHORT}",
+        ),
+        (8, f"The last visit is at month 3: {_SHORT}"),
+        (4, None),
+    ],
+)
+def test_times_as_short_as_years_are_told(divisor: float, told: str | None) -> None:
+    long, _ = simulate()
+    start = long.groupby("participant_id")["hippocampus_mm3"].transform("first")
+    if divisor == 8:
+        long["hippocampus_mm3"] = start + (long["hippocampus_mm3"] - start) / divisor
+    found = read_trial(long.assign(months=long["months"] / divisor))
+    notes = [note for note in found.notes if "The last visit" in note]
+    if told is None:
+        assert notes == []
+        return
+    assert len(notes) == 1
+    assert re.fullmatch(told, notes[0])
+
+
+def test_years_where_the_plan_is_in_months_are_refused() -> None:
+    long, _ = simulate()
+    years = long.assign(months=long["months"] / 12)
+    with pytest.raises(DesignError) as caught:
+        read_trial(years, visits_months=[0, 6, 12, 24])
+    assert list(caught.value.problems) == [
+        "The months of the table end at 2, where the last visit is planned at month 24: they look "
+        "like years; multiply them by 12."
+    ]
+    assert read_trial(long, visits_months=[0, 6, 12, 24]).months[-1] == 24
