@@ -62,6 +62,25 @@ def is_cohort_folder(path: Path) -> bool:
     return (path / DESCRIPTION).is_file()
 
 
+def read_criteria(folder: Path) -> list[str]:
+    """Return the criteria that the people of a cohort folder met when they were imported.
+
+    Parameters
+    ----------
+    folder
+        Of a cohort that was imported.
+
+    Raises
+    ------
+    CohortError
+        As `read_tables`.
+    """
+    (flow, _) = (Path(name).stem for name in _SCREENING)
+    if not (folder / _SCREENING[0]).is_file():
+        return []
+    return [str(text) for text in read_tables(folder, [flow])[flow]["criterion"]]
+
+
 def read_tables(
     folder: Path,
     names: Collection[str] = COHORT_TABLES,

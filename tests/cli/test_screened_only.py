@@ -96,6 +96,46 @@ def test_an_archive_gives_power_to_people_who_were_only_screened(folder: Path) -
     assert rates["n_evaluated"].max() <= 150
 
 
+def test_an_archive_is_judged_by_whom_the_trial_may_enroll_from_every_door(folder: Path) -> None:
+    criterion = "age_years >= 72"
+    people = load_cohort(folder / "archive").participants
+    eligible = set(people.loc[people["age_years"] >= 72, "participant_id"])
+    assert 30 < len(eligible) < 120
+    strategies = ["random", "baseline_volume", "regression"]
+    own = ["--train-on", str(folder / "archive"), "--strategies", ",".join(strategies)]
+
+    def call(*words: str) -> str:
+        done = CliRunner().invoke(app, [*words, "--study", str(folder / "b" / "study.duckdb")])
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    asked = ts.protocol(
+        folder / "screened",
+        training=folder / "archive",
+        eligibility=[criterion],
+        strategies=strategies,
+    )
+    by_python = ts.compare(asked, output=folder / "a")
+    call("cohort", "import", str(folder / "screened"), str(folder / "narrowed"),
+         "--eligibility", criterion)  # fmt: skip
+    told = call("compare", str(folder / "narrowed"), *own)
+    assert f"Of the 150 people of the archive, {len(eligible)} meet the criteria" in told
+    imported = Study.open(folder / "b" / "study.duckdb", read_only=True)
+    for study in (by_python.study, imported):
+        assert set(study.read("predicted_changes")["participant_id"]) <= eligible
+        assert study.read("capture_rates")["n_evaluated"].max() <= len(eligible)
+    for table in ("capture_rates", "predictor_performance", "predicted_changes"):
+        pd.testing.assert_frame_equal(by_python.study.read(table), imported.read(table))
+    # what an archive does not tell of leaves nobody out, and that is told
+    archive = load_cohort(folder / "archive")
+    without = archive.participants.drop(columns="mmse")
+    replace(archive, participants=without).write(folder / "archive")
+    told = call("compare", str(folder / "screened"), *own, "--set",
+                "cohort.eligibility=['mmse >= 1']")  # fmt: skip
+    assert "does not tell of 'mmse >= 1', so people count" in told
+    assert len(set(imported.read("predicted_changes")["participant_id"])) > len(eligible)
+
+
 @pytest.mark.slow
 def test_without_an_archive_the_reason_is_told_and_nothing_is_lost(folder: Path) -> None:
     code, _, problems = run(folder, training="", outcomes='outcomes = "observed"')

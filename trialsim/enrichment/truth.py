@@ -39,6 +39,33 @@ class TrueDecline:
     n_left_out: int
     suffix: str = ""
 
+    def select(self, people: pd.Index) -> "TrueDecline":
+        """Return the decline of some of the people.
+
+        Parameters
+        ----------
+        people
+            Those who count.
+
+        Raises
+        ------
+        DesignError
+            Where it is known of none of them.
+        """
+        known = self.decline.index[self.decline.index.isin(people)]
+        if known.empty:
+            raise DesignError(
+                f"Nobody of the {len(people)} eligible is among the {len(self.decline)} whose "
+                "decline is known: name others who were followed, or widen the criteria."
+            )
+        return replace(
+            self,
+            decline=self.decline.loc[known],
+            annual_decline=self.annual_decline.loc[known],
+            baseline_volume=self.baseline_volume.loc[known],
+            n_left_out=len(people) - len(known),
+        )
+
 
 def compute_measured_decline(
     cohort: Cohort, definition: FastProgressorDefinition, *, region: str = "hippocampus"

@@ -7,6 +7,10 @@ from typing import Final
 import pandas as pd
 
 from cohorts.cohort import Cohort
+from cohorts.counting import tally
+from cohorts.eligibility import parse_criterion, screen_cohort
+from cohorts.errors import CohortError
+from cohorts.files.folder import is_cohort_folder, read_criteria
 from cohorts.sources.columns import name_volume_column
 from trialsim.comparison.archive import ScreenedPeople
 from trialsim.comparison.refitting import Refitting, build_rescore
@@ -114,6 +118,59 @@ def score_archive(
     except DesignError as error:
         raise DesignError(*(f"In the archive, {text}" for text in error.problems)) from error
     return Archive(cohort, screening, scores, build_rescore(strategies, screening.tables))
+
+
+def find_eligible(job: Job, cohort: Cohort) -> tuple[pd.Index, list[str]]:
+    """Return who of the archive the trial might enroll, and what is told of that.
+
+    How well a score ranks people is asked of those whom the trial may enroll; what learns from the
+    archive learns from all of it.
+
+    Parameters
+    ----------
+    job
+        The study's work; where the screened people were imported, by the criteria of that.
+    cohort
+        The archive.
+
+    Raises
+    ------
+    CohortError
+        Nobody is eligible, or a criterion cannot be checked.
+    """
+    people = pd.Index(cohort.participants["participant_id"])
+    criteria = list_criteria(job)
+    if not criteria:
+        return people, []
+    known = set(cohort.baseline().columns)
+    lacking = [text for text in criteria if parse_criterion(text).column not in known]
+    checked = [text for text in criteria if text not in lacking]
+    told = [
+        f"The archive ({cohort.name}) does not tell of '{text}', so people count in how strategies "
+        "are judged whom it might leave out."
+        for text in lacking
+    ]
+    if not checked:
+        return people, told
+    try:
+        eligible = screen_cohort(cohort, checked).eligible
+    except CohortError as error:
+        raise CohortError(*(f"In the archive: {text}" for text in error.problems)) from error
+    found = pd.Index(eligible.participants["participant_id"])
+    if len(found) < len(people):
+        told.append(
+            f"Of the {tally(len(people), 'people')} of the archive, {len(found)} meet the "
+            "criteria of eligibility: strategies are judged on these alone."
+        )
+    return found, told
+
+
+def list_criteria(job: Job) -> list[str]:
+    """Return the criteria that the screened people met, here or when they were imported."""
+    section = job.protocol.cohort
+    if section.eligibility or not is_cohort_folder(section.path):
+        return list(section.eligibility)
+    return read_criteria(section.path)
 
 
 def describe_screened(job: Job, screening: Screening, scores: pd.DataFrame) -> ScreenedPeople:

@@ -25,7 +25,7 @@ from trialsim.errors import DesignError
 from trialsim.study.engine import Step
 from trialsim.study.job import Job
 from trialsim.study.memory import hand_back_memory
-from trialsim.study.steps.archive import score_archive
+from trialsim.study.steps.archive import find_eligible, list_criteria, score_archive
 from trialsim.study.steps.cohort import recall_cohort
 from trialsim.study.steps.durations import estimate_comparing, estimate_scoring
 from trialsim.study.steps.screening import (
@@ -86,12 +86,20 @@ def _configure_scores(job: Job) -> dict[str, Any]:
     return config | ({"packages": packages} if packages else {})
 
 
+def _configure_comparison(job: Job) -> dict[str, Any]:
+    config = job.config(*_OF_SCORES)
+    if job.protocol.cohort.training is None:
+        return config
+    # an archive's people are judged where they meet these
+    return config | {"criteria": list_criteria(job)}
+
+
 def make_compare_step(job: Job, stands_on: list[str]) -> Step:
     """Return the step that measures how well strategies find the fast progressors."""
     return Step(
         "compare",
         lambda run: compare(job, run),
-        job.config(*_OF_SCORES),
+        _configure_comparison(job),
         _files(job),
         stands_on=stands_on,
         estimate=lambda: estimate_comparing(job),
@@ -200,6 +208,10 @@ def judge_scores(
         whom = f"the {tally(len(screening.tables.index), 'people')} of the archive ({cohort.name})"
         notes = (f"Nobody screened was followed: strategies are judged on {whom}.",)
     truth = choose_truth(job, cohort, screening)
+    if judged_on == "archive":
+        eligible, told = find_eligible(job, cohort)
+        cohort, truth = cohort.select(eligible), truth.select(eligible)
+        notes = (*notes, *told)
     notes = (*notes, *describe_unscored(scores, truth.decline.index))
     tables = evaluate_scores(
         scores,
