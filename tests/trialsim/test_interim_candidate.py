@@ -280,18 +280,59 @@ def test_enriching_at_the_look_keeps_alpha_and_screens_fewer() -> None:
         compare_enriching(people(), people(), design(), interim, COSTS, seed=1)
 
 
-def test_enriching_is_planned_for_the_selected_and_the_rest_of_everyone() -> None:
-    fraction, asked = 0.3, design().change(sides=2, alpha=0.05)
-    chosen, everyone = people(-7.0, fraction), people(-5.0, score_slope=3.0)
+def mix(fraction: float, score: float = 0.0) -> list[Enrolled]:
+    """Return the selected, the rest, and everyone, whose lines differ by those of the two too."""
+    lines = np.array([[2900.0, -8.0], [3000.0, -4.0]])
+    away = lines[0] - lines[1]
+    within, scores = np.array([[160_000.0, 1000.0], [1000.0, 20.0]]), np.repeat([-1.0, 1.0], 5)
+    found = []
+    for share, line, between in (
+        (fraction, lines[0], 0.0),
+        (1 - fraction, lines[1], 0.0),
+        (1.0, lines[0] * fraction + lines[1] * (1 - fraction), fraction * (1 - fraction)),
+    ):
+        model = GrowthModel(
+            *line, 0.0, score, within + between * np.outer(away, away), 2500.0, np.array(MONTHS),
+            scores if score else np.zeros(10),
+        )  # fmt: skip
+        moments = compute_model_moments(model)
+        found.append(Enrolled("regression", share, share < 1, model, moments))
+    return found
+
+
+@pytest.mark.parametrize("analysis", ["change", "ancova", "mmrm", "random_slope"])
+def test_enriching_is_planned_for_the_selected_and_the_rest_of_everyone(analysis: str) -> None:
+    fraction, asked = 0.3, design(analysis).change(sides=2, alpha=0.05)
+    chosen, rest, everyone = mix(fraction)
     rule, population, _ = plan_enriching(chosen, everyone, asked, InterimPlan((0.5, 1.0)))
-    sd = get_sd(everyone.build_endpoint(asked), asked)
-    within = fraction * population.sd_selected**2 + (1 - fraction) * population.sd_rest**2
     assert population.effect == pytest.approx(everyone.expect_difference(asked))
     assert population.effect_selected == pytest.approx(chosen.expect_difference(asked))
-    assert within == pytest.approx(sd**2)
-    assert population.sd_rest > population.sd_selected
+    assert population.effect_rest == pytest.approx(rest.expect_difference(asked))
+    # within the rest: that everyone varies more, since the selected decline faster, is not theirs
+    sds = [get_sd(people.build_endpoint(asked), asked) for people in (rest, everyone)]
+    assert population.sd_rest == pytest.approx(sds[0])
+    assert sds[1] > 1.02 * sds[0]
     # the trial shows a benefit on one side
     assert (rule.design.alpha, rule.design.sides) == (0.025, 1)
+
+
+@pytest.mark.parametrize("analysis", ["mmrm_score", "random_slope_score"])
+def test_given_their_score_the_selected_are_as_the_rest(analysis: str) -> None:
+    asked = design(analysis)
+    chosen, _, _ = mix(0.3, score=3.0)
+    everyone = people(-5.0, score_slope=3.0)
+    _, population, _ = plan_enriching(chosen, everyone, asked, InterimPlan((0.5, 1.0)))
+    sd = get_sd(everyone.build_endpoint(asked), asked)
+    assert population.sd_rest == pytest.approx(sd)
+
+
+def test_few_people_who_differ_by_more_than_they_vary_are_planned_as_everyone() -> None:
+    asked = design()
+    chosen, _, everyone = mix(0.3)
+    far = replace(chosen, model=replace(chosen.model, slope=-80.0))
+    _, population, _ = plan_enriching(far, everyone, asked, InterimPlan((0.5, 1.0)))
+    within = 0.3 * population.sd_selected**2 + 0.7 * population.sd_rest**2
+    assert within == pytest.approx(get_sd(everyone.build_endpoint(asked), asked) ** 2)
 
 
 @pytest.mark.parametrize(

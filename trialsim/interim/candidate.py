@@ -396,10 +396,9 @@ def plan_enriching(
             f'interim.enrichment "adaptive" needs a strategy that leaves someone out, got '
             f"{selected.strategy} at {100 * fraction:.3g}%."
         )
-    effects, sds = [], []
-    for people in (selected, everyone):
-        effects.append(people.expect_difference(design))
-        sds.append(get_sd(people.build_endpoint(design), design))
+    effects = [people.expect_difference(design) for people in (selected, everyone)]
+    within = _leave_within(selected, everyone, design)
+    sds = [get_sd(people.build_endpoint(design), design) for people in (selected, within)]
     rest = 1 - fraction
     variance_rest = (sds[1] ** 2 - fraction * sds[0] ** 2) / rest
     population = Population(
@@ -422,3 +421,30 @@ def plan_enriching(
     effect = effects[0] / (sds[0] * 2)
     needed = selected.proposed * (rule.design.drift / effect) ** 2
     return rule, population, int(2 * np.ceil(needed / 2))
+
+
+def _leave_within(selected: Enrolled, everyone: Enrolled, design: TrialDesign) -> Enrolled:
+    """Return everyone with the covariance that is left within the selected and within the rest.
+
+    Everyone's is the mean of these two and, besides, what the means of the two differ by, while the
+    trial compares arms within each. Given the score, by which people are selected, means do not
+    differ.
+    """
+    if ANALYSES[design.analyses[0]].uses_score:
+        return everyone
+    odds = selected.fraction_enrolled / (1 - selected.fraction_enrolled)
+    means = [people.model.compute_expectations() for people in (selected, everyone)]
+    visits = [mean.baseline + mean.mean_change for mean in means]
+    # the score counts in no analysis that comes here
+    away = np.append(visits[0] - visits[1], 0.0)
+    moments, growth = everyone.moments, everyone.moments.growth
+    left = [moments.covariance - odds * np.outer(away, away)]
+    if growth is not None and selected.moments.growth is not None:
+        own = selected.moments.growth
+        line = np.array([own.intercept - growth.intercept, own.slope - growth.slope])
+        left.append(growth.covariance - odds * np.outer(line, line))
+        growth = replace(growth, covariance=left[1])
+    # few people may differ by more than they vary
+    if min(np.linalg.eigvalsh(part).min() for part in left) < 0:
+        return everyone
+    return replace(everyone, moments=replace(moments, covariance=left[0], growth=growth))
