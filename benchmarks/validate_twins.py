@@ -2,8 +2,9 @@
 
     python benchmarks/validate_twins.py [--trials 10000] [--mixed-trials 10000]
 
-Prints the tables of docs/methods-twins.md. 200 people, three visits after baseline that correlate
-.5 given baseline, 15 % gone by the last one; a right twin correlates .3, .45, .6 with them.
+Prints the tables of docs/methods-twins.md of trials of 200 people: three visits after baseline that
+correlate .5 given baseline, 15 % gone by the last one; a right twin correlates .3, .45, .6 with
+them. No trials: none of these tables. Those of small arms are validate_small_trials.py's.
 """
 
 import argparse
@@ -115,9 +116,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--mixed-trials", type=int, default=10_000)
     asked = parser.parse_args()
-    print_coverage(2000)
-    print_borrowing(asked.trials)
+    if asked.trials:
+        print_coverage(2000)
+        print_borrowing(asked.trials)
     for estimators, n_trials in ((LINEAR, asked.trials), (MIXED, asked.mixed_trials)):
+        if not n_trials:
+            continue
         print_errors(n_trials, estimators)
         print_power(n_trials, estimators)
 

@@ -221,33 +221,88 @@ def test_chances_to_be_seen_are_those_of_statsmodels() -> None:
     assert fit.estimate[0] == pytest.approx(influence.mean(), rel=1e-9)
 
 
+def test_a_small_arm_keeps_alpha_by_augmented_differences() -> None:
+    rng, n_trials = np.random.default_rng(20260101), 6000
+    error = np.sqrt(0.05 * 0.95 / n_trials)
+    for n_treated, n_control in ((3, 20), (5, 20), (8, 16), (10, 40)):
+        arm = np.repeat([1.0, 0.0], [n_treated, n_control])
+        x = rng.normal(size=(n_trials, len(arm), 1))
+        y = x[..., 0] / 2 + rng.normal(size=x.shape[:2])
+        for fit in (fit_augmented(y, arm, x), fit_prediction_powered(y, arm, x[..., 0])):
+            assert np.mean(fit.p_value < 0.05) < 0.05 + 4 * error
+
+
 def test_prediction_powered_difference_on_a_case_worked_by_hand() -> None:
     # control y = 1, 2, 3 with m = 0, 1, 2; treatment y = 2, 4, 6 with m = 1, 1, 4: the means are
     # 2 and 4, 1 and 2; var m = 1, 3; cov = 1, 3; with 3 people an arm lambda = (3 + 1) / (3 + 1)
-    # = 1, the estimate (4 - 2) - 1 (2 - 1) = 1; y - m is 1, 1, 1 and 1, 3, 2, so that the variance
-    # is (1 + 0) / 3
+    # = 1, the estimate (4 - 2) - 1 (2 - 1) = 1; y - m is 1, 1, 1 and 1, 3, 2
     y = np.array([[1.0, 2, 3, 2, 4, 6]])
     m = np.array([0.0, 1, 2, 1, 1, 4])
     fit = fit_prediction_powered(y, [0, 0, 0, 1, 1, 1], m)
     assert fit.estimate[0] == pytest.approx(1.0)
-    assert fit.se[0] == pytest.approx(np.sqrt(1 / 3))
-    # Welch's 2, since control varies by 0, less one for lambda
-    assert fit.df[0] == pytest.approx(1)
+    # residuals 0, 0, 0, -1, 1, 0; those of treatment have 2/3 - 1/8 of their variance left, and
+    # count 1/3 + 1/8 (their m - 1 is -1, the squares of both arms are 8)
+    assert fit.se[0] == pytest.approx(np.sqrt(2 * (11 / 24) ** 2 / (13 / 24)))
+
+
+@pytest.mark.parametrize("n_treated", [3, 5, 9])
+def test_prediction_powered_error_is_that_of_the_sum_over_responses(n_treated: int) -> None:
+    rng = np.random.default_rng(n_treated)
+    arm = np.repeat([1.0, 0.0], [n_treated, 14])
+    m = rng.normal(size=len(arm))
+    y = m + rng.normal(size=len(arm))
+
+    def tune(y: Floats) -> tuple[float, Floats]:
+        """Return the difference and the residuals, by the definition of lambda."""
+        own = [arm == 1, arm == 0]
+        scale = [1 / (k.sum() * (k.sum() - 1)) for k in own]
+        away = [np.where(k, m - m[k].mean(), 0) for k in own]
+        of_y = [np.where(k, y - y[k].mean(), 0) for k in own]
+        both = sum(s * (d * e).sum() for s, d, e in zip(scale, away, of_y, strict=True))
+        tuned = both / sum(s * (d * d).sum() for s, d in zip(scale, away, strict=True))
+        left = y - tuned * m
+        return left[own[0]].mean() - left[own[1]].mean(), sum(of_y) - tuned * sum(away)
+
+    parts = [tune(unit) for unit in np.eye(len(arm))]
+    counts, made = np.array([p[0] for p in parts]), np.array([p[1] for p in parts]).T
+    spread = made @ made.T
+    weight = counts**2 / np.diag(spread)
+    fit = fit_prediction_powered(y[None], arm, m)
+    assert fit.estimate[0] == pytest.approx(tune(y)[0])
+    assert fit.se[0] == pytest.approx(np.sqrt((weight * tune(y)[1] ** 2).sum()))
+    df = (counts**2).sum() ** 2 / (np.outer(weight, weight) * spread**2).sum()
+    assert fit.df[0] == pytest.approx(df)
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_in_arms_of_one_size_a_prediction_powers_as_a_covariate_does(far: bool) -> None:
+    rng = np.random.default_rng(20260101)
+    arm = np.repeat([1.0, 0.0], 7)
+    m = (np.arange(14) == 2).astype(float) if far else rng.normal(size=14)
+    y = rng.normal(size=(3, 14))
+    fit, adjusted = fit_prediction_powered(y, arm, m), fit_adjusted(y, arm, m[:, None])
+    for name in ("estimate", "se", "df", "p_value"):
+        assert getattr(fit, name) == pytest.approx(getattr(adjusted, name))
 
 
 def test_no_lambda_gives_a_smaller_variance_than_the_tuned_one() -> None:
     y, arm, x = simulate()
     m = x[0, :, 0]
-    tuned = fit_prediction_powered(y, arm, m).se[0]
-    others = [fit_adjusted(y - share * m, arm).se[0] for share in np.linspace(-2, 2, 81)]
-    assert tuned <= min(others)
-    assert tuned == pytest.approx(min(others), rel=1e-3)
+    tuned = fit_prediction_powered(y, arm, m).estimate[0]
+    shares = np.linspace(-2, 2, 81)
+    fits = [fit_adjusted(y - share * m, arm) for share in shares]
+    best = int(np.argmin([fit.se[0] for fit in fits]))
+    # the estimate is linear in lambda, which lies within a step of the best of a grid
+    around = [fits[best - 1].estimate[0], fits[best + 1].estimate[0]]
+    assert min(around) < tuned < max(around)
 
 
 def test_a_prediction_that_is_the_same_for_everyone_changes_nothing() -> None:
     y, arm, _ = simulate()
     fit = fit_prediction_powered(y, arm, np.full(len(arm), 7.0))
-    assert fit.estimate[0] == pytest.approx(fit_adjusted(y, arm).estimate[0])
+    plain = fit_adjusted(y, arm)
+    for name in ("estimate", "se", "df"):
+        assert getattr(fit, name) == pytest.approx(getattr(plain, name))
 
 
 def test_robust_errors_keep_alpha_where_effects_differ_and_arms_are_unequal() -> None:

@@ -1,5 +1,7 @@
 """Augmented differences in means: inverse-probability weights, predictions of a fixed model."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
@@ -11,6 +13,8 @@ from trialsim.analysis.result import FitResult, Flags, Floats, build_result
 from trialsim.errors import DesignError
 
 _LOGISTIC_STEPS = 25
+_SPENT = 1e-6
+"""Share of a residual's variance below which the fit leaves nothing of it."""
 
 
 def fit_augmented(
@@ -27,7 +31,8 @@ def fit_augmented(
     from the influence function, in which each error counts as much as it moves the estimate, by
     its weight and by the line, and is divided by the root of 1 - leverage as in HC2; whom a line
     runs through errs as the others of the arm do. The degrees of freedom are Welch's of the two
-    arms, each of whose lines leaves n - p.
+    arms, each of whose lines leaves n - p, or those that they would have if errors had one variance
+    in both arms, which are fewer where few people happen to lie on their arm's line.
 
     Parameters
     ----------
@@ -58,7 +63,8 @@ def _augment(batch: Trials) -> FitResult:
     design = np.delete(batch.predictors, 1, axis=2)
     treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
     n = y.shape[1]
-    variances, spent, assumed = (np.zeros(len(y)) for _ in range(3))
+    variances, counts, left = [], [], []
+    assumed = np.zeros(len(y))
     estimate, influence = np.zeros(len(y)), np.zeros_like(y)
     fine = np.ones(len(y), dtype=bool)
     for arm, sign in ((treated, 1.0), (~treated, -1.0)):
@@ -78,12 +84,19 @@ def _augment(batch: Trials) -> FitResult:
         influence += sign * (fitted + error)
         lost = (moved**2 * (scale == 0)).sum(axis=1) * line.compute_variance()
         assumed += lost
-        own_variance = (error**2).sum(axis=1) + lost
-        variances += own_variance
-        spent += own_variance**2 / line.df
+        variances.append((error**2).sum(axis=1) + lost)
+        counts.append((moved**2).sum(axis=1))
+        left.append(line.df)
         fine &= line.solvable & (line.df > 0)
     variance = influence.var(axis=1) / n + assumed / n**2
-    return build_result(estimate, variance, variances**2 / spent, fine)
+    df = np.minimum(_join_df(variances, left), _join_df(counts, left))
+    return build_result(estimate, variance, df, fine)
+
+
+def _join_df(variances: list[Floats], df: list[Floats]) -> Floats:
+    """Return Welch's degrees of freedom of a sum of arms' variances."""
+    total = np.sum(variances, axis=0)
+    return np.asarray(total**2 / np.sum(np.square(variances) / df, axis=0))
 
 
 def _estimate_chance_seen(seen: Flags, arm: Flags, design: Floats) -> Floats:
@@ -122,9 +135,10 @@ def fit_prediction_powered(
     The arms are randomized, so that the second difference has mean 0 whatever the model predicts;
     lambda makes the variance least:
     lambda = (cov_1 / n_1 + cov_0 / n_0) / (var_1 / n_1 + var_0 / n_0), with the variance of the
-    prediction m and its covariance with the response y in each arm. The error is
-    sqrt(var_1(y - lambda m) / n_1 + var_0(y - lambda m) / n_0), the degrees of freedom Welch's less
-    one for lambda.
+    prediction m and its covariance with the response y in each arm. Lambda, too, is estimated: the
+    difference is a sum over the responses, each of which counts through its arm's mean and through
+    lambda. The error is HC2's of that sum (each residual divided by the root of the share of its
+    variance that the fit leaves), the degrees of freedom Bell & McCaffrey's.
 
     Parameters
     ----------
@@ -154,36 +168,69 @@ def fit_prediction_powered(
     return fit_in_batches(trials, _tune)
 
 
+class _Arm(NamedTuple):
+    """An arm's people, (t, n) with 0 for others, and what is one for all of them, (t, 1)."""
+
+    sign: float
+    used: Floats
+    n: Floats
+    mean_y: Floats
+    mean_m: Floats
+    from_y: Floats
+    from_m: Floats
+
+    @property
+    def weight(self) -> Floats:
+        """Of the arm's squares in lambda."""
+        return np.asarray(1 / (self.n * (self.n - 1)))
+
+
+@np.errstate(all="ignore")
 def _tune(batch: Trials) -> FitResult:
     y = batch.outcome[..., 0]
     m = np.broadcast_to(batch.predictors[..., 2], y.shape)
     treated = np.broadcast_to(batch.predictors[..., 1], y.shape) == 1
-    with np.errstate(all="ignore"):
-        arms = [_summarize_arm(y, m, arm) for arm in (treated, ~treated)]
-        # a prediction that is the same for everyone says nothing: lambda is then 0
-        spread = arms[0][4] + arms[1][4]
-        tuned = np.where(spread > 0, (arms[0][3] + arms[1][3]) / spread, 0.0)
-        means = [mean_y - tuned * mean_m for mean_y, mean_m, *_ in arms]
-        parts = [
-            own_y - 2 * tuned * both + tuned**2 * own_m for _, _, own_y, both, own_m, _ in arms
-        ]
-        variance = np.asarray(parts[0] + parts[1])
-        spent = sum(part**2 / (own[5] - 1) for part, own in zip(parts, arms, strict=True))
-        df = np.asarray(variance**2 / spent - 1)
-    return build_result(means[0] - means[1], variance, df, df > 0)
+    arms = [_read_arm(y, m, arm, sign) for arm, sign in ((treated, 1.0), (~treated, -1.0))]
+    spread = sum(arm.weight * _total(arm.from_m**2) for arm in arms)
+    # a prediction that is the same for everyone says nothing: lambda is then 0
+    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
+    tuned = scale * sum(arm.weight * _total(arm.from_m * arm.from_y) for arm in arms)
+    away = sum(arm.sign * arm.mean_m for arm in arms)
+    estimate = sum(arm.sign * arm.mean_y for arm in arms) - tuned * away
+    # residuals are M e with (M M')_ij = [1 where i = j, less 1 / n, in one arm] + m_i m_j bend_ab
+    squared = scale**2 * sum(arm.weight**2 * _total(arm.from_m**2) for arm in arms)
+    told, second, assumed, variance, errors, left = (np.zeros_like(spread) for _ in range(6))
+    bends = []
+    for arm in arms:
+        square = arm.used * (arm.sign / arm.n - away * scale * arm.weight * arm.from_m) ** 2
+        bend = squared - 2 * scale * arm.weight
+        own_left = arm.used * (1 - 1 / arm.n + bend * arm.from_m**2)
+        tells = own_left > _SPENT
+        d = np.divide(square, own_left, out=np.zeros_like(square), where=tells)
+        residual = arm.from_y - tuned * arm.from_m
+        variance += _total(d * residual**2)
+        errors, left = errors + _total(residual**2), left + _total(own_left)
+        told, assumed = told + _total(square * tells), assumed + _total(square * ~tells)
+        second += _total(d**2) * (1 - 2 / arm.n) + (_total(d) / arm.n) ** 2
+        both = _total((d * arm.from_m) ** 2) - _total(d * arm.from_m) ** 2 / arm.n
+        second += 2 * bend * both
+        bends.append((_total(d * arm.from_m**2), arm.weight))
+    for own, weight in bends:
+        for other, other_weight in bends:
+            second += (squared - scale * (weight + other_weight)) ** 2 * own * other
+    # whom lambda runs through errs as the others do
+    variance += assumed * errors / left
+    second += assumed * (2 * told + assumed) / left
+    df = (told + assumed) ** 2 / second
+    return build_result(*(values[:, 0] for values in (estimate, variance, df, df > 0)))
 
 
-def _summarize_arm(
-    y: Floats, m: Floats, arm: Flags
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-    """Return mean y, mean m, var y / n, cov / n, var m / n, n of each trial's arm."""
+def _read_arm(y: Floats, m: Floats, arm: Flags, sign: float) -> _Arm:
     used = (arm & ~np.isnan(y)).astype(float)
-    n = used.sum(axis=1)
-    own = np.where(used > 0, y, 0.0)
-    mean_y, mean_m = own.sum(axis=1) / n, (m * used).sum(axis=1) / n
-    from_y = np.where(used > 0, own - mean_y[:, None], 0.0)
-    from_m = (m - mean_m[:, None]) * used
-    scale = (n - 1) * n
-    squares = [(a * b).sum(axis=1) / scale for a, b in
-               ((from_y, from_y), (from_y, from_m), (from_m, from_m))]  # fmt: skip
-    return mean_y, mean_m, squares[0], squares[1], squares[2], n
+    n, own = _total(used), np.where(used > 0, y, 0.0)
+    mean_y, mean_m = _total(own) / n, _total(m * used) / n
+    return _Arm(sign, used, n, mean_y, mean_m, used * (own - mean_y), used * (m - mean_m))
+
+
+def _total(values: Floats) -> Floats:
+    return np.asarray(values.sum(axis=1, keepdims=True))
