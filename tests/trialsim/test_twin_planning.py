@@ -42,20 +42,27 @@ def test_procova_needs_one_minus_rho_squared_of_ancova() -> None:
 
 
 @pytest.mark.parametrize(("estimator", "n_covariates"), [("ancova", 1), ("procova", 2)])
+@pytest.mark.parametrize("ratio", [1.0, 2.0])
 def test_power_is_that_of_a_t_test_which_pays_for_its_coefficients(
-    estimator: str, n_covariates: int
+    estimator: str, n_covariates: int, ratio: float
 ) -> None:
-    # 12 + 24 people, of whom 85 % are seen at the last visit
-    asked = {**BASE, "delta": 1.0}
-    plan = plan_with_twins(**asked, n_control=12, allocation_ratios=[2]).set_index("estimator")
-    control, treatment, q = 12 * 0.85, 24 * 0.85, n_covariates
+    # 40 people in control, of whom 85 % are seen at the last visit
+    asked = {**BASE, "delta": 0.6}
+    plan = plan_with_twins(**asked, n_control=40, allocation_ratios=[ratio]).set_index("estimator")
+    control, treatment, q = 40 * 0.85, 40 * ratio * 0.85, n_covariates
     n = control + treatment
     left = 1 - 0.6**2 if estimator == "procova" else 1.0
-    variance = left * (1 / control + 1 / treatment) * (1 + q / (n - q - 3))
-    df, distance = n - 2 - q, 1 / np.sqrt(variance)
-    reach = stats.t.isf(0.025, df)
+    squares = np.array([1 / control, 1 / treatment])
+    variance = left * squares.sum() * (1 + q / (n - q - 3))
+    df = n - 2 - q
+    if ratio > 1:
+        # the robust error, which is that of unequal arms, is carried by the smaller one
+        each = np.array([control, treatment]) * (1 - q / n) - 1
+        df = squares.sum() ** 2 / (squares**2 / each).sum()
+    distance, reach = 0.6 / np.sqrt(variance), stats.t.isf(0.025, df)
     power = stats.nct.sf(reach, df, distance) + stats.nct.cdf(-reach, df, distance)
     assert plan.loc[estimator, "power"] == pytest.approx(power, rel=1e-9)
+    assert plan.loc[estimator, "method"] == "closed form"
 
 
 @pytest.mark.parametrize("between", np.arange(0.02, 0.98, 0.08).round(2))
@@ -208,17 +215,97 @@ def plan_repeated() -> pd.DataFrame:
     return whole[whole["estimator"].isin(["mmrm", "procova_mmrm"])]
 
 
+FEW_PEOPLE: dict[str, Any] = {
+    "sd": 1.0,
+    "correlation": exchangeable(0.5, 2),
+    "twin_correlation": np.array([0.4, 0.6]),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("test", [{}, {"alpha": 0.025, "sides": 1}])
-def test_a_plan_of_few_people_keeps_its_promise(test: dict[str, Any]) -> None:
-    asked = {**BASE, "delta": 1.1}
-    plan = plan_with_twins(**asked, power=0.8, allocation_ratios=[1], **test)
-    plan = plan[~plan["estimator"].isin(["ppi", "weighted_procova"])]
-    found = simulate_plan(plan, **asked, n_simulations=2000, seed=20260101, **test)
-    # by the normal distribution they have .70; rounding up adds up to .025
-    within = 4 * found["mcse"].to_numpy()
+@pytest.mark.parametrize(
+    ("delta", "retention", "ratio", "test"),
+    [
+        (1.2, [0.9, 0.85], 1.0, {}),
+        (1.5, [0.7, 0.5], 1.0, {}),
+        (1.5, [0.7, 0.5], 1.0, {"alpha": 0.025, "sides": 1}),
+        (1.5, [0.7, 0.5], 3.0, {}),
+    ],
+)
+def test_a_plan_of_few_people_keeps_its_promise(
+    delta: float, retention: list[float], ratio: float, test: dict[str, Any]
+) -> None:
+    asked = {**FEW_PEOPLE, "delta": delta, "retention": retention}
+    plan = plan_with_twins(
+        **asked, power=0.8, allocation_ratios=[ratio], n_simulations=1500, **test
+    )
+    assert (plan["method"] == "simulated").all()
+    # trials of other seeds: by closed forms they have .54 to .75 where half of few people leave
+    found = simulate_plan(plan, **asked, n_simulations=1500, seed=20260101, **test)
+    within = 4 * np.sqrt(2) * found["mcse"].to_numpy()
     assert (found["simulated_power"] > 0.8 - within).all()
-    assert (found["simulated_power"] < 0.825 + within).all()
+    fewer = plan.assign(n_control=plan["n_control"] - 1)
+    fewer["n_treatment"] = np.ceil(fewer["n_control"] * ratio)
+    less = simulate_plan(fewer, **asked, n_simulations=1500, seed=20260101, **test)
+    assert (less["simulated_power"] < 0.8 + within).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", ["ancova", "procova", "aipw", "mmrm"])
+def test_a_plan_of_a_small_arm_beside_a_large_one_keeps_its_promise(estimator: str) -> None:
+    # PROCOVA had .774, AIPW .764 where degrees of freedom counted the large arm
+    asked = {**FEW_PEOPLE, "delta": 0.5, "retention": [0.9, 0.85]}
+    plan = plan_with_twins(**asked, power=0.8, allocation_ratios=[3.0])
+    plan = plan[plan["estimator"] == estimator]
+    assert plan["method"].tolist() == ["closed form"]
+    found = simulate_plan(plan, **asked, n_simulations=4000, seed=20260101).iloc[0]
+    assert found["simulated_power"] > 0.8 - 3 * found["mcse"]
+    assert found["simulated_power"] < 0.82 + 3 * found["mcse"]
+
+
+def test_power_of_few_people_is_that_of_simulated_trials() -> None:
+    asked = {**FEW_PEOPLE, "delta": 1.5, "retention": [0.7, 0.5]}
+    plan = plan_with_twins(**asked, n_control=12.5, allocation_ratios=[1], n_simulations=200)
+    assert plan["n_control"].eq(13).all()
+    assert plan["n_treatment"].eq(13).all()
+    found = simulate_plan(plan, **asked, n_simulations=200)
+    assert plan["power"].tolist() == found["simulated_power"].tolist()
+    by_z = plan_with_twins(**asked, n_control=12.5, allocation_ratios=[1], distribution="z")
+    assert (by_z["method"] == "closed form").all()
+    # who has one visit has ANCOVA for an MMRM
+    one = plan_with_twins(
+        delta=1.5, sd=1.0, correlation=[[1.0]], twin_correlation=[0.6], n_control=12,
+        allocation_ratios=[1], n_simulations=200,
+    ).set_index("estimator")["power"]  # fmt: skip
+    assert one["mmrm"] == one["ancova"] < one["procova"] == one["procova_mmrm"]
+    with pytest.raises(DesignError, match="at least 5 people an arm"):
+        plan_with_twins(**{**asked, "retention": None}, n_control=4, allocation_ratios=[1])
+    with pytest.raises(DesignError, match="n_simulations must be at least 100, got 5"):
+        plan_with_twins(**asked, n_control=12, n_simulations=5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_trials_that_leave_nobody_to_compare_have_no_power() -> None:
+    scenario = TwinScenario(exchangeable(0.5, 2), np.array([0.4, 0.6]), np.array([0.3, 0.1]))
+    told = measure_estimators(
+        scenario, n_control=6, n_treatment=6, n_trials=50, estimators=["procova"], as_told=True
+    )
+    assert told[["rejected", "n_failed_fits"]].to_numpy().tolist() == [[0.0, 50.0]]
+    assert np.isnan(told["bias"].item())
+
+
+def test_trials_are_measured_as_they_are_told() -> None:
+    scenario = TwinScenario(exchangeable(0.5, 2), np.array([0.4, 0.6]), np.array([0.7, 0.5]))
+    names = ["ancova", "mmrm"]
+    for n_treatment, kinds in ((12, ["robust", "model"]), (30, ["robust", "robust"])):
+        sizes = {"n_control": 12, "n_treatment": n_treatment}
+        told = measure_estimators(scenario, **sizes, n_trials=200, estimators=names, as_told=True)
+        assert told["standard_error"].tolist() == kinds
+        # 12 people of whom half leave: fewer than 5 of an arm are left in a fifth of trials
+        few = stats.binom.cdf(4, 12, 0.5)
+        share = few + (1 - few) * stats.binom.cdf(4, n_treatment, 0.5)
+        error = np.sqrt(share * (1 - share) / 200)
+        assert told["n_failed_fits"].to_numpy() / 200 == pytest.approx(share, abs=4 * error)
 
 
 ONE_SIDE: dict[str, Any] = {"alpha": 0.1, "sides": 1, "n_simulations": 100}

@@ -29,7 +29,8 @@ class TwoArmTest:
     unit_variance
         Variance of the estimated difference times `n_control`.
     control_variance
-        Variance in the control arm for Welch's degrees of freedom; NaN asks for the pooled ones.
+        Variance in the control arm for Welch's degrees of freedom, each arm paying its share of
+        the covariates; NaN asks for the pooled ones.
     n_covariates
         Covariates whose estimation costs degrees of freedom ("t" only).
     alpha, sides, allocation_ratio
@@ -54,8 +55,16 @@ class TwoArmTest:
 
     def smallest_n_control(self) -> FloatArray:
         """Return the smallest control arm for which the t distribution is defined."""
+        # Welch's arms each pay a share of the covariates, the smaller one too
+        fewest_total = np.where(
+            np.isnan(self.control_variance),
+            2 * _SMALLEST_ARM,
+            _SMALLEST_ARM * (1 + self.allocation_ratio) / np.minimum(1, self.allocation_ratio),
+        )
         for_covariates = np.where(
-            self.n_covariates > 0, (self.n_covariates + 4) / (1 + self.allocation_ratio), 0.0
+            self.n_covariates > 0,
+            (self.n_covariates + fewest_total) / (1 + self.allocation_ratio),
+            0.0,
         )
         fewest = compute_fewest_control(self.allocation_ratio)
         return np.asarray(np.maximum(fewest, for_covariates), dtype=float)
@@ -112,5 +121,7 @@ def _compute_degrees_of_freedom(
 ) -> FloatArray:
     control, both = comparison.control_variance, comparison.unit_variance
     n_treatment = n_total - n_control
-    welch = both**2 / (control**2 / (n_control - 1) + (both - control) ** 2 / (n_treatment - 1))
+    paid = 1 - comparison.n_covariates / n_total
+    left = n_control * paid - 1, n_treatment * paid - 1
+    welch = both**2 / (control**2 / left[0] + (both - control) ** 2 / left[1])
     return np.where(np.isnan(control), n_total - 2 - comparison.n_covariates, welch)

@@ -169,9 +169,7 @@ def _tell_need(name: str, estimator: Estimator, fitting: list[str]) -> str:
 def _estimate(name: str, trial: FinishedTrial, *, is_primary: bool, alpha: float) -> EffectEstimate:
     estimator = ESTIMATORS[name]
     fits = {kind: estimator.fit(trial.arrays, kind) for kind in estimator.standard_errors}
-    # a model's error assumes one variance in both arms, which unequal arms do not forgive
-    unequal = "robust" in fits and not trial.is_balanced
-    kind: StandardError = "robust" if unequal else estimator.standard_errors[0]
+    kind = estimator.choose_error(is_balanced=trial.is_balanced)
     fit = fits[kind]
     estimate, se, df = float(fit.estimate[0]), float(fit.se[0]), float(fit.df[0])
     reach = float(stats.t.isf(alpha / 2, df)) * se

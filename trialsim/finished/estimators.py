@@ -59,6 +59,14 @@ class Estimator:
     needs_twin_sd: bool = False
     min_visits: int = 2
 
+    def choose_error(self, *, is_balanced: bool) -> StandardError:
+        """Return the kind that is told of arms of about one size, or of others.
+
+        A model's error assumes one variance in both arms, which unequal arms do not forgive.
+        """
+        robust = "robust" in self.standard_errors and not is_balanced
+        return "robust" if robust else self.standard_errors[0]
+
     def fits(self, trial: TrialArrays) -> bool:
         """Say whether the trial has what the estimator needs."""
         return (

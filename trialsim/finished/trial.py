@@ -18,6 +18,11 @@ MIN_PER_ARM: Final = 5
 """People of each arm at the last visit below whom no effect is estimated."""
 
 
+def are_balanced(share_treated: float) -> bool:
+    """Say whether arms are of about one size (45 to 55 %)."""
+    return abs(share_treated - 0.5) <= 0.05
+
+
 @dataclass(frozen=True)
 class TwinPredictions:
     """What a model says of the trial's people untreated, from their baseline alone.
@@ -118,7 +123,7 @@ class FinishedTrial:
     @property
     def is_balanced(self) -> bool:
         """Whether the arms are of about one size (45 to 55 %)."""
-        return abs(self.allocation - 0.5) <= 0.05
+        return are_balanced(self.allocation)
 
     def require_effect(self) -> None:
         """Refuse a trial that cannot say what the treatment did.

@@ -1,15 +1,128 @@
-"""A plan with twins, each of its rows simulated."""
+"""Plans with twins whose trials are simulated."""
 
 import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trialsim.analysis.result import Floats
 from trialsim.errors import DesignError
+from trialsim.finished.trial import MIN_PER_ARM
 from trialsim.twins.operating import measure_estimators
 from trialsim.twins.scenario import TwinScenario
-from trialsim.twins.selection import restrict_to_selected
+from trialsim.twins.selection import SelectedVisits, restrict_to_selected
+
+_OF_ONE_VISIT: Final = {"mmrm": "ancova", "procova_mmrm": "procova"}
+"""What models of several visits are where there is one."""
+
+_FEWEST: Final = 100
+
+
+class PlannedTrials(NamedTuple):
+    """How the trials of a plan are simulated.
+
+    Attributes
+    ----------
+    scenario
+        What is true of outcomes and twins.
+    n_simulations
+        Trials of each size, at least 100.
+    alpha, sides
+        Type I error in total.
+    seed
+        The same for every size.
+    """
+
+    scenario: TwinScenario
+    n_simulations: int
+    alpha: float
+    sides: int
+    seed: int
+
+    @classmethod
+    def build(
+        cls,
+        visits: SelectedVisits,
+        *,
+        effect: float,
+        retention: npt.ArrayLike | None,
+        error_spread: float,
+        n_simulations: int,
+        alpha: float,
+        sides: int,
+        seed: int,
+    ) -> "PlannedTrials":
+        """Return them for an effect in standard deviations of everyone eligible.
+
+        Raises
+        ------
+        DesignError
+            Too few simulations.
+        """
+        if n_simulations < _FEWEST:
+            raise DesignError(f"n_simulations must be at least {_FEWEST}, got {n_simulations}.")
+        everyone = np.ones(len(visits.sd))
+        scenario = TwinScenario(
+            visits.correlation,
+            visits.twin_correlation,
+            everyone if retention is None else np.asarray(retention, dtype=float),
+            effect=effect / float(visits.sd[-1]),
+            error_spread=error_spread,
+        )
+        return cls(scenario, n_simulations, alpha, sides, seed)
+
+    def measure(self, estimator: str, n_control: float, n_treatment: float) -> tuple[float, float]:
+        """Return how often an estimator shows the effect, and the Monte Carlo error.
+
+        Raises
+        ------
+        DesignError
+            Arms of fewer than 5 people.
+        """
+        names = _OF_ONE_VISIT if self.scenario.n_visits == 1 else {}
+        found = measure_estimators(
+            self.scenario,
+            n_control=math.ceil(n_control - 1e-9),
+            n_treatment=math.ceil(n_treatment - 1e-9),
+            n_trials=self.n_simulations,
+            estimators=[names.get(estimator, estimator)],
+            alpha=self.alpha,
+            sides=self.sides,
+            seed=self.seed,
+            as_told=True,
+        ).iloc[0]
+        return float(found["rejected"]), float(found["mcse"])
+
+    def find_size(
+        self, estimator: str, ratio: float, power: float, solve: Callable[[float], float]
+    ) -> tuple[int, float]:
+        """Return the fewest people in control with a power, and the power that they have.
+
+        Parameters
+        ----------
+        estimator
+            A name in `trialsim.finished.estimators.ESTIMATORS`.
+        ratio
+            Treatment to control.
+        power
+            Asked for.
+        solve
+            The closed form's size for a power: it says where to look next.
+        """
+        fewest = math.ceil(MIN_PER_ARM / min(1.0, ratio))
+        tried: dict[int, float] = {}
+        low, high, n = fewest - 1, math.inf, max(fewest, math.ceil(solve(power) - 1e-9))
+        while high - low > 1:
+            tried[n] = self.measure(estimator, n, n * ratio)[0]
+            low, high = (n, high) if tried[n] < power else (low, n)
+            # the closed form errs by a factor that changes little from size to size
+            shown = min(max(tried[n], 2 * self.alpha, 0.1), 0.99)
+            guess = round(n * solve(power) / solve(shown))
+            n = int(min(max(guess, low + 1), high - 1 if high < math.inf else max(guess, low + 1)))
+        return int(high), tried[int(high)]
 
 
 def simulate_plan(
@@ -30,6 +143,8 @@ def simulate_plan(
 ) -> pd.DataFrame:
     """Return the plan with `simulated_power`, its `mcse`, and `type_one_error` of each row.
 
+    Trials are analysed as `trialsim analyze` does by default.
+
     Parameters
     ----------
     plan
@@ -46,40 +161,25 @@ def simulate_plan(
     Raises
     ------
     DesignError
-        Too few simulations, one visit alone, or arms of fewer than 5 people.
+        Too few simulations, or arms of fewer than 5 people.
     """
-    if n_simulations < 100:
-        raise DesignError(f"n_simulations must be at least 100, got {n_simulations}.")
-    rho = deflation * np.asarray(twin_correlation, dtype=float)
-    if rho.size < 2:
-        raise DesignError(
-            "twin_correlation must be that of at least 2 visits where trials are simulated (their "
-            f"analysis is of several visits), got {rho.size}."
-        )
+    rho: Floats = deflation * np.asarray(twin_correlation, dtype=float)
     visits = restrict_to_selected(np.asarray(correlation, dtype=float), rho, fraction_enrolled)
-    stays = np.ones(len(rho)) if retention is None else np.asarray(retention, dtype=float)
-    effect = delta / (sd * float(visits.sd[-1]))
+    asked = {
+        "retention": retention,
+        "error_spread": error_spread,
+        "n_simulations": n_simulations,
+        "alpha": alpha,
+        "sides": sides,
+        "seed": seed,
+    }
+    shown, nothing = (
+        PlannedTrials.build(visits, effect=effect, **asked)  # type: ignore[arg-type]
+        for effect in (delta / sd, 0.0)
+    )
     rows = []
     for row in plan.to_dict("records"):
-        measured = [
-            measure_estimators(
-                TwinScenario(
-                    visits.correlation,
-                    visits.twin_correlation,
-                    stays,
-                    effect=size,
-                    error_spread=error_spread,
-                ),
-                n_control=math.ceil(row["n_control"] - 1e-9),
-                n_treatment=math.ceil(row["n_treatment"] - 1e-9),
-                n_trials=n_simulations,
-                estimators=[str(row["estimator"])],
-                alpha=alpha,
-                sides=sides,
-                seed=seed,
-            ).iloc[0]
-            for size in (effect, 0.0)
-        ]
-        rows.append((measured[0]["rejected"], measured[0]["mcse"], measured[1]["rejected"]))
+        arms = str(row["estimator"]), row["n_control"], row["n_treatment"]
+        rows.append((*shown.measure(*arms), nothing.measure(*arms)[0]))
     columns = ["simulated_power", "mcse", "type_one_error"]
     return plan.join(pd.DataFrame(rows, columns=columns, index=plan.index))

@@ -1,4 +1,4 @@
-"""Sample size and power with twins, in closed form."""
+"""Sample size and power with twins: in closed form, of few people by simulated trials."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,13 +8,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from trialsim.analysis.result import Floats
-from trialsim.analytic.arguments import raise_problems
+from trialsim.analytic.arguments import POSITIVE, raise_problems
 from trialsim.analytic.point import DesignPoint, refuse_too_many
 from trialsim.analytic.repeated_measures import compute_variance_inflation
-from trialsim.analytic.retention import find_retention_problems
+from trialsim.analytic.retention import (
+    complete_retention,
+    count_enrolled,
+    count_measured,
+    find_retention_problems,
+)
+from trialsim.analytic.solver import SizeQuestion, solve_question
 from trialsim.analytic.two_arm_test import Distribution
-from trialsim.analytic.two_sample import ancova
 from trialsim.errors import DesignError
+from trialsim.finished.trial import are_balanced
+from trialsim.twins.plan_simulation import PlannedTrials
 from trialsim.twins.scenario import check_twin_correlation
 from trialsim.twins.selection import restrict_to_selected
 
@@ -30,8 +37,11 @@ PLANNED: Final = {
 """The estimators that a plan compares, those without a twin first, and the coefficients that each
 estimates beside the arms' means: of baseline and twin, of AIPW in each arm, of PPI++ lambda."""
 
+FEW: Final = 20
+"""People of the smaller arm at the last visit, as expected, below whom closed forms may miss."""
+
 _COLUMNS: Final = [
-    "estimator", "allocation_ratio", "n_control", "n_treatment", "n_total", "power",
+    "estimator", "allocation_ratio", "n_control", "n_treatment", "n_total", "power", "method",
 ]  # fmt: skip
 
 
@@ -51,6 +61,8 @@ def plan_with_twins(
     alpha: float = 0.05,
     sides: int = 2,
     distribution: Distribution = "t",
+    n_simulations: int = 4000,
+    seed: int = 1,
 ) -> pd.DataFrame:
     """Return size or power of each estimator at each allocation.
 
@@ -61,7 +73,11 @@ def plan_with_twins(
     AIPW lives of the people seen at the last visit as PROCOVA does. Right weights divide it by
     1 + (coefficient of variation of the error variance)^2. With "t" each pays for the coefficients
     that it estimates as `trialsim.analytic.ancova` does, of as many people as its last visit's mean
-    is worth. Robust errors of small arms cost more than that: simulate such plans.
+    is worth. The robust errors of unequal arms have the smaller arm's degrees
+    of freedom. Where fewer than 20 people of an arm are left at the last visit, these errors, the
+    chance of who leaves and the covariates of who stays cost more than any of the formulas knows:
+    the size is then the fewest people with whom simulated trials, analysed as `trialsim analyze`
+    does, have the power.
 
     Parameters
     ----------
@@ -89,18 +105,25 @@ def plan_with_twins(
     alpha, sides
         Type I error in total.
     distribution
-        "t", or "z" for normal quantiles.
+        "t", or "z" for normal quantiles, whose trials are never simulated: they hold for many
+        people alone.
+    n_simulations
+        Trials of each size that is simulated, at least 100.
+    seed
+        Of these trials.
 
     Returns
     -------
     pandas.DataFrame
-        `estimator`, `allocation_ratio`, `n_control`, `n_treatment`, `n_total`, `power`,
+        `estimator`, `allocation_ratio`, `n_control`, `n_treatment`, `n_total`, `power`, `method`
+        ("closed form", or "simulated": people are whole then, and power is that of these trials),
         `controls_spared` (fewer than ANCOVA at 1:1 needs; where size was asked for).
 
     Raises
     ------
     DesignError
-        Arguments that cannot be, a design without concurrent controls among them.
+        Arguments that cannot be, a design without concurrent controls among them; arms of fewer
+        than 5 people.
     """
     _check(deflation, error_spread, allocation_ratios)
     rho = deflation * np.asarray(twin_correlation, dtype=float)
@@ -109,37 +132,70 @@ def plan_with_twins(
     visits = restrict_to_selected(full, rho, fraction_enrolled)
     raise_problems(find_retention_problems(retention, rho.size, name="retention"))
 
-    def solve(name: str, ratio: float) -> DesignPoint:
-        left, residual = _describe(name, visits.correlation, visits.twin_correlation)
-        left /= np.sqrt(1 + error_spread**2) if name == "weighted_procova" else 1.0
+    left = float(complete_retention(retention, rho.size)[-1])
+
+    def solve(name: str, ratio: float, power: float | None = power) -> DesignPoint:
+        share, residual = _describe(name, visits.correlation, visits.twin_correlation)
+        share /= np.sqrt(1 + error_spread**2) if name == "weighted_procova" else 1.0
         # of everyone seen it is 1 but for rounding, which may leave a little more
         worth = 1 / float(compute_variance_inflation(residual, retention))
-        return ancova(
-            delta=delta,
-            sd=left * sd * float(visits.sd[-1]),
-            correlation=0.0,
-            n_covariates=PLANNED[name],
-            retention=min(1.0, worth),
-            n_control=n_control,
-            power=power,
-            alpha=alpha,
-            sides=sides,
-            allocation_ratio=ratio,
-            distribution=distribution,
+        question = SizeQuestion(delta, n_control, power, alpha, sides, ratio, distribution)
+        question.check(sd=(sd, POSITIVE))
+        variance = (share * sd * float(visits.sd[-1])) ** 2
+        treated = ratio / (1 + ratio)
+        unequal = not are_balanced(treated)
+        answered = solve_question(
+            count_measured(question, min(1.0, worth), None),
+            unit_variance=variance * (1 + 1 / ratio),
+            # the error of unequal arms is the robust one, which the smaller arm carries
+            control_variance=variance if unequal else np.nan,
+            n_covariates=_count_coefficients(name, treated),
         )
+        return DesignPoint(**count_enrolled(answered, question, min(1.0, worth)))
 
-    rows = []
-    for name in PLANNED:
-        for ratio in allocation_ratios:
-            point = solve(name, ratio)
-            size = float(point.n_control)
-            refuse_too_many(size)
-            rows.append((name, float(ratio), size, size * ratio, size * (1 + ratio), point.power))
+    def find(name: str, ratio: float) -> tuple[str, float, float, float, float, float, str]:
+        point, method = solve(name, ratio), "closed form"
+        control, shown = float(point.n_control), float(point.power)
+        refuse_too_many(control)
+        treatment = control * ratio
+        if distribution == "t" and min(control, treatment) * left < FEW:
+            method = "simulated"
+            trials = PlannedTrials.build(
+                visits,
+                effect=delta / sd,
+                retention=retention,
+                error_spread=error_spread,
+                n_simulations=n_simulations,
+                alpha=alpha,
+                sides=sides,
+                seed=seed,
+            )
+            if power is None:
+                shown = trials.measure(name, control, treatment)[0]
+            else:
+                control, shown = trials.find_size(
+                    name, ratio, power, lambda asked: float(solve(name, ratio, asked).n_control)
+                )
+            control, treatment = (float(np.ceil(n - 1e-9)) for n in (control, control * ratio))
+        return name, float(ratio), control, treatment, control + treatment, shown, method
+
+    rows = [find(name, ratio) for name in PLANNED for ratio in allocation_ratios]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if power is not None:
-        equal = solve("ancova", 1.0)
-        table["controls_spared"] = float(equal.n_control) - table["n_control"]
+        ones = [row for row in rows if row[:2] == ("ancova", 1.0)]
+        table["controls_spared"] = (ones or [find("ancova", 1.0)])[0][2] - table["n_control"]
     return table
+
+
+def _count_coefficients(name: str, treated: float) -> float:
+    """Return the coefficients that an estimator pays for, by the share that is treated.
+
+    AIPW's lines are each of one arm: the smaller one, which has most of the variance, pays more.
+    """
+    if name != "aipw":
+        return PLANNED[name]
+    shares = np.array([treated, 1 - treated])
+    return float(PLANNED[name] * ((1 - shares) ** 2 / shares).sum())
 
 
 def _describe(name: str, correlation: Floats, rho: Floats) -> tuple[float, Floats]:

@@ -44,7 +44,10 @@ def twins(
     sides: Sides = 2,
     distribution: Distribution = "t",
     n_simulations: Annotated[
-        int, typer.Option(help="Trials simulated beside the closed form; 0: none.")
+        int,
+        typer.Option(
+            help="Trials simulated beside the plan; 0: none but those that size few people."
+        ),
     ] = 0,
     missing_data: Annotated[
         bool,
@@ -68,7 +71,7 @@ def twins(
     from trialsim.analytic.correlation import exchangeable
     from trialsim.twins.missing_data import simulate_strategies
     from trialsim.twins.plan_simulation import simulate_plan
-    from trialsim.twins.planning import plan_with_twins
+    from trialsim.twins.planning import FEW, plan_with_twins
 
     # what was typed, before its matrix is refused as something else
     raise_problems(find_problems(visit_correlation=(visit_correlation, CORRELATION)))
@@ -82,7 +85,7 @@ def twins(
         "deflation": deflation,
         "fraction_enrolled": fraction_enrolled,
     }
-    test: dict[str, Any] = {"alpha": alpha, "sides": sides}
+    test: dict[str, Any] = {"alpha": alpha, "sides": sides, "seed": seed}
     plan = plan_with_twins(
         **visits,
         allocation_ratios=split_numbers(allocation_ratios),
@@ -91,9 +94,14 @@ def twins(
         distribution=distribution,  # type: ignore[arg-type]
         **test,
     )
-    simulated: dict[str, Any] = {**visits, **test, "n_simulations": n_simulations, "seed": seed}
+    simulated: dict[str, Any] = {**visits, **test, "n_simulations": n_simulations}
     if missing_data:
         plan = simulate_strategies(plan, **simulated)
     elif n_simulations:
         plan = simulate_plan(plan, **simulated)
     print_twin_plan(plan, as_json=as_json)
+    if not as_json and "method" in plan and (plan["method"] == "simulated").any():
+        typer.echo(
+            f"Simulated: fewer than {FEW} people of an arm are expected at the last visit, for "
+            "whom closed forms promise too much power."
+        )
