@@ -46,7 +46,8 @@ def means(
         Standard deviation in the treatment arm.
     retention, retention_treatment
         Share of the enrolled whose outcome is measured, in the treatment arm if it differs: n is
-        that of the measured, divided by it.
+        that of the measured, divided by it. That it is chance who is measured counts for nothing
+        here, and costs power where fewer than 20 people of an arm are.
     n_control
         Participants in the control arm.
     power
