@@ -266,7 +266,6 @@ def _build_cohort(records: Records, rejected: pd.DataFrame) -> Cohort:
 def _tell_unread(participants: pd.DataFrame) -> list[str]:
     """Tell which covariates look like regions: nothing measured is read of them."""
     numbers = participants.select_dtypes("number")
-    # what is but yes or no is no volume
     names = [
         str(name)
         for name in numbers
@@ -282,9 +281,6 @@ def _tell_unread(participants: pd.DataFrame) -> list[str]:
     ]
 
 
-_FEWEST_VOLUMES: Final = 2
-
-
 def _refuse_unread_volumes(records: Records) -> None:
     """Refuse people without any volume where columns look as if they held them."""
     names = [name for name in records.column_names.values() if looks_like_volume(name)]
@@ -296,6 +292,9 @@ def _refuse_unread_volumes(records: Records) -> None:
             f"{quote(names[0])}."
         )
 
+
+_FEWEST_VOLUMES: Final = 2
+"""Different values: what is but yes or no is no volume."""
 
 _UNMEASURED: Final = (
     "Nobody has a volume or a scan: no column was understood as a volume. --show-reading shows "
