@@ -64,6 +64,8 @@ SELECT table_name, run_id, n_rows, column_names, checksum
 FROM run_tables JOIN runs USING (run_id) WHERE status = 'finished' ORDER BY run_id, table_name
 """
 
+WRITTEN: Final = "SELECT table_name, run_id FROM run_tables"
+
 TABLES_OF_RUN: Final = """
 SELECT table_name, run_id, n_rows, column_names, checksum
 FROM readable_tables JOIN runs USING (run_id) WHERE status = 'finished' AND run_id = ?

@@ -1,5 +1,6 @@
 """Whether a study file still holds: its runs, its rows, the files that they were computed from."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,24 +137,18 @@ def _judge_table(
 
 def _read_rest(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Return rows that belong to no finished run; this reads every table from end to end."""
+    owned = set(connection.execute(queries.WRITTEN).fetchall())
     found: list[Finding] = []
     for table in TABLES:
-        for _ in iterate_batches(connection, f"SELECT * FROM {quote(table)}"):  # noqa: S608 - quoted identifiers
-            pass
-        strays = connection.execute(
-            f"SELECT run_id, count(*) FROM {quote(table)} WHERE run_id NOT IN ("  # noqa: S608 - quoted identifiers
-            "SELECT run_id FROM run_tables WHERE table_name = ?) GROUP BY run_id ORDER BY run_id",
-            [table],
-        )
+        n_rows: Counter[str] = Counter()
+        rows = iterate_batches(connection, f"SELECT * FROM {quote(table)}")  # noqa: S608 - quoted identifiers
+        for batch in rows:
+            for one in batch.column("run_id").value_counts().to_pylist():
+                n_rows[one["values"]] += one["counts"]
         found += [
-            (
-                run_id,
-                "table",
-                table,
-                "changed",
-                f"{tally(n_rows, 'rows')} that no run has written",
-            )
-            for run_id, n_rows in strays.fetchall()
+            (run_id, "table", table, "changed", f"{tally(n, 'rows')} that no run has written")
+            for run_id, n in sorted(n_rows.items())
+            if (table, run_id) not in owned
         ]
     return found
 
