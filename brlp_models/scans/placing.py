@@ -1,12 +1,13 @@
 """From files to a model's grid: the one way of predictions, evaluations and the input check."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brlp_models.errors import ScanError
 from brlp_models.scans.cache import ScanCache, compute_key
@@ -167,7 +168,7 @@ def take_as_they_are(
     """
     scan = scans[0]
     mask = scan.data > 0
-    metrics = dict(_measure(scan.data.tobytes(), scan.data.dtype.str, scan.grid))
+    metrics = dict(_measure(scan.data, scan.grid))
     if white_over_gray is not None:
         lacking = compute_exponent(metrics["white_over_gray"], white_over_gray)
         metrics["contrast_lacking"] = lacking
@@ -187,12 +188,25 @@ def take_as_they_are(
     )
 
 
-# a person's scan is placed for the model, and again for what tells its context
-@lru_cache(maxsize=1)
-def _measure(voxels: bytes, dtype: str, grid: Grid) -> Mapping[str, float]:
-    image = np.frombuffer(voxels, dtype=dtype).reshape(grid.shape)
-    contrast = measure_white_over_gray(image, grid)
-    return {**compute_placement_metrics(image, image > 0, grid), "white_over_gray": contrast}
+_MEASURED: Final[dict[tuple[bytes, str, Grid], Mapping[str, float]]] = {}
+"""What the latest scans measure, by the digest of their voxels.
+
+A person's scan is placed for the model, again for what tells its context, and by an evaluation
+once for each of the ways of predicting that it compares.
+"""
+
+_MOST_MEASURED: Final = 1000
+
+
+def _measure(image: NDArray[np.float32], grid: Grid) -> Mapping[str, float]:
+    key = (hashlib.sha256(image.tobytes()).digest(), image.dtype.str, grid)
+    if key not in _MEASURED:
+        contrast = measure_white_over_gray(image, grid)
+        placement = compute_placement_metrics(image, image > 0, grid)
+        if len(_MEASURED) == _MOST_MEASURED:
+            _MEASURED.pop(next(iter(_MEASURED)), None)
+        _MEASURED[key] = {**placement, "white_over_gray": contrast}
+    return _MEASURED[key]
 
 
 def judge_sides(segmentation: Path | str) -> str:
