@@ -88,6 +88,20 @@ def test_what_a_killed_compaction_left_is_no_hindrance(
     assert not list(tmp_path.glob("*.compact*"))
 
 
+def test_a_small_file_is_not_written_anew_after_every_other_run(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew: list[Path] = []
+    monkeypatch.setattr("reports.store.database._compact", anew.append)
+    sizes = []
+    for _ in range(6):
+        write_once(study, make_participants())
+        sizes.append(study.path.stat().st_size)
+    assert anew == []
+    # what one run leaves free, the next ones fill
+    assert max(sizes) < 1.5 * sizes[0]
+
+
 def test_one_thread_writes(tmp_path: Path) -> None:
     # several leave parts of blocks, which are written again: up to half of a large file is free
     with open_for_writing(tmp_path / "study.duckdb") as connection:
