@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from brlp_models.baselines.baseline import Baseline
@@ -227,32 +228,40 @@ def test_training_that_ends_while_cross_fitting_leaves_no_half_of_it(
     assert beside.is_file()
 
 
+def train_elastic_net(own: Path, out: Path) -> Result:
+    words = ["train", "baseline", "elastic_net", "--data", str(own), "--out", str(out), "--quiet"]
+    return CliRunner().invoke(app, words)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cohort, and beside it a baseline that was written in one go."""
+    folder = tmp_path_factory.mktemp("own")
+    write_cohort(make_people(40, 1), folder, np.eye(4)).write(folder / "cohort")
+    done = train_elastic_net(folder / "cohort", folder / "whole")
+    assert done.exit_code == 0, done.output
+    return folder / "cohort"
+
+
 @pytest.mark.parametrize("ends_at", ["write_cross_fitted", "_take_place"])
 def test_a_baseline_that_is_killed_while_it_is_written_is_finished_by_the_same_command(
-    ends_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ends_at: str, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "own").mkdir()
-    write_cohort(make_people(40, 1), tmp_path / "own", np.eye(4)).write(tmp_path / "own/cohort")
-    words = ["train", "baseline", "elastic_net", "--data", str(tmp_path / "own/cohort"), "--quiet"]
-    for name in ("killed", "whole"):
-        out = tmp_path / name
-        if name == "killed":
-            with monkeypatch.context() as patched:
-                modules = {"write_cross_fitted": "brlp_models.training.cohort_baselines"}
-                module = modules.get(ends_at, "cohorts.files.atomic")
-                patched.setattr(f"{module}.{ends_at}", _kill)
-                killed = CliRunner().invoke(app, [*words, "--out", str(out)])
-            assert isinstance(killed.exception, KeyboardInterrupt | SystemExit)
-            assert not out.exists()
-        done = CliRunner().invoke(app, [*words, "--out", str(out)])
-        assert done.exit_code == 0, done.output
-    texts = [(tmp_path / name / "config.json").read_text() for name in ("killed", "whole")]
-    assert texts[0] == texts[1]
-    people = Cohort.read(tmp_path / "own/cohort")
+    out, whole = tmp_path / "killed", own.with_name("whole")
+    with monkeypatch.context() as patched:
+        modules = {"write_cross_fitted": "brlp_models.training.cohort_baselines"}
+        module = modules.get(ends_at, "cohorts.files.atomic")
+        patched.setattr(f"{module}.{ends_at}", _kill)
+        killed = train_elastic_net(own, out)
+    assert isinstance(killed.exception, KeyboardInterrupt | SystemExit)
+    assert not out.exists()
+    done = train_elastic_net(own, out)
+    assert done.exit_code == 0, done.output
+    assert (out / "config.json").read_text() == (whole / "config.json").read_text()
     # which also says that the file beside the folder is of that folder
     expected = [
-        predict_own_changes(load_baseline(tmp_path / name), people, horizons_months=[24.0])
-        for name in ("killed", "whole")
+        predict_own_changes(load_baseline(place), Cohort.read(own), horizons_months=[24.0])
+        for place in (out, whole)
     ]
     assert len(expected[0]) == 40
     pd.testing.assert_frame_equal(*expected, check_exact=True)

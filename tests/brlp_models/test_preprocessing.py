@@ -20,7 +20,7 @@ from brlp_models.scans.preprocessing import (
     preprocess_visits,
     to_native_space,
 )
-from brlp_models.scans.registration import load_simpleitk
+from brlp_models.scans.registration import Registration, load_simpleitk
 from brlp_models.scans.template import load_template
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -275,6 +275,9 @@ def test_brains_of_other_contrasts_tell_how_sure_a_volume_is(
     whole_head: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preprocessing, "correct_bias_field", lambda scan: scan.data)
+    # which lies there already
+    in_place = Registration(np.eye(4), 1.0)
+    monkeypatch.setattr(preprocessing, "register_to_template", lambda *_: in_place)
     head, network = VisitScan(whole_head), ContrastSegmenter()
     (found,) = preprocess_visits([head], MODEL_GRID, segmenter=network)
     assert found.provenance["mask"] == "segmenter"

@@ -11,7 +11,7 @@ import pytest
 
 from reports.page.compose import compose_page
 from reports.page.content import Page
-from reports.page.gather import gather_study
+from reports.page.gather import StudyFacts, gather_study
 from reports.page.render.html import render_html
 from reports.store.study import Study
 
@@ -141,11 +141,14 @@ def example_study(study_tables: Tables, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def page(example_study: Study) -> Page:
+def facts(example_study: Study) -> StudyFacts:
+    return gather_study(example_study)
+
+
+@pytest.fixture(scope="session")
+def page(facts: StudyFacts) -> Page:
     """Return the page of the study, whose figures are drawn once for all files of tests."""
-    return compose_page(
-        gather_study(example_study), moment=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    )
+    return compose_page(facts, moment=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
 @pytest.fixture(scope="session")

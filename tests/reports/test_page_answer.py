@@ -20,11 +20,6 @@ Tables = dict[str, pd.DataFrame]
 NAMES = ("participants", "visits", "volumes", "sample_sizes", "sample_size_savings")
 
 
-@pytest.fixture(scope="session")
-def facts(example_study: Study) -> StudyFacts:
-    return gather_study(example_study)
-
-
 @pytest.fixture
 def answer_of(
     facts: StudyFacts, study_tables: Tables

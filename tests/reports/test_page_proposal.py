@@ -16,14 +16,13 @@ from reports.page.answer import describe_answer
 from reports.page.choice import choose
 from reports.page.content import Picture, Table
 from reports.page.formats import show_chance
-from reports.page.gather import StudyFacts, gather_study
+from reports.page.gather import StudyFacts
 from reports.page.sections.choices.comparison import describe_comparison
 from reports.page.sections.choices.power import describe_power
 from reports.page.sections.choices.sensitivity import describe_sensitivity
 from reports.page.sections.methods.paragraphs import describe_paragraphs
 from reports.page.sections.record.all_rows import describe_all_rows
 from reports.store import queries
-from reports.store.study import Study
 
 DOUBT = "Whether it saves anything cannot be told with 60 people screened; about 90 more would."
 PROPOSED = 120
@@ -67,11 +66,10 @@ def make_balance() -> pd.DataFrame:
 
 
 @pytest.fixture
-def facts_of(example_study: Study) -> Callable[..., StudyFacts]:
+def facts_of(facts: StudyFacts) -> Callable[..., StudyFacts]:
     """Return the example with a proposal, some of its values and the run's facts changed."""
 
     def build(outcomes: str = "archive", **changes: Any) -> StudyFacts:
-        facts = gather_study(example_study)
         proposals = make_proposals().assign(**changes)
         added = {
             "proposed_sizes": proposals,

@@ -10,10 +10,9 @@ import pytest
 from pypdf import PdfReader
 
 from reports.page.columns import build_table, number, simulated, words
-from reports.page.compose import compose_page
 from reports.page.content import Answer, Cell, Page, Paragraph, Picture, Section, Table
 from reports.page.formats import show_count, show_decimals, show_number
-from reports.page.gather import StudyFacts, gather_study
+from reports.page.gather import StudyFacts
 from reports.page.labels import label_blocks
 from reports.page.masking import Mask
 from reports.page.privacy import Privacy
@@ -21,15 +20,9 @@ from reports.page.render.html import render_html
 from reports.page.render.pdf import render_pdf
 from reports.page.sections.people.prediction import describe_prediction
 from reports.page.sections.people.selection import describe_selection, find_small_levels
-from reports.store.study import Study
 
 NBSP, MINUS = "\u00a0", "\u2212"
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def facts(example_study: Study) -> StudyFacts:
-    return gather_study(example_study)
 
 
 def list_texts(table: Table, title: str) -> list[str]:
@@ -88,6 +81,7 @@ def test_categories_too_small_to_be_shown_are_named_in_a_note(facts: StudyFacts)
     assert "Not shown, since a level of it would count fewer than 5 people: site." in table.note
 
 
+@pytest.mark.usefixtures("_unplotted")
 def test_measures_in_subgroups_have_a_line_a_group_and_strategy(facts: StudyFacts) -> None:
     section = describe_prediction(facts, Privacy())
     table = find_table(section, "Measures of prediction in subgroups")
@@ -98,6 +92,7 @@ def test_measures_in_subgroups_have_a_line_a_group_and_strategy(facts: StudyFact
     assert not any("sex F" in cell.text for row in table.rows for cell in row)
 
 
+@pytest.mark.usefixtures("_unplotted")
 def test_a_yearly_change_has_its_unit_where_it_belongs(facts: StudyFacts) -> None:
     rates = facts.tables["capture_rates"]
     for definition, said in (
@@ -111,6 +106,7 @@ def test_a_yearly_change_has_its_unit_where_it_belongs(facts: StudyFacts) -> Non
         assert ", in at" not in picture.title
 
 
+@pytest.mark.usefixtures("_unplotted")
 def test_people_of_an_archive_are_told_wherever_strategies_are_judged_on_them(
     facts: StudyFacts,
 ) -> None:
@@ -185,8 +181,7 @@ def test_a_digest_is_copied_from_print_as_it_is() -> None:
     assert digest in text.replace("\n", "")
 
 
-def test_fits_that_failed_are_counted_alike_everywhere(facts: StudyFacts) -> None:
-    page = compose_page(facts, moment=MOMENT)
+def test_fits_that_failed_are_counted_alike_everywhere(facts: StudyFacts, page: Page) -> None:
     rows = facts.tables["operating_characteristics"]
     fitted = rows.loc[rows["analysis"] == "mmrm", "n_simulations"].sum()
     (plan,) = [

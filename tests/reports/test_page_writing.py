@@ -16,7 +16,7 @@ from cohorts.schema import find_command
 from reports.page.compose import compose_page
 from reports.page.content import Answer, Page, Paragraph
 from reports.page.file_formats import ReportFormat
-from reports.page.gather import gather_study
+from reports.page.gather import StudyFacts, gather_study
 from reports.page.privacy import Privacy
 from reports.page.render.html import render_html
 from reports.page.sections.methods.limits import describe_limits
@@ -198,8 +198,7 @@ LEAVES_OUT = (
 
 
 @pytest.mark.parametrize("left_out", LEAVES_OUT)
-def test_tables_may_be_missing(left_out: tuple[str, ...], example_study: Study) -> None:
-    facts = gather_study(example_study)
+def test_tables_may_be_missing(left_out: tuple[str, ...], facts: StudyFacts) -> None:
     tables = {name: frame for name, frame in facts.tables.items() if name not in left_out}
     writers = {name: run for name, run in facts.writers.items() if name not in left_out}
     changed = type(facts)(facts.study, tables, facts.runs, writers)
@@ -248,7 +247,7 @@ def test_an_intercept_is_in_the_endpoints_unit(
     assert words in render_html(compose_page(gather_study(study), moment=MOMENT))
 
 
-def test_anchors_that_fail_are_counted(example_study: Study) -> None:
+def test_anchors_that_fail_are_counted(facts: StudyFacts) -> None:
     anchors = pd.DataFrame(
         {
             "anchor": ["a", "b"],
@@ -259,7 +258,7 @@ def test_anchors_that_fail_are_counted(example_study: Study) -> None:
             "passes": [True, False],
         }
     )
-    blocks = describe_limits(gather_study(example_study), anchors).blocks
+    blocks = describe_limits(facts, anchors).blocks
     texts = [block for block in blocks if isinstance(block, Paragraph)]
     assert texts[-1].text.startswith("1 of 2 reference values pass")
     assert texts[-1].is_warning

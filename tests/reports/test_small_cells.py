@@ -19,6 +19,7 @@ from reports.page.privacy import Privacy
 from reports.page.trial.sections import _hide_few
 from reports.page.writing import render_page
 from reports.store.study import Study
+from tests.conftest import leave_unplotted
 
 Tables = dict[str, pd.DataFrame]
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -102,7 +103,9 @@ def page(study_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Page
     with study.run(command="trialsim power", config={}) as run:
         for name, frame in tables.items():
             run.write(name, frame)
-    return compose_page(gather_study(study), moment=MOMENT)
+    with pytest.MonkeyPatch.context() as patch:
+        leave_unplotted(patch)
+        return compose_page(gather_study(study), moment=MOMENT)
 
 
 def find_table(page: Page, title: str) -> Table:

@@ -10,7 +10,7 @@ import pytest
 
 from reports.page.compose import compose_page
 from reports.page.content import Paragraph, Table
-from reports.page.gather import gather_study
+from reports.page.gather import StudyFacts, gather_study
 from reports.store.database import open_for_writing, transaction
 from reports.store.migrations import MIGRATIONS
 from reports.store.staleness import find_stale_tables
@@ -63,8 +63,8 @@ def test_the_same_work_done_again_leaves_nothing_stale(study: Study) -> None:
     assert find_stale_tables(study) == {}
 
 
-def test_a_page_warns_where_the_table_stands(example_study: Study) -> None:
-    facts = gather_study(example_study)
+@pytest.mark.usefixtures("_unplotted")
+def test_a_page_warns_where_the_table_stands(facts: StudyFacts) -> None:
     of_sizes = facts.runs["run_id"] == facts.writers["sample_sizes"]
     read = json.dumps({"scores": "r000000"})
     fingerprints = facts.runs["fingerprint"].mask(of_sizes, "other")

@@ -107,7 +107,7 @@ def test_the_page_answers_with_the_primary_analysis_and_names_nobody(tmp_path: P
     assert "secret" not in everything
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 @pytest.mark.parametrize(
     ("tips_at", "words"),
     [
@@ -124,7 +124,7 @@ def test_the_tipping_point_is_told_in_words(tips_at: float, words: str, tmp_path
     assert "Without any assumption" not in text
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_intervals_are_called_by_what_they_cover(tmp_path: Path) -> None:
     text = write(tmp_path, make_tables(), [], alpha=0.2)
     assert "40.0 (80 % interval 20.1 to 59.9) mm³ by PROCOVA" in text
@@ -133,7 +133,7 @@ def test_intervals_are_called_by_what_they_cover(tmp_path: Path) -> None:
     assert "95 %" not in text.split("## A.")[0]
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_no_conclusion_falls_where_the_primary_analysis_has_none(tmp_path: Path) -> None:
     tables = make_tables()
     tables["trial_effects"]["lower"] = -1.0
@@ -146,7 +146,7 @@ def test_no_conclusion_falls_where_the_primary_analysis_has_none(tmp_path: Path)
     ) in text
 
 
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_limits_say_who_left_and_what_the_twin_is(tmp_path: Path) -> None:
     text = write(tmp_path, make_tables(), [])
     assert "a surrogate: that its loss is slowed" in text
@@ -191,8 +191,7 @@ def test_an_observed_scan_stands_beside_its_twin(tmp_path: Path) -> None:
     assert "no longer where it was" in write(tmp_path / "moved", tables, [])
 
 
-@pytest.mark.usefixtures("_undrawn")
-@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.usefixtures("_undrawn", "_unplotted")
 def test_the_page_says_to_programs_when_it_was_written(tmp_path: Path) -> None:
     write(tmp_path, make_tables(), [])
     before, path = datetime.now(UTC), tmp_path / "report.json"
