@@ -100,11 +100,11 @@ def test_simulated_people_are_called_that_before_any_number(
     replace(cohort, is_synthetic=is_synthetic).write(folder / "cohort")
     mark = "SYNTHETIC people: no number here describes real patients."
     for command in ("rank", "compare"):
-        code, out, _ = run(folder, command, "--strategies", NAMES)
+        code, out, _ = run(folder, command, "--strategies", "random")
         assert code == 0
         assert out.startswith(mark) == is_synthetic
         # JSON is all that stands on stdout
-        code, out, told = run(folder, command, "--strategies", NAMES, "--json")
+        code, out, told = run(folder, command, "--strategies", "random", "--json")
         json.loads(out)
         assert (mark in told) == is_synthetic
 

@@ -255,8 +255,7 @@ def test_a_question_that_cannot_be_answered_is_refused(changes: dict[str, Any], 
 
 def test_outcomes_on_straight_lines_are_simulated() -> None:
     design = DESIGN.change(analyses=("ancova",))
-    few = {"fractions_enrolled": [0.4], "n_simulations": 50, "n_bootstrap": 0}
-    found = compare(trajectories=STRAIGHT, design=design, **few)
+    found = compare(trajectories=STRAIGHT, design=design, n_simulations=50, n_bootstrap=0)
     power = found.tables["operating_characteristics"]["power"]
     assert ((power > 0) & (power <= 1)).all()
 
