@@ -238,15 +238,17 @@ def test_a_queue_that_refuses_its_jobs_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = make_queue(tmp_path, monkeypatch, sbatch="echo no such partition >&2; exit 1")
-    # in a process of its own: Dask leaves such a cluster unclosed
+    # in a process of its own: Dask leaves such a cluster unclosed, and waits for it at the end
     code = (
+        "import os\n"
         "from trialsim.workers import cluster as clusters\n"
         "clusters._PATIENCE_SECONDS = 1.0\n"
         "try:\n"
         f"    with clusters.open_cluster({queue!r}, clusters.Path({str(tmp_path)!r})):\n"
         "        pass\n"
         "except clusters.ClusterError as error:\n"
-        "    print(error)\n"
+        "    print(error, flush=True)\n"
+        "    os._exit(0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"No worker came to {queue}")
