@@ -149,9 +149,8 @@ def test_figures_of_a_trial_have_its_unit_where_the_primary_analysis_is_a_slope(
             "upper": [0.9, 1.8],
         }
     )
-    study = SimpleNamespace(read={"trial_effects": effects}.__getitem__)
     contents: Any = SimpleNamespace(
-        study=study,
+        read={"trial_effects": effects}.__getitem__,
         has="trial_effects".__eq__,
         protocol=SimpleNamespace(design=SimpleNamespace(unit="mm3")),
     )
