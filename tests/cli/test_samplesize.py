@@ -135,6 +135,9 @@ def test_a_plan_with_twins_of_few_people_says_that_it_is_simulated() -> None:
     # the closed form says .64; a third of such trials leave fewer than 5 of an arm
     assert plan["procova"]["method"] == "simulated"
     assert plan["procova"]["power"] < 0.5
+    # the least sure of them, by 4,000 trials
+    widest = max(1.96 * (row["power"] * (1 - row["power"]) / 4000) ** 0.5 for row in plan.values())
+    assert f"Power is that of 4,000 trials, known within {widest:.3f} (95 %)." in few
 
 
 def test_twins_spare_controls() -> None:

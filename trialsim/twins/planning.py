@@ -1,6 +1,7 @@
 """Sample size and power with twins: in closed form, of few people by simulated trials."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -40,6 +41,9 @@ estimates beside the arms' means: of baseline and twin, of AIPW in each arm, of 
 FEW: Final = 20
 """People of the smaller arm at the last visit, as expected, below whom closed forms may miss."""
 
+N_SIMULATIONS: Final = 4000
+"""Trials of each size that is simulated."""
+
 _COLUMNS: Final = [
     "estimator", "allocation_ratio", "n_control", "n_treatment", "n_total", "power", "method",
 ]  # fmt: skip
@@ -61,8 +65,9 @@ def plan_with_twins(
     alpha: float = 0.05,
     sides: int = 2,
     distribution: Distribution = "t",
-    n_simulations: int = 4000,
+    n_simulations: int = N_SIMULATIONS,
     seed: int = 1,
+    on_row: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
     """Return size or power of each estimator at each allocation.
 
@@ -111,6 +116,8 @@ def plan_with_twins(
         Trials of each size that is simulated, at least 100.
     seed
         Of these trials.
+    on_row
+        Called after each estimator at each allocation.
 
     Returns
     -------
@@ -179,7 +186,10 @@ def plan_with_twins(
             control, treatment = (float(np.ceil(n - 1e-9)) for n in (control, control * ratio))
         return name, float(ratio), control, treatment, control + treatment, shown, method
 
-    rows = [find(name, ratio) for name in PLANNED for ratio in allocation_ratios]
+    rows = []
+    for name, ratio in product(PLANNED, allocation_ratios):
+        rows.append(find(name, ratio))
+        on_row()
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if power is not None:
         ones = [row for row in rows if row[:2] == ("ancova", 1.0)]

@@ -1,5 +1,6 @@
 """`trialsim samplesize twins`: how many controls digital twins spare."""
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -69,9 +70,10 @@ def twins(
     """
     from trialsim.analytic.arguments import CORRELATION, find_problems, raise_problems
     from trialsim.analytic.correlation import exchangeable
+    from trialsim.cli.answering.progress import count_items
     from trialsim.twins.missing_data import simulate_strategies
     from trialsim.twins.plan_simulation import simulate_plan
-    from trialsim.twins.planning import FEW, plan_with_twins
+    from trialsim.twins.planning import FEW, N_SIMULATIONS, PLANNED, plan_with_twins
 
     # what was typed, before its matrix is refused as something else
     raise_problems(find_problems(visit_correlation=(visit_correlation, CORRELATION)))
@@ -86,14 +88,17 @@ def twins(
         "fraction_enrolled": fraction_enrolled,
     }
     test: dict[str, Any] = {"alpha": alpha, "sides": sides, "seed": seed}
-    plan = plan_with_twins(
-        **visits,
-        allocation_ratios=split_numbers(allocation_ratios),
-        n_control=n_control,
-        power=power,
-        distribution=distribution,  # type: ignore[arg-type]
-        **test,
-    )
+    ratios = split_numbers(allocation_ratios)
+    with count_items("planning", len(PLANNED) * len(ratios), quiet=as_json) as step:
+        plan = plan_with_twins(
+            **visits,
+            allocation_ratios=ratios,
+            n_control=n_control,
+            power=power,
+            distribution=distribution,  # type: ignore[arg-type]
+            on_row=step,
+            **test,
+        )
     simulated: dict[str, Any] = {**visits, **test, "n_simulations": n_simulations}
     if missing_data:
         plan = simulate_strategies(plan, **simulated)
@@ -101,7 +106,10 @@ def twins(
         plan = simulate_plan(plan, **simulated)
     print_twin_plan(plan, as_json=as_json)
     if not as_json and "method" in plan and (plan["method"] == "simulated").any():
+        power_found = plan.loc[plan["method"] == "simulated", "power"]
+        widest = 1.96 * math.sqrt(float((power_found * (1 - power_found)).max()) / N_SIMULATIONS)
         typer.echo(
             f"Simulated: fewer than {FEW} people of an arm are expected at the last visit, for "
-            "whom closed forms promise too much power."
+            f"whom closed forms promise too much power. Power is that of {N_SIMULATIONS:,} trials, "
+            f"known within {widest:.3f} (95 %)."
         )
