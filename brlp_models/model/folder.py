@@ -16,6 +16,7 @@ from brlp_models.errors import ModelError
 from brlp_models.model.calibrated_context import apply_calibration
 from brlp_models.model.config import ModelConfig
 from brlp_models.model.convolutions import quicken_convolutions
+from brlp_models.model.devices import find_device
 from brlp_models.model.files import (
     CARD,
     CONFIG,
@@ -57,20 +58,21 @@ def load_model(
     Raises
     ------
     ModelError
-        Where a file is missing, altered, truncated, or of another architecture, or the context is
-        weighed against what the networks never learned.
+        Where the device is none, a file is missing, altered, truncated, or of another
+        architecture, or the context is weighed against what the networks never learned.
     """
+    place = find_device(device)
     folder = find_model_folder(source)
     checksums = verify_model_folder(folder)
     config = read_config(folder)
     calibrated = [found.guidance for found in config.calibrations.values()]
     check_guidance(config, [config.guidance, *calibrated])
-    chosen = choose_precision(precision, torch.device(device))
+    chosen = choose_precision(precision, place)
     networks = {
         name: quicken_convolutions(
             _load_network(
                 network, folder / f"{name}.safetensors", chosen if name in DENOISING else "full"
-            ).to(device)
+            ).to(place)
         )
         for name, network in build_empty_networks(config).items()
     }

@@ -115,7 +115,7 @@ def read_generator(folder: Path) -> GeneratorParameters:
 
 
 def read_true_volumes(folder: Path, *, region: str | None = None) -> pd.DataFrame | None:
-    """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows the truth.
+    """Return `Truth.volumes` of the cohort in `folder`; None where nobody knows any of them.
 
     Parameters
     ----------
@@ -126,7 +126,8 @@ def read_true_volumes(folder: Path, *, region: str | None = None) -> pd.DataFram
     """
     path = folder / TRUTH_FOLDER / _VOLUMES
     wanted = None if region is None else [("region", "==", region)]
-    return pd.read_parquet(path, filters=wanted) if path.is_file() else None
+    found = pd.read_parquet(path, filters=wanted) if path.is_file() else pd.DataFrame()
+    return None if found.empty else found
 
 
 def read_truth(folder: Path) -> Truth:

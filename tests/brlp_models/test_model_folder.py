@@ -153,3 +153,9 @@ def test_network_that_cannot_be_built_is_named(tiny_folder: Callable[..., Path])
 def test_unknown_folder_names_the_bundled_models(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="bundled ones: mini"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["nodevice", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_there_is_told(device: str) -> None:
+    with pytest.raises(ModelError, match="cpu is expected"):
+        load_model("mini", device=device)
