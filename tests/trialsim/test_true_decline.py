@@ -70,6 +70,7 @@ def test_other_regions_change_no_latent_decline(
     write_true_volumes(pd.concat([others, latent], ignore_index=True), tmp_path)
     kept = read_true_volumes(tmp_path, region="hippocampus")
     pd.testing.assert_frame_equal(kept, latent, check_dtype=False)
+    assert read_true_volumes(tmp_path, region="nosuch") is None
     every = compute_latent_decline(cohort, read_true_volumes(tmp_path), DEFINITION)
     alone = compute_latent_decline(cohort, latent, DEFINITION)
     pd.testing.assert_series_equal(every.decline, alone.decline)
