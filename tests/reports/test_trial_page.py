@@ -1,6 +1,7 @@
 """The page of a finished trial: the pre-specified answer first, nobody named."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from reports.page.file_formats import ReportFormat
+from reports.page.privacy import Privacy
 from reports.page.writing import write_report
 from reports.store.study import Study
 
@@ -199,6 +201,47 @@ def test_the_page_says_to_programs_when_it_was_written(tmp_path: Path) -> None:
         write_report(study, path, report_format=ReportFormat.JSON)
     written = json.loads(path.read_text(encoding="utf-8"))["written"]
     assert before <= datetime.fromisoformat(written) <= datetime.now(UTC)
+
+
+def test_few_who_were_not_seen_follow_from_no_part_of_the_bundle(tmp_path: Path) -> None:
+    """Three of 53 treated people were not seen, each number that tells it is hidden."""
+    tables = make_tables()
+    rng, n = np.random.default_rng(3), 50
+    observed = pd.DataFrame(
+        {
+            "participant_id": [f"secret-{i:03d}" for i in range(n + 45)],
+            "arm": ["treatment"] * n + ["control"] * 45,
+            "months": 24.0,
+            "observed": rng.normal(6000, 800, n + 45),
+            "twin": rng.normal(6000, 800, n + 45),
+        }
+    )
+    treated = observed[:n].drop(columns=["arm", "months"]).assign(difference=5.0)
+    tables["individual_effects"] = treated.assign(lower=-9.0, upper=19.0, says_something=False)
+    tables["twin_outcomes"] = observed
+    tables["trial_visits"] = pd.DataFrame(
+        {"arm": ["control", "treatment"], "months": 24.0, "n": [90, 53], "n_seen": [45, n],
+         "share_seen": [0.5, n / 53]}
+    )  # fmt: skip
+    tables["trial_effects"] = tables["trial_effects"].assign(n_treatment=n, df=93.25)
+    text = write(tmp_path, tables, []).replace("\u00a0", " ").replace("\\>", ">")
+    with Study.open(tmp_path / "study.duckdb") as study:
+        write_report(study, tmp_path / "report.json", report_format=ReportFormat.JSON)
+    text += (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert "Of >48 treated people" in text
+    assert "50.0 % of control and >90.6 % of treated people were seen" in text
+    figures = tmp_path / "report_figures"
+    told = text + "".join(one.read_text(encoding="utf-8") for one in figures.glob("*.csv"))
+    assert not re.findall(r"(?<![\d.-])50(?![\d.]|,\d)|94\.3|93\.2", told)
+    twins = pd.read_csv(figures / "twins.csv")
+    own = pd.read_csv(figures / "individual_effects.csv")
+    assert twins["arm"].value_counts().to_dict() == {"treatment": 48, "control": 45}
+    # the same people, or both together would be all
+    assert set(own["observed"]) == set(twins.loc[twins["arm"] == "treatment", "observed"])
+    with Study.open(tmp_path / "study.duckdb") as study:
+        whole, privacy = tmp_path / "whole.md", Privacy(identify=True)
+        write_report(study, whole, report_format=ReportFormat.MARKDOWN, privacy=privacy)
+    assert "Of 50 treated people" in whole.read_text(encoding="utf-8")
 
 
 def test_a_trial_without_twins_has_a_page(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from reports.figures.labels import estimator_label
 from reports.page.content import Answer, KeyNumber
-from reports.page.formats import show_count, show_interval, show_p_value
+from reports.page.formats import show_interval, show_p_value
 from reports.page.gather import StudyFacts
+from reports.page.privacy import Privacy
 from reports.page.trial.findings import (
     EFFECTS,
     find,
@@ -12,9 +13,10 @@ from reports.page.trial.findings import (
     show_effect,
     show_estimate,
 )
+from reports.page.trial.unseen import count_randomized
 
 
-def describe_trial_answer(facts: StudyFacts) -> Answer:
+def describe_trial_answer(facts: StudyFacts, privacy: Privacy) -> Answer:
     """Return what the pre-specified analysis says, and what it hangs on."""
     primary, unit = get_primary(facts), get_unit(facts)
     months = facts.describe(EFFECTS).visits_months
@@ -34,7 +36,10 @@ def describe_trial_answer(facts: StudyFacts) -> Answer:
         ),
         KeyNumber(
             "People analysed, control + treatment",
-            f"{show_count(primary['n_control'])} + {show_count(primary['n_treatment'])}",
+            " + ".join(
+                privacy.show_part(primary[f"n_{arm}"], count_randomized(facts, arm))
+                for arm in ("control", "treatment")
+            ),
             "",
         ),
         *_gain_number(facts),

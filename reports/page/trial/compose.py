@@ -45,16 +45,16 @@ def compose_trial_page(
         facts = facts if privacy.identify else mask_facts(facts)
         sections = number_sections(
             (
-                describe_effects(facts),
+                describe_effects(facts, privacy),
                 describe_trial_estimand(facts),
                 describe_people(facts, privacy),
                 describe_missing(facts),
-                describe_twins(facts),
-                describe_trial_limits(facts),
+                describe_twins(facts, privacy),
+                describe_trial_limits(facts, privacy),
                 describe_identity(facts, privacy),
             )
         )
     notes = tuple(dict.fromkeys(list_warnings(sections)))
-    answer = replace(describe_trial_answer(facts), notes=notes)
+    answer = replace(describe_trial_answer(facts, privacy), notes=notes)
     title = title or "Report of a finished trial"
     return assemble_page(facts, answer, sections, title=title, moment=moment)

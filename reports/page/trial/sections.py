@@ -1,5 +1,7 @@
 """The parts of a finished trial's page."""
 
+from typing import Any
+
 import pandas as pd
 
 from reports.figures.labels import covariate_label, estimator_label
@@ -37,6 +39,7 @@ from reports.page.trial.findings import (
     show_effect,
     show_level,
 )
+from reports.page.trial.unseen import count_randomized, keep_uncounted, show_analysed
 from reports.page.units import show_region
 
 _REGULATION = (
@@ -48,9 +51,10 @@ _REGULATION = (
 )
 
 
-def describe_effects(facts: StudyFacts) -> Section:
+def describe_effects(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return the primary analysis with every other estimator beside it."""
-    frame, unit, sources = facts.tables[EFFECTS], get_unit(facts), facts.sources(EFFECTS)
+    frame = show_analysed(facts, facts.tables[EFFECTS], privacy)
+    unit, sources = get_unit(facts), facts.sources(EFFECTS)
     rules = [
         words("estimator", "Estimator", estimator_label),
         words("effect", "Effect"),
@@ -60,7 +64,7 @@ def describe_effects(facts: StudyFacts) -> Section:
         words("standard_error", "Interval from"),
         number("df", "Df", lambda v: show_number(v, digits=4)),
         number("p_value", "p", show_p_value),
-        beside("n_control", "n_treatment", "People, control / treatment", show_count),
+        beside("n_control", "n_treatment", "People, control / treatment", show_text),
     ]
     note = (
         f"In {unit}; a slope: a year. The first row is the primary analysis; the others show how "
@@ -194,42 +198,63 @@ def describe_missing(facts: StudyFacts) -> Section:
     return Section("What the missing may change", tuple(blocks))
 
 
-def describe_twins(facts: StudyFacts) -> Section:
+def describe_twins(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return twins beside what was observed, individual effects, effects by predicted decline."""
     if not facts.has("twin_outcomes"):
         text = "This trial was analysed without twins: `trialsim twins` makes them from baseline."
         return Section("Twins and individual effects", (Paragraph(text),))
     unit = get_unit(facts)
-    outcomes = facts.tables["twin_outcomes"].drop(columns="participant_id")
     model = facts.config(facts.writers[EFFECTS]).get("twins_model")
     blocks: list[Block] = [
         *([Paragraph(f"Twins by {show_text(model)}, from baseline alone.")] if model else []),
-        Picture(
-            "twins",
-            "Observed and twin at the last visit",
-            "Where treatment works its people lie above the line, controls on it.",
-            plot_twins(outcomes, unit=unit),
-            {"twins": outcomes},
-            facts.sources("twin_outcomes"),
-        ),
+        _draw_twins(facts, unit, privacy),
     ]
     if facts.has("observed_images", "prediction_images"):
         # as for predicted scans: few studies have scans to read
         from reports.page.trial.twin_scans import describe_observed_scans
 
         blocks += describe_observed_scans(facts)
-    blocks += _individuals(facts, unit) + _by_decline(facts, unit)
+    blocks += _individuals(facts, unit, privacy) + _by_decline(facts, unit)
     return Section("Twins and individual effects", tuple(blocks))
 
 
-def _individuals(facts: StudyFacts, unit: str) -> list[Block]:
+def _draw_twins(facts: StudyFacts, unit: str, privacy: Privacy) -> Block:
+    every, sources = facts.tables["twin_outcomes"], facts.sources("twin_outcomes")
+    last = every[every["months"] == every["months"].max()].dropna()
+    arms = [keep_uncounted(facts, people, str(arm), privacy) for arm, people in last.groupby("arm")]
+    if not all(map(len, arms)):
+        return Paragraph("Too few people of an arm were seen to show them beside their twins.")
+    shown = pd.concat(arms).drop(columns="participant_id")
+    return Picture(
+        "twins",
+        "Observed and twin at the last visit",
+        "Where treatment works its people lie above the line, controls on it."
+        + _tell_undrawn(len(shown) < len(last)),
+        plot_twins(shown, unit=unit),
+        {"twins": shown},
+        sources,
+    )
+
+
+def _tell_undrawn(are_some: bool) -> str:
+    if not are_some:
+        return ""
+    return " Some people are not drawn, so that the few who were not seen cannot be counted."
+
+
+def _individuals(facts: StudyFacts, unit: str, privacy: Privacy) -> list[Block]:
     if not facts.has("individual_effects"):
         return [Paragraph("No individual effects: too few observed controls to calibrate them.")]
-    people = facts.tables["individual_effects"].drop(columns="participant_id")
-    telling = int(people["says_something"].sum())
+    everyone = facts.tables["individual_effects"]
+    kept = keep_uncounted(facts, everyone, "treatment", privacy)
+    if kept.empty:
+        return [Paragraph("Too few treated people were seen to show their own effects.")]
+    people = kept.drop(columns="participant_id")
+    n_people = privacy.show_part(len(everyone), count_randomized(facts, "treatment"))
+    telling = int(everyone["says_something"].sum())
     has = "has" if telling == 1 else "have"
     text = (
-        f"Of {len(people)} treated people, {telling} {has} an interval of their own effect that "
+        f"Of {n_people} treated people, {telling} {has} an interval of their own effect that "
         "leaves out 0; of the others nothing is said. The intervals cover "
         f"{show_level(facts)} of treated people together, not each; this needs a twin that was not "
         "tuned on these controls, randomization that does not depend on covariates, and the same "
@@ -238,7 +263,8 @@ def _individuals(facts: StudyFacts, unit: str) -> list[Block]:
     picture = Picture(
         "individual_effects",
         "Observed minus twin of each treated person",
-        "Split-conformal intervals, calibrated on the trial's controls.",
+        "Split-conformal intervals, calibrated on the trial's controls."
+        + _tell_undrawn(len(people) < len(everyone)),
         plot_individual_effects(people, unit=unit),
         {"individual_effects": people},
         facts.sources("individual_effects"),
@@ -261,7 +287,7 @@ def _by_decline(facts: StudyFacts, unit: str) -> list[Block]:
     return [build_table(frame, rules, title=title, sources=sources, note=note)]
 
 
-def describe_trial_limits(facts: StudyFacts) -> Section:
+def describe_trial_limits(facts: StudyFacts, privacy: Privacy) -> Section:
     """Return what the analysis does not show, with the regulatory facts."""
     notes = facts.config(facts.writers[EFFECTS]).get("notes", [])
     late = [text for text in notes if "after outcomes had been seen" in text]
@@ -274,7 +300,7 @@ def describe_trial_limits(facts: StudyFacts) -> Section:
         *synthetic,
         *(Paragraph(text, is_warning=True) for text in late),
         *(Paragraph(str(text)) for text in notes if text not in late),
-        *_compare_leaving(facts),
+        *_compare_leaving(facts, privacy),
         Paragraph(
             "The outcome is a volume in scans, a surrogate: that its loss is slowed does not show "
             "that people fare better. The estimator on top was named by the command or by its "
@@ -292,7 +318,7 @@ def describe_trial_limits(facts: StudyFacts) -> Section:
     return Section("Limits and regulatory note", tuple(blocks))
 
 
-def _compare_leaving(facts: StudyFacts) -> list[Block]:
+def _compare_leaving(facts: StudyFacts, privacy: Privacy) -> list[Block]:
     """Return a warning where one arm lost clearly more people than the other."""
     seen = facts.tables["trial_visits"]
     last = seen[seen["months"] == seen["months"].max()].set_index("arm")
@@ -302,12 +328,21 @@ def _compare_leaving(facts: StudyFacts) -> list[Block]:
     error = ((share * (1 - share) / n).sum()) ** 0.5
     if abs(share["treatment"] - share["control"]) <= max(2 * error, 0.05):
         return []
+    control, treated = (_tell_share(last.loc[arm], privacy) for arm in ("control", "treatment"))
     text = (
-        f"At the last visit {show_share(share['control'])} of control and "
-        f"{show_share(share['treatment'])} of treated people were seen: leaving differs by arm, so "
-        "that every analysis here hangs on why people left."
+        f"At the last visit {control} of control and {treated} of treated people were seen: "
+        "leaving differs by arm, so that every analysis here hangs on why people left."
     )
     return [Paragraph(text, facts.sources("trial_visits"), is_warning=True)]
+
+
+def _tell_share(row: "pd.Series[Any]", privacy: Privacy) -> str:
+    n_seen, bound = row["n_seen"], privacy.least / row["n"]
+    if privacy.hides(n_seen):
+        return f"<{show_share(bound)}"
+    if privacy.hides(row["n"] - n_seen):
+        return f">{show_share(1 - bound)}"
+    return show_share(row["share_seen"])
 
 
 def _limit_twins(facts: StudyFacts) -> list[Block]:
